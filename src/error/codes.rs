@@ -1,0 +1,133 @@
+//! Every error code once: its name for programs, its class (so its exit code), and what it means.
+//! `docs/errors.md` is made from this list, and a test says so.
+
+/// What kind of failure it is. The exit code follows from it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Refused or failed: a finding denied, a unit failed. Exit code 1.
+    Refused,
+    /// The command line, the settings or the files are wrong. Exit code 2.
+    Usage,
+    /// The database could not be reached. Exit code 3.
+    Unreachable,
+    /// Part of the fleet is done and part is not. Exit code 4.
+    Partial,
+    /// Interrupted, cleanly. Exit code 130.
+    Interrupted,
+}
+
+impl Class {
+    /// The process's exit code.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Partial => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $class:ident $doc:literal)*) => {
+        /// A stable name for one kind of failure. Programs match on [`Code::as_str`].
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $doc] $variant,)* }
+
+        impl Code {
+            /// All of them, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name that programs see; kebab-case, never changed once published.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The class, and with it the exit code.
+            pub const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)* }
+            }
+
+            /// One sentence for the documentation.
+            pub const fn doc(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Usage "usage" Usage "The command line is wrong."
+    Settings "settings" Usage "`tenure.toml`, a flag or an environment variable has a value that cannot be used."
+    NoProject "no-project" Usage "There is no folder with `tenure.toml` or `migrations/` here or above."
+    NoMigrations "no-migrations" Usage "The project has no migrations folder, or the folder holds no migration."
+    ProjectExists "project-exists" Usage "`tenure init` found files that it would have written."
+    Io "io" Usage "A file or folder could not be read or written."
+    NotUtf8 "not-utf8" Usage "A file's bytes are not UTF-8."
+    MigrationName "migration-name" Usage "A file in `migrations/` is not named `vX_to_vY_name.sql`."
+    MigrationOrder "migration-order" Usage "A migration's FROM is not lower than its TO, and it undoes no other migration."
+    MigrationEmpty "migration-empty" Usage "A migration or template has no statement."
+    ChainGap "chain-gap" Usage "No migration leads to a version that another one starts from."
+    ChainFork "chain-fork" Usage "Two migrations start from one version, or lead to one version."
+    HeaderMismatch "header-mismatch" Usage "A file's `-- Migration:` line names other versions than the file's name."
+    HeaderMissing "header-missing" Usage "A header line that must be there is not: `-- Description:`, or a template's `-- Template:`."
+    HeaderInvalid "header-invalid" Usage "A header line cannot be understood."
+    VersionMismatch "version-mismatch" Usage "A file's own UPDATE of schema_version sets another version than the file's TO, or does more than that."
+    Syntax "syntax" Usage "The SQL of a file cannot be parsed."
+    TransactionControl "transaction-control" Usage "A file holds transaction control other than its own outer BEGIN and COMMIT."
+    PsqlMetaCommand "psql-meta-command" Usage "A file holds a command of psql, such as `\\copy` or `\\i`."
+    CopyFromStdin "copy-from-stdin" Usage "A file holds `COPY … FROM STDIN`, whose data cannot travel in a migration."
+    ScopeUnclear "scope-unclear" Usage "It does not follow from the names whether a statement acts on the platform or on each tenant."
+    MixedTransaction "mixed-transaction" Usage "A statement that cannot run in a transaction stands beside statements that must."
+    TemplateMissing "template-missing" Usage "The tenant template asked for does not exist, or there is none."
+    TemplateInvalid "template-invalid" Usage "A template's version is not one that the chain knows, or a statement in it does not belong there."
+    UnknownVersion "unknown-version" Usage "A version that was asked for is not one of the chain."
+    CsvInvalid "csv-invalid" Usage "The list of tenants cannot be read."
+    NoDatabaseUrl "no-database-url" Usage "No database was named, and in CI none is started."
+    DatabaseUrl "database-url" Usage "The database URL cannot be understood."
+    ConfirmationRequired "confirmation-required" Usage "A dangerous verb needs `--yes` where there is no terminal."
+    NoServerBinaries "no-server-binaries" Usage "PostgreSQL's server programs were not found, so no private server can be started."
+    FindingDenied "finding-denied" Refused "Verification denies a statement."
+    MigrationEdited "migration-edited" Refused "A migration that was applied has been edited since."
+    MigrationGone "migration-gone" Refused "A migration that was applied is no longer in the project."
+    VersionUnknown "version-unknown" Refused "The database is at a version that the chain does not know."
+    VersionBeyond "version-beyond" Refused "The database is at a version beyond the chain's end."
+    NotMigrated "not-migrated" Refused "The platform has not been migrated far enough for this."
+    BaselineRefused "baseline-refused" Refused "The database already has a version, so it cannot be given a baseline."
+    SlugInvalid "slug-invalid" Refused "A slug is not `[a-z][a-z0-9_]*`."
+    SchemaNameTooLong "schema-name-too-long" Refused "A slug makes a schema name of more than 63 bytes."
+    SchemaNameReserved "schema-name-reserved" Refused "A slug makes a schema name that is reserved."
+    TenantExists "tenant-exists" Refused "A tenant of that slug, or a schema of that name, is there already."
+    TenantUnknown "tenant-unknown" Refused "There is no tenant of that slug."
+    RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
+    UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
+    StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."
+    PermissionDenied "permission-denied" Refused "The role may not do what is needed."
+    PlatformWaits "platform-waits" Refused "A platform step waits for tenants that are not at its FROM version yet."
+    PartlyDone "partly-done" Partial "Part of the fleet is done and part is not; running the command again does the rest."
+    ServerUnreachable "server-unreachable" Unreachable "No server answers at the address given, or it refuses the connection."
+    ConnectionLost "connection-lost" Unreachable "The connection broke in the middle of the work."
+    PrivateServer "private-server" Unreachable "The private server does not start or stop."
+    Interrupted "interrupted" Interrupted "The command was interrupted; what was begun was finished or undone."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_kebab_case_and_stands_once() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+        );
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert!(Code::ALL.iter().all(|code| code.doc().ends_with('.')));
+    }
+}

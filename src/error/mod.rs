@@ -1,0 +1,78 @@
+//! What went wrong, as a value: a stable code, the place, what the server said, what to do next.
+//! Every module's own error becomes a [`Failure`] by `From`, where its hint is written; only `cli`
+//! prints one, and the exit code follows from its code alone.
+
+mod codes;
+mod place;
+
+use std::fmt;
+
+pub use codes::{Class, Code};
+pub use place::{Place, Position, Source};
+
+/// A failure as programs and people get it. The message is lower case, has no full stop, and never
+/// holds a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable name.
+    pub code: Code,
+    /// What was being done, to what, and what went wrong.
+    pub message: String,
+    /// One next step.
+    pub hint: Option<String>,
+    /// Where in a file.
+    pub place: Option<Place>,
+    /// What the server called it.
+    pub sqlstate: Option<String>,
+    /// The tenant or platform schema that it happened to.
+    pub schema: Option<String>,
+}
+
+impl Failure {
+    /// A failure with only its code and message.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, place: None, sqlstate: None, schema: None }
+    }
+
+    /// With one next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the file, or the span of one, that it is about.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// The class, and with it the exit code.
+    pub fn class(&self) -> Class {
+        self.code.class()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<crate::ident::NameError> for Failure {
+    fn from(error: crate::ident::NameError) -> Self {
+        use crate::ident::NameError;
+        let (code, hint) = match &error {
+            NameError::NotASlug { .. } => {
+                (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
+            }
+            NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
+            NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
+            NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
+}

@@ -1,0 +1,250 @@
+//! Names that end up inside SQL: a tenant's slug, a schema, a relation. Each type checks in its
+//! constructor, so that a value of the type is always safe to print into a statement.
+//! This module knows no project, no settings, no database.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest identifier that PostgreSQL keeps, in bytes (`NAMEDATALEN - 1`; manual, chapter 4.1.1).
+pub const MAX_IDENTIFIER_BYTES: usize = 63;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Not `[a-z][a-z0-9_]*`.
+    #[error("{name:?} is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _")]
+    NotASlug {
+        /// What was given.
+        name: String,
+    },
+    /// The schema's name would be cut by the server.
+    #[error("the schema name {schema:?} has {bytes} bytes; PostgreSQL keeps {MAX_IDENTIFIER_BYTES}")]
+    TooLong {
+        /// The schema that the slug makes.
+        schema: String,
+        /// Its length.
+        bytes: usize,
+    },
+    /// A name that belongs to the server or to the platform.
+    #[error("the schema name {schema:?} is reserved {by}")]
+    Reserved {
+        /// The schema that the slug makes.
+        schema: String,
+        /// Who holds it.
+        by: &'static str,
+    },
+    /// An identifier that PostgreSQL cannot hold at all.
+    #[error(
+        "{name:?} cannot be an identifier: it is empty, holds a NUL, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
+    )]
+    NotAnIdentifier {
+        /// What was given.
+        name: String,
+    },
+}
+
+/// Any identifier that PostgreSQL can hold: not empty, no NUL, at most 63 bytes. A column of the
+/// registry or a table from the settings is one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Identifier(String);
+
+impl Identifier {
+    /// Checks `name`.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        if name.is_empty() || name.contains('\0') || name.len() > MAX_IDENTIFIER_BYTES {
+            return Err(NameError::NotAnIdentifier { name });
+        }
+        Ok(Self(name))
+    }
+
+    /// The bare text, as the catalog holds it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name as SQL, in double quotes.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Identifier {
+    type Error = NameError;
+
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::new(name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Identifier {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A tenant's short name, `[a-z][a-z0-9_]*`, as it stands in the registry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Slug(String);
+
+impl Slug {
+    /// Checks `name`. Whether the schema that it makes is allowed is [`SchemaName::of`]'s question.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        let mut letters = name.bytes();
+        let first = letters.next().is_some_and(|b| b.is_ascii_lowercase());
+        let rest = letters.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if first && rest {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(NameError::NotASlug { name: name.to_owned() })
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Slug {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A schema: a tenant's, or the platform's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SchemaName(Identifier);
+
+impl SchemaName {
+    /// The schema of the tenant `slug`: `prefix` and the slug. Refused when the server would cut it,
+    /// or when it belongs to the server or is the platform's.
+    pub fn of(prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
+        let schema = format!("{prefix}{slug}");
+        if schema.len() > MAX_IDENTIFIER_BYTES {
+            return Err(NameError::TooLong { bytes: schema.len(), schema });
+        }
+        // The manual, chapter 5.9.6: names that begin with pg_ are reserved for the system.
+        let by = if schema.starts_with("pg_") || schema == "information_schema" {
+            "by PostgreSQL"
+        } else if schema == "public" {
+            "for extensions and shared objects"
+        } else if schema == platform.as_str() {
+            "for the platform"
+        } else {
+            return Ok(Self(Identifier::new(schema)?));
+        };
+        Err(NameError::Reserved { schema, by })
+    }
+
+    /// A schema that the catalog, a version row or the settings name.
+    pub fn existing(name: impl Into<String>) -> Result<Self, NameError> {
+        Identifier::new(name).map(Self)
+    }
+
+    /// The bare text, as the catalog holds it.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The name as SQL, always in double quotes.
+    pub fn quoted(&self) -> String {
+        self.0.quoted()
+    }
+
+    /// The name as it takes the place of `{org_schema}`: bare where it can be, since the place may be
+    /// inside a string or a function's body, quoted where it must be.
+    pub fn in_text(&self) -> String {
+        let name = self.as_str();
+        let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            // Of the reserved key words only these have an underscore (manual, appendix C).
+            && name.contains('_')
+            && !name.starts_with("current_")
+            && !matches!(name, "session_user" | "system_user");
+        if plain { name.to_owned() } else { self.quoted() }
+    }
+}
+
+impl fmt::Display for SchemaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// `text` as a string literal of SQL. Safe with `standard_conforming_strings` on or off (manual,
+/// chapter 4.1.2.1): a backslash makes it an escape string.
+pub fn literal(text: &str) -> String {
+    let doubled = text.replace('\'', "''");
+    if doubled.contains('\\') {
+        format!("E'{}'", doubled.replace('\\', "\\\\"))
+    } else {
+        format!("'{doubled}'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn platform() -> SchemaName {
+        SchemaName::existing("datalinx_platform").unwrap()
+    }
+
+    #[test]
+    fn a_slug_makes_its_schema() {
+        let schema = SchemaName::of("org_", &Slug::new("acme_corp").unwrap(), &platform()).unwrap();
+        assert_eq!((schema.as_str(), schema.quoted().as_str()), ("org_acme_corp", "\"org_acme_corp\""));
+    }
+
+    #[test]
+    fn reserved_and_long_names_are_refused() {
+        let of = |prefix, slug: &str| SchemaName::of(prefix, &Slug::new(slug).unwrap(), &platform());
+        assert!(matches!(of("", "pg_toast"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("", "information_schema"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("", "public"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("", "datalinx_platform"), Err(NameError::Reserved { .. })));
+        assert!(of("org_", &"a".repeat(59)).is_ok());
+        assert!(matches!(of("org_", &"a".repeat(60)), Err(NameError::TooLong { bytes: 64, .. })));
+    }
+
+    #[test]
+    fn a_name_in_text_is_bare_only_where_it_can_be() {
+        let text = |name: &str| SchemaName::existing(name).unwrap().in_text();
+        assert_eq!(text("org_acme"), "org_acme");
+        assert_eq!(text("user"), "\"user\"");
+        assert_eq!(text("current_user"), "\"current_user\"");
+        assert_eq!(text("Org_A"), "\"Org_A\"");
+        assert_eq!(text("org_a\"b"), "\"org_a\"\"b\"");
+    }
+
+    proptest! {
+        #[test]
+        fn a_slug_is_exactly_its_pattern(name in "\\PC{0,8}|[a-z0-9_]{0,8}") {
+            let mut chars = name.chars();
+            let fits = chars.next().is_some_and(|c| c.is_ascii_lowercase())
+                && chars.all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_'));
+            prop_assert_eq!(Slug::new(&name).is_ok(), fits);
+        }
+
+        #[test]
+        fn a_quoted_identifier_reads_back(name in "[^\0]{1,20}") {
+            if let Ok(identifier) = Identifier::new(name.clone()) {
+                let quoted = identifier.quoted();
+                prop_assert_eq!(quoted[1..quoted.len() - 1].replace("\"\"", "\""), name);
+            }
+        }
+    }
+}
