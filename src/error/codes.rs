@@ -73,7 +73,7 @@ codes! {
     HeaderMismatch "header-mismatch" Usage "A file's `-- Migration:` line names other versions than the file's name."
     HeaderMissing "header-missing" Usage "A header line that must be there is not: `-- Description:`, or a template's `-- Template:`."
     HeaderInvalid "header-invalid" Usage "A header line cannot be understood."
-    VersionMismatch "version-mismatch" Usage "A file's own UPDATE of schema_version sets another version than the file's TO, or does more than that."
+    VersionMismatch "version-mismatch" Usage "A file's own UPDATE of `schema_version` sets another version than the file's TO, or does more than that."
     Syntax "syntax" Usage "The SQL of a file cannot be parsed."
     TransactionControl "transaction-control" Usage "A file holds transaction control other than its own outer BEGIN and COMMIT."
     PsqlMetaCommand "psql-meta-command" Usage "A file holds a command of psql, such as `\\copy` or `\\i`."
