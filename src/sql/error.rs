@@ -15,7 +15,7 @@ pub enum SqlError {
     /// `\i`, `\copy`, ….
     #[error("a psql command cannot be part of a migration")]
     PsqlMetaCommand { place: Place },
-    /// `COPY … FROM STDIN`.
+    /// Data of psql's `COPY … FROM STDIN`.
     #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
     CopyFromStdin { place: Place },
     /// Transaction control that is not the file's own outer BEGIN and COMMIT.

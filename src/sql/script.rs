@@ -211,7 +211,7 @@ mod tests {
     fn what_is_not_sql_is_named() {
         assert!(matches!(parse("SELECT 1;\n  \\i x.sql\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("COPY t FROM stdin;\n1\n\\.\n"), Err(SqlError::CopyFromStdin { .. })));
-        assert!(matches!(parse("SELECT '\n\\d';"), Ok(_)));
+        assert!(parse("SELECT '\n\\d';").is_ok());
         assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:1");
         assert!(matches!(parse("ALTER TABLE a DROP b ALTER TABLE c DROP d"), Err(SqlError::Syntax { .. })));
     }
