@@ -2,8 +2,9 @@
 //! SQL files, creates tenants from a template, and refuses a migration that would break the release
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
-//! - values, pure: [`error`], [`ident`], [`sql`]
+//! - values, pure: [`error`], [`ident`], [`sql`], [`chain`]
 
+pub mod chain;
 pub mod error;
 pub mod ident;
 pub mod sql;
