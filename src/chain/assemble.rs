@@ -124,8 +124,9 @@ fn no_gap(sorted: &[(FileName, Arc<Source>)]) -> Result<(), ChainError> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Checksum;
     use super::*;
-    use crate::sql::Scope;
+    use crate::sql::Scope::{Platform, Tenant};
 
     pub(crate) fn file(name: &str, sql: &str) -> MigrationFile {
         MigrationFile { name: name.to_owned(), source: Source::new(format!("migrations/{name}"), sql) }
@@ -189,7 +190,6 @@ mod tests {
             "SET LOCAL work_mem = '1MB';\nCREATE TABLE datalinx_platform.a (id int);\n-- Scope: tenant\nSELECT 1;\nCREATE TABLE b (id int);\n-- Scope: platform\nSELECT 2;\nSET LOCAL x.y = 1",
         )])
         .unwrap();
-        use Scope::{Platform, Tenant};
         let scopes: Vec<_> = chain.migrations()[0].statements.iter().map(|(_, scope)| *scope).collect();
         assert_eq!(scopes, [Platform, Platform, Tenant, Tenant, Platform, Platform]);
     }
@@ -233,6 +233,4 @@ mod tests {
             prop_assert!(is_gap);
         }
     }
-
-    use super::super::Checksum;
 }
