@@ -3,11 +3,12 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`]
-//! - shell: [`project`]
+//! - shell: [`project`], [`postgres`]
 
 pub mod chain;
 pub mod error;
 pub mod ident;
+pub mod postgres;
 pub mod project;
 pub mod settings;
 pub mod sql;

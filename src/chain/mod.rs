@@ -2,6 +2,7 @@
 //! checked migrations, and from the state of a fleet to the plan that moves it. Pure: no file is
 //! opened here, no database asked.
 
+mod applied;
 mod assemble;
 mod checksum;
 mod error;
@@ -11,6 +12,7 @@ mod migration;
 mod plan;
 mod version;
 
+pub use applied::{Applied, Divergence};
 pub use assemble::{Chain, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;
