@@ -2,14 +2,18 @@
 //! SQL files, creates tenants from a template, and refuses a migration that would break the release
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
-//! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`]
-//! - shell: [`project`], [`postgres`]
+//! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
+//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`]
 
 pub mod chain;
 pub mod error;
+pub mod event;
+pub mod fleet;
 pub mod ident;
+pub mod outcome;
 pub mod postgres;
 pub mod project;
 pub mod settings;
 pub mod sql;
 pub mod template;
+pub mod tenant;

@@ -42,7 +42,10 @@ impl Divergence {
     /// All divergences between the records and the chain, in the order of the records.
     pub fn find(chain: &Chain, applied: &[Applied]) -> Vec<Self> {
         let same_edge = |applied: &Applied| {
-            chain.migrations().iter().find(|migration| (migration.from(), migration.to()) == (&applied.from, &applied.to))
+            chain
+                .migrations()
+                .iter()
+                .find(|migration| (migration.from(), migration.to()) == (&applied.from, &applied.to))
         };
         applied
             .iter()

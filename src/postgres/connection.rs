@@ -7,13 +7,48 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row as _};
 
 use super::{DatabaseUrl, Refusal};
 use crate::error::{Code, Failure};
 
 /// How long a server may take to answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One row of an answer, read by the names that our own queries give their columns.
+#[derive(Debug)]
+pub struct Row(PgRow);
+
+impl Row {
+    /// A text that is there.
+    pub fn text(&self, column: &str) -> Result<String, Failure> {
+        self.get(column)
+    }
+
+    /// A text that may be NULL.
+    pub fn optional_text(&self, column: &str) -> Result<Option<String>, Failure> {
+        self.get(column)
+    }
+
+    /// An integer, 64 bits wide.
+    pub fn integer(&self, column: &str) -> Result<i64, Failure> {
+        self.get(column)
+    }
+
+    /// A boolean.
+    pub fn truth(&self, column: &str) -> Result<bool, Failure> {
+        self.get(column)
+    }
+
+    fn get<'r, T>(&'r self, column: &str) -> Result<T, Failure>
+    where
+        T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        self.0.try_get(column).map_err(|error| {
+            Failure::new(Code::StatementFailed, format!("reading the server's answer: {error}"))
+        })
+    }
+}
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -53,7 +88,7 @@ impl Connection {
     }
 
     /// Sends one message; the rows of each of its statements, in order.
-    pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<PgRow>>, Refusal> {
+    pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Refusal> {
         let mut sets = Vec::new();
         let outcome = self.collect(sql, &mut sets).await;
         match outcome {
@@ -68,12 +103,12 @@ impl Connection {
         }
     }
 
-    async fn collect(&mut self, sql: &str, sets: &mut Vec<Vec<PgRow>>) -> Result<(), sqlx::Error> {
+    async fn collect(&mut self, sql: &str, sets: &mut Vec<Vec<Row>>) -> Result<(), sqlx::Error> {
         let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
         let mut rows = Vec::new();
         while let Some(item) = stream.try_next().await? {
             match item.right() {
-                Some(row) => rows.push(row),
+                Some(row) => rows.push(Row(row)),
                 None => sets.push(std::mem::take(&mut rows)),
             }
         }

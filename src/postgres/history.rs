@@ -1,9 +1,7 @@
 //! Rows that no unit writes: a run's beginning and end, a baseline, a repair; and the history as read.
 
-use sqlx::postgres::PgRow;
-
 use super::message::{HistoryRow, Kind, Message, Run};
-use super::{Connection, state};
+use super::{Connection, Row};
 use crate::chain::{Divergence, Version};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
@@ -21,7 +19,12 @@ pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) ->
 }
 
 /// Notes how it ended; `counts` is JSON.
-pub async fn end_run(connection: &mut Connection, run: &Run, outcome: &str, counts: &str) -> Result<(), Failure> {
+pub async fn end_run(
+    connection: &mut Connection,
+    run: &Run,
+    outcome: &str,
+    counts: &str,
+) -> Result<(), Failure> {
     let sql = format!(
         "UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'",
         run.platform.quoted(),
@@ -110,7 +113,7 @@ pub struct HistoryEntry {
     /// By which role.
     pub applied_by: String,
     /// How long the unit took.
-    pub duration_ms: i32,
+    pub duration_ms: i64,
     /// By which version of Tenure.
     pub tool_version: String,
     /// The findings that were accepted, as JSON.
@@ -125,7 +128,7 @@ pub async fn read(
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let sql = format!(
         "SELECT run_id::text AS run_id, schema_name, from_version, to_version, name, kind, checksum, \
-         applied_at::text AS applied_at, applied_by, duration_ms, tool_version, allowed::text AS allowed \
+         applied_at::text AS applied_at, applied_by, duration_ms::int8 AS duration_ms, tool_version, allowed::text AS allowed \
          FROM {}.migration_history WHERE schema_name = {} ORDER BY id",
         platform.quoted(),
         literal(schema.as_str()),
@@ -134,19 +137,19 @@ pub async fn read(
     sets.iter().flatten().map(entry).collect()
 }
 
-fn entry(row: &PgRow) -> Result<HistoryEntry, Failure> {
+fn entry(row: &Row) -> Result<HistoryEntry, Failure> {
     Ok(HistoryEntry {
-        run_id: state::get(row, "run_id")?,
-        schema: state::get(row, "schema_name")?,
-        from: state::get(row, "from_version")?,
-        to: state::get(row, "to_version")?,
-        name: state::get(row, "name")?,
-        kind: state::get(row, "kind")?,
-        checksum: state::get(row, "checksum")?,
-        applied_at: state::get(row, "applied_at")?,
-        applied_by: state::get(row, "applied_by")?,
-        duration_ms: state::get(row, "duration_ms")?,
-        tool_version: state::get(row, "tool_version")?,
-        allowed: serde_json::from_str(state::get(row, "allowed")?).unwrap_or_default(),
+        run_id: row.text("run_id")?,
+        schema: row.text("schema_name")?,
+        from: row.text("from_version")?,
+        to: row.text("to_version")?,
+        name: row.text("name")?,
+        kind: row.text("kind")?,
+        checksum: row.optional_text("checksum")?,
+        applied_at: row.text("applied_at")?,
+        applied_by: row.text("applied_by")?,
+        duration_ms: row.integer("duration_ms")?,
+        tool_version: row.text("tool_version")?,
+        allowed: serde_json::from_str(&row.text("allowed")?).unwrap_or_default(),
     })
 }

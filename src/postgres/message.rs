@@ -12,7 +12,7 @@ use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
-use crate::sql::{Origin, Rendered, Script, Statement};
+use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement};
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -104,6 +104,39 @@ impl Message {
         }
     }
 
+    /// Adds one statement of a file that is sent alone, where no search path can be set for it: the names
+    /// of tables and indexes that it acts on are qualified with `schema`.
+    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        let (text, shown) = (&script.source.text, schema.in_text());
+        let mut at = statement.range.start;
+        let is_bare = |name: &&Name| {
+            name.role == Role::Target && name.schema.is_none() && RELATIONS.contains(&name.kind)
+        };
+        for name in statement.names.iter().filter(is_bare) {
+            self.rendered.push_from(text, Origin { file, range: at..name.range.start }, &shown);
+            self.rendered.push(&format!("{}.", schema.quoted()));
+            at = name.range.start;
+        }
+        self.rendered.push_from(text, Origin { file, range: at..statement.range.end }, &shown);
+        self.statements.push(Some((file, statement.range.clone())));
+    }
+
+    /// Adds one statement for a schema that nobody sees yet: `CONCURRENTLY`, which needs to be alone,
+    /// has nobody to wait for and is left out.
+    pub fn push_at_once(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        let (text, shown) = (&script.source.text, schema.in_text());
+        let range = statement.range.clone();
+        let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
+        self.rendered.push_from(text, Origin { file, range: range.start..word.start }, &shown);
+        self.rendered.push_from(text, Origin { file, range: word.end..range.end }, &shown);
+        self.rendered.push(";\n");
+        self.statements.push(Some((file, range)));
+    }
+
     /// Begins a unit's transaction: its limits and, unless `first` is empty, the statement that takes
     /// the version row. That one waits without a lock limit, since it waits for a unit like itself.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
@@ -183,15 +216,18 @@ mod tests {
         message.begin(run.limits, "SELECT 1");
         message.search_path(&schema);
         message.push_file(&script, script.statements.iter(), &schema);
-        message.history(&run, &HistoryRow {
-            schema: &schema,
-            from: &from,
-            to: &to,
-            name: "it's.sql",
-            checksum: None,
-            kind: Kind::Migrate,
-            allowed: "[]",
-        });
+        message.history(
+            &run,
+            &HistoryRow {
+                schema: &schema,
+                from: &from,
+                to: &to,
+                name: "it's.sql",
+                checksum: None,
+                kind: Kind::Migrate,
+                allowed: "[]",
+            },
+        );
         message.push("COMMIT");
         insta::with_settings!({filters => vec![(r"'\d+\.\d+\.\d+', '\[\]'", "'TOOL', '[]'")]}, {
             insta::assert_snapshot!(message.sql(), @r#"

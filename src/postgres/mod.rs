@@ -10,6 +10,6 @@ pub mod refusal;
 pub mod state;
 mod url;
 
-pub use connection::Connection;
+pub use connection::{Connection, Row};
 pub use refusal::Refusal;
 pub use url::DatabaseUrl;

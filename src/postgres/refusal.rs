@@ -52,8 +52,13 @@ impl Refusal {
         let Some(server) = self.server() else { return broken(&self.error, doing) };
         let (code, hint) = match server.code() {
             "42501" => (Code::PermissionDenied, Some("give the role what it lacks, or use another one")),
-            TENANTS_BEHIND => (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first")),
-            "55P03" => (Code::StatementFailed, Some("another session holds the lock; try again, or raise --lock-timeout")),
+            TENANTS_BEHIND => {
+                (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
+            }
+            "55P03" => (
+                Code::StatementFailed,
+                Some("another session holds the lock; try again, or raise --lock-timeout"),
+            ),
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),

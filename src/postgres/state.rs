@@ -3,10 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row;
-use sqlx::postgres::PgRow;
-
-use super::{Connection, books};
+use super::{Connection, Row, books};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
@@ -76,16 +73,8 @@ pub struct TenantRow {
 
 const DOING: &str = "reading the state of the database";
 
-async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<PgRow>>, Failure> {
+async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
     connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
-}
-
-/// Reads one column of a row that our own query made.
-pub(super) fn get<'r, T>(row: &'r PgRow, column: &str) -> Result<T, Failure>
-where
-    T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
-{
-    row.try_get(column).map_err(|error| Failure::new(Code::StatementFailed, format!("{DOING}: {error}")))
 }
 
 fn version(text: &str, whose: &str) -> Result<Version, Failure> {
@@ -108,16 +97,20 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
     );
     let sets = rows(connection, &sql).await?;
     let row = one(&sets)?;
-    let ledger: bool = get(row, "ledger")?;
+    let ledger = row.truth("ledger")?;
     let mut presence = Presence {
-        schema_version: get(row, "schema_version")?,
-        own_tables: get(row, "own_tables")?,
+        schema_version: row.truth("schema_version")?,
+        own_tables: row.truth("own_tables")?,
         own_tables_current: false,
-        registry: get(row, "registry")?,
+        registry: row.truth("registry")?,
     };
     if ledger {
-        let sets = rows(connection, &format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{}", books::LEDGER)).await?;
-        presence.own_tables_current = get::<i64>(one(&sets)?, "version")? >= books::needed();
+        let sets = rows(
+            connection,
+            &format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{}", books::LEDGER),
+        )
+        .await?;
+        presence.own_tables_current = one(&sets)?.integer("version")? >= books::needed();
     }
     Ok(presence)
 }
@@ -126,14 +119,27 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let presence = presence(connection, settings).await?;
     let platform = settings.platform_schema().quoted();
-    let mut state =
-        State { presence, platform: Version::ZERO, tenants: BTreeMap::new(), unknown: 0, applied: Vec::new() };
+    let mut state = State {
+        presence,
+        platform: Version::ZERO,
+        tenants: BTreeMap::new(),
+        unknown: 0,
+        applied: Vec::new(),
+    };
     if presence.schema_version {
-        let sets = rows(connection, &format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2")).await?;
+        let sets = rows(
+            connection,
+            &format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
+        )
+        .await?;
         state.platform = platform_version(&sets)?;
     }
     if presence.own_tables {
-        let unknown = if presence.registry { unknown_tenants(settings) } else { "SELECT 0::int8 AS unknown".to_owned() };
+        let unknown = if presence.registry {
+            unknown_tenants(settings)
+        } else {
+            "SELECT 0::int8 AS unknown".to_owned()
+        };
         let sql = format!(
             "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY version; \
              {unknown}; {}",
@@ -142,22 +148,23 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
         let sets = rows(connection, &sql).await?;
         let [by_version, unknown, records] = sets.as_slice() else { return Err(odd_answer()) };
         for row in by_version {
-            let at = version(get(row, "version")?, "a tenant")?;
-            state.tenants.insert(at, count(get(row, "tenants")?));
+            let at = version(&row.text("version")?, "a tenant")?;
+            state.tenants.insert(at, count(row.integer("tenants")?));
         }
-        state.unknown = unknown.first().map_or(Ok(0), |row| get(row, "unknown")).map(count)?;
+        state.unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
         state.applied = records.iter().map(applied).collect::<Result<_, _>>()?;
         state.applied.sort_by(|a, b| a.to.cmp(&b.to));
     } else if presence.registry {
-        let sets = rows(connection, &format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings))).await?;
-        state.unknown = count(get(one(&sets)?, "unknown")?);
+        let sets = rows(connection, &format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)))
+            .await?;
+        state.unknown = count(one(&sets)?.integer("unknown")?);
     }
     Ok(state)
 }
 
-fn platform_version(sets: &[Vec<PgRow>]) -> Result<Version, Failure> {
+fn platform_version(sets: &[Vec<Row>]) -> Result<Version, Failure> {
     match sets {
-        [rows] if rows.len() == 1 => version(get(&rows[0], "version")?, "the platform"),
+        [rows] if rows.len() == 1 => version(&rows[0].text("version")?, "the platform"),
         [rows] if rows.is_empty() => {
             Err(Failure::new(Code::VersionUnknown, "schema_version has no row, so the platform's version is unknown")
                 .hint("a copy of the schema without its rows looks like this; `tenure migrate baseline VERSION` declares the version"))
@@ -198,13 +205,13 @@ fn newest_records(platform: &str) -> String {
     )
 }
 
-fn applied(row: &PgRow) -> Result<Applied, Failure> {
+fn applied(row: &Row) -> Result<Applied, Failure> {
     Ok(Applied {
-        from: version(get(row, "from_version")?, "a row of migration_history")?,
-        to: version(get(row, "to_version")?, "a row of migration_history")?,
-        name: get(row, "name")?,
-        checksum: get::<Option<String>>(row, "checksum")?.map(Checksum::recorded),
-        applied_at: get(row, "applied_at")?,
+        from: version(&row.text("from_version")?, "a row of migration_history")?,
+        to: version(&row.text("to_version")?, "a row of migration_history")?,
+        name: row.text("name")?,
+        checksum: row.optional_text("checksum")?.map(Checksum::recorded),
+        applied_at: row.text("applied_at")?,
     })
 }
 
@@ -228,11 +235,16 @@ pub async fn tenants(
     let version_rows = format!(
         "SELECT schema_name, version, template, status, created_at::text AS created_at FROM {platform}.tenant_version WHERE status <> 'dropped'"
     );
-    let none = "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false";
+    let none =
+        "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false";
     let no_versions = "SELECT NULL::text AS schema_name, NULL::text AS version, NULL::text AS template, \
                        NULL::text AS status, NULL::text AS created_at WHERE false";
     let slugs: Vec<String> = only.iter().map(|slug| literal(slug.as_str())).collect();
-    let filter = if slugs.is_empty() { String::new() } else { format!("WHERE coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", ")) };
+    let filter = if slugs.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", "))
+    };
     let sql = format!(
         "SELECT r.id, coalesce(r.slug, t.schema_name) AS slug, r.name, coalesce(t.schema_name, r.schema) AS schema, \
                 t.version, t.template, coalesce(t.status, 'unknown') AS status, t.created_at \
@@ -244,17 +256,17 @@ pub async fn tenants(
     sets.iter().flatten().map(tenant).collect()
 }
 
-fn tenant(row: &PgRow) -> Result<TenantRow, Failure> {
-    let schema: String = get(row, "schema")?;
+fn tenant(row: &Row) -> Result<TenantRow, Failure> {
+    let schema = row.text("schema")?;
     Ok(TenantRow {
-        id: get(row, "id")?,
-        slug: get(row, "slug")?,
-        name: get(row, "name")?,
-        version: get::<Option<&str>>(row, "version")?.map(|text| version(text, &schema)).transpose()?,
+        id: row.optional_text("id")?,
+        slug: row.text("slug")?,
+        name: row.optional_text("name")?,
+        version: row.optional_text("version")?.map(|text| version(&text, &schema)).transpose()?,
         schema: SchemaName::existing(schema)?,
-        template: get(row, "template")?,
-        status: get(row, "status")?,
-        created_at: get(row, "created_at")?,
+        template: row.optional_text("template")?,
+        status: row.text("status")?,
+        created_at: row.optional_text("created_at")?,
     })
 }
 
@@ -271,12 +283,15 @@ pub(crate) fn registry_failure(refusal: &super::Refusal, settings: &Settings) ->
     failure
 }
 
-fn one(sets: &[Vec<PgRow>]) -> Result<&PgRow, Failure> {
+fn one(sets: &[Vec<Row>]) -> Result<&Row, Failure> {
     sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)
 }
 
 fn odd_answer() -> Failure {
-    Failure::new(Code::StatementFailed, format!("{DOING}: the server gave another number of answers than questions"))
+    Failure::new(
+        Code::StatementFailed,
+        format!("{DOING}: the server gave another number of answers than questions"),
+    )
 }
 
 fn count(rows: i64) -> usize {

@@ -91,7 +91,10 @@ mod tests {
 
     #[test]
     fn no_way_of_showing_it_shows_the_password() {
-        let url = DatabaseUrl::parse("postgresql://me:hunter2@db.example:6000/app?password=hunter2&sslmode=disable").unwrap();
+        let url = DatabaseUrl::parse(
+            "postgresql://me:hunter2@db.example:6000/app?password=hunter2&sslmode=disable",
+        )
+        .unwrap();
         for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}"), url.address()] {
             assert!(!shown.contains("hunter2"), "{shown}");
         }

@@ -20,7 +20,12 @@ pub const LEDGER: &str = "tenure_schema_history";
 
 /// The version of the own tables that this program needs.
 pub fn needed() -> i64 {
-    embedded::migrations::runner().get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
+    embedded::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Makes the platform schema if it is missing, and brings Tenure's own tables to what this program
@@ -58,7 +63,8 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(sqlx::Error::Database(server)) = error.downcast_ref::<sqlx::Error>() {
-            let mut failure = Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
+            let mut failure =
+                Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
             failure.sqlstate = server.code().map(|code| code.into_owned());
             return failure.hint("Tenure needs these names for itself: see README.md, \"In the database\"");
         }
