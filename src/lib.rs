@@ -3,6 +3,8 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`]
+//! - shell, which reads, writes and awaits: [`postgres`]
 
 pub mod error;
 pub mod ident;
+pub mod postgres;
