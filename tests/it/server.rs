@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -184,7 +185,7 @@ async fn after_a_reboot_the_old_number_belongs_to_somebody_else() {
     let mut stranger = Command::new("sleep");
     stranger.arg("60").current_dir("/");
     if project.folder.metadata().unwrap().uid() != owner.uid() {
-        std::os::unix::process::CommandExt::uid(&mut stranger, owner.uid());
+        stranger.uid(owner.uid());
     }
     let mut stranger = stranger.spawn().unwrap();
     let (_, rest) = old.split_once('\n').unwrap();
@@ -283,32 +284,61 @@ async fn a_dropped_throwaway_goes_too() {
     drop(connection);
 }
 
-/// What [`a_killed_process_takes_its_throwaway_along`] runs as a process of its own, and kills.
+/// What the two stories below run as a process of its own, in a group of its own, and end.
 #[tokio::test]
-#[ignore = "a part of another test"]
-async fn hold_a_throwaway_for_ever() {
-    let server = Throwaway::start(&environment()).await.unwrap();
+#[ignore = "a part of other tests"]
+async fn hold_a_server_for_ever() {
     let told = std::env::var("TENURE_TEST_TELL").unwrap();
-    std::fs::write(format!("{told}.new"), server.address().folder().to_str().unwrap()).unwrap();
+    let project = std::env::var_os("TENURE_TEST_PROJECT");
+    let (folder, _throwaway) = if let Some(project) = project {
+        let server = Persistent::of(Path::new(&project), &environment()).unwrap();
+        server.start().await.unwrap();
+        (server.address().folder().to_owned(), None)
+    } else {
+        let server = Throwaway::start(&environment()).await.unwrap();
+        (server.address().folder().to_owned(), Some(server))
+    };
+    std::fs::write(format!("{told}.new"), folder.to_str().unwrap()).unwrap();
     std::fs::rename(format!("{told}.new"), told).unwrap();
     std::future::pending::<()>().await;
 }
 
-#[tokio::test]
-async fn a_killed_process_takes_its_throwaway_along() {
+/// Starts that process, waits until it has its server, and ends its whole group, as a terminal does
+/// with Ctrl-C. What it told is the server's folder.
+async fn end_a_holder(name: &str, project: Option<&Path>) -> (PathBuf, String) {
     let shared = tempfile::tempdir().unwrap();
     let told = shared.path().join("told");
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "server::hold_a_throwaway_for_ever"])
-        .env("TENURE_TEST_TELL", &told)
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut holder = Command::new(std::env::current_exe().unwrap());
+    holder.args(["--ignored", "--exact", "server::hold_a_server_for_ever"]).env("TENURE_TEST_TELL", &told);
+    holder.envs(project.map(|project| ("TENURE_TEST_PROJECT", project)));
+    let mut holder = holder.process_group(0).stdout(Stdio::null()).spawn().unwrap();
     eventually("the other process has its server", || told.exists()).await;
     let folder = PathBuf::from(std::fs::read_to_string(&told).unwrap());
     let pid = postmaster(&folder);
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    eventually("its folder is deleted", || !folder.exists()).await;
-    assert!(!Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success());
+    assert!(
+        Command::new("kill").args([name, "--", &format!("-{}", holder.id())]).status().unwrap().success()
+    );
+    assert!(!holder.wait().unwrap().success());
+    (folder, pid)
+}
+
+#[tokio::test]
+async fn a_killed_process_takes_its_throwaway_along() {
+    for name in ["-KILL", "-INT"] {
+        let (folder, pid) = end_a_holder(name, None).await;
+        eventually("its folder is deleted", || !folder.exists()).await;
+        assert!(!Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success());
+    }
+}
+
+#[tokio::test]
+async fn the_server_of_a_project_outlives_who_started_it() {
+    let project = Project::new("");
+    for name in ["-INT", "-HUP", "-KILL"] {
+        end_a_holder(name, Some(&project.folder)).await;
+        // Long enough for a server that was hit to have gone.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert!(project.server().is_running().await, "after {name}");
+    }
+    assert_eq!(project.server().start().await, Ok(Started::Already));
 }

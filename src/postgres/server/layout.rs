@@ -39,7 +39,8 @@ impl Layout {
         // The user's number is in the name, so that nobody meets a folder of somebody else.
         let hash = hash.iter().take(8).fold(0_u64, |number, &byte| number << 8 | u64::from(byte));
         let name = format!("tenure-{}-{hash:016x}", account.own);
-        let shared = shared_folder(["/var/tmp", "/tmp"], environment, account, name.len())?;
+        let usual = ["/var/tmp", "/tmp"].map(PathBuf::from).into_iter().chain(environment.temp.clone());
+        let shared = shared_folder(usual, account, name.len())?;
         Ok(Self { home: shared.join(name) })
     }
 
@@ -102,23 +103,23 @@ impl Layout {
     }
 }
 
-/// The first folder for temporary files that we may write to, that the account can walk to, and
-/// below which the socket of a server in a folder of `name_bytes` fits.
-pub(super) fn shared_folder<'a>(
-    usual: impl IntoIterator<Item = &'a str>,
-    environment: &Environment,
+/// The first of `folders` for temporary files that we may write to, where nobody else can put their
+/// folder in the place of ours, that the account can walk to, and below which the socket of a server
+/// in a folder of `name_bytes` fits.
+pub(super) fn shared_folder(
+    folders: impl IntoIterator<Item = PathBuf>,
     account: &Account,
     name_bytes: usize,
 ) -> Result<PathBuf, Failure> {
     let usable = |folder: &PathBuf| {
         let name = folder.join("x".repeat(name_bytes)).join("server");
         socket_fits(&name)
-            && Facts::of(folder).is_some_and(|it| it.folder && it.writable(account.own))
+            && Facts::of(folder).is_some_and(|it| it.folder && it.sticky() && it.writable(account.own))
             && folder.ancestors().all(|it| Facts::of(it).is_some_and(|it| it.lets_through(account)))
     };
     // macOS: /tmp and /var are symbolic links, and only the real path says who may walk there.
-    let usual = usual.into_iter().map(PathBuf::from).chain(environment.temp.clone());
-    usual.filter_map(|folder| folder.canonicalize().ok()).find(usable).ok_or_else(|| {
+    let mut real = folders.into_iter().filter_map(|folder| folder.canonicalize().ok());
+    real.find(usable).ok_or_else(|| {
         broken("there is no folder where the private server's socket could live")
             .hint("make /var/tmp or /tmp writable, with the mode 1777")
     })
@@ -189,6 +190,11 @@ impl Facts {
             () => 0o001,
         };
         self.mode & bit != 0
+    }
+
+    /// Whether only a file's owner may rename it, or nobody else may write here at all.
+    fn sticky(&self) -> bool {
+        self.mode & 0o022 == 0 || self.mode & 0o1000 != 0
     }
 
     /// Of our groups we know nothing, so the group's bit counts for us; a wrong guess is told later.

@@ -142,8 +142,9 @@ struct Watch {
 /// A folder of a name that nobody could foresee, so nobody could have laid anything there.
 fn new_folder(environment: &Environment, account: &Account) -> Result<PathBuf, Failure> {
     let name = format!("tenure-{}", uuid::Uuid::new_v4().simple());
-    // No folder below: the data lie beside the socket.
-    let folder = shared_folder(["/tmp", "/var/tmp"], environment, account, name.len())?.join(name);
+    let usual = ["/tmp", "/var/tmp"].map(PathBuf::from);
+    let folder =
+        shared_folder(environment.temp.clone().into_iter().chain(usual), account, name.len())?.join(name);
     let made = DirBuilder::new().mode(0o700).create(&folder);
     made.map_err(|error| unusable("making the folder", &folder, &error))?;
     Ok(folder)
