@@ -242,6 +242,19 @@ async fn a_start_that_fails_quotes_the_log() {
 }
 
 #[tokio::test]
+async fn data_of_another_version_are_refused_and_can_be_reset() {
+    let project = Project::new("");
+    project.server().start().await.unwrap();
+    project.server().stop().await.unwrap();
+    std::fs::write(project.server().address().folder().join("data/PG_VERSION"), "99\n").unwrap();
+    let failure = project.server().start().await.unwrap_err();
+    assert!(failure.message.contains("PostgreSQL 99"), "{failure}");
+    assert!(failure.hint.unwrap().contains("tenure dev reset"));
+    project.server().reset().await.unwrap();
+    assert_eq!(project.server().start().await, Ok(Started::Now));
+}
+
+#[tokio::test]
 async fn without_programs_the_hint_says_how_to_get_them() {
     let nowhere = Environment { bindir: Some("/nowhere".into()), ..environment() };
     let failure = Throwaway::start(&nowhere).await.unwrap_err();
