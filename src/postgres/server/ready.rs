@@ -20,7 +20,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// The database that initdb makes, and that is there before ours.
 const FIRST_DATABASE: &str = "postgres";
 
-/// Short pauses that grow: 5 ms first, 200 ms at most.
+/// Short pauses that grow: 5 ms first, 50 ms at most.
 #[derive(Debug)]
 pub(super) struct Pauses(Duration);
 
@@ -31,7 +31,7 @@ impl Pauses {
 
     pub(super) async fn next(&mut self) {
         sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_millis(200));
+        self.0 = (self.0 * 2).min(Duration::from_millis(50));
     }
 }
 
