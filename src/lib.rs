@@ -2,9 +2,14 @@
 //! SQL files, creates tenants from a template, and refuses a migration that would break the release
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
-//! - values, pure: [`error`], [`ident`]
-//! - shell, which reads, writes and awaits: [`postgres`]
+//! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`]
+//! - shell: [`project`], [`postgres`]
 
+pub mod chain;
 pub mod error;
 pub mod ident;
 pub mod postgres;
+pub mod project;
+pub mod settings;
+pub mod sql;
+pub mod template;

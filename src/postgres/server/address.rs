@@ -81,4 +81,12 @@ mod tests {
         assert_eq!(options.get_username(), "tenure");
         assert_eq!(options.get_port(), PORT);
     }
+
+    #[test]
+    fn the_program_s_own_type_of_url_changes_nothing() {
+        let url = Address::new("/home/josé/my project").url("a b");
+        let read = crate::postgres::DatabaseUrl::parse(&url).unwrap();
+        assert_eq!(read.reveal(), url);
+        assert_eq!(read.address(), "the socket in /home/josé/my project");
+    }
 }

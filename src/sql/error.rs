@@ -1,0 +1,87 @@
+//! What can be wrong with a file's SQL before anybody runs it.
+
+use crate::error::{Code, Failure, Place};
+
+/// A file that is not a list of statements which Tenure can run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages say")]
+pub enum SqlError {
+    /// It does not parse.
+    #[error("syntax error: {message}")]
+    Syntax { message: String, place: Place },
+    /// The parser itself gave up; such a file is refused, never passed.
+    #[error("the SQL parser cannot read this file")]
+    Unreadable { place: Place },
+    /// `\i`, `\copy`, ….
+    #[error("a psql command cannot be part of a migration")]
+    PsqlMetaCommand { place: Place },
+    /// Data of psql's `COPY … FROM STDIN`.
+    #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
+    CopyFromStdin { place: Place },
+    /// Transaction control that is not the file's own outer BEGIN and COMMIT.
+    #[error("{statement} inside a file: a unit is one transaction, and Tenure begins and ends it")]
+    TransactionControl { statement: String, place: Place },
+    /// The file sets another version than its own.
+    #[error("the file's own schema_version statement says {found}, but the file leads to {expected}")]
+    VersionMismatch { found: String, expected: String, place: Place },
+    /// The file's `schema_version` statement does more than set the version.
+    #[error("a schema_version statement may only set version and applied_at")]
+    VersionStatement { place: Place },
+    /// A statement that cannot run in a transaction, in company.
+    #[error("{statement} cannot run in a transaction, and other statements of the file must")]
+    MixedTransaction { statement: String, place: Place },
+    /// No telling whose the statement is.
+    #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
+    ScopeUnclear { why: String, place: Place },
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        let message = error.to_string();
+        let (code, place, hint) = match error {
+            SqlError::Syntax { place, .. } => (Code::Syntax, place, None),
+            SqlError::Unreadable { place } => {
+                (Code::Syntax, place, Some("simplify the statement, or report it with the file".to_owned()))
+            }
+            SqlError::PsqlMetaCommand { place } => (
+                Code::PsqlMetaCommand,
+                place,
+                Some("write what it does in SQL; settings of psql have no meaning here".to_owned()),
+            ),
+            SqlError::CopyFromStdin { place } => {
+                (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead".to_owned()))
+            }
+            SqlError::TransactionControl { place, .. } => (
+                Code::TransactionControl,
+                place,
+                Some("keep at most one BEGIN; as the first statement and one COMMIT; as the last".to_owned()),
+            ),
+            SqlError::VersionMismatch { expected, place, .. } => {
+                (Code::VersionMismatch, place, Some(format!("write '{expected}', or leave the statement out")))
+            }
+            SqlError::VersionStatement { place } => (
+                Code::VersionMismatch,
+                place,
+                Some("leave the statement out: Tenure keeps the version row itself".to_owned()),
+            ),
+            SqlError::MixedTransaction { place, .. } => (
+                Code::MixedTransaction,
+                place,
+                Some("move it into a migration of its own, without BEGIN and COMMIT".to_owned()),
+            ),
+            SqlError::ScopeUnclear { place, .. } => (
+                Code::ScopeUnclear,
+                place,
+                Some(
+                    "add a line `-- Scope: platform` or `-- Scope: tenant` above the statement, or qualify the name"
+                        .to_owned(),
+                ),
+            ),
+        };
+        let failure = Self::new(code, message).at(place);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The text of a file as statements with spans: parsed by `squawk-syntax`, with what Tenure itself has
+//! to know of each: which names it makes or touches, whether it may run in a transaction, whether it
+//! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
+
+mod error;
+mod names;
+mod placeholder;
+mod scope;
+mod script;
+mod transaction;
+
+use std::ops::Range;
+
+pub use error::SqlError;
+pub use names::{Name, Role, normalized};
+pub use placeholder::{ORG_SCHEMA, Rendered};
+pub use scope::{Known, Scope, ScopeClue};
+pub use script::{Comment, Script, Statement};
+pub use transaction::{Body, Bookkeeping};
+
+/// Some bytes of the `file`-th file of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file's index: a template has several files, a migration one.
+    pub file: usize,
+    /// Bytes of its text.
+    pub range: Range<usize>,
+}

@@ -1,0 +1,197 @@
+//! The names in a statement: what it makes, what it acts on, what it mentions. Read off the tree by
+//! shape, not statement by statement: a path that names something new is `PATH`, one that refers to
+//! something is `PATH_REF`.
+
+use std::ops::Range;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::placeholder::STAND_IN;
+use super::script::span;
+
+/// A name as a statement uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The schema, if the name is qualified.
+    pub schema: Option<String>,
+    /// The name itself, folded as the server folds it (manual, chapter 4.1.1).
+    pub name: String,
+    /// What the statement does with it.
+    pub role: Role,
+    /// The node that holds it: `TABLE_NAME_REF`, `INDEX`, ….
+    pub kind: SyntaxKind,
+    /// Its bytes in the file.
+    pub range: Range<usize>,
+}
+
+/// What a statement does with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It makes the object.
+    Made,
+    /// It acts on the object.
+    Target,
+    /// It only reads or refers to it.
+    Mentioned,
+}
+
+impl Name {
+    /// Whether the schema is the placeholder of the tenant's.
+    pub fn in_tenant_schema(&self) -> bool {
+        self.schema.as_deref() == Some(STAND_IN)
+    }
+}
+
+/// Inside one of these a name is read, not acted on.
+const READING: &[SyntaxKind] = &[
+    SyntaxKind::ARG_LIST,
+    SyntaxKind::CALL_EXPR,
+    SyntaxKind::COMPOUND_SELECT,
+    SyntaxKind::FOREIGN_KEY_CONSTRAINT,
+    SyntaxKind::FROM_CLAUSE,
+    SyntaxKind::FUNC_OPTION_LIST,
+    SyntaxKind::INHERITS,
+    SyntaxKind::LIKE_CLAUSE,
+    SyntaxKind::PARAM_LIST,
+    SyntaxKind::PARTITION_OF,
+    SyntaxKind::PATH_TYPE,
+    SyntaxKind::REFERENCES_CONSTRAINT,
+    SyntaxKind::RET_TYPE,
+    SyntaxKind::SELECT,
+    SyntaxKind::USING_CLAUSE,
+    SyntaxKind::VALUES,
+    SyntaxKind::WHERE_CLAUSE,
+    SyntaxKind::WITH_CLAUSE,
+];
+
+/// These hold paths that name no object of a schema.
+const NOT_OBJECTS: &[SyntaxKind] =
+    &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
+
+/// The names in a statement, in the order of the text.
+pub(super) fn names(statement: &SyntaxNode) -> Vec<Name> {
+    let ctes: Vec<String> = statement
+        .descendants()
+        .filter(|node| node.kind() == SyntaxKind::CTE_NAME)
+        .map(|node| normalized(&node.text().to_string()))
+        .collect();
+    let mut found = Vec::new();
+    collect(statement, statement, &mut found);
+    found.retain(|name| name.schema.is_some() || name.role == Role::Made || !ctes.contains(&name.name));
+    found
+}
+
+fn collect(node: &SyntaxNode, statement: &SyntaxNode, found: &mut Vec<Name>) {
+    if NOT_OBJECTS.contains(&node.kind()) {
+        return;
+    }
+    match node.kind() {
+        SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => {
+            let role = if node.kind() == SyntaxKind::SCHEMA { Role::Made } else { Role::Target };
+            let name = normalized(&node.text().to_string());
+            found.push(Name { schema: Some(name.clone()), name, role, kind: node.kind(), range: span(node) });
+            return;
+        }
+        SyntaxKind::CALL_EXPR => found.extend(called(node)),
+        _ => {}
+    }
+    for child in node.children() {
+        match child.kind() {
+            SyntaxKind::PATH => found.extend(read(&child, node, Role::Made)),
+            SyntaxKind::PATH_REF => {
+                let read_only = node
+                    .ancestors()
+                    .take_while(|ancestor| ancestor != statement)
+                    .any(|ancestor| READING.contains(&ancestor.kind()));
+                found.extend(read(&child, node, if read_only { Role::Mentioned } else { Role::Target }));
+            }
+            _ => collect(&child, statement, found),
+        }
+    }
+}
+
+fn read(path: &SyntaxNode, holder: &SyntaxNode, role: Role) -> Option<Name> {
+    let mut parts = Vec::new();
+    segments(path, &mut parts);
+    if holder.kind() == SyntaxKind::QUALIFIED_COLUMN_NAME_REF {
+        parts.pop();
+    }
+    let name = parts.pop()?;
+    Some(Name { schema: parts.pop(), name, role, kind: holder.kind(), range: span(path) })
+}
+
+fn segments(path: &SyntaxNode, parts: &mut Vec<String>) {
+    for child in path.children() {
+        match child.kind() {
+            SyntaxKind::PATH | SyntaxKind::PATH_REF => segments(&child, parts),
+            SyntaxKind::PATH_SEGMENT | SyntaxKind::PATH_SEGMENT_REF => {
+                parts.push(normalized(&child.text().to_string()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The function that a call names: `f(…)` or `schema.f(…)`.
+fn called(call: &SyntaxNode) -> Option<Name> {
+    let callee = call.children().next()?;
+    let mut parts: Vec<String> = match callee.kind() {
+        SyntaxKind::NAME_REF => vec![normalized(&callee.text().to_string())],
+        SyntaxKind::FIELD_EXPR => {
+            callee.children().map(|part| normalized(&part.text().to_string())).collect()
+        }
+        _ => return None,
+    };
+    let name = parts.pop()?;
+    Some(Name { schema: parts.pop(), name, role: Role::Mentioned, kind: call.kind(), range: span(&callee) })
+}
+
+/// An identifier as the server stores it: folded to lower case unless it is quoted.
+pub fn normalized(identifier: &str) -> String {
+    let identifier = identifier.trim();
+    match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => identifier.to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Source;
+    use crate::sql::Script;
+
+    fn said(sql: &str) -> Vec<String> {
+        let script = Script::parse(Source::new("t.sql", sql)).unwrap();
+        script.statements[0]
+            .names
+            .iter()
+            .map(|n| {
+                format!(
+                    "{:?} {}{}",
+                    n.role,
+                    n.schema.as_ref().map(|s| format!("{s}.")).unwrap_or_default(),
+                    n.name
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn roles_follow_from_the_position() {
+        assert_eq!(said("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Mentioned int"]);
+        assert_eq!(
+            said("CREATE TABLE a (b int REFERENCES p.users(id))"),
+            ["Made a", "Mentioned int", "Mentioned p.users"]
+        );
+        assert_eq!(said("CREATE INDEX i ON \"T\" (c)"), ["Made i", "Target T"]);
+        assert_eq!(said("INSERT INTO a SELECT p.f() FROM b"), ["Target a", "Mentioned p.f", "Mentioned b"]);
+        assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Mentioned d"]);
+        assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
+        assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
+        assert_eq!(said("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);
+        assert_eq!(
+            said("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),
+            ["Target a", "Mentioned b", "Mentioned c"]
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! `{org_schema}`, the one placeholder of a migration. For parsing it is replaced by an identifier of
+//! the same length, so that every span of the parsed text is a span of the user's text.
+
+use std::ops::Range;
+
+use super::Origin;
+
+/// What people write where a tenant's schema goes.
+pub const ORG_SCHEMA: &str = "{org_schema}";
+
+/// What the parser sees in its place: as long, and an identifier.
+pub(super) const STAND_IN: &str = "_org_schema_";
+
+/// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
+pub(super) fn masked(text: &str) -> String {
+    text.replace(ORG_SCHEMA, STAND_IN)
+}
+
+/// Piece by piece a text for the server, and for each piece where it came from, so that a position in
+/// a server's error leads back into the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// The SQL.
+    pub sql: String,
+    /// For each piece: where it begins in `sql`, in characters, and the file's bytes that it shows.
+    pieces: Vec<(usize, Origin)>,
+    chars: usize,
+}
+
+impl Rendered {
+    /// Adds text that stands in no file.
+    pub fn push(&mut self, text: &str) {
+        self.sql.push_str(text);
+        self.chars += text.chars().count();
+    }
+
+    /// Adds the bytes `range` of `text`, with `{org_schema}` replaced by `schema`.
+    pub fn push_from(&mut self, text: &str, origin: Origin, schema: &str) {
+        let mut at = origin.range.start;
+        for (start, found) in text[origin.range.clone()].match_indices(ORG_SCHEMA) {
+            let start = origin.range.start + start;
+            self.push_piece(&text[at..start], origin.file, at..start);
+            self.push_piece(schema, origin.file, start..start + found.len());
+            at = start + found.len();
+        }
+        self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end);
+    }
+
+    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>) {
+        if !shown.is_empty() {
+            self.pieces.push((self.chars, Origin { file, range }));
+            self.push(shown);
+        }
+    }
+
+    /// Adds another rendered text, its pieces shifted to where it now stands.
+    pub fn append(&mut self, other: &Self) {
+        self.pieces.extend(other.pieces.iter().map(|(at, origin)| (at + self.chars, origin.clone())));
+        self.sql.push_str(&other.sql);
+        self.chars += other.chars;
+    }
+
+    /// How many characters the text has.
+    pub fn chars(&self) -> usize {
+        self.chars
+    }
+
+    /// The file and byte offset of character `position` of the text, counted from 1 as PostgreSQL
+    /// counts (manual, chapter 55.8, field `P`); `None` where the text is Tenure's own.
+    pub fn origin(&self, position: usize, texts: &[&str]) -> Option<(usize, usize)> {
+        let at = position.checked_sub(1)?;
+        let index = self.pieces.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
+        let (start, origin) = &self.pieces[index];
+        let piece = texts.get(origin.file)?.get(origin.range.clone())?;
+        let inside = at - start;
+        if piece == ORG_SCHEMA {
+            return Some((origin.file, origin.range.start));
+        }
+        let offset = piece.char_indices().nth(inside).map(|(offset, _)| offset)?;
+        Some((origin.file, origin.range.start + offset))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_stand_in_is_as_long_as_the_placeholder() {
+        assert_eq!(ORG_SCHEMA.len(), STAND_IN.len());
+    }
+
+    #[test]
+    fn a_position_leads_back_through_a_longer_name() {
+        let text = "ä {org_schema}.t x";
+        let mut rendered = Rendered::default();
+        rendered.push("BEGIN; ");
+        rendered.push_from(text, Origin { file: 0, range: 0..text.len() }, "org_a_much_longer_name");
+        let position = rendered.sql.chars().position(|c| c == 'x').unwrap() + 1;
+        assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));
+        let inside_name = rendered.sql.find("longer").unwrap();
+        assert_eq!(rendered.origin(inside_name, &[text]), Some((0, text.find('{').unwrap())));
+        assert_eq!(rendered.origin(3, &[text]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn every_character_finds_its_way_home(parts in prop::collection::vec("[a-zäß🦀 ]{0,5}", 1..6)) {
+            let text = parts.join(ORG_SCHEMA);
+            let mut rendered = Rendered::default();
+            rendered.push("é;");
+            rendered.push_from(&text, Origin { file: 0, range: 0..text.len() }, "org_x");
+            for (index, shown) in rendered.sql.chars().enumerate().skip(2) {
+                let (_, offset) = rendered.origin(index + 1, &[&text]).unwrap();
+                let original = text[offset..].chars().next().unwrap();
+                let at_placeholder = original == '{';
+                prop_assert!(original == shown || at_placeholder);
+            }
+        }
+    }
+}
