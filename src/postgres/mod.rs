@@ -7,6 +7,7 @@ mod connection;
 pub mod history;
 pub mod message;
 pub mod refusal;
+pub mod server;
 pub mod state;
 mod url;
 
