@@ -3,7 +3,11 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`]
+//! - judging, pure: [`verify`]
+//! - showing, pure: [`report`]
 
 pub mod error;
 pub mod ident;
+pub mod report;
 pub mod sql;
+pub mod verify;
