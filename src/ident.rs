@@ -176,6 +176,12 @@ impl SchemaName {
     }
 }
 
+impl From<Identifier> for SchemaName {
+    fn from(name: Identifier) -> Self {
+        Self(name)
+    }
+}
+
 impl fmt::Display for SchemaName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

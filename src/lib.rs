@@ -2,12 +2,21 @@
 //! SQL files, creates tenants from a template, and refuses a migration that would break the release
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
-//! - values, pure: [`error`], [`ident`], [`sql`]
-//! - judging, pure: [`verify`]
-//! - showing, pure: [`report`]
+//! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
+//! - judging and showing, pure: [`verify`], [`report`]
+//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`]
 
+pub mod chain;
 pub mod error;
+pub mod event;
+pub mod fleet;
 pub mod ident;
+pub mod outcome;
+pub mod postgres;
+pub mod project;
 pub mod report;
+pub mod settings;
 pub mod sql;
+pub mod template;
+pub mod tenant;
 pub mod verify;

@@ -24,7 +24,7 @@ pub enum SqlError {
     /// The file sets another version than its own.
     #[error("the file's own schema_version statement says {found}, but the file leads to {expected}")]
     VersionMismatch { found: String, expected: String, place: Place },
-    /// The file's schema_version statement does more than set the version.
+    /// The file's `schema_version` statement does more than set the version.
     #[error("a schema_version statement may only set version and applied_at")]
     VersionStatement { place: Place },
     /// A statement that cannot run in a transaction, in company.

@@ -12,7 +12,7 @@ mod transaction;
 use std::ops::Range;
 
 pub use error::SqlError;
-pub use names::{Name, Role, normalized};
+pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Known, Scope, ScopeClue};
 pub use script::{Comment, Script, Statement};

@@ -42,6 +42,10 @@ impl Name {
     }
 }
 
+/// The nodes that refer to a table or an index.
+pub const RELATIONS: &[SyntaxKind] =
+    &[SyntaxKind::INDEX_REF, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
+
 /// Inside one of these a name is read, not acted on.
 const READING: &[SyntaxKind] = &[
     SyntaxKind::ARG_LIST,

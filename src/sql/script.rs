@@ -34,8 +34,10 @@ pub struct Statement {
     pub kind: SyntaxKind,
     /// The names in it.
     pub names: Vec<Name>,
-    /// Whether the server refuses it inside a transaction block.
+    /// Whether the server takes it inside a transaction block.
     pub transactional: bool,
+    /// Where its word `CONCURRENTLY` stands.
+    pub concurrently: Option<Range<usize>>,
 }
 
 /// One comment, without its marks.
@@ -121,12 +123,19 @@ impl Statement {
             kind: node.kind(),
             names: names(node),
             transactional: !super::transaction::refused_in_transaction(node),
+            concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
         }
     }
 
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
         script.tree.syntax_node().children().find(|node| span(node) == self.range && node.kind() == self.kind)
+    }
+
+    /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
+    /// has none.
+    pub fn fits_new_schema(&self) -> bool {
+        self.transactional || self.concurrently.is_some()
     }
 
     /// The statement's first words, for messages: `ALTER TABLE`.

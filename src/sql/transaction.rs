@@ -124,14 +124,15 @@ const CONTROL: &[SyntaxKind] = &[
     SyntaxKind::SET_TRANSACTION,
 ];
 
+/// Where the statement has the key word `kind`.
+pub(super) fn word(statement: &SyntaxNode, kind: SyntaxKind) -> Option<std::ops::Range<usize>> {
+    let mut tokens = statement.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
+    tokens.find(|token| token.kind() == kind).map(|token| token.text_range().into())
+}
+
 /// Whether the server refuses the statement inside a transaction block (the manual's page of each).
 pub(super) fn refused_in_transaction(statement: &SyntaxNode) -> bool {
-    let has_word = |kind: SyntaxKind| {
-        statement
-            .descendants_with_tokens()
-            .filter_map(squawk_syntax::SyntaxElement::into_token)
-            .any(|token| token.kind() == kind)
-    };
+    let has_word = |kind| word(statement, kind).is_some();
     match statement.kind() {
         SyntaxKind::ALTER_SYSTEM
         | SyntaxKind::CREATE_DATABASE

@@ -1,0 +1,236 @@
+//! Files made into a chain: one path, no gap, no fork, no two files for one version.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{ChainError, FileName, Migration, Version};
+use crate::error::Source;
+use crate::ident::SchemaName;
+use crate::sql::Known;
+
+/// One file of `migrations/`: its name without the folder, and its text.
+#[derive(Debug, Clone)]
+pub struct MigrationFile {
+    /// The name.
+    pub name: String,
+    /// The text, with the path that people see.
+    pub source: Arc<Source>,
+}
+
+/// All migrations, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Chain {
+    ups: Vec<Migration>,
+    downs: Vec<Migration>,
+}
+
+impl Chain {
+    /// Checks the names, then the chain, then every file in order. `known` holds what the templates
+    /// make, so that a tenant's tables are known as such.
+    pub fn assemble(
+        files: Vec<MigrationFile>,
+        platform: &SchemaName,
+        mut known: Known,
+    ) -> Result<Self, ChainError> {
+        let mut named = files
+            .into_iter()
+            .map(|file| Ok((FileName::parse(&file.name)?, file.source)))
+            .collect::<Result<Vec<_>, ChainError>>()?;
+        named.sort_by(|(a, _), (b, _)| (&a.from, &a.to, &a.name).cmp(&(&b.from, &b.to, &b.name)));
+        let (ups, downs): (Vec<_>, Vec<_>) = named.into_iter().partition(|(name, _)| name.from < name.to);
+        for (name, _) in &downs {
+            let undoes_one = ups.iter().any(|(up, _)| (&up.from, &up.to) == (&name.to, &name.from));
+            if !undoes_one {
+                let (from, to) = (name.from.clone(), name.to.clone());
+                return Err(ChainError::Order { file: name.to_string(), from, to });
+            }
+        }
+        no_fork(ups.iter().map(|(name, _)| name))?;
+        no_fork(downs.iter().map(|(name, _)| name))?;
+        no_gap(&ups)?;
+        let mut read = |named: Vec<(FileName, Arc<Source>)>| {
+            named
+                .into_iter()
+                .map(|(name, source)| Migration::read(name, source, platform, &mut known))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self { ups: read(ups)?, downs: read(downs)? })
+    }
+
+    /// The migrations that lead up, in order.
+    pub fn migrations(&self) -> &[Migration] {
+        &self.ups
+    }
+
+    /// The migrations that undo one.
+    pub fn downs(&self) -> &[Migration] {
+        &self.downs
+    }
+
+    /// The version that the first migration starts from; 0.0.0 for an empty chain.
+    pub fn first(&self) -> Version {
+        self.ups.first().map_or(Version::ZERO, |migration| migration.from().clone())
+    }
+
+    /// The version that the last migration leads to; 0.0.0 for an empty chain.
+    pub fn latest(&self) -> Version {
+        self.ups.last().map_or(Version::ZERO, |migration| migration.to().clone())
+    }
+
+    /// How many migrations lie behind a schema at `version`, or `None` if the chain does not know it.
+    pub fn position(&self, version: &Version) -> Option<usize> {
+        if *version == self.first() {
+            return Some(0);
+        }
+        self.ups.iter().position(|migration| migration.to() == version).map(|index| index + 1)
+    }
+}
+
+fn no_fork<'a>(names: impl Iterator<Item = &'a FileName>) -> Result<(), ChainError> {
+    let (mut from, mut to) = (HashMap::new(), HashMap::new());
+    for name in names {
+        if let Some(first) = from.insert(&name.from, name) {
+            let (first, second): (&FileName, _) = (first, name.to_string());
+            return Err(ChainError::ForkFrom {
+                version: name.from.clone(),
+                first: first.to_string(),
+                second,
+            });
+        }
+        if let Some(first) = to.insert(&name.to, name) {
+            let (first, second): (&FileName, _) = (first, name.to_string());
+            return Err(ChainError::ForkTo { version: name.to.clone(), first: first.to_string(), second });
+        }
+    }
+    Ok(())
+}
+
+fn no_gap(sorted: &[(FileName, Arc<Source>)]) -> Result<(), ChainError> {
+    for pair in sorted.windows(2) {
+        let (before, after) = (&pair[0].0, &pair[1].0);
+        if before.to != after.from {
+            return Err(ChainError::Gap {
+                file: after.to_string(),
+                from: after.from.clone(),
+                before: before.to_string(),
+                reached: before.to.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Checksum;
+    use super::*;
+    use crate::sql::Scope::{Platform, Tenant};
+
+    pub(crate) fn file(name: &str, sql: &str) -> MigrationFile {
+        MigrationFile { name: name.to_owned(), source: Source::new(format!("migrations/{name}"), sql) }
+    }
+
+    fn chain(files: &[(&str, &str)]) -> Result<Chain, ChainError> {
+        let platform = SchemaName::existing("datalinx_platform").unwrap();
+        let files =
+            files.iter().map(|(name, sql)| file(name, &format!("-- Description: x\n{sql}"))).collect();
+        Chain::assemble(files, &platform, Known::default())
+    }
+
+    const P: &str = "ALTER TABLE datalinx_platform.t ADD c int";
+
+    #[test]
+    fn files_in_any_order_are_one_path() {
+        let chain = chain(&[
+            ("v1.0.0_to_v1.0.10_b.sql", P),
+            ("v0.0.0_to_v1.0.0_a.sql", P),
+            ("v1.0.10_to_v1.1.0_c.sql", P),
+        ])
+        .unwrap();
+        let names: Vec<_> = chain.migrations().iter().map(|m| m.name.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(chain.latest().to_string(), "1.1.0");
+        assert_eq!(chain.position(&"1.0.10".parse().unwrap()), Some(2));
+        assert_eq!(chain.position(&"1.0.5".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        let err = |files: &[(&str, &str)]| chain(files).unwrap_err();
+        assert!(matches!(
+            err(&[("v1.0.0_to_v1.0.1_a.sql", P), ("v1.0.0_to_v1.0.2_b.sql", P)]),
+            ChainError::ForkFrom { first, second, .. } if first.contains("_a") && second.contains("_b")
+        ));
+        assert!(matches!(
+            err(&[("v1.0.0_to_v1.0.2_a.sql", P), ("v1.0.1_to_v1.0.2_b.sql", P)]),
+            ChainError::ForkTo { .. }
+        ));
+        assert!(matches!(
+            err(&[("v1.0.0_to_v1.0.1_a.sql", P), ("v1.0.2_to_v1.0.3_b.sql", P)]),
+            ChainError::Gap { .. }
+        ));
+        assert!(matches!(err(&[("v1.0.0_to_v1.0.0_a.sql", P)]), ChainError::Order { .. }));
+        assert!(matches!(err(&[("v1.0.1_to_v1.0.0_a.sql", P)]), ChainError::Order { .. }));
+        assert!(matches!(err(&[("v1.0.0_to_v1.0.1_a.sql", "")]), ChainError::Empty { .. }));
+        assert!(matches!(err(&[("v1.0.0_to_v1.0.1_a.sql", "BEGIN; COMMIT;")]), ChainError::Empty { .. }));
+    }
+
+    #[test]
+    fn a_reverse_edge_beside_its_migration_is_a_down() {
+        let chain = chain(&[("v1.0.0_to_v1.0.1_a.sql", P), ("v1.0.1_to_v1.0.0_undo.sql", P)]).unwrap();
+        assert_eq!((chain.migrations().len(), chain.downs().len()), (1, 1));
+    }
+
+    #[test]
+    fn scope_lines_rule_from_where_they_stand() {
+        let chain = chain(&[(
+            "v1.0.0_to_v1.0.1_a.sql",
+            "SET LOCAL work_mem = '1MB';\nCREATE TABLE datalinx_platform.a (id int);\n-- Scope: tenant\nSELECT 1;\nCREATE TABLE b (id int);\n-- Scope: platform\nSELECT 2;\nSET LOCAL x.y = 1",
+        )])
+        .unwrap();
+        let scopes: Vec<_> = chain.migrations()[0].statements.iter().map(|(_, scope)| *scope).collect();
+        assert_eq!(scopes, [Platform, Platform, Tenant, Tenant, Platform, Platform]);
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        let read = |header: &str| {
+            let platform = SchemaName::existing("datalinx_platform").unwrap();
+            Chain::assemble(
+                vec![file("v1.0.0_to_v1.0.1_a.sql", &format!("{header}\n{P}"))],
+                &platform,
+                Known::default(),
+            )
+        };
+        assert!(read("-- Migration: v1.0.0 to v1.0.1\n--  description:  x").is_ok());
+        assert!(matches!(
+            read("-- Migration: v1.0.0 to v1.0.2\n-- Description: x"),
+            Err(ChainError::HeaderMismatch { .. })
+        ));
+        assert!(matches!(read("-- Migration: 1 to 2\n-- Description: x"), Err(ChainError::Header { .. })));
+        assert!(matches!(read("-- Migration: v1.0.0 to v1.0.1"), Err(ChainError::HeaderMissing { .. })));
+        assert!(matches!(read("-- Description:"), Err(ChainError::HeaderMissing { .. })));
+        assert!(matches!(read("-- Description: x\n-- Scope: world"), Err(ChainError::Header { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_in_any_order_assembles_and_without_one_file_does_not(
+            length in 3usize..12, missing in 1usize..10, seed in any::<u64>(),
+        ) {
+            let mut names: Vec<String> = (0..length).map(|n| format!("v1.0.{n}_to_v1.0.{}_s.sql", n + 1)).collect();
+            // A cheap shuffle that needs no random source.
+            names.sort_by_key(|name| Checksum::of(&format!("{seed}{name}")).to_string());
+            let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), P)).collect();
+            let whole = chain(&pairs).unwrap();
+            prop_assert!(whole.migrations().windows(2).all(|pair| pair[0].to() == pair[1].from()));
+            prop_assert_eq!(whole.migrations().len(), length);
+            let gone = format!("v1.0.{}_to_", missing.min(length - 2));
+            let rest: Vec<_> = pairs.iter().copied().filter(|(name, _)| !name.starts_with(&gone)).collect();
+            let is_gap = matches!(chain(&rest), Err(ChainError::Gap { .. }));
+            prop_assert!(is_gap);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The checksum of a migration: SHA-256 of its text with line endings made `\n`, so that a checkout on
+//! another system is the same file.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// SHA-256 in lower-case hexadecimal, as it stands in the history.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
+pub struct Checksum(String);
+
+impl Checksum {
+    /// The checksum of a file's text (no BOM).
+    pub fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text.replace("\r\n", "\n").replace('\r', "\n"));
+        Self(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _written: fmt::Result = write!(hex, "{byte:02x}");
+            hex
+        }))
+    }
+
+    /// A checksum that the history holds.
+    pub fn recorded(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The hexadecimal text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits, enough for people.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_endings_do_not_count() {
+        assert_eq!(Checksum::of("a\r\nb\r\n"), Checksum::of("a\nb\n"));
+        assert_ne!(Checksum::of("a\nb"), Checksum::of("a\nb\n"));
+        assert_eq!(
+            Checksum::of("").as_str(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! A file's header: the comment lines at its top, `-- Key: value`. A line whose key is none of ours is
+//! an ordinary comment.
+
+use std::ops::Range;
+
+use super::{ChainError, FileName, Version};
+use crate::error::Place;
+use crate::sql::{Scope, Script};
+
+/// What a migration's header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// What the migration does, for people.
+    pub description: String,
+}
+
+/// `-- Scope:` lines: from which byte of the file on which scope holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeLines(Vec<(usize, Scope)>);
+
+/// One `-- Key: value` line.
+struct Line<'a> {
+    key: String,
+    value: &'a str,
+    range: Range<usize>,
+}
+
+fn lines(script: &Script) -> impl Iterator<Item = Line<'_>> {
+    script.comments.iter().filter_map(|comment| {
+        let (key, value) = comment.line.as_deref()?.split_once(':')?;
+        Some(Line { key: key.trim().to_lowercase(), value: value.trim(), range: comment.range.clone() })
+    })
+}
+
+impl Header {
+    /// Reads the header of the migration `script`, whose name is `name`.
+    pub fn read(script: &Script, name: &FileName) -> Result<Self, ChainError> {
+        let top = script.code_start();
+        let mut description = None;
+        for line in lines(script).filter(|line| line.range.start < top) {
+            let place = Place::at(&script.source, line.range.clone());
+            match line.key.as_str() {
+                "migration" => {
+                    let (from, to) = line.value.split_once(" to ").ok_or_else(|| ChainError::Header {
+                        why: "it is not `vX to vY`".to_owned(),
+                        place: place.clone(),
+                    })?;
+                    let version = |text: &str| {
+                        text.trim().parse::<Version>().map_err(|error| ChainError::Header {
+                            why: error.to_string(),
+                            place: place.clone(),
+                        })
+                    };
+                    let (from, to) = (version(from)?, version(to)?);
+                    if (&from, &to) != (&name.from, &name.to) {
+                        return Err(ChainError::HeaderMismatch {
+                            header: format!("v{from} to v{to}"),
+                            name: format!("v{} to v{}", name.from, name.to),
+                            place,
+                        });
+                    }
+                }
+                "description" if !line.value.is_empty() => description = Some(line.value.to_owned()),
+                _ => {}
+            }
+        }
+        match description {
+            Some(description) => Ok(Self { description }),
+            None => Err(ChainError::HeaderMissing {
+                line: "-- Description: …",
+                place: Place::File(script.source.file.clone()),
+            }),
+        }
+    }
+}
+
+/// The version of the `-- Template: vX` line, if the file has one.
+pub fn template_line(script: &Script) -> Result<Option<(Version, Range<usize>)>, ChainError> {
+    let top = script.code_start();
+    let found = lines(script).find(|line| line.key == "template" && line.range.start < top);
+    found
+        .map(|line| match line.value.parse() {
+            Ok(version) => Ok((version, line.range)),
+            Err(error) => {
+                let error: super::VersionError = error;
+                Err(ChainError::Header {
+                    why: error.to_string(),
+                    place: Place::at(&script.source, line.range),
+                })
+            }
+        })
+        .transpose()
+}
+
+impl ScopeLines {
+    /// Reads the `-- Scope:` lines of the whole file.
+    pub fn read(script: &Script) -> Result<Self, ChainError> {
+        lines(script)
+            .filter(|line| line.key == "scope")
+            .map(|line| match line.value {
+                "platform" => Ok((line.range.start, Scope::Platform)),
+                "tenant" => Ok((line.range.start, Scope::Tenant)),
+                other => Err(ChainError::Header {
+                    why: format!("a scope is platform or tenant, not {other:?}"),
+                    place: Place::at(&script.source, line.range),
+                }),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// The scope that a line above byte `offset` sets, if one does.
+    pub fn at(&self, offset: usize) -> Option<Scope> {
+        self.0.iter().take_while(|(from, _)| *from < offset).last().map(|(_, scope)| *scope)
+    }
+}

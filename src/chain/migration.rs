@@ -1,0 +1,106 @@
+//! One migration: one file, one edge of the chain, its statements sorted by scope.
+
+use std::sync::Arc;
+
+use squawk_syntax::SyntaxKind;
+
+use super::header::{Header, ScopeLines};
+use super::{ChainError, Checksum, FileName, Version};
+use crate::error::{Place, Source};
+use crate::ident::SchemaName;
+use crate::sql::{Bookkeeping, Known, Scope, ScopeClue, Script, SqlError, Statement};
+
+/// A migration, read and checked.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// What the name says.
+    pub name: FileName,
+    /// What the header says it does.
+    pub description: String,
+    /// Of the text.
+    pub checksum: Checksum,
+    /// The parsed text.
+    pub script: Script,
+    /// What is to be run, in order, each with whose it is.
+    pub statements: Vec<(Statement, Scope)>,
+    /// Whether it runs inside a transaction. If not, each statement runs alone.
+    pub transactional: bool,
+}
+
+impl Migration {
+    /// Reads a migration. `known` holds what earlier files make, and learns what this one makes.
+    pub fn read(
+        name: FileName,
+        source: Arc<Source>,
+        platform: &SchemaName,
+        known: &mut Known,
+    ) -> Result<Self, ChainError> {
+        let checksum = Checksum::of(&source.text);
+        let whole = Place::File(source.file.clone());
+        let script = Script::parse(source)?;
+        let does_nothing = |kind| matches!(kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION);
+        if script.statements.iter().all(|statement| does_nothing(statement.kind)) {
+            return Err(ChainError::Empty { place: whole });
+        }
+        let Header { description } = Header::read(&script, &name)?;
+        let version = name.to.to_string();
+        let body = Bookkeeping { platform: platform.as_str(), version: Some(&version) }.body(&script)?;
+        let statements = scoped(&script, body.statements, platform, known)?;
+        let file = name.to_string();
+        Ok(Self { file, name, description, checksum, script, statements, transactional: body.transactional })
+    }
+
+    /// The version that it starts from.
+    pub fn from(&self) -> &Version {
+        &self.name.from
+    }
+
+    /// The version that it leads to.
+    pub fn to(&self) -> &Version {
+        &self.name.to
+    }
+
+    /// Whether anything in it acts on `scope`.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.statements.iter().any(|(_, of)| *of == scope)
+    }
+
+    /// The statements that act on `scope`.
+    pub fn part(&self, scope: Scope) -> impl Iterator<Item = &Statement> {
+        self.statements.iter().filter(move |(_, of)| *of == scope).map(|(statement, _)| statement)
+    }
+}
+
+/// Gives every statement its scope: by the line above it, by its names, or by its neighbour.
+fn scoped(
+    script: &Script,
+    statements: Vec<Statement>,
+    platform: &SchemaName,
+    known: &mut Known,
+) -> Result<Vec<(Statement, Scope)>, ChainError> {
+    let lines = ScopeLines::read(script)?;
+    let mut scopes = Vec::with_capacity(statements.len());
+    for statement in &statements {
+        let clue = lines
+            .at(statement.range.start)
+            .map_or_else(|| known.clue(statement, platform.as_str()), ScopeClue::Says);
+        match clue {
+            ScopeClue::Says(scope) => {
+                known.learn(statement, scope);
+                scopes.push(Some(scope));
+            }
+            ScopeClue::Follows => scopes.push(None),
+            ScopeClue::Unclear(why) => {
+                return Err(SqlError::ScopeUnclear { why, place: script.place(statement) }.into());
+            }
+        }
+    }
+    // `SET LOCAL …` goes with the statement after it, at the end of a file with the one before it.
+    let mut scope_after = scopes.iter().rev().flatten().next().copied().unwrap_or(Scope::Platform);
+    for scope in scopes.iter_mut().rev() {
+        scope_after = *scope.get_or_insert(scope_after);
+    }
+    Ok(statements.into_iter().zip(scopes.into_iter().flatten()).collect())
+}

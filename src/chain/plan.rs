@@ -1,0 +1,419 @@
+//! The plan: from the chain, the state of a fleet and a target to what is done in which order. A plan
+//! is a value; `--plan` prints it and the runner follows it.
+//!
+//! The order is the chain's. A platform part runs when every tenant has reached the step; the tenant
+//! parts of consecutive steps run tenant by tenant in one pass. Where a step has no platform part, the
+//! platform's version row moves last, so that `schema_version` never promises what a tenant lacks.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::{Chain, Migration, Version};
+use crate::error::{Code, Failure};
+use crate::sql::Scope;
+
+/// Where the schemas of a fleet are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetState {
+    /// The platform.
+    pub platform: Version,
+    /// How many of the tenants that are to be moved are at which version.
+    pub tenants: BTreeMap<Version, usize>,
+}
+
+/// Which schemas a run may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    Fleet,
+    /// Only the platform's; tenants are left for later.
+    Platform,
+    /// Only tenants, as far as they can go before the platform must move.
+    Tenants,
+}
+
+/// One migration as the plan sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The file's name.
+    pub migration: String,
+    /// The version that it starts from.
+    pub from: Version,
+    /// The version that it leads to.
+    pub to: Version,
+    /// Whether its platform part is to be run.
+    pub platform: bool,
+    /// On how many tenants its tenant part is to be run.
+    pub tenants: usize,
+    /// Whether it runs inside a transaction.
+    pub transactional: bool,
+}
+
+/// What the runner does at once. Steps are indices into [`Chain::migrations`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// The platform part of a step, with the platform's version row.
+    Platform {
+        /// The step.
+        step: usize,
+        /// Whether the tenants' rows move in the same transaction, since the step has nothing for them.
+        moves_tenants: bool,
+    },
+    /// These steps on every tenant that is behind, tenant by tenant.
+    Tenants(Range<usize>),
+    /// The platform's version row over steps without a platform part, once every tenant is there.
+    Settle(Range<usize>),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps, for people.
+    pub steps: Vec<Step>,
+    /// The work, in order.
+    pub stages: Vec<Stage>,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages say")]
+pub enum PlanError {
+    /// `--to` names no version of the chain.
+    #[error("{asked} is not a version of the chain, which leads from {first} to {latest}")]
+    Target { asked: Version, first: Version, latest: Version },
+    /// A schema is at a version that the chain does not know.
+    #[error("{whose} at version {version}, which the chain does not know; it leads from {first} to {latest}")]
+    Unknown { whose: &'static str, version: Version, first: Version, latest: Version },
+    /// A schema is beyond the chain's end.
+    #[error("{whose} at version {version}, beyond the chain's end at {latest}")]
+    Beyond { whose: &'static str, version: Version, latest: Version },
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        let (code, hint) = match &error {
+            PlanError::Target { .. } => (
+                Code::UnknownVersion,
+                "`tenure migrate history` and the names in migrations/ show the versions",
+            ),
+            PlanError::Unknown { .. } => (
+                Code::VersionUnknown,
+                "this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`",
+            ),
+            PlanError::Beyond { .. } => {
+                (Code::VersionBeyond, "this checkout is older than the database: use the newer release")
+            }
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
+}
+
+impl Plan {
+    /// The plan that moves `state` to the version `to`, or to the chain's end.
+    pub fn make(
+        chain: &Chain,
+        state: &FleetState,
+        to: Option<&Version>,
+        reach: Reach,
+    ) -> Result<Self, PlanError> {
+        let target = match to {
+            None => chain.migrations().len(),
+            Some(to) => chain.position(to).ok_or_else(|| PlanError::Target {
+                asked: to.clone(),
+                first: chain.first(),
+                latest: chain.latest(),
+            })?,
+        };
+        let platform = locate(chain, &state.platform, "the platform is")?;
+        let tenants = state
+            .tenants
+            .iter()
+            .map(|(version, count)| Ok((locate(chain, version, "a tenant is")?, *count)))
+            .collect::<Result<BTreeMap<usize, usize>, PlanError>>()?;
+        let mut planner = Planner { chain, platform, tenants, pass: None, plan: Self::default() };
+        match reach {
+            Reach::Fleet => planner.fleet(target),
+            Reach::Platform => planner.platform_only(target),
+            Reach::Tenants => planner.tenants_only(target),
+        }
+        Ok(planner.plan)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+}
+
+fn locate(chain: &Chain, version: &Version, whose: &'static str) -> Result<usize, PlanError> {
+    chain.position(version).ok_or_else(|| {
+        let (version, latest) = (version.clone(), chain.latest());
+        if version > latest {
+            PlanError::Beyond { whose, version, latest }
+        } else {
+            PlanError::Unknown { whose, version, first: chain.first(), latest }
+        }
+    })
+}
+
+/// Follows the fleet along the chain; positions count the migrations that lie behind a schema.
+struct Planner<'a> {
+    chain: &'a Chain,
+    platform: usize,
+    tenants: BTreeMap<usize, usize>,
+    /// The steps of the tenant pass that is being gathered.
+    pass: Option<Range<usize>>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    fn fleet(&mut self, target: usize) {
+        let start = self.tenants.keys().copied().chain([self.platform]).min().unwrap_or(target);
+        for step in start..target {
+            let migration = &self.chain.migrations()[step];
+            if self.platform <= step && !is_tenant_only(migration) {
+                self.end_pass();
+                self.platform_stage(step);
+                if !migration.has(Scope::Tenant) {
+                    continue;
+                }
+            }
+            self.tenant_step(step);
+        }
+        self.end_pass();
+    }
+
+    fn platform_only(&mut self, target: usize) {
+        for step in self.platform..target {
+            self.platform_stage(step);
+        }
+    }
+
+    fn tenants_only(&mut self, target: usize) {
+        let start = self.tenants.keys().copied().min().unwrap_or(target);
+        for step in start..target {
+            if self.platform <= step && !is_tenant_only(&self.chain.migrations()[step]) {
+                break;
+            }
+            self.tenant_step(step);
+        }
+        self.end_pass();
+    }
+
+    fn platform_stage(&mut self, step: usize) {
+        let migration = &self.chain.migrations()[step];
+        let moves_tenants = !migration.has(Scope::Tenant);
+        self.plan.stages.push(Stage::Platform { step, moves_tenants });
+        self.note(migration, migration.has(Scope::Platform), 0);
+        self.platform = step + 1;
+        if moves_tenants && let Some(count) = self.tenants.remove(&step) {
+            *self.tenants.entry(step + 1).or_default() += count;
+        }
+    }
+
+    fn tenant_step(&mut self, step: usize) {
+        let migration = &self.chain.migrations()[step];
+        let behind = self.tenants.range(..=step).map(|(_, count)| count).sum();
+        if migration.has(Scope::Tenant) {
+            self.note(migration, false, behind);
+        }
+        if behind > 0 || self.platform <= step {
+            let start = self.pass.take().map_or(step, |pass| pass.start);
+            self.pass = Some(start..step + 1);
+        }
+    }
+
+    fn end_pass(&mut self) {
+        let Some(pass) = self.pass.take() else { return };
+        let behind: usize = self.tenants.range(..pass.end).map(|(_, count)| count).sum();
+        if behind > 0 {
+            self.plan.stages.push(Stage::Tenants(pass.clone()));
+            self.tenants = self.tenants.split_off(&pass.end);
+            *self.tenants.entry(pass.end).or_default() += behind;
+        }
+        if self.platform < pass.end {
+            self.plan.stages.push(Stage::Settle(self.platform..pass.end));
+            self.platform = pass.end;
+        }
+    }
+
+    fn note(&mut self, migration: &Migration, platform: bool, tenants: usize) {
+        if let Some(last) = self.plan.steps.last_mut()
+            && last.migration == migration.file
+        {
+            last.tenants = tenants;
+            return;
+        }
+        self.plan.steps.push(Step {
+            migration: migration.file.clone(),
+            from: migration.from().clone(),
+            to: migration.to().clone(),
+            platform,
+            tenants,
+            transactional: migration.transactional,
+        });
+    }
+}
+
+/// A step that does nothing to the platform but move its version.
+fn is_tenant_only(migration: &Migration) -> bool {
+    migration.has(Scope::Tenant) && !migration.has(Scope::Platform)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chain::MigrationFile;
+    use crate::error::Source;
+    use crate::ident::SchemaName;
+    use crate::sql::Known;
+
+    const PLATFORM: &str = "ALTER TABLE datalinx_platform.t ADD c int;";
+    const TENANT: &str = "ALTER TABLE {org_schema}.t ADD c int;";
+
+    /// A chain of steps: `p`latform, `t`enant, `b`oth.
+    fn chain(kinds: &str) -> Chain {
+        let files = kinds.chars().enumerate().map(|(n, kind)| {
+            let name = format!("v1.0.{n}_to_v1.0.{}_s.sql", n + 1);
+            let sql = match kind {
+                'p' => PLATFORM.to_owned(),
+                't' => TENANT.to_owned(),
+                _ => format!("{PLATFORM}{TENANT}"),
+            };
+            MigrationFile { source: Source::new(&name, format!("-- Description: x\n{sql}")), name }
+        });
+        let platform = SchemaName::existing("datalinx_platform").unwrap();
+        Chain::assemble(files.collect(), &platform, Known::default()).unwrap()
+    }
+
+    fn state(platform: usize, tenants: &[(usize, usize)]) -> FleetState {
+        let version = |n: usize| format!("1.0.{n}").parse().unwrap();
+        FleetState {
+            platform: version(platform),
+            tenants: tenants.iter().map(|(n, count)| (version(*n), *count)).collect(),
+        }
+    }
+
+    fn stages(kinds: &str, platform: usize, tenants: &[(usize, usize)], reach: Reach) -> Vec<Stage> {
+        Plan::make(&chain(kinds), &state(platform, tenants), None, reach).unwrap().stages
+    }
+
+    use Stage::{Platform, Settle, Tenants};
+
+    #[test]
+    fn consecutive_tenant_steps_are_one_pass() {
+        assert_eq!(
+            stages("pttp", 0, &[(0, 3)], Reach::Fleet),
+            [
+                Platform { step: 0, moves_tenants: true },
+                Tenants(1..3),
+                Settle(1..3),
+                Platform { step: 3, moves_tenants: true },
+            ]
+        );
+        assert_eq!(
+            stages("bt", 0, &[(0, 3)], Reach::Fleet),
+            [Platform { step: 0, moves_tenants: false }, Tenants(0..2), Settle(1..2),]
+        );
+    }
+
+    #[test]
+    fn without_tenants_the_platform_walks_alone() {
+        assert_eq!(
+            stages("ptp", 0, &[], Reach::Fleet),
+            [
+                Platform { step: 0, moves_tenants: true },
+                Settle(1..2),
+                Platform { step: 2, moves_tenants: true },
+            ]
+        );
+    }
+
+    #[test]
+    fn those_left_behind_catch_up_first() {
+        assert_eq!(
+            stages("tptp", 3, &[(0, 1), (3, 9)], Reach::Fleet),
+            [Tenants(0..3), Platform { step: 3, moves_tenants: true },]
+        );
+    }
+
+    #[test]
+    fn tenants_alone_stop_where_the_platform_must_move() {
+        assert_eq!(stages("ttpt", 0, &[(0, 1)], Reach::Tenants), [Tenants(0..2), Settle(0..2)]);
+        assert_eq!(stages("pt", 0, &[(0, 1)], Reach::Tenants), []);
+    }
+
+    #[test]
+    fn a_version_off_the_chain_is_no_plan() {
+        let plan = |at: FleetState| Plan::make(&chain("pt"), &at, None, Reach::Fleet);
+        assert!(matches!(plan(state(7, &[])), Err(PlanError::Beyond { .. })));
+        let mut odd = state(0, &[]);
+        odd.platform = "0.9.0".parse().unwrap();
+        assert!(matches!(plan(odd), Err(PlanError::Unknown { .. })));
+        let to = "3.0.0".parse().unwrap();
+        let asked = Plan::make(&chain("pt"), &state(0, &[]), Some(&to), Reach::Fleet);
+        assert!(matches!(asked, Err(PlanError::Target { .. })));
+    }
+
+    proptest! {
+        /// Follows the plan on a model of the fleet: every part runs once, in order, and never early.
+        #[test]
+        fn a_plan_brings_everybody_to_the_target(
+            kinds in "[ptb]{1,8}",
+            platform in 0usize..8,
+            behind in prop::collection::vec(0usize..8, 0..6),
+            target in 0usize..9,
+        ) {
+            let chain = chain(&kinds);
+            let length = kinds.len();
+            let platform = platform.min(length);
+            let target = target.clamp(platform, length);
+            let mut fleet: Vec<usize> = behind.iter().map(|at| (*at).min(platform)).collect();
+            let mut counts = BTreeMap::new();
+            for at in &fleet {
+                *counts.entry(*at).or_insert(0) += 1;
+            }
+            let counts: Vec<_> = counts.into_iter().collect();
+            let to = format!("1.0.{target}").parse().unwrap();
+            let plan = Plan::make(&chain, &state(platform, &counts), Some(&to), Reach::Fleet).unwrap();
+            let mut at = platform;
+            let has = |step: usize, scope| chain.migrations()[step].has(scope);
+            for stage in &plan.stages {
+                match stage {
+                    Platform { step, moves_tenants } => {
+                        prop_assert_eq!(*step, at);
+                        prop_assert!(fleet.iter().all(|tenant| *tenant >= *step));
+                        at += 1;
+                        if *moves_tenants {
+                            prop_assert!(!has(*step, Scope::Tenant));
+                            fleet.iter_mut().filter(|tenant| **tenant == *step).for_each(|tenant| *tenant += 1);
+                        }
+                    }
+                    Tenants(steps) => {
+                        for tenant in fleet.iter_mut().filter(|tenant| **tenant < steps.end) {
+                            prop_assert!(*tenant >= steps.start);
+                            for step in *tenant..steps.end {
+                                prop_assert!(!has(step, Scope::Platform) || at > step);
+                            }
+                            *tenant = steps.end;
+                        }
+                    }
+                    Settle(steps) => {
+                        prop_assert_eq!(steps.start, at);
+                        prop_assert!(steps.clone().all(|step| !has(step, Scope::Platform)));
+                        prop_assert!(fleet.iter().all(|tenant| *tenant >= steps.end));
+                        at = steps.end;
+                    }
+                }
+            }
+            prop_assert_eq!(at, target);
+            prop_assert!(fleet.iter().all(|tenant| *tenant == target));
+            let again = Plan::make(&chain, &state(at, &[(target, fleet.len())]), Some(&to), Reach::Fleet).unwrap();
+            prop_assert!(again.is_empty());
+        }
+    }
+}

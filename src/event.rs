@@ -1,0 +1,70 @@
+//! What happened, in order. Who works says it; who shows, shows it: progress, lines and files are sinks.
+
+use std::time::Duration;
+
+use crate::error::Failure;
+use crate::ident::SchemaName;
+
+/// One thing that happened during a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A run begins that will do about so many units.
+    Began {
+        /// Units, or tenants to be made.
+        expected: usize,
+    },
+    /// A unit was done.
+    UnitDone {
+        /// The schema.
+        schema: &'a SchemaName,
+        /// The file's name.
+        migration: &'a str,
+        /// From sending to the server's answer.
+        elapsed: Duration,
+    },
+    /// Another runner had done the unit already.
+    UnitDoneByAnother {
+        /// The schema.
+        schema: &'a SchemaName,
+        /// The file's name.
+        migration: &'a str,
+    },
+    /// A unit failed and was rolled back.
+    UnitFailed {
+        /// The schema.
+        schema: &'a SchemaName,
+        /// The file's name.
+        migration: &'a str,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// A tenant was made, or was there already.
+    TenantDone {
+        /// Its slug.
+        slug: &'a str,
+    },
+    /// A tenant could not be made.
+    TenantFailed {
+        /// Its slug.
+        slug: &'a str,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// The run ends.
+    Ended,
+}
+
+/// Takes events as they happen.
+pub trait Sink {
+    /// Takes one.
+    fn take(&mut self, event: &Event<'_>);
+}
+
+/// Takes them and does nothing.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Silent;
+
+impl Sink for Silent {
+    fn take(&mut self, _event: &Event<'_>) {}
+}

@@ -1,0 +1,109 @@
+//! A unit whose statements cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, …). Each
+//! is sent alone in its message, its table's name qualified, since no `SET LOCAL` can hold a search path
+//! for it. The unit is noted as begun first; an attempt after a failed one removes the invalid index
+//! that was left (manual, chapter on CREATE INDEX, "Building Indexes Concurrently") and passes over what
+//! is there already. The version row moves last.
+
+use std::time::Instant;
+
+use squawk_syntax::SyntaxKind;
+
+use super::unit::{Answer, Unit};
+use crate::ident::literal;
+use crate::postgres::message::Message;
+use crate::postgres::{Connection, Refusal};
+use crate::sql::{Role, Statement};
+
+/// Runs the unit.
+pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
+    let began = Instant::now();
+    let tried_before = match begin(unit, connection).await {
+        Ok(tried_before) => tried_before,
+        Err(refusal) => return unit.explain(&refusal, &Message::default()),
+    };
+    for statement in unit.migration.part(unit.scope()) {
+        let leftover =
+            if tried_before { leftover(unit, statement, connection).await } else { Ok(Leftover::None) };
+        match leftover {
+            Ok(Leftover::None) => {}
+            Ok(Leftover::Done) => continue,
+            Ok(Leftover::Invalid(drop)) => {
+                if let Err(refusal) = connection.run(&drop).await {
+                    return unit.explain(&refusal, &Message::default());
+                }
+            }
+            Err(refusal) => return unit.explain(&refusal, &Message::default()),
+        }
+        let mut message = Message::default();
+        message.push_alone(&unit.migration.script, statement, unit.schema);
+        if let Err(refusal) = connection.run(message.sql()).await {
+            return unit.explain(&refusal, &message);
+        }
+    }
+    let mut message = Message::default();
+    unit.open(&mut message);
+    unit.finish(&mut message);
+    match connection.run(message.sql()).await {
+        Ok(()) => Answer::Done(Vec::new(), began.elapsed()),
+        Err(refusal) => unit.explain(&refusal, &message),
+    }
+}
+
+/// Makes sure that the schema is at FROM, and notes that the unit begins. Says whether it had begun
+/// before.
+async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Refusal> {
+    let history = format!("{}.migration_history", unit.run.platform.quoted());
+    let (schema, name) = (literal(unit.schema.as_str()), literal(&unit.migration.file));
+    let sql = format!(
+        "BEGIN; {advance}; ROLLBACK; \
+         SELECT 1 FROM {history} WHERE schema_name = {schema} AND name = {name} AND kind = 'begun' LIMIT 1; \
+         INSERT INTO {history} (run_id, schema_name, from_version, to_version, name, tool_version, kind) \
+         VALUES ('{run}', {schema}, '{from}', '{to}', {name}, '{tool}', 'begun')",
+        advance = unit.advance(),
+        run = unit.run.id,
+        from = unit.migration.from(),
+        to = unit.migration.to(),
+        tool = env!("CARGO_PKG_VERSION"),
+    );
+    let sets = connection.sets(&sql).await?;
+    Ok(sets.get(3).is_some_and(|rows| !rows.is_empty()))
+}
+
+/// What an earlier attempt at a statement left.
+enum Leftover {
+    /// Nothing.
+    None,
+    /// What the statement makes.
+    Done,
+    /// An invalid index; the statement that removes it.
+    Invalid(String),
+}
+
+async fn leftover(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    connection: &mut Connection,
+) -> Result<Leftover, Refusal> {
+    let index = statement.names.iter().find(|name| match statement.kind {
+        SyntaxKind::CREATE_INDEX => name.kind == SyntaxKind::INDEX && name.role == Role::Made,
+        SyntaxKind::DROP_INDEX => name.kind == SyntaxKind::INDEX_REF,
+        _ => false,
+    });
+    let Some(index) = index else { return Ok(Leftover::None) };
+    let sql = format!(
+        "SELECT i.indisvalid AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        literal(unit.schema.as_str()),
+        literal(&index.name),
+    );
+    let sets = connection.sets(&sql).await?;
+    let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
+    Ok(match (statement.kind, valid) {
+        (SyntaxKind::CREATE_INDEX, Some(true)) | (SyntaxKind::DROP_INDEX, None) => Leftover::Done,
+        (SyntaxKind::CREATE_INDEX, Some(false)) => {
+            let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
+            Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
+        }
+        _ => Leftover::None,
+    })
+}

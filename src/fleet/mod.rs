@@ -1,0 +1,30 @@
+//! A plan run over many schemas. The runner says what happens as events and never prints; a unit that
+//! fails is rolled back whole, and running the command again does just what is left.
+#![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
+
+mod alone;
+mod request;
+mod run;
+mod unit;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use request::{Prepared, Request, unknown_tenant};
+pub use run::{Allowed, migrate};
+
+/// Asked to stop: units in flight are finished, none is begun any more.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,91 @@
+//! What is asked for, looked at against the database without writing: the state, what was edited, who
+//! is meant, and the plan.
+
+use std::collections::BTreeMap;
+
+use crate::chain::{Divergence, FleetState, Migration, Plan, Reach, Stage, Version};
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, Slug};
+use crate::postgres::Connection;
+use crate::postgres::state::{self, State};
+use crate::project::Project;
+use crate::settings::Migrate;
+
+/// What `migrate up` was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The version to reach; the chain's end if none is named.
+    pub to: Option<Version>,
+    /// Only these tenants, if any are named.
+    pub tenants: Vec<Slug>,
+    /// Which schemas may be touched.
+    pub reach: Reach,
+    /// The limits of a unit.
+    pub limits: Migrate,
+}
+
+/// A request that can be run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The request.
+    pub request: Request,
+    /// The database as it was found.
+    pub state: State,
+    /// What is to be done.
+    pub plan: Plan,
+    /// The schemas of the tenants that were named.
+    pub only: Vec<SchemaName>,
+}
+
+impl Prepared {
+    /// Looks at the database and makes the plan. Writes nothing.
+    pub async fn look(
+        connection: &mut Connection,
+        project: &Project,
+        request: Request,
+    ) -> Result<Self, Failure> {
+        let state = state::read(connection, &project.settings).await?;
+        if let Some(divergence) = Divergence::find(&project.chain, &state.applied).into_iter().next() {
+            return Err(divergence.into());
+        }
+        let mut fleet = state.fleet();
+        let mut only = Vec::new();
+        if !request.tenants.is_empty() {
+            let rows =
+                state::tenants(connection, &project.settings, state.presence, &request.tenants).await?;
+            let mut tenants = BTreeMap::new();
+            for slug in &request.tenants {
+                let row =
+                    rows.iter().find(|row| row.slug == slug.as_str()).ok_or_else(|| unknown_tenant(slug))?;
+                let version = row.version.clone().ok_or_else(|| unknown_tenant(slug))?;
+                *tenants.entry(version).or_insert(0) += 1;
+                only.push(row.schema.clone());
+            }
+            fleet = FleetState { tenants, ..fleet };
+        }
+        let plan = Plan::make(&project.chain, &fleet, request.to.as_ref(), request.reach)?;
+        Ok(Self { request, state, plan, only })
+    }
+
+    /// The migrations that the plan runs, in order.
+    pub fn pending<'a>(&self, project: &'a Project) -> Vec<&'a Migration> {
+        let mut steps: Vec<usize> = self
+            .plan
+            .stages
+            .iter()
+            .flat_map(|stage| match stage {
+                Stage::Platform { step, .. } => *step..*step + 1,
+                Stage::Tenants(steps) | Stage::Settle(steps) => steps.clone(),
+            })
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps.into_iter().filter_map(|step| project.chain.migrations().get(step)).collect()
+    }
+}
+
+/// No such tenant, or none with a version.
+pub fn unknown_tenant(slug: &Slug) -> Failure {
+    Failure::new(Code::TenantUnknown, format!("there is no tenant {:?} with a version", slug.as_str()))
+        .hint("`tenure tenant list` shows the tenants")
+}

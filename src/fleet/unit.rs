@@ -1,0 +1,184 @@
+//! One unit: its message built, sent, and its answer understood.
+
+use std::time::{Duration, Instant};
+
+use crate::chain::{Chain, Migration, Version};
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, literal};
+use crate::postgres::message::{HistoryRow, Kind, Message, Run};
+use crate::postgres::{Connection, Refusal, Row, refusal};
+use crate::sql::Scope;
+
+/// How a unit ended.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Done; the tenants whose rows it moved besides, and how long it took.
+    Done(Vec<String>, Duration),
+    /// Another runner had done it.
+    DoneByAnother,
+    /// The platform must wait: tenants are behind.
+    Waits(Failure),
+    /// Rolled back.
+    Failed(Failure),
+}
+
+/// What one unit does, to whom.
+pub(super) struct Unit<'a> {
+    pub(super) run: &'a Run,
+    pub(super) chain: &'a Chain,
+    pub(super) migration: &'a Migration,
+    pub(super) schema: &'a SchemaName,
+    pub(super) part: Part,
+    /// The accepted findings of the file, as JSON.
+    pub(super) allowed: &'a str,
+}
+
+/// Which part of the migration a unit runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The platform's statements.
+    Platform {
+        /// Whether the tenants' rows move too.
+        moves_tenants: bool,
+        /// Whether tenants that are behind make it wait.
+        waits: bool,
+    },
+    /// A tenant's statements.
+    Tenant,
+}
+
+impl Unit<'_> {
+    /// The scope of the statements that it runs.
+    pub(super) fn scope(&self) -> Scope {
+        match self.part {
+            Part::Platform { .. } => Scope::Platform,
+            Part::Tenant => Scope::Tenant,
+        }
+    }
+
+    /// The statement that takes and moves the version row.
+    pub(super) fn advance(&self) -> String {
+        let platform = self.run.platform.quoted();
+        let (from, to) = (self.migration.from(), self.migration.to());
+        match self.part {
+            Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
+            Part::Tenant => {
+                format!(
+                    "SELECT {platform}.tenure_advance({}, '{from}', '{to}')",
+                    literal(self.schema.as_str())
+                )
+            }
+        }
+    }
+
+    /// Adds what follows the file's statements: the tenants' rows, the history, the end.
+    pub(super) fn finish(&self, message: &mut Message) {
+        if let Part::Platform { moves_tenants: true, .. } = self.part {
+            message.push(&format!(
+                "UPDATE {}.tenant_version SET version = '{}', applied_at = clock_timestamp() \
+                 WHERE version = '{}' AND status <> 'dropped' RETURNING schema_name",
+                self.run.platform.quoted(),
+                self.migration.to(),
+                self.migration.from(),
+            ));
+        }
+        // A step that has nothing for tenants only moves a tenant's row.
+        if self.part != Part::Tenant || self.migration.has(Scope::Tenant) {
+            message.history(
+                self.run,
+                &HistoryRow {
+                    schema: self.schema,
+                    from: self.migration.from(),
+                    to: self.migration.to(),
+                    name: &self.migration.file,
+                    checksum: Some(&self.migration.checksum),
+                    kind: Kind::Migrate,
+                    allowed: self.allowed,
+                },
+            );
+        }
+        message.push("COMMIT");
+    }
+
+    /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
+    pub(super) fn open(&self, message: &mut Message) {
+        message.begin(self.run.limits, &self.advance());
+        if let Part::Platform { waits: true, .. } = self.part {
+            let behind = self.behind();
+            if !behind.is_empty() {
+                message.push(&format!(
+                    "SELECT {}.tenure_expect_no_tenant_at(ARRAY[{}])",
+                    self.run.platform.quoted(),
+                    behind.join(", ")
+                ));
+            }
+        }
+    }
+
+    /// The whole unit as one message.
+    pub(super) fn message(&self) -> Message {
+        let mut message = Message::default();
+        self.open(&mut message);
+        message.search_path(self.schema);
+        message.push_file(&self.migration.script, self.migration.part(self.scope()), self.schema);
+        self.finish(&mut message);
+        message
+    }
+
+    /// Sends the unit.
+    pub(super) async fn send(&self, connection: &mut Connection) -> Answer {
+        let message = self.message();
+        let began = Instant::now();
+        match connection.sets(message.sql()).await {
+            Ok(sets) => Answer::Done(self.moved(&sets), began.elapsed()),
+            Err(refusal) => self.explain(&refusal, &message),
+        }
+    }
+
+    fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
+        // The rows of RETURNING stand before the history's and COMMIT's, which have none.
+        if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
+            return Vec::new();
+        }
+        let returned = sets.len().checked_sub(3).and_then(|index| sets.get(index));
+        returned.into_iter().flatten().filter_map(|row| row.text("schema_name").ok()).collect()
+    }
+
+    /// Versions that are too low for this platform step: its own FROM too where tenants have work in it.
+    fn behind(&self) -> Vec<String> {
+        let only_settles = !self.migration.has(Scope::Platform) && self.migration.has(Scope::Tenant);
+        let bound = if only_settles { self.migration.to() } else { self.migration.from() };
+        let all = self.chain.migrations().iter().map(Migration::from);
+        all.filter(|version| *version < bound).map(|version| format!("'{version}'")).collect()
+    }
+
+    /// What a refusal means for this unit.
+    pub(super) fn explain(&self, refusal: &Refusal, message: &Message) -> Answer {
+        match refusal.sqlstate() {
+            Some(refusal::NOT_AT_FROM) => {
+                let at = refusal.detail().and_then(|detail| detail.parse::<Version>().ok());
+                if at.as_ref().is_some_and(|at| at >= self.migration.to()) {
+                    return Answer::DoneByAnother;
+                }
+                Answer::Failed(self.failure(refusal, message))
+            }
+            Some(refusal::TENANTS_BEHIND) => Answer::Waits(self.failure(refusal, message)),
+            _ => Answer::Failed(self.failure(refusal, message)),
+        }
+    }
+
+    fn failure(&self, refusal: &Refusal, message: &Message) -> Failure {
+        let mut failure = refusal.failure(&format!("{} on {}", self.migration.file, self.schema));
+        if failure.code == Code::StatementFailed {
+            failure.code = Code::UnitFailed;
+        }
+        failure.place = message.place(refusal);
+        failure.schema = Some(self.schema.as_str().to_owned());
+        if failure.hint.is_none() {
+            failure.hint = Some(
+                "the unit was rolled back; mend the file or the data and run the command again".to_owned(),
+            );
+        }
+        failure
+    }
+}

@@ -1,0 +1,272 @@
+//! The result of a verb, as a value: the JSON of the command line's contract. `report` makes text of
+//! it for people; the exit code follows from it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+
+use crate::chain::{Step, Version};
+use crate::error::{Class, Failure};
+use crate::ident::SchemaName;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ending {
+    /// All that was to be done is done.
+    Done,
+    /// There was nothing to do.
+    Nothing,
+    /// It failed, and nothing of the fleet moved.
+    Failed,
+    /// Some of it is done and some is not.
+    Partial,
+    /// It was interrupted between two units.
+    Interrupted,
+}
+
+impl Ending {
+    /// The word in the JSON and in the run's row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Nothing => "nothing",
+            Self::Failed => "failed",
+            Self::Partial => "partial",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done | Self::Nothing => 0,
+            Self::Failed => Class::Refused.exit_code(),
+            Self::Partial => Class::Partial.exit_code(),
+            Self::Interrupted => Class::Interrupted.exit_code(),
+        }
+    }
+}
+
+/// What `migrate up` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Migrated {
+    /// How it ended.
+    pub outcome: Ending,
+    /// The platform's way.
+    pub platform: Way,
+    /// The tenants in numbers.
+    pub tenants: TenantCounts,
+    /// Units done.
+    pub units: usize,
+    /// From the first look at the database to the end.
+    pub elapsed_ms: u128,
+    /// The units that failed.
+    pub failures: Vec<UnitFailure>,
+}
+
+/// From where to where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// The version before.
+    pub from: Version,
+    /// The version after.
+    pub to: Version,
+}
+
+/// The tenants of a run in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TenantCounts {
+    /// All that have a version.
+    pub total: usize,
+    /// Those that moved and did not fail.
+    pub migrated: usize,
+    /// Those that did not move.
+    pub unchanged: usize,
+    /// Those with a unit that failed.
+    pub failed: usize,
+}
+
+/// A unit that failed and was rolled back.
+#[derive(Debug, Clone)]
+pub struct UnitFailure {
+    /// The schema.
+    pub schema: SchemaName,
+    /// The file's name.
+    pub migration: String,
+    /// Why, and where in the file.
+    pub failure: Failure,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl Serialize for UnitFailure {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let start = self.failure.place.as_ref().and_then(crate::error::Place::start);
+        let mut out = serializer.serialize_struct("UnitFailure", 8)?;
+        out.serialize_field("schema", &self.schema)?;
+        out.serialize_field("migration", &self.migration)?;
+        out.serialize_field("code", self.failure.code.as_str())?;
+        if let Some(sqlstate) = &self.failure.sqlstate {
+            out.serialize_field("sqlstate", sqlstate)?;
+        }
+        out.serialize_field("message", &self.failure.message)?;
+        if let Some(start) = start {
+            out.serialize_field("line", &start.line)?;
+            out.serialize_field("column", &start.column)?;
+        }
+        out.serialize_field("attempts", &self.attempts)?;
+        out.end()
+    }
+}
+
+/// What `migrate up --plan` shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Planned {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What `status` shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The platform.
+    pub platform: PlatformStatus,
+    /// The tenants in numbers.
+    pub tenants: TenantStatus,
+    /// The tenants one by one, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<Vec<TenantLine>>,
+}
+
+impl Status {
+    /// Whether anything is behind the chain's end.
+    pub fn is_behind(&self) -> bool {
+        self.platform.version != self.platform.latest || self.tenants.behind > 0
+    }
+}
+
+/// Where the platform is.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlatformStatus {
+    /// Its schema.
+    pub schema: SchemaName,
+    /// Its version.
+    pub version: Version,
+    /// The chain's end.
+    pub latest: Version,
+    /// The files that are still to be run, in order.
+    pub pending: Vec<String>,
+}
+
+/// Where the tenants are.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TenantStatus {
+    /// All of them, unknown ones included.
+    pub total: usize,
+    /// Those at the chain's end.
+    pub current: usize,
+    /// Those at another version.
+    pub behind: usize,
+    /// Rows of the registry without a version row.
+    pub unknown: usize,
+    /// How many are at which version.
+    pub versions: BTreeMap<Version, usize>,
+}
+
+/// One tenant in the list of `status`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TenantLine {
+    /// Its slug.
+    pub slug: String,
+    /// Its schema.
+    pub schema: SchemaName,
+    /// Its version, if it has one.
+    pub version: Option<Version>,
+    /// `active`, …, `unknown`.
+    pub status: String,
+}
+
+/// What `tenant create` did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Created {
+    /// The new ones.
+    pub created: Vec<CreatedTenant>,
+    /// Those that were there already and may be.
+    pub existing: Vec<CreatedTenant>,
+    /// Those that could not be made.
+    pub failed: Vec<FailedTenant>,
+}
+
+impl Created {
+    /// How the run ended.
+    pub fn ending(&self) -> Ending {
+        match (self.failed.is_empty(), self.created.is_empty(), self.existing.is_empty()) {
+            (true, false, _) => Ending::Done,
+            (true, true, _) => Ending::Nothing,
+            (false, true, true) => Ending::Failed,
+            (false, _, _) => Ending::Partial,
+        }
+    }
+}
+
+/// A tenant as `tenant create` reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CreatedTenant {
+    /// The registry's id.
+    pub id: Option<String>,
+    /// Its slug.
+    pub slug: String,
+    /// Its schema.
+    pub schema: SchemaName,
+    /// Its version.
+    pub version: Option<Version>,
+}
+
+/// A tenant that could not be made.
+#[derive(Debug, Clone)]
+pub struct FailedTenant {
+    /// What was asked for; it may be no slug at all.
+    pub slug: String,
+    /// Why.
+    pub failure: Failure,
+}
+
+impl Serialize for FailedTenant {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("FailedTenant", 3)?;
+        out.serialize_field("slug", &self.slug)?;
+        out.serialize_field("code", self.failure.code.as_str())?;
+        out.serialize_field("message", &self.failure.message)?;
+        out.end()
+    }
+}
+
+/// What `tenant list` shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct TenantList {
+    /// In order of their schemas.
+    pub tenants: Vec<Tenant>,
+}
+
+/// One tenant, as `tenant list` and `tenant show` report it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tenant {
+    /// The registry's id.
+    pub id: Option<String>,
+    /// Its slug.
+    pub slug: String,
+    /// Its display name.
+    pub name: Option<String>,
+    /// Its schema.
+    pub schema: SchemaName,
+    /// Its version, if it has one.
+    pub version: Option<Version>,
+    /// The template that it was made from.
+    pub template: Option<String>,
+    /// `active`, …, `unknown`.
+    pub status: String,
+    /// When it was made.
+    pub created_at: Option<String>,
+}

@@ -1,0 +1,54 @@
+//! refinery's three traits on a sqlx connection. The transaction is begun and ended around the runner,
+//! not here: refinery's idea of one transaction a migration is too small for us.
+
+use refinery::Migration;
+use refinery_core::AsyncMigrate;
+use refinery_core::traits::r#async::{AsyncQuery, AsyncTransaction};
+use sqlx::{AssertSqlSafe, Executor, Row};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::Connection;
+
+/// Our connection, as refinery sees it.
+pub(super) struct Adapter<'a>(pub(super) &'a mut Connection);
+
+impl AsyncTransaction for Adapter<'_> {
+    type Error = sqlx::Error;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
+        &'a mut self,
+        queries: T,
+    ) -> Result<usize, sqlx::Error> {
+        let mut count = 0;
+        for query in queries {
+            self.0.driver().execute(sqlx::raw_sql(AssertSqlSafe(query.to_owned()))).await?;
+            count += 1;
+        }
+        Ok(count)
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Adapter<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, sqlx::Error> {
+        let rows = sqlx::raw_sql(AssertSqlSafe(query.to_owned())).fetch_all(self.0.driver()).await?;
+        rows.iter()
+            .map(|row| {
+                let applied_on: String = row.try_get("applied_on")?;
+                let checksum: String = row.try_get("checksum")?;
+                Ok(Migration::applied(
+                    row.try_get("version")?,
+                    row.try_get("name")?,
+                    OffsetDateTime::parse(&applied_on, &Rfc3339).map_err(decode)?,
+                    checksum.parse().map_err(decode)?,
+                ))
+            })
+            .collect()
+    }
+}
+
+impl AsyncMigrate for Adapter<'_> {}
+
+fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}

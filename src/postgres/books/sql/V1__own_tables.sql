@@ -1,0 +1,124 @@
+-- Tenure's own tables. They are made with the platform schema alone in the search path, so nothing
+-- here names it. A schema_version that exists already is used as it is.
+DO $$
+BEGIN
+    IF to_regclass('schema_version') IS NULL THEN
+        CREATE TABLE schema_version (
+            version varchar(100) NOT NULL,
+            applied_at timestamp with time zone NOT NULL DEFAULT now()
+        );
+        INSERT INTO schema_version (version) VALUES ('0.0.0');
+    END IF;
+END
+$$;
+
+CREATE TABLE tenant_version (
+    schema_name text PRIMARY KEY,
+    version text NOT NULL,
+    template text,
+    status text NOT NULL DEFAULT 'active',
+    applied_at timestamp with time zone NOT NULL DEFAULT now(),
+    created_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE run (
+    id uuid PRIMARY KEY,
+    command text NOT NULL,
+    started_at timestamp with time zone NOT NULL DEFAULT now(),
+    finished_at timestamp with time zone,
+    outcome text,
+    counts jsonb,
+    tool_version text NOT NULL,
+    started_by text NOT NULL DEFAULT session_user
+);
+
+CREATE TABLE migration_history (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id uuid NOT NULL,
+    schema_name text NOT NULL,
+    from_version text NOT NULL,
+    to_version text NOT NULL,
+    name text NOT NULL,
+    checksum text,
+    applied_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+    applied_by text NOT NULL DEFAULT session_user,
+    duration_ms integer NOT NULL DEFAULT 0,
+    tool_version text NOT NULL,
+    allowed jsonb NOT NULL DEFAULT '[]',
+    -- migrate, template, baseline, or repair: a row that says "this file, as it is now, is accepted".
+    kind text NOT NULL DEFAULT 'migrate'
+);
+CREATE INDEX migration_history_schema ON migration_history (schema_name, id);
+CREATE INDEX migration_history_checksum ON migration_history (to_version, id) WHERE kind IN ('migrate', 'repair');
+
+-- Moves a tenant's version row. Its row lock makes a unit happen once however many runners there are.
+CREATE FUNCTION tenure_advance(the_schema text, from_version text, to_version text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    at_version text;
+BEGIN
+    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    SELECT version INTO at_version FROM tenant_version WHERE schema_name = the_schema FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'schema % has no version row', the_schema USING ERRCODE = 'TN002';
+    ELSIF at_version <> from_version THEN
+        RAISE EXCEPTION 'schema % is not at version %', the_schema, from_version
+            USING ERRCODE = 'TN001', DETAIL = at_version;
+    END IF;
+    UPDATE tenant_version SET version = to_version, applied_at = clock_timestamp()
+        WHERE schema_name = the_schema;
+END
+$$;
+
+-- Moves the platform's version row, which may have been written with a leading v by other hands.
+CREATE FUNCTION tenure_advance_platform(from_version text, to_version text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    at_version text;
+BEGIN
+    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    SELECT regexp_replace(version, '^v', '') INTO STRICT at_version FROM schema_version FOR UPDATE;
+    IF at_version <> from_version THEN
+        RAISE EXCEPTION 'the platform is not at version %', from_version
+            USING ERRCODE = 'TN001', DETAIL = at_version;
+    END IF;
+    UPDATE schema_version SET version = to_version, applied_at = clock_timestamp();
+END
+$$;
+
+-- Raises an error while a tenant is still at one of the versions.
+CREATE FUNCTION tenure_expect_no_tenant_at(versions text[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    behind bigint;
+    an_example text;
+BEGIN
+    SELECT count(*), min(schema_name) INTO behind, an_example
+        FROM tenant_version WHERE version = ANY (versions) AND status <> 'dropped';
+    IF behind > 0 THEN
+        RAISE EXCEPTION 'the platform waits for % tenants', behind
+            USING ERRCODE = 'TN003', DETAIL = 'one of them is ' || an_example;
+    END IF;
+END
+$$;
+
+-- Raises an error unless the platform is at the version, and keeps it there until the end of the transaction.
+CREATE FUNCTION tenure_expect_platform(the_version text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    at_version text;
+BEGIN
+    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    SELECT regexp_replace(version, '^v', '') INTO STRICT at_version FROM schema_version FOR SHARE;
+    IF at_version <> the_version THEN
+        RAISE EXCEPTION 'the platform is no longer at version %', the_version
+            USING ERRCODE = 'TN004', DETAIL = at_version;
+    END IF;
+END
+$$;
+
+-- The time since the unit's version row was moved or checked, for the history.
+CREATE FUNCTION tenure_elapsed_ms() RETURNS integer
+LANGUAGE sql AS $$
+    SELECT coalesce((extract(epoch FROM clock_timestamp() - nullif(current_setting('tenure.began', true), '')::timestamptz) * 1000)::integer, 0)
+$$;

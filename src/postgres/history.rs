@@ -1,0 +1,155 @@
+//! Rows that no unit writes: a run's beginning and end, a baseline, a repair; and the history as read.
+
+use super::message::{HistoryRow, Kind, Message, Run};
+use super::{Connection, Row};
+use crate::chain::{Divergence, Version};
+use crate::error::Failure;
+use crate::ident::{SchemaName, literal};
+
+/// Notes that `command` begins.
+pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
+    let sql = format!(
+        "INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}')",
+        run.platform.quoted(),
+        run.id,
+        literal(command),
+        env!("CARGO_PKG_VERSION"),
+    );
+    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+}
+
+/// Notes how it ended; `counts` is JSON.
+pub async fn end_run(
+    connection: &mut Connection,
+    run: &Run,
+    outcome: &str,
+    counts: &str,
+) -> Result<(), Failure> {
+    let sql = format!(
+        "UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'",
+        run.platform.quoted(),
+        literal(outcome),
+        literal(counts),
+        run.id,
+    );
+    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run's end"))
+}
+
+/// Declares that the platform is at `version`, in one transaction.
+pub async fn baseline(
+    connection: &mut Connection,
+    run: &Run,
+    from: &Version,
+    version: &Version,
+) -> Result<(), Failure> {
+    let platform = run.platform.quoted();
+    let mut message = Message::default();
+    message.push("BEGIN");
+    message.push(&format!("DELETE FROM {platform}.schema_version"));
+    message.push(&format!(
+        "INSERT INTO {platform}.schema_version (version, applied_at) VALUES ('{version}', now())"
+    ));
+    message.history(
+        run,
+        &HistoryRow {
+            schema: &run.platform,
+            from,
+            to: version,
+            name: "baseline",
+            checksum: None,
+            kind: Kind::Baseline,
+            allowed: "[]",
+        },
+    );
+    message.push("COMMIT");
+    connection.run(message.sql()).await.map_err(|refusal| refusal.failure("declaring the baseline"))
+}
+
+/// Accepts divergences: appends a row for each with what the file is now, in one transaction.
+pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]) -> Result<(), Failure> {
+    let mut message = Message::default();
+    message.push("BEGIN");
+    for divergence in found {
+        let (applied, name, checksum) = match divergence {
+            Divergence::Edited { applied, file, now } => (applied, file, Some(now)),
+            Divergence::Gone { applied } => (applied, &applied.name, None),
+        };
+        message.history(
+            run,
+            &HistoryRow {
+                schema: &run.platform,
+                from: &applied.from,
+                to: &applied.to,
+                name,
+                checksum,
+                kind: Kind::Repair,
+                allowed: "[]",
+            },
+        );
+    }
+    message.push("COMMIT");
+    connection.run(message.sql()).await.map_err(|refusal| refusal.failure("repairing the history"))
+}
+
+/// One row of the history, for people.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct HistoryEntry {
+    /// The run that it belongs to.
+    pub run_id: String,
+    /// The schema.
+    pub schema: String,
+    /// Its version before.
+    pub from: String,
+    /// Its version after.
+    pub to: String,
+    /// The file's or template's name.
+    pub name: String,
+    /// `migrate`, `template`, `baseline`, `repair`.
+    pub kind: String,
+    /// Of the file.
+    pub checksum: Option<String>,
+    /// When, as the server writes it.
+    pub applied_at: String,
+    /// By which role.
+    pub applied_by: String,
+    /// How long the unit took.
+    pub duration_ms: i64,
+    /// By which version of Tenure.
+    pub tool_version: String,
+    /// The findings that were accepted, as JSON.
+    pub allowed: serde_json::Value,
+}
+
+/// The history of `schema`, oldest first.
+pub async fn read(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+) -> Result<Vec<HistoryEntry>, Failure> {
+    let sql = format!(
+        "SELECT run_id::text AS run_id, schema_name, from_version, to_version, name, kind, checksum, \
+         applied_at::text AS applied_at, applied_by, duration_ms::int8 AS duration_ms, tool_version, allowed::text AS allowed \
+         FROM {}.migration_history WHERE schema_name = {} ORDER BY id",
+        platform.quoted(),
+        literal(schema.as_str()),
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the history"))?;
+    sets.iter().flatten().map(entry).collect()
+}
+
+fn entry(row: &Row) -> Result<HistoryEntry, Failure> {
+    Ok(HistoryEntry {
+        run_id: row.text("run_id")?,
+        schema: row.text("schema_name")?,
+        from: row.text("from_version")?,
+        to: row.text("to_version")?,
+        name: row.text("name")?,
+        kind: row.text("kind")?,
+        checksum: row.optional_text("checksum")?,
+        applied_at: row.text("applied_at")?,
+        applied_by: row.text("applied_by")?,
+        duration_ms: row.integer("duration_ms")?,
+        tool_version: row.text("tool_version")?,
+        allowed: serde_json::from_str(&row.text("allowed")?).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,246 @@
+//! The one message of a unit: everything that a migration does to one schema, with the move of the
+//! version row and the history's row, as one text in one transaction. `--plan` and the runner read
+//! from this one encoder. **Invariant:** nothing here outlives the transaction.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Refusal;
+use crate::chain::{Checksum, Version};
+use crate::error::{Place, Source};
+use crate::ident::{SchemaName, literal};
+use crate::settings::Migrate;
+use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement};
+
+/// What all units of a run share.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The run's row.
+    pub id: Uuid,
+    /// The platform schema.
+    pub platform: SchemaName,
+    /// The limits.
+    pub limits: Migrate,
+}
+
+/// A text to send, with the way back from a server's error to a place in a file.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    rendered: Rendered,
+    sources: Vec<Arc<Source>>,
+    /// For each statement of the message, in order, the place it came from, if from a file.
+    statements: Vec<Option<(usize, Range<usize>)>>,
+}
+
+/// One row of the history.
+#[derive(Debug, Clone, Copy)]
+pub struct HistoryRow<'a> {
+    /// The schema that the unit moved.
+    pub schema: &'a SchemaName,
+    /// Its version before.
+    pub from: &'a Version,
+    /// Its version after.
+    pub to: &'a Version,
+    /// The file's or template's name.
+    pub name: &'a str,
+    /// Of the file; `None` for a baseline.
+    pub checksum: Option<&'a Checksum>,
+    /// What the row records.
+    pub kind: Kind,
+    /// The findings that the file's own Allow lines accepted, as JSON.
+    pub allowed: &'a str,
+}
+
+/// What a row of the history records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A migration was run.
+    Migrate,
+    /// A schema was made from a template.
+    Template,
+    /// A version was declared.
+    Baseline,
+    /// An edited or missing file was accepted.
+    Repair,
+}
+
+impl Kind {
+    /// The word in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Migrate => "migrate",
+            Self::Template => "template",
+            Self::Baseline => "baseline",
+            Self::Repair => "repair",
+        }
+    }
+}
+
+impl Message {
+    /// Adds one statement of Tenure's own.
+    pub fn push(&mut self, sql: &str) {
+        self.rendered.push(sql);
+        self.rendered.push(";\n");
+        self.statements.push(None);
+    }
+
+    /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
+    pub fn push_file<'a>(
+        &mut self,
+        script: &Script,
+        statements: impl Iterator<Item = &'a Statement>,
+        schema: &SchemaName,
+    ) {
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        let shown = schema.in_text();
+        for statement in statements {
+            let origin = Origin { file, range: statement.range.clone() };
+            self.rendered.push_from(&script.source.text, origin, &shown);
+            self.rendered.push(";\n");
+            self.statements.push(Some((file, statement.range.clone())));
+        }
+    }
+
+    /// Adds one statement of a file that is sent alone, where no search path can be set for it: the names
+    /// of tables and indexes that it acts on are qualified with `schema`.
+    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        let (text, shown) = (&script.source.text, schema.in_text());
+        let mut at = statement.range.start;
+        let is_bare = |name: &&Name| {
+            name.role == Role::Target && name.schema.is_none() && RELATIONS.contains(&name.kind)
+        };
+        for name in statement.names.iter().filter(is_bare) {
+            self.rendered.push_from(text, Origin { file, range: at..name.range.start }, &shown);
+            self.rendered.push(&format!("{}.", schema.quoted()));
+            at = name.range.start;
+        }
+        self.rendered.push_from(text, Origin { file, range: at..statement.range.end }, &shown);
+        self.statements.push(Some((file, statement.range.clone())));
+    }
+
+    /// Adds one statement for a schema that nobody sees yet: `CONCURRENTLY`, which needs to be alone,
+    /// has nobody to wait for and is left out.
+    pub fn push_at_once(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        let (text, shown) = (&script.source.text, schema.in_text());
+        let range = statement.range.clone();
+        let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
+        self.rendered.push_from(text, Origin { file, range: range.start..word.start }, &shown);
+        self.rendered.push_from(text, Origin { file, range: word.end..range.end }, &shown);
+        self.rendered.push(";\n");
+        self.statements.push(Some((file, range)));
+    }
+
+    /// Begins a unit's transaction: its limits and, unless `first` is empty, the statement that takes
+    /// the version row. That one waits without a lock limit, since it waits for a unit like itself.
+    pub fn begin(&mut self, limits: Migrate, first: &str) {
+        self.push("BEGIN");
+        self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+        self.push("SET LOCAL lock_timeout = 0");
+        self.push(first);
+        self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
+    }
+
+    /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
+    pub fn search_path(&mut self, schema: &SchemaName) {
+        self.push(&format!("SET LOCAL search_path = {}, public", schema.quoted()));
+    }
+
+    /// Adds a row of the history.
+    pub fn history(&mut self, run: &Run, row: &HistoryRow<'_>) {
+        let platform = run.platform.quoted();
+        let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
+        self.push(&format!(
+            "INSERT INTO {platform}.migration_history \
+             (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) \
+             VALUES ('{}', {}, '{}', '{}', {}, {checksum}, {platform}.tenure_elapsed_ms(), '{}', {}, '{}')",
+            run.id,
+            literal(row.schema.as_str()),
+            row.from,
+            row.to,
+            literal(row.name),
+            env!("CARGO_PKG_VERSION"),
+            literal(row.allowed),
+            row.kind.as_str(),
+        ));
+    }
+
+    /// The text.
+    pub fn sql(&self) -> &str {
+        &self.rendered.sql
+    }
+
+    /// The place in a user's file that `refusal` is about: where the server points, or else the
+    /// statement that it had come to. `None` where that is Tenure's own statement.
+    pub fn place(&self, refusal: &Refusal) -> Option<Place> {
+        let texts: Vec<&str> = self.sources.iter().map(|source| source.text.as_str()).collect();
+        let pointed = refusal.position().and_then(|position| self.rendered.origin(position, &texts));
+        if let Some((file, offset)) = pointed {
+            let source = &self.sources[file];
+            return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
+        }
+        let (file, range) = self.statements.get(refusal.completed)?.clone()?;
+        Some(Place::at(&self.sources[file], range))
+    }
+}
+
+/// The bytes of the word, string or sign at the start of `text`: what a caret is drawn under.
+fn word_length(text: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    let word: usize = text.chars().take_while(|c| is_word(*c)).map(char::len_utf8).sum();
+    if word > 0 { word } else { text.chars().next().map_or(0, char::len_utf8) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Script;
+
+    #[test]
+    fn a_unit_reads_as_designed() {
+        let schema = SchemaName::existing("org_acme").unwrap();
+        let run = Run {
+            id: Uuid::nil(),
+            platform: SchemaName::existing("datalinx_platform").unwrap(),
+            limits: Migrate::default(),
+        };
+        let script = Script::parse(Source::new("m.sql", "ALTER TABLE {org_schema}.t ADD c int")).unwrap();
+        let (from, to) = ("1.0.0".parse().unwrap(), "1.0.1".parse().unwrap());
+        let mut message = Message::default();
+        message.begin(run.limits, "SELECT 1");
+        message.search_path(&schema);
+        message.push_file(&script, script.statements.iter(), &schema);
+        message.history(
+            &run,
+            &HistoryRow {
+                schema: &schema,
+                from: &from,
+                to: &to,
+                name: "it's.sql",
+                checksum: None,
+                kind: Kind::Migrate,
+                allowed: "[]",
+            },
+        );
+        message.push("COMMIT");
+        insta::with_settings!({filters => vec![(r"'\d+\.\d+\.\d+', '\[\]'", "'TOOL', '[]'")]}, {
+            insta::assert_snapshot!(message.sql(), @r#"
+            BEGIN;
+            SET LOCAL statement_timeout = 600000;
+            SET LOCAL lock_timeout = 0;
+            SELECT 1;
+            SET LOCAL lock_timeout = 5000;
+            SET LOCAL search_path = "org_acme", public;
+            ALTER TABLE org_acme.t ADD c int;
+            INSERT INTO "datalinx_platform".migration_history (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) VALUES ('00000000-0000-0000-0000-000000000000', 'org_acme', '1.0.0', '1.0.1', 'it''s.sql', NULL, "datalinx_platform".tenure_elapsed_ms(), 'TOOL', '[]', 'migrate');
+            COMMIT;
+            "#);
+        });
+    }
+}

@@ -1,0 +1,16 @@
+//! The database's edge: connecting, the one message of a unit, Tenure's own tables, what is in the
+//! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
+//! so a transaction pooler is safe. Only this layer names sqlx and refinery.
+
+pub mod books;
+mod connection;
+pub mod history;
+pub mod message;
+pub mod refusal;
+pub mod server;
+pub mod state;
+mod url;
+
+pub use connection::{Connection, Row};
+pub use refusal::Refusal;
+pub use url::DatabaseUrl;

@@ -1,0 +1,81 @@
+//! What a server's error means: one place maps SQLSTATE (manual, appendix A) to codes and hints.
+
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use crate::error::{Code, Failure};
+
+/// An error of one message, with how far the server had come.
+#[derive(Debug)]
+pub struct Refusal {
+    /// How many statements of the message had been completed.
+    pub completed: usize,
+    /// What the driver said.
+    pub error: sqlx::Error,
+}
+
+/// A schema is not at the version that its unit starts from; the detail is the version it is at.
+pub const NOT_AT_FROM: &str = "TN001";
+/// A tenant has no version row.
+pub const NO_VERSION_ROW: &str = "TN002";
+/// Tenants are behind what a platform step needs.
+pub const TENANTS_BEHIND: &str = "TN003";
+/// The platform moved while a tenant was being made.
+pub const PLATFORM_MOVED: &str = "TN004";
+
+impl Refusal {
+    /// The server's error, if it was the server that refused.
+    fn server(&self) -> Option<&PgDatabaseError> {
+        self.error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+    }
+
+    /// The server's code.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server().map(PgDatabaseError::code)
+    }
+
+    /// The server's detail.
+    pub fn detail(&self) -> Option<&str> {
+        self.server().and_then(PgDatabaseError::detail)
+    }
+
+    /// The character of the message that the server points at, from 1. An offset into another text,
+    /// such as the body of a DO block, is none.
+    pub fn position(&self) -> Option<usize> {
+        match self.server()?.position()? {
+            PgErrorPosition::Original(position) => Some(position),
+            PgErrorPosition::Internal { .. } => None,
+        }
+    }
+
+    /// The failure that people and programs get; `doing` says what was being done.
+    pub fn failure(&self, doing: &str) -> Failure {
+        let Some(server) = self.server() else { return broken(&self.error, doing) };
+        let (code, hint) = match server.code() {
+            "42501" => (Code::PermissionDenied, Some("give the role what it lacks, or use another one")),
+            TENANTS_BEHIND => {
+                (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
+            }
+            "55P03" => (
+                Code::StatementFailed,
+                Some("another session holds the lock; try again, or raise --lock-timeout"),
+            ),
+            "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
+            "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
+            _ => (Code::StatementFailed, None),
+        };
+        let mut message = format!("{doing}: {}", server.message());
+        if let Some(detail) = server.detail() {
+            message.push_str(&format!(" ({detail})"));
+        }
+        let mut failure = Failure::new(code, message);
+        failure.sqlstate = Some(server.code().to_owned());
+        failure.hint = hint.map(str::to_owned).or_else(|| server.hint().map(str::to_owned));
+        failure
+    }
+}
+
+/// A failure that no server reported: the connection broke, or never was.
+fn broken(error: &sqlx::Error, doing: &str) -> Failure {
+    Failure::new(Code::ConnectionLost, format!("{doing}: the connection broke: {error}"))
+        .hint("run the command again: what was committed stands, the rest is done then")
+}

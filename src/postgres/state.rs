@@ -1,0 +1,299 @@
+//! What is in the database, read in two round trips and without writing: whether Tenure's own tables
+//! are there, where the platform and the tenants are, and what was applied.
+
+use std::collections::BTreeMap;
+
+use super::{Connection, Row, books};
+use crate::chain::{Applied, Checksum, FleetState, Version};
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, Slug, literal};
+use crate::settings::Settings;
+
+/// Which of the tables that matter are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one answer a table")]
+pub struct Presence {
+    /// `schema_version`, ours or one that was there before us.
+    pub schema_version: bool,
+    /// `tenant_version`, and with it the rest of Tenure's own tables.
+    pub own_tables: bool,
+    /// Whether they are at the version that this program needs.
+    pub own_tables_current: bool,
+    /// The registry.
+    pub registry: bool,
+}
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Which tables are there.
+    pub presence: Presence,
+    /// The platform's version; 0.0.0 for a database that has none.
+    pub platform: Version,
+    /// How many tenants are at which version.
+    pub tenants: BTreeMap<Version, usize>,
+    /// How many rows of the registry have no version row.
+    pub unknown: usize,
+    /// The newest record of each migration.
+    pub applied: Vec<Applied>,
+}
+
+impl State {
+    /// What a plan is made from.
+    pub fn fleet(&self) -> FleetState {
+        FleetState { platform: self.platform.clone(), tenants: self.tenants.clone() }
+    }
+
+    /// All tenants, those without a version row included.
+    pub fn total_tenants(&self) -> usize {
+        self.tenants.values().sum::<usize>() + self.unknown
+    }
+}
+
+/// A tenant, as the registry and its version row know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRow {
+    /// The registry's id, as text.
+    pub id: Option<String>,
+    /// The registry's slug; the schema's name where the registry has no row.
+    pub slug: String,
+    /// The display name.
+    pub name: Option<String>,
+    /// The schema.
+    pub schema: SchemaName,
+    /// Its version, `None` where it has no version row.
+    pub version: Option<Version>,
+    /// The template that it was made from.
+    pub template: Option<String>,
+    /// `active`, …, or `unknown` where it has no version row.
+    pub status: String,
+    /// When it was made, as the server writes it.
+    pub created_at: Option<String>,
+}
+
+const DOING: &str = "reading the state of the database";
+
+async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
+    connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
+}
+
+fn version(text: &str, whose: &str) -> Result<Version, Failure> {
+    text.parse().map_err(|error| {
+        Failure::new(Code::VersionUnknown, format!("{whose} is at a version that is none: {error}"))
+            .hint("put a semantic version there, or declare one with `tenure migrate baseline`")
+    })
+}
+
+/// Asks which tables are there. One round trip.
+pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
+    let platform = settings.platform_schema().quoted();
+    let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
+    let sql = format!(
+        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger",
+        there("schema_version"),
+        there("tenant_version"),
+        there(&settings.tenants.registry.quoted()),
+        there(books::LEDGER),
+    );
+    let sets = rows(connection, &sql).await?;
+    let row = one(&sets)?;
+    let ledger = row.truth("ledger")?;
+    let mut presence = Presence {
+        schema_version: row.truth("schema_version")?,
+        own_tables: row.truth("own_tables")?,
+        own_tables_current: false,
+        registry: row.truth("registry")?,
+    };
+    if ledger {
+        let sets = rows(
+            connection,
+            &format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{}", books::LEDGER),
+        )
+        .await?;
+        presence.own_tables_current = one(&sets)?.integer("version")? >= books::needed();
+    }
+    Ok(presence)
+}
+
+/// Reads the state.
+pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
+    let presence = presence(connection, settings).await?;
+    let platform = settings.platform_schema().quoted();
+    let mut state = State {
+        presence,
+        platform: Version::ZERO,
+        tenants: BTreeMap::new(),
+        unknown: 0,
+        applied: Vec::new(),
+    };
+    if presence.schema_version {
+        let sets = rows(
+            connection,
+            &format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
+        )
+        .await?;
+        state.platform = platform_version(&sets)?;
+    }
+    if presence.own_tables {
+        let unknown = if presence.registry {
+            unknown_tenants(settings)
+        } else {
+            "SELECT 0::int8 AS unknown".to_owned()
+        };
+        let sql = format!(
+            "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY version; \
+             {unknown}; {}",
+            newest_records(&platform)
+        );
+        let sets = rows(connection, &sql).await?;
+        let [by_version, unknown, records] = sets.as_slice() else { return Err(odd_answer()) };
+        for row in by_version {
+            let at = version(&row.text("version")?, "a tenant")?;
+            state.tenants.insert(at, count(row.integer("tenants")?));
+        }
+        state.unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
+        state.applied = records.iter().map(applied).collect::<Result<_, _>>()?;
+        state.applied.sort_by(|a, b| a.to.cmp(&b.to));
+    } else if presence.registry {
+        let sets = rows(connection, &format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)))
+            .await?;
+        state.unknown = count(one(&sets)?.integer("unknown")?);
+    }
+    Ok(state)
+}
+
+fn platform_version(sets: &[Vec<Row>]) -> Result<Version, Failure> {
+    match sets {
+        [rows] if rows.len() == 1 => version(&rows[0].text("version")?, "the platform"),
+        [rows] if rows.is_empty() => {
+            Err(Failure::new(Code::VersionUnknown, "schema_version has no row, so the platform's version is unknown")
+                .hint("a copy of the schema without its rows looks like this; `tenure migrate baseline VERSION` declares the version"))
+        }
+        _ => Err(Failure::new(Code::VersionUnknown, "schema_version has more than one row")
+            .hint("keep the one row with the platform's version")),
+    }
+}
+
+/// The registry's table, as SQL.
+pub fn registry(settings: &Settings) -> String {
+    format!("{}.{}", settings.platform_schema().quoted(), settings.tenants.registry.quoted())
+}
+
+fn unknown_tenants(settings: &Settings) -> String {
+    format!(
+        "SELECT count(*)::int8 AS unknown FROM {} r WHERE NOT EXISTS \
+         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.{}::text)",
+        registry(settings),
+        settings.platform_schema().quoted(),
+        settings.tenants.columns.schema.quoted(),
+    )
+}
+
+/// The newest record of each version, by stepping through the index from version to version: the cost
+/// follows the number of migrations, not of tenants.
+fn newest_records(platform: &str) -> String {
+    format!(
+        "WITH RECURSIVE v AS ( \
+           (SELECT to_version FROM {platform}.migration_history WHERE kind IN ('migrate', 'repair') ORDER BY to_version LIMIT 1) \
+           UNION ALL \
+           SELECT (SELECT h.to_version FROM {platform}.migration_history h \
+                   WHERE h.to_version > v.to_version AND h.kind IN ('migrate', 'repair') ORDER BY h.to_version LIMIT 1) \
+           FROM v WHERE v.to_version IS NOT NULL) \
+         SELECT r.from_version, r.to_version, r.name, r.checksum, r.applied_at::text AS applied_at FROM v, LATERAL \
+           (SELECT * FROM {platform}.migration_history h WHERE h.to_version = v.to_version \
+            AND h.kind IN ('migrate', 'repair') ORDER BY h.id DESC LIMIT 1) r"
+    )
+}
+
+fn applied(row: &Row) -> Result<Applied, Failure> {
+    Ok(Applied {
+        from: version(&row.text("from_version")?, "a row of migration_history")?,
+        to: version(&row.text("to_version")?, "a row of migration_history")?,
+        name: row.text("name")?,
+        checksum: row.optional_text("checksum")?.map(Checksum::recorded),
+        applied_at: row.text("applied_at")?,
+    })
+}
+
+/// The tenants, in order of their schemas; only `slug`'s or `schemas`' if some are asked for.
+pub async fn tenants(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+    only: &[Slug],
+) -> Result<Vec<TenantRow>, Failure> {
+    let platform = settings.platform_schema().quoted();
+    let columns = &settings.tenants.columns;
+    let registry_rows = format!(
+        "SELECT {id}::text AS id, {slug}::text AS slug, {name}::text AS name, {schema}::text AS schema FROM {from}",
+        id = columns.id.quoted(),
+        slug = columns.slug.quoted(),
+        name = columns.name.quoted(),
+        schema = columns.schema.quoted(),
+        from = registry(settings),
+    );
+    let version_rows = format!(
+        "SELECT schema_name, version, template, status, created_at::text AS created_at FROM {platform}.tenant_version WHERE status <> 'dropped'"
+    );
+    let none =
+        "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false";
+    let no_versions = "SELECT NULL::text AS schema_name, NULL::text AS version, NULL::text AS template, \
+                       NULL::text AS status, NULL::text AS created_at WHERE false";
+    let slugs: Vec<String> = only.iter().map(|slug| literal(slug.as_str())).collect();
+    let filter = if slugs.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", "))
+    };
+    let sql = format!(
+        "SELECT r.id, coalesce(r.slug, t.schema_name) AS slug, r.name, coalesce(t.schema_name, r.schema) AS schema, \
+                t.version, t.template, coalesce(t.status, 'unknown') AS status, t.created_at \
+         FROM ({}) r FULL JOIN ({}) t ON t.schema_name = r.schema {filter}ORDER BY 4",
+        if presence.registry { &registry_rows } else { none },
+        if presence.own_tables { &version_rows } else { no_versions },
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    sets.iter().flatten().map(tenant).collect()
+}
+
+fn tenant(row: &Row) -> Result<TenantRow, Failure> {
+    let schema = row.text("schema")?;
+    Ok(TenantRow {
+        id: row.optional_text("id")?,
+        slug: row.text("slug")?,
+        name: row.optional_text("name")?,
+        version: row.optional_text("version")?.map(|text| version(&text, &schema)).transpose()?,
+        schema: SchemaName::existing(schema)?,
+        template: row.optional_text("template")?,
+        status: row.text("status")?,
+        created_at: row.optional_text("created_at")?,
+    })
+}
+
+/// A refusal of a statement on the registry: a column that is not there is the settings' fault.
+pub(crate) fn registry_failure(refusal: &super::Refusal, settings: &Settings) -> Failure {
+    let mut failure = refusal.failure("reading the registry of tenants");
+    if matches!(refusal.sqlstate(), Some("42703" | "42P01")) {
+        failure.code = Code::RegistryInvalid;
+        failure.hint = Some(format!(
+            "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",
+            settings.tenants.registry
+        ));
+    }
+    failure
+}
+
+fn one(sets: &[Vec<Row>]) -> Result<&Row, Failure> {
+    sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)
+}
+
+fn odd_answer() -> Failure {
+    Failure::new(
+        Code::StatementFailed,
+        format!("{DOING}: the server gave another number of answers than questions"),
+    )
+}
+
+fn count(rows: i64) -> usize {
+    usize::try_from(rows).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! A database URL whose secret has no way out: shown, it has no password.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sqlx::postgres::PgConnectOptions;
+
+use crate::error::{Code, Failure};
+
+/// A PostgreSQL URL.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    url: url::Url,
+    options: PgConnectOptions,
+}
+
+impl DatabaseUrl {
+    /// Reads `text`. The failure never repeats it: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let wrong = |why: String| {
+            Failure::new(Code::DatabaseUrl, format!("the database URL cannot be understood: {why}"))
+                .hint("for example: postgresql://user:password@host:5432/database?sslmode=require")
+        };
+        let url = url::Url::parse(text.trim()).map_err(|error| wrong(error.to_string()))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(wrong(format!("{}: is not postgresql:", url.scheme())));
+        }
+        // The driver's own message may quote a parameter's value; its kind is enough.
+        let options = PgConnectOptions::from_str(url.as_str())
+            .map_err(|_| wrong("a parameter has a value that the driver does not know".to_owned()))?
+            .application_name("tenure")
+            // A pooler such as PgBouncer refuses start-up parameters that it does not track.
+            .extra_float_digits(None);
+        Ok(Self { url, options })
+    }
+
+    /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
+    pub fn reveal(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// What the driver connects with.
+    pub(super) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Where the server is: `host:port`, or the folder of its socket.
+    pub fn address(&self) -> String {
+        match self.options.get_socket() {
+            Some(folder) => format!("the socket in {}", folder.display()),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        }
+    }
+
+    /// The database's name, as far as the URL says it.
+    pub fn database(&self) -> &str {
+        self.options.get_database().unwrap_or_else(|| self.options.get_username())
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.url.clone();
+        if shown.password().is_some() {
+            // Only a URL that cannot have a password refuses one.
+            let _set: Result<(), ()> = shown.set_password(Some("***"));
+        }
+        let pairs: Vec<(String, String)> = shown
+            .query_pairs()
+            .map(|(key, value)| {
+                let secret = key.to_ascii_lowercase().contains("password");
+                (key.into_owned(), if secret { "***".to_owned() } else { value.into_owned() })
+            })
+            .collect();
+        if !pairs.is_empty() {
+            shown.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        f.write_str(shown.as_str())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_way_of_showing_it_shows_the_password() {
+        let url = DatabaseUrl::parse(
+            "postgresql://me:hunter2@db.example:6000/app?password=hunter2&sslmode=disable",
+        )
+        .unwrap();
+        for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}"), url.address()] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        assert_eq!(url.address(), "db.example:6000");
+        assert_eq!(url.database(), "app");
+        let failure = DatabaseUrl::parse("mysql://me:hunter2@x/y").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let failure = DatabaseUrl::parse("postgresql://me:hunter2@x/y?sslmode=hunter2").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        assert!(DatabaseUrl::parse("hunter2").is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! The two time limits of a unit, as types that cannot be swapped. Zero means no limit, as it does for
+//! the server (manual, chapter 20.11.1).
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub struct $name(Duration);
+
+        impl $name {
+            /// The limit in milliseconds, as the server takes it; 0 is none.
+            pub fn milliseconds(self) -> u128 {
+                self.0.as_millis()
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($default)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                limit(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&humantime::format_duration(self.0), f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+limits! {
+    /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
+    LockTimeout = Duration::from_secs(5);
+    /// How long a statement may run before its unit gives up; 10 min unless said.
+    StatementTimeout = Duration::from_secs(600);
+}
+
+/// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
+const LONGEST: Duration = Duration::from_hours(24 * 24);
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{text:?} is not a duration such as 5s: {error}"))?;
+    if duration > LONGEST {
+        return Err(format!("{text:?} is longer than PostgreSQL can wait (24 days)"));
+    }
+    // Less than a millisecond would become 0, which means no limit at all.
+    if !duration.is_zero() && duration < Duration::from_millis(1) {
+        return Err(format!("{text:?} is shorter than a millisecond"));
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        assert_eq!("5s".parse::<LockTimeout>().unwrap().milliseconds(), 5_000);
+        assert_eq!("1m 30s".parse::<StatementTimeout>().unwrap().milliseconds(), 90_000);
+        assert_eq!("0s".parse::<LockTimeout>().unwrap().milliseconds(), 0);
+        for wrong in ["", "5", "-1s", "100y", "10us"] {
+            assert!(wrong.parse::<LockTimeout>().is_err(), "{wrong}");
+        }
+    }
+}

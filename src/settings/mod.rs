@@ -1,0 +1,169 @@
+//! `tenure.toml`: every key has a default that suits the seeds. Pure: the text comes in, settings go
+//! out; flags and the environment are laid over them in `cli`.
+
+mod duration;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+pub use duration::{LockTimeout, StatementTimeout};
+
+use crate::error::{Code, Failure, Place, Source};
+use crate::ident::{Identifier, SchemaName};
+
+/// The settings of a project.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// `[platform]`
+    pub platform: Platform,
+    /// `[tenants]`
+    pub tenants: Tenants,
+    /// `[migrate]`
+    pub migrate: Migrate,
+    /// `[verify]`
+    pub verify: Verify,
+}
+
+/// `[platform]`: the shared schema.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Platform {
+    schema: Identifier,
+}
+
+/// `[tenants]`: the tenants and their registry.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tenants {
+    /// What a tenant's schema begins with, before the slug.
+    pub schema_prefix: String,
+    /// The template of a new tenant that asks for none.
+    pub template: String,
+    /// The table of tenants, in the platform schema.
+    pub registry: Identifier,
+    /// Its columns.
+    pub columns: Columns,
+}
+
+/// `[tenants.columns]`: the registry's columns that Tenure writes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    /// The random UUID.
+    pub id: Identifier,
+    /// The display name.
+    pub name: Identifier,
+    /// The slug.
+    pub slug: Identifier,
+    /// The schema's name.
+    pub schema: Identifier,
+}
+
+/// `[migrate]`: the limits of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Migrate {
+    /// How long a statement waits for a lock.
+    pub lock_timeout: LockTimeout,
+    /// How long a statement may run.
+    pub statement_timeout: StatementTimeout,
+}
+
+/// `[verify]`: the policy.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Verify {
+    /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
+    pub levels: BTreeMap<String, String>,
+}
+
+impl Default for Platform {
+    fn default() -> Self {
+        Self { schema: known("datalinx_platform") }
+    }
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self {
+            schema_prefix: "org_".to_owned(),
+            template: "default".to_owned(),
+            registry: known("organizations"),
+            columns: Columns::default(),
+        }
+    }
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self { id: known("id"), name: known("name"), slug: known("slug"), schema: known("schema_name") }
+    }
+}
+
+/// An identifier that is written here, in this file.
+#[expect(clippy::expect_used, reason = "a constant of this file that every test of it reads")]
+fn known(name: &'static str) -> Identifier {
+    Identifier::new(name).expect("a constant identifier")
+}
+
+impl Settings {
+    /// Reads the text of `tenure.toml`.
+    pub fn read(source: &Arc<Source>) -> Result<Self, Failure> {
+        let settings: Self = toml::from_str(&source.text).map_err(|error| {
+            let place = match error.span() {
+                Some(span) => Place::at(source, span),
+                None => Place::File(source.file.clone()),
+            };
+            Failure::new(Code::Settings, error.message().to_owned())
+                .at(place)
+                .hint("README.md lists the settings")
+        })?;
+        let prefix = &settings.tenants.schema_prefix;
+        let fits = prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && !prefix.starts_with(|c: char| c.is_ascii_digit())
+            && !prefix.starts_with("pg_");
+        if !fits {
+            let message = format!(
+                "tenants.schema_prefix is {prefix:?}; lower-case letters, digits and _ make a schema's name"
+            );
+            return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
+        }
+        Ok(settings)
+    }
+
+    /// The platform schema.
+    pub fn platform_schema(&self) -> SchemaName {
+        SchemaName::from(self.platform.schema.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, Failure> {
+        Settings::read(&Source::new("tenure.toml", text))
+    }
+
+    #[test]
+    fn every_key_has_a_default() {
+        let settings = read("").unwrap();
+        assert_eq!(settings, Settings::default());
+        assert_eq!(settings.platform_schema().as_str(), "datalinx_platform");
+    }
+
+    #[test]
+    fn what_is_said_is_kept_and_what_is_unknown_is_refused() {
+        let settings = read("[migrate]\nlock_timeout = \"2s\"\n[tenants]\nschema_prefix = \"t_\"").unwrap();
+        assert_eq!(settings.migrate.lock_timeout.to_string(), "2s");
+        assert_eq!(settings.tenants.schema_prefix, "t_");
+        let failure = read("[migrate]\nlock_timout = \"2s\"").unwrap_err();
+        assert_eq!(failure.code, Code::Settings);
+        assert_eq!(failure.place.unwrap().to_string(), "tenure.toml:2:1");
+        assert!(read("[tenants]\nschema_prefix = \"Org-\"").is_err());
+        assert!(read("[migrate]\nlock_timeout = \"soon\"").is_err());
+    }
+}

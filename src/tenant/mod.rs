@@ -1,0 +1,49 @@
+//! Tenants: made from a template and the steps after it, listed, shown. One tenant is one message in one
+//! transaction: it is there whole or not at all.
+#![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
+
+mod create;
+mod wanted;
+
+pub use create::{Creation, IfExists, create};
+pub use wanted::{NewTenant, from_csv};
+
+use crate::error::Failure;
+use crate::fleet::unknown_tenant;
+use crate::ident::Slug;
+use crate::outcome::{Tenant, TenantList};
+use crate::postgres::history::HistoryEntry;
+use crate::postgres::state::{self, TenantRow};
+use crate::postgres::{Connection, history};
+use crate::settings::Settings;
+
+/// All tenants, in order of their schemas.
+pub async fn list(connection: &mut Connection, settings: &Settings) -> Result<TenantList, Failure> {
+    let presence = state::presence(connection, settings).await?;
+    let rows = state::tenants(connection, settings, presence, &[]).await?;
+    Ok(TenantList { tenants: rows.into_iter().map(Tenant::from).collect() })
+}
+
+/// One tenant, with its history.
+pub async fn show(
+    connection: &mut Connection,
+    settings: &Settings,
+    slug: &Slug,
+) -> Result<(Tenant, Vec<HistoryEntry>), Failure> {
+    let presence = state::presence(connection, settings).await?;
+    let rows = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
+    let row = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?;
+    let entries = if presence.own_tables {
+        history::read(connection, &settings.platform_schema(), &row.schema).await?
+    } else {
+        Vec::new()
+    };
+    Ok((row.into(), entries))
+}
+
+impl From<TenantRow> for Tenant {
+    fn from(row: TenantRow) -> Self {
+        let TenantRow { id, slug, name, schema, version, template, status, created_at } = row;
+        Self { id, slug, name, schema, version, template, status, created_at }
+    }
+}
