@@ -3,6 +3,7 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
+//! - judging and showing, pure: [`verify`], [`report`]
 //! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`]
 
 pub mod chain;
@@ -13,7 +14,9 @@ pub mod ident;
 pub mod outcome;
 pub mod postgres;
 pub mod project;
+pub mod report;
 pub mod settings;
 pub mod sql;
 pub mod template;
 pub mod tenant;
+pub mod verify;

@@ -1,0 +1,150 @@
+//! A message with the lines of the file that it is about, drawn as `rustc` draws them. The only module
+//! that knows how; a failure and a finding come out alike.
+
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+
+use crate::error::Place;
+
+/// Whether the text may hold colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// Escape codes for a terminal.
+    Coloured,
+    /// Nothing but the text.
+    Plain,
+}
+
+/// How serious a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It stops something.
+    Error,
+    /// It tells.
+    Warning,
+    /// It is only worth knowing, as is what was accepted.
+    Note,
+}
+
+/// A message to draw.
+#[derive(Debug, Clone, Copy)]
+pub struct Diagnostic<'a> {
+    /// How serious it is.
+    pub tone: Tone,
+    /// Its stable name, shown in brackets.
+    pub code: Option<&'a str>,
+    /// What is said.
+    pub title: &'a str,
+    /// What it is about.
+    pub place: Option<&'a Place>,
+    /// Words beside the marks under the text; may be empty.
+    pub label: &'a str,
+    /// More to know.
+    pub notes: &'a [&'a str],
+    /// What to do.
+    pub help: Option<&'a str>,
+}
+
+impl Diagnostic<'_> {
+    /// The drawing, without a line break at its end.
+    pub fn render(&self, paint: Paint) -> String {
+        let level = match self.tone {
+            Tone::Error => Level::ERROR,
+            Tone::Warning => Level::WARNING,
+            Tone::Note => Level::NOTE,
+        };
+        let title = level.primary_title(self.title);
+        let title = match self.code {
+            Some(code) => title.id(code),
+            None => title,
+        };
+        let mut elements: Vec<Element<'_>> = Vec::new();
+        match self.place {
+            Some(Place::Span(source, range)) => {
+                // Whoever made the span, drawing it must not panic.
+                let start = source.text.floor_char_boundary(range.start);
+                let end = source.text.ceil_char_boundary(range.end).max(start);
+                let mark = AnnotationKind::Primary.span(start..end);
+                let mark = if self.label.is_empty() { mark } else { mark.label(self.label) };
+                elements.push(Snippet::source(&source.text).path(&source.file).annotation(mark).into());
+            }
+            Some(Place::File(file)) => elements.push(Origin::path(file).into()),
+            None => {}
+        }
+        elements.extend(self.notes.iter().map(|note| Level::NOTE.message(*note).into()));
+        elements.extend(self.help.map(|help| Level::HELP.message(help).into()));
+        let group = Group::with_title(title).elements(elements);
+        let renderer = match paint {
+            Paint::Coloured => Renderer::styled(),
+            Paint::Plain => Renderer::plain(),
+        };
+        renderer.render(&[group])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Source;
+
+    fn diagnostic(place: Option<&Place>) -> Diagnostic<'_> {
+        Diagnostic {
+            tone: Tone::Error,
+            code: Some("drop-column"),
+            title: "it breaks",
+            place,
+            label: "here",
+            notes: &["known from the text"],
+            help: Some("do not"),
+        }
+    }
+
+    #[test]
+    fn a_span_is_drawn_under_its_line() {
+        let source = Source::new("migrations/a.sql", "-- ä\r\nALTER TABLE \"ü\"\r\n  DROP COLUMN email;\r\n");
+        let start = source.text.find("DROP").unwrap();
+        let place = Place::at(&source, start..start + 17);
+        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::Plain), @r#"
+        error[drop-column]: it breaks
+         --> migrations/a.sql:3:3
+          |
+        3 |   DROP COLUMN email;
+          |   ^^^^^^^^^^^^^^^^^ here
+          |
+          = note: known from the text
+          = help: do not
+        "#);
+        assert!(diagnostic(Some(&place)).render(Paint::Coloured).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn a_file_or_nothing_has_no_lines() {
+        let place = Place::File("tenure.toml".to_owned());
+        insta::assert_snapshot!(diagnostic(Some(&place)).render(Paint::Plain), @r#"
+        error[drop-column]: it breaks
+        --> tenure.toml
+         = note: known from the text
+         = help: do not
+        "#);
+        let bare = Diagnostic {
+            tone: Tone::Note,
+            code: None,
+            label: "",
+            notes: &[],
+            help: None,
+            ..diagnostic(None)
+        };
+        insta::assert_snapshot!(bare.render(Paint::Plain), @r#"
+        note: it breaks
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_span_makes_it_panic(text in "\\PC{0,20}(\r?\n\\PC{0,20}){0,3}", a in 0usize..60, b in 0usize..60) {
+            let place = Place::at(&Source::new("a.sql", text), a.min(b)..a.max(b));
+            let _drawn = diagnostic(Some(&place)).render(Paint::Plain);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `-- Allow: rule-id [object] because …`: a line that accepts one finding and says why. A line that
+//! cannot be followed is denied, since its author believes that something is accepted.
+
+use std::ops::Range;
+
+use super::policy::nearest;
+use super::rule::{Rule, find};
+use super::rules::verification::{ALLOW_INVALID, ALLOW_UNUSED, UNVERIFIABLE};
+use crate::sql::{Comment, Script, normalized};
+
+/// An Allow line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Allow {
+    pub(super) rule: &'static str,
+    /// The parts of the object's name; empty where the line names none.
+    pub(super) object: Vec<String>,
+    pub(super) because: String,
+    pub(super) range: Range<usize>,
+}
+
+/// What is wrong with a line, and where.
+pub(super) type Wrong = (&'static Rule, Range<usize>, String);
+
+/// The Allow lines of `script`, and what is wrong with those that are none.
+pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
+    let (mut allows, mut wrong) = (Vec::new(), Vec::new());
+    for comment in &script.comments {
+        match read(comment) {
+            Some(Ok(allow)) => allows.push(allow),
+            Some(Err(why)) => wrong.push((&ALLOW_INVALID, comment.range.clone(), why)),
+            None => {}
+        }
+    }
+    (allows, wrong)
+}
+
+/// The finding about a line that accepted nothing.
+pub(super) fn unused(allow: &Allow) -> Wrong {
+    let object =
+        if allow.object.is_empty() { String::new() } else { format!(" of {}", allow.object.join(".")) };
+    let why = format!("this line accepts a finding of {}{object}, and there is none left", allow.rule);
+    (&ALLOW_UNUSED, allow.range.clone(), why)
+}
+
+fn read(comment: &Comment) -> Option<Result<Allow, String>> {
+    let (key, said) = comment.line.as_deref()?.split_once(':')?;
+    key.trim().eq_ignore_ascii_case("allow").then(|| parse(said, comment.range.clone()))
+}
+
+fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
+    let mut words = said.split_whitespace();
+    let id = words.next().ok_or("this line names no rule")?;
+    let rule = find(&id.to_ascii_lowercase())
+        .ok_or_else(|| format!("there is no rule {id:?}; did you mean {}?", nearest(id)))?;
+    if [UNVERIFIABLE.id, ALLOW_INVALID.id, ALLOW_UNUSED.id].contains(&rule.id) {
+        return Err(format!("a finding of {} cannot be accepted", rule.id));
+    }
+    let mut object = Vec::new();
+    for word in words.by_ref() {
+        if word.eq_ignore_ascii_case("because") {
+            let because = words.collect::<Vec<_>>().join(" ");
+            if because.is_empty() {
+                break;
+            }
+            return Ok(Allow { rule: rule.id.as_str(), object: parts(&object.join(" ")), because, range });
+        }
+        object.push(word);
+    }
+    Err("this line gives no reason: nothing stands behind `because`".to_owned())
+}
+
+/// `a."B.c"` as the names that it is made of.
+fn parts(object: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    for letter in object.chars() {
+        quoted ^= letter == '"';
+        match parts.last_mut() {
+            Some(_) if letter == '.' && !quoted => parts.push(String::new()),
+            Some(part) => part.push(letter),
+            None => {}
+        }
+    }
+    parts.iter().map(|part| normalized(part)).filter(|part| !part.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
+        parse(line, 0..0).map(|allow| (allow.rule, allow.object, allow.because))
+    }
+
+    #[test]
+    fn a_line_names_rule_object_and_reason() {
+        let reason = "2.1 no longer reads it".to_owned();
+        let line = "drop-column Users.\"E.mail\" BECAUSE 2.1 no  longer reads it";
+        assert_eq!(said(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
+        assert_eq!(said("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
+    }
+
+    #[test]
+    fn a_line_without_reason_or_rule_is_wrong() {
+        insta::assert_debug_snapshot!(
+            ["", "drop-colum because x", "drop-table users", "drop-table because", "unverifiable because x"]
+                .map(|line| said(line).unwrap_err()),
+            @r#"
+            [
+                "this line names no rule",
+                "there is no rule \"drop-colum\"; did you mean drop-column?",
+                "this line gives no reason: nothing stands behind `because`",
+                "this line gives no reason: nothing stands behind `because`",
+                "a finding of unverifiable cannot be accepted",
+            ]
+            "#
+        );
+    }
+}

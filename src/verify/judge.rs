@@ -1,0 +1,168 @@
+//! Every rule on every statement. What comes out is raw: no level yet, nothing accepted. A panic in
+//! here, ours or squawk's, becomes a finding that denies the whole file.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use squawk_linter::Rule as Theirs;
+use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
+
+use super::made::{Made, is_drop};
+use super::rule::{Judge, RULES, Rule, Spares};
+use super::rules::squawk::{lint, without_comments};
+use super::rules::verification::UNVERIFIABLE;
+use super::subject::{Hit, Subject, span};
+use super::{File, Kind};
+use crate::sql::{Name, Scope, Script, normalized};
+
+/// What a rule found, before the policy.
+#[derive(Debug, Clone)]
+pub(super) struct Raw {
+    pub(super) rule: &'static Rule,
+    /// Empty where the whole file is meant.
+    pub(super) range: Range<usize>,
+    pub(super) message: String,
+    pub(super) scope: Option<Scope>,
+    /// The names that an Allow line may call it by.
+    pub(super) words: Vec<String>,
+}
+
+/// `judged`, or the finding that judging broke.
+pub(super) fn guarded(judged: impl FnOnce() -> Vec<Raw>, script: &Script) -> Vec<Raw> {
+    catch_unwind(AssertUnwindSafe(judged)).unwrap_or_else(|_| vec![unverifiable(0..0, script, None)])
+}
+
+fn unverifiable(range: Range<usize>, script: &Script, scope: Option<Scope>) -> Raw {
+    let message = format!("{} {}", script.source.file, UNVERIFIABLE.why);
+    Raw { rule: &UNVERIFIABLE, range, message, scope, words: Vec::new() }
+}
+
+/// What the rules find in `file`.
+pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
+    let script = file.script;
+    let in_template = matches!(file.kind, Kind::Template(_));
+    let mut made = Made::new(file.platform, in_template);
+    if let Kind::Template(earlier) = file.kind {
+        for script in earlier {
+            for statement in &script.statements {
+                if let Some(node) = statement.node(script) {
+                    made.learn(statement, &node, Some(Scope::Tenant));
+                }
+            }
+        }
+    }
+    let theirs = lint(script);
+    let shown = without_comments(script, &script.source.text);
+    let mut found = Vec::new();
+    for &(statement, scope) in file.statements {
+        let Some(node) = statement.node(script) else {
+            found.push(unverifiable(statement.range.clone(), script, scope));
+            continue;
+        };
+        let subject = Subject { statement, node: &node, scope, made: &made, in_template };
+        for rule in RULES {
+            if rule.spares == Spares::NewObjects && subject.only_new() {
+                continue;
+            }
+            let hits = outermost(hits(rule, &subject, &theirs));
+            for (range, text) in hits.into_iter().flat_map(|hit| by_object(rule, hit, &subject, &shown)) {
+                let words = words(&node, &range, &subject);
+                let message = format!("`{text}` {}", rule.why);
+                found.push(Raw { rule, range, message, scope, words });
+            }
+        }
+        made.learn(statement, &node, scope);
+    }
+    found
+}
+
+fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit> {
+    match rule.judge {
+        Judge::Known(codes, kinds) => {
+            let whole = &subject.statement.range;
+            let reported = theirs
+                .iter()
+                .filter(|(code, hit)| {
+                    codes.contains(code) && whole.start <= hit.start && hit.start < whole.end
+                })
+                .map(|(_, hit)| hit.start..hit.end.min(whole.end));
+            reported.chain(subject.nodes(kinds).map(|node| span(&node))).collect()
+        }
+        Judge::Code(judge) => judge(subject),
+        Judge::Verification => Vec::new(),
+    }
+}
+
+/// One finding for what is reported twice, by squawk and by the tree, or inside of each other.
+fn outermost(mut hits: Vec<Hit>) -> Vec<Hit> {
+    hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
+    let mut kept: Vec<Hit> = Vec::new();
+    for hit in hits {
+        if kept.last().is_none_or(|last| last.end <= hit.start) {
+            kept.push(hit);
+        }
+    }
+    kept
+}
+
+/// `DROP TABLE a, b` is two findings, so that an Allow line that says `a` does not let `b` go too. Each
+/// with the text that its message begins with.
+fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(Hit, String)> {
+    let statement = subject.statement;
+    let names_its_objects =
+        is_drop(statement.kind) || matches!(statement.kind, SyntaxKind::TRUNCATE | SyntaxKind::REVOKE);
+    let targets: Vec<&Name> = subject.targets().collect();
+    if hit != statement.range || !names_its_objects || targets.len() < 2 {
+        let text = short(&shown[hit.clone()]);
+        return vec![(hit, text)];
+    }
+    targets
+        .into_iter()
+        .filter(|name| rule.spares == Spares::Nothing || !subject.is_new(name))
+        .map(|name| {
+            let text = format!("{} {}", statement.verb(), short(&shown[name.range.clone()]));
+            (name.range.clone(), text)
+        })
+        .collect()
+}
+
+/// The names in the span of a finding, and, unless it is about one object of several, all that the
+/// statement acts on.
+fn words(node: &SyntaxNode, range: &Range<usize>, subject: &Subject<'_>) -> Vec<String> {
+    let tokens = node.descendants_with_tokens().filter_map(SyntaxElement::into_token);
+    let mut words: Vec<String> = tokens
+        .filter(|token| {
+            let at: Range<usize> = token.text_range().into();
+            range.start <= at.start && at.end <= range.end && !token.kind().is_trivia()
+        })
+        .map(|token| normalized(token.text()))
+        .collect();
+    let one_of_several = subject.targets().any(|name| name.range == *range);
+    let named = subject.statement.names.iter().filter(|_| !one_of_several);
+    words.extend(named.flat_map(|name| [Some(name.name.clone()), name.schema.clone()]).flatten());
+    words
+}
+
+/// The beginning of a text on one line.
+fn short(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Source;
+
+    #[test]
+    fn a_panic_is_a_denied_finding() {
+        let script = Script::parse(Source::new("t.sql", "SELECT 1")).unwrap();
+        let raw = guarded(|| panic!("on purpose"), &script);
+        assert_eq!(raw.len(), 1);
+        assert_eq!(raw[0].rule.id, UNVERIFIABLE.id);
+    }
+}

@@ -1,0 +1,225 @@
+//! What a file has made so far, so that a rule can spare what nobody can be using yet. It errs to one
+//! side: what is not surely new is old. `IF NOT EXISTS` and `OR REPLACE` prove nothing, and after a
+//! change of the search path an unqualified name proves nothing either.
+
+use std::collections::HashMap;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::subject::{has, span};
+use crate::sql::{Name, Role, Scope, Statement};
+
+/// The objects that a file, or a template, has made.
+#[derive(Debug, Default)]
+pub(super) struct Made<'a> {
+    platform: &'a str,
+    in_template: bool,
+    /// Each with the kind of the statement that made it.
+    objects: HashMap<Key, SyntaxKind>,
+    path_changed: bool,
+}
+
+/// What tells two objects apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    space: Space,
+    home: Home,
+    /// A routine's name ends in the types of its parameters, in brackets.
+    name: String,
+}
+
+/// Names of different spaces do not meet: tables, views, indexes, sequences and types share one, since
+/// each relation is a type too (manual, chapter 52: the unique keys of `pg_class` and `pg_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Space {
+    Relation,
+    Routine,
+    Schema,
+}
+
+/// The schema of an object, as far as the text says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Home {
+    Tenant,
+    Platform,
+    /// Found before all others under its bare name (manual, chapter 19.11.1, `search_path`).
+    Temporary,
+    Named(String),
+    /// Bare, in a file whose scope nobody knows: the same as another bare name only.
+    Bare,
+}
+
+impl<'a> Made<'a> {
+    /// Nothing yet. In a template even `IF NOT EXISTS` makes: the schema is fresh.
+    pub(super) fn new(platform: &'a str, in_template: bool) -> Self {
+        Self { platform, in_template, ..Self::default() }
+    }
+
+    /// Whether `name`, in the statement `node`, is surely an object made before.
+    pub(super) fn holds(&self, name: &Name, node: &SyntaxNode, scope: Option<Scope>) -> bool {
+        if self.in_fresh_schema(name) {
+            return true;
+        }
+        let Some(wanted) = self.key(name, signature(name, node), scope) else { return false };
+        if wanted.space != Space::Routine || wanted.name.ends_with(')') {
+            return self.objects.contains_key(&wanted);
+        }
+        // Without parameters the server takes the name only if one routine has it.
+        self.objects.keys().any(|key| {
+            (key.space, &key.home) == (wanted.space, &wanted.home)
+                && key.name.strip_prefix(&wanted.name).is_some_and(|rest| rest.starts_with('('))
+        })
+    }
+
+    /// Whether `name` is surely a table made before: a new view may show the rows of an old table.
+    pub(super) fn holds_table(&self, name: &Name, scope: Option<Scope>) -> bool {
+        let is_table = |kind: &SyntaxKind| TABLES.contains(kind);
+        self.in_fresh_schema(name)
+            || self.key(name, None, scope).is_some_and(|key| self.objects.get(&key).is_some_and(is_table))
+    }
+
+    /// Remembers what a statement makes, and forgets what it drops, renames or moves.
+    pub(super) fn learn(&mut self, statement: &Statement, node: &SyntaxNode, scope: Option<Scope>) {
+        self.path_changed |= changes_search_path(statement.kind, node);
+        let made = statement.names.iter().find(|name| name.role == Role::Made);
+        let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
+        if CREATES.contains(&statement.kind) {
+            let unproven = has(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
+            let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
+            let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
+            let Some(mut key) = self.key(name, parameters, scope) else { return };
+            if node.descendants().any(|child| child.kind() == SyntaxKind::TEMP) {
+                key.home = Home::Temporary;
+            } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
+                // An index lives in its table's schema.
+                let Some(home) = self.home(table, scope) else { return };
+                key.home = home;
+            }
+            self.objects.insert(key, statement.kind);
+        } else if is_drop(statement.kind) || node.descendants().any(|child| MOVES.contains(&child.kind())) {
+            let old: Vec<Key> =
+                targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
+            for key in old {
+                if let (Some(kind), Some(new)) = (self.objects.remove(&key), made) {
+                    self.objects.insert(Key { name: new.name.clone(), ..key }, kind);
+                }
+            }
+        }
+    }
+
+    /// All that a template's own schema holds is new.
+    fn in_fresh_schema(&self, name: &Name) -> bool {
+        self.in_template && name.in_tenant_schema()
+    }
+
+    fn key(&self, name: &Name, parameters: Option<String>, scope: Option<Scope>) -> Option<Key> {
+        let space = match name.kind {
+            SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => Space::Schema,
+            kind if ROUTINES.contains(&kind) => Space::Routine,
+            _ => Space::Relation,
+        };
+        let home = self.home(name, scope)?;
+        let key = Key { space, home, name: format!("{}{}", name.name, parameters.unwrap_or_default()) };
+        let temporary = Key { home: Home::Temporary, ..key.clone() };
+        let hidden = name.schema.is_none() && self.objects.contains_key(&temporary);
+        Some(if hidden { temporary } else { key })
+    }
+
+    fn home(&self, name: &Name, scope: Option<Scope>) -> Option<Home> {
+        Some(match (name.schema.as_deref(), scope) {
+            (Some(_), _) if name.in_tenant_schema() => Home::Tenant,
+            (Some("pg_temp"), _) => Home::Temporary,
+            (Some(schema), _) if schema == self.platform => Home::Platform,
+            (Some(schema), _) => Home::Named(schema.to_owned()),
+            (None, _) if self.path_changed => return None,
+            (None, Some(Scope::Tenant)) => Home::Tenant,
+            (None, Some(Scope::Platform)) => Home::Platform,
+            (None, None) if self.in_template => Home::Tenant,
+            (None, None) => Home::Bare,
+        })
+    }
+}
+
+/// Whether bare names mean something else from here on, as far as the text shows.
+fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
+    let text = node.text().to_string().to_lowercase();
+    let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
+    text.contains("set_config")
+        || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
+}
+
+/// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
+fn signature(name: &Name, node: &SyntaxNode) -> Option<String> {
+    let holder = node.descendants().find(|child| child.kind() == name.kind && span(child) == name.range)?;
+    let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
+    Some(types(&list))
+}
+
+/// The parameters of the routine that `node` makes.
+fn parameters(node: &SyntaxNode) -> String {
+    let list = node.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST);
+    list.map_or_else(|| "()".to_owned(), |list| types(&list))
+}
+
+/// The types that tell routines of one name apart: those of the parameters that are not OUT.
+fn types(list: &SyntaxNode) -> String {
+    let inputs = list
+        .children()
+        .filter(|param| param.kind() == SyntaxKind::PARAM && !has(param, &[SyntaxKind::PARAM_OUT]));
+    let shown = inputs.map(|param| {
+        let of_type = param.children().find(|child| format!("{:?}", child.kind()).ends_with("_TYPE"));
+        let text = of_type.map(|node| node.text().to_string().to_lowercase()).unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    format!("({})", shown.collect::<Vec<_>>().join(","))
+}
+
+/// Whether statements of this kind drop objects.
+pub(super) fn is_drop(kind: SyntaxKind) -> bool {
+    format!("{kind:?}").starts_with("DROP_")
+}
+
+const TABLES: &[SyntaxKind] =
+    &[SyntaxKind::CREATE_TABLE, SyntaxKind::CREATE_TABLE_AS, SyntaxKind::SELECT_INTO];
+
+const CREATES: &[SyntaxKind] = &[
+    SyntaxKind::CREATE_DOMAIN,
+    SyntaxKind::CREATE_FOREIGN_TABLE,
+    SyntaxKind::CREATE_FUNCTION,
+    SyntaxKind::CREATE_INDEX,
+    SyntaxKind::CREATE_MATERIALIZED_VIEW,
+    SyntaxKind::CREATE_PROCEDURE,
+    SyntaxKind::CREATE_SCHEMA,
+    SyntaxKind::CREATE_SEQUENCE,
+    SyntaxKind::CREATE_TABLE,
+    SyntaxKind::CREATE_TABLE_AS,
+    SyntaxKind::CREATE_TYPE,
+    SyntaxKind::CREATE_VIEW,
+    SyntaxKind::SELECT_INTO,
+];
+
+const ROUTINES: &[SyntaxKind] = &[
+    SyntaxKind::AGGREGATE_NAME,
+    SyntaxKind::FUNCTION_NAME,
+    SyntaxKind::FUNCTION_NAME_REF,
+    SyntaxKind::PROCEDURE_NAME,
+    SyntaxKind::PROCEDURE_NAME_REF,
+    SyntaxKind::ROUTINE_NAME_REF,
+];
+
+/// After these a name means something else, or a new table holds old rows.
+const MOVES: &[SyntaxKind] = &[
+    SyntaxKind::ATTACH_PARTITION,
+    SyntaxKind::DOMAIN_RENAME_TO,
+    SyntaxKind::FUNCTION_RENAME_TO,
+    SyntaxKind::INDEX_RENAME_TO,
+    SyntaxKind::INHERIT_TABLE,
+    SyntaxKind::PROCEDURE_RENAME_TO,
+    SyntaxKind::ROUTINE_RENAME_TO,
+    SyntaxKind::SCHEMA_RENAME_TO,
+    SyntaxKind::SEQUENCE_RENAME_TO,
+    SyntaxKind::SET_SCHEMA,
+    SyntaxKind::TABLE_RENAME_TO,
+    SyntaxKind::TYPE_RENAME_TO,
+    SyntaxKind::VIEW_RENAME_TO,
+];

@@ -1,0 +1,130 @@
+//! What a project makes of each rule: deny, warn or off. Settings name rules by id; a name that is no
+//! rule is an error with the nearest one, never a setting without effect.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Level, RuleId};
+use super::rule::{RULES, Rule, find};
+use super::rules::verification::UNVERIFIABLE;
+use crate::error::{Code, Failure};
+
+/// What the settings say of one rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Setting {
+    /// Its findings refuse the migration.
+    Deny,
+    /// Its findings only tell.
+    Warn,
+    /// It makes none.
+    Off,
+}
+
+/// The level of each rule. The default is what each rule says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    settings: BTreeMap<RuleId, Setting>,
+}
+
+/// A policy that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages say")]
+pub enum PolicyError {
+    /// No such rule.
+    #[error("there is no rule {given:?}")]
+    Unknown { given: String, nearest: &'static str },
+    /// A rule that must stay as it is.
+    #[error("the rule {rule} cannot be changed: what cannot be judged is denied")]
+    Fixed { rule: RuleId },
+}
+
+impl Policy {
+    /// The default, changed by `settings`: rule id → setting.
+    pub fn new(settings: &BTreeMap<String, Setting>) -> Result<Self, PolicyError> {
+        let mut policy = Self::default();
+        for (given, setting) in settings {
+            let Some(rule) = find(given) else {
+                return Err(PolicyError::Unknown { given: given.clone(), nearest: nearest(given) });
+            };
+            if rule.id == UNVERIFIABLE.id {
+                return Err(PolicyError::Fixed { rule: rule.id });
+            }
+            policy.settings.insert(rule.id, *setting);
+        }
+        Ok(policy)
+    }
+
+    /// The level of `rule`'s findings; `None` where it is off.
+    pub fn level(&self, rule: &Rule) -> Option<Level> {
+        match self.settings.get(&rule.id) {
+            Some(Setting::Deny) => Some(Level::Deny),
+            Some(Setting::Warn) => Some(Level::Warn),
+            Some(Setting::Off) => None,
+            None => Some(rule.level),
+        }
+    }
+}
+
+impl From<PolicyError> for Failure {
+    fn from(error: PolicyError) -> Self {
+        let hint = match &error {
+            PolicyError::Unknown { nearest, .. } => format!("did you mean {nearest}?"),
+            PolicyError::Fixed { .. } => "remove the setting".to_owned(),
+        };
+        Self::new(Code::Settings, error.to_string()).hint(hint)
+    }
+}
+
+/// The rule whose name is most like `given`.
+pub(super) fn nearest(given: &str) -> &'static str {
+    RULES.iter().map(|rule| rule.id.as_str()).min_by_key(|id| distance(given, id)).unwrap_or_default()
+}
+
+/// How many letters must be added, removed or replaced to make `a` of `b` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, letter) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::tests::{ids_under, rule};
+
+    fn policy(id: &str, setting: Setting) -> Result<Policy, PolicyError> {
+        Policy::new(&BTreeMap::from([(id.to_owned(), setting)]))
+    }
+
+    #[test]
+    fn settings_change_levels() {
+        let sql = "DROP TABLE users";
+        assert!(ids_under(sql, &policy("drop-table", Setting::Off).unwrap()).is_empty());
+        let warned = policy("drop-table", Setting::Warn).unwrap();
+        assert_eq!(warned.level(rule("drop-table")), Some(Level::Warn));
+        assert_eq!(warned.level(rule("drop-view")), Some(Level::Deny));
+    }
+
+    #[test]
+    fn a_name_that_is_no_rule_is_an_error() {
+        let error = policy("drop-colum", Setting::Off).unwrap_err();
+        assert_eq!(error, PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: "drop-column" });
+        let failure = Failure::from(error);
+        assert_eq!(
+            (failure.code, failure.hint.as_deref()),
+            (Code::Settings, Some("did you mean drop-column?"))
+        );
+        assert!(matches!(policy("unverifiable", Setting::Off), Err(PolicyError::Fixed { .. })));
+    }
+}

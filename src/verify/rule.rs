@@ -1,0 +1,104 @@
+//! What a rule is, and the ONE list of them: judging, the policy, `-- Allow:` lines, help and the
+//! documentation all walk [`RULES`]. A rule is added by a row there and nowhere else.
+
+use squawk_syntax::SyntaxKind;
+
+use super::finding::{Level, RuleId};
+use super::rules;
+use super::subject::{Hit, Subject};
+
+/// One rule.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Its name, kebab-case, never changed once published.
+    pub id: RuleId,
+    /// Its weight where the policy says nothing.
+    pub level: Level,
+    /// What is in danger.
+    pub breaks: Breaks,
+    /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
+    pub why: &'static str,
+    /// What to do instead.
+    pub instead: &'static str,
+    /// SQL that it finds.
+    pub bad: &'static str,
+    /// SQL that reaches the same aim and is not denied.
+    pub good: &'static str,
+    /// Whether what the file itself made is spared.
+    pub(super) spares: Spares,
+    /// How it finds.
+    pub(super) judge: Judge,
+}
+
+/// What a rule protects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaks {
+    /// The release that is still running while the migration is done.
+    Release,
+    /// Rows that no rollback brings back.
+    Data,
+    /// Requests that wait behind a lock or a rewrite.
+    Traffic,
+    /// Things outside the schemas that Tenure moves.
+    Others,
+    /// The verification itself: the text does not say what would happen.
+    Verification,
+}
+
+/// Whether a statement on objects that the same file made, and that nobody can be using yet, is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spares {
+    /// It is not.
+    NewObjects,
+    /// It is; or the rule looks for itself.
+    Nothing,
+}
+
+/// How a rule finds what it is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Judge {
+    /// What squawk reports under these names, and any node of these kinds: squawk looks at the
+    /// statements that are most common, the tree has the rest.
+    Known(&'static [squawk_linter::Rule], &'static [SyntaxKind]),
+    /// Our own look at a statement.
+    Code(fn(&Subject<'_>) -> Vec<Hit>),
+    /// Verification makes the finding itself.
+    Verification,
+}
+
+/// All rules, in the order of the documentation.
+pub static RULES: &[Rule] = rules::ALL;
+
+/// The rule of that name.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.id.as_str() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_whole_and_stands_once() {
+        for (index, rule) in RULES.iter().enumerate() {
+            let id = rule.id.as_str();
+            assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
+            assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
+            assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.instead.is_empty(), "{id}");
+            assert!(!rule.why.ends_with('.') && !rule.instead.ends_with('.'), "{id}: no full stop");
+        }
+    }
+
+    #[test]
+    fn no_rule_of_squawk_feeds_two_of_ours() {
+        let mut used = Vec::new();
+        for rule in RULES {
+            if let Judge::Known(theirs, _) = rule.judge {
+                for code in theirs {
+                    assert!(!used.contains(code), "{code} twice");
+                    used.push(*code);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! A new foreign key refuses writes of the running release on both sides: rows that refer to nothing, and
+//! deletes of what is referred to.
+
+use squawk_syntax::SyntaxKind;
+
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::add_column::fills_itself;
+use crate::verify::subject::{Hit, Subject, span};
+
+pub(in crate::verify) const RULE: Rule = Rule {
+    id: RuleId("add-foreign-key"),
+    level: Level::Deny,
+    breaks: Breaks::Release,
+    why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",
+    instead: "put it on a new nullable column, or add it when the old release is gone",
+    bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",
+    good: "ALTER TABLE users ADD COLUMN team_id uuid REFERENCES teams (id);",
+    spares: Spares::NewObjects,
+    judge: Judge::Code(judge),
+};
+
+/// A new column that stays NULL under the writers that do not know it refers to nothing and is never
+/// checked, and the server looks at no row (manual, ALTER TABLE, ADD COLUMN).
+fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+    subject
+        .nodes(&[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT])
+        .filter(|node| {
+            node.parent().is_some_and(|parent| match parent.kind() {
+                SyntaxKind::ADD_CONSTRAINT => true,
+                SyntaxKind::ADD_COLUMN => fills_itself(&parent),
+                _ => false,
+            })
+        })
+        .map(|node| span(&node))
+        .collect()
+}

@@ -1,0 +1,57 @@
+//! The rules, by where they come from: `squawk/` maps what squawk knows onto our names, the other
+//! files are our own. They meet in one list, [`ALL`].
+
+mod add_check;
+mod add_column;
+mod add_foreign_key;
+mod add_unique;
+mod drop_cascade;
+mod drop_default;
+mod drop_object;
+mod no_where;
+mod opaque_code;
+mod rewrite;
+pub(super) mod squawk;
+mod template;
+pub(super) mod verification;
+
+use super::rule::Rule;
+
+const PARTS: &[&[Rule]] = &[
+    squawk::drops::ROWS,
+    &[drop_cascade::RULE, drop_object::RULE],
+    squawk::renames::ROWS,
+    squawk::columns::ROWS,
+    &[drop_default::RULE, add_column::RULE, add_check::RULE, add_unique::RULE, add_foreign_key::RULE],
+    squawk::data::ROWS,
+    &[no_where::DELETE, no_where::UPDATE],
+    squawk::access::ROWS,
+    squawk::behaviour::ROWS,
+    squawk::traffic::ROWS,
+    &[rewrite::RULE, opaque_code::RULE, template::RULE],
+    verification::ROWS,
+];
+
+/// All of them, one after the other.
+pub(super) const ALL: &[Rule] = &{
+    let mut all = [squawk::drops::ROWS[0]; COUNT];
+    let (mut part, mut at) = (0, 0);
+    while part < PARTS.len() {
+        let mut row = 0;
+        while row < PARTS[part].len() {
+            all[at] = PARTS[part][row];
+            (row, at) = (row + 1, at + 1);
+        }
+        part += 1;
+    }
+    all
+};
+
+const COUNT: usize = {
+    let (mut part, mut count) = (0, 0);
+    while part < PARTS.len() {
+        count += PARTS[part].len();
+        part += 1;
+    }
+    count
+};

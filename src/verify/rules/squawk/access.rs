@@ -1,0 +1,115 @@
+//! Who may do what: rights that the running release has and would lose.
+
+use squawk_linter::Rule as Theirs;
+use squawk_syntax::SyntaxKind;
+
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+
+pub(in crate::verify) const ROWS: &[Rule] = &[
+    Rule {
+        id: RuleId("revoke"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "takes away rights that the running release may need",
+        instead: "revoke when no release that needs them is running",
+        bad: "REVOKE SELECT ON users FROM app;",
+        good: "GRANT SELECT ON users TO app;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(
+            &[],
+            &[SyntaxKind::REVOKE, SyntaxKind::OWNER_TO, SyntaxKind::REVOKE_DEFAULT_PRIVILEGES],
+        ),
+    },
+    Rule {
+        id: RuleId("drop-owned"),
+        level: Level::Deny,
+        breaks: Breaks::Others,
+        why: "drops or hands over all that a role owns, in the whole database",
+        instead: "name each object",
+        bad: "DROP OWNED BY app;",
+        good: "GRANT SELECT ON users TO app;",
+        spares: Spares::Nothing,
+        judge: Judge::Known(&[], &[SyntaxKind::DROP_OWNED, SyntaxKind::REASSIGN]),
+    },
+    Rule {
+        id: RuleId("drop-role"),
+        level: Level::Deny,
+        breaks: Breaks::Others,
+        why: "removes a role that other databases and sessions may use",
+        instead: "manage roles outside of migrations",
+        bad: "DROP ROLE app;",
+        good: "CREATE ROLE reader;",
+        spares: Spares::Nothing,
+        judge: Judge::Known(
+            &[],
+            &[SyntaxKind::DROP_ROLE, SyntaxKind::DROP_USER, SyntaxKind::DROP_GROUP, SyntaxKind::DROP_USERS],
+        ),
+    },
+    Rule {
+        id: RuleId("change-role"),
+        level: Level::Warn,
+        breaks: Breaks::Others,
+        why: "changes a role in every database and for every session of it",
+        instead: "manage roles outside of migrations",
+        bad: "ALTER ROLE app SET statement_timeout = '1s';",
+        good: "GRANT SELECT ON users TO app;",
+        spares: Spares::Nothing,
+        judge: Judge::Known(&[Theirs::BanAlterRoleOptions], &[]),
+    },
+    Rule {
+        id: RuleId("alter-system"),
+        level: Level::Deny,
+        breaks: Breaks::Others,
+        why: "changes the whole server",
+        instead: "configure the server outside of migrations",
+        bad: "ALTER SYSTEM SET work_mem = '1GB';",
+        good: "SET LOCAL work_mem = '64MB';",
+        spares: Spares::Nothing,
+        judge: Judge::Known(&[Theirs::BanAlterSystemOptions], &[SyntaxKind::ALTER_SYSTEM]),
+    },
+    Rule {
+        id: RuleId("change-database"),
+        level: Level::Warn,
+        breaks: Breaks::Others,
+        why: "changes every session of the database",
+        instead: "configure the database outside of migrations",
+        bad: "ALTER DATABASE app SET work_mem = '1GB';",
+        good: "SET LOCAL work_mem = '64MB';",
+        spares: Spares::Nothing,
+        judge: Judge::Known(&[Theirs::BanAlterDatabaseOptions], &[]),
+    },
+    Rule {
+        id: RuleId("row-security"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "changes which rows the running release sees, down to none",
+        instead: "switch it when no release that does not expect it is running",
+        bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
+        good: "CREATE POLICY own_rows ON users USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(
+            &[Theirs::BanAlterRowLevelSecurity],
+            &[
+                SyntaxKind::ENABLE_RLS,
+                SyntaxKind::DISABLE_RLS,
+                SyntaxKind::FORCE_RLS,
+                SyntaxKind::NO_FORCE_RLS,
+            ],
+        ),
+    },
+    Rule {
+        id: RuleId("change-policy"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "changes which rows the running release sees or may write",
+        instead: "make another policy beside it",
+        bad: "DROP POLICY own_rows ON users;",
+        good: "CREATE POLICY shared_rows ON users USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(
+            &[Theirs::BanDropPolicy, Theirs::BanAlterPolicyCondition, Theirs::BanAlterPolicyRoles],
+            &[],
+        ),
+    },
+];

@@ -1,0 +1,64 @@
+//! What squawk knows, under our names: tables, in parts by theme. squawk lints a copy of the file in
+//! which comments are blank, since a `-- squawk-ignore` in it would pass the policy by in silence.
+
+pub(super) mod access;
+pub(super) mod behaviour;
+pub(super) mod columns;
+pub(super) mod data;
+pub(super) mod drops;
+pub(super) mod renames;
+pub(super) mod traffic;
+
+use squawk_linter::{Linter, Rule as Theirs};
+use squawk_syntax::SourceFile;
+
+use crate::sql::Script;
+use crate::verify::rule::{Judge, RULES};
+use crate::verify::subject::Hit;
+
+/// What squawk reports of `script`, of the rules that ours name. A fresh linter for each file: one that
+/// is used again reports the first file's findings, or panics.
+pub(in crate::verify) fn lint(script: &Script) -> Vec<(Theirs, Hit)> {
+    let text = without_comments(script, script.masked());
+    let wanted = RULES.iter().filter_map(|rule| match rule.judge {
+        Judge::Known(theirs, _) => Some(theirs.iter().copied()),
+        Judge::Code(_) | Judge::Verification => None,
+    });
+    let mut linter = Linter::from(wanted.flatten());
+    // A unit is one transaction, whether or not the file says BEGIN.
+    linter.settings.assume_in_transaction = true;
+    let found = linter.lint(&SourceFile::parse(&text), &text);
+    found
+        .into_iter()
+        .map(|violation| {
+            let range: Hit = violation.text_range.into();
+            (violation.code, trimmed(&text, range))
+        })
+        .filter(|(code, range)| *code != Theirs::AddingFieldWithDefault || may_differ(&text[range.clone()]))
+        .collect()
+}
+
+/// `text` with each comment of `script` made blank: as long, and with the same lines.
+pub(in crate::verify) fn without_comments(script: &Script, text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut at = 0;
+    for comment in &script.comments {
+        shown.push_str(&text[at..comment.range.start]);
+        shown.extend(text[comment.range.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
+        at = comment.range.end;
+    }
+    shown.push_str(&text[at..]);
+    shown
+}
+
+/// Without a call an expression is the same for each row; squawk is unsure of `-1` and `(1)`.
+fn may_differ(expression: &str) -> bool {
+    expression.contains(|letter: char| letter.is_alphabetic()) && expression.contains('(')
+        || expression.to_lowercase().contains("generated")
+}
+
+fn trimmed(text: &str, range: Hit) -> Hit {
+    let shown = &text[range.clone()];
+    let start = range.start + (shown.len() - shown.trim_start().len());
+    start..start + shown.trim().len()
+}

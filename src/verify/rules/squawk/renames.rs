@@ -1,0 +1,73 @@
+//! What has another name is gone for the release that still asks for the old one.
+
+use squawk_linter::Rule as Theirs;
+use squawk_syntax::SyntaxKind;
+
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+
+pub(in crate::verify) const ROWS: &[Rule] = &[
+    Rule {
+        id: RuleId("rename-table"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "takes away the name that the running release uses",
+        instead: "make a view of the new name, move the code over, rename when the old release is gone",
+        bad: "ALTER TABLE users RENAME TO people;",
+        good: "CREATE VIEW people AS SELECT * FROM users;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::RenamingTable], &[SyntaxKind::TABLE_RENAME_TO]),
+    },
+    Rule {
+        id: RuleId("rename-column"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "takes away the column name that the running release uses",
+        instead: "add a column of the new name, write both, drop the old one when the old release is gone",
+        bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
+        good: "ALTER TABLE users ADD COLUMN mail text;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(
+            &[Theirs::RenamingColumn],
+            &[SyntaxKind::RENAME_COLUMN, SyntaxKind::RENAME_ATTRIBUTE],
+        ),
+    },
+    Rule {
+        id: RuleId("rename-object"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
+        instead: "make the new name beside the old one",
+        bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
+        good: "ALTER TYPE mood ADD VALUE 'fine';",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(
+            &[Theirs::RenamingObject],
+            &[
+                SyntaxKind::VIEW_RENAME_TO,
+                SyntaxKind::TYPE_RENAME_TO,
+                SyntaxKind::SCHEMA_RENAME_TO,
+                SyntaxKind::FUNCTION_RENAME_TO,
+                SyntaxKind::PROCEDURE_RENAME_TO,
+                SyntaxKind::ROUTINE_RENAME_TO,
+                SyntaxKind::AGGREGATE_RENAME_TO,
+                SyntaxKind::SEQUENCE_RENAME_TO,
+                SyntaxKind::DOMAIN_RENAME_TO,
+                SyntaxKind::RENAME_VALUE,
+                SyntaxKind::ROLE_RENAME_TO,
+                SyntaxKind::DATABASE_RENAME_TO,
+            ],
+        ),
+    },
+    Rule {
+        id: RuleId("set-schema"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "moves an object away from where the running release finds it",
+        instead: "make it in the other schema beside the old one",
+        bad: "ALTER TABLE users SET SCHEMA archive;",
+        good: "CREATE VIEW archive.users AS SELECT * FROM users;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
+    },
+];

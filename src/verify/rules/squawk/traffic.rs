@@ -1,0 +1,65 @@
+//! What makes requests wait on a busy table. Tenure sets a lock time-out and retries, so these warn.
+
+use squawk_linter::Rule as Theirs;
+use squawk_syntax::SyntaxKind;
+
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+
+pub(in crate::verify) const ROWS: &[Rule] = &[
+    Rule {
+        id: RuleId("index-locks-writes"),
+        level: Level::Warn,
+        breaks: Breaks::Traffic,
+        why: "makes writes to the table wait until the index is built",
+        instead: "on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT",
+        bad: "CREATE INDEX idx_users_name ON users (name);",
+        good: "CREATE INDEX CONCURRENTLY idx_users_name ON users (name);",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::RequireConcurrentIndexCreation], &[]),
+    },
+    Rule {
+        id: RuleId("drop-index-locks"),
+        level: Level::Warn,
+        breaks: Breaks::Traffic,
+        why: "makes all requests to the table wait behind it",
+        instead: "on a busy table, DROP INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT",
+        bad: "DROP INDEX idx_users_name;",
+        good: "DROP INDEX CONCURRENTLY idx_users_name;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::RequireConcurrentIndexDeletion], &[]),
+    },
+    Rule {
+        id: RuleId("reindex-locks"),
+        level: Level::Warn,
+        breaks: Breaks::Traffic,
+        why: "makes requests wait until the index is built again",
+        instead: "REINDEX … CONCURRENTLY in a migration of its own",
+        bad: "REINDEX TABLE users;",
+        good: "REINDEX TABLE CONCURRENTLY users;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::RequireConcurrentReindex], &[]),
+    },
+    Rule {
+        id: RuleId("default-rewrites"),
+        level: Level::Warn,
+        breaks: Breaks::Traffic,
+        why: "makes the server write every row anew while all requests to the table wait, since the value differs from row to row",
+        instead: "add the column without it, set the default, fill old rows in small steps",
+        bad: "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();",
+        good: "ALTER TABLE users ADD COLUMN created_at timestamptz DEFAULT now();",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[Theirs::AddingFieldWithDefault], &[]),
+    },
+    Rule {
+        id: RuleId("lock-table"),
+        level: Level::Warn,
+        breaks: Breaks::Traffic,
+        why: "makes requests wait until the migration is done",
+        instead: "leave locking to the statements",
+        bad: "LOCK TABLE users;",
+        good: "ALTER TABLE users ADD COLUMN phone text;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[], &[SyntaxKind::LOCK]),
+    },
+];

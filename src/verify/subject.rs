@@ -1,0 +1,92 @@
+//! One statement as a rule sees it: its tree, its names, and which of them the same file made.
+
+use std::ops::Range;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::made::Made;
+use crate::sql::{Name, Role, Scope, Statement};
+
+/// Bytes of the file that a rule points at.
+pub(super) type Hit = Range<usize>;
+
+/// A statement to judge.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    pub(super) statement: &'a Statement,
+    pub(super) node: &'a SyntaxNode,
+    pub(super) scope: Option<Scope>,
+    pub(super) made: &'a Made<'a>,
+    pub(super) in_template: bool,
+}
+
+impl Subject<'_> {
+    /// The objects that the statement acts on. A constraint, trigger or policy is part of its table,
+    /// and the schema that a table is moved to is not acted on.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &Name> {
+        let of_schema = matches!(
+            self.statement.kind,
+            SyntaxKind::DROP_SCHEMA | SyntaxKind::ALTER_SCHEMA | SyntaxKind::GRANT | SyntaxKind::REVOKE
+        );
+        self.statement.names.iter().filter(move |name| {
+            name.role == Role::Target
+                && !PARTS.contains(&name.kind)
+                && (of_schema || name.kind != SyntaxKind::SCHEMA_REF)
+        })
+    }
+
+    /// Whether the file made `name`, so that nobody can be using it.
+    pub(super) fn is_new(&self, name: &Name) -> bool {
+        self.made.holds(name, self.node, self.scope)
+    }
+
+    /// Whether the file made the table `name`.
+    pub(super) fn is_new_table(&self, name: &Name) -> bool {
+        self.made.holds_table(name, self.scope)
+    }
+
+    /// Whether the file made all that the statement acts on.
+    pub(super) fn only_new(&self) -> bool {
+        self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))
+    }
+
+    /// The nodes of `kinds` in the statement, itself included.
+    pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = SyntaxNode> {
+        self.node.descendants().filter(|node| kinds.contains(&node.kind()))
+    }
+
+    /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
+    /// statement is not the statement's own.
+    pub(super) fn relation_of(&self, node: &SyntaxNode) -> Option<&Name> {
+        let holder = node.children().find(|child| child.kind() == SyntaxKind::RELATION_NAME)?;
+        let range = span(&holder);
+        self.statement
+            .names
+            .iter()
+            .find(|name| range.start <= name.range.start && name.range.end <= range.end)
+    }
+}
+
+const PARTS: &[SyntaxKind] =
+    &[SyntaxKind::CONSTRAINT_NAME_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF, SyntaxKind::TRIGGER_REF];
+
+/// Whether `node` has a child of one of `kinds`.
+pub(super) fn has(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
+    node.children().any(|child| kinds.contains(&child.kind()))
+}
+
+/// Whether `node` itself holds the word `kind`.
+pub(super) fn says(node: &SyntaxNode, kind: SyntaxKind) -> bool {
+    node.children_with_tokens().any(|element| element.kind() == kind)
+}
+
+/// A node's bytes from its first to its last token that is neither space, comment nor semicolon.
+pub(super) fn span(node: &SyntaxNode) -> Hit {
+    let mut tokens = node
+        .descendants_with_tokens()
+        .filter_map(squawk_syntax::SyntaxElement::into_token)
+        .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON);
+    let Some(first) = tokens.next() else { return node.text_range().into() };
+    let last = tokens.last().unwrap_or_else(|| first.clone());
+    usize::from(first.text_range().start())..usize::from(last.text_range().end())
+}

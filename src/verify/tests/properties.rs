@@ -1,0 +1,71 @@
+//! No text makes verification panic, and no place lies outside of its file.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn sound(sql: &str) {
+    let Ok(script) = Script::parse(Source::new("t.sql", sql)) else { return };
+    let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
+    for kind in [Kind::Loose, Kind::Template(&[])] {
+        let file = File { script: &script, statements: &statements, kind, platform: PLATFORM };
+        for finding in verify(&file, &Policy::default()) {
+            assert_ne!(finding.rule.as_str(), "unverifiable", "{sql}");
+            let Place::Span(source, range) = &finding.place else { continue };
+            assert!(source.text.get(range.clone()).is_some_and(|text| !text.is_empty()), "{sql}: {range:?}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,80}") {
+        sound(&text);
+    }
+
+    #[test]
+    fn no_pieces_of_statements_make_it_panic(pieces in prop::collection::vec(prop::sample::select(PIECES), 1..9)) {
+        sound(&pieces.join(" "));
+    }
+}
+
+const PIECES: &[&str] = &[
+    "ALTER TABLE",
+    "DROP",
+    "TABLE",
+    "COLUMN",
+    "users",
+    "{org_schema}.t",
+    "\"Ä.b\"",
+    "CASCADE",
+    ";",
+    "-- Allow: drop-table\n",
+    "/* squawk-ignore */",
+    "ADD",
+    "CONSTRAINT c",
+    "CHECK (a > 0)",
+    "UNIQUE",
+    "NOT NULL",
+    "DELETE FROM",
+    "UPDATE",
+    "SET a = 1",
+    "WHERE true",
+    "WITH x AS (",
+    ")",
+    "SELECT 1",
+    "CREATE",
+    "TEMP",
+    "INDEX",
+    "ON",
+    "(a)",
+    "DO $$ x $$",
+    "RENAME TO b",
+    "FUNCTION f(int)",
+    ",",
+    "'ü'",
+    "DEFAULT now()",
+    "int",
+    "TYPE text",
+    "ALTER",
+    "-- é\n",
+];
