@@ -4,9 +4,10 @@
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
 //! - judging and showing, pure: [`verify`], [`report`]
-//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`]
+//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`], [`cli`]
 
 pub mod chain;
+pub mod cli;
 pub mod error;
 pub mod event;
 pub mod fleet;

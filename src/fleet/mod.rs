@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
 mod alone;
+mod amend;
+mod look;
 mod request;
 mod run;
 mod unit;
@@ -10,6 +12,8 @@ mod unit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use amend::{baseline, repair};
+pub use look::{List, status};
 pub use request::{Prepared, Request, unknown_tenant};
 pub use run::{Allowed, migrate};
 

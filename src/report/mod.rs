@@ -1,10 +1,17 @@
-//! Values → text for people. Nothing here reads, writes or decides; `cli` chooses what is shown, where,
-//! and whether in colour.
+//! Values → text for people, and the few values that become JSON by hand. Nothing here reads, writes or
+//! decides; `cli` chooses what is shown, where, and whether in colour.
 
+mod failure;
 mod findings;
+mod outcome;
 mod plural;
 mod snippet;
+mod style;
+mod table;
 
+pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};
+pub use outcome::{created, history, migrated, planned, status, tenant, tenant_list};
 pub use plural::{plural, plural_of};
 pub use snippet::{Diagnostic, Paint, Tone};
+pub use table::table;

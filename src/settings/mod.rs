@@ -12,6 +12,7 @@ pub use duration::{LockTimeout, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::{Identifier, SchemaName};
+use crate::verify::Setting;
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -77,7 +78,7 @@ pub struct Migrate {
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
     /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
-    pub levels: BTreeMap<String, String>,
+    pub levels: BTreeMap<String, Setting>,
 }
 
 impl Default for Platform {

@@ -2,9 +2,13 @@
 //! The only reader of the user's files; it writes nothing and asks no database.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
+mod review;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use review::{Review, policy};
 
 use crate::chain::{Chain, MigrationFile};
 use crate::error::{Code, Failure, Place, Source};

@@ -1,0 +1,263 @@
+//! The command line, as clap reads it. The doc comments are `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::chain::Version;
+use crate::settings::{LockTimeout, StatementTimeout};
+
+/// Migrations and provisioning for PostgreSQL products that give every customer a schema of its own.
+///
+/// One chain of files migrations/vX_to_vY_name.sql moves the shared platform schema and every tenant
+/// schema, each step on each schema in one transaction. A migration that would break the release still
+/// running is refused before it touches the database.
+#[derive(Debug, Parser)]
+#[command(name = "tenure", version, propagate_version = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Flags that every verb takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(super) struct Global {
+    /// The folder with tenure.toml or migrations/ [default: here, or the nearest parent that has one]
+    #[arg(
+        short = 'C',
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "TENURE_PROJECT",
+        hide_env_values = true
+    )]
+    pub(super) project: Option<PathBuf>,
+    /// A PostgreSQL URL, or `embedded` for the project's private server
+    #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub(super) database_url: Option<String>,
+    /// What is written to stdout: text for people, or exactly one JSON document
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "human",
+        env = "TENURE_FORMAT",
+        hide_env_values = true
+    )]
+    pub(super) format: Format,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(super) color: Color,
+    /// Say less on stderr
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// Say more on stderr; twice for much more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Answer yes to the question that a dangerous verb asks; required where there is no terminal
+    #[arg(long, global = true)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Move the platform and every tenant along the chain of migrations
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Show where the platform and the tenants are
+    Status(StatusArgs),
+    /// Make and look at tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Judge migrations and templates by their text, without a database
+    Verify(VerifyArgs),
+    /// Begin a project: settings, a first migration, a tenant template
+    Init,
+    /// Show the main job end to end, in a folder and on a private server of its own
+    Demo(DemoArgs),
+    /// Run the project's private server
+    #[command(subcommand)]
+    Dev(Dev),
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// The folder; it is made if it is missing
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Migrate {
+    /// Verify what is pending, then run it
+    Up(UpArgs),
+    /// Write the next migration's file
+    New(NewArgs),
+    /// Show what was run, when and by whom
+    History(HistoryArgs),
+    /// Declare the version of a database that was made by other means
+    Baseline {
+        /// The version of the chain that the database is at
+        version: Version,
+    },
+    /// Accept applied migrations that were edited or are gone
+    Repair,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UpArgs {
+    /// Stop at this version [default: the chain's end]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) to: Option<Version>,
+    /// Write nothing; show the steps
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// Only this tenant, as far as it can go before the platform must move; may be repeated
+    #[arg(long, value_name = "SLUG", conflicts_with = "platform_only")]
+    pub(super) tenant: Vec<String>,
+    /// Only the platform; tenants are left for later
+    #[arg(long)]
+    pub(super) platform_only: bool,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+/// The limits of a unit; the settings' where they are not given.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Limits {
+    /// How long a statement waits for a lock, such as 5s; 0s for ever
+    #[arg(long, value_name = "DURATION")]
+    pub(super) lock_timeout: Option<LockTimeout>,
+    /// How long a statement may run, such as 10m; 0s for ever
+    #[arg(long, value_name = "DURATION")]
+    pub(super) statement_timeout: Option<StatementTimeout>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// What it does, in a few words
+    pub(super) name: String,
+    /// Whose its statements are; they say it themselves where the names are known
+    #[arg(long, value_enum)]
+    pub(super) scope: Option<ScopeArg>,
+    /// Which part of the version grows
+    #[arg(long, value_enum, default_value = "patch")]
+    pub(super) bump: BumpArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScopeArg {
+    Platform,
+    Tenant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BumpArg {
+    Major,
+    Minor,
+    Patch,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// A tenant's history instead of the platform's
+    #[arg(long, value_name = "SLUG")]
+    pub(super) tenant: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// List every tenant
+    #[arg(long)]
+    pub(super) tenants: bool,
+    /// Exit with 1 when anything is behind
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Tenant {
+    /// Make a tenant, or many from a CSV
+    Create(CreateArgs),
+    /// List the tenants
+    List,
+    /// Show one tenant and its history
+    Show {
+        /// Its slug
+        slug: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The slug: a lower-case letter, then lower-case letters, digits and _
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub(super) slug: Option<String>,
+    /// The display name [default: the slug]
+    #[arg(long, conflicts_with = "from")]
+    pub(super) name: Option<String>,
+    /// The template [default: the settings']
+    #[arg(long)]
+    pub(super) template: Option<String>,
+    /// A CSV with the columns slug and, if wanted, name and template; - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(super) from: Option<PathBuf>,
+    /// A tenant that is there already is no failure
+    #[arg(long)]
+    pub(super) if_not_exists: bool,
+    #[command(flatten)]
+    pub(super) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Files to judge [default: the whole chain and the templates]
+    pub(super) files: Vec<PathBuf>,
+    /// What is written to stdout [default: as --format says]
+    #[arg(long, value_enum)]
+    pub(super) output: Option<Format>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The folder to make; one that an earlier demo made is made anew
+    #[arg(long, value_name = "DIR", default_value = "tenure-demo")]
+    pub(super) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Dev {
+    /// Start the private server; it goes on until it is stopped
+    Start,
+    /// Stop it
+    Stop,
+    /// Stop it and delete its data
+    Reset,
+    /// Open psql on it
+    Psql {
+        /// Arguments for psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Print its URL, for other programs
+    Url,
+}

@@ -1,0 +1,18 @@
+//! `tenure migrate baseline`
+
+use super::{Context, command_line, database};
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::fleet;
+
+pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let way = fleet::baseline(&mut connection, &project, version, &command_line("migrate baseline")).await?;
+    connection.close().await;
+    let document = serde_json::json!({ "platform": way });
+    context.ui.result(&document, |paint| {
+        format!("{}: the platform is declared to be at {}\n", paint.good("done"), way.to)
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,61 @@
+//! Which database: the one that was named, or the project's private server.
+
+use super::Context;
+use crate::error::{Code, Failure};
+use crate::postgres::server::{Environment, Persistent, Started};
+use crate::postgres::{Connection, DatabaseUrl};
+use crate::project::Root;
+
+/// What people write for the project's private server.
+pub(super) const EMBEDDED: &str = "embedded";
+
+/// What the private server wants to know of the environment.
+pub(super) fn environment() -> Environment {
+    Environment {
+        bindir: std::env::var_os("TENURE_PG_BINDIR").map(Into::into),
+        path: std::env::var_os("PATH"),
+        temp: std::env::var_os("TMPDIR").map(Into::into),
+    }
+}
+
+/// Connects to the database that `--database-url` or `DATABASE_URL` names, or, outside CI, to the
+/// project's private server, which is started if need be.
+pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
+    let named = context.global.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
+    let url = match named {
+        Some(EMBEDDED) => embedded(context, root).await?,
+        Some(url) => DatabaseUrl::parse(url)?,
+        None if in_ci() => {
+            return Err(Failure::new(
+                Code::NoDatabaseUrl,
+                "no database was named, and in CI none is started",
+            )
+            .hint("set DATABASE_URL, or say --database-url embedded"));
+        }
+        None => {
+            context
+                .ui
+                .note("no DATABASE_URL: using the project's private server (`tenure dev url` names it)");
+            embedded(context, root).await?
+        }
+    };
+    Connection::open(&url).await
+}
+
+/// Connects for a verb that needs no migration files.
+pub(super) async fn connect_root(context: &Context, root: &Root) -> Result<Connection, Failure> {
+    connect(context, &root.path).await
+}
+
+async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {
+    let server = Persistent::of(root, &environment())?;
+    if server.start().await? == Started::Now {
+        context.ui.note("the private server is started; `tenure dev stop` stops it");
+    }
+    DatabaseUrl::parse(&server.url(crate::postgres::server::DATABASE))
+}
+
+/// CI systems set CI to something true.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"))
+}

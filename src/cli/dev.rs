@@ -1,0 +1,64 @@
+//! `tenure dev start|stop|reset|psql|url`: the project's private server
+
+use std::os::unix::process::CommandExt as _;
+
+use super::{Context, database};
+use crate::error::{Code, Failure};
+use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
+
+fn server(context: &Context) -> Result<Persistent, Failure> {
+    Persistent::of(&context.root()?.path, &database::environment())
+}
+
+pub(super) async fn start(context: &Context) -> Result<u8, Failure> {
+    let server = server(context)?;
+    let started = server.start().await?;
+    let url = server.url(DATABASE);
+    let document = serde_json::json!({ "running": true, "started": started == Started::Now, "url": url });
+    context.ui.result(&document, |paint| {
+        let word = if started == Started::Now { "started" } else { "running already" };
+        format!("{}: {url}\n", paint.good(word))
+    })?;
+    Ok(0)
+}
+
+pub(super) async fn stop(context: &Context) -> Result<u8, Failure> {
+    let stopped = server(context)?.stop().await?;
+    let document = serde_json::json!({ "running": false, "stopped": stopped == Stopped::Now });
+    context.ui.result(&document, |paint| {
+        let word = if stopped == Stopped::Now { "stopped" } else { "not running" };
+        format!("{}\n", paint.good(word))
+    })?;
+    Ok(0)
+}
+
+pub(super) async fn reset(context: &Context) -> Result<u8, Failure> {
+    let server = server(context)?;
+    context.ui.confirm("delete all data of the project's private server")?;
+    server.reset().await?;
+    let document = serde_json::json!({ "running": false, "reset": true });
+    context.ui.result(&document, |paint| format!("{}: its data are deleted\n", paint.good("done")))?;
+    Ok(0)
+}
+
+pub(super) async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
+    let server = server(context)?;
+    let psql = server.binaries().psql().ok_or_else(|| {
+        Failure::new(Code::NoServerBinaries, "psql was not found beside the server's programs")
+            .hint("install PostgreSQL's client programs, such as the package postgresql-client")
+    })?;
+    server.start().await?;
+    let mut command = std::process::Command::new(psql);
+    // This variable would send psql elsewhere, whatever the URL says.
+    command.arg(server.url(DATABASE)).args(args).env_remove("PGHOSTADDR");
+    // psql takes this process's place, so its exit code and the terminal are its own.
+    let error = command.exec();
+    Err(Failure::new(Code::Io, format!("starting psql: {error}")))
+}
+
+pub(super) fn url(context: &Context) -> Result<u8, Failure> {
+    let url = server(context)?.url(DATABASE);
+    let document = serde_json::json!({ "url": url });
+    context.ui.result(&document, |_paint| format!("{url}\n"))?;
+    Ok(0)
+}

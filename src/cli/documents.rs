@@ -1,0 +1,24 @@
+//! `tenure completions`, `tenure man`
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use super::Context;
+use super::args::Cli;
+use crate::error::{Code, Failure};
+
+pub(super) fn completions(context: &Context, shell: clap_complete::Shell) -> Result<u8, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tenure", &mut script);
+    context.ui.print(&String::from_utf8_lossy(&script));
+    Ok(0)
+}
+
+pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
+    let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", dir.display()));
+    std::fs::create_dir_all(dir).map_err(io)?;
+    clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
+    context.ui.note(&format!("the man pages are in {}", dir.display()));
+    Ok(0)
+}

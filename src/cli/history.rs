@@ -1,0 +1,29 @@
+//! `tenure migrate history`
+
+use super::args::HistoryArgs;
+use super::{Context, database};
+use crate::error::Failure;
+use crate::ident::Slug;
+use crate::postgres::{history, state};
+use crate::{report, tenant};
+
+pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let entries = match &args.tenant {
+        Some(slug) => tenant::show(&mut connection, &root.settings, &Slug::new(slug)?).await?.1,
+        None => {
+            let platform = root.settings.platform_schema();
+            let presence = state::presence(&mut connection, &root.settings).await?;
+            if presence.own_tables {
+                history::read(&mut connection, &platform, &platform).await?
+            } else {
+                Vec::new()
+            }
+        }
+    };
+    connection.close().await;
+    let document = serde_json::json!({ "history": entries });
+    context.ui.result(&document, |paint| report::history(&entries, paint))?;
+    Ok(0)
+}

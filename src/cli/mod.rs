@@ -1,0 +1,195 @@
+//! The command line: read the arguments, call one function, hand its result to `report`. The only layer
+//! that reads the environment, prints, or knows an exit code; a verb's file has no logic of its own.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "only cli reads the environment and writes files that were asked for"
+)]
+
+mod args;
+mod baseline;
+mod database;
+mod demo;
+mod dev;
+mod documents;
+mod history;
+mod init;
+mod new;
+mod repair;
+mod status;
+mod tenant;
+mod ui;
+mod up;
+mod verify;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command, Dev, Format, Global, Migrate, Tenant};
+use self::ui::Ui;
+use crate::error::{Code, Failure};
+use crate::fleet::Stop;
+use crate::project::{Project, Root};
+
+/// What every verb gets.
+struct Context {
+    global: Global,
+    ui: Ui,
+    here: PathBuf,
+}
+
+impl Context {
+    /// The project's folder and settings.
+    fn root(&self) -> Result<Root, Failure> {
+        Root::find(self.global.project.as_deref(), &self.here)
+    }
+
+    /// The whole project.
+    fn project(&self) -> Result<Project, Failure> {
+        self.root()?.load()
+    }
+}
+
+/// Runs the program and says its exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, &arguments),
+    };
+    log(cli.global.verbose);
+    ExitCode::from(run(cli))
+}
+
+/// Runs one command line; the demo runs several.
+fn run(cli: Cli) -> u8 {
+    let ui = Ui::new(&cli.global);
+    let outcome = std::env::current_dir()
+        .context("reading the current folder")
+        .and_then(|here| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .context("starting the runtime")?;
+            Ok((here, runtime))
+        })
+        .map_err(|error| Failure::new(Code::Io, format!("{error:#}")))
+        .and_then(|(here, runtime)| {
+            let context = Context { global: cli.global, ui, here };
+            runtime.block_on(dispatch(&context, cli.command))
+        });
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            ui.failure(&failure, None);
+            failure.class().exit_code()
+        }
+    }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
+        Command::Migrate(Migrate::New(args)) => new::run(context, &args),
+        Command::Migrate(Migrate::History(args)) => history::run(context, &args).await,
+        Command::Migrate(Migrate::Baseline { version }) => baseline::run(context, &version).await,
+        Command::Migrate(Migrate::Repair) => repair::run(context).await,
+        Command::Status(args) => status::run(context, &args).await,
+        Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
+        Command::Tenant(Tenant::List) => tenant::list(context).await,
+        Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
+        Command::Verify(args) => verify::run(context, &args),
+        Command::Init => init::run(context),
+        Command::Demo(args) => demo::run(context, &args).await,
+        Command::Dev(Dev::Start) => dev::start(context).await,
+        Command::Dev(Dev::Stop) => dev::stop(context).await,
+        Command::Dev(Dev::Reset) => dev::reset(context).await,
+        Command::Dev(Dev::Psql { args }) => dev::psql(context, &args).await,
+        Command::Dev(Dev::Url) => dev::url(context),
+        Command::Completions { shell } => documents::completions(context, shell),
+        Command::Man { dir } => documents::man(context, &dir),
+    }
+}
+
+/// Help and version are results; anything else is a failure, in JSON where JSON was asked for.
+fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe is no error.
+        let _printed = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let asked = words.iter().any(|word| word == "--format=json")
+        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+        || std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json");
+    if asked {
+        let message = error.render().to_string();
+        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        let document = serde_json::json!({ "error": crate::report::failure_json(
+            &Failure::new(Code::Usage, message).hint("see `tenure --help`")) });
+        ui::print(&format!("{document}\n"));
+    } else {
+        // A closed pipe is no error.
+        let _printed = error.print();
+    }
+    ExitCode::from(Code::Usage.class().exit_code())
+}
+
+/// `-v` shows what the program does, `-vv` in detail, `-vvv` the driver's words too.
+fn log(verbose: u8) {
+    let level = match verbose {
+        0 | 1 => return,
+        2 => tracing::Level::DEBUG,
+        _ => tracing::Level::TRACE,
+    };
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+}
+
+/// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.
+fn stop_on_signals(ui: Ui) -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        let mut first = true;
+        while signal().await.is_some() {
+            if !first {
+                breaks_off();
+            }
+            first = false;
+            asked.ask();
+            ui.note("interrupted: what was begun is finished first; once more breaks it off");
+        }
+    });
+    stop
+}
+
+async fn signal() -> Option<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.ok(),
+        terminated = terminate.recv() => terminated,
+    }
+}
+
+#[expect(clippy::exit, reason = "asked twice, the process ends; the server rolls back what was open")]
+fn breaks_off() -> ! {
+    std::process::exit(i32::from(Code::Interrupted.class().exit_code()))
+}
+
+/// The command as it stands in a run's row: the verb and its flags, no URL.
+fn command_line(verb: &str) -> String {
+    format!("tenure {verb}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

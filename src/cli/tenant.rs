@@ -1,0 +1,87 @@
+//! `tenure tenant create`, `list`, `show`
+
+use std::io::Read as _;
+use std::path::Path;
+
+use super::args::CreateArgs;
+use super::ui::Outcome;
+use super::{Context, command_line, database, stop_on_signals, up};
+use crate::error::{Code, Failure};
+use crate::ident::Slug;
+use crate::report;
+use crate::tenant::{self, Creation, IfExists, NewTenant};
+
+pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let wanted = match (&args.from, &args.slug) {
+        (Some(file), _) => from_file(file, args.template.as_deref())?,
+        (None, slug) => vec![NewTenant {
+            slug: slug.clone().unwrap_or_default(),
+            name: args.name.clone(),
+            template: args.template.clone(),
+        }],
+    };
+    let creation = Creation {
+        if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
+        limits: up::limits(args.limits, project.settings.migrate),
+        command: command_line("tenant create"),
+    };
+    let mut connection = database::connect(context, &project.root).await?;
+    let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
+    let created =
+        tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)).await?;
+    connection.close().await;
+    let mut document = serde_json::to_value(&created).unwrap_or_default();
+    // One tenant that failed is the command's own failure too, in the form that every failure has.
+    if let (None, [failed], Some(object)) = (&args.from, created.failed.as_slice(), document.as_object_mut())
+    {
+        object.insert("error".to_owned(), report::failure_json(&failed.failure));
+    }
+    let went = if created.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &document, |paint| report::created(&created, paint))?;
+    Ok(match created.failed.as_slice() {
+        [failed] if args.from.is_none() => failed.failure.class().exit_code(),
+        _ => created.ending().exit_code(),
+    })
+}
+
+fn from_file(file: &Path, template: Option<&str>) -> Result<Vec<NewTenant>, Failure> {
+    let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", file.display()));
+    let (shown, text) = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(io)?;
+        let text = String::from_utf8(bytes).map_err(|_| Failure::new(Code::NotUtf8, "stdin is not UTF-8"))?;
+        ("stdin".to_owned(), text)
+    } else {
+        let source = crate::project::read(file, &file.display().to_string())?;
+        (source.file.clone(), source.text.clone())
+    };
+    let mut wanted = tenant::from_csv(&shown, text.trim_start_matches('\u{feff}'))?;
+    for tenant in &mut wanted {
+        tenant.template = tenant.template.take().or_else(|| template.map(str::to_owned));
+    }
+    Ok(wanted)
+}
+
+pub(super) async fn list(context: &Context) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let list = tenant::list(&mut connection, &root.settings).await?;
+    connection.close().await;
+    context.ui.result(&list, |paint| report::tenant_list(&list, paint))?;
+    Ok(0)
+}
+
+pub(super) async fn show(context: &Context, slug: &str) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(slug)?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
+    connection.close().await;
+    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
+    if let Some(object) = document.as_object_mut() {
+        object.insert("history".to_owned(), serde_json::to_value(&history).unwrap_or_default());
+    }
+    context.ui.result(&document, |paint| report::tenant(&tenant, &history, paint))?;
+    Ok(0)
+}

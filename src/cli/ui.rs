@@ -1,0 +1,221 @@
+//! The terminal: results to stdout, talk to stderr, colours, questions and the progress bar. The only
+//! place that prints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
+
+use std::io::{IsTerminal, Write as _};
+use std::time::Duration;
+
+use console::Term;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::args::{Color, Format, Global};
+use crate::error::{Code, Failure};
+use crate::event::{Event, Sink};
+use crate::report::{self, Paint};
+
+/// How this process talks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ui {
+    pub(super) format: Format,
+    talk: Talk,
+    yes: bool,
+    stdout: Paint,
+    stderr: Paint,
+}
+
+/// How much goes to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Talk {
+    Little,
+    Normal,
+    Much,
+}
+
+impl Ui {
+    pub(super) fn new(global: &Global) -> Self {
+        let paint = |enabled: bool| if enabled { Paint::Coloured } else { Paint::Plain };
+        let (stdout, stderr) = match global.color {
+            // console obeys NO_COLOR, CLICOLOR and CLICOLOR_FORCE.
+            Color::Auto => (console::colors_enabled(), console::colors_enabled_stderr()),
+            Color::Always => (true, true),
+            Color::Never => (false, false),
+        };
+        let talk = match (global.quiet, global.verbose) {
+            (true, _) => Talk::Little,
+            (false, 0) => Talk::Normal,
+            (false, _) => Talk::Much,
+        };
+        Self { format: global.format, talk, yes: global.yes, stdout: paint(stdout), stderr: paint(stderr) }
+    }
+
+    /// Writes a result: as text for people, or as the one JSON document.
+    pub(super) fn result(
+        self,
+        value: &impl Serialize,
+        text: impl FnOnce(Paint) -> String,
+    ) -> Result<(), Failure> {
+        match self.format {
+            Format::Human => self.print(&text(self.stdout)),
+            Format::Json => {
+                let json = serde_json::to_string(value)
+                    .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+                self.print(&format!("{json}\n"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a result that may be a failure: people find a failure on stderr, programs always on stdout.
+    pub(super) fn outcome(
+        self,
+        outcome: Outcome,
+        value: &impl Serialize,
+        text: impl FnOnce(Paint) -> String,
+    ) -> Result<(), Failure> {
+        match (self.format, outcome) {
+            (Format::Human, Outcome::Failed) => {
+                self.complain(text(self.stderr).trim_end());
+                Ok(())
+            }
+            (Format::Json, _) | (Format::Human, Outcome::Done) => self.result(value, text),
+        }
+    }
+
+    /// Writes to stdout.
+    pub(super) fn print(self, text: &str) {
+        print(text);
+    }
+
+    /// Tells people what went wrong, also where they want it quiet.
+    pub(super) fn complain(self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    /// The same terminal, another format.
+    pub(super) fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Says something to people, unless they want it quiet.
+    pub(super) fn note(self, text: &str) {
+        if self.talk >= Talk::Normal {
+            eprintln!("{text}");
+        }
+    }
+
+    /// How stderr is painted.
+    pub(super) fn stderr_paint(self) -> Paint {
+        self.stderr
+    }
+
+    /// Tells a failure: on stderr for people, on stdout for programs.
+    pub(super) fn failure(self, failure: &Failure, more: Option<(&str, Value)>) {
+        match self.format {
+            Format::Human => eprintln!("{}", report::failure(failure, self.stderr)),
+            Format::Json => {
+                let mut document = json!({ "error": report::failure_json(failure) });
+                if let (Some((key, value)), Some(object)) = (more, document.as_object_mut()) {
+                    object.insert(key.to_owned(), value);
+                }
+                self.print(&format!("{document}\n"));
+            }
+        }
+    }
+
+    /// Asks before something dangerous. Without a terminal `--yes` is required.
+    pub(super) fn confirm(self, question: &str) -> Result<(), Failure> {
+        if self.yes {
+            return Ok(());
+        }
+        let refused = |message: &str| {
+            Failure::new(Code::ConfirmationRequired, message).hint("say --yes to do it without being asked")
+        };
+        if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+            return Err(refused(&format!("{question}: not done, since nobody can be asked here")));
+        }
+        eprint!("{question}? [y/N] ");
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        match answer.trim() {
+            "y" | "Y" | "yes" if read.is_ok() => Ok(()),
+            _ => Err(refused(&format!("{question}: not done"))),
+        }
+    }
+
+    /// Where events go: a bar on a terminal, lines with `-v`.
+    pub(super) fn progress(self) -> Progress {
+        let on_terminal = Term::stderr().is_term() && self.talk == Talk::Normal;
+        let lines = (self.talk == Talk::Much).then_some(self.stderr);
+        Progress { bar: None, on_terminal, lines }
+    }
+}
+
+/// Whether a result is what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done,
+    Failed,
+}
+
+/// Writes to stdout. A pipe that the reader closed is no error: `tenure … | head` ends quietly.
+pub(super) fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Shows events on stderr.
+#[derive(Debug)]
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    on_terminal: bool,
+    lines: Option<Paint>,
+}
+
+impl Progress {
+    fn line(&self, word: impl Fn(Paint) -> String, rest: &str) {
+        if let Some(paint) = self.lines {
+            eprintln!("{} {rest}", word(paint));
+        }
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Sink for Progress {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            // Short work needs no bar.
+            Event::Began { expected } if self.on_terminal && *expected > 1 => {
+                let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left");
+                let bar = ProgressBar::new(*expected as u64);
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.enable_steady_tick(Duration::from_millis(200));
+                self.bar = Some(bar);
+            }
+            Event::Began { .. } => {}
+            Event::UnitDone { schema, migration, elapsed } => {
+                self.line(
+                    |paint| paint.good("done"),
+                    &format!("{schema}  {migration}  {} ms", elapsed.as_millis()),
+                );
+            }
+            Event::UnitDoneByAnother { schema, migration } => {
+                self.line(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
+            }
+            Event::UnitFailed { schema, migration, .. } => {
+                self.line(|paint| paint.bad("failed"), &format!("{schema}  {migration}"));
+            }
+            Event::TenantDone { slug } => self.line(|paint| paint.good("done"), slug),
+            Event::TenantFailed { slug, .. } => self.line(|paint| paint.bad("failed"), slug),
+            Event::Ended => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+        }
+    }
+}

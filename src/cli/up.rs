@@ -1,0 +1,79 @@
+//! `tenure migrate up`
+
+use super::args::{Format, Limits, UpArgs};
+use super::ui::Outcome;
+use super::{Context, command_line, database, stop_on_signals};
+use crate::chain::Reach;
+use crate::error::Failure;
+use crate::fleet::{self, Prepared, Request};
+use crate::ident::Slug;
+use crate::outcome::Planned;
+use crate::project::Review;
+use crate::report;
+use crate::settings;
+
+pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let reach = match (args.platform_only, tenants.is_empty()) {
+        (true, _) => Reach::Platform,
+        (false, false) => Reach::Tenants,
+        (false, true) => Reach::Fleet,
+    };
+    let limits = limits(args.limits, project.settings.migrate);
+    let request = Request { to: args.to.clone(), tenants, reach, limits };
+    let mut connection = database::connect(context, &project.root).await?;
+    let prepared = Prepared::look(&mut connection, &project, request).await?;
+    let pending = prepared.pending(&project);
+    let review = Review::of(&project, pending.iter().copied(), [])?;
+    if let Some(denial) = review.denial() {
+        return Ok(refuse(context, &review, &denial));
+    }
+    if args.plan {
+        let planned = Planned { steps: prepared.plan.steps };
+        context.ui.result(&planned, |paint| report::planned(&planned, paint))?;
+        return Ok(0);
+    }
+    if !review.findings.is_empty() {
+        let paint = context.ui.stderr_paint();
+        context.ui.note(report::findings(&review.findings, &review.summary, paint).trim_end());
+    }
+    let allowed = pending
+        .iter()
+        .map(|migration| (migration.file.clone(), review.allowed_json(&migration.script.source.file)))
+        .collect();
+    let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
+    let command = command_line("migrate up");
+    let migrated =
+        fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut progress, &stop))
+            .await?;
+    connection.close().await;
+    let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &migrated, |paint| report::migrated(&migrated, paint))?;
+    Ok(migrated.outcome.exit_code())
+}
+
+/// The settings' limits, where no flag says otherwise.
+pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Migrate {
+    let Limits { lock_timeout, statement_timeout } = flags;
+    settings::Migrate {
+        lock_timeout: lock_timeout.unwrap_or(settings.lock_timeout),
+        statement_timeout: statement_timeout.unwrap_or(settings.statement_timeout),
+    }
+}
+
+/// Shows all findings, not just the first that denies.
+fn refuse(context: &Context, review: &Review, denial: &Failure) -> u8 {
+    match context.ui.format {
+        Format::Human => {
+            let paint = context.ui.stderr_paint();
+            context.ui.complain(report::findings(&review.findings, &review.summary, paint).trim_end());
+            context.ui.note("refused: nothing was written");
+        }
+        Format::Json => {
+            let findings = serde_json::to_value(&review.findings).unwrap_or_default();
+            context.ui.failure(denial, Some(("findings", findings)));
+        }
+    }
+    denial.class().exit_code()
+}

@@ -1,0 +1,58 @@
+//! Where everything stands: `status`. Writes nothing.
+
+use crate::error::Failure;
+use crate::outcome::{PlatformStatus, Status, TenantLine, TenantStatus};
+use crate::postgres::{Connection, state};
+use crate::project::Project;
+
+/// Whether the tenants are listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// No.
+    Nothing,
+    /// Yes.
+    Tenants,
+}
+
+/// The state of the fleet against the chain.
+pub async fn status(connection: &mut Connection, project: &Project, list: List) -> Result<Status, Failure> {
+    let state = state::read(connection, &project.settings).await?;
+    let latest = project.chain.latest();
+    let pending = match project.chain.position(&state.platform) {
+        Some(position) => {
+            project.chain.migrations()[position..].iter().map(|migration| migration.file.clone()).collect()
+        }
+        // A version that the chain does not know: nothing can be said to be pending.
+        None => Vec::new(),
+    };
+    let current = state.tenants.get(&latest).copied().unwrap_or_default();
+    let tenants = TenantStatus {
+        total: state.total_tenants(),
+        current,
+        behind: state.tenants.values().sum::<usize>() - current,
+        unknown: state.unknown,
+        versions: state.tenants.clone(),
+    };
+    let lines = match list {
+        List::Nothing => None,
+        List::Tenants => {
+            let rows = state::tenants(connection, &project.settings, state.presence, &[]).await?;
+            Some(
+                rows.into_iter()
+                    .map(|row| TenantLine {
+                        slug: row.slug,
+                        schema: row.schema,
+                        version: row.version,
+                        status: row.status,
+                    })
+                    .collect(),
+            )
+        }
+    };
+    let schema = project.settings.platform_schema();
+    Ok(Status {
+        platform: PlatformStatus { schema, version: state.platform, latest, pending },
+        tenants,
+        list: lines,
+    })
+}

@@ -1,0 +1,217 @@
+//! The results of verbs, for people.
+
+use std::fmt::Write as _;
+
+use super::{Paint, failure, plural, table};
+use crate::outcome::{Created, Ending, Migrated, Planned, Status, Tenant, TenantList};
+use crate::postgres::history::HistoryEntry;
+
+/// What `migrate up` did.
+pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &migrated.failures {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    let head = match migrated.outcome {
+        Ending::Done => paint.good("done"),
+        Ending::Nothing => paint.good("nothing to do"),
+        Ending::Failed => paint.bad("failed, nothing moved"),
+        Ending::Partial => paint.bad("partly done"),
+        Ending::Interrupted => paint.warn("interrupted"),
+    };
+    let (way, tenants) = (&migrated.platform, &migrated.tenants);
+    let _written = if way.from == way.to {
+        write!(text, "{head}: the platform is at {}", paint.bold(&way.to.to_string()))
+    } else {
+        write!(text, "{head}: the platform went from {} to {}", way.from, paint.bold(&way.to.to_string()))
+    };
+    let _written = write!(text, "; {}", plural(tenants.total, "tenant"));
+    for (count, word) in
+        [(tenants.migrated, "migrated"), (tenants.unchanged, "unchanged"), (tenants.failed, "failed")]
+    {
+        if count > 0 {
+            let _written = write!(text, ", {count} {word}");
+        }
+    }
+    let _written = writeln!(text, "; {} in {}", plural(migrated.units, "unit"), elapsed(migrated.elapsed_ms));
+    if matches!(migrated.outcome, Ending::Partial | Ending::Failed | Ending::Interrupted) {
+        let _written = writeln!(text, "{}", paint.dim("`tenure migrate up` does just what is left"));
+    }
+    text
+}
+
+fn elapsed(milliseconds: u128) -> String {
+    match milliseconds {
+        0..10_000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
+    }
+}
+
+/// What `migrate up --plan` shows.
+pub fn planned(planned: &Planned, paint: Paint) -> String {
+    if planned.steps.is_empty() {
+        return format!("{}\n", paint.good("nothing to do"));
+    }
+    let rows: Vec<_> = planned
+        .steps
+        .iter()
+        .map(|step| {
+            [
+                format!("{} → {}", step.from, step.to),
+                if step.platform { "yes".to_owned() } else { "–".to_owned() },
+                if step.tenants > 0 { step.tenants.to_string() } else { "–".to_owned() },
+                if step.transactional { "yes".to_owned() } else { "no".to_owned() },
+                step.migration.clone(),
+            ]
+        })
+        .collect();
+    table(["step", "platform", "tenants", "transaction", "migration"], &rows, paint)
+}
+
+/// What `status` shows.
+pub fn status(status: &Status, paint: Paint) -> String {
+    let (platform, tenants) = (&status.platform, &status.tenants);
+    let mut text = String::new();
+    let standing = if platform.pending.is_empty() {
+        paint.good("up to date")
+    } else {
+        paint.warn(&format!("{} behind {}", plural(platform.pending.len(), "migration"), platform.latest))
+    };
+    let _written = writeln!(
+        text,
+        "platform  {}  {}  {standing}",
+        platform.schema,
+        paint.bold(&platform.version.to_string())
+    );
+    for file in &platform.pending {
+        let _written = writeln!(text, "          {}", paint.dim(&format!("pending: {file}")));
+    }
+    let _written = write!(text, "tenants   {}", tenants.total);
+    for (count, word) in
+        [(tenants.current, "current"), (tenants.behind, "behind"), (tenants.unknown, "unknown")]
+    {
+        if count > 0 {
+            let _written = write!(text, ", {count} {word}");
+        }
+    }
+    text.push('\n');
+    if tenants.versions.len() > 1 {
+        for (version, count) in &tenants.versions {
+            let _written = writeln!(text, "          {count} at {version}");
+        }
+    }
+    if let Some(list) = &status.list
+        && !list.is_empty()
+    {
+        let rows: Vec<_> = list
+            .iter()
+            .map(|line| {
+                [
+                    line.slug.clone(),
+                    line.schema.to_string(),
+                    or_dash(line.version.as_ref()),
+                    line.status.clone(),
+                ]
+            })
+            .collect();
+        text.push('\n');
+        text.push_str(&table(["slug", "schema", "version", "status"], &rows, paint));
+    }
+    text
+}
+
+/// What `tenant create` did.
+pub fn created(created: &Created, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &created.failed {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    for (word, tenants) in [("created", &created.created), ("existing", &created.existing)] {
+        for tenant in tenants {
+            let _written = writeln!(
+                text,
+                "{} {}  {}  at {}  id {}",
+                paint.good(word),
+                paint.bold(&tenant.slug),
+                tenant.schema,
+                or_dash(tenant.version.as_ref()),
+                or_dash(tenant.id.as_ref()),
+            );
+        }
+    }
+    if created.created.len() + created.existing.len() + created.failed.len() > 1 {
+        let counts = [created.created.len(), created.existing.len(), created.failed.len()];
+        let _written = writeln!(text, "{} created, {} existing, {} failed", counts[0], counts[1], counts[2]);
+    }
+    text
+}
+
+/// What `tenant list` shows.
+pub fn tenant_list(list: &TenantList, paint: Paint) -> String {
+    if list.tenants.is_empty() {
+        return "no tenants; `tenure tenant create SLUG` makes one\n".to_owned();
+    }
+    let rows: Vec<_> = list
+        .tenants
+        .iter()
+        .map(|tenant| {
+            [
+                tenant.slug.clone(),
+                or_dash(tenant.name.as_ref()),
+                tenant.schema.to_string(),
+                or_dash(tenant.version.as_ref()),
+                or_dash(tenant.template.as_ref()),
+                tenant.status.clone(),
+                or_dash(tenant.created_at.as_ref()),
+            ]
+        })
+        .collect();
+    table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint)
+}
+
+/// What `tenant show` shows.
+pub fn tenant(tenant: &Tenant, entries: &[HistoryEntry], paint: Paint) -> String {
+    let mut text = String::new();
+    for (key, value) in [
+        ("slug", tenant.slug.clone()),
+        ("name", or_dash(tenant.name.as_ref())),
+        ("id", or_dash(tenant.id.as_ref())),
+        ("schema", tenant.schema.to_string()),
+        ("version", or_dash(tenant.version.as_ref())),
+        ("template", or_dash(tenant.template.as_ref())),
+        ("status", tenant.status.clone()),
+        ("created", or_dash(tenant.created_at.as_ref())),
+    ] {
+        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
+    }
+    if !entries.is_empty() {
+        text.push('\n');
+        text.push_str(&history(entries, paint));
+    }
+    text
+}
+
+/// What `migrate history` shows.
+pub fn history(entries: &[HistoryEntry], paint: Paint) -> String {
+    if entries.is_empty() {
+        return "no history\n".to_owned();
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            [
+                entry.applied_at.clone(),
+                format!("{} → {}", entry.from, entry.to),
+                entry.kind.clone(),
+                format!("{} ms", entry.duration_ms),
+                entry.applied_by.clone(),
+                entry.name.clone(),
+            ]
+        })
+        .collect();
+    table(["applied", "step", "kind", "took", "by", "name"], &rows, paint)
+}
+
+fn or_dash(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "–".to_owned(), ToString::to_string)
+}
