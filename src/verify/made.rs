@@ -104,7 +104,9 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if is_drop(statement.kind) || node.descendants().any(|child| MOVES.contains(&child.kind())) {
+        } else if drops_its_targets(statement.kind)
+            || node.descendants().any(|child| MOVES.contains(&child.kind()))
+        {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -180,6 +182,12 @@ fn types(list: &SyntaxNode) -> String {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     });
     format!("({})", shown.collect::<Vec<_>>().join(","))
+}
+
+/// A statement that drops a policy acts on its table, which stays.
+fn drops_its_targets(kind: SyntaxKind) -> bool {
+    is_drop(kind)
+        && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
 }
 
 /// Whether statements of this kind drop objects.
