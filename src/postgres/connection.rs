@@ -1,8 +1,8 @@
 //! One connection. Everything goes through the simple query protocol (manual, chapter 55.2.2.1): many
 //! statements in one message, nothing prepared, so a pooler in transaction mode is no hindrance. This
 //! is the one place where text becomes SQL that is sent.
-#![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -70,7 +70,7 @@ impl Connection {
             Ok(Ok(connection)) => Ok(Self { connection }),
             Ok(Err(sqlx::Error::Database(error))) => {
                 let mut failure = unreachable(error.message().to_owned());
-                failure.sqlstate = error.code().map(|code| code.into_owned());
+                failure.sqlstate = error.code().map(Cow::into_owned);
                 failure.hint = Some("check the database, the user and the password in the URL".to_owned());
                 Err(failure)
             }

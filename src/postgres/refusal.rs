@@ -63,10 +63,8 @@ impl Refusal {
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),
         };
-        let mut message = format!("{doing}: {}", server.message());
-        if let Some(detail) = server.detail() {
-            message.push_str(&format!(" ({detail})"));
-        }
+        let detail = server.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let message = format!("{doing}: {}{detail}", server.message());
         let mut failure = Failure::new(code, message);
         failure.sqlstate = Some(server.code().to_owned());
         failure.hint = hint.map(str::to_owned).or_else(|| server.hint().map(str::to_owned));

@@ -52,7 +52,7 @@ limits! {
     /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
     LockTimeout = Duration::from_secs(5);
     /// How long a statement may run before its unit gives up; 10 min unless said.
-    StatementTimeout = Duration::from_secs(600);
+    StatementTimeout = Duration::from_mins(10);
 }
 
 /// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.

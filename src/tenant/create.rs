@@ -154,10 +154,10 @@ impl Maker<'_> {
             if matches!(refusal.sqlstate(), Some("42P06" | "23505")) {
                 return match self.existing(&slug).await? {
                     Some(existing) => self.judge_existing(&slug, existing),
-                    None => Err(self.taken(&refusal, &schema)),
+                    None => Err(taken(&refusal, &schema)),
                 };
             }
-            return Err(self.explain(&refusal, &message, &schema));
+            return Err(explain(&refusal, &message, &schema));
         }
         Err(Failure::new(Code::NotMigrated, "the platform keeps moving: a migration is under way")
             .hint("run the command again when `tenure status` is quiet"))
@@ -266,30 +266,6 @@ impl Maker<'_> {
         Ok(message)
     }
 
-    fn taken(&self, refusal: &Refusal, schema: &SchemaName) -> Failure {
-        let mut failure = refusal.failure(&format!("creating {schema}"));
-        failure.code = Code::TenantExists;
-        failure.schema = Some(schema.as_str().to_owned());
-        failure.hint = Some(
-            "a schema or a registry row of that name is there, but no tenant that Tenure knows".to_owned(),
-        );
-        failure
-    }
-
-    fn explain(&self, refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
-        let mut failure = refusal.failure(&format!("creating {schema}"));
-        failure.place = message.place(refusal);
-        failure.schema = Some(schema.as_str().to_owned());
-        let is_ours = failure.place.is_none();
-        if is_ours && matches!(refusal.sqlstate(), Some("42703" | "23502" | "42804" | "22P02")) {
-            failure.code = Code::RegistryInvalid;
-            failure.hint = Some("every column of the registry but id, name, slug and schema must have a default; [tenants.columns] in tenure.toml names those four".to_owned());
-        } else if failure.code == Code::StatementFailed {
-            failure.code = Code::UnitFailed;
-        }
-        failure
-    }
-
     async fn end(&mut self, outcome: &Created) -> Result<(), Failure> {
         if !self.noted {
             return Ok(());
@@ -305,4 +281,27 @@ impl Maker<'_> {
         });
         history::end_run(self.connection, &self.run, ending.as_str(), &counts.to_string()).await
     }
+}
+
+fn taken(refusal: &Refusal, schema: &SchemaName) -> Failure {
+    let mut failure = refusal.failure(&format!("creating {schema}"));
+    failure.code = Code::TenantExists;
+    failure.schema = Some(schema.as_str().to_owned());
+    failure.hint =
+        Some("a schema or a registry row of that name is there, but no tenant that Tenure knows".to_owned());
+    failure
+}
+
+fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
+    let mut failure = refusal.failure(&format!("creating {schema}"));
+    failure.place = message.place(refusal);
+    failure.schema = Some(schema.as_str().to_owned());
+    let is_ours = failure.place.is_none();
+    if is_ours && matches!(refusal.sqlstate(), Some("42703" | "23502" | "42804" | "22P02")) {
+        failure.code = Code::RegistryInvalid;
+        failure.hint = Some("every column of the registry but id, name, slug and schema must have a default; [tenants.columns] in tenure.toml names those four".to_owned());
+    } else if failure.code == Code::StatementFailed {
+        failure.code = Code::UnitFailed;
+    }
+    failure
 }

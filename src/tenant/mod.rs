@@ -1,6 +1,5 @@
 //! Tenants: made from a template and the steps after it, listed, shown. One tenant is one message in one
 //! transaction: it is there whole or not at all.
-#![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
 mod create;
 mod wanted;

@@ -4,6 +4,8 @@
 
 mod adapter;
 
+use std::borrow::Cow;
+
 use adapter::Adapter;
 
 use super::Connection;
@@ -65,7 +67,7 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
         if let Some(sqlx::Error::Database(server)) = error.downcast_ref::<sqlx::Error>() {
             let mut failure =
                 Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
-            failure.sqlstate = server.code().map(|code| code.into_owned());
+            failure.sqlstate = server.code().map(Cow::into_owned);
             return failure.hint("Tenure needs these names for itself: see README.md, \"In the database\"");
         }
         cause = error.source();
