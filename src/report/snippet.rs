@@ -135,9 +135,7 @@ mod tests {
             help: None,
             ..diagnostic(None)
         };
-        insta::assert_snapshot!(bare.render(Paint::Plain), @r#"
-        note: it breaks
-        "#);
+        insta::assert_snapshot!(bare.render(Paint::Plain), @"note: it breaks");
     }
 
     proptest! {

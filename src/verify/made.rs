@@ -2,7 +2,7 @@
 //! side: what is not surely new is old. `IF NOT EXISTS` and `OR REPLACE` prove nothing, and after a
 //! change of the search path an unqualified name proves nothing either.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -17,6 +17,8 @@ pub(super) struct Made<'a> {
     /// Each with the kind of the statement that made it.
     objects: HashMap<Key, SyntaxKind>,
     path_changed: bool,
+    /// The bare names of all routines that the file writes, new or not.
+    defined: HashSet<String>,
 }
 
 /// What tells two objects apart.
@@ -78,11 +80,17 @@ impl<'a> Made<'a> {
             || self.key(name, None, scope).is_some_and(|key| self.objects.get(&key).is_some_and(is_table))
     }
 
+    /// Whether the file wrote the code of a routine of that name, in whichever schema.
+    pub(super) fn defines(&self, name: &Name) -> bool {
+        self.defined.contains(&name.name)
+    }
+
     /// Remembers what a statement makes, and forgets what it drops, renames or moves.
     pub(super) fn learn(&mut self, statement: &Statement, node: &SyntaxNode, scope: Option<Scope>) {
         self.path_changed |= changes_search_path(statement.kind, node);
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
+        self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
         if CREATES.contains(&statement.kind) {
             let unproven = has(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
             let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
@@ -96,7 +104,9 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if is_drop(statement.kind) || node.descendants().any(|child| MOVES.contains(&child.kind())) {
+        } else if drops_its_targets(statement.kind)
+            || node.descendants().any(|child| MOVES.contains(&child.kind()))
+        {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -172,6 +182,12 @@ fn types(list: &SyntaxNode) -> String {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     });
     format!("({})", shown.collect::<Vec<_>>().join(","))
+}
+
+/// A statement that drops a policy acts on its table, which stays.
+fn drops_its_targets(kind: SyntaxKind) -> bool {
+    is_drop(kind)
+        && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
 }
 
 /// Whether statements of this kind drop objects.

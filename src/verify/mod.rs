@@ -19,7 +19,7 @@ use crate::error::Place;
 use crate::sql::{Scope, Script, Statement};
 
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
-pub use policy::{Policy, PolicyError, Setting};
+pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, RULES, Rule, find};
 
 /// A file to verify.

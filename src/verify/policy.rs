@@ -3,22 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::finding::{Level, RuleId};
 use super::rule::{RULES, Rule, find};
 use super::rules::verification::UNVERIFIABLE;
 use crate::error::{Code, Failure};
 
 /// What the settings say of one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Setting {
-    /// Its findings refuse the migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Setting {
     Deny,
-    /// Its findings only tell.
     Warn,
-    /// It makes none.
     Off,
 }
 
@@ -35,23 +29,32 @@ pub enum PolicyError {
     /// No such rule.
     #[error("there is no rule {given:?}")]
     Unknown { given: String, nearest: &'static str },
+    /// No such level.
+    #[error("{given:?} is no level for the rule {rule}")]
+    Level { rule: RuleId, given: String },
     /// A rule that must stay as it is.
     #[error("the rule {rule} cannot be changed: what cannot be judged is denied")]
     Fixed { rule: RuleId },
 }
 
 impl Policy {
-    /// The default, changed by `settings`: rule id → setting.
-    pub fn new(settings: &BTreeMap<String, Setting>) -> Result<Self, PolicyError> {
+    /// The default, changed by `levels`: rule id → `deny`, `warn` or `off`.
+    pub fn new(levels: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
-        for (given, setting) in settings {
+        for (given, level) in levels {
             let Some(rule) = find(given) else {
                 return Err(PolicyError::Unknown { given: given.clone(), nearest: nearest(given) });
             };
             if rule.id == UNVERIFIABLE.id {
                 return Err(PolicyError::Fixed { rule: rule.id });
             }
-            policy.settings.insert(rule.id, *setting);
+            let setting = match level.as_str() {
+                "deny" => Setting::Deny,
+                "warn" => Setting::Warn,
+                "off" => Setting::Off,
+                _ => return Err(PolicyError::Level { rule: rule.id, given: level.clone() }),
+            };
+            policy.settings.insert(rule.id, setting);
         }
         Ok(policy)
     }
@@ -71,6 +74,7 @@ impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         let hint = match &error {
             PolicyError::Unknown { nearest, .. } => format!("did you mean {nearest}?"),
+            PolicyError::Level { .. } => "write deny, warn or off".to_owned(),
             PolicyError::Fixed { .. } => "remove the setting".to_owned(),
         };
         Self::new(Code::Settings, error.to_string()).hint(hint)
@@ -103,28 +107,29 @@ mod tests {
     use super::*;
     use crate::verify::tests::{ids_under, rule};
 
-    fn policy(id: &str, setting: Setting) -> Result<Policy, PolicyError> {
-        Policy::new(&BTreeMap::from([(id.to_owned(), setting)]))
+    fn policy(id: &str, level: &str) -> Result<Policy, PolicyError> {
+        Policy::new(&BTreeMap::from([(id.to_owned(), level.to_owned())]))
     }
 
     #[test]
     fn settings_change_levels() {
         let sql = "DROP TABLE users";
-        assert!(ids_under(sql, &policy("drop-table", Setting::Off).unwrap()).is_empty());
-        let warned = policy("drop-table", Setting::Warn).unwrap();
+        assert!(ids_under(sql, &policy("drop-table", "off").unwrap()).is_empty());
+        let warned = policy("drop-table", "warn").unwrap();
         assert_eq!(warned.level(rule("drop-table")), Some(Level::Warn));
         assert_eq!(warned.level(rule("drop-view")), Some(Level::Deny));
     }
 
     #[test]
     fn a_name_that_is_no_rule_is_an_error() {
-        let error = policy("drop-colum", Setting::Off).unwrap_err();
+        let error = policy("drop-colum", "off").unwrap_err();
         assert_eq!(error, PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: "drop-column" });
         let failure = Failure::from(error);
         assert_eq!(
             (failure.code, failure.hint.as_deref()),
             (Code::Settings, Some("did you mean drop-column?"))
         );
-        assert!(matches!(policy("unverifiable", Setting::Off), Err(PolicyError::Fixed { .. })));
+        assert!(matches!(policy("drop-table", "on"), Err(PolicyError::Level { .. })));
+        assert!(matches!(policy("unverifiable", "off"), Err(PolicyError::Fixed { .. })));
     }
 }

@@ -50,9 +50,15 @@ impl Subject<'_> {
         self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))
     }
 
-    /// The nodes of `kinds` in the statement, itself included.
+    /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is
+    /// made, so it is not looked at.
     pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = SyntaxNode> {
-        self.node.descendants().filter(|node| kinds.contains(&node.kind()))
+        let routine =
+            matches!(self.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE);
+        self.node
+            .descendants()
+            .take(if routine { 1 } else { usize::MAX })
+            .filter(|node| kinds.contains(&node.kind()))
     }
 
     /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another

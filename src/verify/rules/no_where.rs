@@ -5,7 +5,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject, says, span};
+use crate::verify::subject::{Hit, Subject, span};
 
 pub(in crate::verify) const DELETE: Rule = Rule {
     id: RuleId("delete-without-where"),
@@ -54,11 +54,13 @@ fn always(condition: &SyntaxNode) -> bool {
     if condition.kind() == SyntaxKind::PAREN_EXPR {
         return condition.children().all(|inner| always(&inner));
     }
-    let either = condition.kind() == SyntaxKind::BIN_EXPR
-        && (says(condition, SyntaxKind::OR_KW)
-            || condition.children().any(|part| part.text().to_string().trim().eq_ignore_ascii_case("or")));
-    if either && condition.children().any(|side| always(&side) && side.kind() != SyntaxKind::OP) {
-        return true;
+    if let Some((left, operator, right)) = sides(condition) {
+        // `id = id` leaves out a NULL at most.
+        if (operator == "or" && (always(&left) || always(&right)))
+            || (operator == "=" && left.text() == right.text())
+        {
+            return true;
+        }
     }
     let looks = |node: &SyntaxNode| match node.kind() {
         SyntaxKind::NAME_REF => node.parent().is_none_or(|parent| parent.kind() != SyntaxKind::CALL_EXPR),
@@ -68,20 +70,44 @@ fn always(condition: &SyntaxNode) -> bool {
     !condition.descendants().any(|node| looks(&node))
 }
 
+/// The two sides of an operator and, in lower case, what stands between them.
+fn sides(expression: &SyntaxNode) -> Option<(SyntaxNode, String, SyntaxNode)> {
+    if expression.kind() != SyntaxKind::BIN_EXPR {
+        return None;
+    }
+    let mut operands = expression.children().filter(|child| child.kind() != SyntaxKind::OP);
+    let (left, right) = (operands.next()?, operands.next()?);
+    let tokens = expression.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
+    let between = tokens.filter(|token| {
+        left.text_range().end() <= token.text_range().start()
+            && token.text_range().end() <= right.text_range().start()
+            && !token.kind().is_trivia()
+    });
+    let operator = between.map(|token| token.text().to_lowercase()).collect();
+    Some((left, operator, right))
+}
+
 #[cfg(test)]
 mod tests {
     use crate::verify::tests::ids;
 
     #[test]
     fn a_where_that_chooses_nothing_is_none() {
-        for condition in ["true", "1 = 1", "(TRUE)", "now() IS NOT NULL", "id = 1 OR true", "id = 1 OR (1=1)"]
+        for condition in
+            ["true", "1 = 1", "(TRUE)", "now() IS NOT NULL", "id = 1 OR true", "id = 1 OR (1=1)", "id=id"]
         {
             let sql = format!("DELETE FROM users WHERE {condition}");
             assert_eq!(ids(&sql), ["delete-without-where"], "{condition}");
         }
-        for condition in
-            ["id = 1", "disabled", "EXISTS (SELECT 1 FROM gone)", "u.id IN (SELECT 1)", "CURRENT OF c"]
-        {
+        for condition in [
+            "id = 1",
+            "disabled",
+            "EXISTS (SELECT 1 FROM gone)",
+            "u.id IN (SELECT 1)",
+            "CURRENT OF c",
+            "a AND a",
+            "a <> a",
+        ] {
             assert!(ids(&format!("DELETE FROM users u WHERE {condition}")).is_empty(), "{condition}");
         }
     }

@@ -43,6 +43,13 @@ const CASES: &[Case] = &[
     ("CREATE EXTENSION IF NOT EXISTS citext", &[]),
     ("SET LOCAL lock_timeout = '1s'", &[]),
     ("CREATE TABLE a (b int REFERENCES users(id) ON DELETE CASCADE)", &[]),
+    ("INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &[]),
+    ("SELECT * FROM users FOR UPDATE", &[]),
+    ("ALTER INDEX i RENAME TO j", &[]),
+    ("CREATE TRIGGER t AFTER DELETE OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION f()", &[]),
+    ("CREATE FUNCTION f() RETURNS void LANGUAGE sql BEGIN ATOMIC DELETE FROM users; END", &[]),
+    ("ALTER TABLE users ADD COLUMN a int, ADD COLUMN b text DEFAULT ('x' || 'y')", &[]),
+    ("SELECT f()", &[]),
     // Drops.
     ("DROP TABLE users", &["drop-table"]),
     ("DROP TABLE IF EXISTS {org_schema}.users", &["drop-table"]),
@@ -84,6 +91,12 @@ const CASES: &[Case] = &[
     ("ALTER TYPE t RENAME VALUE 'a' TO 'b'", &["rename-object"]),
     ("ALTER SCHEMA s RENAME TO t", &["rename-object"]),
     ("ALTER FUNCTION f(int) RENAME TO g", &["rename-object"]),
+    ("ALTER TABLE users RENAME CONSTRAINT a TO b", &["rename-object"]),
+    (
+        "CREATE TABLE a (id int); CREATE POLICY p ON a USING (true); DROP POLICY p ON a; DROP TRIGGER t ON a",
+        &[],
+    ),
+    ("ALTER FOREIGN TABLE users RENAME COLUMN a TO b", &["rename-column"]),
     ("ALTER TABLE users SET SCHEMA archive", &["set-schema"]),
     ("ALTER FUNCTION f(int) SET SCHEMA archive", &["set-schema"]),
     // Columns.
@@ -141,6 +154,15 @@ const CASES: &[Case] = &[
     ("DO $$ BEGIN NULL; END $$", &["opaque-code"]),
     ("CALL p()", &["opaque-code"]),
     ("EXECUTE p", &["opaque-code"]),
+    (
+        "CREATE OR REPLACE FUNCTION p.f() RETURNS int LANGUAGE sql AS 'DROP TABLE users'; SELECT P.F()",
+        &["replace-object", "opaque-code"],
+    ),
+    (
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; UPDATE users SET a = f(b) WHERE a IS NULL",
+        &[],
+    ),
+    ("CREATE RULE r AS ON INSERT TO users DO ALSO DELETE FROM log", &["create-rule", "delete-without-where"]),
     ("CREATE INDEX i ON users (a)", &["index-locks-writes"]),
     ("CREATE OR REPLACE VIEW v AS SELECT 1 AS a", &["replace-object"]),
     ("ALTER TABLE events DETACH PARTITION e", &["detach-partition"]),

@@ -4,6 +4,7 @@
 mod cases;
 mod lines;
 mod new_objects;
+mod project;
 mod properties;
 mod seeds;
 

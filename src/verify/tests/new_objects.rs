@@ -84,3 +84,16 @@ fn a_template_is_judged_beyond_its_schema() {
     assert_eq!(of("INSERT INTO datalinx_platform.log VALUES (1)"), ["template-beyond-tenant"]);
     assert_eq!(of("CREATE TABLE public.a (id int)"), ["template-beyond-tenant"]);
 }
+
+#[test]
+fn without_a_scope_a_bare_name_is_only_itself() {
+    let of = |sql: &str| {
+        let script = parse(sql);
+        let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
+        let file = File { script: &script, statements: &statements, kind: Kind::Loose, platform: PLATFORM };
+        verify(&file, &Policy::default()).len()
+    };
+    assert_eq!(of("CREATE TABLE a (id int); DROP TABLE a"), 0);
+    assert_eq!(of("CREATE TABLE a (id int); DROP TABLE {org_schema}.a"), 1);
+    assert_eq!(of("CREATE TABLE datalinx_platform.a (id int); DROP TABLE a"), 1);
+}

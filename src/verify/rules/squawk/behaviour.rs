@@ -1,5 +1,5 @@
-//! What stays there and does something else from now on. Nothing in the text says that it is wrong, so
-//! these warn.
+//! What stays there and does something else from now on. Mostly nothing in the
+//! text says that it is wrong, so most of these warn.
 
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
@@ -18,6 +18,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         good: "CREATE VIEW active_users_v2 AS SELECT id FROM users;",
         spares: Spares::NewObjects,
         judge: Judge::Known(&[Theirs::BanReplaceViewFunction], &[]),
+    },
+    Rule {
+        id: RuleId("create-rule"),
+        level: Level::Deny,
+        breaks: Breaks::Release,
+        why: "rewrites what the running release sends, so that its writes may do something else or nothing",
+        instead: "use a trigger on a new table, or a view of another name",
+        bad: "CREATE RULE quiet AS ON INSERT TO users DO INSTEAD NOTHING;",
+        good: "CREATE VIEW quiet_users AS SELECT * FROM users;",
+        spares: Spares::NewObjects,
+        judge: Judge::Known(&[], &[SyntaxKind::CREATE_RULE]),
     },
     Rule {
         id: RuleId("drop-trigger"),
