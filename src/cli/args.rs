@@ -1,4 +1,5 @@
 //! The command line, as clap reads it. The doc comments are `--help`.
+#![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 use std::path::PathBuf;
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use super::args::{DemoArgs, Format};
-use super::{Context, database, init};
+use super::{Context, database, init, ui};
 use crate::error::{Code, Failure};
 use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failur
 impl Demo<'_> {
     fn say(&self, text: &str) {
         if self.context.ui.format == Format::Human {
-            self.context.ui.print(&format!("\n# {text}\n"));
+            ui::print(&format!("\n# {text}\n"));
         }
     }
 
@@ -83,7 +83,7 @@ impl Demo<'_> {
             .env("DATABASE_URL", database::EMBEDDED)
             .env_remove("TENURE_PROJECT");
         match self.context.ui.format {
-            Format::Human => self.context.ui.print(&format!("$ {command}\n")),
+            Format::Human => ui::print(&format!("$ {command}\n")),
             Format::Json => {
                 process.stdout(Stdio::null()).stderr(Stdio::null());
             }
@@ -116,10 +116,7 @@ impl Demo<'_> {
         let text = std::fs::read_to_string(file.path()).map_err(io)?;
         std::fs::write(file.path(), text.replace("BEGIN;\n\n", &format!("BEGIN;\n{sql}\n"))).map_err(io)?;
         if self.context.ui.format == Format::Human {
-            self.context.ui.print(&format!(
-                "{}\n",
-                sql.lines().map(|line| format!("> {line}\n")).collect::<String>().trim_end()
-            ));
+            ui::print(&format!("> {}\n", sql.replace('\n', "\n> ")));
         }
         Ok(file.path())
     }
@@ -138,8 +135,8 @@ impl Demo<'_> {
                 (program.as_str(), "dev psql".to_owned()),
                 (program.as_str(), "dev stop".to_owned()),
             ];
-            let lines: String = next.iter().map(|(word, rest)| format!("  {word} {rest}\n")).collect();
-            format!("\n{} To go on:\n{lines}", paint.good("That is the main job."))
+            let lines: Vec<_> = next.iter().map(|(word, rest)| format!("  {word} {rest}")).collect();
+            format!("\n{} To go on:\n{}\n", paint.good("That is the main job."), lines.join("\n"))
         })?;
         Ok(0)
     }

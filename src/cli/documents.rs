@@ -4,15 +4,15 @@ use std::path::Path;
 
 use clap::CommandFactory;
 
-use super::Context;
 use super::args::Cli;
+use super::{Context, ui};
 use crate::error::{Code, Failure};
 
-pub(super) fn completions(context: &Context, shell: clap_complete::Shell) -> Result<u8, Failure> {
+pub(super) fn completions(shell: clap_complete::Shell) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "tenure", &mut script);
-    context.ui.print(&String::from_utf8_lossy(&script));
-    Ok(0)
+    ui::print(&String::from_utf8_lossy(&script));
+    0
 }
 
 pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {

@@ -10,16 +10,15 @@ use crate::{report, tenant};
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let mut connection = database::connect_root(context, &root).await?;
-    let entries = match &args.tenant {
-        Some(slug) => tenant::show(&mut connection, &root.settings, &Slug::new(slug)?).await?.1,
-        None => {
-            let platform = root.settings.platform_schema();
-            let presence = state::presence(&mut connection, &root.settings).await?;
-            if presence.own_tables {
-                history::read(&mut connection, &platform, &platform).await?
-            } else {
-                Vec::new()
-            }
+    let entries = if let Some(slug) = &args.tenant {
+        tenant::show(&mut connection, &root.settings, &Slug::new(slug)?).await?.1
+    } else {
+        let platform = root.settings.platform_schema();
+        let presence = state::presence(&mut connection, &root.settings).await?;
+        if presence.own_tables {
+            history::read(&mut connection, &platform, &platform).await?
+        } else {
+            Vec::new()
         }
     };
     connection.close().await;

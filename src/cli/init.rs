@@ -50,8 +50,10 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let files: Vec<&str> = BEGINNING.iter().map(|(path, _)| *path).collect();
     let document = serde_json::json!({ "files": files });
     context.ui.result(&document, |_paint| {
-        let list: String = files.iter().map(|file| format!("  {file}\n")).collect();
-        format!("a project is begun; change the files as you like, then run `tenure migrate up`\n{list}")
+        format!(
+            "a project is begun; change the files as you like, then run `tenure migrate up`\n  {}\n",
+            files.join("\n  ")
+        )
     })?;
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! The terminal: results to stdout, talk to stderr, colours, questions and the progress bar. The only
 //! place that prints.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the place that prints")]
+#![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
@@ -57,11 +57,11 @@ impl Ui {
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
         match self.format {
-            Format::Human => self.print(&text(self.stdout)),
+            Format::Human => print(&text(self.stdout)),
             Format::Json => {
                 let json = serde_json::to_string(value)
                     .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-                self.print(&format!("{json}\n"));
+                print(&format!("{json}\n"));
             }
         }
         Ok(())
@@ -76,21 +76,11 @@ impl Ui {
     ) -> Result<(), Failure> {
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
-                self.complain(text(self.stderr).trim_end());
+                complain(text(self.stderr).trim_end());
                 Ok(())
             }
             (Format::Json, _) | (Format::Human, Outcome::Done) => self.result(value, text),
         }
-    }
-
-    /// Writes to stdout.
-    pub(super) fn print(self, text: &str) {
-        print(text);
-    }
-
-    /// Tells people what went wrong, also where they want it quiet.
-    pub(super) fn complain(self, text: &str) {
-        eprintln!("{text}");
     }
 
     /// The same terminal, another format.
@@ -120,7 +110,7 @@ impl Ui {
                 if let (Some((key, value)), Some(object)) = (more, document.as_object_mut()) {
                     object.insert(key.to_owned(), value);
                 }
-                self.print(&format!("{document}\n"));
+                print(&format!("{document}\n"));
             }
         }
     }
@@ -164,6 +154,11 @@ pub(super) enum Outcome {
 pub(super) fn print(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let _written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+/// Tells people what went wrong, also where they want it quiet.
+pub(super) fn complain(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Shows events on stderr.

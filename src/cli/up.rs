@@ -1,7 +1,7 @@
 //! `tenure migrate up`
 
 use super::args::{Format, Limits, UpArgs};
-use super::ui::Outcome;
+use super::ui::{self, Outcome};
 use super::{Context, command_line, database, stop_on_signals};
 use crate::chain::Reach;
 use crate::error::Failure;
@@ -67,7 +67,7 @@ fn refuse(context: &Context, review: &Review, denial: &Failure) -> u8 {
     match context.ui.format {
         Format::Human => {
             let paint = context.ui.stderr_paint();
-            context.ui.complain(report::findings(&review.findings, &review.summary, paint).trim_end());
+            ui::complain(report::findings(&review.findings, &review.summary, paint).trim_end());
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {

@@ -12,7 +12,6 @@ pub use duration::{LockTimeout, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::{Identifier, SchemaName};
-use crate::verify::Setting;
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -78,7 +77,7 @@ pub struct Migrate {
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
     /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
-    pub levels: BTreeMap<String, Setting>,
+    pub levels: BTreeMap<String, String>,
 }
 
 impl Default for Platform {

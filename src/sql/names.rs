@@ -155,7 +155,8 @@ pub fn normalized(identifier: &str) -> String {
     let identifier = identifier.trim();
     match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
-        None => identifier.to_lowercase(),
+        // Of other letters the server folds none in a UTF-8 database.
+        None => identifier.to_ascii_lowercase(),
     }
 }
 
