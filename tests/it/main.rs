@@ -1,8 +1,12 @@
-//! Stories against a real PostgreSQL: one module a capability.
+//! Stories against a real PostgreSQL: one module a capability. Given this project on disk, when this
+//! command runs, then this is in the database and this was printed.
 #![expect(
     clippy::disallowed_methods,
     clippy::unwrap_used,
+    unreachable_pub,
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod migrate_up;
 mod server;
+mod support;

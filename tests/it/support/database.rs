@@ -1,0 +1,103 @@
+//! A database of its own for each test, on the one private server of this binary. The server ends with
+//! the process, however that ends.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use tenure::postgres::server::{DATABASE, Environment, Throwaway};
+use tokio::runtime::{Builder, Runtime};
+
+static SERVER: OnceLock<Throwaway> = OnceLock::new();
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn server() -> &'static Throwaway {
+    SERVER.get_or_init(|| {
+        let environment = Environment {
+            bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
+            path: std::env::var_os("PATH"),
+            temp: Some(std::env::temp_dir()),
+        };
+        runtime().block_on(Throwaway::start(&environment)).unwrap()
+    })
+}
+
+/// An empty database.
+#[derive(Debug)]
+pub struct Database {
+    pub name: String,
+    pub url: String,
+}
+
+impl Database {
+    /// Makes one.
+    pub fn fresh() -> Self {
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
+        admin.run(&format!("CREATE DATABASE {name}"));
+        Self { url: server().url(&name), name }
+    }
+
+    /// The same database for another role.
+    pub fn url_as(&self, role: &str) -> String {
+        self.url.replacen("://tenure@", &format!("://{role}@"), 1)
+    }
+
+    /// Runs SQL, as one message.
+    pub fn run(&self, sql: &str) {
+        self.rows(sql);
+    }
+
+    /// The rows of a query, each value as text; NULL is `-`. Cast what is not text with `::text`.
+    pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
+        let text = |row: &PgRow| -> Vec<String> {
+            (0..row.len())
+                .map(|column| row.get::<Option<String>, _>(column).unwrap_or_else(|| "-".to_owned()))
+                .collect()
+        };
+        runtime().block_on(async {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+            let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            connection.close().await.unwrap();
+            rows.iter().map(text).collect()
+        })
+    }
+
+    /// The one value of a query.
+    pub fn value(&self, sql: &str) -> String {
+        let rows = self.rows(sql);
+        assert_eq!((rows.len(), rows.first().map_or(0, Vec::len)), (1, 1), "{sql}");
+        rows[0][0].clone()
+    }
+
+    /// The first column of a query, one value a row.
+    pub fn column(&self, sql: &str) -> Vec<String> {
+        self.rows(sql).into_iter().map(|row| row[0].clone()).collect()
+    }
+
+    /// Everything that a dump of the database holds: the truth by a second road.
+    pub fn dump(&self, arguments: &[&str]) -> String {
+        let program = server().binaries().folder().join("pg_dump");
+        let output = std::process::Command::new(program).args(arguments).arg(&self.url).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        // Newer pg_dump protects its scripts with a random word.
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().filter(|line| !line.contains("restrict ")).map(|line| format!("{line}\n")).collect()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.name != DATABASE && !std::thread::panicking() {
+            let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
+            admin.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
+    }
+}

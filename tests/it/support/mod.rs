@@ -1,0 +1,8 @@
+//! What every story needs: one private server for the whole binary, a database and a project for each
+//! test, and the program run as people run it.
+
+mod database;
+mod project;
+
+pub use database::Database;
+pub use project::{Output, Project};

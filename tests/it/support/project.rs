@@ -1,0 +1,131 @@
+//! A project in a folder of its own, with a database, and the program run in it.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::Database;
+
+/// A project and its database.
+#[derive(Debug)]
+pub struct Project {
+    pub dir: TempDir,
+    pub db: Database,
+}
+
+/// What a run printed, and how it ended. Shown, it is all three, with what differs from run to run made
+/// equal.
+#[must_use = "look at what it printed, or say .ok()"]
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Project {
+    /// An empty folder and an empty database.
+    pub fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), db: Database::fresh() }
+    }
+
+    /// The seeds' project, as it stands at the root of this repository.
+    pub fn seeds() -> Self {
+        let project = Self::empty();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for folder in ["migrations", "tenant_templates/default"] {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let entry = entry.unwrap();
+                let text = std::fs::read_to_string(entry.path()).unwrap();
+                project.file(&format!("{folder}/{}", entry.file_name().into_string().unwrap()), &text);
+            }
+        }
+        project
+    }
+
+    /// Writes a file.
+    pub fn file(&self, path: &str, text: impl AsRef<[u8]>) -> &Self {
+        let path = self.dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Writes a migration with a description: `("1.0.0", "1.0.1", "name", sql)`.
+    pub fn migration(&self, from: &str, to: &str, name: &str, sql: &str) -> &Self {
+        let text = format!("-- Migration: v{from} to v{to}\n-- Description: {name}\n{sql}\n");
+        self.file(&format!("migrations/v{from}_to_v{to}_{name}.sql"), text)
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, path: &str) -> &Self {
+        std::fs::remove_file(self.dir.path().join(path)).unwrap();
+        self
+    }
+
+    /// The program, ready to be run in this project on its database.
+    pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tenure"));
+        command
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.dir.path())
+            .env("DATABASE_URL", &self.db.url)
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program: `project.run("migrate up")`. Words with spaces need [`Self::run_words`].
+    pub fn run(&self, line: &str) -> Output {
+        self.run_words(line.split_whitespace())
+    }
+
+    /// Runs the program with these words.
+    pub fn run_words<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+        let output = self.command(arguments).output().unwrap();
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs the program with `--format json`; its exit code, and the one document that it must print.
+    pub fn json(&self, line: &str) -> (i32, serde_json::Value) {
+        let output = self.run_words(line.split_whitespace().chain(["--format", "json"]));
+        let document = serde_json::from_str(&output.stdout)
+            .unwrap_or_else(|error| panic!("tenure {line}: {error} in {output}"));
+        (output.code, document)
+    }
+}
+
+impl Output {
+    /// Insists on success.
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{self}");
+        self
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = format!(
+            "exit code: {}\n----- stdout -----\n{}\n----- stderr -----\n{}",
+            self.code, self.stdout, self.stderr
+        );
+        for (pattern, shown) in [
+            (r"\d+ ms", "N ms"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+            (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00", "TIME"),
+            (r"[0-9a-f]{64}", "SHA256"),
+            (r"/[^ ]*/\.tmp\w+", "DIR"),
+        ] {
+            text = regex::Regex::new(pattern).unwrap().replace_all(&text, shown).into_owned();
+        }
+        f.write_str(text.trim_end())
+    }
+}
