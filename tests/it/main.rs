@@ -7,6 +7,8 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod demo;
+mod docs;
 mod migrate_up;
 mod server;
 mod support;
