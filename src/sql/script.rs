@@ -68,17 +68,8 @@ impl Script {
         if let Some(range) = meta_command(&source.text, &root) {
             return Err(SqlError::PsqlMetaCommand { place: Place::at(&source, range) });
         }
-        if let Some(error) = errors.first() {
-            let start = usize::from(error.range().start());
-            // The parser points just behind the last token before the trouble; people look at the next one.
-            let start =
-                if error.range().is_empty() { next_token(&root, start).unwrap_or(start) } else { start };
-            let end = usize::from(error.range().end()).max(start);
-            let message = error.message().replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA);
-            return Err(SqlError::Syntax {
-                message: lower_first(&message),
-                place: Place::at(&source, start..end),
-            });
+        if let Some((message, range)) = super::syntax::complaint(&root, &errors) {
+            return Err(SqlError::Syntax { message, place: Place::at(&source, range) });
         }
         let statements = tree
             .tree()
@@ -180,19 +171,6 @@ fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
     None
 }
 
-fn next_token(root: &SyntaxNode, offset: usize) -> Option<usize> {
-    root.descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia())
-        .map(|token| usize::from(token.text_range().start()))
-        .find(|&start| start >= offset)
-}
-
-fn lower_first(message: &str) -> String {
-    let mut letters = message.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,7 +199,7 @@ mod tests {
         assert!(matches!(parse("SELECT 1;\n  \\i x.sql\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("COPY t FROM stdin;\n1\n\\.\n"), Err(SqlError::CopyFromStdin { .. })));
         assert!(parse("SELECT '\n\\d';").is_ok());
-        assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:1");
+        assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:7");
         assert!(matches!(parse("ALTER TABLE a DROP b ALTER TABLE c DROP d"), Err(SqlError::Syntax { .. })));
     }
 
