@@ -61,7 +61,7 @@ fn docs_rules_md_is_the_list_of_rules() {
          changes a rule's level, an `-- Allow: RULE [object] because …` line in the file accepts one finding. What the\n\
          same file made is spared.\n",
     );
-    for rule in tenure::verify::RULES.iter() {
+    for rule in tenure::verify::RULES {
         let _ = write!(
             text,
             "\n## {}\n\n**{}**; endangers {}. The statement {}.\n\nInstead: {}.\n",
