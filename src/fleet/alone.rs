@@ -6,13 +6,11 @@
 
 use std::time::Instant;
 
-use squawk_syntax::SyntaxKind;
-
 use super::unit::{Answer, Unit};
 use crate::ident::literal;
-use crate::postgres::message::Message;
+use crate::postgres::message::{Kind, Message};
 use crate::postgres::{Connection, Refusal};
-use crate::sql::{Role, Statement};
+use crate::sql::{IndexWork, Statement};
 
 /// Runs the unit.
 pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
@@ -52,20 +50,19 @@ pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer
 /// Makes sure that the schema is at FROM, and notes that the unit begins. Says whether it had begun
 /// before.
 async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Refusal> {
-    let history = format!("{}.migration_history", unit.run.platform.quoted());
-    let (schema, name) = (literal(unit.schema.as_str()), literal(&unit.migration.file));
-    let sql = format!(
-        "BEGIN; {advance}; ROLLBACK; \
-         SELECT 1 FROM {history} WHERE schema_name = {schema} AND name = {name} AND kind = 'begun' LIMIT 1; \
-         INSERT INTO {history} (run_id, schema_name, from_version, to_version, name, tool_version, kind) \
-         VALUES ('{run}', {schema}, '{from}', '{to}', {name}, '{tool}', 'begun')",
-        advance = unit.advance(),
-        run = unit.run.id,
-        from = unit.migration.from(),
-        to = unit.migration.to(),
-        tool = env!("CARGO_PKG_VERSION"),
-    );
-    let sets = connection.sets(&sql).await?;
+    let mut message = Message::default();
+    message.push("BEGIN");
+    message.push(&unit.advance());
+    message.push("ROLLBACK");
+    message.push(&format!(
+        "SELECT 1 FROM {}.migration_history WHERE schema_name = {} AND name = {} AND kind = '{}' LIMIT 1",
+        unit.run.platform.quoted(),
+        literal(unit.schema.as_str()),
+        literal(&unit.migration.file),
+        Kind::Begun.as_str(),
+    ));
+    message.history(unit.run, &unit.history_row(Kind::Begun));
+    let sets = connection.sets(message.sql()).await?;
     Ok(sets.get(3).is_some_and(|rows| !rows.is_empty()))
 }
 
@@ -84,26 +81,22 @@ async fn leftover(
     statement: &Statement,
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
-    let index = statement.names.iter().find(|name| match statement.kind {
-        SyntaxKind::CREATE_INDEX => name.kind == SyntaxKind::INDEX && name.role == Role::Made,
-        SyntaxKind::DROP_INDEX => name.kind == SyntaxKind::INDEX_REF,
-        _ => false,
-    });
-    let Some(index) = index else { return Ok(Leftover::None) };
+    let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
     let sql = format!(
-        "SELECT i.indisvalid AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
     let sets = connection.sets(&sql).await?;
     let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
-    Ok(match (statement.kind, valid) {
-        (SyntaxKind::CREATE_INDEX, Some(true)) | (SyntaxKind::DROP_INDEX, None) => Leftover::Done,
-        (SyntaxKind::CREATE_INDEX, Some(false)) => {
+    Ok(match (work, valid) {
+        (IndexWork::Makes, Some(true)) | (IndexWork::Drops, None) => Leftover::Done,
+        (IndexWork::Makes, Some(false)) => {
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
-        _ => Leftover::None,
+        (IndexWork::Makes, None) | (IndexWork::Drops, Some(_)) => Leftover::None,
     })
 }

@@ -40,6 +40,15 @@ pub struct Statement {
     pub concurrently: Option<Range<usize>>,
 }
 
+/// What a statement does with an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexWork {
+    /// It makes it.
+    Makes,
+    /// It drops it.
+    Drops,
+}
+
 /// One comment, without its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
@@ -121,6 +130,21 @@ impl Statement {
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
         script.tree.syntax_node().children().find(|node| span(node) == self.range && node.kind() == self.kind)
+    }
+
+    /// Whether it only begins or ends a transaction.
+    pub fn only_wraps(&self) -> bool {
+        matches!(self.kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION)
+    }
+
+    /// The index that it makes or drops by name, if it does.
+    pub fn index(&self) -> Option<(IndexWork, &Name)> {
+        let (work, kind) = match self.kind {
+            SyntaxKind::CREATE_INDEX => (IndexWork::Makes, SyntaxKind::INDEX),
+            SyntaxKind::DROP_INDEX => (IndexWork::Drops, SyntaxKind::INDEX_REF),
+            _ => return None,
+        };
+        self.names.iter().find(|name| name.kind == kind).map(|name| (work, name))
     }
 
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
