@@ -129,7 +129,11 @@ impl Statement {
 
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
-        script.tree.syntax_node().children().find(|node| span(node) == self.range && node.kind() == self.kind)
+        let root = script.tree.syntax_node();
+        let start = u32::try_from(self.range.start).ok()?;
+        // Down to the first token and up again: the tree finds an offset without a walk over all of it.
+        let token = root.token_at_offset(start.into()).right_biased()?;
+        token.parent_ancestors().find(|node| node.parent().is_some_and(|parent| parent == root))
     }
 
     /// Whether it only begins or ends a transaction.
