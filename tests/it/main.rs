@@ -7,6 +7,8 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod bad_files;
+mod bad_sql;
 mod demo;
 mod docs;
 mod migrate_up;
