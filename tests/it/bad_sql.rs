@@ -74,7 +74,7 @@ fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
     ----- stdout -----
 
     ----- stderr -----
-    error[syntax]: syntax error: expected a statement, found `int`
+    error[syntax]: syntax error: no statement of SQL begins like this
      --> migrations/v1.0.0_to_v1.0.1_second.sql:4:20
       |
     4 |   ADD COLUMN c int int;

@@ -12,5 +12,6 @@ mod bad_sql;
 mod demo;
 mod docs;
 mod migrate_up;
+mod refusals;
 mod server;
 mod support;
