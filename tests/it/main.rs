@@ -9,9 +9,12 @@
 
 mod bad_files;
 mod bad_sql;
+mod baseline;
 mod demo;
 mod docs;
+mod looking;
 mod migrate_up;
 mod refusals;
 mod server;
 mod support;
+mod unreachable;
