@@ -10,6 +10,8 @@
 mod bad_files;
 mod bad_sql;
 mod baseline;
+mod command_line;
+mod contract;
 mod demo;
 mod docs;
 mod looking;
