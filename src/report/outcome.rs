@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Paint, failure, plural, table};
-use crate::outcome::{Created, Ending, Migrated, Planned, Status, Tenant, TenantList};
-use crate::postgres::history::HistoryEntry;
+use crate::outcome::{Created, Ending, HistoryEntry, Migrated, Planned, Status, Tenant, TenantList};
 
 /// What `migrate up` did.
 pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
