@@ -138,14 +138,22 @@ fn the_flag_beats_the_environment() {
     assert!(output.ok().stdout.contains("0.0.0"));
 }
 
+/// Which of a program's two voices nobody hears.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unheard {
+    Stdout,
+    Stderr,
+    Both,
+}
+
 /// Runs it with the far ends of these pipes closed, before it writes anything.
-fn unread(project: &Project, line: &str, out: bool, err: bool) -> Option<i32> {
-    let pipe = |closed: bool| {
-        let (reader, writer) = std::io::pipe().unwrap();
-        if closed { (None, Stdio::from(writer)) } else { (Some(reader), Stdio::null()) }
+fn unread(project: &Project, line: &str, unheard: Unheard) -> Option<i32> {
+    let pipe = |heard: Unheard| {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        if unheard == heard { Stdio::null() } else { Stdio::from(writer) }
     };
-    let ((_out, stdout), (_err, stderr)) = (pipe(out), pipe(err));
-    project.command(line.split_whitespace()).stdout(stdout).stderr(stderr).status().unwrap().code()
+    let mut command = project.command(line.split_whitespace());
+    command.stdout(pipe(Unheard::Stderr)).stderr(pipe(Unheard::Stdout)).status().unwrap().code()
 }
 
 #[test]
@@ -166,8 +174,8 @@ fn a_reader_who_is_gone_is_no_failure() {
         ("migrate upp", 2),
         ("migrate upp --format json", 2),
     ] {
-        for (out, err) in [(true, false), (false, true), (true, true)] {
-            assert_eq!(unread(&project, line, out, err), Some(code), "{line}, unread: {out} {err}");
+        for unheard in [Unheard::Stdout, Unheard::Stderr, Unheard::Both] {
+            assert_eq!(unread(&project, line, unheard), Some(code), "{line}: {unheard:?}");
         }
     }
 }

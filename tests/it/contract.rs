@@ -1,6 +1,8 @@
 //! The JSON of the command line is a contract: these keys, these types, and exactly one document on
 //! stdout, also when it fails. A key may be added; one that goes or changes its type breaks somebody.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 use serde_json::{Map, Value};
 
@@ -30,7 +32,7 @@ fn shown(project: &Project, line: &str) -> String {
     let word = word.map(|word| format!(" {word}")).unwrap_or_default();
     let mut text = format!("exit {}{word}\n", output.code);
     for (key, value) in shape(&document).as_object().unwrap() {
-        text.push_str(&format!("{key}: {value}\n"));
+        writeln!(text, "{key}: {value}").unwrap();
     }
     text
 }

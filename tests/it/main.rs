@@ -14,6 +14,8 @@ mod command_line;
 mod contract;
 mod demo;
 mod docs;
+mod house;
+mod layers;
 mod looking;
 mod migrate_up;
 mod refusals;
