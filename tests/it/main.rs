@@ -7,6 +7,7 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod failures;
 mod migrate_up;
 mod server;
 mod support;

@@ -84,7 +84,9 @@ impl Database {
 
     /// Everything that a dump of the database holds: the truth by a second road.
     pub fn dump(&self, arguments: &[&str]) -> String {
-        let program = server().binaries().folder().join("pg_dump");
+        // Beside the server, or on the PATH as psql is.
+        let beside = server().binaries().folder().join("pg_dump");
+        let program = if beside.is_file() { beside } else { PathBuf::from("pg_dump") };
         let output = std::process::Command::new(program).args(arguments).arg(&self.url).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // Newer pg_dump protects its scripts with a random word.

@@ -2,7 +2,9 @@
 //! test, and the program run as people run it.
 
 mod database;
+mod fleet;
 mod project;
 
 pub use database::Database;
+pub use fleet::{Running, Session, csv, wait_until};
 pub use project::{Output, Project};
