@@ -140,17 +140,27 @@ async fn leftover(
         _ => false,
     });
     let Some(index) = index else { return Ok(Leftover::None) };
+    // An index that is older than the first attempt was made by others: the server's answer stands.
+    let ours = format!(
+        "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
+         AND h.kind = 'begun' ORDER BY h.id LIMIT 1)",
+        unit.run.platform.quoted(),
+        literal(&unit.migration.file),
+    );
     let sql = format!(
-        "SELECT i.indisvalid AS valid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_index i \
+         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {} AND c.relname = {}",
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
     let sets = connection.sets(&sql).await?;
-    let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
-    Ok(match (statement.kind, valid) {
-        (SyntaxKind::CREATE_INDEX, Some(true)) | (SyntaxKind::DROP_INDEX, None) => Leftover::Done,
-        (SyntaxKind::CREATE_INDEX, Some(false)) => {
+    let row = sets.first().and_then(|rows| rows.first());
+    let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
+    Ok(match statement.kind {
+        SyntaxKind::CREATE_INDEX if is("ours") && is("valid") => Leftover::Done,
+        SyntaxKind::DROP_INDEX if row.is_none() => Leftover::Done,
+        SyntaxKind::CREATE_INDEX if is("ours") => {
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
