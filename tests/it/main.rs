@@ -7,6 +7,8 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod alone;
+mod concurrency;
 mod failures;
 mod migrate_up;
 mod server;
