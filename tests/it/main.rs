@@ -11,5 +11,7 @@ mod alone;
 mod concurrency;
 mod failures;
 mod migrate_up;
+mod seeds;
 mod server;
 mod support;
+mod tenants;
