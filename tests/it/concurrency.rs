@@ -10,7 +10,7 @@ use crate::support::{Output, Project, Running, Session, csv, wait_until};
 /// Runs these at once.
 fn at_once(project: &Project, lines: &[&str]) -> Vec<Output> {
     let running: Vec<_> = lines.iter().map(|line| project.start(line)).collect();
-    running.into_iter().map(|running| running.end()).collect()
+    running.into_iter().map(Running::end).collect()
 }
 
 fn thirty() -> Vec<String> {

@@ -11,6 +11,7 @@ mod alone;
 mod concurrency;
 mod failures;
 mod migrate_up;
+mod pooler;
 mod seeds;
 mod server;
 mod support;

@@ -1,5 +1,7 @@
 //! `migrate up`: the main job. Who is moved, in which order, and what the books say afterwards.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use crate::support::{Project, Session};
@@ -298,7 +300,7 @@ fn whatever_sql_holds_arrives_as_it_was_written() {
          CREATE TABLE IF NOT EXISTS {org_schema}.workspaces (id int); -- a NOTICE, no error\n",
     );
     for number in 0..300 {
-        sql.push_str(&format!("INSERT INTO {{org_schema}}.workspaces (name) VALUES ('w{number}');\n"));
+        writeln!(sql, "INSERT INTO {{org_schema}}.workspaces (name) VALUES ('w{number}');").unwrap();
     }
     project.migration("1.0.4", "1.0.5", "anything", &sql);
     let _done = project.run("migrate up").ok();

@@ -3,15 +3,17 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Stdio};
+use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Database, Output, Project};
 
 /// How long an event may take before a story is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for an event, by asking for it.
 #[track_caller]
@@ -132,15 +134,17 @@ pub struct Session {
 
 impl Session {
     /// Opens one.
-    pub fn open(db: &Database) -> Self {
+    pub fn open(url: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let connection = runtime.block_on(PgConnection::connect(&db.url)).unwrap();
+        // A pooler refuses that parameter.
+        let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
+        let connection = runtime.block_on(PgConnection::connect_with(&options)).unwrap();
         Self { runtime, connection }
     }
 
     /// Opens one that runs `sql` in a transaction and holds what it locked.
     pub fn holding(db: &Database, sql: &str) -> Self {
-        let mut session = Self::open(db);
+        let mut session = Self::open(&db.url);
         session.run(&format!("BEGIN; {sql}"));
         session
     }
@@ -149,6 +153,12 @@ impl Session {
     pub fn run(&mut self, sql: &str) {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         self.runtime.block_on(self.connection.execute(query)).unwrap();
+    }
+
+    /// The one value of a query.
+    pub fn value(&mut self, sql: &str) -> String {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.runtime.block_on(self.connection.fetch_one(query)).unwrap().get(0)
     }
 
     /// Gives back what it holds, and ends.
