@@ -250,12 +250,12 @@ pub struct TenantList {
     pub tenants: Vec<Tenant>,
 }
 
-/// One tenant, as `tenant list` and `tenant show` report it.
-#[derive(Debug, Clone, Serialize)]
+/// One tenant, as the registry and its version row know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tenant {
-    /// The registry's id.
+    /// The registry's id, as text.
     pub id: Option<String>,
-    /// Its slug.
+    /// Its slug; the schema's name where the registry has no row.
     pub slug: String,
     /// Its display name.
     pub name: Option<String>,

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use squawk_syntax::SyntaxKind;
-
 use super::header::{Header, ScopeLines};
 use super::{ChainError, Checksum, FileName, Version};
 use crate::error::{Place, Source};
@@ -40,8 +38,7 @@ impl Migration {
         let checksum = Checksum::of(&source.text);
         let whole = Place::File(source.file.clone());
         let script = Script::parse(source)?;
-        let does_nothing = |kind| matches!(kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION);
-        if script.statements.iter().all(|statement| does_nothing(statement.kind)) {
+        if script.statements.iter().all(Statement::only_wraps) {
             return Err(ChainError::Empty { place: whole });
         }
         let Header { description } = Header::read(&script, &name)?;

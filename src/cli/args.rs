@@ -14,7 +14,7 @@ use crate::settings::{LockTimeout, StatementTimeout};
 /// schema, each step on each schema in one transaction. A migration that would break the release still
 /// running is refused before it touches the database.
 #[derive(Debug, Parser)]
-#[command(name = "tenure", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "tenure", version, max_term_width = 100)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -118,7 +118,8 @@ pub(super) enum Migrate {
     /// Declare the version of a database that was made by other means
     Baseline {
         /// The version of the chain that the database is at
-        version: Version,
+        #[arg(value_name = "VERSION")]
+        at: Version,
     },
     /// Accept applied migrations that were edited or are gone
     Repair,

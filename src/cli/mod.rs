@@ -95,7 +95,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
         Command::Migrate(Migrate::New(args)) => new::run(context, &args),
         Command::Migrate(Migrate::History(args)) => history::run(context, &args).await,
-        Command::Migrate(Migrate::Baseline { version }) => baseline::run(context, &version).await,
+        Command::Migrate(Migrate::Baseline { at }) => baseline::run(context, &at).await,
         Command::Migrate(Migrate::Repair) => repair::run(context).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,

@@ -8,14 +8,12 @@
 
 use std::time::{Duration, Instant};
 
-use squawk_syntax::SyntaxKind;
-
 use super::unit::{Answer, Unit};
 use crate::error::Failure;
 use crate::ident::literal;
-use crate::postgres::message::Message;
+use crate::postgres::message::{Kind, Message};
 use crate::postgres::{Connection, Refusal};
-use crate::sql::{Role, Statement};
+use crate::sql::{IndexWork, Statement};
 
 /// How long a runner waits before it asks again whether it is its turn.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -102,20 +100,19 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
 /// Makes sure that the schema is at FROM, and notes that the unit begins. Says whether it had begun
 /// before.
 async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Refusal> {
-    let history = format!("{}.migration_history", unit.run.platform.quoted());
-    let (schema, name) = (literal(unit.schema.as_str()), literal(&unit.migration.file));
-    let sql = format!(
-        "BEGIN; {advance}; ROLLBACK; \
-         SELECT 1 FROM {history} WHERE schema_name = {schema} AND name = {name} AND kind = 'begun' LIMIT 1; \
-         INSERT INTO {history} (run_id, schema_name, from_version, to_version, name, tool_version, kind) \
-         VALUES ('{run}', {schema}, '{from}', '{to}', {name}, '{tool}', 'begun')",
-        advance = unit.advance(),
-        run = unit.run.id,
-        from = unit.migration.from(),
-        to = unit.migration.to(),
-        tool = env!("CARGO_PKG_VERSION"),
-    );
-    let sets = connection.sets(&sql).await?;
+    let mut message = Message::default();
+    message.push("BEGIN");
+    message.push(&unit.advance());
+    message.push("ROLLBACK");
+    message.push(&format!(
+        "SELECT 1 FROM {}.migration_history WHERE schema_name = {} AND name = {} AND kind = '{}' LIMIT 1",
+        unit.run.platform.quoted(),
+        literal(unit.schema.as_str()),
+        literal(&unit.migration.file),
+        Kind::Begun.as_str(),
+    ));
+    message.history(unit.run, &unit.history_row(Kind::Begun));
+    let sets = connection.sets(message.sql()).await?;
     Ok(sets.get(3).is_some_and(|rows| !rows.is_empty()))
 }
 
@@ -134,6 +131,7 @@ async fn leftover(
     statement: &Statement,
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
+<<<<<<< HEAD
     let index = statement.names.iter().find(|name| match statement.kind {
         SyntaxKind::CREATE_INDEX => name.kind == SyntaxKind::INDEX && name.role == Role::Made,
         SyntaxKind::DROP_INDEX => name.kind == SyntaxKind::INDEX_REF,
@@ -151,19 +149,33 @@ async fn leftover(
         "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_index i \
          JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = {} AND c.relname = {}",
+=======
+    let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
+    let sql = format!(
+        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+>>>>>>> main
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
     let sets = connection.sets(&sql).await?;
+<<<<<<< HEAD
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
     Ok(match statement.kind {
         SyntaxKind::CREATE_INDEX if is("ours") && is("valid") => Leftover::Done,
         SyntaxKind::DROP_INDEX if row.is_none() => Leftover::Done,
         SyntaxKind::CREATE_INDEX if is("ours") => {
+=======
+    let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
+    Ok(match (work, valid) {
+        (IndexWork::Makes, Some(true)) | (IndexWork::Drops, None) => Leftover::Done,
+        (IndexWork::Makes, Some(false)) => {
+>>>>>>> main
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
-        _ => Leftover::None,
+        (IndexWork::Makes, None) | (IndexWork::Drops, Some(_)) => Leftover::None,
     })
 }

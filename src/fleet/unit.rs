@@ -84,20 +84,22 @@ impl Unit<'_> {
         }
         // A step that has nothing for tenants only moves a tenant's row.
         if self.part != Part::Tenant || self.migration.has(Scope::Tenant) {
-            message.history(
-                self.run,
-                &HistoryRow {
-                    schema: self.schema,
-                    from: self.migration.from(),
-                    to: self.migration.to(),
-                    name: &self.migration.file,
-                    checksum: Some(&self.migration.checksum),
-                    kind: Kind::Migrate,
-                    allowed: self.allowed,
-                },
-            );
+            message.history(self.run, &self.history_row(Kind::Migrate));
         }
         message.push("COMMIT");
+    }
+
+    /// The unit's row of the history.
+    pub(super) fn history_row(&self, kind: Kind) -> HistoryRow<'_> {
+        HistoryRow {
+            schema: self.schema,
+            from: self.migration.from(),
+            to: self.migration.to(),
+            name: &self.migration.file,
+            checksum: Some(&self.migration.checksum),
+            kind,
+            allowed: self.allowed,
+        }
     }
 
     /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.

@@ -64,6 +64,8 @@ pub enum Kind {
     Baseline,
     /// An edited or missing file was accepted.
     Repair,
+    /// A unit that runs outside a transaction was begun.
+    Begun,
 }
 
 impl Kind {
@@ -74,6 +76,7 @@ impl Kind {
             Self::Template => "template",
             Self::Baseline => "baseline",
             Self::Repair => "repair",
+            Self::Begun => "begun",
         }
     }
 }

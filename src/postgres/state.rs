@@ -7,6 +7,7 @@ use super::{Connection, Row, books};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
+use crate::outcome::Tenant;
 use crate::settings::Settings;
 
 /// Which of the tables that matter are there.
@@ -48,27 +49,6 @@ impl State {
     pub fn total_tenants(&self) -> usize {
         self.tenants.values().sum::<usize>() + self.unknown
     }
-}
-
-/// A tenant, as the registry and its version row know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantRow {
-    /// The registry's id, as text.
-    pub id: Option<String>,
-    /// The registry's slug; the schema's name where the registry has no row.
-    pub slug: String,
-    /// The display name.
-    pub name: Option<String>,
-    /// The schema.
-    pub schema: SchemaName,
-    /// Its version, `None` where it has no version row.
-    pub version: Option<Version>,
-    /// The template that it was made from.
-    pub template: Option<String>,
-    /// `active`, …, or `unknown` where it has no version row.
-    pub status: String,
-    /// When it was made, as the server writes it.
-    pub created_at: Option<String>,
 }
 
 const DOING: &str = "reading the state of the database";
@@ -221,7 +201,7 @@ pub async fn tenants(
     settings: &Settings,
     presence: Presence,
     only: &[Slug],
-) -> Result<Vec<TenantRow>, Failure> {
+) -> Result<Vec<Tenant>, Failure> {
     let platform = settings.platform_schema().quoted();
     let columns = &settings.tenants.columns;
     let registry_rows = format!(
@@ -256,9 +236,9 @@ pub async fn tenants(
     sets.iter().flatten().map(tenant).collect()
 }
 
-fn tenant(row: &Row) -> Result<TenantRow, Failure> {
+fn tenant(row: &Row) -> Result<Tenant, Failure> {
     let schema = row.text("schema")?;
-    Ok(TenantRow {
+    Ok(Tenant {
         id: row.optional_text("id")?,
         slug: row.text("slug")?,
         name: row.optional_text("name")?,

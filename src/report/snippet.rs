@@ -77,7 +77,15 @@ impl Diagnostic<'_> {
             Paint::Coloured => Renderer::styled(),
             Paint::Plain => Renderer::plain(),
         };
-        renderer.render(&[group])
+        let groups = [group];
+        let text = renderer.render(&groups);
+        if self.place.is_some() {
+            return text;
+        }
+        // A message without a place has no lines to stand beside: the gutter leads nowhere.
+        let plain = Renderer::plain().render(&groups);
+        let lines = text.lines().zip(plain.lines()).filter(|(_, plain)| plain.trim() != "|");
+        lines.map(|(line, _)| line).collect::<Vec<_>>().join("\n")
     }
 }
 

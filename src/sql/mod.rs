@@ -7,6 +7,7 @@ mod names;
 mod placeholder;
 mod scope;
 mod script;
+mod syntax;
 mod transaction;
 
 use std::ops::Range;
@@ -15,7 +16,7 @@ pub use error::SqlError;
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Known, Scope, ScopeClue};
-pub use script::{Comment, Script, Statement};
+pub use script::{Comment, IndexWork, Script, Statement};
 pub use transaction::{Body, Bookkeeping};
 
 /// Some bytes of the `file`-th file of a unit.

@@ -40,6 +40,15 @@ pub struct Statement {
     pub concurrently: Option<Range<usize>>,
 }
 
+/// What a statement does with an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexWork {
+    /// It makes it.
+    Makes,
+    /// It drops it.
+    Drops,
+}
+
 /// One comment, without its marks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
@@ -68,17 +77,8 @@ impl Script {
         if let Some(range) = meta_command(&source.text, &root) {
             return Err(SqlError::PsqlMetaCommand { place: Place::at(&source, range) });
         }
-        if let Some(error) = errors.first() {
-            let start = usize::from(error.range().start());
-            // The parser points just behind the last token before the trouble; people look at the next one.
-            let start =
-                if error.range().is_empty() { next_token(&root, start).unwrap_or(start) } else { start };
-            let end = usize::from(error.range().end()).max(start);
-            let message = error.message().replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA);
-            return Err(SqlError::Syntax {
-                message: lower_first(&message),
-                place: Place::at(&source, start..end),
-            });
+        if let Some((message, range)) = super::syntax::complaint(&root, &errors) {
+            return Err(SqlError::Syntax { message, place: Place::at(&source, range) });
         }
         let statements = tree
             .tree()
@@ -129,7 +129,26 @@ impl Statement {
 
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
-        script.tree.syntax_node().children().find(|node| span(node) == self.range && node.kind() == self.kind)
+        let root = script.tree.syntax_node();
+        let start = u32::try_from(self.range.start).ok()?;
+        // Down to the first token and up again: the tree finds an offset without a walk over all of it.
+        let token = root.token_at_offset(start.into()).right_biased()?;
+        token.parent_ancestors().find(|node| node.parent().is_some_and(|parent| parent == root))
+    }
+
+    /// Whether it only begins or ends a transaction.
+    pub fn only_wraps(&self) -> bool {
+        matches!(self.kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION)
+    }
+
+    /// The index that it makes or drops by name, if it does.
+    pub fn index(&self) -> Option<(IndexWork, &Name)> {
+        let (work, kind) = match self.kind {
+            SyntaxKind::CREATE_INDEX => (IndexWork::Makes, SyntaxKind::INDEX),
+            SyntaxKind::DROP_INDEX => (IndexWork::Drops, SyntaxKind::INDEX_REF),
+            _ => return None,
+        };
+        self.names.iter().find(|name| name.kind == kind).map(|name| (work, name))
     }
 
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
@@ -180,19 +199,6 @@ fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
     None
 }
 
-fn next_token(root: &SyntaxNode, offset: usize) -> Option<usize> {
-    root.descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia())
-        .map(|token| usize::from(token.text_range().start()))
-        .find(|&start| start >= offset)
-}
-
-fn lower_first(message: &str) -> String {
-    let mut letters = message.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -221,7 +227,7 @@ mod tests {
         assert!(matches!(parse("SELECT 1;\n  \\i x.sql\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("COPY t FROM stdin;\n1\n\\.\n"), Err(SqlError::CopyFromStdin { .. })));
         assert!(parse("SELECT '\n\\d';").is_ok());
-        assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:1");
+        assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:7");
         assert!(matches!(parse("ALTER TABLE a DROP b ALTER TABLE c DROP d"), Err(SqlError::Syntax { .. })));
     }
 

@@ -9,9 +9,9 @@ use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::fleet::Stop;
 use crate::ident::{SchemaName, Slug, literal};
-use crate::outcome::{Created, CreatedTenant, Ending, FailedTenant};
+use crate::outcome::{Created, CreatedTenant, Ending, FailedTenant, Tenant};
 use crate::postgres::message::{HistoryRow, Kind, Message, Run};
-use crate::postgres::state::{self, State, TenantRow};
+use crate::postgres::state::{self, State};
 use crate::postgres::{Connection, Refusal, books, history, refusal};
 use crate::project::Project;
 use crate::settings::Migrate;
@@ -163,7 +163,7 @@ impl Maker<'_> {
             .hint("run the command again when `tenure status` is quiet"))
     }
 
-    async fn existing(&mut self, slug: &Slug) -> Result<Option<TenantRow>, Failure> {
+    async fn existing(&mut self, slug: &Slug) -> Result<Option<Tenant>, Failure> {
         let presence = self.state.presence;
         let rows =
             state::tenants(self.connection, &self.project.settings, presence, std::slice::from_ref(slug))
@@ -171,7 +171,7 @@ impl Maker<'_> {
         Ok(rows.into_iter().next())
     }
 
-    fn judge_existing(&self, slug: &Slug, row: TenantRow) -> Result<Made, Failure> {
+    fn judge_existing(&self, slug: &Slug, row: Tenant) -> Result<Made, Failure> {
         if row.version.is_none() {
             return Err(Failure::new(
                 Code::TenantExists,

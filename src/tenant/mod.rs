@@ -12,15 +12,13 @@ use crate::fleet::unknown_tenant;
 use crate::ident::Slug;
 use crate::outcome::{Tenant, TenantList};
 use crate::postgres::history::HistoryEntry;
-use crate::postgres::state::{self, TenantRow};
-use crate::postgres::{Connection, history};
+use crate::postgres::{Connection, history, state};
 use crate::settings::Settings;
 
 /// All tenants, in order of their schemas.
 pub async fn list(connection: &mut Connection, settings: &Settings) -> Result<TenantList, Failure> {
     let presence = state::presence(connection, settings).await?;
-    let rows = state::tenants(connection, settings, presence, &[]).await?;
-    Ok(TenantList { tenants: rows.into_iter().map(Tenant::from).collect() })
+    Ok(TenantList { tenants: state::tenants(connection, settings, presence, &[]).await? })
 }
 
 /// One tenant, with its history.
@@ -31,18 +29,11 @@ pub async fn show(
 ) -> Result<(Tenant, Vec<HistoryEntry>), Failure> {
     let presence = state::presence(connection, settings).await?;
     let rows = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
-    let row = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?;
+    let tenant = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?;
     let entries = if presence.own_tables {
-        history::read(connection, &settings.platform_schema(), &row.schema).await?
+        history::read(connection, &settings.platform_schema(), &tenant.schema).await?
     } else {
         Vec::new()
     };
-    Ok((row.into(), entries))
-}
-
-impl From<TenantRow> for Tenant {
-    fn from(row: TenantRow) -> Self {
-        let TenantRow { id, slug, name, schema, version, template, status, created_at } = row;
-        Self { id, slug, name, schema, version, template, status, created_at }
-    }
+    Ok((tenant, entries))
 }

@@ -1,6 +1,8 @@
 //! What a rule is, and the ONE list of them: judging, the policy, `-- Allow:` lines, help and the
 //! documentation all walk [`RULES`]. A rule is added by a row there and nowhere else.
 
+use std::fmt;
+
 use squawk_syntax::SyntaxKind;
 
 use super::finding::{Level, RuleId};
@@ -43,6 +45,18 @@ pub enum Breaks {
     Others,
     /// The verification itself: the text does not say what would happen.
     Verification,
+}
+
+impl fmt::Display for Breaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Release => "the release still running",
+            Self::Data => "data",
+            Self::Traffic => "traffic: locks and rewrites",
+            Self::Others => "what lies outside the schemas",
+            Self::Verification => "verification itself",
+        })
+    }
 }
 
 /// Whether a statement on objects that the same file made, and that nobody can be using yet, is judged.

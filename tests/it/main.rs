@@ -9,6 +9,8 @@
 
 mod alone;
 mod concurrency;
+mod demo;
+mod docs;
 mod failures;
 mod migrate_up;
 mod pooler;

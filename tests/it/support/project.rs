@@ -104,6 +104,11 @@ impl Project {
 }
 
 impl Output {
+    /// Insists on success, and looks no further.
+    pub fn passes(self) {
+        assert_eq!(self.code, 0, "{self}");
+    }
+
     /// Insists on success.
     pub fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self}");

@@ -1,0 +1,57 @@
+//! The parser's complaint as people read it: where the trouble is, in their words, not in the parser's
+//! names of tokens.
+
+use std::ops::Range;
+
+use squawk_syntax::SyntaxNode;
+use squawk_syntax::syntax_error::SyntaxError;
+
+use super::placeholder;
+
+/// What is wrong, and the bytes that it is about.
+pub(super) fn complaint(root: &SyntaxNode, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
+    let begins_nothing = |error: &SyntaxError| error.message().starts_with("expected command");
+    let (first, second) = (errors.first()?, errors.get(1));
+    if begins_nothing(first) {
+        // `ALTER TABEL`: the word that is wrong is the one after a word that is right.
+        let error = second
+            .filter(|second| first.message().ends_with("_KW") && begins_nothing(second))
+            .unwrap_or(first);
+        return Some(("no statement of SQL begins like this".to_owned(), at(root, error)));
+    }
+    Some((in_words(first.message()), at(root, first)))
+}
+
+/// The parser points just behind the last token before the trouble; people look at the next one.
+fn at(root: &SyntaxNode, error: &SyntaxError) -> Range<usize> {
+    let range: Range<usize> = error.range().into();
+    if !range.is_empty() {
+        return range;
+    }
+    let mut tokens = root
+        .descendants_with_tokens()
+        .filter_map(squawk_syntax::SyntaxElement::into_token)
+        .filter(|token| !token.kind().is_trivia());
+    tokens
+        .find(|token| usize::from(token.text_range().start()) >= range.start)
+        .map_or(range, |token| token.text_range().into())
+}
+
+fn in_words(message: &str) -> String {
+    let word = |word: &str| match word.trim_end_matches(',') {
+        "L_PAREN" => "`(`".to_owned(),
+        "R_PAREN" => "`)`".to_owned(),
+        "SEMICOLON" => "`;`".to_owned(),
+        "COMMA" => "`,`".to_owned(),
+        "EQ" => "`=`".to_owned(),
+        "IDENT" => "a name".to_owned(),
+        "ERROR" => "something that is no SQL".to_owned(),
+        "EOF" => "the end of the file".to_owned(),
+        token if token.ends_with("_KW") => format!("`{}`", token.trim_end_matches("_KW")),
+        _ => word.replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA),
+    };
+    let words: Vec<String> = message.split(' ').map(word).collect();
+    let text = words.join(" ");
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}

@@ -1,0 +1,94 @@
+//! The documents are true: every command that README.md shows is run, in order, in one project, and
+//! prints what it shows; the list of rules is the program's.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use crate::support::Project;
+
+fn document(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// A fenced block: what stands behind the three backticks, and its lines.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let fence = Regex::new(r"(?ms)^```([^\n]*)\n(.*?)^```$").unwrap();
+    fence.captures_iter(text).map(|found| (found[1].to_owned(), found[2].to_owned())).collect()
+}
+
+/// What differs from run to run.
+fn without_chance(text: &str) -> String {
+    let text = Regex::new(r"\d+ ms").unwrap().replace_all(text, "N ms").into_owned();
+    Regex::new(r"id [0-9a-f-]{36}").unwrap().replace_all(&text, "id UUID").into_owned()
+}
+
+#[test]
+fn the_tour_in_the_readme_is_true() {
+    let project = Project::empty();
+    let text = std::fs::read_to_string(document("README.md")).unwrap();
+    let mut commands = 0;
+    for (kind, lines) in blocks(&text) {
+        if let Some(path) = kind.strip_prefix("sql file=") {
+            project.file(path, &lines);
+        } else if let Some(rest) = kind.strip_prefix("console") {
+            let expected = rest.trim().strip_prefix("exit=").map_or(0, |code| code.parse().unwrap());
+            let mut seen = String::new();
+            for command in lines.lines().filter_map(|line| line.strip_prefix("$ ")) {
+                let words = shlex::split(command).unwrap();
+                assert_eq!(words[0], "tenure", "{command}");
+                let output = project.run_words(&words[1..]);
+                assert_eq!(output.code, expected, "{command}: {output}");
+                let _ = write!(seen, "$ {command}\n{}", output.stdout);
+                commands += 1;
+            }
+            similar_asserts(&without_chance(&lines), &without_chance(&seen));
+        }
+    }
+    assert!(commands > 6, "the tour has only {commands} commands");
+}
+
+fn similar_asserts(shown: &str, seen: &str) {
+    assert!(shown == seen, "the README shows:\n{shown}\nthe program prints:\n{seen}");
+}
+
+#[test]
+fn docs_rules_md_is_the_list_of_rules() {
+    let mut text = String::from(
+        "# Rules\n\nMade from the list in `src/verify/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+         A rule looks at one statement. `deny` refuses the migration, `warn` tells. `[verify.levels]` in `tenure.toml`\n\
+         changes a rule's level, an `-- Allow: RULE [object] because …` line in the file accepts one finding. What the\n\
+         same file made is spared.\n",
+    );
+    for rule in tenure::verify::RULES {
+        let _ = write!(
+            text,
+            "\n## {}\n\n**{}**; endangers {}. The statement {}.\n\nInstead: {}.\n",
+            rule.id, rule.level, rule.breaks, rule.why, rule.instead,
+        );
+        for (word, example) in [("Refused", rule.bad), ("Passes", rule.good)] {
+            if !example.is_empty() {
+                let _ = write!(text, "\n{word}:\n\n```sql\n{}\n```\n", example.trim());
+            }
+        }
+    }
+    let path = document("docs/rules.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/rules.md is not what the rules say: BLESS=1 cargo test --test it docs");
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
+    for name in ["README.md", "ARCHITECTURE.md", "docs/migrations.md", "docs/operations.md"] {
+        let path = document(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        for found in link.captures_iter(&text) {
+            assert!(path.parent().unwrap().join(&found[1]).exists(), "{name}: {}", &found[1]);
+        }
+    }
+}
