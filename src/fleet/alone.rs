@@ -131,13 +131,7 @@ async fn leftover(
     statement: &Statement,
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
-<<<<<<< HEAD
-    let index = statement.names.iter().find(|name| match statement.kind {
-        SyntaxKind::CREATE_INDEX => name.kind == SyntaxKind::INDEX && name.role == Role::Made,
-        SyntaxKind::DROP_INDEX => name.kind == SyntaxKind::INDEX_REF,
-        _ => false,
-    });
-    let Some(index) = index else { return Ok(Leftover::None) };
+    let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
     // An index that is older than the first attempt was made by others: the server's answer stands.
     let ours = format!(
         "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
@@ -146,36 +140,22 @@ async fn leftover(
         literal(&unit.migration.file),
     );
     let sql = format!(
-        "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_index i \
-         JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname = {} AND c.relname = {}",
-=======
-    let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
-    let sql = format!(
-        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index i \
+        "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
->>>>>>> main
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
     let sets = connection.sets(&sql).await?;
-<<<<<<< HEAD
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
-    Ok(match statement.kind {
-        SyntaxKind::CREATE_INDEX if is("ours") && is("valid") => Leftover::Done,
-        SyntaxKind::DROP_INDEX if row.is_none() => Leftover::Done,
-        SyntaxKind::CREATE_INDEX if is("ours") => {
-=======
-    let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
-    Ok(match (work, valid) {
-        (IndexWork::Makes, Some(true)) | (IndexWork::Drops, None) => Leftover::Done,
-        (IndexWork::Makes, Some(false)) => {
->>>>>>> main
+    Ok(match work {
+        IndexWork::Makes if is("ours") && is("valid") => Leftover::Done,
+        IndexWork::Drops if row.is_none() => Leftover::Done,
+        IndexWork::Makes if is("ours") => {
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
-        (IndexWork::Makes, None) | (IndexWork::Drops, Some(_)) => Leftover::None,
+        IndexWork::Makes | IndexWork::Drops => Leftover::None,
     })
 }

@@ -58,15 +58,12 @@ fn a_list_is_made_and_what_is_wrong_in_it_is_told_by_itself() {
 
     ----- stderr -----
     error[tenant-exists]: the tenant acme is there already
-     |
      = help: choose another slug, or accept it with --if-not-exists
 
     error[slug-invalid]: "Bad-Slug" is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _
-     |
      = help: for example: acme_corp; give the full name with --name
 
     error[tenant-exists]: the tenant there is there already
-     |
      = help: choose another slug, or accept it with --if-not-exists
 
     created acme  org_acme  at 1.0.4  id UUID
@@ -154,7 +151,6 @@ fn where_the_platform_is_not_there_yet_no_tenant_is_made() {
 
     ----- stderr -----
     error[not-migrated]: the platform schema datalinx_platform is at 0.0.0 and has no organizations
-     |
      = help: run `tenure migrate up` first
     ");
     assert_eq!(
@@ -230,7 +226,6 @@ fn a_row_of_the_registry_without_a_version_is_shown_and_never_migrated() {
 
     ----- stderr -----
     error[tenant-exists]: other is in the registry, but its version is unknown
-     |
      = help: it was made by other means: it has to be adopted, not created
     ");
     let (code, refused) = project.json("migrate up --tenant other");
