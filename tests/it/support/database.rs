@@ -91,7 +91,8 @@ impl Database {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // Newer pg_dump protects its scripts with a random word.
         let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().filter(|line| !line.contains("restrict ")).map(|line| format!("{line}\n")).collect()
+        let lines: Vec<_> = text.lines().filter(|line| !line.contains("restrict ")).collect();
+        lines.join("\n")
     }
 }
 
