@@ -3,17 +3,67 @@
 //! for it. The unit is noted as begun first; an attempt after a failed one removes the invalid index
 //! that was left (manual, chapter on CREATE INDEX, "Building Indexes Concurrently") and passes over what
 //! is there already. The version row moves last.
+//!
+//! No transaction holds the version row meanwhile, so runners take turns by a lock of their own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::unit::{Answer, Unit};
+use crate::error::Failure;
 use crate::ident::literal;
 use crate::postgres::message::{Kind, Message};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
-/// Runs the unit.
+/// How long a runner waits before it asks again whether it is its turn.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Runs the unit, when no other runner is at one of the same schema.
 pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
+    let turn = match Turn::take(unit, connection).await {
+        Ok(turn) => turn,
+        Err(failure) => return Answer::Failed(failure),
+    };
+    let answer = run(unit, connection).await;
+    turn.end().await;
+    answer
+}
+
+/// The right to run such units of one schema. It is an advisory lock of a transaction on a connection
+/// of its own: behind a pooler the lock of a session would stay with a connection that others get. It
+/// is asked for again and again, since who waits for a lock holds a snapshot, and `CREATE INDEX
+/// CONCURRENTLY` waits for every snapshot. The idle transaction holds none.
+struct Turn(Connection);
+
+impl Turn {
+    async fn take(unit: &Unit<'_>, connection: &Connection) -> Result<Self, Failure> {
+        let mut own = connection.another().await?;
+        let doing = "waiting for another runner";
+        let sql = format!(
+            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; \
+             SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
+            literal(unit.schema.as_str()),
+        );
+        loop {
+            let sets = own.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+            if let Some(row) = sets.last().and_then(|rows| rows.first())
+                && row.truth("taken")?
+            {
+                return Ok(Self(own));
+            }
+            own.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn end(mut self) {
+        // A connection that broke has given the lock back.
+        let _given_back = self.0.run("ROLLBACK").await;
+        self.0.close().await;
+    }
+}
+
+async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     let began = Instant::now();
     let tried_before = match begin(unit, connection).await {
         Ok(tried_before) => tried_before,
@@ -82,21 +132,30 @@ async fn leftover(
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
+    // An index that is older than the first attempt was made by others: the server's answer stands.
+    let ours = format!(
+        "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
+         AND h.kind = 'begun' ORDER BY h.id LIMIT 1)",
+        unit.run.platform.quoted(),
+        literal(&unit.migration.file),
+    );
     let sql = format!(
-        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index i \
+        "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
     let sets = connection.sets(&sql).await?;
-    let valid = sets.first().and_then(|rows| rows.first()).and_then(|row| row.truth("valid").ok());
-    Ok(match (work, valid) {
-        (IndexWork::Makes, Some(true)) | (IndexWork::Drops, None) => Leftover::Done,
-        (IndexWork::Makes, Some(false)) => {
+    let row = sets.first().and_then(|rows| rows.first());
+    let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
+    Ok(match work {
+        IndexWork::Makes if is("ours") && is("valid") => Leftover::Done,
+        IndexWork::Drops if row.is_none() => Leftover::Done,
+        IndexWork::Makes if is("ours") => {
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
-        (IndexWork::Makes, None) | (IndexWork::Drops, Some(_)) => Leftover::None,
+        IndexWork::Makes | IndexWork::Drops => Leftover::None,
     })
 }

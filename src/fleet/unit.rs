@@ -177,9 +177,12 @@ impl Unit<'_> {
         failure.place = message.place(refusal);
         failure.schema = Some(self.schema.as_str().to_owned());
         if failure.hint.is_none() {
-            failure.hint = Some(
-                "the unit was rolled back; mend the file or the data and run the command again".to_owned(),
-            );
+            let before = if self.migration.transactional {
+                "the unit was rolled back"
+            } else {
+                "the statements before it stand"
+            };
+            failure.hint = Some(format!("{before}; mend the file or the data and run the command again"));
         }
         failure
     }

@@ -54,6 +54,7 @@ impl Row {
 #[derive(Debug)]
 pub struct Connection {
     connection: PgConnection,
+    url: DatabaseUrl,
 }
 
 impl Connection {
@@ -67,7 +68,7 @@ impl Connection {
             )
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-            Ok(Ok(connection)) => Ok(Self { connection }),
+            Ok(Ok(connection)) => Ok(Self { connection, url: url.clone() }),
             Ok(Err(sqlx::Error::Database(error))) => {
                 let mut failure = unreachable(error.message().to_owned());
                 failure.sqlstate = error.code().map(Cow::into_owned);
@@ -79,6 +80,11 @@ impl Connection {
             Err(_) => Err(unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
                 .hint("check host, port and firewall")),
         }
+    }
+
+    /// Opens another one to the same database.
+    pub async fn another(&self) -> Result<Self, Failure> {
+        Self::open(&self.url).await
     }
 
     /// Sends one message and waits until the server has done all of it. After a refusal the session is

@@ -180,7 +180,8 @@ impl Message {
     }
 
     /// The place in a user's file that `refusal` is about: where the server points, or else the
-    /// statement that it had come to. `None` where that is Tenure's own statement.
+    /// statement that it had come to; the file, where only the COMMIT behind it failed, as it does for a
+    /// deferred constraint. `None` where that is Tenure's own statement.
     pub fn place(&self, refusal: &Refusal) -> Option<Place> {
         let texts: Vec<&str> = self.sources.iter().map(|source| source.text.as_str()).collect();
         let pointed = refusal.position().and_then(|position| self.rendered.origin(position, &texts));
@@ -188,8 +189,13 @@ impl Message {
             let source = &self.sources[file];
             return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
         }
-        let (file, range) = self.statements.get(refusal.completed)?.clone()?;
-        Some(Place::at(&self.sources[file], range))
+        match (self.statements.get(refusal.completed)?, self.sources.as_slice()) {
+            (Some((file, range)), sources) => Some(Place::at(&sources[*file], range.clone())),
+            (None, [source]) if refusal.completed + 1 == self.statements.len() => {
+                Some(Place::File(source.file.clone()))
+            }
+            (None, _) => None,
+        }
     }
 }
 

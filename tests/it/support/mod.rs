@@ -2,7 +2,11 @@
 //! test, and the program run as people run it.
 
 mod database;
+mod fleet;
+mod pooler;
 mod project;
 
 pub use database::Database;
+pub use fleet::{Running, Session, csv, wait_until};
+pub use pooler::{POOL, Pooler};
 pub use project::{Output, Project};

@@ -1,0 +1,263 @@
+//! A unit that fails: what is undone, who is not begun, what people are told, and that running the
+//! command again does the rest.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::support::{Project, Session};
+
+/// A tenant step that a workspace without a name breaks, after it has already changed the schema.
+const DIVIDES: &str = "ALTER TABLE {org_schema}.workspaces ADD COLUMN share int;\n\
+                       CREATE TABLE {org_schema}.made (id int);\n\
+                       UPDATE {org_schema}.workspaces SET share = 100 / length(name) WHERE share IS NULL;";
+
+/// Three tenants, and a step that fails on `broken`.
+fn with_a_row_that_breaks(broken: &str) -> Project {
+    let project = Project::with_tenants(&["a", "b", "c"]);
+    project.migration("1.0.4", "1.0.5", "shares", DIVIDES);
+    project.db.run(&format!("INSERT INTO org_{broken}.workspaces (name) VALUES ('fine'), ('')"));
+    project
+}
+
+#[test]
+fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
+    let project = with_a_row_that_breaks("b");
+    let before = project.db.dump_of("org_b");
+    assert_snapshot!(project.run("migrate up"), @"
+    exit code: 4
+    ----- stdout -----
+
+    ----- stderr -----
+    error[unit-failed]: v1.0.4_to_v1.0.5_shares.sql on org_b: division by zero
+     --> migrations/v1.0.4_to_v1.0.5_shares.sql:5:1
+      |
+    5 | UPDATE {org_schema}.workspaces SET share = 100 / length(name) WHERE share IS NULL;
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: SQLSTATE 22012
+      = help: the unit was rolled back; mend the file or the data and run the command again
+
+    partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    `tenure migrate up` does just what is left
+    ");
+    assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
+    assert_eq!(project.db.dump_of("org_b"), before);
+    let told = "SELECT count(*)::text FROM datalinx_platform.migration_history WHERE schema_name = 'org_b' AND to_version = '1.0.5'";
+    assert_eq!(project.db.value(told), "0");
+    let run = "SELECT outcome || ' ' || (counts->'tenants')::text FROM datalinx_platform.run ORDER BY started_at DESC LIMIT 1";
+    assert_snapshot!(project.db.value(run), @r#"partial {"total": 3, "failed": 1, "migrated": 1, "unchanged": 1}"#);
+    assert_snapshot!(project.run("status --tenants"), @"
+    exit code: 0
+    ----- stdout -----
+    platform  datalinx_platform  1.0.4  1 migration behind 1.0.5
+              pending: v1.0.4_to_v1.0.5_shares.sql
+    tenants   3, 1 current, 2 behind
+              2 at 1.0.4
+              1 at 1.0.5
+
+    slug  schema  version  status
+    a     org_a   1.0.5    active
+    b     org_b   1.0.4    active
+    c     org_c   1.0.4    active
+
+    ----- stderr -----
+    ");
+
+    project.db.run("UPDATE org_b.workspaces SET name = 'mended' WHERE name = ''");
+    let (code, result) = project.json("migrate up");
+    assert_eq!((code, &result["tenants"]["migrated"], &result["units"]), (0, &2.into(), &2.into()));
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5, c 1.0.5");
+    assert_eq!(project.repeated_units(), [""; 0]);
+}
+
+#[test]
+fn when_the_first_tenant_fails_nothing_of_the_fleet_has_moved() {
+    let project = with_a_row_that_breaks("a");
+    let before = project.db.dump_of("org_*");
+    let (code, result) = project.json("migrate up");
+    assert_eq!((code, &result["outcome"]), (1, &"failed".into()));
+    assert_eq!(result["tenants"].to_string(), r#"{"total":3,"migrated":0,"unchanged":2,"failed":1}"#);
+    assert_eq!(project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4, c 1.0.4");
+    assert_eq!(project.db.dump_of("org_*"), before);
+}
+
+#[test]
+fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "both",
+        "CREATE TABLE datalinx_platform.made (id int);\n\
+         INSERT INTO datalinx_platform.made VALUES (1/0);\n\
+         ALTER TABLE {org_schema}.workspaces ADD COLUMN more int;",
+    );
+    let before = project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]);
+    assert_snapshot!(project.run("migrate up"), @"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    error[unit-failed]: v1.0.4_to_v1.0.5_both.sql on datalinx_platform: division by zero
+     --> migrations/v1.0.4_to_v1.0.5_both.sql:4:1
+      |
+    4 | INSERT INTO datalinx_platform.made VALUES (1/0);
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: SQLSTATE 22012
+      = help: the unit was rolled back; mend the file or the data and run the command again
+
+    failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
+    `tenure migrate up` does just what is left
+    ");
+    assert_eq!(project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]), before);
+}
+
+#[test]
+fn a_later_step_waits_for_the_tenant_that_failed() {
+    let project = with_a_row_that_breaks("c");
+    project.migration("1.0.5", "1.0.6", "plans", "CREATE TABLE datalinx_platform.plans (id int);");
+    assert_eq!(project.run("migrate up").code, 4);
+    assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.5, c 1.0.4");
+    assert_eq!(
+        project.db.value("SELECT coalesce(to_regclass('datalinx_platform.plans')::text, 'none')"),
+        "none"
+    );
+}
+
+/// What a failing tenant step is told as: `line:column sqlstate message`.
+fn told(project: &Project, sql: &str) -> String {
+    told_with(project, "", sql)
+}
+
+fn told_with(project: &Project, flags: &str, sql: &str) -> String {
+    project.migration("1.0.4", "1.0.5", "fails", sql);
+    let (code, result) = project.json(&format!("migrate up {flags}"));
+    let failure = &result["failures"][0];
+    let unit = "v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: ";
+    let message = failure["message"].as_str().unwrap_or_else(|| panic!("{result}"));
+    let message = message.strip_prefix(unit).unwrap_or_else(|| panic!("{message}"));
+    assert_eq!((code, failure["schema"].as_str()), (1, Some("org_a_tenant_with_a_long_name")));
+    assert_eq!(project.versions(), "platform 1.0.4, a_tenant_with_a_long_name 1.0.4");
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    format!("{}:{} {} {message}", failure["line"], failure["column"], shown(&failure["sqlstate"]))
+}
+
+#[test]
+fn the_place_is_where_the_server_points_or_else_the_statement() {
+    let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
+    project.db.run(
+        "CREATE FUNCTION public.fails() RETURNS int LANGUAGE plpgsql AS
+         $$BEGIN PERFORM nope FROM pg_class; RETURN 1; END$$;",
+    );
+    let before = project.db.dump_of("org_a_tenant_with_a_long_name");
+    let told = |sql: &str| told(&project, sql);
+    // Lines 1 and 2 are the header.
+    assert_snapshot!(told("SELECT id,\n       nope FROM {org_schema}.workspaces;"), @r#"4:8 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("SELECT id FROM {org_schema}.workspaces;\n  ALTER TABLE {org_schema}.nope ADD COLUMN c int;"), @r#"4:3 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
+    assert_snapshot!(told("-- Scope: tenant\n-- Allow: opaque-code because a test\nSELECT 1;\nDO $$ BEGIN\nPERFORM nope FROM workspaces; END $$;"), @r#"6:1 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x');\nINSERT INTO {org_schema}.workspaces (name)\nVALUES (public.fails());"), @r#"4:1 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('ä🦀世界'); SELECT '🦀', nope FROM workspaces;"), @r#"3:73 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("SELECT '{org_schema}', '{org_schema}', w.id FROM {org_schema}.workspaces w WHERE nope = 1;"), @r#"3:82 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("SELECT id FROM {org_schema}.nope;"), @r#"3:16 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (id, name)\nSELECT '1513a5d5-b8d8-4bd2-8a1e-d2ff3ab1b1b4', 'x' FROM generate_series(1, 2);"), @r#"3:1 23505 duplicate key value violates unique constraint "workspaces_pkey" (Key (id)=(1513a5d5-b8d8-4bd2-8a1e-d2ff3ab1b1b4) already exists.)"#);
+    // Rows and notices before it do not make the count of statements wrong.
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x'), ('y') RETURNING id;\nCREATE TABLE IF NOT EXISTS {org_schema}.workspaces (id int);\nALTER TABLE {org_schema}.nope ADD COLUMN c int;"), @r#"5:1 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
+    assert_eq!(project.db.dump_of("org_a_tenant_with_a_long_name"), before);
+}
+
+#[test]
+fn what_fails_only_at_commit_is_told_too() {
+    let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
+    let sql = "CREATE TABLE {org_schema}.p (id int PRIMARY KEY);\n\
+               CREATE TABLE {org_schema}.q (p int REFERENCES {org_schema}.p DEFERRABLE INITIALLY DEFERRED);\n\
+               INSERT INTO {org_schema}.q VALUES (1);";
+    assert_snapshot!(told(&project, sql), @r#"null:null 23503 insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1) is not present in table "p".)"#);
+    assert_snapshot!(project.run("migrate up"), @r#"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    error[unit-failed]: v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1) is not present in table "p".)
+    --> migrations/v1.0.4_to_v1.0.5_fails.sql
+     = note: SQLSTATE 23503
+     = help: the unit was rolled back; mend the file or the data and run the command again
+
+    failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 failed; 0 units in N ms
+    `tenure migrate up` does just what is left
+    "#);
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_waited_for_no_longer_than_asked() {
+    let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
+    let holder = Session::holding(&project.db, "LOCK TABLE org_a_tenant_with_a_long_name.workspaces");
+    let sql =
+        "CREATE TABLE {org_schema}.made (id int);\nALTER TABLE {org_schema}.workspaces ADD COLUMN c int;";
+    assert_snapshot!(told_with(&project, "--lock-timeout 100ms", sql), @"4:1 55P03 canceling statement due to lock timeout");
+    holder.release();
+    let _done = project.run("migrate up").ok();
+    assert_eq!(project.versions(), "platform 1.0.5, a_tenant_with_a_long_name 1.0.5");
+}
+
+#[test]
+fn a_statement_runs_no_longer_than_asked() {
+    let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
+    let sql = "CREATE TABLE {org_schema}.made (id int);\nINSERT INTO {org_schema}.made\nSELECT 1 FROM pg_sleep(600);";
+    assert_snapshot!(told_with(&project, "--statement-timeout 2s", sql), @"4:1 57014 canceling statement due to statement timeout");
+}
+
+#[test]
+fn a_template_that_fails_leaves_no_tenant() {
+    let project = Project::with_tenants(&[]);
+    project.file(
+        "tenant_templates/default/050_more.sql",
+        "CREATE TABLE {org_schema}.more (id int);\nINSERT INTO more\nSELECT nope FROM workspaces;\n",
+    );
+    assert_snapshot!(project.run("tenant create acme"), @r#"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    error[unit-failed]: creating org_acme: column "nope" does not exist
+     --> tenant_templates/default/050_more.sql:3:8
+      |
+    3 | SELECT nope FROM workspaces;
+      |        ^^^^
+      |
+      = note: SQLSTATE 42703
+      = help: Perhaps you meant to reference the column "workspaces.name".
+    "#);
+    let (code, result) = project.json("tenant create acme");
+    assert_eq!((code, &result["error"]["line"], &result["error"]["column"]), (1, &3.into(), &8.into()));
+    assert_eq!(project.versions(), "platform 1.0.4");
+    assert_eq!(project.db.column("SELECT slug FROM datalinx_platform.organizations"), [""; 0]);
+    assert_eq!(project.db.value("SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'org%'"), "0");
+}
+
+#[test]
+fn a_step_that_fails_while_a_tenant_is_made_is_told_with_its_own_file() {
+    let project = Project::with_tenants(&[]);
+    // Without a tenant nobody has run it yet.
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "fails",
+        "ALTER TABLE {org_schema}.workspaces\nADD COLUMN more nope;",
+    );
+    let _migrated = project.run("migrate up").ok();
+    assert_snapshot!(project.run("tenant create acme"), @r#"
+    exit code: 1
+    ----- stdout -----
+
+    ----- stderr -----
+    error[unit-failed]: creating org_acme: type "nope" does not exist
+     --> migrations/v1.0.4_to_v1.0.5_fails.sql:4:17
+      |
+    4 | ADD COLUMN more nope;
+      |                 ^^^^
+      |
+      = note: SQLSTATE 42704
+    "#);
+    assert_eq!(project.versions(), "platform 1.0.5");
+}

@@ -1,0 +1,197 @@
+//! A fleet as the stories need it: made quickly, read by SQL of its own rather than by the program, and
+//! held still in the middle of a unit.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::str::FromStr as _;
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Database, Output, Project};
+
+/// How long an event may take before a story is given up.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits for an event, by asking for it.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "still waiting: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Project {
+    /// The seeds' project with the platform at its newest version and these tenants.
+    pub fn with_tenants(slugs: &[&str]) -> Self {
+        let project = Self::seeds();
+        let _migrated = project.run("migrate up").ok();
+        project.create(slugs);
+        project
+    }
+
+    /// Makes tenants.
+    pub fn create(&self, slugs: &[&str]) {
+        let _created = self.run_with_input("tenant create --from -", &csv(slugs)).ok();
+    }
+
+    /// Runs the program with something to read.
+    pub fn run_with_input(&self, line: &str, input: &str) -> Output {
+        let mut command = self.command(line.split_whitespace());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        Running { child }.end()
+    }
+
+    /// Starts the program and goes on.
+    pub fn start(&self, line: &str) -> Running {
+        let mut command = self.command(line.split_whitespace());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { child: command.spawn().unwrap() }
+    }
+
+    /// Where everybody is, as the tables say: `platform 1.0.4, a 1.0.4, b 1.0.3`.
+    pub fn versions(&self) -> String {
+        self.db.value(
+            "SELECT concat_ws(', ', 'platform ' || (SELECT version FROM datalinx_platform.schema_version), \
+             (SELECT string_agg(regexp_replace(schema_name, '^org_', '') || ' ' || version, ', ' ORDER BY schema_name) \
+              FROM datalinx_platform.tenant_version))",
+        )
+    }
+
+    /// The history in order, one line a row: `org_a 1.0.2 -> 1.0.3 migrate`.
+    pub fn history(&self) -> String {
+        self.db
+            .column(
+                "SELECT concat_ws(' ', schema_name, from_version, '->', to_version, kind) \
+                 FROM datalinx_platform.migration_history ORDER BY id",
+            )
+            .join("\n")
+    }
+
+    /// The units that are in the history more than once: there must be none.
+    pub fn repeated_units(&self) -> Vec<String> {
+        self.db.column(
+            "SELECT schema_name || ' ' || to_version || ' ' || count(*) FROM datalinx_platform.migration_history \
+             WHERE kind IN ('migrate', 'template') GROUP BY schema_name, to_version HAVING count(*) > 1",
+        )
+    }
+}
+
+/// A list of tenants for `tenant create --from`.
+pub fn csv(slugs: &[&str]) -> String {
+    format!("slug\n{}\n", slugs.join("\n"))
+}
+
+/// The program under way.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Sends a signal: `INT`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until a line with `words` is on its stderr.
+    pub fn says(&mut self, words: &str) {
+        let mut lines = BufReader::with_capacity(1, self.child.stderr.as_mut().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains(words)), "it never said {words:?}");
+    }
+
+    /// Waits for its end.
+    pub fn end(mut self) -> Output {
+        let mut stderr_pipe = self.child.stderr.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            stderr_pipe.read_to_string(&mut text).unwrap();
+            text
+        });
+        let output = self.child.wait_with_output().unwrap();
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: reader.join().unwrap(),
+        }
+    }
+}
+
+/// A session that stays open, such as one that holds a lock.
+#[derive(Debug)]
+pub struct Session {
+    runtime: Runtime,
+    connection: PgConnection,
+}
+
+impl Session {
+    /// Opens one.
+    pub fn open(url: &str) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        // A pooler refuses that parameter.
+        let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
+        let connection = runtime.block_on(PgConnection::connect_with(&options)).unwrap();
+        Self { runtime, connection }
+    }
+
+    /// Opens one that runs `sql` in a transaction and holds what it locked.
+    pub fn holding(db: &Database, sql: &str) -> Self {
+        let mut session = Self::open(&db.url);
+        session.run(&format!("BEGIN; {sql}"));
+        session
+    }
+
+    /// Runs SQL, as one message.
+    pub fn run(&mut self, sql: &str) {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.runtime.block_on(self.connection.execute(query)).unwrap();
+    }
+
+    /// The one value of a query.
+    pub fn value(&mut self, sql: &str) -> String {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.runtime.block_on(self.connection.fetch_one(query)).unwrap().get(0)
+    }
+
+    /// Gives back what it holds, and ends.
+    pub fn release(mut self) {
+        self.run("ROLLBACK");
+        self.runtime.block_on(self.connection.close()).unwrap();
+    }
+}
+
+impl Database {
+    /// The sessions that wait for a lock that another one holds.
+    pub fn waiting(&self) -> Vec<String> {
+        self.column(
+            "SELECT pid::text FROM pg_stat_activity \
+             WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        )
+    }
+
+    /// Waits until `count` sessions wait for a lock; their process numbers.
+    pub fn wait_for_waiting(&self, count: usize) -> Vec<String> {
+        wait_until("sessions that wait for a lock", || self.waiting().len() >= count);
+        self.waiting()
+    }
+
+    /// Waits until nobody but us is connected.
+    pub fn wait_for_silence(&self) {
+        let others = "SELECT count(*)::text FROM pg_stat_activity \
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        wait_until("the other sessions to end", || self.value(others) == "0");
+    }
+
+    /// A schema's definition and data by `pg_dump`, with the schema's name made equal.
+    pub fn dump_of(&self, schema: &str) -> String {
+        self.dump(&["--schema", schema, "--no-owner"]).replace(schema, "THE_SCHEMA")
+    }
+}
