@@ -222,6 +222,15 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     error[version-beyond]: the platform is at version 7.1.0, beyond the chain's end at 1.0.4
      = help: this checkout is older than the database: use the newer release
     ");
+    assert_snapshot!(project.run("status"), @"
+    exit code: 0
+    ----- stdout -----
+    platform  datalinx_platform  7.1.0  no version of this chain, which leads to 1.0.4
+    tenants   1, 1 current
+
+    ----- stderr -----
+    ");
+    assert_eq!(project.run("status --check").code, 1);
     for (version, code) in [("newest", "version-unknown"), ("", "version-unknown")] {
         set(version);
         assert_eq!(refused(&project, "migrate up").0["error"]["code"], code, "{version:?}");
