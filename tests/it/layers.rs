@@ -57,7 +57,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["postgres"]),
     ("squawk_linter", &["verify"]),
     ("squawk_syntax", &["sql", "verify"]),
-    ("tokio", &["cli", "postgres"]),
+    ("tokio", &["cli", "fleet", "postgres"]),
     ("toml", &["settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),
