@@ -29,7 +29,7 @@ pub enum NameError {
         bytes: usize,
     },
     /// A name that belongs to the server or to the platform.
-    #[error("the schema name {schema:?} is reserved {by}")]
+    #[error("the schema name {schema:?}, or its slug, is reserved {by}")]
     Reserved {
         /// The schema that the slug makes.
         schema: String,
@@ -150,17 +150,11 @@ impl SchemaName {
         if schema.len() > MAX_IDENTIFIER_BYTES {
             return Err(NameError::TooLong { bytes: schema.len(), schema });
         }
-        // The manual, chapter 5.9.6: names that begin with pg_ are reserved for the system.
-        let by = if schema.starts_with("pg_") || schema == "information_schema" {
-            "by PostgreSQL"
-        } else if schema == "public" {
-            "for extensions and shared objects"
-        } else if schema == platform.as_str() {
-            "for the platform"
-        } else {
-            return Ok(Self(Identifier::new(schema)?));
-        };
-        Err(NameError::Reserved { schema, by })
+        // The slug too: a prefix must not make an innocent name of one that everybody takes for another's.
+        match [schema.as_str(), slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+            Some(by) => Err(NameError::Reserved { schema, by }),
+            None => Ok(Self(Identifier::new(schema)?)),
+        }
     }
 
     /// A schema that the catalog, a version row or the settings name.
@@ -204,6 +198,20 @@ impl fmt::Display for SchemaName {
     }
 }
 
+/// Who holds a name that no tenant may have.
+fn holder(name: &str, platform: &SchemaName) -> Option<&'static str> {
+    // The manual, chapter 5.9.6: names that begin with pg_ are reserved for the system.
+    if name.starts_with("pg_") || name == "information_schema" {
+        Some("by PostgreSQL")
+    } else if name == "public" {
+        Some("for extensions and shared objects")
+    } else if name == platform.as_str() {
+        Some("for the platform")
+    } else {
+        None
+    }
+}
+
 /// `text` as a string literal of SQL. Safe with `standard_conforming_strings` on or off (manual,
 /// chapter 4.1.2.1): a backslash makes it an escape string.
 pub fn literal(text: &str) -> String {
@@ -237,6 +245,8 @@ mod tests {
         assert!(matches!(of("", "pg_toast"), Err(NameError::Reserved { .. })));
         assert!(matches!(of("", "information_schema"), Err(NameError::Reserved { .. })));
         assert!(matches!(of("", "public"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("org_", "public"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("org_", "pg_x"), Err(NameError::Reserved { .. })));
         assert!(matches!(of("", "datalinx_platform"), Err(NameError::Reserved { .. })));
         assert!(of("org_", &"a".repeat(59)).is_ok());
         assert!(matches!(of("org_", &"a".repeat(60)), Err(NameError::TooLong { bytes: 64, .. })));

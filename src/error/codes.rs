@@ -103,6 +103,7 @@ codes! {
     RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
     UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."
+    UnsafeStrings "unsafe-strings" Refused "The database has `standard_conforming_strings` off, so its strings end elsewhere than the parser thinks."
     PermissionDenied "permission-denied" Refused "The role may not do what is needed."
     PlatformWaits "platform-waits" Refused "A platform step waits for tenants that are not at its FROM version yet."
     ServerUnreachable "server-unreachable" Unreachable "No server answers at the address given, or it refuses the connection."

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::unit::{Answer, Unit};
 use crate::error::Failure;
 use crate::ident::literal;
-use crate::postgres::message::{Kind, Message};
+use crate::postgres::message::{BEGIN, Kind, Message};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
@@ -40,7 +40,7 @@ impl Turn {
         let mut own = connection.another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
-            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; \
+            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = 0; \
              SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
             literal(unit.schema.as_str()),
         );
@@ -65,13 +65,15 @@ impl Turn {
 
 async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     let began = Instant::now();
-    let tried_before = match begin(unit, connection).await {
-        Ok(tried_before) => tried_before,
+    let tried = match begin(unit, connection).await {
+        Ok(tried) => tried,
         Err(refusal) => return unit.explain(&refusal, &Message::default()),
     };
     for statement in unit.migration.part(unit.scope()) {
-        let leftover =
-            if tried_before { leftover(unit, statement, connection).await } else { Ok(Leftover::None) };
+        let leftover = match tried {
+            Tried::Never => Ok(Leftover::None),
+            Tried::AsItIs | Tried::OtherText => leftover(unit, statement, tried, connection).await,
+        };
         match leftover {
             Ok(Leftover::None) => {}
             Ok(Leftover::Done) => continue,
@@ -97,15 +99,28 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     }
 }
 
+/// Whether the unit had begun before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// No.
+    Never,
+    /// Yes, with the file as it is now.
+    AsItIs,
+    /// Yes, but the file said something else then: what is there may not be what it makes now.
+    OtherText,
+}
+
 /// Makes sure that the schema is at FROM, and notes that the unit begins. Says whether it had begun
 /// before.
-async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Refusal> {
+async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Refusal> {
     let mut message = Message::default();
-    message.push("BEGIN");
+    message.push(BEGIN);
     message.push(&unit.advance());
     message.push("ROLLBACK");
     message.push(&format!(
-        "SELECT 1 FROM {}.migration_history WHERE schema_name = {} AND name = {} AND kind = '{}' LIMIT 1",
+        "SELECT bool_and(checksum = {}) AS same FROM {}.migration_history \
+         WHERE schema_name = {} AND name = {} AND kind = '{}'",
+        literal(unit.migration.checksum.as_str()),
         unit.run.platform.quoted(),
         literal(unit.schema.as_str()),
         literal(&unit.migration.file),
@@ -113,7 +128,13 @@ async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Ref
     ));
     message.history(unit.run, &unit.history_row(Kind::Begun));
     let sets = connection.sets(message.sql()).await?;
-    Ok(sets.get(3).is_some_and(|rows| !rows.is_empty()))
+    let row = sets.get(3).and_then(|rows| rows.first());
+    Ok(match row.map(|row| row.truth("same")) {
+        Some(Ok(true)) => Tried::AsItIs,
+        Some(Ok(false)) => Tried::OtherText,
+        // The NULL of no row.
+        Some(Err(_)) | None => Tried::Never,
+    })
 }
 
 /// What an earlier attempt at a statement left.
@@ -129,6 +150,7 @@ enum Leftover {
 async fn leftover(
     unit: &Unit<'_>,
     statement: &Statement,
+    tried: Tried,
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
@@ -150,9 +172,9 @@ async fn leftover(
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
     Ok(match work {
-        IndexWork::Makes if is("ours") && is("valid") => Leftover::Done,
-        IndexWork::Drops if row.is_none() => Leftover::Done,
-        IndexWork::Makes if is("ours") => {
+        IndexWork::Makes if is("ours") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
+        IndexWork::Drops if row.is_none() && tried == Tried::AsItIs => Leftover::Done,
+        IndexWork::Makes if is("ours") && !is("valid") => {
             let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }

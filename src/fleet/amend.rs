@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
-use crate::outcome::Way;
+use crate::outcome::{Ending, Way};
+use crate::postgres::history::Before;
 use crate::postgres::message::Run;
 use crate::postgres::{Connection, books, history, state};
 use crate::project::Project;
@@ -25,7 +26,7 @@ pub async fn baseline(
         )
         .hint("the names in migrations/ show the versions"));
     }
-    match state::read(connection, &project.settings).await {
+    let before = match state::read(connection, &project.settings).await {
         Ok(state) if state.platform != Version::ZERO => {
             return Err(Failure::new(
                 Code::BaselineRefused,
@@ -33,16 +34,17 @@ pub async fn baseline(
             )
             .hint("a baseline is for a database without a version; `tenure migrate up` moves this one"));
         }
-        Ok(_) => {}
+        Ok(_) => Before::Zero,
         // An empty or unreadable schema_version is what a baseline mends.
-        Err(failure) if failure.code == Code::VersionUnknown => {}
+        Err(failure) if failure.code == Code::VersionUnknown => Before::Unreadable,
         Err(failure) => return Err(failure),
-    }
+    };
     let run = new_run(project);
     books::ensure(connection, &run.platform).await?;
     history::begin_run(connection, &run, command).await?;
-    history::baseline(connection, &run, &Version::ZERO, version).await?;
-    history::end_run(connection, &run, "done", "{}").await?;
+    let declared = history::baseline(connection, &run, before, version).await;
+    end(connection, &run, &declared, "{}").await?;
+    declared?;
     Ok(Way { from: Version::ZERO, to: version.clone() })
 }
 
@@ -60,10 +62,23 @@ pub async fn repair(
     let run = new_run(project);
     books::ensure(connection, &run.platform).await?;
     history::begin_run(connection, &run, command).await?;
-    history::repair(connection, &run, &found).await?;
+    let repaired = history::repair(connection, &run, &found).await;
     let counts = serde_json::json!({ "repaired": found.len() });
-    history::end_run(connection, &run, "done", &counts.to_string()).await?;
+    end(connection, &run, &repaired, &counts.to_string()).await?;
+    repaired?;
     Ok(found)
+}
+
+/// Notes how the run ended. A failure to note it counts only where nothing else failed.
+async fn end(
+    connection: &mut Connection,
+    run: &Run,
+    outcome: &Result<(), Failure>,
+    counts: &str,
+) -> Result<(), Failure> {
+    let ending = if outcome.is_ok() { Ending::Done } else { Ending::Failed };
+    let noted = history::end_run(connection, run, ending.as_str(), counts).await;
+    if outcome.is_ok() { noted } else { Ok(()) }
 }
 
 fn new_run(project: &Project) -> Run {

@@ -11,12 +11,12 @@ use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::ident::{SchemaName, literal};
 use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
-use crate::postgres::message::Run;
+use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
 use crate::project::Project;
 
-/// How often tenants that appeared during a run are fetched before the platform moves on.
-const ROUNDS: usize = 5;
+/// The platform's unit in a step that only tenants have a part in: its version row and its history.
+const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 
 /// Accepted findings by file, as the JSON that goes into the history.
 pub type Allowed = HashMap<String, String>;
@@ -148,33 +148,56 @@ impl Runner<'_> {
         Next::GoOn
     }
 
-    /// The platform's row over steps that have nothing for it, once every tenant is there. Tenants that
-    /// were made meanwhile, at the platform's old version, are brought along first.
+    /// The platform's row over steps that have nothing for it, once every tenant is there.
     async fn settle(&mut self, start: usize, end: usize) -> Next {
         let schema = self.run.platform.clone();
-        let mut rounds = 0;
-        let mut step = start;
-        while step < end {
-            match self.unit(step, &schema, Part::Platform { moves_tenants: false, waits: true }).await {
-                Some(Answer::Done(..) | Answer::DoneByAnother) => {
-                    self.reached(step);
-                    step += 1;
-                }
+        for step in start..end {
+            let mut answer = self.unit(step, &schema, SETTLE).await;
+            if matches!(answer, Some(Answer::Waits(_))) {
                 // Only some tenants were asked for: the platform's row waits for the others, rightly.
-                Some(Answer::Waits(_)) if self.prepared.request.reach == Reach::Tenants => return Next::GoOn,
-                Some(Answer::Waits(_)) if rounds < ROUNDS => {
-                    rounds += 1;
-                    if self.tenants(0, end).await == Next::Halt {
-                        return Next::Halt;
-                    }
+                if self.prepared.request.reach == Reach::Tenants {
+                    return Next::GoOn;
                 }
+                answer = self.settle_alone(step, end).await;
+            }
+            match answer {
+                Some(Answer::Done(..) | Answer::DoneByAnother) => self.reached(step),
                 Some(Answer::Waits(failure) | Answer::Failed(failure)) => {
                     return self.fail(step, schema, failure);
                 }
                 None => return Next::Halt,
-            }
+            };
         }
         Next::GoOn
+    }
+
+    /// Tenants were made meanwhile, at the platform's old version. They are brought along while its row
+    /// is locked, so that no more can be made until it has moved.
+    async fn settle_alone(&mut self, step: usize, end: usize) -> Option<Answer> {
+        let lock = format!(
+            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
+             SELECT 1 FROM {}.schema_version FOR UPDATE",
+            self.run.platform.quoted()
+        );
+        let mut holder = match self.connection.another().await {
+            Ok(holder) => holder,
+            Err(failure) => return Some(Answer::Failed(failure)),
+        };
+        if let Err(refusal) = holder.run(&lock).await {
+            return Some(Answer::Failed(refusal.failure("holding the platform's version")));
+        }
+        let answer = if self.tenants(0, end).await == Next::GoOn {
+            let schema = self.run.platform.clone();
+            // The unit joins the transaction that holds the row.
+            std::mem::swap(self.connection, &mut holder);
+            let answer = self.unit(step, &schema, SETTLE).await;
+            std::mem::swap(self.connection, &mut holder);
+            answer
+        } else {
+            None
+        };
+        holder.close().await;
+        answer
     }
 
     fn reached(&mut self, step: usize) -> Next {
@@ -203,6 +226,7 @@ impl Runner<'_> {
         } else {
             alone::send(&unit, self.connection).await
         };
+        let answer = self.settled(answer, step, schema, part).await;
         let migration = migration.file.as_str();
         self.did_something |= matches!(answer, Answer::Done(..));
         match &answer {
@@ -217,6 +241,38 @@ impl Runner<'_> {
             Answer::Done(..) | Answer::DoneByAnother | Answer::Waits(_) => {}
         }
         Some(answer)
+    }
+
+    /// After a lost connection only the version row says whether the unit was committed.
+    async fn settled(&mut self, answer: Answer, step: usize, schema: &SchemaName, part: Part) -> Answer {
+        let Answer::Failed(failure) = answer else { return answer };
+        if failure.code != Code::ConnectionLost {
+            return Answer::Failed(failure);
+        }
+        let Ok(fresh) = self.connection.another().await else { return Answer::Failed(failure) };
+        *self.connection = fresh;
+        let to = self.chain.migrations()[step].to();
+        match self.version_of(schema, part).await {
+            Ok(Some(version)) if version >= *to => Answer::DoneByAnother,
+            Ok(_) | Err(_) => Answer::Failed(failure),
+        }
+    }
+
+    async fn version_of(&mut self, schema: &SchemaName, part: Part) -> Result<Option<Version>, Failure> {
+        let platform = self.run.platform.quoted();
+        let sql = match part {
+            Part::Platform { .. } => {
+                format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
+            }
+            Part::Tenant => format!(
+                "SELECT version FROM {platform}.tenant_version WHERE schema_name = {}",
+                literal(schema.as_str())
+            ),
+        };
+        let sets =
+            self.connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a version"))?;
+        let text = sets.first().and_then(|rows| rows.first()).map(|row| row.text("version")).transpose()?;
+        Ok(text.and_then(|text| text.parse().ok()))
     }
 
     fn fail(&mut self, step: usize, schema: SchemaName, failure: Failure) -> Next {

@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
-use crate::postgres::message::{HistoryRow, Kind, Message, Run};
+use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::{Connection, Refusal, Row, refusal};
 use crate::sql::Scope;
+
+/// The column of the tenants' rows that a platform unit moved.
+const MOVED: &str = "tenure_moved_schema";
 
 /// How a unit ended.
 #[derive(Debug)]
@@ -73,10 +76,14 @@ impl Unit<'_> {
 
     /// Adds what follows the file's statements: the tenants' rows, the history, the end.
     pub(super) fn finish(&self, message: &mut Message) {
+        let left = Leftovers::of(self.migration.part(self.scope()));
+        if left == Leftovers::Possible {
+            message.own_role();
+        }
         if let Part::Platform { moves_tenants: true, .. } = self.part {
             message.push(&format!(
                 "UPDATE {}.tenant_version SET version = '{}', applied_at = clock_timestamp() \
-                 WHERE version = '{}' AND status <> 'dropped' RETURNING schema_name",
+                 WHERE version = '{}' AND status <> 'dropped' RETURNING schema_name AS {MOVED}",
                 self.run.platform.quoted(),
                 self.migration.to(),
                 self.migration.from(),
@@ -86,7 +93,7 @@ impl Unit<'_> {
         if self.part != Part::Tenant || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::Migrate));
         }
-        message.push("COMMIT");
+        message.commit(left);
     }
 
     /// The unit's row of the history.
@@ -137,13 +144,12 @@ impl Unit<'_> {
         }
     }
 
+    /// The tenants whose rows the unit moved besides: the only rows whose one column has that name.
     fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
-        // The rows of RETURNING stand before the history's and COMMIT's, which have none.
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
-        let returned = sets.len().checked_sub(3).and_then(|index| sets.get(index));
-        returned.into_iter().flatten().filter_map(|row| row.text("schema_name").ok()).collect()
+        sets.iter().flatten().filter_map(|row| row.text(MOVED).ok()).collect()
     }
 
     /// Versions that are too low for this platform step: its own FROM too where tenants have work in it.
@@ -182,7 +188,10 @@ impl Unit<'_> {
             } else {
                 "the statements before it stand"
             };
-            failure.hint = Some(format!("{before}; mend the file or the data and run the command again"));
+            failure.hint = Some(format!(
+                "{before}; mend the data and run the command again (a mended file needs `tenure migrate repair` where \
+                 other schemas have run it)"
+            ));
         }
         failure
     }

@@ -1,6 +1,6 @@
 //! Rows that no unit writes: a run's beginning and end, a baseline, a repair; and the history as read.
 
-use super::message::{HistoryRow, Kind, Message, Run};
+use super::message::{BEGIN, HistoryRow, Kind, Message, Run};
 use super::{Connection, Row};
 use crate::chain::{Divergence, Version};
 use crate::error::Failure;
@@ -36,25 +36,47 @@ pub async fn end_run(
     connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run's end"))
 }
 
-/// Declares that the platform is at `version`, in one transaction.
+/// What a baseline finds in `schema_version`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    /// The one row of a database that nobody migrated yet.
+    Zero,
+    /// No row, several, or one that holds no version.
+    Unreadable,
+}
+
+/// Declares that the platform is at `version`, in one transaction. A row at 0.0.0 is moved as a unit
+/// moves it, so a migration that began meanwhile is not undone.
 pub async fn baseline(
     connection: &mut Connection,
     run: &Run,
-    from: &Version,
+    before: Before,
     version: &Version,
 ) -> Result<(), Failure> {
     let platform = run.platform.quoted();
     let mut message = Message::default();
-    message.push("BEGIN");
-    message.push(&format!("DELETE FROM {platform}.schema_version"));
-    message.push(&format!(
-        "INSERT INTO {platform}.schema_version (version, applied_at) VALUES ('{version}', now())"
-    ));
+    message.push(BEGIN);
+    match before {
+        Before::Zero => {
+            message.push(&format!("SELECT {platform}.tenure_advance_platform('0.0.0', '{version}')"));
+        }
+        Before::Unreadable => {
+            let table = format!("{platform}.schema_version");
+            message.push(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"));
+            // Columns that others added keep their values in the row that stays.
+            message.push(&format!("DELETE FROM {table} WHERE ctid <> (SELECT min(ctid) FROM {table})"));
+            message.push(&format!("UPDATE {table} SET version = '{version}', applied_at = now()"));
+            message.push(&format!(
+                "INSERT INTO {table} (version, applied_at) SELECT '{version}', now() \
+                 WHERE NOT EXISTS (SELECT FROM {table})"
+            ));
+        }
+    }
     message.history(
         run,
         &HistoryRow {
             schema: &run.platform,
-            from,
+            from: &Version::ZERO,
             to: version,
             name: "baseline",
             checksum: None,
@@ -69,7 +91,7 @@ pub async fn baseline(
 /// Accepts divergences: appends a row for each with what the file is now, in one transaction.
 pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]) -> Result<(), Failure> {
     let mut message = Message::default();
-    message.push("BEGIN");
+    message.push(BEGIN);
     for divergence in found {
         let (applied, name, checksum) = match divergence {
             Divergence::Edited { applied, file, now } => (applied, file, Some(now)),

@@ -81,6 +81,36 @@ impl Kind {
     }
 }
 
+/// How every transaction of ours begins, whatever the database's defaults are: a runner that waited for
+/// another must see what that one did.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
+const CLEAN_UP: &[&str] = &[
+    "CLOSE ALL",
+    "UNLISTEN *",
+    "DEALLOCATE ALL",
+    "DISCARD TEMP",
+    "RESET ALL",
+    "SELECT pg_catalog.pg_advisory_unlock_all()",
+];
+
+/// Whether the statements of a unit may have left something in the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leftovers {
+    /// A setting, a role, a temporary table, a prepared statement, a lock.
+    Possible,
+    /// Certainly nothing.
+    None,
+}
+
+impl Leftovers {
+    /// Of all these statements.
+    pub fn of<'a>(mut statements: impl Iterator<Item = &'a Statement>) -> Self {
+        if statements.all(|statement| statement.quiet) { Self::None } else { Self::Possible }
+    }
+}
+
 impl Message {
     /// Adds one statement of Tenure's own.
     pub fn push(&mut self, sql: &str) {
@@ -140,10 +170,10 @@ impl Message {
         self.statements.push(Some((file, range)));
     }
 
-    /// Begins a unit's transaction: its limits and, unless `first` is empty, the statement that takes
-    /// the version row. That one waits without a lock limit, since it waits for a unit like itself.
+    /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.
+    /// That one waits without a lock limit, since it waits for a unit like itself.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
-        self.push("BEGIN");
+        self.push(BEGIN);
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
         self.push("SET LOCAL lock_timeout = 0");
         self.push(first);
@@ -153,6 +183,23 @@ impl Message {
     /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
     pub fn search_path(&mut self, schema: &SchemaName) {
         self.push(&format!("SET LOCAL search_path = {}, public", schema.quoted()));
+    }
+
+    /// Puts the session's own role back, so that what follows is done, and noted, by who began.
+    pub fn own_role(&mut self) {
+        self.push("RESET SESSION AUTHORIZATION");
+        self.push("RESET ROLE");
+    }
+
+    /// Ends the unit's transaction. Where its statements may have left something in the session, that is
+    /// cleared away first, inside the transaction: behind a pooler there is no later for it.
+    pub fn commit(&mut self, left: Leftovers) {
+        if left == Leftovers::Possible {
+            for statement in CLEAN_UP {
+                self.push(statement);
+            }
+        }
+        self.push("COMMIT");
     }
 
     /// Adds a row of the history.
@@ -240,7 +287,7 @@ mod tests {
         message.push("COMMIT");
         insta::with_settings!({filters => vec![(r"'\d+\.\d+\.\d+', '\[\]'", "'TOOL', '[]'")]}, {
             insta::assert_snapshot!(message.sql(), @r#"
-            BEGIN;
+            BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
             SET LOCAL statement_timeout = 600000;
             SET LOCAL lock_timeout = 0;
             SELECT 1;

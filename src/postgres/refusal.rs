@@ -19,6 +19,8 @@ pub const NOT_AT_FROM: &str = "TN001";
 pub const NO_VERSION_ROW: &str = "TN002";
 /// Tenants are behind what a platform step needs.
 pub const TENANTS_BEHIND: &str = "TN003";
+/// Another number of rows than one.
+pub const NOT_ONE_ROW: &str = "TN005";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 

@@ -69,7 +69,8 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
     let platform = settings.platform_schema().quoted();
     let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
     let sql = format!(
-        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger",
+        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
+         current_setting('standard_conforming_strings') AS strings",
         there("schema_version"),
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
@@ -77,6 +78,14 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
     );
     let sets = rows(connection, &sql).await?;
     let row = one(&sets)?;
+    if row.text("strings")? != "on" {
+        // Where a string ends would be another place for the server than for the parser.
+        return Err(Failure::new(
+            Code::UnsafeStrings,
+            "this database or role has standard_conforming_strings off",
+        )
+        .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
+    }
     let ledger = row.truth("ledger")?;
     let mut presence = Presence {
         schema_version: row.truth("schema_version")?,

@@ -7,6 +7,28 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::error::{Code, Failure};
 
+/// The parameters of a URL that the driver understands. Others, such as those of other programs, are
+/// left out of what it gets.
+const DRIVER_KNOWS: &[&str] = &[
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
 /// A PostgreSQL URL.
 #[derive(Clone)]
 pub struct DatabaseUrl {
@@ -25,8 +47,22 @@ impl DatabaseUrl {
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(wrong(format!("{}: is not postgresql:", url.scheme())));
         }
+        if url.fragment().is_some() {
+            return Err(wrong("it holds a #; in a password write it as %23".to_owned()));
+        }
+        // The driver logs what it does not know, with its value.
+        let mut known = url.clone();
+        let pairs: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(key, _)| DRIVER_KNOWS.contains(&key.as_ref()) || key.starts_with("options["))
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        known.set_query(None);
+        if !pairs.is_empty() {
+            known.query_pairs_mut().extend_pairs(pairs);
+        }
         // The driver's own message may quote a parameter's value; its kind is enough.
-        let options = PgConnectOptions::from_str(url.as_str())
+        let options = PgConnectOptions::from_str(known.as_str())
             .map_err(|_| wrong("a parameter has a value that the driver does not know".to_owned()))?
             .application_name("tenure")
             // A pooler such as PgBouncer refuses start-up parameters that it does not track.
@@ -105,5 +141,10 @@ mod tests {
         let failure = DatabaseUrl::parse("postgresql://me:hunter2@x/y?sslmode=hunter2").unwrap_err();
         assert!(!format!("{failure} {failure:?}").contains("hunter2"));
         assert!(DatabaseUrl::parse("hunter2").is_err());
+        let failure = DatabaseUrl::parse("postgresql://me:12345#hunter2@x/y").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        assert!(!format!("{failure} {failure:?}").contains("12345"));
+        let url = DatabaseUrl::parse("postgresql://me@x/y?sslpassword=hunter2&pgbouncer=true").unwrap();
+        assert!(!format!("{url} {:?}", url.options).contains("hunter2"));
     }
 }

@@ -7,6 +7,7 @@ mod names;
 mod placeholder;
 mod scope;
 mod script;
+mod session;
 mod syntax;
 mod transaction;
 

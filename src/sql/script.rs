@@ -36,6 +36,8 @@ pub struct Statement {
     pub names: Vec<Name>,
     /// Whether the server takes it inside a transaction block.
     pub transactional: bool,
+    /// Whether it certainly leaves nothing behind in the session.
+    pub quiet: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
 }
@@ -123,6 +125,7 @@ impl Statement {
             kind: node.kind(),
             names: names(node),
             transactional: !super::transaction::refused_in_transaction(node),
+            quiet: super::session::is_quiet(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
         }
     }

@@ -10,7 +10,7 @@ use crate::event::{Event, Sink};
 use crate::fleet::Stop;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Created, CreatedTenant, Ending, FailedTenant, Tenant};
-use crate::postgres::message::{HistoryRow, Kind, Message, Run};
+use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state::{self, State};
 use crate::postgres::{Connection, Refusal, books, history, refusal};
 use crate::project::Project;
@@ -151,7 +151,8 @@ impl Maker<'_> {
                 continue;
             }
             // Somebody else may have made it between our look and our message.
-            if matches!(refusal.sqlstate(), Some("42P06" | "23505")) {
+            let is_ours = message.place(&refusal).is_none();
+            if is_ours && matches!(refusal.sqlstate(), Some("42P06" | "23505")) {
                 return match self.existing(&slug).await? {
                     Some(existing) => self.judge_existing(&slug, existing),
                     None => Err(taken(&refusal, &schema)),
@@ -229,6 +230,12 @@ impl Maker<'_> {
             literal(slug.as_str()),
             literal(schema.as_str()),
         ));
+        message.push(&format!(
+            "SELECT {platform}.tenure_expect_one((SELECT count(*) FROM {} WHERE {} = {}), 'the registry')",
+            state::registry(settings),
+            columns.schema.quoted(),
+            literal(schema.as_str()),
+        ));
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
         message.search_path(schema);
         for (script, statements) in &template.files {
@@ -238,6 +245,11 @@ impl Maker<'_> {
             for statement in step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema()) {
                 message.push_at_once(&step.script, statement, schema);
             }
+        }
+        let made = template.files.iter().flat_map(|(_, statements)| statements);
+        let left = Leftovers::of(made.chain(steps.iter().flat_map(|step| step.part(Scope::Tenant))));
+        if left == Leftovers::Possible {
+            message.own_role();
         }
         message.push(&format!(
             "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
@@ -262,7 +274,7 @@ impl Maker<'_> {
             message
                 .history(&self.run, &row(step.from(), step.to(), &step.file, &step.checksum, Kind::Migrate));
         }
-        message.push("COMMIT");
+        message.commit(left);
         Ok(message)
     }
 
@@ -296,10 +308,21 @@ fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure
     let mut failure = refusal.failure(&format!("creating {schema}"));
     failure.place = message.place(refusal);
     failure.schema = Some(schema.as_str().to_owned());
-    let is_ours = failure.place.is_none();
-    if is_ours && matches!(refusal.sqlstate(), Some("42703" | "23502" | "42804" | "22P02")) {
+    let of_registry = match refusal.sqlstate() {
+        _ if failure.place.is_some() => None,
+        Some("42703") => Some("[tenants.columns] in tenure.toml names the registry's columns"),
+        Some("23502") => {
+            Some("every column of the registry but id, name, slug and schema must have a default")
+        }
+        Some("42804" | "22P02") => Some("the registry's id column must take a UUID, the others a text"),
+        Some(refusal::NOT_ONE_ROW) => {
+            Some("a trigger or a view must not swallow what is written to the registry")
+        }
+        _ => None,
+    };
+    if let Some(hint) = of_registry {
         failure.code = Code::RegistryInvalid;
-        failure.hint = Some("every column of the registry but id, name, slug and schema must have a default; [tenants.columns] in tenure.toml names those four".to_owned());
+        failure.hint = Some(hint.to_owned());
     } else if failure.code == Code::StatementFailed {
         failure.code = Code::UnitFailed;
     }

@@ -119,7 +119,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 23505
-      = help: the statements before it stand; mend the file or the data and run the command again
+      = help: the statements before it stand; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
     `tenure migrate up` does just what is left

@@ -35,7 +35,7 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 22012
-      = help: the unit was rolled back; mend the file or the data and run the command again
+      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
     `tenure migrate up` does just what is left
@@ -105,7 +105,7 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 22012
-      = help: the unit was rolled back; mend the file or the data and run the command again
+      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
     `tenure migrate up` does just what is left
@@ -181,7 +181,7 @@ fn what_fails_only_at_commit_is_told_too() {
     error[unit-failed]: v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1) is not present in table "p".)
     --> migrations/v1.0.4_to_v1.0.5_fails.sql
      = note: SQLSTATE 23503
-     = help: the unit was rolled back; mend the file or the data and run the command again
+     = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 failed; 0 units in N ms
     `tenure migrate up` does just what is left

@@ -309,7 +309,7 @@ fn a_schema_that_belongs_to_somebody_else_makes_no_tenant() {
     ----- stdout -----
 
     ----- stderr -----
-    error[schema-name-reserved]: the schema name "public" is reserved for extensions and shared objects
+    error[schema-name-reserved]: the schema name "public", or its slug, is reserved for extensions and shared objects
      = help: choose another slug
     "#);
     assert!(project.run("tenant create globex").ok().stdout.starts_with("created globex  globex"));

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use adapter::Adapter;
 
 use super::Connection;
+use super::message::BEGIN;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 
@@ -37,7 +38,7 @@ pub async fn ensure(connection: &mut Connection, platform: &SchemaName) -> Resul
     let schema = platform.quoted();
     let named = literal(platform.as_str());
     let open = format!(
-        "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
+        "{BEGIN}; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
          SELECT 1 FROM pg_namespace WHERE nspname = {named}"
     );
     let sets = connection.sets(&open).await.map_err(|refusal| refusal.failure(doing))?;
@@ -45,7 +46,7 @@ pub async fn ensure(connection: &mut Connection, platform: &SchemaName) -> Resul
     let is_there = sets.last().is_some_and(|rows| !rows.is_empty());
     let create = if is_there { String::new() } else { format!("CREATE SCHEMA {schema}; ") };
     connection
-        .run(&format!("{create}SET LOCAL search_path = {schema}"))
+        .run(&format!("{create}SET LOCAL search_path = {schema}, pg_temp"))
         .await
         .map_err(|refusal| refusal.failure(doing))?;
     let mut runner = embedded::migrations::runner();
@@ -68,7 +69,8 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
             let mut failure =
                 Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
             failure.sqlstate = server.code().map(Cow::into_owned);
-            return failure.hint("Tenure needs these names for itself: see README.md, \"In the database\"");
+            return failure
+                .hint("Tenure needs these names for itself: see docs/operations.md, \"In the database\"");
         }
         cause = error.source();
     }

@@ -1,5 +1,5 @@
--- Tenure's own tables. They are made with the platform schema alone in the search path, so nothing
--- here names it. A schema_version that exists already is used as it is.
+-- Tenure's own tables. They are made with the platform schema first in the search path, so nothing
+-- here names it; pg_temp stands last in it, or a temporary table could take the place of one of these. A schema_version that exists already is used as it is.
 DO $$
 BEGIN
     IF to_regclass('schema_version') IS NULL THEN
@@ -58,6 +58,13 @@ DECLARE
     at_version text;
 BEGIN
     PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    -- A schema that is gone, or closed to the role, drops out of the search path without a word, and the
+    -- unit's statements would fall into the next one, public.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = the_schema) THEN
+        RAISE EXCEPTION 'schema % does not exist', the_schema USING ERRCODE = '3F000';
+    ELSIF NOT has_schema_privilege(the_schema, 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied for schema %', the_schema USING ERRCODE = '42501';
+    END IF;
     SELECT version INTO at_version FROM tenant_version WHERE schema_name = the_schema FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'schema % has no version row', the_schema USING ERRCODE = 'TN002';
@@ -113,6 +120,16 @@ BEGIN
     IF at_version <> the_version THEN
         RAISE EXCEPTION 'the platform is no longer at version %', the_version
             USING ERRCODE = 'TN004', DETAIL = at_version;
+    END IF;
+END
+$$;
+
+-- Raises an error unless exactly one row was found: a trigger or a view may swallow what is written.
+CREATE FUNCTION tenure_expect_one(row_count bigint, the_thing text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF row_count <> 1 THEN
+        RAISE EXCEPTION '% rows of % instead of one', row_count, the_thing USING ERRCODE = 'TN005';
     END IF;
 END
 $$;

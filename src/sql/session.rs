@@ -1,0 +1,94 @@
+//! Whether a statement can leave something behind in the session that ran it: a setting, a role, a
+//! temporary table, a prepared statement, a lock. Where it can, the unit cleans up behind it; the next
+//! unit on the connection is another tenant's.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+/// Functions of the server that leave nothing behind.
+const HARMLESS_CALLS: &[&str] =
+    &["clock_timestamp", "coalesce", "gen_random_uuid", "length", "lower", "nextval", "now", "upper"];
+
+/// Definitions: they run no code of the user's.
+const DEFINITIONS: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_SEQUENCE,
+    SyntaxKind::COMMENT_ON,
+    SyntaxKind::CREATE_DOMAIN,
+    SyntaxKind::CREATE_FUNCTION,
+    SyntaxKind::CREATE_INDEX,
+    SyntaxKind::CREATE_POLICY,
+    SyntaxKind::CREATE_PROCEDURE,
+    SyntaxKind::CREATE_SEQUENCE,
+    SyntaxKind::CREATE_TRIGGER,
+    SyntaxKind::CREATE_TYPE,
+    SyntaxKind::CREATE_VIEW,
+    SyntaxKind::DROP_INDEX,
+    SyntaxKind::GRANT,
+    SyntaxKind::REVOKE,
+];
+
+/// Whether the statement certainly leaves nothing behind.
+pub(super) fn is_quiet(statement: &SyntaxNode) -> bool {
+    let is_temporary = statement.children().any(|part| part.kind() == SyntaxKind::TEMP);
+    match statement.kind() {
+        _ if is_temporary => false,
+        // A new table evaluates no default.
+        SyntaxKind::CREATE_TABLE => !is_in_temp_schema(statement),
+        // Filling a new column evaluates its default in every row.
+        SyntaxKind::ALTER_TABLE => statement
+            .descendants()
+            .filter(|node| node.kind() == SyntaxKind::CALL_EXPR)
+            .all(|call| call.children().next().is_some_and(|name| is_harmless(&name))),
+        kind => DEFINITIONS.contains(&kind),
+    }
+}
+
+fn is_harmless(name: &SyntaxNode) -> bool {
+    HARMLESS_CALLS.contains(&super::normalized(&name.text().to_string()).as_str())
+}
+
+fn is_in_temp_schema(statement: &SyntaxNode) -> bool {
+    let name = statement.children().find(|child| child.kind() == SyntaxKind::TABLE_NAME);
+    name.is_some_and(|name| name.text().to_string().to_ascii_lowercase().contains("pg_temp"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Source;
+    use crate::sql::Script;
+
+    fn quiet(sql: &str) -> bool {
+        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].quiet
+    }
+
+    #[test]
+    fn definitions_are_quiet_and_whatever_runs_code_is_not() {
+        for sql in [
+            "CREATE TABLE t (id uuid DEFAULT gen_random_uuid(), x text DEFAULT f())",
+            "ALTER TABLE t ADD COLUMN c timestamptz DEFAULT now()",
+            "ALTER TABLE t ADD COLUMN c jsonb DEFAULT '{}'",
+            "CREATE INDEX i ON t (lower(c))",
+            "GRANT SELECT ON t TO r",
+        ] {
+            assert!(quiet(sql), "{sql}");
+        }
+        for sql in [
+            "CREATE TEMP TABLE t (id int)",
+            "CREATE LOCAL TEMPORARY TABLE t (id int)",
+            "CREATE TABLE pg_temp.t (id int)",
+            "CREATE TABLE t AS SELECT 1",
+            "ALTER TABLE t ADD COLUMN c text DEFAULT set_config('a.b', 'c', false)",
+            "ALTER TABLE t ADD COLUMN c text DEFAULT pg_catalog.set_config('a.b', 'c', false)",
+            "SET ROLE r",
+            "SET LOCAL a.b = 1",
+            "RESET ALL",
+            "DO $$ BEGIN NULL; END $$",
+            "SELECT 1",
+            "UPDATE t SET a = 1",
+            "PREPARE p AS SELECT 1",
+            "LISTEN x",
+            "CALL p()",
+        ] {
+            assert!(!quiet(sql), "{sql}");
+        }
+    }
+}
