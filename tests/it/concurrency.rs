@@ -256,7 +256,9 @@ fn a_second_run_waits_for_the_first_ones_unit_and_goes_on_behind_it() {
     let held = Held::in_a_unit();
     // No lock limit counts here: it waits for a unit like its own.
     let second = held.project.start("migrate up --lock-timeout 100ms");
-    let _both = held.project.db.wait_for_waiting(2);
+    let patient = "SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() \
+                   AND NOT granted AND clock_timestamp() - waitstart > '300 ms'";
+    wait_until("both to have waited for longer than that", || held.project.db.value(patient) == "2");
     held.holder.release();
     let _outputs = [held.running.end().ok(), second.end().ok()];
     everybody_at(&held.project, "1.0.5");
