@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::unit::{Answer, Unit};
 use crate::error::Failure;
 use crate::ident::literal;
-use crate::postgres::message::{Kind, Message};
+use crate::postgres::message::{BEGIN, Kind, Message};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
@@ -40,7 +40,7 @@ impl Turn {
         let mut own = connection.another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
-            "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; \
+            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = 0; \
              SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
             literal(unit.schema.as_str()),
         );
@@ -101,7 +101,7 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
 /// before.
 async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<bool, Refusal> {
     let mut message = Message::default();
-    message.push("BEGIN");
+    message.push(BEGIN);
     message.push(&unit.advance());
     message.push("ROLLBACK");
     message.push(&format!(
@@ -135,9 +135,10 @@ async fn leftover(
     // An index that is older than the first attempt was made by others: the server's answer stands.
     let ours = format!(
         "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
-         AND h.kind = 'begun' ORDER BY h.id LIMIT 1)",
+         AND h.kind = '{}' ORDER BY h.id LIMIT 1)",
         unit.run.platform.quoted(),
         literal(&unit.migration.file),
+        Kind::Begun.as_str(),
     );
     let sql = format!(
         "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_catalog.pg_index i \

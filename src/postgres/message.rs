@@ -14,6 +14,10 @@ use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
 use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement};
 
+/// How a transaction begins in which one runner waits for another: after the wait it must see what the
+/// other did, whatever the database's own default is.
+pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 /// What all units of a run share.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -143,7 +147,7 @@ impl Message {
     /// Begins a unit's transaction: its limits and, unless `first` is empty, the statement that takes
     /// the version row. That one waits without a lock limit, since it waits for a unit like itself.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
-        self.push("BEGIN");
+        self.push(BEGIN);
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
         self.push("SET LOCAL lock_timeout = 0");
         self.push(first);
@@ -240,7 +244,7 @@ mod tests {
         message.push("COMMIT");
         insta::with_settings!({filters => vec![(r"'\d+\.\d+\.\d+', '\[\]'", "'TOOL', '[]'")]}, {
             insta::assert_snapshot!(message.sql(), @r#"
-            BEGIN;
+            BEGIN ISOLATION LEVEL READ COMMITTED;
             SET LOCAL statement_timeout = 600000;
             SET LOCAL lock_timeout = 0;
             SELECT 1;

@@ -264,3 +264,31 @@ fn a_second_run_waits_for_the_first_ones_unit_and_goes_on_behind_it() {
     everybody_at(&held.project, "1.0.5");
     assert_eq!(units(&held.project), "4");
 }
+
+#[test]
+fn a_database_with_another_isolation_is_no_hindrance() {
+    let project = thirty_with_three_steps();
+    project.db.run(&format!(
+        "ALTER DATABASE {} SET default_transaction_isolation = 'serializable'",
+        project.db.name
+    ));
+    for output in at_once(&project, &["migrate up"; 3]) {
+        let _each = output.ok();
+    }
+    everybody_at(&project, "1.0.7");
+}
+
+#[test]
+fn tenants_are_made_while_the_platform_takes_many_steps() {
+    let project = Project::with_tenants(&[]);
+    for step in 4..20 {
+        let (from, to) = (format!("1.0.{step}"), format!("1.0.{}", step + 1));
+        project.migration(&from, &to, "step", &format!("CREATE TABLE datalinx_platform.t{step} (id int);"));
+    }
+    let lines = ["migrate up", "tenant create a", "tenant create b", "tenant create c"];
+    for output in at_once(&project, &lines) {
+        let _each = output.ok();
+    }
+    let _left = project.run("migrate up").ok();
+    everybody_at(&project, "1.0.20");
+}

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use adapter::Adapter;
 
 use super::Connection;
+use super::message::BEGIN;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 
@@ -37,7 +38,7 @@ pub async fn ensure(connection: &mut Connection, platform: &SchemaName) -> Resul
     let schema = platform.quoted();
     let named = literal(platform.as_str());
     let open = format!(
-        "BEGIN; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
+        "{BEGIN}; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
          SELECT 1 FROM pg_namespace WHERE nspname = {named}"
     );
     let sets = connection.sets(&open).await.map_err(|refusal| refusal.failure(doing))?;
