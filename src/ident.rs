@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Code, Failure};
+
 /// The longest identifier that PostgreSQL keeps, in bytes (`NAMEDATALEN - 1`; manual, chapter 4.1.1).
 pub const MAX_IDENTIFIER_BYTES: usize = 63;
 
@@ -42,6 +44,20 @@ pub enum NameError {
         /// What was given.
         name: String,
     },
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Self {
+        let (code, hint) = match &error {
+            NameError::NotASlug { .. } => {
+                (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
+            }
+            NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
+            NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
+            NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
+        };
+        Self::new(code, error.to_string()).hint(hint)
+    }
 }
 
 /// Any identifier that PostgreSQL can hold: not empty, no NUL, at most 63 bytes. A column of the

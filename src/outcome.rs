@@ -270,3 +270,32 @@ pub struct Tenant {
     /// When it was made.
     pub created_at: Option<String>,
 }
+
+/// One row of the history, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HistoryEntry {
+    /// The run that it belongs to.
+    pub run_id: String,
+    /// The schema.
+    pub schema: String,
+    /// Its version before.
+    pub from: String,
+    /// Its version after.
+    pub to: String,
+    /// The file's or template's name.
+    pub name: String,
+    /// `migrate`, `template`, `baseline`, `repair`.
+    pub kind: String,
+    /// Of the file.
+    pub checksum: Option<String>,
+    /// When, as the server writes it.
+    pub applied_at: String,
+    /// By which role.
+    pub applied_by: String,
+    /// How long the unit took.
+    pub duration_ms: i64,
+    /// By which version of Tenure.
+    pub tool_version: String,
+    /// The findings that were accepted, as JSON.
+    pub allowed: serde_json::Value,
+}

@@ -74,22 +74,23 @@ impl Header {
     }
 }
 
-/// The version of the `-- Template: vX` line, if the file has one.
+/// The version of the `-- Template: vX` line, if the file has one. It says so once.
 pub fn template_line(script: &Script) -> Result<Option<(Version, Range<usize>)>, ChainError> {
     let top = script.code_start();
-    let found = lines(script).find(|line| line.key == "template" && line.range.start < top);
-    found
-        .map(|line| match line.value.parse() {
-            Ok(version) => Ok((version, line.range)),
-            Err(error) => {
-                let error: super::VersionError = error;
-                Err(ChainError::Header {
-                    why: error.to_string(),
-                    place: Place::at(&script.source, line.range),
-                })
-            }
-        })
-        .transpose()
+    let mut found = lines(script).filter(|line| line.key == "template" && line.range.start < top);
+    let Some(line) = found.next() else { return Ok(None) };
+    let wrong = |why: String, range: Range<usize>| ChainError::Header {
+        why,
+        place: Place::at(&script.source, range),
+    };
+    if let Some(second) = found.next() {
+        return Err(wrong("a template says its version once".to_owned(), second.range));
+    }
+    let version: Version = line
+        .value
+        .parse()
+        .map_err(|error: super::VersionError| wrong(error.to_string(), line.range.clone()))?;
+    Ok(Some((version, line.range)))
 }
 
 impl ScopeLines {

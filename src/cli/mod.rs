@@ -127,7 +127,9 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         || std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json");
     if asked {
         let message = error.render().to_string();
-        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        // The first paragraph says what is wrong and names it; the rest is usage and advice.
+        let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
+        let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let document = serde_json::json!({ "error": crate::report::failure_json(
             &Failure::new(Code::Usage, message).hint("see `tenure --help`")) });
         ui::print(&format!("{document}\n"));
@@ -145,7 +147,11 @@ fn log(verbose: u8) {
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .log_internal_errors(false)
+        .init();
 }
 
 /// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.

@@ -1,8 +1,7 @@
 //! The terminal: results to stdout, talk to stderr, colours, questions and the progress bar. The only
 //! place that prints.
-#![expect(clippy::print_stderr, reason = "this is the place that prints")]
 
-use std::io::{IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use console::Term;
@@ -92,7 +91,7 @@ impl Ui {
     /// Says something to people, unless they want it quiet.
     pub(super) fn note(self, text: &str) {
         if self.talk >= Talk::Normal {
-            eprintln!("{text}");
+            say(text);
         }
     }
 
@@ -104,7 +103,7 @@ impl Ui {
     /// Tells a failure: on stderr for people, on stdout for programs.
     pub(super) fn failure(self, failure: &Failure, more: Option<(&str, Value)>) {
         match self.format {
-            Format::Human => eprintln!("{}", report::failure(failure, self.stderr)),
+            Format::Human => complain(&report::failure(failure, self.stderr)),
             Format::Json => {
                 let mut document = json!({ "error": report::failure_json(failure) });
                 if let (Some((key, value)), Some(object)) = (more, document.as_object_mut()) {
@@ -126,7 +125,7 @@ impl Ui {
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             return Err(refused(&format!("{question}: not done, since nobody can be asked here")));
         }
-        eprint!("{question}? [y/N] ");
+        write(std::io::stderr().lock(), &format!("{question}? [y/N] "));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         match answer.trim() {
@@ -152,13 +151,21 @@ pub(super) enum Outcome {
 
 /// Writes to stdout. A pipe that the reader closed is no error: `tenure … | head` ends quietly.
 pub(super) fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    write(std::io::stdout().lock(), text);
+}
+
+/// Writes a line to stderr; where nobody reads it any more, it is lost, and the work goes on.
+fn say(line: &str) {
+    write(std::io::stderr().lock(), &format!("{line}\n"));
+}
+
+fn write(mut to: impl std::io::Write, text: &str) {
+    let _written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
 /// Tells people what went wrong, also where they want it quiet.
 pub(super) fn complain(text: &str) {
-    eprintln!("{text}");
+    say(text);
 }
 
 /// Shows events on stderr.
@@ -172,7 +179,7 @@ pub(super) struct Progress {
 impl Progress {
     fn line(&self, word: impl Fn(Paint) -> String, rest: &str) {
         if let Some(paint) = self.lines {
-            eprintln!("{} {rest}", word(paint));
+            say(&format!("{} {rest}", word(paint)));
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);

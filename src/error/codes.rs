@@ -105,7 +105,6 @@ codes! {
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."
     PermissionDenied "permission-denied" Refused "The role may not do what is needed."
     PlatformWaits "platform-waits" Refused "A platform step waits for tenants that are not at its FROM version yet."
-    PartlyDone "partly-done" Partial "Part of the fleet is done and part is not; running the command again does the rest."
     ServerUnreachable "server-unreachable" Unreachable "No server answers at the address given, or it refuses the connection."
     ConnectionLost "connection-lost" Unreachable "The connection broke in the middle of the work."
     PrivateServer "private-server" Unreachable "The private server does not start or stop."

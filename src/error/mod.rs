@@ -61,18 +61,3 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-impl From<crate::ident::NameError> for Failure {
-    fn from(error: crate::ident::NameError) -> Self {
-        use crate::ident::NameError;
-        let (code, hint) = match &error {
-            NameError::NotASlug { .. } => {
-                (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
-            }
-            NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
-            NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
-            NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
-        };
-        Self::new(code, error.to_string()).hint(hint)
-    }
-}

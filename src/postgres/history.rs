@@ -5,6 +5,7 @@ use super::{Connection, Row};
 use crate::chain::{Divergence, Version};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
+use crate::outcome::HistoryEntry;
 
 /// Notes that `command` begins.
 pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
@@ -89,35 +90,6 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
     }
     message.push("COMMIT");
     connection.run(message.sql()).await.map_err(|refusal| refusal.failure("repairing the history"))
-}
-
-/// One row of the history, for people.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct HistoryEntry {
-    /// The run that it belongs to.
-    pub run_id: String,
-    /// The schema.
-    pub schema: String,
-    /// Its version before.
-    pub from: String,
-    /// Its version after.
-    pub to: String,
-    /// The file's or template's name.
-    pub name: String,
-    /// `migrate`, `template`, `baseline`, `repair`.
-    pub kind: String,
-    /// Of the file.
-    pub checksum: Option<String>,
-    /// When, as the server writes it.
-    pub applied_at: String,
-    /// By which role.
-    pub applied_by: String,
-    /// How long the unit took.
-    pub duration_ms: i64,
-    /// By which version of Tenure.
-    pub tool_version: String,
-    /// The findings that were accepted, as JSON.
-    pub allowed: serde_json::Value,
 }
 
 /// The history of `schema`, oldest first.

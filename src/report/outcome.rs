@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Paint, failure, plural, table};
-use crate::outcome::{Created, Ending, Migrated, Planned, Status, Tenant, TenantList};
-use crate::postgres::history::HistoryEntry;
+use crate::outcome::{Created, Ending, HistoryEntry, Migrated, Planned, Status, Tenant, TenantList};
 
 /// What `migrate up` did.
 pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
@@ -72,10 +71,11 @@ pub fn planned(planned: &Planned, paint: Paint) -> String {
 pub fn status(status: &Status, paint: Paint) -> String {
     let (platform, tenants) = (&status.platform, &status.tenants);
     let mut text = String::new();
-    let standing = if platform.pending.is_empty() {
-        paint.good("up to date")
-    } else {
-        paint.warn(&format!("{} behind {}", plural(platform.pending.len(), "migration"), platform.latest))
+    let standing = match platform.pending.len() {
+        0 if platform.version == platform.latest => paint.good("up to date"),
+        // Nothing can be said to be pending where the chain does not know the version.
+        0 => paint.bad(&format!("no version of this chain, which leads to {}", platform.latest)),
+        behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
     };
     let _written = writeln!(
         text,

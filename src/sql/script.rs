@@ -185,18 +185,14 @@ fn comments(root: &SyntaxNode) -> Vec<Comment> {
         .collect()
 }
 
-/// A backslash that begins a line, outside strings and comments: a command of psql (its manual page).
+/// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
+/// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
 fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
     let tokens = root.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
-    for token in tokens.filter(|token| token.text() == "\\") {
-        let start = usize::from(token.text_range().start());
-        let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-        if text[line_start..start].trim().is_empty() {
-            let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-            return Some(start..start + text[start..line_end].trim_end().len());
-        }
-    }
-    None
+    let backslash = tokens.into_iter().find(|token| token.text() == "\\")?;
+    let start = usize::from(backslash.text_range().start());
+    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
+    Some(start..start + text[start..line_end].trim_end().len())
 }
 
 #[cfg(test)]
@@ -225,6 +221,7 @@ mod tests {
     #[test]
     fn what_is_not_sql_is_named() {
         assert!(matches!(parse("SELECT 1;\n  \\i x.sql\n"), Err(SqlError::PsqlMetaCommand { .. })));
+        assert!(matches!(parse("SELECT f() \\gexec\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("COPY t FROM stdin;\n1\n\\.\n"), Err(SqlError::CopyFromStdin { .. })));
         assert!(parse("SELECT '\n\\d';").is_ok());
         assert_eq!(place_of("SELECT 1;\nALTER TABEL x ADD y int;"), "t.sql:2:7");

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use squawk_syntax::SyntaxNode;
 use squawk_syntax::syntax_error::SyntaxError;
+use squawk_syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::placeholder;
 
@@ -16,10 +16,23 @@ pub(super) fn complaint(root: &SyntaxNode, errors: &[SyntaxError]) -> Option<(St
         // `ALTER TABEL`: the word that is wrong is the one after a word that is right.
         let error = second
             .filter(|second| first.message().ends_with("_KW") && begins_nothing(second))
+            .filter(|_| begins_a_statement(root, at(root, first).start))
             .unwrap_or(first);
         return Some(("no statement of SQL begins like this".to_owned(), at(root, error)));
     }
     Some((in_words(first.message()), at(root, first)))
+}
+
+/// Whether only a semicolon, or nothing, stands before `offset`.
+fn begins_a_statement(root: &SyntaxNode, offset: usize) -> bool {
+    let before = tokens(root).take_while(|token| usize::from(token.text_range().start()) < offset).last();
+    before.is_none_or(|token| token.kind() == SyntaxKind::SEMICOLON)
+}
+
+fn tokens(root: &SyntaxNode) -> impl Iterator<Item = SyntaxToken> {
+    root.descendants_with_tokens()
+        .filter_map(squawk_syntax::SyntaxElement::into_token)
+        .filter(|token| !token.kind().is_trivia())
 }
 
 /// The parser points just behind the last token before the trouble; people look at the next one.
@@ -28,11 +41,7 @@ fn at(root: &SyntaxNode, error: &SyntaxError) -> Range<usize> {
     if !range.is_empty() {
         return range;
     }
-    let mut tokens = root
-        .descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia());
-    tokens
+    tokens(root)
         .find(|token| usize::from(token.text_range().start()) >= range.start)
         .map_or(range, |token| token.text_range().into())
 }

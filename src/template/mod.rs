@@ -167,6 +167,8 @@ mod tests {
         assert!(matches!(read(&[("a.sql", "-- Template: one\nSELECT 1")]), Err(TemplateError::File(_))));
         let twice = [("a.sql", "-- Template: v1.0.0\nSELECT 1"), ("b.sql", "-- Template: v1.0.0\nSELECT 1")];
         assert!(matches!(read(&twice), Err(TemplateError::TwoVersions { .. })));
+        let twice = [("a.sql", "-- Template: v1.0.0\n-- Template: v1.0.0\nSELECT 1")];
+        assert!(matches!(read(&twice), Err(TemplateError::File(_))));
         let concurrent = [("a.sql", "-- Template: v1.0.0\nCREATE INDEX CONCURRENTLY i ON t (c)")];
         assert!(matches!(read(&concurrent), Err(TemplateError::NotTransactional { .. })));
     }

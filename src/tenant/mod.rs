@@ -10,8 +10,7 @@ pub use wanted::{NewTenant, from_csv};
 use crate::error::Failure;
 use crate::fleet::unknown_tenant;
 use crate::ident::Slug;
-use crate::outcome::{Tenant, TenantList};
-use crate::postgres::history::HistoryEntry;
+use crate::outcome::{HistoryEntry, Tenant, TenantList};
 use crate::postgres::{Connection, history, state};
 use crate::settings::Settings;
 

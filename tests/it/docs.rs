@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
+use tenure::error::{Class, Code};
 
 use crate::support::Project;
 
@@ -79,6 +80,43 @@ fn docs_rules_md_is_the_list_of_rules() {
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == text, "docs/rules.md is not what the rules say: BLESS=1 cargo test --test it docs");
+}
+
+#[test]
+fn docs_errors_md_is_the_list_of_codes() {
+    let mut text = String::from(
+        "# Errors\n\nMade from the list in `src/error/codes.rs`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+         Every failure has a code, which people see in brackets and programs find in `error.code` with\n\
+         `--format json`. A code keeps its name and its exit code.\n",
+    );
+    for (class, means) in [
+        (Class::Refused, "refused or failed"),
+        (Class::Usage, "the command line, the settings or the files are wrong"),
+        (Class::Unreachable, "the database could not be reached"),
+        (Class::Interrupted, "interrupted, cleanly"),
+    ] {
+        let _ = write!(text, "\n## Exit code {}: {means}\n\n| code | |\n| --- | --- |\n", class.exit_code());
+        for code in Code::ALL.iter().filter(|code| code.class() == class) {
+            let _ = writeln!(text, "| `{}` | {} |", code.as_str(), code.doc());
+        }
+    }
+    text.push_str(
+        "\nExit code 0 is done, or nothing to do. Exit code 4 is no failure of one kind: part of the fleet is done\n\
+         and part is not; the result's `failures` or `failed` say what, each with its code.\n",
+    );
+    for code in Code::ALL {
+        assert!(
+            text.contains(&format!("| `{}` |", code.as_str())),
+            "{} has no exit code here",
+            code.as_str()
+        );
+    }
+    let path = document("docs/errors.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/errors.md is not what the codes say: BLESS=1 cargo test --test it docs");
 }
 
 #[test]

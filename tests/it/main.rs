@@ -8,13 +8,23 @@
 )]
 
 mod alone;
+mod bad_files;
+mod bad_sql;
+mod baseline;
+mod command_line;
 mod concurrency;
+mod contract;
 mod demo;
 mod docs;
 mod failures;
+mod house;
+mod layers;
+mod looking;
 mod migrate_up;
 mod pooler;
+mod refusals;
 mod seeds;
 mod server;
 mod support;
 mod tenants;
+mod unreachable;

@@ -86,12 +86,20 @@ impl Project {
 
     /// Runs the program with these words.
     pub fn run_words<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
-        let output = self.command(arguments).output().unwrap();
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
+        Output::of(&self.command(arguments).output().unwrap())
+    }
+
+    /// Runs the program with more in its environment; an empty value takes a variable away.
+    pub fn run_env(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        let mut command = self.command(line.split_whitespace());
+        for (name, value) in environment {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
         }
+        Output::of(&command.output().unwrap())
     }
 
     /// Runs the program with `--format json`; its exit code, and the one document that it must print.
@@ -104,6 +112,15 @@ impl Project {
 }
 
 impl Output {
+    /// What a process left.
+    pub fn of(output: &std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
+            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+        }
+    }
+
     /// Insists on success, and looks no further.
     pub fn passes(self) {
         assert_eq!(self.code, 0, "{self}");

@@ -1,0 +1,228 @@
+//! SQL that is wrong: exit 2, a stable code, line and column, the line shown, and nothing written.
+
+use insta::assert_snapshot;
+
+use crate::bad_files::{FIRST, project_of, refused};
+
+const SECOND: &str = "migrations/v1.0.0_to_v1.0.1_second.sql";
+
+/// Some bodies of a second migration, which begin on its line 3; the code and the line and column of each.
+fn refused_body(cases: &[(&str, &str, &str)]) {
+    let cases: Vec<_> = cases
+        .iter()
+        .map(|(body, code, at)| {
+            let text = format!("-- Migration: v1.0.0 to v1.0.1\n-- Description: second\n{body}");
+            ([FIRST, (SECOND, text.leak().as_bytes())], *code, format!("{SECOND}:{at}"))
+        })
+        .collect();
+    let cases: Vec<_> =
+        cases.iter().map(|(files, code, place)| (files.as_slice(), *code, place.as_str())).collect();
+    refused(&cases);
+}
+
+/// What people see of one body of a second migration.
+fn shown(body: &str) -> String {
+    let project = project_of(&[FIRST]);
+    project.migration("1.0.0", "1.0.1", "second", body);
+    project.run("migrate up").to_string()
+}
+
+#[test]
+fn the_files_own_version_statement_says_the_files_version() {
+    let set = |what: &str| {
+        format!("SELECT datalinx_platform.f();\nUPDATE datalinx_platform.schema_version\nSET {what};\n")
+    };
+    refused_body(&[
+        (&set("version = '1.0.2', applied_at = NOW()"), "version-mismatch", "5:15"),
+        (&set("version = 'v1.0.1'"), "version-mismatch", "5:15"),
+        (&set("version = '1.0.1', description = 'x'"), "version-mismatch", "4:1"),
+        (&set("version = version"), "version-mismatch", "4:1"),
+        ("DELETE FROM datalinx_platform.schema_version;", "version-mismatch", "3:1"),
+        (
+            "INSERT INTO datalinx_platform.schema_version (version) VALUES ('9.0.0');",
+            "version-mismatch",
+            "3:64",
+        ),
+    ]);
+    assert_snapshot!(shown(&set("version = '1.0.2', applied_at = NOW()")), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[version-mismatch]: the file's own schema_version statement says '1.0.2', but the file leads to 1.0.1
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:5:15
+      |
+    5 | SET version = '1.0.2', applied_at = NOW();
+      |               ^^^^^^^
+      |
+      = help: write '1.0.1', or leave the statement out
+    ");
+}
+
+#[test]
+fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
+    refused_body(&[
+        ("ALTER TABLE datalinx_platform.things\n  ADD COLUM c int int;\n", "syntax", "4:15"),
+        ("CREATE TABLE datalinx_platform.x (id int\n", "syntax", "3:41"),
+        ("SELECT 'a string that never ends;\n", "syntax", "3:8"),
+        ("SELECT $$ a body that never ends;\n", "syntax", "3:8"),
+        ("/* a comment that never ends\nSELECT 1;\n", "syntax", "3:1"),
+        ("THIS IS NO SQL;\n", "syntax", "3:1"),
+    ]);
+    assert_snapshot!(shown("ALTER TABLE datalinx_platform.things\n  ADD COLUMN c int int;\n"), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[syntax]: syntax error: no statement of SQL begins like this
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:4:20
+      |
+    4 |   ADD COLUMN c int int;
+      |                    ^^^
+    ");
+    assert_snapshot!(shown("CREATE TABLE datalinx_platform.x (\n  id int,,\n  name text\n);\n"), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[syntax]: syntax error: unexpected comma
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:4:10
+      |
+    4 |   id int,,
+      |          ^
+    ");
+}
+
+#[test]
+fn transaction_control_inside_a_file_is_refused() {
+    let ok = "ALTER TABLE datalinx_platform.things ADD c int;";
+    let controls = [
+        "COMMIT",
+        "ROLLBACK",
+        "ROLLBACK TO SAVEPOINT a",
+        "SAVEPOINT a",
+        "RELEASE SAVEPOINT a",
+        "BEGIN",
+        "START TRANSACTION",
+        "END",
+        "ABORT",
+        "COMMIT AND CHAIN",
+        "PREPARE TRANSACTION 'a'",
+        "COMMIT PREPARED 'a'",
+        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+    ];
+    let files: Vec<_> = controls
+        .iter()
+        .flat_map(|control| {
+            let bare = format!("{ok}\n{control};\n{ok}\n");
+            let wrapped = format!("BEGIN;\n{ok}\n  {control};\n{ok}\nCOMMIT;\n");
+            [(bare, "4:1"), (wrapped, "5:3")]
+        })
+        .collect();
+    let cases: Vec<_> = files.iter().map(|(sql, at)| (sql.as_str(), "transaction-control", *at)).collect();
+    refused_body(&cases);
+    refused_body(&[
+        (&format!("BEGIN;\n{ok}\n"), "transaction-control", "3:1"),
+        (&format!("{ok}\nCOMMIT;\n"), "transaction-control", "4:1"),
+        (&format!("BEGIN;\n{ok}\nROLLBACK;\n"), "transaction-control", "3:1"),
+        (&format!("BEGIN;\n{ok}\nCOMMIT;\n{ok}\n"), "transaction-control", "3:1"),
+    ]);
+    assert_snapshot!(shown(&format!("BEGIN;\n{ok}\nCOMMIT;\nBEGIN;\n{ok}\nCOMMIT;\n")), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[transaction-control]: COMMIT inside a file: a unit is one transaction, and Tenure begins and ends it
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:5:1
+      |
+    5 | COMMIT;
+      | ^^^^^^
+      |
+      = help: keep at most one BEGIN; as the first statement and one COMMIT; as the last
+    ");
+}
+
+#[test]
+fn what_only_psql_understands_is_refused() {
+    refused_body(&[
+        ("\\i other.sql\n", "psql-meta-command", "3:1"),
+        ("SELECT datalinx_platform.f();\n\\set ON_ERROR_STOP on\n", "psql-meta-command", "4:1"),
+        ("\\copy datalinx_platform.things FROM 'x.csv'\n", "psql-meta-command", "3:1"),
+        ("SELECT datalinx_platform.f() \\gexec\n", "psql-meta-command", "3:30"),
+        ("COPY datalinx_platform.things FROM stdin;\n1\n\\.\n", "copy-from-stdin", "3:36"),
+        ("COPY datalinx_platform.things (id) FROM STDIN WITH (FORMAT csv);\n", "copy-from-stdin", "3:41"),
+    ]);
+    assert_snapshot!(shown("\\i other.sql\n"), @r"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[psql-meta-command]: a psql command cannot be part of a migration
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:3:1
+      |
+    3 | \i other.sql
+      | ^^^^^^^^^^^^
+      |
+      = help: write what it does in SQL; settings of psql have no meaning here
+    ");
+    assert_snapshot!(shown("COPY datalinx_platform.things FROM stdin;\n1\n\\.\n"), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[copy-from-stdin]: COPY … FROM STDIN cannot be part of a migration: its data is not SQL
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:3:36
+      |
+    3 | COPY datalinx_platform.things FROM stdin;
+      |                                    ^^^^^
+      |
+      = help: use INSERT … VALUES instead
+    ");
+}
+
+#[test]
+fn a_statement_that_could_be_anybodys_is_refused() {
+    refused_body(&[
+        ("SELECT 1;\n", "scope-unclear", "3:1"),
+        ("-- a note\nCREATE TABLE anybodys (id int);\n", "scope-unclear", "4:1"),
+        ("DO $$ BEGIN NULL; END $$;\n", "scope-unclear", "3:1"),
+        ("ALTER TABLE org_acme.workspaces ADD c int;\n", "scope-unclear", "3:1"),
+    ]);
+    assert_snapshot!(shown("CREATE TABLE anybodys (id int);\n"), @r#"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[scope-unclear]: it is unclear whether this statement acts on the platform or on each tenant: nothing says whose "anybodys" is
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:3:1
+      |
+    3 | CREATE TABLE anybodys (id int);
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: add a line `-- Scope: platform` or `-- Scope: tenant` above the statement, or qualify the name
+    "#);
+}
+
+#[test]
+fn a_statement_that_must_be_alone_stands_alone() {
+    let index = "CREATE INDEX CONCURRENTLY i ON datalinx_platform.things (id);\n";
+    let add = "ALTER TABLE datalinx_platform.things ADD c int;\n";
+    refused_body(&[
+        (&format!("{add}{index}"), "mixed-transaction", "4:1"),
+        (&format!("{index}{add}"), "mixed-transaction", "3:1"),
+        (&format!("BEGIN;\n{index}COMMIT;\n"), "mixed-transaction", "4:1"),
+    ]);
+    assert_snapshot!(shown(&format!("{add}{index}")), @"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[mixed-transaction]: CREATE INDEX cannot run in a transaction, and other statements of the file must
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:4:1
+      |
+    4 | CREATE INDEX CONCURRENTLY i ON datalinx_platform.things (id);
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: move it into a migration of its own, without BEGIN and COMMIT
+    ");
+}

@@ -1,0 +1,120 @@
+//! The rules of the house, which no compiler knows: small files, each with its story on top; no test
+//! that is forgotten; no trace of the machine that it was written on.
+
+use std::path::Path;
+
+/// More than this is two files.
+const LONGEST: usize = 400;
+
+/// Every file below a folder of the repository whose name ends so, with its text; paths with `/`.
+pub fn files(folder: &str, end: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    collect(root, &root.join(folder), end, &mut found);
+    assert!(!found.is_empty(), "{folder}/**/*.{end}");
+    found.sort();
+    found
+}
+
+fn collect(root: &Path, folder: &Path, end: &str, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // What Cargo, git and the private server made; .ci and .github are ours.
+        if matches!(name.as_str(), "target" | ".git" | ".tenure" | "tenure-demo") {
+            continue;
+        }
+        if path.is_dir() {
+            collect(root, &path, end, found);
+        } else if end.is_empty() || path.extension().is_some_and(|extension| extension == end) {
+            // A file that is no text, or has gone away meanwhile, has nothing to be looked at.
+            if let Ok(text) = std::fs::read_to_string(&path) {
+                found.push((path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/"), text));
+            }
+        }
+    }
+}
+
+fn code() -> Vec<(String, String)> {
+    [files("src", "rs"), files("tests", "rs")].concat()
+}
+
+#[test]
+fn no_file_is_longer_than_a_few_screens() {
+    let long: Vec<_> = code()
+        .into_iter()
+        .map(|(path, text)| (text.lines().count(), path))
+        .filter(|(lines, _)| *lines > LONGEST)
+        .collect();
+    assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
+}
+
+#[test]
+fn every_file_says_first_what_it_is_for() {
+    let silent: Vec<_> =
+        code().into_iter().filter(|(_, text)| !text.starts_with("//! ")).map(|(path, _)| path).collect();
+    assert!(silent.is_empty(), "no //! at the top: {silent:?}");
+}
+
+#[test]
+fn no_test_file_is_forgotten() {
+    for (path, _) in files("tests/it", "rs") {
+        let below = path.strip_prefix("tests/it/").unwrap();
+        let (parent, name) = match below.rsplit_once('/') {
+            Some((folder, "mod.rs")) => ("main.rs".to_owned(), folder),
+            Some((folder, file)) => (format!("{folder}/mod.rs"), file.trim_end_matches(".rs")),
+            None if below == "main.rs" => continue,
+            None => ("main.rs".to_owned(), below.trim_end_matches(".rs")),
+        };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+        let text = std::fs::read_to_string(root.join(&parent)).unwrap();
+        assert!(text.lines().any(|line| line == format!("mod {name};")), "{path} is no module of {parent}");
+    }
+}
+
+#[test]
+fn no_test_is_switched_off_without_a_reason() {
+    let off = ["#[ig", "nore]"].concat();
+    for (path, text) in code() {
+        assert!(!text.contains(&off), "{path}");
+    }
+}
+
+#[test]
+fn nothing_tells_of_the_machine_that_it_was_written_on() {
+    // In pieces, so that this file does not tell either.
+    let traces = [["/wo", "rk/"], ["/Us", "ers/"]].map(|pieces| pieces.concat());
+    for (path, text) in files(".", "") {
+        for trace in &traces {
+            assert!(!text.contains(trace), "{path} holds {trace}");
+        }
+    }
+}
+
+#[test]
+fn every_package_comes_from_the_one_registry_that_everybody_has() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let lock: toml::Table = std::fs::read_to_string(root.join("Cargo.lock")).unwrap().parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    assert!(packages.len() > 100, "{}", packages.len());
+    for package in packages {
+        if let Some(source) = package.get("source") {
+            let expected = "registry+https://github.com/rust-lang/crates.io-index";
+            assert_eq!(source.as_str(), Some(expected), "{package}");
+        }
+    }
+    assert!(!root.join(".cargo").exists(), "how Cargo reaches a registry is everybody's own matter");
+}
+
+#[test]
+fn every_error_code_is_given_by_something() {
+    let given: String = files("src", "rs")
+        .into_iter()
+        .filter(|(path, _)| path != "src/error/codes.rs")
+        .map(|(_, text)| text)
+        .collect();
+    for code in tenure::error::Code::ALL {
+        let word = regex::Regex::new(&format!(r"\bCode::{code:?}\b")).unwrap();
+        assert!(word.is_match(&given), "{} is in the documents, and nothing gives it", code.as_str());
+    }
+}

@@ -1,0 +1,131 @@
+//! No database: exit 3, host and port named, and the password never, however much is to be said.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::{Output, Project};
+
+const SECRET: &str = "hunter2";
+
+/// A port that nobody listens on.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server that asks for a password and refuses whatever it gets, as PostgreSQL does (manual, chapter
+/// 55.2.1). It ends with the test binary.
+fn server_that_refuses() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            refuse(stream.unwrap()).unwrap_or_default();
+        }
+    });
+    port
+}
+
+fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut start = [0; 4096];
+    let _length = stream.read(&mut start)?;
+    // AuthenticationCleartextPassword.
+    stream.write_all(b"R\0\0\0\x08\0\0\0\x03")?;
+    let length = stream.read(&mut start)?;
+    assert!(String::from_utf8_lossy(&start[..length]).contains(SECRET), "the password was not sent");
+    let body = b"SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user \"me\"\0\0";
+    stream.write_all(b"E")?;
+    stream.write_all(&u32::try_from(body.len() + 4).unwrap().to_be_bytes())?;
+    stream.write_all(body)
+}
+
+fn run(project: &Project, url: &str, line: &str) -> Output {
+    project.run_env(&[("DATABASE_URL", url)], line)
+}
+
+/// Every way of asking names the place and keeps the secret.
+fn keeps_the_secret(project: &Project, url: &str, address: &str, sqlstate: Option<&str>) {
+    for verb in [
+        "migrate up",
+        "migrate up --plan",
+        "status",
+        "tenant create acme_corp",
+        "tenant list",
+        "migrate history",
+    ] {
+        for flags in ["", "--format json", "-q", "-v", "-vv", "-vvv", "-vvv --format json"] {
+            let output = run(project, url, &format!("{verb} {flags}"));
+            assert_eq!(output.code, 3, "{verb} {flags}: {output}");
+            let everything = format!("{}{}", output.stdout, output.stderr);
+            assert!(everything.contains(address), "{verb} {flags}: {everything}");
+            assert!(!everything.contains(SECRET), "{verb} {flags}: {everything}");
+            if flags.contains("json") {
+                let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+                assert_eq!(document["error"]["code"], "server-unreachable");
+                assert_eq!(document["error"].get("sqlstate").cloned(), sqlstate.map(|state| json!(state)));
+            } else {
+                assert_eq!(output.stdout, "");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_without_the_password() {
+    let (project, port) = (Project::seeds(), closed_port());
+    let address = format!("127.0.0.1:{port}");
+    keeps_the_secret(&project, &format!("postgresql://me:{SECRET}@{address}/app"), &address, None);
+}
+
+#[test]
+fn a_password_that_is_wrong_is_not_told() {
+    let (project, port) = (Project::seeds(), server_that_refuses());
+    let address = format!("127.0.0.1:{port}");
+    let url = format!("postgresql://me:{SECRET}@{address}/app?sslmode=disable");
+    keeps_the_secret(&project, &url, &address, Some("28P01"));
+}
+
+#[test]
+fn a_database_or_a_role_that_is_not_there_is_said_so() {
+    let project = Project::seeds();
+    let nowhere = project.db.url.replace(&project.db.name, "nowhere");
+    for (url, said, sqlstate) in [
+        (nowhere, "database \"nowhere\" does not exist", "3D000"),
+        (project.db.url_as("nobody"), "role \"nobody\" does not exist", "28000"),
+    ] {
+        let output = run(&project, &url, "status --format json");
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!(output.code, 3, "{output}");
+        assert!(document["error"]["message"].as_str().unwrap().ends_with(said), "{document}");
+        assert_eq!(document["error"]["sqlstate"], sqlstate);
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_understood_is_not_repeated() {
+    let project = Project::seeds();
+    for url in [
+        format!("mysql://me:{SECRET}@localhost/app"),
+        format!("postgresql://me:{SECRET}@localhost:port/app"),
+        format!("postgresql://me@localhost/app?sslmode={SECRET}"),
+        format!("host=localhost password={SECRET}"),
+        SECRET.to_owned(),
+    ] {
+        for flags in ["", "--format json", "-vvv"] {
+            let output = run(&project, &url, &format!("status {flags}"));
+            assert_eq!(output.code, 2, "{output}");
+            assert!(format!("{}{}", output.stdout, output.stderr).contains("database-url"), "{output}");
+            assert!(!format!("{}{}", output.stdout, output.stderr).contains(SECRET), "{output}");
+        }
+    }
+}
+
+#[test]
+fn nobody_sees_the_password_in_the_help() {
+    let project = Project::empty();
+    let output = run(&project, &format!("postgresql://me:{SECRET}@localhost/app"), "migrate up --help");
+    assert_eq!(output.code, 0);
+    assert!(output.stdout.contains("DATABASE_URL") && !output.stdout.contains(SECRET), "{output}");
+}
