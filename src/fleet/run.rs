@@ -15,7 +15,7 @@ use crate::postgres::message::Run;
 use crate::postgres::{Connection, books, history};
 use crate::project::Project;
 
-/// How often tenants that appeared during a run are fetched before the platform moves on.
+/// How often the platform waits for tenants that appeared during a run without any of them moving.
 const ROUNDS: usize = 5;
 
 /// Accepted findings by file, as the JSON that goes into the history.
@@ -44,6 +44,7 @@ pub async fn migrate(
         at: prepared.state.platform.clone(),
         units: 0,
         did_something: false,
+        finished: 0,
         moved: HashSet::new(),
         failures: Vec::new(),
     };
@@ -77,6 +78,8 @@ struct Runner<'a> {
     at: Version,
     units: usize,
     did_something: bool,
+    /// Units that are done, by us or by another runner.
+    finished: usize,
     moved: HashSet<String>,
     failures: Vec<UnitFailure>,
 }
@@ -163,10 +166,12 @@ impl Runner<'_> {
                 // Only some tenants were asked for: the platform's row waits for the others, rightly.
                 Some(Answer::Waits(_)) if self.prepared.request.reach == Reach::Tenants => return Next::GoOn,
                 Some(Answer::Waits(_)) if rounds < ROUNDS => {
-                    rounds += 1;
+                    let before = self.finished;
                     if self.tenants(0, end).await == Next::Halt {
                         return Next::Halt;
                     }
+                    // While tenants are made one after another, each attempt finds the next of them.
+                    rounds = if self.finished > before { 0 } else { rounds + 1 };
                 }
                 Some(Answer::Waits(failure) | Answer::Failed(failure)) => {
                     return self.fail(step, schema, failure);
@@ -205,6 +210,7 @@ impl Runner<'_> {
         };
         let migration = migration.file.as_str();
         self.did_something |= matches!(answer, Answer::Done(..));
+        self.finished += usize::from(matches!(answer, Answer::Done(..) | Answer::DoneByAnother));
         match &answer {
             Answer::Done(_, elapsed) if has_work => {
                 self.units += 1;

@@ -80,17 +80,17 @@ fn the_first_runs_of_all_may_be_at_once() {
 #[test]
 fn tenants_made_during_a_run_are_not_left_behind() {
     let project = thirty_with_three_steps();
-    let more: Vec<String> = (0..10).map(|number| format!("n{number}")).collect();
+    let more: Vec<String> = (10..50).map(|number| format!("n{number}")).collect();
     project.file("more.csv", csv(&more.iter().map(String::as_str).collect::<Vec<_>>()));
     let outputs = at_once(&project, &["migrate up", "tenant create --from more.csv"]);
     for output in outputs {
         let _each = output.ok();
     }
-    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.tenant_version"), "40");
+    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.tenant_version"), "70");
     let _left = project.run("migrate up").ok();
     everybody_at(&project, "1.0.7");
     let columns = "SELECT count(*)::text FROM pg_attribute WHERE attname IN ('one', 'two', 'three') AND NOT attisdropped";
-    assert_eq!(project.db.value(columns), "120");
+    assert_eq!(project.db.value(columns), "210");
 }
 
 #[test]
