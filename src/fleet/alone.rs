@@ -157,9 +157,10 @@ async fn leftover(
     // An index that is older than the first attempt was made by others: the server's answer stands.
     let ours = format!(
         "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
-         AND h.kind = 'begun' ORDER BY h.id LIMIT 1)",
+         AND h.kind = '{}' ORDER BY h.id LIMIT 1)",
         unit.run.platform.quoted(),
         literal(&unit.migration.file),
+        Kind::Begun.as_str(),
     );
     let sql = format!(
         "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_catalog.pg_index i \

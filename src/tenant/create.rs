@@ -18,9 +18,6 @@ use crate::settings::Migrate;
 use crate::sql::Scope;
 use crate::template::Template;
 
-/// How often a tenant is tried again when the platform moves under it.
-const ATTEMPTS: usize = 3;
-
 /// What to do about a tenant that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
@@ -136,7 +133,8 @@ impl Maker<'_> {
         }
         let id = Uuid::new_v4();
         let name = tenant.name.as_deref().unwrap_or(&tenant.slug);
-        for _attempt in 0..ATTEMPTS {
+        // The platform may move under it, but no further than to the chain's end.
+        for _attempt in 0..=self.project.chain.migrations().len() {
             let message = self.message(id, &slug, name, &schema, template)?;
             let Err(refusal) = self.connection.run(message.sql()).await else {
                 return Ok(Made::New(CreatedTenant {

@@ -80,17 +80,17 @@ fn the_first_runs_of_all_may_be_at_once() {
 #[test]
 fn tenants_made_during_a_run_are_not_left_behind() {
     let project = thirty_with_three_steps();
-    let more: Vec<String> = (0..10).map(|number| format!("n{number}")).collect();
+    let more: Vec<String> = (10..50).map(|number| format!("n{number}")).collect();
     project.file("more.csv", csv(&more.iter().map(String::as_str).collect::<Vec<_>>()));
     let outputs = at_once(&project, &["migrate up", "tenant create --from more.csv"]);
     for output in outputs {
         let _each = output.ok();
     }
-    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.tenant_version"), "40");
+    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.tenant_version"), "70");
     let _left = project.run("migrate up").ok();
     everybody_at(&project, "1.0.7");
     let columns = "SELECT count(*)::text FROM pg_attribute WHERE attname IN ('one', 'two', 'three') AND NOT attisdropped";
-    assert_eq!(project.db.value(columns), "120");
+    assert_eq!(project.db.value(columns), "210");
 }
 
 #[test]
@@ -256,9 +256,39 @@ fn a_second_run_waits_for_the_first_ones_unit_and_goes_on_behind_it() {
     let held = Held::in_a_unit();
     // No lock limit counts here: it waits for a unit like its own.
     let second = held.project.start("migrate up --lock-timeout 100ms");
-    let _both = held.project.db.wait_for_waiting(2);
+    let patient = "SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() \
+                   AND NOT granted AND clock_timestamp() - waitstart > '300 ms'";
+    wait_until("both to have waited for longer than that", || held.project.db.value(patient) == "2");
     held.holder.release();
     let _outputs = [held.running.end().ok(), second.end().ok()];
     everybody_at(&held.project, "1.0.5");
     assert_eq!(units(&held.project), "4");
+}
+
+#[test]
+fn a_database_with_another_isolation_is_no_hindrance() {
+    let project = thirty_with_three_steps();
+    project.db.run(&format!(
+        "ALTER DATABASE {} SET default_transaction_isolation = 'serializable'",
+        project.db.name
+    ));
+    for output in at_once(&project, &["migrate up"; 3]) {
+        let _each = output.ok();
+    }
+    everybody_at(&project, "1.0.7");
+}
+
+#[test]
+fn tenants_are_made_while_the_platform_takes_many_steps() {
+    let project = Project::with_tenants(&[]);
+    for step in 4..20 {
+        let (from, to) = (format!("1.0.{step}"), format!("1.0.{}", step + 1));
+        project.migration(&from, &to, "step", &format!("CREATE TABLE datalinx_platform.t{step} (id int);"));
+    }
+    let lines = ["migrate up", "tenant create a", "tenant create b", "tenant create c"];
+    for output in at_once(&project, &lines) {
+        let _each = output.ok();
+    }
+    let _left = project.run("migrate up").ok();
+    everybody_at(&project, "1.0.20");
 }
