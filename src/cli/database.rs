@@ -2,9 +2,10 @@
 
 use super::Context;
 use crate::error::{Code, Failure};
+use crate::fleet;
 use crate::postgres::server::{Environment, Persistent, Started};
 use crate::postgres::{Connection, DatabaseUrl};
-use crate::project::Root;
+use crate::project::{Project, Root};
 
 /// What people write for the project's private server.
 pub(super) const EMBEDDED: &str = "embedded";
@@ -40,6 +41,26 @@ pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result
         }
     };
     Connection::open(&url).await
+}
+
+/// Reads the project for a verb that needs a database too. Where the files are no chain, the database may
+/// know why: a file that was applied is gone.
+pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
+    let root = context.root()?;
+    let failure = match root.clone().load() {
+        Ok(project) => return Ok(project),
+        Err(failure) => failure,
+    };
+    if !matches!(
+        failure.code,
+        Code::ChainGap | Code::NoMigrations | Code::ScopeUnclear | Code::TemplateInvalid
+    ) {
+        return Err(failure);
+    }
+    let Ok(mut connection) = connect(context, &root.path).await else { return Err(failure) };
+    let gone = fleet::gone(&mut connection, &root).await;
+    connection.close().await;
+    Err(gone.ok().flatten().unwrap_or(failure))
 }
 
 /// Connects for a verb that needs no migration files.

@@ -7,7 +7,7 @@ use crate::fleet;
 use crate::report::plural;
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = database::project(context).await?;
     let mut connection = database::connect(context, &project.root).await?;
     let repaired = fleet::repair(&mut connection, &project, &command_line("migrate repair")).await?;
     connection.close().await;

@@ -12,7 +12,7 @@ use crate::report;
 use crate::tenant::{self, Creation, IfExists, NewTenant};
 
 pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = database::project(context).await?;
     let wanted = match (&args.from, &args.slug) {
         (Some(file), _) => from_file(file, args.template.as_deref())?,
         (None, slug) => vec![NewTenant {

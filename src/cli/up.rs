@@ -13,7 +13,7 @@ use crate::report;
 use crate::settings;
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = database::project(context).await?;
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let reach = match (args.platform_only, tenants.is_empty()) {
         (true, _) => Reach::Platform,

@@ -126,7 +126,9 @@ async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Re
         literal(&unit.migration.file),
         Kind::Begun.as_str(),
     ));
+    message.push(BEGIN);
     message.history(unit.run, &unit.history_row(Kind::Begun));
+    message.push("COMMIT");
     let sets = connection.sets(message.sql()).await?;
     let row = sets.get(3).and_then(|rows| rows.first());
     Ok(match row.map(|row| row.truth("same")) {

@@ -1,9 +1,10 @@
 //! Where everything stands: `status`. Writes nothing.
 
+use crate::chain::Divergence;
 use crate::error::Failure;
 use crate::outcome::{PlatformStatus, Status, TenantLine, TenantStatus};
 use crate::postgres::{Connection, state};
-use crate::project::Project;
+use crate::project::{Project, Root};
 
 /// Whether the tenants are listed one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,17 @@ pub enum List {
     Nothing,
     /// Yes.
     Tenants,
+}
+
+/// The applied migration whose file is gone, if one is: what is left of a chain then has a gap, or makes
+/// no sense, and the file that is missing is the better thing to say.
+pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
+    let state = state::read(connection, &root.settings).await?;
+    let edges = root.edges()?;
+    let missing = state.applied.into_iter().find(|applied| {
+        applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
+    });
+    Ok(missing.map(|applied| Divergence::Gone { applied }.into()))
 }
 
 /// The state of the fleet against the chain.

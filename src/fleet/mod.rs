@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use amend::{baseline, repair};
-pub use look::{List, status};
+pub use look::{List, gone, status};
 pub use request::{Prepared, Request, unknown_tenant};
 pub use run::{Allowed, migrate};
 

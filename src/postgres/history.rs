@@ -10,7 +10,7 @@ use crate::outcome::HistoryEntry;
 /// Notes that `command` begins.
 pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
     let sql = format!(
-        "INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}')",
+        "{BEGIN}; INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}'); COMMIT",
         run.platform.quoted(),
         run.id,
         literal(command),
@@ -27,7 +27,8 @@ pub async fn end_run(
     counts: &str,
 ) -> Result<(), Failure> {
     let sql = format!(
-        "UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'",
+        "{BEGIN}; UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'; \
+         COMMIT",
         run.platform.quoted(),
         literal(outcome),
         literal(counts),

@@ -61,6 +61,9 @@ impl Refusal {
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),
             ),
+            "57P01" | "57P02" | "57P03" => {
+                (Code::StatementFailed, Some("the server ended the session; run the command again"))
+            }
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use review::{Review, policy};
 
-use crate::chain::{Chain, MigrationFile};
+use crate::chain::{Chain, FileName, MigrationFile, Version};
 use crate::error::{Code, Failure, Place, Source};
 use crate::settings::Settings;
 use crate::sql::Known;
@@ -73,6 +73,13 @@ impl Root {
         let settings =
             if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
         Ok(Self { path, settings })
+    }
+
+    /// The edges that the names in `migrations/` make, whether or not they are a chain.
+    pub fn edges(&self) -> Result<Vec<(Version, Version)>, Failure> {
+        let names = sql_files(&self.path.join(MIGRATIONS))?;
+        let parsed = names.iter().filter_map(|name| FileName::parse(name).ok());
+        Ok(parsed.map(|name| (name.from, name.to)).collect())
     }
 
     /// Reads the migrations and templates.

@@ -207,7 +207,7 @@ fn a_session_that_the_server_ends_is_told_as_a_broken_connection() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 57P01
-      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
+      = help: the server ended the session; run the command again
 
     partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
     `tenure migrate up` does just what is left

@@ -25,6 +25,7 @@ mod pooler;
 mod refusals;
 mod seeds;
 mod server;
+mod session;
 mod support;
 mod tenants;
 mod unreachable;

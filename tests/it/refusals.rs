@@ -325,3 +325,25 @@ fn a_tenant_needs_a_platform_and_a_template_that_is_there() {
     assert_eq!(refused(&project, "migrate up --tenant acme_corp").0["error"]["code"], "tenant-unknown");
     assert_eq!(refused(&project, "tenant show acme_corp").0["error"]["code"], "tenant-unknown");
 }
+
+#[test]
+fn an_applied_file_gone_from_the_middle_is_said_to_be_gone() {
+    let project = Project::seeds();
+    project.run("migrate up").passes();
+    for file in ["v1.0.1_to_v1.0.2_create_audit_log.sql", "v0.0.0_to_v1.0.0_create_platform.sql"] {
+        let path = format!("migrations/{file}");
+        let text = std::fs::read(project.dir.path().join(&path)).unwrap();
+        project.remove(&path);
+        for verb in ["migrate up", "status", "tenant create a", "migrate repair"] {
+            let (code, document) = project.json(verb);
+            assert_eq!((code, document["error"]["code"].as_str()), (1, Some("migration-gone")), "{verb}: {document}");
+            assert_eq!(document["error"]["file"].as_str(), Some(path.as_str()));
+        }
+        project.file(&path, text);
+    }
+    project.run("migrate up").passes();
+    // A gap that the database knows nothing of stays a gap.
+    project.migration("1.0.5", "1.0.6", "later", "ALTER TABLE users ADD COLUMN x int;");
+    let (code, document) = project.json("migrate up");
+    assert_eq!((code, document["error"]["code"].as_str()), (2, Some("chain-gap")));
+}

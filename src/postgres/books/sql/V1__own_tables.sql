@@ -103,7 +103,7 @@ BEGIN
     SELECT count(*), min(schema_name) INTO behind, an_example
         FROM tenant_version WHERE version = ANY (versions) AND status <> 'dropped';
     IF behind > 0 THEN
-        RAISE EXCEPTION 'the platform waits for % tenants', behind
+        RAISE EXCEPTION 'the platform waits for tenants that are behind: %', behind
             USING ERRCODE = 'TN003', DETAIL = 'one of them is ' || an_example;
     END IF;
 END
