@@ -22,8 +22,7 @@ pub(super) fn environment() -> Environment {
 /// Connects to the database that `--database-url` or `DATABASE_URL` names, or, outside CI, to the
 /// project's private server, which is started if need be.
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
-    let named = context.global.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty());
-    let url = match named {
+    let url = match named(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
         Some(url) => DatabaseUrl::parse(url)?,
         None if in_ci() => {
@@ -57,6 +56,11 @@ pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
     ) {
         return Err(failure);
     }
+    // Wrong files are no reason to start a server.
+    let private = !matches!(named(context), Some(url) if url != EMBEDDED);
+    if private && !Persistent::of(&root.path, &environment())?.is_running().await {
+        return Err(failure);
+    }
     let Ok(mut connection) = connect(context, &root.path).await else { return Err(failure) };
     let gone = fleet::gone(&mut connection, &root).await;
     connection.close().await;
@@ -66,6 +70,11 @@ pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
 /// Connects for a verb that needs no migration files.
 pub(super) async fn connect_root(context: &Context, root: &Root) -> Result<Connection, Failure> {
     connect(context, &root.path).await
+}
+
+/// The database that a flag or the environment names.
+fn named(context: &Context) -> Option<&str> {
+    context.global.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
 }
 
 async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {

@@ -336,7 +336,11 @@ fn an_applied_file_gone_from_the_middle_is_said_to_be_gone() {
         project.remove(&path);
         for verb in ["migrate up", "status", "tenant create a", "migrate repair"] {
             let (code, document) = project.json(verb);
-            assert_eq!((code, document["error"]["code"].as_str()), (1, Some("migration-gone")), "{verb}: {document}");
+            assert_eq!(
+                (code, document["error"]["code"].as_str()),
+                (1, Some("migration-gone")),
+                "{verb}: {document}"
+            );
             assert_eq!(document["error"]["file"].as_str(), Some(path.as_str()));
         }
         project.file(&path, text);
