@@ -18,6 +18,9 @@ pub enum SqlError {
     /// Data of psql's `COPY … FROM STDIN`.
     #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
     CopyFromStdin { place: Place },
+    /// `COPY … TO STDOUT`, whose data nobody takes.
+    #[error("COPY … TO STDOUT cannot be part of a migration: there is nobody to send the data to")]
+    CopyToStdout { place: Place },
     /// Transaction control that is not the file's own outer BEGIN and COMMIT.
     #[error("{statement} inside a file: a unit is one transaction, and Tenure begins and ends it")]
     TransactionControl { statement: String, place: Place },
@@ -50,6 +53,9 @@ impl From<SqlError> for Failure {
             ),
             SqlError::CopyFromStdin { place } => {
                 (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead".to_owned()))
+            }
+            SqlError::CopyToStdout { place } => {
+                (Code::CopyToStdout, place, Some("copy into a table, or run it with psql".to_owned()))
             }
             SqlError::TransactionControl { place, .. } => (
                 Code::TransactionControl,

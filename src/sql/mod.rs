@@ -5,6 +5,7 @@
 mod error;
 mod names;
 mod placeholder;
+mod refused;
 mod scope;
 mod script;
 mod syntax;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use squawk_syntax::ast::AstNode;
-use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr};
 
 use super::names::{Name, names};
 use super::{SqlError, placeholder};
@@ -38,6 +38,8 @@ pub struct Statement {
     pub transactional: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
+    /// Where its node stands in the tree.
+    at: SyntaxNodePtr,
 }
 
 /// What a statement does with an index.
@@ -62,6 +64,7 @@ impl Script {
     /// Parses `source`. The first thing that is wrong is the error.
     pub fn parse(source: Arc<Source>) -> Result<Self, SqlError> {
         let masked = placeholder::masked(&source.text);
+        super::refused::by_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
         // A parser that panics on some input must not take the program with it: fail closed.
         let parsed = catch_unwind(AssertUnwindSafe(|| {
@@ -71,15 +74,7 @@ impl Script {
         }));
         let Ok((tree, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let root = tree.syntax_node();
-        if let Some(copy) = root.descendants().find(|node| node.kind() == SyntaxKind::COPY_STDIN) {
-            return Err(SqlError::CopyFromStdin { place: Place::at(&source, span(&copy)) });
-        }
-        if let Some(range) = meta_command(&source.text, &root) {
-            return Err(SqlError::PsqlMetaCommand { place: Place::at(&source, range) });
-        }
-        if let Some((message, range)) = super::syntax::complaint(&root, &errors) {
-            return Err(SqlError::Syntax { message, place: Place::at(&source, range) });
-        }
+        super::refused::by_tree(&source, &root, &errors)?;
         let statements = tree
             .tree()
             .stmts()
@@ -124,16 +119,14 @@ impl Statement {
             names: names(node),
             transactional: !super::transaction::refused_in_transaction(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
+            at: SyntaxNodePtr::new(node),
         }
     }
 
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
-        let root = script.tree.syntax_node();
-        let start = u32::try_from(self.range.start).ok()?;
-        // Down to the first token and up again: the tree finds an offset without a walk over all of it.
-        let token = root.token_at_offset(start.into()).right_biased()?;
-        token.parent_ancestors().find(|node| node.parent().is_some_and(|parent| parent == root))
+        // A search by halves: to ask each statement of the file would take the square of their number.
+        self.at.try_to_node(&script.tree.syntax_node())
     }
 
     /// Whether it only begins or ends a transaction.
@@ -183,16 +176,6 @@ fn comments(root: &SyntaxNode) -> Vec<Comment> {
             line: token.text().strip_prefix("--").map(|line| line.trim().to_owned()),
         })
         .collect()
-}
-
-/// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
-/// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
-fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
-    let tokens = root.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
-    let backslash = tokens.into_iter().find(|token| token.text() == "\\")?;
-    let start = usize::from(backslash.text_range().start());
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    Some(start..start + text[start..line_end].trim_end().len())
 }
 
 #[cfg(test)]
