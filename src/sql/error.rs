@@ -33,6 +33,9 @@ pub enum SqlError {
     /// A statement that cannot run in a transaction, in company.
     #[error("{statement} cannot run in a transaction, and other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
+    /// `{org_schema}` where no tenant is.
+    #[error("{} stands for a tenant's schema, and this statement is the platform's", super::ORG_SCHEMA)]
+    PlaceholderOfPlatform { place: Place },
     /// No telling whose the statement is.
     #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
     ScopeUnclear { why: String, place: Place },
@@ -74,6 +77,11 @@ impl From<SqlError> for Failure {
                 Code::MixedTransaction,
                 place,
                 Some("move it into a migration of its own, without BEGIN and COMMIT".to_owned()),
+            ),
+            SqlError::PlaceholderOfPlatform { place } => (
+                Code::ScopeUnclear,
+                place,
+                Some("write `-- Scope: tenant` above the statement, or name the platform's schema".to_owned()),
             ),
             SqlError::ScopeUnclear { place, .. } => (
                 Code::ScopeUnclear,

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use squawk_lexer::{TokenKind, tokenize};
+use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
 
@@ -31,7 +31,7 @@ pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError
     if let Some(nul) = masked.find('\0') {
         return wrong("a NUL byte, which no text in PostgreSQL can hold", nul..nul + 1);
     }
-    match too_deep(masked) {
+    match too_deep(masked, true) {
         Some(range) => wrong("nested too deeply, or too long an expression", range),
         None => Ok(()),
     }
@@ -39,10 +39,11 @@ pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError
 
 /// Where the text goes deeper than anybody should follow: an upper bound of how deep the tree will be,
 /// from the tokens alone.
-fn too_deep(text: &str) -> Option<Range<usize>> {
+fn too_deep(text: &str, outermost: bool) -> Option<Range<usize>> {
     let mut open = vec![Level::default()];
     let mut total = 0;
     let mut start = 0;
+    let mut routine = false;
     for token in tokenize(text) {
         let range = start..start + token.len as usize;
         start = range.end;
@@ -61,11 +62,16 @@ fn too_deep(text: &str) -> Option<Range<usize>> {
             TokenKind::Comma => {
                 total -= open.last_mut().map_or(0, |level| std::mem::take(&mut level.since_comma));
             }
+            TokenKind::Literal { kind } if outermost && routine && body_too_deep(kind, word) => {
+                return Some(range);
+            }
             TokenKind::Semi => {
+                routine = false;
                 open.truncate(1);
                 open[0] = Level::default();
                 total = 0;
             }
+            _ if is("function") || is("procedure") => routine = true,
             _ if is("case") => open.push(opens(true)),
             _ if is("end") && inside_case => total -= open.pop().map_or(0, |level| level.words()),
             _ if ["union", "intersect", "except", "join"].iter().any(|word| is(word)) => {
@@ -81,6 +87,26 @@ fn too_deep(text: &str) -> Option<Range<usize>> {
         }
     }
     None
+}
+
+/// The parser reads the body of a routine in SQL too, whose text is a string.
+fn body_too_deep(kind: LiteralKind, literal: &str) -> bool {
+    // An open end is an error anyway; until then it is part of the body.
+    let within = |marks: usize| {
+        literal.get(marks..literal.len().saturating_sub(marks)).or(literal.get(marks..)).unwrap_or_default()
+    };
+    match kind {
+        LiteralKind::Str { .. } => too_deep(&within(1).replace("''", "'"), false).is_some(),
+        LiteralKind::DollarQuotedString { .. } => {
+            let tag = literal.get(1..).and_then(|rest| rest.find('$')).map_or(0, |end| end + 2);
+            too_deep(within(tag), false).is_some()
+        }
+        // An escape may stand for a bracket, and is four bytes at least.
+        LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
+            literal.len() > 4 * LONGEST || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
+        }
+        _ => false,
+    }
 }
 
 /// The words behind one open bracket or CASE, or outside of all.
@@ -199,7 +225,7 @@ mod tests {
         let nested = format!("SELECT {}1{}", "(".repeat(250), ")".repeat(250));
         let body = format!("DO $$ {} $$", "(".repeat(50_000));
         for sql in [rows, unions, ors, cases, statements, nested, body] {
-            assert_eq!(too_deep(&sql), None, "{}", &sql[..40]);
+            assert_eq!(too_deep(&sql, true), None, "{}", &sql[..40]);
         }
     }
 
@@ -223,6 +249,10 @@ mod tests {
             ("SELECT ", "CASE WHEN f(a, b) THEN ", " END"),
             ("", "EXPLAIN ", ""),
             ("", "CASE ", ""),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $a$ SELECT ", "(", " $a$"),
+            ("CREATE PROCEDURE f() LANGUAGE sql AS 'SELECT ''a'' || ", "(", "'"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS E'SELECT \\'a\\' || ", "\\050", "'"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS U&'SELECT ", "\\0028", "'"),
         ] {
             let sql = format!("{before}{}1{}", many(piece), many(after));
             assert!(

@@ -9,6 +9,7 @@ use squawk_syntax::ast::AstNode;
 use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr};
 
 use super::names::{Name, names};
+use super::scope::Home;
 use super::{SqlError, placeholder};
 use crate::error::{Place, Source};
 
@@ -38,6 +39,10 @@ pub struct Statement {
     pub transactional: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
+    /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
+    pub for_tenant: bool,
+    /// Where the things are that it is about.
+    pub(super) home: Home,
     /// Where its node stands in the tree.
     at: SyntaxNodePtr,
 }
@@ -79,7 +84,7 @@ impl Script {
             .tree()
             .stmts()
             .filter(|statement| statement.syntax().kind() != SyntaxKind::EMPTY_STMT)
-            .map(|statement| Statement::read(statement.syntax()))
+            .map(|statement| Statement::read(statement.syntax(), &source))
             .collect();
         let comments = comments(&root);
         Ok(Self { source, statements, comments, masked, tree })
@@ -112,13 +117,15 @@ impl Script {
 }
 
 impl Statement {
-    fn read(node: &SyntaxNode) -> Self {
+    fn read(node: &SyntaxNode, source: &Source) -> Self {
         Self {
             range: span(node),
             kind: node.kind(),
             names: names(node),
             transactional: !super::transaction::refused_in_transaction(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
+            for_tenant: says_org_schema(node, source),
+            home: Home::of(node),
             at: SyntaxNodePtr::new(node),
         }
     }
@@ -165,6 +172,18 @@ pub(super) fn span(node: &SyntaxNode) -> Range<usize> {
     let Some(first) = tokens.next() else { return node.text_range().into() };
     let last = tokens.last().unwrap_or_else(|| first.clone());
     usize::from(first.text_range().start())..usize::from(last.text_range().end())
+}
+
+fn says_org_schema(node: &SyntaxNode, source: &Source) -> bool {
+    let whole: Range<usize> = node.text_range().into();
+    // Most statements do not, and then nobody looks at each word.
+    let text = |range: Range<usize>| &source.text[range];
+    text(whole).contains(placeholder::ORG_SCHEMA)
+        && node
+            .descendants_with_tokens()
+            .filter_map(squawk_syntax::SyntaxElement::into_token)
+            .filter(|token| !token.kind().is_trivia())
+            .any(|token| text(token.text_range().into()).contains(placeholder::ORG_SCHEMA))
 }
 
 fn comments(root: &SyntaxNode) -> Vec<Comment> {

@@ -238,6 +238,17 @@ fn a_statement_that_could_be_anybodys_is_refused() {
         ("-- a note\nCREATE TABLE anybodys (id int);\n", "scope-unclear", "4:1"),
         ("DO $$ BEGIN NULL; END $$;\n", "scope-unclear", "3:1"),
         ("ALTER TABLE org_acme.workspaces ADD c int;\n", "scope-unclear", "3:1"),
+        // A write inside a WITH is a write.
+        (
+            "WITH moved AS (DELETE FROM datalinx_platform.things RETURNING id)\n\
+             INSERT INTO {org_schema}.workspaces SELECT id FROM moved;\n",
+            "scope-unclear",
+            "3:1",
+        ),
+        // No tenant is where the platform's statement runs.
+        ("UPDATE datalinx_platform.things SET id = 1 WHERE '{org_schema}' = 'x';\n", "scope-unclear", "3:1"),
+        ("-- Scope: platform\nDO $$ BEGIN DROP TABLE {org_schema}.x; END $$;\n", "scope-unclear", "4:1"),
+        ("-- Scope: platform\nCREATE TABLE {org_schema}.x (id int);\n", "scope-unclear", "4:1"),
     ]);
     assert_snapshot!(shown("CREATE TABLE anybodys (id int);\n"), @r#"
     exit code: 2
