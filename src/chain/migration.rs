@@ -84,6 +84,9 @@ fn scoped(
             .at(statement.range.start)
             .map_or_else(|| known.clue(statement, platform.as_str()), ScopeClue::Says);
         match clue {
+            ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
+                return Err(SqlError::PlaceholderOfPlatform { place: script.place(statement) }.into());
+            }
             ScopeClue::Says(scope) => {
                 known.learn(statement, scope);
                 scopes.push(Some(scope));
@@ -94,6 +97,7 @@ fn scoped(
             }
         }
     }
+    known.end_of_file();
     // `SET LOCAL …` goes with the statement after it, at the end of a file with the one before it.
     let mut scope_after = scopes.iter().rev().flatten().next().copied().unwrap_or(Scope::Platform);
     for scope in scopes.iter_mut().rev() {

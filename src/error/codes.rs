@@ -78,6 +78,7 @@ codes! {
     TransactionControl "transaction-control" Usage "A file holds transaction control other than its own outer BEGIN and COMMIT."
     PsqlMetaCommand "psql-meta-command" Usage "A file holds a command of psql, such as `\\copy` or `\\i`."
     CopyFromStdin "copy-from-stdin" Usage "A file holds `COPY … FROM STDIN`, whose data cannot travel in a migration."
+    CopyToStdout "copy-to-stdout" Usage "A file holds `COPY … TO STDOUT`, whose data nobody would take."
     ScopeUnclear "scope-unclear" Usage "It does not follow from the names whether a statement acts on the platform or on each tenant."
     MixedTransaction "mixed-transaction" Usage "A statement that cannot run in a transaction stands beside statements that must."
     TemplateMissing "template-missing" Usage "The tenant template asked for does not exist, or there is none."

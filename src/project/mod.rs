@@ -167,9 +167,15 @@ fn sql_files(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut names = entries(folder)?;
     names.retain(|name| {
         let is_sql = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"));
-        is_sql && !name.starts_with('.') && folder.join(name).is_file()
+        is_sql && !name.starts_with('.')
     });
-    Ok(names)
+    // What only looks like a file must not be passed over in silence; a link that leads nowhere is found
+    // by reading it.
+    match names.iter().map(|name| folder.join(name)).find(|path| path.exists() && !path.is_file()) {
+        Some(path) => Err(Failure::new(Code::Io, format!("{} is not a file", path.display()))
+            .hint("a name that ends in .sql is a file's; rename it or take it away")),
+        None => Ok(names),
+    }
 }
 
 fn entries(folder: &Path) -> Result<Vec<String>, Failure> {

@@ -18,6 +18,9 @@ pub enum SqlError {
     /// Data of psql's `COPY … FROM STDIN`.
     #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
     CopyFromStdin { place: Place },
+    /// `COPY … TO STDOUT`, whose data nobody takes.
+    #[error("COPY … TO STDOUT cannot be part of a migration: there is nobody to send the data to")]
+    CopyToStdout { place: Place },
     /// Transaction control that is not the file's own outer BEGIN and COMMIT.
     #[error("{statement} inside a file: a unit is one transaction, and Tenure begins and ends it")]
     TransactionControl { statement: String, place: Place },
@@ -30,6 +33,9 @@ pub enum SqlError {
     /// A statement that cannot run in a transaction, in company.
     #[error("{statement} cannot run in a transaction, and other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
+    /// `{org_schema}` where no tenant is.
+    #[error("{} stands for a tenant's schema, and this statement is the platform's", super::ORG_SCHEMA)]
+    PlaceholderOfPlatform { place: Place },
     /// No telling whose the statement is.
     #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
     ScopeUnclear { why: String, place: Place },
@@ -51,6 +57,9 @@ impl From<SqlError> for Failure {
             SqlError::CopyFromStdin { place } => {
                 (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead".to_owned()))
             }
+            SqlError::CopyToStdout { place } => {
+                (Code::CopyToStdout, place, Some("copy into a table, or run it with psql".to_owned()))
+            }
             SqlError::TransactionControl { place, .. } => (
                 Code::TransactionControl,
                 place,
@@ -68,6 +77,11 @@ impl From<SqlError> for Failure {
                 Code::MixedTransaction,
                 place,
                 Some("move it into a migration of its own, without BEGIN and COMMIT".to_owned()),
+            ),
+            SqlError::PlaceholderOfPlatform { place } => (
+                Code::ScopeUnclear,
+                place,
+                Some("write `-- Scope: tenant` above the statement, or name the platform's schema".to_owned()),
             ),
             SqlError::ScopeUnclear { place, .. } => (
                 Code::ScopeUnclear,

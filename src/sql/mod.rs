@@ -3,8 +3,10 @@
 //! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
 
 mod error;
+mod known;
 mod names;
 mod placeholder;
+mod refused;
 mod scope;
 mod script;
 mod session;
@@ -14,9 +16,10 @@ mod transaction;
 use std::ops::Range;
 
 pub use error::SqlError;
+pub use known::Known;
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
-pub use scope::{Known, Scope, ScopeClue};
+pub use scope::{Scope, ScopeClue};
 pub use script::{Comment, IndexWork, Script, Statement};
 pub use transaction::{Body, Bookkeeping};
 

@@ -60,13 +60,23 @@ const READING: &[SyntaxKind] = &[
     SyntaxKind::PARTITION_OF,
     SyntaxKind::PATH_TYPE,
     SyntaxKind::REFERENCES_CONSTRAINT,
+    SyntaxKind::RELATION_FROM_ITEM,
     SyntaxKind::RET_TYPE,
     SyntaxKind::SELECT,
+    SyntaxKind::TABLE,
     SyntaxKind::USING_CLAUSE,
+    SyntaxKind::USING_ON_CLAUSE,
     SyntaxKind::VALUES,
     SyntaxKind::WHERE_CLAUSE,
     SyntaxKind::WITH_CLAUSE,
 ];
+
+/// What these do is done by running them, wherever they stand.
+const WRITING: &[SyntaxKind] =
+    &[SyntaxKind::DELETE, SyntaxKind::INSERT, SyntaxKind::MERGE, SyntaxKind::UPDATE];
+
+/// Inside one of these nothing is run now: the code of a routine, the action of a rule.
+const LATER: &[SyntaxKind] = &[SyntaxKind::ATOMIC_BODY, SyntaxKind::RULE_DO];
 
 /// These hold paths that name no object of a schema.
 const NOT_OBJECTS: &[SyntaxKind] =
@@ -80,12 +90,33 @@ pub(super) fn names(statement: &SyntaxNode) -> Vec<Name> {
         .map(|node| normalized(&node.text().to_string()))
         .collect();
     let mut found = Vec::new();
-    collect(statement, statement, &mut found);
+    collect(statement, Position::Acting, &mut found);
     found.retain(|name| name.schema.is_some() || name.role == Role::Made || !ctes.contains(&name.name));
     found
 }
 
-fn collect(node: &SyntaxNode, statement: &SyntaxNode, found: &mut Vec<Name>) {
+/// What becomes of the names below a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Acting,
+    Reading,
+    Later,
+}
+
+impl Position {
+    /// That of the names below `node`, which stands at this one itself.
+    fn below(self, node: &SyntaxNode) -> Self {
+        match node.kind() {
+            _ if self == Self::Later => Self::Later,
+            kind if LATER.contains(&kind) => Self::Later,
+            kind if WRITING.contains(&kind) => Self::Acting,
+            kind if READING.contains(&kind) => Self::Reading,
+            _ => self,
+        }
+    }
+}
+
+fn collect(node: &SyntaxNode, position: Position, found: &mut Vec<Name>) {
     if NOT_OBJECTS.contains(&node.kind()) {
         return;
     }
@@ -103,13 +134,10 @@ fn collect(node: &SyntaxNode, statement: &SyntaxNode, found: &mut Vec<Name>) {
         match child.kind() {
             SyntaxKind::PATH => found.extend(read(&child, node, Role::Made)),
             SyntaxKind::PATH_REF => {
-                let read_only = node
-                    .ancestors()
-                    .take_while(|ancestor| ancestor != statement)
-                    .any(|ancestor| READING.contains(&ancestor.kind()));
-                found.extend(read(&child, node, if read_only { Role::Mentioned } else { Role::Target }));
+                let role = if position == Position::Acting { Role::Target } else { Role::Mentioned };
+                found.extend(read(&child, node, role));
             }
-            _ => collect(&child, statement, found),
+            _ => collect(&child, position.below(&child), found),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use squawk_syntax::ast::AstNode;
-use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr};
 
 use super::names::{Name, names};
+use super::scope::Home;
 use super::{SqlError, placeholder};
 use crate::error::{Place, Source};
 
@@ -40,6 +41,12 @@ pub struct Statement {
     pub quiet: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
+    /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
+    pub for_tenant: bool,
+    /// Where the things are that it is about.
+    pub(super) home: Home,
+    /// Where its node stands in the tree.
+    at: SyntaxNodePtr,
 }
 
 /// What a statement does with an index.
@@ -64,6 +71,7 @@ impl Script {
     /// Parses `source`. The first thing that is wrong is the error.
     pub fn parse(source: Arc<Source>) -> Result<Self, SqlError> {
         let masked = placeholder::masked(&source.text);
+        super::refused::by_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
         // A parser that panics on some input must not take the program with it: fail closed.
         let parsed = catch_unwind(AssertUnwindSafe(|| {
@@ -73,20 +81,12 @@ impl Script {
         }));
         let Ok((tree, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let root = tree.syntax_node();
-        if let Some(copy) = root.descendants().find(|node| node.kind() == SyntaxKind::COPY_STDIN) {
-            return Err(SqlError::CopyFromStdin { place: Place::at(&source, span(&copy)) });
-        }
-        if let Some(range) = meta_command(&source.text, &root) {
-            return Err(SqlError::PsqlMetaCommand { place: Place::at(&source, range) });
-        }
-        if let Some((message, range)) = super::syntax::complaint(&root, &errors) {
-            return Err(SqlError::Syntax { message, place: Place::at(&source, range) });
-        }
+        super::refused::by_tree(&source, &root, &errors)?;
         let statements = tree
             .tree()
             .stmts()
             .filter(|statement| statement.syntax().kind() != SyntaxKind::EMPTY_STMT)
-            .map(|statement| Statement::read(statement.syntax()))
+            .map(|statement| Statement::read(statement.syntax(), &source))
             .collect();
         let comments = comments(&root);
         Ok(Self { source, statements, comments, masked, tree })
@@ -119,7 +119,7 @@ impl Script {
 }
 
 impl Statement {
-    fn read(node: &SyntaxNode) -> Self {
+    fn read(node: &SyntaxNode, source: &Source) -> Self {
         Self {
             range: span(node),
             kind: node.kind(),
@@ -127,16 +127,16 @@ impl Statement {
             transactional: !super::transaction::refused_in_transaction(node),
             quiet: super::session::is_quiet(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
+            for_tenant: says_org_schema(node, source),
+            home: Home::of(node),
+            at: SyntaxNodePtr::new(node),
         }
     }
 
     /// The node of this statement in its script's tree.
     pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
-        let root = script.tree.syntax_node();
-        let start = u32::try_from(self.range.start).ok()?;
-        // Down to the first token and up again: the tree finds an offset without a walk over all of it.
-        let token = root.token_at_offset(start.into()).right_biased()?;
-        token.parent_ancestors().find(|node| node.parent().is_some_and(|parent| parent == root))
+        // A search by halves: to ask each statement of the file would take the square of their number.
+        self.at.try_to_node(&script.tree.syntax_node())
     }
 
     /// Whether it only begins or ends a transaction.
@@ -177,6 +177,18 @@ pub(super) fn span(node: &SyntaxNode) -> Range<usize> {
     usize::from(first.text_range().start())..usize::from(last.text_range().end())
 }
 
+fn says_org_schema(node: &SyntaxNode, source: &Source) -> bool {
+    let whole: Range<usize> = node.text_range().into();
+    // Most statements do not, and then nobody looks at each word.
+    let text = |range: Range<usize>| &source.text[range];
+    text(whole).contains(placeholder::ORG_SCHEMA)
+        && node
+            .descendants_with_tokens()
+            .filter_map(squawk_syntax::SyntaxElement::into_token)
+            .filter(|token| !token.kind().is_trivia())
+            .any(|token| text(token.text_range().into()).contains(placeholder::ORG_SCHEMA))
+}
+
 fn comments(root: &SyntaxNode) -> Vec<Comment> {
     root.descendants_with_tokens()
         .filter_map(squawk_syntax::SyntaxElement::into_token)
@@ -186,16 +198,6 @@ fn comments(root: &SyntaxNode) -> Vec<Comment> {
             line: token.text().strip_prefix("--").map(|line| line.trim().to_owned()),
         })
         .collect()
-}
-
-/// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
-/// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
-fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
-    let tokens = root.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
-    let backslash = tokens.into_iter().find(|token| token.text() == "\\")?;
-    let start = usize::from(backslash.text_range().start());
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    Some(start..start + text[start..line_end].trim_end().len())
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
             }
         }
     }
-    let theirs = lint(script);
+    let mut theirs = lint(script);
+    theirs.sort_by_key(|(_, hit)| hit.start);
     let shown = without_comments(script, &script.source.text);
     let mut found = Vec::new();
     for &(statement, scope) in file.statements {
@@ -59,12 +60,14 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
             found.push(unverifiable(statement.range.clone(), script, scope));
             continue;
         };
+        let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
+        let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
         let subject = Subject { statement, node: &node, scope, made: &made, in_template };
         for rule in RULES {
             if rule.spares == Spares::NewObjects && subject.only_new() {
                 continue;
             }
-            let hits = outermost(hits(rule, &subject, &theirs));
+            let hits = outermost(hits(rule, &subject, theirs));
             for (range, text) in hits.into_iter().flat_map(|hit| by_object(rule, hit, &subject, &shown)) {
                 let words = words(&node, &range, &subject);
                 let message = format!("`{text}` {}", rule.why);
@@ -82,9 +85,7 @@ fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit
             let whole = &subject.statement.range;
             let reported = theirs
                 .iter()
-                .filter(|(code, hit)| {
-                    codes.contains(code) && whole.start <= hit.start && hit.start < whole.end
-                })
+                .filter(|(code, _)| codes.contains(code))
                 .map(|(_, hit)| hit.start..hit.end.min(whole.end));
             reported.chain(subject.nodes(kinds).map(|node| span(&node))).collect()
         }

@@ -212,6 +212,27 @@ fn a_file_without_a_statement_is_refused() {
 }
 
 #[test]
+fn what_only_looks_like_a_file_is_not_passed_over() {
+    let name = "v1.0.0_to_v1.0.1_x.sql";
+    let project = project_of(&[FIRST]);
+    let path = project.dir.path().join("migrations").join(name);
+    let refused = |what: &str| {
+        let (exit, document) = project.json("migrate up");
+        assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("io")), "{what}: {document}");
+        assert!(document["error"]["message"].as_str().unwrap().contains(name), "{what}: {document}");
+    };
+    std::fs::create_dir(&path).unwrap();
+    refused("a folder");
+    std::fs::remove_dir(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere.sql", &path).unwrap();
+    refused("a link that leads nowhere");
+    std::fs::write(project.dir.path().join("there.txt"), GOOD).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("../there.txt", &path).unwrap();
+    assert!(project.run("migrate up").ok().stdout.starts_with("done: the platform went from 0.0.0 to 1.0.1"));
+}
+
+#[test]
 fn a_template_says_its_version_once() {
     let (a, b) = ("tenant_templates/default/a.sql", "tenant_templates/default/b.sql");
     let table: &[u8] = b"CREATE TABLE {org_schema}.t (id int);\n";

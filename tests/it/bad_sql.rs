@@ -94,6 +94,55 @@ fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
 }
 
 #[test]
+fn a_nul_byte_is_shown_where_it_stands() {
+    refused_body(&[
+        ("SELECT datalinx_platform.f('\0');\n", "syntax", "3:29"),
+        ("-- a \0 in a comment\nSELECT datalinx_platform.f();\n", "syntax", "3:6"),
+    ]);
+}
+
+#[test]
+fn a_drop_without_a_name_is_refused() {
+    refused_body(&[("DROP TABLE;\n", "syntax", "3:1"), ("DROP TABLE IF EXISTS ;\n", "syntax", "3:1")]);
+}
+
+/// Whatever a file holds, the program answers and does not crash.
+#[test]
+fn what_is_nested_too_deeply_is_refused() {
+    let files: Vec<_> = [
+        ("(", "1", ")"),
+        ("f(", "1", ")"),
+        ("- ", "1", ""),
+        ("NOT ", "1", ""),
+        ("1 + ", "1", ""),
+        ("a.", "a", ""),
+        ("1 UNION SELECT ", "1", ""),
+        ("1, 2 UNION SELECT ", "1, 2", ""),
+        ("CASE WHEN a THEN ", "1", " END"),
+        ("CASE WHEN a THEN b ELSE ", "1", " END"),
+    ]
+    .iter()
+    .flat_map(|(before, middle, after)| {
+        [3_000, 20_000].map(|n| format!("SELECT {}{middle}{};", before.repeat(n), after.repeat(n)))
+    })
+    .collect();
+    let project = project_of(&[FIRST]);
+    for sql in files {
+        project.migration("1.0.0", "1.0.1", "second", &format!("-- Scope: platform\n{sql}"));
+        // What is short enough to be followed is a statement like another.
+        let seen = project.run("verify");
+        assert!(
+            seen.code == 0 || (seen.code, seen.stderr.contains("too deeply")) == (2, true),
+            "{}",
+            seen.code
+        );
+        if sql.len() > 190_000 {
+            assert_eq!(seen.code, 2, "{}", &sql[..40]);
+        }
+    }
+}
+
+#[test]
 fn transaction_control_inside_a_file_is_refused() {
     let ok = "ALTER TABLE datalinx_platform.things ADD c int;";
     let controls = [
@@ -151,6 +200,8 @@ fn what_only_psql_understands_is_refused() {
         ("SELECT datalinx_platform.f() \\gexec\n", "psql-meta-command", "3:30"),
         ("COPY datalinx_platform.things FROM stdin;\n1\n\\.\n", "copy-from-stdin", "3:36"),
         ("COPY datalinx_platform.things (id) FROM STDIN WITH (FORMAT csv);\n", "copy-from-stdin", "3:41"),
+        ("COPY datalinx_platform.things TO STDOUT;\n", "copy-to-stdout", "3:34"),
+        ("BEGIN;\nCOPY (SELECT 1) TO STDOUT (FORMAT csv);\nCOMMIT;\n", "copy-to-stdout", "4:20"),
     ]);
     assert_snapshot!(shown("\\i other.sql\n"), @r"
     exit code: 2
@@ -187,6 +238,17 @@ fn a_statement_that_could_be_anybodys_is_refused() {
         ("-- a note\nCREATE TABLE anybodys (id int);\n", "scope-unclear", "4:1"),
         ("DO $$ BEGIN NULL; END $$;\n", "scope-unclear", "3:1"),
         ("ALTER TABLE org_acme.workspaces ADD c int;\n", "scope-unclear", "3:1"),
+        // A write inside a WITH is a write.
+        (
+            "WITH moved AS (DELETE FROM datalinx_platform.things RETURNING id)\n\
+             INSERT INTO {org_schema}.workspaces SELECT id FROM moved;\n",
+            "scope-unclear",
+            "3:1",
+        ),
+        // No tenant is where the platform's statement runs.
+        ("UPDATE datalinx_platform.things SET id = 1 WHERE '{org_schema}' = 'x';\n", "scope-unclear", "3:1"),
+        ("-- Scope: platform\nDO $$ BEGIN DROP TABLE {org_schema}.x; END $$;\n", "scope-unclear", "4:1"),
+        ("-- Scope: platform\nCREATE TABLE {org_schema}.x (id int);\n", "scope-unclear", "4:1"),
     ]);
     assert_snapshot!(shown("CREATE TABLE anybodys (id int);\n"), @r#"
     exit code: 2

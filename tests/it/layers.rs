@@ -55,6 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("semver", &["chain"]),
     ("sha2", &["chain", "postgres"]),
     ("sqlx", &["postgres"]),
+    ("squawk_lexer", &["sql"]),
     ("squawk_linter", &["verify"]),
     ("squawk_syntax", &["sql", "verify"]),
     ("tokio", &["cli", "fleet", "postgres"]),

@@ -1,0 +1,263 @@
+//! What is refused before anybody asks what a file does: bytes that no SQL has, nesting that no parser
+//! should follow, data that does not travel in a statement, psql's own commands, and what the parser
+//! complains about or should have.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use squawk_lexer::{LiteralKind, TokenKind, tokenize};
+use squawk_syntax::syntax_error::SyntaxError;
+use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
+
+use super::SqlError;
+use super::script::span;
+use crate::error::{Place, Source};
+
+/// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
+/// down by recursion (as PostgreSQL's own `max_stack_depth` shows) cannot follow without end.
+const DEEPEST: usize = 256;
+
+/// No more words one after the other without a comma. Each operator of a chain (`1 + 1 + …`) makes the tree
+/// one node deeper. Measured: no chain takes more than 4 KB of stack a word, no bracket more than 8 KB, in a
+/// debug build; [`crate::cli`] gives the program a stack that holds several times as much.
+const LONGEST: usize = 10_000;
+
+/// What is wrong with `text` before it is parsed.
+pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError> {
+    let wrong = |message: &str, range| {
+        let place = Place::at(source, range);
+        Err(SqlError::Syntax { message: message.to_owned(), place })
+    };
+    if let Some(nul) = masked.find('\0') {
+        return wrong("a NUL byte, which no text in PostgreSQL can hold", nul..nul + 1);
+    }
+    match too_deep(masked, true) {
+        Some(range) => wrong("nested too deeply, or too long an expression", range),
+        None => Ok(()),
+    }
+}
+
+/// Where the text goes deeper than anybody should follow: an upper bound of how deep the tree will be,
+/// from the tokens alone.
+fn too_deep(text: &str, outermost: bool) -> Option<Range<usize>> {
+    let mut open = vec![Level::default()];
+    let mut total = 0;
+    let mut start = 0;
+    let mut routine = false;
+    for token in tokenize(text) {
+        let range = start..start + token.len as usize;
+        start = range.end;
+        let word = &text[range.clone()];
+        let is = |known: &str| token.kind == TokenKind::Ident && word.eq_ignore_ascii_case(known);
+        let opens = |case| Level { case, ..Level::default() };
+        let inside_case = open.len() > 1 && open.last().is_some_and(|level| level.case);
+        match token.kind {
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. } => continue,
+            TokenKind::OpenParen | TokenKind::OpenBracket | TokenKind::OpenCurly => open.push(opens(false)),
+            TokenKind::CloseParen | TokenKind::CloseBracket | TokenKind::CloseCurly
+                if open.len() > 1 && !inside_case =>
+            {
+                total -= open.pop().map_or(0, |level| level.words());
+            }
+            TokenKind::Comma => {
+                total -= open.last_mut().map_or(0, |level| std::mem::take(&mut level.since_comma));
+            }
+            TokenKind::Literal { kind } if outermost && routine && body_too_deep(kind, word) => {
+                return Some(range);
+            }
+            TokenKind::Semi => {
+                routine = false;
+                open.truncate(1);
+                open[0] = Level::default();
+                total = 0;
+            }
+            _ if is("function") || is("procedure") => routine = true,
+            _ if is("case") => open.push(opens(true)),
+            _ if is("end") && inside_case => total -= open.pop().map_or(0, |level| level.words()),
+            _ if ["union", "intersect", "except", "join"].iter().any(|word| is(word)) => {
+                open.last_mut()?.chained += 1;
+                total += 1;
+            }
+            _ => {}
+        }
+        open.last_mut()?.since_comma += 1;
+        total += 1;
+        if open.len() > DEEPEST || total > LONGEST {
+            return Some(range);
+        }
+    }
+    None
+}
+
+/// The parser reads the body of a routine in SQL too, whose text is a string.
+fn body_too_deep(kind: LiteralKind, literal: &str) -> bool {
+    // An open end is an error anyway; until then it is part of the body.
+    let within = |marks: usize| {
+        literal.get(marks..literal.len().saturating_sub(marks)).or(literal.get(marks..)).unwrap_or_default()
+    };
+    match kind {
+        LiteralKind::Str { .. } => too_deep(&within(1).replace("''", "'"), false).is_some(),
+        LiteralKind::DollarQuotedString { .. } => {
+            let tag = literal.get(1..).and_then(|rest| rest.find('$')).map_or(0, |end| end + 2);
+            too_deep(within(tag), false).is_some()
+        }
+        // An escape may stand for a bracket, and is four bytes at least.
+        LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
+            literal.len() > 4 * LONGEST || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
+        }
+        _ => false,
+    }
+}
+
+/// The words behind one open bracket or CASE, or outside of all.
+#[derive(Debug, Default)]
+struct Level {
+    case: bool,
+    since_comma: usize,
+    /// What chains beyond commas: `SELECT a, b UNION SELECT c, d`.
+    chained: usize,
+}
+
+impl Level {
+    fn words(&self) -> usize {
+        self.since_comma + self.chained
+    }
+}
+
+/// What is wrong with the tree of a file.
+pub(super) fn by_tree(
+    source: &Arc<Source>,
+    root: &SyntaxNode,
+    errors: &[SyntaxError],
+) -> Result<(), SqlError> {
+    // To the client or from it, `STDIN` and `STDOUT` mean the same to the server.
+    let streams = [SyntaxKind::COPY_STDIN, SyntaxKind::COPY_STDOUT];
+    if let Some(stream) = root.descendants().find(|node| streams.contains(&node.kind())) {
+        let place = Place::at(source, span(&stream));
+        let is_out = stream.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO);
+        let error = if is_out { SqlError::CopyToStdout { place } } else { SqlError::CopyFromStdin { place } };
+        return Err(error);
+    }
+    if let Some(range) = meta_command(&source.text, root) {
+        return Err(SqlError::PsqlMetaCommand { place: Place::at(source, range) });
+    }
+    if let Some((message, range)) = super::syntax::complaint(root, errors) {
+        return Err(SqlError::Syntax { message, place: Place::at(source, range) });
+    }
+    match root.children().find(drops_nothing) {
+        Some(drop) => Err(SqlError::Syntax {
+            message: "expected a name".to_owned(),
+            place: Place::at(source, span(&drop)),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// `DROP TABLE;`, which the parser takes.
+fn drops_nothing(statement: &SyntaxNode) -> bool {
+    format!("{:?}", statement.kind()).starts_with("DROP_")
+        && statement.children().all(|child| child.kind() == SyntaxKind::IF_EXISTS)
+}
+
+/// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
+/// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
+fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
+    let mut tokens = root.descendants_with_tokens().filter_map(SyntaxElement::into_token);
+    let backslash = tokens.find(|token| token.text() == "\\")?;
+    let start = usize::from(backslash.text_range().start());
+    let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |newline| start + newline);
+    Some(start..start + text[start..line_end].trim_end().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Script;
+
+    fn error(text: &str) -> Option<SqlError> {
+        Script::parse(Source::new("t.sql", text)).err()
+    }
+
+    #[test]
+    fn data_does_not_travel_in_a_statement() {
+        for sql in
+            ["COPY t TO STDOUT", "COPY (SELECT 1) TO stdout WITH (FORMAT csv)", "COPY BINARY t TO STDOUT"]
+        {
+            assert!(matches!(error(sql), Some(SqlError::CopyToStdout { .. })), "{sql}");
+        }
+        for sql in ["COPY t FROM STDIN", "COPY t FROM STDOUT", "SELECT 1; COPY t (a) FROM stdin CSV"] {
+            assert!(matches!(error(sql), Some(SqlError::CopyFromStdin { .. })), "{sql}");
+        }
+        // The server's parser takes it, ours does not: refused all the same.
+        assert!(error("COPY t TO STDIN").is_some());
+        assert_eq!(error("COPY t TO PROGRAM 'x'; COPY t FROM '/x'"), None);
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused_wherever_it_stands() {
+        for sql in ["SELECT '\0'", "-- \0\nSELECT 1", "\0", "SELECT $$\0$$", "SELECT 1;\0"] {
+            assert!(matches!(error(sql), Some(SqlError::Syntax { message, .. }) if message.contains("NUL")));
+        }
+    }
+
+    #[test]
+    fn a_drop_says_what() {
+        for sql in ["DROP TABLE", "DROP TABLE;", "DROP TABLE IF EXISTS", "SELECT 1; DROP VIEW ;"] {
+            assert!(matches!(error(sql), Some(SqlError::Syntax { .. })), "{sql}");
+        }
+        for sql in [
+            "DROP OWNED BY r",
+            "DROP CAST (a AS b)",
+            "DROP OPERATOR + (int, int)",
+            "DROP TABLE IF EXISTS a CASCADE",
+        ] {
+            assert_eq!(error(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_is_not_too_deep() {
+        let rows = format!("INSERT INTO t VALUES (1, 'a'){}", ", (1 + 2 * (3), 'a')".repeat(5_000));
+        let unions = format!("SELECT 1, 2{}", " UNION ALL SELECT 1, 2".repeat(4_000));
+        let ors = format!("SELECT 1 WHERE {}", vec!["a = 1"; 2_400].join(" OR "));
+        let cases = format!("SELECT {}", vec!["CASE WHEN a THEN b ELSE c END"; 5_000].join(", "));
+        let statements = "SELECT ((1)); BEGIN; END;".repeat(5_000);
+        let nested = format!("SELECT {}1{}", "(".repeat(250), ")".repeat(250));
+        let body = format!("DO $$ {} $$", "(".repeat(50_000));
+        for sql in [rows, unions, ors, cases, statements, nested, body] {
+            assert_eq!(too_deep(&sql, true), None, "{}", &sql[..40]);
+        }
+    }
+
+    #[test]
+    fn what_nobody_writes_is() {
+        let many = |piece: &str| piece.repeat(20_000);
+        for (before, piece, after) in [
+            ("SELECT ", "(", ")"),
+            ("SELECT array", "[", "]"),
+            ("SELECT ", "f(1, ", ")"),
+            ("SELECT 1", "+1", ""),
+            ("SELECT ", "- ", ""),
+            ("SELECT ", "NOT ", ""),
+            ("SELECT a", ".a", ""),
+            ("SELECT a", "::int", ""),
+            ("SELECT a", " IS NULL", ""),
+            ("SELECT 1", " UNION SELECT 1", ""),
+            ("SELECT 1, 2", " UNION SELECT 1, 2", ""),
+            ("SELECT a, b FROM a", " JOIN b USING (c, d)", ""),
+            ("SELECT ", "CASE WHEN a THEN b ELSE ", " END"),
+            ("SELECT ", "CASE WHEN f(a, b) THEN ", " END"),
+            ("", "EXPLAIN ", ""),
+            ("", "CASE ", ""),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $a$ SELECT ", "(", " $a$"),
+            ("CREATE PROCEDURE f() LANGUAGE sql AS 'SELECT ''a'' || ", "(", "'"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS E'SELECT \\'a\\' || ", "\\050", "'"),
+            ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS U&'SELECT ", "\\0028", "'"),
+        ] {
+            let sql = format!("{before}{}1{}", many(piece), many(after));
+            assert!(
+                matches!(error(&sql), Some(SqlError::Syntax { message, .. }) if message.contains("deep"))
+            );
+        }
+    }
+}
