@@ -221,6 +221,25 @@ impl Message {
         ));
     }
 
+    /// Adds another message behind this one.
+    pub fn append(&mut self, other: &Self) {
+        let before = self.sources.len();
+        self.rendered.append(&other.rendered, before);
+        self.sources.extend(other.sources.iter().map(Arc::clone));
+        let shifted = |place: &(usize, Range<usize>)| (place.0 + before, place.1.clone());
+        self.statements.extend(other.statements.iter().map(|place| place.as_ref().map(shifted)));
+    }
+
+    /// How many statements it has.
+    pub fn statements(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// How many characters it has.
+    pub fn chars(&self) -> usize {
+        self.rendered.chars()
+    }
+
     /// The text.
     pub fn sql(&self) -> &str {
         &self.rendered.sql

@@ -53,9 +53,12 @@ impl Rendered {
         }
     }
 
-    /// Adds another rendered text, its pieces shifted to where it now stands.
-    pub fn append(&mut self, other: &Self) {
-        self.pieces.extend(other.pieces.iter().map(|(at, origin)| (at + self.chars, origin.clone())));
+    /// Adds another rendered text, its pieces shifted to where it now stands and its files to where they
+    /// stand in the joined list.
+    pub fn append(&mut self, other: &Self, files_before: usize) {
+        self.pieces.extend(other.pieces.iter().map(|(at, origin)| {
+            (at + self.chars, Origin { file: origin.file + files_before, range: origin.range.clone() })
+        }));
         self.sql.push_str(&other.sql);
         self.chars += other.chars;
     }

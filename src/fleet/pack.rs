@@ -1,0 +1,151 @@
+//! Units of several tenants in one message, each in its own transaction: a database far away costs a
+//! round trip a message, not a tenant. The server stops at the first refusal; what stands before it
+//! stands, what comes after it is sent again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::ident::SchemaName;
+use crate::postgres::message::Message;
+
+/// How long a message should take: long enough for a round trip not to matter, short enough for a stop
+/// to be quick and for the work to spread.
+const TARGET: Duration = Duration::from_millis(50);
+
+/// The most units of one message.
+const MOST: usize = 50;
+
+/// The longest message, in characters; a longer unit travels alone.
+const LONGEST: usize = 1 << 20;
+
+/// A tenant that is behind, and the step that it is to run next.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    pub(super) schema: SchemaName,
+    pub(super) step: usize,
+    /// How often that step was tried.
+    pub(super) attempts: u32,
+}
+
+/// How fast units go, as a worker learns it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace(Option<Duration>);
+
+impl Pace {
+    /// Learns that `units` took `elapsed`. The newest message counts as much as all before it.
+    pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
+        let Ok(units) = u32::try_from(units.max(1)) else { return };
+        let now = elapsed / units;
+        self.0 = Some(self.0.map_or(now, |before| (before + now) / 2));
+    }
+
+    /// How many units the next message should hold. The first one tries the water.
+    pub(super) fn units(self) -> usize {
+        match self.0 {
+            None => 1,
+            Some(each) if each.is_zero() => MOST,
+            Some(each) => usize::try_from(TARGET.as_micros() / each.as_micros().max(1)).unwrap_or(MOST).clamp(1, MOST),
+        }
+    }
+}
+
+/// Some units, one after the other, as one message.
+#[derive(Debug, Default)]
+pub(super) struct Pack {
+    pub(super) message: Message,
+    /// For each unit: its task, its step, and how many statements of the message are done when it is.
+    pub(super) units: Vec<Packed>,
+    /// The tasks, each with the step that is left to it when the message is done.
+    pub(super) tasks: Vec<Task>,
+}
+
+/// One unit of a pack.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Packed {
+    pub(super) task: usize,
+    pub(super) step: usize,
+    pub(super) end: usize,
+}
+
+impl Pack {
+    /// Whether nothing more should be added.
+    pub(super) fn is_full(&self, units: usize) -> bool {
+        self.units.len() >= units || self.message.chars() >= LONGEST
+    }
+
+    /// Adds a unit of the last task.
+    pub(super) fn push(&mut self, step: usize, message: &Message) {
+        self.message.append(message);
+        self.units.push(Packed { task: self.tasks.len() - 1, step, end: self.message.statements() });
+    }
+
+    /// After a refusal with `completed` statements done: how many units are done.
+    pub(super) fn done(&self, completed: usize) -> usize {
+        self.units.iter().take_while(|unit| unit.end <= completed).count()
+    }
+
+    /// The tasks with what is left to each when only the first `done` units are: those that failed or
+    /// were not reached, in their order. A task whose units are all done is left out.
+    pub(super) fn left(&self, done: usize) -> VecDeque<Task> {
+        let mut left: VecDeque<Task> = VecDeque::new();
+        for unit in &self.units[done..] {
+            let task = &self.tasks[unit.task];
+            if left.back().is_none_or(|last| last.schema != task.schema) {
+                let attempts = if unit.step == task.step { task.attempts } else { 0 };
+                left.push_back(Task { schema: task.schema.clone(), step: unit.step, attempts });
+            }
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(tasks: &[(&str, &[usize])]) -> Pack {
+        let mut pack = Pack::default();
+        for (schema, steps) in tasks {
+            let schema = SchemaName::existing(*schema).unwrap();
+            pack.tasks.push(Task { schema, step: steps[0], attempts: 2 });
+            for step in *steps {
+                let mut message = Message::default();
+                for _statement in 0..3 {
+                    message.push("SELECT 1");
+                }
+                pack.push(*step, &message);
+            }
+        }
+        pack
+    }
+
+    #[test]
+    fn what_is_left_after_a_refusal_begins_with_the_unit_that_failed() {
+        let pack = pack(&[("a", &[1, 2]), ("b", &[2]), ("c", &[1, 2])]);
+        assert_eq!((pack.done(0), pack.done(2), pack.done(3), pack.done(8), pack.done(15)), (0, 0, 1, 2, 5));
+        let left = |done| -> Vec<_> {
+            pack.left(done).iter().map(|task| (task.schema.to_string(), task.step, task.attempts)).collect()
+        };
+        let said = |tasks: &[(&str, usize, u32)]| -> Vec<_> {
+            tasks.iter().map(|(schema, step, attempts)| ((*schema).to_owned(), *step, *attempts)).collect()
+        };
+        assert_eq!(left(0), said(&[("a", 1, 2), ("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(1), said(&[("a", 2, 0), ("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(2), said(&[("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(4), said(&[("c", 2, 0)]));
+        assert_eq!(left(5), []);
+    }
+
+    #[test]
+    fn a_pack_is_as_long_as_the_target() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.units(), 1);
+        pace.learn(1, Duration::from_millis(5));
+        assert_eq!(pace.units(), 10);
+        pace.learn(10, Duration::from_secs(10));
+        assert_eq!(pace.units(), 1);
+        let mut quick = Pace::default();
+        quick.learn(50, Duration::from_micros(50));
+        assert_eq!(quick.units(), MOST);
+    }
+}

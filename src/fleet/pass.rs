@@ -1,0 +1,299 @@
+//! One pass over the tenants: some steps of the chain on every tenant that is behind, by several workers
+//! that share one queue. Tenants are read in pages, so memory does not grow with their number.
+
+use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::pack::{Pace, Pack, Task};
+use super::request::{OnFailure, Request};
+use super::run::Allowed;
+use super::unit::{Answer, Part, Unit};
+use super::{Stop, worker};
+use crate::chain::{Chain, Migration};
+use crate::error::{Code, Failure};
+use crate::event::{Event, Sink};
+use crate::ident::{SchemaName, literal};
+use crate::outcome::UnitFailure;
+use crate::postgres::Connection;
+use crate::postgres::message::Run;
+use crate::sql::Scope;
+
+/// Tenants of one page.
+const PAGE: usize = 2_000;
+
+/// A further worker waits so long before it connects: a small fleet is done by then.
+const STAGGER: Duration = Duration::from_millis(15);
+
+/// What a pass does, to whom.
+pub(super) struct Pass<'a> {
+    pub(super) run: &'a Run,
+    pub(super) chain: &'a Chain,
+    pub(super) request: &'a Request,
+    pub(super) only: &'a [SchemaName],
+    pub(super) allowed: &'a Allowed,
+    pub(super) stop: &'a Stop,
+    /// The steps, as indices into the chain.
+    pub(super) steps: Range<usize>,
+    /// Workers.
+    pub(super) jobs: usize,
+    /// Only so many tenants, if said.
+    pub(super) limit: Option<usize>,
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) units: usize,
+    pub(super) did_something: bool,
+    pub(super) moved: HashSet<String>,
+    pub(super) failures: Vec<UnitFailure>,
+}
+
+/// What the workers share. One thread runs them all, so a plain cell is enough.
+pub(super) struct Shared<'a> {
+    queue: VecDeque<Task>,
+    delayed: Vec<(Instant, Task)>,
+    /// Where the next page begins; `None` when there is none.
+    cursor: Option<String>,
+    fetching: bool,
+    fetched: usize,
+    halted: bool,
+    tally: Tally,
+    sink: &'a mut dyn Sink,
+}
+
+/// What a worker is to do next.
+pub(super) enum Next {
+    /// Send these units.
+    Pack(Pack),
+    /// Run this task's step, which cannot run in a transaction.
+    Alone(Task),
+    /// Read the next page.
+    Fetch(String),
+    /// Wait: others are at work that may come back.
+    Wait(Duration),
+    /// Nothing is left.
+    End,
+}
+
+impl Pass<'_> {
+    /// Runs the pass. The first worker uses `connection`.
+    pub(super) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> Tally {
+        let shared = RefCell::new(Shared {
+            queue: VecDeque::new(),
+            delayed: Vec::new(),
+            cursor: Some(String::new()),
+            fetching: false,
+            fetched: 0,
+            halted: false,
+            tally: Tally::default(),
+            sink,
+        });
+        let door = connection.door();
+        let others = (1..self.jobs).map(|number| {
+            let (door, shared) = (&door, &shared);
+            async move {
+                tokio::time::sleep(STAGGER * u32::try_from(number).unwrap_or(u32::MAX)).await;
+                if shared.borrow().is_over() {
+                    return;
+                }
+                // A server that has no slot for a further worker has the first one.
+                let Ok(mut own) = door.open().await else { return };
+                worker::work(self, shared, &mut own).await;
+                own.close().await;
+            }
+        });
+        let first = worker::work(self, &shared, connection);
+        futures_util::future::join(first, join_all(others)).await;
+        shared.into_inner().tally
+    }
+
+    /// What a worker of this pace does next.
+    pub(super) fn next(&self, shared: &RefCell<Shared<'_>>, pace: Pace) -> Next {
+        let mut shared = shared.borrow_mut();
+        if self.stop.asked() || shared.halted {
+            return Next::End;
+        }
+        shared.revive(Instant::now());
+        if shared.queue.len() < self.jobs && !shared.fetching && let Some(cursor) = shared.cursor.clone() {
+            shared.fetching = true;
+            return Next::Fetch(cursor);
+        }
+        if shared.queue.is_empty() {
+            let now = Instant::now();
+            let due = shared.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min();
+            return match due {
+                Some(due) => Next::Wait(due),
+                None if shared.fetching => Next::Wait(Duration::from_millis(2)),
+                None => Next::End,
+            };
+        }
+        // Near the end everybody takes a smaller share, so that nobody waits for the last one.
+        let share = pace.units().min(shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len());
+        self.pack(&mut shared, share.max(1))
+    }
+
+    fn pack(&self, shared: &mut Shared<'_>, units: usize) -> Next {
+        let mut pack = Pack::default();
+        while !pack.is_full(units)
+            && let Some(task) = shared.queue.pop_front()
+        {
+            if self.runs_alone(task.step) {
+                if pack.tasks.is_empty() {
+                    return Next::Alone(task);
+                }
+                shared.queue.push_front(task);
+                break;
+            }
+            let first = task.step;
+            pack.tasks.push(task);
+            for step in first..self.steps.end {
+                if self.runs_alone(step) {
+                    pack.rest.push(Task { step, attempts: 0, ..pack.tasks[pack.tasks.len() - 1].clone() });
+                    break;
+                }
+                let message = self.unit(step, &pack.tasks[pack.tasks.len() - 1].schema).message();
+                pack.push(step, &message);
+            }
+        }
+        Next::Pack(pack)
+    }
+
+    fn runs_alone(&self, step: usize) -> bool {
+        let migration = &self.chain.migrations()[step];
+        !migration.transactional && migration.has(Scope::Tenant)
+    }
+
+    /// The unit of a step on a tenant.
+    pub(super) fn unit<'u>(&'u self, step: usize, schema: &'u SchemaName) -> Unit<'u> {
+        let migration = &self.chain.migrations()[step];
+        Unit {
+            run: self.run,
+            chain: self.chain,
+            migration,
+            schema,
+            part: Part::Tenant,
+            allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
+        }
+    }
+
+    /// A unit is done: it is counted and told.
+    pub(super) fn done(&self, shared: &RefCell<Shared<'_>>, schema: &SchemaName, step: usize, elapsed: Duration) {
+        let mut shared = shared.borrow_mut();
+        let migration: &Migration = &self.chain.migrations()[step];
+        shared.tally.did_something = true;
+        shared.tally.moved.insert(schema.as_str().to_owned());
+        if migration.has(Scope::Tenant) {
+            shared.tally.units += 1;
+            shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
+        }
+    }
+
+    /// A unit was refused: it is tried again later, or it has failed.
+    pub(super) fn refused(&self, shared: &RefCell<Shared<'_>>, task: Task, answer: Answer) {
+        let mut shared = shared.borrow_mut();
+        let file = &self.chain.migrations()[task.step].file;
+        let failure = match answer {
+            Answer::Done(..) => return,
+            Answer::DoneByAnother => {
+                shared.sink.take(&Event::UnitDoneByAnother { schema: &task.schema, migration: file });
+                return shared.push_front(Task { step: task.step + 1, attempts: 0, ..task }, self.steps.end);
+            }
+            Answer::Waits(failure) | Answer::Failed(failure) => failure,
+        };
+        let attempts = task.attempts + 1;
+        if let Some(pause) = self.request.patience.pause(&failure, attempts)
+            && !self.stop.asked()
+        {
+            shared.sink.take(&Event::UnitDelayed { schema: &task.schema, migration: file, failure: &failure, pause });
+            return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
+        }
+        shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
+        shared.halted |= self.request.on_failure == OnFailure::Stop;
+        let migration = file.clone();
+        shared.tally.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
+    }
+
+    /// Tasks that are to be taken next, in this order.
+    pub(super) fn give_back(&self, shared: &RefCell<Shared<'_>>, tasks: impl DoubleEndedIterator<Item = Task>) {
+        let mut shared = shared.borrow_mut();
+        for task in tasks.rev() {
+            shared.push_front(task, self.steps.end);
+        }
+    }
+
+    /// Reads the page of tenants behind `cursor`.
+    pub(super) async fn fetch(&self, shared: &RefCell<Shared<'_>>, connection: &mut Connection, cursor: &str) {
+        let left = self.limit.map_or(PAGE, |limit| limit.saturating_sub(shared.borrow().fetched).min(PAGE));
+        let page = self.page(connection, cursor, left).await;
+        let mut shared = shared.borrow_mut();
+        shared.fetching = false;
+        match page {
+            Ok(tasks) => {
+                shared.fetched += tasks.len();
+                let is_last = tasks.len() < left || self.limit.is_some_and(|limit| shared.fetched >= limit);
+                shared.cursor = tasks.last().filter(|_| !is_last).map(|task| task.schema.as_str().to_owned());
+                shared.queue.extend(tasks);
+            }
+            Err(failure) => {
+                let migration = self.chain.migrations()[self.steps.start].file.clone();
+                let schema = self.run.platform.clone();
+                shared.tally.failures.push(UnitFailure { schema, migration, failure, attempts: 1 });
+                shared.halted = true;
+            }
+        }
+    }
+
+    async fn page(&self, connection: &mut Connection, cursor: &str, limit: usize) -> Result<Vec<Task>, Failure> {
+        let migrations = &self.chain.migrations()[..self.steps.end];
+        let versions: Vec<String> = migrations.iter().map(|migration| format!("'{}'", migration.from())).collect();
+        let only: Vec<String> = self.only.iter().map(|schema| literal(schema.as_str())).collect();
+        let only = if only.is_empty() { String::new() } else { format!("AND schema_name IN ({}) ", only.join(", ")) };
+        let sql = format!(
+            "SELECT schema_name, version FROM {}.tenant_version WHERE version IN ({}) AND status <> 'dropped' \
+             AND schema_name > {} {only}ORDER BY schema_name LIMIT {limit}",
+            self.run.platform.quoted(),
+            versions.join(", "),
+            literal(cursor),
+        );
+        let doing = "reading the tenants";
+        let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
+        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        sets.iter()
+            .flatten()
+            .map(|row| {
+                let version = row.text("version")?.parse().map_err(|error| odd(format!("{error}")))?;
+                let step = self.chain.position(&version).ok_or_else(|| odd(format!("{version} is not in the chain")))?;
+                let schema = SchemaName::existing(row.text("schema_name")?)?;
+                Ok(Task { schema, step: step.max(self.steps.start), attempts: 0 })
+            })
+            .collect()
+    }
+}
+
+impl Shared<'_> {
+    /// Whether a further worker would find nothing to do.
+    fn is_over(&self) -> bool {
+        self.halted || (self.queue.is_empty() && self.cursor.is_none() && !self.fetching)
+    }
+
+    fn push_front(&mut self, task: Task, end: usize) {
+        if task.step < end {
+            self.queue.push_front(task);
+        }
+    }
+
+    /// Tasks whose pause is over come first.
+    fn revive(&mut self, now: Instant) {
+        let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
+        self.delayed = later;
+        let due: Vec<(Instant, Task)> = due;
+        for (_, task) in due {
+            self.queue.push_front(task);
+        }
+    }
+}

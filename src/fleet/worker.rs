@@ -1,0 +1,169 @@
+//! One worker of a pass: takes units, sends them, makes sense of the answer. A connection that broke is
+//! opened anew, and the version rows say what was committed before it did.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use super::alone;
+use super::pack::{Pace, Pack, Task};
+use super::pass::{Next, Pass, Shared};
+use super::unit::Answer;
+use crate::error::{Code, Failure};
+use crate::ident::literal;
+use crate::postgres::{Connection, Refusal};
+
+/// A backend's caches grow with every table that it touches, so a connection is replaced after so many
+/// schemas.
+const SCHEMAS_A_CONNECTION: usize = 3_000;
+
+/// Works until nothing is left.
+pub(super) async fn work(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection) {
+    let mut pace = Pace::default();
+    let mut touched = 0;
+    loop {
+        match pass.next(shared, pace) {
+            Next::Pack(pack) => {
+                touched += pack.tasks.len();
+                pace = send(pass, shared, connection, pack, pace).await;
+            }
+            Next::Alone(task) => {
+                touched += 1;
+                step_alone(pass, shared, connection, task).await;
+            }
+            Next::Fetch(cursor) => pass.fetch(shared, connection, &cursor).await,
+            Next::Wait(pause) => tokio::time::sleep(pause).await,
+            Next::End => break,
+        }
+        if touched >= SCHEMAS_A_CONNECTION {
+            touched = 0;
+            if let Ok(fresh) = connection.another().await {
+                std::mem::replace(connection, fresh).close().await;
+            }
+        }
+    }
+}
+
+async fn send(
+    pass: &Pass<'_>,
+    shared: &RefCell<Shared<'_>>,
+    connection: &mut Connection,
+    pack: Pack,
+    mut pace: Pace,
+) -> Pace {
+    let began = Instant::now();
+    let answer = connection.send(&pack.message).await;
+    let elapsed = began.elapsed();
+    let done = answer.as_ref().map_or_else(|refusal| pack.done(refusal.completed), |_sets| pack.units.len());
+    if done > 0 {
+        pace.learn(done, elapsed);
+    }
+    let each = elapsed / u32::try_from(done.max(1)).unwrap_or(1);
+    for unit in &pack.units[..done] {
+        pass.done(shared, &pack.tasks[unit.task].schema, unit.step, each);
+    }
+    match answer {
+        Ok(_sets) => pass.give_back(shared, pack.rest.into_iter()),
+        Err(refusal) => refused(pass, shared, connection, pack, done, &refusal).await,
+    }
+    pace
+}
+
+async fn refused(
+    pass: &Pass<'_>,
+    shared: &RefCell<Shared<'_>>,
+    connection: &mut Connection,
+    pack: Pack,
+    done: usize,
+    refusal: &Refusal,
+) {
+    // What a task has left after its packed units is still to come where all of those are done.
+    let mut left = pack.left(done);
+    let rest = pack.rest.iter().filter(|rest| left.iter().all(|task| task.schema != rest.schema)).cloned();
+    pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
+    let Some(first) = left.pop_front() else { return };
+    let answer = pass.unit(first.step, &first.schema).explain(refusal, &pack.message);
+    if is_broken(&answer) {
+        left.push_front(first.clone());
+        recover(pass, shared, connection, left.into(), answer).await;
+    } else {
+        pass.give_back(shared, left.into_iter());
+        pass.refused(shared, first, answer);
+    }
+}
+
+async fn step_alone(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection, task: Task) {
+    let answer = alone::send(&pass.unit(task.step, &task.schema), connection).await;
+    match answer {
+        Answer::Done(_, elapsed) => {
+            pass.done(shared, &task.schema, task.step, elapsed);
+            let next = Task { step: task.step + 1, attempts: 0, ..task };
+            pass.give_back(shared, std::iter::once(next));
+        }
+        broken if is_broken(&broken) => recover(pass, shared, connection, vec![task], broken).await,
+        other => pass.refused(shared, task, other),
+    }
+}
+
+fn is_broken(answer: &Answer) -> bool {
+    let ended = |failure: &Failure| {
+        failure.code == Code::ConnectionLost
+            || matches!(failure.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03"))
+    };
+    matches!(answer, Answer::Failed(failure) if ended(failure))
+}
+
+/// Opens the connection anew and asks the version rows where the tasks are: a COMMIT may have been
+/// done whose answer was lost.
+async fn recover(
+    pass: &Pass<'_>,
+    shared: &RefCell<Shared<'_>>,
+    connection: &mut Connection,
+    tasks: Vec<Task>,
+    answer: Answer,
+) {
+    let found = match connection.another().await {
+        Ok(fresh) => {
+            *connection = fresh;
+            steps(pass, connection, &tasks).await
+        }
+        Err(failure) => Err(failure),
+    };
+    let mut tasks = tasks.into_iter();
+    let Some(first) = tasks.next() else { return };
+    match found {
+        Ok(steps) => {
+            let now = |task: &Task| steps.iter().find(|(schema, _)| *schema == task.schema.as_str()).map(|(_, step)| *step);
+            let rest = tasks.map(|task| Task { step: now(&task).unwrap_or(task.step), ..task });
+            pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
+            match now(&first) {
+                Some(step) if step > first.step => {
+                    for done in first.step..step {
+                        pass.done(shared, &first.schema, done, std::time::Duration::ZERO);
+                    }
+                    pass.give_back(shared, std::iter::once(Task { step, attempts: 0, ..first }));
+                }
+                Some(_) | None => pass.refused(shared, first, answer),
+            }
+        }
+        // The server is away: everything waits as the first task does.
+        Err(_) => {
+            pass.give_back(shared, tasks);
+            pass.refused(shared, first, answer);
+        }
+    }
+}
+
+async fn steps(pass: &Pass<'_>, connection: &mut Connection, tasks: &[Task]) -> Result<Vec<(String, usize)>, Failure> {
+    let schemas: Vec<String> = tasks.iter().map(|task| literal(task.schema.as_str())).collect();
+    let sql = format!(
+        "SELECT schema_name, version FROM {}.tenant_version WHERE schema_name IN ({})",
+        pass.run.platform.quoted(),
+        schemas.join(", ")
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading versions"))?;
+    let step = |text: String| text.parse().ok().and_then(|version| pass.chain.position(&version));
+    sets.iter()
+        .flatten()
+        .map(|row| Ok((row.text("schema_name")?, step(row.text("version")?).unwrap_or_default())))
+        .collect()
+}
