@@ -21,14 +21,33 @@ impl Source {
     }
 
     /// Line and column of a byte offset. An offset inside a character counts as that character's
-    /// start; one past the end as the end.
+    /// start; one past the end as the end. A line ends as editors and the server's comments have it: with
+    /// LF, CR LF, or a CR of its own.
     pub fn position(&self, offset: usize) -> Position {
         let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: before.bytes().filter(|&b| b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+        let (mut line, mut line_start) = (1, 0);
+        for (at, byte) in before.bytes().enumerate() {
+            let ends = match byte {
+                b'\n' => true,
+                b'\r' => self.text.as_bytes().get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            if ends {
+                (line, line_start) = (line + 1, at + 1);
+            }
         }
+        Position { line, column: before[line_start..].chars().count() + 1 }
+    }
+
+    /// The text with LF for each CR of its own: as long, for those who know no such line end.
+    pub fn shown(&self) -> String {
+        let mut shown = String::with_capacity(self.text.len());
+        let mut letters = self.text.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let alone = letter == '\r' && letters.peek() != Some(&'\n');
+            shown.push(if alone { '\n' } else { letter });
+        }
+        shown
     }
 }
 
@@ -102,5 +121,13 @@ mod tests {
         assert_eq!(source.position(x), Position { line: 2, column: 3 });
         assert_eq!(Place::at(&source, x..x + 1).to_string(), "a.sql:2:3");
         assert_eq!(source.position(usize::MAX), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn every_line_end_is_one() {
+        let source = Source::new("a.sql", "a\rb\r\nc\n\r\rd");
+        let at = |letter: char| source.position(source.text.find(letter).unwrap()).line;
+        assert_eq!(['a', 'b', 'c', 'd'].map(at), [1, 2, 3, 6]);
+        assert_eq!(source.shown(), "a\nb\r\nc\n\n\nd");
     }
 }

@@ -58,6 +58,11 @@ impl Diagnostic<'_> {
             None => title,
         };
         let mut elements: Vec<Element<'_>> = Vec::new();
+        // Line for line what `Source::position` counts.
+        let shown = match self.place {
+            Some(Place::Span(source, _)) => source.shown(),
+            _ => String::new(),
+        };
         match self.place {
             Some(Place::Span(source, range)) => {
                 // Whoever made the span, drawing it must not panic.
@@ -65,7 +70,7 @@ impl Diagnostic<'_> {
                 let end = source.text.ceil_char_boundary(range.end).max(start);
                 let mark = AnnotationKind::Primary.span(start..end);
                 let mark = if self.label.is_empty() { mark } else { mark.label(self.label) };
-                elements.push(Snippet::source(&source.text).path(&source.file).annotation(mark).into());
+                elements.push(Snippet::source(&shown).path(&source.file).annotation(mark).into());
             }
             Some(Place::File(file)) => elements.push(Origin::path(file).into()),
             None => {}
@@ -124,6 +129,15 @@ mod tests {
           = help: do not
         "#);
         assert!(diagnostic(Some(&place)).render(Paint::Coloured).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn a_line_may_end_as_on_old_machines() {
+        let source = Source::new("a.sql", "-- a\rSELECT 1;\rDROP TABLE t;\r");
+        let start = source.text.find("DROP").unwrap();
+        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain);
+        assert!(drawn.contains("--> a.sql:3:1\n"), "{drawn}");
+        assert!(drawn.contains("3 | DROP TABLE t;\n  | ^^^^^^^^^^^^ here"), "{drawn}");
     }
 
     #[test]
