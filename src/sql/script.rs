@@ -45,6 +45,8 @@ pub struct Statement {
     pub for_tenant: bool,
     /// Where the things are that it is about.
     pub(super) home: Home,
+    /// Whether it gives a schema another name.
+    pub(super) renames_schema: bool,
     /// Where its node stands in the tree.
     at: SyntaxNodePtr,
 }
@@ -129,6 +131,7 @@ impl Statement {
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
             for_tenant: says_org_schema(node, source),
             home: Home::of(node),
+            renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: SyntaxNodePtr::new(node),
         }
     }
