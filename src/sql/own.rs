@@ -24,6 +24,7 @@ const FUNCTIONS: &[&str] = &[
     "tenure_advance_platform",
     "tenure_elapsed_ms",
     "tenure_expect_no_tenant_at",
+    "tenure_expect_one",
     "tenure_expect_platform",
 ];
 

@@ -28,6 +28,7 @@ pub struct Script {
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one answer that the tree gives once")]
 pub struct Statement {
     /// Its bytes in the file, without the semicolon and without comments around it.
     pub range: Range<usize>,
