@@ -6,7 +6,7 @@ use super::header::{Header, ScopeLines};
 use super::{ChainError, Checksum, FileName, Version};
 use crate::error::{Place, Source};
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, Known, Scope, ScopeClue, Script, SqlError, Statement};
+use crate::sql::{Bookkeeping, FileKind, Known, Scope, ScopeClue, Script, SqlError, Statement};
 
 /// A migration, read and checked.
 #[derive(Debug, Clone)]
@@ -43,8 +43,12 @@ impl Migration {
         }
         let Header { description } = Header::read(&script, &name)?;
         let version = name.to.to_string();
-        let body = Bookkeeping { platform: platform.as_str(), version: Some(&version) }.body(&script)?;
-        let statements = scoped(&script, body.statements, platform, known)?;
+        let lines = ScopeLines::read(&script)?;
+        let books =
+            Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
+        let body = books
+            .body(&script, |statement| lines.at(statement.range.start).or_else(|| known.version_table()))?;
+        let statements = scoped(&script, body.statements, &lines, books, known)?;
         let file = name.to_string();
         Ok(Self { file, name, description, checksum, script, statements, transactional: body.transactional })
     }
@@ -74,20 +78,23 @@ impl Migration {
 fn scoped(
     script: &Script,
     statements: Vec<Statement>,
-    platform: &SchemaName,
+    lines: &ScopeLines,
+    books: Bookkeeping<'_>,
     known: &mut Known,
 ) -> Result<Vec<(Statement, Scope)>, ChainError> {
-    let lines = ScopeLines::read(script)?;
     let mut scopes = Vec::with_capacity(statements.len());
     for statement in &statements {
         let clue = lines
             .at(statement.range.start)
-            .map_or_else(|| known.clue(statement, platform.as_str()), ScopeClue::Says);
+            .map_or_else(|| known.clue(statement, books.platform), ScopeClue::Says);
         match clue {
             ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
                 return Err(SqlError::PlaceholderOfPlatform { place: script.place(statement) }.into());
             }
             ScopeClue::Says(scope) => {
+                if scope == Scope::Platform {
+                    books.check_of_platform(script, statement)?;
+                }
                 known.learn(statement, scope);
                 scopes.push(Some(scope));
             }

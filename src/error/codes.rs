@@ -74,6 +74,7 @@ codes! {
     HeaderMissing "header-missing" Usage "A header line that must be there is not: `-- Description:`, or a template's `-- Template:`."
     HeaderInvalid "header-invalid" Usage "A header line cannot be understood."
     VersionMismatch "version-mismatch" Usage "A file's own UPDATE of `schema_version` sets another version than the file's TO, or does more than that."
+    OwnTable "own-table" Usage "A statement makes, changes or drops what Tenure keeps: its tables, its functions, or a schema that it makes."
     Syntax "syntax" Usage "The SQL of a file cannot be parsed."
     TransactionControl "transaction-control" Usage "A file holds transaction control other than its own outer BEGIN and COMMIT."
     PsqlMetaCommand "psql-meta-command" Usage "A file holds a command of psql, such as `\\copy` or `\\i`."

@@ -12,24 +12,44 @@ pub struct Source {
     pub file: String,
     /// The whole text.
     pub text: String,
+    /// Where its lines begin: found once, since thousands of findings may be shown.
+    lines: Vec<usize>,
 }
 
 impl Source {
     /// A source to point into.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { file: file.into(), text: text.into() })
+        let text = text.into();
+        Arc::new(Self { file: file.into(), lines: line_starts(&text), text })
     }
 
     /// Line and column of a byte offset. An offset inside a character counts as that character's
     /// start; one past the end as the end.
     pub fn position(&self, offset: usize) -> Position {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Position {
-            line: before.bytes().filter(|&b| b == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        Position { line, column: self.text[start..offset].chars().count() + 1 }
     }
+
+    /// The bytes of the whole lines that `range` touches.
+    pub fn lines_around(&self, range: &Range<usize>) -> Range<usize> {
+        let (first, last) = (self.position(range.start).line, self.position(range.end).line);
+        let start = |line: usize| self.lines.get(line - 1).copied().unwrap_or(self.text.len());
+        start(first)..start(last + 1)
+    }
+}
+
+/// Where each line begins. A line ends as editors and the server's comments have it: with LF, CR LF, or a
+/// CR of its own.
+fn line_starts(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let ends = |at: &usize| match bytes[*at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|at| at + 1)).collect()
 }
 
 /// A line and a column, both from 1.
@@ -102,5 +122,14 @@ mod tests {
         assert_eq!(source.position(x), Position { line: 2, column: 3 });
         assert_eq!(Place::at(&source, x..x + 1).to_string(), "a.sql:2:3");
         assert_eq!(source.position(usize::MAX), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn every_line_end_is_one() {
+        let source = Source::new("a.sql", "a\rb\r\nc\n\r\rd");
+        let at = |letter: char| source.position(source.text.find(letter).unwrap()).line;
+        assert_eq!(['a', 'b', 'c', 'd'].map(at), [1, 2, 3, 6]);
+        assert_eq!(source.lines_around(&(2..6)), 2..7);
+        assert_eq!(source.lines_around(&(0..99)), 0..source.text.len());
     }
 }

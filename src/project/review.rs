@@ -9,7 +9,7 @@ use super::Project;
 use crate::chain::Migration;
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, Scope, Script, Statement};
+use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
 use crate::template::Template;
 use crate::verify::{File, Finding, Kind, Policy, Summary, verify};
 
@@ -65,8 +65,8 @@ impl Review {
         let mut reviewer = Reviewer::new(policy, platform);
         for source in sources {
             let script = Script::parse(source)?;
-            let books = Bookkeeping { platform: platform.as_str(), version: None };
-            let body = books.body(&script)?;
+            let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
+            let body = books.body(&script, |_| Some(Scope::Platform))?;
             let statements: Vec<_> = body.statements.iter().map(|statement| (statement, None)).collect();
             reviewer.file(&script, &statements, Kind::Loose);
         }

@@ -58,14 +58,30 @@ impl Diagnostic<'_> {
             None => title,
         };
         let mut elements: Vec<Element<'_>> = Vec::new();
+        // Only the lines that are shown: to read the whole file for each of its findings takes long. A CR of
+        // its own ends a line for `Source::position`, and is as long as an LF.
+        let lines = match self.place {
+            Some(Place::Span(source, range)) => source.lines_around(range),
+            _ => 0..0,
+        };
+        let shown = match self.place {
+            Some(Place::Span(source, _)) => with_lf(&source.text[lines.clone()]),
+            _ => String::new(),
+        };
         match self.place {
             Some(Place::Span(source, range)) => {
                 // Whoever made the span, drawing it must not panic.
-                let start = source.text.floor_char_boundary(range.start);
-                let end = source.text.ceil_char_boundary(range.end).max(start);
+                let start = source.text.floor_char_boundary(range.start) - lines.start;
+                let end = (source.text.ceil_char_boundary(range.end) - lines.start).max(start);
                 let mark = AnnotationKind::Primary.span(start..end);
                 let mark = if self.label.is_empty() { mark } else { mark.label(self.label) };
-                elements.push(Snippet::source(&source.text).path(&source.file).annotation(mark).into());
+                elements.push(
+                    Snippet::source(&shown)
+                        .line_start(source.position(lines.start).line)
+                        .path(&source.file)
+                        .annotation(mark)
+                        .into(),
+                );
             }
             Some(Place::File(file)) => elements.push(Origin::path(file).into()),
             None => {}
@@ -87,6 +103,17 @@ impl Diagnostic<'_> {
         let lines = text.lines().zip(plain.lines()).filter(|(_, plain)| plain.trim() != "|");
         lines.map(|(line, _)| line).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// `text` with LF for each CR of its own: as long.
+fn with_lf(text: &str) -> String {
+    let mut letters = text.chars().peekable();
+    let mut shown = String::with_capacity(text.len());
+    while let Some(letter) = letters.next() {
+        let alone = letter == '\r' && letters.peek() != Some(&'\n');
+        shown.push(if alone { '\n' } else { letter });
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -124,6 +151,15 @@ mod tests {
           = help: do not
         "#);
         assert!(diagnostic(Some(&place)).render(Paint::Coloured).contains("\u{1b}["));
+    }
+
+    #[test]
+    fn a_line_may_end_as_on_old_machines() {
+        let source = Source::new("a.sql", "-- a\rSELECT 1;\rDROP TABLE t;\r");
+        let start = source.text.find("DROP").unwrap();
+        let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain);
+        assert!(drawn.contains("--> a.sql:3:1\n"), "{drawn}");
+        assert!(drawn.contains("3 | DROP TABLE t;\n  | ^^^^^^^^^^^^ here"), "{drawn}");
     }
 
     #[test]

@@ -28,8 +28,14 @@ pub enum SqlError {
     #[error("the file's own schema_version statement says {found}, but the file leads to {expected}")]
     VersionMismatch { found: String, expected: String, place: Place },
     /// The file's `schema_version` statement does more than set the version.
-    #[error("a schema_version statement may only set version and applied_at")]
+    #[error("a schema_version statement may only make the table, or set version and applied_at")]
     VersionStatement { place: Place },
+    /// A schema that Tenure makes, with more than its name.
+    #[error("Tenure makes this schema itself, and nothing but the schema")]
+    SchemaStatement { place: Place },
+    /// A statement on what Tenure keeps.
+    #[error("{name:?} is Tenure's own: no file may make, change or drop it")]
+    OwnTable { name: String, place: Place },
     /// A statement that cannot run in a transaction, in company.
     #[error("{statement} cannot run in a transaction, and other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
@@ -63,7 +69,7 @@ impl From<SqlError> for Failure {
             SqlError::TransactionControl { place, .. } => (
                 Code::TransactionControl,
                 place,
-                Some("keep at most one BEGIN; as the first statement and one COMMIT; as the last".to_owned()),
+                Some("keep at most one BEGIN; as the first statement and one COMMIT; as the last, both plain".to_owned()),
             ),
             SqlError::VersionMismatch { expected, place, .. } => {
                 (Code::VersionMismatch, place, Some(format!("write '{expected}', or leave the statement out")))
@@ -72,6 +78,16 @@ impl From<SqlError> for Failure {
                 Code::VersionMismatch,
                 place,
                 Some("leave the statement out: Tenure keeps the version row itself".to_owned()),
+            ),
+            SqlError::SchemaStatement { place } => (
+                Code::OwnTable,
+                place,
+                Some("write `CREATE SCHEMA IF NOT EXISTS` and its name, and what else there is behind it".to_owned()),
+            ),
+            SqlError::OwnTable { place, .. } => (
+                Code::OwnTable,
+                place,
+                Some("leave it alone; reading, indexes, comments and grants are fine".to_owned()),
             ),
             SqlError::MixedTransaction { place, .. } => (
                 Code::MixedTransaction,

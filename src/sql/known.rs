@@ -6,11 +6,12 @@ use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::SyntaxKind;
 
+use super::own::VERSION_TABLE;
 use super::scope::Home;
 use super::{Name, ORG_SCHEMA, Role, Scope, ScopeClue, Statement};
 
 /// Unqualified names that earlier files make, by whose they are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Known {
     platform: Names,
     tenant: Names,
@@ -46,6 +47,15 @@ impl Space {
         } else {
             Self::Relation
         }
+    }
+}
+
+impl Default for Known {
+    /// Nothing yet but the one table of Tenure's own that files name bare.
+    fn default() -> Self {
+        let mut platform = Names::default();
+        platform.add((Space::Relation, VERSION_TABLE.to_owned()));
+        Self { platform, tenant: Names::default(), temporary: HashMap::new() }
     }
 }
 
@@ -93,6 +103,12 @@ impl Known {
         self.temporary.clear();
     }
 
+    /// Whose `schema_version` is without a schema, if only one has it.
+    pub fn version_table(&self) -> Option<Scope> {
+        let tenants = self.tenant.there.contains(&(Space::Relation, VERSION_TABLE.to_owned()));
+        (!tenants).then_some(Scope::Platform)
+    }
+
     fn says(&self, name: &Name, platform: &str) -> Option<Scope> {
         match name.schema.as_deref() {
             Some(_) if name.in_tenant_schema() => Some(Scope::Tenant),
@@ -124,7 +140,7 @@ impl Known {
     pub fn clue(&self, statement: &Statement, platform: &str) -> ScopeClue {
         let said = |name: &Name| self.says(name, platform);
         // The name of an index, a trigger or a policy says nothing: it belongs to the table's schema.
-        let acts_on = |name: &&Name| name.role != Role::Mentioned && name.kind != SyntaxKind::INDEX;
+        let acts_on = |name: &&Name| name.role != Role::Mentioned && !PARTS.contains(&name.kind);
         let targets: Vec<_> = statement.names.iter().filter(acts_on).collect();
         let of_targets: HashSet<Scope> = targets.iter().filter_map(|name| said(name)).collect();
         let of_mentions = |weak: bool| -> HashSet<Scope> {
@@ -188,6 +204,15 @@ impl Known {
         format!("nothing says whose {:?} is", shown.unwrap_or_default())
     }
 }
+
+/// Names of what belongs to a table.
+const PARTS: &[SyntaxKind] = &[
+    SyntaxKind::CONSTRAINT_NAME_REF,
+    SyntaxKind::INDEX,
+    SyntaxKind::POLICY_REF,
+    SyntaxKind::RULE_REF,
+    SyntaxKind::TRIGGER_REF,
+];
 
 fn is_schema(name: &Name) -> bool {
     name.kind == SyntaxKind::SCHEMA

@@ -5,6 +5,7 @@
 mod error;
 mod known;
 mod names;
+mod own;
 mod placeholder;
 mod refused;
 mod scope;
@@ -21,7 +22,7 @@ pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Scope, ScopeClue};
 pub use script::{Comment, IndexWork, Script, Statement};
-pub use transaction::{Body, Bookkeeping};
+pub use transaction::{Body, Bookkeeping, FileKind};
 
 /// Some bytes of the `file`-th file of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -91,7 +91,8 @@ pub(super) fn names(statement: &SyntaxNode) -> Vec<Name> {
         .collect();
     let mut found = Vec::new();
     collect(statement, Position::Acting, &mut found);
-    found.retain(|name| name.schema.is_some() || name.role == Role::Made || !ctes.contains(&name.name));
+    // Nothing can be written to a name of a WITH: what is written is a table, of the same name or not.
+    found.retain(|name| name.schema.is_some() || name.role != Role::Mentioned || !ctes.contains(&name.name));
     found
 }
 
@@ -219,6 +220,7 @@ mod tests {
         assert_eq!(said("CREATE INDEX i ON \"T\" (c)"), ["Made i", "Target T"]);
         assert_eq!(said("INSERT INTO a SELECT p.f() FROM b"), ["Target a", "Mentioned p.f", "Mentioned b"]);
         assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Mentioned d"]);
+        assert_eq!(said("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
         assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
         assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
         assert_eq!(said("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);

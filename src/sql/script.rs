@@ -28,6 +28,7 @@ pub struct Script {
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one answer that the tree gives once")]
 pub struct Statement {
     /// Its bytes in the file, without the semicolon and without comments around it.
     pub range: Range<usize>,
@@ -45,6 +46,8 @@ pub struct Statement {
     pub for_tenant: bool,
     /// Where the things are that it is about.
     pub(super) home: Home,
+    /// Whether it gives a schema another name.
+    pub(super) renames_schema: bool,
     /// Where its node stands in the tree.
     at: SyntaxNodePtr,
 }
@@ -129,6 +132,7 @@ impl Statement {
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
             for_tenant: says_org_schema(node, source),
             home: Home::of(node),
+            renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: SyntaxNodePtr::new(node),
         }
     }

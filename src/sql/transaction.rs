@@ -1,10 +1,11 @@
-//! Transaction control and bookkeeping inside a file. The file's own outer BEGIN and COMMIT and its own
-//! statements on `schema_version` are recognised and taken out, since Tenure does both, once; any
-//! other transaction control is an error.
+//! Transaction control inside a file. The file's own outer BEGIN and COMMIT are recognised and taken out,
+//! as are the statements that `own` knows, since Tenure does both, once; any other transaction control is
+//! an error.
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::{Role, Script, SqlError, Statement};
+use super::own::{VERSION_TABLE, touched};
+use super::{Name, Role, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 
 /// A file's statements without those that Tenure does instead.
@@ -16,23 +17,48 @@ pub struct Body {
     pub transactional: bool,
 }
 
-/// The names that Tenure's own work goes by in a user's file.
+/// How Tenure's own work is told from the user's in a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Bookkeeping<'a> {
     /// The platform schema.
     pub platform: &'a str,
-    /// The version that the file leads to, as it stands in `schema_version`; `None` for a template.
-    pub version: Option<&'a str>,
+    /// What the file is.
+    pub file: FileKind<'a>,
+}
+
+/// What a file is, as far as bookkeeping goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind<'a> {
+    /// A migration, which leads to this version.
+    Migration {
+        /// As it stands in `schema_version`.
+        version: &'a str,
+    },
+    /// A file of a template, which has no part in the platform.
+    Template,
+    /// A file that leads anywhere.
+    Loose,
 }
 
 impl Bookkeeping<'_> {
-    /// The statements of `script` that are to be run.
-    pub fn body(&self, script: &Script) -> Result<Body, SqlError> {
+    /// The statements of `script` that are to be run. `bare` says whose `schema_version` is where a
+    /// statement names it without a schema, if that is clear: a tenant may have such a table too.
+    pub fn body(
+        &self,
+        script: &Script,
+        bare: impl Fn(&Statement) -> Option<Scope>,
+    ) -> Result<Body, SqlError> {
         let mut rest = script.statements.as_slice();
         let begun = rest.first().is_some_and(|first| first.kind == SyntaxKind::BEGIN);
         if begun {
+            if !is_plain(script, &rest[0]) {
+                return Err(control(script, &rest[0]));
+            }
             rest = &rest[1..];
             match rest.split_last() {
+                Some((last, _)) if last.kind == SyntaxKind::COMMIT_TRANSACTION && !is_plain(script, last) => {
+                    return Err(control(script, last));
+                }
                 Some((last, inner)) if last.kind == SyntaxKind::COMMIT_TRANSACTION => rest = inner,
                 _ => return Err(control(script, &script.statements[0])),
             }
@@ -42,9 +68,23 @@ impl Bookkeeping<'_> {
             if CONTROL.contains(&statement.kind) {
                 return Err(control(script, statement));
             }
-            if !self.is_done_by_tenure(script, statement)? {
-                statements.push(statement.clone());
+            let names_it = |name: &Name| {
+                name.name == VERSION_TABLE && name.schema.is_none() && name.role != Role::Mentioned
+            };
+            let is_bare = statement.names.iter().any(names_it);
+            let whose = if is_bare { bare(statement) } else { None };
+            if is_bare && whose.is_none() {
+                let why = format!("both have a {VERSION_TABLE:?}");
+                return Err(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
+            let is_platforms = |name: &Name| names_it(name) && whose == Some(Scope::Platform);
+            if self.does(script, statement, is_platforms)? {
+                continue;
+            }
+            if let Some(name) = touched(statement, self.platform, is_platforms) {
+                return Err(own(script, name));
+            }
+            statements.push(statement.clone());
         }
         let alone = statements.iter().find(|statement| !statement.transactional);
         if let Some(statement) = alone
@@ -58,51 +98,22 @@ impl Bookkeeping<'_> {
         Ok(Body { transactional: alone.is_none(), statements })
     }
 
-    fn is_done_by_tenure(&self, script: &Script, statement: &Statement) -> Result<bool, SqlError> {
-        if statement.kind == SyntaxKind::CREATE_SCHEMA {
-            let is_ours = |name: &super::Name| name.name == self.platform || name.in_tenant_schema();
-            return Ok(matches!(statement.names.as_slice(), [only] if is_ours(only)));
-        }
-        let acts_on_version_row =
-            statement.names.iter().find(|name| name.role != Role::Mentioned).is_some_and(|name| {
-                name.name == "schema_version" && name.schema.as_deref().is_none_or(|s| s == self.platform)
-            });
-        if !acts_on_version_row {
-            return Ok(false);
-        }
-        match statement.kind {
-            SyntaxKind::CREATE_TABLE => Ok(true),
-            SyntaxKind::UPDATE | SyntaxKind::INSERT => self.check_version(script, statement).map(|()| true),
-            _ => Err(SqlError::VersionStatement { place: script.place(statement) }),
-        }
+    /// Refuses a statement of the platform that touches Tenure's own by a bare name, which the search
+    /// path leads there.
+    pub fn check_of_platform(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
+        touched(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
     }
+}
 
-    /// The version in the statement must be the file's, and nothing else may be set.
-    fn check_version(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
-        let wrong = || SqlError::VersionStatement { place: script.place(statement) };
-        let node = statement.node(script).ok_or_else(wrong)?;
-        let columns_fit = node
-            .descendants()
-            .filter(|node| matches!(node.kind(), SyntaxKind::COLUMN_TARGET | SyntaxKind::COLUMN_NAME_REF))
-            .all(|node| {
-                matches!(super::normalized(&node.text().to_string()).as_str(), "version" | "applied_at")
-            });
-        let literal = node.descendants().find(|node| {
-            node.kind() == SyntaxKind::LITERAL
-                && !node.ancestors().any(|ancestor| ancestor.kind() == SyntaxKind::WHERE_CLAUSE)
-        });
-        let (Some(literal), true) = (literal, columns_fit) else { return Err(wrong()) };
-        let found = literal.text().to_string();
-        match self.version {
-            Some(expected) if found == format!("'{expected}'") => Ok(()),
-            Some(expected) => Err(SqlError::VersionMismatch {
-                found,
-                expected: expected.to_owned(),
-                place: Place::at(&script.source, super::script::span(&literal)),
-            }),
-            None => Err(wrong()),
-        }
-    }
+fn own(script: &Script, name: &Name) -> SqlError {
+    let place = Place::at(&script.source, name.range.clone());
+    SqlError::OwnTable { name: name.name.clone(), place }
+}
+
+/// Whether a BEGIN has no modes, and a COMMIT begins no other transaction.
+fn is_plain(script: &Script, statement: &Statement) -> bool {
+    let modes = [SyntaxKind::AND_CHAIN, SyntaxKind::TRANSACTION_MODE_LIST];
+    statement.node(script).is_some_and(|node| !node.children().any(|child| modes.contains(&child.kind())))
 }
 
 fn control(script: &Script, statement: &Statement) -> SqlError {
@@ -161,8 +172,11 @@ mod tests {
 
     fn body(sql: &str) -> Result<Vec<String>, SqlError> {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-        let books = Bookkeeping { platform: "datalinx_platform", version: Some("1.0.3") };
-        books.body(&script).map(|body| body.statements.iter().map(|s| script.text(s).to_owned()).collect())
+        let books =
+            Bookkeeping { platform: "datalinx_platform", file: FileKind::Migration { version: "1.0.3" } };
+        books
+            .body(&script, |_| Some(Scope::Platform))
+            .map(|body| body.statements.iter().map(|s| script.text(s).to_owned()).collect())
     }
 
     #[test]
@@ -196,10 +210,6 @@ mod tests {
             body("UPDATE schema_version SET version = '1.0.3', hot = 1"),
             Err(SqlError::VersionStatement { .. })
         ));
-        assert!(matches!(
-            body("DELETE FROM datalinx_platform.schema_version"),
-            Err(SqlError::VersionStatement { .. })
-        ));
     }
 
     #[test]
@@ -214,8 +224,24 @@ mod tests {
             "SELECT 1; BEGIN; SELECT 2; COMMIT",
             "BEGIN",
             "BEGIN; SET TRANSACTION READ ONLY; COMMIT",
+            "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT 1; COMMIT",
+            "START TRANSACTION READ ONLY; SELECT 1; COMMIT",
+            "BEGIN; SELECT 1; COMMIT AND CHAIN",
+            "BEGIN; SELECT 1; END AND CHAIN",
         ] {
             assert!(matches!(body(sql), Err(SqlError::TransactionControl { .. })), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_plain_transaction_in_any_words_is_the_files_own() {
+        for (begin, end) in [
+            ("BEGIN", "COMMIT"),
+            ("BEGIN WORK", "END"),
+            ("START TRANSACTION", "END TRANSACTION"),
+            ("begin transaction", "COMMIT AND NO CHAIN"),
+        ] {
+            assert_eq!(body(&format!("{begin}; SELECT 1; {end}")).unwrap(), ["SELECT 1"]);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, Known, Scope, Script, Statement};
+use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement};
 
 /// A template, read and checked.
 #[derive(Debug, Clone)]
@@ -93,8 +93,8 @@ impl Template {
             {
                 return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
             }
-            let books = Bookkeeping { platform: platform.as_str(), version: None };
-            let body = books.body(&script).map_err(ChainError::from)?;
+            let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
+            let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
             if let Some(alone) = body.statements.iter().find(|statement| !statement.transactional) {
                 return Err(TemplateError::NotTransactional { place: script.place(alone) });
             }

@@ -36,8 +36,8 @@ fn the_files_own_version_statement_says_the_files_version() {
         (&set("version = '1.0.2', applied_at = NOW()"), "version-mismatch", "5:15"),
         (&set("version = 'v1.0.1'"), "version-mismatch", "5:15"),
         (&set("version = '1.0.1', description = 'x'"), "version-mismatch", "4:1"),
-        (&set("version = version"), "version-mismatch", "4:1"),
-        ("DELETE FROM datalinx_platform.schema_version;", "version-mismatch", "3:1"),
+        (&set("version = version"), "version-mismatch", "5:15"),
+        ("DELETE FROM datalinx_platform.schema_version;", "own-table", "3:13"),
         (
             "INSERT INTO datalinx_platform.schema_version (version) VALUES ('9.0.0');",
             "version-mismatch",
@@ -59,6 +59,66 @@ fn the_files_own_version_statement_says_the_files_version() {
     ");
 }
 
+/// What the program keeps is in its own migrations; each table and function there is refused in a file.
+#[test]
+fn what_tenure_keeps_is_left_alone() {
+    let made = regex::Regex::new(r"CREATE (TABLE|FUNCTION) (\w+)").unwrap();
+    let mut files = Vec::new();
+    for (_, text) in crate::house::files("src/postgres/books/sql", "sql") {
+        for found in made.captures_iter(&text) {
+            files.push((
+                format!("DROP {} datalinx_platform.{} CASCADE;", &found[1], &found[2]),
+                found[1].len() + 7,
+            ));
+        }
+    }
+    assert!(files.len() > 8, "{files:?}");
+    let at: Vec<_> = files.iter().map(|(_, column)| format!("3:{column}")).collect();
+    let mut cases: Vec<_> =
+        files.iter().zip(&at).map(|((sql, _), at)| (sql.as_str(), "own-table", at.as_str())).collect();
+    cases.push(("-- Scope: platform\nALTER TABLE run ADD c int;", "own-table", "4:13"));
+    cases.push((
+        "WITH d AS (DELETE FROM schema_version)\nSELECT datalinx_platform.f();",
+        "own-table",
+        "3:24",
+    ));
+    cases.push(("CREATE SCHEMA datalinx_platform AUTHORIZATION CURRENT_USER;", "own-table", "3:1"));
+    refused_body(&cases);
+    assert_snapshot!(shown("TRUNCATE datalinx_platform.tenant_version;\n"), @r#"
+    exit code: 2
+    ----- stdout -----
+
+    ----- stderr -----
+    error[own-table]: "tenant_version" is Tenure's own: no file may make, change or drop it
+     --> migrations/v1.0.0_to_v1.0.1_second.sql:3:10
+      |
+    3 | TRUNCATE datalinx_platform.tenant_version;
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: leave it alone; reading, indexes, comments and grants are fine
+    "#);
+}
+
+#[test]
+fn what_reads_tenures_tables_or_is_a_tenants_own_is_fine() {
+    let project = crate::support::Project::seeds();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "fine",
+        "CREATE INDEX by_time ON schema_version (applied_at);\n\
+         COMMENT ON TABLE datalinx_platform.schema_version IS 'the version';\n\
+         GRANT SELECT ON datalinx_platform.schema_version TO PUBLIC;\n\
+         CREATE VIEW datalinx_platform.versions AS SELECT schema_name FROM datalinx_platform.tenant_version;\n\
+         CREATE TABLE {org_schema}.run (id int);\n\
+         CREATE TABLE {org_schema}.schema_version (version text);\n\
+         INSERT INTO {org_schema}.schema_version VALUES ('mine');\n",
+    );
+    let _done = project.run("migrate up").ok();
+    project.create(&["a"]);
+    assert_eq!(project.db.value("SELECT version FROM org_a.schema_version"), "mine");
+}
+
 #[test]
 fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
     refused_body(&[
@@ -68,6 +128,7 @@ fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
         ("SELECT $$ a body that never ends;\n", "syntax", "3:8"),
         ("/* a comment that never ends\nSELECT 1;\n", "syntax", "3:1"),
         ("THIS IS NO SQL;\n", "syntax", "3:1"),
+        ("SELECT datalinx_platform.f();\rTHIS IS NO SQL;\r", "syntax", "4:1"),
     ]);
     assert_snapshot!(shown("ALTER TABLE datalinx_platform.things\n  ADD COLUMN c int int;\n"), @"
     exit code: 2
@@ -175,6 +236,8 @@ fn transaction_control_inside_a_file_is_refused() {
         (&format!("{ok}\nCOMMIT;\n"), "transaction-control", "4:1"),
         (&format!("BEGIN;\n{ok}\nROLLBACK;\n"), "transaction-control", "3:1"),
         (&format!("BEGIN;\n{ok}\nCOMMIT;\n{ok}\n"), "transaction-control", "3:1"),
+        (&format!("BEGIN ISOLATION LEVEL SERIALIZABLE;\n{ok}\nCOMMIT;\n"), "transaction-control", "3:1"),
+        (&format!("BEGIN;\n{ok}\nCOMMIT AND CHAIN;\n"), "transaction-control", "5:1"),
     ]);
     assert_snapshot!(shown(&format!("BEGIN;\n{ok}\nCOMMIT;\nBEGIN;\n{ok}\nCOMMIT;\n")), @"
     exit code: 2
@@ -187,7 +250,7 @@ fn transaction_control_inside_a_file_is_refused() {
     5 | COMMIT;
       | ^^^^^^
       |
-      = help: keep at most one BEGIN; as the first statement and one COMMIT; as the last
+      = help: keep at most one BEGIN; as the first statement and one COMMIT; as the last, both plain
     ");
 }
 

@@ -10,7 +10,7 @@ mod seeds;
 
 use super::*;
 use crate::error::Source;
-use crate::sql::Bookkeeping;
+use crate::sql::{Bookkeeping, FileKind};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
@@ -20,7 +20,8 @@ pub(super) fn parse(sql: &str) -> Script {
 
 pub(super) fn findings_in(sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
     let script = parse(sql);
-    let body = Bookkeeping { platform: PLATFORM, version: Some("1.0.3") }.body(&script);
+    let body = Bookkeeping { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
+        .body(&script, |_| Some(Scope::Platform));
     let statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
     verify(&File { script: &script, statements: &scoped, kind, platform: PLATFORM }, policy)

@@ -8,7 +8,9 @@ fn the_repositorys_own_project_has_no_finding() {
         let version = name.split("_to_v").nth(1).and_then(|rest| rest.split('_').next());
         let template = version.is_none();
         let script = parse(sql);
-        let body = Bookkeeping { platform: PLATFORM, version }.body(&script).unwrap();
+        let file = version.map_or(FileKind::Template, |version| FileKind::Migration { version });
+        let books = Bookkeeping { platform: PLATFORM, file };
+        let body = books.body(&script, |_| Some(Scope::Platform)).unwrap();
         let of_tenant = template || name.contains("workspace");
         let scope = if of_tenant { Scope::Tenant } else { Scope::Platform };
         let statements: Vec<_> = body.statements.iter().map(|statement| (statement, Some(scope))).collect();

@@ -1,0 +1,397 @@
+//! What is Tenure's own in a user's file: the tables and functions that it keeps, which no file may touch,
+//! and the exact shapes of the statements that it does instead. A statement on them that is like no such
+//! shape is an error: to take it out would be to do half of what it says, and to run it would be worse.
+
+use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken};
+
+use super::names::Role;
+use super::scope::Home;
+use super::script::{Script, Statement, span};
+use super::transaction::{Bookkeeping, FileKind};
+use super::{Name, SqlError, normalized};
+use crate::error::Place;
+
+/// The one table that files may name bare, as the seeds do.
+pub(super) const VERSION_TABLE: &str = "schema_version";
+
+/// Its tables, in the platform schema.
+const TABLES: &[&str] =
+    &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
+
+/// Its functions, there too.
+const FUNCTIONS: &[&str] = &[
+    "tenure_advance",
+    "tenure_advance_platform",
+    "tenure_elapsed_ms",
+    "tenure_expect_no_tenant_at",
+    "tenure_expect_one",
+    "tenure_expect_platform",
+];
+
+/// What names a table, and no constraint or column of one.
+const RELATIONS: &[SyntaxKind] = &[
+    SyntaxKind::RELATION_NAME_REF,
+    SyntaxKind::SEQUENCE,
+    SyntaxKind::TABLE_NAME,
+    SyntaxKind::TABLE_NAME_REF,
+    SyntaxKind::VIEW,
+];
+
+/// These act on a table and leave it and its rows as they are.
+const HARMLESS: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_PUBLICATION,
+    SyntaxKind::ANALYZE,
+    SyntaxKind::COMMENT_ON,
+    SyntaxKind::CREATE_INDEX,
+    SyntaxKind::CREATE_PUBLICATION,
+    SyntaxKind::CREATE_STATISTICS,
+    SyntaxKind::GRANT,
+    SyntaxKind::LOCK,
+    SyntaxKind::REINDEX,
+    SyntaxKind::REVOKE,
+    SyntaxKind::SECURITY_LABEL,
+    SyntaxKind::VACUUM,
+];
+
+/// What `statement` makes, changes or drops of Tenure's own; `bare` says whether a name without a schema
+/// is the platform's.
+pub(super) fn touched<'a>(
+    statement: &'a Statement,
+    platform: &str,
+    bare: impl Fn(&Name) -> bool,
+) -> Option<&'a Name> {
+    let harmless = HARMLESS.contains(&statement.kind);
+    let drops_schema = statement.kind == SyntaxKind::DROP_SCHEMA || statement.renames_schema;
+    statement.names.iter().find(|name| {
+        if matches!(name.kind, SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF) {
+            return drops_schema && name.role == Role::Target && name.name == platform;
+        }
+        let in_platform = match name.schema.as_deref() {
+            Some(schema) => schema == platform,
+            None => !(name.role == Role::Made && statement.home == Home::Session) && bare(name),
+        };
+        // To call one of the functions is to do Tenure's work behind its back.
+        let is_function = FUNCTIONS.contains(&name.name.as_str());
+        let is_call = name.kind == SyntaxKind::CALL_EXPR;
+        let acts = name.role != Role::Mentioned && !harmless;
+        let is_table = TABLES.contains(&name.name.as_str()) && RELATIONS.contains(&name.kind);
+        in_platform && ((acts && (is_table || is_function)) || (is_call && is_function))
+    })
+}
+
+impl Bookkeeping<'_> {
+    /// Whether Tenure does the statement itself, so that it is taken out.
+    pub(super) fn does(
+        &self,
+        script: &Script,
+        statement: &Statement,
+        bare: impl Fn(&Name) -> bool,
+    ) -> Result<bool, SqlError> {
+        let Some(node) = statement.node(script) else { return Ok(false) };
+        let place = script.place(statement);
+        if statement.kind == SyntaxKind::CREATE_SCHEMA {
+            let made = statement.names.iter().find(|name| name.kind == SyntaxKind::SCHEMA);
+            return match made {
+                Some(name) if name.name == self.platform || name.in_tenant_schema() => {
+                    if is_plain_schema(&node) { Ok(true) } else { Err(SqlError::SchemaStatement { place }) }
+                }
+                _ => Ok(false),
+            };
+        }
+        let is_version_row =
+            statement.names.iter().find(|name| name.role != Role::Mentioned).is_some_and(|name| {
+                match name.schema.as_deref() {
+                    _ if name.name != VERSION_TABLE => false,
+                    Some(schema) => schema == self.platform,
+                    None => bare(name),
+                }
+            });
+        if !is_version_row || self.file == FileKind::Template {
+            return Ok(false);
+        }
+        let value = match statement.kind {
+            SyntaxKind::CREATE_TABLE if statement.home == Home::Schema && is_version_table(&node) => {
+                return Ok(true);
+            }
+            SyntaxKind::UPDATE => updated_version(&node),
+            SyntaxKind::INSERT => inserted_version(&node),
+            SyntaxKind::CREATE_TABLE => None,
+            _ => return Ok(false),
+        };
+        let values = value.ok_or(SqlError::VersionStatement { place })?;
+        values.iter().try_for_each(|value| self.check_version(script, value)).map(|()| true)
+    }
+
+    /// The version in the statement must be the file's.
+    fn check_version(&self, script: &Script, value: &SyntaxNode) -> Result<(), SqlError> {
+        let said = literal(value);
+        match self.file {
+            FileKind::Migration { version } if said.as_deref() != Some(version) => {
+                Err(SqlError::VersionMismatch {
+                    found: value.text().to_string(),
+                    expected: version.to_owned(),
+                    place: Place::at(&script.source, span(value)),
+                })
+            }
+            _ if said.is_none() => {
+                Err(SqlError::VersionStatement { place: Place::at(&script.source, span(value)) })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether `node` has no other children than these.
+fn only(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
+    node.children().all(|child| kinds.contains(&child.kind()))
+}
+
+fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
+    node.children().find(|child| child.kind() == kind)
+}
+
+/// `CREATE SCHEMA [IF NOT EXISTS] name`
+fn is_plain_schema(node: &SyntaxNode) -> bool {
+    only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::NAMED_SCHEMA])
+        && child(node, SyntaxKind::NAMED_SCHEMA).is_some_and(|named| only(&named, &[SyntaxKind::SCHEMA]))
+}
+
+/// `CREATE TABLE [IF NOT EXISTS] schema_version (version …, applied_at …)`
+fn is_version_table(node: &SyntaxNode) -> bool {
+    use SyntaxKind::{CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT};
+    let Some(list) = child(node, SyntaxKind::TABLE_ARG_LIST) else { return false };
+    let columns: Vec<_> = list
+        .children()
+        .filter(|child| child.kind() == COLUMN)
+        .map(|column| child(&column, SyntaxKind::COLUMN_NAME).map(|name| named(&name)))
+        .collect();
+    only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::TABLE_NAME, SyntaxKind::TABLE_ARG_LIST])
+        && only(&list, &[CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT])
+        && !list.descendants().any(|node| node.kind() == SyntaxKind::REFERENCES_CONSTRAINT)
+        && columns.iter().all(|name| matches!(name.as_deref(), Some("version" | "applied_at")))
+        && columns.iter().any(|name| name.as_deref() == Some("version"))
+}
+
+/// What `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]` sets; nothing if
+/// it is another statement.
+fn updated_version(node: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
+    let parts = [
+        SyntaxKind::OPTIONAL_AS_ALIAS,
+        SyntaxKind::RELATION_NAME,
+        SyntaxKind::SET_CLAUSE,
+        SyntaxKind::WHERE_CLAUSE,
+    ];
+    let set = child(node, SyntaxKind::SET_CLAUSE).filter(|_| only(node, &parts))?;
+    let versions = set_versions(&set)?;
+    (versions.len() == 1).then_some(versions)
+}
+
+/// What a SET clause sets `version` to, if it sets that and `applied_at` only.
+fn set_versions(set: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
+    let list = child(set, SyntaxKind::SET_COLUMN_LIST)?;
+    let mut versions = Vec::new();
+    for column in list.children() {
+        let target = child(&column, SyntaxKind::COLUMN_TARGET)?;
+        let value = child(&column, SyntaxKind::SET_EXPR)?;
+        match column_of(&target)?.as_str() {
+            "version" => versions.push(value),
+            "applied_at" => {}
+            _ => return None,
+        }
+    }
+    Some(versions)
+}
+
+/// What `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]` puts there;
+/// nothing if it is another statement.
+fn inserted_version(node: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
+    let parts = [
+        SyntaxKind::COLUMN_TARGET_LIST,
+        SyntaxKind::ON_CONFLICT_CLAUSE,
+        SyntaxKind::RELATION_NAME_REF,
+        SyntaxKind::REQUIRED_AS_ALIAS,
+        SyntaxKind::VALUES,
+    ];
+    let values = child(node, SyntaxKind::VALUES).filter(|_| only(node, &parts))?;
+    let rows = child(&values, SyntaxKind::ROW_LIST).filter(|_| only(&values, &[SyntaxKind::ROW_LIST]))?;
+    let mut rows = rows.children();
+    let (row, None) = (rows.next()?, rows.next()) else { return None };
+    let row: Vec<_> = row.children().collect();
+    let columns = match child(node, SyntaxKind::COLUMN_TARGET_LIST) {
+        Some(list) => list.children().map(|target| column_of(&target)).collect::<Option<Vec<_>>>()?,
+        None => ["version", "applied_at"].map(str::to_owned).into_iter().take(row.len()).collect(),
+    };
+    if columns.len() != row.len() || columns.iter().any(|name| name != "version" && name != "applied_at") {
+        return None;
+    }
+    let mut versions = vec![row.get(columns.iter().position(|name| name == "version")?)?.clone()];
+    if let Some(conflict) = child(node, SyntaxKind::ON_CONFLICT_CLAUSE)
+        && let Some(update) = child(&conflict, SyntaxKind::CONFLICT_DO_UPDATE_SET)
+    {
+        let set = child(&update, SyntaxKind::SET_CLAUSE)?;
+        let is_excluded = |value: &SyntaxNode| named(value) == "excluded.version";
+        versions.extend(set_versions(&set)?.into_iter().filter(|value| !is_excluded(value)));
+    }
+    Some(versions)
+}
+
+/// The column that is set, unless only a part of it is.
+fn column_of(target: &SyntaxNode) -> Option<String> {
+    only(target, &[SyntaxKind::COLUMN_NAME_REF]).then(|| named(target))
+}
+
+fn named(node: &SyntaxNode) -> String {
+    normalized(&node.text().to_string())
+}
+
+/// The text that a value is, if it is nothing but one string.
+fn literal(value: &SyntaxNode) -> Option<String> {
+    let tokens: Vec<SyntaxToken> = value
+        .descendants_with_tokens()
+        .filter_map(SyntaxElement::into_token)
+        .filter(|token| !token.kind().is_trivia())
+        .collect();
+    let [token] = tokens.as_slice() else { return None };
+    let text = token.text();
+    if let Some(rest) = text.strip_prefix('$') {
+        let tag = &text[..rest.find('$')? + 2];
+        return Some(text.strip_prefix(tag)?.strip_suffix(tag)?.to_owned());
+    }
+    let text = text.strip_prefix(['e', 'E']).unwrap_or(text);
+    let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    // No version has a quote or an escape in it.
+    (!inner.contains(['\'', '\\'])).then(|| inner.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Scope;
+    use super::*;
+    use crate::error::Source;
+
+    const FILE: FileKind<'_> = FileKind::Migration { version: "1.0.3" };
+
+    fn left(sql: &str, file: FileKind<'_>, whose: Option<Scope>) -> Result<usize, SqlError> {
+        let script = Script::parse(Source::new("t.sql", sql)).unwrap();
+        let books = Bookkeeping { platform: "p", file };
+        books.body(&script, |_| whose).map(|body| body.statements.len())
+    }
+
+    fn of_platform(sql: &str) -> Result<usize, SqlError> {
+        left(sql, FILE, Some(Scope::Platform))
+    }
+
+    #[test]
+    fn the_exact_shapes_are_taken_out() {
+        for sql in [
+            "CREATE SCHEMA p",
+            "CREATE SCHEMA IF NOT EXISTS {org_schema}",
+            "CREATE TABLE p.schema_version (version text)",
+            "CREATE TABLE IF NOT EXISTS schema_version (version VARCHAR(20) NOT NULL, applied_at TIMESTAMPTZ DEFAULT now(), PRIMARY KEY (version))",
+            "UPDATE ONLY p.schema_version AS s SET applied_at = now(), version = '1.0.3' WHERE s.version = '1.0.2'",
+            "UPDATE schema_version SET version = E'1.0.3'",
+            "UPDATE schema_version SET version = $v$1.0.3$v$",
+            "INSERT INTO p.schema_version VALUES ('1.0.3', now())",
+            "INSERT INTO p.schema_version (applied_at, version) VALUES (DEFAULT, '1.0.3') ON CONFLICT DO NOTHING",
+            "INSERT INTO schema_version (version) VALUES ('1.0.3') ON CONFLICT (version) DO UPDATE SET version = EXCLUDED.version, applied_at = now()",
+        ] {
+            assert_eq!(of_platform(sql), Ok(0), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_does_more_is_refused() {
+        for sql in [
+            "CREATE TABLE p.schema_version (version text, hot int)",
+            "CREATE TABLE p.schema_version (applied_at timestamptz)",
+            "CREATE TABLE p.schema_version (LIKE p.users)",
+            "CREATE TABLE p.schema_version (version text REFERENCES p.versions)",
+            "CREATE TABLE p.schema_version (version text) INHERITS (p.a)",
+            "CREATE UNLOGGED TABLE p.schema_version (version text)",
+            "UPDATE p.schema_version SET version = '1.0.3', hot = 1",
+            "UPDATE p.schema_version SET applied_at = now()",
+            "UPDATE p.schema_version SET version = '1.0.3' FROM p.users",
+            "UPDATE p.schema_version SET version = '1.0.3' RETURNING version",
+            "INSERT INTO p.schema_version SELECT '1.0.3'",
+            "INSERT INTO p.schema_version VALUES ('1.0.3'), ('1.0.3')",
+            "INSERT INTO p.schema_version DEFAULT VALUES",
+            "INSERT INTO p.schema_version VALUES ('1.0.3') RETURNING version",
+            "INSERT INTO p.schema_version VALUES ('1.0.3') ON CONFLICT (version) DO UPDATE SET hot = 1",
+        ] {
+            assert!(matches!(of_platform(sql), Err(SqlError::VersionStatement { .. })), "{sql}");
+        }
+        for version in
+            ["'1.0.4'", "'1.0.3' || 'x'", "'1.0.'\n'3'", "E'1.0\\x2e3'", "DEFAULT", "('1.0.3')", "f('1.0.3')"]
+        {
+            let sql = format!("UPDATE p.schema_version SET version = {version}");
+            assert!(matches!(of_platform(&sql), Err(SqlError::VersionMismatch { .. })), "{sql}");
+        }
+        for sql in ["CREATE SCHEMA p AUTHORIZATION r", "CREATE SCHEMA {org_schema} CREATE TABLE t (id int)"] {
+            assert!(matches!(of_platform(sql), Err(SqlError::SchemaStatement { .. })), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_tenure_keeps_is_left_alone() {
+        for sql in [
+            "DELETE FROM p.schema_version",
+            "DELETE FROM schema_version",
+            "TRUNCATE p.users, p.tenant_version",
+            "ALTER TABLE p.schema_version ADD c int",
+            "ALTER TABLE p.run RENAME TO runs",
+            "DROP TABLE IF EXISTS p.migration_history CASCADE",
+            "CREATE TABLE p.run (id int)",
+            "CREATE TABLE p.schema_version AS SELECT 1 AS version",
+            "CREATE TRIGGER t AFTER UPDATE ON p.schema_version EXECUTE FUNCTION p.f()",
+            "CREATE VIEW p.schema_version AS SELECT 1",
+            "WITH d AS (DELETE FROM p.run RETURNING id) SELECT * FROM d",
+            "MERGE INTO p.tenant_version USING p.users ON true WHEN MATCHED THEN DELETE",
+            "EXPLAIN ANALYZE UPDATE p.schema_version SET version = '9'",
+            "WITH d AS (DELETE FROM p.users) UPDATE p.schema_version SET version = '1.0.3'",
+            "DROP FUNCTION p.tenure_advance",
+            "CREATE OR REPLACE FUNCTION p.tenure_elapsed_ms() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "SELECT p.tenure_advance_platform('1.0.0', '9.0.0')",
+            "DROP SCHEMA p CASCADE",
+            "ALTER SCHEMA p RENAME TO q",
+        ] {
+            assert!(matches!(of_platform(sql), Err(SqlError::OwnTable { .. })), "{sql}");
+            let in_template = left(sql, FileKind::Template, Some(Scope::Tenant));
+            assert!(matches!(in_template, Err(SqlError::OwnTable { .. }) | Ok(1)), "{sql}");
+        }
+        for sql in [
+            "SELECT version FROM p.schema_version",
+            "INSERT INTO p.users SELECT version FROM p.migration_history",
+            "CREATE VIEW p.v AS SELECT * FROM p.tenant_version",
+            "GRANT SELECT ON p.schema_version TO app",
+            "COMMENT ON TABLE p.schema_version IS 'x'",
+            "CREATE INDEX i ON schema_version (applied_at)",
+            "CREATE TABLE p.t (version text REFERENCES p.schema_version (version))",
+            "ALTER TABLE p.t DROP CONSTRAINT run",
+            "DELETE FROM {org_schema}.schema_version",
+            "CREATE TABLE {org_schema}.run (id int)",
+            "DROP SCHEMA other",
+            "ALTER SCHEMA p OWNER TO r",
+            "SELECT p.tenure_years(1)",
+        ] {
+            assert_eq!(of_platform(sql), Ok(1), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_tenant_may_have_a_table_of_that_name() {
+        let sql = "CREATE TABLE schema_version (id int); UPDATE schema_version SET version = '9'; DROP TABLE schema_version";
+        assert_eq!(left(sql, FILE, Some(Scope::Tenant)), Ok(3));
+        assert_eq!(left(sql, FileKind::Template, Some(Scope::Tenant)), Ok(3));
+        assert!(matches!(left(sql, FILE, None), Err(SqlError::ScopeUnclear { .. })));
+        let qualified = "UPDATE p.schema_version SET version = '1.0.3'";
+        assert!(matches!(left(qualified, FileKind::Template, None), Err(SqlError::OwnTable { .. })));
+        assert_eq!(left(qualified, FileKind::Loose, None), Ok(0));
+        let of_platform = "CREATE TABLE run (id int)";
+        let script = Script::parse(Source::new("t.sql", of_platform)).unwrap();
+        assert!(
+            Bookkeeping { platform: "p", file: FILE }
+                .check_of_platform(&script, &script.statements[0])
+                .is_err()
+        );
+    }
+}
