@@ -30,6 +30,17 @@ pub enum Event<'a> {
         /// The file's name.
         migration: &'a str,
     },
+    /// A unit was refused by something that passes, and is tried again after a pause.
+    UnitDelayed {
+        /// The schema.
+        schema: &'a SchemaName,
+        /// The file's name.
+        migration: &'a str,
+        /// What was in the way.
+        failure: &'a Failure,
+        /// Until the next try.
+        pause: Duration,
+    },
     /// A unit failed and was rolled back.
     UnitFailed {
         /// The schema.

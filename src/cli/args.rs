@@ -139,8 +139,28 @@ pub(super) struct UpArgs {
     /// Only the platform; tenants are left for later
     #[arg(long)]
     pub(super) platform_only: bool,
+    /// How many connections work on tenants [default: by cores and free connections, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) jobs: Option<u16>,
+    /// So many tenants go first, alone; the others follow if all is well
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) canary: usize,
+    /// What a tenant that fails means for the others
+    #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
+    pub(super) on_failure: OnFailureArg,
+    /// How often a unit is tried again that met a lock, a deadlock or a lost connection
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) retries: u32,
     #[command(flatten)]
     pub(super) limits: Limits,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnFailureArg {
+    /// No further tenant is begun
+    Stop,
+    /// The others go on; the platform waits all the same
+    Continue,
 }
 
 /// The limits of a unit; the settings' where they are not given.

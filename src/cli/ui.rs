@@ -208,6 +208,15 @@ impl Sink for Progress {
             Event::UnitDoneByAnother { schema, migration } => {
                 self.line(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
             }
+            Event::UnitDelayed { schema, migration, failure, pause } => {
+                if let Some(paint) = self.lines {
+                    let word = paint.warn("again later");
+                    complain(&format!(
+                        "{word} {schema}  {migration}  in {} ms: {failure}",
+                        pause.as_millis()
+                    ));
+                }
+            }
             Event::UnitFailed { schema, migration, .. } => {
                 self.line(|paint| paint.bad("failed"), &format!("{schema}  {migration}"));
             }

@@ -1,11 +1,11 @@
 //! `tenure migrate up`
 
-use super::args::{Format, Limits, UpArgs};
+use super::args::{Format, Limits, OnFailureArg, UpArgs};
 use super::ui::{self, Outcome};
 use super::{Context, command_line, database, stop_on_signals};
 use crate::chain::Reach;
 use crate::error::Failure;
-use crate::fleet::{self, Prepared, Request};
+use crate::fleet::{self, OnFailure, Patience, Prepared, Request};
 use crate::ident::Slug;
 use crate::outcome::Planned;
 use crate::project::Review;
@@ -21,7 +21,19 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         (false, true) => Reach::Fleet,
     };
     let limits = limits(args.limits, project.settings.migrate);
-    let request = Request { to: args.to.clone(), tenants, reach, limits };
+    let request = Request {
+        to: args.to.clone(),
+        tenants,
+        reach,
+        limits,
+        jobs: args.jobs.map(usize::from),
+        canary: args.canary,
+        on_failure: match args.on_failure {
+            OnFailureArg::Stop => OnFailure::Stop,
+            OnFailureArg::Continue => OnFailure::Continue,
+        },
+        patience: Patience { retries: args.retries },
+    };
     let mut connection = database::connect(context, &project.root).await?;
     let prepared = Prepared::look(&mut connection, &project, request).await?;
     let pending = prepared.pending(&project);

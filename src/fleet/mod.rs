@@ -4,17 +4,23 @@
 
 mod alone;
 mod amend;
+mod jobs;
 mod look;
+mod pack;
+mod pass;
+mod patience;
 mod request;
 mod run;
 mod unit;
+mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use amend::{baseline, repair};
 pub use look::{List, gone, status};
-pub use request::{Prepared, Request, unknown_tenant};
+pub use patience::Patience;
+pub use request::{OnFailure, Prepared, Request, unknown_tenant};
 pub use run::{Allowed, migrate};
 
 /// Asked to stop: units in flight are finished, none is begun any more.

@@ -44,7 +44,9 @@ impl Pace {
         match self.0 {
             None => 1,
             Some(each) if each.is_zero() => MOST,
-            Some(each) => usize::try_from(TARGET.as_micros() / each.as_micros().max(1)).unwrap_or(MOST).clamp(1, MOST),
+            Some(each) => {
+                usize::try_from(TARGET.as_micros() / each.as_micros().max(1)).unwrap_or(MOST).clamp(1, MOST)
+            }
         }
     }
 }
@@ -55,8 +57,10 @@ pub(super) struct Pack {
     pub(super) message: Message,
     /// For each unit: its task, its step, and how many statements of the message are done when it is.
     pub(super) units: Vec<Packed>,
-    /// The tasks, each with the step that is left to it when the message is done.
+    /// The tasks, each with its first step.
     pub(super) tasks: Vec<Task>,
+    /// What tasks have left behind their packed units: steps that cannot travel in company.
+    pub(super) rest: Vec<Task>,
 }
 
 /// One unit of a pack.

@@ -119,7 +119,10 @@ impl Pass<'_> {
             return Next::End;
         }
         shared.revive(Instant::now());
-        if shared.queue.len() < self.jobs && !shared.fetching && let Some(cursor) = shared.cursor.clone() {
+        if shared.queue.len() < self.jobs
+            && !shared.fetching
+            && let Some(cursor) = shared.cursor.clone()
+        {
             shared.fetching = true;
             return Next::Fetch(cursor);
         }
@@ -182,7 +185,13 @@ impl Pass<'_> {
     }
 
     /// A unit is done: it is counted and told.
-    pub(super) fn done(&self, shared: &RefCell<Shared<'_>>, schema: &SchemaName, step: usize, elapsed: Duration) {
+    pub(super) fn done(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        schema: &SchemaName,
+        step: usize,
+        elapsed: Duration,
+    ) {
         let mut shared = shared.borrow_mut();
         let migration: &Migration = &self.chain.migrations()[step];
         shared.tally.did_something = true;
@@ -209,7 +218,12 @@ impl Pass<'_> {
         if let Some(pause) = self.request.patience.pause(&failure, attempts)
             && !self.stop.asked()
         {
-            shared.sink.take(&Event::UnitDelayed { schema: &task.schema, migration: file, failure: &failure, pause });
+            shared.sink.take(&Event::UnitDelayed {
+                schema: &task.schema,
+                migration: file,
+                failure: &failure,
+                pause,
+            });
             return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
@@ -219,7 +233,11 @@ impl Pass<'_> {
     }
 
     /// Tasks that are to be taken next, in this order.
-    pub(super) fn give_back(&self, shared: &RefCell<Shared<'_>>, tasks: impl DoubleEndedIterator<Item = Task>) {
+    pub(super) fn give_back(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        tasks: impl DoubleEndedIterator<Item = Task>,
+    ) {
         let mut shared = shared.borrow_mut();
         for task in tasks.rev() {
             shared.push_front(task, self.steps.end);
@@ -227,7 +245,12 @@ impl Pass<'_> {
     }
 
     /// Reads the page of tenants behind `cursor`.
-    pub(super) async fn fetch(&self, shared: &RefCell<Shared<'_>>, connection: &mut Connection, cursor: &str) {
+    pub(super) async fn fetch(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        connection: &mut Connection,
+        cursor: &str,
+    ) {
         let left = self.limit.map_or(PAGE, |limit| limit.saturating_sub(shared.borrow().fetched).min(PAGE));
         let page = self.page(connection, cursor, left).await;
         let mut shared = shared.borrow_mut();
@@ -248,11 +271,21 @@ impl Pass<'_> {
         }
     }
 
-    async fn page(&self, connection: &mut Connection, cursor: &str, limit: usize) -> Result<Vec<Task>, Failure> {
+    async fn page(
+        &self,
+        connection: &mut Connection,
+        cursor: &str,
+        limit: usize,
+    ) -> Result<Vec<Task>, Failure> {
         let migrations = &self.chain.migrations()[..self.steps.end];
-        let versions: Vec<String> = migrations.iter().map(|migration| format!("'{}'", migration.from())).collect();
+        let versions: Vec<String> =
+            migrations.iter().map(|migration| format!("'{}'", migration.from())).collect();
         let only: Vec<String> = self.only.iter().map(|schema| literal(schema.as_str())).collect();
-        let only = if only.is_empty() { String::new() } else { format!("AND schema_name IN ({}) ", only.join(", ")) };
+        let only = if only.is_empty() {
+            String::new()
+        } else {
+            format!("AND schema_name IN ({}) ", only.join(", "))
+        };
         let sql = format!(
             "SELECT schema_name, version FROM {}.tenant_version WHERE version IN ({}) AND status <> 'dropped' \
              AND schema_name > {} {only}ORDER BY schema_name LIMIT {limit}",
@@ -267,7 +300,10 @@ impl Pass<'_> {
             .flatten()
             .map(|row| {
                 let version = row.text("version")?.parse().map_err(|error| odd(format!("{error}")))?;
-                let step = self.chain.position(&version).ok_or_else(|| odd(format!("{version} is not in the chain")))?;
+                let step = self
+                    .chain
+                    .position(&version)
+                    .ok_or_else(|| odd(format!("{version} is not in the chain")))?;
                 let schema = SchemaName::existing(row.text("schema_name")?)?;
                 Ok(Task { schema, step: step.max(self.steps.start), attempts: 0 })
             })

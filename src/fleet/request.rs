@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Patience;
 use crate::chain::{Divergence, FleetState, Migration, Plan, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug};
@@ -22,6 +23,23 @@ pub struct Request {
     pub reach: Reach,
     /// The limits of a unit.
     pub limits: Migrate,
+    /// How many connections work on tenants; chosen by what the server has free if not said.
+    pub jobs: Option<usize>,
+    /// So many tenants go first, alone; 0 is none.
+    pub canary: usize,
+    /// What a tenant that fails means for the others.
+    pub on_failure: OnFailure,
+    /// How often a unit is tried again.
+    pub patience: Patience,
+}
+
+/// What a tenant that fails means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No further tenant is begun.
+    Stop,
+    /// The others go on; the platform waits all the same.
+    Continue,
 }
 
 /// A request that can be run.

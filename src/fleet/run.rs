@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
+use super::pass::Pass;
 use super::request::Prepared;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, alone};
+use super::{Stop, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::ident::{SchemaName, literal};
 use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
@@ -44,6 +44,8 @@ pub async fn migrate(
         at: prepared.state.platform.clone(),
         units: 0,
         did_something: false,
+        canary_sang: false,
+        attempts: 0,
         moved: HashSet::new(),
         failures: Vec::new(),
     };
@@ -77,6 +79,9 @@ struct Runner<'a> {
     at: Version,
     units: usize,
     did_something: bool,
+    canary_sang: bool,
+    /// How often the platform's unit under way was tried.
+    attempts: u32,
     moved: HashSet<String>,
     failures: Vec<UnitFailure>,
 }
@@ -112,47 +117,65 @@ impl Runner<'_> {
 
     async fn platform(&mut self, step: usize, moves_tenants: bool) -> Next {
         let waits = self.prepared.request.reach != Reach::Platform;
-        let schema = self.run.platform.clone();
-        match self.unit(step, &schema, Part::Platform { moves_tenants, waits }).await {
+        match self.unit(step, Part::Platform { moves_tenants, waits }).await {
             Some(Answer::Done(moved, _)) => {
                 self.moved.extend(moved);
                 self.reached(step)
             }
             Some(Answer::DoneByAnother) => self.reached(step),
-            Some(Answer::Waits(failure) | Answer::Failed(failure)) => self.fail(step, schema, failure),
+            Some(Answer::Waits(failure) | Answer::Failed(failure)) => self.fail(step, failure),
             None => Next::Halt,
         }
     }
 
-    /// The tenant parts of the steps from `start` to before `end`, tenant by tenant.
+    /// The tenant parts of the steps from `start` to before `end`, on every tenant that is behind.
     async fn tenants(&mut self, start: usize, end: usize) -> Next {
-        let tenants = match self.tenants_behind(end).await {
-            Ok(tenants) => tenants,
-            Err(failure) => return self.fail(start, self.run.platform.clone(), failure),
-        };
-        for (schema, version) in tenants {
-            let Some(position) = self.chain.position(&version) else { continue };
-            for step in position.max(start)..end {
-                match self.unit(step, &schema, Part::Tenant).await {
-                    Some(Answer::Done(..)) => {
-                        self.moved.insert(schema.as_str().to_owned());
-                    }
-                    Some(Answer::DoneByAnother) => {}
-                    Some(Answer::Failed(failure) | Answer::Waits(failure)) => {
-                        return self.fail(step, schema, failure);
-                    }
-                    None => return Next::Halt,
-                }
+        let canary = self.prepared.request.canary;
+        if canary > 0 && !self.canary_sang {
+            self.canary_sang = true;
+            if self.pass(start, end, Some(canary)).await == Next::Halt {
+                return Next::Halt;
             }
         }
-        Next::GoOn
+        self.pass(start, end, None).await
+    }
+
+    async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
+        let request = &self.prepared.request;
+        // Builds of indexes that run alone wait for each other's transactions.
+        let alone = self.chain.migrations()[start..end].iter().any(|migration| !migration.transactional);
+        let jobs = match request.jobs {
+            _ if alone => 1,
+            Some(jobs) => jobs,
+            None => match jobs::default(self.connection).await {
+                Ok(jobs) => jobs,
+                Err(failure) => return self.fail(start, failure),
+            },
+        };
+        let pass = Pass {
+            run: &self.run,
+            chain: self.chain,
+            request,
+            only: &self.prepared.only,
+            allowed: self.allowed,
+            stop: self.stop,
+            steps: start..end,
+            jobs: jobs.max(1),
+            limit,
+        };
+        let tally = pass.run(self.connection, self.sink).await;
+        self.units += tally.units;
+        self.did_something |= tally.did_something;
+        self.moved.extend(tally.moved);
+        let failed = !tally.failures.is_empty();
+        self.failures.extend(tally.failures);
+        if failed || self.stop.asked() { Next::Halt } else { Next::GoOn }
     }
 
     /// The platform's row over steps that have nothing for it, once every tenant is there.
     async fn settle(&mut self, start: usize, end: usize) -> Next {
-        let schema = self.run.platform.clone();
         for step in start..end {
-            let mut answer = self.unit(step, &schema, SETTLE).await;
+            let mut answer = self.unit(step, SETTLE).await;
             if matches!(answer, Some(Answer::Waits(_))) {
                 // Only some tenants were asked for: the platform's row waits for the others, rightly.
                 if self.prepared.request.reach == Reach::Tenants {
@@ -163,7 +186,7 @@ impl Runner<'_> {
             match answer {
                 Some(Answer::Done(..) | Answer::DoneByAnother) => self.reached(step),
                 Some(Answer::Waits(failure) | Answer::Failed(failure)) => {
-                    return self.fail(step, schema, failure);
+                    return self.fail(step, failure);
                 }
                 None => return Next::Halt,
             };
@@ -187,10 +210,9 @@ impl Runner<'_> {
             return Some(Answer::Failed(refusal.failure("holding the platform's version")));
         }
         let answer = if self.tenants(0, end).await == Next::GoOn {
-            let schema = self.run.platform.clone();
             // The unit joins the transaction that holds the row.
             std::mem::swap(self.connection, &mut holder);
-            let answer = self.unit(step, &schema, SETTLE).await;
+            let answer = self.unit(step, SETTLE).await;
             std::mem::swap(self.connection, &mut holder);
             answer
         } else {
@@ -205,46 +227,54 @@ impl Runner<'_> {
         Next::GoOn
     }
 
-    /// Runs one unit and tells it; `None` if the run was asked to stop before it.
-    async fn unit(&mut self, step: usize, schema: &SchemaName, part: Part) -> Option<Answer> {
-        if self.stop.asked() {
-            return None;
-        }
-        let chain = self.chain;
+    /// Runs one unit of the platform and tells it, with as many tries as patience has; `None` if the run was
+    /// asked to stop before it.
+    async fn unit(&mut self, step: usize, part: Part) -> Option<Answer> {
+        let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
-        let unit = Unit {
-            run: &self.run,
-            chain,
-            migration,
-            schema,
-            part,
-            allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
-        };
+        let allowed = self.allowed.get(&migration.file).map_or("[]", String::as_str);
+        let unit = Unit { run: &self.run.clone(), chain, migration, schema: &schema, part, allowed };
         let has_work = migration.has(unit.scope());
-        let answer = if migration.transactional || !has_work {
-            unit.send(self.connection).await
-        } else {
-            alone::send(&unit, self.connection).await
-        };
-        let answer = self.settled(answer, step, schema, part).await;
-        let migration = migration.file.as_str();
-        self.did_something |= matches!(answer, Answer::Done(..));
-        match &answer {
-            Answer::Done(_, elapsed) if has_work => {
-                self.units += 1;
-                self.sink.take(&Event::UnitDone { schema, migration, elapsed: *elapsed });
+        let (file, schema) = (migration.file.as_str(), &schema);
+        self.attempts = 0;
+        loop {
+            if self.stop.asked() {
+                return None;
             }
-            Answer::DoneByAnother if has_work => {
-                self.sink.take(&Event::UnitDoneByAnother { schema, migration });
+            self.attempts += 1;
+            let answer = if migration.transactional || !has_work {
+                unit.send(self.connection).await
+            } else {
+                alone::send(&unit, self.connection).await
+            };
+            let answer = self.settled(answer, step).await;
+            if let Answer::Failed(failure) = &answer
+                && let Some(pause) = self.prepared.request.patience.pause(failure, self.attempts)
+            {
+                self.sink.take(&Event::UnitDelayed { schema, migration: file, failure, pause });
+                tokio::time::sleep(pause).await;
+                continue;
             }
-            Answer::Failed(failure) => self.sink.take(&Event::UnitFailed { schema, migration, failure }),
-            Answer::Done(..) | Answer::DoneByAnother | Answer::Waits(_) => {}
+            self.did_something |= matches!(answer, Answer::Done(..));
+            match &answer {
+                Answer::Done(_, elapsed) if has_work => {
+                    self.units += 1;
+                    self.sink.take(&Event::UnitDone { schema, migration: file, elapsed: *elapsed });
+                }
+                Answer::DoneByAnother if has_work => {
+                    self.sink.take(&Event::UnitDoneByAnother { schema, migration: file });
+                }
+                Answer::Failed(failure) => {
+                    self.sink.take(&Event::UnitFailed { schema, migration: file, failure });
+                }
+                Answer::Done(..) | Answer::DoneByAnother | Answer::Waits(_) => {}
+            }
+            return Some(answer);
         }
-        Some(answer)
     }
 
-    /// After a lost connection only the version row says whether the unit was committed.
-    async fn settled(&mut self, answer: Answer, step: usize, schema: &SchemaName, part: Part) -> Answer {
+    /// After a lost connection only the version row says whether the platform's unit was committed.
+    async fn settled(&mut self, answer: Answer, step: usize) -> Answer {
         let Answer::Failed(failure) = answer else { return answer };
         if failure.code != Code::ConnectionLost {
             return Answer::Failed(failure);
@@ -252,63 +282,29 @@ impl Runner<'_> {
         let Ok(fresh) = self.connection.another().await else { return Answer::Failed(failure) };
         *self.connection = fresh;
         let to = self.chain.migrations()[step].to();
-        match self.version_of(schema, part).await {
+        match self.platform_version().await {
             Ok(Some(version)) if version >= *to => Answer::DoneByAnother,
             Ok(_) | Err(_) => Answer::Failed(failure),
         }
     }
 
-    async fn version_of(&mut self, schema: &SchemaName, part: Part) -> Result<Option<Version>, Failure> {
-        let platform = self.run.platform.quoted();
-        let sql = match part {
-            Part::Platform { .. } => {
-                format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
-            }
-            Part::Tenant => format!(
-                "SELECT version FROM {platform}.tenant_version WHERE schema_name = {}",
-                literal(schema.as_str())
-            ),
-        };
+    async fn platform_version(&mut self) -> Result<Option<Version>, Failure> {
+        let sql = format!(
+            "SELECT regexp_replace(version, '^v', '') AS version FROM {}.schema_version",
+            self.run.platform.quoted()
+        );
         let sets =
-            self.connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a version"))?;
+            self.connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the version"))?;
         let text = sets.first().and_then(|rows| rows.first()).map(|row| row.text("version")).transpose()?;
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
-    fn fail(&mut self, step: usize, schema: SchemaName, failure: Failure) -> Next {
+    /// The platform's unit of `step` failed, and with it the run ends.
+    fn fail(&mut self, step: usize, failure: Failure) -> Next {
         let migration = self.chain.migrations()[step].file.clone();
-        self.failures.push(UnitFailure { schema, migration, failure, attempts: 1 });
+        let schema = self.run.platform.clone();
+        self.failures.push(UnitFailure { schema, migration, failure, attempts: self.attempts.max(1) });
         Next::Halt
-    }
-
-    /// The tenants at a version before step `end`, with their versions, in order of their schemas.
-    async fn tenants_behind(&mut self, end: usize) -> Result<Vec<(SchemaName, Version)>, Failure> {
-        let versions: Vec<String> = self.chain.migrations()[..end]
-            .iter()
-            .map(|migration| format!("'{}'", migration.from()))
-            .collect();
-        let only: Vec<String> = self.prepared.only.iter().map(|schema| literal(schema.as_str())).collect();
-        let only = if only.is_empty() {
-            String::new()
-        } else {
-            format!("AND schema_name IN ({}) ", only.join(", "))
-        };
-        let sql = format!(
-            "SELECT schema_name, version FROM {}.tenant_version \
-             WHERE version IN ({}) AND status <> 'dropped' {only}ORDER BY schema_name",
-            self.run.platform.quoted(),
-            versions.join(", "),
-        );
-        let doing = "reading the tenants";
-        let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
-        let sets = self.connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
-        sets.iter()
-            .flatten()
-            .map(|row| {
-                let version = row.text("version")?.parse().map_err(|error| odd(format!("{error}")))?;
-                Ok((SchemaName::existing(row.text("schema_name")?)?, version))
-            })
-            .collect()
     }
 
     fn result(&self, outcome: Ending, began: Instant) -> Migrated {

@@ -138,7 +138,7 @@ impl Unit<'_> {
     pub(super) async fn send(&self, connection: &mut Connection) -> Answer {
         let message = self.message();
         let began = Instant::now();
-        match connection.sets(message.sql()).await {
+        match connection.send(&message).await {
             Ok(sets) => Answer::Done(self.moved(&sets), began.elapsed()),
             Err(refusal) => self.explain(&refusal, &message),
         }

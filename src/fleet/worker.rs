@@ -2,7 +2,7 @@
 //! opened anew, and the version rows say what was committed before it did.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::alone;
 use super::pack::{Pace, Pack, Task};
@@ -130,30 +130,32 @@ async fn recover(
     };
     let mut tasks = tasks.into_iter();
     let Some(first) = tasks.next() else { return };
-    match found {
-        Ok(steps) => {
-            let now = |task: &Task| steps.iter().find(|(schema, _)| *schema == task.schema.as_str()).map(|(_, step)| *step);
-            let rest = tasks.map(|task| Task { step: now(&task).unwrap_or(task.step), ..task });
-            pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
-            match now(&first) {
-                Some(step) if step > first.step => {
-                    for done in first.step..step {
-                        pass.done(shared, &first.schema, done, std::time::Duration::ZERO);
-                    }
-                    pass.give_back(shared, std::iter::once(Task { step, attempts: 0, ..first }));
-                }
-                Some(_) | None => pass.refused(shared, first, answer),
-            }
-        }
+    let Ok(steps) = found else {
         // The server is away: everything waits as the first task does.
-        Err(_) => {
-            pass.give_back(shared, tasks);
-            pass.refused(shared, first, answer);
-        }
+        pass.give_back(shared, tasks);
+        return pass.refused(shared, first, answer);
+    };
+    let now = |task: &Task| {
+        let schema = task.schema.as_str();
+        steps.iter().find(|(found, _)| found == schema).map_or(task.step, |(_, step)| *step)
+    };
+    let rest: Vec<Task> = tasks.map(|task| Task { step: now(&task), ..task }).collect();
+    pass.give_back(shared, rest.into_iter());
+    let step = now(&first);
+    if step == first.step {
+        return pass.refused(shared, first, answer);
     }
+    for done in first.step..step {
+        pass.done(shared, &first.schema, done, Duration::ZERO);
+    }
+    pass.give_back(shared, std::iter::once(Task { step, attempts: 0, ..first }));
 }
 
-async fn steps(pass: &Pass<'_>, connection: &mut Connection, tasks: &[Task]) -> Result<Vec<(String, usize)>, Failure> {
+async fn steps(
+    pass: &Pass<'_>,
+    connection: &mut Connection,
+    tasks: &[Task],
+) -> Result<Vec<(String, usize)>, Failure> {
     let schemas: Vec<String> = tasks.iter().map(|task| literal(task.schema.as_str())).collect();
     let sql = format!(
         "SELECT schema_name, version FROM {}.tenant_version WHERE schema_name IN ({})",

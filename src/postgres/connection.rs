@@ -9,6 +9,7 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row as _};
 
+use super::message::Message;
 use super::{DatabaseUrl, Refusal};
 use crate::error::{Code, Failure};
 
@@ -57,6 +58,17 @@ pub struct Connection {
     url: DatabaseUrl,
 }
 
+/// A way to the database.
+#[derive(Debug, Clone)]
+pub struct Door(DatabaseUrl);
+
+impl Door {
+    /// Connects.
+    pub async fn open(&self) -> Result<Connection, Failure> {
+        Connection::open(&self.0).await
+    }
+}
+
 impl Connection {
     /// Connects. Every failure has exit code 3 and names host and port, never the password.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
@@ -82,6 +94,17 @@ impl Connection {
         }
     }
 
+    /// The way to further connections, for who cannot hold this one meanwhile.
+    pub fn door(&self) -> Door {
+        Door(self.url.clone())
+    }
+
+    /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
+    /// file selects is nobody's to read here.
+    pub async fn send(&mut self, message: &Message) -> Result<Vec<Vec<Row>>, Refusal> {
+        self.ask(message.sql(), |statement| message.is_own(statement)).await
+    }
+
     /// Opens another one to the same database.
     pub async fn another(&self) -> Result<Self, Failure> {
         Self::open(&self.url).await
@@ -95,26 +118,36 @@ impl Connection {
 
     /// Sends one message; the rows of each of its statements, in order.
     pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Refusal> {
+        self.ask(sql, |_statement| true).await
+    }
+
+    async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, Refusal> {
         let mut sets = Vec::new();
-        let outcome = self.collect(sql, &mut sets).await;
+        let outcome = self.collect(sql, &mut sets, keeps).await;
         match outcome {
             Ok(()) => Ok(sets),
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {
                     // A broken session cannot be rolled back; the first error is the one to tell.
-                    let _rolled_back = self.collect("ROLLBACK", &mut Vec::new()).await;
+                    let _rolled_back = self.collect("ROLLBACK", &mut Vec::new(), |_statement| false).await;
                 }
                 Err(Refusal { completed: sets.len(), error })
             }
         }
     }
 
-    async fn collect(&mut self, sql: &str, sets: &mut Vec<Vec<Row>>) -> Result<(), sqlx::Error> {
+    async fn collect(
+        &mut self,
+        sql: &str,
+        sets: &mut Vec<Vec<Row>>,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Result<(), sqlx::Error> {
         let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
         let mut rows = Vec::new();
         while let Some(item) = stream.try_next().await? {
             match item.right() {
-                Some(row) => rows.push(Row(row)),
+                Some(row) if keeps(sets.len()) => rows.push(Row(row)),
+                Some(_) => {}
                 None => sets.push(std::mem::take(&mut rows)),
             }
         }

@@ -32,6 +32,8 @@ pub struct Message {
     sources: Vec<Arc<Source>>,
     /// For each statement of the message, in order, the place it came from, if from a file.
     statements: Vec<Option<(usize, Range<usize>)>>,
+    /// For each COMMIT: which statement it is, and the file that it ends.
+    commits: Vec<(usize, usize)>,
 }
 
 /// One row of the history.
@@ -199,6 +201,9 @@ impl Message {
                 self.push(statement);
             }
         }
+        if let Some(file) = self.sources.len().checked_sub(1) {
+            self.commits.push((self.statements.len(), file));
+        }
         self.push("COMMIT");
     }
 
@@ -226,8 +231,15 @@ impl Message {
         let before = self.sources.len();
         self.rendered.append(&other.rendered, before);
         self.sources.extend(other.sources.iter().map(Arc::clone));
+        let (statements, commits) = (self.statements.len(), &other.commits);
+        self.commits.extend(commits.iter().map(|(at, file)| (at + statements, file + before)));
         let shifted = |place: &(usize, Range<usize>)| (place.0 + before, place.1.clone());
         self.statements.extend(other.statements.iter().map(|place| place.as_ref().map(shifted)));
+    }
+
+    /// Whether a statement is Tenure's own.
+    pub fn is_own(&self, statement: usize) -> bool {
+        self.statements.get(statement).is_some_and(Option::is_none)
     }
 
     /// How many statements it has.
@@ -255,13 +267,11 @@ impl Message {
             let source = &self.sources[file];
             return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
         }
-        match (self.statements.get(refusal.completed)?, self.sources.as_slice()) {
-            (Some((file, range)), sources) => Some(Place::at(&sources[*file], range.clone())),
-            (None, [source]) if refusal.completed + 1 == self.statements.len() => {
-                Some(Place::File(source.file.clone()))
-            }
-            (None, _) => None,
+        if let Some((file, range)) = self.statements.get(refusal.completed)? {
+            return Some(Place::at(&self.sources[*file], range.clone()));
         }
+        let (_, file) = self.commits.iter().find(|(commit, _)| *commit == refusal.completed)?;
+        Some(Place::File(self.sources[*file].file.clone()))
     }
 }
 

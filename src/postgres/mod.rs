@@ -11,6 +11,6 @@ pub mod server;
 pub mod state;
 mod url;
 
-pub use connection::{Connection, Row};
+pub use connection::{Connection, Door, Row};
 pub use refusal::Refusal;
 pub use url::DatabaseUrl;

@@ -169,7 +169,7 @@ fn a_session_that_ends_in_the_middle_is_made_up_for() {
     );
     // Whoever writes to the table is waited for.
     let writer = Session::holding(&project.db, "INSERT INTO org_a.workspaces (name) VALUES ('w')");
-    let running = project.start("migrate up");
+    let running = project.start("migrate up --retries 0");
     let backend = project.db.wait_for_waiting(1).remove(0);
     project.db.run(&format!("SELECT pg_terminate_backend({backend})::text"));
     assert_eq!(running.end().code, 1);

@@ -141,7 +141,7 @@ impl Held {
         );
         let before = project.db.dump_of("org_b");
         let holder = Session::holding(&project.db, "LOCK TABLE org_b.workspaces");
-        let running = project.start("migrate up --lock-timeout 0s");
+        let running = project.start("migrate up --jobs 1 --retries 0 --lock-timeout 0s");
         let backend = project.db.wait_for_waiting(1).remove(0);
         Self { project, holder, running, backend, before }
     }

@@ -17,6 +17,7 @@ mod contract;
 mod demo;
 mod docs;
 mod failures;
+mod fleet;
 mod house;
 mod layers;
 mod looking;

@@ -200,7 +200,7 @@ fn consecutive_tenant_steps_run_tenant_by_tenant_and_the_platform_row_moves_last
     project.migration("1.0.4", "1.0.5", "one", "ALTER TABLE workspaces ADD COLUMN one int;");
     project.migration("1.0.5", "1.0.6", "two", "ALTER TABLE workspaces ADD COLUMN two int;");
     let holder = Session::holding(&project.db, "LOCK TABLE org_b.workspaces");
-    let running = project.start("migrate up --lock-timeout 0s");
+    let running = project.start("migrate up --jobs 1 --lock-timeout 0s");
     let _waiting = project.db.wait_for_waiting(1);
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.6, b 1.0.4");
     holder.release();
