@@ -47,7 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("console", &["cli"]),
     ("csv", &["tenant"]),
-    ("futures_util", &["postgres"]),
+    ("futures_util", &["fleet", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("refinery", &["postgres"]),
