@@ -99,6 +99,12 @@ impl From<SqlError> for Failure {
                 place,
                 Some("write `-- Scope: tenant` above the statement, or name the platform's schema".to_owned()),
             ),
+            // A line would only choose for whom the whole statement runs, and it is for both.
+            SqlError::ScopeUnclear { place, why } if why.starts_with("it acts on") => (
+                Code::ScopeUnclear,
+                place,
+                Some("split it: one statement for the platform, another for the tenants".to_owned()),
+            ),
             SqlError::ScopeUnclear { place, .. } => (
                 Code::ScopeUnclear,
                 place,
