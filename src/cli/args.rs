@@ -151,6 +151,9 @@ pub(super) struct UpArgs {
     /// How often a unit is tried again that met a lock, a deadlock or a lost connection
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) retries: u32,
+    /// Add what happens to this file, as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
     #[command(flatten)]
     pub(super) limits: Limits,
 }

@@ -11,6 +11,7 @@ mod database;
 mod demo;
 mod dev;
 mod documents;
+mod events;
 mod history;
 mod init;
 mod new;

@@ -1,6 +1,7 @@
 //! `tenure migrate up`
 
 use super::args::{Format, Limits, OnFailureArg, UpArgs};
+use super::events::Events;
 use super::ui::{self, Outcome};
 use super::{Context, command_line, database, stop_on_signals};
 use crate::chain::Reach;
@@ -54,10 +55,11 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         .iter()
         .map(|migration| (migration.file.clone(), review.allowed_json(&migration.script.source.file)))
         .collect();
-    let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
+    let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;
+    let stop = stop_on_signals(context.ui);
     let command = command_line("migrate up");
     let migrated =
-        fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut progress, &stop))
+        fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
             .await?;
     connection.close().await;
     let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };

@@ -1,6 +1,7 @@
 //! Values → text for people, and the few values that become JSON by hand. Nothing here reads, writes or
 //! decides; `cli` chooses what is shown, where, and whether in colour.
 
+mod event;
 mod failure;
 mod findings;
 mod outcome;
@@ -9,6 +10,7 @@ mod snippet;
 mod style;
 mod table;
 
+pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};
 pub use outcome::{created, history, migrated, planned, status, tenant, tenant_list};

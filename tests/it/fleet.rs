@@ -151,3 +151,19 @@ fn several_steps_of_a_tenant_are_done_in_order_in_one_pass() {
     assert_eq!(project.repeated_units(), [""; 0]);
     assert_eq!(project.db.value("SELECT count(*)::text FROM pg_index WHERE indexrelid::regclass::text LIKE '%one_two' AND indisvalid"), "50");
 }
+
+#[test]
+fn events_are_lines_of_json() {
+    let project = many(3, DIVIDES);
+    project.db.run("INSERT INTO org_t001.workspaces (name) VALUES ('bad')");
+    assert_eq!(project.run("migrate up --jobs 1 --events events.jsonl").code, 4);
+    let text = std::fs::read_to_string(project.dir.path().join("events.jsonl")).unwrap();
+    let events: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let said: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(said, ["began", "unit-done", "unit-failed", "ended"]);
+    assert_eq!(events[2]["schema"], "org_t001");
+    assert_eq!(events[2]["error"]["sqlstate"], "22012");
+    let nowhere = project.run("migrate up --events no/such/folder/x");
+    assert_eq!(nowhere.code, 2, "{nowhere}");
+}

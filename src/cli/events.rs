@@ -1,0 +1,44 @@
+//! `--events FILE`: what happens, as JSON lines, beside what the terminal shows.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::ui::{self, Progress};
+use crate::error::{Code, Failure};
+use crate::event::{Event, Sink};
+use crate::report;
+
+/// The terminal's progress, and the file if one was asked for.
+pub(super) struct Events {
+    progress: Progress,
+    file: Option<File>,
+}
+
+impl Events {
+    /// Opens the file before anything is done; lines are added to one that is there.
+    pub(super) fn open(progress: Progress, path: Option<&Path>) -> Result<Self, Failure> {
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
+        let file = path
+            .map(|path| {
+                open(path).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
+            })
+            .transpose()?;
+        Ok(Self { progress, file })
+    }
+}
+
+impl Sink for Events {
+    fn take(&mut self, event: &Event<'_>) {
+        self.progress.take(event);
+        let Some(file) = &mut self.file else { return };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let line = format!("{}\n", report::event_json(event, now));
+        // A full disk must not stop a migration under way; it is told once.
+        if let Err(error) = file.write_all(line.as_bytes()) {
+            ui::complain(&format!("the events can no longer be written: {error}"));
+            self.file = None;
+        }
+    }
+}

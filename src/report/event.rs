@@ -1,0 +1,34 @@
+//! An event as one JSON object, for `--events`.
+
+use serde_json::{Value, json};
+
+use super::failure_json;
+use crate::event::Event;
+
+/// The event; `at_ms` is when it happened, in milliseconds since 1970.
+pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
+    let at = u64::try_from(at_ms).unwrap_or(u64::MAX);
+    match event {
+        Event::Began { expected } => json!({ "at_ms": at, "event": "began", "expected": expected }),
+        Event::UnitDone { schema, migration, elapsed } => json!({
+            "at_ms": at, "event": "unit-done", "schema": schema, "migration": migration,
+            "elapsed_us": u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+        }),
+        Event::UnitDoneByAnother { schema, migration } => json!({
+            "at_ms": at, "event": "unit-done-by-another", "schema": schema, "migration": migration,
+        }),
+        Event::UnitDelayed { schema, migration, failure, pause } => json!({
+            "at_ms": at, "event": "unit-delayed", "schema": schema, "migration": migration,
+            "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
+        }),
+        Event::UnitFailed { schema, migration, failure } => json!({
+            "at_ms": at, "event": "unit-failed", "schema": schema, "migration": migration,
+            "error": failure_json(failure),
+        }),
+        Event::TenantDone { slug } => json!({ "at_ms": at, "event": "tenant-done", "slug": slug }),
+        Event::TenantFailed { slug, failure } => json!({
+            "at_ms": at, "event": "tenant-failed", "slug": slug, "error": failure_json(failure),
+        }),
+        Event::Ended => json!({ "at_ms": at, "event": "ended" }),
+    }
+}
