@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),
     ("postgres", &["outcome", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["settings", "verify", "template", "chain", "sql", "ident", "error"]),
-    ("report", &["outcome", "verify", "sql", "error"]),
+    ("report", &["outcome", "event", "verify", "sql", "error"]),
     ("outcome", &["chain", "ident", "error"]),
     ("event", &["ident", "error"]),
     ("settings", &["ident", "error"]),
