@@ -21,7 +21,7 @@ pub use known::Known;
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Scope, ScopeClue};
-pub use script::{Comment, IndexWork, Script, Statement};
+pub use script::{Comment, IndexWork, Script, Statement, span};
 pub use transaction::{Body, Bookkeeping, FileKind};
 
 /// Some bytes of the `file`-th file of a unit.

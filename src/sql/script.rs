@@ -171,7 +171,7 @@ impl Statement {
 }
 
 /// A node's bytes from its first to its last token that is neither space, comment nor semicolon.
-pub(super) fn span(node: &SyntaxNode) -> Range<usize> {
+pub fn span(node: &SyntaxNode) -> Range<usize> {
     let mut tokens = node
         .descendants_with_tokens()
         .filter_map(squawk_syntax::SyntaxElement::into_token)

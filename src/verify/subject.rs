@@ -5,6 +5,7 @@ use std::ops::Range;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::made::Made;
+pub(super) use crate::sql::span;
 use crate::sql::{Name, Role, Scope, Statement};
 
 /// Bytes of the file that a rule points at.
@@ -84,15 +85,4 @@ pub(super) fn has(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
 /// Whether `node` itself holds the word `kind`.
 pub(super) fn says(node: &SyntaxNode, kind: SyntaxKind) -> bool {
     node.children_with_tokens().any(|element| element.kind() == kind)
-}
-
-/// A node's bytes from its first to its last token that is neither space, comment nor semicolon.
-pub(super) fn span(node: &SyntaxNode) -> Hit {
-    let mut tokens = node
-        .descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON);
-    let Some(first) = tokens.next() else { return node.text_range().into() };
-    let last = tokens.last().unwrap_or_else(|| first.clone());
-    usize::from(first.text_range().start())..usize::from(last.text_range().end())
 }
