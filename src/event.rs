@@ -55,6 +55,15 @@ pub enum Event<'a> {
         /// Its slug.
         slug: &'a str,
     },
+    /// A tenant could not be made for something that passes, and is tried again after a pause.
+    TenantDelayed {
+        /// Its slug.
+        slug: &'a str,
+        /// What was in the way.
+        failure: &'a Failure,
+        /// Until the next try.
+        pause: Duration,
+    },
     /// A tenant could not be made.
     TenantFailed {
         /// Its slug.

@@ -1,13 +1,16 @@
 //! The result of a verb, as a value: the JSON of the command line's contract. `report` makes text of
 //! it for people; the exit code follows from it.
 
+mod template;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
+pub use self::template::{Checked, CheckedTemplate, ShownKey};
 use crate::chain::{Step, Version};
-use crate::error::{Class, Failure};
+use crate::error::{Class, Code, Failure};
 use crate::ident::SchemaName;
 
 /// How a run ended.
@@ -202,6 +205,9 @@ pub struct Created {
 impl Created {
     /// How the run ended.
     pub fn ending(&self) -> Ending {
+        if self.failed.iter().any(|failed| failed.failure.code == Code::Interrupted) {
+            return Ending::Interrupted;
+        }
         match (self.failed.is_empty(), self.created.is_empty(), self.existing.is_empty()) {
             (true, false, _) => Ending::Done,
             (true, true, _) => Ending::Nothing,

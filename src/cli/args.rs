@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::chain::Version;
+use crate::fleet::Patience;
 use crate::settings::{LockTimeout, StatementTimeout};
 
 /// Migrations and provisioning for PostgreSQL products that give every customer a schema of its own.
@@ -86,6 +87,9 @@ pub(super) enum Command {
     /// Make and look at tenants
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Look at the tenant templates
+    #[command(subcommand)]
+    Template(Template),
     /// Judge migrations and templates by their text, without a database
     Verify(VerifyArgs),
     /// Begin a project: settings, a first migration, a tenant template
@@ -149,7 +153,7 @@ pub(super) struct UpArgs {
     #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
     pub(super) on_failure: OnFailureArg,
     /// How often a unit is tried again that met a lock, a deadlock or a lost connection
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
     pub(super) retries: u32,
     /// Add what happens to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
@@ -232,6 +236,12 @@ pub(super) enum Tenant {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Verify the templates, and show which shared tables are locked while a tenant is made
+    Check,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
     /// The slug: a lower-case letter, then lower-case letters, digits and _
@@ -246,6 +256,12 @@ pub(super) struct CreateArgs {
     /// A CSV with the columns slug and, if wanted, name and template; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(super) from: Option<PathBuf>,
+    /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
+    #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(super) jobs: Option<u16>,
+    /// How often a tenant is tried again that met a lock, a deadlock or a lost connection
+    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
+    pub(super) retries: u32,
     /// A tenant that is there already is no failure
     #[arg(long)]
     pub(super) if_not_exists: bool,

@@ -17,6 +17,7 @@ mod init;
 mod new;
 mod repair;
 mod status;
+mod template;
 mod tenant;
 mod ui;
 mod up;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use self::args::{Cli, Command, Dev, Global, Migrate, Tenant};
+use self::args::{Cli, Command, Dev, Global, Migrate, Template, Tenant};
 use self::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::fleet::Stop;
@@ -117,6 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
         Command::Tenant(Tenant::List) => tenant::list(context).await,
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
+        Command::Template(Template::Check) => template::check(context),
         Command::Verify(args) => verify::run(context, &args),
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,

@@ -7,6 +7,7 @@ use super::args::CreateArgs;
 use super::ui::Outcome;
 use super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
+use crate::fleet::Patience;
 use crate::ident::Slug;
 use crate::report;
 use crate::tenant::{self, Creation, IfExists, NewTenant};
@@ -24,6 +25,8 @@ pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, F
     let creation = Creation {
         if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
         limits: up::limits(args.limits, project.settings.migrate),
+        jobs: args.jobs.map(usize::from),
+        patience: Patience { retries: args.retries },
         command: command_line("tenant create"),
     };
     let mut connection = database::connect(context, &project.root).await?;

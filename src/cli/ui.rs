@@ -187,6 +187,15 @@ impl Progress {
     }
 }
 
+impl Progress {
+    fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
+        if let Some(paint) = self.lines {
+            let word = paint.warn("again later");
+            complain(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
+        }
+    }
+}
+
 impl Sink for Progress {
     fn take(&mut self, event: &Event<'_>) {
         match event {
@@ -209,14 +218,9 @@ impl Sink for Progress {
                 self.line(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
             }
             Event::UnitDelayed { schema, migration, failure, pause } => {
-                if let Some(paint) = self.lines {
-                    let word = paint.warn("again later");
-                    complain(&format!(
-                        "{word} {schema}  {migration}  in {} ms: {failure}",
-                        pause.as_millis()
-                    ));
-                }
+                self.delayed(&format!("{schema}  {migration}"), failure, *pause);
             }
+            Event::TenantDelayed { slug, failure, pause } => self.delayed(slug, failure, *pause),
             Event::UnitFailed { schema, migration, .. } => {
                 self.line(|paint| paint.bad("failed"), &format!("{schema}  {migration}"));
             }

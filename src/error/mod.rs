@@ -48,6 +48,12 @@ impl Failure {
         self
     }
 
+    /// Whether the session is gone with it, so that only the database knows what was committed.
+    pub fn ended_the_session(&self) -> bool {
+        self.code == Code::ConnectionLost
+            || matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03"))
+    }
+
     /// The class, and with it the exit code.
     pub fn class(&self) -> Class {
         self.code.class()

@@ -13,7 +13,7 @@ const PER_CORE: usize = 4;
 const SPARED: usize = 3;
 
 /// At most [`MOST`], what this machine's cores can drive, and what the server has free.
-pub(super) async fn default(connection: &mut Connection) -> Result<usize, Failure> {
+pub(crate) async fn default(connection: &mut Connection) -> Result<usize, Failure> {
     let sql = "SELECT current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
                - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free";
     let doing = "counting free connections";

@@ -4,7 +4,8 @@
 
 mod alone;
 mod amend;
-mod jobs;
+pub(crate) mod crew;
+pub(crate) mod jobs;
 mod look;
 mod pack;
 mod pass;

@@ -6,13 +6,11 @@ use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
-
 use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, worker};
+use super::{Stop, crew, worker};
 use crate::chain::{Chain, Migration};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -24,9 +22,6 @@ use crate::sql::Scope;
 
 /// Tenants of one page.
 const PAGE: usize = 2_000;
-
-/// A further worker waits so long before it connects: a small fleet is done by then.
-const STAGGER: Duration = Duration::from_millis(15);
 
 /// What a pass does, to whom.
 pub(super) struct Pass<'a> {
@@ -93,22 +88,11 @@ impl Pass<'_> {
             tally: Tally::default(),
             sink,
         });
-        let door = connection.door();
-        let others = (1..self.jobs).map(|number| {
-            let (door, shared) = (&door, &shared);
-            async move {
-                tokio::time::sleep(STAGGER * u32::try_from(number).unwrap_or(u32::MAX)).await;
-                if shared.borrow().is_over() {
-                    return;
-                }
-                // A server that has no slot for a further worker has the first one.
-                let Ok(mut own) = door.open().await else { return };
-                worker::work(self, shared, &mut own).await;
-                own.close().await;
-            }
-        });
-        let first = worker::work(self, &shared, connection);
-        futures_util::future::join(first, join_all(others)).await;
+        let is_over = || shared.borrow().is_over();
+        crew::run(connection, self.jobs, is_over, async |own: &mut Connection| {
+            worker::work(self, &shared, own).await;
+        })
+        .await;
         shared.into_inner().tally
     }
 

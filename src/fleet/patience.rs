@@ -18,9 +18,12 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// Where nobody says otherwise.
+    pub const USUAL: Self = Self { retries: 5 };
+
     /// The pause before the next try after `attempts` tries, or `None` if `failure` is to stand. Jitter
     /// keeps workers that met at a lock from meeting there again.
-    pub(super) fn pause(self, failure: &Failure, attempts: u32) -> Option<Duration> {
+    pub(crate) fn pause(self, failure: &Failure, attempts: u32) -> Option<Duration> {
         if attempts > self.retries || !passes_by_itself(failure) {
             return None;
         }

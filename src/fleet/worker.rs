@@ -5,40 +5,32 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::alone;
+use super::crew::Wear;
 use super::pack::{Pace, Pack, Task};
 use super::pass::{Next, Pass, Shared};
 use super::unit::Answer;
-use crate::error::{Code, Failure};
+use crate::error::Failure;
 use crate::ident::literal;
 use crate::postgres::{Connection, Refusal};
-
-/// A backend's caches grow with every table that it touches, so a connection is replaced after so many
-/// schemas.
-const SCHEMAS_A_CONNECTION: usize = 3_000;
 
 /// Works until nothing is left.
 pub(super) async fn work(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection) {
     let mut pace = Pace::default();
-    let mut touched = 0;
+    let mut wear = Wear::default();
     loop {
         match pass.next(shared, pace) {
             Next::Pack(pack) => {
-                touched += pack.tasks.len();
+                let schemas = pack.tasks.len();
                 pace = send(pass, shared, connection, pack, pace).await;
+                wear.add(schemas, connection).await;
             }
             Next::Alone(task) => {
-                touched += 1;
                 step_alone(pass, shared, connection, task).await;
+                wear.add(1, connection).await;
             }
             Next::Fetch(cursor) => pass.fetch(shared, connection, &cursor).await,
             Next::Wait(pause) => tokio::time::sleep(pause).await,
             Next::End => break,
-        }
-        if touched >= SCHEMAS_A_CONNECTION {
-            touched = 0;
-            if let Ok(fresh) = connection.another().await {
-                std::mem::replace(connection, fresh).close().await;
-            }
         }
     }
 }
@@ -105,11 +97,7 @@ async fn step_alone(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &
 }
 
 fn is_broken(answer: &Answer) -> bool {
-    let ended = |failure: &Failure| {
-        failure.code == Code::ConnectionLost
-            || matches!(failure.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03"))
-    };
-    matches!(answer, Answer::Failed(failure) if ended(failure))
+    matches!(answer, Answer::Failed(failure) if failure.ended_the_session())
 }
 
 /// Opens the connection anew and asks the version rows where the tasks are: a COMMIT may have been

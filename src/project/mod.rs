@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
 mod review;
+mod templates;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use review::{Review, policy};
+pub use templates::check_templates;
 
 use crate::chain::{Chain, FileName, MigrationFile, Version};
 use crate::error::{Code, Failure, Place, Source};

@@ -26,6 +26,10 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
             "error": failure_json(failure),
         }),
         Event::TenantDone { slug } => json!({ "at_ms": at, "event": "tenant-done", "slug": slug }),
+        Event::TenantDelayed { slug, failure, pause } => json!({
+            "at_ms": at, "event": "tenant-delayed", "slug": slug,
+            "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
+        }),
         Event::TenantFailed { slug, failure } => json!({
             "at_ms": at, "event": "tenant-failed", "slug": slug, "error": failure_json(failure),
         }),

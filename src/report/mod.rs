@@ -9,6 +9,7 @@ mod plural;
 mod snippet;
 mod style;
 mod table;
+mod template;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
@@ -17,3 +18,4 @@ pub use outcome::{created, history, migrated, planned, status, tenant, tenant_li
 pub use plural::{plural, plural_of};
 pub use snippet::{Diagnostic, Paint, Tone};
 pub use table::table;
+pub use template::checked;

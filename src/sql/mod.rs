@@ -5,6 +5,7 @@
 mod error;
 mod known;
 mod names;
+mod order;
 mod own;
 mod placeholder;
 mod refused;

@@ -1,8 +1,11 @@
 //! A tenant template: the files of `tenant_templates/<name>/`, run in order of name, that make a
 //! tenant's schema at the version their header names. Pure: texts in, statements out.
 
+mod compiled;
+
 use std::sync::Arc;
 
+pub use self::compiled::{Compiled, SharedKey};
 use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;

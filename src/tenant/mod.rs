@@ -1,7 +1,9 @@
 //! Tenants: made from a template and the steps after it, listed, shown. One tenant is one message in one
 //! transaction: it is there whole or not at all.
+#![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod create;
+mod script;
 mod wanted;
 
 pub use create::{Creation, IfExists, create};

@@ -23,6 +23,7 @@ mod layers;
 mod looking;
 mod migrate_up;
 mod pooler;
+mod provisioning;
 mod refusals;
 mod seeds;
 mod server;

@@ -1,0 +1,62 @@
+//! What may change places: which statements run code of others, what they have to do with each other, and
+//! the tables that their foreign keys lead to.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::names::{Name, RELATIONS, Role};
+use super::script::{Script, Statement, span};
+
+/// Statements of these kinds run no code of others.
+const PLAIN: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_TABLE,
+    SyntaxKind::COMMENT_ON,
+    SyntaxKind::CREATE_FUNCTION,
+    SyntaxKind::CREATE_INDEX,
+    SyntaxKind::CREATE_SEQUENCE,
+    SyntaxKind::CREATE_TABLE,
+    SyntaxKind::CREATE_TRIGGER,
+    SyntaxKind::CREATE_TYPE,
+    SyntaxKind::CREATE_VIEW,
+];
+
+/// Of those, the ones that do where a table has rows: the expression of a default, an index, a check.
+const PLAIN_WITHOUT_ROWS: &[SyntaxKind] = &[SyntaxKind::ALTER_TABLE, SyntaxKind::CREATE_INDEX];
+
+/// The nodes of a foreign key, in a column's definition and as a constraint of its own.
+const KEYS: &[SyntaxKind] = &[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
+
+impl Statement {
+    /// Whether it does what it says and no more, in tables that have rows or have none.
+    pub fn is_plain(&self, has_rows: bool) -> bool {
+        PLAIN.contains(&self.kind) && !(has_rows && PLAIN_WITHOUT_ROWS.contains(&self.kind))
+    }
+
+    /// The table that it makes, if it makes one.
+    pub fn table_made(&self) -> Option<&Name> {
+        self.names.iter().find(|name| name.role == Role::Made && name.kind == SyntaxKind::TABLE_NAME)
+    }
+
+    /// The tables that its foreign keys lead to.
+    pub fn key_targets(&self, script: &Script) -> Vec<&Name> {
+        let keys: Vec<_> = self
+            .node(script)
+            .iter()
+            .flat_map(SyntaxNode::descendants)
+            .filter(|node| KEYS.contains(&node.kind()))
+            .map(|node| span(&node))
+            .collect();
+        let in_key =
+            |name: &&Name| keys.iter().any(|key| key.start <= name.range.start && name.range.end <= key.end);
+        self.names.iter().filter(|name| RELATIONS.contains(&name.kind)).filter(in_key).collect()
+    }
+
+    /// Whether a name that it makes or acts on stands in `text`, which is in lower case: also in a string
+    /// or as the beginning of a longer name, as in that of a table's own sequence.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        let acts = |name: &&Name| name.role != Role::Mentioned && name.kind != SyntaxKind::SCHEMA_REF;
+        self.names.iter().filter(acts).any(|name| {
+            let name = name.name.to_lowercase();
+            name.contains('"') || text.contains("u&\"") || text.contains(&name)
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! A template and the tenant steps after it as one script, in the order in which it is sent. A foreign
+//! key to a shared table locks that table until COMMIT, against its writers and against every other
+//! tenant that is being made (`SHARE ROW EXCLUSIVE`: manual, chapter 13.3.1), so its statement goes last
+//! where order allows.
+
+use super::Template;
+use crate::chain::{Chain, Migration, Version};
+use crate::error::Place;
+use crate::sql::{Name, Scope, Script, Statement};
+
+/// What makes a tenant's schema at one version.
+#[derive(Debug, Clone)]
+pub struct Compiled<'a> {
+    /// The template that it begins with.
+    pub template: &'a Template,
+    /// The migrations after it, up to the version.
+    pub steps: &'a [Migration],
+    /// The statements, in the order in which they are sent.
+    pub statements: Vec<(&'a Script, &'a Statement)>,
+    /// The foreign keys to shared tables, in that order.
+    pub shared_keys: Vec<SharedKey>,
+}
+
+/// A foreign key to a table that other tenants share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedKey {
+    /// The schema of the table; `None` where the search path finds it.
+    pub schema: Option<String>,
+    /// The table.
+    pub table: String,
+    /// Where the key is.
+    pub place: Place,
+    /// How many statements run while the table is locked, the key's own among them.
+    pub under_lock: usize,
+}
+
+impl SharedKey {
+    /// The table as a message names it.
+    pub fn shown(&self) -> String {
+        self.schema.iter().chain([&self.table]).map(String::as_str).collect::<Vec<_>>().join(".")
+    }
+}
+
+impl Template {
+    /// The script that makes a tenant at `version`; `None` if the template is ahead of it.
+    pub fn compile<'a>(&'a self, chain: &'a Chain, version: &Version) -> Option<Compiled<'a>> {
+        let steps = self.steps_to(chain, version)?;
+        let own = self
+            .files
+            .iter()
+            .flat_map(|(script, body)| body.iter().map(move |statement| (script, statement)));
+        let later = steps.iter().flat_map(|step| {
+            step.part(Scope::Tenant)
+                .filter(|statement| statement.fits_new_schema())
+                .map(move |statement| (&step.script, statement))
+        });
+        let mut order = Order::default();
+        for (script, statement) in own.chain(later) {
+            order.add(script, statement);
+        }
+        let (statements, shared_keys) = order.end();
+        Some(Compiled { template: self, steps, statements, shared_keys })
+    }
+}
+
+/// The statements so far: those that may go at once, and those that wait for the end.
+#[derive(Default)]
+struct Order<'a> {
+    first: Vec<(&'a Script, &'a Statement)>,
+    last: Vec<(&'a Script, &'a Statement)>,
+    /// The texts of `last` in lower case.
+    waiting: Vec<String>,
+    /// Each key, with where its statement stands in `last`.
+    keys: Vec<(SharedKey, usize)>,
+    /// The tables that the tenant makes.
+    made: Vec<&'a str>,
+    /// Whether something waits that could be about anything.
+    is_shut: bool,
+    /// Whether a table may have rows.
+    has_rows: bool,
+}
+
+impl<'a> Order<'a> {
+    fn add(&mut self, script: &'a Script, statement: &'a Statement) {
+        let text = script.text(statement).to_lowercase();
+        self.made.extend(statement.table_made().map(|name| name.name.as_str()));
+        let keys = self.shared_keys(script, statement);
+        let is_plain = statement.is_plain(self.has_rows);
+        self.has_rows |= !statement.is_plain(false);
+        if keys.is_empty() && (self.last.is_empty() || (is_plain && self.may_pass(statement, &text))) {
+            self.first.push((script, statement));
+            return;
+        }
+        let at = self.last.len();
+        self.keys.extend(keys.into_iter().map(|key| (key, at)));
+        self.last.push((script, statement));
+        self.waiting.push(text);
+        self.is_shut |= !is_plain;
+    }
+
+    /// Whether `statement` has nothing to do with any that waits.
+    fn may_pass(&self, statement: &Statement, text: &str) -> bool {
+        !self.is_shut
+            && !self.waiting.iter().any(|waits| statement.is_named_in(waits))
+            && !self.last.iter().any(|(_, waits)| waits.is_named_in(text))
+    }
+
+    /// The keys of `statement` to tables that this tenant does not make.
+    fn shared_keys(&self, script: &Script, statement: &Statement) -> Vec<SharedKey> {
+        let is_shared = |name: &&Name| match name.schema {
+            Some(_) => !name.in_tenant_schema(),
+            None => !self.made.contains(&name.name.as_str()),
+        };
+        let targets = statement.key_targets(script).into_iter().filter(is_shared);
+        targets
+            .map(|name| SharedKey {
+                schema: name.schema.clone(),
+                table: name.name.clone(),
+                place: Place::at(&script.source, name.range.clone()),
+                under_lock: 0,
+            })
+            .collect()
+    }
+
+    fn end(self) -> (Vec<(&'a Script, &'a Statement)>, Vec<SharedKey>) {
+        let Self { mut first, last, keys, .. } = self;
+        let waiting = last.len();
+        first.extend(last);
+        let keys = keys.into_iter().map(|(key, at)| SharedKey { under_lock: waiting - at, ..key }).collect();
+        (first, keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Source;
+    use crate::ident::SchemaName;
+    use crate::sql::Known;
+
+    /// The statements in the order in which they are sent, each up to its first bracket, and the keys.
+    fn compiled(sql: &str) -> (Vec<String>, Vec<String>) {
+        let platform = SchemaName::existing("p").unwrap();
+        let text = format!("-- Template: v0.0.0\n{sql}");
+        let sources = vec![Source::new("t.sql", text)];
+        let template = Template::read("default", "t", sources, &platform).unwrap();
+        let mut known = Known::default();
+        template.teach(&mut known);
+        let chain = Chain::assemble(Vec::new(), &platform, known).unwrap();
+        let compiled = template.compile(&chain, &Version::ZERO).unwrap();
+        let short = |(script, statement): &(&Script, &Statement)| {
+            let text = script.text(statement);
+            text.split(" (").next().unwrap().trim_start_matches("CREATE TABLE ").to_owned()
+        };
+        let keys = compiled.shared_keys.iter().map(|key| format!("{} {}", key.table, key.under_lock));
+        (compiled.statements.iter().map(short).collect(), keys.collect())
+    }
+
+    #[test]
+    fn what_locks_a_shared_table_goes_last() {
+        let (order, keys) = compiled(
+            "CREATE TABLE jobs (id int, by int REFERENCES p.users(id));
+             CREATE TABLE notes (id int PRIMARY KEY, parent int REFERENCES notes(id));
+             CREATE INDEX jobs_id ON jobs (id);
+             CREATE INDEX notes_id ON notes (id);
+             CREATE TABLE other (id int REFERENCES {org_schema}.notes (id));",
+        );
+        assert_eq!(
+            order,
+            ["notes", "CREATE INDEX notes_id ON notes", "other", "jobs", "CREATE INDEX jobs_id ON jobs"]
+        );
+        assert_eq!(keys, ["users 2"]);
+    }
+
+    #[test]
+    fn the_order_stays_where_one_names_what_the_other_makes() {
+        for second in [
+            "CREATE TABLE b (job int REFERENCES jobs(id))",
+            "CREATE VIEW v AS SELECT * FROM jobs",
+            "CREATE TABLE b (n int DEFAULT nextval('jobs_id_seq'))",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$SELECT id FROM JOBS$$",
+            "ALTER TABLE kind ADD c int",
+            "COMMENT ON COLUMN {org_schema}.\"jobs\".id IS 'x'",
+            "INSERT INTO b VALUES (1)",
+            "DO $$BEGIN END$$",
+        ] {
+            let sql = format!(
+                "CREATE TABLE kind (id int PRIMARY KEY);
+                 CREATE TABLE jobs (id serial, by int REFERENCES p.users, k int REFERENCES kind);
+                 {second};"
+            );
+            let (order, keys) = compiled(&sql);
+            assert_eq!(order[..2], ["kind", "jobs"], "{second}");
+            assert_eq!(keys, ["users 2"], "{second}");
+        }
+    }
+
+    #[test]
+    fn nothing_passes_what_could_be_about_anything() {
+        let key = "CREATE TABLE jobs (by int REFERENCES p.users)";
+        let (order, keys) = compiled(&format!("{key}; DO $$BEGIN END$$; CREATE TABLE b (id int);"));
+        assert_eq!((order[2].as_str(), keys), ("b", vec!["users 3".to_owned()]));
+        // An index is built by running its expression on the rows that are there.
+        let rows = "CREATE TABLE old (id int); INSERT INTO old VALUES (1)";
+        let (order, _) = compiled(&format!(
+            "{rows}; {key}; CREATE INDEX old_f ON old (f(id)); CREATE TABLE new (id int);"
+        ));
+        assert_eq!(order[2..], ["jobs", "CREATE INDEX old_f ON old", "new"]);
+    }
+
+    #[test]
+    fn a_key_is_shared_unless_the_tenant_makes_its_table() {
+        let keys = |sql: &str| compiled(sql).1;
+        assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), ["countries 1"]);
+        assert_eq!(
+            keys("CREATE TABLE a (id int); ALTER TABLE a ADD FOREIGN KEY (id) REFERENCES p.a"),
+            ["a 1"]
+        );
+        assert_eq!(keys("CREATE TABLE a (id int UNIQUE, b int REFERENCES a(id))"), Vec::<String>::new());
+        let two = "CREATE TABLE a (b int REFERENCES p.x, c int, FOREIGN KEY (c) REFERENCES q.y)";
+        assert_eq!(keys(two), ["x 1", "y 1"]);
+    }
+}

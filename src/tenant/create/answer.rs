@@ -1,0 +1,41 @@
+//! What a refusal means for a tenant that was to be made.
+
+use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
+use crate::postgres::message::Message;
+use crate::postgres::{Refusal, refusal};
+
+/// The schema or the row is there, and is not a tenant's.
+pub(super) fn taken(refusal: &Refusal, schema: &SchemaName) -> Failure {
+    let mut failure = refusal.failure(&format!("creating {schema}"));
+    failure.code = Code::TenantExists;
+    failure.schema = Some(schema.as_str().to_owned());
+    failure.hint =
+        Some("a schema or a registry row of that name is there, but no tenant that Tenure knows".to_owned());
+    failure
+}
+
+pub(super) fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
+    let mut failure = refusal.failure(&format!("creating {schema}"));
+    failure.place = message.place(refusal);
+    failure.schema = Some(schema.as_str().to_owned());
+    let of_registry = match refusal.sqlstate() {
+        _ if failure.place.is_some() => None,
+        Some("42703") => Some("[tenants.columns] in tenure.toml names the registry's columns"),
+        Some("23502") => {
+            Some("every column of the registry but id, name, slug and schema must have a default")
+        }
+        Some("42804" | "22P02") => Some("the registry's id column must take a UUID, the others a text"),
+        Some(refusal::NOT_ONE_ROW) => {
+            Some("a trigger or a view must not swallow what is written to the registry")
+        }
+        _ => None,
+    };
+    if let Some(hint) = of_registry {
+        failure.code = Code::RegistryInvalid;
+        failure.hint = Some(hint.to_owned());
+    } else if failure.code == Code::StatementFailed {
+        failure.code = Code::UnitFailed;
+    }
+    failure
+}

@@ -1,0 +1,167 @@
+//! The tenants that are still to be made, shared by the workers. One thread runs them all.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::super::NewTenant;
+use super::super::script::Identity;
+use super::Made;
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::event::{Event, Sink};
+use crate::fleet::Stop;
+use crate::outcome::{Created, FailedTenant};
+use crate::template::Template;
+
+/// How long a worker without work waits before it asks again, while others may give some back.
+const IDLE: Duration = Duration::from_millis(2);
+
+/// A tenant to be made.
+#[derive(Debug)]
+pub(super) struct Task<'a> {
+    /// Where it stands in the list.
+    pub(super) index: usize,
+    pub(super) tenant: Identity,
+    pub(super) template: &'a Template,
+    /// How often it was tried.
+    pub(super) attempts: u32,
+    /// How often the platform moved under it.
+    pub(super) moves: usize,
+}
+
+/// What a worker is to do next.
+pub(super) enum Next<'a> {
+    Make(Task<'a>),
+    Wait(Duration),
+    End,
+}
+
+/// What is left, and what became of the others.
+pub(super) struct Queue<'a> {
+    wanted: &'a [NewTenant],
+    results: Vec<Option<Result<Made, Failure>>>,
+    tasks: VecDeque<Task<'a>>,
+    delayed: Vec<(Instant, Task<'a>)>,
+    /// Tasks that workers have in hand.
+    in_hand: usize,
+    /// Slugs that stand in the list once more, each with where it stands first.
+    repeats: Vec<(usize, usize)>,
+    /// Where the platform is.
+    pub(super) at: Version,
+    pub(super) sink: &'a mut dyn Sink,
+}
+
+impl<'a> Queue<'a> {
+    pub(super) fn new(wanted: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
+        Self {
+            wanted,
+            results: wanted.iter().map(|_| None).collect(),
+            tasks: VecDeque::new(),
+            delayed: Vec::new(),
+            in_hand: 0,
+            repeats: Vec::new(),
+            at,
+            sink,
+        }
+    }
+
+    /// How many wait to be made.
+    pub(super) fn waiting(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub(super) fn add(&mut self, task: Task<'a>) {
+        self.tasks.push_back(task);
+    }
+
+    /// The slug at `index` stands at `first` already.
+    pub(super) fn repeat(&mut self, index: usize, first: usize) {
+        self.repeats.push((index, first));
+    }
+
+    pub(super) fn repeats(&self) -> Vec<(usize, usize)> {
+        self.repeats.clone()
+    }
+
+    pub(super) fn result(&self, index: usize) -> Option<Result<Made, Failure>> {
+        self.results.get(index).cloned().flatten()
+    }
+
+    /// Whether a further worker would find nothing to do.
+    pub(super) fn is_over(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    pub(super) fn next(&mut self, stop: &Stop) -> Next<'a> {
+        if stop.asked() {
+            return Next::End;
+        }
+        let now = Instant::now();
+        if let Some(due) = self.delayed.iter().position(|(at, _)| *at <= now) {
+            let (_, task) = self.delayed.swap_remove(due);
+            self.tasks.push_front(task);
+        }
+        if let Some(task) = self.tasks.pop_front() {
+            self.in_hand += 1;
+            return Next::Make(task);
+        }
+        match self.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min() {
+            Some(pause) => Next::Wait(pause),
+            None if self.in_hand > 0 => Next::Wait(IDLE),
+            None => Next::End,
+        }
+    }
+
+    /// A worker gives a task back, to be tried at once or after a pause.
+    pub(super) fn give_back(&mut self, task: Task<'a>, pause: Option<Duration>) {
+        self.in_hand -= 1;
+        match pause {
+            Some(pause) => self.delayed.push((Instant::now() + pause, task)),
+            None => self.tasks.push_front(task),
+        }
+    }
+
+    /// A worker is done with a task.
+    pub(super) fn finish(&mut self, index: usize, result: Result<Made, Failure>) {
+        self.in_hand -= 1;
+        self.settle(index, result);
+    }
+
+    /// What became of the tenant at `index`.
+    pub(super) fn settle(&mut self, index: usize, result: Result<Made, Failure>) {
+        let slug = &self.wanted[index].slug;
+        match &result {
+            Ok(_) => self.sink.take(&Event::TenantDone { slug }),
+            Err(failure) => self.sink.take(&Event::TenantFailed { slug, failure }),
+        }
+        self.results[index] = Some(result);
+    }
+
+    /// Those that were not begun when the command was interrupted.
+    pub(super) fn interrupt_the_rest(&mut self) {
+        for index in 0..self.wanted.len() {
+            if self.results[index].is_none() {
+                let failure =
+                    Failure::new(Code::Interrupted, "the command was interrupted before this tenant")
+                        .hint("run it again with --if-not-exists to make the rest");
+                self.settle(index, Err(failure));
+            }
+        }
+    }
+
+    /// All that is known, in the order of the list.
+    pub(super) fn outcome(&self) -> Created {
+        let mut outcome = Created::default();
+        for (tenant, result) in self.wanted.iter().zip(&self.results) {
+            match result {
+                Some(Ok(Made::New(tenant))) => outcome.created.push(tenant.clone()),
+                Some(Ok(Made::Existing(tenant))) => outcome.existing.push(tenant.clone()),
+                Some(Err(failure)) => {
+                    outcome.failed.push(FailedTenant { slug: tenant.slug.clone(), failure: failure.clone() });
+                }
+                None => {}
+            }
+        }
+        outcome
+    }
+}

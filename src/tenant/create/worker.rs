@@ -1,0 +1,243 @@
+//! One tenant after the other: judged, sent, and its answer understood.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use uuid::Uuid;
+
+use super::super::NewTenant;
+use super::super::script::{Identity, Script};
+use super::answer::{explain, taken};
+use super::queue::{Queue, Task};
+use super::{Creation, IfExists, Made};
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::event::Event;
+use crate::ident::{SchemaName, Slug};
+use crate::outcome::{CreatedTenant, Tenant};
+use crate::postgres::message::{Message, Run};
+use crate::postgres::state::{self, Presence};
+use crate::postgres::{Connection, Refusal, refusal};
+use crate::project::Project;
+use crate::template::Template;
+
+/// Tenants that are looked up in one query.
+const PAGE: usize = 2_000;
+
+/// What all workers know.
+pub(super) struct Maker<'a, 'q> {
+    pub(super) project: &'a Project,
+    pub(super) run: &'a Run,
+    pub(super) creation: &'a Creation,
+    pub(super) presence: Presence,
+    pub(super) queue: &'q RefCell<Queue<'a>>,
+    /// Compiled once for each template, for the platform's version.
+    pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
+}
+
+impl<'a> Maker<'a, '_> {
+    /// Sorts out what cannot be made, and what is there already; the rest waits in the queue.
+    pub(super) async fn look(&self, wanted: &'a [NewTenant], connection: &mut Connection) {
+        let mut first: HashMap<Slug, usize> = HashMap::new();
+        let mut tasks = Vec::new();
+        for (index, tenant) in wanted.iter().enumerate() {
+            match self.task(index, tenant) {
+                Ok(task) => {
+                    if let Some(before) = first.get(&task.tenant.slug) {
+                        self.queue.borrow_mut().repeat(index, *before);
+                    } else {
+                        first.insert(task.tenant.slug.clone(), index);
+                        tasks.push(task);
+                    }
+                }
+                Err(failure) => self.queue.borrow_mut().settle(index, Err(failure)),
+            }
+        }
+        let mut tasks = tasks.into_iter().peekable();
+        while tasks.peek().is_some() {
+            let page: Vec<Task<'a>> = tasks.by_ref().take(PAGE).collect();
+            let slugs: Vec<Slug> = page.iter().map(|task| task.tenant.slug.clone()).collect();
+            let rows = state::tenants(connection, &self.project.settings, self.presence, &slugs).await;
+            let rows: Result<HashMap<String, Tenant>, Failure> =
+                rows.map(|rows| rows.into_iter().map(|row| (row.slug.clone(), row)).collect());
+            let mut queue = self.queue.borrow_mut();
+            for task in page {
+                match &rows {
+                    Err(failure) => queue.settle(task.index, Err(failure.clone())),
+                    Ok(rows) => match rows.get(task.tenant.slug.as_str()) {
+                        Some(row) => queue.settle(task.index, self.judge_existing(row)),
+                        None => queue.add(task),
+                    },
+                }
+            }
+        }
+    }
+
+    fn task(&self, index: usize, tenant: &NewTenant) -> Result<Task<'a>, Failure> {
+        let prefix = &self.project.settings.tenants.schema_prefix;
+        let slug = Slug::new(&tenant.slug)?;
+        let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
+        let template = self.project.template(tenant.template.as_deref())?;
+        let name = tenant.name.clone().unwrap_or_else(|| tenant.slug.clone());
+        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
+        Ok(Task { index, tenant, template, attempts: 0, moves: 0 })
+    }
+
+    /// Slugs that stand in the list again, once the first of each is settled.
+    pub(super) fn settle_repeats(&self) {
+        let mut queue = self.queue.borrow_mut();
+        for (index, first) in queue.repeats() {
+            let result = match queue.result(first) {
+                None => continue,
+                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => self.there_already(tenant),
+                Some(Err(failure)) => Err(failure),
+            };
+            queue.settle(index, result);
+        }
+    }
+
+    /// Tries to make one tenant.
+    pub(super) async fn make(&self, connection: &mut Connection, mut task: Task<'a>) {
+        let at = self.queue.borrow().at.clone();
+        let script = match self.script(task.template, &at) {
+            Ok(script) => script,
+            Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
+        };
+        let message = script.message(self.run, &task.tenant);
+        task.attempts += 1;
+        match connection.send(&message).await {
+            Ok(_sets) => self.queue.borrow_mut().finish(task.index, Ok(made(&task.tenant, at))),
+            Err(refusal) => self.refused(connection, task, &message, &refusal).await,
+        }
+    }
+
+    fn script(&self, template: &'a Template, at: &Version) -> Result<Rc<Script<'a>>, Failure> {
+        let key = (template.name.as_str(), at.clone());
+        if let Some(script) = self.scripts.borrow().get(&key) {
+            return Ok(Rc::clone(script));
+        }
+        let script = Rc::new(Script::new(self.project, template, at)?);
+        self.scripts.borrow_mut().insert(key, Rc::clone(&script));
+        Ok(script)
+    }
+
+    async fn refused(
+        &self,
+        connection: &mut Connection,
+        task: Task<'a>,
+        message: &Message,
+        refusal: &Refusal,
+    ) {
+        let schema = &task.tenant.schema;
+        let result = match refusal.sqlstate() {
+            Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
+            // Somebody else may have made it between our look and our message.
+            Some("42P06" | "23505") if message.place(refusal).is_none() => {
+                match self.existing(connection, &task.tenant.slug).await {
+                    Ok(Some(row)) => self.judge_existing(&row),
+                    Ok(None) => Err(taken(refusal, schema)),
+                    Err(failure) => Err(failure),
+                }
+            }
+            _ => {
+                let failure = explain(refusal, message, schema);
+                match self.after_a_break(connection, &task, &failure).await {
+                    Some(made) => Ok(made),
+                    None => return self.again_or_failed(task, failure),
+                }
+            }
+        };
+        self.queue.borrow_mut().finish(task.index, result);
+    }
+
+    /// The platform may move under a tenant, but no further than to the chain's end.
+    async fn platform_moved(&self, connection: &mut Connection, mut task: Task<'a>) {
+        task.moves += 1;
+        let state = state::read(connection, &self.project.settings).await;
+        let mut queue = self.queue.borrow_mut();
+        match state {
+            _ if task.moves > self.project.chain.migrations().len() => {
+                let failure =
+                    Failure::new(Code::NotMigrated, "the platform keeps moving: a migration is under way")
+                        .hint("run the command again when `tenure status` is quiet");
+                queue.finish(task.index, Err(failure));
+            }
+            Ok(state) => {
+                queue.at = state.platform;
+                queue.give_back(task, None);
+            }
+            Err(failure) => queue.finish(task.index, Err(failure)),
+        }
+    }
+
+    /// After a lost connection only the registry says whether the tenant was made.
+    async fn after_a_break(
+        &self,
+        connection: &mut Connection,
+        task: &Task<'a>,
+        failure: &Failure,
+    ) -> Option<Made> {
+        if !failure.ended_the_session() {
+            return None;
+        }
+        *connection = connection.another().await.ok()?;
+        let row = self.existing(connection, &task.tenant.slug).await.ok()??;
+        let is_ours = row.id.as_deref() == Some(task.tenant.id.to_string().as_str());
+        row.version.filter(|_| is_ours).map(|version| made(&task.tenant, version))
+    }
+
+    fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
+        let mut queue = self.queue.borrow_mut();
+        match self.creation.patience.pause(&failure, task.attempts) {
+            Some(pause) => {
+                let slug = task.tenant.slug.as_str();
+                queue.sink.take(&Event::TenantDelayed { slug, failure: &failure, pause });
+                queue.give_back(task, Some(pause));
+            }
+            None => queue.finish(task.index, Err(failure)),
+        }
+    }
+
+    async fn existing(&self, connection: &mut Connection, slug: &Slug) -> Result<Option<Tenant>, Failure> {
+        let only = std::slice::from_ref(slug);
+        let rows = state::tenants(connection, &self.project.settings, self.presence, only).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    fn judge_existing(&self, row: &Tenant) -> Result<Made, Failure> {
+        let slug = &row.slug;
+        if row.version.is_none() {
+            return Err(Failure::new(
+                Code::TenantExists,
+                format!("{slug} is in the registry, but its version is unknown"),
+            )
+            .hint("it was made by other means: it has to be adopted, not created"));
+        }
+        self.there_already(CreatedTenant {
+            id: row.id.clone(),
+            slug: slug.clone(),
+            schema: row.schema.clone(),
+            version: row.version.clone(),
+        })
+    }
+
+    fn there_already(&self, tenant: CreatedTenant) -> Result<Made, Failure> {
+        match self.creation.if_exists {
+            IfExists::Accept => Ok(Made::Existing(tenant)),
+            IfExists::Fail => {
+                Err(Failure::new(Code::TenantExists, format!("the tenant {} is there already", tenant.slug))
+                    .hint("choose another slug, or accept it with --if-not-exists"))
+            }
+        }
+    }
+}
+
+fn made(tenant: &Identity, at: Version) -> Made {
+    Made::New(CreatedTenant {
+        id: Some(tenant.id.to_string()),
+        slug: tenant.slug.as_str().to_owned(),
+        schema: tenant.schema.clone(),
+        version: Some(at),
+    })
+}
