@@ -67,6 +67,9 @@ pub struct Migrated {
     pub elapsed_ms: u128,
     /// The units that failed.
     pub failures: Vec<UnitFailure>,
+    /// Of many tenants, those that took longest, the longest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slowest: Vec<Slow>,
 }
 
 /// From where to where.
@@ -89,6 +92,18 @@ pub struct TenantCounts {
     pub unchanged: usize,
     /// Those with a unit that failed.
     pub failed: usize,
+    /// After a run that did not reach its end: those that are not where they should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<usize>,
+}
+
+/// A tenant that took longer than others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Slow {
+    /// Its schema.
+    pub schema: String,
+    /// The time of its units.
+    pub elapsed_ms: u128,
 }
 
 /// A unit that failed and was rolled back.

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::ui::{self, Progress};
+use super::progress::Progress;
+use super::ui;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::report;

@@ -15,6 +15,7 @@ mod events;
 mod history;
 mod init;
 mod new;
+mod progress;
 mod repair;
 mod status;
 mod template;

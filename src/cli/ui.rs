@@ -1,17 +1,14 @@
-//! The terminal: results to stdout, talk to stderr, colours, questions and the progress bar. The only
-//! place that prints.
+//! The terminal: results to stdout, talk to stderr, colours and questions. The only place that prints.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Color, Format, Global};
+use super::progress::{Manner, Progress};
 use crate::error::{Code, Failure};
-use crate::event::{Event, Sink};
 use crate::report::{self, Paint};
 
 /// How this process talks.
@@ -134,11 +131,15 @@ impl Ui {
         }
     }
 
-    /// Where events go: a bar on a terminal, lines with `-v`.
+    /// Where events go: a bar on a terminal, a line now and then elsewhere, a line for each with `-v`.
     pub(super) fn progress(self) -> Progress {
-        let on_terminal = Term::stderr().is_term() && self.talk == Talk::Normal;
-        let lines = (self.talk == Talk::Much).then_some(self.stderr);
-        Progress { bar: None, on_terminal, lines }
+        let manner = match self.talk {
+            Talk::Little => Manner::Quiet,
+            Talk::Much => Manner::All,
+            Talk::Normal if Term::stderr().is_term() => Manner::Bar,
+            Talk::Normal => Manner::NowAndThen,
+        };
+        Progress::new(manner, self.stderr)
     }
 }
 
@@ -166,71 +167,4 @@ fn write(mut to: impl std::io::Write, text: &str) {
 /// Tells people what went wrong, also where they want it quiet.
 pub(super) fn complain(text: &str) {
     say(text);
-}
-
-/// Shows events on stderr.
-#[derive(Debug)]
-pub(super) struct Progress {
-    bar: Option<ProgressBar>,
-    on_terminal: bool,
-    lines: Option<Paint>,
-}
-
-impl Progress {
-    fn line(&self, word: impl Fn(Paint) -> String, rest: &str) {
-        if let Some(paint) = self.lines {
-            say(&format!("{} {rest}", word(paint)));
-        }
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        }
-    }
-}
-
-impl Progress {
-    fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
-        if let Some(paint) = self.lines {
-            let word = paint.warn("again later");
-            complain(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
-        }
-    }
-}
-
-impl Sink for Progress {
-    fn take(&mut self, event: &Event<'_>) {
-        match event {
-            // Short work needs no bar.
-            Event::Began { expected } if self.on_terminal && *expected > 1 => {
-                let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {per_sec}  {eta} left");
-                let bar = ProgressBar::new(*expected as u64);
-                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-                bar.enable_steady_tick(Duration::from_millis(200));
-                self.bar = Some(bar);
-            }
-            Event::Began { .. } => {}
-            Event::UnitDone { schema, migration, elapsed } => {
-                self.line(
-                    |paint| paint.good("done"),
-                    &format!("{schema}  {migration}  {} ms", elapsed.as_millis()),
-                );
-            }
-            Event::UnitDoneByAnother { schema, migration } => {
-                self.line(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
-            }
-            Event::UnitDelayed { schema, migration, failure, pause } => {
-                self.delayed(&format!("{schema}  {migration}"), failure, *pause);
-            }
-            Event::TenantDelayed { slug, failure, pause } => self.delayed(slug, failure, *pause),
-            Event::UnitFailed { schema, migration, .. } => {
-                self.line(|paint| paint.bad("failed"), &format!("{schema}  {migration}"));
-            }
-            Event::TenantDone { slug } => self.line(|paint| paint.good("done"), slug),
-            Event::TenantFailed { slug, .. } => self.line(|paint| paint.bad("failed"), slug),
-            Event::Ended => {
-                if let Some(bar) = self.bar.take() {
-                    bar.finish_and_clear();
-                }
-            }
-        }
-    }
 }

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::ident::SchemaName;
-use crate::postgres::message::Message;
+use crate::postgres::Row;
+use crate::postgres::message::{Message, TOOK};
 
 /// How long a message should take: long enough for a round trip not to matter, short enough for a stop
 /// to be quick and for the work to spread.
@@ -86,6 +87,15 @@ impl Pack {
     /// After a refusal with `completed` statements done: how many units are done.
     pub(super) fn done(&self, completed: usize) -> usize {
         self.units.iter().take_while(|unit| unit.end <= completed).count()
+    }
+
+    /// How long a unit took, as the row of its history among the message's answers says; nothing where
+    /// it has none, or took less than that can say.
+    pub(super) fn took(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
+        let start = unit.checked_sub(1).map_or(0, |before| self.units[before].end);
+        let answers = sets.get(start..self.units[unit].end)?;
+        let took = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
+        u64::try_from(took).ok().filter(|took| *took > 0).map(Duration::from_millis)
     }
 
     /// The tasks with what is left to each when only the first `done` units are: those that failed or

@@ -2,7 +2,7 @@
 //! that share one queue. Tenants are read in pages, so memory does not grow with their number.
 
 use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,8 @@ pub(super) struct Pass<'a> {
 pub(super) struct Tally {
     pub(super) units: usize,
     pub(super) did_something: bool,
-    pub(super) moved: HashSet<String>,
+    /// The tenants that moved, each with the time of its units.
+    pub(super) moved: HashMap<String, Duration>,
     pub(super) failures: Vec<UnitFailure>,
 }
 
@@ -179,7 +180,7 @@ impl Pass<'_> {
         let mut shared = shared.borrow_mut();
         let migration: &Migration = &self.chain.migrations()[step];
         shared.tally.did_something = true;
-        shared.tally.moved.insert(schema.as_str().to_owned());
+        *shared.tally.moved.entry(schema.as_str().to_owned()).or_default() += elapsed;
         if migration.has(Scope::Tenant) {
             shared.tally.units += 1;
             shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
@@ -261,20 +262,11 @@ impl Pass<'_> {
         cursor: &str,
         limit: usize,
     ) -> Result<Vec<Task>, Failure> {
-        let migrations = &self.chain.migrations()[..self.steps.end];
-        let versions: Vec<String> =
-            migrations.iter().map(|migration| format!("'{}'", migration.from())).collect();
-        let only: Vec<String> = self.only.iter().map(|schema| literal(schema.as_str())).collect();
-        let only = if only.is_empty() {
-            String::new()
-        } else {
-            format!("AND schema_name IN ({}) ", only.join(", "))
-        };
+        let tenants = those_behind(&self.chain.migrations()[..self.steps.end], self.only);
         let sql = format!(
-            "SELECT schema_name, version FROM {}.tenant_version WHERE version IN ({}) AND status <> 'dropped' \
-             AND schema_name > {} {only}ORDER BY schema_name LIMIT {limit}",
+            "SELECT schema_name, version FROM {}.tenant_version WHERE {tenants} AND schema_name > {} \
+             ORDER BY schema_name LIMIT {limit}",
             self.run.platform.quoted(),
-            versions.join(", "),
             literal(cursor),
         );
         let doing = "reading the tenants";
@@ -293,6 +285,19 @@ impl Pass<'_> {
             })
             .collect()
     }
+}
+
+/// The condition on `tenant_version` of the tenants that have one of `steps` before them; of only these
+/// schemas, if some are named.
+pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName]) -> String {
+    let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
+    let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
+    let of_these = if schemas.is_empty() {
+        String::new()
+    } else {
+        format!(" AND schema_name IN ({})", schemas.join(", "))
+    };
+    format!("version IN ({}) AND status <> 'dropped'{of_these}", versions.join(", "))
 }
 
 impl Shared<'_> {

@@ -1,16 +1,16 @@
 //! Follows the plan, stage by stage, and counts what happened.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::pass::Pass;
+use super::pass::{Pass, those_behind};
 use super::request::Prepared;
 use super::unit::{Answer, Part, Unit};
 use super::{Stop, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
+use crate::outcome::{Ending, Migrated, Slow, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
 use crate::project::Project;
@@ -46,7 +46,7 @@ pub async fn migrate(
         did_something: false,
         canary_sang: false,
         attempts: 0,
-        moved: HashSet::new(),
+        moved: HashMap::new(),
         failures: Vec::new(),
     };
     if prepared.plan.is_empty() {
@@ -60,7 +60,12 @@ pub async fn migrate(
     runner.sink.take(&Event::Began { expected });
     let ending = runner.stages().await;
     runner.sink.take(&Event::Ended);
-    let result = runner.result(ending, began);
+    let mut result = runner.result(ending, began);
+    result.tenants.left = match ending {
+        Ending::Done | Ending::Nothing => None,
+        // A database that no longer answers does not say.
+        Ending::Failed | Ending::Partial | Ending::Interrupted => runner.left().await.ok(),
+    };
     let counts = serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string();
     let noted = history::end_run(runner.connection, &runner.run, ending.as_str(), &counts).await;
     // Without a failure of its own the run's missing last note is the failure.
@@ -82,8 +87,25 @@ struct Runner<'a> {
     canary_sang: bool,
     /// How often the platform's unit under way was tried.
     attempts: u32,
-    moved: HashSet<String>,
+    /// The tenants that moved, each with the time of its units.
+    moved: HashMap<String, Duration>,
     failures: Vec<UnitFailure>,
+}
+
+/// How many of the slowest tenants are told.
+const SLOWEST: usize = 5;
+
+/// A fleet of fewer tenants needs no such list.
+const A_FLEET: usize = 10;
+
+fn slowest(moved: &HashMap<String, Duration>) -> Vec<Slow> {
+    if moved.len() < A_FLEET {
+        return Vec::new();
+    }
+    let mut all: Vec<(&String, &Duration)> = moved.iter().collect();
+    all.sort_unstable_by_key(|(schema, elapsed)| (std::cmp::Reverse(**elapsed), *schema));
+    let slow = all.into_iter().take(SLOWEST).filter(|(_, elapsed)| !elapsed.is_zero());
+    slow.map(|(schema, elapsed)| Slow { schema: schema.clone(), elapsed_ms: elapsed.as_millis() }).collect()
 }
 
 /// Whether the run goes on.
@@ -119,7 +141,9 @@ impl Runner<'_> {
         let waits = self.prepared.request.reach != Reach::Platform;
         match self.unit(step, Part::Platform { moves_tenants, waits }).await {
             Some(Answer::Done(moved, _)) => {
-                self.moved.extend(moved);
+                for schema in moved {
+                    self.moved.entry(schema).or_default();
+                }
                 self.reached(step)
             }
             Some(Answer::DoneByAnother) => self.reached(step),
@@ -166,7 +190,9 @@ impl Runner<'_> {
         let tally = pass.run(self.connection, self.sink).await;
         self.units += tally.units;
         self.did_something |= tally.did_something;
-        self.moved.extend(tally.moved);
+        for (schema, elapsed) in tally.moved {
+            *self.moved.entry(schema).or_default() += elapsed;
+        }
         let failed = !tally.failures.is_empty();
         self.failures.extend(tally.failures);
         if failed || self.stop.asked() { Next::Halt } else { Next::GoOn }
@@ -299,6 +325,23 @@ impl Runner<'_> {
         Ok(text.and_then(|text| text.parse().ok()))
     }
 
+    /// How many of the tenants that are meant are not where they should be.
+    async fn left(&mut self) -> Result<usize, Failure> {
+        let steps = self.chain.migrations();
+        let end = self.prepared.request.to.as_ref().and_then(|to| self.chain.position(to));
+        let behind = &steps[..end.unwrap_or(steps.len())];
+        let tenants = those_behind(behind, &self.prepared.only);
+        let sql = format!(
+            "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
+            self.run.platform.quoted()
+        );
+        let doing = "counting what is left";
+        let sets = self.connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let row = sets.first().and_then(|rows| rows.first());
+        let count = row.map(|row| row.integer("tenants")).transpose()?.unwrap_or_default();
+        Ok(usize::try_from(count).unwrap_or_default())
+    }
+
     /// The platform's unit of `step` failed, and with it the run ends.
     fn fail(&mut self, step: usize, failure: Failure) -> Next {
         let migration = self.chain.migrations()[step].file.clone();
@@ -315,7 +358,7 @@ impl Runner<'_> {
             .filter(|failure| failure.schema != self.run.platform)
             .map(|failure| failure.schema.as_str())
             .collect();
-        let migrated = self.moved.iter().filter(|schema| !failed.contains(schema.as_str())).count();
+        let migrated = self.moved.keys().filter(|schema| !failed.contains(schema.as_str())).count();
         let total = total.max(migrated + failed.len());
         Migrated {
             outcome,
@@ -325,7 +368,9 @@ impl Runner<'_> {
                 migrated,
                 unchanged: total - migrated - failed.len(),
                 failed: failed.len(),
+                left: None,
             },
+            slowest: slowest(&self.moved),
             units: self.units,
             elapsed_ms: began.elapsed().as_millis(),
             failures: self.failures.clone(),

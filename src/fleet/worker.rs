@@ -45,13 +45,17 @@ async fn send(
     let began = Instant::now();
     let answer = connection.send(&pack.message).await;
     let elapsed = began.elapsed();
-    let done = answer.as_ref().map_or_else(|refusal| pack.done(refusal.completed), |_sets| pack.units.len());
+    let (done, sets) = match &answer {
+        Ok(sets) => (pack.units.len(), sets),
+        Err(refusal) => (pack.done(refusal.completed), &refusal.sets),
+    };
     if done > 0 {
         pace.learn(done, elapsed);
     }
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(1);
-    for unit in &pack.units[..done] {
-        pass.done(shared, &pack.tasks[unit.task].schema, unit.step, each);
+    for (number, unit) in pack.units[..done].iter().enumerate() {
+        let took = pack.took(number, sets).unwrap_or(each);
+        pass.done(shared, &pack.tasks[unit.task].schema, unit.step, took);
     }
     match answer {
         Ok(_sets) => pass.give_back(shared, pack.rest.into_iter()),

@@ -131,7 +131,7 @@ impl Connection {
                     // A broken session cannot be rolled back; the first error is the one to tell.
                     let _rolled_back = self.collect("ROLLBACK", &mut Vec::new(), |_statement| false).await;
                 }
-                Err(Refusal { completed: sets.len(), error })
+                Err(Refusal { completed: sets.len(), sets, error })
             }
         }
     }

@@ -83,6 +83,9 @@ impl Kind {
     }
 }
 
+/// The column in which a unit's row of the history says how long the unit took, in milliseconds.
+pub const TOOK: &str = "tenure_took_ms";
+
 /// How every transaction of ours begins, whatever the database's defaults are: a runner that waited for
 /// another must see what that one did.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
@@ -214,7 +217,8 @@ impl Message {
         self.push(&format!(
             "INSERT INTO {platform}.migration_history \
              (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) \
-             VALUES ('{}', {}, '{}', '{}', {}, {checksum}, {platform}.tenure_elapsed_ms(), '{}', {}, '{}')",
+             VALUES ('{}', {}, '{}', '{}', {}, {checksum}, {platform}.tenure_elapsed_ms(), '{}', {}, '{}') \
+             RETURNING duration_ms::int8 AS {TOOK}",
             run.id,
             literal(row.schema.as_str()),
             row.from,
@@ -323,7 +327,7 @@ mod tests {
             SET LOCAL lock_timeout = 5000;
             SET LOCAL search_path = "org_acme", public;
             ALTER TABLE org_acme.t ADD c int;
-            INSERT INTO "datalinx_platform".migration_history (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) VALUES ('00000000-0000-0000-0000-000000000000', 'org_acme', '1.0.0', '1.0.1', 'it''s.sql', NULL, "datalinx_platform".tenure_elapsed_ms(), 'TOOL', '[]', 'migrate');
+            INSERT INTO "datalinx_platform".migration_history (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) VALUES ('00000000-0000-0000-0000-000000000000', 'org_acme', '1.0.0', '1.0.1', 'it''s.sql', NULL, "datalinx_platform".tenure_elapsed_ms(), 'TOOL', '[]', 'migrate') RETURNING duration_ms::int8 AS tenure_took_ms;
             COMMIT;
             "#);
         });

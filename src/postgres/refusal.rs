@@ -2,6 +2,7 @@
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
+use super::Row;
 use crate::error::{Code, Failure};
 
 /// An error of one message, with how far the server had come.
@@ -9,6 +10,8 @@ use crate::error::{Code, Failure};
 pub struct Refusal {
     /// How many statements of the message had been completed.
     pub completed: usize,
+    /// Their rows.
+    pub sets: Vec<Vec<Row>>,
     /// What the driver said.
     pub error: sqlx::Error,
 }

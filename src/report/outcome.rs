@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Paint, failure, plural, table};
-use crate::outcome::{Created, Ending, HistoryEntry, Migrated, Planned, Status, Tenant, TenantList};
+use crate::outcome::{Created, Ending, HistoryEntry, Migrated, Planned, Slow, Status, Tenant, TenantList};
 
 /// What `migrate up` did.
 pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
@@ -33,8 +33,18 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
         }
     }
     let _written = writeln!(text, "; {} in {}", plural(migrated.units, "unit"), elapsed(migrated.elapsed_ms));
+    if !migrated.slowest.is_empty() {
+        let slow = |slow: &Slow| format!("{} {}", slow.schema, elapsed(slow.elapsed_ms));
+        let slowest: Vec<_> = migrated.slowest.iter().map(slow).collect();
+        let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest.join(", "))));
+    }
     if matches!(migrated.outcome, Ending::Partial | Ending::Failed | Ending::Interrupted) {
-        let _written = writeln!(text, "{}", paint.dim("`tenure migrate up` does just what is left"));
+        let left = match tenants.left {
+            Some(left) if left > 0 => format!(": {}", plural(left, "tenant")),
+            Some(_) | None => String::new(),
+        };
+        let line = format!("`tenure migrate up` does just what is left{left}");
+        let _written = writeln!(text, "{}", paint.dim(&line));
     }
     text
 }

@@ -90,7 +90,7 @@ fn migrate_up_that_fails_before_anything_moved() {
     exit 1 "failed"
     outcome: "string"
     platform: {"from":"string","to":"string"}
-    tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number"}
+    tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
     elapsed_ms: "number"
     failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]
@@ -106,7 +106,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     exit 4 "partial"
     outcome: "string"
     platform: {"from":"string","to":"string"}
-    tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number"}
+    tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
     elapsed_ms: "number"
     failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]

@@ -38,14 +38,14 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
       = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
-    `tenure migrate up` does just what is left
+    `tenure migrate up` does just what is left: 2 tenants
     ");
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
     assert_eq!(project.db.dump_of("org_b"), before);
     let told = "SELECT count(*)::text FROM datalinx_platform.migration_history WHERE schema_name = 'org_b' AND to_version = '1.0.5'";
     assert_eq!(project.db.value(told), "0");
     let run = "SELECT outcome || ' ' || (counts->'tenants')::text FROM datalinx_platform.run ORDER BY started_at DESC LIMIT 1";
-    assert_snapshot!(project.db.value(run), @r#"partial {"total": 3, "failed": 1, "migrated": 1, "unchanged": 1}"#);
+    assert_snapshot!(project.db.value(run), @r#"partial {"left": 2, "total": 3, "failed": 1, "migrated": 1, "unchanged": 1}"#);
     assert_snapshot!(project.run("status --tenants"), @"
     exit code: 0
     ----- stdout -----
@@ -76,7 +76,10 @@ fn when_the_first_tenant_fails_nothing_of_the_fleet_has_moved() {
     let before = project.db.dump_of("org_*");
     let (code, result) = project.json("migrate up");
     assert_eq!((code, &result["outcome"]), (1, &"failed".into()));
-    assert_eq!(result["tenants"].to_string(), r#"{"total":3,"migrated":0,"unchanged":2,"failed":1}"#);
+    assert_eq!(
+        result["tenants"].to_string(),
+        r#"{"total":3,"migrated":0,"unchanged":2,"failed":1,"left":3}"#
+    );
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4, c 1.0.4");
     assert_eq!(project.db.dump_of("org_*"), before);
 }
@@ -108,7 +111,7 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
       = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
-    `tenure migrate up` does just what is left
+    `tenure migrate up` does just what is left: 1 tenant
     ");
     assert_eq!(project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]), before);
 }
@@ -184,7 +187,7 @@ fn what_fails_only_at_commit_is_told_too() {
      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 failed; 0 units in N ms
-    `tenure migrate up` does just what is left
+    `tenure migrate up` does just what is left: 1 tenant
     "#);
 }
 

@@ -153,6 +153,43 @@ fn several_steps_of_a_tenant_are_done_in_order_in_one_pass() {
 }
 
 #[test]
+fn two_runs_at_once_on_two_hundred_tenants_do_each_unit_once() {
+    let project = many(200, ADD);
+    project.migration("1.0.5", "1.0.6", "again", "ALTER TABLE workspaces ADD COLUMN again int;");
+    let running = [project.start("migrate up --format json"), project.start("migrate up --format json")];
+    let mut units = 0;
+    for output in running.map(|run| run.end().ok()) {
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        units += document["units"].as_u64().unwrap();
+    }
+    assert_eq!((units, at(&project, "1.0.6")), (400, 200));
+    assert_eq!(project.repeated_units(), [""; 0]);
+}
+
+#[test]
+fn a_run_that_is_interrupted_half_way_says_what_is_left_and_the_next_does_just_that() {
+    for signal in ["INT", "TERM"] {
+        let project = many(200, ADD);
+        let holder = Session::holding(&project.db, "LOCK TABLE org_t100.workspaces");
+        let mut running = project.start("migrate up --jobs 1 --lock-timeout 0s --format json");
+        project.db.wait_for_waiting(1);
+        running.signal(signal);
+        running.says("interrupted");
+        holder.release();
+        let output = running.end();
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!((output.code, &document["outcome"]), (130, &"interrupted".into()), "{output}");
+        let left = document["tenants"]["left"].as_u64().unwrap();
+        // What was in flight is done: the tenant that was waited for, and its companions.
+        assert!((50..100).contains(&left), "{document}");
+        assert_eq!(at(&project, "1.0.4") as u64, left);
+        let (code, document) = project.json("migrate up");
+        assert_eq!((code, document["units"].as_u64()), (0, Some(left)));
+        assert_eq!((at(&project, "1.0.5"), project.repeated_units()), (200, vec![]));
+    }
+}
+
+#[test]
 fn events_are_lines_of_json() {
     let project = many(3, DIVIDES);
     project.db.run("INSERT INTO org_t001.workspaces (name) VALUES ('bad')");

@@ -23,6 +23,7 @@ mod layers;
 mod looking;
 mod migrate_up;
 mod pooler;
+mod progress;
 mod provisioning;
 mod refusals;
 mod seeds;
