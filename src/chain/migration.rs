@@ -48,6 +48,11 @@ impl Migration {
             Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
         let body = books
             .body(&script, |statement| lines.at(statement.range.start).or_else(|| known.version_table()))?;
+        if !body.transactional
+            && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
+        {
+            return Err(SqlError::UnnamedIndex { place: script.place(index) }.into());
+        }
         let statements = scoped(&script, body.statements, &lines, books, known)?;
         let file = name.to_string();
         Ok(Self { file, name, description, checksum, script, statements, transactional: body.transactional })

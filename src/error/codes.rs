@@ -82,6 +82,7 @@ codes! {
     CopyToStdout "copy-to-stdout" Usage "A file holds `COPY … TO STDOUT`, whose data nobody would take."
     ScopeUnclear "scope-unclear" Usage "It does not follow from the names whether a statement acts on the platform or on each tenant."
     MixedTransaction "mixed-transaction" Usage "A statement that cannot run in a transaction stands beside statements that must."
+    UnnamedIndex "unnamed-index" Usage "An index is built concurrently without a name, so a failed attempt's leftover could not be found."
     TemplateMissing "template-missing" Usage "The tenant template asked for does not exist, or there is none."
     TemplateInvalid "template-invalid" Usage "A template's version is not one that the chain knows, or a statement in it does not belong there."
     UnknownVersion "unknown-version" Usage "A version that was asked for is not one of the chain."

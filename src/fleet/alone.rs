@@ -65,10 +65,14 @@ impl Turn {
 
 async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     let began = Instant::now();
-    let tried = match begin(unit, connection).await {
+    let tried = match look(unit, connection).await {
         Ok(tried) => tried,
         Err(refusal) => return unit.explain(&refusal, &Message::default()),
     };
+    let message = begin(unit, tried);
+    if let Err(refusal) = connection.run(message.sql()).await {
+        return unit.explain(&refusal, &message);
+    }
     for statement in unit.migration.part(unit.scope()) {
         let leftover = match tried {
             Tried::Never => Ok(Leftover::None),
@@ -110,9 +114,8 @@ enum Tried {
     OtherText,
 }
 
-/// Makes sure that the schema is at FROM, and notes that the unit begins. Says whether it had begun
-/// before.
-async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Refusal> {
+/// Makes sure that the schema is at FROM. Says whether the unit had begun before.
+async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Refusal> {
     let mut message = Message::default();
     message.push(BEGIN);
     message.push(&unit.advance());
@@ -126,9 +129,6 @@ async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Re
         literal(&unit.migration.file),
         Kind::Begun.as_str(),
     ));
-    message.push(BEGIN);
-    message.history(unit.run, &unit.history_row(Kind::Begun));
-    message.push("COMMIT");
     let sets = connection.sets(message.sql()).await?;
     let row = sets.get(3).and_then(|rows| rows.first());
     Ok(match row.map(|row| row.truth("same")) {
@@ -137,6 +137,37 @@ async fn begin(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Re
         // The NULL of no row.
         Some(Err(_)) | None => Tried::Never,
     })
+}
+
+/// Notes that the unit begins. An index that it drops must be there at the first attempt: later ones
+/// take it for done where it is gone.
+fn begin(unit: &Unit<'_>, tried: Tried) -> Message {
+    let mut message = Message::default();
+    let script = &unit.migration.script;
+    let mut made = Vec::new();
+    for statement in unit.migration.part(unit.scope()) {
+        match statement.index() {
+            Some((IndexWork::Makes, index)) => made.push(&index.name),
+            Some((IndexWork::Drops, index))
+                if tried == Tried::Never
+                    && !made.contains(&&index.name)
+                    && !statement.only_if_exists(script) =>
+            {
+                let quoted = format!("{}.{}", unit.schema.quoted(), quote(&index.name));
+                message.push_about(&format!("SELECT {}::regclass", literal(&quoted)), script, statement);
+            }
+            Some(_) | None => {}
+        }
+    }
+    message.push(BEGIN);
+    message.history(unit.run, &unit.history_row(Kind::Begun));
+    message.push("COMMIT");
+    message
+}
+
+/// A name as it came from a file, as an identifier.
+fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// What an earlier attempt at a statement left.
@@ -178,7 +209,7 @@ async fn leftover(
         IndexWork::Makes if is("ours") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
         IndexWork::Drops if row.is_none() && tried == Tried::AsItIs => Leftover::Done,
         IndexWork::Makes if is("ours") && !is("valid") => {
-            let quoted = format!("\"{}\"", index.name.replace('"', "\"\""));
+            let quoted = quote(&index.name);
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
         IndexWork::Makes | IndexWork::Drops => Leftover::None,

@@ -161,6 +161,16 @@ impl Message {
         self.statements.push(Some((file, statement.range.clone())));
     }
 
+    /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
+    pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
+        self.push(sql);
+        let file = self.sources.len();
+        self.sources.push(Arc::clone(&script.source));
+        if let Some(last) = self.statements.last_mut() {
+            *last = Some((file, statement.range.clone()));
+        }
+    }
+
     /// Adds one statement for a schema that nobody sees yet: `CONCURRENTLY`, which needs to be alone,
     /// has nobody to wait for and is left out.
     pub fn push_at_once(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {

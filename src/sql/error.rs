@@ -39,6 +39,9 @@ pub enum SqlError {
     /// A statement that cannot run in a transaction, in company.
     #[error("{statement} cannot run in a transaction, and other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
+    /// An index that is built outside a transaction and could not be found again.
+    #[error("an index that is built concurrently needs a name: a failed attempt leaves it behind, invalid")]
+    UnnamedIndex { place: Place },
     /// `{org_schema}` where no tenant is.
     #[error("{} stands for a tenant's schema, and this statement is the platform's", super::ORG_SCHEMA)]
     PlaceholderOfPlatform { place: Place },
@@ -93,6 +96,11 @@ impl From<SqlError> for Failure {
                 Code::MixedTransaction,
                 place,
                 Some("move it into a migration of its own, without BEGIN and COMMIT".to_owned()),
+            ),
+            SqlError::UnnamedIndex { place } => (
+                Code::UnnamedIndex,
+                place,
+                Some("name it, so that the next attempt can remove it first".to_owned()),
             ),
             SqlError::PlaceholderOfPlatform { place } => (
                 Code::ScopeUnclear,

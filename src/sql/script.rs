@@ -158,6 +158,17 @@ impl Statement {
         self.names.iter().find(|name| name.kind == kind).map(|name| (work, name))
     }
 
+    /// Whether it makes an index and leaves its name to the server.
+    pub fn makes_unnamed_index(&self) -> bool {
+        self.kind == SyntaxKind::CREATE_INDEX && self.index().is_none()
+    }
+
+    /// Whether it says `IF EXISTS`.
+    pub fn only_if_exists(&self, script: &Script) -> bool {
+        self.node(script)
+            .is_some_and(|node| node.children().any(|child| child.kind() == SyntaxKind::IF_EXISTS))
+    }
+
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
     /// has none.
     pub fn fits_new_schema(&self) -> bool {

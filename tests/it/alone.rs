@@ -122,7 +122,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       = help: the statements before it stand; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
 
     partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
-    `tenure migrate up` does just what is left
+    `tenure migrate up` does just what is left: 2 tenants
     "#);
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
     assert_eq!(indexes(&project, "workspace_names"), "org_a valid, org_b invalid");
@@ -218,4 +218,41 @@ fn a_tenant_made_afterwards_has_the_index_too() {
     project.create(&["late"]);
     assert_eq!(indexes(&project, "workspace_names"), "org_early valid, org_late valid");
     assert_eq!(project.db.dump_of("org_late"), project.db.dump_of("org_early"));
+}
+
+#[test]
+fn an_index_that_never_was_is_not_taken_for_one_that_was_dropped() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "tidy",
+        "DROP INDEX CONCURRENTLY idx_jobs_status;\nDROP INDEX CONCURRENTLY {org_schema}.never_was;",
+    );
+    for _attempt in 0..2 {
+        let (code, document) = project.json("migrate up");
+        assert_eq!((code, &document["failures"][0]["line"]), (1, &4.into()), "{document}");
+        assert_eq!(indexes(&project, "idx_jobs_status"), "org_a valid");
+    }
+    assert_eq!(noted(&project), "");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "tidy",
+        "DROP INDEX CONCURRENTLY idx_jobs_status;\nDROP INDEX CONCURRENTLY IF EXISTS {org_schema}.never_was;",
+    );
+    let _done = project.run("migrate up").ok();
+    assert_eq!(indexes(&project, "idx_jobs_status"), "");
+}
+
+#[test]
+fn an_index_that_could_not_be_found_again_is_refused() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration("1.0.4", "1.0.5", "index", "CREATE INDEX CONCURRENTLY ON workspaces (name);");
+    let (code, document) = project.json("migrate up");
+    assert_eq!((code, &document["error"]["code"]), (2, &"unnamed-index".into()), "{document}");
+    assert_eq!(document["error"]["line"], 3);
+    // In a transaction nothing is left behind.
+    project.migration("1.0.4", "1.0.5", "index", "CREATE INDEX ON workspaces (name);");
+    let _done = project.run("migrate up").ok();
 }

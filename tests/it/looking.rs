@@ -1,7 +1,7 @@
 //! Looking never writes: every verb that only shows works for a role that can only read, and leaves the
 //! database as it was, also where there is nothing in it yet.
 
-use crate::support::{Output, Project};
+use crate::support::{Output, Project, Wire};
 
 /// The verbs that look.
 const LOOKS: &[&str] = &[
@@ -73,4 +73,30 @@ fn a_refused_command_line_does_not_even_connect() {
         assert_eq!(run_as(&project, "nobody", line).code, 2, "{line}");
     }
     assert!(project.db.dump(&[]) == before);
+}
+
+#[test]
+fn to_know_takes_four_questions_however_many_tenants_there_are() {
+    let project = Project::with_tenants(&["one"]);
+    let wire = Wire::of(&project.db);
+    let url = wire.url(&project.db);
+    let more: Vec<String> = (10..60).map(|number| format!("t{number}")).collect();
+    for tenants in [1, 51] {
+        for line in ["status", "status --check", "migrate up", "migrate up --plan"] {
+            let _counted = wire.counted();
+            project.run_env(&[("DATABASE_URL", &url)], line).passes();
+            let (questions, connections) = wire.counted();
+            assert_eq!(connections, 1, "{line}");
+            assert!((1..=4).contains(&questions), "{line} of {tenants}: {questions}");
+        }
+        if tenants == 1 {
+            project.create(&more.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+    // A unit is one, and several of them may share it.
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    let _counted = wire.counted();
+    project.run_env(&[("DATABASE_URL", &url)], "migrate up --jobs 1").passes();
+    let (questions, connections) = wire.counted();
+    assert!((connections, questions < 20) == (1, true), "{questions} questions, {connections} connections");
 }

@@ -5,8 +5,10 @@ mod database;
 mod fleet;
 mod pooler;
 mod project;
+mod wire;
 
 pub use database::Database;
 pub use fleet::{Running, Session, csv, wait_until};
 pub use pooler::{POOL, Pooler};
 pub use project::{Output, Project};
+pub use wire::Wire;

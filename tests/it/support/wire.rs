@@ -1,0 +1,74 @@
+//! A socket in front of the server that counts the questions which pass through it.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tempfile::TempDir;
+
+use super::Database;
+
+/// The socket. It ends with the process.
+#[derive(Debug)]
+pub struct Wire {
+    dir: TempDir,
+    questions: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    /// In front of the server of `db`.
+    pub fn of(db: &Database) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
+        let server = format!("{}/.s.PGSQL.5432", folder(db));
+        let wire = Self { dir, questions: Arc::default(), connections: Arc::default() };
+        let (questions, connections) = (Arc::clone(&wire.questions), Arc::clone(&wire.connections));
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+                let questions = Arc::clone(&questions);
+                std::thread::spawn(move || pass_on(client, server, &questions));
+            }
+        });
+        wire
+    }
+
+    /// The URL of `db` through it.
+    pub fn url(&self, db: &Database) -> String {
+        db.url.replace(&folder(db), &self.dir.path().display().to_string())
+    }
+
+    /// The questions and the connections since the last time.
+    pub fn counted(&self) -> (usize, usize) {
+        (self.questions.swap(0, Ordering::SeqCst), self.connections.swap(0, Ordering::SeqCst))
+    }
+}
+
+/// The folder of the server's socket.
+fn folder(db: &Database) -> String {
+    db.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap().to_owned()
+}
+
+/// Passes messages on, one by one (manual, chapter 55.7): the first has no type.
+fn pass_on(mut client: UnixStream, mut server: UnixStream, questions: &AtomicUsize) -> Option<()> {
+    let mut has_type = false;
+    loop {
+        let mut head = vec![0; if has_type { 5 } else { 4 }];
+        client.read_exact(&mut head).ok()?;
+        // Query and Sync are what the server answers with ReadyForQuery.
+        if has_type && matches!(head[0], b'Q' | b'S') {
+            questions.fetch_add(1, Ordering::SeqCst);
+        }
+        let length = head.last_chunk::<4>().map(|length| u32::from_be_bytes(*length))? as usize;
+        let mut body = vec![0; length - 4];
+        client.read_exact(&mut body).ok()?;
+        head.extend(body);
+        server.write_all(&head).ok()?;
+        has_type = true;
+    }
+}
