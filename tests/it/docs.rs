@@ -27,8 +27,23 @@ fn without_chance(text: &str) -> String {
 
 #[test]
 fn the_tour_in_the_readme_is_true() {
-    let project = Project::empty();
-    let text = std::fs::read_to_string(document("README.md")).unwrap();
+    let commands = run_blocks(&Project::empty(), "README.md");
+    assert!(commands > 6, "the tour has only {commands} commands");
+}
+
+#[test]
+fn the_commands_in_the_documents_are_true() {
+    let mut commands = 0;
+    for entry in std::fs::read_dir(document("docs")).unwrap() {
+        let name = format!("docs/{}", entry.unwrap().file_name().into_string().unwrap());
+        commands += run_blocks(&Project::with_tenants(&["acme_corp"]), &name);
+    }
+    assert!(commands > 0);
+}
+
+/// Writes the files and runs the commands that a document shows, in its order; how many commands.
+fn run_blocks(project: &Project, name: &str) -> usize {
+    let text = std::fs::read_to_string(document(name)).unwrap();
     let mut commands = 0;
     for (kind, lines) in blocks(&text) {
         if let Some(path) = kind.strip_prefix("sql file=") {
@@ -47,11 +62,11 @@ fn the_tour_in_the_readme_is_true() {
             similar_asserts(&without_chance(&lines), &without_chance(&seen));
         }
     }
-    assert!(commands > 6, "the tour has only {commands} commands");
+    commands
 }
 
 fn similar_asserts(shown: &str, seen: &str) {
-    assert!(shown == seen, "the README shows:\n{shown}\nthe program prints:\n{seen}");
+    assert!(shown == seen, "the document shows:\n{shown}\nthe program prints:\n{seen}");
 }
 
 #[test]
