@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use squawk_syntax::SyntaxKind;
 
 use super::finding::{Level, RuleId};
@@ -16,8 +17,8 @@ pub struct Rule {
     pub id: RuleId,
     /// Its weight where the policy says nothing.
     pub level: Level,
-    /// What is in danger.
-    pub breaks: Breaks,
+    /// What is in danger: one thing or more, in the order of [`Breaks::ALL`].
+    pub breaks: &'static [Breaks],
     /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
     /// What to do instead.
@@ -32,29 +33,62 @@ pub struct Rule {
     pub(super) judge: Judge,
 }
 
-/// What a rule protects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a rule protects. Shown and written as one of the words of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Breaks {
-    /// The release that is still running while the migration is done.
-    Release,
     /// Rows that no rollback brings back.
     Data,
+    /// What the release that is still running reads.
+    OldReaders,
+    /// What the release that is still running writes.
+    OldWriters,
     /// Requests that wait behind a lock or a rewrite.
-    Traffic,
+    Locks,
+    /// How a file is to be written.
+    Conventions,
     /// Things outside the schemas that Tenure moves.
     Others,
     /// The verification itself: the text does not say what would happen.
     Verification,
 }
 
+impl Breaks {
+    /// All of them, in the order of the documentation.
+    pub const ALL: &[Self] = &[
+        Self::Data,
+        Self::OldReaders,
+        Self::OldWriters,
+        Self::Locks,
+        Self::Conventions,
+        Self::Others,
+        Self::Verification,
+    ];
+
+    /// What the word means.
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Data => "rows are lost that no rollback brings back",
+            Self::OldReaders => "the release that is still running no longer reads what it reads now",
+            Self::OldWriters => "the release that is still running can no longer write what it writes now",
+            Self::Locks => "requests wait behind a lock or a rewrite",
+            Self::Conventions => "the file is not written as the server or Tenure expects",
+            Self::Others => "it reaches what lies outside the schemas that Tenure moves",
+            Self::Verification => "the text does not say what would happen",
+        }
+    }
+}
+
 impl fmt::Display for Breaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Release => "the release still running",
             Self::Data => "data",
-            Self::Traffic => "traffic: locks and rewrites",
-            Self::Others => "what lies outside the schemas",
-            Self::Verification => "verification itself",
+            Self::OldReaders => "old readers",
+            Self::OldWriters => "old writers",
+            Self::Locks => "locks",
+            Self::Conventions => "conventions",
+            Self::Others => "others",
+            Self::Verification => "verification",
         })
     }
 }
@@ -99,6 +133,8 @@ mod tests {
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
             assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
             assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.instead.is_empty(), "{id}");
+            let dangers = Breaks::ALL.iter().filter(|danger| rule.breaks.contains(danger)).copied();
+            assert!(!rule.breaks.is_empty() && rule.breaks.iter().copied().eq(dangers), "{id}: order");
             assert!(!rule.why.ends_with('.') && !rule.instead.ends_with('.'), "{id}: no full stop");
         }
     }

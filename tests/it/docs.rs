@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use tenure::error::{Class, Code};
+use tenure::verify::Breaks;
 
 use crate::support::Project;
 
@@ -75,13 +76,21 @@ fn docs_rules_md_is_the_list_of_rules() {
         "# Rules\n\nMade from the list in `src/verify/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
          A rule looks at one statement. `deny` refuses the migration, `warn` tells. `[verify.levels]` in `tenure.toml`\n\
          changes a rule's level, an `-- Allow: RULE [object] because …` line in the file accepts one finding. What the\n\
-         same file made is spared.\n",
+         same file made is spared.\n\nWhat a rule protects:\n\n",
     );
+    for danger in Breaks::ALL {
+        let _ = writeln!(text, "- **{danger}**: {}", danger.doc());
+    }
     for rule in tenure::verify::RULES {
+        let breaks: Vec<_> = rule.breaks.iter().map(ToString::to_string).collect();
         let _ = write!(
             text,
-            "\n## {}\n\n**{}**; endangers {}. The statement {}.\n\nInstead: {}.\n",
-            rule.id, rule.level, rule.breaks, rule.why, rule.instead,
+            "\n## {}\n\n**{}** ({}). The statement {}.\n\nInstead: {}.\n",
+            rule.id,
+            rule.level,
+            breaks.join(", "),
+            rule.why,
+            rule.instead,
         );
         for (word, example) in [("Refused", rule.bad), ("Passes", rule.good)] {
             if !example.is_empty() {

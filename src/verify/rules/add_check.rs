@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-check"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",
     instead: "let the new release keep the rule first; add the constraint when the old one is gone",
     bad: "ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID;",

@@ -9,7 +9,7 @@ use crate::verify::subject::{Hit, Subject, has, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-required-column"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "adds a column that inserts of the running release leave out and the server then requires",
     instead: "add it nullable or with a constant DEFAULT; require it when the old release is gone",
     bad: "ALTER TABLE users ADD COLUMN phone text NOT NULL;",

@@ -11,7 +11,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-foreign-key"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",
     instead: "put it on a new nullable column, or add it when the old release is gone",
     bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",

@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, has, says, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-unique"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters, Breaks::Locks],
     why: "refuses what the running release writes where it is not unique",
     instead: "let the new release keep it unique first; add this when the old one is gone",
     bad: "CREATE UNIQUE INDEX CONCURRENTLY users_phone ON users (phone);",

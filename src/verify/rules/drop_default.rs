@@ -9,7 +9,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "takes away the value that inserts of the running release leave out",
     instead: "drop it when no release that leaves the column out is running",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",

@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-object"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
     why: "removes something that the running release may use",
     instead: "drop it in a migration that comes after that release is gone",
     bad: "DROP COLLATION german;",

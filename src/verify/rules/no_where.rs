@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const DELETE: Rule = Rule {
     id: RuleId("delete-without-where"),
     level: Level::Deny,
-    breaks: Breaks::Data,
+    breaks: &[Breaks::Data],
     why: "removes every row",
     instead: "say by a WHERE which rows must go",
     bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
@@ -22,7 +22,7 @@ pub(in crate::verify) const DELETE: Rule = Rule {
 pub(in crate::verify) const UPDATE: Rule = Rule {
     id: RuleId("update-without-where"),
     level: Level::Deny,
-    breaks: Breaks::Data,
+    breaks: &[Breaks::Data, Breaks::Locks],
     why: "overwrites every row, and holds a lock on each until the migration is done",
     instead: "say by a WHERE which rows are meant: those that do not have the value yet",
     bad: "UPDATE users SET role = 'viewer' WHERE true;",

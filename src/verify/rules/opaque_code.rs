@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("opaque-code"),
     level: Level::Deny,
-    breaks: Breaks::Verification,
+    breaks: &[Breaks::Verification],
     why: "runs code that cannot be judged by its text",
     instead: "write it as plain SQL, or accept it with -- Allow: and have it judged on a shadow",
     bad: "DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;",

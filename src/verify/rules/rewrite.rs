@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, has, says, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("long-lock"),
     level: Level::Warn,
-    breaks: Breaks::Traffic,
+    breaks: &[Breaks::Locks],
     why: "keeps the table locked while it, or an index on it, is written",
     instead: "do it when the table is small or nobody waits",
     bad: "ALTER TABLE users SET UNLOGGED;",

@@ -10,7 +10,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("revoke"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away rights that the running release may need",
         instead: "revoke when no release that needs them is running",
         bad: "REVOKE SELECT ON users FROM app;",
@@ -24,7 +24,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-owned"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Data, Breaks::Others],
         why: "drops or hands over all that a role owns, in the whole database",
         instead: "name each object",
         bad: "DROP OWNED BY app;",
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-role"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "removes a role that other databases and sessions may use",
         instead: "manage roles outside of migrations",
         bad: "DROP ROLE app;",
@@ -49,7 +49,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-role"),
         level: Level::Warn,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "changes a role in every database and for every session of it",
         instead: "manage roles outside of migrations",
         bad: "ALTER ROLE app SET statement_timeout = '1s';",
@@ -60,7 +60,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("alter-system"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "changes the whole server",
         instead: "configure the server outside of migrations",
         bad: "ALTER SYSTEM SET work_mem = '1GB';",
@@ -71,7 +71,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-database"),
         level: Level::Warn,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "changes every session of the database",
         instead: "configure the database outside of migrations",
         bad: "ALTER DATABASE app SET work_mem = '1GB';",
@@ -82,7 +82,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("row-security"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "changes which rows the running release sees, down to none",
         instead: "switch it when no release that does not expect it is running",
         bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
@@ -101,7 +101,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-policy"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "changes which rows the running release sees or may write",
         instead: "make another policy beside it",
         bad: "DROP POLICY own_rows ON users;",

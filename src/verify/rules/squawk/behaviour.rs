@@ -11,7 +11,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("replace-object"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "changes what the running release gets under a name that it uses",
         instead: "make sure that both releases can use the new one, or choose another name",
         bad: "CREATE OR REPLACE VIEW active_users AS SELECT id FROM users;",
@@ -22,7 +22,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("create-rule"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "rewrites what the running release sends, so that its writes may do something else or nothing",
         instead: "use a trigger on a new table, or a view of another name",
         bad: "CREATE RULE quiet AS ON INSERT TO users DO INSTEAD NOTHING;",
@@ -33,7 +33,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-trigger"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "stops work that the running release may rely on",
         instead: "drop it when no release relies on it",
         bad: "DROP TRIGGER touch ON users;",
@@ -44,7 +44,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("disable-trigger"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "switches work off or on that the running release may rely on, and keys with it when it says ALL",
         instead: "leave triggers as they are",
         bad: "ALTER TABLE users DISABLE TRIGGER ALL;",
@@ -63,7 +63,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-sequence"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "changes the numbers that the running release draws",
         instead: "make another sequence",
         bad: "ALTER SEQUENCE invoice_numbers RESTART WITH 1;",
@@ -74,7 +74,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-replication"),
         level: Level::Warn,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "changes what those who follow the database receive",
         instead: "tell them first",
         bad: "DROP PUBLICATION warehouse;",
@@ -85,7 +85,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-extension"),
         level: Level::Warn,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "may change functions that this and other schemas use",
         instead: "try the new version on a branch first",
         bad: "ALTER EXTENSION citext UPDATE;",

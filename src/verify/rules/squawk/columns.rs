@@ -10,7 +10,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-column-type"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters, Breaks::Locks],
         why: "changes what the running release reads and may refuse what it writes, and mostly rewrites the table",
         instead: "add a column of the new type, write both, drop the old one when the old release is gone",
         bad: "ALTER TABLE users ALTER COLUMN name TYPE varchar(10);",
@@ -24,7 +24,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("set-not-null"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters, Breaks::Locks],
         why: "makes writes of the running release fail where they leave the column out",
         instead: "set it when no release that leaves it out is running",
         bad: "ALTER TABLE users ALTER COLUMN phone SET NOT NULL;",
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-not-null"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders],
         why: "lets NULL in, which the running release may not expect to read",
         instead: "write NULL only when no release that trips over it is running",
         bad: "ALTER TABLE users ALTER COLUMN email DROP NOT NULL;",
@@ -46,7 +46,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-identity"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "makes inserts of the running release fail, or fills in other values",
         instead: "add another column",
         bad: "ALTER TABLE users ALTER COLUMN id DROP IDENTITY;",
@@ -57,7 +57,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-generated"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders],
         why: "changes values that the running release reads and does not write itself",
         instead: "add another generated column",
         bad: "ALTER TABLE users ALTER COLUMN full_name DROP EXPRESSION;",
@@ -71,7 +71,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-domain"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "makes writes of the running release fail where a value does not fit",
         instead: "make another domain",
         bad: "ALTER DOMAIN email_address ADD CHECK (VALUE LIKE '%@%');",
@@ -82,7 +82,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-constraint"),
         level: Level::Warn,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldWriters],
         why: "removes a rule that the running release may rely on, as ON CONFLICT does on a unique constraint",
         instead: "be sure that no ON CONFLICT and no error handler names it",
         bad: "ALTER TABLE users DROP CONSTRAINT users_email_key;",
@@ -93,7 +93,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("detach-partition"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "hides rows that the running release reads through the parent table",
         instead: "detach when no release that reads them is running",
         bad: "ALTER TABLE events DETACH PARTITION events_2020;",
@@ -107,7 +107,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("duplicate-column"),
         level: Level::Deny,
-        breaks: Breaks::Verification,
+        breaks: &[Breaks::Conventions],
         why: "names a column twice, which the server refuses",
         instead: "leave one out",
         bad: "UPDATE users SET name = 'a', name = 'b' WHERE id = 1;",
@@ -118,7 +118,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("identifier-too-long"),
         level: Level::Warn,
-        breaks: Breaks::Verification,
+        breaks: &[Breaks::Conventions],
         why: "is cut by the server after 63 bytes, without an error",
         instead: "choose a shorter name",
         bad: "CREATE TABLE a_very_long_name_that_goes_on_and_on_and_on_and_on_until_nobody_can_read_it (id int);",

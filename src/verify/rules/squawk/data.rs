@@ -10,7 +10,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("truncate"),
         level: Level::Deny,
-        breaks: Breaks::Data,
+        breaks: &[Breaks::Data],
         why: "removes every row",
         instead: "delete the rows that must go, by a WHERE",
         bad: "TRUNCATE users;",
@@ -21,7 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("truncate-cascade"),
         level: Level::Deny,
-        breaks: Breaks::Data,
+        breaks: &[Breaks::Data],
         why: "also empties every table that refers to this one",
         instead: "name each table that is meant",
         bad: "TRUNCATE users CASCADE;",

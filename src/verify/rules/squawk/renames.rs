@@ -11,7 +11,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-table"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away the name that the running release uses",
         instead: "make a view of the new name, move the code over, rename when the old release is gone",
         bad: "ALTER TABLE users RENAME TO people;",
@@ -22,7 +22,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-column"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away the column name that the running release uses",
         instead: "add a column of the new name, write both, drop the old one when the old release is gone",
         bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
@@ -36,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-object"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
         instead: "make the new name beside the old one",
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
@@ -66,7 +66,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("set-schema"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "moves an object away from where the running release finds it",
         instead: "make it in the other schema beside the old one",
         bad: "ALTER TABLE users SET SCHEMA archive;",
