@@ -13,7 +13,7 @@ mod plan;
 mod version;
 
 pub use applied::{Applied, Divergence};
-pub use assemble::{Chain, MigrationFile};
+pub use assemble::{Chain, Content, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;
 pub use file_name::FileName;

@@ -1,14 +1,16 @@
 //! A project's files as verification sees them: each migration and template handed to `verify` with
-//! what is known of it, and the findings gathered.
+//! what is known of it, and the findings gathered. Files are judged side by side.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::Project;
+use super::workers::each;
+use super::{Project, read};
 use crate::chain::Migration;
-use crate::error::{Code, Failure, Source};
+use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
+use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
 use crate::template::Template;
 use crate::verify::{File, Finding, Kind, Policy, Summary, verify};
@@ -22,13 +24,11 @@ pub struct Review {
     pub summary: Summary,
 }
 
-/// Gathers findings file by file.
-struct Reviewer<'a> {
-    policy: &'a Policy,
-    platform: &'a SchemaName,
-    findings: Vec<Finding>,
-    files: usize,
-    statements: usize,
+/// A file to judge.
+struct Job<'a> {
+    script: &'a Script,
+    statements: Vec<(&'a Statement, Option<Scope>)>,
+    kind: Kind<'a>,
 }
 
 impl Review {
@@ -38,39 +38,64 @@ impl Review {
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
     ) -> Result<Self, Failure> {
-        let (policy, platform) = (policy(project)?, project.settings.platform_schema());
-        let mut reviewer = Reviewer::new(&policy, &platform);
-        for migration in migrations {
-            let statements: Vec<_> =
-                migration.statements.iter().map(|(statement, scope)| (statement, Some(*scope))).collect();
-            reviewer.file(&migration.script, &statements, Kind::Migration);
+        let policy = policy(&project.settings)?;
+        let mut jobs: Vec<Job<'_>> = migrations
+            .into_iter()
+            .map(|migration| Job {
+                script: &migration.script,
+                statements: migration.statements.iter().map(|(of, scope)| (of, Some(*scope))).collect(),
+                kind: Kind::Migration,
+            })
+            .collect();
+        let templates: Vec<&Template> = templates.into_iter().collect();
+        let scripts: Vec<Vec<&Script>> =
+            templates.iter().map(|of| of.files.iter().map(|(script, _)| script).collect()).collect();
+        for (template, scripts) in templates.into_iter().zip(&scripts) {
+            jobs.extend(template.files.iter().enumerate().map(|(index, (script, statements))| Job {
+                script,
+                statements: statements.iter().map(|of| (of, Some(Scope::Tenant))).collect(),
+                kind: Kind::Template(&scripts[..index]),
+            }));
         }
-        for template in templates {
-            let scripts: Vec<&Script> = template.files.iter().map(|(script, _)| script).collect();
-            for (index, (script, statements)) in template.files.iter().enumerate() {
-                let statements: Vec<_> =
-                    statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
-                reviewer.file(script, &statements, Kind::Template(&scripts[..index]));
-            }
-        }
-        Ok(reviewer.finish())
+        let platform = project.settings.platform_schema();
+        let judged = each(&jobs, |job| job.judge(&policy, &platform));
+        Ok(Self::gathered(judged))
     }
 
-    /// Reviews files outside of a project's folders, each on its own.
+    /// Reviews files outside of a project's folders, each on its own; and what is wrong with those that
+    /// cannot be read. `files` are paths, each with how it is shown.
     pub fn of_loose(
-        sources: Vec<Arc<Source>>,
+        files: &[(PathBuf, String)],
         policy: &Policy,
         platform: &SchemaName,
-    ) -> Result<Self, Failure> {
-        let mut reviewer = Reviewer::new(policy, platform);
-        for source in sources {
-            let script = Script::parse(source)?;
+    ) -> (Self, Vec<Failure>) {
+        let tried = each(files, |(path, shown)| {
+            let script = Script::parse(read(path, shown)?)?;
             let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
             let body = books.body(&script, |_| Some(Scope::Platform))?;
-            let statements: Vec<_> = body.statements.iter().map(|statement| (statement, None)).collect();
-            reviewer.file(&script, &statements, Kind::Loose);
+            let statements = body.statements.iter().map(|statement| (statement, None)).collect();
+            Ok(Job { script: &script, statements, kind: Kind::Loose }.judge(policy, platform))
+        });
+        let (mut judged, mut failures) = (Vec::new(), Vec::new());
+        for file in tried {
+            match file {
+                Ok(file) => judged.push(file),
+                Err(failure) => failures.push(failure),
+            }
         }
-        Ok(reviewer.finish())
+        (Self::gathered(judged), failures)
+    }
+
+    /// Of no file.
+    pub fn empty() -> Self {
+        Self::gathered(Vec::new())
+    }
+
+    /// The findings of several files, each with how many statements it has.
+    fn gathered(judged: Vec<(Vec<Finding>, usize)>) -> Self {
+        let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
+        let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
+        Self { summary: Summary::of(&findings, files, statements), findings }
     }
 
     /// Adds another review's findings behind these.
@@ -107,25 +132,19 @@ impl Review {
     }
 }
 
-/// The policy of a project's settings.
-pub fn policy(project: &Project) -> Result<Policy, Failure> {
-    Ok(Policy::new(&project.settings.verify.levels)?)
+/// The policy that settings make.
+pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
+    Ok(Policy::new(&settings.verify.levels)?)
 }
 
-impl<'a> Reviewer<'a> {
-    fn new(policy: &'a Policy, platform: &'a SchemaName) -> Self {
-        Self { policy, platform, findings: Vec::new(), files: 0, statements: 0 }
-    }
-
-    fn file(&mut self, script: &Script, statements: &[(&Statement, Option<Scope>)], kind: Kind<'_>) {
-        let file = File { script, statements, kind, platform: self.platform.as_str() };
-        self.findings.extend(verify(&file, self.policy));
-        self.files += 1;
-        self.statements += statements.len();
-    }
-
-    fn finish(self) -> Review {
-        let summary = Summary::of(&self.findings, self.files, self.statements);
-        Review { findings: self.findings, summary }
+impl Job<'_> {
+    fn judge(&self, policy: &Policy, platform: &SchemaName) -> (Vec<Finding>, usize) {
+        let file = File {
+            script: self.script,
+            statements: &self.statements,
+            kind: self.kind,
+            platform: platform.as_str(),
+        };
+        (verify(&file, policy), self.statements.len())
     }
 }

@@ -17,7 +17,8 @@ pub fn findings(findings: &[Finding], counts: &Summary, paint: Paint) -> String 
     text
 }
 
-fn one(finding: &Finding, paint: Paint) -> String {
+/// One finding.
+pub(super) fn one(finding: &Finding, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let scope = finding.scope.map(|scope| format!("on {scope}"));
     Diagnostic {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::placeholder::STAND_IN;
-use super::script::span;
+use super::script::{holds, span};
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +84,10 @@ const NOT_OBJECTS: &[SyntaxKind] =
 
 /// The names in a statement, in the order of the text.
 pub(super) fn names(statement: &SyntaxNode) -> Vec<Name> {
-    let ctes: Vec<String> = statement
-        .descendants()
+    let ctes: Vec<String> = holds(statement, &[SyntaxKind::CTE_NAME])
+        .then(|| statement.descendants())
+        .into_iter()
+        .flatten()
         .filter(|node| node.kind() == SyntaxKind::CTE_NAME)
         .map(|node| normalized(&node.text().to_string()))
         .collect();

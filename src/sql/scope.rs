@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::script::holds as inside;
+
 /// What a statement acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,7 +52,7 @@ impl Home {
     pub(super) fn of(statement: &SyntaxNode) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if statement.descendants().any(|child| child.kind() == SyntaxKind::TEMP) {
+        } else if inside(statement, &[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema

@@ -46,7 +46,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
         for script in earlier {
             for statement in &script.statements {
                 if let Some(node) = statement.node(script) {
-                    made.learn(statement, &node, Some(Scope::Tenant));
+                    made.learn(statement, script.text(statement), &node, Some(Scope::Tenant));
                 }
             }
         }
@@ -62,7 +62,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
         };
         let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
         let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
-        let subject = Subject { statement, node: &node, scope, made: &made, in_template };
+        let subject = Subject::new(statement, &node, scope, &made, in_template);
         for rule in RULES {
             if rule.spares == Spares::NewObjects && subject.only_new() {
                 continue;
@@ -74,7 +74,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
                 found.push(Raw { rule, range, message, scope, words });
             }
         }
-        made.learn(statement, &node, scope);
+        made.learn(statement, script.text(statement), &node, scope);
     }
     found
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::subject::{has, span};
-use crate::sql::{Name, Role, Scope, Statement};
+use crate::sql::{Name, Role, Scope, Statement, holds};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -86,8 +86,14 @@ impl<'a> Made<'a> {
     }
 
     /// Remembers what a statement makes, and forgets what it drops, renames or moves.
-    pub(super) fn learn(&mut self, statement: &Statement, node: &SyntaxNode, scope: Option<Scope>) {
-        self.path_changed |= changes_search_path(statement.kind, node);
+    pub(super) fn learn(
+        &mut self,
+        statement: &Statement,
+        text: &str,
+        node: &SyntaxNode,
+        scope: Option<Scope>,
+    ) {
+        self.path_changed |= changes_search_path(statement.kind, text);
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
@@ -96,7 +102,7 @@ impl<'a> Made<'a> {
             let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if node.descendants().any(|child| child.kind() == SyntaxKind::TEMP) {
+            if holds(node, &[SyntaxKind::TEMP]) {
                 key.home = Home::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -104,9 +110,7 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind)
-            || node.descendants().any(|child| MOVES.contains(&child.kind()))
-        {
+        } else if drops_its_targets(statement.kind) || holds(node, MOVES) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -151,8 +155,8 @@ impl<'a> Made<'a> {
 }
 
 /// Whether bare names mean something else from here on, as far as the text shows.
-fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
-    let text = node.text().to_string().to_lowercase();
+fn changes_search_path(kind: SyntaxKind, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
     let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
     text.contains("set_config")
         || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
@@ -160,6 +164,9 @@ fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
 
 /// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
 fn signature(name: &Name, node: &SyntaxNode) -> Option<String> {
+    if !ROUTINES.contains(&name.kind) {
+        return None;
+    }
     let holder = node.descendants().find(|child| child.kind() == name.kind && span(child) == name.range)?;
     let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
     Some(types(&list))

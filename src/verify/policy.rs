@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::finding::{Level, RuleId};
 use super::rule::{RULES, Rule, find};
-use super::rules::verification::UNVERIFIABLE;
 use crate::error::{Code, Failure};
 
 /// What the settings say of one rule.
@@ -28,7 +27,7 @@ pub struct Policy {
 pub enum PolicyError {
     /// No such rule.
     #[error("there is no rule {given:?}")]
-    Unknown { given: String, nearest: &'static str },
+    Unknown { given: String, nearest: Option<&'static str> },
     /// No such level.
     #[error("{given:?} is no level for the rule {rule}")]
     Level { rule: RuleId, given: String },
@@ -45,7 +44,7 @@ impl Policy {
             let Some(rule) = find(given) else {
                 return Err(PolicyError::Unknown { given: given.clone(), nearest: nearest(given) });
             };
-            if rule.id == UNVERIFIABLE.id {
+            if rule.is_fixed() {
                 return Err(PolicyError::Fixed { rule: rule.id });
             }
             let setting = match level.as_str() {
@@ -73,7 +72,8 @@ impl Policy {
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         let hint = match &error {
-            PolicyError::Unknown { nearest, .. } => format!("did you mean {nearest}?"),
+            PolicyError::Unknown { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
+            PolicyError::Unknown { nearest: None, .. } => "`tenure verify --rules` lists them".to_owned(),
             PolicyError::Level { .. } => "write deny, warn or off".to_owned(),
             PolicyError::Fixed { .. } => "remove the setting".to_owned(),
         };
@@ -81,25 +81,9 @@ impl From<PolicyError> for Failure {
     }
 }
 
-/// The rule whose name is most like `given`.
-pub(super) fn nearest(given: &str) -> &'static str {
-    RULES.iter().map(|rule| rule.id.as_str()).min_by_key(|id| distance(given, id)).unwrap_or_default()
-}
-
-/// How many letters must be added, removed or replaced to make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// The rule whose name is most like `given`, if one is like it.
+pub(super) fn nearest(given: &str) -> Option<&'static str> {
+    crate::error::nearest(given, RULES.iter().map(|rule| rule.id.as_str())).into_iter().next()
 }
 
 #[cfg(test)]
@@ -123,7 +107,10 @@ mod tests {
     #[test]
     fn a_name_that_is_no_rule_is_an_error() {
         let error = policy("drop-colum", "off").unwrap_err();
-        assert_eq!(error, PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: "drop-column" });
+        assert_eq!(
+            error,
+            PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: Some("drop-column") }
+        );
         let failure = Failure::from(error);
         assert_eq!(
             (failure.code, failure.hint.as_deref()),

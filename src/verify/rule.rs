@@ -33,6 +33,29 @@ pub struct Rule {
     pub(super) judge: Judge,
 }
 
+impl Rule {
+    /// Whose rules it is made from, where they are not Tenure's own.
+    pub fn source(&self) -> Option<String> {
+        match self.judge {
+            Judge::Known(theirs, _) if !theirs.is_empty() => {
+                let names: Vec<_> = theirs.iter().map(ToString::to_string).collect();
+                Some(format!("squawk: {}", names.join(", ")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether neither the policy nor an Allow line lifts it.
+    pub fn is_fixed(&self) -> bool {
+        self.id == rules::verification::UNVERIFIABLE.id
+    }
+
+    /// Whether an Allow line may accept what it finds.
+    pub fn can_be_accepted(&self) -> bool {
+        !rules::verification::ROWS.iter().any(|row| row.id == self.id)
+    }
+}
+
 /// What a rule protects. Shown and written as one of the words of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

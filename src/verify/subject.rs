@@ -1,5 +1,6 @@
 //! One statement as a rule sees it: its tree, its names, and which of them the same file made.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -11,7 +12,7 @@ use crate::sql::{Name, Role, Scope, Statement};
 /// Bytes of the file that a rule points at.
 pub(super) type Hit = Range<usize>;
 
-/// A statement to judge.
+/// A statement to judge. Each rule asks the same of it, so what takes a walk through the tree is done once.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub(super) statement: &'a Statement,
@@ -19,9 +20,34 @@ pub(super) struct Subject<'a> {
     pub(super) scope: Option<Scope>,
     pub(super) made: &'a Made<'a>,
     pub(super) in_template: bool,
+    /// The kinds of the nodes that [`Self::nodes`] looks at, in order.
+    kinds: Vec<u16>,
+    only_new: OnceCell<bool>,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        statement: &'a Statement,
+        node: &'a SyntaxNode,
+        scope: Option<Scope>,
+        made: &'a Made<'a>,
+        in_template: bool,
+    ) -> Self {
+        let green = node.green();
+        let (mut kinds, mut open) = (Vec::new(), vec![&*green]);
+        while let Some(node) = open.pop() {
+            kinds.push(node.kind().0);
+            if !is_routine(statement) {
+                for child in node.children() {
+                    open.extend(child.into_node());
+                }
+            }
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self { statement, node, scope, made, in_template, kinds, only_new: OnceCell::new() }
+    }
+
     /// The objects that the statement acts on. A constraint, trigger or policy is part of its table,
     /// and the schema that a table is moved to is not acted on.
     pub(super) fn targets(&self) -> impl Iterator<Item = &Name> {
@@ -48,18 +74,21 @@ impl Subject<'_> {
 
     /// Whether the file made all that the statement acts on.
     pub(super) fn only_new(&self) -> bool {
-        self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))
+        *self
+            .only_new
+            .get_or_init(|| self.targets().next().is_some() && self.targets().all(|name| self.is_new(name)))
     }
 
     /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is
     /// made, so it is not looked at.
     pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = SyntaxNode> {
-        let routine =
-            matches!(self.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE);
-        self.node
-            .descendants()
-            .take(if routine { 1 } else { usize::MAX })
-            .filter(|node| kinds.contains(&node.kind()))
+        let any = kinds.iter().any(|kind| self.kinds.binary_search(&(*kind as u16)).is_ok());
+        let how_many = match any {
+            false => 0,
+            true if is_routine(self.statement) => 1,
+            true => usize::MAX,
+        };
+        self.node.descendants().take(how_many).filter(|node| kinds.contains(&node.kind()))
     }
 
     /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
@@ -72,6 +101,11 @@ impl Subject<'_> {
             .iter()
             .find(|name| range.start <= name.range.start && name.range.end <= range.end)
     }
+}
+
+/// Whether the statement makes a routine, whose body is not run now.
+fn is_routine(statement: &Statement) -> bool {
+    matches!(statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE)
 }
 
 const PARTS: &[SyntaxKind] =

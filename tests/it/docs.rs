@@ -37,7 +37,10 @@ fn the_commands_in_the_documents_are_true() {
     let mut commands = 0;
     for entry in std::fs::read_dir(document("docs")).unwrap() {
         let name = format!("docs/{}", entry.unwrap().file_name().into_string().unwrap());
-        commands += run_blocks(&Project::with_tenants(&["acme_corp"]), &name);
+        // That page shows a chain of its own.
+        let own = name.ends_with("/verify.md");
+        let project = if own { Project::empty() } else { Project::with_tenants(&["acme_corp"]) };
+        commands += run_blocks(&project, &name);
     }
     assert!(commands > 0);
 }
@@ -60,14 +63,11 @@ fn run_blocks(project: &Project, name: &str) -> usize {
                 let _ = write!(seen, "$ {command}\n{}", output.stdout);
                 commands += 1;
             }
-            similar_asserts(&without_chance(&lines), &without_chance(&seen));
+            let (shown, seen) = (without_chance(&lines), without_chance(&seen));
+            assert!(shown == seen, "{name} shows:\n{shown}\nthe program prints:\n{seen}");
         }
     }
     commands
-}
-
-fn similar_asserts(shown: &str, seen: &str) {
-    assert!(shown == seen, "the document shows:\n{shown}\nthe program prints:\n{seen}");
 }
 
 #[test]
@@ -146,7 +146,8 @@ fn docs_errors_md_is_the_list_of_codes() {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
-    for name in ["README.md", "ARCHITECTURE.md", "docs/migrations.md", "docs/operations.md"] {
+    for name in ["README.md", "ARCHITECTURE.md", "docs/migrations.md", "docs/operations.md", "docs/verify.md"]
+    {
         let path = document(name);
         let text = std::fs::read_to_string(&path).unwrap();
         for found in link.captures_iter(&text) {

@@ -32,3 +32,4 @@ mod session;
 mod support;
 mod tenants;
 mod unreachable;
+mod verify;
