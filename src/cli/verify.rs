@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
             project.templates.values(),
         )?
     } else {
-        some_files(context, &args.files)?
+        some_files(context, &args.files, &args.base)?
     };
     let ui = args.output.map_or(context.ui, |format| context.ui.with_format(format));
     ui.result(&review, |paint| report::findings(&review.findings, &review.summary, paint))?;
@@ -27,7 +27,9 @@ pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
 }
 
 /// A file of the project's migrations is judged as part of it, any other on its own.
-fn some_files(context: &Context, files: &[PathBuf]) -> Result<Review, Failure> {
+fn some_files(context: &Context, files: &[PathBuf], base: &[PathBuf]) -> Result<Review, Failure> {
+    let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
+    let base = base.iter().map(source).collect::<Result<Vec<_>, _>>()?;
     let root = context.root();
     let migrations =
         root.as_ref().ok().and_then(|root| root.path.join(project::MIGRATIONS).canonicalize().ok());
@@ -39,7 +41,7 @@ fn some_files(context: &Context, files: &[PathBuf]) -> Result<Review, Failure> {
     for file in files {
         match inside(file) {
             Some(name) => names.push(name.to_string_lossy().into_owned()),
-            None => loose.push(project::read(&context.here.join(file), &file.display().to_string())?),
+            None => loose.push(source(file)?),
         }
     }
     if names.is_empty() {
@@ -50,12 +52,12 @@ fn some_files(context: &Context, files: &[PathBuf]) -> Result<Review, Failure> {
             Err(failure) => return Err(failure),
         };
         let policy = Policy::new(&settings.verify.levels)?;
-        return Review::of_loose(loose, &policy, &settings.platform_schema());
+        return Review::of_loose(loose, base, &policy, &settings.platform_schema());
     }
     let project = root?.load()?;
     let mut review = Review::of(&project, chosen(&project, &names)?, [])?;
     let policy = project::policy(&project)?;
-    review.add(Review::of_loose(loose, &policy, &project.settings.platform_schema())?);
+    review.add(Review::of_loose(loose, base, &policy, &project.settings.platform_schema())?);
     Ok(review)
 }
 

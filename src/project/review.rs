@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::Project;
+use super::before::Before;
 use crate::chain::Migration;
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, Policy, Summary, verify};
+use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, verify};
 
 /// What verification found in some files.
 #[derive(Debug, Clone, Serialize)]
@@ -40,35 +41,55 @@ impl Review {
     ) -> Result<Self, Failure> {
         let (policy, platform) = (policy(project)?, project.settings.platform_schema());
         let mut reviewer = Reviewer::new(&policy, &platform);
+        let migrations: Vec<_> = migrations.into_iter().collect();
+        let templates: Vec<_> = templates.into_iter().collect();
+        let before = Before::of(project, &migrations, &templates);
         for migration in migrations {
+            let state = before.migration(migration);
             let statements: Vec<_> =
                 migration.statements.iter().map(|(statement, scope)| (statement, Some(*scope))).collect();
-            reviewer.file(&migration.script, &statements, Kind::Migration);
+            reviewer.file(&migration.script, &statements, Kind::Migration, &state);
         }
         for template in templates {
+            let mut state = before.template(template);
             let scripts: Vec<&Script> = template.files.iter().map(|(script, _)| script).collect();
             for (index, (script, statements)) in template.files.iter().enumerate() {
                 let statements: Vec<_> =
                     statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
-                reviewer.file(script, &statements, Kind::Template(&scripts[..index]));
+                reviewer.file(script, &statements, Kind::Template(&scripts[..index]), &state);
+                state.begin_file();
+                for (statement, scope) in &statements {
+                    state.learn(script, statement, *scope);
+                }
             }
         }
         Ok(reviewer.finish())
     }
 
-    /// Reviews files outside of a project's folders, each on its own.
+    /// Reviews files outside of a project's folders, each on its own, on the schema that `base` makes; without
+    /// one nothing is known of it.
     pub fn of_loose(
         sources: Vec<Arc<Source>>,
+        base: Vec<Arc<Source>>,
         policy: &Policy,
         platform: &SchemaName,
     ) -> Result<Self, Failure> {
         let mut reviewer = Reviewer::new(policy, platform);
+        let mut before = if base.is_empty() {
+            Schema::unknown(platform.as_str())
+        } else {
+            Schema::empty(platform.as_str())
+        };
+        for source in base {
+            before.begin_file();
+            before.learn_script(&Script::parse(source)?);
+        }
         for source in sources {
             let script = Script::parse(source)?;
             let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
             let body = books.body(&script, |_| Some(Scope::Platform))?;
             let statements: Vec<_> = body.statements.iter().map(|statement| (statement, None)).collect();
-            reviewer.file(&script, &statements, Kind::Loose);
+            reviewer.file(&script, &statements, Kind::Loose, &before);
         }
         Ok(reviewer.finish())
     }
@@ -117,8 +138,14 @@ impl<'a> Reviewer<'a> {
         Self { policy, platform, findings: Vec::new(), files: 0, statements: 0 }
     }
 
-    fn file(&mut self, script: &Script, statements: &[(&Statement, Option<Scope>)], kind: Kind<'_>) {
-        let file = File { script, statements, kind, platform: self.platform.as_str() };
+    fn file(
+        &mut self,
+        script: &Script,
+        statements: &[(&Statement, Option<Scope>)],
+        kind: Kind<'_>,
+        before: &Schema,
+    ) {
+        let file = File { script, statements, kind, before, platform: self.platform.as_str() };
         self.findings.extend(verify(&file, self.policy));
         self.files += 1;
         self.statements += statements.len();

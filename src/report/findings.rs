@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::sql::{Scope, Script};
-    use crate::verify::{File, Kind, Policy, verify};
+    use crate::verify::{File, Kind, Policy, Schema, verify};
 
     fn shown(sql: &str) -> String {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();
@@ -64,6 +64,7 @@ mod tests {
             script: &script,
             statements: &statements,
             kind: Kind::Migration,
+            before: &Schema::unknown("datalinx_platform"),
             platform: "datalinx_platform",
         };
         let found = verify(&file, &Policy::default());

@@ -5,6 +5,7 @@ use std::ops::Range;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::made::Made;
+use super::schema::{Found, Schema, Table};
 pub(super) use crate::sql::span;
 use crate::sql::{Name, Role, Scope, Statement};
 
@@ -18,7 +19,13 @@ pub(super) struct Subject<'a> {
     pub(super) node: &'a SyntaxNode,
     pub(super) scope: Option<Scope>,
     pub(super) made: &'a Made<'a>,
+    /// The schemas as the statement meets them.
+    pub(super) schema: &'a Schema,
+    /// All statements of the file.
+    pub(super) file: &'a [(&'a Statement, Option<Scope>)],
     pub(super) in_template: bool,
+    /// Whether the file changes a schema that people use, as far as anybody knows.
+    pub(super) in_service: bool,
 }
 
 impl Subject<'_> {
@@ -36,9 +43,32 @@ impl Subject<'_> {
         })
     }
 
-    /// Whether the file made `name`, so that nobody can be using it.
+    /// Whether nobody can be using `name`: the file made it, or it never was, and the statement does not
+    /// mind.
     pub(super) fn is_new(&self, name: &Name) -> bool {
         self.made.holds(name, self.node, self.scope)
+            || (has(self.node, &[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+    }
+
+    fn is_absent(&self, name: &Name) -> bool {
+        let (schema, scope) = (self.schema, self.scope);
+        match name.kind {
+            SyntaxKind::TABLE_NAME_REF
+            | SyntaxKind::VIEW_REF
+            | SyntaxKind::SEQUENCE_REF
+            | SyntaxKind::RELATION_NAME_REF => schema.relation(name, scope).is_absent(),
+            SyntaxKind::TYPE_NAME_REF | SyntaxKind::DOMAIN_REF => schema.type_def(name, scope).is_absent(),
+            SyntaxKind::INDEX_REF => schema.index(name, scope).is_absent(),
+            SyntaxKind::FUNCTION_NAME_REF | SyntaxKind::PROCEDURE_NAME_REF | SyntaxKind::ROUTINE_NAME_REF => {
+                schema.routines(name, scope).is_absent()
+            }
+            _ => false,
+        }
+    }
+
+    /// The table that the statement acts on.
+    pub(super) fn table(&self) -> Found<&Table> {
+        self.targets().next().map_or(Found::Unknown, |name| self.schema.table(name, self.scope))
     }
 
     /// Whether the file made the table `name`.
@@ -49,6 +79,14 @@ impl Subject<'_> {
     /// Whether the file made all that the statement acts on.
     pub(super) fn only_new(&self) -> bool {
         self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))
+    }
+
+    /// The action of an `ALTER` that `hit` lies in.
+    pub(super) fn action_at(&self, hit: &Hit) -> Option<SyntaxNode> {
+        self.node.children().find(|action| {
+            let range = span(action);
+            range.start <= hit.start && hit.end <= range.end
+        })
     }
 
     /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is

@@ -19,12 +19,17 @@ pub(super) fn parse(sql: &str) -> Script {
 }
 
 pub(super) fn findings_in(sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
+    findings_before(&Schema::unknown(PLATFORM), sql, kind, policy)
+}
+
+pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
     let script = parse(sql);
     let body = Bookkeeping { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
         .body(&script, |_| Some(Scope::Platform));
     let statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
-    verify(&File { script: &script, statements: &scoped, kind, platform: PLATFORM }, policy)
+    let file = File { script: &script, statements: &scoped, kind, before, platform: PLATFORM };
+    verify(&file, policy)
 }
 
 fn scope(statement: &Statement) -> Scope {
@@ -34,6 +39,28 @@ fn scope(statement: &Statement) -> Scope {
 
 pub(super) fn findings(sql: &str) -> Vec<Finding> {
     findings_in(sql, Kind::Migration, &Policy::default())
+}
+
+/// What `base` makes, of which everything is known.
+pub(super) fn base(sql: &str) -> Schema {
+    let script = parse(sql);
+    let mut schema = Schema::empty(PLATFORM);
+    for statement in &script.statements {
+        schema.learn(&script, statement, Some(scope(statement)));
+    }
+    schema
+}
+
+/// The rules that find something in a migration on the schema that `before` makes.
+pub(super) fn ids_on(before: &str, sql: &str) -> Vec<&'static str> {
+    let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
+    found.iter().map(|finding| finding.rule.as_str()).collect()
+}
+
+/// The rules that refuse a migration on the schema that `before` makes.
+pub(super) fn denied_on(before: &str, sql: &str) -> Vec<&'static str> {
+    let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
+    found.iter().filter(|finding| finding.denies()).map(|finding| finding.rule.as_str()).collect()
 }
 
 /// The rules that find something in a migration, in order of the text.

@@ -90,7 +90,14 @@ fn without_a_scope_a_bare_name_is_only_itself() {
     let of = |sql: &str| {
         let script = parse(sql);
         let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
-        let file = File { script: &script, statements: &statements, kind: Kind::Loose, platform: PLATFORM };
+        let before = Schema::unknown(PLATFORM);
+        let file = File {
+            script: &script,
+            statements: &statements,
+            kind: Kind::Loose,
+            before: &before,
+            platform: PLATFORM,
+        };
         verify(&file, &Policy::default()).len()
     };
     assert_eq!(of("CREATE TABLE a (id int); DROP TABLE a"), 0);

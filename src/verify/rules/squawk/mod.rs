@@ -21,7 +21,7 @@ use crate::verify::subject::Hit;
 pub(in crate::verify) fn lint(script: &Script) -> Vec<(Theirs, Hit)> {
     let text = without_comments(script, script.masked());
     let wanted = RULES.iter().filter_map(|rule| match rule.judge {
-        Judge::Known(theirs, _) => Some(theirs.iter().copied()),
+        Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) => Some(theirs.iter().copied()),
         Judge::Code(_) | Judge::Verification => None,
     });
     let mut linter = Linter::from(wanted.flatten());
