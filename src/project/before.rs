@@ -26,7 +26,7 @@ impl Before {
             .collect();
         let chain = project.chain.migrations();
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
-        let mut state = Schema::of_project(&platform, whole, false);
+        let mut state = Schema::of_project(&platform, whole);
         let mut at = BTreeMap::new();
         let ends = chain.last().map(Migration::to);
         let steps = chain.iter().map(|migration| (migration.from(), Some(migration)));

@@ -24,7 +24,7 @@ fn one(finding: &Finding, paint: Paint) -> String {
         tone: match (finding.level, &accepted) {
             (_, Some(_)) => Tone::Note,
             (Level::Deny, None) => Tone::Error,
-            (Level::Warn, None) => Tone::Warning,
+            (Level::Warn | Level::Off, None) => Tone::Warning,
         },
         code: Some(finding.rule.as_str()),
         title: &finding.message,

@@ -11,6 +11,7 @@ use super::made::{Made, is_drop};
 use super::rule::{Judge, RULES, Rule, Spares};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
+use super::schema::Schema;
 use super::spared;
 use super::subject::{Hit, Subject, span};
 use super::{File, Kind};
@@ -45,6 +46,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
     let mut made = Made::new(file.platform, in_template);
     let mut schema = file.before.clone();
     schema.begin_file();
+    let after = after(file, &schema);
     let in_service = !in_template && !file.before.is_empty();
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
@@ -74,6 +76,9 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
             made: &made,
             schema: &schema,
             file: statements,
+            script,
+            after: &after,
+            platform: file.platform,
             in_template,
             in_service,
         };
@@ -96,6 +101,15 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
         schema.follow(statement, &node, scope);
     }
     found
+}
+
+/// The schema as the whole file leaves it.
+fn after(file: &File<'_>, before: &Schema) -> Schema {
+    let mut schema = before.clone();
+    for &(statement, scope) in file.statements {
+        schema.learn(file.script, statement, scope);
+    }
+    schema
 }
 
 fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit> {

@@ -22,7 +22,7 @@ use crate::sql::{Scope, Script, Statement};
 
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
-pub use rule::{Breaks, RULES, Rule, find};
+pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
 pub use schema::Schema;
 
 /// A file to verify.

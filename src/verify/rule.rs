@@ -41,6 +41,8 @@ pub enum Breaks {
     Data,
     /// Requests that wait behind a lock or a rewrite.
     Traffic,
+    /// What tables and migrations look like here.
+    Conventions,
     /// Things outside the schemas that Tenure moves.
     Others,
     /// The verification itself: the text does not say what would happen.
@@ -53,6 +55,7 @@ impl fmt::Display for Breaks {
             Self::Release => "the release still running",
             Self::Data => "data",
             Self::Traffic => "traffic: locks and rewrites",
+            Self::Conventions => "the project's conventions",
             Self::Others => "what lies outside the schemas",
             Self::Verification => "verification itself",
         })
@@ -81,6 +84,35 @@ pub(super) enum Judge {
     /// Verification makes the finding itself.
     Verification,
 }
+
+/// The schema that the examples of the rules act on, on top of an empty one.
+pub const EXAMPLES_ACT_ON: &str = "\
+CREATE TABLE teams (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);
+CREATE TYPE mood AS ENUM ('ok', 'bad');
+CREATE TYPE address AS (street text, zip text);
+CREATE DOMAIN email_address AS text;
+CREATE SEQUENCE invoice_numbers;
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    team_id uuid REFERENCES teams (id),
+    manager_id uuid REFERENCES users (id) ON DELETE SET NULL,
+    name varchar(50) NOT NULL,
+    email text NOT NULL UNIQUE,
+    phone text,
+    role text DEFAULT 'editor' CHECK (role IS NOT NULL),
+    visits int DEFAULT 0,
+    full_name text GENERATED ALWAYS AS (name || '') STORED,
+    disabled_at timestamptz
+);
+CREATE INDEX idx_users_name ON users (name);
+CREATE INDEX idx_users_team ON users (team_id);
+CREATE VIEW active_users AS SELECT id, name FROM users WHERE disabled_at IS NULL;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
+CREATE TABLE events (year int, note text) PARTITION BY RANGE (year);
+CREATE TABLE events_2020 PARTITION OF events FOR VALUES FROM (2020) TO (2021);
+CREATE TABLE old_events (year int, note text);
+";
 
 /// All rules, in the order of the documentation.
 pub static RULES: &[Rule] = rules::ALL;

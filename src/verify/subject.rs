@@ -7,7 +7,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use super::made::Made;
 use super::schema::{Found, Schema, Table};
 pub(super) use crate::sql::span;
-use crate::sql::{Name, Role, Scope, Statement};
+use crate::sql::{Name, Role, Scope, Script, Statement};
 
 /// Bytes of the file that a rule points at.
 pub(super) type Hit = Range<usize>;
@@ -23,6 +23,10 @@ pub(super) struct Subject<'a> {
     pub(super) schema: &'a Schema,
     /// All statements of the file.
     pub(super) file: &'a [(&'a Statement, Option<Scope>)],
+    pub(super) script: &'a Script,
+    /// What all statements of the file together make of it.
+    pub(super) after: &'a Schema,
+    pub(super) platform: &'a str,
     pub(super) in_template: bool,
     /// Whether the file changes a schema that people use, as far as anybody knows.
     pub(super) in_service: bool,
@@ -103,7 +107,9 @@ impl Subject<'_> {
     /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
     /// statement is not the statement's own.
     pub(super) fn relation_of(&self, node: &SyntaxNode) -> Option<&Name> {
-        let holder = node.children().find(|child| child.kind() == SyntaxKind::RELATION_NAME)?;
+        let holders =
+            [SyntaxKind::RELATION_NAME, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_RELATION_NAME];
+        let holder = node.children().find(|child| holders.contains(&child.kind()))?;
         let range = span(&holder);
         self.statement
             .names

@@ -76,7 +76,7 @@ impl Schema {
             }
             SyntaxKind::CREATE_INDEX => self.create_index(step),
             SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_POLICY | SyntaxKind::CREATE_RULE => {
-                self.hang(step)
+                self.hang(step);
             }
             SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
             SyntaxKind::IMPORT_FOREIGN_SCHEMA => {
@@ -196,14 +196,11 @@ impl Schema {
     /// knows is held from here on, as the part of it that the statement shows.
     fn with_table(&mut self, step: Step<'_>, change: impl FnOnce(&mut Table, &str, Step<'_>)) {
         let Some(name) = step.target() else { return };
-        let key = match self.key_of(&self.relations, name, step.scope) {
-            Some(key) => key,
-            None => {
-                let unknown = matches!(self.relation(name, step.scope), Found::Unknown);
-                let Some(home) = self.home(name, step.scope).filter(|_| unknown) else { return };
-                (home, name.name.clone())
-            }
-        };
+        let held = self.key_of(&self.relations, name, step.scope).or_else(|| {
+            let unknown = matches!(self.relation(name, step.scope), Found::Unknown);
+            Some((self.home(name, step.scope).filter(|_| unknown)?, name.name.clone()))
+        });
+        let Some(key) = held else { return };
         let of = key.1.clone();
         let part = || Arc::new(Relation::Table(Table::default()));
         let relation = Arc::make_mut(self.relations.entry(key).or_insert_with(part));
@@ -348,7 +345,7 @@ impl Schema {
                 self.with_table(step, |table, _, _| table.hangs_on.retain(|own| Some(own) != gone.as_ref()));
             }
             SyntaxKind::DROP_SCHEMA | SyntaxKind::DROP_EXTENSION | SyntaxKind::DROP_OWNED => {
-                self.forget_all()
+                self.forget_all();
             }
             _ => {}
         }

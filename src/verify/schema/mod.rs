@@ -23,10 +23,8 @@ pub(super) use home::Home;
 use home::Path;
 pub(super) use home::changes_search_path;
 pub(super) use objects::Change;
-pub(super) use parts::{
-    child, column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words,
-};
-pub(super) use table::{Column, ConstraintKind, Filled, Found, Index, Table};
+pub(super) use parts::{child, column_ref, filled_by, mentioned, name_of, names_of, proven, words};
+pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
 pub(super) use types::{Conversion, SqlType};
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -104,10 +102,10 @@ impl Schema {
         Self::with(platform, Knows { platform: false, tenant: false, others: false })
     }
 
-    /// The beginning of a project's history: other schemas than the platform's and the tenant's belong to
-    /// others.
-    pub fn of_project(platform: &str, knows_platform: bool, knows_tenant: bool) -> Self {
-        Self::with(platform, Knows { platform: knows_platform, tenant: knows_tenant, others: false })
+    /// The beginning of a project's history. The tenant's schema is a template's; other schemas than these two
+    /// belong to others.
+    pub fn of_project(platform: &str, from_the_start: bool) -> Self {
+        Self::with(platform, Knows { platform: from_the_start, tenant: false, others: false })
     }
 
     fn with(platform: &str, knows: Knows) -> Self {
@@ -196,15 +194,6 @@ impl Schema {
     pub(super) fn table(&self, name: &Name, scope: Option<Scope>) -> Found<&Table> {
         match self.relation(name, scope) {
             Found::There(Relation::Table(table)) => Found::There(table),
-            Found::There(_) | Found::Absent => Found::Absent,
-            Found::Unknown => Found::Unknown,
-        }
-    }
-
-    /// The view `name`.
-    pub(super) fn view(&self, name: &Name, scope: Option<Scope>) -> Found<&View> {
-        match self.relation(name, scope) {
-            Found::There(Relation::View(view)) => Found::There(view),
             Found::There(_) | Found::Absent => Found::Absent,
             Found::Unknown => Found::Unknown,
         }

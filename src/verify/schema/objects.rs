@@ -2,7 +2,7 @@
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::parts::{child, words};
+use super::parts::{child, words, words_besides};
 use super::{Routine, View};
 
 /// How the text of a view relates to an older one's.
@@ -33,14 +33,10 @@ impl View {
             let name = names.get(index).cloned().unwrap_or_default();
             [words(target), vec!["as".to_owned()], name].concat()
         });
-        let (all, shown) =
-            (words(node).join(" "), list.map(|list| words(&list).join(" ")).unwrap_or_default());
-        let rest = if shown.is_empty() { all } else { all.replacen(&shown, "", 1) };
-        let named = names.iter().map(|name| name.join(" ")).collect::<Vec<_>>().join(" , ");
-        let rest = if named.is_empty() { rest } else { rest.replacen(&named, "", 1) };
+        let apart: Vec<SyntaxNode> = list.into_iter().chain(child(node, SyntaxKind::COLUMN_LIST)).collect();
         Self {
             columns: columns.collect(),
-            rest: vec![rest],
+            rest: words_besides(node, &apart),
             materialized: node.kind() == SyntaxKind::CREATE_MATERIALIZED_VIEW,
         }
     }

@@ -29,15 +29,17 @@ pub(in crate::verify) fn column_ref(action: &SyntaxNode) -> Option<String> {
 
 /// The words of `node`, folded, without comments; of a body in dollars, what stands inside.
 pub(in crate::verify) fn words(node: &SyntaxNode) -> Vec<String> {
-    let or_replace: Vec<_> = node
-        .children()
-        .filter(|child| child.kind() == SyntaxKind::OR_REPLACE)
-        .map(|child| child.text_range())
-        .collect();
+    words_besides(node, &[])
+}
+
+/// The words of `node` that stand in none of `left_out`; `OR REPLACE` never counts.
+pub(super) fn words_besides(node: &SyntaxNode, left_out: &[SyntaxNode]) -> Vec<String> {
+    let or_replace = child(node, SyntaxKind::OR_REPLACE);
+    let apart: Vec<_> = or_replace.iter().chain(left_out).map(SyntaxNode::text_range).collect();
     node.descendants_with_tokens()
         .filter_map(SyntaxElement::into_token)
         .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON)
-        .filter(|token| !or_replace.iter().any(|range| range.contains_range(token.text_range())))
+        .filter(|token| !apart.iter().any(|range| range.contains_range(token.text_range())))
         .map(|token| word(token.text()))
         .collect()
 }
@@ -179,7 +181,6 @@ pub(super) fn constrain(table: &mut Table, of: &str, node: &SyntaxNode, column: 
             unique: true,
             columns: (!exclusion).then(|| columns.clone()),
             partial: has(SyntaxKind::WHERE_CLAUSE),
-            nulls_not_distinct: below(SyntaxKind::NULLS_NOT_DISTINCT).is_some(),
             of_constraint: true,
             new: true,
         });
@@ -207,24 +208,22 @@ pub(super) fn index(table: &Table, of: &str, node: &SyntaxNode) -> Option<Index>
     let items: Vec<SyntaxNode> = list.children().filter_map(|item| item.children().next()).collect();
     let plain = |item: &SyntaxNode| (item.kind() == SyntaxKind::NAME_REF).then(|| name_of(item));
     let name = child(node, SyntaxKind::INDEX).and_then(|index| words(&index).last().cloned());
-    let name = match name {
-        Some(name) => name,
-        None => {
-            let parts: Vec<String> =
-                items.iter().map(|item| plain(item).unwrap_or("expr".to_owned())).collect();
-            // The server names an index on a call after the function.
-            if items.iter().any(|item| item.kind() == SyntaxKind::CALL_EXPR) {
-                return None;
-            }
-            table.free_name(format!("{of}_{}_idx", parts.join("_")))?
+    let name = if let Some(name) = name {
+        name
+    } else {
+        // The server names an index on a call after the function.
+        if items.iter().any(|item| item.kind() == SyntaxKind::CALL_EXPR) {
+            return None;
         }
+        let part = |item: &SyntaxNode| plain(item).unwrap_or("expr".to_owned());
+        let parts: Vec<String> = items.iter().map(part).collect();
+        table.free_name(format!("{of}_{}_idx", parts.join("_")))?
     };
     Some(Index {
         name,
         unique: node.children_with_tokens().any(|part| part.kind() == SyntaxKind::UNIQUE_KW),
         columns: items.iter().map(plain).collect(),
         partial: child(node, SyntaxKind::WHERE_CLAUSE).is_some(),
-        nulls_not_distinct: child(node, SyntaxKind::NULLS_NOT_DISTINCT).is_some(),
         of_constraint: false,
         new: true,
     })

@@ -93,13 +93,13 @@ pub(in crate::verify) enum ConstraintKind {
 
 /// An index.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one word of the text")]
 pub(in crate::verify) struct Index {
     pub(in crate::verify) name: String,
     pub(in crate::verify) unique: bool,
     /// In order; `None` where one is an expression.
     pub(in crate::verify) columns: Option<Vec<String>>,
     pub(in crate::verify) partial: bool,
-    pub(in crate::verify) nulls_not_distinct: bool,
     /// Whether a constraint stands behind it.
     pub(in crate::verify) of_constraint: bool,
     pub(in crate::verify) new: bool,

@@ -51,8 +51,8 @@ impl SqlType {
             }
             SyntaxKind::PATH_TYPE => Some(named(node)),
             SyntaxKind::VARCHAR_TYPE => plain("varchar"),
-            SyntaxKind::CHARACTER_TYPE => plain("bpchar").map(|found| found.or_one()),
-            SyntaxKind::BIT_TYPE => plain("bit").map(|found| found.or_one()),
+            SyntaxKind::CHARACTER_TYPE => plain("bpchar").map(Self::or_one),
+            SyntaxKind::BIT_TYPE => plain("bit").map(Self::or_one),
             SyntaxKind::BIT_VARYING_TYPE => plain("varbit"),
             SyntaxKind::DOUBLE_TYPE => plain("float8"),
             SyntaxKind::TIME_TYPE => zoned("timetz", "time"),
@@ -93,6 +93,9 @@ impl SqlType {
     }
 }
 
+/// Types whose only modifier is a greatest length, or precision.
+const SHORTENED: &[&str] = &["varchar", "varbit", "time", "timetz", "timestamp", "timestamptz", "interval"];
+
 /// Of the names of types, and of the lengths that stand behind them.
 fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
     let (old, new) = (from.modifiers.as_slice(), to.modifiers.as_slice());
@@ -100,12 +103,9 @@ fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
     let fits = new.first().is_none_or(|new| old.first().is_some_and(|old| old <= new));
     match (from.name.as_str(), to.name.as_str()) {
         (a, b) if a == b && old == new => Conversion::Same,
-        ("varchar" | "text", "text") => Conversion::Widens,
-        ("varchar", "varchar") | ("varbit", "varbit") if fits => Conversion::Widens,
+        ("varchar" | "text", "text") | ("cidr", "inet") => Conversion::Widens,
         ("text", "varchar") if new.is_empty() => Conversion::Widens,
-        ("time", "time") | ("timetz", "timetz") | ("timestamp", "timestamp") if fits => Conversion::Widens,
-        ("timestamptz", "timestamptz") | ("interval", "interval") if fits => Conversion::Widens,
-        ("cidr", "inet") => Conversion::Widens,
+        (a, b) if a == b && fits && SHORTENED.contains(&a) => Conversion::Widens,
         ("numeric", "numeric") => numeric(old, new),
         ("bpchar", "bpchar" | "varchar") if fits => Conversion::Rewrites,
         ("bpchar", "text") | ("int2", "int4" | "int8") | ("int4", "int8") | ("float4", "float8") => {

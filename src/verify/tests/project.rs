@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_repositorys_own_project_has_no_finding() {
-    let mut before = Schema::of_project(PLATFORM, true, true);
+    let mut before = Schema::of_project(PLATFORM, true);
     for (name, sql) in FILES {
         let version = name.split("_to_v").nth(1).and_then(|rest| rest.split('_').next());
         let template = version.is_none();

@@ -7,6 +7,7 @@ pub(super) mod columns;
 pub(super) mod data;
 pub(super) mod drops;
 pub(super) mod renames;
+pub(super) mod style;
 pub(super) mod traffic;
 
 use squawk_linter::{Linter, Rule as Theirs};
