@@ -24,7 +24,8 @@ impl Before {
             .map(|migration| migration.from())
             .chain(templates.iter().map(|template| &template.version))
             .collect();
-        let chain = project.chain.migrations();
+        // What nobody asks for is not worth the walk.
+        let chain = if versions.is_empty() { &[] } else { project.chain.migrations() };
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
         let mut state = Schema::of_project(&platform, whole);
         let mut at = BTreeMap::new();

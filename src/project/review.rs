@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Project;
 use super::before::Before;
-use crate::chain::Migration;
+use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
@@ -88,7 +88,11 @@ impl Review {
             let script = Script::parse(source)?;
             let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
             let body = books.body(&script, |_| Some(Scope::Platform))?;
-            let statements: Vec<_> = body.statements.iter().map(|statement| (statement, None)).collect();
+            // A scope where a line says it; names of a project that nobody knows say nothing.
+            let lines = ScopeLines::read(&script)?;
+            let scope = |statement: &Statement| lines.at(statement.range.start);
+            let statements: Vec<_> =
+                body.statements.iter().map(|statement| (statement, scope(statement))).collect();
             reviewer.file(&script, &statements, Kind::Loose, &before);
         }
         Ok(reviewer.finish())

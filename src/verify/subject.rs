@@ -80,6 +80,12 @@ impl Subject<'_> {
         self.made.holds_table(name, self.scope)
     }
 
+    /// Whether the statement makes a part of a table that others write to.
+    pub(super) fn is_part_of_old(&self) -> bool {
+        let parent = self.statement.names.iter().find(|name| name.kind == SyntaxKind::TABLE_NAME_REF);
+        has(self.node, &[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
+    }
+
     /// Whether the file made all that the statement acts on.
     pub(super) fn only_new(&self) -> bool {
         self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))

@@ -13,6 +13,7 @@ mod bad_sql;
 mod baseline;
 mod command_line;
 mod concurrency;
+mod context;
 mod contract;
 mod demo;
 mod docs;

@@ -28,6 +28,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
             match node.parent().map(|parent| parent.kind()) {
                 Some(SyntaxKind::ADD_CONSTRAINT) => subject.statement.kind != SyntaxKind::ALTER_DOMAIN,
                 Some(SyntaxKind::ADD_COLUMN) => node.kind() == SyntaxKind::CHECK_CONSTRAINT,
+                Some(SyntaxKind::COLUMN | SyntaxKind::TABLE_ARG_LIST) => subject.is_part_of_old(),
                 _ => false,
             }
         });
@@ -162,6 +163,13 @@ mod tests {
     fn what_holds_already_is_no_demand() {
         let base = "CREATE TABLE t (a int NOT NULL, b int)";
         assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (a IS NOT NULL)"), [""; 0]);
+        let part = "CREATE TABLE p PARTITION OF t (CHECK (b > 1)) DEFAULT";
+        assert_eq!(denied_on(base, part), ["add-check"]);
+        assert_eq!(
+            denied_on(base, "CREATE TABLE p PARTITION OF t DEFAULT; ALTER TABLE p ADD CHECK (b > 1)"),
+            ["add-check"]
+        );
+        assert_eq!(denied_on("", &format!("{base}; {part}")), [""; 0]);
         assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (b IS NOT NULL) NOT VALID"), ["add-check"]);
         assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (a IS NOT NULL OR b > 1)"), ["add-check"]);
         assert_eq!(denied_on(base, "ALTER TABLE t ADD c int; ALTER TABLE t ADD CHECK (c > 1)"), [""; 0]);

@@ -154,6 +154,22 @@ fn size(subject: &Subject<'_>) -> Vec<Hit> {
     if subject.in_service && first_beyond { vec![subject.statement.range.clone()] } else { Vec::new() }
 }
 
+/// Words that stand where somebody meant to write something.
+const SAYS_NOTHING: &[&str] = &[
+    "a",
+    "change",
+    "changes",
+    "describe",
+    "description",
+    "fixme",
+    "migration",
+    "tbd",
+    "the",
+    "todo",
+    "wip",
+    "xxx",
+];
+
 /// The line itself is the chain's business; here is what it says.
 fn description(subject: &Subject<'_>) -> Vec<Hit> {
     let first = subject.file.first().is_some_and(|(statement, _)| *statement == subject.statement);
@@ -161,7 +177,8 @@ fn description(subject: &Subject<'_>) -> Vec<Hit> {
         return Vec::new();
     }
     let empty = |said: &str| {
-        said.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() < 2
+        let mut words = said.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.all(|word| SAYS_NOTHING.contains(&word.to_lowercase().as_str()))
     };
     let lines =
         subject.script.comments.iter().filter(|comment| comment.range.end <= subject.script.code_start());

@@ -7,7 +7,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use super::alter::{alter, define_column};
 use super::home::Home;
 use super::parts::{child, constrain, index, name_of, words};
-use super::table::{Found, Table};
+use super::table::{Column, Found, Table};
 use super::{Key, Knows, Relation, Routine, Schema, TypeDef, View, runs_unseen};
 use crate::sql::{Name, Role, Scope, Script, Statement};
 
@@ -121,20 +121,38 @@ impl Schema {
     fn create_table(&mut self, step: Step<'_>) {
         let Some(name) = step.made() else { return };
         let mut table = Table { whole: true, ..Table::default() };
-        let borrowed = [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE];
-        if borrowed.iter().any(|kind| step.says(*kind)) {
-            table.whole = false;
+        for kind in [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE] {
+            if let Some(part) = child(step.node, kind) {
+                table.whole = false;
+                self.take_columns(step, &mut table, &part);
+            }
         }
         let parts =
             child(step.node, SyntaxKind::TABLE_ARG_LIST).map(|list| list.children().collect::<Vec<_>>());
         for part in parts.unwrap_or_default() {
             match part.kind() {
                 SyntaxKind::COLUMN => define_column(&mut table, &name.name, &part),
-                SyntaxKind::LIKE_CLAUSE => table.whole = false,
+                SyntaxKind::LIKE_CLAUSE => {
+                    table.whole = false;
+                    self.take_columns(step, &mut table, &part);
+                }
                 _ => constrain(&mut table, &name.name, &part, None),
             }
         }
         self.add_relation(step, Relation::Table(table));
+    }
+
+    /// Gives `table` the columns of those that `part` of the statement names: a parent, or a pattern.
+    fn take_columns(&self, step: Step<'_>, table: &mut Table, part: &SyntaxNode) {
+        let range: std::ops::Range<usize> = part.text_range().into();
+        let within = |name: &&Name| range.start <= name.range.start && name.range.end <= range.end;
+        for name in step.statement.names.iter().filter(within) {
+            if let Found::There(other) = self.table(name, step.scope) {
+                table
+                    .columns
+                    .extend(other.columns.iter().map(|column| Column { new: false, ..column.clone() }));
+            }
+        }
     }
 
     /// What a query fills: its columns' types are the query's.

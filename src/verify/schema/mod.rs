@@ -52,6 +52,9 @@ struct Knows {
 
 type Key = (Home, String);
 
+/// So many bytes of a table's name begin each name that the server makes from it (`makeObjectName`).
+const SURELY_KEPT: usize = 24;
+
 /// What shares one space of names: tables, views, sequences.
 #[derive(Debug, Clone)]
 pub(super) enum Relation {
@@ -216,23 +219,25 @@ impl Schema {
 
     /// The index `name`, and its table.
     pub(super) fn index(&self, name: &Name, scope: Option<Scope>) -> Found<(&Table, &Index)> {
-        let mut in_home: HashMap<Home, (&Table, &Index)> = HashMap::new();
-        let mut all_whole = true;
-        for ((home, _), relation) in &self.relations {
+        let mut held: HashMap<Key, (&Table, &Index)> = HashMap::new();
+        let mut perhaps = false;
+        for ((home, of), relation) in &self.relations {
             let Relation::Table(table) = relation.as_ref() else { continue };
-            all_whole &= table.whole;
-            if let Some(index) = table.indexes.iter().find(|index| index.name == name.name) {
-                in_home.insert(home.clone(), (table, index));
+            match table.indexes.iter().find(|index| index.name == name.name) {
+                Some(index) => drop(held.insert((home.clone(), name.name.clone()), (table, index))),
+                // The server calls after the table what it makes by itself, and cuts long names.
+                None => perhaps |= !table.whole && name.name.starts_with(kept(of)),
             }
         }
-        match self.find_in(
-            &in_home.iter().map(|(home, found)| ((home.clone(), name.name.clone()), *found)).collect(),
-            name,
-            scope,
-        ) {
+        match self.find_in(&held, name, scope) {
             Found::There(found) => Found::There(*found),
-            Found::Absent if all_whole => Found::Absent,
+            Found::Absent if !perhaps => Found::Absent,
             Found::Absent | Found::Unknown => Found::Unknown,
         }
     }
+}
+
+fn kept(name: &str) -> &str {
+    let end = (0..=name.len().min(SURELY_KEPT)).rev().find(|end| name.is_char_boundary(*end));
+    &name[..end.unwrap_or_default()]
 }
