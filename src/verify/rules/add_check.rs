@@ -5,6 +5,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::constant::refutes;
 use crate::verify::schema::{Column, Filled, child, column_ref, filled_by, mentioned, name_of, proven};
 use crate::verify::subject::{Hit, Subject, has, span};
 
@@ -76,11 +77,11 @@ fn suits_old_writers(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
 }
 
 /// Whether the condition holds for a value that is left out. The server has looked at it in every old row,
-/// if there was one, so a constant holds or the migration fails.
+/// if there was one, so a constant holds or the migration fails; only in an empty table it may be wrong.
 fn holds_for(filled: &Filled, condition: &SyntaxNode) -> bool {
     match filled {
         Filled::Not => null_passes(condition),
-        Filled::Default(text) => !text.contains('('),
+        Filled::Default(text) => !text.contains('(') && !refutes(text, condition),
         Filled::Itself => false,
     }
 }

@@ -5,7 +5,9 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::add_column::fills_itself;
-use crate::verify::schema::{Filled, Found, Index, Relation, Table, child, name_of, names_of, words};
+use crate::verify::schema::{
+    Filled, Found, Index, Relation, Table, child, is_serial, name_of, names_of, words,
+};
 use crate::verify::subject::{Hit, Subject, has, says, span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -36,7 +38,12 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
             SyntaxKind::ADD_CONSTRAINT => !holds_already(subject, node, &columns_of(node)),
             SyntaxKind::ADD_COLUMN => {
                 let strict = node.descendants().any(|part| part.kind() == SyntaxKind::NULLS_NOT_DISTINCT);
-                !unique || strict || fills_itself(&parent) || has(&parent, &[SyntaxKind::NOT_NULL_CONSTRAINT])
+                let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
+                let bound = !unique
+                    || strict
+                    || fills_itself(&parent)
+                    || has(&parent, &[SyntaxKind::NOT_NULL_CONSTRAINT]);
+                bound && (exclude || !differs_by_itself(&parent))
             }
             _ => false,
         }
@@ -45,6 +52,21 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&[SyntaxKind::CREATE_INDEX])
         .filter(|index| says(index, SyntaxKind::UNIQUE_KW) && binds(subject, index));
     subject.nodes(&constraints).filter(demands).chain(indexes).map(|node| span(&node)).collect()
+}
+
+/// Whether the server gives each row a value of the new column that no other has: a number of its own
+/// sequence, or a random UUID.
+fn differs_by_itself(column: &SyntaxNode) -> bool {
+    let random = ["gen_random_uuid", "uuid_generate_v4", "uuidv7", "uuidv4"];
+    is_serial(column)
+        || column.children().any(|part| match part.kind() {
+            SyntaxKind::GENERATED_CONSTRAINT => words(&part).iter().any(|word| word == "identity"),
+            SyntaxKind::DEFAULT_CONSTRAINT => part.children().next().is_some_and(|value| {
+                let said = words(&value);
+                matches!(said.as_slice(), [name, open, close] if random.contains(&name.as_str()) && open == "(" && close == ")")
+            }),
+            _ => false,
+        })
 }
 
 /// The columns that a constraint names.

@@ -20,7 +20,7 @@ pub(super) fn always(subject: &Subject<'_>, table: Option<&Name>, condition: &Sy
         // `id = id` leaves out a NULL at most.
         if (operator == "or" && (either() || apart()))
             || (operator == "and" && always(subject, table, &left) && always(subject, table, &right))
-            || (operator == "=" && left.text() == right.text())
+            || (operator == "=" && words(&left) == words(&right))
             || (operator == "in" && table.is_some_and(|table| is_all_of(subject, table, &left, &right)))
         {
             return true;

@@ -7,18 +7,22 @@ mod add_foreign_key;
 mod add_unique;
 mod boundary;
 mod condition;
+mod constant;
 mod conventions;
 mod drop_cascade;
 mod drop_default;
 mod drop_object;
+mod failing_expression;
 mod no_where;
 mod opaque_code;
+mod publish;
 mod replace;
 mod rewrite;
 mod sequence;
 mod session;
 mod sift;
 pub(super) mod squawk;
+mod storage;
 mod template;
 pub(super) mod verification;
 
@@ -34,6 +38,8 @@ const PARTS: &[&[Rule]] = &[
     no_where::ROWS,
     squawk::access::ROWS,
     squawk::behaviour::ROWS,
+    &[failing_expression::RULE, publish::RULE],
+    storage::ROWS,
     replace::ROWS,
     &[sequence::RULE],
     session::ROWS,

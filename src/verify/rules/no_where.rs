@@ -1,6 +1,6 @@
 //! Rows that go or change. Of every row it is denied, wherever the statement stands: a CTE hides one well,
-//! and a WHERE that is the same for each row is none. Of chosen rows it is told: the release that runs may
-//! read them still.
+//! and a WHERE that is the same for each row is none. Of chosen rows too: what is lost is lost, and the release
+//! that runs may read them still. Only a seed, whose rows stand in the text, is told.
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -16,9 +16,9 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         level: Level::Deny,
         breaks: Breaks::Data,
         why: "removes every row, or all that have no partner",
-        instead: "say by a WHERE which rows must go",
+        instead: "say by a WHERE which rows must go, and by an Allow line why",
         bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
-        good: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
+        good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
         spares: Spares::Nothing,
         judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::All)),
     },
@@ -35,10 +35,10 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("delete-rows"),
-        level: Level::Warn,
+        level: Level::Deny,
         breaks: Breaks::Data,
         why: "removes rows that no rollback brings back once the migration is done",
-        instead: "be sure that nobody needs them, or keep a copy",
+        instead: "if nobody needs them, accept it by an Allow line that says why",
         bad: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
         good: "INSERT INTO teams (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING;",
         spares: Spares::Nothing,
@@ -46,7 +46,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("overwrite-rows"),
-        level: Level::Warn,
+        level: Level::Deny,
         breaks: Breaks::Data,
         why: "overwrites values that the running release has written and reads",
         instead: "fill only what is NULL, or a column that the same migration adds",
@@ -54,6 +54,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         good: "UPDATE users SET phone = '' WHERE phone IS NULL;",
         spares: Spares::Nothing,
         judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::Some)),
+    },
+    Rule {
+        id: RuleId("upsert-rows"),
+        level: Level::Warn,
+        breaks: Breaks::Data,
+        why: "overwrites what the running release has written into the rows that it names, where they are there",
+        instead: "DO NOTHING where the row is there",
+        bad: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name;",
+        good: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO NOTHING;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Upsert, Reach::Some)),
     },
     Rule {
         id: RuleId("fill-locks-rows"),
@@ -73,6 +84,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
 enum Act {
     Delete,
     Update,
+    /// An INSERT of rows that the text itself gives, over those that are there.
+    Upsert,
     /// An UPDATE that takes no value away: the column is new, or holds NULL.
     Fill,
 }
@@ -115,7 +128,8 @@ fn what(subject: &Subject<'_>, node: &SyntaxNode) -> Option<(Act, Reach)> {
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
             let new = subject.relation_of(&insert).is_some_and(|name| subject.is_new_table(name));
-            (!new).then_some((Act::Update, Reach::Some))
+            let given = has(&insert, &[SyntaxKind::VALUES]);
+            (!new).then_some((if given { Act::Upsert } else { Act::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
             let merge = above(SyntaxKind::MERGE)?;
@@ -168,7 +182,7 @@ fn fills(subject: &Subject<'_>, update: &SyntaxNode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::verify::tests::{denied, ids, ids_on};
+    use crate::verify::tests::{ids, ids_on};
 
     #[test]
     fn a_where_that_chooses_nothing_is_none() {
@@ -199,7 +213,11 @@ mod tests {
             "a AND a",
             "a <> a",
         ] {
-            assert!(denied(&format!("DELETE FROM users u WHERE {condition}")).is_empty(), "{condition}");
+            assert_eq!(
+                ids(&format!("DELETE FROM users u WHERE {condition}")),
+                ["delete-rows"],
+                "{condition}"
+            );
         }
         let base = "CREATE TABLE t (id uuid PRIMARY KEY, a int)";
         assert_eq!(ids_on(base, "DELETE FROM t WHERE id IS NOT NULL"), ["delete-without-where"]);
@@ -217,7 +235,8 @@ mod tests {
             ("UPDATE t SET (a, b) = (1, 2) WHERE t.a IS NULL AND (b ISNULL)", &[]),
             ("UPDATE t SET a = 1, b = 2 WHERE a IS NULL", &["overwrite-rows"]),
             ("UPDATE t SET a = 1 WHERE a IS NULL OR b = 1", &["overwrite-rows"]),
-            ("INSERT INTO t (a) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &["overwrite-rows"]),
+            ("INSERT INTO t (a) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &["upsert-rows"]),
+            ("INSERT INTO t SELECT * FROM t ON CONFLICT (id) DO UPDATE SET a = 1", &["overwrite-rows"]),
             ("INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING", &[]),
         ] {
             assert_eq!(ids_on(base, sql), expected, "{sql}");
@@ -240,5 +259,7 @@ mod tests {
         assert_eq!(ids("EXPLAIN DELETE FROM users"), [""; 0]);
         assert_eq!(ids("EXPLAIN (ANALYZE) DELETE FROM users"), ["delete-without-where"]);
         assert_eq!(ids("EXPLAIN ANALYZE DELETE FROM users"), ["delete-without-where"]);
+        assert_eq!(ids("EXPLAIN (COSTS off, ANALYSE on) DELETE FROM users"), ["delete-without-where"]);
+        assert_eq!(ids("EXPLAIN (ANALYZE false, VERBOSE) DELETE FROM users"), [""; 0]);
     }
 }

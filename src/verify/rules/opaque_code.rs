@@ -1,11 +1,11 @@
 //! Code whose text does not say what it will do. Run on a shadow it shows. A routine that the file makes
 //! and then calls is a DO block by another name; to make it is not to run it.
 
-use squawk_syntax::SyntaxKind;
+use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::schema::{calls, words};
+use crate::verify::schema::{Found, calls, executed, names_of, words};
 use crate::verify::subject::{Hit, Subject, span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
@@ -30,7 +30,24 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     });
     let called = calls(subject.statement, subject.node, subject.schema, subject.scope);
     let called = called.into_iter().map(|name| name.range.clone());
-    blocks.chain(copies).map(|node| span(&node)).chain(called).collect()
+    blocks.chain(copies).map(|node| span(&node)).chain(called).chain(attributes(subject)).collect()
+}
+
+/// `o.f` is a call of `f(o)`, where `o` has no column of that name (manual, chapter 4.2.4).
+fn attributes(subject: &Subject<'_>) -> Vec<Hit> {
+    if !executed(subject.statement.kind, subject.node) {
+        return Vec::new();
+    }
+    let names = subject.statement.names.iter();
+    let tables: Vec<_> = names.filter_map(|name| subject.schema.table(name, subject.scope).there()).collect();
+    let calls = |field: &SyntaxNode| {
+        let parts = names_of(field, SyntaxKind::NAME_REF);
+        let Some(name) = parts.last() else { return false };
+        let column = tables.iter().any(|table| matches!(table.column(name), Found::There(_)));
+        let routines = subject.schema.has_routine(name).into_iter().flatten();
+        !column && routines.into_iter().any(|routine| routine.inputs.len() == 1 && !routine.pure)
+    };
+    subject.nodes(&[SyntaxKind::FIELD_EXPR]).filter(|field| calls(field)).map(|field| span(&field)).collect()
 }
 
 #[cfg(test)]
@@ -53,6 +70,8 @@ mod tests {
             "SELECT never_heard_of()",
             "SELECT pg_terminate_backend(1)",
             "SELECT lo_unlink(1)",
+            "CREATE FUNCTION f(t) RETURNS int LANGUAGE plpgsql AS 'BEGIN DELETE FROM t; END'; SELECT x.f FROM t x",
+            "DECLARE c CURSOR FOR SELECT wipe()",
             "SELECT query_to_xml('DELETE FROM t', true, true, '')",
             "SELECT dblink_exec('x', 'DROP TABLE t')",
             "COPY t TO PROGRAM 'rm x'",

@@ -167,8 +167,22 @@ pub(super) fn call_changes(subject: &Subject<'_>, _: &Hit) -> bool {
     options.is_none_or(|list| list.children().any(|option| !planning.contains(&option.kind())))
 }
 
-/// Renames, moves and owners have rules of their own.
+/// Renames, moves and owners have rules of their own, and what the file has made is nobody's yet.
 pub(super) fn no_rule_of_its_own(subject: &Subject<'_>, _: &Hit) -> bool {
+    let named = |statement: &crate::sql::Statement, role| {
+        let name = statement.names.iter().find(|name| name.role == role);
+        name.map(|name| (name.schema.clone(), name.name.clone()))
+    };
+    let kind = format!("{:?}", subject.statement.kind).replacen("ALTER", "CREATE", 1);
+    let own = named(subject.statement, crate::sql::Role::Target);
+    let makes = |earlier: &crate::sql::Statement| {
+        earlier.range.end <= subject.statement.range.start
+            && format!("{:?}", earlier.kind) == kind
+            && named(earlier, crate::sql::Role::Made) == own
+    };
+    if own.is_some() && subject.file.iter().any(|(statement, _)| makes(statement)) {
+        return false;
+    }
     let own = |node: SyntaxNode| {
         let kind = format!("{:?}", node.kind());
         kind.ends_with("_RENAME_TO") || kind == "OWNER_TO" || kind == "SET_SCHEMA"
@@ -203,4 +217,34 @@ pub(super) fn joins_old_rows(subject: &Subject<'_>, hit: &Hit) -> bool {
             .find(|name| hit.start <= name.range.start && name.range.end <= hit.end),
     };
     !shown.is_some_and(|name| subject.is_new_table(name))
+}
+
+/// The policy only takes away.
+pub(super) fn restricts(subject: &Subject<'_>, _: &Hit) -> bool {
+    let kind = child(subject.node, SyntaxKind::AS_POLICY_TYPE);
+    kind.is_some_and(|kind| words(&kind).last().is_some_and(|word| word == "restrictive"))
+}
+
+/// A barrier changes the plan at most, and without a check more rows are taken.
+pub(super) fn view_changes(subject: &Subject<'_>, _: &Hit) -> bool {
+    let lists = [SyntaxKind::SET_OPTIONS, SyntaxKind::RESET_OPTIONS];
+    let of_view = subject.statement.kind == SyntaxKind::ALTER_VIEW;
+    let harmless = |list: &SyntaxNode| {
+        let mut names = list.descendants().filter(|part| part.kind() == SyntaxKind::ATTRIBUTE_NAME);
+        names.all(|name| match words(&name).concat().as_str() {
+            "security_barrier" => true,
+            "check_option" => list.kind() == SyntaxKind::RESET_OPTIONS,
+            _ => false,
+        })
+    };
+    let mut found = subject.node.children().filter(|part| lists.contains(&part.kind())).peekable();
+    !(of_view && found.peek().is_some() && found.all(|list| harmless(&list)))
+}
+
+/// To let sessions defer a key that say so is no change for those that do not.
+pub(super) fn defers(subject: &Subject<'_>, hit: &Hit) -> bool {
+    let said = subject.action_at(hit).map(|action| words(&action)).unwrap_or_default();
+    let tail = said.iter().skip_while(|word| *word != "deferrable").map(String::as_str).collect::<Vec<_>>();
+    let not = said.iter().any(|word| word == "not" || word == "no" || word == "enforced");
+    not || !matches!(tail.as_slice(), ["deferrable"] | ["deferrable", "initially", "immediate"])
 }

@@ -3,6 +3,7 @@
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Schema;
+use super::parts::words;
 use super::table::Found;
 use crate::sql::{Name, Scope, Statement};
 
@@ -31,6 +32,7 @@ const RUNNING: &[SyntaxKind] = &[
     SyntaxKind::COPY,
     SyntaxKind::CREATE_MATERIALIZED_VIEW,
     SyntaxKind::CREATE_TABLE_AS,
+    SyntaxKind::DECLARE,
     SyntaxKind::DELETE,
     SyntaxKind::INSERT,
     SyntaxKind::MERGE,
@@ -66,10 +68,15 @@ pub(in crate::verify) fn calls<'a>(
 pub(in crate::verify) fn executed(kind: SyntaxKind, node: &SyntaxNode) -> bool {
     match kind {
         SyntaxKind::EXPLAIN => {
-            let head = node.text().to_string().to_lowercase();
-            let options = head.split(['(', ')']).nth(1).unwrap_or_default();
-            head.split_whitespace().nth(1).is_some_and(|word| word.starts_with("analy"))
-                || options.contains("analy")
+            let said = words(node);
+            let analyzes = |word: &String| word == "analyze" || word == "analyse";
+            if said.get(1).is_none_or(|word| word != "(") {
+                return said.iter().take(3).any(analyzes);
+            }
+            said[2..].split(|word| word == "," || word == ")").any(|option| {
+                let off = option.last().is_some_and(|value| ["false", "off", "0"].contains(&value.as_str()));
+                option.first().is_some_and(analyzes) && !off
+            })
         }
         _ => RUNNING.contains(&kind),
     }

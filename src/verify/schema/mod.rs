@@ -23,7 +23,9 @@ pub(super) use home::Home;
 use home::Path;
 pub(super) use home::changes_search_path;
 pub(super) use objects::Change;
-pub(super) use parts::{child, column_ref, filled_by, mentioned, name_of, names_of, proven, words};
+pub(super) use parts::{
+    child, column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words,
+};
 pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
 pub(super) use types::{Conversion, SqlType};
 

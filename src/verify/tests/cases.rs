@@ -43,7 +43,7 @@ const CASES: &[Case] = &[
     ("CREATE EXTENSION IF NOT EXISTS citext", &[]),
     ("SET LOCAL lock_timeout = '1s'", &[]),
     ("CREATE TABLE a (b int REFERENCES users(id) ON DELETE CASCADE)", &[]),
-    ("INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &["overwrite-rows"]),
+    ("INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &["upsert-rows"]),
     ("SELECT * FROM users FOR UPDATE", &[]),
     ("ALTER INDEX i RENAME TO j", &["rename-object"]),
     (

@@ -100,15 +100,28 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("create-policy"),
+        id: RuleId("restrict-policy"),
         level: Level::Deny,
         breaks: Breaks::Release,
-        why: "changes which rows the running release sees or may write, where row security is on",
+        why: "hides rows that the running release sees, or refuses rows that it writes, where row security is on",
         instead: "put it on a new table, or add it when no release that does not expect it is running",
+        bad: "CREATE POLICY new_rows ON users AS RESTRICTIVE USING (id > 1000);",
+        good: "CREATE POLICY shared_rows ON users USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Sifted(&[], &[SyntaxKind::CREATE_POLICY], sift::restricts),
+    },
+    Rule {
+        id: RuleId("create-policy"),
+        level: Level::Warn,
+        breaks: Breaks::Release,
+        why: "shows the running release more rows, where row security is on",
+        instead: "put it on a new table",
         bad: "CREATE POLICY shared_rows ON users USING (true);",
         good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); CREATE POLICY shared_rows ON notes USING (true);",
         spares: Spares::NewObjects,
-        judge: Judge::Known(&[Theirs::BanCreatePolicy], &[SyntaxKind::CREATE_POLICY]),
+        judge: Judge::Sifted(&[Theirs::BanCreatePolicy], &[SyntaxKind::CREATE_POLICY], |subject, hit| {
+            !sift::restricts(subject, hit)
+        }),
     },
     Rule {
         id: RuleId("change-policy"),

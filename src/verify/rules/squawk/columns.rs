@@ -209,7 +209,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         why: "names a column twice, which the server refuses",
         instead: "leave one out",
         bad: "UPDATE users SET name = 'a', name = 'b' WHERE id = 1;",
-        good: "UPDATE users SET name = 'a' WHERE id = 1;",
+        good: "UPDATE users SET name = 'a' WHERE name IS NULL;",
         spares: Spares::Nothing,
         judge: Judge::Known(&[Theirs::BanDuplicateColumnAssignments], &[]),
     },
