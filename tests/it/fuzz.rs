@@ -63,7 +63,7 @@ fn each_token(text: &str, mut change: impl FnMut(TokenKind, &str) -> String) -> 
 }
 
 /// The bytes of `text` from the one place to the other.
-fn cut<'a>(text: &'a str, from: &Index, to: &Index) -> &'a str {
+fn cut(text: &str, from: Index, to: Index) -> &str {
     let at: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let (one, other) = (*from.get(&at), *to.get(&at));
     &text[one.min(other)..one.max(other)]
@@ -121,7 +121,7 @@ const NESTS: &[(&str, &str)] = &[
 proptest! {
     #[test]
     fn no_cut_makes_it_panic(text in seed(), from: Index, to: Index) {
-        sound(cut(text, &from, &to));
+        sound(cut(text, from, to));
     }
 
     #[test]
@@ -129,7 +129,7 @@ proptest! {
         pieces in prop::collection::vec((seed(), any::<Index>(), any::<Index>()), 1..5),
         between in prop::sample::select(vec!["", " ", ";", "\n", "(", ")", ",", "'", "\"", "$$", "--", "ü"]),
     ) {
-        let pieces: Vec<_> = pieces.iter().map(|(text, from, to)| cut(text, from, to)).collect();
+        let pieces: Vec<_> = pieces.iter().map(|(text, from, to)| cut(text, *from, *to)).collect();
         sound(&pieces.join(between));
     }
 
@@ -141,7 +141,7 @@ proptest! {
         from: Index,
         to: Index,
     ) {
-        let inner = if whole { text.trim_end().trim_end_matches(';') } else { cut(text, &from, &to) };
+        let inner = if whole { text.trim_end().trim_end_matches(';') } else { cut(text, from, to) };
         let nested = nests.iter().fold(inner.to_owned(), |inner, (before, behind)| format!("{before}{inner}{behind}"));
         sound(&nested);
     }
@@ -190,8 +190,9 @@ proptest! {
                 // Between two strings only a new line may stand, and no comment of the other kind.
                 TokenKind::Whitespace if word.contains('\n') && blank.contains("/*") => word.to_owned(),
                 TokenKind::Whitespace if !word.contains('\n') && blank.contains('\n') => format!("{word} /* c */ "),
-                TokenKind::Whitespace => format!("{word}{blank}"),
-                TokenKind::Comma | TokenKind::OpenParen | TokenKind::Semi => format!("{word}{blank}"),
+                TokenKind::Whitespace | TokenKind::Comma | TokenKind::OpenParen | TokenKind::Semi => {
+                    format!("{word}{blank}")
+                }
                 _ => word.to_owned(),
             }
         });
