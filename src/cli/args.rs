@@ -275,6 +275,9 @@ pub(super) struct CreateArgs {
 pub(super) struct VerifyArgs {
     /// Files to judge [default: the whole chain and the templates]
     pub(super) files: Vec<PathBuf>,
+    /// SQL that makes the schema on which a file outside of the migrations is judged; may be repeated
+    #[arg(long, value_name = "FILE", requires = "files")]
+    pub(super) base: Vec<PathBuf>,
     /// What is written to stdout [default: as --format says]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) output: Option<OutputArg>,

@@ -31,7 +31,7 @@ pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
     if args.rules {
         return list(context, output);
     }
-    let outcome = if args.files.is_empty() { whole(context) } else { some_files(context, &args.files) };
+    let outcome = if args.files.is_empty() { whole(context) } else { some_files(context, args) };
     show(context, output, args, &outcome)
 }
 
@@ -112,7 +112,13 @@ fn judged(root: Root, review: impl FnOnce(&Project) -> Result<Review, Failure>) 
 }
 
 /// A file of the project's migrations is judged as part of it, any other on its own.
-fn some_files(context: &Context, files: &[PathBuf]) -> Outcome {
+fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
+    let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
+    let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
+        Ok(base) => base,
+        Err(failure) => return Outcome::failed(vec![failure], None),
+    };
+    let files = &args.files;
     let root = context.root();
     let migrations = root.as_ref().ok().and_then(|root| root.path.join(MIGRATIONS).canonicalize().ok());
     let inside = |file: &Path| {
@@ -161,7 +167,7 @@ fn some_files(context: &Context, files: &[PathBuf]) -> Outcome {
         }
         _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path },
     };
-    let (review, failures) = Review::of_loose(&loose, &policy, &settings.platform_schema());
+    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings.platform_schema());
     outcome.review.add(review);
     outcome.failures.extend(failures);
     outcome

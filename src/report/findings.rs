@@ -25,7 +25,7 @@ pub(super) fn one(finding: &Finding, paint: Paint) -> String {
         tone: match (finding.level, &accepted) {
             (_, Some(_)) => Tone::Note,
             (Level::Deny, None) => Tone::Error,
-            (Level::Warn, None) => Tone::Warning,
+            (Level::Warn | Level::Off, None) => Tone::Warning,
         },
         code: Some(finding.rule.as_str()),
         title: &finding.message,
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::sql::{Scope, Script};
-    use crate::verify::{File, Kind, Policy, verify};
+    use crate::verify::{File, Kind, Policy, Schema, verify};
 
     fn shown(sql: &str) -> String {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();
@@ -65,6 +65,7 @@ mod tests {
             script: &script,
             statements: &statements,
             kind: Kind::Migration,
+            before: &Schema::unknown("datalinx_platform"),
             platform: "datalinx_platform",
         };
         let found = verify(&file, &Policy::default());

@@ -20,7 +20,7 @@ pub fn github(verified: &Verified<'_>) -> String {
         let (name, message) = match (&finding.allowed, finding.level) {
             (Some(because), _) => ("notice", format!("{}\nallowed because {because}", finding.message)),
             (None, Level::Deny) => ("error", with_help(&finding.message, Some(&finding.help))),
-            (None, Level::Warn) => ("warning", with_help(&finding.message, Some(&finding.help))),
+            (None, Level::Warn | Level::Off) => ("warning", with_help(&finding.message, Some(&finding.help))),
         };
         command(&mut text, name, place, finding.rule.as_str(), &message);
     }

@@ -38,7 +38,7 @@ pub fn markdown(verified: &Verified<'_>) -> String {
         for finding in &open {
             let level = match finding.level {
                 Level::Deny => "denied",
-                Level::Warn => "warning",
+                Level::Warn | Level::Off => "warning",
             };
             row(&mut text, level, finding, &finding.help, verified);
         }

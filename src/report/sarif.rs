@@ -76,7 +76,7 @@ impl Builder<'_> {
         });
         let level = match finding.level {
             Level::Deny => ResultLevel::Error,
-            Level::Warn => ResultLevel::Warning,
+            Level::Warn | Level::Off => ResultLevel::Warning,
         };
         let text = format!("{}. Instead: {}.", finding.message, finding.help);
         let mut entry = self.entry(id, index, level, &text, &finding.place);
@@ -160,6 +160,7 @@ fn descriptor(
     let level = match level {
         Level::Deny => "error",
         Level::Warn => "warning",
+        Level::Off => "none",
     };
     let markdown = format!("```text\n{}\n```", help.trim_end());
     let tags = json!({ "tags": tags });

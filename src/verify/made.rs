@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::schema::{Home, changes_search_path, child};
 use super::subject::{has, span};
 use crate::sql::{Name, Role, Scope, Statement, holds};
 
@@ -37,18 +38,6 @@ enum Space {
     Relation,
     Routine,
     Schema,
-}
-
-/// The schema of an object, as far as the text says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Home {
-    Tenant,
-    Platform,
-    /// Found before all others under its bare name (manual, chapter 19.11.1, `search_path`).
-    Temporary,
-    Named(String),
-    /// Bare, in a file whose scope nobody knows: the same as another bare name only.
-    Bare,
 }
 
 impl<'a> Made<'a> {
@@ -85,21 +74,27 @@ impl<'a> Made<'a> {
         self.defined.contains(&name.name)
     }
 
-    /// Remembers what a statement makes, and forgets what it drops, renames or moves.
+    /// Remembers what a statement makes, and forgets what it drops, renames or moves. `proven` where it is
+    /// known that nothing had that name.
     pub(super) fn learn(
         &mut self,
         statement: &Statement,
-        text: &str,
         node: &SyntaxNode,
         scope: Option<Scope>,
+        proven: bool,
     ) {
-        self.path_changed |= changes_search_path(statement.kind, text);
+        self.path_changed |= changes_search_path(statement.kind, node);
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
         if CREATES.contains(&statement.kind) {
             let unproven = has(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
-            let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
+            let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
+            // What is written to the parent goes there from now on.
+            let parent = child(node, SyntaxKind::PARTITION_OF).is_some();
+            if parent && !targets_of_partition(statement).all(|name| self.holds_table(name, scope)) {
+                return;
+            }
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
             if holds(node, &[SyntaxKind::TEMP]) {
@@ -154,12 +149,9 @@ impl<'a> Made<'a> {
     }
 }
 
-/// Whether bare names mean something else from here on, as far as the text shows.
-fn changes_search_path(kind: SyntaxKind, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
-    text.contains("set_config")
-        || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
+/// The parent of the partition that the statement makes.
+fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
+    statement.names.iter().filter(|name| name.kind == SyntaxKind::TABLE_NAME_REF).take(1)
 }
 
 /// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.

@@ -7,18 +7,10 @@ use super::finding::{Level, RuleId};
 use super::rule::{RULES, Rule, find};
 use crate::error::{Code, Failure};
 
-/// What the settings say of one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Setting {
-    Deny,
-    Warn,
-    Off,
-}
-
 /// The level of each rule. The default is what each rule says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    settings: BTreeMap<RuleId, Setting>,
+    settings: BTreeMap<RuleId, Level>,
 }
 
 /// A policy that cannot be.
@@ -48,9 +40,9 @@ impl Policy {
                 return Err(PolicyError::Fixed { rule: rule.id });
             }
             let setting = match level.as_str() {
-                "deny" => Setting::Deny,
-                "warn" => Setting::Warn,
-                "off" => Setting::Off,
+                "deny" => Level::Deny,
+                "warn" => Level::Warn,
+                "off" => Level::Off,
                 _ => return Err(PolicyError::Level { rule: rule.id, given: level.clone() }),
             };
             policy.settings.insert(rule.id, setting);
@@ -60,12 +52,8 @@ impl Policy {
 
     /// The level of `rule`'s findings; `None` where it is off.
     pub fn level(&self, rule: &Rule) -> Option<Level> {
-        match self.settings.get(&rule.id) {
-            Some(Setting::Deny) => Some(Level::Deny),
-            Some(Setting::Warn) => Some(Level::Warn),
-            Some(Setting::Off) => None,
-            None => Some(rule.level),
-        }
+        let level = self.settings.get(&rule.id).copied().unwrap_or(rule.level);
+        (level != Level::Off).then_some(level)
     }
 }
 

@@ -37,7 +37,7 @@ impl Rule {
     /// Whose rules it is made from, where they are not Tenure's own.
     pub fn source(&self) -> Option<String> {
         match self.judge {
-            Judge::Known(theirs, _) if !theirs.is_empty() => {
+            Judge::Known(theirs, _) | Judge::Sifted(theirs, ..) if !theirs.is_empty() => {
                 let names: Vec<_> = theirs.iter().map(ToString::to_string).collect();
                 Some(format!("squawk: {}", names.join(", ")))
             }
@@ -131,11 +131,42 @@ pub(super) enum Judge {
     /// What squawk reports under these names, and any node of these kinds: squawk looks at the
     /// statements that are most common, the tree has the rest.
     Known(&'static [squawk_linter::Rule], &'static [SyntaxKind]),
+    /// The same, and then our own look at each: what is known of the schema decides.
+    Sifted(&'static [squawk_linter::Rule], &'static [SyntaxKind], fn(&Subject<'_>, &Hit) -> bool),
     /// Our own look at a statement.
     Code(fn(&Subject<'_>) -> Vec<Hit>),
     /// Verification makes the finding itself.
     Verification,
 }
+
+/// The schema that the examples of the rules act on, on top of an empty one.
+pub const EXAMPLES_ACT_ON: &str = "\
+CREATE TABLE teams (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);
+CREATE TYPE mood AS ENUM ('ok', 'bad');
+CREATE TYPE address AS (street text, zip text);
+CREATE DOMAIN email_address AS text;
+CREATE SEQUENCE invoice_numbers;
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    team_id uuid REFERENCES teams (id),
+    manager_id uuid REFERENCES users (id) ON DELETE SET NULL,
+    name varchar(50) NOT NULL,
+    email text NOT NULL UNIQUE,
+    phone text,
+    role text DEFAULT 'editor' CHECK (role IS NOT NULL),
+    visits int DEFAULT 0,
+    full_name text GENERATED ALWAYS AS (name || '') STORED,
+    disabled_at timestamptz
+);
+CREATE INDEX idx_users_name ON users (name);
+CREATE INDEX idx_users_team ON users (team_id);
+CREATE VIEW active_users AS SELECT id, name FROM users WHERE disabled_at IS NULL;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
+CREATE TABLE events (year int, note text) PARTITION BY RANGE (year);
+CREATE TABLE events_2020 PARTITION OF events FOR VALUES FROM (2020) TO (2021);
+CREATE TABLE old_events (year int, note text);
+";
 
 /// All rules, in the order of the documentation.
 pub static RULES: &[Rule] = rules::ALL;
@@ -166,7 +197,7 @@ mod tests {
     fn no_rule_of_squawk_feeds_two_of_ours() {
         let mut used = Vec::new();
         for rule in RULES {
-            if let Judge::Known(theirs, _) = rule.judge {
+            if let Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) = rule.judge {
                 for code in theirs {
                     assert!(!used.contains(code), "{code} twice");
                     used.push(*code);

@@ -74,13 +74,21 @@ fn run_blocks(project: &Project, name: &str) -> usize {
 fn docs_rules_md_is_the_list_of_rules() {
     let mut text = String::from(
         "# Rules\n\nMade from the list in `src/verify/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
-         A rule looks at one statement. `deny` refuses the migration, `warn` tells. `[verify.levels]` in `tenure.toml`\n\
-         changes a rule's level, an `-- Allow: RULE [object] because …` line in the file accepts one finding. What the\n\
-         same file made is spared.\n\nWhat a rule protects:\n\n",
+         A rule looks at one statement. `deny` refuses the migration, `warn` tells, `off` is silent until\n\
+         `[verify.levels]` in `tenure.toml` turns it on; it changes any rule's level. An\n\
+         `-- Allow: RULE [object] because …` line in the file accepts one finding. What the same file made is spared.\n\n\
+         What was there before is known from the text: for a project's file from the chain and the template, for a\n\
+         file outside of it from `--base`. Where nobody knows, after code whose effect no text shows or without\n\
+         `--base`, a rule expects the worst.\n\nWhat a rule protects:\n\n",
     );
     for danger in Breaks::ALL {
         let _ = writeln!(text, "- **{danger}**: {}", danger.doc());
     }
+    let _ = write!(
+        text,
+        "\nThe examples act on this schema:\n\n```sql\n{}```\n",
+        tenure::verify::EXAMPLES_ACT_ON
+    );
     for rule in tenure::verify::RULES {
         let breaks: Vec<_> = rule.breaks.iter().map(ToString::to_string).collect();
         let _ = write!(

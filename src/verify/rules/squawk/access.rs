@@ -5,6 +5,7 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::sift;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -48,7 +49,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("change-role"),
-        level: Level::Warn,
+        level: Level::Deny,
         breaks: &[Breaks::Others],
         why: "changes a role in every database and for every session of it",
         instead: "manage roles outside of migrations",
@@ -70,7 +71,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("change-database"),
-        level: Level::Warn,
+        level: Level::Deny,
         breaks: &[Breaks::Others],
         why: "changes every session of the database",
         instead: "configure the database outside of migrations",
@@ -86,7 +87,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         why: "changes which rows the running release sees, down to none",
         instead: "switch it when no release that does not expect it is running",
         bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
-        good: "CREATE POLICY own_rows ON users USING (true);",
+        good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); ALTER TABLE notes ENABLE ROW LEVEL SECURITY;",
         spares: Spares::NewObjects,
         judge: Judge::Known(
             &[Theirs::BanAlterRowLevelSecurity],
@@ -99,17 +100,42 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
+        id: RuleId("restrict-policy"),
+        level: Level::Deny,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        why: "hides rows that the running release sees, or refuses rows that it writes, where row security is on",
+        instead: "put it on a new table, or add it when no release that does not expect it is running",
+        bad: "CREATE POLICY new_rows ON users AS RESTRICTIVE USING (id > 1000);",
+        good: "CREATE POLICY shared_rows ON users USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Sifted(&[], &[SyntaxKind::CREATE_POLICY], sift::restricts),
+    },
+    Rule {
+        id: RuleId("create-policy"),
+        level: Level::Warn,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        why: "shows the running release more rows, where row security is on",
+        instead: "put it on a new table",
+        bad: "CREATE POLICY shared_rows ON users USING (true);",
+        good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); CREATE POLICY shared_rows ON notes USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Sifted(&[Theirs::BanCreatePolicy], &[SyntaxKind::CREATE_POLICY], |subject, hit| {
+            !sift::restricts(subject, hit)
+        }),
+    },
+    Rule {
         id: RuleId("change-policy"),
         level: Level::Deny,
         breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "changes which rows the running release sees or may write",
-        instead: "make another policy beside it",
+        instead: "change it when no release that does not expect it is running",
         bad: "DROP POLICY own_rows ON users;",
-        good: "CREATE POLICY shared_rows ON users USING (true);",
+        good: "ALTER POLICY own_rows ON users RENAME TO my_rows;",
         spares: Spares::NewObjects,
-        judge: Judge::Known(
+        judge: Judge::Sifted(
             &[Theirs::BanDropPolicy, Theirs::BanAlterPolicyCondition, Theirs::BanAlterPolicyRoles],
             &[],
+            sift::may_hang,
         ),
     },
 ];

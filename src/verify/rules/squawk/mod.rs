@@ -7,6 +7,7 @@ pub(super) mod columns;
 pub(super) mod data;
 pub(super) mod drops;
 pub(super) mod renames;
+pub(super) mod style;
 pub(super) mod traffic;
 
 use squawk_linter::{Linter, Rule as Theirs};
@@ -21,7 +22,7 @@ use crate::verify::subject::Hit;
 pub(in crate::verify) fn lint(script: &Script) -> Vec<(Theirs, Hit)> {
     let text = without_comments(script, script.masked());
     let wanted = RULES.iter().filter_map(|rule| match rule.judge {
-        Judge::Known(theirs, _) => Some(theirs.iter().copied()),
+        Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) => Some(theirs.iter().copied()),
         Judge::Code(_) | Judge::Verification => None,
     });
     let mut linter = Linter::from(wanted.flatten());

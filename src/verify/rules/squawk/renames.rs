@@ -6,6 +6,7 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::sift;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -42,9 +43,20 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
         good: "ALTER TYPE mood ADD VALUE 'fine';",
         spares: Spares::NewObjects,
-        judge: Judge::Known(
+        judge: Judge::Sifted(
             &[],
             &[
+                SyntaxKind::INDEX_RENAME_TO,
+                SyntaxKind::OP_CLASS_RENAME_TO,
+                SyntaxKind::OP_FAMILY_RENAME_TO,
+                SyntaxKind::CONVERSION_RENAME_TO,
+                SyntaxKind::TEXT_SEARCH_DICTIONARY_RENAME_TO,
+                SyntaxKind::SERVER_RENAME_TO,
+                SyntaxKind::PUBLICATION_RENAME_TO,
+                SyntaxKind::SUBSCRIPTION_RENAME_TO,
+                SyntaxKind::TABLESPACE_RENAME_TO,
+                SyntaxKind::LANGUAGE_RENAME_TO,
+                SyntaxKind::PROPERTY_GRAPH_RENAME_TO,
                 SyntaxKind::RENAME_CONSTRAINT,
                 SyntaxKind::COLLATION_RENAME_TO,
                 SyntaxKind::TEXT_SEARCH_CONFIGURATION_RENAME_TO,
@@ -61,6 +73,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::ROLE_RENAME_TO,
                 SyntaxKind::DATABASE_RENAME_TO,
             ],
+            sift::renames,
         ),
     },
     Rule {
@@ -70,7 +83,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         why: "moves an object away from where the running release finds it",
         instead: "make it in the other schema beside the old one",
         bad: "ALTER TABLE users SET SCHEMA archive;",
-        good: "CREATE VIEW archive.users AS SELECT * FROM users;",
+        good: "CREATE VIEW archived_users AS SELECT * FROM users;",
         spares: Spares::NewObjects,
         judge: Judge::Known(&[Theirs::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
     },
