@@ -46,7 +46,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
         for script in earlier {
             for statement in &script.statements {
                 if let Some(node) = statement.node(script) {
-                    made.learn(statement, script.text(statement), &node, Some(Scope::Tenant));
+                    made.learn(statement, script, &node, Some(Scope::Tenant));
                 }
             }
         }
@@ -74,7 +74,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
                 found.push(Raw { rule, range, message, scope, words });
             }
         }
-        made.learn(statement, script.text(statement), &node, scope);
+        made.learn(statement, script, &node, scope);
     }
     found
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::subject::{has, span};
-use crate::sql::{Name, Role, Scope, Statement, holds};
+use crate::sql::{Name, Role, Scope, Script, Statement, holds};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -89,11 +89,11 @@ impl<'a> Made<'a> {
     pub(super) fn learn(
         &mut self,
         statement: &Statement,
-        text: &str,
+        script: &Script,
         node: &SyntaxNode,
         scope: Option<Scope>,
     ) {
-        self.path_changed |= changes_search_path(statement.kind, text);
+        self.path_changed |= changes_search_path(statement.kind, script.text(statement));
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
@@ -102,7 +102,7 @@ impl<'a> Made<'a> {
             let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if holds(node, &[SyntaxKind::TEMP]) {
+            if script.holds(&[SyntaxKind::TEMP]) && holds(node, &[SyntaxKind::TEMP]) {
                 key.home = Home::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -110,7 +110,7 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind) || holds(node, MOVES) {
+        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && holds(node, MOVES)) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
