@@ -10,7 +10,7 @@ use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
 
 use super::SqlError;
-use super::script::{holds, mentions, span};
+use super::script::{Kinds, mentions, span};
 use crate::error::{Place, Source};
 
 /// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
@@ -137,11 +137,13 @@ impl Level {
 pub(super) fn by_tree(
     source: &Arc<Source>,
     root: &SyntaxNode,
+    kinds: &Kinds,
     errors: &[SyntaxError],
 ) -> Result<(), SqlError> {
     // To the client or from it, `STDIN` and `STDOUT` mean the same to the server.
     let streams = [SyntaxKind::COPY_STDIN, SyntaxKind::COPY_STDOUT];
-    let stream = holds(root, &streams)
+    let stream = kinds
+        .hold(&streams)
         .then(|| root.descendants().find(|node| streams.contains(&node.kind())))
         .flatten();
     if let Some(stream) = stream {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-use super::script::holds as inside;
+use super::script::{Kinds, holds};
 
 /// What a statement acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,10 +49,10 @@ pub(super) enum Home {
 }
 
 impl Home {
-    pub(super) fn of(statement: &SyntaxNode) -> Self {
+    pub(super) fn of(statement: &SyntaxNode, all: &Kinds) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if inside(statement, &[SyntaxKind::TEMP]) {
+        } else if all.hold(&[SyntaxKind::TEMP]) && holds(statement, &[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema

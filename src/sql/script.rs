@@ -25,6 +25,7 @@ pub struct Script {
     pub comments: Vec<Comment>,
     masked: String,
     tree: Parse<SourceFile>,
+    kinds: Kinds,
 }
 
 /// One statement.
@@ -85,15 +86,16 @@ impl Script {
         }));
         let Ok((tree, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let root = tree.syntax_node();
-        super::refused::by_tree(&source, &root, &errors)?;
+        let kinds = Kinds::of(&root);
+        super::refused::by_tree(&source, &root, &kinds, &errors)?;
         let statements = tree
             .tree()
             .stmts()
             .filter(|statement| statement.syntax().kind() != SyntaxKind::EMPTY_STMT)
-            .map(|statement| Statement::read(statement.syntax(), &source))
+            .map(|statement| Statement::read(statement.syntax(), &source, &kinds))
             .collect();
         let comments = comments(&root);
-        Ok(Self { source, statements, comments, masked, tree })
+        Ok(Self { source, statements, comments, masked, tree, kinds })
     }
 
     /// The text of a statement, as the user wrote it.
@@ -111,6 +113,11 @@ impl Script {
         &self.tree
     }
 
+    /// Whether a node or token of one of `kinds` is anywhere in the file.
+    pub fn holds(&self, kinds: &[SyntaxKind]) -> bool {
+        self.kinds.hold(kinds)
+    }
+
     /// The text that the tree was made from: the user's, with `{org_schema}` replaced by an identifier.
     pub fn masked(&self) -> &str {
         &self.masked
@@ -123,16 +130,16 @@ impl Script {
 }
 
 impl Statement {
-    fn read(node: &SyntaxNode, source: &Source) -> Self {
+    fn read(node: &SyntaxNode, source: &Source, all: &Kinds) -> Self {
         Self {
             range: span(node),
             kind: node.kind(),
-            names: names(node),
-            transactional: !super::transaction::refused_in_transaction(node),
+            names: names(node, all),
+            transactional: !super::transaction::refused_in_transaction(node, all),
             quiet: super::session::is_quiet(node),
-            concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
+            concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
             for_tenant: says_org_schema(node, source),
-            home: Home::of(node),
+            home: Home::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: SyntaxNodePtr::new(node),
         }
@@ -197,25 +204,45 @@ pub fn span(node: &SyntaxNode) -> Range<usize> {
     }
 }
 
-/// Whether a node or token of one of `kinds` is in `node`, itself included. Quick, since nothing is made of
-/// what is only passed by.
+/// Whether a node or token of one of `kinds` is in `node`, itself included.
 pub fn holds(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
-    let wanted = |kind: u16| kinds.iter().any(|of| *of as u16 == kind);
-    let green = node.green();
-    let mut open = vec![&*green];
-    while let Some(node) = open.pop() {
-        if wanted(node.kind().0) {
-            return true;
-        }
-        for child in node.children() {
-            match child.as_node() {
-                Some(inner) => open.push(inner),
-                None if wanted(child.kind().0) => return true,
-                None => {}
+    Kinds::of(node).hold(kinds)
+}
+
+/// The kinds of all nodes and tokens of a tree. Quick to find, since nothing is made of what is only passed
+/// by; most questions to a tree need not be asked when it holds nothing of the kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kinds(Vec<u64>);
+
+impl Kinds {
+    pub(super) fn of(node: &SyntaxNode) -> Self {
+        let mut kinds = Self(vec![0; SyntaxKind::__LAST as usize / 64 + 1]);
+        let green = node.green();
+        let mut open = vec![&*green];
+        while let Some(node) = open.pop() {
+            kinds.add(node.kind().0);
+            for child in node.children() {
+                match child.as_node() {
+                    Some(inner) => open.push(inner),
+                    None => kinds.add(child.kind().0),
+                }
             }
         }
+        kinds
     }
-    false
+
+    fn add(&mut self, kind: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(kind) / 64) {
+            *word |= 1 << (kind % 64);
+        }
+    }
+
+    /// Whether there is one of `kinds`.
+    pub(super) fn hold(&self, kinds: &[SyntaxKind]) -> bool {
+        let one =
+            |kind: u16| self.0.get(usize::from(kind) / 64).is_some_and(|word| word >> (kind % 64) & 1 == 1);
+        kinds.iter().any(|kind| one(*kind as u16))
+    }
 }
 
 /// Whether `word`, in lower case, stands in `text` in whatever case: asked before a tree is searched for it.

@@ -52,7 +52,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
         for script in earlier {
             for statement in &script.statements {
                 if let Some(node) = statement.node(script) {
-                    made.learn(statement, &node, Some(Scope::Tenant), false);
+                    made.learn(statement, script, &node, Some(Scope::Tenant), false);
                 }
             }
         }
@@ -95,7 +95,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
             }
         }
         let proven = schema.certainly_makes(statement, &node, scope);
-        made.learn(statement, &node, scope, proven);
+        made.learn(statement, script, &node, scope, proven);
         schema.follow(statement, &node, scope);
     }
     found

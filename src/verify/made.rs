@@ -8,7 +8,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::schema::{Home, changes_search_path, child};
 use super::subject::{has, span};
-use crate::sql::{Name, Role, Scope, Statement, holds};
+use crate::sql::{Name, Role, Scope, Script, Statement, holds};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -79,6 +79,7 @@ impl<'a> Made<'a> {
     pub(super) fn learn(
         &mut self,
         statement: &Statement,
+        script: &Script,
         node: &SyntaxNode,
         scope: Option<Scope>,
         proven: bool,
@@ -97,7 +98,7 @@ impl<'a> Made<'a> {
             }
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if holds(node, &[SyntaxKind::TEMP]) {
+            if script.holds(&[SyntaxKind::TEMP]) && holds(node, &[SyntaxKind::TEMP]) {
                 key.home = Home::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -105,7 +106,7 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind) || holds(node, MOVES) {
+        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && holds(node, MOVES)) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {

@@ -8,7 +8,7 @@ use crate::support::{Database, Project};
 /// A first migration without fault.
 pub const FIRST: (&str, &[u8]) = (
     "migrations/v0.0.0_to_v1.0.0_first.sql",
-    b"-- Description: first\nCREATE TABLE datalinx_platform.things (id int);\n",
+    b"-- Description: first\nCREATE TABLE datalinx_platform.things (id int, created_at timestamptz, updated_at timestamptz);\n",
 );
 
 /// Some files, the code that they get, and the place that is named, as `file`, `file:line:column` or nothing.
