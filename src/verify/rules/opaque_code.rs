@@ -67,6 +67,7 @@ mod tests {
             "WITH x AS (SELECT wipe()) SELECT 1",
             "ALTER TABLE t ADD COLUMN c int DEFAULT wipe()",
             "SELECT other.f()",
+            "DECLARE c CURSOR FOR SELECT wipe()",
             "SELECT never_heard_of()",
             "SELECT pg_terminate_backend(1)",
             "SELECT lo_unlink(1)",

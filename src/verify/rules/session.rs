@@ -41,7 +41,15 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "SET ROLE admin;",
         good: "GRANT SELECT ON users TO app;",
         spares: Spares::Nothing,
-        judge: Judge::Known(&[], &[SyntaxKind::SET_ROLE, SyntaxKind::SET_SESSION_AUTH]),
+        judge: Judge::Known(
+            &[],
+            &[
+                SyntaxKind::RESET_ROLE,
+                SyntaxKind::RESET_SESSION_AUTH,
+                SyntaxKind::SET_ROLE,
+                SyntaxKind::SET_SESSION_AUTH,
+            ],
+        ),
     },
     Rule {
         id: RuleId("guards-off"),
@@ -168,6 +176,8 @@ mod tests {
             ("SELECT set_config(lower('A'), 'a', true)", &["search-path"]),
             ("SET LOCAL ROLE x", &["set-role"]),
             ("SET SESSION AUTHORIZATION x", &["set-role"]),
+            ("RESET ROLE", &["set-role"]),
+            ("RESET SESSION AUTHORIZATION", &["set-role"]),
             ("SET LOCAL session_replication_role = replica", &["guards-off"]),
         ] {
             assert_eq!(ids(sql), expected, "{sql}");
