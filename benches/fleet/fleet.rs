@@ -14,7 +14,7 @@ use super::server::Server;
 
 /// The project's platform, as small as Tenure lets it be.
 const PLATFORM: &str = "\
-CREATE TABLE organizations (
+CREATE TABLE datalinx_platform.organizations (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     name text NOT NULL,
     slug text NOT NULL UNIQUE,

@@ -143,7 +143,7 @@ fn machine(bench: &Bench) -> Result<String> {
     for (what, value) in [
         ("date", ask("SELECT current_date::text")?),
         ("processor", processor()?),
-        ("kernel", format!("Linux {}", read("/proc/sys/kernel/osrelease")?.trim())),
+        ("kernel", kernel()?),
         ("file system", file_system(&bench.server.folder())?),
         ("PostgreSQL", ask("SHOW server_version")?),
         ("its settings", ask(settings)?),
@@ -171,6 +171,12 @@ fn processor() -> Result<String> {
     let memory: u64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
     let cores = std::thread::available_parallelism()?;
     Ok(format!("{cores} cores, {model}, {} GB of memory", memory.div_ceil(1 << 20)))
+}
+
+/// `Linux 6.1.0`, without what its builder has added.
+fn kernel() -> Result<String> {
+    let release = read("/proc/sys/kernel/osrelease")?;
+    Ok(format!("Linux {}", release.trim().split(['-', '+']).next().unwrap_or_default()))
 }
 
 /// The kind of file system that a folder is on.
