@@ -170,11 +170,6 @@ impl Fleet {
         }
         Ok(())
     }
-
-    /// Drops the database.
-    pub(super) fn remove(self) -> Result<()> {
-        self.server.remove(&self.database)
-    }
 }
 
 /// The program under test, in a project, on a database.

@@ -44,7 +44,7 @@ impl Row {
         }
     }
 
-    fn line(&self) -> String {
+    fn line(&self, is_judged: bool) -> String {
         let unit = self.unit;
         let digits = usize::from(unit.starts_with('×')) * 2;
         let limit = match self.limit {
@@ -52,7 +52,7 @@ impl Row {
             Limit::AtLeast(least) => format!("≥ {least} {unit}"),
             Limit::None => "recorded".to_owned(),
         };
-        let missed = if self.is_missed() { ", **missed**" } else { "" };
+        let missed = if is_judged && self.is_missed() { ", **missed**" } else { "" };
         format!(
             "| {} | {} | {} | {} | {:.digits$} {unit} | {limit}{missed} |",
             self.number, self.what, self.tenure, self.against, self.measured
@@ -67,13 +67,15 @@ const HEAD: &str = "| | what | Tenure | against | measured | limit |\n| --- | --
 pub(super) struct Results {
     machine: String,
     jobs: usize,
+    is_judged: bool,
     rows: Vec<Row>,
 }
 
 impl Results {
-    /// None yet.
+    /// None yet. The limits are those of a run that is not a quick one.
     pub(super) fn of(bench: &Bench) -> Result<Self> {
-        Ok(Self { machine: machine(bench)?, jobs: bench.jobs, rows: Vec::new() })
+        let (jobs, is_judged) = (bench.jobs, !bench.is_quick);
+        Ok(Self { machine: machine(bench)?, jobs, is_judged, rows: Vec::new() })
     }
 
     /// Prints the machine and the table's head.
@@ -84,20 +86,24 @@ impl Results {
     /// Adds rows, and prints them.
     pub(super) fn add(&mut self, rows: Vec<Row>) {
         for row in rows {
-            println!("{}", row.line());
+            println!("{}", row.line(self.is_judged));
             self.rows.push(row);
         }
     }
 
     /// The rows that miss their limit.
     pub(super) fn missed(&self) -> Vec<String> {
-        self.rows.iter().filter(|row| row.is_missed()).map(|row| row.number.to_string()).collect()
+        self.rows
+            .iter()
+            .filter(|row| self.is_judged && row.is_missed())
+            .map(|row| row.number.to_string())
+            .collect()
     }
 
     /// Writes RESULTS.md.
     pub(super) fn write(&mut self) -> Result<()> {
         self.rows.sort_by_key(|row| row.number);
-        let lines: Vec<String> = self.rows.iter().map(Row::line).collect();
+        let lines: Vec<String> = self.rows.iter().map(|row| row.line(true)).collect();
         let text = format!(
             "# How fast\n\nWritten by `cargo bench --bench fleet -- --bless`, never by hand: one run on one machine, in which \
              the\ncontenders take turns. Seconds are this machine's; the ratios are what is promised.\n\n{}\n{HEAD}\n{}\n\n{}",

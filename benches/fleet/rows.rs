@@ -1,6 +1,6 @@
 //! The rows of the table: what is measured, against what, and the limit.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,8 +29,9 @@ pub(super) struct Bench {
     pub(super) tenants: u32,
     /// The large one.
     pub(super) many: u32,
-    is_quick: bool,
+    pub(super) is_quick: bool,
     small: OnceCell<Fleet>,
+    databases: Cell<u32>,
 }
 
 /// Measures some rows.
@@ -53,18 +54,25 @@ impl Bench {
         let cores = std::thread::available_parallelism()?.get();
         let (tenants, many) = if is_quick { (100, 1_000) } else { (1_000, 10_000) };
         let server = Rc::new(Server::start()?);
-        Ok(Self { server, jobs: (cores * 4).min(16), tenants, many, is_quick, small: OnceCell::new() })
+        let (jobs, small, databases) = ((cores * 4).min(16), OnceCell::new(), Cell::new(0));
+        Ok(Self { server, jobs, tenants, many, is_quick, small, databases })
+    }
+
+    /// A name for a further database.
+    fn database(&self) -> String {
+        self.databases.set(self.databases.get() + 1);
+        format!("fleet_{}", self.databases.get())
     }
 
     /// An equal of the usual fleet.
-    fn fleet(&self, database: &str) -> Result<Fleet> {
+    fn fleet(&self) -> Result<Fleet> {
         let small = if let Some(small) = self.small.get() {
             small
         } else {
             let made = Fleet::make(&self.server, "small", self.tenants)?;
             self.small.get_or_init(|| made)
         };
-        small.copy(database)
+        small.copy(&self.database())
     }
 
     fn rounds(&self, usual: usize) -> usize {
@@ -86,7 +94,7 @@ impl Bench {
 
 /// Rows 1 and 2.
 fn against_the_direct_loop(bench: &Bench, number: u32, steps: u32, limit: Limit) -> Result<Vec<Row>> {
-    let (mut ours, mut theirs) = (bench.fleet("by_tenure")?, bench.fleet("by_hand")?);
+    let (mut ours, mut theirs) = (bench.fleet()?, bench.fleet()?);
     let mut tenure = || bench.up(&mut ours, steps);
     let mut direct = || {
         let steps: Vec<Step> = theirs.add_steps(steps)?;
@@ -95,8 +103,6 @@ fn against_the_direct_loop(bench: &Bench, number: u32, steps: u32, limit: Limit)
         Ok(elapsed)
     };
     let [tenure, direct] = rotate(&bench.server, bench.rounds(5), Warm::Up, [&mut tenure, &mut direct])?;
-    ours.remove()?;
-    theirs.remove()?;
     let steps = if steps == 1 { "one additive step".to_owned() } else { format!("{steps} additive steps") };
     Ok(vec![Row {
         number,
@@ -123,16 +129,16 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
 
     // Each turn has a database of its own, with the platform and no tenant.
     let turn = |make: &mut dyn FnMut(&str) -> Result<Duration>| {
-        server.create("provisioned", Some("platform"))?;
+        let database = bench.database();
+        server.create(&database, Some("platform"))?;
         server.settle()?;
-        let elapsed = make(&server.url("provisioned"))?;
+        let elapsed = make(&server.url(&database))?;
         let made = server.value(
-            "provisioned",
+            &database,
             "SELECT count(*)::text FROM datalinx_platform.tenant_version t JOIN datalinx_platform.organizations o \
              USING (schema_name) WHERE to_regclass(t.schema_name || '.idx_jobs_status') IS NOT NULL",
         )?;
         ensure!(made == slugs.len().to_string(), "{made} tenants of {}", slugs.len());
-        server.remove("provisioned")?;
         Ok(elapsed)
     };
     let path = list.path().to_string_lossy();
@@ -141,7 +147,6 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
     let template = template(&seeds.join("tenant_templates/default"))?;
     let mut by_hand = || turn(&mut |url| direct::provision(server, url, jobs, &slugs, &template));
     let [ours, by_hand] = rotate(server, bench.rounds(3), Warm::Not, [&mut ours, &mut by_hand])?;
-    server.remove("platform")?;
     Ok(vec![Row {
         number: 3,
         what: format!(
@@ -168,7 +173,7 @@ fn template(folder: &Path) -> Result<String> {
 fn many_tenants(bench: &Bench) -> Result<Vec<Row>> {
     let server = &bench.server;
     let mut large = Fleet::make(server, "large", bench.many)?;
-    let mut small = bench.fleet("beside_large")?;
+    let mut small = bench.fleet()?;
     let (mut backend, mut peak) = (Backend::default(), 0);
     let mut on_large = || {
         let steps = large.add_steps(1)?;
@@ -210,8 +215,6 @@ fn many_tenants(bench: &Bench) -> Result<Vec<Row>> {
         });
     }
     rows.extend(nothing_to_do(bench, &large)?);
-    small.remove()?;
-    large.remove()?;
     Ok(rows)
 }
 
@@ -246,7 +249,7 @@ fn nothing_to_do(bench: &Bench, fleet: &Fleet) -> Result<Vec<Row>> {
 fn far_away(bench: &Bench) -> Result<Vec<Row>> {
     let folder = bench.server.folder();
     let (near, far) = (Proxy::start(&folder, Duration::ZERO)?, Proxy::start(&folder, ROUND_TRIP)?);
-    let (mut here, mut there) = (bench.fleet("near")?, bench.fleet("far")?);
+    let (mut here, mut there) = (bench.fleet()?, bench.fleet()?);
     let turn = |fleet: &mut Fleet, proxy: &Proxy| {
         let steps = fleet.add_steps(1)?;
         let url = proxy.url(&fleet.database);
@@ -257,8 +260,6 @@ fn far_away(bench: &Bench) -> Result<Vec<Row>> {
     let mut at_near = || turn(&mut here, &near);
     let mut at_far = || turn(&mut there, &far);
     let [at_near, at_far] = rotate(&bench.server, bench.rounds(5), Warm::Up, [&mut at_near, &mut at_far])?;
-    here.remove()?;
-    there.remove()?;
     let distance = ROUND_TRIP.as_millis();
     Ok(vec![Row {
         number: 6,
@@ -275,8 +276,8 @@ fn far_away(bench: &Bench) -> Result<Vec<Row>> {
 fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
     let rivals = Rivals::build()?;
     let names = ["sqlx", "refinery"];
-    let mut ours = bench.fleet("by_tenure")?;
-    let [mut first, mut second] = [bench.fleet("by_sqlx")?, bench.fleet("by_refinery")?];
+    let mut ours = bench.fleet()?;
+    let [mut first, mut second] = [bench.fleet()?, bench.fleet()?];
     // Their tables, and a first migration that is done: one step is pending from then on.
     for (name, fleet) in names.iter().zip([&first, &second]) {
         rivals.run(name, &bench.server, fleet)?;
@@ -292,9 +293,6 @@ fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
     let mut refinery = || turn(names[1], &mut second);
     let contenders: [Contender<'_>; 3] = [&mut tenure, &mut sqlx, &mut refinery];
     let [tenure, others @ ..] = rotate(&bench.server, bench.rounds(3), Warm::Up, contenders)?;
-    for fleet in [ours, first, second] {
-        fleet.remove()?;
-    }
     let others: [measure::Times; 2] = others;
     let row = |(name, times): (&str, &measure::Times)| Row {
         number: 7,
