@@ -1,5 +1,5 @@
 //! Contenders that take turns: whatever else the machine does hits all alike. The order is turned around from
-//! round to round; before each turn the server writes out what others have changed; medians count.
+//! round to round; before each turn the server writes out what others have changed; the medians count.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -18,9 +18,14 @@ pub(super) struct Times(Vec<Duration>);
 impl Times {
     /// The middle one, in seconds.
     pub(super) fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).map_or(f64::NAN, Duration::as_secs_f64)
+        median(self.0.iter().map(Duration::as_secs_f64).collect())
+    }
+
+    /// How many times as long as another contender it took: the middle one of the rounds' ratios, since the two
+    /// turns of a round are close together and meet the same machine.
+    pub(super) fn over(&self, other: &Self) -> f64 {
+        let ratio = |(ours, theirs): (&Duration, &Duration)| ours.as_secs_f64() / theirs.as_secs_f64();
+        median(self.0.iter().zip(&other.0).map(ratio).collect())
     }
 
     /// The median, and the shortest and the longest: `0.53 s (0.51–0.60)`.
@@ -33,6 +38,11 @@ impl Times {
             format!("{:.2} s ({low:.2}–{high:.2})", self.median())
         }
     }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Whether a first round, with cold caches, is run and not counted.

@@ -120,7 +120,7 @@ impl Results {
 const NOTES: &str = "\
 ## What is measured
 
-- A time is the median of the rounds, with the shortest and the longest. Contenders take turns in an order that is turned
+- A time is the median of the rounds, with the shortest and the longest; a ratio is the median of the rounds' ratios. Contenders take turns in an order that is turned
   around each round, each on a database of its own, equal to the others'; a first round with cold caches does not count
   (row 3 begins on a new database each time). Before each turn the server makes a checkpoint. After each turn
   the benchmark counts the columns, version rows and history rows that must be there.

@@ -30,6 +30,7 @@ pub(super) struct Bench {
     /// The large one.
     pub(super) many: u32,
     pub(super) is_quick: bool,
+    rivals: Rivals,
     small: OnceCell<Fleet>,
     databases: Cell<u32>,
 }
@@ -48,14 +49,15 @@ pub(super) const ROWS: &[(&[u32], Measure)] = &[
 ];
 
 impl Bench {
-    /// Starts the server.
+    /// Builds the other migrators, and starts the server.
     pub(super) fn prepare(is_quick: bool) -> Result<Self> {
         // Tenure's own default where the server has connections to spare; said, so that it is the same for all.
         let cores = std::thread::available_parallelism()?.get();
         let (tenants, many) = if is_quick { (100, 1_000) } else { (1_000, 10_000) };
+        let rivals = Rivals::build()?;
         let server = Rc::new(Server::start()?);
         let (jobs, small, databases) = ((cores * 4).min(16), OnceCell::new(), Cell::new(0));
-        Ok(Self { server, jobs, tenants, many, is_quick, small, databases })
+        Ok(Self { server, jobs, tenants, many, is_quick, rivals, small, databases })
     }
 
     /// A name for a further database.
@@ -102,14 +104,14 @@ fn against_the_direct_loop(bench: &Bench, number: u32, steps: u32, limit: Limit)
         theirs.check(&steps)?;
         Ok(elapsed)
     };
-    let [tenure, direct] = rotate(&bench.server, bench.rounds(5), Warm::Up, [&mut tenure, &mut direct])?;
+    let [tenure, direct] = rotate(&bench.server, bench.rounds(7), Warm::Up, [&mut tenure, &mut direct])?;
     let steps = if steps == 1 { "one additive step".to_owned() } else { format!("{steps} additive steps") };
     Ok(vec![Row {
         number,
         what: format!("{steps}, {} tenants: `migrate up`", thousands(bench.tenants)),
         tenure: tenure.shown(),
         against: format!("direct loop: {}", direct.shown()),
-        measured: tenure.median() / direct.median(),
+        measured: tenure.over(&direct),
         unit: "×",
         limit,
     }])
@@ -146,7 +148,7 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
     let mut ours = || turn(&mut |url| measure::succeed(&mut tenure(seeds, url, &words)));
     let template = template(&seeds.join("tenant_templates/default"))?;
     let mut by_hand = || turn(&mut |url| direct::provision(server, url, jobs, &slugs, &template));
-    let [ours, by_hand] = rotate(server, bench.rounds(3), Warm::Not, [&mut ours, &mut by_hand])?;
+    let [ours, by_hand] = rotate(server, bench.rounds(5), Warm::Not, [&mut ours, &mut by_hand])?;
     Ok(vec![Row {
         number: 3,
         what: format!(
@@ -155,7 +157,7 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
         ),
         tenure: ours.shown(),
         against: format!("direct loop, {jobs} at once: {}", by_hand.shown()),
-        measured: ours.median() / by_hand.median(),
+        measured: ours.over(&by_hand),
         unit: "×",
         limit: Limit::AtMost(1.1),
     }])
@@ -189,13 +191,12 @@ fn many_tenants(bench: &Bench) -> Result<Vec<Row>> {
     let mut on_small = || bench.up(&mut small, 1);
     let [on_large, on_small] = rotate(server, bench.rounds(3), Warm::Up, [&mut on_large, &mut on_small])?;
     let (tenants, many) = (thousands(bench.tenants), thousands(bench.many));
-    let a_tenant = |total: f64, tenants: u32| total / f64::from(tenants);
     let mut rows = vec![Row {
         number: 5,
         what: format!("a tenant's cost, {many} tenants against {tenants}"),
         tenure: format!("{many}: {}", on_large.shown()),
         against: format!("{tenants}: {}", on_small.shown()),
-        measured: a_tenant(on_large.median(), bench.many) / a_tenant(on_small.median(), bench.tenants),
+        measured: on_large.over(&on_small) * f64::from(bench.tenants) / f64::from(bench.many),
         unit: "×",
         limit: Limit::AtMost(1.3),
     }];
@@ -259,14 +260,14 @@ fn far_away(bench: &Bench) -> Result<Vec<Row>> {
     };
     let mut at_near = || turn(&mut here, &near);
     let mut at_far = || turn(&mut there, &far);
-    let [at_near, at_far] = rotate(&bench.server, bench.rounds(5), Warm::Up, [&mut at_near, &mut at_far])?;
+    let [at_near, at_far] = rotate(&bench.server, bench.rounds(7), Warm::Up, [&mut at_near, &mut at_far])?;
     let distance = ROUND_TRIP.as_millis();
     Ok(vec![Row {
         number: 6,
         what: format!("one additive step, {} tenants {distance} ms away", thousands(bench.tenants)),
         tenure: at_far.shown(),
         against: format!("no delay: {}", at_near.shown()),
-        measured: at_far.median() / at_near.median(),
+        measured: at_far.over(&at_near),
         unit: "×",
         limit: Limit::AtMost(2.0),
     }])
@@ -274,8 +275,7 @@ fn far_away(bench: &Bench) -> Result<Vec<Row>> {
 
 /// Row 7.
 fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
-    let rivals = Rivals::build()?;
-    let names = ["sqlx", "refinery"];
+    let (rivals, names) = (&bench.rivals, ["sqlx", "refinery"]);
     let mut ours = bench.fleet()?;
     let [mut first, mut second] = [bench.fleet()?, bench.fleet()?];
     // Their tables, and a first migration that is done: one step is pending from then on.
@@ -292,18 +292,17 @@ fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
     let mut sqlx = || turn(names[0], &mut first);
     let mut refinery = || turn(names[1], &mut second);
     let contenders: [Contender<'_>; 3] = [&mut tenure, &mut sqlx, &mut refinery];
-    let [tenure, others @ ..] = rotate(&bench.server, bench.rounds(3), Warm::Up, contenders)?;
-    let others: [measure::Times; 2] = others;
+    let [tenure, sqlx, refinery] = rotate(&bench.server, bench.rounds(3), Warm::Up, contenders)?;
     let row = |(name, times): (&str, &measure::Times)| Row {
         number: 7,
         what: format!("one additive step, {} tenants, against {name}", thousands(bench.tenants)),
         tenure: tenure.shown(),
         against: format!("{name} in a loop: {}", times.shown()),
-        measured: times.median() / tenure.median(),
+        measured: times.over(&tenure),
         unit: "× faster",
         limit: Limit::AtLeast(5.0),
     };
-    Ok(names.into_iter().zip(&others).map(row).collect())
+    Ok(names.into_iter().zip([&sqlx, &refinery]).map(row).collect())
 }
 
 fn megabytes(kilobytes: u64) -> f64 {
