@@ -37,7 +37,7 @@ fn collect(root: &Path, folder: &Path, end: &str, found: &mut Vec<(String, Strin
 }
 
 fn code() -> Vec<(String, String)> {
-    [files("src", "rs"), files("tests", "rs")].concat()
+    [files("src", "rs"), files("tests", "rs"), files("benches", "rs")].concat()
 }
 
 #[test]
