@@ -4,7 +4,7 @@
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
 //! - judging and showing, pure: [`verify`], [`report`]
-//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`], [`cli`]
+//! - shell: [`project`], [`postgres`], [`catalog`], [`fleet`], [`tenant`], [`cli`]
 
 pub mod catalog;
 pub mod chain;

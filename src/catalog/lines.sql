@@ -10,13 +10,16 @@ s AS MATERIALIZED (
         format('(?<![\w$."])(?:%s|%s)(?=\.)', printed, replace(printed, '''', '''''')) AS qualifier,
         -- A word of its own; a name that needs no quotes may have them in text that people wrote.
         CASE WHEN quote_ident(nspname) = nspname THEN format('(?<![\w$.])(?:%s|"%s")(?![\w$])', printed, printed)
-            ELSE format('(?<![\w$."])%s(?!["\w$])', printed) END AS word
+            ELSE format('(?<![\w$."])%s(?!["\w$])', printed) END AS word,
+        -- What a text must hold to be looked at more closely; a name that is printed with doubled marks may be in any.
+        CASE WHEN nspname ~ '["'']' THEN '' ELSE nspname::text END AS hint
     FROM (SELECT *, regexp_replace(quote_ident(nspname), '([^[:alnum:]_"])', '\\\1', 'g') AS printed
           FROM pg_namespace WHERE nspname = ANY (/*SCHEMAS*/)) named
 ),
--- What belongs to an extension is the extension's.
+-- What belongs to an extension is the extension's, and the functions that come with a range type are the type's.
 member AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+        OR deptype = 'i' AND classid = 'pg_proc'::regclass AND refclassid = 'pg_type'::regclass
 ),
 rel AS MATERIALIZED (
     SELECT s.oid AS nsp, c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reltype,
@@ -254,23 +257,23 @@ whole AS MATERIALIZED (
                 (SELECT string_agg(concat_ws(' ', pg_get_userbyid(defaclrole), defaclobjtype, defaclacl::text), E'\x1e'
                     ORDER BY defaclrole, defaclobjtype)
                  FROM pg_default_acl WHERE defaclnamespace = s.oid) END) AS access,
-        s.nspname, s.qualifier, s.word
+        s.nspname, s.qualifier, s.word, s.hint
     FROM line JOIN s ON s.oid = line.nsp
         LEFT JOIN pg_description d ON d.classoid = line.classid AND d.objoid = line.objid AND d.objsubid = line.subid
     ORDER BY line.nsp
 ),
 neutral AS (
     SELECT nspname AS schema, kind, part, name,
-        CASE WHEN strpos(object, nspname) > 0 AND kind IN ('function', 'procedure', 'aggregate', 'operator')
+        CASE WHEN strpos(object, hint) > 0 AND kind IN ('function', 'procedure', 'aggregate', 'operator')
             THEN regexp_replace(object, qualifier, '{org_schema}', 'g') ELSE object END AS object,
-        CASE WHEN strpos(properties, nspname) = 0 THEN properties
+        CASE WHEN strpos(properties, hint) = 0 THEN properties
             -- Outside of strings it is a schema only where it qualifies something; inside, wherever it is a word.
-            ELSE CASE WHEN properties !~ '''' THEN regexp_replace(properties, qualifier, '{org_schema}', 'g')
-                ELSE (SELECT string_agg(CASE WHEN nth % 2 = 0
-                        THEN regexp_replace(regexp_replace(piece, qualifier, '{org_schema}', 'g'), word, '{org_schema}', 'g')
-                        ELSE regexp_replace(piece, qualifier, '{org_schema}', 'g') END, '''' ORDER BY nth)
-                    FROM unnest(string_to_array(properties, '''')) WITH ORDINALITY AS pieces (piece, nth)) END END AS properties,
-        CASE WHEN strpos(code, nspname) = 0 THEN code
+            ELSE CASE WHEN strpos(properties, '''') = 0 THEN regexp_replace(properties, qualifier, '{org_schema}', 'g')
+                ELSE (SELECT string_agg(CASE WHEN nth % 2 = 0 THEN regexp_replace(piece, word, '{org_schema}', 'g')
+                        ELSE piece END, '''' ORDER BY nth)
+                    FROM unnest(string_to_array(regexp_replace(properties, qualifier, '{org_schema}', 'g'), ''''))
+                        WITH ORDINALITY AS pieces (piece, nth)) END END AS properties,
+        CASE WHEN strpos(code, hint) = 0 THEN code
             ELSE regexp_replace(code, word, '{org_schema}', 'g') END AS code,
         access
     FROM whole

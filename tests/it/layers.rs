@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),
+    ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "template", "chain", "sql", "ident", "error"]),
     ("report", &["outcome", "event", "verify", "chain", "sql", "error"]),
