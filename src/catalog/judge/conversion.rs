@@ -73,25 +73,19 @@ impl Conversion {
 /// The same type with other modifiers.
 fn same(old: &Type<'_>, new: &Type<'_>) -> Conversion {
     let length = |one: &Type<'_>| one.modifiers.first().copied();
-    match old.base {
-        "character varying" | "bit varying" | "numeric" if new.modifiers.is_empty() => Conversion::Wider,
-        "character varying" | "bit varying" if length(old).is_some() && length(new) >= length(old) => {
-            Conversion::Wider
+    let is_longer = length(old).is_some() && length(new) >= length(old);
+    let is_bounded =
+        ["character varying", "bit varying", "timestamp", "time", "interval"].contains(&old.base);
+    match (old.base, old.modifiers.as_slice(), new.modifiers.as_slice()) {
+        ("numeric", _, []) => Conversion::Wider,
+        ("numeric", [before, scale], [after, now]) if scale == now && after >= before => Conversion::Wider,
+        // More digits behind the point: another text for the same number.
+        ("numeric", [before, scale], [after, now]) if now > scale && after - now >= before - scale => {
+            Conversion::Decoded
         }
-        "numeric" => match (old.modifiers.as_slice(), new.modifiers.as_slice()) {
-            ([before, scale], [after, now]) if scale == now && after >= before => Conversion::Wider,
-            // More digits behind the point: another text for the same number.
-            ([before, scale], [after, now]) if now > scale && after - now >= before - scale => {
-                Conversion::Decoded
-            }
-            _ => Conversion::Narrower,
-        },
         // A fixed length is filled up with spaces, which who reads gets too.
-        "character" if length(new) >= length(old) => Conversion::Decoded,
-        "timestamp" | "time" | "interval" if new.modifiers.is_empty() => Conversion::Wider,
-        "timestamp" | "time" | "interval" if length(old).is_some() && length(new) >= length(old) => {
-            Conversion::Wider
-        }
+        ("character", ..) if is_longer => Conversion::Decoded,
+        (_, _, modifiers) if is_bounded && (modifiers.is_empty() || is_longer) => Conversion::Wider,
         _ => Conversion::Narrower,
     }
 }
@@ -126,7 +120,7 @@ mod tests {
             ("timestamp(3) with time zone", "timestamp with time zone", Conversion::Wider),
             ("timestamp with time zone", "timestamp(0) with time zone", Conversion::Narrower),
             ("timestamp without time zone", "timestamp with time zone", Conversion::Other),
-            ("numeric(2,-3)", "numeric(5,0)", Conversion::Other),
+            ("numeric(2,-3)", "numeric(5,0)", Conversion::Decoded),
             ("numeric(3,5)", "numeric(4,6)", Conversion::Decoded),
             ("integer", "integer[]", Conversion::Other),
             ("text", "integer", Conversion::Other),

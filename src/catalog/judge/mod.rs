@@ -38,10 +38,12 @@ pub struct Harm {
     pub why: &'static str,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
 fn deny(rule: &'static str, why: &'static str) -> Option<Harm> {
     Some(Harm { level: Level::Deny, rule, why })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
 fn warn(rule: &'static str, why: &'static str) -> Option<Harm> {
     Some(Harm { level: Level::Warn, rule, why })
 }
