@@ -75,6 +75,11 @@ impl Change {
         changes
     }
 
+    /// Whether it is only about who owns a thing, or may do what with it.
+    pub fn is_access(&self) -> bool {
+        matches!(&self.what, What::Changed { property, .. } if property.is_access())
+    }
+
     fn of(object: &ObjectKey, part: Option<&PartKey>, what: What) -> Self {
         Self { object: object.clone(), part: part.cloned(), what }
     }
@@ -134,7 +139,9 @@ fn properties(
     let named: BTreeSet<_> = before.iter().chain(after.iter()).map(|(property, _)| property).collect();
     for property in named {
         let (from, to) = (before.get(property), after.get(property));
-        if property != Property::Position && from != to {
+        // Another position is another order, or nothing; other columns are another definition.
+        let is_said = !matches!(property, Property::Position | Property::Columns);
+        if is_said && from != to {
             let what = What::Changed {
                 property,
                 from: from.map(str::to_owned),

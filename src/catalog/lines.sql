@@ -18,8 +18,9 @@ s AS MATERIALIZED (
 ),
 -- What belongs to an extension is the extension's, and the functions that come with a range type are the type's.
 member AS MATERIALIZED (
-    SELECT classid, objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
-        OR deptype = 'i' AND classid = 'pg_proc'::regclass AND refclassid = 'pg_type'::regclass
+    SELECT classid, objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+    UNION ALL SELECT classid, objid FROM pg_depend
+    WHERE refclassid = 'pg_type'::regclass AND deptype = 'i' AND classid = 'pg_proc'::regclass
 ),
 rel AS MATERIALIZED (
     SELECT s.oid AS nsp, c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reltype,
@@ -27,9 +28,10 @@ rel AS MATERIALIZED (
             WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'composite type' ELSE 'table' END AS kind,
         c.relispartition, c.relpartbound, c.relpersistence, c.reloptions, c.relam, c.relrowsecurity,
         c.relforcerowsecurity, c.relreplident, c.relispopulated, c.reloftype
-    FROM s JOIN pg_class c ON c.relnamespace = s.oid
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-        AND NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
+    -- No index begins with a namespace; read once, not once a schema.
+    FROM s JOIN (SELECT * FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') OFFSET 0) c
+        ON c.relnamespace = s.oid
+    WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
 ),
 parent AS MATERIALIZED (
     SELECT inhrelid, string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno) AS names
@@ -38,9 +40,8 @@ parent AS MATERIALIZED (
 typ AS MATERIALIZED (
     SELECT s.oid AS nsp, t.oid, t.typname, t.typtype, t.typowner, t.typacl, t.typrelid, t.typbasetype, t.typtypmod,
         t.typnotnull, t.typdefault, t.typcollation
-    FROM s JOIN pg_type t ON t.typnamespace = s.oid
-    WHERE t.typtype IN ('e', 'd', 'r', 'c')
-        AND (t.typrelid = 0 OR EXISTS (SELECT FROM rel WHERE rel.oid = t.typrelid AND rel.relkind = 'c'))
+    FROM s JOIN (SELECT * FROM pg_type WHERE typtype IN ('e', 'd', 'r', 'c') OFFSET 0) t ON t.typnamespace = s.oid
+    WHERE (t.typrelid = 0 OR EXISTS (SELECT FROM rel WHERE rel.oid = t.typrelid AND rel.relkind = 'c'))
         AND NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 ),
 line AS MATERIALIZED (
@@ -196,7 +197,7 @@ UNION ALL
         concat_ws(E'\x1f', 'options=' || array_to_string(p.proconfig, E'\x1e'),
             'body=' || CASE WHEN p.prosqlbody IS NULL AND p.prokind <> 'a' THEN p.prosrc END),
         'pg_proc'::regclass, p.oid, 0, p.proowner, 'f', p.proacl
-    FROM s JOIN pg_proc p ON p.pronamespace = s.oid JOIN pg_language l ON l.oid = p.prolang
+    FROM s JOIN (SELECT * FROM pg_proc OFFSET 0) p ON p.pronamespace = s.oid JOIN pg_language l ON l.oid = p.prolang
     WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
 UNION ALL
     -- Types.

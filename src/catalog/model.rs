@@ -195,12 +195,6 @@ impl Properties {
         self.0.iter().map(|(property, value)| (*property, value.as_str()))
     }
 
-    /// Without those for which `unwanted` is true.
-    fn without(&self, unwanted: fn(Property) -> bool) -> Self {
-        let wanted = self.0.iter().filter(|(property, _)| !unwanted(**property));
-        Self(wanted.map(|(property, value)| (*property, value.clone())).collect())
-    }
-
     pub(super) fn set(&mut self, property: Property, value: String) {
         self.0.insert(property, value);
     }
@@ -288,19 +282,6 @@ impl Photograph {
     #[must_use]
     pub fn without(mut self, unwanted: impl Fn(&ObjectKey) -> bool) -> Self {
         self.objects.retain(|key, _| !unwanted(key));
-        self
-    }
-
-    /// Without owners, privileges and extensions: what files say, not what a server is like.
-    #[must_use]
-    pub fn definitions(mut self) -> Self {
-        self.objects.retain(|key, _| key.kind != Kind::Extension);
-        for object in self.objects.values_mut() {
-            object.properties = object.properties.without(Property::is_access);
-            for properties in object.parts.values_mut() {
-                *properties = properties.without(Property::is_access);
-            }
-        }
         self
     }
 }

@@ -90,6 +90,14 @@ pub async fn fingerprints(connection: &mut Connection, schemas: &[SchemaName]) -
         .collect()
 }
 
+/// The server's major version. Only servers of one print definitions alike.
+pub async fn server_major(connection: &mut Connection) -> Result<u32, Failure> {
+    let sql = "SELECT current_setting('server_version_num')::int8 / 10000 AS major";
+    let sets = ask(connection, sql, "asking for the server's version").await?;
+    let row = sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)?;
+    u32::try_from(row.integer("major")?).map_err(|_| odd_answer())
+}
+
 fn lines(schemas: &[SchemaName]) -> String {
     let names: Vec<_> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
     LINES.replace("/*SCHEMAS*/", &format!("ARRAY[{}]::pg_catalog.name[]", names.join(", ")))

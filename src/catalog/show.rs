@@ -1,7 +1,7 @@
 //! A change in one line, as people read it and as `tenure drift` prints it.
 
 use super::difference::{Change, What};
-use super::model::{PartKind, Properties, Property, members};
+use super::model::{PartKind, Property, members};
 
 /// A value longer than this is not shown.
 const LONGEST: usize = 60;
@@ -20,8 +20,8 @@ impl Change {
                 format!("{} added: {}{}", part.kind, part.name, kind.unwrap_or_default())
             }
             (What::Removed { .. }, Some(part)) => format!("{} removed: {}", part.kind, part.name),
-            (What::Changed { property, from, to, now }, part) => {
-                let what = changed(*property, from.as_deref(), to.as_deref(), now);
+            (What::Changed { property, from, to, .. }, part) => {
+                let what = changed(*property, from.as_deref(), to.as_deref());
                 part.as_ref().map_or(what.clone(), |part| format!("{} {}: {what}", part.kind, part.name))
             }
             (What::Reordered { from, to }, _) => {
@@ -36,7 +36,7 @@ impl Change {
     }
 }
 
-fn changed(property: Property, from: Option<&str>, to: Option<&str>, _now: &Properties) -> String {
+fn changed(property: Property, from: Option<&str>, to: Option<&str>) -> String {
     if is_list(property) {
         return list(property, from, to);
     }
@@ -49,6 +49,8 @@ fn changed(property: Property, from: Option<&str>, to: Option<&str>, _now: &Prop
             Some(line) => format!("{property} changed, first in its line {line}"),
             None => format!("{property} changed"),
         },
+        (None, Some("no")) => format!("not {property}"),
+        (Some("no"), None) => property.to_string(),
         // `not null: yes` says less than `not null added`.
         (None, Some("yes")) => format!("{property} added"),
         (Some("yes"), None) => format!("{property} removed"),
@@ -104,24 +106,22 @@ fn first_difference(from: &str, to: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn line(property: Property, from: Option<&str>, to: Option<&str>) -> String {
-        changed(property, from, to, &Properties::default())
-    }
-
     #[test]
     fn a_change_reads_like_a_sentence() {
-        insta::assert_snapshot!(line(Property::Type, Some("text"), Some("integer")), @"type changed from text to integer");
-        insta::assert_snapshot!(line(Property::NotNull, None, Some("yes")), @"not null added");
-        insta::assert_snapshot!(line(Property::NotNull, Some("yes"), None), @"not null removed");
-        insta::assert_snapshot!(line(Property::Default, None, Some("now()")), @"default added: now()");
-        insta::assert_snapshot!(line(Property::Body, Some("a\nb\nc"), Some("a\nx\nc")), @"body changed, first in its line 2");
-        insta::assert_snapshot!(line(Property::Definition, Some(&"a".repeat(80)), Some("b")), @"definition changed");
+        insta::assert_snapshot!(changed(Property::Type, Some("text"), Some("integer")), @"type changed from text to integer");
+        insta::assert_snapshot!(changed(Property::NotNull, None, Some("yes")), @"not null added");
+        insta::assert_snapshot!(changed(Property::NotNull, Some("yes"), None), @"not null removed");
+        insta::assert_snapshot!(changed(Property::Enabled, None, Some("no")), @"not enabled");
+        insta::assert_snapshot!(changed(Property::Validated, Some("no"), None), @"validated");
+        insta::assert_snapshot!(changed(Property::Default, None, Some("now()")), @"default added: now()");
+        insta::assert_snapshot!(changed(Property::Body, Some("a\nb\nc"), Some("a\nx\nc")), @"body changed, first in its line 2");
+        insta::assert_snapshot!(changed(Property::Definition, Some(&"a".repeat(80)), Some("b")), @"definition changed");
     }
 
     #[test]
     fn a_list_says_what_is_more_and_what_is_less() {
-        insta::assert_snapshot!(line(Property::Privileges, None, Some("reader: SELECT")), @"privileges added: reader: SELECT");
-        insta::assert_snapshot!(line(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}c")), @"labels added: c; labels removed: a");
-        insta::assert_snapshot!(line(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}a")), @"labels in another order: b, a instead of a, b");
+        insta::assert_snapshot!(changed(Property::Privileges, None, Some("reader: SELECT")), @"privileges added: reader: SELECT");
+        insta::assert_snapshot!(changed(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}c")), @"labels added: c; labels removed: a");
+        insta::assert_snapshot!(changed(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}a")), @"labels in another order: b, a instead of a, b");
     }
 }

@@ -12,9 +12,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "tenant", "fleet", "postgres", "project", "report", "outcome", "event", "settings", "verify",
-            "chain", "ident", "error",
+            "drift", "tenant", "fleet", "postgres", "project", "report", "outcome", "event", "settings",
+            "verify", "chain", "ident", "error",
         ],
+    ),
+    (
+        "drift",
+        &["tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "chain", "ident", "error"],
     ),
     (
         "tenant",
@@ -27,7 +31,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "template", "chain", "sql", "ident", "error"]),
-    ("report", &["outcome", "event", "verify", "chain", "sql", "error"]),
+    ("report", &["outcome", "event", "verify", "chain", "sql", "ident", "error"]),
     ("outcome", &["verify", "template", "chain", "ident", "error"]),
     ("event", &["ident", "error"]),
     ("settings", &["ident", "error"]),
@@ -48,7 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("console", &["cli"]),
     ("csv", &["tenant"]),
-    ("futures_util", &["fleet", "postgres"]),
+    ("futures_util", &["drift", "fleet", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("rayon", &["project"]),

@@ -17,6 +17,7 @@ mod concurrency;
 mod contract;
 mod demo;
 mod docs;
+mod drift;
 mod failures;
 mod fleet;
 mod house;

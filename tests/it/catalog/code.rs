@@ -98,3 +98,32 @@ fn privileges_and_owners() {
     );
     db.run(&format!("DROP OWNED BY {clerk}; DROP ROLE {clerk}"));
 }
+
+/// What a release of PostgreSQL brought is seen from that release on.
+#[test]
+fn what_newer_releases_brought() {
+    let db = Database::fresh();
+    let major: u32 =
+        db.value("SELECT (current_setting('server_version_num')::int / 10000)::text").parse().unwrap();
+    let make = "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a FROM t; ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);";
+    for (since, change, expected) in [
+        (14, "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "table t: column a: not null added"),
+        (15, "CREATE UNIQUE INDEX once ON t (a) NULLS NOT DISTINCT", "table t: index added: once"),
+        (15, "ALTER VIEW v SET (security_invoker = true)", "view v: options added: security_invoker=true"),
+        (
+            18,
+            "ALTER TABLE t ADD CONSTRAINT n NOT NULL a NOT VALID",
+            "table t: column a: not null added: not validated",
+        ),
+        (
+            18,
+            "ALTER TABLE t ADD COLUMN d int GENERATED ALWAYS AS (a + 1) VIRTUAL",
+            "table t: column added: d integer",
+        ),
+        (18, "ALTER TABLE t ADD CONSTRAINT e CHECK (b > 0) NOT ENFORCED", "table t: constraint added: e"),
+    ] {
+        if major >= since {
+            check(&db, make, change, &[expected]);
+        }
+    }
+}

@@ -81,41 +81,23 @@ fn constraints_and_indexes() {
     for (change, expected) in [
         ("ALTER TABLE t ADD CONSTRAINT big CHECK (a > 0)", "table t: constraint added: big"),
         ("ALTER TABLE t ADD CONSTRAINT only_one UNIQUE (a)", "table t: constraint added: only_one"),
-        ("ALTER TABLE t VALIDATE CONSTRAINT later", "table t: constraint later: validated removed: no"),
+        ("ALTER TABLE t VALIDATE CONSTRAINT later", "table t: constraint later: validated"),
         ("ALTER TABLE u DROP CONSTRAINT points", "table u: constraint removed: points"),
-        ("ALTER TABLE u DROP CONSTRAINT keyed", ""),
+        ("ALTER TABLE u DROP CONSTRAINT keyed", "table u: constraint removed: keyed"),
         ("CREATE INDEX more ON t (a, b)", "table t: index added: more"),
         ("DROP INDEX plain", "table t: index removed: plain"),
         (
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'plain'::regclass",
-            "table t: index plain: valid added: no",
+            "table t: index plain: not valid",
         ),
         ("COMMENT ON INDEX plain IS 'x'", "table t: index plain: comment added: x"),
-        (
-            "DROP INDEX once; CREATE UNIQUE INDEX once ON t (b)",
-            "table t: index once: columns added: b|table t: index once: definition changed from \
-             CREATE UNIQUE INDEX once ON {org_schema}.t USING btree (b) WHERE (a > 0) to CREATE",
-        ),
+        ("DROP INDEX once; CREATE UNIQUE INDEX once ON t (b)", "table t: index once: definition changed"),
         (
             "ALTER TABLE u DROP CONSTRAINT points, ADD CONSTRAINT points FOREIGN KEY (t) REFERENCES t ON DELETE CASCADE",
             "table u: constraint points: definition changed",
         ),
     ] {
-        match change {
-            "ALTER TABLE u DROP CONSTRAINT keyed" => check(
-                &db,
-                make,
-                change,
-                &["table u: column id: not null removed", "table u: constraint removed: keyed"][1..],
-            ),
-            _ if expected.contains('|') => check(
-                &db,
-                make,
-                change,
-                &["table t: index once: columns added: b", "table t: index once: definition changed"],
-            ),
-            _ => check(&db, make, change, &[expected]),
-        }
+        check(&db, make, change, &[expected]);
     }
 }
 
@@ -160,9 +142,9 @@ fn views_triggers_rules_and_policies() {
         ("CREATE OR REPLACE VIEW v AS SELECT id, a, b FROM t WHERE b <> 'it''s {org_schema}'", ""),
         ("DROP VIEW v", "view v: removed"),
         ("DROP MATERIALIZED VIEW m", "materialized view m: removed"),
-        ("REFRESH MATERIALIZED VIEW m WITH NO DATA", "materialized view m: populated added: no"),
+        ("REFRESH MATERIALIZED VIEW m WITH NO DATA", "materialized view m: not populated"),
         ("CREATE INDEX i ON m (n)", "materialized view m: index added: i"),
-        ("ALTER TABLE t DISABLE TRIGGER tr", "table t: trigger tr: enabled added: no"),
+        ("ALTER TABLE t DISABLE TRIGGER tr", "table t: trigger tr: not enabled"),
         ("DROP TRIGGER tr ON t", "table t: trigger removed: tr"),
         (
             "CREATE TRIGGER too AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f()",
