@@ -4,10 +4,12 @@
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
 //! - judging and showing, pure: [`verify`], [`report`]
-//! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`], [`cli`]
+//! - shell: [`project`], [`postgres`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
 
+pub mod catalog;
 pub mod chain;
 pub mod cli;
+pub mod drift;
 pub mod error;
 pub mod event;
 pub mod fleet;

@@ -1,6 +1,7 @@
 //! The result of a verb, as a value: the JSON of the command line's contract. `report` makes text of
 //! it for people; the exit code follows from it.
 
+mod drift;
 mod template;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
+pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::template::{Checked, CheckedTemplate, ShownKey};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Code, Failure};

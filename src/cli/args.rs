@@ -94,6 +94,8 @@ pub(super) enum Command {
     Verify(VerifyArgs),
     /// Explain a rule or an error code, with examples
     Explain(ExplainArgs),
+    /// Compare every tenant's schema with what its version says
+    Drift(DriftArgs),
     /// Begin a project: settings, a first migration, a tenant template
     Init,
     /// Show the main job end to end, in a folder and on a private server of its own
@@ -305,6 +307,13 @@ pub(super) struct ExplainArgs {
     /// A rule, such as drop-column, or an error code, such as chain-gap
     #[arg(value_name = "RULE")]
     pub(super) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DriftArgs {
+    /// Only this tenant; may be repeated
+    #[arg(long, value_name = "SLUG")]
+    pub(super) tenant: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod database;
 mod demo;
 mod dev;
 mod documents;
+mod drift;
 mod events;
 mod explain;
 mod history;
@@ -119,6 +120,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Template(Template::Check) => template::check(context),
         Command::Verify(args) => verify::run(context, &args),
         Command::Explain(args) => explain::run(context, &args),
+        Command::Drift(args) => drift::run(context, &args).await,
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(Dev::Start) => dev::start(context).await,

@@ -1,6 +1,7 @@
 //! Values → text for people, and the few values that become JSON by hand. Nothing here reads, writes or
 //! decides; `cli` chooses what is shown, where, and whether in colour.
 
+mod drift;
 mod event;
 mod failure;
 mod findings;
@@ -16,6 +17,7 @@ mod table;
 mod template;
 mod verified;
 
+pub use drift::drifted;
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};

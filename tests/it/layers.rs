@@ -12,9 +12,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "tenant", "fleet", "postgres", "project", "report", "outcome", "event", "settings", "verify",
-            "chain", "ident", "error",
+            "drift", "tenant", "fleet", "postgres", "project", "report", "outcome", "event", "settings",
+            "verify", "chain", "ident", "error",
         ],
+    ),
+    (
+        "drift",
+        &["tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "chain", "ident", "error"],
     ),
     (
         "tenant",
@@ -24,9 +28,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),
+    ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "template", "chain", "sql", "ident", "error"]),
-    ("report", &["outcome", "event", "verify", "chain", "sql", "error"]),
+    ("report", &["outcome", "event", "verify", "chain", "sql", "ident", "error"]),
     ("outcome", &["verify", "template", "chain", "ident", "error"]),
     ("event", &["ident", "error"]),
     ("settings", &["ident", "error"]),
@@ -47,7 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("console", &["cli"]),
     ("csv", &["tenant"]),
-    ("futures_util", &["fleet", "postgres"]),
+    ("futures_util", &["drift", "fleet", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("rayon", &["project"]),

@@ -14,6 +14,7 @@ const LOOKS: &[&str] = &[
     "tenant list",
     "tenant show acme_corp",
     "verify",
+    "drift",
 ];
 
 fn run_as(project: &Project, role: &str, line: &str) -> Output {

@@ -47,7 +47,7 @@ impl Binaries {
     }
 
     /// The same, of exactly this major version: a data folder can be read by no other.
-    pub(super) fn find_major(environment: &Environment, major: u32) -> Result<Self, Failure> {
+    pub fn find_major(environment: &Environment, major: u32) -> Result<Self, Failure> {
         Self::find_under(Path::new("/"), environment, |found| found == major)
     }
 

@@ -1,0 +1,17 @@
+//! `tenure drift`
+
+use super::args::DriftArgs;
+use super::{Context, database};
+use crate::error::Failure;
+use crate::ident::Slug;
+use crate::{drift, report};
+
+pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let drifted = drift::drift(&mut connection, &project, &tenants, &database::environment()).await?;
+    connection.close().await;
+    context.ui.result(&drifted, |paint| report::drifted(&drifted, paint))?;
+    Ok(drifted.exit_code())
+}

@@ -1,0 +1,214 @@
+//! The tenants of one version and template against what they should be.
+
+use std::collections::BTreeMap;
+
+use super::{Key, Reference};
+use crate::catalog::{self, Change, Fingerprint, Kind, Photograph, Prints};
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::outcome::{Basis, ComparedWith, DriftLine, Drifted, Tenant};
+use crate::postgres::Connection;
+
+/// So many ways to differ are looked at closely; tenants that differ in the same way are looked at once.
+const CLOSELY: usize = 100;
+
+/// Tenants that are comparable.
+pub(super) struct Group<'a> {
+    key: Key,
+    tenants: &'a [Tenant],
+    prints: &'a Prints,
+    reference: Result<Reference, String>,
+    /// The fingerprint that is right.
+    right: Fingerprint,
+    definitions: Basis,
+    access: Basis,
+}
+
+impl<'a> Group<'a> {
+    /// Finds out what is right. Definitions come from the files, where a tenant could be made of them. Roles
+    /// and default privileges belong to a server, not to the files: where no tenant has the privileges of the one that
+    /// was made, but most of them have the same, those are right.
+    pub(super) fn of(
+        key: Key,
+        tenants: &'a [Tenant],
+        reference: Result<Reference, String>,
+        prints: &'a Prints,
+    ) -> Self {
+        let there = || tenants.iter().filter_map(|tenant| prints.get(&tenant.schema));
+        let usual = |part: fn(&Fingerprint) -> &String| most_common(there().map(part));
+        let made = reference.as_ref().ok().map(|reference| &reference.print);
+        let (definitions, definition) = match made {
+            Some(print) => (Basis::Files, print.definition.clone()),
+            None => (Basis::Majority, usual(|print| &print.definition).0),
+        };
+        let (access_of_most, how_many) = usual(|print| &print.access);
+        let is_agreed = how_many > 1 && how_many * 2 > there().count();
+        let (access, rights) = match made {
+            Some(print) if !is_agreed || there().any(|other| other.access == print.access) => {
+                (Basis::Files, print.access.clone())
+            }
+            _ => (Basis::Majority, access_of_most),
+        };
+        let right = Fingerprint { definition, access: rights };
+        Self { key, tenants, prints, reference, right, definitions, access }
+    }
+
+    /// Compares them, and names what is different.
+    pub(super) async fn compare(
+        self,
+        connection: &mut Connection,
+        is_asked: impl Fn(&Tenant) -> bool,
+        drifted: &mut Drifted,
+    ) -> Result<(), Failure> {
+        let asked: Vec<_> = self.tenants.iter().filter(|tenant| is_asked(tenant)).collect();
+        let mut odd: BTreeMap<&Fingerprint, Vec<&SchemaName>> = BTreeMap::new();
+        for tenant in &asked {
+            drifted.tenants.total += 1;
+            match self.prints.get(&tenant.schema) {
+                Some(print) if *print == self.right => drifted.tenants.same += 1,
+                Some(print) => {
+                    drifted.tenants.different += 1;
+                    odd.entry(print).or_default().push(&tenant.schema);
+                }
+                None => {
+                    drifted.tenants.different += 1;
+                    drifted.differences.push(line(&tenant.schema, ("schema", "removed")));
+                }
+            }
+        }
+        let right = if odd.is_empty() { None } else { Some(self.photographs(connection).await?) };
+        for (nth, schemas) in odd.into_values().enumerate() {
+            let lines = match (&right, schemas.first()) {
+                (Some(right), Some(schema)) if nth < CLOSELY => look(connection, right, schema).await?,
+                _ => {
+                    vec![("schema".to_owned(), "differs; too many others do to look more closely".to_owned())]
+                }
+            };
+            for schema in schemas {
+                let said = lines.iter().map(|(object, change)| line(schema, (object, change)));
+                drifted.differences.extend(said);
+            }
+        }
+        let (version, template) = self.key;
+        drifted.references.push(ComparedWith {
+            version,
+            template,
+            tenants: asked.len(),
+            definitions: self.definitions,
+            access: self.access,
+            because: self.reference.err(),
+        });
+        Ok(())
+    }
+
+    /// What is right, as photographs: for the definitions and for the access to them.
+    async fn photographs(&self, connection: &mut Connection) -> Result<[Photograph; 2], Failure> {
+        Ok([
+            self.photograph(connection, self.definitions, |print| &print.definition).await?,
+            self.photograph(connection, self.access, |print| &print.access).await?,
+        ])
+    }
+
+    async fn photograph(
+        &self,
+        connection: &mut Connection,
+        basis: Basis,
+        part: fn(&Fingerprint) -> &String,
+    ) -> Result<Photograph, Failure> {
+        if let (Basis::Files, Ok(reference)) = (basis, &self.reference) {
+            return Ok(without_extensions(reference.photograph.clone()));
+        }
+        let is_usual = |tenant: &&Tenant| {
+            self.prints.get(&tenant.schema).is_some_and(|print| part(print) == part(&self.right))
+        };
+        match self.tenants.iter().find(is_usual) {
+            Some(tenant) => Ok(without_extensions(catalog::photograph(connection, &tenant.schema).await?)),
+            None => Ok(Photograph::default()),
+        }
+    }
+}
+
+/// They belong to the database.
+fn without_extensions(photograph: Photograph) -> Photograph {
+    photograph.without(|key| key.kind == Kind::Extension)
+}
+
+/// What is different in `schema`: object and change.
+async fn look(
+    connection: &mut Connection,
+    [definitions, access]: &[Photograph; 2],
+    schema: &SchemaName,
+) -> Result<Vec<(String, String)>, Failure> {
+    let seen = without_extensions(catalog::photograph(connection, schema).await?);
+    let mut changes: Vec<Change> =
+        Change::between(definitions, &seen).into_iter().filter(|change| !change.is_access()).collect();
+    changes.extend(Change::between(access, &seen).into_iter().filter(Change::is_access));
+    changes.sort_by(|one, other| one.object.cmp(&other.object));
+    if changes.is_empty() {
+        return Ok(vec![("schema".to_owned(), "was changed while it was looked at".to_owned())]);
+    }
+    Ok(changes.iter().map(|change| (change.object.to_string(), change.line())).collect())
+}
+
+fn line(schema: &SchemaName, (object, change): (&str, &str)) -> DriftLine {
+    DriftLine { schema: schema.clone(), object: object.to_owned(), change: change.to_owned() }
+}
+
+/// What stands there most often, and how often; of two the first in order.
+fn most_common<'a>(all: impl Iterator<Item = &'a String>) -> (String, usize) {
+    let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map_or_else(Default::default, |(one, count)| (one.clone(), count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenants(access: &[&str]) -> (Vec<Tenant>, Prints) {
+        let mut prints = Prints::new();
+        let tenants = access.iter().enumerate().map(|(number, access)| {
+            let schema = SchemaName::existing(format!("org_{number}")).unwrap();
+            let print =
+                Fingerprint { definition: "as it should be".to_owned(), access: (*access).to_owned() };
+            prints.insert(schema.clone(), print);
+            Tenant {
+                id: None,
+                slug: number.to_string(),
+                name: None,
+                schema,
+                version: None,
+                template: None,
+                status: "active".to_owned(),
+                created_at: None,
+            }
+        });
+        (tenants.collect(), prints)
+    }
+
+    /// What is right where the files say `files` and the tenants have `access`.
+    fn right(files: Option<&str>, access: &[&str]) -> (Basis, String) {
+        let (tenants, prints) = tenants(access);
+        let reference = files.ok_or_else(|| "no server".to_owned()).map(|access| Reference {
+            print: Fingerprint { definition: "other".to_owned(), access: access.to_owned() },
+            photograph: Photograph::default(),
+        });
+        let group = Group::of(("1.0.0".parse().unwrap(), "default".to_owned()), &tenants, reference, &prints);
+        (group.access, group.right.access)
+    }
+
+    #[test]
+    fn privileges_are_the_files_unless_most_agree_on_others_and_none_has_those() {
+        let files = (Basis::Files, "f".to_owned());
+        let most = (Basis::Majority, "m".to_owned());
+        assert_eq!(right(Some("f"), &["f", "m", "m"]), files);
+        assert_eq!(right(Some("f"), &["m"]), files);
+        assert_eq!(right(Some("f"), &["m", "n"]), files);
+        assert_eq!(right(Some("f"), &["m", "m", "n"]), most);
+        assert_eq!(right(None, &["m", "m", "n"]), most);
+        assert_eq!(right(None, &["n", "m"]), most, "of two the first in order");
+    }
+}

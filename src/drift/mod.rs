@@ -1,0 +1,77 @@
+//! Does each tenant have the schema that its version says? One question to the server, in pages, gives a
+//! fingerprint of every tenant's schema; what it should be is a fingerprint too, of a tenant that is made
+//! from the same files on a private server. Only those that differ are photographed. Writes nothing to the
+//! database that is looked at.
+
+mod compare;
+mod prints;
+mod reference;
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join;
+
+use self::compare::Group;
+use self::reference::Reference;
+use crate::catalog;
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::fleet::unknown_tenant;
+use crate::ident::{SchemaName, Slug};
+use crate::outcome::{DriftCounts, Drifted, Tenant};
+use crate::postgres::server::Environment;
+use crate::postgres::{Connection, state};
+use crate::project::Project;
+
+/// Tenants are comparable that are at one version and come from one template.
+type Key = (Version, String);
+
+/// What is known of how the tenants of a key should be; or why it is not known.
+type References = BTreeMap<Key, Result<Reference, String>>;
+
+/// Compares the tenants, all or only those of `only`.
+pub async fn drift(
+    connection: &mut Connection,
+    project: &Project,
+    only: &[Slug],
+    environment: &Environment,
+) -> Result<Drifted, Failure> {
+    let presence = state::presence(connection, &project.settings).await?;
+    let tenants = state::tenants(connection, &project.settings, presence, &[]).await?;
+    for slug in only {
+        if !tenants.iter().any(|tenant| tenant.slug == slug.as_str() && tenant.version.is_some()) {
+            return Err(unknown_tenant(slug));
+        }
+    }
+    let is_asked = |tenant: &Tenant| only.is_empty() || only.iter().any(|slug| slug.as_str() == tenant.slug);
+    let mut groups: BTreeMap<Key, Vec<Tenant>> = BTreeMap::new();
+    let mut counts = DriftCounts::default();
+    for tenant in tenants {
+        let Some(version) = tenant.version.clone() else {
+            counts.unknown += usize::from(is_asked(&tenant));
+            continue;
+        };
+        let template = tenant.template.clone().unwrap_or_else(|| project.settings.tenants.template.clone());
+        groups.entry((version, template)).or_default().push(tenant);
+    }
+    // The others of a group may have to say what is usual in it.
+    groups.retain(|_, tenants| tenants.iter().any(is_asked));
+    let mut drifted = Drifted { tenants: counts, ..Drifted::default() };
+    if groups.is_empty() {
+        return Ok(drifted);
+    }
+    let keys: Vec<Key> = groups.keys().cloned().collect();
+    let schemas: Vec<SchemaName> = groups.values().flatten().map(|tenant| tenant.schema.clone()).collect();
+    let major = catalog::server_major(connection).await?;
+    let (references, prints) =
+        join(reference::make(project, &keys, major, environment), prints::take(connection, &schemas)).await;
+    let (mut references, prints) = (references, prints?);
+    for (key, tenants) in groups {
+        let reference =
+            references.remove(&key).unwrap_or_else(|| Err("nothing was made to compare with".to_owned()));
+        let group = Group::of(key, &tenants, reference, &prints);
+        group.compare(connection, is_asked, &mut drifted).await?;
+    }
+    drifted.differences.sort_by(|one, other| one.schema.cmp(&other.schema));
+    Ok(drifted)
+}

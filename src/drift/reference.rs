@@ -1,0 +1,122 @@
+//! How a tenant should be: one that is made from the template and the steps after it, on a private server
+//! that nobody else sees. The platform is moved from version to version, and at each that some tenant is at
+//! its like is made, fingerprinted and photographed.
+
+use super::{Key, References};
+use crate::catalog::{self, Fingerprint, Photograph};
+use crate::chain::{Reach, Version};
+use crate::error::{Code, Failure};
+use crate::event::Silent;
+use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
+use crate::ident::{SchemaName, Slug};
+use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
+use crate::postgres::{Connection, DatabaseUrl};
+use crate::project::Project;
+use crate::tenant::{self, Creation, IfExists, NewTenant};
+
+/// For the row of the run, which is thrown away with its server.
+const COMMAND: &str = "tenure drift";
+
+/// A tenant as it should be.
+#[derive(Debug, Clone)]
+pub(super) struct Reference {
+    pub(super) print: Fingerprint,
+    pub(super) photograph: Photograph,
+}
+
+/// Makes a reference for each of `keys`, which are in order of versions, or says why there is none. Only a server
+/// of the same major version prints definitions alike.
+pub(super) async fn make(
+    project: &Project,
+    keys: &[Key],
+    major: u32,
+    environment: &Environment,
+) -> References {
+    let mut references = References::new();
+    let made = make_on_a_private_server(project, keys, major, environment, &mut references).await;
+    let why = made.map_or_else(|failure| failure.message, |()| "it could not be made".to_owned());
+    for key in keys {
+        references.entry(key.clone()).or_insert_with(|| Err(why.clone()));
+    }
+    references
+}
+
+async fn make_on_a_private_server(
+    project: &Project,
+    keys: &[Key],
+    major: u32,
+    environment: &Environment,
+    references: &mut References,
+) -> Result<(), Failure> {
+    let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
+        message: format!("PostgreSQL {major} is not installed here"),
+        ..failure
+    })?;
+    let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
+    let server = Throwaway::start(&environment).await?;
+    let mut connection = Connection::open(&DatabaseUrl::parse(&server.url(DATABASE))?).await?;
+    for (number, key) in keys.iter().enumerate() {
+        let (version, template) = key;
+        let reference = match migrate(&mut connection, project, version).await {
+            // What cannot be reached now cannot be reached later.
+            Err(failure) => return Err(failure),
+            Ok(()) => one(&mut connection, project, number, template).await,
+        };
+        references.insert(key.clone(), reference.map_err(|failure| failure.message));
+    }
+    connection.close().await;
+    Ok(())
+}
+
+async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
+    let request = Request {
+        to: Some(to.clone()),
+        tenants: Vec::new(),
+        reach: Reach::Fleet,
+        limits: project.settings.migrate,
+        jobs: Some(1),
+        canary: 0,
+        on_failure: OnFailure::Stop,
+        patience: Patience::USUAL,
+    };
+    let prepared = Prepared::look(connection, project, request).await?;
+    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+    let migrated = fleet::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;
+    match migrated.failures.into_iter().next() {
+        Some(failed) => Err(Failure {
+            message: format!("on an empty database, {}", failed.failure.message),
+            ..failed.failure
+        }),
+        None => Ok(()),
+    }
+}
+
+async fn one(
+    connection: &mut Connection,
+    project: &Project,
+    number: usize,
+    template: &str,
+) -> Result<Reference, Failure> {
+    let slug = format!("tenure_reference_{number}");
+    let platform = project.settings.platform_schema();
+    let schema = SchemaName::of(&project.settings.tenants.schema_prefix, &Slug::new(&slug)?, &platform)?;
+    let creation = Creation {
+        if_exists: IfExists::Fail,
+        limits: project.settings.migrate,
+        jobs: Some(1),
+        patience: Patience::USUAL,
+        command: COMMAND.to_owned(),
+    };
+    let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()) }];
+    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+    let created = tenant::create(connection, project, &wanted, &creation, how).await?;
+    if let Some(failed) = created.failed.into_iter().next() {
+        return Err(failed.failure);
+    }
+    let prints = catalog::fingerprints(connection, std::slice::from_ref(&schema)).await?;
+    let photograph = catalog::photograph(connection, &schema).await?;
+    match prints.into_values().next() {
+        Some(print) => Ok(Reference { print, photograph }),
+        None => Err(Failure::new(Code::StatementFailed, "the tenant to compare with has no schema")),
+    }
+}
