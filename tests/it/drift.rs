@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::Project;
 
-const TRIGGER: &str = "-- Scope: tenant\nCREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  NEW.updated_at := now();\n  RETURN NEW;\nEND\n$$;\n\
+const TRIGGER: &str = "-- Scope: tenant\n-- Allow: create-trigger because nobody writes yet\nCREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$\nBEGIN\n  NEW.updated_at := now();\n  RETURN NEW;\nEND\n$$;\n\
     CREATE TRIGGER stamp BEFORE UPDATE ON workspaces FOR EACH ROW EXECUTE FUNCTION stamp();";
 
 /// The differences as lines: `org_a: table t: column removed: x`.
