@@ -120,23 +120,25 @@ impl Results {
 const NOTES: &str = "\
 ## What is measured
 
-- A time is the median of the rounds, with the shortest and the longest; a ratio is the median of the rounds' ratios. Contenders take turns in an order that is turned
-  around each round, each on a database of its own, equal to the others'; a first round with cold caches does not count
-  (row 3 begins on a new database each time). Before each turn the server makes a checkpoint. After each turn
-  the benchmark counts the columns, version rows and history rows that must be there.
+- A time is the median of the rounds, with the shortest and the longest; a ratio is the median of the rounds' ratios.
+  Contenders take turns, in an order that is turned around each round, each on a database of its own, equal to the others'; a
+  first round with cold caches does not count (row 3 begins on a new database each time). Before each turn the
+  server makes a checkpoint. After each turn the columns, version rows and history rows that must be there are counted.
 - Tenure's time is the whole command's, from the start of the process to its end: reading and judging the files, looking,
   connecting, running. It is the program as it is released.
-- Tenants: rows 1, 2 and 4 to 8 use a small table a tenant, made by the server in sets, since they measure the fleet and
-  not the template; row 3 makes the four tables and five more indexes of this repository's own template.
+- Tenants: all rows but 3 use one small table a tenant, made by the server in sets, since they measure the fleet and
+  not the template; row 3 makes the four tables and four more indexes of this repository's own template.
 - **The direct loop** is what a capable person writes by hand (`benches/fleet/direct.rs`): JOBS connections, which is Tenure's own
-  default here and is said to Tenure with `--jobs`; one message a tenant; a transaction a step, with the move of the version row, the
-  statement and the history's row; the list of tenants is read first, the platform's version moved last. It parses
-  nothing, judges nothing, tries nothing again, and cannot say which statement of which file failed.
+  default here and is said to Tenure with `--jobs`; one message a tenant; a transaction a step, with the move of the version
+  row, the statement and the history's row. It reads the list of tenants first and moves the platform's version last. It
+  parses nothing, judges nothing, tries nothing again, and cannot say which statement of which file failed.
 - Row 6: every chunk of bytes is held back for 10 ms in each direction by a proxy that neither reorders nor narrows, and a
-  connection's beginning for 20 ms more, as a network's handshake would. It is compared with the same proxy without delay.
+  connection's beginning for 20 ms more, as a network's handshake would. \"Seen\" is the shortest of some questions through
+  it. It is compared with the same proxy without delay.
 - Row 7: `sqlx::migrate::Migrator` and `refinery` with their defaults, over one connection, with `SET search_path` and their own
   table in each schema (`benches/rivals`); one earlier migration is applied, one is pending.
 - Row 8: the largest of the server's processes, as Linux counts it, looked at every 50 ms.
+- Row 3: ext4 is slow to make files for some minutes after many were deleted, so no database is dropped during the run.
 - The server is the throwaway one that the tests use. Its data are on a disk, but its settings are those of data that nobody
   will miss (above): no contender waits for the disk at a COMMIT.
 ";

@@ -1,6 +1,7 @@
 //! The private server that everything is measured on, and what is asked of it besides the measured work.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use sqlx::postgres::{PgConnection, PgRow};
@@ -62,6 +63,21 @@ impl Server {
     pub(super) fn value(&self, database: &str, sql: &str) -> Result<String> {
         let rows = self.run(database, sql)?;
         rows.into_iter().flatten().next().with_context(|| format!("no row: {sql}"))
+    }
+
+    /// How long the shortest of some questions takes at `url`.
+    pub(super) fn round_trip(&self, url: &str) -> Result<Duration> {
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(url).await?;
+            let mut shortest = Duration::MAX;
+            for _question in 0..10 {
+                let began = Instant::now();
+                sqlx::raw_sql("SELECT 1").execute(&mut connection).await?;
+                shortest = shortest.min(began.elapsed());
+            }
+            connection.close().await?;
+            Ok(shortest)
+        })
     }
 
     /// Makes a database, an equal of `template` if one is named. None is ever dropped: where thousands of files
