@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{ChainError, FileName, Migration, Version};
+use super::{ChainError, Checksum, FileName, Migration, Version};
 use crate::error::Source;
 use crate::ident::SchemaName;
 use crate::sql::{Known, Script, SqlError};
@@ -20,8 +20,8 @@ pub struct MigrationFile {
 /// What a file holds, as far as anybody knows before the chain is looked at.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// SQL.
-    Parsed(Script),
+    /// SQL, and what tells this text from any other.
+    Parsed(Script, Checksum),
     /// Text that is not.
     Wrong(Arc<Source>, SqlError),
     /// It could not be read; whoever tried tells why.
@@ -32,7 +32,7 @@ impl Content {
     /// Parses `source`.
     pub fn of(source: Arc<Source>) -> Self {
         match Script::parse(Arc::clone(&source)) {
-            Ok(script) => Self::Parsed(script),
+            Ok(script) => Self::Parsed(script, Checksum::of(&source.text)),
             Err(error) => Self::Wrong(source, error),
         }
     }
@@ -73,7 +73,7 @@ impl Chain {
                 Err(error) => {
                     wrong.push(error);
                     let source = match file.content {
-                        Content::Parsed(script) => Some(script.source),
+                        Content::Parsed(script, _) => Some(script.source),
                         Content::Wrong(source, error) => {
                             wrong.push(error.into());
                             Some(source)
@@ -100,10 +100,12 @@ impl Chain {
             let mut migrations = Vec::with_capacity(named.len());
             for (name, content) in named {
                 match content {
-                    Content::Parsed(script) => match Migration::read(name, script, platform, &mut known) {
-                        Ok(migration) => migrations.push(migration),
-                        Err(errors) => wrong.extend(errors),
-                    },
+                    Content::Parsed(script, checksum) => {
+                        match Migration::read(name, script, checksum, platform, &mut known) {
+                            Ok(migration) => migrations.push(migration),
+                            Err(errors) => wrong.extend(errors),
+                        }
+                    }
                     Content::Wrong(source, error) => {
                         known.miss(Some(source));
                         wrong.push(error.into());
@@ -186,7 +188,6 @@ fn gaps(sorted: &[(FileName, Content)], wrong: &mut Vec<ChainError>) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Checksum;
     use super::*;
     use crate::sql::Scope::{Platform, Tenant};
 

@@ -33,13 +33,13 @@ impl Migration {
     pub fn read(
         name: FileName,
         script: Script,
+        checksum: Checksum,
         platform: &SchemaName,
         known: &mut Known,
     ) -> Result<Self, Vec<ChainError>> {
         if script.statements.iter().all(Statement::only_wraps) {
             return Err(vec![ChainError::Empty { place: Place::File(script.source.file.clone()) }]);
         }
-        let checksum = Checksum::of(&script.source.text);
         let header = Header::read(&script, &name);
         let version = name.to.to_string();
         let body = ScopeLines::read(&script).map_err(|error| vec![error]).and_then(|lines| {
