@@ -13,6 +13,9 @@ use crate::postgres::message::{Message, TOOK};
 /// to be quick and for the work to spread.
 const TARGET: Duration = Duration::from_millis(50);
 
+/// One unit that takes longer than this is slow work rather than a long way, and travels alone.
+const FAR: Duration = Duration::from_millis(250);
+
 /// The most units of one message.
 const MOST: usize = 50;
 
@@ -28,27 +31,38 @@ pub(super) struct Task {
     pub(super) attempts: u32,
 }
 
-/// How fast units go, as a worker learns it.
+/// The next message holds at most so many times as many units as went well in the last one.
+const GROWTH: usize = 5;
+
+/// How many units go into a message, as the workers learn it together. How far away the database is does
+/// not count: the quickest message shows that.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pace(Option<Duration>);
+pub(super) struct Pace {
+    /// The quickest message: a round trip, and the work of one unit or more.
+    quickest: Option<Duration>,
+    units: usize,
+}
 
 impl Pace {
-    /// Learns that `units` took `elapsed`. The newest message counts as much as all before it.
+    /// Learns that a message of `units` took `elapsed`.
     pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
-        let Ok(units) = u32::try_from(units.max(1)) else { return };
-        let now = elapsed / units;
-        self.0 = Some(self.0.map_or(now, |before| (before + now) / 2));
+        let quickest = self.quickest.map_or(elapsed, |before| before.min(elapsed));
+        self.quickest = Some(quickest);
+        let work = elapsed.saturating_sub(quickest);
+        let grown = self.units().max(units).saturating_mul(GROWTH).min(MOST);
+        self.units = if work <= TARGET / 2 && elapsed <= quickest + TARGET && quickest <= FAR {
+            grown
+        } else if work <= TARGET {
+            self.units().max(units)
+        } else {
+            let fitting = TARGET.as_micros() * units as u128 / work.as_micros().max(1);
+            usize::try_from(fitting).unwrap_or(MOST).clamp(1, MOST)
+        };
     }
 
     /// How many units the next message should hold. The first one tries the water.
     pub(super) fn units(self) -> usize {
-        match self.0 {
-            None => 1,
-            Some(each) if each.is_zero() => MOST,
-            Some(each) => {
-                usize::try_from(TARGET.as_micros() / each.as_micros().max(1)).unwrap_or(MOST).clamp(1, MOST)
-            }
-        }
+        self.units.max(1)
     }
 }
 
@@ -151,15 +165,31 @@ mod tests {
     }
 
     #[test]
-    fn a_pack_is_as_long_as_the_target() {
+    fn a_pack_grows_while_it_stays_short() {
+        let millis = Duration::from_millis;
         let mut pace = Pace::default();
+        let mut sizes = vec![pace.units()];
+        for elapsed in [1, 2, 6, 12] {
+            pace.learn(pace.units(), millis(elapsed));
+            sizes.push(pace.units());
+        }
+        assert_eq!(sizes, [1, 5, 25, 50, 50]);
+        // One that took long makes the next ones shorter, and slow work travels alone.
+        pace.learn(50, millis(501));
+        assert_eq!(pace.units(), 5);
+        pace.learn(5, millis(500));
         assert_eq!(pace.units(), 1);
-        pace.learn(1, Duration::from_millis(5));
-        assert_eq!(pace.units(), 10);
-        pace.learn(10, Duration::from_secs(10));
-        assert_eq!(pace.units(), 1);
-        let mut quick = Pace::default();
-        quick.learn(50, Duration::from_micros(50));
-        assert_eq!(quick.units(), MOST);
+    }
+
+    #[test]
+    fn a_long_way_is_not_slow_work() {
+        let mut far = Pace::default();
+        for elapsed in [100, 101, 105] {
+            far.learn(far.units(), Duration::from_millis(elapsed));
+        }
+        assert_eq!(far.units(), MOST);
+        let mut slow = Pace::default();
+        slow.learn(1, Duration::from_secs(3));
+        assert_eq!(slow.units(), 1);
     }
 }

@@ -58,6 +58,7 @@ pub(super) struct Shared<'a> {
     fetching: bool,
     fetched: usize,
     halted: bool,
+    pace: Pace,
     tally: Tally,
     sink: &'a mut dyn Sink,
 }
@@ -86,6 +87,7 @@ impl Pass<'_> {
             fetching: false,
             fetched: 0,
             halted: false,
+            pace: Pace::default(),
             tally: Tally::default(),
             sink,
         });
@@ -97,8 +99,8 @@ impl Pass<'_> {
         shared.into_inner().tally
     }
 
-    /// What a worker of this pace does next.
-    pub(super) fn next(&self, shared: &RefCell<Shared<'_>>, pace: Pace) -> Next {
+    /// What a worker does next.
+    pub(super) fn next(&self, shared: &RefCell<Shared<'_>>) -> Next {
         let mut shared = shared.borrow_mut();
         if self.stop.asked() || shared.halted {
             return Next::End;
@@ -121,7 +123,7 @@ impl Pass<'_> {
             };
         }
         // Near the end everybody takes a smaller share, so that nobody waits for the last one.
-        let share = pace.units().min(shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len());
+        let share = shared.pace.units().min(shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len());
         self.pack(&mut shared, share.max(1))
     }
 
@@ -301,6 +303,11 @@ pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName]) -> String {
 }
 
 impl Shared<'_> {
+    /// Learns how long so many units took.
+    pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
+        self.pace.learn(units, elapsed);
+    }
+
     /// Whether a further worker would find nothing to do.
     fn is_over(&self) -> bool {
         self.halted || (self.queue.is_empty() && self.cursor.is_none() && !self.fetching)

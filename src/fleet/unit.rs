@@ -67,8 +67,9 @@ impl Unit<'_> {
             Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
             Part::Tenant => {
                 format!(
-                    "SELECT {platform}.tenure_advance({}, '{from}', '{to}')",
-                    literal(self.schema.as_str())
+                    "SELECT {platform}.tenure_advance({}, '{from}', '{to}', {})",
+                    literal(self.schema.as_str()),
+                    self.run.limits.lock_timeout.milliseconds(),
                 )
             }
         }
@@ -111,7 +112,10 @@ impl Unit<'_> {
 
     /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
     pub(super) fn open(&self, message: &mut Message) {
-        message.begin(self.run.limits, &self.advance());
+        match self.part {
+            Part::Tenant => message.begin_tenant(self.run.limits, &self.advance()),
+            Part::Platform { .. } => message.begin(self.run.limits, &self.advance()),
+        }
         if let Part::Platform { waits: true, .. } = self.part {
             let behind = self.behind();
             if !behind.is_empty() {
@@ -128,7 +132,9 @@ impl Unit<'_> {
     pub(super) fn message(&self) -> Message {
         let mut message = Message::default();
         self.open(&mut message);
-        message.search_path(self.schema);
+        if self.part != Part::Tenant {
+            message.search_path(self.schema);
+        }
         message.push_file(&self.migration.script, self.migration.part(self.scope()), self.schema);
         self.finish(&mut message);
         message

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::alone;
 use super::crew::Wear;
-use super::pack::{Pace, Pack, Task};
+use super::pack::{Pack, Task};
 use super::pass::{Next, Pass, Shared};
 use super::unit::Answer;
 use crate::error::Failure;
@@ -15,13 +15,12 @@ use crate::postgres::{Connection, Refusal};
 
 /// Works until nothing is left.
 pub(super) async fn work(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection) {
-    let mut pace = Pace::default();
     let mut wear = Wear::default();
     loop {
-        match pass.next(shared, pace) {
+        match pass.next(shared) {
             Next::Pack(pack) => {
                 let schemas = pack.tasks.len();
-                pace = send(pass, shared, connection, pack, pace).await;
+                send(pass, shared, connection, pack).await;
                 wear.add(schemas, connection).await;
             }
             Next::Alone(task) => {
@@ -35,13 +34,7 @@ pub(super) async fn work(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connecti
     }
 }
 
-async fn send(
-    pass: &Pass<'_>,
-    shared: &RefCell<Shared<'_>>,
-    connection: &mut Connection,
-    pack: Pack,
-    mut pace: Pace,
-) -> Pace {
+async fn send(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection, pack: Pack) {
     let began = Instant::now();
     let answer = connection.send(&pack.message).await;
     let elapsed = began.elapsed();
@@ -50,7 +43,7 @@ async fn send(
         Err(refusal) => (pack.done(refusal.completed), &refusal.sets),
     };
     if done > 0 {
-        pace.learn(done, elapsed);
+        shared.borrow_mut().learn(done, elapsed);
     }
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(1);
     for (number, unit) in pack.units[..done].iter().enumerate() {
@@ -61,7 +54,6 @@ async fn send(
         Ok(_sets) => pass.give_back(shared, pack.rest.into_iter()),
         Err(refusal) => refused(pass, shared, connection, pack, done, &refusal).await,
     }
-    pace
 }
 
 async fn refused(

@@ -195,6 +195,13 @@ impl Message {
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     }
 
+    /// Begins a tenant's unit: `advance` takes the version row, then sets lock timeout and search path.
+    pub fn begin_tenant(&mut self, limits: Migrate, advance: &str) {
+        self.push(BEGIN);
+        self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+        self.push(advance);
+    }
+
     /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
     pub fn search_path(&mut self, schema: &SchemaName) {
         self.push(&format!("SET LOCAL search_path = {}, public", schema.quoted()));
@@ -225,10 +232,7 @@ impl Message {
         let platform = run.platform.quoted();
         let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
         self.push(&format!(
-            "INSERT INTO {platform}.migration_history \
-             (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) \
-             VALUES ('{}', {}, '{}', '{}', {}, {checksum}, {platform}.tenure_elapsed_ms(), '{}', {}, '{}') \
-             RETURNING duration_ms::int8 AS {TOOK}",
+            "SELECT {platform}.tenure_record('{}', {}, '{}', '{}', {}, {checksum}, '{}', {}, '{}') AS {TOOK}",
             run.id,
             literal(row.schema.as_str()),
             row.from,
@@ -337,7 +341,7 @@ mod tests {
             SET LOCAL lock_timeout = 5000;
             SET LOCAL search_path = "org_acme", public;
             ALTER TABLE org_acme.t ADD c int;
-            INSERT INTO "datalinx_platform".migration_history (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind) VALUES ('00000000-0000-0000-0000-000000000000', 'org_acme', '1.0.0', '1.0.1', 'it''s.sql', NULL, "datalinx_platform".tenure_elapsed_ms(), 'TOOL', '[]', 'migrate') RETURNING duration_ms::int8 AS tenure_took_ms;
+            SELECT "datalinx_platform".tenure_record('00000000-0000-0000-0000-000000000000', 'org_acme', '1.0.0', '1.0.1', 'it''s.sql', NULL, 'TOOL', '[]', 'migrate') AS tenure_took_ms;
             COMMIT;
             "#);
         });

@@ -18,7 +18,9 @@ pub struct Presence {
     pub schema_version: bool,
     /// `tenant_version`, and with it the rest of Tenure's own tables.
     pub own_tables: bool,
-    /// Whether they are at the version that this program needs.
+    /// Where refinery notes what version they are at.
+    pub ledger: bool,
+    /// Whether they are at the version that this program needs, where that was asked.
     pub own_tables_current: bool,
     /// The registry.
     pub registry: bool,
@@ -86,75 +88,75 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
         )
         .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
     }
-    let ledger = row.truth("ledger")?;
-    let mut presence = Presence {
+    Ok(Presence {
         schema_version: row.truth("schema_version")?,
         own_tables: row.truth("own_tables")?,
+        ledger: row.truth("ledger")?,
         own_tables_current: false,
         registry: row.truth("registry")?,
-    };
-    if ledger {
-        let sets = rows(
-            connection,
-            &format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{}", books::LEDGER),
-        )
-        .await?;
-        presence.own_tables_current = one(&sets)?.integer("version")? >= books::needed();
-    }
-    Ok(presence)
+    })
 }
 
-/// Reads the state.
+/// Reads the state, in two round trips however many tenants there are.
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
-    let presence = presence(connection, settings).await?;
-    let platform = settings.platform_schema().quoted();
-    let mut state = State {
+    let mut presence = presence(connection, settings).await?;
+    let sets = rows(connection, &question(presence, settings)).await?;
+    let [ledger, platform, by_version, unknown, records] = sets.as_slice() else { return Err(odd_answer()) };
+    let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
+    presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
+    let mut tenants = BTreeMap::new();
+    for row in by_version {
+        let at = version(&row.text("version")?, "a tenant")?;
+        tenants.insert(at, count(row.integer("tenants")?));
+    }
+    let mut applied = records.iter().map(applied).collect::<Result<Vec<_>, _>>()?;
+    applied.sort_by(|a, b| a.to.cmp(&b.to));
+    Ok(State {
         presence,
-        platform: Version::ZERO,
-        tenants: BTreeMap::new(),
-        unknown: 0,
-        applied: Vec::new(),
-    };
-    if presence.schema_version {
-        let sets = rows(
-            connection,
-            &format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
-        )
-        .await?;
-        state.platform = platform_version(&sets)?;
-    }
-    if presence.own_tables {
-        let unknown = if presence.registry {
-            unknown_tenants(settings)
-        } else {
-            "SELECT 0::int8 AS unknown".to_owned()
-        };
-        let sql = format!(
-            "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY version; \
-             {unknown}; {}",
-            newest_records(&platform)
-        );
-        let sets = rows(connection, &sql).await?;
-        let [by_version, unknown, records] = sets.as_slice() else { return Err(odd_answer()) };
-        for row in by_version {
-            let at = version(&row.text("version")?, "a tenant")?;
-            state.tenants.insert(at, count(row.integer("tenants")?));
-        }
-        state.unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
-        state.applied = records.iter().map(applied).collect::<Result<_, _>>()?;
-        state.applied.sort_by(|a, b| a.to.cmp(&b.to));
-    } else if presence.registry {
-        let sets = rows(connection, &format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)))
-            .await?;
-        state.unknown = count(one(&sets)?.integer("unknown")?);
-    }
-    Ok(state)
+        platform: if presence.schema_version { platform_version(platform)? } else { Version::ZERO },
+        tenants,
+        unknown: unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?,
+        applied,
+    })
 }
 
-fn platform_version(sets: &[Vec<Row>]) -> Result<Version, Failure> {
-    match sets {
-        [rows] if rows.len() == 1 => version(&rows[0].text("version")?, "the platform"),
-        [rows] if rows.is_empty() => {
+/// All that there is to ask, as one message; of a table that is not there, a question without rows.
+fn question(presence: Presence, settings: &Settings) -> String {
+    let platform = settings.platform_schema().quoted();
+    let asked = |is_there: bool, question: String| {
+        if is_there { question } else { "SELECT NULL::int8 AS nothing WHERE false".to_owned() }
+    };
+    let unknown = match (presence.registry, presence.own_tables) {
+        (true, true) => unknown_tenants(settings),
+        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)),
+        (false, _) => "SELECT 0::int8 AS unknown".to_owned(),
+    };
+    [
+        asked(
+            presence.ledger,
+            format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{}", books::LEDGER),
+        ),
+        asked(
+            presence.schema_version,
+            format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
+        ),
+        asked(
+            presence.own_tables,
+            format!(
+                "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version \
+                 WHERE status <> 'dropped' GROUP BY version"
+            ),
+        ),
+        unknown,
+        asked(presence.own_tables, newest_records(&platform)),
+    ]
+    .join("; ")
+}
+
+fn platform_version(rows: &[Row]) -> Result<Version, Failure> {
+    match rows {
+        [row] => version(&row.text("version")?, "the platform"),
+        [] => {
             Err(Failure::new(Code::VersionUnknown, "schema_version has no row, so the platform's version is unknown")
                 .hint("a copy of the schema without its rows looks like this; `tenure migrate baseline VERSION` declares the version"))
         }

@@ -22,10 +22,10 @@ const TABLES: &[&str] =
 const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
-    "tenure_elapsed_ms",
     "tenure_expect_no_tenant_at",
     "tenure_expect_one",
     "tenure_expect_platform",
+    "tenure_record",
 ];
 
 /// What names a table, and no constraint or column of one.
@@ -349,7 +349,7 @@ mod tests {
             "EXPLAIN ANALYZE UPDATE p.schema_version SET version = '9'",
             "WITH d AS (DELETE FROM p.users) UPDATE p.schema_version SET version = '1.0.3'",
             "DROP FUNCTION p.tenure_advance",
-            "CREATE OR REPLACE FUNCTION p.tenure_elapsed_ms() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE OR REPLACE FUNCTION p.tenure_record() RETURNS int LANGUAGE sql AS 'SELECT 1'",
             "SELECT p.tenure_advance_platform('1.0.0', '9.0.0')",
             "DROP SCHEMA p CASCADE",
             "ALTER SCHEMA p RENAME TO q",

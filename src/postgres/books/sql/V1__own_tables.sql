@@ -51,31 +51,45 @@ CREATE TABLE migration_history (
 CREATE INDEX migration_history_schema ON migration_history (schema_name, id);
 CREATE INDEX migration_history_checksum ON migration_history (to_version, id) WHERE kind IN ('migrate', 'repair');
 
--- Moves a tenant's version row. Its row lock makes a unit happen once however many runners there are.
-CREATE FUNCTION tenure_advance(the_schema text, from_version text, to_version text) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- Moves a tenant's version row, and prepares the transaction for the unit's statements: their lock timeout,
+-- their search path. The row's lock makes a unit happen once however many runners there are; who waits for it
+-- waits for a unit like itself, so no lock timeout counts. It has no search path of its own, or the one that it
+-- sets would end with it; so its names are written out.
+DO $do$
+BEGIN
+    EXECUTE format($function$
+CREATE FUNCTION tenure_advance(the_schema text, from_version text, to_version text, lock_timeout_ms integer) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE
     at_version text;
+    ignored text;
 BEGIN
-    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    ignored := set_config('tenure.began', extract(epoch FROM clock_timestamp())::text, true);
     -- A schema that is gone, or closed to the role, drops out of the search path without a word, and the
     -- unit's statements would fall into the next one, public.
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = the_schema) THEN
-        RAISE EXCEPTION 'schema % does not exist', the_schema USING ERRCODE = '3F000';
+    IF to_regnamespace(quote_ident(the_schema)) IS NULL THEN
+        RAISE EXCEPTION 'schema %% does not exist', the_schema USING ERRCODE = '3F000';
     ELSIF NOT has_schema_privilege(the_schema, 'USAGE') THEN
-        RAISE EXCEPTION 'permission denied for schema %', the_schema USING ERRCODE = '42501';
+        RAISE EXCEPTION 'permission denied for schema %%', the_schema USING ERRCODE = '42501';
     END IF;
-    SELECT version INTO at_version FROM tenant_version WHERE schema_name = the_schema FOR UPDATE;
+    ignored := set_config('lock_timeout', '0', true);
+    UPDATE %1$I.tenant_version SET version = to_version, applied_at = clock_timestamp()
+        WHERE schema_name = the_schema AND version = from_version;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'schema % has no version row', the_schema USING ERRCODE = 'TN002';
-    ELSIF at_version <> from_version THEN
-        RAISE EXCEPTION 'schema % is not at version %', the_schema, from_version
+        SELECT version INTO at_version FROM %1$I.tenant_version WHERE schema_name = the_schema;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'schema %% has no version row', the_schema USING ERRCODE = 'TN002';
+        END IF;
+        RAISE EXCEPTION 'schema %% is not at version %%', the_schema, from_version
             USING ERRCODE = 'TN001', DETAIL = at_version;
     END IF;
-    UPDATE tenant_version SET version = to_version, applied_at = clock_timestamp()
-        WHERE schema_name = the_schema;
+    ignored := set_config('lock_timeout', lock_timeout_ms::text, true);
+    ignored := set_config('search_path', quote_ident(the_schema) || ', public', true);
 END
-$$;
+$$
+$function$, current_schema());
+END
+$do$;
 
 -- Moves the platform's version row, which may have been written with a leading v by other hands.
 CREATE FUNCTION tenure_advance_platform(from_version text, to_version text) RETURNS void
@@ -83,7 +97,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     at_version text;
 BEGIN
-    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    PERFORM set_config('tenure.began', extract(epoch FROM clock_timestamp())::text, true);
     SELECT regexp_replace(version, '^v', '') INTO STRICT at_version FROM schema_version FOR UPDATE;
     IF at_version <> from_version THEN
         RAISE EXCEPTION 'the platform is not at version %', from_version
@@ -115,7 +129,7 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     at_version text;
 BEGIN
-    PERFORM set_config('tenure.began', clock_timestamp()::text, true);
+    PERFORM set_config('tenure.began', extract(epoch FROM clock_timestamp())::text, true);
     SELECT regexp_replace(version, '^v', '') INTO STRICT at_version FROM schema_version FOR SHARE;
     IF at_version <> the_version THEN
         RAISE EXCEPTION 'the platform is no longer at version %', the_version
@@ -134,8 +148,24 @@ BEGIN
 END
 $$;
 
--- The time since the unit's version row was moved or checked, for the history.
-CREATE FUNCTION tenure_elapsed_ms() RETURNS integer
-LANGUAGE sql AS $$
-    SELECT coalesce((extract(epoch FROM clock_timestamp() - nullif(current_setting('tenure.began', true), '')::timestamptz) * 1000)::integer, 0)
+-- Adds a row to the history, with the time since the unit's version row was moved or checked, in milliseconds;
+-- returns that time.
+CREATE FUNCTION tenure_record(
+    the_run uuid, the_schema text, the_from text, the_to text, the_name text, the_checksum text,
+    the_tool text, what_was_allowed jsonb, the_kind text
+) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    began text := current_setting('tenure.began', true);
+    took integer := 0;
+BEGIN
+    IF began <> '' THEN
+        took := ((extract(epoch FROM clock_timestamp())::float8 - began::float8) * 1000)::integer;
+    END IF;
+    INSERT INTO migration_history
+        (run_id, schema_name, from_version, to_version, name, checksum, duration_ms, tool_version, allowed, kind)
+    VALUES
+        (the_run, the_schema, the_from, the_to, the_name, the_checksum, took, the_tool, what_was_allowed, the_kind);
+    RETURN took;
+END
 $$;
