@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::catalog::{self, Prints};
 use crate::error::Failure;
-use crate::fleet::crew;
+use crate::fleet::crew::{self, Crew};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 
@@ -20,7 +20,8 @@ pub(super) async fn take(connection: &mut Connection, schemas: &[SchemaName]) ->
     let taken = RefCell::new(Ok(Prints::new()));
     let is_over = || pages.borrow().len() == 0 || taken.borrow().is_err();
     let jobs = CONNECTIONS.min(pages.borrow().len());
-    crew::run(connection, jobs, is_over, async |own: &mut Connection| {
+    let crew = Crew { jobs, tasks: jobs };
+    crew::run(connection, crew, is_over, async |own: &mut Connection| {
         while let Some(page) = next(&pages, &taken) {
             let prints = catalog::fingerprints(own, page).await;
             let mut taken = taken.borrow_mut();

@@ -10,23 +10,36 @@ use crate::postgres::Connection;
 /// A further worker waits so long before it connects: small work is done by then.
 const STAGGER: Duration = Duration::from_millis(15);
 
+/// Work of so many tasks is not small.
+const MANY: usize = 100;
+
 /// A backend's caches grow with every table that it touches, so a connection is replaced after so many
 /// schemas.
 const SCHEMAS_A_CONNECTION: usize = 3_000;
 
-/// Lets `jobs` workers run until each of them ends. The first one uses `connection`; a further one opens
+/// How much there is to do, and by how many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Crew {
+    /// Workers.
+    pub(crate) jobs: usize,
+    /// Tasks, about.
+    pub(crate) tasks: usize,
+}
+
+/// Lets the workers run until each of them ends. The first one uses `connection`; a further one opens
 /// its own, unless `is_over` says by then that nothing is left.
 pub(crate) async fn run(
     connection: &mut Connection,
-    jobs: usize,
+    crew: Crew,
     is_over: impl Fn() -> bool,
     work: impl AsyncFn(&mut Connection),
 ) {
     let door = connection.door();
-    let others = (1..jobs).map(|number| {
+    let stagger = if crew.tasks < MANY { STAGGER } else { Duration::ZERO };
+    let others = (1..crew.jobs).map(|number| {
         let (door, is_over, work) = (&door, &is_over, &work);
         async move {
-            tokio::time::sleep(STAGGER * u32::try_from(number).unwrap_or(u32::MAX)).await;
+            tokio::time::sleep(stagger * u32::try_from(number).unwrap_or(u32::MAX)).await;
             if is_over() {
                 return;
             }

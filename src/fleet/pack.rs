@@ -40,6 +40,8 @@ const GROWTH: usize = 5;
 pub(super) struct Pace {
     /// The quickest message: a round trip, and the work of one unit or more.
     quickest: Option<Duration>,
+    /// The work of one unit, from messages of several.
+    each: Option<Duration>,
     units: usize,
 }
 
@@ -49,6 +51,10 @@ impl Pace {
         let quickest = self.quickest.map_or(elapsed, |before| before.min(elapsed));
         self.quickest = Some(quickest);
         let work = elapsed.saturating_sub(quickest);
+        if let Ok(others @ 1..) = u32::try_from(units.saturating_sub(1)) {
+            let now = work / others;
+            self.each = Some(self.each.map_or(now, |before| (before + now) / 2));
+        }
         let grown = self.units().max(units).saturating_mul(GROWTH).min(MOST);
         self.units = if work <= TARGET / 2 && elapsed <= quickest + TARGET && quickest <= FAR {
             grown
@@ -58,6 +64,13 @@ impl Pace {
             let fitting = TARGET.as_micros() * units as u128 / work.as_micros().max(1);
             usize::try_from(fitting).unwrap_or(MOST).clamp(1, MOST)
         };
+    }
+
+    /// How many units are as much work as the way there and back: fewer only wait for each other.
+    pub(super) fn worth_the_way(self) -> usize {
+        let (Some(way), Some(each)) = (self.quickest, self.each) else { return 1 };
+        let units = way.as_micros() / each.as_micros().max(1);
+        usize::try_from(units).unwrap_or(MOST).clamp(1, self.units())
     }
 
     /// How many units the next message should hold. The first one tries the water.
@@ -187,7 +200,7 @@ mod tests {
         for elapsed in [100, 101, 105] {
             far.learn(far.units(), Duration::from_millis(elapsed));
         }
-        assert_eq!(far.units(), MOST);
+        assert_eq!((far.units(), far.worth_the_way()), (MOST, MOST));
         let mut slow = Pace::default();
         slow.learn(1, Duration::from_secs(3));
         assert_eq!(slow.units(), 1);

@@ -6,11 +6,12 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::crew::{self, Crew};
 use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, crew, worker};
+use super::{Stop, worker};
 use crate::chain::{Chain, Migration};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -35,6 +36,8 @@ pub(super) struct Pass<'a> {
     pub(super) steps: Range<usize>,
     /// Workers.
     pub(super) jobs: usize,
+    /// About how many tenants there are to be moved.
+    pub(super) tenants: usize,
     /// Only so many tenants, if said.
     pub(super) limit: Option<usize>,
 }
@@ -92,7 +95,8 @@ impl Pass<'_> {
             sink,
         });
         let is_over = || shared.borrow().is_over();
-        crew::run(connection, self.jobs, is_over, async |own: &mut Connection| {
+        let crew = Crew { jobs: self.jobs, tasks: self.tenants };
+        crew::run(connection, crew, is_over, async |own: &mut Connection| {
             worker::work(self, &shared, own).await;
         })
         .await;
@@ -123,7 +127,8 @@ impl Pass<'_> {
             };
         }
         // Near the end everybody takes a smaller share, so that nobody waits for the last one.
-        let share = shared.pace.units().min(shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len());
+        let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
+        let share = share.max(shared.pace.worth_the_way()).min(shared.pace.units());
         self.pack(&mut shared, share.max(1))
     }
 

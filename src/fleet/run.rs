@@ -185,6 +185,7 @@ impl Runner<'_> {
             stop: self.stop,
             steps: start..end,
             jobs: jobs.max(1),
+            tenants: limit.unwrap_or_else(|| self.prepared.state.tenants.values().sum()),
             limit,
         };
         let tally = pass.run(self.connection, self.sink).await;

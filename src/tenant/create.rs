@@ -15,7 +15,7 @@ use super::NewTenant;
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::fleet::crew::{self, Wear};
+use crate::fleet::crew::{self, Crew, Wear};
 use crate::fleet::{Patience, Stop, jobs};
 use crate::outcome::{Created, CreatedTenant, Ending};
 use crate::postgres::message::Run;
@@ -83,7 +83,8 @@ pub async fn create(
             None => jobs::default(connection).await?,
         };
         let is_over = || stop.asked() || queue.borrow().is_over();
-        crew::run(connection, jobs.min(tenants), is_over, async |own: &mut Connection| {
+        let crew = Crew { jobs: jobs.min(tenants), tasks: tenants };
+        crew::run(connection, crew, is_over, async |own: &mut Connection| {
             let mut wear = Wear::default();
             loop {
                 let next = queue.borrow_mut().next(stop);
