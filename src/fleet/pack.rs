@@ -32,7 +32,7 @@ pub(super) struct Task {
 }
 
 /// The next message holds at most so many times as many units as went well in the last one.
-const GROWTH: usize = 5;
+const GROWTH: usize = 10;
 
 /// How many units go into a message, as the workers learn it together. How far away the database is does
 /// not count: the quickest message shows that.
@@ -186,7 +186,7 @@ mod tests {
             pace.learn(pace.units(), millis(elapsed));
             sizes.push(pace.units());
         }
-        assert_eq!(sizes, [1, 5, 25, 50, 50]);
+        assert_eq!(sizes, [1, 10, 50, 50, 50]);
         // One that took long makes the next ones shorter, and slow work travels alone.
         pace.learn(50, millis(501));
         assert_eq!(pace.units(), 5);

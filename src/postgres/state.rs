@@ -1,4 +1,4 @@
-//! What is in the database, read in two round trips and without writing: whether Tenure's own tables
+//! What is in the database, read in one round trip or two and without writing: whether Tenure's own tables
 //! are there, where the platform and the tenants are, and what was applied.
 
 use std::collections::BTreeMap;
@@ -41,6 +41,17 @@ pub struct State {
     pub applied: Vec<Applied>,
 }
 
+impl Presence {
+    /// All is there, as it mostly is.
+    const WHOLE: Self = Self {
+        schema_version: true,
+        own_tables: true,
+        ledger: true,
+        own_tables_current: true,
+        registry: true,
+    };
+}
+
 impl State {
     /// What a plan is made from.
     pub fn fleet(&self) -> FleetState {
@@ -68,18 +79,25 @@ fn version(text: &str, whose: &str) -> Result<Version, Failure> {
 
 /// Asks which tables are there. One round trip.
 pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
+    let sets = rows(connection, &who_is_there(settings)).await?;
+    present(sets.first().map(Vec::as_slice).unwrap_or_default())
+}
+
+fn who_is_there(settings: &Settings) -> String {
     let platform = settings.platform_schema().quoted();
     let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
-    let sql = format!(
+    format!(
         "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
          current_setting('standard_conforming_strings') AS strings",
         there("schema_version"),
         there("tenant_version"),
         there(&settings.tenants.registry.quoted()),
         there(books::LEDGER),
-    );
-    let sets = rows(connection, &sql).await?;
-    let row = one(&sets)?;
+    )
+}
+
+fn present(rows: &[Row]) -> Result<Presence, Failure> {
+    let row = rows.first().ok_or_else(odd_answer)?;
     if row.text("strings")? != "on" {
         // Where a string ends would be another place for the server than for the parser.
         return Err(Failure::new(
@@ -97,11 +115,29 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
     })
 }
 
-/// Reads the state, in two round trips however many tenants there are.
+/// Reads the state, in one round trip where all tables are there, in two where some are not; however many
+/// tenants there are.
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
-    let mut presence = presence(connection, settings).await?;
-    let sets = rows(connection, &question(presence, settings)).await?;
-    let [ledger, platform, by_version, unknown, records] = sets.as_slice() else { return Err(odd_answer()) };
+    let there = who_is_there(settings);
+    match connection.sets(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
+        Ok(mut sets) => {
+            let answers = sets.split_off(1);
+            state(present(&sets[0])?, &answers)
+        }
+        // The first answer says what is missing, unless the server will not even say that.
+        Err(refusal) => match refusal.sets.first() {
+            None => Err(refusal.failure(DOING)),
+            Some(first) => {
+                let presence = present(first)?;
+                let answers = rows(connection, &question(presence, settings)).await?;
+                state(presence, &answers)
+            }
+        },
+    }
+}
+
+fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure> {
+    let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
     let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
     let mut tenants = BTreeMap::new();
@@ -272,10 +308,6 @@ pub(crate) fn registry_failure(refusal: &super::Refusal, settings: &Settings) ->
         ));
     }
     failure
-}
-
-fn one(sets: &[Vec<Row>]) -> Result<&Row, Failure> {
-    sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)
 }
 
 fn odd_answer() -> Failure {
