@@ -11,9 +11,8 @@ use super::made::{Made, is_drop};
 use super::rule::{Judge, RULES, Rule, Spares};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::Schema;
 use super::spared;
-use super::subject::{Hit, Meets, Subject, span};
+use super::subject::{Hit, Later, Meets, Subject, has, span};
 use super::{File, Kind};
 use crate::sql::{Name, Scope, Script, normalized};
 
@@ -46,7 +45,7 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
     let mut made = Made::new(file.platform, in_template);
     let mut schema = file.before.clone();
     schema.begin_file();
-    let after = after(file, &schema);
+    let after = Later::of(file);
     let in_service = !in_template && !file.before.is_empty();
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
@@ -94,20 +93,12 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
                 found.push(Raw { rule, range, message, scope, words });
             }
         }
-        let proven = schema.certainly_makes(statement, &node, scope);
+        let proven = has(&node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
+            && schema.certainly_makes(statement, &node, scope);
         made.learn(statement, script, &node, scope, proven);
         schema.follow(statement, &node, scope);
     }
     found
-}
-
-/// The schema as the whole file leaves it.
-fn after(file: &File<'_>, before: &Schema) -> Schema {
-    let mut schema = before.clone();
-    for &(statement, scope) in file.statements {
-        schema.learn(file.script, statement, scope);
-    }
-    schema
 }
 
 fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit> {

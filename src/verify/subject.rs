@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::File;
 use super::made::Made;
 use super::schema::{Found, Schema, Table};
 pub(super) use crate::sql::span;
@@ -12,6 +13,34 @@ use crate::sql::{Name, Role, Scope, Script, Statement};
 
 /// Bytes of the file that a rule points at.
 pub(super) type Hit = Range<usize>;
+
+/// The schemas as a whole file leaves them: followed when somebody asks.
+#[derive(Debug)]
+pub(super) struct Later<'a> {
+    file: &'a File<'a>,
+    schema: OnceCell<Schema>,
+}
+
+impl<'a> Later<'a> {
+    pub(super) fn of(file: &'a File<'a>) -> Self {
+        Self { file, schema: OnceCell::new() }
+    }
+}
+
+impl std::ops::Deref for Later<'_> {
+    type Target = Schema;
+
+    fn deref(&self) -> &Schema {
+        self.schema.get_or_init(|| {
+            let mut schema = self.file.before.clone();
+            schema.begin_file();
+            for &(statement, scope) in self.file.statements {
+                schema.learn(self.file.script, statement, scope);
+            }
+            schema
+        })
+    }
+}
 
 /// What a statement meets.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +52,8 @@ pub(super) struct Meets<'a> {
     /// All statements of the file.
     pub(super) file: &'a [(&'a Statement, Option<Scope>)],
     pub(super) script: &'a Script,
-    /// What all statements of the file together make of the schemas.
-    pub(super) after: &'a Schema,
+    /// What all statements of the file together make of the schemas. Only a few rules ask.
+    pub(super) after: &'a Later<'a>,
     pub(super) platform: &'a str,
     pub(super) in_template: bool,
     /// Whether the file changes a schema that people use, as far as anybody knows.

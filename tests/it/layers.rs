@@ -58,6 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rayon", &["project"]),
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),
+    ("rpds", &["verify"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
     ("sha2", &["chain", "postgres"]),

@@ -1,5 +1,8 @@
 //! Which code a statement runs now, and whether its text shows what that code does.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::Schema;
@@ -133,5 +136,6 @@ impl Schema {
 }
 
 fn harmless(name: &str) -> bool {
-    HARMLESS.split_ascii_whitespace().any(|known| known == name) || name.starts_with("st_")
+    static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| HARMLESS.split_ascii_whitespace().collect());
+    KNOWN.contains(name) || name.starts_with("st_")
 }

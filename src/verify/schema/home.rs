@@ -1,13 +1,12 @@
 //! Which schema a name leads to: what the search path of a unit, or of a plain session for a file that
 //! belongs to no project, finds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::table::Found;
-use super::{Key, Schema};
+use super::{Key, Map, Schema};
 use crate::sql::{Name, Scope, Statement, normalized};
 
 /// A schema, as far as the text says.
@@ -59,18 +58,13 @@ impl Schema {
     }
 
     /// The key under which `name` is held now, if it is known which thing it means.
-    pub(super) fn key_of<T>(
-        &self,
-        held: &HashMap<Key, Arc<T>>,
-        name: &Name,
-        scope: Option<Scope>,
-    ) -> Option<Key> {
+    pub(super) fn key_of<T>(&self, held: &Map<Arc<T>>, name: &Name, scope: Option<Scope>) -> Option<Key> {
         self.search(held, name, scope).there()
     }
 
     pub(super) fn find<'a, T>(
         &self,
-        held: &'a HashMap<Key, Arc<T>>,
+        held: &'a Map<Arc<T>>,
         name: &Name,
         scope: Option<Scope>,
     ) -> Found<&'a T> {
@@ -85,7 +79,7 @@ impl Schema {
     /// places are looked at.
     pub(super) fn find_own<'a, T>(
         &self,
-        held: &'a HashMap<Key, Arc<T>>,
+        held: &'a Map<Arc<T>>,
         name: &Name,
         scope: Option<Scope>,
     ) -> Found<&'a T> {
@@ -101,12 +95,7 @@ impl Schema {
         }
     }
 
-    pub(super) fn find_in<'a, T>(
-        &self,
-        held: &'a HashMap<Key, T>,
-        name: &Name,
-        scope: Option<Scope>,
-    ) -> Found<&'a T> {
+    pub(super) fn find_in<'a, T>(&self, held: &'a Map<T>, name: &Name, scope: Option<Scope>) -> Found<&'a T> {
         match self.search(held, name, scope) {
             Found::There(key) => held.get(&key).map_or(Found::Unknown, Found::There),
             Found::Absent => Found::Absent,
@@ -114,7 +103,7 @@ impl Schema {
         }
     }
 
-    fn search<T>(&self, held: &HashMap<Key, T>, name: &Name, scope: Option<Scope>) -> Found<Key> {
+    fn search<T>(&self, held: &Map<T>, name: &Name, scope: Option<Scope>) -> Found<Key> {
         let Some(first) = self.home(name, scope) else { return Found::Unknown };
         let mut homes = vec![first];
         if name.schema.is_none() {

@@ -8,7 +8,7 @@ use super::alter::{alter, define_column};
 use super::home::Home;
 use super::parts::{child, constrain, index, name_of, words};
 use super::table::{Column, Found, Table};
-use super::{Key, Knows, Relation, Routine, Schema, TypeDef, View, runs_unseen};
+use super::{Key, Knows, Map, Relation, Routine, Schema, TypeDef, View, runs_unseen};
 use crate::sql::{Name, Role, Scope, Script, Statement};
 
 /// A statement that is being followed.
@@ -92,9 +92,10 @@ impl Schema {
 
     /// After this anything may be anywhere.
     fn forget_all(&mut self) {
-        self.relations.clear();
-        self.types.clear();
-        self.routines.clear();
+        self.relations = Map::new_sync();
+        self.types = Map::new_sync();
+        self.routines = Map::new_sync();
+        self.touched.clear();
         self.knows = Knows { platform: false, tenant: false, others: false };
     }
 
@@ -115,7 +116,8 @@ impl Schema {
         if unproven && (self.relations.contains_key(&key) || !self.knows_all_of(&key.0)) {
             return;
         }
-        self.relations.insert(key, Arc::new(relation));
+        self.touched.insert(key.clone());
+        self.relations.insert_mut(key, Arc::new(relation));
     }
 
     fn create_table(&mut self, step: Step<'_>) {
@@ -180,15 +182,16 @@ impl Schema {
                 None => TypeDef::Other,
             }
         };
-        self.types.insert(key, Arc::new(def));
+        self.types.insert_mut(key, Arc::new(def));
     }
 
     fn create_routine(&mut self, step: Step<'_>) {
         let Some(key) = self.new_key(step) else { return };
         let routine = Routine::of(step.node);
-        let routines = Arc::make_mut(self.routines.entry(key).or_default());
+        let mut routines = self.routines.get(&key).map(|held| held.as_ref().clone()).unwrap_or_default();
         routines.retain(|own| own.inputs != routine.inputs);
         routines.push(routine);
+        self.routines.insert_mut(key, Arc::new(routines));
     }
 
     fn create_index(&mut self, step: Step<'_>) {
@@ -220,8 +223,11 @@ impl Schema {
         });
         let Some(key) = held else { return };
         let of = key.1.clone();
-        let part = || Arc::new(Relation::Table(Table::default()));
-        let relation = Arc::make_mut(self.relations.entry(key).or_insert_with(part));
+        self.touched.insert(key.clone());
+        if !self.relations.contains_key(&key) {
+            self.relations.insert_mut(key.clone(), Arc::new(Relation::Table(Table::default())));
+        }
+        let Some(relation) = self.relations.get_mut(&key).map(Arc::make_mut) else { return };
         if let Relation::Table(table) = relation {
             change(table, &of, step);
         }
@@ -251,10 +257,12 @@ impl Schema {
             self.home(&name, step.scope)
         });
         if let Some(key) = self.key_of(&self.relations, target, step.scope)
-            && let Some(relation) = self.relations.remove(&key)
+            && let Some(relation) = self.relations.get(&key).cloned()
         {
-            let home = new_home.unwrap_or(key.0);
-            self.relations.insert((home, new_name.unwrap_or(key.1)), relation);
+            self.relations.remove_mut(&key);
+            let key = (new_home.unwrap_or(key.0), new_name.unwrap_or(key.1));
+            self.touched.insert(key.clone());
+            self.relations.insert_mut(key, relation);
         }
     }
 
@@ -270,7 +278,7 @@ impl Schema {
                 if let Some(name) = step.target()
                     && let Some(key) = self.key_of(&self.routines, name, step.scope)
                 {
-                    self.routines.remove(&key);
+                    self.routines.remove_mut(&key);
                     self.unsure_of(&key.0);
                 }
             }
@@ -294,16 +302,26 @@ impl Schema {
         else {
             return;
         };
-        for relation in self.relations.values_mut() {
-            let held = matches!(relation.as_ref(), Relation::Table(table)
-                if table.indexes.iter().any(|index| index.name == old.name));
-            if held && let Relation::Table(table) = Arc::make_mut(relation) {
-                for index in table.indexes.iter_mut().filter(|index| index.name == old.name) {
-                    index.name.clone_from(&new);
-                }
-                for constraint in table.constraints.iter_mut().filter(|own| own.name == old.name) {
-                    constraint.name.clone_from(&new);
-                }
+        self.with_index(&old.name, |table| {
+            for index in table.indexes.iter_mut().filter(|index| index.name == old.name) {
+                index.name.clone_from(&new);
+            }
+            for constraint in table.constraints.iter_mut().filter(|own| own.name == old.name) {
+                constraint.name.clone_from(&new);
+            }
+        });
+    }
+
+    /// Lets `change` at each table that has an index `name`.
+    fn with_index(&mut self, name: &str, change: impl Fn(&mut Table)) {
+        let has = |relation: &Relation| matches!(relation, Relation::Table(table) if table.indexes.iter().any(|index| index.name == name));
+        let held = self.relations.iter().filter(|(_, relation)| has(relation));
+        let keys: Vec<Key> = held.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            if let Some(relation) = self.relations.get_mut(&key)
+                && let Relation::Table(table) = Arc::make_mut(relation)
+            {
+                change(table);
             }
         }
     }
@@ -314,7 +332,7 @@ impl Schema {
         // Its values and conditions are looked at by no rule that an addition could mislead.
         let adds = step.says(SyntaxKind::ADD_VALUE);
         if !adds {
-            self.types.remove(&key);
+            self.types.remove_mut(&key);
             self.unsure_of(&key.0);
         }
     }
@@ -331,14 +349,14 @@ impl Schema {
             | SyntaxKind::DROP_SEQUENCE => {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.relations, &name, step.scope) {
-                        self.relations.remove(&key);
+                        self.relations.remove_mut(&key);
                     }
                 }
             }
             SyntaxKind::DROP_TYPE | SyntaxKind::DROP_DOMAIN => {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.types, &name, step.scope) {
-                        self.types.remove(&key);
+                        self.types.remove_mut(&key);
                     }
                 }
             }
@@ -346,14 +364,16 @@ impl Schema {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.routines, &name, step.scope) {
                         // One of several, perhaps.
-                        self.routines.remove(&key);
+                        self.routines.remove_mut(&key);
                         self.unsure_of(&key.0);
                     }
                 }
             }
             SyntaxKind::DROP_INDEX => {
                 for name in targets {
-                    self.drop_index(&name.name);
+                    self.with_index(&name.name, |table| {
+                        table.indexes.retain(|index| index.name != name.name);
+                    });
                 }
             }
             SyntaxKind::DROP_TRIGGER | SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE => {
@@ -366,16 +386,6 @@ impl Schema {
                 self.forget_all();
             }
             _ => {}
-        }
-    }
-
-    fn drop_index(&mut self, name: &str) {
-        for relation in self.relations.values_mut() {
-            let held = matches!(relation.as_ref(), Relation::Table(table)
-                if table.indexes.iter().any(|index| index.name == name));
-            if held && let Relation::Table(table) = Arc::make_mut(relation) {
-                table.indexes.retain(|index| index.name != name);
-            }
         }
     }
 }

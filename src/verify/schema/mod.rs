@@ -14,7 +14,7 @@ mod table;
 mod tests;
 mod types;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use code::runs_unseen;
@@ -29,6 +29,7 @@ pub(super) use parts::{
 pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
 pub(super) use types::{Conversion, SqlType};
 
+use rpds::HashTrieMapSync;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::sql::{Name, Role, Scope, Statement};
@@ -37,9 +38,11 @@ use crate::sql::{Name, Role, Scope, Statement};
 #[derive(Debug, Clone)]
 pub struct Schema {
     platform: String,
-    relations: HashMap<Key, Arc<Relation>>,
-    types: HashMap<Key, Arc<TypeDef>>,
-    routines: HashMap<Key, Arc<Vec<Routine>>>,
+    relations: Map<Arc<Relation>>,
+    types: Map<Arc<TypeDef>>,
+    routines: Map<Arc<Vec<Routine>>>,
+    /// The relations in which something may be new.
+    touched: HashSet<Key>,
     knows: Knows,
     path: Path,
 }
@@ -53,6 +56,9 @@ struct Knows {
 }
 
 type Key = (Home, String);
+
+/// What is held, by name. A copy shares all with its original: each file of a chain keeps one.
+type Map<T> = HashTrieMapSync<Key, T>;
 
 /// So many bytes of a table's name begin each name that the server makes from it (`makeObjectName`).
 const SURELY_KEPT: usize = 24;
@@ -116,9 +122,10 @@ impl Schema {
     fn with(platform: &str, knows: Knows) -> Self {
         Self {
             platform: platform.to_owned(),
-            relations: HashMap::new(),
-            types: HashMap::new(),
-            routines: HashMap::new(),
+            relations: Map::new_sync(),
+            types: Map::new_sync(),
+            routines: Map::new_sync(),
+            touched: HashSet::new(),
             knows,
             path: Path::Usual,
         }
@@ -127,10 +134,10 @@ impl Schema {
     /// A new file begins: nothing is new, temporary things and settings are gone.
     pub fn begin_file(&mut self) {
         self.path = Path::Usual;
-        self.relations.retain(|(home, _), _| *home != Home::Temporary);
-        self.types.retain(|(home, _), _| *home != Home::Temporary);
-        for relation in self.relations.values_mut() {
-            if matches!(relation.as_ref(), Relation::Table(table) if table.has_new())
+        for key in std::mem::take(&mut self.touched) {
+            if key.0 == Home::Temporary {
+                self.relations.remove_mut(&key);
+            } else if let Some(relation) = self.relations.get_mut(&key)
                 && let Relation::Table(table) = Arc::make_mut(relation)
             {
                 table.age();
@@ -179,14 +186,19 @@ impl Schema {
 
     /// Takes all that this knows of the tenant's schema from `other`.
     pub fn adopt_tenant(&mut self, other: &Self) {
-        fn swap<T>(own: &mut HashMap<Key, Arc<T>>, theirs: &HashMap<Key, Arc<T>>) {
-            own.retain(|(home, _), _| *home != Home::Tenant);
-            let of_tenant = theirs.iter().filter(|((home, _), _)| *home == Home::Tenant);
-            own.extend(of_tenant.map(|(key, value)| (key.clone(), Arc::clone(value))));
+        fn swap<T>(own: &mut Map<Arc<T>>, theirs: &Map<Arc<T>>) {
+            let gone: Vec<Key> = own.keys().filter(|(home, _)| *home == Home::Tenant).cloned().collect();
+            for key in gone {
+                own.remove_mut(&key);
+            }
+            for (key, value) in theirs.iter().filter(|((home, _), _)| *home == Home::Tenant) {
+                own.insert_mut(key.clone(), Arc::clone(value));
+            }
         }
         swap(&mut self.relations, &other.relations);
         swap(&mut self.types, &other.types);
         swap(&mut self.routines, &other.routines);
+        self.touched.extend(other.touched.iter().cloned());
         self.knows.tenant = other.knows.tenant;
     }
 
@@ -221,12 +233,12 @@ impl Schema {
 
     /// The index `name`, and its table.
     pub(super) fn index(&self, name: &Name, scope: Option<Scope>) -> Found<(&Table, &Index)> {
-        let mut held: HashMap<Key, (&Table, &Index)> = HashMap::new();
+        let mut held: Map<(&Table, &Index)> = Map::new_sync();
         let mut perhaps = false;
         for ((home, of), relation) in &self.relations {
             let Relation::Table(table) = relation.as_ref() else { continue };
             match table.indexes.iter().find(|index| index.name == name.name) {
-                Some(index) => drop(held.insert((home.clone(), name.name.clone()), (table, index))),
+                Some(index) => held.insert_mut((home.clone(), name.name.clone()), (table, index)),
                 // The server calls after the table what it makes by itself, and cuts long names.
                 None => perhaps |= !table.whole && name.name.starts_with(kept(of)),
             }

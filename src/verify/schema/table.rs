@@ -175,10 +175,4 @@ impl Table {
         self.constraints.iter_mut().for_each(|constraint| constraint.new = false);
         self.indexes.iter_mut().for_each(|index| index.new = false);
     }
-
-    pub(super) fn has_new(&self) -> bool {
-        self.columns.iter().any(|column| column.new)
-            || self.constraints.iter().any(|constraint| constraint.new)
-            || self.indexes.iter().any(|index| index.new)
-    }
 }
