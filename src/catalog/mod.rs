@@ -1,7 +1,7 @@
 //! What a schema holds, as a value: a photograph. Two photographs have a difference, a list of typed
 //! changes, and each change is judged for the release that is still running. The schema's own name and
 //! its owner are made neutral, so two tenants compare equal; a fingerprint says of thousands of them in
-//! one query which differ. Only [`read`] asks the server; the rest is values.
+//! one query which differ. Only `read` asks the server; the rest is values.
 
 mod difference;
 mod judge;
