@@ -11,6 +11,8 @@ s AS MATERIALIZED (
         -- A word of its own; a name that needs no quotes may have them in text that people wrote.
         CASE WHEN quote_ident(nspname) = nspname THEN format('(?<![\w$.])(?:%s|"%s")(?![\w$])', printed, printed)
             ELSE format('(?<![\w$."])%s(?!["\w$])', printed) END AS word,
+        -- In a role's name it may have more behind it, or before it: roles of one server cannot all be called alike.
+        format('(?<![[:alnum:]])%s(?![[:alnum:]])', regexp_replace(nspname, '([^[:alnum:]_])', '\\\1', 'g')) AS role_part,
         -- What a text must hold to be looked at more closely; a name that is printed with doubled marks may be in any.
         CASE WHEN nspname ~ '["'']' THEN '' ELSE nspname::text END AS hint
     FROM (SELECT *, regexp_replace(quote_ident(nspname), '([^[:alnum:]_"])', '\\\1', 'g') AS printed
@@ -152,9 +154,10 @@ UNION ALL
             'command=' || CASE polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update'
                 WHEN 'd' THEN 'delete' ELSE 'all' END,
             'permissive=' || CASE WHEN NOT polpermissive THEN 'no' END,
-            'roles=' || (SELECT string_agg(CASE WHEN role = 0 THEN 'public' WHEN role = s.nspowner THEN '{owner}'
-                WHEN pg_get_userbyid(role) = s.nspname THEN '{org_schema}' ELSE pg_get_userbyid(role) END, E'\x1e'
-                ORDER BY pg_get_userbyid(role)) FROM unnest(polroles) AS role),
+            'roles=' || (SELECT string_agg(who, E'\x1e' ORDER BY who COLLATE "C") FROM (
+                SELECT CASE WHEN role = 0 THEN 'public' WHEN role = s.nspowner THEN '{owner}'
+                    ELSE regexp_replace(pg_get_userbyid(role), s.role_part, '{org_schema}') END AS who
+                FROM unnest(polroles) AS role) named),
             'using=' || pg_get_expr(polqual, polrelid),
             'check=' || pg_get_expr(polwithcheck, polrelid)),
         NULL, 'pg_policy'::regclass, p.oid, 0, relowner, NULL, NULL
@@ -239,25 +242,31 @@ whole AS MATERIALIZED (
         concat_ws(E'\x1f', 'comment=' || d.description, line.code) AS code,
         concat_ws(E'\x1f',
             'owner=' || CASE WHEN line.part IS NULL AND line.owner <> s.nspowner THEN
-                CASE WHEN pg_get_userbyid(line.owner) = s.nspname THEN '{org_schema}' ELSE pg_get_userbyid(line.owner) END END,
+                regexp_replace(pg_get_userbyid(line.owner), s.role_part, '{org_schema}') END,
             'privileges=' || CASE WHEN line.acl IS NOT NULL THEN
-                (SELECT string_agg(sign || CASE WHEN grantee = 0 THEN 'public' WHEN grantee = s.nspowner THEN '{owner}'
-                        WHEN pg_get_userbyid(grantee) = s.nspname THEN '{org_schema}'
-                        ELSE pg_get_userbyid(grantee) END || ': ' || privilege_type
-                        || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END, E'\x1e'
-                    ORDER BY sign COLLATE "C", pg_get_userbyid(grantee) COLLATE "C", privilege_type COLLATE "C")
-                 FROM (
-                    (SELECT '' AS sign, grantee, privilege_type, is_grantable FROM aclexplode(line.acl)
-                     EXCEPT SELECT '', grantee, privilege_type, is_grantable FROM aclexplode(acldefault(line.acl_of, line.owner)))
-                    UNION ALL
-                    (SELECT 'revoked from ', grantee, privilege_type, is_grantable
-                        FROM aclexplode(acldefault(line.acl_of, line.owner))
-                     EXCEPT SELECT 'revoked from ', grantee, privilege_type, is_grantable FROM aclexplode(line.acl))
-                 ) entry) END,
+                (SELECT string_agg(said, E'\x1e' ORDER BY said COLLATE "C") FROM (
+                    SELECT sign || CASE WHEN grantee = 0 THEN 'public' WHEN grantee = s.nspowner THEN '{owner}'
+                        ELSE regexp_replace(pg_get_userbyid(grantee), s.role_part, '{org_schema}') END || ': ' || privilege_type
+                        || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END AS said
+                    FROM (
+                        (SELECT '' AS sign, grantee, privilege_type, is_grantable FROM aclexplode(line.acl)
+                         EXCEPT SELECT '', grantee, privilege_type, is_grantable
+                            FROM aclexplode(acldefault(line.acl_of, line.owner)))
+                        UNION ALL
+                        (SELECT 'revoked from ', grantee, privilege_type, is_grantable
+                            FROM aclexplode(acldefault(line.acl_of, line.owner))
+                         EXCEPT SELECT 'revoked from ', grantee, privilege_type, is_grantable FROM aclexplode(line.acl))
+                    ) entry) told) END,
             'default privileges=' || CASE WHEN line.kind = 'schema' THEN
-                (SELECT string_agg(concat_ws(' ', pg_get_userbyid(defaclrole), defaclobjtype, defaclacl::text), E'\x1e'
-                    ORDER BY defaclrole, defaclobjtype)
-                 FROM pg_default_acl WHERE defaclnamespace = s.oid) END) AS access,
+                (SELECT string_agg(said, E'\x1e' ORDER BY said COLLATE "C") FROM (
+                    SELECT concat_ws(' ', 'of', CASE WHEN defaclrole = s.nspowner THEN '{owner}'
+                            ELSE regexp_replace(pg_get_userbyid(defaclrole), s.role_part, '{org_schema}') END, 'on',
+                        CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'
+                            WHEN 'T' THEN 'types' ELSE defaclobjtype::text END, 'to',
+                        CASE WHEN grantee = 0 THEN 'public' WHEN grantee = s.nspowner THEN '{owner}'
+                            ELSE regexp_replace(pg_get_userbyid(grantee), s.role_part, '{org_schema}') END || ':',
+                        privilege_type, CASE WHEN is_grantable THEN 'with grant option' END) AS said
+                    FROM pg_default_acl, aclexplode(defaclacl) WHERE defaclnamespace = s.oid) told) END) AS access,
         s.nspname, s.qualifier, s.word, s.hint
     FROM line JOIN s ON s.oid = line.nsp
         LEFT JOIN pg_description d ON d.classoid = line.classid AND d.objoid = line.objid AND d.objsubid = line.subid

@@ -6,6 +6,7 @@
 mod compare;
 mod prints;
 mod reference;
+mod surroundings;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use futures_util::future::join;
 
 use self::compare::Group;
 use self::reference::Reference;
+use self::surroundings::Surroundings;
 use crate::catalog;
 use crate::chain::Version;
 use crate::error::Failure;
@@ -63,8 +65,12 @@ pub async fn drift(
     let keys: Vec<Key> = groups.keys().cloned().collect();
     let schemas: Vec<SchemaName> = groups.values().flatten().map(|tenant| tenant.schema.clone()).collect();
     let major = catalog::server_major(connection).await?;
-    let (references, prints) =
-        join(reference::make(project, &keys, major, environment), prints::take(connection, &schemas)).await;
+    let surroundings = Surroundings::of(connection).await?;
+    let (references, prints) = join(
+        reference::make(project, &keys, &surroundings, (major, environment)),
+        prints::take(connection, &schemas),
+    )
+    .await;
     let (mut references, prints) = (references, prints?);
     for (key, tenants) in groups {
         let reference =

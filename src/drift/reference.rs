@@ -2,7 +2,7 @@
 //! that nobody else sees. The platform is moved from version to version, and at each that some tenant is at
 //! its like is made, fingerprinted and photographed.
 
-use super::{Key, References};
+use super::{Key, References, Surroundings};
 use crate::catalog::{self, Fingerprint, Photograph};
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
@@ -29,11 +29,11 @@ pub(super) struct Reference {
 pub(super) async fn make(
     project: &Project,
     keys: &[Key],
-    major: u32,
-    environment: &Environment,
+    surroundings: &Surroundings,
+    server: (u32, &Environment),
 ) -> References {
     let mut references = References::new();
-    let made = make_on_a_private_server(project, keys, major, environment, &mut references).await;
+    let made = make_on_a_private_server(project, keys, surroundings, server, &mut references).await;
     let why = made.map_or_else(|failure| failure.message, |()| "it could not be made".to_owned());
     for key in keys {
         references.entry(key.clone()).or_insert_with(|| Err(why.clone()));
@@ -44,8 +44,8 @@ pub(super) async fn make(
 async fn make_on_a_private_server(
     project: &Project,
     keys: &[Key],
-    major: u32,
-    environment: &Environment,
+    surroundings: &Surroundings,
+    (major, environment): (u32, &Environment),
     references: &mut References,
 ) -> Result<(), Failure> {
     let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
@@ -55,8 +55,13 @@ async fn make_on_a_private_server(
     let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
     let server = Throwaway::start(&environment).await?;
     let mut connection = Connection::open(&DatabaseUrl::parse(&server.url(DATABASE))?).await?;
+    surroundings.make(&mut connection).await?;
     for (number, key) in keys.iter().enumerate() {
         let (version, template) = key;
+        if project.chain.position(version).is_none() {
+            references.insert(key.clone(), Err(format!("no migration of this project leads to {version}")));
+            continue;
+        }
         let reference = match migrate(&mut connection, project, version).await {
             // What cannot be reached now cannot be reached later.
             Err(failure) => return Err(failure),

@@ -155,6 +155,24 @@ fn privileges_that_a_server_gives_to_all_are_no_difference() {
 }
 
 #[test]
+fn files_may_rely_on_roles_that_they_do_not_make() {
+    let project = Project::seeds();
+    let role = format!("app_{}", project.db.name);
+    project.db.run(&format!("CREATE ROLE {role}"));
+    let grant = format!("GRANT SELECT ON workspaces TO {role};");
+    project.migration("1.0.4", "1.0.5", "grant", &grant);
+    project.run("migrate up").passes();
+    project.create(&["one", "two"]);
+    project.db.run(&format!("REVOKE SELECT ON org_two.workspaces FROM {role}"));
+    let (code, document) = project.json("drift");
+    assert_eq!(code, 1, "{document}");
+    let with = &document["references"][0];
+    assert_eq!((&with["definitions"], &with["access"]), (&json!("files"), &json!("files")), "{document}");
+    assert_eq!(lines(&document), [format!("org_two: table workspaces: privileges removed: {role}: SELECT")]);
+    project.db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
 fn tenants_without_a_version_are_counted_apart() {
     let project = Project::with_tenants(&["one"]);
     project.db.run("DELETE FROM datalinx_platform.tenant_version");

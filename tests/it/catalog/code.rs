@@ -81,6 +81,14 @@ fn privileges_and_owners() {
         "GRANT EXECUTE ON FUNCTION org_a.f() TO public",
         &["function f(): privileges removed: revoked from public: EXECUTE"],
     );
+    change(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA org_a GRANT SELECT ON TABLES TO clerk",
+        &["schema: default privileges added: of {owner} on tables to clerk: SELECT"],
+    );
+    change(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA org_a REVOKE SELECT ON TABLES FROM clerk",
+        &["schema: default privileges removed: of {owner} on tables to clerk: SELECT"],
+    );
     change("REVOKE SELECT ON org_a.t FROM clerk", &["table t: privileges removed: clerk: SELECT"]);
     change("ALTER TABLE org_a.t OWNER TO clerk", &["table t: owner added: clerk"]);
     // What the old owner was granted the server gives to the new one.

@@ -102,3 +102,28 @@ fn a_role_that_may_only_read_catalogs_can_photograph() {
     assert_eq!(picture(&db, "org_a"), picture_by(&db.url_as(&role), "org_a"));
     db.run(&format!("DROP ROLE {role}"));
 }
+
+#[test]
+fn roles_that_are_named_after_their_tenant_are_alike() {
+    let db = Database::fresh();
+    let schemas = [format!("org_{}", db.name), format!("org_{}_b", db.name)];
+    for schema in &schemas {
+        db.run(&format!(
+            "CREATE SCHEMA {schema}; CREATE TABLE {schema}.t (a int); CREATE ROLE {schema}; CREATE ROLE {schema}_reader; \
+             GRANT SELECT ON {schema}.t TO {schema}_reader; GRANT INSERT ON {schema}.t TO {schema}; \
+             CREATE POLICY p ON {schema}.t TO {schema}_reader, {schema} USING (true);"
+        ));
+    }
+    let [one, other] = [&schemas[0], &schemas[1]].map(|schema| picture(&db, schema));
+    assert_eq!(lines(&one, &other), [""; 0]);
+    assert_eq!(one, other);
+    // A right of another tenant's role is none of this one's.
+    db.run(&format!("GRANT SELECT ON {}.t TO {}_reader", schemas[0], schemas[1]));
+    assert_eq!(
+        lines(&one, &picture(&db, &schemas[0])),
+        ["table t: privileges added: {org_schema}_b_reader: SELECT"]
+    );
+    for schema in &schemas {
+        db.run(&format!("DROP OWNED BY {schema}, {schema}_reader; DROP ROLE {schema}, {schema}_reader"));
+    }
+}

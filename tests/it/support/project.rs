@@ -75,6 +75,8 @@ impl Project {
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.dir.path())
             .env("DATABASE_URL", &self.db.url)
+            // What the program starts is the release that the stories run on.
+            .envs(std::env::var_os("TENURE_PG_BINDIR").map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
         command
     }

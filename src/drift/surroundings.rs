@@ -1,0 +1,58 @@
+//! What files may rely on without making it: the roles of the server and the extensions of the database. The private
+//! server gets the same names; a role there has no rights, an extension that is not installed is left out.
+
+use crate::error::Failure;
+use crate::ident::Identifier;
+use crate::postgres::{Connection, Row};
+
+/// Names of roles and extensions.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Surroundings {
+    roles: Vec<Identifier>,
+    extensions: Vec<(Identifier, Identifier)>,
+}
+
+const ROLES: &str =
+    "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname";
+const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema \
+    FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid";
+
+impl Surroundings {
+    /// Reads them.
+    pub(super) async fn of(connection: &mut Connection) -> Result<Self, Failure> {
+        let sets = connection
+            .sets(&format!("{ROLES}; {EXTENSIONS}"))
+            .await
+            .map_err(|refusal| refusal.failure("reading the names of roles and extensions"))?;
+        let name = |row: &Row, column| Ok::<_, Failure>(Identifier::new(row.text(column)?)?);
+        let mut found = Self::default();
+        if let [roles, extensions] = sets.as_slice() {
+            for row in roles {
+                found.roles.push(name(row, "name")?);
+            }
+            for row in extensions {
+                found.extensions.push((name(row, "name")?, name(row, "schema")?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Makes what is missing of them. An extension that lives in a schema that the files make comes with the files.
+    pub(super) async fn make(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let there = Self::of(connection).await?;
+        let missing = self.roles.iter().filter(|role| !there.roles.contains(role));
+        let roles: Vec<_> = missing.map(|role| format!("CREATE ROLE {} NOLOGIN", role.quoted())).collect();
+        if !roles.is_empty() {
+            let made = connection.run(&roles.join("; ")).await;
+            made.map_err(|refusal| refusal.failure("making roles of the same names"))?;
+        }
+        for (extension, schema) in &self.extensions {
+            if schema.as_str() == "public" && !there.extensions.iter().any(|(other, _)| other == extension) {
+                let sql = format!("CREATE EXTENSION {} SCHEMA public CASCADE", extension.quoted());
+                // Whether the files need it shows when they are run.
+                let _made = connection.run(&sql).await;
+            }
+        }
+        Ok(())
+    }
+}
