@@ -78,6 +78,11 @@ impl Migration {
         &self.name.to
     }
 
+    /// Its statements, as those whose scope is known.
+    pub fn scoped(&self) -> impl Iterator<Item = (&Statement, Option<Scope>)> {
+        self.statements.iter().map(|(statement, scope)| (statement, Some(*scope)))
+    }
+
     /// Whether anything in it acts on `scope`.
     pub fn has(&self, scope: Scope) -> bool {
         self.statements.iter().any(|(_, of)| *of == scope)

@@ -63,7 +63,7 @@ pub(super) fn migration_files(root: &Path) -> Tried<MigrationFile> {
         Err(failure) => return Tried::failed(failure),
     };
     let mut failures = Vec::new();
-    let read = each(&names, |file| file.read(&folder, MIGRATIONS).map(Content::of));
+    let read = each(names.iter(), |file| file.read(&folder, MIGRATIONS).map(Content::of));
     let found = names
         .into_iter()
         .zip(read)

@@ -2,7 +2,7 @@
 //! The only reader of the user's files; it writes nothing and asks no database.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
-mod before;
+mod course;
 mod files;
 mod review;
 mod templates;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::before::Before;
+use super::course::{Asked, Course, Leg};
 use super::workers::each;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
 use crate::settings::Settings;
-use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
+use crate::sql::{Bookkeeping, FileKind, Scope, Script};
 use crate::template::Template;
 use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, verify};
 
@@ -26,15 +26,6 @@ pub struct Review {
     pub summary: Summary,
 }
 
-/// A file to judge.
-struct Job<'a> {
-    script: &'a Script,
-    statements: Vec<(&'a Statement, Option<Scope>)>,
-    kind: Kind<'a>,
-    /// The schemas as the file meets them.
-    before: Schema,
-}
-
 impl Review {
     /// Reviews migrations, then templates.
     pub fn of<'a>(
@@ -45,32 +36,15 @@ impl Review {
         let policy = policy(&project.settings)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
         let templates: Vec<&Template> = templates.into_iter().collect();
-        let before = Before::of(project, &migrations, &templates);
-        let mut jobs: Vec<Job<'_>> = migrations
-            .into_iter()
-            .map(|migration| Job {
-                script: &migration.script,
-                statements: migration.statements.iter().map(|(of, scope)| (of, Some(*scope))).collect(),
-                kind: Kind::Migration,
-                before: before.migration(migration),
-            })
-            .collect();
         let scripts: Vec<Vec<&Script>> =
             templates.iter().map(|of| of.files.iter().map(|(script, _)| script).collect()).collect();
-        for (template, scripts) in templates.into_iter().zip(&scripts) {
-            let mut state = before.template(template);
-            for (index, (script, statements)) in template.files.iter().enumerate() {
-                let before = state.clone();
-                state.begin_file();
-                for statement in statements {
-                    state.learn(script, statement, Some(Scope::Tenant));
-                }
-                let statements = statements.iter().map(|of| (of, Some(Scope::Tenant))).collect();
-                jobs.push(Job { script, statements, kind: Kind::Template(&scripts[..index]), before });
-            }
-        }
+        let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
+        let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
+        let mut course = Course::of(project, &asked);
         let platform = project.settings.platform_schema();
-        let judged = each(&jobs, |job| job.judge(&policy, &platform));
+        // While one thread judges a file, another follows what the next one meets.
+        let legs = asked.into_iter().flat_map(|asked| course.legs(asked));
+        let judged = each(legs, |leg| leg.judge(&policy, &platform));
         Ok(Self::gathered(judged))
     }
 
@@ -87,7 +61,7 @@ impl Review {
             Ok(before) => before,
             Err(failure) => return (Self::empty(), vec![failure]),
         };
-        let tried = each(files, |(path, shown)| loose(read(path, shown)?, before.clone(), policy, platform));
+        let tried = each(files.iter(), |(path, shown)| loose(read(path, shown)?, &before, policy, platform));
         let (mut judged, mut failures) = (Vec::new(), Vec::new());
         for file in tried {
             match file {
@@ -105,7 +79,7 @@ impl Review {
         policy: &Policy,
         platform: &SchemaName,
     ) -> Result<Self, Failure> {
-        let judged = loose(source, schema_of(base, platform)?, policy, platform)?;
+        let judged = loose(source, &schema_of(base, platform)?, policy, platform)?;
         Ok(Self::gathered(vec![judged]))
     }
 
@@ -163,7 +137,7 @@ pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
 /// Judges a file outside of a project's folders.
 fn loose(
     source: Arc<Source>,
-    before: Schema,
+    before: &Schema,
     policy: &Policy,
     platform: &SchemaName,
 ) -> Result<(Vec<Finding>, usize), Failure> {
@@ -172,9 +146,9 @@ fn loose(
     let body = books.body(&script, |_| Some(Scope::Platform))?;
     // A scope where a line says it; names of a project that nobody knows say nothing.
     let lines = ScopeLines::read(&script)?;
-    let scope = |statement: &Statement| lines.at(statement.range.start);
-    let statements = body.statements.iter().map(|statement| (statement, scope(statement))).collect();
-    Ok(Job { script: &script, statements, kind: Kind::Loose, before }.judge(policy, platform))
+    let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
+    let walk = before.walk(&script, scoped);
+    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, platform))
 }
 
 /// The schema that these files make, one after the other.
@@ -190,15 +164,10 @@ fn schema_of(base: &[Arc<Source>], platform: &SchemaName) -> Result<Schema, Fail
     Ok(schema)
 }
 
-impl Job<'_> {
+impl Leg<'_> {
     fn judge(&self, policy: &Policy, platform: &SchemaName) -> (Vec<Finding>, usize) {
-        let file = File {
-            script: self.script,
-            statements: &self.statements,
-            kind: self.kind,
-            before: &self.before,
-            platform: platform.as_str(),
-        };
-        (verify(&file, policy), self.statements.len())
+        let file =
+            File { script: self.script, walk: &self.walk, kind: self.kind, platform: platform.as_str() };
+        (verify(&file, policy), self.walk.met.len())
     }
 }

@@ -12,17 +12,27 @@ const FEW: usize = 8;
 /// More threads than this wait for memory, not for each other.
 const MOST: usize = 16;
 
-/// `work` on each of `items`, in their order.
-pub(super) fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    if items.len() > FEW {
+/// `work` on each of `items`, in their order. An item is made when a thread is free for it.
+pub(super) fn each<T: Send, R: Send>(
+    items: impl Iterator<Item = T> + Send,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let mut items = items.fuse();
+    let first: Vec<T> = items.by_ref().take(FEW + 1).collect();
+    if first.len() > FEW {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = ThreadPoolBuilder::new().num_threads(cores.min(MOST)).stack_size(STACK).build();
         // Where there is no room for threads, this one does it.
         if let Ok(pool) = pool {
-            return pool.install(|| items.par_iter().map(&work).collect());
+            let numbered = first.into_iter().chain(items).enumerate();
+            let mut done: Vec<(usize, R)> =
+                pool.install(|| numbered.par_bridge().map(|(at, item)| (at, work(item))).collect());
+            done.sort_unstable_by_key(|(at, _)| *at);
+            return done.into_iter().map(|(_, done)| done).collect();
         }
+        return first.into_iter().chain(items).map(work).collect();
     }
-    items.iter().map(work).collect()
+    first.into_iter().map(work).collect()
 }
 
 #[cfg(test)]
@@ -34,7 +44,7 @@ mod tests {
         for count in [0, 1, FEW, FEW + 1, 1_000] {
             let items: Vec<usize> = (0..count).collect();
             let twice: Vec<usize> = items.iter().map(|item| item * 2).collect();
-            assert_eq!(each(&items, |item| item * 2), twice);
+            assert_eq!(each(items.iter(), |item| item * 2), twice);
         }
     }
 }

@@ -63,9 +63,8 @@ mod tests {
             script.statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
         let file = File {
             script: &script,
-            statements: &statements,
+            walk: &Schema::unknown("datalinx_platform").walk(&script, statements.iter().copied()),
             kind: Kind::Migration,
-            before: &Schema::unknown("datalinx_platform"),
             platform: "datalinx_platform",
         };
         let found = verify(&file, &Policy::default());

@@ -14,6 +14,7 @@ mod script;
 mod session;
 mod syntax;
 mod transaction;
+mod tree;
 mod unread;
 
 use std::ops::Range;
@@ -23,8 +24,10 @@ pub use known::Known;
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Scope, ScopeClue};
-pub use script::{Comment, IndexWork, Script, Statement, holds, span};
+pub use script::{Comment, IndexWork, Script, Statement};
+
 pub use transaction::{Body, Bookkeeping, FileKind};
+pub use tree::{Kinds, Node, Token};
 
 /// The stack of a thread that parses, judges or drops files. Only what is used of it is memory: the deepest
 /// tree that is let pass takes a third of it in a debug build, far less in a release.

@@ -4,10 +4,11 @@
 
 use std::ops::Range;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::placeholder::STAND_IN;
-use super::script::{Kinds, span};
+use super::tree::Kinds;
+use super::tree::Node;
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,14 +84,14 @@ const NOT_OBJECTS: &[SyntaxKind] =
     &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
 
 /// The names in a statement, in the order of the text; `all` are the kinds in its file.
-pub(super) fn names(statement: &SyntaxNode, all: &Kinds) -> Vec<Name> {
+pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     let ctes: Vec<String> = all
         .hold(&[SyntaxKind::CTE_NAME])
         .then(|| statement.descendants())
         .into_iter()
         .flatten()
         .filter(|node| node.kind() == SyntaxKind::CTE_NAME)
-        .map(|node| normalized(&node.text().to_string()))
+        .map(|node| normalized(node.text()))
         .collect();
     let mut found = Vec::new();
     collect(statement, Position::Acting, &mut found);
@@ -109,7 +110,7 @@ enum Position {
 
 impl Position {
     /// That of the names below `node`, which stands at this one itself.
-    fn below(self, node: &SyntaxNode) -> Self {
+    fn below(self, node: Node<'_>) -> Self {
         match node.kind() {
             _ if self == Self::Later => Self::Later,
             kind if LATER.contains(&kind) => Self::Later,
@@ -120,15 +121,21 @@ impl Position {
     }
 }
 
-fn collect(node: &SyntaxNode, position: Position, found: &mut Vec<Name>) {
+fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
     if NOT_OBJECTS.contains(&node.kind()) {
         return;
     }
     match node.kind() {
         SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => {
             let role = if node.kind() == SyntaxKind::SCHEMA { Role::Made } else { Role::Target };
-            let name = normalized(&node.text().to_string());
-            found.push(Name { schema: Some(name.clone()), name, role, kind: node.kind(), range: span(node) });
+            let name = normalized(node.text());
+            found.push(Name {
+                schema: Some(name.clone()),
+                name,
+                role,
+                kind: node.kind(),
+                range: node.span(),
+            });
             return;
         }
         SyntaxKind::CALL_EXPR => found.extend(called(node)),
@@ -136,32 +143,32 @@ fn collect(node: &SyntaxNode, position: Position, found: &mut Vec<Name>) {
     }
     for child in node.children() {
         match child.kind() {
-            SyntaxKind::PATH => found.extend(read(&child, node, Role::Made)),
+            SyntaxKind::PATH => found.extend(read(child, node, Role::Made)),
             SyntaxKind::PATH_REF => {
                 let role = if position == Position::Acting { Role::Target } else { Role::Mentioned };
-                found.extend(read(&child, node, role));
+                found.extend(read(child, node, role));
             }
-            _ => collect(&child, position.below(&child), found),
+            _ => collect(child, position.below(child), found),
         }
     }
 }
 
-fn read(path: &SyntaxNode, holder: &SyntaxNode, role: Role) -> Option<Name> {
+fn read(path: Node<'_>, holder: Node<'_>, role: Role) -> Option<Name> {
     let mut parts = Vec::new();
     segments(path, &mut parts);
     if holder.kind() == SyntaxKind::QUALIFIED_COLUMN_NAME_REF {
         parts.pop();
     }
     let name = parts.pop()?;
-    Some(Name { schema: parts.pop(), name, role, kind: holder.kind(), range: span(path) })
+    Some(Name { schema: parts.pop(), name, role, kind: holder.kind(), range: path.span() })
 }
 
-fn segments(path: &SyntaxNode, parts: &mut Vec<String>) {
+fn segments(path: Node<'_>, parts: &mut Vec<String>) {
     for child in path.children() {
         match child.kind() {
-            SyntaxKind::PATH | SyntaxKind::PATH_REF => segments(&child, parts),
+            SyntaxKind::PATH | SyntaxKind::PATH_REF => segments(child, parts),
             SyntaxKind::PATH_SEGMENT | SyntaxKind::PATH_SEGMENT_REF => {
-                parts.push(normalized(&child.text().to_string()));
+                parts.push(normalized(child.text()));
             }
             _ => {}
         }
@@ -169,17 +176,15 @@ fn segments(path: &SyntaxNode, parts: &mut Vec<String>) {
 }
 
 /// The function that a call names: `f(…)` or `schema.f(…)`.
-fn called(call: &SyntaxNode) -> Option<Name> {
+fn called(call: Node<'_>) -> Option<Name> {
     let callee = call.children().next()?;
     let mut parts: Vec<String> = match callee.kind() {
-        SyntaxKind::NAME_REF => vec![normalized(&callee.text().to_string())],
-        SyntaxKind::FIELD_EXPR => {
-            callee.children().map(|part| normalized(&part.text().to_string())).collect()
-        }
+        SyntaxKind::NAME_REF => vec![normalized(callee.text())],
+        SyntaxKind::FIELD_EXPR => callee.children().map(|part| normalized(part.text())).collect(),
         _ => return None,
     };
     let name = parts.pop()?;
-    Some(Name { schema: parts.pop(), name, role: Role::Mentioned, kind: call.kind(), range: span(&callee) })
+    Some(Name { schema: parts.pop(), name, role: Role::Mentioned, kind: call.kind(), range: callee.span() })
 }
 
 /// An identifier as the server stores it: folded to lower case unless it is quoted.

@@ -1,10 +1,11 @@
 //! What may change places: which statements run code of others, what they have to do with each other, and
 //! the tables that their foreign keys lead to.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::names::{Name, RELATIONS, Role};
-use super::script::{Script, Statement, span};
+use super::script::{Script, Statement};
+use super::tree::Node;
 
 /// Statements of these kinds run no code of others.
 const PLAIN: &[SyntaxKind] = &[
@@ -40,10 +41,9 @@ impl Statement {
     pub fn key_targets(&self, script: &Script) -> Vec<&Name> {
         let keys: Vec<_> = self
             .node(script)
-            .iter()
-            .flat_map(SyntaxNode::descendants)
+            .descendants()
             .filter(|node| KEYS.contains(&node.kind()))
-            .map(|node| span(&node))
+            .map(Node::span)
             .collect();
         let in_key =
             |name: &&Name| keys.iter().any(|key| key.start <= name.range.start && name.range.end <= key.end);

@@ -2,12 +2,13 @@
 //! and the exact shapes of the statements that it does instead. A statement on them that is like no such
 //! shape is an error: to take it out would be to do half of what it says, and to run it would be worse.
 
-use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode, SyntaxToken};
+use squawk_syntax::SyntaxKind;
 
 use super::names::Role;
 use super::scope::Home;
-use super::script::{Script, Statement, span};
+use super::script::{Script, Statement};
 use super::transaction::{Bookkeeping, FileKind};
+use super::tree::Node;
 use super::{Name, SqlError, normalized};
 use crate::error::Place;
 
@@ -87,13 +88,13 @@ impl Bookkeeping<'_> {
         statement: &Statement,
         bare: impl Fn(&Name) -> bool,
     ) -> Result<bool, SqlError> {
-        let Some(node) = statement.node(script) else { return Ok(false) };
+        let node = statement.node(script);
         let place = script.place(statement);
         if statement.kind == SyntaxKind::CREATE_SCHEMA {
             let made = statement.names.iter().find(|name| name.kind == SyntaxKind::SCHEMA);
             return match made {
                 Some(name) if name.name == self.platform || name.in_tenant_schema() => {
-                    if is_plain_schema(&node) { Ok(true) } else { Err(SqlError::SchemaStatement { place }) }
+                    if is_plain_schema(node) { Ok(true) } else { Err(SqlError::SchemaStatement { place }) }
                 }
                 _ => Ok(false),
             };
@@ -110,31 +111,31 @@ impl Bookkeeping<'_> {
             return Ok(false);
         }
         let value = match statement.kind {
-            SyntaxKind::CREATE_TABLE if statement.home == Home::Schema && is_version_table(&node) => {
+            SyntaxKind::CREATE_TABLE if statement.home == Home::Schema && is_version_table(node) => {
                 return Ok(true);
             }
-            SyntaxKind::UPDATE => updated_version(&node),
-            SyntaxKind::INSERT => inserted_version(&node),
+            SyntaxKind::UPDATE => updated_version(node),
+            SyntaxKind::INSERT => inserted_version(node),
             SyntaxKind::CREATE_TABLE => None,
             _ => return Ok(false),
         };
         let values = value.ok_or(SqlError::VersionStatement { place })?;
-        values.iter().try_for_each(|value| self.check_version(script, value)).map(|()| true)
+        values.into_iter().try_for_each(|value| self.check_version(script, value)).map(|()| true)
     }
 
     /// The version in the statement must be the file's.
-    fn check_version(&self, script: &Script, value: &SyntaxNode) -> Result<(), SqlError> {
+    fn check_version(&self, script: &Script, value: Node<'_>) -> Result<(), SqlError> {
         let said = literal(value);
         match self.file {
             FileKind::Migration { version } if said.as_deref() != Some(version) => {
                 Err(SqlError::VersionMismatch {
-                    found: value.text().to_string(),
+                    found: value.text().to_owned(),
                     expected: version.to_owned(),
-                    place: Place::at(&script.source, span(value)),
+                    place: Place::at(&script.source, value.span()),
                 })
             }
             _ if said.is_none() => {
-                Err(SqlError::VersionStatement { place: Place::at(&script.source, span(value)) })
+                Err(SqlError::VersionStatement { place: Place::at(&script.source, value.span()) })
             }
             _ => Ok(()),
         }
@@ -142,58 +143,54 @@ impl Bookkeeping<'_> {
 }
 
 /// Whether `node` has no other children than these.
-fn only(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
+fn only(node: Node<'_>, kinds: &[SyntaxKind]) -> bool {
     node.children().all(|child| kinds.contains(&child.kind()))
 }
 
-fn child(node: &SyntaxNode, kind: SyntaxKind) -> Option<SyntaxNode> {
-    node.children().find(|child| child.kind() == kind)
-}
-
 /// `CREATE SCHEMA [IF NOT EXISTS] name`
-fn is_plain_schema(node: &SyntaxNode) -> bool {
+fn is_plain_schema(node: Node<'_>) -> bool {
     only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::NAMED_SCHEMA])
-        && child(node, SyntaxKind::NAMED_SCHEMA).is_some_and(|named| only(&named, &[SyntaxKind::SCHEMA]))
+        && node.child(SyntaxKind::NAMED_SCHEMA).is_some_and(|named| only(named, &[SyntaxKind::SCHEMA]))
 }
 
 /// `CREATE TABLE [IF NOT EXISTS] schema_version (version …, applied_at …)`
-fn is_version_table(node: &SyntaxNode) -> bool {
+fn is_version_table(node: Node<'_>) -> bool {
     use SyntaxKind::{CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT};
-    let Some(list) = child(node, SyntaxKind::TABLE_ARG_LIST) else { return false };
+    let Some(list) = node.child(SyntaxKind::TABLE_ARG_LIST) else { return false };
     let columns: Vec<_> = list
         .children()
         .filter(|child| child.kind() == COLUMN)
-        .map(|column| child(&column, SyntaxKind::COLUMN_NAME).map(|name| named(&name)))
+        .map(|column| column.child(SyntaxKind::COLUMN_NAME).map(|name| named(name)))
         .collect();
     only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::TABLE_NAME, SyntaxKind::TABLE_ARG_LIST])
-        && only(&list, &[CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT])
-        && !list.descendants().any(|node| node.kind() == SyntaxKind::REFERENCES_CONSTRAINT)
+        && only(list, &[CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT])
+        && !list.holds(&[SyntaxKind::REFERENCES_CONSTRAINT])
         && columns.iter().all(|name| matches!(name.as_deref(), Some("version" | "applied_at")))
         && columns.iter().any(|name| name.as_deref() == Some("version"))
 }
 
 /// What `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]` sets; nothing if
 /// it is another statement.
-fn updated_version(node: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
+fn updated_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::OPTIONAL_AS_ALIAS,
         SyntaxKind::RELATION_NAME,
         SyntaxKind::SET_CLAUSE,
         SyntaxKind::WHERE_CLAUSE,
     ];
-    let set = child(node, SyntaxKind::SET_CLAUSE).filter(|_| only(node, &parts))?;
-    let versions = set_versions(&set)?;
+    let set = node.child(SyntaxKind::SET_CLAUSE).filter(|_| only(node, &parts))?;
+    let versions = set_versions(set)?;
     (versions.len() == 1).then_some(versions)
 }
 
 /// What a SET clause sets `version` to, if it sets that and `applied_at` only.
-fn set_versions(set: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
-    let list = child(set, SyntaxKind::SET_COLUMN_LIST)?;
+fn set_versions(set: Node<'_>) -> Option<Vec<Node<'_>>> {
+    let list = set.child(SyntaxKind::SET_COLUMN_LIST)?;
     let mut versions = Vec::new();
     for column in list.children() {
-        let target = child(&column, SyntaxKind::COLUMN_TARGET)?;
-        let value = child(&column, SyntaxKind::SET_EXPR)?;
-        match column_of(&target)?.as_str() {
+        let target = column.child(SyntaxKind::COLUMN_TARGET)?;
+        let value = column.child(SyntaxKind::SET_EXPR)?;
+        match column_of(target)?.as_str() {
             "version" => versions.push(value),
             "applied_at" => {}
             _ => return None,
@@ -204,7 +201,7 @@ fn set_versions(set: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
 
 /// What `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]` puts there;
 /// nothing if it is another statement.
-fn inserted_version(node: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
+fn inserted_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::COLUMN_TARGET_LIST,
         SyntaxKind::ON_CONFLICT_CLAUSE,
@@ -212,47 +209,43 @@ fn inserted_version(node: &SyntaxNode) -> Option<Vec<SyntaxNode>> {
         SyntaxKind::REQUIRED_AS_ALIAS,
         SyntaxKind::VALUES,
     ];
-    let values = child(node, SyntaxKind::VALUES).filter(|_| only(node, &parts))?;
-    let rows = child(&values, SyntaxKind::ROW_LIST).filter(|_| only(&values, &[SyntaxKind::ROW_LIST]))?;
+    let values = node.child(SyntaxKind::VALUES).filter(|_| only(node, &parts))?;
+    let rows = values.child(SyntaxKind::ROW_LIST).filter(|_| only(values, &[SyntaxKind::ROW_LIST]))?;
     let mut rows = rows.children();
     let (row, None) = (rows.next()?, rows.next()) else { return None };
     let row: Vec<_> = row.children().collect();
-    let columns = match child(node, SyntaxKind::COLUMN_TARGET_LIST) {
-        Some(list) => list.children().map(|target| column_of(&target)).collect::<Option<Vec<_>>>()?,
+    let columns = match node.child(SyntaxKind::COLUMN_TARGET_LIST) {
+        Some(list) => list.children().map(|target| column_of(target)).collect::<Option<Vec<_>>>()?,
         None => ["version", "applied_at"].map(str::to_owned).into_iter().take(row.len()).collect(),
     };
     if columns.len() != row.len() || columns.iter().any(|name| name != "version" && name != "applied_at") {
         return None;
     }
-    let mut versions = vec![row.get(columns.iter().position(|name| name == "version")?)?.clone()];
-    if let Some(conflict) = child(node, SyntaxKind::ON_CONFLICT_CLAUSE)
-        && let Some(update) = child(&conflict, SyntaxKind::CONFLICT_DO_UPDATE_SET)
+    let mut versions = vec![*row.get(columns.iter().position(|name| name == "version")?)?];
+    if let Some(conflict) = node.child(SyntaxKind::ON_CONFLICT_CLAUSE)
+        && let Some(update) = conflict.child(SyntaxKind::CONFLICT_DO_UPDATE_SET)
     {
-        let set = child(&update, SyntaxKind::SET_CLAUSE)?;
-        let is_excluded = |value: &SyntaxNode| named(value) == "excluded.version";
-        versions.extend(set_versions(&set)?.into_iter().filter(|value| !is_excluded(value)));
+        let set = update.child(SyntaxKind::SET_CLAUSE)?;
+        let is_excluded = |value: Node<'_>| named(value) == "excluded.version";
+        versions.extend(set_versions(set)?.into_iter().filter(|value| !is_excluded(*value)));
     }
     Some(versions)
 }
 
 /// The column that is set, unless only a part of it is.
-fn column_of(target: &SyntaxNode) -> Option<String> {
+fn column_of(target: Node<'_>) -> Option<String> {
     only(target, &[SyntaxKind::COLUMN_NAME_REF]).then(|| named(target))
 }
 
-fn named(node: &SyntaxNode) -> String {
-    normalized(&node.text().to_string())
+fn named(node: Node<'_>) -> String {
+    normalized(node.text())
 }
 
 /// The text that a value is, if it is nothing but one string.
-fn literal(value: &SyntaxNode) -> Option<String> {
-    let tokens: Vec<SyntaxToken> = value
-        .descendants_with_tokens()
-        .filter_map(SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia())
-        .collect();
-    let [token] = tokens.as_slice() else { return None };
-    let text = token.text();
+fn literal(value: Node<'_>) -> Option<String> {
+    let mut tokens = value.tokens();
+    let (token, None) = (tokens.next()?, tokens.next()) else { return None };
+    let text = token.text;
     if let Some(rest) = text.strip_prefix('$') {
         let tag = &text[..rest.find('$')? + 2];
         return Some(text.strip_prefix(tag)?.strip_suffix(tag)?.to_owned());

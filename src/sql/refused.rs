@@ -6,11 +6,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use squawk_lexer::{LiteralKind, TokenKind, tokenize};
+use squawk_syntax::SyntaxKind;
 use squawk_syntax::syntax_error::SyntaxError;
-use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
 
 use super::SqlError;
-use super::script::{Kinds, mentions, span};
+use super::script::mentions;
+use super::tree::Kinds;
+use super::tree::Node;
 use crate::error::{Place, Source};
 
 /// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
@@ -136,7 +138,7 @@ impl Level {
 /// What is wrong with the tree of a file.
 pub(super) fn by_tree(
     source: &Arc<Source>,
-    root: &SyntaxNode,
+    root: Node<'_>,
     kinds: &Kinds,
     errors: &[SyntaxError],
 ) -> Result<(), SqlError> {
@@ -147,7 +149,7 @@ pub(super) fn by_tree(
         .then(|| root.descendants().find(|node| streams.contains(&node.kind())))
         .flatten();
     if let Some(stream) = stream {
-        let place = Place::at(source, span(&stream));
+        let place = Place::at(source, stream.span());
         let is_out = stream.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO);
         let error = if is_out { SqlError::CopyToStdout { place } } else { SqlError::CopyFromStdin { place } };
         return Err(error);
@@ -158,30 +160,30 @@ pub(super) fn by_tree(
     if let Some((message, range)) = super::syntax::complaint(root, errors) {
         return Err(SqlError::Syntax { message, place: Place::at(source, range) });
     }
-    match root.children().find(drops_nothing) {
+    match root.children().find(|statement| drops_nothing(*statement)) {
         Some(drop) => Err(SqlError::Syntax {
             message: "expected a name".to_owned(),
-            place: Place::at(source, span(&drop)),
+            place: Place::at(source, drop.span()),
         }),
         None => Ok(()),
     }
 }
 
 /// `DROP TABLE;`, which the parser takes.
-fn drops_nothing(statement: &SyntaxNode) -> bool {
+fn drops_nothing(statement: Node<'_>) -> bool {
     format!("{:?}", statement.kind()).starts_with("DROP_")
         && statement.children().all(|child| child.kind() == SyntaxKind::IF_EXISTS)
 }
 
 /// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
 /// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
-fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
+fn meta_command(text: &str, root: Node<'_>) -> Option<Range<usize>> {
     if !text.contains('\\') {
         return None;
     }
-    let mut tokens = root.descendants_with_tokens().filter_map(SyntaxElement::into_token);
-    let backslash = tokens.find(|token| token.text() == "\\")?;
-    let start = usize::from(backslash.text_range().start());
+    let mut tokens = root.tokens();
+    let backslash = tokens.find(|token| token.text == "\\")?;
+    let start = backslash.range().start;
     let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |newline| start + newline);
     Some(start..start + text[start..line_end].trim_end().len())
 }

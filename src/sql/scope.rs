@@ -4,9 +4,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use super::script::{Kinds, holds};
+use super::tree::Kinds;
+use super::tree::Node;
 
 /// What a statement acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,10 +50,10 @@ pub(super) enum Home {
 }
 
 impl Home {
-    pub(super) fn of(statement: &SyntaxNode, all: &Kinds) -> Self {
+    pub(super) fn of(statement: Node<'_>, all: &Kinds) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if all.hold(&[SyntaxKind::TEMP]) && holds(statement, &[SyntaxKind::TEMP]) {
+        } else if all.hold(&[SyntaxKind::TEMP]) && statement.holds(&[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema
@@ -61,7 +62,7 @@ impl Home {
 }
 
 /// Whether the statement is about a thing of the database or the server, which no schema holds.
-fn is_global(statement: &SyntaxNode) -> bool {
+fn is_global(statement: Node<'_>) -> bool {
     let holds = |kinds: &[SyntaxKind]| statement.children().any(|child| kinds.contains(&child.kind()));
     match statement.kind() {
         SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => holds(GLOBAL_OBJECTS),

@@ -1,16 +1,16 @@
 //! A file's text, parsed: statements and comments with their spans. The tree stays with the script, so
 //! that rules read what was parsed once.
 
-use std::iter::successors;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use squawk_syntax::ast::AstNode;
-use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr, SyntaxToken};
+use squawk_syntax::ast::{AstNode, Stmt};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
 use super::names::{Name, names};
 use super::scope::Home;
+use super::tree::{Kinds, Node, Tree};
 use super::{SqlError, placeholder};
 use crate::error::{Place, Source};
 
@@ -23,9 +23,9 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// Its comments in order.
     pub comments: Vec<Comment>,
-    masked: String,
-    tree: Parse<SourceFile>,
-    kinds: Kinds,
+    tree: Tree,
+    parse: Parse<SourceFile>,
+    kinds: Box<Kinds>,
 }
 
 /// One statement.
@@ -44,6 +44,8 @@ pub struct Statement {
     pub quiet: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
+    /// Whether bare names mean something else from here on, as far as the text shows.
+    pub changes_search_path: bool,
     /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
     pub for_tenant: bool,
     /// Where the things are that it is about.
@@ -51,7 +53,7 @@ pub struct Statement {
     /// Whether it gives a schema another name.
     pub(super) renames_schema: bool,
     /// Where its node stands in the tree.
-    at: SyntaxNodePtr,
+    at: u32,
 }
 
 /// What a statement does with an index.
@@ -80,22 +82,22 @@ impl Script {
         let whole = Place::File(source.file.clone());
         // A parser that panics on some input must not take the program with it: fail closed.
         let parsed = catch_unwind(AssertUnwindSafe(|| {
-            let tree = SourceFile::parse(&masked);
-            let errors = tree.errors();
-            (tree, errors)
+            let parse = SourceFile::parse(&masked);
+            let errors = parse.errors();
+            (parse, errors)
         }));
-        let Ok((tree, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
-        let root = tree.syntax_node();
-        let kinds = Kinds::of(&root);
-        super::refused::by_tree(&source, &root, &kinds, &errors)?;
+        let Ok((parse, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
+        let tree = Tree::of(&parse.syntax_node(), masked);
+        let kinds = Box::new(tree.root().kinds());
+        super::refused::by_tree(&source, tree.root(), &kinds, &errors)?;
         let statements = tree
-            .tree()
-            .stmts()
-            .filter(|statement| statement.syntax().kind() != SyntaxKind::EMPTY_STMT)
-            .map(|statement| Statement::read(statement.syntax(), &source, &kinds))
+            .root()
+            .children()
+            .filter(|node| Stmt::can_cast(node.kind()) && node.kind() != SyntaxKind::EMPTY_STMT)
+            .map(|node| Statement::read(node, &source, &kinds))
             .collect();
-        let comments = comments(&root);
-        Ok(Self { source, statements, comments, masked, tree, kinds })
+        let comments = comments(&tree);
+        Ok(Self { source, statements, comments, tree, parse, kinds })
     }
 
     /// The text of a statement, as the user wrote it.
@@ -108,9 +110,9 @@ impl Script {
         Place::at(&self.source, statement.range.clone())
     }
 
-    /// The parsed tree, for rules; its offsets are those of the user's text.
-    pub fn tree(&self) -> &Parse<SourceFile> {
-        &self.tree
+    /// As the parser left it, for squawk's linter; its offsets are those of the user's text.
+    pub fn parse_of_squawk(&self) -> &Parse<SourceFile> {
+        &self.parse
     }
 
     /// Whether a node or token of one of `kinds` is anywhere in the file.
@@ -120,7 +122,7 @@ impl Script {
 
     /// The text that the tree was made from: the user's, with `{org_schema}` replaced by an identifier.
     pub fn masked(&self) -> &str {
-        &self.masked
+        self.tree.text()
     }
 
     /// Where the first code of the file begins; header lines stand before it.
@@ -130,25 +132,25 @@ impl Script {
 }
 
 impl Statement {
-    fn read(node: &SyntaxNode, source: &Source, all: &Kinds) -> Self {
+    fn read(node: Node<'_>, source: &Source, all: &Kinds) -> Self {
         Self {
-            range: span(node),
+            range: node.span(),
             kind: node.kind(),
             names: names(node, all),
             transactional: !super::transaction::refused_in_transaction(node, all),
             quiet: super::session::is_quiet(node),
+            changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
             for_tenant: says_org_schema(node, source),
             home: Home::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
-            at: SyntaxNodePtr::new(node),
+            at: node.index(),
         }
     }
 
-    /// The node of this statement in its script's tree.
-    pub fn node(&self, script: &Script) -> Option<SyntaxNode> {
-        // A search by halves: to ask each statement of the file would take the square of their number.
-        self.at.try_to_node(&script.tree.syntax_node())
+    /// The node of this statement in the tree of `script`, which it was read from.
+    pub fn node<'t>(&self, script: &'t Script) -> Node<'t> {
+        script.tree.node(self.at)
     }
 
     /// Whether it only begins or ends a transaction.
@@ -173,8 +175,7 @@ impl Statement {
 
     /// Whether it says `IF EXISTS`.
     pub fn only_if_exists(&self, script: &Script) -> bool {
-        self.node(script)
-            .is_some_and(|node| node.children().any(|child| child.kind() == SyntaxKind::IF_EXISTS))
+        self.node(script).has(&[SyntaxKind::IF_EXISTS])
     }
 
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
@@ -189,100 +190,20 @@ impl Statement {
     }
 }
 
-/// A node's bytes from its first to its last token that is neither space, comment nor semicolon.
-pub fn span(node: &SyntaxNode) -> Range<usize> {
-    let whole = node.text_range();
-    let counts = |token: &SyntaxToken| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON;
-    // From both ends: what is between need not be looked at.
-    let mut forwards = successors(node.first_token(), SyntaxToken::next_token)
-        .take_while(|token| whole.contains_range(token.text_range()));
-    let mut backwards = successors(node.last_token(), SyntaxToken::prev_token)
-        .take_while(|token| whole.contains_range(token.text_range()));
-    match (forwards.find(counts), backwards.find(counts)) {
-        (Some(first), Some(last)) => first.text_range().start().into()..last.text_range().end().into(),
-        _ => whole.into(),
-    }
-}
-
-/// Whether a node or token of one of `kinds` is in `node`, itself included.
-pub fn holds(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
-    Kinds::of(node).hold(kinds)
-}
-
-/// The kinds of all nodes and tokens of a tree. Quick to find, since nothing is made of what is only passed
-/// by; most questions to a tree need not be asked when it holds nothing of the kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Kinds(Vec<u64>);
-
-impl Kinds {
-    pub(super) fn of(node: &SyntaxNode) -> Self {
-        let mut kinds = Self(vec![0; SyntaxKind::__LAST as usize / 64 + 1]);
-        let green = node.green();
-        let mut open = vec![&*green];
-        while let Some(node) = open.pop() {
-            kinds.add(node.kind().0);
-            for child in node.children() {
-                match child.as_node() {
-                    Some(inner) => open.push(inner),
-                    None => kinds.add(child.kind().0),
-                }
-            }
-        }
-        kinds
-    }
-
-    fn add(&mut self, kind: u16) {
-        if let Some(word) = self.0.get_mut(usize::from(kind) / 64) {
-            *word |= 1 << (kind % 64);
-        }
-    }
-
-    /// Whether there is one of `kinds`.
-    pub(super) fn hold(&self, kinds: &[SyntaxKind]) -> bool {
-        let one =
-            |kind: u16| self.0.get(usize::from(kind) / 64).is_some_and(|word| word >> (kind % 64) & 1 == 1);
-        kinds.iter().any(|kind| one(*kind as u16))
-    }
-}
-
 /// Whether `word`, in lower case, stands in `text` in whatever case: asked before a tree is searched for it.
 pub(super) fn mentions(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn says_org_schema(node: &SyntaxNode, source: &Source) -> bool {
-    let whole: Range<usize> = node.text_range().into();
+fn says_org_schema(node: Node<'_>, source: &Source) -> bool {
+    let says = |range: Range<usize>| source.text[range].contains(placeholder::ORG_SCHEMA);
     // Most statements do not, and then nobody looks at each word.
-    let text = |range: Range<usize>| &source.text[range];
-    text(whole).contains(placeholder::ORG_SCHEMA)
-        && node
-            .descendants_with_tokens()
-            .filter_map(squawk_syntax::SyntaxElement::into_token)
-            .filter(|token| !token.kind().is_trivia())
-            .any(|token| text(token.text_range().into()).contains(placeholder::ORG_SCHEMA))
+    says(node.range()) && node.tokens().any(|token| says(token.range()))
 }
 
-fn comments(root: &SyntaxNode) -> Vec<Comment> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    let green = root.green();
-    let mut open = vec![green.children()];
-    while let Some(children) = open.last_mut() {
-        let Some(child) = children.next() else {
-            open.pop();
-            continue;
-        };
-        if let Some(node) = child.as_node() {
-            open.push(node.children());
-            continue;
-        }
-        let text = child.as_token().map(|token| token.text()).unwrap_or_default();
-        let range = at..at + text.len();
-        at = range.end;
-        if child.kind().0 == SyntaxKind::COMMENT as u16 {
-            found.push(Comment { range, line: text.strip_prefix("--").map(|line| line.trim().to_owned()) });
-        }
-    }
-    found
+fn comments(tree: &Tree) -> Vec<Comment> {
+    let line = |text: &str| text.strip_prefix("--").map(|line| line.trim().to_owned());
+    tree.comments().map(|token| Comment { range: token.range(), line: line(token.text) }).collect()
 }
 
 #[cfg(test)]
@@ -319,19 +240,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn no_comment_is_overlooked(text in "(-|/|\\*|'|\"|\\$|\n|a| |;|SELECT 1;){0,40}") {
-            let tree = SourceFile::parse(&text);
-            let all: Vec<Range<usize>> = tree
-                .syntax_node()
-                .descendants_with_tokens()
-                .filter(|element| element.kind() == SyntaxKind::COMMENT)
-                .map(|element| element.text_range().into())
-                .collect();
-            let found: Vec<_> = comments(&tree.syntax_node()).into_iter().map(|c| c.range).collect();
-            prop_assert_eq!(found, all);
-        }
-
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}") {
             let _outcome = parse(&text);

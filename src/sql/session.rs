@@ -2,7 +2,10 @@
 //! temporary table, a prepared statement, a lock. Where it can, the unit cleans up behind it; the next
 //! unit on the connection is another tenant's.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use super::script::mentions;
+use super::tree::Node;
 
 /// Functions of the server that leave nothing behind.
 const HARMLESS_CALLS: &[&str] =
@@ -26,8 +29,17 @@ const DEFINITIONS: &[SyntaxKind] = &[
     SyntaxKind::REVOKE,
 ];
 
+/// Whether bare names mean something else after the statement, as far as the text shows.
+pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
+    let says = |word| mentions(statement.text(), word);
+    let settings = [SyntaxKind::SET, SyntaxKind::RESET, SyntaxKind::DISCARD];
+    let is_setting = settings.contains(&statement.kind());
+    (is_setting && (says("schema") || says("all")))
+        || (says("search_path") && (is_setting || says("set_config")))
+}
+
 /// Whether the statement certainly leaves nothing behind.
-pub(super) fn is_quiet(statement: &SyntaxNode) -> bool {
+pub(super) fn is_quiet(statement: Node<'_>) -> bool {
     let is_temporary = statement.children().any(|part| part.kind() == SyntaxKind::TEMP);
     match statement.kind() {
         _ if is_temporary => false,
@@ -37,18 +49,18 @@ pub(super) fn is_quiet(statement: &SyntaxNode) -> bool {
         SyntaxKind::ALTER_TABLE => statement
             .descendants()
             .filter(|node| node.kind() == SyntaxKind::CALL_EXPR)
-            .all(|call| call.children().next().is_some_and(|name| is_harmless(&name))),
+            .all(|call| call.children().next().is_some_and(|name| is_harmless(name))),
         kind => DEFINITIONS.contains(&kind),
     }
 }
 
-fn is_harmless(name: &SyntaxNode) -> bool {
-    HARMLESS_CALLS.contains(&super::normalized(&name.text().to_string()).as_str())
+fn is_harmless(name: Node<'_>) -> bool {
+    HARMLESS_CALLS.contains(&super::normalized(name.text()).as_str())
 }
 
-fn is_in_temp_schema(statement: &SyntaxNode) -> bool {
+fn is_in_temp_schema(statement: Node<'_>) -> bool {
     let name = statement.children().find(|child| child.kind() == SyntaxKind::TABLE_NAME);
-    name.is_some_and(|name| name.text().to_string().to_ascii_lowercase().contains("pg_temp"))
+    name.is_some_and(|name| name.text().to_ascii_lowercase().contains("pg_temp"))
 }
 
 #[cfg(test)]

@@ -3,13 +3,14 @@
 
 use std::ops::Range;
 
+use squawk_syntax::SyntaxKind;
 use squawk_syntax::syntax_error::SyntaxError;
-use squawk_syntax::{SyntaxKind, SyntaxNode, SyntaxToken};
 
 use super::placeholder;
+use super::tree::Node;
 
 /// What is wrong, and the bytes that it is about.
-pub(super) fn complaint(root: &SyntaxNode, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
+pub(super) fn complaint(root: Node<'_>, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
     let begins_nothing = |error: &SyntaxError| error.message().starts_with("expected command");
     let (first, second) = (errors.first()?, errors.get(1));
     if begins_nothing(first) {
@@ -24,26 +25,19 @@ pub(super) fn complaint(root: &SyntaxNode, errors: &[SyntaxError]) -> Option<(St
 }
 
 /// Whether only a semicolon, or nothing, stands before `offset`.
-fn begins_a_statement(root: &SyntaxNode, offset: usize) -> bool {
-    let before = tokens(root).take_while(|token| usize::from(token.text_range().start()) < offset).last();
-    before.is_none_or(|token| token.kind() == SyntaxKind::SEMICOLON)
-}
-
-fn tokens(root: &SyntaxNode) -> impl Iterator<Item = SyntaxToken> {
-    root.descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia())
+fn begins_a_statement(root: Node<'_>, offset: usize) -> bool {
+    let before = root.tokens().take_while(|token| token.range().start < offset).last();
+    before.is_none_or(|token| token.kind == SyntaxKind::SEMICOLON)
 }
 
 /// The parser points just behind the last token before the trouble; people look at the next one.
-fn at(root: &SyntaxNode, error: &SyntaxError) -> Range<usize> {
+fn at(root: Node<'_>, error: &SyntaxError) -> Range<usize> {
     let range: Range<usize> = error.range().into();
     if !range.is_empty() {
         return range;
     }
-    tokens(root)
-        .find(|token| usize::from(token.text_range().start()) >= range.start)
-        .map_or(range, |token| token.text_range().into())
+    let next = root.tokens().find(|token| token.range().start >= range.start);
+    next.map_or(range, |token| token.range())
 }
 
 fn in_words(message: &str) -> String {

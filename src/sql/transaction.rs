@@ -2,10 +2,11 @@
 //! as are the statements that `own` knows, since Tenure does both, once; any other transaction control is
 //! an error.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::own::{VERSION_TABLE, touched};
-use super::script::Kinds;
+use super::tree::Kinds;
+use super::tree::Node;
 use super::{Name, Role, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 
@@ -114,7 +115,7 @@ fn own(script: &Script, name: &Name) -> SqlError {
 /// Whether a BEGIN has no modes, and a COMMIT begins no other transaction.
 fn is_plain(script: &Script, statement: &Statement) -> bool {
     let modes = [SyntaxKind::AND_CHAIN, SyntaxKind::TRANSACTION_MODE_LIST];
-    statement.node(script).is_some_and(|node| !node.children().any(|child| modes.contains(&child.kind())))
+    !statement.node(script).has(&modes)
 }
 
 fn control(script: &Script, statement: &Statement) -> SqlError {
@@ -137,16 +138,16 @@ const CONTROL: &[SyntaxKind] = &[
 ];
 
 /// Where the statement has the key word `kind`; `all` are the kinds in its file.
-pub(super) fn word(statement: &SyntaxNode, kind: SyntaxKind, all: &Kinds) -> Option<std::ops::Range<usize>> {
+pub(super) fn word(statement: Node<'_>, kind: SyntaxKind, all: &Kinds) -> Option<std::ops::Range<usize>> {
     if !all.hold(&[kind]) {
         return None;
     }
-    let mut tokens = statement.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
-    tokens.find(|token| token.kind() == kind).map(|token| token.text_range().into())
+    let mut tokens = statement.tokens();
+    tokens.find(|token| token.kind == kind).map(|token| token.range())
 }
 
 /// Whether the server refuses the statement inside a transaction block (the manual's page of each).
-pub(super) fn refused_in_transaction(statement: &SyntaxNode, all: &Kinds) -> bool {
+pub(super) fn refused_in_transaction(statement: Node<'_>, all: &Kinds) -> bool {
     let has_word = |kind| word(statement, kind, all).is_some();
     match statement.kind() {
         SyntaxKind::ALTER_SYSTEM

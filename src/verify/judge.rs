@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use squawk_linter::Rule as Theirs;
-use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::made::{Made, is_drop};
 use super::rule::{Judge, RULES, Rule, Spares};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
+use super::schema::Met;
 use super::spared;
-use super::subject::{Hit, Later, Meets, Subject, has, span};
-use super::{File, Kind};
-use crate::sql::{Name, Scope, Script, normalized};
+use super::subject::{Hit, Meets, Subject};
+use super::{File, Kind, Policy};
+use crate::sql::{Name, Node, Scope, Script, normalized};
 
 /// What a rule found, before the policy.
 #[derive(Debug, Clone)]
@@ -38,48 +39,41 @@ fn unverifiable(range: Range<usize>, script: &Script, scope: Option<Scope>) -> R
     Raw { rule: &UNVERIFIABLE, range, message, scope, words: Vec::new() }
 }
 
-/// What the rules find in `file`.
-pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
+/// What the rules that `policy` does not leave out find in `file`.
+pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
+    let rules: Vec<&Rule> = RULES.iter().filter(|rule| policy.level(rule).is_some()).collect();
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = Made::new(file.platform, in_template);
-    let mut schema = file.before.clone();
-    schema.begin_file();
-    let after = Later::of(file);
-    let in_service = !in_template && !file.before.is_empty();
+    let statements = &file.walk.met;
+    let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
             for statement in &script.statements {
-                if let Some(node) = statement.node(script) {
-                    made.learn(statement, script, &node, Some(Scope::Tenant), false);
-                }
+                made.learn(statement, script, statement.node(script), Some(Scope::Tenant), false);
             }
         }
     }
-    let mut theirs = lint(script);
+    let mut theirs = lint(script, &rules);
     theirs.sort_by_key(|(_, hit)| hit.start);
     let shown = without_comments(script, &script.source.text);
     let mut found = Vec::new();
-    let statements = file.statements;
-    for &(statement, scope) in statements {
-        let Some(node) = statement.node(script) else {
-            found.push(unverifiable(statement.range.clone(), script, scope));
-            continue;
-        };
+    for &Met { statement, scope, ref schema } in statements {
+        let node = statement.node(script);
         let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
         let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
         let meets = Meets {
             made: &made,
-            schema: &schema,
+            schema,
             file: statements,
             script,
-            after: &after,
+            after: &file.walk.after,
             platform: file.platform,
             in_template,
             in_service,
         };
-        let subject = Subject::new(statement, &node, scope, meets);
-        for rule in RULES {
+        let subject = Subject::new(statement, node, scope, meets);
+        for &rule in &rules {
             if rule.spares == Spares::NewObjects && subject.only_new() {
                 continue;
             }
@@ -88,15 +82,14 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
                 hits.retain(|hit| !spared::is_spared(&subject, hit));
             }
             for (range, text) in hits.into_iter().flat_map(|hit| by_object(rule, hit, &subject, &shown)) {
-                let words = words(&node, &range, &subject);
+                let words = words(node, &range, &subject);
                 let message = format!("`{text}` {}", rule.why);
                 found.push(Raw { rule, range, message, scope, words });
             }
         }
-        let proven = has(&node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
-            && schema.certainly_makes(statement, &node, scope);
-        made.learn(statement, script, &node, scope, proven);
-        schema.follow(statement, &node, scope);
+        let proven = node.has(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
+            && schema.certainly_makes(statement, node, scope);
+        made.learn(statement, script, node, scope, proven);
     }
     found
 }
@@ -109,7 +102,7 @@ fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit
                 .iter()
                 .filter(|(code, _)| codes.contains(code))
                 .map(|(_, hit)| hit.start..hit.end.min(whole.end));
-            reported.chain(subject.nodes(kinds).map(|node| span(&node))).collect()
+            reported.chain(subject.nodes(kinds).map(Node::span)).collect()
         }
         Judge::Sifted(codes, kinds, keeps) => {
             let known = Rule { judge: Judge::Known(codes, kinds), ..*rule };
@@ -155,14 +148,14 @@ fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(
 
 /// The names in the span of a finding, and, unless it is about one object of several, all that the
 /// statement acts on.
-fn words(node: &SyntaxNode, range: &Range<usize>, subject: &Subject<'_>) -> Vec<String> {
-    let tokens = node.descendants_with_tokens().filter_map(SyntaxElement::into_token);
+fn words(node: Node<'_>, range: &Range<usize>, subject: &Subject<'_>) -> Vec<String> {
+    let tokens = node.tokens();
     let mut words: Vec<String> = tokens
         .filter(|token| {
-            let at: Range<usize> = token.text_range().into();
-            range.start <= at.start && at.end <= range.end && !token.kind().is_trivia()
+            let at = token.range();
+            range.start <= at.start && at.end <= range.end && !token.kind.is_trivia()
         })
-        .map(|token| normalized(token.text()))
+        .map(|token| normalized(token.text))
         .collect();
     let one_of_several = subject.targets().any(|name| name.range == *range);
     let named = subject.statement.names.iter().filter(|_| !one_of_several);

@@ -4,11 +4,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use super::schema::{Home, changes_search_path, child};
-use super::subject::{has, span};
-use crate::sql::{Name, Role, Scope, Script, Statement, holds};
+use super::schema::Home;
+use crate::sql::{Name, Node, Role, Scope, Script, Statement};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -47,7 +46,7 @@ impl<'a> Made<'a> {
     }
 
     /// Whether `name`, in the statement `node`, is surely an object made before.
-    pub(super) fn holds(&self, name: &Name, node: &SyntaxNode, scope: Option<Scope>) -> bool {
+    pub(super) fn holds(&self, name: &Name, node: Node<'_>, scope: Option<Scope>) -> bool {
         if self.in_fresh_schema(name) {
             return true;
         }
@@ -80,25 +79,25 @@ impl<'a> Made<'a> {
         &mut self,
         statement: &Statement,
         script: &Script,
-        node: &SyntaxNode,
+        node: Node<'_>,
         scope: Option<Scope>,
         proven: bool,
     ) {
-        self.path_changed |= changes_search_path(statement.kind, node);
+        self.path_changed |= statement.changes_search_path;
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
         if CREATES.contains(&statement.kind) {
-            let unproven = has(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
+            let unproven = node.has(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
             let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
             // What is written to the parent goes there from now on.
-            let parent = child(node, SyntaxKind::PARTITION_OF).is_some();
+            let parent = node.child(SyntaxKind::PARTITION_OF).is_some();
             if parent && !targets_of_partition(statement).all(|name| self.holds_table(name, scope)) {
                 return;
             }
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if script.holds(&[SyntaxKind::TEMP]) && holds(node, &[SyntaxKind::TEMP]) {
+            if script.holds(&[SyntaxKind::TEMP]) && node.holds(&[SyntaxKind::TEMP]) {
                 key.home = Home::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -106,7 +105,7 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && holds(node, MOVES)) {
+        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && node.holds(MOVES)) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -156,29 +155,29 @@ fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
 }
 
 /// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
-fn signature(name: &Name, node: &SyntaxNode) -> Option<String> {
+fn signature(name: &Name, node: Node<'_>) -> Option<String> {
     if !ROUTINES.contains(&name.kind) {
         return None;
     }
-    let holder = node.descendants().find(|child| child.kind() == name.kind && span(child) == name.range)?;
+    let holder = node.descendants().find(|child| child.kind() == name.kind && child.span() == name.range)?;
     let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
-    Some(types(&list))
+    Some(types(list))
 }
 
 /// The parameters of the routine that `node` makes.
-fn parameters(node: &SyntaxNode) -> String {
+fn parameters(node: Node<'_>) -> String {
     let list = node.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST);
-    list.map_or_else(|| "()".to_owned(), |list| types(&list))
+    list.map_or_else(|| "()".to_owned(), |list| types(list))
 }
 
 /// The types that tell routines of one name apart: those of the parameters that are not OUT.
-fn types(list: &SyntaxNode) -> String {
+fn types(list: Node<'_>) -> String {
     let inputs = list
         .children()
-        .filter(|param| param.kind() == SyntaxKind::PARAM && !has(param, &[SyntaxKind::PARAM_OUT]));
+        .filter(|param| param.kind() == SyntaxKind::PARAM && !param.has(&[SyntaxKind::PARAM_OUT]));
     let shown = inputs.map(|param| {
         let of_type = param.children().find(|child| format!("{:?}", child.kind()).ends_with("_TYPE"));
-        let text = of_type.map(|node| node.text().to_string().to_lowercase()).unwrap_or_default();
+        let text = of_type.map(|node| node.text().to_lowercase()).unwrap_or_default();
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     });
     format!("({})", shown.collect::<Vec<_>>().join(","))

@@ -18,25 +18,23 @@ mod subject;
 mod tests;
 
 use crate::error::Place;
-use crate::sql::{Scope, Script, Statement};
+use crate::sql::Script;
 
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
-pub use schema::Schema;
+pub use schema::{Met, Schema, Walk};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {
     /// Its text, parsed.
     pub script: &'a Script,
-    /// The statements to judge, in order: those that Tenure does itself are not among them. Each with
-    /// its scope, where that is known.
-    pub statements: &'a [(&'a Statement, Option<Scope>)],
+    /// The statements to judge, in order, and what they meet: those that Tenure does itself are not among
+    /// them.
+    pub walk: &'a Walk<'a>,
     /// What it is.
     pub kind: Kind<'a>,
-    /// The schemas as they are before the file runs, as far as that is known.
-    pub before: &'a Schema,
     /// The platform schema: `users` in a platform statement and `platform.users` are one table.
     pub platform: &'a str,
 }
@@ -56,7 +54,8 @@ pub enum Kind<'a> {
 /// What there is to say of `file` under `policy`, in the order of the text.
 pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     let (allows, wrong) = allow::allows(file.script);
-    let mut raws: Vec<_> = judge::guarded(|| judge::raw_findings(file), file.script).into_iter().collect();
+    let mut raws: Vec<_> =
+        judge::guarded(|| judge::raw_findings(file, policy), file.script).into_iter().collect();
     raws.sort_by_key(|raw| (raw.range.start, raw.range.end));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let mut words = Vec::new();

@@ -3,44 +3,14 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use super::File;
 use super::made::Made;
-use super::schema::{Found, Schema, Table};
-pub(super) use crate::sql::span;
-use crate::sql::{Name, Role, Scope, Script, Statement};
+use super::schema::{Found, Met, Schema, Table};
+use crate::sql::{Kinds, Name, Node, Role, Scope, Script, Statement};
 
 /// Bytes of the file that a rule points at.
 pub(super) type Hit = Range<usize>;
-
-/// The schemas as a whole file leaves them: followed when somebody asks.
-#[derive(Debug)]
-pub(super) struct Later<'a> {
-    file: &'a File<'a>,
-    schema: OnceCell<Schema>,
-}
-
-impl<'a> Later<'a> {
-    pub(super) fn of(file: &'a File<'a>) -> Self {
-        Self { file, schema: OnceCell::new() }
-    }
-}
-
-impl std::ops::Deref for Later<'_> {
-    type Target = Schema;
-
-    fn deref(&self) -> &Schema {
-        self.schema.get_or_init(|| {
-            let mut schema = self.file.before.clone();
-            schema.begin_file();
-            for &(statement, scope) in self.file.statements {
-                schema.learn(self.file.script, statement, scope);
-            }
-            schema
-        })
-    }
-}
 
 /// What a statement meets.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +20,10 @@ pub(super) struct Meets<'a> {
     /// The schemas as they are then.
     pub(super) schema: &'a Schema,
     /// All statements of the file.
-    pub(super) file: &'a [(&'a Statement, Option<Scope>)],
+    pub(super) file: &'a [Met<'a>],
     pub(super) script: &'a Script,
-    /// What all statements of the file together make of the schemas. Only a few rules ask.
-    pub(super) after: &'a Later<'a>,
+    /// What all statements of the file together make of the schemas.
+    pub(super) after: &'a Schema,
     pub(super) platform: &'a str,
     pub(super) in_template: bool,
     /// Whether the file changes a schema that people use, as far as anybody knows.
@@ -64,11 +34,11 @@ pub(super) struct Meets<'a> {
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub(super) statement: &'a Statement,
-    pub(super) node: &'a SyntaxNode,
+    pub(super) node: Node<'a>,
     pub(super) scope: Option<Scope>,
     meets: Meets<'a>,
-    /// The kinds of the nodes that [`Self::nodes`] looks at, in order.
-    kinds: Vec<u16>,
+    /// The kinds of what [`Self::nodes`] looks at.
+    kinds: Kinds,
     only_new: OnceCell<bool>,
 }
 
@@ -83,22 +53,11 @@ impl<'a> std::ops::Deref for Subject<'a> {
 impl<'a> Subject<'a> {
     pub(super) fn new(
         statement: &'a Statement,
-        node: &'a SyntaxNode,
+        node: Node<'a>,
         scope: Option<Scope>,
         meets: Meets<'a>,
     ) -> Self {
-        let green = node.green();
-        let (mut kinds, mut open) = (Vec::new(), vec![&*green]);
-        while let Some(node) = open.pop() {
-            kinds.push(node.kind().0);
-            if !is_routine(statement) {
-                for child in node.children() {
-                    open.extend(child.into_node());
-                }
-            }
-        }
-        kinds.sort_unstable();
-        kinds.dedup();
+        let kinds = if is_routine(statement) { Kinds::from_iter([node.kind()]) } else { node.kinds() };
         Self { statement, node, scope, meets, kinds, only_new: OnceCell::new() }
     }
 
@@ -120,7 +79,7 @@ impl<'a> Subject<'a> {
     /// mind.
     pub(super) fn is_new(&self, name: &Name) -> bool {
         self.made.holds(name, self.node, self.scope)
-            || (has(self.node, &[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+            || (self.node.has(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
     }
 
     fn is_absent(&self, name: &Name) -> bool {
@@ -152,7 +111,7 @@ impl<'a> Subject<'a> {
     /// Whether the statement makes a part of a table that others write to.
     pub(super) fn is_part_of_old(&self) -> bool {
         let parent = self.statement.names.iter().find(|name| name.kind == SyntaxKind::TABLE_NAME_REF);
-        has(self.node, &[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
+        self.node.has(&[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
     }
 
     /// Whether the file made all that the statement acts on.
@@ -163,17 +122,17 @@ impl<'a> Subject<'a> {
     }
 
     /// The action of an `ALTER` that `hit` lies in.
-    pub(super) fn action_at(&self, hit: &Hit) -> Option<SyntaxNode> {
+    pub(super) fn action_at(&self, hit: &Hit) -> Option<Node<'_>> {
         self.node.children().find(|action| {
-            let range = span(action);
+            let range = action.span();
             range.start <= hit.start && hit.end <= range.end
         })
     }
 
     /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is
     /// made, so it is not looked at.
-    pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = SyntaxNode> {
-        let any = kinds.iter().any(|kind| self.kinds.binary_search(&(*kind as u16)).is_ok());
+    pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = Node<'_>> {
+        let any = self.kinds.hold(kinds);
         let how_many = match any {
             false => 0,
             true if is_routine(self.statement) => 1,
@@ -184,11 +143,11 @@ impl<'a> Subject<'a> {
 
     /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
     /// statement is not the statement's own.
-    pub(super) fn relation_of(&self, node: &SyntaxNode) -> Option<&Name> {
+    pub(super) fn relation_of(&self, node: Node<'_>) -> Option<&Name> {
         let holders =
             [SyntaxKind::RELATION_NAME, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_RELATION_NAME];
         let holder = node.children().find(|child| holders.contains(&child.kind()))?;
-        let range = span(&holder);
+        let range = holder.span();
         self.statement
             .names
             .iter()
@@ -203,13 +162,3 @@ fn is_routine(statement: &Statement) -> bool {
 
 const PARTS: &[SyntaxKind] =
     &[SyntaxKind::CONSTRAINT_NAME_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF, SyntaxKind::TRIGGER_REF];
-
-/// Whether `node` has a child of one of `kinds`.
-pub(super) fn has(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
-    node.children().any(|child| kinds.contains(&child.kind()))
-}
-
-/// Whether `node` itself holds the word `kind`.
-pub(super) fn says(node: &SyntaxNode, kind: SyntaxKind) -> bool {
-    node.children_with_tokens().any(|element| element.kind() == kind)
-}

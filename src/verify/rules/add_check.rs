@@ -1,13 +1,15 @@
 //! A new condition on an old table is held against every write of the running release, from the moment
 //! it exists: `NOT VALID` spares only the rows that are there already (manual, ALTER TABLE).
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::constant::refutes;
-use crate::verify::schema::{Column, Filled, child, column_ref, filled_by, mentioned, name_of, proven};
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::schema::{Column, Filled, column_ref, filled_by, mentioned, name_of, proven};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-check"),
@@ -26,19 +28,19 @@ pub(in crate::verify) const RULE: Rule = Rule {
 fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let in_table =
         subject.nodes(&[SyntaxKind::CHECK_CONSTRAINT, SyntaxKind::NOT_NULL_CONSTRAINT]).filter(|node| {
-            match node.parent().map(|parent| parent.kind()) {
+            match node.parent().map(Node::kind) {
                 Some(SyntaxKind::ADD_CONSTRAINT) => subject.statement.kind != SyntaxKind::ALTER_DOMAIN,
                 Some(SyntaxKind::ADD_COLUMN) => node.kind() == SyntaxKind::CHECK_CONSTRAINT,
                 Some(SyntaxKind::COLUMN | SyntaxKind::TABLE_ARG_LIST) => subject.is_part_of_old(),
                 _ => false,
             }
         });
-    in_table.filter(|node| !suits_old_writers(subject, node)).map(|node| span(&node)).collect()
+    in_table.filter(|node| !suits_old_writers(subject, *node)).map(Node::span).collect()
 }
 
 /// Whether no row of the running release can fail: the server holds the same against it already, or the
 /// condition is on a column that it leaves out, and holds for what stands there then.
-fn suits_old_writers(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
+fn suits_old_writers(subject: &Subject<'_>, constraint: Node<'_>) -> bool {
     let table = subject.table().there();
     if constraint.kind() == SyntaxKind::NOT_NULL_CONSTRAINT {
         let column = column_ref(constraint);
@@ -49,36 +51,35 @@ fn suits_old_writers(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
     else {
         return false;
     };
-    let columns = mentioned(&condition);
-    let tests = proven(&condition);
+    let columns = mentioned(condition);
+    let tests = proven(condition);
     if !tests.is_empty()
         && tests.len() == columns.len()
-        && only_tests(&condition)
+        && only_tests(condition)
         && table.is_some_and(|table| tests.iter().all(|name| table.proves_not_null(name)))
     {
         return true;
     }
     let added = constraint.parent().filter(|parent| parent.kind() == SyntaxKind::ADD_COLUMN);
     if let Some(column) = added {
-        let name = child(&column, SyntaxKind::COLUMN_NAME).map(|node| name_of(&node));
-        let filled =
-            child(&column, SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |node| filled_by(&node));
-        let itself = has(&column, &[SyntaxKind::GENERATED_CONSTRAINT]);
+        let name = column.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
+        let filled = column.child(SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |node| filled_by(node));
+        let itself = column.has(&[SyntaxKind::GENERATED_CONSTRAINT]);
         return !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
             && !itself
-            && holds_for(&filled, &condition);
+            && holds_for(&filled, condition);
     }
     let of_table =
         |name: &String| -> Option<&Column> { table?.column(name).there().filter(|column| column.new) };
     !columns.is_empty()
         && columns.iter().all(|name| of_table(name).is_some_and(|column| column.filled == Filled::Not))
-        && null_passes(&condition)
+        && null_passes(condition)
 }
 
 /// Whether the condition holds for a value that is left out. The server has looked at it in every old row,
 /// if there was one, so a constant holds or the migration fails; only in an empty table it may be wrong.
-fn holds_for(filled: &Filled, condition: &SyntaxNode) -> bool {
+fn holds_for(filled: &Filled, condition: Node<'_>) -> bool {
     match filled {
         Filled::Not => null_passes(condition),
         Filled::Default(text) => !text.contains('(') && !refutes(text, condition),
@@ -87,7 +88,7 @@ fn holds_for(filled: &Filled, condition: &SyntaxNode) -> bool {
 }
 
 /// Whether the condition is unknown, and not false, for NULL: it is made of comparisons alone.
-fn null_passes(condition: &SyntaxNode) -> bool {
+fn null_passes(condition: Node<'_>) -> bool {
     let strict = [
         SyntaxKind::ARG,
         SyntaxKind::ARG_LIST,
@@ -110,21 +111,21 @@ fn null_passes(condition: &SyntaxNode) -> bool {
         SyntaxKind::TUPLE_EXPR,
         SyntaxKind::VARCHAR_TYPE,
     ];
-    let plain_call = |node: &SyntaxNode| {
-        let name = node.children().next().map(|callee| name_of(&callee)).unwrap_or_default();
+    let plain_call = |node: Node<'_>| {
+        let name = node.children().next().map(|callee| name_of(callee)).unwrap_or_default();
         node.kind() == SyntaxKind::CALL_EXPR
             && ["length", "char_length", "lower", "upper", "abs", "btrim", "trim", "any"]
                 .contains(&name.as_str())
     };
-    let words = condition.text().to_string().to_lowercase();
+    let words = condition.text().to_lowercase();
     let tests_null = words
         .split(|letter: char| !letter.is_alphanumeric())
         .any(|word| ["is", "isnull", "notnull", "null", "exists"].contains(&word));
-    !tests_null && condition.descendants().all(|node| strict.contains(&node.kind()) || plain_call(&node))
+    !tests_null && condition.descendants().all(|node| strict.contains(&node.kind()) || plain_call(node))
 }
 
 /// Whether the condition is nothing but `c IS NOT NULL AND …`.
-fn only_tests(condition: &SyntaxNode) -> bool {
+fn only_tests(condition: Node<'_>) -> bool {
     let words = crate::verify::schema::words(condition);
     words.iter().filter(|word| *word == "null").count() == proven(condition).len()
         && !words.iter().any(|word| word == "or")

@@ -1,11 +1,13 @@
 //! A new column that must be given refuses every insert of a release that does not know it.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::schema::{TypeDef, child};
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::schema::TypeDef;
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-required-column"),
@@ -23,14 +25,14 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let required = [SyntaxKind::NOT_NULL_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT];
     subject
         .nodes(&[SyntaxKind::ADD_COLUMN])
-        .filter(|column| (has(column, &required) || is_never_null(subject, column)) && !fills_itself(column))
-        .map(|column| span(&column))
+        .filter(|column| (column.has(&required) || is_never_null(subject, *column)) && !fills_itself(*column))
+        .map(Node::span)
         .collect()
 }
 
 /// Whether its type is a domain that takes no NULL.
-fn is_never_null(subject: &Subject<'_>, column: &SyntaxNode) -> bool {
-    let Some(of_type) = child(column, SyntaxKind::PATH_TYPE).map(|part| span(&part)) else { return false };
+fn is_never_null(subject: &Subject<'_>, column: Node<'_>) -> bool {
+    let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
     let names = subject.statement.names.iter();
     names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
         let found = subject.schema.type_def(name, subject.scope).there();
@@ -40,14 +42,14 @@ fn is_never_null(subject: &Subject<'_>, column: &SyntaxNode) -> bool {
 
 /// Whether the server gives the column a value that is not NULL: a default, an identity, a generated
 /// column, or a serial type (manual, chapter 8.1.4).
-pub(super) fn fills_itself(column: &SyntaxNode) -> bool {
+pub(super) fn fills_itself(column: Node<'_>) -> bool {
     column.children().any(|part| match part.kind() {
         SyntaxKind::GENERATED_CONSTRAINT => true,
         SyntaxKind::DEFAULT_CONSTRAINT => {
-            !part.children().any(|value| value.text().to_string().trim().eq_ignore_ascii_case("null"))
+            !part.children().any(|value| value.text().trim().eq_ignore_ascii_case("null"))
         }
         SyntaxKind::PATH_TYPE => {
-            let name = part.text().to_string().trim().to_lowercase();
+            let name = part.text().trim().to_lowercase();
             let name = name.strip_prefix("pg_catalog.").unwrap_or(&name);
             ["serial", "serial2", "serial4", "serial8", "smallserial", "bigserial"].contains(&name)
         }

@@ -1,13 +1,15 @@
 //! A new foreign key refuses writes of the running release on both sides: rows that refer to nothing, and
 //! deletes of what is referred to.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::add_column::fills_itself;
-use crate::verify::schema::{Filled, child, names_of};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::schema::{Filled, names_of};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-foreign-key"),
@@ -28,20 +30,20 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT])
         .filter(|node| {
             node.parent().is_some_and(|parent| match parent.kind() {
-                SyntaxKind::ADD_CONSTRAINT => !stays_null(subject, node),
-                SyntaxKind::ADD_COLUMN => fills_itself(&parent),
+                SyntaxKind::ADD_CONSTRAINT => !stays_null(subject, *node),
+                SyntaxKind::ADD_COLUMN => fills_itself(parent),
                 _ => false,
             })
         })
-        .map(|node| span(&node))
+        .map(Node::span)
         .collect()
 }
 
 /// Whether a column of the key is one that the file has added and the running release leaves NULL.
-fn stays_null(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
-    let list = child(constraint, SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
-    let columns = list.map(|list| names_of(&list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
-    let full = constraint.descendants().any(|part| part.kind() == SyntaxKind::MATCH_FULL);
+fn stays_null(subject: &Subject<'_>, constraint: Node<'_>) -> bool {
+    let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
+    let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
+    let full = constraint.holds(&[SyntaxKind::MATCH_FULL]);
     let table = subject.table().there();
     !full
         && table.is_some_and(|table| {

@@ -1,14 +1,14 @@
 //! A new demand that rows differ. The running release may write two that do not.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::add_column::fills_itself;
-use crate::verify::schema::{
-    Filled, Found, Index, Relation, Table, child, is_serial, name_of, names_of, words,
-};
-use crate::verify::subject::{Hit, Subject, has, says, span};
+use crate::verify::schema::{Filled, Found, Index, Relation, Table, is_serial, name_of, names_of, words};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-unique"),
@@ -28,41 +28,41 @@ pub(in crate::verify) const RULE: Rule = Rule {
 fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let constraints =
         [SyntaxKind::UNIQUE_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT, SyntaxKind::EXCLUDE_CONSTRAINT];
-    let demands = |node: &SyntaxNode| {
+    let demands = |node: &Node<'_>| {
         let unique = node.kind() == SyntaxKind::UNIQUE_CONSTRAINT;
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
-            SyntaxKind::ADD_CONSTRAINT if has(node, &[SyntaxKind::USING_INDEX_NAME]) => {
-                !unique && !index_is_key(subject, node)
+            SyntaxKind::ADD_CONSTRAINT if node.has(&[SyntaxKind::USING_INDEX_NAME]) => {
+                !unique && !index_is_key(subject, *node)
             }
-            SyntaxKind::ADD_CONSTRAINT => !holds_already(subject, node, &columns_of(node)),
+            SyntaxKind::ADD_CONSTRAINT => !holds_already(subject, *node, &columns_of(*node)),
             SyntaxKind::ADD_COLUMN => {
-                let strict = node.descendants().any(|part| part.kind() == SyntaxKind::NULLS_NOT_DISTINCT);
+                let strict = node.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
                 let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
                 let bound = !unique
                     || strict
-                    || fills_itself(&parent)
-                    || has(&parent, &[SyntaxKind::NOT_NULL_CONSTRAINT]);
-                bound && (exclude || !differs_by_itself(&parent))
+                    || fills_itself(parent)
+                    || parent.has(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
+                bound && (exclude || !differs_by_itself(parent))
             }
             _ => false,
         }
     };
     let indexes = subject
         .nodes(&[SyntaxKind::CREATE_INDEX])
-        .filter(|index| says(index, SyntaxKind::UNIQUE_KW) && binds(subject, index));
-    subject.nodes(&constraints).filter(demands).chain(indexes).map(|node| span(&node)).collect()
+        .filter(|index| index.says(SyntaxKind::UNIQUE_KW) && binds(subject, *index));
+    subject.nodes(&constraints).filter(demands).chain(indexes).map(Node::span).collect()
 }
 
 /// Whether the server gives each row a value of the new column that no other has: a number of its own
 /// sequence, or a random UUID.
-fn differs_by_itself(column: &SyntaxNode) -> bool {
+fn differs_by_itself(column: Node<'_>) -> bool {
     let random = ["gen_random_uuid", "uuid_generate_v4", "uuidv7", "uuidv4"];
     is_serial(column)
         || column.children().any(|part| match part.kind() {
-            SyntaxKind::GENERATED_CONSTRAINT => words(&part).iter().any(|word| word == "identity"),
+            SyntaxKind::GENERATED_CONSTRAINT => words(part).iter().any(|word| word == "identity"),
             SyntaxKind::DEFAULT_CONSTRAINT => part.children().next().is_some_and(|value| {
-                let said = words(&value);
+                let said = words(value);
                 matches!(said.as_slice(), [name, open, close] if random.contains(&name.as_str()) && open == "(" && close == ")")
             }),
             _ => false,
@@ -70,15 +70,15 @@ fn differs_by_itself(column: &SyntaxNode) -> bool {
 }
 
 /// The columns that a constraint names.
-fn columns_of(constraint: &SyntaxNode) -> Vec<String> {
-    let list = constraint.descendants().find(|part| part.kind() == SyntaxKind::CONSTRAINT_COLUMN_REF_LIST);
-    list.map(|list| names_of(&list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default()
+fn columns_of(constraint: Node<'_>) -> Vec<String> {
+    let list = constraint.first(SyntaxKind::CONSTRAINT_COLUMN_REF_LIST);
+    list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default()
 }
 
 /// Whether the rows differ in `columns` anyway, or stay NULL there under writers that do not know them.
-fn holds_already(subject: &Subject<'_>, demand: &SyntaxNode, columns: &[String]) -> bool {
+fn holds_already(subject: &Subject<'_>, demand: Node<'_>, columns: &[String]) -> bool {
     let Some(table) = subject.table().there() else { return false };
-    let strict = demand.descendants().any(|part| part.kind() == SyntaxKind::NULLS_NOT_DISTINCT);
+    let strict = demand.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
     if strict || columns.is_empty() {
         return false;
     }
@@ -99,10 +99,10 @@ fn stays_null(table: &Table, columns: &[String]) -> bool {
 }
 
 /// Whether a unique index demands something of the running release's writes.
-fn binds(subject: &Subject<'_>, index: &SyntaxNode) -> bool {
+fn binds(subject: &Subject<'_>, index: Node<'_>) -> bool {
     let made = subject.statement.names.iter().find(|name| name.kind == SyntaxKind::INDEX);
     let there = made.is_some_and(|name| matches!(subject.schema.index(name, subject.scope), Found::There(_)));
-    if there && has(index, &[SyntaxKind::IF_NOT_EXISTS]) {
+    if there && index.has(&[SyntaxKind::IF_NOT_EXISTS]) {
         return false;
     }
     let relation = subject.targets().next().map(|name| subject.schema.relation(name, subject.scope));
@@ -110,20 +110,20 @@ fn binds(subject: &Subject<'_>, index: &SyntaxNode) -> bool {
     if matches!(relation, Some(Found::There(Relation::View(_)))) {
         return false;
     }
-    let items = child(index, SyntaxKind::PARTITION_ITEM_LIST);
+    let items = index.child(SyntaxKind::PARTITION_ITEM_LIST);
     let columns: Vec<String> = items
-        .iter()
-        .flat_map(SyntaxNode::children)
+        .into_iter()
+        .flat_map(Node::children)
         .filter_map(|item| item.children().next().filter(|item| item.kind() == SyntaxKind::NAME_REF))
-        .map(|column| name_of(&column))
+        .map(|column| name_of(column))
         .collect();
     !holds_already(subject, index, &columns)
 }
 
 /// Whether the columns of the index that `PRIMARY KEY USING INDEX` names are never NULL.
-fn index_is_key(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
-    let used = constraint.descendants().find(|part| part.kind() == SyntaxKind::USING_INDEX_NAME);
-    let name = used.and_then(|used| used.children().next()).and_then(|index| words(&index).last().cloned());
+fn index_is_key(subject: &Subject<'_>, constraint: Node<'_>) -> bool {
+    let used = constraint.first(SyntaxKind::USING_INDEX_NAME);
+    let name = used.and_then(|used| used.children().next()).and_then(|index| words(index).last().cloned());
     let key = |table: &Table, index: &Index| {
         let columns = index.columns.as_ref();
         columns.is_some_and(|columns| columns.iter().all(|column| table.proves_not_null(column)))

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Role, Scope};
+use crate::sql::{Name, Node, Role, Scope};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::subject::{Hit, Subject};
@@ -64,7 +64,7 @@ fn locks(subject: &Subject<'_>) -> Vec<Hit> {
     let holders: Vec<Hit> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
         vec![subject.statement.range.clone()]
     } else {
-        subject.nodes(&keys).map(|node| node.text_range().into()).collect()
+        subject.nodes(&keys).map(Node::range).collect()
     };
     let relations = [SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
     let within = |name: &&Name| {

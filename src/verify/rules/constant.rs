@@ -2,37 +2,38 @@
 
 use std::cmp::Ordering;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::schema::words;
-use crate::verify::subject::says;
 
 /// Whether `condition`, on a column that holds `value`, a literal as it was written, is surely false.
-pub(super) fn refutes(value: &str, condition: &SyntaxNode) -> bool {
-    let parts: Vec<SyntaxNode> = condition.children().collect();
+pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
+    let parts: Vec<Node<'_>> = condition.children().collect();
     match (condition.kind(), parts.as_slice()) {
-        (SyntaxKind::PAREN_EXPR | SyntaxKind::TUPLE_EXPR, [inner]) => refutes(value, inner),
-        (SyntaxKind::BETWEEN_EXPR, [column, low, high]) if is_column(column) => {
-            order(value, low) == Some(Ordering::Less) || order(value, high) == Some(Ordering::Greater)
+        (SyntaxKind::PAREN_EXPR | SyntaxKind::TUPLE_EXPR, [inner]) => refutes(value, *inner),
+        (SyntaxKind::BETWEEN_EXPR, [column, low, high]) if is_column(*column) => {
+            order(value, *low) == Some(Ordering::Less) || order(value, *high) == Some(Ordering::Greater)
         }
-        (SyntaxKind::BIN_EXPR, [left, .., right]) if says(condition, SyntaxKind::AND_KW) => {
-            refutes(value, left) || refutes(value, right)
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.says(SyntaxKind::AND_KW) => {
+            refutes(value, *left) || refutes(value, *right)
         }
-        (SyntaxKind::BIN_EXPR, [left, .., right]) if says(condition, SyntaxKind::OR_KW) => {
-            refutes(value, left) && refutes(value, right)
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.says(SyntaxKind::OR_KW) => {
+            refutes(value, *left) && refutes(value, *right)
         }
         (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {
-            let all = |wanted| list.children().all(|item| order(value, &item).is_some_and(wanted));
+            let all = |wanted| list.children().all(|item| order(value, item).is_some_and(wanted));
             let said = words(condition);
             let not_in = said.iter().take_while(|word| *word != "(").any(|word| word == "not");
             let is_in = said.iter().take_while(|word| *word != "(").any(|word| word == "in");
-            is_column(column) && is_in && !not_in && all(|found| found != Ordering::Equal)
+            is_column(*column) && is_in && !not_in && all(|found| found != Ordering::Equal)
         }
-        (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(column) => {
-            let (own, all) = (words(column).len() + words(other).len(), words(condition));
-            let start = words(column).len();
+        (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(*column) => {
+            let (own, all) = (words(*column).len() + words(*other).len(), words(condition));
+            let start = words(*column).len();
             let operator = all.get(start..start + all.len().saturating_sub(own)).unwrap_or_default().concat();
-            let Some(order) = order(value, other) else { return false };
+            let Some(order) = order(value, *other) else { return false };
             match operator.as_str() {
                 "=" => order != Ordering::Equal,
                 "<>" | "!=" => order == Ordering::Equal,
@@ -47,13 +48,13 @@ pub(super) fn refutes(value: &str, condition: &SyntaxNode) -> bool {
     }
 }
 
-fn is_column(node: &SyntaxNode) -> bool {
+fn is_column(node: Node<'_>) -> bool {
     node.kind() == SyntaxKind::NAME_REF
 }
 
 /// How a value stands to a literal. Of texts only whether they are equal is known: their order is the
 /// collation's, and one that is unequal is called greater and less by nobody.
-fn order(value: &str, literal: &SyntaxNode) -> Option<Ordering> {
+fn order(value: &str, literal: Node<'_>) -> Option<Ordering> {
     let other = words(literal).concat();
     let number = |text: &str| text.replace(' ', "").parse::<f64>().ok();
     if let (Some(one), Some(two)) = (number(value), number(&other)) {

@@ -2,13 +2,13 @@
 //! What is asked of a table that is added to a schema in service is not asked of the schema that was there
 //! first: a template, and the first step of a chain, only tell what there is.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use crate::sql::Role;
+use crate::sql::{Node, Role};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::schema::{Column, ConstraintKind, Table, child, name_of, names_of};
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::schema::{Column, ConstraintKind, Table, name_of, names_of};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -77,12 +77,12 @@ const MANY: &str = "COMMENT ON TABLE users IS '01'; COMMENT ON TABLE users IS '0
 /// or copy of another.
 fn made_table<'a>(subject: &'a Subject<'_>) -> Option<(&'a Table, Hit)> {
     let borrowed = [SyntaxKind::INHERITS, SyntaxKind::OF_TYPE, SyntaxKind::PARTITION_OF, SyntaxKind::TEMP];
-    if subject.statement.kind != SyntaxKind::CREATE_TABLE || has(subject.node, &borrowed) {
+    if subject.statement.kind != SyntaxKind::CREATE_TABLE || subject.node.has(&borrowed) {
         return None;
     }
     let name = subject.statement.names.iter().find(|name| name.role == Role::Made)?;
-    let list = child(subject.node, SyntaxKind::TABLE_ARG_LIST)?;
-    if has(&list, &[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
+    let list = subject.node.child(SyntaxKind::TABLE_ARG_LIST)?;
+    if list.has(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
         return None;
     }
     Some((subject.after.table(name, subject.scope).there()?, name.range.clone()))
@@ -128,7 +128,7 @@ fn references(subject: &Subject<'_>) -> Vec<Hit> {
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
     let found = subject.nodes(&keys).filter(|key| {
-        first_column(key).is_some_and(|column| {
+        first_column(*key).is_some_and(|column| {
             let indexed = table
                 .indexes
                 .iter()
@@ -136,21 +136,22 @@ fn references(subject: &Subject<'_>) -> Vec<Hit> {
             !indexed && table.column(&column).there().is_some()
         })
     });
-    found.map(|key| span(&key)).collect()
+    found.map(Node::span).collect()
 }
 
 /// The first column of the key: of the list, or the one that the key stands behind.
-fn first_column(key: &SyntaxNode) -> Option<String> {
-    match child(key, SyntaxKind::FOREIGN_KEY_COLUMN_LIST)
+fn first_column(key: Node<'_>) -> Option<String> {
+    match key
+        .child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST)
         .filter(|_| key.kind() == SyntaxKind::FOREIGN_KEY_CONSTRAINT)
     {
-        Some(list) => names_of(&list, SyntaxKind::COLUMN_NAME_REF).into_iter().next(),
-        None => child(&key.parent()?, SyntaxKind::COLUMN_NAME).map(|name| name_of(&name)),
+        Some(list) => names_of(list, SyntaxKind::COLUMN_NAME_REF).into_iter().next(),
+        None => key.parent()?.child(SyntaxKind::COLUMN_NAME).map(|name| name_of(name)),
     }
 }
 
 fn size(subject: &Subject<'_>) -> Vec<Hit> {
-    let first_beyond = subject.file.get(SMALL).is_some_and(|(statement, _)| *statement == subject.statement);
+    let first_beyond = subject.file.get(SMALL).is_some_and(|met| met.statement == subject.statement);
     if subject.in_service && first_beyond { vec![subject.statement.range.clone()] } else { Vec::new() }
 }
 
@@ -172,7 +173,7 @@ const SAYS_NOTHING: &[&str] = &[
 
 /// The line itself is the chain's business; here is what it says.
 fn description(subject: &Subject<'_>) -> Vec<Hit> {
-    let first = subject.file.first().is_some_and(|(statement, _)| *statement == subject.statement);
+    let first = subject.file.first().is_some_and(|met| met.statement == subject.statement);
     if !first || subject.in_template {
         return Vec::new();
     }

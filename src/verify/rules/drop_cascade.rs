@@ -3,9 +3,10 @@
 
 use squawk_syntax::SyntaxKind;
 
+use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-cascade"),
@@ -33,6 +34,6 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     subject
         .nodes(&[SyntaxKind::CASCADE])
         .filter(|cascade| cascade.parent().is_some_and(|parent| crate::verify::made::is_drop(parent.kind())))
-        .map(|cascade| span(&cascade))
+        .map(Node::span)
         .collect()
 }

@@ -2,10 +2,11 @@
 
 use squawk_syntax::SyntaxKind;
 
+use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::sift;
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
@@ -25,9 +26,9 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&[SyntaxKind::DROP_DEFAULT, SyntaxKind::SET_DEFAULT])
         .filter(|node| {
             node.kind() == SyntaxKind::DROP_DEFAULT
-                || node.children().any(|value| value.text().to_string().trim().eq_ignore_ascii_case("null"))
+                || node.children().any(|value| value.text().trim().eq_ignore_ascii_case("null"))
         })
-        .map(|node| span(&node))
+        .map(Node::span)
         .filter(|hit| sift::has_default(subject, hit))
         .collect()
 }

@@ -1,12 +1,14 @@
 //! An index on an expression, or a generated column, computes it for each row that is written. Where that
 //! fails, the write fails (manual, chapters 5.3 and 11.7).
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::schema::{SqlType, Table, mentioned, words};
-use crate::verify::subject::{Hit, Subject, says, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("failing-expression"),
@@ -27,26 +29,26 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&places)
         .filter(|_| matches!(subject.statement.kind, SyntaxKind::CREATE_INDEX | SyntaxKind::ALTER_TABLE))
         .flat_map(|place| place.descendants().collect::<Vec<_>>())
-        .filter(|part| divides(part) || reads_text(part, table))
-        .map(|part| span(&part))
+        .filter(|part| divides(*part) || reads_text(*part, table))
+        .map(Node::span)
         .collect()
 }
 
 /// A division by something that may be 0.
-fn divides(part: &SyntaxNode) -> bool {
+fn divides(part: Node<'_>) -> bool {
     if part.kind() != SyntaxKind::BIN_EXPR
-        || !(says(part, SyntaxKind::SLASH) || says(part, SyntaxKind::PERCENT))
+        || !(part.says(SyntaxKind::SLASH) || part.says(SyntaxKind::PERCENT))
     {
         return false;
     }
-    let by = part.children().last().map(|by| words(&by)).unwrap_or_default();
+    let by = part.children().last().map(|by| words(by)).unwrap_or_default();
     let number = by.concat().parse::<f64>().is_ok_and(|number| number != 0.0);
     // `nullif(…, 0)` makes the whole NULL.
     !number && by.iter().find(|word| *word != "(").is_none_or(|first| first != "nullif")
 }
 
 /// A cast of a text to something that not every text is.
-fn reads_text(part: &SyntaxNode, table: Option<&Table>) -> bool {
+fn reads_text(part: Node<'_>, table: Option<&Table>) -> bool {
     if part.kind() != SyntaxKind::CAST_EXPR {
         return false;
     }
@@ -56,26 +58,26 @@ fn reads_text(part: &SyntaxNode, table: Option<&Table>) -> bool {
         let column = table.and_then(|table| table.column(name).there());
         column.and_then(|column| column.of_type.as_ref()).is_some_and(|own| own.is_one_of(TEXTS))
     };
-    is_text_of_json(&operand) || (is_bare(&operand) && mentioned(&operand).iter().any(of_text))
+    is_text_of_json(operand) || (is_bare(operand) && mentioned(operand).iter().any(of_text))
 }
 
 const TEXTS: &[&str] = &["text", "varchar", "bpchar", "name", "citext"];
 
 /// A column and nothing else.
-fn is_bare(expression: &SyntaxNode) -> bool {
+fn is_bare(expression: Node<'_>) -> bool {
     match expression.kind() {
-        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_bare(&inner)),
+        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_bare(inner)),
         kind => kind == SyntaxKind::NAME_REF,
     }
 }
 
 /// `data ->> 'name'`, `data #>> path`.
-fn is_text_of_json(expression: &SyntaxNode) -> bool {
+fn is_text_of_json(expression: Node<'_>) -> bool {
     match expression.kind() {
-        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_text_of_json(&inner)),
-        _ => expression.children().any(|part| {
-            part.kind() == SyntaxKind::CUSTOM_OP && ["->>", "#>>"].contains(&part.text().to_string().as_str())
-        }),
+        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_text_of_json(inner)),
+        _ => expression
+            .children()
+            .any(|part| part.kind() == SyntaxKind::CUSTOM_OP && ["->>", "#>>"].contains(&part.text())),
     }
 }
 

@@ -2,13 +2,15 @@
 //! and a WHERE that is the same for each row is none. Of chosen rows too: what is lost is lost, and the release
 //! that runs may read them still. Only a seed, whose rows stand in the text, is told.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::condition::{always, nulls};
 use crate::verify::schema::executed;
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -110,14 +112,14 @@ fn acts(subject: &Subject<'_>, act: Act, reach: Reach) -> Vec<Hit> {
     ];
     subject
         .nodes(&kinds)
-        .filter(|node| subject.relation_of(node).is_none_or(|name| !subject.is_new_table(name)))
-        .filter(|node| what(subject, node) == Some((act, reach)))
-        .map(|node| span(&node))
+        .filter(|node| subject.relation_of(*node).is_none_or(|name| !subject.is_new_table(name)))
+        .filter(|node| what(subject, *node) == Some((act, reach)))
+        .map(Node::span)
         .collect()
 }
 
 /// What `node` does to which rows.
-fn what(subject: &Subject<'_>, node: &SyntaxNode) -> Option<(Act, Reach)> {
+fn what(subject: &Subject<'_>, node: Node<'_>) -> Option<(Act, Reach)> {
     let above = |kind| node.ancestors().find(|above| above.kind() == kind);
     match node.kind() {
         SyntaxKind::DELETE => Some((Act::Delete, reach(subject, node))),
@@ -127,21 +129,21 @@ fn what(subject: &Subject<'_>, node: &SyntaxNode) -> Option<(Act, Reach)> {
         }
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
-            let new = subject.relation_of(&insert).is_some_and(|name| subject.is_new_table(name));
-            let given = has(&insert, &[SyntaxKind::VALUES]);
+            let new = subject.relation_of(insert).is_some_and(|name| subject.is_new_table(name));
+            let given = insert.has(&[SyntaxKind::VALUES]);
             (!new).then_some((if given { Act::Upsert } else { Act::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
             let merge = above(SyntaxKind::MERGE)?;
-            if subject.relation_of(&merge).is_some_and(|name| subject.is_new_table(name)) {
+            if subject.relation_of(merge).is_some_and(|name| subject.is_new_table(name)) {
                 return None;
             }
             let act = if node.kind() == SyntaxKind::MERGE_DELETE { Act::Delete } else { Act::Update };
             let when = node.parent()?;
-            let chosen = has(&when, &[SyntaxKind::MERGE_CONDITION]);
-            let joined = merge.descendants().find(|part| part.kind() == SyntaxKind::ON_CLAUSE);
+            let chosen = when.has(&[SyntaxKind::MERGE_CONDITION]);
+            let joined = merge.first(SyntaxKind::ON_CLAUSE);
             let on_all =
-                joined.is_some_and(|on| on.children().all(|condition| always(subject, None, &condition)));
+                joined.is_some_and(|on| on.children().all(|condition| always(subject, None, condition)));
             let others = when.kind() == SyntaxKind::MERGE_WHEN_NOT_MATCHED_SOURCE;
             Some((act, if !chosen && (others || on_all) { Reach::All } else { Reach::Some }))
         }
@@ -150,11 +152,11 @@ fn what(subject: &Subject<'_>, node: &SyntaxNode) -> Option<(Act, Reach)> {
 }
 
 /// Whether a WHERE of the statement itself chooses among the rows.
-fn reach(subject: &Subject<'_>, node: &SyntaxNode) -> Reach {
+fn reach(subject: &Subject<'_>, node: Node<'_>) -> Reach {
     let table = subject.relation_of(node);
     let chooses = node.children().any(|child| match child.kind() {
         SyntaxKind::WHERE_CURRENT_OF => true,
-        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !always(subject, table, &condition)),
+        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !always(subject, table, condition)),
         _ => false,
     });
     if chooses { Reach::Some } else { Reach::All }
@@ -162,20 +164,20 @@ fn reach(subject: &Subject<'_>, node: &SyntaxNode) -> Reach {
 
 /// Whether an UPDATE overwrites nothing: each column is one that the file has added, or the WHERE says that
 /// it is NULL.
-fn fills(subject: &Subject<'_>, update: &SyntaxNode) -> bool {
+fn fills(subject: &Subject<'_>, update: Node<'_>) -> bool {
     let table =
         subject.relation_of(update).and_then(|name| subject.schema.table(name, subject.scope).there());
     let is_new = |name: &str| {
         table.is_some_and(|table| table.columns.iter().any(|column| column.name == name && column.new))
     };
     let clause = update.children().find(|child| child.kind() == SyntaxKind::WHERE_CLAUSE);
-    let empty: Vec<String> = clause.iter().flat_map(SyntaxNode::children).flat_map(|it| nulls(&it)).collect();
+    let empty: Vec<String> = clause.into_iter().flat_map(Node::children).flat_map(|it| nulls(it)).collect();
     let set: Vec<String> = update
         .children()
         .filter(|child| child.kind() == SyntaxKind::SET_CLAUSE)
-        .flat_map(|clause| clause.descendants())
+        .flat_map(Node::descendants)
         .filter(|part| part.kind() == SyntaxKind::COLUMN_TARGET)
-        .flat_map(|target| crate::verify::schema::names_of(&target, SyntaxKind::COLUMN_NAME_REF))
+        .flat_map(|target| crate::verify::schema::names_of(target, SyntaxKind::COLUMN_NAME_REF))
         .collect();
     !set.is_empty() && set.iter().all(|name| is_new(name) || empty.contains(name))
 }

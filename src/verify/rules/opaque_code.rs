@@ -1,12 +1,14 @@
 //! Code whose text does not say what it will do. Run on a shadow it shows. A routine that the file makes
 //! and then calls is a DO block by another name; to make it is not to run it.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::schema::{Found, calls, executed, names_of, words};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("opaque-code"),
@@ -25,12 +27,12 @@ pub(in crate::verify) const RULE: Rule = Rule {
 fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let blocks = subject.nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD]);
     let copies = subject.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {
-        words(target).first().is_some_and(|word| word == "program")
+        words(*target).first().is_some_and(|word| word == "program")
             || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO)
     });
     let called = calls(subject.statement, subject.node, subject.schema, subject.scope);
     let called = called.into_iter().map(|name| name.range.clone());
-    blocks.chain(copies).map(|node| span(&node)).chain(called).chain(attributes(subject)).collect()
+    blocks.chain(copies).map(Node::span).chain(called).chain(attributes(subject)).collect()
 }
 
 /// `o.f` is a call of `f(o)`, where `o` has no column of that name (manual, chapter 4.2.4).
@@ -40,14 +42,14 @@ fn attributes(subject: &Subject<'_>) -> Vec<Hit> {
     }
     let names = subject.statement.names.iter();
     let tables: Vec<_> = names.filter_map(|name| subject.schema.table(name, subject.scope).there()).collect();
-    let calls = |field: &SyntaxNode| {
+    let calls = |field: Node<'_>| {
         let parts = names_of(field, SyntaxKind::NAME_REF);
         let Some(name) = parts.last() else { return false };
         let column = tables.iter().any(|table| matches!(table.column(name), Found::There(_)));
         let routines = subject.schema.has_routine(name).into_iter().flatten();
         !column && routines.into_iter().any(|routine| routine.inputs.len() == 1 && !routine.pure)
     };
-    subject.nodes(&[SyntaxKind::FIELD_EXPR]).filter(|field| calls(field)).map(|field| span(&field)).collect()
+    subject.nodes(&[SyntaxKind::FIELD_EXPR]).filter(|field| calls(*field)).map(Node::span).collect()
 }
 
 #[cfg(test)]

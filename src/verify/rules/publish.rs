@@ -3,11 +3,11 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Name;
+use crate::sql::{Name, Node};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::schema::{ConstraintKind, Table, words};
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("publish-without-key"),
@@ -25,7 +25,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
-            let drops = has(subject.node, &[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
+            let drops = subject.node.has(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
             if drops || only_inserts(subject) {
                 return Vec::new();
             }
@@ -44,15 +44,15 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         _ => {
             let nothing = subject
                 .nodes(&[SyntaxKind::REPLICA_IDENTITY])
-                .filter(|node| has(node, &[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
-            nothing.filter(|_| !subject.only_new()).map(|node| span(&node)).collect()
+                .filter(|node| node.has(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
+            nothing.filter(|_| !subject.only_new()).map(Node::span).collect()
         }
     }
 }
 
 /// `WITH (publish = 'insert')`: what is not published needs no key.
 fn only_inserts(subject: &Subject<'_>) -> bool {
-    let mut options = subject.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(&option));
+    let mut options = subject.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(option));
     options.any(|said| {
         said.first().is_some_and(|name| name == "publish")
             && !said.iter().any(|word| word.contains("update") || word.contains("delete"))

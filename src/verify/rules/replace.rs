@@ -7,7 +7,7 @@ use crate::sql::Role;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::schema::{Change, Found, Relation, Routine, View};
-use crate::verify::subject::{Hit, Subject, has};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -21,7 +21,12 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         spares: Spares::NewObjects,
         judge: Judge::Sifted(
             &[squawk_linter::Rule::BanReplaceViewFunction],
-            &[SyntaxKind::CREATE_AGGREGATE],
+            &[
+                SyntaxKind::CREATE_AGGREGATE,
+                SyntaxKind::CREATE_FUNCTION,
+                SyntaxKind::CREATE_PROCEDURE,
+                SyntaxKind::CREATE_VIEW,
+            ],
             replaces,
         ),
     },
@@ -53,7 +58,7 @@ fn replaces(subject: &Subject<'_>, _: &Hit) -> bool {
     let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
     let Some(name) = made else { return true };
     // Even a trigger or a rule, whose tables have their own rule.
-    if !has(subject.node, &[SyntaxKind::OR_REPLACE]) || subject.is_new(name) {
+    if !subject.node.has(&[SyntaxKind::OR_REPLACE]) || subject.is_new(name) {
         return false;
     }
     if subject.statement.kind == SyntaxKind::CREATE_VIEW {

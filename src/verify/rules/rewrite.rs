@@ -3,9 +3,11 @@
 
 use squawk_syntax::SyntaxKind;
 
+use crate::sql::Node;
+
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject, has, says, span};
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("long-lock"),
@@ -30,19 +32,20 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         SyntaxKind::SPLIT_PARTITION,
         SyntaxKind::VACUUM,
     ];
-    let serial = |column: &squawk_syntax::SyntaxNode| {
-        column.children().any(|part| {
-            part.kind() == SyntaxKind::PATH_TYPE && part.text().to_string().to_lowercase().contains("serial")
-        }) || has(column, &[SyntaxKind::UNIQUE_CONSTRAINT])
+    let serial = |column: &Node<'_>| {
+        column
+            .children()
+            .any(|part| part.kind() == SyntaxKind::PATH_TYPE && part.text().to_lowercase().contains("serial"))
+            || column.has(&[SyntaxKind::UNIQUE_CONSTRAINT])
     };
     subject
         .nodes(&rewrites)
         .filter(|node| match node.kind() {
-            SyntaxKind::REFRESH => !says(node, SyntaxKind::CONCURRENTLY_KW),
-            SyntaxKind::VACUUM => node.text().to_string().to_lowercase().contains("full"),
+            SyntaxKind::REFRESH => !node.says(SyntaxKind::CONCURRENTLY_KW),
+            SyntaxKind::VACUUM => node.text().to_lowercase().contains("full"),
             _ => true,
         })
         .chain(subject.nodes(&[SyntaxKind::ADD_COLUMN]).filter(serial))
-        .map(|node| span(&node))
+        .map(Node::span)
         .collect()
 }

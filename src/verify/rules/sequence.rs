@@ -1,12 +1,12 @@
 //! Numbers that are drawn twice, or not at all.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Role, normalized};
+use crate::sql::{Name, Node, Role, normalized};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::schema::{child, words};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::schema::words;
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("change-sequence"),
@@ -34,27 +34,26 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&[SyntaxKind::ALTER_SEQUENCE])
         .flat_map(|node| node.children().collect::<Vec<_>>())
         .filter(|option| format!("{:?}", option.kind()).starts_with("OPTION_"))
-        .filter(|option| !HARMLESS.contains(&option.kind()) && words(option).join(" ") != "as bigint");
-    let calls = subject.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(subject, call));
-    options.chain(calls).map(|node| span(&node)).collect()
+        .filter(|option| !HARMLESS.contains(&option.kind()) && words(*option).join(" ") != "as bigint");
+    let calls = subject.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(subject, *call));
+    options.chain(calls).map(Node::span).collect()
 }
 
 /// `setval(…)` of a sequence that the file did not make.
-fn sets(subject: &Subject<'_>, call: &SyntaxNode) -> bool {
-    let callee = call.children().next().map(|callee| words(&callee)).unwrap_or_default();
+fn sets(subject: &Subject<'_>, call: Node<'_>) -> bool {
+    let callee = call.children().next().map(|callee| words(callee)).unwrap_or_default();
     if callee.last().map(String::as_str) != Some("setval") {
         return false;
     }
-    let first = child(call, SyntaxKind::ARG_LIST).and_then(|list| list.children().next());
+    let first = call.child(SyntaxKind::ARG_LIST).and_then(|list| list.children().next());
     // `setval('s', …)`, or `setval(pg_get_serial_sequence('t', 'c'), …)`.
-    let literal =
-        first.and_then(|argument| argument.descendants().find(|node| node.kind() == SyntaxKind::LITERAL));
+    let literal = first.and_then(|argument| argument.first(SyntaxKind::LITERAL));
     let Some(literal) = literal else { return true };
-    let text = literal.text().to_string();
+    let text = literal.text();
     let mut parts: Vec<String> = text.trim().trim_matches('\'').split('.').map(normalized).collect();
     let name = parts.pop().unwrap_or_default();
     let kind = SyntaxKind::SEQUENCE_REF;
-    let name = Name { schema: parts.pop(), name, role: Role::Target, kind, range: span(&literal) };
+    let name = Name { schema: parts.pop(), name, role: Role::Target, kind, range: literal.span() };
     !subject.is_new(&name)
 }
 

@@ -1,13 +1,13 @@
 //! What a migration leaves in the session, or changes for the statements behind it. A pool gives the session
 //! to somebody else.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use crate::sql::Scope;
+use crate::sql::{Node, Scope};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::schema::{child, words};
-use crate::verify::subject::{Hit, Subject, has, span};
+use crate::verify::schema::words;
+use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
@@ -80,12 +80,11 @@ fn settings(subject: &Subject<'_>) -> Vec<Setting> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD => {
-            let local = has(subject.node, &[SyntaxKind::LOCAL_SCOPE]);
-            let parameter =
-                subject.node.descendants().find(|node| node.kind() == SyntaxKind::CONFIG_PARAMETER_REF);
-            let schema = child(subject.node, SyntaxKind::SET_SCHEMA_VALUE);
+            let local = subject.node.has(&[SyntaxKind::LOCAL_SCOPE]);
+            let parameter = subject.node.first(SyntaxKind::CONFIG_PARAMETER_REF);
+            let schema = subject.node.child(SyntaxKind::SET_SCHEMA_VALUE);
             let name = match (parameter, &schema) {
-                (Some(parameter), _) => words(&parameter).concat(),
+                (Some(parameter), _) => words(parameter).concat(),
                 (None, Some(_)) => "search_path".to_owned(),
                 (None, None) => String::new(),
             };
@@ -93,21 +92,21 @@ fn settings(subject: &Subject<'_>) -> Vec<Setting> {
                 .node
                 .descendants()
                 .filter(|node| matches!(node.kind(), SyntaxKind::CONFIG_VALUE_NAME | SyntaxKind::LITERAL))
-                .map(|node| words(&node).concat());
+                .map(|node| words(node).concat());
             vec![Setting { name, local, values: values.collect(), hit: whole }]
         }
-        _ => subject.nodes(&[SyntaxKind::CALL_EXPR]).filter_map(|call| by_call(&call)).collect(),
+        _ => subject.nodes(&[SyntaxKind::CALL_EXPR]).filter_map(|call| by_call(call)).collect(),
     }
 }
 
 /// `set_config(name, value, is_local)`.
-fn by_call(call: &SyntaxNode) -> Option<Setting> {
+fn by_call(call: Node<'_>) -> Option<Setting> {
     let callee = call.children().next()?;
-    if words(&callee).last().map(String::as_str) != Some("set_config") {
+    if words(callee).last().map(String::as_str) != Some("set_config") {
         return None;
     }
     let given: Vec<String> =
-        child(call, SyntaxKind::ARG_LIST)?.children().map(|argument| words(&argument).concat()).collect();
+        call.child(SyntaxKind::ARG_LIST)?.children().map(|argument| words(argument).concat()).collect();
     let text = |index: usize| {
         given.get(index).map(|value| value.trim_matches('\'').to_lowercase()).unwrap_or_default()
     };
@@ -117,7 +116,7 @@ fn by_call(call: &SyntaxNode) -> Option<Setting> {
         name: if known { text(0) } else { "search_path".to_owned() },
         local: text(2) == "true",
         values: vec![text(1)],
-        hit: span(call),
+        hit: call.span(),
     })
 }
 

@@ -2,9 +2,9 @@
 
 use squawk_syntax::SyntaxKind;
 
+use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{has, span};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     id: RuleId("empty-view"),
@@ -17,6 +17,6 @@ pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     spares: Spares::NewObjects,
     judge: Judge::Code(|subject| {
         let refreshes = subject.nodes(&[SyntaxKind::REFRESH]);
-        refreshes.filter(|node| has(node, &[SyntaxKind::WITH_NO_DATA])).map(|node| span(&node)).collect()
+        refreshes.filter(|node| node.has(&[SyntaxKind::WITH_NO_DATA])).map(Node::span).collect()
     }),
 }];

@@ -1,13 +1,15 @@
 //! What the actions of an `ALTER TABLE` do to what is known of the table.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use super::parts::{child, column, column_ref, constrain, filled_by, name_of, names_of};
+use crate::sql::Node;
+
+use super::parts::{column, column_ref, constrain, filled_by, name_of, names_of};
 use super::table::{Column, Constraint, ConstraintKind, Filled, Found, Table};
 use super::types::SqlType;
 
 /// Adds the column that `node` defines, with the constraints behind it.
-pub(super) fn define_column(table: &mut Table, of: &str, node: &SyntaxNode) {
+pub(super) fn define_column(table: &mut Table, of: &str, node: Node<'_>) {
     let Some(column) = column(node) else {
         table.whole = false;
         return;
@@ -15,16 +17,16 @@ pub(super) fn define_column(table: &mut Table, of: &str, node: &SyntaxNode) {
     let name = column.name.clone();
     table.columns.push(column);
     for part in node.children() {
-        constrain(table, of, &part, Some(&name));
+        constrain(table, of, part, Some(&name));
     }
 }
 
 /// Follows one action of an `ALTER TABLE` on `table`, whose name is `of`.
-pub(super) fn alter(table: &mut Table, of: &str, action: &SyntaxNode) {
+pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
     match action.kind() {
         SyntaxKind::ADD_COLUMN => {
-            let name = child(action, SyntaxKind::COLUMN_NAME).map(|node| name_of(&node)).unwrap_or_default();
-            let proven = child(action, SyntaxKind::IF_NOT_EXISTS).is_none();
+            let name = action.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node)).unwrap_or_default();
+            let proven = action.child(SyntaxKind::IF_NOT_EXISTS).is_none();
             match table.column(&name) {
                 Found::There(_) => {}
                 Found::Unknown if !proven => {}
@@ -42,7 +44,7 @@ pub(super) fn alter(table: &mut Table, of: &str, action: &SyntaxNode) {
             let new = names_of(action, SyntaxKind::COLUMN_NAME).concat();
             rename_column(table, &old, &new);
         }
-        SyntaxKind::ADD_CONSTRAINT => action.children().for_each(|part| constrain(table, of, &part, None)),
+        SyntaxKind::ADD_CONSTRAINT => action.children().for_each(|part| constrain(table, of, part, None)),
         SyntaxKind::DROP_CONSTRAINT => {
             let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
             table.constraints.retain(|constraint| !names.contains(&constraint.name));
@@ -78,14 +80,14 @@ fn rename_column(table: &mut Table, old: &str, new: &str) {
     }
 }
 
-fn alter_column(table: &mut Table, action: &SyntaxNode) {
+fn alter_column(table: &mut Table, action: Node<'_>) {
     let Some(name) = column_ref(action) else { return };
     if let Found::Unknown = table.column(&name) {
         return;
     }
     let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else { return };
     for part in action.children() {
-        alter_one(column, &part);
+        alter_one(column, part);
     }
     if action.children().any(|part| part.kind() == SyntaxKind::DROP_NOT_NULL) {
         let kept = |own: &Constraint| own.kind != ConstraintKind::NotNull || !own.columns.contains(&name);
@@ -93,7 +95,7 @@ fn alter_column(table: &mut Table, action: &SyntaxNode) {
     }
 }
 
-fn alter_one(column: &mut Column, part: &SyntaxNode) {
+fn alter_one(column: &mut Column, part: Node<'_>) {
     match part.kind() {
         SyntaxKind::SET_TYPE => column.of_type = SqlType::of(part),
         SyntaxKind::SET_NOT_NULL => column.not_null = true,

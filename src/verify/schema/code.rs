@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::Schema;
 use super::parts::words;
 use super::table::Found;
-use crate::sql::{Name, Scope, Statement};
+use crate::sql::{Name, Node, Scope, Statement};
 
 /// Functions of the server, and of extensions that come with it, that change nothing: those that it calls
 /// immutable or stable (`pg_proc.provolatile`, PostgreSQL 15), and volatile ones that draw a value, wait or
@@ -49,7 +49,7 @@ const RUNNING: &[SyntaxKind] = &[
 /// What of the code that `statement` runs is not shown by its text: each call by its name.
 pub(in crate::verify) fn calls<'a>(
     statement: &'a Statement,
-    node: &SyntaxNode,
+    node: Node<'_>,
     schema: &Schema,
     scope: Option<Scope>,
 ) -> Vec<&'a Name> {
@@ -68,7 +68,7 @@ pub(in crate::verify) fn calls<'a>(
 }
 
 /// Whether the statement runs what stands in it.
-pub(in crate::verify) fn executed(kind: SyntaxKind, node: &SyntaxNode) -> bool {
+pub(in crate::verify) fn executed(kind: SyntaxKind, node: Node<'_>) -> bool {
     match kind {
         SyntaxKind::EXPLAIN => {
             let said = words(node);
@@ -87,20 +87,20 @@ pub(in crate::verify) fn executed(kind: SyntaxKind, node: &SyntaxNode) -> bool {
 
 /// Whether the expression that calls `name` is computed for the rows that are there: not where it is a
 /// default for later, or a condition.
-fn fills_rows(node: &SyntaxNode, name: &Name) -> bool {
-    let holds = |part: &SyntaxNode| {
-        let range: std::ops::Range<usize> = part.text_range().into();
+fn fills_rows(node: Node<'_>, name: &Name) -> bool {
+    let holds = |part: Node<'_>| {
+        let range = part.range();
         range.start <= name.range.start && name.range.end <= range.end
     };
     node.descendants()
         .filter(|part| matches!(part.kind(), SyntaxKind::ADD_COLUMN | SyntaxKind::USING_EXPR))
-        .any(|part| holds(&part))
+        .any(holds)
 }
 
 /// Whether the statement may have changed any schema in a way that its text does not show.
 pub(in crate::verify) fn runs_unseen(
     statement: &Statement,
-    node: &SyntaxNode,
+    node: Node<'_>,
     schema: &Schema,
     scope: Option<Scope>,
 ) -> bool {

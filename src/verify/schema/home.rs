@@ -1,13 +1,12 @@
 //! Which schema a name leads to: what the search path of a unit, or of a plain session for a file that
 //! belongs to no project, finds.
 
-use std::sync::Arc;
+use squawk_syntax::SyntaxKind;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
-
+use super::held::Held;
 use super::table::Found;
-use super::{Key, Map, Schema};
-use crate::sql::{Name, Scope, Statement, normalized};
+use super::{Key, Schema};
+use crate::sql::{Name, Node, Scope, Statement, normalized};
 
 /// A schema, as far as the text says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,18 +57,16 @@ impl Schema {
     }
 
     /// The key under which `name` is held now, if it is known which thing it means.
-    pub(super) fn key_of<T>(&self, held: &Map<Arc<T>>, name: &Name, scope: Option<Scope>) -> Option<Key> {
-        self.search(held, name, scope).there()
+    pub(super) fn key_of<T>(&self, held: &Held<T>, name: &Name, scope: Option<Scope>) -> Option<Key> {
+        Some((self.search(held, name, scope).there()?, name.name.clone()))
     }
 
-    pub(super) fn find<'a, T>(
-        &self,
-        held: &'a Map<Arc<T>>,
-        name: &Name,
-        scope: Option<Scope>,
-    ) -> Found<&'a T> {
-        match self.find_in(held, name, scope) {
-            Found::There(found) => Found::There(found.as_ref()),
+    /// What is held under `name`, where the server would look for it.
+    pub(super) fn find<'a, T>(&self, held: &'a Held<T>, name: &Name, scope: Option<Scope>) -> Found<&'a T> {
+        match self.search(held, name, scope) {
+            Found::There(home) => {
+                held.get(&home, &name.name).map_or(Found::Unknown, |found| Found::There(found.as_ref()))
+            }
             Found::Absent => Found::Absent,
             Found::Unknown => Found::Unknown,
         }
@@ -79,7 +76,7 @@ impl Schema {
     /// places are looked at.
     pub(super) fn find_own<'a, T>(
         &self,
-        held: &'a Map<Arc<T>>,
+        held: &'a Held<T>,
         name: &Name,
         scope: Option<Scope>,
     ) -> Found<&'a T> {
@@ -88,41 +85,31 @@ impl Schema {
         }
         let Some(home) = self.home(name, scope) else { return Found::Unknown };
         let knows = self.knows_all_of(&home);
-        match held.get(&(home, name.name.clone())) {
+        match held.get(&home, &name.name) {
             Some(found) => Found::There(found.as_ref()),
             None if knows => Found::Absent,
             None => Found::Unknown,
         }
     }
 
-    pub(super) fn find_in<'a, T>(&self, held: &'a Map<T>, name: &Name, scope: Option<Scope>) -> Found<&'a T> {
-        match self.search(held, name, scope) {
-            Found::There(key) => held.get(&key).map_or(Found::Unknown, Found::There),
-            Found::Absent => Found::Absent,
-            Found::Unknown => Found::Unknown,
-        }
-    }
-
-    fn search<T>(&self, held: &Map<T>, name: &Name, scope: Option<Scope>) -> Found<Key> {
+    /// The schema in which the server would find `name`.
+    fn search<T>(&self, held: &Held<T>, name: &Name, scope: Option<Scope>) -> Found<Home> {
         let Some(first) = self.home(name, scope) else { return Found::Unknown };
-        let mut homes = vec![first];
-        if name.schema.is_none() {
-            homes.insert(0, Home::Temporary);
-            homes.push(public());
-        }
-        for home in homes {
-            let key = (home, name.name.clone());
-            if held.contains_key(&key) {
-                return Found::There(key);
+        let called = held.called(&name.name);
+        let is_bare = name.schema.is_none();
+        let before = is_bare.then_some(Home::Temporary);
+        for home in before.into_iter().chain([first]).chain(is_bare.then(public)) {
+            if called.iter().any(|(own, _)| *own == home) {
+                return Found::There(home);
             }
-            if !self.knows_all_of(&key.0) {
+            if !self.knows_all_of(&home) {
                 return Found::Unknown;
             }
         }
         // A file outside of any project may mean by its bare name, or by the placeholder, whatever the
         // given schema has of that name.
-        if scope.is_none() && (name.schema.is_none() || name.in_tenant_schema()) {
-            let mut others = held.keys().filter(|(home, own)| *home != Home::Temporary && *own == name.name);
+        if scope.is_none() && (is_bare || name.in_tenant_schema()) {
+            let mut others = called.iter().map(|(home, _)| home).filter(|home| **home != Home::Temporary);
             return match (others.next(), others.next()) {
                 (Some(only), None) => Found::There(only.clone()),
                 (Some(_), Some(_)) => Found::Unknown,
@@ -142,16 +129,16 @@ impl Schema {
     }
 
     /// Follows what a statement does to the search path.
-    pub(super) fn follow_path(&mut self, statement: &Statement, node: &SyntaxNode) {
-        if !changes_search_path(statement.kind, node) {
+    pub(super) fn follow_path(&mut self, statement: &Statement, node: Node<'_>) {
+        if !statement.changes_search_path {
             return;
         }
-        let values: Vec<SyntaxNode> = node
+        let values: Vec<Node<'_>> = node
             .descendants()
             .filter(|part| part.kind() == SyntaxKind::TO_CONFIG_VALUE)
-            .flat_map(|value| value.children())
+            .flat_map(Node::children)
             .collect();
-        let first = values.first().map(|value| normalized(value.text().to_string().trim_matches('\'')));
+        let first = values.first().map(|value| normalized(value.text().trim_matches('\'')));
         self.path = match first {
             Some(schema)
                 if statement.kind == SyntaxKind::SET
@@ -174,12 +161,4 @@ impl Schema {
 
 fn public() -> Home {
     Home::Named("public".to_owned())
-}
-
-/// Whether bare names mean something else from here on, as far as the text shows.
-pub(in crate::verify) fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
-    let text = node.text().to_string().to_lowercase();
-    let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
-    (text.contains("set_config") && text.contains("search_path"))
-        || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
 }

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
+use super::held::Held;
 use super::home::Home;
-use super::parts::{child, constrain, index, name_of, words};
+use super::parts::{constrain, index, name_of, words};
+use super::relations::Relations;
 use super::table::{Column, Found, Table};
-use super::{Key, Knows, Map, Relation, Routine, Schema, TypeDef, View, runs_unseen};
-use crate::sql::{Name, Role, Scope, Script, Statement};
+use super::{Key, Knows, Relation, Routine, Schema, TypeDef, View, runs_unseen};
+use crate::sql::{Name, Node, Role, Scope, Script, Statement};
 
 /// A statement that is being followed.
 #[derive(Clone, Copy)]
 struct Step<'a> {
     statement: &'a Statement,
-    node: &'a SyntaxNode,
+    node: Node<'a>,
     scope: Option<Scope>,
 }
 
@@ -29,11 +31,11 @@ impl Step<'_> {
     }
 
     fn says(&self, kind: SyntaxKind) -> bool {
-        child(self.node, kind).is_some()
+        self.node.child(kind).is_some()
     }
 
     fn temporary(&self) -> bool {
-        self.node.descendants().any(|part| part.kind() == SyntaxKind::TEMP)
+        self.node.holds(&[SyntaxKind::TEMP])
     }
 }
 
@@ -47,19 +49,11 @@ impl Schema {
 
     /// Follows `statement`.
     pub fn learn(&mut self, script: &Script, statement: &Statement, scope: Option<Scope>) {
-        match statement.node(script) {
-            Some(node) => self.follow(statement, &node, scope),
-            None => self.forget_all(),
-        }
+        self.follow(statement, statement.node(script), scope);
     }
 
     /// Follows `statement`, whose tree is `node`.
-    pub(in crate::verify) fn follow(
-        &mut self,
-        statement: &Statement,
-        node: &SyntaxNode,
-        scope: Option<Scope>,
-    ) {
+    pub(in crate::verify) fn follow(&mut self, statement: &Statement, node: Node<'_>, scope: Option<Scope>) {
         let step = Step { statement, node, scope };
         if runs_unseen(statement, node, self, scope) {
             self.forget_all();
@@ -92,9 +86,9 @@ impl Schema {
 
     /// After this anything may be anywhere.
     fn forget_all(&mut self) {
-        self.relations = Map::new_sync();
-        self.types = Map::new_sync();
-        self.routines = Map::new_sync();
+        self.relations = Relations::default();
+        self.types = Held::default();
+        self.routines = Held::default();
         self.touched.clear();
         self.knows = Knows { platform: false, tenant: false, others: false };
     }
@@ -113,40 +107,40 @@ impl Schema {
     fn add_relation(&mut self, step: Step<'_>, relation: Relation) {
         let Some(key) = self.new_key(step) else { return };
         let unproven = step.says(SyntaxKind::IF_NOT_EXISTS);
-        if unproven && (self.relations.contains_key(&key) || !self.knows_all_of(&key.0)) {
+        if unproven && (self.relations.held().has(&key) || !self.knows_all_of(&key.0)) {
             return;
         }
         self.touched.insert(key.clone());
-        self.relations.insert_mut(key, Arc::new(relation));
+        self.relations.insert(key, Arc::new(relation));
     }
 
     fn create_table(&mut self, step: Step<'_>) {
         let Some(name) = step.made() else { return };
         let mut table = Table { whole: true, ..Table::default() };
         for kind in [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE] {
-            if let Some(part) = child(step.node, kind) {
+            if let Some(part) = step.node.child(kind) {
                 table.whole = false;
-                self.take_columns(step, &mut table, &part);
+                self.take_columns(step, &mut table, part);
             }
         }
         let parts =
-            child(step.node, SyntaxKind::TABLE_ARG_LIST).map(|list| list.children().collect::<Vec<_>>());
+            step.node.child(SyntaxKind::TABLE_ARG_LIST).map(|list| list.children().collect::<Vec<_>>());
         for part in parts.unwrap_or_default() {
             match part.kind() {
-                SyntaxKind::COLUMN => define_column(&mut table, &name.name, &part),
+                SyntaxKind::COLUMN => define_column(&mut table, &name.name, part),
                 SyntaxKind::LIKE_CLAUSE => {
                     table.whole = false;
-                    self.take_columns(step, &mut table, &part);
+                    self.take_columns(step, &mut table, part);
                 }
-                _ => constrain(&mut table, &name.name, &part, None),
+                _ => constrain(&mut table, &name.name, part, None),
             }
         }
         self.add_relation(step, Relation::Table(table));
     }
 
     /// Gives `table` the columns of those that `part` of the statement names: a parent, or a pattern.
-    fn take_columns(&self, step: Step<'_>, table: &mut Table, part: &SyntaxNode) {
-        let range: std::ops::Range<usize> = part.text_range().into();
+    fn take_columns(&self, step: Step<'_>, table: &mut Table, part: Node<'_>) {
+        let range = part.range();
         let within = |name: &&Name| range.start <= name.range.start && name.range.end <= range.end;
         for name in step.statement.names.iter().filter(within) {
             if let Found::There(other) = self.table(name, step.scope) {
@@ -171,27 +165,28 @@ impl Schema {
         let def = if step.statement.kind == SyntaxKind::CREATE_DOMAIN {
             TypeDef::Domain { refuses_null: step.says(SyntaxKind::NOT_NULL_CONSTRAINT) }
         } else {
-            match child(step.node, SyntaxKind::ENUM_TYPE) {
+            match step.node.child(SyntaxKind::ENUM_TYPE) {
                 Some(values) => TypeDef::Enum(
                     values
                         .descendants()
                         .filter(|part| part.kind() == SyntaxKind::VARIANT)
-                        .map(|value| words(&value).concat())
+                        .map(|value| words(value).concat())
                         .collect(),
                 ),
                 None => TypeDef::Other,
             }
         };
-        self.types.insert_mut(key, Arc::new(def));
+        self.types.insert(key, Arc::new(def));
     }
 
     fn create_routine(&mut self, step: Step<'_>) {
         let Some(key) = self.new_key(step) else { return };
         let routine = Routine::of(step.node);
-        let mut routines = self.routines.get(&key).map(|held| held.as_ref().clone()).unwrap_or_default();
+        let mut routines =
+            self.routines.get(&key.0, &key.1).map(|held| held.as_ref().clone()).unwrap_or_default();
         routines.retain(|own| own.inputs != routine.inputs);
         routines.push(routine);
-        self.routines.insert_mut(key, Arc::new(routines));
+        self.routines.insert(key, Arc::new(routines));
     }
 
     fn create_index(&mut self, step: Step<'_>) {
@@ -209,7 +204,7 @@ impl Schema {
 
     fn hang(&mut self, step: Step<'_>) {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
-        let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(&part));
+        let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
         self.with_table(step, |table, _, _| table.hangs_on.extend(name));
     }
 
@@ -217,26 +212,23 @@ impl Schema {
     /// knows is held from here on, as the part of it that the statement shows.
     fn with_table(&mut self, step: Step<'_>, change: impl FnOnce(&mut Table, &str, Step<'_>)) {
         let Some(name) = step.target() else { return };
-        let held = self.key_of(&self.relations, name, step.scope).or_else(|| {
+        let held = self.key_of(self.relations.held(), name, step.scope).or_else(|| {
             let unknown = matches!(self.relation(name, step.scope), Found::Unknown);
             Some((self.home(name, step.scope).filter(|_| unknown)?, name.name.clone()))
         });
         let Some(key) = held else { return };
         let of = key.1.clone();
         self.touched.insert(key.clone());
-        if !self.relations.contains_key(&key) {
-            self.relations.insert_mut(key.clone(), Arc::new(Relation::Table(Table::default())));
+        if !self.relations.held().has(&key) {
+            self.relations.insert(key.clone(), Arc::new(Relation::Table(Table::default())));
         }
-        let Some(relation) = self.relations.get_mut(&key).map(Arc::make_mut) else { return };
-        if let Relation::Table(table) = relation {
-            change(table, &of, step);
-        }
+        self.relations.change_table(&key, |table| change(table, &of, step));
     }
 
     fn alter_table(&mut self, step: Step<'_>) {
         self.with_table(step, |table, of, step| {
             for action in step.node.children() {
-                alter(table, of, &action);
+                alter(table, of, action);
             }
         });
         self.move_relation(step);
@@ -245,24 +237,23 @@ impl Schema {
     /// Renames and moves.
     fn move_relation(&mut self, step: Step<'_>) {
         let Some(target) = step.target() else { return };
-        let moved = child(step.node, SyntaxKind::SET_SCHEMA);
+        let moved = step.node.child(SyntaxKind::SET_SCHEMA);
         let renamed = step.node.children().find(|part| format!("{:?}", part.kind()).ends_with("_RENAME_TO"));
         if moved.is_none() && renamed.is_none() {
             return;
         }
         let new_name = step.made().map(|name| name.name.clone());
         let new_home = moved.and_then(|part| {
-            let schema = child(&part, SyntaxKind::SCHEMA_REF).map(|node| name_of(&node))?;
+            let schema = part.child(SyntaxKind::SCHEMA_REF).map(|node| name_of(node))?;
             let name = Name { schema: Some(schema), ..target.clone() };
             self.home(&name, step.scope)
         });
-        if let Some(key) = self.key_of(&self.relations, target, step.scope)
-            && let Some(relation) = self.relations.get(&key).cloned()
+        if let Some(key) = self.key_of(self.relations.held(), target, step.scope)
+            && let Some(relation) = self.relations.remove(&key)
         {
-            self.relations.remove_mut(&key);
             let key = (new_home.unwrap_or(key.0), new_name.unwrap_or(key.1));
             self.touched.insert(key.clone());
-            self.relations.insert_mut(key, relation);
+            self.relations.insert(key, relation);
         }
     }
 
@@ -278,7 +269,7 @@ impl Schema {
                 if let Some(name) = step.target()
                     && let Some(key) = self.key_of(&self.routines, name, step.scope)
                 {
-                    self.routines.remove_mut(&key);
+                    self.routines.remove(&key);
                     self.unsure_of(&key.0);
                 }
             }
@@ -314,15 +305,10 @@ impl Schema {
 
     /// Lets `change` at each table that has an index `name`.
     fn with_index(&mut self, name: &str, change: impl Fn(&mut Table)) {
-        let has = |relation: &Relation| matches!(relation, Relation::Table(table) if table.indexes.iter().any(|index| index.name == name));
-        let held = self.relations.iter().filter(|(_, relation)| has(relation));
-        let keys: Vec<Key> = held.map(|(key, _)| key.clone()).collect();
+        let of_name = self.relations.tables_of_indexes().called(name);
+        let keys: Vec<Key> = of_name.iter().map(|(_, key)| key.as_ref().clone()).collect();
         for key in keys {
-            if let Some(relation) = self.relations.get_mut(&key)
-                && let Relation::Table(table) = Arc::make_mut(relation)
-            {
-                change(table);
-            }
+            self.relations.change_table(&key, &change);
         }
     }
 
@@ -332,7 +318,7 @@ impl Schema {
         // Its values and conditions are looked at by no rule that an addition could mislead.
         let adds = step.says(SyntaxKind::ADD_VALUE);
         if !adds {
-            self.types.remove_mut(&key);
+            self.types.remove(&key);
             self.unsure_of(&key.0);
         }
     }
@@ -348,15 +334,15 @@ impl Schema {
             | SyntaxKind::DROP_MATERIALIZED_VIEW
             | SyntaxKind::DROP_SEQUENCE => {
                 for name in targets {
-                    if let Some(key) = self.key_of(&self.relations, &name, step.scope) {
-                        self.relations.remove_mut(&key);
+                    if let Some(key) = self.key_of(self.relations.held(), &name, step.scope) {
+                        self.relations.remove(&key);
                     }
                 }
             }
             SyntaxKind::DROP_TYPE | SyntaxKind::DROP_DOMAIN => {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.types, &name, step.scope) {
-                        self.types.remove_mut(&key);
+                        self.types.remove(&key);
                     }
                 }
             }
@@ -364,7 +350,7 @@ impl Schema {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.routines, &name, step.scope) {
                         // One of several, perhaps.
-                        self.routines.remove_mut(&key);
+                        self.routines.remove(&key);
                         self.unsure_of(&key.0);
                     }
                 }
@@ -379,7 +365,7 @@ impl Schema {
             SyntaxKind::DROP_TRIGGER | SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE => {
                 let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
                 let gone =
-                    step.node.children().find(|part| parts.contains(&part.kind())).map(|part| name_of(&part));
+                    step.node.children().find(|part| parts.contains(&part.kind())).map(|part| name_of(part));
                 self.with_table(step, |table, _, _| table.hangs_on.retain(|own| Some(own) != gone.as_ref()));
             }
             SyntaxKind::DROP_SCHEMA | SyntaxKind::DROP_EXTENSION | SyntaxKind::DROP_OWNED => {

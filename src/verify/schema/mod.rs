@@ -5,42 +5,44 @@
 
 mod alter;
 mod code;
+mod held;
 mod home;
 mod learn;
 mod objects;
 mod parts;
+mod relations;
 mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod walk;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use code::runs_unseen;
 pub(super) use code::{calls, executed};
+use held::Held;
 pub(super) use home::Home;
 use home::Path;
-pub(super) use home::changes_search_path;
 pub(super) use objects::Change;
-pub(super) use parts::{
-    child, column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words,
-};
+pub(super) use parts::{column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words};
+use relations::Relations;
 pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
 pub(super) use types::{Conversion, SqlType};
+pub use walk::{Met, Walk};
 
-use rpds::HashTrieMapSync;
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Role, Scope, Statement};
+use crate::sql::{Name, Node, Role, Scope, Statement};
 
 /// What is known of a database's schemas at one point of its history.
 #[derive(Debug, Clone)]
 pub struct Schema {
     platform: String,
-    relations: Map<Arc<Relation>>,
-    types: Map<Arc<TypeDef>>,
-    routines: Map<Arc<Vec<Routine>>>,
+    relations: Relations,
+    types: Held<TypeDef>,
+    routines: Held<Vec<Routine>>,
     /// The relations in which something may be new.
     touched: HashSet<Key>,
     knows: Knows,
@@ -56,12 +58,6 @@ struct Knows {
 }
 
 type Key = (Home, String);
-
-/// What is held, by name. A copy shares all with its original: each file of a chain keeps one.
-type Map<T> = HashTrieMapSync<Key, T>;
-
-/// So many bytes of a table's name begin each name that the server makes from it (`makeObjectName`).
-const SURELY_KEPT: usize = 24;
 
 /// What shares one space of names: tables, views, sequences.
 #[derive(Debug, Clone)]
@@ -122,9 +118,9 @@ impl Schema {
     fn with(platform: &str, knows: Knows) -> Self {
         Self {
             platform: platform.to_owned(),
-            relations: Map::new_sync(),
-            types: Map::new_sync(),
-            routines: Map::new_sync(),
+            relations: Relations::default(),
+            types: Held::default(),
+            routines: Held::default(),
             touched: HashSet::new(),
             knows,
             path: Path::Usual,
@@ -136,25 +132,23 @@ impl Schema {
         self.path = Path::Usual;
         for key in std::mem::take(&mut self.touched) {
             if key.0 == Home::Temporary {
-                self.relations.remove_mut(&key);
-            } else if let Some(relation) = self.relations.get_mut(&key)
-                && let Relation::Table(table) = Arc::make_mut(relation)
-            {
-                table.age();
+                self.relations.remove(&key);
+            } else {
+                self.relations.age(&key);
             }
         }
     }
 
     /// Whether no relation is held.
     pub(super) fn is_empty(&self) -> bool {
-        self.relations.is_empty()
+        self.relations.held().is_empty()
     }
 
     /// Whether it is certain that what the statement makes was not there before.
     pub(super) fn certainly_makes(
         &self,
         statement: &Statement,
-        node: &SyntaxNode,
+        node: Node<'_>,
         scope: Option<Scope>,
     ) -> bool {
         let Some(name) = statement.names.iter().find(|name| name.role == Role::Made) else { return false };
@@ -170,13 +164,13 @@ impl Schema {
             }
             SyntaxKind::CREATE_INDEX => self.index(name, scope).is_absent(),
             SyntaxKind::CREATE_SCHEMA => false,
-            _ => self.find_own(&self.relations, name, scope).is_absent(),
+            _ => self.find_own(self.relations.held(), name, scope).is_absent(),
         }
     }
 
     /// What a statement that makes `name` would find there.
     pub(super) fn own_relation(&self, name: &Name, scope: Option<Scope>) -> Found<&Relation> {
-        self.find_own(&self.relations, name, scope)
+        self.find_own(self.relations.held(), name, scope)
     }
 
     /// The routines among which a statement that makes `name` would put its own.
@@ -186,25 +180,16 @@ impl Schema {
 
     /// Takes all that this knows of the tenant's schema from `other`.
     pub fn adopt_tenant(&mut self, other: &Self) {
-        fn swap<T>(own: &mut Map<Arc<T>>, theirs: &Map<Arc<T>>) {
-            let gone: Vec<Key> = own.keys().filter(|(home, _)| *home == Home::Tenant).cloned().collect();
-            for key in gone {
-                own.remove_mut(&key);
-            }
-            for (key, value) in theirs.iter().filter(|((home, _), _)| *home == Home::Tenant) {
-                own.insert_mut(key.clone(), Arc::clone(value));
-            }
-        }
-        swap(&mut self.relations, &other.relations);
-        swap(&mut self.types, &other.types);
-        swap(&mut self.routines, &other.routines);
+        self.relations.adopt_tenant(&other.relations);
+        self.types.adopt_tenant(&other.types);
+        self.routines.adopt_tenant(&other.routines);
         self.touched.extend(other.touched.iter().cloned());
         self.knows.tenant = other.knows.tenant;
     }
 
     /// The table or view or sequence `name`.
     pub(super) fn relation(&self, name: &Name, scope: Option<Scope>) -> Found<&Relation> {
-        self.find(&self.relations, name, scope)
+        self.find(self.relations.held(), name, scope)
     }
 
     /// The table `name`; a view of that name is none.
@@ -228,30 +213,20 @@ impl Schema {
 
     /// Whether a routine of that bare name is known in any schema.
     pub(super) fn has_routine(&self, name: &str) -> Option<&Vec<Routine>> {
-        self.routines.iter().find(|((_, own), _)| own == name).map(|(_, routines)| routines.as_ref())
+        self.routines.called(name).first().map(|(_, routines)| routines.as_ref())
     }
 
     /// The index `name`, and its table.
     pub(super) fn index(&self, name: &Name, scope: Option<Scope>) -> Found<(&Table, &Index)> {
-        let mut held: Map<(&Table, &Index)> = Map::new_sync();
-        let mut perhaps = false;
-        for ((home, of), relation) in &self.relations {
-            let Relation::Table(table) = relation.as_ref() else { continue };
-            match table.indexes.iter().find(|index| index.name == name.name) {
-                Some(index) => held.insert_mut((home.clone(), name.name.clone()), (table, index)),
-                // The server calls after the table what it makes by itself, and cuts long names.
-                None => perhaps |= !table.whole && name.name.starts_with(kept(of)),
-            }
-        }
-        match self.find_in(&held, name, scope) {
-            Found::There(found) => Found::There(*found),
-            Found::Absent if !perhaps => Found::Absent,
-            Found::Absent | Found::Unknown => Found::Unknown,
-        }
+        let key = match self.find(self.relations.tables_of_indexes(), name, scope) {
+            Found::There(key) => key,
+            Found::Absent if !self.relations.may_have_index(&name.name) => return Found::Absent,
+            Found::Absent | Found::Unknown => return Found::Unknown,
+        };
+        let Some(Relation::Table(table)) = self.relations.held().get(&key.0, &key.1).map(Arc::as_ref) else {
+            return Found::Unknown;
+        };
+        let index = table.indexes.iter().find(|index| index.name == name.name);
+        index.map_or(Found::Unknown, |index| Found::There((table, index)))
     }
-}
-
-fn kept(name: &str) -> &str {
-    let end = (0..=name.len().min(SURELY_KEPT)).rev().find(|end| name.is_char_boundary(*end));
-    &name[..end.unwrap_or_default()]
 }

@@ -1,8 +1,10 @@
 //! Views and routines as their text makes them, in a form in which an old and a new text can be compared.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use super::parts::{child, words, words_besides};
+use crate::sql::Node;
+
+use super::parts::{words, words_besides};
 use super::{Routine, View};
 
 /// How the text of a view relates to an older one's.
@@ -18,22 +20,22 @@ pub(in crate::verify) enum Change {
 
 impl View {
     /// The view that `node` makes.
-    pub(in crate::verify) fn of(node: &SyntaxNode) -> Self {
+    pub(in crate::verify) fn of(node: Node<'_>) -> Self {
         let list = node
             .children()
             .find(|part| part.kind() == SyntaxKind::SELECT)
-            .and_then(|select| child(&select, SyntaxKind::SELECT_CLAUSE))
-            .and_then(|clause| child(&clause, SyntaxKind::TARGET_LIST));
-        let names: Vec<Vec<String>> = child(node, SyntaxKind::COLUMN_LIST)
-            .map(|list| list.children().map(|name| words(&name)).collect())
+            .and_then(|select| select.child(SyntaxKind::SELECT_CLAUSE))
+            .and_then(|clause| clause.child(SyntaxKind::TARGET_LIST));
+        let names: Vec<Vec<String>> = node
+            .child(SyntaxKind::COLUMN_LIST)
+            .map(|list| list.children().map(|name| words(name)).collect())
             .unwrap_or_default();
-        let targets: Vec<SyntaxNode> =
-            list.as_ref().map(|list| list.children().collect()).unwrap_or_default();
+        let targets: Vec<Node<'_>> = list.as_ref().map(|list| list.children().collect()).unwrap_or_default();
         let columns = targets.iter().enumerate().map(|(index, target)| {
             let name = names.get(index).cloned().unwrap_or_default();
-            [words(target), vec!["as".to_owned()], name].concat()
+            [words(*target), vec!["as".to_owned()], name].concat()
         });
-        let apart: Vec<SyntaxNode> = list.into_iter().chain(child(node, SyntaxKind::COLUMN_LIST)).collect();
+        let apart: Vec<Node<'_>> = list.into_iter().chain(node.child(SyntaxKind::COLUMN_LIST)).collect();
         Self {
             columns: columns.collect(),
             rest: words_besides(node, &apart),
@@ -56,27 +58,27 @@ impl View {
 
 impl Routine {
     /// The routine that `node` makes.
-    pub(in crate::verify) fn of(node: &SyntaxNode) -> Self {
-        let list = child(node, SyntaxKind::PARAM_LIST);
-        let parameters: Vec<SyntaxNode> = list
-            .iter()
-            .flat_map(SyntaxNode::children)
-            .filter(|part| part.kind() == SyntaxKind::PARAM && child(part, SyntaxKind::PARAM_OUT).is_none())
+    pub(in crate::verify) fn of(node: Node<'_>) -> Self {
+        let list = node.child(SyntaxKind::PARAM_LIST);
+        let parameters: Vec<Node<'_>> = list
+            .into_iter()
+            .flat_map(Node::children)
+            .filter(|part| part.kind() == SyntaxKind::PARAM && part.child(SyntaxKind::PARAM_OUT).is_none())
             .collect();
-        let of_type = |parameter: &SyntaxNode| {
+        let of_type = |parameter: Node<'_>| {
             let node = parameter.children().find(|part| format!("{:?}", part.kind()).ends_with("_TYPE"));
-            node.map(|node| words(&node).join(" ")).unwrap_or_default()
+            node.map(|node| words(node).join(" ")).unwrap_or_default()
         };
         let says = |kinds: &[SyntaxKind]| node.descendants().any(|part| kinds.contains(&part.kind()));
-        let language = node.descendants().find(|part| part.kind() == SyntaxKind::LANGUAGE_REF);
-        let language = language.map(|part| words(&part).concat()).unwrap_or_default();
+        let language = node.first(SyntaxKind::LANGUAGE_REF);
+        let language = language.map(|part| words(part).concat()).unwrap_or_default();
         // The server lets these two change nothing where they are not volatile.
         let kept = ["sql", "plpgsql"].contains(&language.trim_matches('\'').to_lowercase().as_str());
         Self {
-            inputs: parameters.iter().map(of_type).collect(),
+            inputs: parameters.iter().copied().map(of_type).collect(),
             optional: parameters
                 .iter()
-                .filter(|part| child(part, SyntaxKind::PARAM_DEFAULT).is_some())
+                .filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some())
                 .count(),
             pure: kept && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
             text: words(node),

@@ -1,9 +1,9 @@
 //! A column's type as two texts can be compared: one name for each type however it is written, with its
 //! modifiers. What a change of it costs, and whom it breaks, is one table.
 
-use squawk_syntax::{SyntaxKind, SyntaxNode};
+use squawk_syntax::SyntaxKind;
 
-use crate::sql::normalized;
+use crate::sql::{Node, normalized};
 
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +31,12 @@ pub(in crate::verify) enum Conversion {
 
 impl SqlType {
     /// The type that a column's or parameter's definition gives, if the text is one that we can read.
-    pub(in crate::verify) fn of(definition: &SyntaxNode) -> Option<Self> {
-        definition.children().find_map(|child| Self::read(&child))
+    pub(in crate::verify) fn of(definition: Node<'_>) -> Option<Self> {
+        definition.children().find_map(|child| Self::read(child))
     }
 
     /// The type that `node` is.
-    pub(super) fn read(node: &SyntaxNode) -> Option<Self> {
+    pub(super) fn read(node: Node<'_>) -> Option<Self> {
         let plain =
             |name: &str| Some(Self { name: name.to_owned(), modifiers: numbers(node), dimensions: 0 });
         let zoned = |zoned: &str, bare: &str| {
@@ -60,7 +60,7 @@ impl SqlType {
             SyntaxKind::INTERVAL_TYPE => {
                 let fields =
                     node.children().any(|child| format!("{:?}", child.kind()).starts_with("INTERVAL_"));
-                let text = node.text().to_string().to_lowercase();
+                let text = node.text().to_lowercase();
                 plain(if fields { &text } else { "interval" })
             }
             _ => None,
@@ -132,9 +132,9 @@ fn numeric(old: &[u32], new: &[u32]) -> Conversion {
     }
 }
 
-fn named(node: &SyntaxNode) -> SqlType {
+fn named(node: Node<'_>) -> SqlType {
     let path = node.children().find(|child| child.kind() == SyntaxKind::PATH_REF);
-    let written = path.map(|path| path.text().to_string()).unwrap_or_default();
+    let written = path.map(Node::text).unwrap_or_default();
     let parts: Vec<String> = written.split('.').map(normalized).collect();
     let name = parts.join(".");
     let bare = name.strip_prefix("pg_catalog.").unwrap_or(&name);
@@ -158,9 +158,9 @@ fn named(node: &SyntaxNode) -> SqlType {
 }
 
 /// The numbers in brackets; something else there is no number that we know, and makes the type its own.
-fn numbers(node: &SyntaxNode) -> Vec<u32> {
+fn numbers(node: Node<'_>) -> Vec<u32> {
     let literals = node.descendants().filter(|child| child.kind() == SyntaxKind::LITERAL);
-    literals.map(|literal| literal.text().to_string().trim().parse().unwrap_or(u32::MAX)).collect()
+    literals.map(|literal| literal.text().trim().parse().unwrap_or(u32::MAX)).collect()
 }
 
 #[cfg(test)]
@@ -170,9 +170,9 @@ mod tests {
 
     fn of(text: &str) -> SqlType {
         let script = parse(&format!("ALTER TABLE t ADD COLUMN c {text}"));
-        let node = script.statements[0].node(&script).unwrap();
-        let column = node.descendants().find(|node| node.kind() == SyntaxKind::ADD_COLUMN).unwrap();
-        SqlType::of(&column).unwrap()
+        let node = script.statements[0].node(&script);
+        let column = node.first(SyntaxKind::ADD_COLUMN).unwrap();
+        SqlType::of(column).unwrap()
     }
 
     #[test]

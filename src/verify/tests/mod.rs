@@ -11,7 +11,7 @@ mod seeds;
 
 use super::*;
 use crate::error::Source;
-use crate::sql::{Bookkeeping, FileKind, Role};
+use crate::sql::{Bookkeeping, FileKind, Role, Scope, Statement};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
@@ -31,7 +31,12 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
     let of_tenant = sql.starts_with("-- Scope: tenant");
     let scope = |statement| if of_tenant { Scope::Tenant } else { scope(statement) };
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
-    let file = File { script: &script, statements: &scoped, kind, before, platform: PLATFORM };
+    let file = File {
+        script: &script,
+        walk: &before.walk(&script, scoped.iter().copied()),
+        kind,
+        platform: PLATFORM,
+    };
     verify(&file, policy)
 }
 
@@ -81,7 +86,12 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
         script.statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
     let before = base("CREATE TABLE a (id uuid)");
     let kind = Kind::Migration;
-    let file = File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
+    let file = File {
+        script: &script,
+        walk: &before.walk(&script, statements.iter().copied()),
+        kind,
+        platform: PLATFORM,
+    };
     without_conventions(verify(&file, &Policy::default()))
 }
 

@@ -92,9 +92,8 @@ fn without_a_scope_a_bare_name_is_only_itself() {
         let before = Schema::unknown(PLATFORM);
         let file = File {
             script: &script,
-            statements: &statements,
+            walk: &before.walk(&script, statements.iter().copied()),
             kind: Kind::Loose,
-            before: &before,
             platform: PLATFORM,
         };
         without_conventions(verify(&file, &Policy::default())).len()

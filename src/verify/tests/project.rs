@@ -16,8 +16,12 @@ fn the_repositorys_own_project_has_no_finding() {
         let scope = if of_tenant { Scope::Tenant } else { Scope::Platform };
         let statements: Vec<_> = body.statements.iter().map(|statement| (statement, Some(scope))).collect();
         let kind = if template { Kind::Template(&[]) } else { Kind::Migration };
-        let file =
-            File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
+        let file = File {
+            script: &script,
+            walk: &before.walk(&script, statements.iter().copied()),
+            kind,
+            platform: PLATFORM,
+        };
         assert_eq!(verify(&file, &Policy::default()), [], "{name}");
         for statement in &body.statements {
             before.learn(&script, statement, Some(scope));

@@ -9,8 +9,12 @@ fn sound(sql: &str) {
     let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
     let before = Schema::unknown(PLATFORM);
     for kind in [Kind::Loose, Kind::Template(&[])] {
-        let file =
-            File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
+        let file = File {
+            script: &script,
+            walk: &before.walk(&script, statements.iter().copied()),
+            kind,
+            platform: PLATFORM,
+        };
         for finding in verify(&file, &Policy::default()) {
             assert_ne!(finding.rule.as_str(), "unverifiable", "{sql}");
             let Place::Span(source, range) = &finding.place else { continue };

@@ -39,7 +39,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "DROP TRIGGER touch ON users;",
         good: "DROP TRIGGER IF EXISTS never_was ON users;",
         spares: Spares::NewObjects,
-        judge: Judge::Sifted(&[Theirs::BanDropTrigger], &[SyntaxKind::DROP_RULE], sift::may_hang),
+        judge: Judge::Sifted(
+            &[Theirs::BanDropTrigger],
+            &[SyntaxKind::DROP_RULE, SyntaxKind::DROP_TRIGGER],
+            sift::may_hang,
+        ),
     },
     Rule {
         id: RuleId("disable-trigger"),

@@ -131,7 +131,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         bad: "ALTER TABLE users DROP CONSTRAINT users_email_key;",
         good: "DROP INDEX CONCURRENTLY idx_users_name;",
         spares: Spares::NewObjects,
-        judge: Judge::Sifted(&[Theirs::BanDropIndex], &[SyntaxKind::DROP_CONSTRAINT], sift::drops_unique),
+        judge: Judge::Sifted(
+            &[Theirs::BanDropIndex],
+            &[SyntaxKind::DROP_CONSTRAINT, SyntaxKind::DROP_INDEX],
+            sift::drops_unique,
+        ),
     },
     Rule {
         id: RuleId("drop-action"),
