@@ -11,7 +11,7 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 pub(super) struct Tree {
     text: String,
     /// Each before those below it.
-    parts: Vec<Part>,
+    parts: Box<[Part]>,
 }
 
 /// A node, or a token that is no blank. Offsets fit: a file is at most 16 MiB long.
@@ -47,7 +47,7 @@ impl Tree {
     /// The tree below `root`, which was made from `text`.
     pub(super) fn of(root: &SyntaxNode, text: String) -> Self {
         let green = root.green();
-        let (mut parts, mut offset) = (Vec::new(), 0);
+        let (mut parts, mut offset) = (Vec::with_capacity(text.len() / 2), 0);
         parts.push(Part::node(green.kind().0, 0, 0));
         let mut open = vec![(0, green.children())];
         while let Some((parent, children)) = open.last_mut() {
@@ -69,7 +69,8 @@ impl Tree {
                 open.pop();
             }
         }
-        Self { text, parts }
+        // A copy, since a vector that is only made shorter may keep its memory.
+        Self { text, parts: parts.as_slice().into() }
     }
 
     /// The file.

@@ -71,9 +71,9 @@ pub(super) enum Relation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
     /// What it shows, column by column.
-    columns: Vec<Vec<String>>,
+    columns: Vec<String>,
     /// All else that its text says.
-    rest: Vec<String>,
+    rest: String,
     pub(super) materialized: bool,
 }
 
@@ -95,7 +95,7 @@ pub(super) struct Routine {
     /// Whether the server keeps it from changing anything (manual, chapter 36.7).
     pub(super) pure: bool,
     /// Its whole text.
-    pub(super) text: Vec<String>,
+    pub(super) text: String,
 }
 
 impl Schema {

@@ -7,6 +7,9 @@ use crate::sql::Node;
 use super::parts::{words, words_besides};
 use super::{Routine, View};
 
+/// A letter that stands in no word.
+const BETWEEN_WORDS: &str = "\0";
+
 /// How the text of a view relates to an older one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum Change {
@@ -33,12 +36,12 @@ impl View {
         let targets: Vec<Node<'_>> = list.as_ref().map(|list| list.children().collect()).unwrap_or_default();
         let columns = targets.iter().enumerate().map(|(index, target)| {
             let name = names.get(index).cloned().unwrap_or_default();
-            [words(*target), vec!["as".to_owned()], name].concat()
+            [words(*target), vec!["as".to_owned()], name].concat().join(BETWEEN_WORDS)
         });
         let apart: Vec<Node<'_>> = list.into_iter().chain(node.child(SyntaxKind::COLUMN_LIST)).collect();
         Self {
             columns: columns.collect(),
-            rest: words_besides(node, &apart),
+            rest: words_besides(node, &apart).join(BETWEEN_WORDS),
             materialized: node.kind() == SyntaxKind::CREATE_MATERIALIZED_VIEW,
         }
     }
@@ -81,7 +84,7 @@ impl Routine {
                 .filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some())
                 .count(),
             pure: kept && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
-            text: words(node),
+            text: words(node).join(BETWEEN_WORDS),
         }
     }
 
