@@ -95,16 +95,18 @@ fn main() -> ExitCode {
     for row in &rows {
         let _ = writeln!(text, "| {} | {} |", row.name, row.median().as_millis());
     }
-    let slowest = as_chain.median().max(as_files.median());
-    let mut good = slowest <= LIMIT;
+    let mut good = as_chain.median().max(as_files.median()) <= LIMIT;
     if let Some(theirs) = &theirs {
-        let ratio = slowest.as_secs_f64() / theirs.median().as_secs_f64();
+        let ratio = |ours: &Contender| ours.median().as_secs_f64() / theirs.median().as_secs_f64();
         let _ = writeln!(
             text,
-            "\nThe slower of Tenure's takes {ratio:.2} times what squawk takes ({}).",
-            version(squawk.as_deref())
+            "\nEach file on its own, as squawk looks at them: {:.2} times what squawk takes ({}). As a chain, whose \
+             whole history is followed and kept: {:.2} times.",
+            ratio(&as_files),
+            version(squawk.as_deref()),
+            ratio(&as_chain),
         );
-        good &= ratio <= 1.0;
+        good &= ratio(&as_files) <= 1.0;
     } else {
         let _ = writeln!(
             text,

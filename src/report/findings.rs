@@ -1,17 +1,24 @@
 //! Findings for people: each with the lines that it is about, then one line that counts. What was
 //! accepted is shown too, with its reason, since a reviewer has to see it.
 
+use rayon::prelude::*;
+
 use super::plural::plural;
 use super::snippet::{Diagnostic, Paint, Tone};
 use crate::verify::{Finding, Level, Summary};
 
+/// As many findings are worth more than one core.
+const MANY: usize = 256;
+
 /// All findings and the summary, each line ended.
 pub fn findings(findings: &[Finding], counts: &Summary, paint: Paint) -> String {
-    let mut text = String::new();
-    for finding in findings {
-        text.push_str(&one(finding, paint));
-        text.push_str("\n\n");
-    }
+    let draw = |finding: &Finding| one(finding, paint) + "\n\n";
+    let drawn: Vec<String> = if findings.len() < MANY {
+        findings.iter().map(draw).collect()
+    } else {
+        findings.par_iter().map(draw).collect()
+    };
+    let mut text = drawn.concat();
     text.push_str(&summary(counts));
     text.push('\n');
     text

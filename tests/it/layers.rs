@@ -55,7 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("futures_util", &["drift", "fleet", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
-    ("rayon", &["project"]),
+    ("rayon", &["project", "report"]),
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),
     ("rpds", &["verify"]),
