@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use squawk_syntax::ast::{AstNode, Stmt};
-use squawk_syntax::{SourceFile, SyntaxKind};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
 use super::names::{Name, names};
 use super::scope::Home;
@@ -24,6 +24,7 @@ pub struct Script {
     /// Its comments in order.
     pub comments: Vec<Comment>,
     tree: Tree,
+    parse: Parse<SourceFile>,
     kinds: Box<Kinds>,
 }
 
@@ -96,7 +97,7 @@ impl Script {
             .map(|node| Statement::read(node, &source, &kinds))
             .collect();
         let comments = comments(&tree);
-        Ok(Self { source, statements, comments, tree, kinds })
+        Ok(Self { source, statements, comments, tree, parse, kinds })
     }
 
     /// The text of a statement, as the user wrote it.
@@ -107,6 +108,11 @@ impl Script {
     /// The place of a statement.
     pub fn place(&self, statement: &Statement) -> Place {
         Place::at(&self.source, statement.range.clone())
+    }
+
+    /// As the parser left it, for squawk's linter; its offsets are those of the user's text.
+    pub fn parse_of_squawk(&self) -> &Parse<SourceFile> {
+        &self.parse
     }
 
     /// Whether a node or token of one of `kinds` is anywhere in the file.

@@ -236,11 +236,6 @@ impl fmt::Debug for Node<'_> {
 }
 
 impl Token<'_> {
-    /// Whether it is a name or a key word.
-    pub fn is_word(&self) -> bool {
-        self.kind == SyntaxKind::IDENT || self.kind.is_keyword()
-    }
-
     /// Its bytes in the file.
     pub fn range(&self) -> Range<usize> {
         self.start as usize..self.start as usize + self.text.len()
