@@ -21,12 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         spares: Spares::NewObjects,
         judge: Judge::Sifted(
             &[squawk_linter::Rule::BanReplaceViewFunction],
-            &[
-                SyntaxKind::CREATE_AGGREGATE,
-                SyntaxKind::CREATE_FUNCTION,
-                SyntaxKind::CREATE_PROCEDURE,
-                SyntaxKind::CREATE_VIEW,
-            ],
+            &[SyntaxKind::CREATE_AGGREGATE],
             replaces,
         ),
     },

@@ -50,7 +50,8 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, 
 }
 
 /// These look at other nodes than those that our rules look for beside them.
-const WIDER: &[Theirs] = &[Theirs::BanAlterIdentity, Theirs::BanDropConstraint];
+const WIDER: &[Theirs] =
+    &[Theirs::BanAlterIdentity, Theirs::BanDropConstraint, Theirs::BanReplaceViewFunction];
 
 /// Whether a comment may be one that squawk follows.
 fn mentions_squawk(script: &Script) -> bool {
