@@ -3,7 +3,7 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
-//! - judging and showing, pure: [`verify`], [`report`]
+//! - judging and showing, pure: [`verify`], [`queries`], [`report`]
 //! - shell: [`project`], [`postgres`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
 
 pub mod catalog;
@@ -17,6 +17,7 @@ pub mod ident;
 pub mod outcome;
 pub mod postgres;
 pub mod project;
+pub mod queries;
 pub mod report;
 pub mod settings;
 pub mod sql;

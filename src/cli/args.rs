@@ -96,6 +96,9 @@ pub(super) enum Command {
     Explain(ExplainArgs),
     /// Compare every tenant's schema with what its version says
     Drift(DriftArgs),
+    /// The queries that the running release sends
+    #[command(subcommand)]
+    Queries(Queries),
     /// Begin a project: settings, a first migration, a tenant template
     Init,
     /// Show the main job end to end, in a folder and on a private server of its own
@@ -271,6 +274,28 @@ pub(super) struct CreateArgs {
     pub(super) if_not_exists: bool,
     #[command(flatten)]
     pub(super) limits: Limits,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Queries {
+    /// Write down the queries that the server has seen, from pg_stat_statements
+    Capture(CaptureArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CaptureArgs {
+    /// The file to write [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(super) to: Option<PathBuf>,
+    /// Its form [default: by the file's name, else csv]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) output: Option<ExportArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportArg {
+    Csv,
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod history;
 mod init;
 mod new;
 mod progress;
+mod queries;
 mod repair;
 mod status;
 mod template;
@@ -33,7 +34,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser as _;
 
-use self::args::{Cli, Command, Dev, Global, Migrate, Template, Tenant};
+use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
 use self::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::fleet::Stop;
@@ -121,6 +122,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Verify(args) => verify::run(context, &args),
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => drift::run(context, &args).await,
+        Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(Dev::Start) => dev::start(context).await,

@@ -41,6 +41,11 @@ impl Row {
         self.get(column)
     }
 
+    /// A document of JSON.
+    pub fn document(&self, column: &str) -> Result<serde_json::Value, Failure> {
+        self.get(column)
+    }
+
     fn get<'r, T>(&'r self, column: &str) -> Result<T, Failure>
     where
         T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
@@ -121,6 +126,15 @@ impl Connection {
         self.ask(sql, |_statement| true).await
     }
 
+    /// Sends one message, and leaves a transaction that fails to who began it.
+    pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Refusal> {
+        let mut sets = Vec::new();
+        match self.collect(sql, &mut sets, |_statement| true).await {
+            Ok(()) => Ok(sets),
+            Err(error) => Err(Refusal { completed: sets.len(), sets, error }),
+        }
+    }
+
     async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, Refusal> {
         let mut sets = Vec::new();
         let outcome = self.collect(sql, &mut sets, keeps).await;
@@ -160,7 +174,8 @@ impl Connection {
         let _closed = self.connection.close().await;
     }
 
-    /// The driver's connection, for the runner of Tenure's own tables.
+    /// The driver's connection, for the runner of Tenure's own tables and for what only the extended protocol
+    /// can do.
     pub(super) fn driver(&mut self) -> &mut PgConnection {
         &mut self.connection
     }

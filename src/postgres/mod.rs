@@ -6,6 +6,7 @@ pub mod books;
 mod connection;
 pub mod history;
 pub mod message;
+pub mod queries;
 pub mod refusal;
 pub mod server;
 pub mod state;

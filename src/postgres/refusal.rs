@@ -52,6 +52,19 @@ impl Refusal {
         }
     }
 
+    /// The code and message of an error that says something about the statement itself: not of a connection
+    /// that broke, a server that ends or is out of room, another session's lock.
+    pub(super) fn about_the_statement(&self) -> Option<(Option<String>, String)> {
+        let Some(server) = self.server() else {
+            // What the driver cannot make sense of, no program of that driver can.
+            let its_own = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
+            return its_own.then(|| (None, self.error.to_string()));
+        };
+        let passing =
+            ["40", "53", "55P03", "57", "58", "XX"].iter().any(|class| server.code().starts_with(class));
+        (!passing).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
+    }
+
     /// The failure that people and programs get; `doing` says what was being done.
     pub fn failure(&self, doing: &str) -> Failure {
         let Some(server) = self.server() else { return broken(&self.error, doing) };
@@ -77,6 +90,13 @@ impl Refusal {
         failure.sqlstate = Some(server.code().to_owned());
         failure.hint = hint.map(str::to_owned).or_else(|| server.hint().map(str::to_owned));
         failure
+    }
+}
+
+impl From<sqlx::Error> for Refusal {
+    /// An error of something that is no message of several statements.
+    fn from(error: sqlx::Error) -> Self {
+        Self { completed: 0, sets: Vec::new(), error }
     }
 }
 

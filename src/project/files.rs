@@ -132,7 +132,7 @@ pub(super) fn sql_files(folder: &Path) -> Result<Vec<SqlFile>, Failure> {
     Ok(names.into_iter().map(file).collect())
 }
 
-fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
     let unreadable = |error: std::io::Error| io(folder, &error);
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
@@ -178,6 +178,6 @@ fn no_file(path: &Path) -> Failure {
     Failure::new(Code::Io, format!("{} is not a file", path.display()))
 }
 
-fn io(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn io(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(Code::Io, format!("{}: {error}", path.display()))
 }

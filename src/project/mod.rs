@@ -4,6 +4,7 @@
 
 mod course;
 mod files;
+mod queries;
 mod review;
 mod templates;
 mod workers;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use files::Tried;
 pub use files::read;
+pub use queries::{release, statements};
 pub use review::{Review, policy};
 pub use templates::check_templates;
 

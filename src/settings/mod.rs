@@ -78,6 +78,19 @@ pub struct Migrate {
 pub struct Verify {
     /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
     pub levels: BTreeMap<String, String>,
+    /// Who may accept a step that takes something away.
+    pub contract: Contract,
+}
+
+/// `[verify] contract`: what accepts a step that takes something away from a release that may use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Contract {
+    /// An `-- Allow:` line.
+    #[default]
+    Allow,
+    /// That, or the queries of every release that was given, where none of them uses it.
+    Queries,
 }
 
 impl Default for Platform {
@@ -163,6 +176,11 @@ mod tests {
         let failure = read("[migrate]\nlock_timout = \"2s\"").unwrap_err();
         assert_eq!(failure.code, Code::Settings);
         assert_eq!(failure.place.unwrap().to_string(), "tenure.toml:2:1");
+        let queries =
+            read("[verify]\ncontract = \"queries\"\n[verify.levels]\ndrop-table = \"warn\"").unwrap();
+        assert_eq!((queries.verify.contract, queries.verify.levels.len()), (Contract::Queries, 1));
+        assert_eq!(read("").unwrap().verify.contract, Contract::Allow);
+        assert!(read("[verify]\ncontract = \"hope\"").is_err());
         assert!(read("[tenants]\nschema_prefix = \"Org-\"").is_err());
         assert!(read("[migrate]\nlock_timeout = \"soon\"").is_err());
     }

@@ -3,11 +3,13 @@
 //! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
 
 mod error;
+mod exported;
 mod known;
 mod names;
 mod order;
 mod own;
 mod placeholder;
+mod query;
 mod refused;
 mod scope;
 mod script;
@@ -20,9 +22,11 @@ mod unread;
 use std::ops::Range;
 
 pub use error::SqlError;
+pub use exported::mended;
 pub use known::Known;
 pub use names::{Name, RELATIONS, Role, normalized};
-pub use placeholder::{ORG_SCHEMA, Rendered};
+pub use placeholder::{ORG_SCHEMA, Rendered, is_org_schema};
+pub use query::{Destination, Parameter};
 pub use scope::{Scope, ScopeClue};
 pub use script::{Comment, IndexWork, Script, Statement};
 

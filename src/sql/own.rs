@@ -16,11 +16,11 @@ use crate::error::Place;
 pub(super) const VERSION_TABLE: &str = "schema_version";
 
 /// Its tables, in the platform schema.
-const TABLES: &[&str] =
+pub(super) const TABLES: &[&str] =
     &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
 
 /// Its functions, there too.
-const FUNCTIONS: &[&str] = &[
+pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
     "tenure_expect_no_tenant_at",

@@ -11,6 +11,11 @@ pub const ORG_SCHEMA: &str = "{org_schema}";
 /// What the parser sees in its place: as long, and an identifier.
 pub(super) const STAND_IN: &str = "_org_schema_";
 
+/// Whether a name that was read from a parsed text is the placeholder.
+pub fn is_org_schema(name: &str) -> bool {
+    name == STAND_IN
+}
+
 /// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
 pub(super) fn masked(text: &str) -> String {
     text.replace(ORG_SCHEMA, STAND_IN)

@@ -40,6 +40,8 @@ pub struct Token<'t> {
     pub kind: SyntaxKind,
     /// As it is written.
     pub text: &'t str,
+    /// What the node is that it stands in.
+    pub within: SyntaxKind,
     start: u32,
 }
 
@@ -90,7 +92,8 @@ impl Tree {
 
     fn token(&self, part: &Part) -> Token<'_> {
         let text = &self.text[part.start as usize..part.end as usize];
-        Token { kind: part.kind, text, start: part.start }
+        let within = self.parts[part.parent as usize].kind;
+        Token { kind: part.kind, text, within, start: part.start }
     }
 
     /// The text that it was made from.

@@ -154,8 +154,14 @@ fn docs_errors_md_is_the_list_of_codes() {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
-    for name in ["README.md", "ARCHITECTURE.md", "docs/migrations.md", "docs/operations.md", "docs/verify.md"]
-    {
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/migrations.md",
+        "docs/operations.md",
+        "docs/queries.md",
+        "docs/verify.md",
+    ] {
         let path = document(name);
         let text = std::fs::read_to_string(&path).unwrap();
         for found in link.captures_iter(&text) {

@@ -63,6 +63,14 @@ pub(super) fn postgres(binaries: &Binaries, data: &Path, socket: &Path, lifetime
     command
 }
 
+/// The words that load libraries when the server starts.
+pub(super) fn preloading(libraries: &[&str]) -> Vec<OsString> {
+    if libraries.is_empty() {
+        return Vec::new();
+    }
+    vec!["-c".into(), format!("shared_preload_libraries={}", libraries.join(",")).into()]
+}
+
 /// A command as text for `sh`: each word in single quotes.
 pub(super) fn for_shell(command: &[OsString]) -> OsString {
     let mut text = OsString::new();

@@ -39,16 +39,26 @@ pub struct Throwaway {
 impl Throwaway {
     /// Makes and starts one. It answers, and [`DATABASE`] is there.
     pub async fn start(environment: &Environment) -> Result<Self, Failure> {
+        Self::start_preloading(environment, &[]).await
+    }
+
+    /// One that loads these libraries when it starts, as an extension such as `pg_stat_statements` must be.
+    pub async fn start_preloading(environment: &Environment, libraries: &[&str]) -> Result<Self, Failure> {
         let account = Account::find()?;
         let binaries = Binaries::find(environment)?;
         let folder = new_folder(environment, &account)?;
-        let (server, watch) = Self::spawn(&account, binaries, &folder)?;
+        let (server, watch) = Self::spawn(&account, binaries, &folder, libraries)?;
         server.wait_until_ready(watch).await?;
         ready::ensure_database(&server.address, DATABASE).await?;
         Ok(server)
     }
 
-    fn spawn(account: &Account, binaries: Binaries, folder: &Path) -> Result<(Self, Watch), Failure> {
+    fn spawn(
+        account: &Account,
+        binaries: Binaries,
+        folder: &Path,
+        libraries: &[&str],
+    ) -> Result<(Self, Watch), Failure> {
         // Opened while the folder is still ours: see `Layout`.
         let log = Log::open(&folder.join("server.log"))?;
         if account.steps_down() {
@@ -57,7 +67,8 @@ impl Throwaway {
         }
         let data = folder.join("data");
         let initdb = options::initdb(&binaries, &data, Lifetime::Thrown);
-        let postgres = options::postgres(&binaries, &data, folder, Lifetime::Thrown);
+        let mut postgres = options::postgres(&binaries, &data, folder, Lifetime::Thrown);
+        postgres.extend(options::preloading(libraries));
         let mut watcher = account
             .command("sh")
             .arg("-c")

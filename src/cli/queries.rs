@@ -1,0 +1,58 @@
+//! `tenure queries capture`
+
+use std::path::Path;
+
+use super::args::{CaptureArgs, ExportArg, Format};
+use super::{Context, database, ui};
+use crate::error::{Code, Failure};
+use crate::queries::capture::{Captured, capture, to_csv};
+use crate::{postgres, project, report};
+
+pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let (statistics, around) = postgres::queries::statistics(&mut connection, &project.settings).await?;
+    connection.close().await;
+    let captured = capture(&statistics, &around, &project::statements(&project));
+    let written = args.to.as_deref().map(|file| write(context, file, args.output, &captured)).transpose()?;
+    let mut document = serde_json::to_value(&captured).unwrap_or_default();
+    if let (Some(file), Some(object)) = (&written, document.as_object_mut()) {
+        object.insert("to".to_owned(), file.as_str().into());
+    }
+    match (&written, context.ui.format) {
+        // The export itself is what is asked for; what is said of it goes elsewhere.
+        (None, Format::Human) => {
+            ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?);
+            context.ui.note(report::captured(&captured, None, context.ui.stderr_paint()).trim_end());
+        }
+        (written, _) => {
+            let file = written.as_deref();
+            context.ui.result(&document, |paint| report::captured(&captured, file, paint))?;
+        }
+    }
+    Ok(0)
+}
+
+fn write(
+    context: &Context,
+    file: &Path,
+    asked: Option<ExportArg>,
+    captured: &Captured,
+) -> Result<String, Failure> {
+    let is_json = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
+    let export = export(asked.unwrap_or(if is_json { ExportArg::Json } else { ExportArg::Csv }), captured)?;
+    let shown = file.display().to_string();
+    std::fs::write(context.here.join(file), export)
+        .map_err(|error| Failure::new(Code::Io, format!("{shown}: {error}")))?;
+    Ok(shown)
+}
+
+fn export(form: ExportArg, captured: &Captured) -> Result<String, Failure> {
+    let failed = |error: String| Failure::new(Code::Io, format!("writing the queries: {error}"));
+    match form {
+        ExportArg::Csv => to_csv(&captured.queries).map_err(|error| failed(error.to_string())),
+        ExportArg::Json => serde_json::to_string_pretty(&captured.queries)
+            .map(|text| text + "\n")
+            .map_err(|error| failed(error.to_string())),
+    }
+}

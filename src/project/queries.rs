@@ -1,0 +1,83 @@
+//! The queries of a release on disk: files and folders that the command line names.
+
+use std::path::Path;
+
+use super::Project;
+use super::files::{entries, io, read};
+use crate::error::{Code, Failure, Place};
+use crate::queries::capture::Files;
+use crate::queries::{self, Format, Release, Tenants};
+
+/// sqlx's folder is hidden, as no other that holds queries.
+const SQLX: &str = ".sqlx";
+
+/// Folders that hold other people's files.
+const FOREIGN: &[&str] = &["node_modules", "target"];
+
+/// The queries that stand in `paths`, each a file or a folder with its sub-folders, relative to `here`.
+/// A path without a query is an error: nothing would be checked, and all would seem well.
+pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -> Result<Release, Failure> {
+    let mut release = Release::default();
+    for path in paths {
+        let (path, shown) = (here.join(path), path.as_ref().to_string_lossy().replace('\\', "/"));
+        let (before, skipped) = (release.total(), release.skipped.len());
+        if path.is_dir() {
+            folder(&mut release, &path, shown.trim_end_matches('/'), tenants)?;
+        } else {
+            let Some(format) = Format::of(&shown) else {
+                return Err(none(&shown, "its name ends in neither .sql nor .json nor .csv"));
+            };
+            queries::read(&mut release, &read(&path, &shown)?, format, tenants)?;
+        }
+        if release.total() == before {
+            let first = release.skipped.get(skipped);
+            let why = first.map(|skipped| format!(" ({}: {})", skipped.place, skipped.why));
+            return Err(none(&shown, &format!("it holds no query{}", why.unwrap_or_default())));
+        }
+    }
+    Ok(release)
+}
+
+/// The statements of a project's files.
+pub fn statements(project: &Project) -> Files {
+    let mut files = Files::default();
+    for migration in project.chain.migrations().iter().chain(project.chain.downs()) {
+        files.add(&migration.script);
+    }
+    for (script, _) in project.templates.values().flat_map(|template| &template.files) {
+        files.add(script);
+    }
+    files
+}
+
+fn none(shown: &str, why: &str) -> Failure {
+    Failure::new(Code::QueriesInvalid, format!("{shown}: {why}"))
+        .at(Place::File(shown.to_owned()))
+        .hint("name .sql files, sqlx's .sqlx/query-*.json, an export of pg_stat_statements, or a folder of such files")
+}
+
+/// Reads the `.sql` files and sqlx's files of a folder; an export is named by itself, since a folder may
+/// hold any CSV.
+fn folder(release: &mut Release, path: &Path, shown: &str, tenants: Tenants<'_>) -> Result<(), Failure> {
+    for name in entries(path)? {
+        let (inner, shown) = (path.join(&name), format!("{shown}/{name}"));
+        let kind = std::fs::symlink_metadata(&inner).map_err(|error| io(&inner, &error))?;
+        // A link to a folder may lead round in a circle.
+        if kind.is_dir() {
+            if (name == SQLX || !name.starts_with('.')) && !FOREIGN.contains(&name.as_str()) {
+                folder(release, &inner, &shown, tenants)?;
+            }
+        } else if let Some(format) = wanted(&name).filter(|_| inner.is_file()) {
+            queries::read(release, &read(&inner, &shown)?, format, tenants)?;
+        }
+    }
+    Ok(())
+}
+
+fn wanted(name: &str) -> Option<Format> {
+    match Format::of(name)? {
+        Format::Sql if !name.starts_with('.') => Some(Format::Sql),
+        Format::Json if name.starts_with("query-") => Some(Format::Json),
+        _ => None,
+    }
+}
