@@ -6,6 +6,7 @@
 //! - judging and showing, pure: [`verify`], [`report`]
 //! - shell: [`project`], [`postgres`], [`fleet`], [`tenant`], [`cli`]
 
+pub mod catalog;
 pub mod chain;
 pub mod cli;
 pub mod error;

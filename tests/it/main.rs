@@ -11,6 +11,7 @@ mod alone;
 mod bad_files;
 mod bad_sql;
 mod baseline;
+mod catalog;
 mod command_line;
 mod concurrency;
 mod contract;

@@ -1,0 +1,213 @@
+//! The difference of two photographs: a list of typed changes, in order of objects. Parts of an object that
+//! is new or gone are not listed: the object says it.
+
+use std::collections::BTreeSet;
+
+use super::model::{Kind, Object, ObjectKey, PartKey, PartKind, Photograph, Properties, Property};
+
+/// One thing that is not the same after as before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The object.
+    pub object: ObjectKey,
+    /// Its part, if it is one of them.
+    pub part: Option<PartKey>,
+    /// What about it.
+    pub what: What,
+}
+
+/// What happened to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// It was not there before.
+    Added {
+        /// As it is now.
+        properties: Properties,
+        /// Whether another function of the same name was there before.
+        overloads: bool,
+    },
+    /// It is no longer there.
+    Removed {
+        /// As it was.
+        properties: Properties,
+    },
+    /// A property has another value.
+    Changed {
+        /// Which.
+        property: Property,
+        /// Its value before; `None` is the default.
+        from: Option<String>,
+        /// Its value now.
+        to: Option<String>,
+        /// All that is said of it now.
+        now: Properties,
+    },
+    /// The columns that stayed are in another order.
+    Reordered {
+        /// Their order before.
+        from: Vec<String>,
+        /// Their order now.
+        to: Vec<String>,
+    },
+}
+
+impl Change {
+    /// What is different in `after`.
+    pub fn between(before: &Photograph, after: &Photograph) -> Vec<Self> {
+        let keys: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).collect();
+        let mut changes = Vec::new();
+        for key in keys {
+            match (before.objects.get(key), after.objects.get(key)) {
+                (Some(old), Some(new)) => both(key, old, new, &mut changes),
+                (Some(old), None) => changes.push(Self::of(key, None, removed(&old.properties))),
+                (None, Some(new)) => {
+                    let overloads = is_called(key.kind)
+                        && before
+                            .objects
+                            .keys()
+                            .any(|other| is_called(other.kind) && other.bare_name() == key.bare_name());
+                    let what = What::Added { properties: new.properties.clone(), overloads };
+                    changes.push(Self::of(key, None, what));
+                }
+                (None, None) => {}
+            }
+        }
+        changes
+    }
+
+    fn of(object: &ObjectKey, part: Option<&PartKey>, what: What) -> Self {
+        Self { object: object.clone(), part: part.cloned(), what }
+    }
+}
+
+fn is_called(kind: Kind) -> bool {
+    matches!(kind, Kind::Function | Kind::Procedure | Kind::Aggregate)
+}
+
+fn removed(properties: &Properties) -> What {
+    What::Removed { properties: properties.clone() }
+}
+
+fn both(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) {
+    properties(key, None, &old.properties, &new.properties, changes);
+    let parts: BTreeSet<_> = old.parts.keys().chain(new.parts.keys()).collect();
+    for part in parts {
+        match (old.parts.get(part), new.parts.get(part)) {
+            (Some(before), Some(after)) => properties(key, Some(part), before, after, changes),
+            (Some(before), None) => changes.push(Change::of(key, Some(part), removed(before))),
+            (None, Some(after)) => {
+                let what = What::Added { properties: after.clone(), overloads: false };
+                changes.push(Change::of(key, Some(part), what));
+            }
+            (None, None) => {}
+        }
+    }
+    let (from, to) = (order(old, new), order(new, old));
+    if from != to {
+        changes.push(Change::of(key, None, What::Reordered { from, to }));
+    }
+}
+
+/// The columns of `object` that `other` has too, in their order. The bare position is no change of its own:
+/// what stands behind a column that is gone moves up.
+fn order(object: &Object, other: &Object) -> Vec<String> {
+    let mut columns: Vec<(usize, &str)> = object
+        .parts
+        .iter()
+        .filter(|(key, _)| key.kind == PartKind::Column && other.parts.contains_key(key))
+        .map(|(key, properties)| {
+            let position = properties.get(Property::Position).and_then(|text| text.parse().ok());
+            (position.unwrap_or_default(), key.name.as_str())
+        })
+        .collect();
+    columns.sort_unstable();
+    columns.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+fn properties(
+    object: &ObjectKey,
+    part: Option<&PartKey>,
+    before: &Properties,
+    after: &Properties,
+    changes: &mut Vec<Change>,
+) {
+    let named: BTreeSet<_> = before.iter().chain(after.iter()).map(|(property, _)| property).collect();
+    for property in named {
+        let (from, to) = (before.get(property), after.get(property));
+        if property != Property::Position && from != to {
+            let what = What::Changed {
+                property,
+                from: from.map(str::to_owned),
+                to: to.map(str::to_owned),
+                now: after.clone(),
+            };
+            changes.push(Change::of(object, part, what));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(columns: &[&str]) -> Photograph {
+        let mut object = Object::default();
+        for (index, name) in columns.iter().enumerate() {
+            let key = PartKey { kind: PartKind::Column, name: (*name).to_owned() };
+            let position = (index + 1).to_string();
+            object.parts.insert(
+                key,
+                Properties::from([(Property::Type, "text"), (Property::Position, position.as_str())]),
+            );
+        }
+        let key = ObjectKey { kind: Kind::Table, name: "t".to_owned() };
+        Photograph { objects: [(key, object)].into() }
+    }
+
+    fn lines(before: &Photograph, after: &Photograph) -> Vec<String> {
+        Change::between(before, after)
+            .iter()
+            .map(|change| format!("{}: {}", change.object, change.line()))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_equal_has_no_difference() {
+        assert!(lines(&table(&["a", "b"]), &table(&["a", "b"])).is_empty());
+    }
+
+    #[test]
+    fn a_column_that_is_gone_does_not_move_the_others() {
+        assert_eq!(lines(&table(&["a", "b", "c"]), &table(&["a", "c"])), ["table t: column removed: b"]);
+        assert_eq!(lines(&table(&["a", "c"]), &table(&["a", "b", "c"])), ["table t: column added: b text"]);
+    }
+
+    #[test]
+    fn another_order_is_one_change() {
+        assert_eq!(
+            lines(&table(&["a", "b", "c"]), &table(&["a", "c", "b"])),
+            ["table t: columns are in another order: a, c, b instead of a, b, c"]
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_gone_says_it_for_its_columns() {
+        assert_eq!(lines(&table(&["a"]), &Photograph::default()), ["table t: removed"]);
+        assert_eq!(lines(&Photograph::default(), &table(&["a"])), ["table t: added"]);
+    }
+
+    #[test]
+    fn a_function_beside_one_of_its_name_is_told_apart() {
+        let functions = |names: &[&str]| Photograph {
+            objects: names
+                .iter()
+                .map(|name| (ObjectKey { kind: Kind::Function, name: (*name).to_owned() }, Object::default()))
+                .collect(),
+        };
+        let changes =
+            Change::between(&functions(&["f(integer)"]), &functions(&["f(integer)", "f(text)", "g()"]));
+        let overloads: Vec<_> =
+            changes.iter().map(|change| matches!(change.what, What::Added { overloads: true, .. })).collect();
+        assert_eq!(overloads, [true, false]);
+    }
+}

@@ -1,0 +1,138 @@
+//! What a column's or a result's new type means for who reads and writes it with the old one in mind.
+
+/// How another type takes the place of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversion {
+    /// Whatever was written and read before still is: a longer `varchar`, `varchar` to `text`.
+    Wider,
+    /// All values that were there fit, and text reads the same, but a client that decodes by type gets
+    /// another one: `integer` to `bigint`.
+    Decoded,
+    /// Values that could be written before no longer can.
+    Narrower,
+    /// A value means something else, or is no value of the new type at all.
+    Other,
+}
+
+/// A type as the server prints it, taken apart.
+struct Type<'a> {
+    base: &'a str,
+    /// What stands behind its closing parenthesis: `[]`, ` with time zone`.
+    rest: &'a str,
+    modifiers: Vec<i64>,
+}
+
+impl<'a> Type<'a> {
+    fn read(text: &'a str) -> Self {
+        let parts = text.split_once('(').and_then(|(base, more)| {
+            let (inside, rest) = more.split_once(')')?;
+            let modifiers =
+                inside.split(',').map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+            Some(Self { base, rest, modifiers })
+        });
+        parts.unwrap_or_else(|| match text.find(" with").or_else(|| text.find("[]")) {
+            Some(at) => Self { base: &text[..at], rest: &text[at..], modifiers: Vec::new() },
+            None => Self { base: text, rest: "", modifiers: Vec::new() },
+        })
+    }
+}
+
+/// From narrow to wide; a client's decoder knows one width.
+const WIDTHS: &[&[&str]] = &[&["smallint", "integer", "bigint"], &["real", "double precision"]];
+
+impl Conversion {
+    /// From the type `from` to the type `to`, both as `format_type` prints them.
+    pub fn between(from: &str, to: &str) -> Self {
+        let (old, new) = (Type::read(from), Type::read(to));
+        if old.rest != new.rest {
+            return Self::Other;
+        }
+        if old.base == new.base {
+            return same(&old, &new);
+        }
+        match (old.base, new.base) {
+            ("character varying", "text") => return Self::Wider,
+            // They hold the same values, and drivers take one for the other.
+            ("text", "character varying") if new.modifiers.is_empty() => return Self::Wider,
+            ("text", "character varying") => return Self::Narrower,
+            ("json", "jsonb") => return Self::Decoded,
+            _ => {}
+        }
+        let widths = WIDTHS.iter().find_map(|widths| {
+            let position = |base| widths.iter().position(|width| *width == base);
+            Some((position(old.base)?, position(new.base)?))
+        });
+        match widths {
+            Some((before, after)) if before < after => Self::Decoded,
+            Some(_) => Self::Narrower,
+            None => Self::Other,
+        }
+    }
+}
+
+/// The same type with other modifiers.
+fn same(old: &Type<'_>, new: &Type<'_>) -> Conversion {
+    let length = |one: &Type<'_>| one.modifiers.first().copied();
+    match old.base {
+        "character varying" | "bit varying" | "numeric" if new.modifiers.is_empty() => Conversion::Wider,
+        "character varying" | "bit varying" if length(old).is_some() && length(new) >= length(old) => {
+            Conversion::Wider
+        }
+        "numeric" => match (old.modifiers.as_slice(), new.modifiers.as_slice()) {
+            ([before, scale], [after, now]) if scale == now && after >= before => Conversion::Wider,
+            // More digits behind the point: another text for the same number.
+            ([before, scale], [after, now]) if now > scale && after - now >= before - scale => {
+                Conversion::Decoded
+            }
+            _ => Conversion::Narrower,
+        },
+        // A fixed length is filled up with spaces, which who reads gets too.
+        "character" if length(new) >= length(old) => Conversion::Decoded,
+        "timestamp" | "time" | "interval" if new.modifiers.is_empty() => Conversion::Wider,
+        "timestamp" | "time" | "interval" if length(old).is_some() && length(new) >= length(old) => {
+            Conversion::Wider
+        }
+        _ => Conversion::Narrower,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_conversions() {
+        for (from, to, expected) in [
+            ("character varying(50)", "character varying(100)", Conversion::Wider),
+            ("character varying(50)", "character varying", Conversion::Wider),
+            ("character varying(50)", "text", Conversion::Wider),
+            ("character varying(50)[]", "text[]", Conversion::Wider),
+            ("text", "character varying", Conversion::Wider),
+            ("numeric(10,2)", "numeric(12,2)", Conversion::Wider),
+            ("numeric(10,2)", "numeric", Conversion::Wider),
+            ("timestamp(3) with time zone", "timestamp(6) with time zone", Conversion::Wider),
+            ("integer", "bigint", Conversion::Decoded),
+            ("smallint[]", "bigint[]", Conversion::Decoded),
+            ("real", "double precision", Conversion::Decoded),
+            ("numeric(10,2)", "numeric(12,4)", Conversion::Decoded),
+            ("character(3)", "character(5)", Conversion::Decoded),
+            ("json", "jsonb", Conversion::Decoded),
+            ("text", "character varying(10)", Conversion::Narrower),
+            ("character varying(50)", "character varying(10)", Conversion::Narrower),
+            ("character varying", "character varying(10)", Conversion::Narrower),
+            ("numeric", "numeric(10,2)", Conversion::Narrower),
+            ("numeric(10,2)", "numeric(10,4)", Conversion::Narrower),
+            ("bigint", "integer", Conversion::Narrower),
+            ("timestamp(3) with time zone", "timestamp with time zone", Conversion::Wider),
+            ("timestamp with time zone", "timestamp(0) with time zone", Conversion::Narrower),
+            ("timestamp without time zone", "timestamp with time zone", Conversion::Other),
+            ("numeric(2,-3)", "numeric(5,0)", Conversion::Other),
+            ("numeric(3,5)", "numeric(4,6)", Conversion::Decoded),
+            ("integer", "integer[]", Conversion::Other),
+            ("text", "integer", Conversion::Other),
+            ("{org_schema}.mood", "text", Conversion::Other),
+        ] {
+            assert_eq!(Conversion::between(from, to), expected, "{from} → {to}");
+        }
+    }
+}

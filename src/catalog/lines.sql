@@ -1,0 +1,277 @@
+-- What schemas hold, a row for each object and each part of one (a column, an index, …), as texts that are equal where
+-- two schemas are: no OID, no attribute number, no value of a sequence, and the schema's own name made neutral.
+-- Runs with search_path = '', so every name of ours is printed with its schema. A property is `name=value`; \x1f stands
+-- between two, \x1e between the members of a list. Columns of releases after 14 are not named; what they say
+-- (NULLS NOT DISTINCT, NOT ENFORCED, WITHOUT OVERLAPS) is in the definitions that the server prints.
+s AS MATERIALIZED (
+    SELECT oid, nspname, nspowner, nspacl,
+        -- A qualifier, as the server prints it: the name, quoted where it must be, and a dot. Inside a string an apostrophe
+        -- of the name is doubled.
+        format('(?<![\w$."])(?:%s|%s)(?=\.)', printed, replace(printed, '''', '''''')) AS qualifier,
+        -- A word of its own; a name that needs no quotes may have them in text that people wrote.
+        CASE WHEN quote_ident(nspname) = nspname THEN format('(?<![\w$.])(?:%s|"%s")(?![\w$])', printed, printed)
+            ELSE format('(?<![\w$."])%s(?!["\w$])', printed) END AS word
+    FROM (SELECT *, regexp_replace(quote_ident(nspname), '([^[:alnum:]_"])', '\\\1', 'g') AS printed
+          FROM pg_namespace WHERE nspname = ANY (/*SCHEMAS*/)) named
+),
+-- What belongs to an extension is the extension's.
+member AS MATERIALIZED (
+    SELECT classid, objid FROM pg_depend WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass
+),
+rel AS MATERIALIZED (
+    SELECT s.oid AS nsp, c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reltype,
+        CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+            WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'composite type' ELSE 'table' END AS kind,
+        c.relispartition, c.relpartbound, c.relpersistence, c.reloptions, c.relam, c.relrowsecurity,
+        c.relforcerowsecurity, c.relreplident, c.relispopulated, c.reloftype
+    FROM s JOIN pg_class c ON c.relnamespace = s.oid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+        AND NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
+),
+parent AS MATERIALIZED (
+    SELECT inhrelid, string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno) AS names
+    FROM pg_inherits GROUP BY inhrelid
+),
+typ AS MATERIALIZED (
+    SELECT s.oid AS nsp, t.oid, t.typname, t.typtype, t.typowner, t.typacl, t.typrelid, t.typbasetype, t.typtypmod,
+        t.typnotnull, t.typdefault, t.typcollation
+    FROM s JOIN pg_type t ON t.typnamespace = s.oid
+    WHERE t.typtype IN ('e', 'd', 'r', 'c')
+        AND (t.typrelid = 0 OR EXISTS (SELECT FROM rel WHERE rel.oid = t.typrelid AND rel.relkind = 'c'))
+        AND NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
+),
+line AS MATERIALIZED (
+    -- The schema itself.
+    SELECT s.oid AS nsp, 'schema' AS kind, '{org_schema}'::text AS object, NULL::text AS part, NULL::text AS name,
+        ''::text AS properties, NULL::text AS code, 'pg_namespace'::regclass::oid AS classid, s.oid AS objid, 0 AS subid,
+        s.nspowner AS owner, 'n'::"char" AS acl_of, s.nspacl AS acl
+    FROM s
+UNION ALL
+    -- Tables and views. A composite type is a type, below.
+    SELECT nsp, kind, relname, NULL, NULL,
+        concat_ws(E'\x1f',
+            'definition=' || CASE WHEN relkind IN ('v', 'm') THEN rtrim(pg_get_viewdef(rel.oid), ';') END,
+            'persistence=' || CASE relpersistence WHEN 'u' THEN 'unlogged' END,
+            'partition key=' || CASE relkind WHEN 'p' THEN pg_get_partkeydef(rel.oid) END,
+            CASE WHEN relispartition THEN 'partition of=' ELSE 'inherits=' END || parent.names,
+            'partition bound=' || CASE WHEN relispartition THEN pg_get_expr(relpartbound, rel.oid) END,
+            'of type=' || CASE WHEN reloftype <> 0 THEN format_type(reloftype, NULL) END,
+            'access method=' || CASE WHEN relkind IN ('r', 'm') AND amname <> 'heap' THEN amname END,
+            'options=' || array_to_string(reloptions, E'\x1e'),
+            'row security=' || CASE WHEN relforcerowsecurity AND relrowsecurity THEN 'forced'
+                WHEN relrowsecurity THEN 'enabled' WHEN relforcerowsecurity THEN 'forced, but not enabled' END,
+            'replica identity=' || CASE relreplident WHEN 'n' THEN CASE WHEN relkind IN ('r', 'p') THEN 'nothing' END
+                WHEN 'f' THEN 'full' WHEN 'i' THEN 'an index' END,
+            'populated=' || CASE WHEN NOT relispopulated THEN 'no' END,
+            'server=' || srvname || concat('(', array_to_string(ftoptions, ', '), ')')),
+        NULL, 'pg_class'::regclass, rel.oid, 0, relowner, 'r', relacl
+    FROM rel LEFT JOIN parent ON parent.inhrelid = rel.oid LEFT JOIN pg_am ON pg_am.oid = rel.relam
+        LEFT JOIN pg_foreign_table ON ftrelid = rel.oid LEFT JOIN pg_foreign_server ON pg_foreign_server.oid = ftserver
+    WHERE relkind NOT IN ('S', 'c')
+UNION ALL
+    -- Columns. Their position counts, their number does not: a dropped one leaves a hole.
+    SELECT nsp, kind, relname, 'column', attname,
+        concat_ws(E'\x1f',
+            'type=' || format_type(a.atttypid, a.atttypmod),
+            'not null=' || CASE WHEN a.attnotnull THEN
+                -- From 18 on it is a constraint too, which may not be validated yet.
+                CASE WHEN current_setting('server_version_num')::int >= 180000 AND EXISTS (SELECT FROM pg_constraint v
+                        WHERE v.conrelid = a.attrelid AND v.contype = 'n' AND v.conkey[1] = a.attnum AND NOT v.convalidated)
+                    THEN 'not validated' ELSE 'yes' END END,
+            'default=' || CASE WHEN a.attgenerated = '' AND a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END,
+            'generated=' || CASE a.attgenerated WHEN 's' THEN pg_get_expr(d.adbin, d.adrelid) || ' stored'
+                WHEN 'v' THEN pg_get_expr(d.adbin, d.adrelid) || ' virtual' END,
+            'identity=' || CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
+            'sequence=' || CASE WHEN a.attidentity <> '' THEN
+                (SELECT concat_ws(' ', format_type(q.seqtypid, NULL), 'start', q.seqstart, 'increment', q.seqincrement, 'min',
+                    q.seqmin, 'max', q.seqmax, 'cache', q.seqcache, CASE WHEN q.seqcycle THEN 'cycle' END)
+                 FROM pg_depend o JOIN pg_sequence q ON q.seqrelid = o.objid
+                 WHERE o.classid = 'pg_class'::regclass AND o.refclassid = 'pg_class'::regclass
+                    AND o.refobjid = a.attrelid AND o.refobjsubid = a.attnum AND o.deptype = 'i') END,
+            'collation=' || CASE WHEN a.attcollation <> t.typcollation THEN a.attcollation::regcollation::text END,
+            'storage=' || CASE WHEN a.attstorage <> t.typstorage THEN
+                CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
+            'compression=' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
+            'options=' || array_to_string(a.attoptions || a.attfdwoptions, E'\x1e'),
+            'position=' || row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)),
+        NULL, 'pg_class'::regclass, rel.oid, a.attnum, relowner, 'c', a.attacl
+    FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid JOIN pg_type t ON t.oid = a.atttypid
+        LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE relkind <> 'S' AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+    -- Constraints, of tables and of domains. NOT NULL is a property of the column, whatever release keeps it where.
+    SELECT coalesce(rel.nsp, typ.nsp), coalesce(rel.kind, 'domain'), coalesce(rel.relname, typ.typname), 'constraint', conname,
+        concat_ws(E'\x1f',
+            'type=' || CASE con.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'x' THEN 'exclusion'
+                WHEN 'f' THEN 'foreign key' ELSE 'check' END,
+            'columns=' || (SELECT string_agg(a.attname, E'\x1e' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
+                WHERE a.attrelid = con.conrelid AND a.attnum = ANY (con.conkey)),
+            'definition=' || CASE WHEN con.convalidated THEN pg_get_constraintdef(con.oid)
+                ELSE regexp_replace(pg_get_constraintdef(con.oid), ' NOT VALID$', '') END,
+            'validated=' || CASE WHEN NOT con.convalidated THEN 'no' END,
+            'valid=' || CASE WHEN NOT i.indisvalid THEN 'no' END),
+        NULL, 'pg_constraint'::regclass, con.oid, 0, coalesce(relowner, typowner), NULL, NULL
+    FROM pg_constraint con LEFT JOIN rel ON rel.oid = con.conrelid LEFT JOIN typ ON typ.oid = con.contypid
+        LEFT JOIN pg_index i ON i.indexrelid = con.conindid AND con.contype IN ('p', 'u', 'x')
+    WHERE con.contype IN ('p', 'u', 'x', 'c', 'f') AND (rel.oid IS NOT NULL OR typ.oid IS NOT NULL)
+        AND con.connamespace IN (SELECT oid FROM s)
+UNION ALL
+    -- Indexes that are not a constraint's.
+    SELECT nsp, kind, rel.relname, 'index', ic.relname,
+        concat_ws(E'\x1f',
+            'definition=' || pg_get_indexdef(i.indexrelid),
+            'unique=' || CASE WHEN i.indisunique THEN 'yes' END,
+            'columns=' || CASE WHEN i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL THEN
+                (SELECT string_agg(a.attname, E'\x1e' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
+                 WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) END,
+            'valid=' || CASE WHEN NOT i.indisvalid THEN 'no' END,
+            'replica identity=' || CASE WHEN i.indisreplident THEN 'yes' END),
+        NULL, 'pg_class'::regclass, i.indexrelid, 0, ic.relowner, NULL, NULL
+    FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class ic ON ic.oid = i.indexrelid
+    WHERE NOT EXISTS (SELECT FROM pg_constraint con
+                      WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x'))
+UNION ALL
+    SELECT nsp, kind, relname, 'trigger', tgname,
+        concat_ws(E'\x1f', 'definition=' || pg_get_triggerdef(t.oid), 'enabled=' || CASE tgenabled
+            WHEN 'D' THEN 'no' WHEN 'R' THEN 'on a replica' WHEN 'A' THEN 'always' END),
+        NULL, 'pg_trigger'::regclass, t.oid, 0, relowner, NULL, NULL
+    FROM rel JOIN pg_trigger t ON t.tgrelid = rel.oid WHERE NOT t.tgisinternal
+UNION ALL
+    SELECT nsp, kind, relname, 'rule', rulename,
+        concat_ws(E'\x1f', 'definition=' || rtrim(pg_get_ruledef(r.oid), ';'), 'enabled=' || CASE ev_enabled
+            WHEN 'D' THEN 'no' WHEN 'R' THEN 'on a replica' WHEN 'A' THEN 'always' END),
+        NULL, 'pg_rewrite'::regclass, r.oid, 0, relowner, NULL, NULL
+    FROM rel JOIN pg_rewrite r ON r.ev_class = rel.oid WHERE r.rulename <> '_RETURN'
+UNION ALL
+    SELECT nsp, kind, relname, 'policy', polname,
+        concat_ws(E'\x1f',
+            'command=' || CASE polcmd WHEN 'r' THEN 'select' WHEN 'a' THEN 'insert' WHEN 'w' THEN 'update'
+                WHEN 'd' THEN 'delete' ELSE 'all' END,
+            'permissive=' || CASE WHEN NOT polpermissive THEN 'no' END,
+            'roles=' || (SELECT string_agg(CASE WHEN role = 0 THEN 'public' WHEN role = s.nspowner THEN '{owner}'
+                WHEN pg_get_userbyid(role) = s.nspname THEN '{org_schema}' ELSE pg_get_userbyid(role) END, E'\x1e'
+                ORDER BY pg_get_userbyid(role)) FROM unnest(polroles) AS role),
+            'using=' || pg_get_expr(polqual, polrelid),
+            'check=' || pg_get_expr(polwithcheck, polrelid)),
+        NULL, 'pg_policy'::regclass, p.oid, 0, relowner, NULL, NULL
+    FROM rel JOIN s ON s.oid = rel.nsp JOIN pg_policy p ON p.polrelid = rel.oid
+UNION ALL
+    -- Sequences, but those of an identity column, which are the column's.
+    SELECT nsp, kind, relname, NULL, NULL,
+        concat_ws(E'\x1f', 'type=' || format_type(seqtypid, NULL), 'start=' || seqstart, 'increment=' || seqincrement,
+            'min=' || seqmin, 'max=' || seqmax, 'cache=' || seqcache, 'cycle=' || CASE WHEN seqcycle THEN 'yes' END,
+            'owned by=' || (SELECT o.refobjid::regclass || '.' || quote_ident(a.attname)
+                FROM pg_depend o JOIN pg_attribute a ON a.attrelid = o.refobjid AND a.attnum = o.refobjsubid
+                WHERE o.classid = 'pg_class'::regclass AND o.objid = rel.oid AND o.deptype = 'a'
+                    AND o.refclassid = 'pg_class'::regclass)),
+        NULL, 'pg_class'::regclass, rel.oid, 0, relowner, 's', relacl
+    FROM rel JOIN pg_sequence q ON q.seqrelid = rel.oid
+    WHERE NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = rel.oid
+                        AND o.deptype = 'i' AND o.refclassid = 'pg_class'::regclass)
+UNION ALL
+    -- Functions, by their signature.
+    SELECT s.oid, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+        p.proname || '(' || oidvectortypes(p.proargtypes) || ')', NULL, NULL,
+        concat_ws(E'\x1f',
+            'arguments=' || pg_get_function_arguments(p.oid),
+            'result=' || pg_get_function_result(p.oid),
+            'language=' || l.lanname,
+            'window=' || CASE p.prokind WHEN 'w' THEN 'yes' END,
+            'volatility=' || CASE p.provolatile WHEN 'i' THEN 'immutable' WHEN 's' THEN 'stable' ELSE 'volatile' END,
+            'strict=' || CASE WHEN p.proisstrict THEN 'yes' END,
+            'security=' || CASE WHEN p.prosecdef THEN 'definer' END,
+            'leakproof=' || CASE WHEN p.proleakproof THEN 'yes' END,
+            'parallel=' || CASE p.proparallel WHEN 's' THEN 'safe' WHEN 'r' THEN 'restricted' END,
+            'cost=' || p.procost,
+            'rows=' || nullif(p.prorows, 0),
+            'library=' || p.probin,
+            'aggregate=' || CASE WHEN p.prokind = 'a' THEN
+                (SELECT concat_ws(', ', g.aggkind::text, g.aggtransfn::text, format_type(g.aggtranstype, NULL), g.agginitval,
+                    g.aggfinalfn::text, g.aggcombinefn::text, g.aggmtransfn::text, g.aggsortop::regoperator::text)
+                 FROM pg_aggregate g WHERE g.aggfnoid = p.oid) END,
+            'definition=' || pg_get_function_sqlbody(p.oid)),
+        concat_ws(E'\x1f', 'options=' || array_to_string(p.proconfig, E'\x1e'),
+            'body=' || CASE WHEN p.prosqlbody IS NULL AND p.prokind <> 'a' THEN p.prosrc END),
+        'pg_proc'::regclass, p.oid, 0, p.proowner, 'f', p.proacl
+    FROM s JOIN pg_proc p ON p.pronamespace = s.oid JOIN pg_language l ON l.oid = p.prolang
+    WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid)
+UNION ALL
+    -- Types.
+    SELECT nsp, CASE typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range' ELSE 'composite type' END,
+        typname, NULL, NULL,
+        concat_ws(E'\x1f',
+            'labels=' || CASE typtype WHEN 'e' THEN (SELECT string_agg(enumlabel, E'\x1e' ORDER BY enumsortorder)
+                FROM pg_enum WHERE enumtypid = typ.oid) END,
+            'type=' || CASE typtype WHEN 'd' THEN format_type(typbasetype, typtypmod)
+                WHEN 'r' THEN (SELECT format_type(rngsubtype, NULL) FROM pg_range WHERE rngtypid = typ.oid) END,
+            'not null=' || CASE WHEN typnotnull THEN 'yes' END,
+            'default=' || typdefault,
+            'collation=' || CASE typtype WHEN 'd' THEN (SELECT typ.typcollation::regcollation::text FROM pg_type b
+                WHERE b.oid = typ.typbasetype AND b.typcollation <> typ.typcollation) END),
+        NULL, 'pg_type'::regclass, typ.oid, 0, typowner, 'T', typacl
+    FROM typ
+UNION ALL
+    SELECT s.oid, 'statistics', x.stxname, NULL, NULL, 'definition=' || pg_get_statisticsobjdef(x.oid), NULL,
+        'pg_statistic_ext'::regclass, x.oid, 0, x.stxowner, NULL, NULL
+    FROM s JOIN pg_statistic_ext x ON x.stxnamespace = s.oid
+UNION ALL
+    SELECT s.oid, 'collation', c.collname, NULL, NULL,
+        concat_ws(E'\x1f', 'provider=' || c.collprovider::text, 'locale=' || c.collcollate,
+            'deterministic=' || CASE WHEN NOT c.collisdeterministic THEN 'no' END), NULL,
+        'pg_collation'::regclass, c.oid, 0, c.collowner, NULL, NULL
+    FROM s JOIN pg_collation c ON c.collnamespace = s.oid
+    WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_collation'::regclass AND e.objid = c.oid)
+UNION ALL
+    SELECT s.oid, 'operator', concat(o.oprname, '(', coalesce(format_type(nullif(o.oprleft, 0), NULL), 'none'), ', ',
+            format_type(o.oprright, NULL), ')'), NULL, NULL,
+        concat_ws(E'\x1f', 'definition=' || o.oprcode::regprocedure, 'result=' || format_type(o.oprresult, NULL)), NULL,
+        'pg_operator'::regclass, o.oid, 0, o.oprowner, NULL, NULL
+    FROM s JOIN pg_operator o ON o.oprnamespace = s.oid
+    WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_operator'::regclass AND e.objid = o.oid)
+),
+-- Comments and privileges, for all of them alike. A privilege stands here where it differs from the owner's default.
+whole AS MATERIALIZED (
+    SELECT line.nsp, line.kind, line.object, line.part, line.name, line.properties,
+        concat_ws(E'\x1f', 'comment=' || d.description, line.code) AS code,
+        concat_ws(E'\x1f',
+            'owner=' || CASE WHEN line.part IS NULL AND line.owner <> s.nspowner THEN
+                CASE WHEN pg_get_userbyid(line.owner) = s.nspname THEN '{org_schema}' ELSE pg_get_userbyid(line.owner) END END,
+            'privileges=' || CASE WHEN line.acl IS NOT NULL THEN
+                (SELECT string_agg(sign || CASE WHEN grantee = 0 THEN 'public' WHEN grantee = s.nspowner THEN '{owner}'
+                        WHEN pg_get_userbyid(grantee) = s.nspname THEN '{org_schema}'
+                        ELSE pg_get_userbyid(grantee) END || ': ' || privilege_type
+                        || CASE WHEN is_grantable THEN ' with grant option' ELSE '' END, E'\x1e'
+                    ORDER BY sign COLLATE "C", pg_get_userbyid(grantee) COLLATE "C", privilege_type COLLATE "C")
+                 FROM (
+                    (SELECT '' AS sign, grantee, privilege_type, is_grantable FROM aclexplode(line.acl)
+                     EXCEPT SELECT '', grantee, privilege_type, is_grantable FROM aclexplode(acldefault(line.acl_of, line.owner)))
+                    UNION ALL
+                    (SELECT 'revoked from ', grantee, privilege_type, is_grantable
+                        FROM aclexplode(acldefault(line.acl_of, line.owner))
+                     EXCEPT SELECT 'revoked from ', grantee, privilege_type, is_grantable FROM aclexplode(line.acl))
+                 ) entry) END,
+            'default privileges=' || CASE WHEN line.kind = 'schema' THEN
+                (SELECT string_agg(concat_ws(' ', pg_get_userbyid(defaclrole), defaclobjtype, defaclacl::text), E'\x1e'
+                    ORDER BY defaclrole, defaclobjtype)
+                 FROM pg_default_acl WHERE defaclnamespace = s.oid) END) AS access,
+        s.nspname, s.qualifier, s.word
+    FROM line JOIN s ON s.oid = line.nsp
+        LEFT JOIN pg_description d ON d.classoid = line.classid AND d.objoid = line.objid AND d.objsubid = line.subid
+    ORDER BY line.nsp
+),
+neutral AS (
+    SELECT nspname AS schema, kind, part, name,
+        CASE WHEN strpos(object, nspname) > 0 AND kind IN ('function', 'procedure', 'aggregate', 'operator')
+            THEN regexp_replace(object, qualifier, '{org_schema}', 'g') ELSE object END AS object,
+        CASE WHEN strpos(properties, nspname) = 0 THEN properties
+            -- Outside of strings it is a schema only where it qualifies something; inside, wherever it is a word.
+            ELSE CASE WHEN properties !~ '''' THEN regexp_replace(properties, qualifier, '{org_schema}', 'g')
+                ELSE (SELECT string_agg(CASE WHEN nth % 2 = 0
+                        THEN regexp_replace(regexp_replace(piece, qualifier, '{org_schema}', 'g'), word, '{org_schema}', 'g')
+                        ELSE regexp_replace(piece, qualifier, '{org_schema}', 'g') END, '''' ORDER BY nth)
+                    FROM unnest(string_to_array(properties, '''')) WITH ORDINALITY AS pieces (piece, nth)) END END AS properties,
+        CASE WHEN strpos(code, nspname) = 0 THEN code
+            ELSE regexp_replace(code, word, '{org_schema}', 'g') END AS code,
+        access
+    FROM whole
+)

@@ -1,0 +1,15 @@
+//! What a schema holds, as a value: a photograph. Two photographs have a difference, a list of typed
+//! changes, and each change is judged for the release that is still running. The schema's own name and
+//! its owner are made neutral, so two tenants compare equal; a fingerprint says of thousands of them in
+//! one query which differ. Only [`read`] asks the server; the rest is values.
+
+mod difference;
+mod judge;
+mod model;
+mod read;
+mod show;
+
+pub use difference::{Change, What};
+pub use judge::{Conversion, Effect, Harm};
+pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Photograph, Properties, Property};
+pub use read::{Fingerprint, Prints, fingerprints, photograph};
