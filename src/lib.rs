@@ -18,6 +18,7 @@ pub mod postgres;
 pub mod project;
 pub mod report;
 pub mod settings;
+pub mod shadow;
 pub mod sql;
 pub mod template;
 pub mod tenant;

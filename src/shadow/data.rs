@@ -128,7 +128,10 @@ mod tests {
     fn what_is_added_is_no_loss() {
         let before = r#"[{"a":1,"b":"x"},{"a":2,"b":null}]"#;
         assert_eq!(lost(before, before), []);
-        assert_eq!(lost(before, r#"[{"b":null,"a":2,"c":7},{"a":3,"b":"y","c":8},{"a":1,"b":"x","c":9}]"#), []);
+        assert_eq!(
+            lost(before, r#"[{"b":null,"a":2,"c":7},{"a":3,"b":"y","c":8},{"a":1,"b":"x","c":9}]"#),
+            []
+        );
         assert_eq!(lost("[]", r#"[{"a":1}]"#), []);
     }
 

@@ -66,7 +66,10 @@ impl Shadow {
         if holds && !marked {
             return Err(Failure::new(
                 Code::ShadowNotEmpty,
-                format!("the shadow database {:?} is not empty, and Tenure did not make what is in it", url.database()),
+                format!(
+                    "the shadow database {:?} is not empty, and Tenure did not make what is in it",
+                    url.database()
+                ),
             )
             .hint("name an empty database: all that it holds is thrown away"));
         }

@@ -160,11 +160,15 @@ mod tests {
     fn only_what_was_there_and_changed_is_told() {
         let table = |name: &str| ("s".to_owned(), name.to_owned());
         let moment = |tables: &[(&str, Option<Lock>, i64, i64)], at_us| Moment {
-            tables: tables.iter().map(|(name, lock, file, scans)| (table(name), (*lock, *file, *scans))).collect(),
+            tables: tables
+                .iter()
+                .map(|(name, lock, file, scans)| (table(name), (*lock, *file, *scans)))
+                .collect(),
             at_us,
             wal: at_us,
         };
-        let before = moment(&[("a", None, 1, 0), ("b", None, 2, 0), ("c", Some(Lock::AccessExclusive), 3, 1)], 100);
+        let before =
+            moment(&[("a", None, 1, 0), ("b", None, 2, 0), ("c", Some(Lock::AccessExclusive), 3, 1)], 100);
         let after = moment(
             &[
                 ("a", Some(Lock::AccessExclusive), 9, 1),

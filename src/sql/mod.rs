@@ -19,8 +19,8 @@ use std::ops::Range;
 
 pub use error::SqlError;
 pub use known::Known;
-pub use own::TABLES as OWN_TABLES;
 pub use names::{Name, RELATIONS, Role, normalized};
+pub use own::TABLES as OWN_TABLES;
 pub use placeholder::{ORG_SCHEMA, Rendered};
 pub use scope::{Scope, ScopeClue};
 pub use script::{Comment, IndexWork, Script, Statement, span};
