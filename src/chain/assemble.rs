@@ -1,20 +1,41 @@
 //! Files made into a chain: one path, no gap, no fork, no two files for one version.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{ChainError, FileName, Migration, Version};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::Known;
+use crate::sql::{Known, Script, SqlError};
 
-/// One file of `migrations/`: its name without the folder, and its text.
+/// One file of `migrations/`.
 #[derive(Debug, Clone)]
 pub struct MigrationFile {
-    /// The name.
+    /// Its name without the folder.
     pub name: String,
-    /// The text, with the path that people see.
-    pub source: Arc<Source>,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What a file holds, as far as anybody knows before the chain is looked at.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// SQL.
+    Parsed(Script),
+    /// Text that is not.
+    Wrong(Arc<Source>, SqlError),
+    /// It could not be read; whoever tried tells why.
+    Unread,
+}
+
+impl Content {
+    /// Parses `source`.
+    pub fn of(source: Arc<Source>) -> Self {
+        match Script::parse(Arc::clone(&source)) {
+            Ok(script) => Self::Parsed(script),
+            Err(error) => Self::Wrong(source, error),
+        }
+    }
 }
 
 /// All migrations, in order.
@@ -25,36 +46,75 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Checks the names, then the chain, then every file in order. `known` holds what the templates
-    /// make, so that a tenant's tables are known as such.
-    pub fn assemble(
+    /// The chain that `files` are, or the first thing that is wrong.
+    #[cfg(test)]
+    pub(crate) fn assemble(
+        files: Vec<MigrationFile>,
+        platform: &SchemaName,
+        known: Known,
+    ) -> Result<Self, ChainError> {
+        let (chain, wrong) = Self::survey(files, platform, known);
+        wrong.into_iter().next().map_or(Ok(chain), Err)
+    }
+
+    /// The migrations that can be read, and all that is wrong: with the names, with the chain, then with
+    /// each file in order. `known` holds what the templates make, so that a tenant's tables are known as such.
+    /// What `known` has missed is told by the caller, as is a file that is [`Content::Unread`].
+    pub fn survey(
         files: Vec<MigrationFile>,
         platform: &SchemaName,
         mut known: Known,
-    ) -> Result<Self, ChainError> {
-        let mut named = files
-            .into_iter()
-            .map(|file| Ok((FileName::parse(&file.name)?, file.source)))
-            .collect::<Result<Vec<_>, ChainError>>()?;
+    ) -> (Self, Vec<ChainError>) {
+        let mut wrong = Vec::new();
+        let mut named = Vec::with_capacity(files.len());
+        for file in files {
+            match FileName::parse(&file.name) {
+                Ok(name) => named.push((name, file.content)),
+                Err(error) => {
+                    wrong.push(error);
+                    let source = match file.content {
+                        Content::Parsed(script) => Some(script.source),
+                        Content::Wrong(source, error) => {
+                            wrong.push(error.into());
+                            Some(source)
+                        }
+                        Content::Unread => None,
+                    };
+                    known.miss(source);
+                }
+            }
+        }
         named.sort_by(|(a, _), (b, _)| (&a.from, &a.to, &a.name).cmp(&(&b.from, &b.to, &b.name)));
         let (ups, downs): (Vec<_>, Vec<_>) = named.into_iter().partition(|(name, _)| name.from < name.to);
         for (name, _) in &downs {
             let undoes_one = ups.iter().any(|(up, _)| (&up.from, &up.to) == (&name.to, &name.from));
             if !undoes_one {
                 let (from, to) = (name.from.clone(), name.to.clone());
-                return Err(ChainError::Order { file: name.to_string(), from, to });
+                wrong.push(ChainError::Order { file: name.to_string(), from, to });
             }
         }
-        no_fork(ups.iter().map(|(name, _)| name))?;
-        no_fork(downs.iter().map(|(name, _)| name))?;
-        no_gap(&ups)?;
-        let mut read = |named: Vec<(FileName, Arc<Source>)>| {
-            named
-                .into_iter()
-                .map(|(name, source)| Migration::read(name, source, platform, &mut known))
-                .collect::<Result<Vec<_>, _>>()
+        forks(ups.iter().map(|(name, _)| name), &mut wrong);
+        forks(downs.iter().map(|(name, _)| name), &mut wrong);
+        gaps(&ups, &mut wrong);
+        let mut read = |named: Vec<(FileName, Content)>| {
+            let mut migrations = Vec::with_capacity(named.len());
+            for (name, content) in named {
+                match content {
+                    Content::Parsed(script) => match Migration::read(name, script, platform, &mut known) {
+                        Ok(migration) => migrations.push(migration),
+                        Err(errors) => wrong.extend(errors),
+                    },
+                    Content::Wrong(source, error) => {
+                        known.miss(Some(source));
+                        wrong.push(error.into());
+                    }
+                    Content::Unread => known.miss(None),
+                }
+            }
+            migrations
         };
-        Ok(Self { ups: read(ups)?, downs: read(downs)? })
+        let (ups, downs) = (read(ups), read(downs));
+        (Self { ups, downs }, wrong)
     }
 
     /// The migrations that lead up, in order.
@@ -86,30 +146,33 @@ impl Chain {
     }
 }
 
-fn no_fork<'a>(names: impl Iterator<Item = &'a FileName>) -> Result<(), ChainError> {
+fn forks<'a>(names: impl Iterator<Item = &'a FileName>, wrong: &mut Vec<ChainError>) {
     let (mut from, mut to) = (HashMap::new(), HashMap::new());
     for name in names {
-        if let Some(first) = from.insert(&name.from, name) {
-            let (first, second): (&FileName, _) = (first, name.to_string());
-            return Err(ChainError::ForkFrom {
-                version: name.from.clone(),
-                first: first.to_string(),
-                second,
-            });
-        }
-        if let Some(first) = to.insert(&name.to, name) {
-            let (first, second): (&FileName, _) = (first, name.to_string());
-            return Err(ChainError::ForkTo { version: name.to.clone(), first: first.to_string(), second });
-        }
+        let second = name.to_string();
+        let (first_from, first_to) = (from.insert(&name.from, name), to.insert(&name.to, name));
+        let (version, first) = match (first_from, first_to) {
+            (Some(first), _) => (&name.from, first),
+            (None, Some(first)) => (&name.to, first),
+            (None, None) => continue,
+        };
+        let (version, first): (_, &FileName) = (version.clone(), first);
+        wrong.push(if first_from.is_some() {
+            ChainError::ForkFrom { version, first: first.to_string(), second }
+        } else {
+            ChainError::ForkTo { version, first: first.to_string(), second }
+        });
     }
-    Ok(())
 }
 
-fn no_gap(sorted: &[(FileName, Arc<Source>)]) -> Result<(), ChainError> {
+/// Files that start from where none of the others leads, but the first.
+fn gaps(sorted: &[(FileName, Content)], wrong: &mut Vec<ChainError>) {
+    let reached: HashSet<&Version> = sorted.iter().map(|(name, _)| &name.to).collect();
     for pair in sorted.windows(2) {
         let (before, after) = (&pair[0].0, &pair[1].0);
-        if before.to != after.from {
-            return Err(ChainError::Gap {
+        // Two that start from the first version are a fork.
+        if before.to != after.from && before.from != after.from && !reached.contains(&after.from) {
+            wrong.push(ChainError::Gap {
                 file: after.to_string(),
                 from: after.from.clone(),
                 before: before.to_string(),
@@ -117,7 +180,6 @@ fn no_gap(sorted: &[(FileName, Arc<Source>)]) -> Result<(), ChainError> {
             });
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -129,7 +191,8 @@ mod tests {
     use crate::sql::Scope::{Platform, Tenant};
 
     pub(crate) fn file(name: &str, sql: &str) -> MigrationFile {
-        MigrationFile { name: name.to_owned(), source: Source::new(format!("migrations/{name}"), sql) }
+        let source = Source::new(format!("migrations/{name}"), sql);
+        MigrationFile { name: name.to_owned(), content: Content::of(source) }
     }
 
     fn chain(files: &[(&str, &str)]) -> Result<Chain, ChainError> {

@@ -14,7 +14,7 @@ pub struct Header {
     pub description: String,
 }
 
-/// `-- Scope:` lines: from which byte of the file on which scope holds.
+/// `-- Scope:` lines, of a migration or of any other file: from which byte of the file on which scope holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScopeLines(Vec<(usize, Scope)>);
 

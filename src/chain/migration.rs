@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::header::{Header, ScopeLines};
 use super::{ChainError, Checksum, FileName, Version};
-use crate::error::{Place, Source};
+use crate::error::Place;
 use crate::ident::SchemaName;
 use crate::sql::{Bookkeeping, FileKind, Known, Scope, ScopeClue, Script, SqlError, Statement};
 
@@ -28,34 +28,44 @@ pub struct Migration {
 }
 
 impl Migration {
-    /// Reads a migration. `known` holds what earlier files make, and learns what this one makes.
+    /// Reads a migration; what is wrong with it is told all at once. `known` holds what earlier files make,
+    /// and learns what this one makes.
     pub fn read(
         name: FileName,
-        source: Arc<Source>,
+        script: Script,
         platform: &SchemaName,
         known: &mut Known,
-    ) -> Result<Self, ChainError> {
-        let checksum = Checksum::of(&source.text);
-        let whole = Place::File(source.file.clone());
-        let script = Script::parse(source)?;
+    ) -> Result<Self, Vec<ChainError>> {
         if script.statements.iter().all(Statement::only_wraps) {
-            return Err(ChainError::Empty { place: whole });
+            return Err(vec![ChainError::Empty { place: Place::File(script.source.file.clone()) }]);
         }
-        let Header { description } = Header::read(&script, &name)?;
+        let checksum = Checksum::of(&script.source.text);
+        let header = Header::read(&script, &name);
         let version = name.to.to_string();
-        let lines = ScopeLines::read(&script)?;
-        let books =
-            Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
-        let body = books
-            .body(&script, |statement| lines.at(statement.range.start).or_else(|| known.version_table()))?;
-        if !body.transactional
-            && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
-        {
-            return Err(SqlError::UnnamedIndex { place: script.place(index) }.into());
+        let body = ScopeLines::read(&script).map_err(|error| vec![error]).and_then(|lines| {
+            let books =
+                Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
+            let whose =
+                |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
+            let body = books.body(&script, whose).map_err(|error| vec![error.into()])?;
+            if !body.transactional
+                && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
+            {
+                return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
+            }
+            let statements = scoped(&script, body.statements, &lines, books, known)?;
+            Ok((statements, body.transactional))
+        });
+        if body.is_err() {
+            known.miss(Some(Arc::clone(&script.source)));
         }
-        let statements = scoped(&script, body.statements, &lines, books, known)?;
-        let file = name.to_string();
-        Ok(Self { file, name, description, checksum, script, statements, transactional: body.transactional })
+        match (header, body) {
+            (Ok(Header { description }), Ok((statements, transactional))) => {
+                let file = name.to_string();
+                Ok(Self { file, name, description, checksum, script, statements, transactional })
+            }
+            (header, body) => Err(header.err().into_iter().chain(body.err().into_iter().flatten()).collect()),
+        }
     }
 
     /// The version that it starts from.
@@ -86,30 +96,35 @@ fn scoped(
     lines: &ScopeLines,
     books: Bookkeeping<'_>,
     known: &mut Known,
-) -> Result<Vec<(Statement, Scope)>, ChainError> {
+) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
+    let (mut wrong, mut unclear) = (Vec::new(), false);
     for statement in &statements {
         let clue = lines
             .at(statement.range.start)
             .map_or_else(|| known.clue(statement, books.platform), ScopeClue::Says);
         match clue {
             ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
-                return Err(SqlError::PlaceholderOfPlatform { place: script.place(statement) }.into());
+                wrong.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
             }
             ScopeClue::Says(scope) => {
                 if scope == Scope::Platform {
-                    books.check_of_platform(script, statement)?;
+                    wrong.extend(books.check_of_platform(script, statement).err());
                 }
                 known.learn(statement, scope);
                 scopes.push(Some(scope));
             }
             ScopeClue::Follows => scopes.push(None),
+            ScopeClue::Unclear(_) if known.may_have_missed(statement) => unclear = true,
             ScopeClue::Unclear(why) => {
-                return Err(SqlError::ScopeUnclear { why, place: script.place(statement) }.into());
+                wrong.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
         }
     }
     known.end_of_file();
+    if unclear || !wrong.is_empty() {
+        return Err(wrong.into_iter().map(ChainError::from).collect());
+    }
     // `SET LOCAL …` goes with the statement after it, at the end of a file with the one before it.
     let mut scope_after = scopes.iter().rev().flatten().next().copied().unwrap_or(Scope::Platform);
     for scope in scopes.iter_mut().rev() {

@@ -13,11 +13,11 @@ mod plan;
 mod version;
 
 pub use applied::{Applied, Divergence};
-pub use assemble::{Chain, MigrationFile};
+pub use assemble::{Chain, Content, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;
 pub use file_name::FileName;
-pub use header::template_line;
+pub use header::{ScopeLines, template_line};
 pub use migration::Migration;
 pub use plan::{FleetState, Plan, PlanError, Reach, Stage, Step};
 pub use version::{Bump, Version, VersionError};

@@ -92,6 +92,8 @@ pub(super) enum Command {
     Template(Template),
     /// Judge migrations and templates by their text, without a database
     Verify(VerifyArgs),
+    /// Explain a rule or an error code, with examples
+    Explain(ExplainArgs),
     /// Begin a project: settings, a first migration, a tenant template
     Init,
     /// Show the main job end to end, in a folder and on a private server of its own
@@ -273,9 +275,36 @@ pub(super) struct CreateArgs {
 pub(super) struct VerifyArgs {
     /// Files to judge [default: the whole chain and the templates]
     pub(super) files: Vec<PathBuf>,
+    /// SQL that makes the schema on which a file outside of the migrations is judged; may be repeated
+    #[arg(long, value_name = "FILE", requires = "files")]
+    pub(super) base: Vec<PathBuf>,
     /// What is written to stdout [default: as --format says]
-    #[arg(long, value_enum)]
-    pub(super) output: Option<Format>,
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) output: Option<OutputArg>,
+    /// Judge nothing; list the rules, with the level that each has here
+    #[arg(long, conflicts_with = "files")]
+    pub(super) rules: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputArg {
+    /// The lines, with what is wrong under them
+    Human,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A comment for a pull request
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A rule, such as drop-column, or an error code, such as chain-gap
+    #[arg(value_name = "RULE")]
+    pub(super) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod demo;
 mod dev;
 mod documents;
 mod events;
+mod explain;
 mod history;
 mod init;
 mod new;
@@ -35,7 +36,7 @@ use self::args::{Cli, Command, Dev, Global, Migrate, Template, Tenant};
 use self::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::fleet::Stop;
-use crate::project::{Project, Root};
+use crate::project::{Project, Root, STACK};
 
 /// What every verb gets.
 struct Context {
@@ -55,10 +56,6 @@ impl Context {
         self.root()?.load()
     }
 }
-
-/// The program's stack. Only what is used of it is memory. Parsing, judging and dropping the deepest tree
-/// that `sql` lets pass takes a third of it in a debug build, far less in a release.
-const STACK: usize = 128 << 20;
 
 /// Runs the program and says its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -121,6 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
         Command::Template(Template::Check) => template::check(context),
         Command::Verify(args) => verify::run(context, &args),
+        Command::Explain(args) => explain::run(context, &args),
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(Dev::Start) => dev::start(context).await,
@@ -141,8 +139,8 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
-    let asked = words.iter().any(|word| word == "--format=json")
-        || words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+    let asked = words.iter().any(|word| word == "--format=json" || word == "--output=json")
+        || words.windows(2).any(|pair| ["--format", "--output"].contains(&&*pair[0]) && pair[1] == "json")
         || std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json");
     if asked {
         let message = error.render().to_string();

@@ -2,35 +2,125 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
-use super::args::VerifyArgs;
-use crate::error::{Code, Failure};
-use crate::project::{self, Project, Review};
-use crate::report;
+use super::args::{Format, OutputArg, VerifyArgs};
+use super::{Context, explain, ui};
+use crate::error::{Code, Failure, Place};
+use crate::project::{self, MIGRATIONS, Project, Review, Root};
+use crate::report::{self, Verified};
 use crate::settings::Settings;
-use crate::verify::Policy;
+
+/// What was found, and what kept files from being judged.
+struct Outcome {
+    review: Review,
+    failures: Vec<Failure>,
+    /// The project's folder, if there is a project.
+    root: Option<PathBuf>,
+}
+
+impl Outcome {
+    fn failed(failures: Vec<Failure>, root: Option<PathBuf>) -> Self {
+        Self { review: Review::empty(), failures, root }
+    }
+}
 
 pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
-    let review = if args.files.is_empty() {
-        let project = context.project()?;
-        Review::of(
-            &project,
-            project.chain.migrations().iter().chain(project.chain.downs()),
-            project.templates.values(),
-        )?
-    } else {
-        some_files(context, &args.files)?
+    let output = args.output.unwrap_or(match context.ui.format {
+        Format::Human => OutputArg::Human,
+        Format::Json => OutputArg::Json,
+    });
+    if args.rules {
+        return list(context, output);
+    }
+    let outcome = if args.files.is_empty() { whole(context) } else { some_files(context, args) };
+    show(context, output, args, &outcome)
+}
+
+fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
+    let format = match output {
+        OutputArg::Human => Format::Human,
+        OutputArg::Json => Format::Json,
+        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+            let message = "the rules are listed as text for people or as JSON";
+            return Err(Failure::new(Code::Usage, message).hint("say --output human or --output json"));
+        }
     };
-    let ui = args.output.map_or(context.ui, |format| context.ui.with_format(format));
-    ui.result(&review, |paint| report::findings(&review.findings, &review.summary, paint))?;
-    Ok(review.denial().map_or(0, |denial| denial.class().exit_code()))
+    explain::list(context, context.ui.with_format(format))
+}
+
+fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outcome) -> Result<u8, Failure> {
+    let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| context.here.clone(), PathBuf::from);
+    let loose: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+    let path = |file: &str| {
+        // Those that were named stand below this folder, those of the project below its own.
+        let folder = match &outcome.root {
+            Some(root) if !loose.iter().any(|name| name == file) => root,
+            _ => &context.here,
+        };
+        let whole = folder.join(file);
+        let shown = whole.strip_prefix(&base).unwrap_or(Path::new(file));
+        shown.strip_prefix(".").unwrap_or(shown).display().to_string()
+    };
+    let verified = Verified {
+        findings: &outcome.review.findings,
+        summary: &outcome.review.summary,
+        failures: &outcome.failures,
+        path: &path,
+    };
+    match output {
+        OutputArg::Human => {
+            let ui = context.ui.with_format(Format::Human);
+            for failure in &outcome.failures {
+                ui.failure(failure, None);
+            }
+            if outcome.failures.is_empty() || verified.summary.files > 0 {
+                ui.result(&(), |paint| verified.text(paint))?;
+            }
+        }
+        OutputArg::Json => ui::print(&format!("{}\n", verified.json())),
+        OutputArg::Sarif => {
+            let text = report::sarif(&verified).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+            ui::print(&text);
+        }
+        OutputArg::Github => ui::print(&report::github(&verified)),
+        OutputArg::Markdown => ui::print(&report::markdown(&verified)),
+    }
+    Ok(verified.exit_code())
+}
+
+/// The whole chain and the templates, as far as they can be read.
+fn whole(context: &Context) -> Outcome {
+    match context.root() {
+        Ok(root) => judged(root, |project| {
+            let chain = &project.chain;
+            Review::of(project, chain.migrations().iter().chain(chain.downs()), project.templates.values())
+        }),
+        Err(failure) => Outcome::failed(vec![failure], None),
+    }
+}
+
+fn judged(root: Root, review: impl FnOnce(&Project) -> Result<Review, Failure>) -> Outcome {
+    let survey = root.survey();
+    let mut failures = survey.failures;
+    let review = review(&survey.project).unwrap_or_else(|failure| {
+        failures.push(failure);
+        Review::empty()
+    });
+    let root = Some(survey.project.root.clone());
+    // The program ends soon: to free the trees of thousands of files one by one would only take time.
+    std::mem::forget(survey.project);
+    Outcome { review, failures, root }
 }
 
 /// A file of the project's migrations is judged as part of it, any other on its own.
-fn some_files(context: &Context, files: &[PathBuf]) -> Result<Review, Failure> {
+fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
+    let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
+    let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
+        Ok(base) => base,
+        Err(failure) => return Outcome::failed(vec![failure], None),
+    };
+    let files = &args.files;
     let root = context.root();
-    let migrations =
-        root.as_ref().ok().and_then(|root| root.path.join(project::MIGRATIONS).canonicalize().ok());
+    let migrations = root.as_ref().ok().and_then(|root| root.path.join(MIGRATIONS).canonicalize().ok());
     let inside = |file: &Path| {
         let folder = context.here.join(file).canonicalize().ok()?.parent()?.to_owned();
         (Some(folder) == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
@@ -39,34 +129,46 @@ fn some_files(context: &Context, files: &[PathBuf]) -> Result<Review, Failure> {
     for file in files {
         match inside(file) {
             Some(name) => names.push(name.to_string_lossy().into_owned()),
-            None => loose.push(project::read(&context.here.join(file), &file.display().to_string())?),
+            None => loose.push((context.here.join(file), file.display().to_string())),
         }
     }
-    if names.is_empty() {
-        let settings = match root {
-            Ok(root) => root.settings,
-            // A file can be judged anywhere; settings that are wrong are still wrong.
-            Err(failure) if failure.code == Code::NoProject => Settings::default(),
-            Err(failure) => return Err(failure),
-        };
-        let policy = Policy::new(&settings.verify.levels)?;
-        return Review::of_loose(loose, &policy, &settings.platform_schema());
-    }
-    let project = root?.load()?;
-    let mut review = Review::of(&project, chosen(&project, &names)?, [])?;
-    let policy = project::policy(&project)?;
-    review.add(Review::of_loose(loose, &policy, &project.settings.platform_schema())?);
-    Ok(review)
-}
-
-fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a crate::chain::Migration>, Failure> {
-    let all = || project.chain.migrations().iter().chain(project.chain.downs());
-    names
-        .iter()
-        .map(|name| {
-            all().find(|migration| migration.file == *name).ok_or_else(|| {
-                Failure::new(Code::MigrationName, format!("{name} is not a migration of this project"))
-            })
-        })
-        .collect()
+    let settings = match &root {
+        Ok(root) => root.settings.clone(),
+        // A file can be judged anywhere; settings that are wrong are still wrong.
+        Err(failure) if failure.code == Code::NoProject => Settings::default(),
+        Err(failure) => return Outcome::failed(vec![failure.clone()], None),
+    };
+    let path = root.as_ref().ok().map(|root| root.path.clone());
+    let policy = match project::policy(&settings) {
+        Ok(policy) => policy,
+        Err(failure) => return Outcome::failed(vec![failure], path),
+    };
+    let mut outcome = match root {
+        Ok(root) if !names.is_empty() => {
+            let mut strangers = Vec::new();
+            let mut outcome = judged(root, |project| {
+                let all = || project.chain.migrations().iter().chain(project.chain.downs());
+                strangers.clone_from(&names);
+                strangers.retain(|name| !all().any(|migration| migration.file == *name));
+                Review::of(project, all().filter(|migration| names.contains(&migration.file)), [])
+            });
+            // One that is wrong was told; any other is none of the chain's.
+            strangers.retain(|name| {
+                let file = format!("{MIGRATIONS}/{name}");
+                let is_it = |place: &Place| place.file() == file;
+                let told = outcome.failures.iter().filter_map(|failure| failure.place.as_ref()).any(is_it);
+                !told && (outcome.failures.is_empty() || Path::new(name).extension() != Some("sql".as_ref()))
+            });
+            outcome.failures.extend(strangers.into_iter().map(|name| {
+                let message = format!("{name} is not a migration of this project");
+                Failure::new(Code::MigrationName, message).at(Place::File(format!("{MIGRATIONS}/{name}")))
+            }));
+            outcome
+        }
+        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path },
+    };
+    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings.platform_schema());
+    outcome.review.add(review);
+    outcome.failures.extend(failures);
+    outcome
 }

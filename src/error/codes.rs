@@ -65,6 +65,7 @@ codes! {
     ProjectExists "project-exists" Usage "`tenure init` found files that it would have written."
     Io "io" Usage "A file or folder could not be read or written."
     NotUtf8 "not-utf8" Usage "A file's bytes are not UTF-8."
+    FileTooLarge "file-too-large" Usage "A file of SQL or settings is larger than 16 MiB."
     MigrationName "migration-name" Usage "A file in `migrations/` is not named `vX_to_vY_name.sql`."
     MigrationOrder "migration-order" Usage "A migration's FROM is not lower than its TO, and it undoes no other migration."
     MigrationEmpty "migration-empty" Usage "A migration or template has no statement."

@@ -3,11 +3,13 @@
 //! prints one, and the exit code follows from its code alone.
 
 mod codes;
+mod nearest;
 mod place;
 
 use std::fmt;
 
 pub use codes::{Class, Code};
+pub use nearest::nearest;
 pub use place::{Place, Position, Source};
 
 /// A failure as programs and people get it. The message is lower case, has no full stop, and never

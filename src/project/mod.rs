@@ -2,20 +2,25 @@
 //! The only reader of the user's files; it writes nothing and asks no database.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
+mod before;
+mod files;
 mod review;
 mod templates;
+mod workers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use files::Tried;
+pub use files::read;
 pub use review::{Review, policy};
 pub use templates::check_templates;
 
-use crate::chain::{Chain, FileName, MigrationFile, Version};
-use crate::error::{Code, Failure, Place, Source};
+use crate::chain::{Chain, FileName, Version};
+use crate::error::{Code, Failure};
 use crate::settings::Settings;
 use crate::sql::Known;
+pub use crate::sql::STACK;
 use crate::template::Template;
 
 /// The settings file's name.
@@ -45,6 +50,15 @@ pub struct Project {
     pub chain: Chain,
     /// The templates by name.
     pub templates: BTreeMap<String, Template>,
+}
+
+/// As much of a project as can be read, and all that is wrong with the rest.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// Whole only where there is no failure.
+    pub project: Project,
+    /// What is wrong, in the order in which it was come upon.
+    pub failures: Vec<Failure>,
 }
 
 impl Root {
@@ -79,26 +93,47 @@ impl Root {
 
     /// The edges that the names in `migrations/` make, whether or not they are a chain.
     pub fn edges(&self) -> Result<Vec<(Version, Version)>, Failure> {
-        let names = sql_files(&self.path.join(MIGRATIONS))?;
-        let parsed = names.iter().filter_map(|name| FileName::parse(name).ok());
+        let names = files::sql_files(&self.path.join(MIGRATIONS))?;
+        let parsed = names.iter().filter_map(|name| FileName::parse(&name.name).ok());
         Ok(parsed.map(|name| (name.from, name.to)).collect())
     }
 
     /// Reads the migrations and templates.
     pub fn load(self) -> Result<Project, Failure> {
+        let survey = self.survey();
+        survey.failures.into_iter().next().map_or(Ok(survey.project), Err)
+    }
+
+    /// Reads what can be read of the migrations and templates, and tells all that is wrong with them.
+    pub fn survey(self) -> Survey {
         let platform = self.settings.platform_schema();
-        let mut templates = BTreeMap::new();
-        let mut known = Known::default();
-        for (name, sources) in template_sources(&self.path)? {
-            let template = Template::read(&name, &format!("{TEMPLATES}/{name}"), sources, &platform)?;
-            template.teach(&mut known);
-            templates.insert(name, template);
+        let (mut failures, mut known, mut templates) = (Vec::new(), Known::default(), BTreeMap::new());
+        let Tried { found, failures: unread } = files::template_sources(&self.path);
+        failures.extend(unread);
+        for (name, sources) in found {
+            let Some(sources) = sources else {
+                // What cannot be read may make anything.
+                known.miss(None);
+                continue;
+            };
+            let folder = format!("{TEMPLATES}/{name}");
+            match Template::read(&name, &folder, sources, &platform, &mut known) {
+                Ok(template) => drop(templates.insert(name, template)),
+                Err(errors) => failures.extend(errors.into_iter().map(Failure::from)),
+            }
         }
-        let chain = Chain::assemble(migration_files(&self.path)?, &platform, known)?;
-        for template in templates.values() {
-            template.check_against(&chain)?;
+        let Tried { found, failures: unread } = files::migration_files(&self.path);
+        failures.extend(unread);
+        let names: Vec<_> = found.iter().filter_map(|file| FileName::parse(&file.name).ok()).collect();
+        let (chain, wrong) = Chain::survey(found, &platform, known);
+        failures.extend(wrong.into_iter().map(Failure::from));
+        // A version that a name leads to is known, also where its file is wrong.
+        let versions: BTreeSet<_> = names.iter().flat_map(|name| [&name.from, &name.to]).collect();
+        for template in templates.values().filter(|template| !versions.contains(&template.version)) {
+            failures.extend(template.check_against(&chain).err().map(Failure::from));
         }
-        Ok(Project { root: self.path, settings: self.settings, chain, templates })
+        let project = Project { root: self.path, settings: self.settings, chain, templates };
+        Survey { project, failures }
     }
 }
 
@@ -116,99 +151,4 @@ impl Project {
             Failure::new(Code::TemplateMissing, format!("there is no tenant template {name:?}")).hint(hint)
         })
     }
-}
-
-/// The files of `migrations/`, every one whose name ends in `.sql`.
-fn migration_files(root: &Path) -> Result<Vec<MigrationFile>, Failure> {
-    let folder = root.join(MIGRATIONS);
-    if !folder.is_dir() {
-        return Err(Failure::new(
-            Code::NoMigrations,
-            format!("{} has no {MIGRATIONS} folder", root.display()),
-        )
-        .hint("run `tenure init` to begin a project, or name its folder with -C"));
-    }
-    let files = sql_files(&folder)?
-        .into_iter()
-        .map(|name| {
-            let source = read(&folder.join(&name), &format!("{MIGRATIONS}/{name}"))?;
-            Ok(MigrationFile { name, source })
-        })
-        .collect::<Result<Vec<_>, Failure>>()?;
-    if files.is_empty() {
-        return Err(Failure::new(Code::NoMigrations, format!("the {MIGRATIONS} folder holds no migration"))
-            .at(Place::File(MIGRATIONS.to_owned()))
-            .hint("`tenure migrate new NAME` makes one"));
-    }
-    Ok(files)
-}
-
-/// A template's name and its files.
-type TemplateFiles = (String, Vec<Arc<Source>>);
-
-fn template_sources(root: &Path) -> Result<Vec<TemplateFiles>, Failure> {
-    let folder = root.join(TEMPLATES);
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut found = Vec::new();
-    for name in entries(&folder)? {
-        let path = folder.join(&name);
-        if path.is_dir() && !name.starts_with('.') {
-            let sources = sql_files(&path)?
-                .into_iter()
-                .map(|file| read(&path.join(&file), &format!("{TEMPLATES}/{name}/{file}")))
-                .collect::<Result<Vec<_>, _>>()?;
-            found.push((name, sources));
-        }
-    }
-    Ok(found)
-}
-
-fn sql_files(folder: &Path) -> Result<Vec<String>, Failure> {
-    let mut names = entries(folder)?;
-    names.retain(|name| {
-        let is_sql = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"));
-        is_sql && !name.starts_with('.')
-    });
-    // What only looks like a file must not be passed over in silence; a link that leads nowhere is found
-    // by reading it.
-    match names.iter().map(|name| folder.join(name)).find(|path| path.exists() && !path.is_file()) {
-        Some(path) => Err(Failure::new(Code::Io, format!("{} is not a file", path.display()))
-            .hint("a name that ends in .sql is a file's; rename it or take it away")),
-        None => Ok(names),
-    }
-}
-
-fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
-    let unreadable = |error: std::io::Error| io(folder, &error);
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name();
-        // A name that is not UTF-8 is no migration's; shown as well as it can be, it is refused as such.
-        names.push(name.to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Reads a file of SQL or settings: UTF-8, with or without a BOM.
-pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| io(path, &error))?;
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Source::new(shown, text)),
-        Err(error) => {
-            let valid = &bytes[..error.valid_up_to()];
-            let source = Source::new(shown, String::from_utf8_lossy(valid).into_owned());
-            let end = source.text.len();
-            Err(Failure::new(Code::NotUtf8, "the file is not UTF-8")
-                .at(Place::at(&source, end..end))
-                .hint("save it as UTF-8"))
-        }
-    }
-}
-
-fn io(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::Io, format!("{}: {error}", path.display()))
 }

@@ -1,17 +1,21 @@
 //! A project's files as verification sees them: each migration and template handed to `verify` with
-//! what is known of it, and the findings gathered.
+//! what is known of it, and the findings gathered. Files are judged side by side.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Project;
-use crate::chain::Migration;
+use super::before::Before;
+use super::workers::each;
+use super::{Project, read};
+use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
+use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script, Statement};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, Policy, Summary, verify};
+use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, verify};
 
 /// What verification found in some files.
 #[derive(Debug, Clone, Serialize)]
@@ -22,13 +26,13 @@ pub struct Review {
     pub summary: Summary,
 }
 
-/// Gathers findings file by file.
-struct Reviewer<'a> {
-    policy: &'a Policy,
-    platform: &'a SchemaName,
-    findings: Vec<Finding>,
-    files: usize,
-    statements: usize,
+/// A file to judge.
+struct Job<'a> {
+    script: &'a Script,
+    statements: Vec<(&'a Statement, Option<Scope>)>,
+    kind: Kind<'a>,
+    /// The schemas as the file meets them.
+    before: Schema,
 }
 
 impl Review {
@@ -38,39 +42,83 @@ impl Review {
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
     ) -> Result<Self, Failure> {
-        let (policy, platform) = (policy(project)?, project.settings.platform_schema());
-        let mut reviewer = Reviewer::new(&policy, &platform);
-        for migration in migrations {
-            let statements: Vec<_> =
-                migration.statements.iter().map(|(statement, scope)| (statement, Some(*scope))).collect();
-            reviewer.file(&migration.script, &statements, Kind::Migration);
-        }
-        for template in templates {
-            let scripts: Vec<&Script> = template.files.iter().map(|(script, _)| script).collect();
+        let policy = policy(&project.settings)?;
+        let migrations: Vec<&Migration> = migrations.into_iter().collect();
+        let templates: Vec<&Template> = templates.into_iter().collect();
+        let before = Before::of(project, &migrations, &templates);
+        let mut jobs: Vec<Job<'_>> = migrations
+            .into_iter()
+            .map(|migration| Job {
+                script: &migration.script,
+                statements: migration.statements.iter().map(|(of, scope)| (of, Some(*scope))).collect(),
+                kind: Kind::Migration,
+                before: before.migration(migration),
+            })
+            .collect();
+        let scripts: Vec<Vec<&Script>> =
+            templates.iter().map(|of| of.files.iter().map(|(script, _)| script).collect()).collect();
+        for (template, scripts) in templates.into_iter().zip(&scripts) {
+            let mut state = before.template(template);
             for (index, (script, statements)) in template.files.iter().enumerate() {
-                let statements: Vec<_> =
-                    statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
-                reviewer.file(script, &statements, Kind::Template(&scripts[..index]));
+                let before = state.clone();
+                state.begin_file();
+                for statement in statements {
+                    state.learn(script, statement, Some(Scope::Tenant));
+                }
+                let statements = statements.iter().map(|of| (of, Some(Scope::Tenant))).collect();
+                jobs.push(Job { script, statements, kind: Kind::Template(&scripts[..index]), before });
             }
         }
-        Ok(reviewer.finish())
+        let platform = project.settings.platform_schema();
+        let judged = each(&jobs, |job| job.judge(&policy, &platform));
+        Ok(Self::gathered(judged))
     }
 
-    /// Reviews files outside of a project's folders, each on its own.
+    /// Reviews files outside of a project's folders, each on its own, on the schema that `base` makes; without
+    /// one nothing is known of it. And what is wrong with those that cannot be read. `files` are paths, each
+    /// with how it is shown.
     pub fn of_loose(
-        sources: Vec<Arc<Source>>,
+        files: &[(PathBuf, String)],
+        base: &[Arc<Source>],
+        policy: &Policy,
+        platform: &SchemaName,
+    ) -> (Self, Vec<Failure>) {
+        let before = match schema_of(base, platform) {
+            Ok(before) => before,
+            Err(failure) => return (Self::empty(), vec![failure]),
+        };
+        let tried = each(files, |(path, shown)| loose(read(path, shown)?, before.clone(), policy, platform));
+        let (mut judged, mut failures) = (Vec::new(), Vec::new());
+        for file in tried {
+            match file {
+                Ok(file) => judged.push(file),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        (Self::gathered(judged), failures)
+    }
+
+    /// Reviews one text by itself, on the schema that `base` makes.
+    pub fn of_text(
+        source: Arc<Source>,
+        base: &[Arc<Source>],
         policy: &Policy,
         platform: &SchemaName,
     ) -> Result<Self, Failure> {
-        let mut reviewer = Reviewer::new(policy, platform);
-        for source in sources {
-            let script = Script::parse(source)?;
-            let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
-            let body = books.body(&script, |_| Some(Scope::Platform))?;
-            let statements: Vec<_> = body.statements.iter().map(|statement| (statement, None)).collect();
-            reviewer.file(&script, &statements, Kind::Loose);
-        }
-        Ok(reviewer.finish())
+        let judged = loose(source, schema_of(base, platform)?, policy, platform)?;
+        Ok(Self::gathered(vec![judged]))
+    }
+
+    /// Of no file.
+    pub fn empty() -> Self {
+        Self::gathered(Vec::new())
+    }
+
+    /// The findings of several files, each with how many statements it has.
+    fn gathered(judged: Vec<(Vec<Finding>, usize)>) -> Self {
+        let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
+        let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
+        Self { summary: Summary::of(&findings, files, statements), findings }
     }
 
     /// Adds another review's findings behind these.
@@ -107,25 +155,50 @@ impl Review {
     }
 }
 
-/// The policy of a project's settings.
-pub fn policy(project: &Project) -> Result<Policy, Failure> {
-    Ok(Policy::new(&project.settings.verify.levels)?)
+/// The policy that settings make.
+pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
+    Ok(Policy::new(&settings.verify.levels)?)
 }
 
-impl<'a> Reviewer<'a> {
-    fn new(policy: &'a Policy, platform: &'a SchemaName) -> Self {
-        Self { policy, platform, findings: Vec::new(), files: 0, statements: 0 }
-    }
+/// Judges a file outside of a project's folders.
+fn loose(
+    source: Arc<Source>,
+    before: Schema,
+    policy: &Policy,
+    platform: &SchemaName,
+) -> Result<(Vec<Finding>, usize), Failure> {
+    let script = Script::parse(source)?;
+    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
+    let body = books.body(&script, |_| Some(Scope::Platform))?;
+    // A scope where a line says it; names of a project that nobody knows say nothing.
+    let lines = ScopeLines::read(&script)?;
+    let scope = |statement: &Statement| lines.at(statement.range.start);
+    let statements = body.statements.iter().map(|statement| (statement, scope(statement))).collect();
+    Ok(Job { script: &script, statements, kind: Kind::Loose, before }.judge(policy, platform))
+}
 
-    fn file(&mut self, script: &Script, statements: &[(&Statement, Option<Scope>)], kind: Kind<'_>) {
-        let file = File { script, statements, kind, platform: self.platform.as_str() };
-        self.findings.extend(verify(&file, self.policy));
-        self.files += 1;
-        self.statements += statements.len();
+/// The schema that these files make, one after the other.
+fn schema_of(base: &[Arc<Source>], platform: &SchemaName) -> Result<Schema, Failure> {
+    if base.is_empty() {
+        return Ok(Schema::unknown(platform.as_str()));
     }
+    let mut schema = Schema::empty(platform.as_str());
+    for source in base {
+        schema.begin_file();
+        schema.learn_script(&Script::parse(Arc::clone(source))?);
+    }
+    Ok(schema)
+}
 
-    fn finish(self) -> Review {
-        let summary = Summary::of(&self.findings, self.files, self.statements);
-        Review { findings: self.findings, summary }
+impl Job<'_> {
+    fn judge(&self, policy: &Policy, platform: &SchemaName) -> (Vec<Finding>, usize) {
+        let file = File {
+            script: self.script,
+            statements: &self.statements,
+            kind: self.kind,
+            before: &self.before,
+            platform: platform.as_str(),
+        };
+        (verify(&file, policy), self.statements.len())
     }
 }

@@ -17,14 +17,15 @@ pub fn findings(findings: &[Finding], counts: &Summary, paint: Paint) -> String 
     text
 }
 
-fn one(finding: &Finding, paint: Paint) -> String {
+/// One finding.
+pub(super) fn one(finding: &Finding, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let scope = finding.scope.map(|scope| format!("on {scope}"));
     Diagnostic {
         tone: match (finding.level, &accepted) {
             (_, Some(_)) => Tone::Note,
             (Level::Deny, None) => Tone::Error,
-            (Level::Warn, None) => Tone::Warning,
+            (Level::Warn | Level::Off, None) => Tone::Warning,
         },
         code: Some(finding.rule.as_str()),
         title: &finding.message,
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::sql::{Scope, Script};
-    use crate::verify::{File, Kind, Policy, verify};
+    use crate::verify::{File, Kind, Policy, Schema, verify};
 
     fn shown(sql: &str) -> String {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();
@@ -64,6 +65,7 @@ mod tests {
             script: &script,
             statements: &statements,
             kind: Kind::Migration,
+            before: &Schema::unknown("datalinx_platform"),
             platform: "datalinx_platform",
         };
         let found = verify(&file, &Policy::default());

@@ -4,18 +4,28 @@
 mod event;
 mod failure;
 mod findings;
+mod github;
+mod markdown;
 mod outcome;
 mod plural;
+mod rules;
+mod sarif;
 mod snippet;
 mod style;
 mod table;
 mod template;
+mod verified;
 
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};
+pub use github::github;
+pub use markdown::markdown;
 pub use outcome::{created, history, migrated, planned, status, tenant, tenant_list};
 pub use plural::{plural, plural_of};
+pub use rules::{Levelled, code_json, explained_code, explained_rule, rule_json, rules};
+pub use sarif::sarif;
 pub use snippet::{Diagnostic, Paint, Tone};
 pub use table::table;
 pub use template::checked;
+pub use verified::Verified;

@@ -8,6 +8,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::own::VERSION_TABLE;
 use super::scope::Home;
+use super::unread::Unread;
 use super::{Name, ORG_SCHEMA, Role, Scope, ScopeClue, Statement};
 
 /// Unqualified names that earlier files make, by whose they are.
@@ -17,6 +18,7 @@ pub struct Known {
     tenant: Names,
     /// Of this file only, and found before all others.
     temporary: HashMap<String, Scope>,
+    pub(super) unread: Unread,
 }
 
 /// Names of one scope.
@@ -55,7 +57,7 @@ impl Default for Known {
     fn default() -> Self {
         let mut platform = Names::default();
         platform.add((Space::Relation, VERSION_TABLE.to_owned()));
-        Self { platform, tenant: Names::default(), temporary: HashMap::new() }
+        Self { platform, tenant: Names::default(), temporary: HashMap::new(), unread: Unread::default() }
     }
 }
 
@@ -109,7 +111,7 @@ impl Known {
         (!tenants).then_some(Scope::Platform)
     }
 
-    fn says(&self, name: &Name, platform: &str) -> Option<Scope> {
+    pub(super) fn says(&self, name: &Name, platform: &str) -> Option<Scope> {
         match name.schema.as_deref() {
             Some(_) if name.in_tenant_schema() => Some(Scope::Tenant),
             Some(schema) if schema == platform => Some(Scope::Platform),

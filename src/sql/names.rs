@@ -7,7 +7,7 @@ use std::ops::Range;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::placeholder::STAND_IN;
-use super::script::span;
+use super::script::{Kinds, span};
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,10 +82,13 @@ const LATER: &[SyntaxKind] = &[SyntaxKind::ATOMIC_BODY, SyntaxKind::RULE_DO];
 const NOT_OBJECTS: &[SyntaxKind] =
     &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
 
-/// The names in a statement, in the order of the text.
-pub(super) fn names(statement: &SyntaxNode) -> Vec<Name> {
-    let ctes: Vec<String> = statement
-        .descendants()
+/// The names in a statement, in the order of the text; `all` are the kinds in its file.
+pub(super) fn names(statement: &SyntaxNode, all: &Kinds) -> Vec<Name> {
+    let ctes: Vec<String> = all
+        .hold(&[SyntaxKind::CTE_NAME])
+        .then(|| statement.descendants())
+        .into_iter()
+        .flatten()
         .filter(|node| node.kind() == SyntaxKind::CTE_NAME)
         .map(|node| normalized(&node.text().to_string()))
         .collect();

@@ -10,7 +10,7 @@ use squawk_syntax::syntax_error::SyntaxError;
 use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
 
 use super::SqlError;
-use super::script::span;
+use super::script::{Kinds, mentions, span};
 use crate::error::{Place, Source};
 
 /// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
@@ -31,10 +31,19 @@ pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError
     if let Some(nul) = masked.find('\0') {
         return wrong("a NUL byte, which no text in PostgreSQL can hold", nul..nul + 1);
     }
-    match too_deep(masked, true) {
+    match if cannot_be_deep(masked) { None } else { too_deep(masked, true) } {
         Some(range) => wrong("nested too deeply, or too long an expression", range),
         None => Ok(()),
     }
+}
+
+/// Whether a look at the bytes is enough: too few of them, too few brackets, and no escape that hides one.
+fn cannot_be_deep(text: &str) -> bool {
+    let opens = |byte: &&u8| matches!(byte, b'(' | b'[' | b'{' | b'c' | b'C');
+    text.len() < LONGEST
+        && !text.contains('\\')
+        && !mentions(text, "uescape")
+        && text.as_bytes().iter().filter(opens).count() < DEEPEST
 }
 
 /// Where the text goes deeper than anybody should follow: an upper bound of how deep the tree will be,
@@ -128,11 +137,16 @@ impl Level {
 pub(super) fn by_tree(
     source: &Arc<Source>,
     root: &SyntaxNode,
+    kinds: &Kinds,
     errors: &[SyntaxError],
 ) -> Result<(), SqlError> {
     // To the client or from it, `STDIN` and `STDOUT` mean the same to the server.
     let streams = [SyntaxKind::COPY_STDIN, SyntaxKind::COPY_STDOUT];
-    if let Some(stream) = root.descendants().find(|node| streams.contains(&node.kind())) {
+    let stream = kinds
+        .hold(&streams)
+        .then(|| root.descendants().find(|node| streams.contains(&node.kind())))
+        .flatten();
+    if let Some(stream) = stream {
         let place = Place::at(source, span(&stream));
         let is_out = stream.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO);
         let error = if is_out { SqlError::CopyToStdout { place } } else { SqlError::CopyFromStdin { place } };
@@ -162,6 +176,9 @@ fn drops_nothing(statement: &SyntaxNode) -> bool {
 /// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
 /// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
 fn meta_command(text: &str, root: &SyntaxNode) -> Option<Range<usize>> {
+    if !text.contains('\\') {
+        return None;
+    }
     let mut tokens = root.descendants_with_tokens().filter_map(SyntaxElement::into_token);
     let backslash = tokens.find(|token| token.text() == "\\")?;
     let start = usize::from(backslash.text_range().start());

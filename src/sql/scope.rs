@@ -6,6 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::script::{Kinds, holds};
+
 /// What a statement acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,10 +49,10 @@ pub(super) enum Home {
 }
 
 impl Home {
-    pub(super) fn of(statement: &SyntaxNode) -> Self {
+    pub(super) fn of(statement: &SyntaxNode, all: &Kinds) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if statement.descendants().any(|child| child.kind() == SyntaxKind::TEMP) {
+        } else if all.hold(&[SyntaxKind::TEMP]) && holds(statement, &[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema

@@ -1,12 +1,13 @@
 //! A file's text, parsed: statements and comments with their spans. The tree stays with the script, so
 //! that rules read what was parsed once.
 
+use std::iter::successors;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use squawk_syntax::ast::AstNode;
-use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr};
+use squawk_syntax::{Parse, SourceFile, SyntaxKind, SyntaxNode, SyntaxNodePtr, SyntaxToken};
 
 use super::names::{Name, names};
 use super::scope::Home;
@@ -24,6 +25,7 @@ pub struct Script {
     pub comments: Vec<Comment>,
     masked: String,
     tree: Parse<SourceFile>,
+    kinds: Kinds,
 }
 
 /// One statement.
@@ -84,15 +86,16 @@ impl Script {
         }));
         let Ok((tree, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let root = tree.syntax_node();
-        super::refused::by_tree(&source, &root, &errors)?;
+        let kinds = Kinds::of(&root);
+        super::refused::by_tree(&source, &root, &kinds, &errors)?;
         let statements = tree
             .tree()
             .stmts()
             .filter(|statement| statement.syntax().kind() != SyntaxKind::EMPTY_STMT)
-            .map(|statement| Statement::read(statement.syntax(), &source))
+            .map(|statement| Statement::read(statement.syntax(), &source, &kinds))
             .collect();
         let comments = comments(&root);
-        Ok(Self { source, statements, comments, masked, tree })
+        Ok(Self { source, statements, comments, masked, tree, kinds })
     }
 
     /// The text of a statement, as the user wrote it.
@@ -110,6 +113,11 @@ impl Script {
         &self.tree
     }
 
+    /// Whether a node or token of one of `kinds` is anywhere in the file.
+    pub fn holds(&self, kinds: &[SyntaxKind]) -> bool {
+        self.kinds.hold(kinds)
+    }
+
     /// The text that the tree was made from: the user's, with `{org_schema}` replaced by an identifier.
     pub fn masked(&self) -> &str {
         &self.masked
@@ -122,16 +130,16 @@ impl Script {
 }
 
 impl Statement {
-    fn read(node: &SyntaxNode, source: &Source) -> Self {
+    fn read(node: &SyntaxNode, source: &Source, all: &Kinds) -> Self {
         Self {
             range: span(node),
             kind: node.kind(),
-            names: names(node),
-            transactional: !super::transaction::refused_in_transaction(node),
+            names: names(node, all),
+            transactional: !super::transaction::refused_in_transaction(node, all),
             quiet: super::session::is_quiet(node),
-            concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW),
+            concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
             for_tenant: says_org_schema(node, source),
-            home: Home::of(node),
+            home: Home::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: SyntaxNodePtr::new(node),
         }
@@ -183,13 +191,63 @@ impl Statement {
 
 /// A node's bytes from its first to its last token that is neither space, comment nor semicolon.
 pub fn span(node: &SyntaxNode) -> Range<usize> {
-    let mut tokens = node
-        .descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON);
-    let Some(first) = tokens.next() else { return node.text_range().into() };
-    let last = tokens.last().unwrap_or_else(|| first.clone());
-    usize::from(first.text_range().start())..usize::from(last.text_range().end())
+    let whole = node.text_range();
+    let counts = |token: &SyntaxToken| !token.kind().is_trivia() && token.kind() != SyntaxKind::SEMICOLON;
+    // From both ends: what is between need not be looked at.
+    let mut forwards = successors(node.first_token(), SyntaxToken::next_token)
+        .take_while(|token| whole.contains_range(token.text_range()));
+    let mut backwards = successors(node.last_token(), SyntaxToken::prev_token)
+        .take_while(|token| whole.contains_range(token.text_range()));
+    match (forwards.find(counts), backwards.find(counts)) {
+        (Some(first), Some(last)) => first.text_range().start().into()..last.text_range().end().into(),
+        _ => whole.into(),
+    }
+}
+
+/// Whether a node or token of one of `kinds` is in `node`, itself included.
+pub fn holds(node: &SyntaxNode, kinds: &[SyntaxKind]) -> bool {
+    Kinds::of(node).hold(kinds)
+}
+
+/// The kinds of all nodes and tokens of a tree. Quick to find, since nothing is made of what is only passed
+/// by; most questions to a tree need not be asked when it holds nothing of the kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Kinds(Vec<u64>);
+
+impl Kinds {
+    pub(super) fn of(node: &SyntaxNode) -> Self {
+        let mut kinds = Self(vec![0; SyntaxKind::__LAST as usize / 64 + 1]);
+        let green = node.green();
+        let mut open = vec![&*green];
+        while let Some(node) = open.pop() {
+            kinds.add(node.kind().0);
+            for child in node.children() {
+                match child.as_node() {
+                    Some(inner) => open.push(inner),
+                    None => kinds.add(child.kind().0),
+                }
+            }
+        }
+        kinds
+    }
+
+    fn add(&mut self, kind: u16) {
+        if let Some(word) = self.0.get_mut(usize::from(kind) / 64) {
+            *word |= 1 << (kind % 64);
+        }
+    }
+
+    /// Whether there is one of `kinds`.
+    pub(super) fn hold(&self, kinds: &[SyntaxKind]) -> bool {
+        let one =
+            |kind: u16| self.0.get(usize::from(kind) / 64).is_some_and(|word| word >> (kind % 64) & 1 == 1);
+        kinds.iter().any(|kind| one(*kind as u16))
+    }
+}
+
+/// Whether `word`, in lower case, stands in `text` in whatever case: asked before a tree is searched for it.
+pub(super) fn mentions(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn says_org_schema(node: &SyntaxNode, source: &Source) -> bool {
@@ -205,14 +263,26 @@ fn says_org_schema(node: &SyntaxNode, source: &Source) -> bool {
 }
 
 fn comments(root: &SyntaxNode) -> Vec<Comment> {
-    root.descendants_with_tokens()
-        .filter_map(squawk_syntax::SyntaxElement::into_token)
-        .filter(|token| token.kind() == SyntaxKind::COMMENT)
-        .map(|token| Comment {
-            range: token.text_range().into(),
-            line: token.text().strip_prefix("--").map(|line| line.trim().to_owned()),
-        })
-        .collect()
+    let (mut found, mut at) = (Vec::new(), 0);
+    let green = root.green();
+    let mut open = vec![green.children()];
+    while let Some(children) = open.last_mut() {
+        let Some(child) = children.next() else {
+            open.pop();
+            continue;
+        };
+        if let Some(node) = child.as_node() {
+            open.push(node.children());
+            continue;
+        }
+        let text = child.as_token().map(|token| token.text()).unwrap_or_default();
+        let range = at..at + text.len();
+        at = range.end;
+        if child.kind().0 == SyntaxKind::COMMENT as u16 {
+            found.push(Comment { range, line: text.strip_prefix("--").map(|line| line.trim().to_owned()) });
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -249,6 +319,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_comment_is_overlooked(text in "(-|/|\\*|'|\"|\\$|\n|a| |;|SELECT 1;){0,40}") {
+            let tree = SourceFile::parse(&text);
+            let all: Vec<Range<usize>> = tree
+                .syntax_node()
+                .descendants_with_tokens()
+                .filter(|element| element.kind() == SyntaxKind::COMMENT)
+                .map(|element| element.text_range().into())
+                .collect();
+            let found: Vec<_> = comments(&tree.syntax_node()).into_iter().map(|c| c.range).collect();
+            prop_assert_eq!(found, all);
+        }
+
         #[test]
         fn no_text_makes_it_panic(text in "\\PC{0,60}") {
             let _outcome = parse(&text);

@@ -5,6 +5,7 @@
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::own::{VERSION_TABLE, touched};
+use super::script::Kinds;
 use super::{Name, Role, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 
@@ -135,15 +136,18 @@ const CONTROL: &[SyntaxKind] = &[
     SyntaxKind::SET_TRANSACTION,
 ];
 
-/// Where the statement has the key word `kind`.
-pub(super) fn word(statement: &SyntaxNode, kind: SyntaxKind) -> Option<std::ops::Range<usize>> {
+/// Where the statement has the key word `kind`; `all` are the kinds in its file.
+pub(super) fn word(statement: &SyntaxNode, kind: SyntaxKind, all: &Kinds) -> Option<std::ops::Range<usize>> {
+    if !all.hold(&[kind]) {
+        return None;
+    }
     let mut tokens = statement.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
     tokens.find(|token| token.kind() == kind).map(|token| token.text_range().into())
 }
 
 /// Whether the server refuses the statement inside a transaction block (the manual's page of each).
-pub(super) fn refused_in_transaction(statement: &SyntaxNode) -> bool {
-    let has_word = |kind| word(statement, kind).is_some();
+pub(super) fn refused_in_transaction(statement: &SyntaxNode, all: &Kinds) -> bool {
+    let has_word = |kind| word(statement, kind, all).is_some();
     match statement.kind() {
         SyntaxKind::ALTER_SYSTEM
         | SyntaxKind::CREATE_DATABASE

@@ -143,9 +143,8 @@ mod tests {
         let platform = SchemaName::existing("p").unwrap();
         let text = format!("-- Template: v0.0.0\n{sql}");
         let sources = vec![Source::new("t.sql", text)];
-        let template = Template::read("default", "t", sources, &platform).unwrap();
         let mut known = Known::default();
-        template.teach(&mut known);
+        let template = Template::read("default", "t", sources, &platform, &mut known).unwrap();
         let chain = Chain::assemble(Vec::new(), &platform, known).unwrap();
         let compiled = template.compile(&chain, &Version::ZERO).unwrap();
         let short = |(script, statement): &(&Script, &Statement)| {

@@ -76,45 +76,45 @@ impl From<TemplateError> for Failure {
 }
 
 impl Template {
-    /// Reads the template `name` from its files, which are sorted by name here.
+    /// Reads the template `name` from its files, which are sorted by name here. What is wrong is told all at
+    /// once; what can be understood all the same is taught to `known`.
     pub fn read(
         name: &str,
         folder: &str,
         mut sources: Vec<Arc<Source>>,
         platform: &SchemaName,
-    ) -> Result<Self, TemplateError> {
+        known: &mut Known,
+    ) -> Result<Self, Vec<TemplateError>> {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
-        let mut version = None;
+        let (mut version, mut wrong) = (None, Vec::new());
         let mut files = Vec::with_capacity(sources.len());
         let mut text = String::new();
         for source in sources {
             text.push_str(&source.text);
-            let script = Script::parse(source).map_err(ChainError::from)?;
-            if let Some((found, range)) = template_line(&script)?
-                && version.replace(found).is_some()
-            {
-                return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
+            match file(Arc::clone(&source), platform, &mut version) {
+                Ok(read) => files.push(read),
+                Err(error) => {
+                    known.miss(Some(source));
+                    wrong.push(error);
+                }
             }
-            let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
-            let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
-            if let Some(alone) = body.statements.iter().find(|statement| !statement.transactional) {
-                return Err(TemplateError::NotTransactional { place: script.place(alone) });
-            }
-            files.push((script, body.statements));
         }
-        if files.iter().all(|(_, statements)| statements.is_empty()) {
-            return Err(TemplateError::Empty { name: name.to_owned(), place: whole() });
+        // A file that is wrong may have what is missing.
+        if wrong.is_empty() && files.iter().all(|(_, statements)| statements.is_empty()) {
+            wrong.push(TemplateError::Empty { name: name.to_owned(), place: whole() });
         }
-        let version =
-            version.ok_or_else(|| TemplateError::NoVersion { name: name.to_owned(), place: whole() })?;
-        Ok(Self { name: name.to_owned(), version, checksum: Checksum::of(&text), files })
-    }
-
-    /// Adds what the template makes to what is known as a tenant's.
-    pub fn teach(&self, known: &mut Known) {
-        for statement in self.files.iter().flat_map(|(_, statements)| statements) {
+        for statement in files.iter().flat_map(|(_, statements)| statements) {
             known.learn(statement, Scope::Tenant);
+        }
+        match version {
+            Some(version) if wrong.is_empty() => {
+                Ok(Self { name: name.to_owned(), version, checksum: Checksum::of(&text), files })
+            }
+            None if wrong.is_empty() => {
+                Err(vec![TemplateError::NoVersion { name: name.to_owned(), place: whole() }])
+            }
+            _ => Err(wrong),
         }
     }
 
@@ -139,6 +139,26 @@ impl Template {
     }
 }
 
+/// One file, parsed, with what is to be run of it. The template's `version` is filled in where it stands.
+fn file(
+    source: Arc<Source>,
+    platform: &SchemaName,
+    version: &mut Option<Version>,
+) -> Result<(Script, Vec<Statement>), TemplateError> {
+    let script = Script::parse(source).map_err(ChainError::from)?;
+    if let Some((found, range)) = template_line(&script)?
+        && version.replace(found).is_some()
+    {
+        return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
+    }
+    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
+    let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
+    match body.statements.iter().find(|statement| !statement.transactional) {
+        Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
+        None => Ok((script, body.statements)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +166,9 @@ mod tests {
     fn read(files: &[(&str, &str)]) -> Result<Template, TemplateError> {
         let platform = SchemaName::existing("datalinx_platform").unwrap();
         let sources = files.iter().map(|(name, text)| Source::new(*name, *text)).collect();
-        Template::read("default", "tenant_templates/default", sources, &platform)
+        let folder = "tenant_templates/default";
+        Template::read("default", folder, sources, &platform, &mut Known::default())
+            .map_err(|errors| errors.into_iter().next().unwrap())
     }
 
     #[test]

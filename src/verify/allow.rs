@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::policy::nearest;
 use super::rule::{Rule, find};
-use super::rules::verification::{ALLOW_INVALID, ALLOW_UNUSED, UNVERIFIABLE};
+use super::rules::verification::{ALLOW_INVALID, ALLOW_UNUSED};
 use crate::sql::{Comment, Script, normalized};
 
 /// An Allow line.
@@ -50,9 +50,12 @@ fn read(comment: &Comment) -> Option<Result<Allow, String>> {
 fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
     let mut words = said.split_whitespace();
     let id = words.next().ok_or("this line names no rule")?;
-    let rule = find(&id.to_ascii_lowercase())
-        .ok_or_else(|| format!("there is no rule {id:?}; did you mean {}?", nearest(id)))?;
-    if [UNVERIFIABLE.id, ALLOW_INVALID.id, ALLOW_UNUSED.id].contains(&rule.id) {
+    let id = id.to_ascii_lowercase();
+    let rule = find(&id).ok_or_else(|| match nearest(&id) {
+        Some(nearest) => format!("there is no rule {id:?}; did you mean {nearest}?"),
+        None => format!("there is no rule {id:?}"),
+    })?;
+    if !rule.can_be_accepted() {
         return Err(format!("a finding of {} cannot be accepted", rule.id));
     }
     let mut object = Vec::new();

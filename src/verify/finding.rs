@@ -34,6 +34,8 @@ pub enum Level {
     Deny,
     /// People are told.
     Warn,
+    /// Nobody is: a rule that is off until the settings say otherwise. No finding has it.
+    Off,
 }
 
 impl fmt::Display for Level {
@@ -41,6 +43,7 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Deny => "deny",
             Self::Warn => "warn",
+            Self::Off => "off",
         })
     }
 }

@@ -11,7 +11,9 @@ use super::made::{Made, is_drop};
 use super::rule::{Judge, RULES, Rule, Spares};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::subject::{Hit, Subject, span};
+use super::schema::Schema;
+use super::spared;
+use super::subject::{Hit, Meets, Subject, span};
 use super::{File, Kind};
 use crate::sql::{Name, Scope, Script, normalized};
 
@@ -42,11 +44,15 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = Made::new(file.platform, in_template);
+    let mut schema = file.before.clone();
+    schema.begin_file();
+    let after = after(file, &schema);
+    let in_service = !in_template && !file.before.is_empty();
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
             for statement in &script.statements {
                 if let Some(node) = statement.node(script) {
-                    made.learn(statement, &node, Some(Scope::Tenant));
+                    made.learn(statement, script, &node, Some(Scope::Tenant), false);
                 }
             }
         }
@@ -55,28 +61,53 @@ pub(super) fn raw_findings(file: &File<'_>) -> Vec<Raw> {
     theirs.sort_by_key(|(_, hit)| hit.start);
     let shown = without_comments(script, &script.source.text);
     let mut found = Vec::new();
-    for &(statement, scope) in file.statements {
+    let statements = file.statements;
+    for &(statement, scope) in statements {
         let Some(node) = statement.node(script) else {
             found.push(unverifiable(statement.range.clone(), script, scope));
             continue;
         };
         let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
         let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
-        let subject = Subject { statement, node: &node, scope, made: &made, in_template };
+        let meets = Meets {
+            made: &made,
+            schema: &schema,
+            file: statements,
+            script,
+            after: &after,
+            platform: file.platform,
+            in_template,
+            in_service,
+        };
+        let subject = Subject::new(statement, &node, scope, meets);
         for rule in RULES {
             if rule.spares == Spares::NewObjects && subject.only_new() {
                 continue;
             }
-            let hits = outermost(hits(rule, &subject, theirs));
+            let mut hits = outermost(hits(rule, &subject, theirs));
+            if rule.spares == Spares::NewObjects {
+                hits.retain(|hit| !spared::is_spared(&subject, hit));
+            }
             for (range, text) in hits.into_iter().flat_map(|hit| by_object(rule, hit, &subject, &shown)) {
                 let words = words(&node, &range, &subject);
                 let message = format!("`{text}` {}", rule.why);
                 found.push(Raw { rule, range, message, scope, words });
             }
         }
-        made.learn(statement, &node, scope);
+        let proven = schema.certainly_makes(statement, &node, scope);
+        made.learn(statement, script, &node, scope, proven);
+        schema.follow(statement, &node, scope);
     }
     found
+}
+
+/// The schema as the whole file leaves it.
+fn after(file: &File<'_>, before: &Schema) -> Schema {
+    let mut schema = before.clone();
+    for &(statement, scope) in file.statements {
+        schema.learn(file.script, statement, scope);
+    }
+    schema
 }
 
 fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit> {
@@ -88,6 +119,10 @@ fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit
                 .filter(|(code, _)| codes.contains(code))
                 .map(|(_, hit)| hit.start..hit.end.min(whole.end));
             reported.chain(subject.nodes(kinds).map(|node| span(&node))).collect()
+        }
+        Judge::Sifted(codes, kinds, keeps) => {
+            let known = Rule { judge: Judge::Known(codes, kinds), ..*rule };
+            hits(&known, subject, theirs).into_iter().filter(|hit| keeps(subject, hit)).collect()
         }
         Judge::Code(judge) => judge(subject),
         Judge::Verification => Vec::new(),

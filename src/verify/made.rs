@@ -6,8 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
+use super::schema::{Home, changes_search_path, child};
 use super::subject::{has, span};
-use crate::sql::{Name, Role, Scope, Statement};
+use crate::sql::{Name, Role, Scope, Script, Statement, holds};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -37,18 +38,6 @@ enum Space {
     Relation,
     Routine,
     Schema,
-}
-
-/// The schema of an object, as far as the text says.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Home {
-    Tenant,
-    Platform,
-    /// Found before all others under its bare name (manual, chapter 19.11.1, `search_path`).
-    Temporary,
-    Named(String),
-    /// Bare, in a file whose scope nobody knows: the same as another bare name only.
-    Bare,
 }
 
 impl<'a> Made<'a> {
@@ -85,18 +74,31 @@ impl<'a> Made<'a> {
         self.defined.contains(&name.name)
     }
 
-    /// Remembers what a statement makes, and forgets what it drops, renames or moves.
-    pub(super) fn learn(&mut self, statement: &Statement, node: &SyntaxNode, scope: Option<Scope>) {
+    /// Remembers what a statement makes, and forgets what it drops, renames or moves. `proven` where it is
+    /// known that nothing had that name.
+    pub(super) fn learn(
+        &mut self,
+        statement: &Statement,
+        script: &Script,
+        node: &SyntaxNode,
+        scope: Option<Scope>,
+        proven: bool,
+    ) {
         self.path_changed |= changes_search_path(statement.kind, node);
         let made = statement.names.iter().find(|name| name.role == Role::Made);
         let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
         if CREATES.contains(&statement.kind) {
             let unproven = has(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
-            let Some(name) = made.filter(|_| !unproven || self.in_template) else { return };
+            let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
+            // What is written to the parent goes there from now on.
+            let parent = child(node, SyntaxKind::PARTITION_OF).is_some();
+            if parent && !targets_of_partition(statement).all(|name| self.holds_table(name, scope)) {
+                return;
+            }
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if node.descendants().any(|child| child.kind() == SyntaxKind::TEMP) {
+            if script.holds(&[SyntaxKind::TEMP]) && holds(node, &[SyntaxKind::TEMP]) {
                 key.home = Home::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -104,9 +106,7 @@ impl<'a> Made<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind)
-            || node.descendants().any(|child| MOVES.contains(&child.kind()))
-        {
+        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && holds(node, MOVES)) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -150,16 +150,16 @@ impl<'a> Made<'a> {
     }
 }
 
-/// Whether bare names mean something else from here on, as far as the text shows.
-fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
-    let text = node.text().to_string().to_lowercase();
-    let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
-    text.contains("set_config")
-        || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
+/// The parent of the partition that the statement makes.
+fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
+    statement.names.iter().filter(|name| name.kind == SyntaxKind::TABLE_NAME_REF).take(1)
 }
 
 /// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
 fn signature(name: &Name, node: &SyntaxNode) -> Option<String> {
+    if !ROUTINES.contains(&name.kind) {
+        return None;
+    }
     let holder = node.descendants().find(|child| child.kind() == name.kind && span(child) == name.range)?;
     let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
     Some(types(&list))

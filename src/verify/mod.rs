@@ -11,6 +11,8 @@ mod made;
 mod policy;
 mod rule;
 mod rules;
+mod schema;
+mod spared;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,8 @@ use crate::sql::{Scope, Script, Statement};
 
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
-pub use rule::{Breaks, RULES, Rule, find};
+pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
+pub use schema::Schema;
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,8 @@ pub struct File<'a> {
     pub statements: &'a [(&'a Statement, Option<Scope>)],
     /// What it is.
     pub kind: Kind<'a>,
+    /// The schemas as they are before the file runs, as far as that is known.
+    pub before: &'a Schema,
     /// The platform schema: `users` in a platform statement and `platform.users` are one table.
     pub platform: &'a str,
 }

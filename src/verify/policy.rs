@@ -5,21 +5,12 @@ use std::collections::BTreeMap;
 
 use super::finding::{Level, RuleId};
 use super::rule::{RULES, Rule, find};
-use super::rules::verification::UNVERIFIABLE;
 use crate::error::{Code, Failure};
-
-/// What the settings say of one rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Setting {
-    Deny,
-    Warn,
-    Off,
-}
 
 /// The level of each rule. The default is what each rule says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    settings: BTreeMap<RuleId, Setting>,
+    settings: BTreeMap<RuleId, Level>,
 }
 
 /// A policy that cannot be.
@@ -28,7 +19,7 @@ pub struct Policy {
 pub enum PolicyError {
     /// No such rule.
     #[error("there is no rule {given:?}")]
-    Unknown { given: String, nearest: &'static str },
+    Unknown { given: String, nearest: Option<&'static str> },
     /// No such level.
     #[error("{given:?} is no level for the rule {rule}")]
     Level { rule: RuleId, given: String },
@@ -45,13 +36,13 @@ impl Policy {
             let Some(rule) = find(given) else {
                 return Err(PolicyError::Unknown { given: given.clone(), nearest: nearest(given) });
             };
-            if rule.id == UNVERIFIABLE.id {
+            if rule.is_fixed() {
                 return Err(PolicyError::Fixed { rule: rule.id });
             }
             let setting = match level.as_str() {
-                "deny" => Setting::Deny,
-                "warn" => Setting::Warn,
-                "off" => Setting::Off,
+                "deny" => Level::Deny,
+                "warn" => Level::Warn,
+                "off" => Level::Off,
                 _ => return Err(PolicyError::Level { rule: rule.id, given: level.clone() }),
             };
             policy.settings.insert(rule.id, setting);
@@ -61,19 +52,16 @@ impl Policy {
 
     /// The level of `rule`'s findings; `None` where it is off.
     pub fn level(&self, rule: &Rule) -> Option<Level> {
-        match self.settings.get(&rule.id) {
-            Some(Setting::Deny) => Some(Level::Deny),
-            Some(Setting::Warn) => Some(Level::Warn),
-            Some(Setting::Off) => None,
-            None => Some(rule.level),
-        }
+        let level = self.settings.get(&rule.id).copied().unwrap_or(rule.level);
+        (level != Level::Off).then_some(level)
     }
 }
 
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         let hint = match &error {
-            PolicyError::Unknown { nearest, .. } => format!("did you mean {nearest}?"),
+            PolicyError::Unknown { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
+            PolicyError::Unknown { nearest: None, .. } => "`tenure verify --rules` lists them".to_owned(),
             PolicyError::Level { .. } => "write deny, warn or off".to_owned(),
             PolicyError::Fixed { .. } => "remove the setting".to_owned(),
         };
@@ -81,25 +69,9 @@ impl From<PolicyError> for Failure {
     }
 }
 
-/// The rule whose name is most like `given`.
-pub(super) fn nearest(given: &str) -> &'static str {
-    RULES.iter().map(|rule| rule.id.as_str()).min_by_key(|id| distance(given, id)).unwrap_or_default()
-}
-
-/// How many letters must be added, removed or replaced to make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+/// The rule whose name is most like `given`, if one is like it.
+pub(super) fn nearest(given: &str) -> Option<&'static str> {
+    crate::error::nearest(given, RULES.iter().map(|rule| rule.id.as_str())).into_iter().next()
 }
 
 #[cfg(test)]
@@ -123,7 +95,10 @@ mod tests {
     #[test]
     fn a_name_that_is_no_rule_is_an_error() {
         let error = policy("drop-colum", "off").unwrap_err();
-        assert_eq!(error, PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: "drop-column" });
+        assert_eq!(
+            error,
+            PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: Some("drop-column") }
+        );
         let failure = Failure::from(error);
         assert_eq!(
             (failure.code, failure.hint.as_deref()),

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use squawk_syntax::SyntaxKind;
 
 use super::finding::{Level, RuleId};
@@ -16,8 +17,8 @@ pub struct Rule {
     pub id: RuleId,
     /// Its weight where the policy says nothing.
     pub level: Level,
-    /// What is in danger.
-    pub breaks: Breaks,
+    /// What is in danger: one thing or more, in the order of [`Breaks::ALL`].
+    pub breaks: &'static [Breaks],
     /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
     /// What to do instead.
@@ -32,29 +33,85 @@ pub struct Rule {
     pub(super) judge: Judge,
 }
 
-/// What a rule protects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Rule {
+    /// Whose rules it is made from, where they are not Tenure's own.
+    pub fn source(&self) -> Option<String> {
+        match self.judge {
+            Judge::Known(theirs, _) | Judge::Sifted(theirs, ..) if !theirs.is_empty() => {
+                let names: Vec<_> = theirs.iter().map(ToString::to_string).collect();
+                Some(format!("squawk: {}", names.join(", ")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether neither the policy nor an Allow line lifts it.
+    pub fn is_fixed(&self) -> bool {
+        self.id == rules::verification::UNVERIFIABLE.id
+    }
+
+    /// Whether an Allow line may accept what it finds.
+    pub fn can_be_accepted(&self) -> bool {
+        !rules::verification::ROWS.iter().any(|row| row.id == self.id)
+    }
+}
+
+/// What a rule protects. Shown and written as one of the words of the documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Breaks {
-    /// The release that is still running while the migration is done.
-    Release,
     /// Rows that no rollback brings back.
     Data,
+    /// What the release that is still running reads.
+    OldReaders,
+    /// What the release that is still running writes.
+    OldWriters,
     /// Requests that wait behind a lock or a rewrite.
-    Traffic,
+    Locks,
+    /// How a file is to be written.
+    Conventions,
     /// Things outside the schemas that Tenure moves.
     Others,
     /// The verification itself: the text does not say what would happen.
     Verification,
 }
 
+impl Breaks {
+    /// All of them, in the order of the documentation.
+    pub const ALL: &[Self] = &[
+        Self::Data,
+        Self::OldReaders,
+        Self::OldWriters,
+        Self::Locks,
+        Self::Conventions,
+        Self::Others,
+        Self::Verification,
+    ];
+
+    /// What the word means.
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Self::Data => "rows are lost that no rollback brings back",
+            Self::OldReaders => "the release that is still running no longer reads what it reads now",
+            Self::OldWriters => "the release that is still running can no longer write what it writes now",
+            Self::Locks => "requests wait behind a lock or a rewrite",
+            Self::Conventions => "the file is not written as the server or Tenure expects",
+            Self::Others => "it reaches what lies outside the schemas that Tenure moves",
+            Self::Verification => "the text does not say what would happen",
+        }
+    }
+}
+
 impl fmt::Display for Breaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Release => "the release still running",
             Self::Data => "data",
-            Self::Traffic => "traffic: locks and rewrites",
-            Self::Others => "what lies outside the schemas",
-            Self::Verification => "verification itself",
+            Self::OldReaders => "old readers",
+            Self::OldWriters => "old writers",
+            Self::Locks => "locks",
+            Self::Conventions => "conventions",
+            Self::Others => "others",
+            Self::Verification => "verification",
         })
     }
 }
@@ -74,11 +131,42 @@ pub(super) enum Judge {
     /// What squawk reports under these names, and any node of these kinds: squawk looks at the
     /// statements that are most common, the tree has the rest.
     Known(&'static [squawk_linter::Rule], &'static [SyntaxKind]),
+    /// The same, and then our own look at each: what is known of the schema decides.
+    Sifted(&'static [squawk_linter::Rule], &'static [SyntaxKind], fn(&Subject<'_>, &Hit) -> bool),
     /// Our own look at a statement.
     Code(fn(&Subject<'_>) -> Vec<Hit>),
     /// Verification makes the finding itself.
     Verification,
 }
+
+/// The schema that the examples of the rules act on, on top of an empty one.
+pub const EXAMPLES_ACT_ON: &str = "\
+CREATE TABLE teams (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);
+CREATE TYPE mood AS ENUM ('ok', 'bad');
+CREATE TYPE address AS (street text, zip text);
+CREATE DOMAIN email_address AS text;
+CREATE SEQUENCE invoice_numbers;
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    team_id uuid REFERENCES teams (id),
+    manager_id uuid REFERENCES users (id) ON DELETE SET NULL,
+    name varchar(50) NOT NULL,
+    email text NOT NULL UNIQUE,
+    phone text,
+    role text DEFAULT 'editor' CHECK (role IS NOT NULL),
+    visits int DEFAULT 0,
+    full_name text GENERATED ALWAYS AS (name || '') STORED,
+    disabled_at timestamptz
+);
+CREATE INDEX idx_users_name ON users (name);
+CREATE INDEX idx_users_team ON users (team_id);
+CREATE VIEW active_users AS SELECT id, name FROM users WHERE disabled_at IS NULL;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE FUNCTION total(a int) RETURNS int LANGUAGE sql AS 'SELECT a';
+CREATE TABLE events (year int, note text) PARTITION BY RANGE (year);
+CREATE TABLE events_2020 PARTITION OF events FOR VALUES FROM (2020) TO (2021);
+CREATE TABLE old_events (year int, note text);
+";
 
 /// All rules, in the order of the documentation.
 pub static RULES: &[Rule] = rules::ALL;
@@ -99,6 +187,8 @@ mod tests {
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
             assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
             assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.instead.is_empty(), "{id}");
+            let dangers = Breaks::ALL.iter().filter(|danger| rule.breaks.contains(danger)).copied();
+            assert!(!rule.breaks.is_empty() && rule.breaks.iter().copied().eq(dangers), "{id}: order");
             assert!(!rule.why.ends_with('.') && !rule.instead.ends_with('.'), "{id}: no full stop");
         }
     }
@@ -107,7 +197,7 @@ mod tests {
     fn no_rule_of_squawk_feeds_two_of_ours() {
         let mut used = Vec::new();
         for rule in RULES {
-            if let Judge::Known(theirs, _) = rule.judge {
+            if let Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) = rule.judge {
                 for code in theirs {
                     assert!(!used.contains(code), "{code} twice");
                     used.push(*code);

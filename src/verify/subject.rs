@@ -1,27 +1,78 @@
 //! One statement as a rule sees it: its tree, its names, and which of them the same file made.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use super::made::Made;
+use super::schema::{Found, Schema, Table};
 pub(super) use crate::sql::span;
-use crate::sql::{Name, Role, Scope, Statement};
+use crate::sql::{Name, Role, Scope, Script, Statement};
 
 /// Bytes of the file that a rule points at.
 pub(super) type Hit = Range<usize>;
 
-/// A statement to judge.
+/// What a statement meets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meets<'a> {
+    /// What its file has made before it.
+    pub(super) made: &'a Made<'a>,
+    /// The schemas as they are then.
+    pub(super) schema: &'a Schema,
+    /// All statements of the file.
+    pub(super) file: &'a [(&'a Statement, Option<Scope>)],
+    pub(super) script: &'a Script,
+    /// What all statements of the file together make of the schemas.
+    pub(super) after: &'a Schema,
+    pub(super) platform: &'a str,
+    pub(super) in_template: bool,
+    /// Whether the file changes a schema that people use, as far as anybody knows.
+    pub(super) in_service: bool,
+}
+
+/// A statement to judge. Each rule asks the same of it, so what takes a walk through the tree is done once.
 #[derive(Debug)]
 pub(super) struct Subject<'a> {
     pub(super) statement: &'a Statement,
     pub(super) node: &'a SyntaxNode,
     pub(super) scope: Option<Scope>,
-    pub(super) made: &'a Made<'a>,
-    pub(super) in_template: bool,
+    meets: Meets<'a>,
+    /// The kinds of the nodes that [`Self::nodes`] looks at, in order.
+    kinds: Vec<u16>,
+    only_new: OnceCell<bool>,
 }
 
-impl Subject<'_> {
+impl<'a> std::ops::Deref for Subject<'a> {
+    type Target = Meets<'a>;
+
+    fn deref(&self) -> &Meets<'a> {
+        &self.meets
+    }
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        statement: &'a Statement,
+        node: &'a SyntaxNode,
+        scope: Option<Scope>,
+        meets: Meets<'a>,
+    ) -> Self {
+        let green = node.green();
+        let (mut kinds, mut open) = (Vec::new(), vec![&*green]);
+        while let Some(node) = open.pop() {
+            kinds.push(node.kind().0);
+            if !is_routine(statement) {
+                for child in node.children() {
+                    open.extend(child.into_node());
+                }
+            }
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self { statement, node, scope, meets, kinds, only_new: OnceCell::new() }
+    }
+
     /// The objects that the statement acts on. A constraint, trigger or policy is part of its table,
     /// and the schema that a table is moved to is not acted on.
     pub(super) fn targets(&self) -> impl Iterator<Item = &Name> {
@@ -36,9 +87,32 @@ impl Subject<'_> {
         })
     }
 
-    /// Whether the file made `name`, so that nobody can be using it.
+    /// Whether nobody can be using `name`: the file made it, or it never was, and the statement does not
+    /// mind.
     pub(super) fn is_new(&self, name: &Name) -> bool {
         self.made.holds(name, self.node, self.scope)
+            || (has(self.node, &[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+    }
+
+    fn is_absent(&self, name: &Name) -> bool {
+        let (schema, scope) = (self.schema, self.scope);
+        match name.kind {
+            SyntaxKind::TABLE_NAME_REF
+            | SyntaxKind::VIEW_REF
+            | SyntaxKind::SEQUENCE_REF
+            | SyntaxKind::RELATION_NAME_REF => schema.relation(name, scope).is_absent(),
+            SyntaxKind::TYPE_NAME_REF | SyntaxKind::DOMAIN_REF => schema.type_def(name, scope).is_absent(),
+            SyntaxKind::INDEX_REF => schema.index(name, scope).is_absent(),
+            SyntaxKind::FUNCTION_NAME_REF | SyntaxKind::PROCEDURE_NAME_REF | SyntaxKind::ROUTINE_NAME_REF => {
+                schema.routines(name, scope).is_absent()
+            }
+            _ => false,
+        }
+    }
+
+    /// The table that the statement acts on.
+    pub(super) fn table(&self) -> Found<&Table> {
+        self.targets().next().map_or(Found::Unknown, |name| self.schema.table(name, self.scope))
     }
 
     /// Whether the file made the table `name`.
@@ -46,32 +120,56 @@ impl Subject<'_> {
         self.made.holds_table(name, self.scope)
     }
 
+    /// Whether the statement makes a part of a table that others write to.
+    pub(super) fn is_part_of_old(&self) -> bool {
+        let parent = self.statement.names.iter().find(|name| name.kind == SyntaxKind::TABLE_NAME_REF);
+        has(self.node, &[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
+    }
+
     /// Whether the file made all that the statement acts on.
     pub(super) fn only_new(&self) -> bool {
-        self.targets().next().is_some() && self.targets().all(|name| self.is_new(name))
+        *self
+            .only_new
+            .get_or_init(|| self.targets().next().is_some() && self.targets().all(|name| self.is_new(name)))
+    }
+
+    /// The action of an `ALTER` that `hit` lies in.
+    pub(super) fn action_at(&self, hit: &Hit) -> Option<SyntaxNode> {
+        self.node.children().find(|action| {
+            let range = span(action);
+            range.start <= hit.start && hit.end <= range.end
+        })
     }
 
     /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is
     /// made, so it is not looked at.
     pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = SyntaxNode> {
-        let routine =
-            matches!(self.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE);
-        self.node
-            .descendants()
-            .take(if routine { 1 } else { usize::MAX })
-            .filter(|node| kinds.contains(&node.kind()))
+        let any = kinds.iter().any(|kind| self.kinds.binary_search(&(*kind as u16)).is_ok());
+        let how_many = match any {
+            false => 0,
+            true if is_routine(self.statement) => 1,
+            true => usize::MAX,
+        };
+        self.node.descendants().take(how_many).filter(|node| kinds.contains(&node.kind()))
     }
 
     /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
     /// statement is not the statement's own.
     pub(super) fn relation_of(&self, node: &SyntaxNode) -> Option<&Name> {
-        let holder = node.children().find(|child| child.kind() == SyntaxKind::RELATION_NAME)?;
+        let holders =
+            [SyntaxKind::RELATION_NAME, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_RELATION_NAME];
+        let holder = node.children().find(|child| holders.contains(&child.kind()))?;
         let range = span(&holder);
         self.statement
             .names
             .iter()
             .find(|name| range.start <= name.range.start && name.range.end <= range.end)
     }
+}
+
+/// Whether the statement makes a routine, whose body is not run now.
+fn is_routine(statement: &Statement) -> bool {
+    matches!(statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE)
 }
 
 const PARTS: &[SyntaxKind] =

@@ -8,7 +8,7 @@ use crate::support::{Database, Project};
 /// A first migration without fault.
 pub const FIRST: (&str, &[u8]) = (
     "migrations/v0.0.0_to_v1.0.0_first.sql",
-    b"-- Description: first\nCREATE TABLE datalinx_platform.things (id int);\n",
+    b"-- Description: first\nCREATE TABLE datalinx_platform.things (id int, created_at timestamptz, updated_at timestamptz);\n",
 );
 
 /// Some files, the code that they get, and the place that is named, as `file`, `file:line:column` or nothing.
@@ -230,6 +230,66 @@ fn what_only_looks_like_a_file_is_not_passed_over() {
     std::fs::remove_file(&path).unwrap();
     std::os::unix::fs::symlink("../there.txt", &path).unwrap();
     assert!(project.run("migrate up").ok().stdout.starts_with("done: the platform went from 0.0.0 to 1.0.1"));
+}
+
+#[test]
+fn a_file_that_nobody_should_write_is_refused() {
+    let file = "migrations/v1.0.0_to_v1.0.1_x.sql";
+    let head = "-- Description: x\nALTER TABLE datalinx_platform.things ADD c int;\n-- ";
+    let of = |bytes: usize| format!("{head}{}\n", "x".repeat(bytes - head.len() - 1)).into_bytes();
+    let (most, more, many) = (of(16 << 20), of((16 << 20) + 1), of(17 << 20));
+    refused(&[
+        (&[FIRST, (file, &more)], "file-too-large", file),
+        (&[FIRST, (file, &many)], "file-too-large", file),
+        (&[FIRST, ("tenure.toml", &more)], "file-too-large", "tenure.toml"),
+        (
+            &[FIRST, ("tenant_templates/default/a.sql", &many)],
+            "file-too-large",
+            "tenant_templates/default/a.sql",
+        ),
+    ]);
+    assert!(
+        project_of(&[FIRST, (file, &most)]).run("verify").ok().stdout.starts_with("2 files, 2 statements")
+    );
+}
+
+/// Runs the program with no more patience than this test has: a pipe must not be waited for.
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let project = project_of(&[FIRST]);
+    let path = |name: &str| project.dir.path().join(name);
+    std::fs::create_dir(path("folder.sql")).unwrap();
+    std::os::unix::fs::symlink("loop.sql", path("loop.sql")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path("pipe.sql")).status().unwrap();
+    assert!(made.success());
+    project.file("closed.sql", "SELECT 1;");
+    let nobody = std::os::unix::fs::PermissionsExt::from_mode(0o000);
+    std::fs::set_permissions(path("closed.sql"), nobody).unwrap();
+    // Root reads all the same.
+    let closed = std::fs::read(path("closed.sql")).is_err();
+    let names = ["folder.sql", "loop.sql", "pipe.sql", "missing.sql"];
+    for name in names.into_iter().chain(closed.then_some("closed.sql")) {
+        let mut command = project.command(["verify", name, "--format", "json"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let waited = (0..200).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            child.try_wait().unwrap()
+        });
+        let Some(status) = waited else {
+            child.kill().unwrap();
+            panic!("{name} is waited for");
+        };
+        let document: serde_json::Value = serde_json::from_reader(child.stdout.take().unwrap()).unwrap();
+        assert_eq!((status.code(), document["error"]["code"].as_str()), (Some(2), Some("io")), "{name}");
+        assert!(document["error"]["message"].as_str().unwrap().contains(name), "{document}");
+    }
+    // The same in the place of a migration.
+    std::fs::rename(path("pipe.sql"), path("migrations/v1.0.0_to_v1.0.1_x.sql")).unwrap();
+    std::fs::rename(path("loop.sql"), path("migrations/v1.0.1_to_v1.0.2_x.sql")).unwrap();
+    let (code, document) = project.json("verify");
+    let codes: Vec<_> =
+        document["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+    assert_eq!((code, codes), (2, vec!["io", "io"]), "{document}");
 }
 
 #[test]

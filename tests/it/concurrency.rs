@@ -135,9 +135,9 @@ impl Held {
             "1.0.4",
             "1.0.5",
             "held",
-            "CREATE TABLE {org_schema}.made (id int);\n\
+            "CREATE TABLE {org_schema}.made (id int, created_at date, updated_at date);\n\
              ALTER TABLE {org_schema}.workspaces ADD COLUMN more int;\n\
-             CREATE TABLE {org_schema}.also (id int);",
+             CREATE TABLE {org_schema}.also (id int, created_at date, updated_at date);",
         );
         let before = project.db.dump_of("org_b");
         let holder = Session::holding(&project.db, "LOCK TABLE org_b.workspaces");

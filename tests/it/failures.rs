@@ -8,7 +8,7 @@ use crate::support::{Project, Session};
 
 /// A tenant step that a workspace without a name breaks, after it has already changed the schema.
 const DIVIDES: &str = "ALTER TABLE {org_schema}.workspaces ADD COLUMN share int;\n\
-                       CREATE TABLE {org_schema}.made (id int);\n\
+                       CREATE TABLE {org_schema}.made (id int, created_at date, updated_at date);\n\
                        UPDATE {org_schema}.workspaces SET share = 100 / length(name) WHERE share IS NULL;";
 
 /// Three tenants, and a step that fails on `broken`.
@@ -91,7 +91,7 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
         "1.0.4",
         "1.0.5",
         "both",
-        "CREATE TABLE datalinx_platform.made (id int);\n\
+        "CREATE TABLE datalinx_platform.made (id int, created_at date, updated_at date);\n\
          INSERT INTO datalinx_platform.made VALUES (1/0);\n\
          ALTER TABLE {org_schema}.workspaces ADD COLUMN more int;",
     );
@@ -159,7 +159,7 @@ fn the_place_is_where_the_server_points_or_else_the_statement() {
     assert_snapshot!(told("SELECT id,\n       nope FROM {org_schema}.workspaces;"), @r#"4:8 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT id FROM {org_schema}.workspaces;\n  ALTER TABLE {org_schema}.nope ADD COLUMN c int;"), @r#"4:3 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
     assert_snapshot!(told("-- Scope: tenant\n-- Allow: opaque-code because a test\nSELECT 1;\nDO $$ BEGIN\nPERFORM nope FROM workspaces; END $$;"), @r#"6:1 42703 column "nope" does not exist"#);
-    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x');\nINSERT INTO {org_schema}.workspaces (name)\nVALUES (public.fails());"), @r#"4:1 42703 column "nope" does not exist"#);
+    assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('x');\n-- Allow: opaque-code because a test\nINSERT INTO {org_schema}.workspaces (name)\nVALUES (public.fails());"), @r#"5:1 42703 column "nope" does not exist"#);
     assert_snapshot!(told("INSERT INTO {org_schema}.workspaces (name) VALUES ('ä🦀世界'); SELECT '🦀', nope FROM workspaces;"), @r#"3:73 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT '{org_schema}', '{org_schema}', w.id FROM {org_schema}.workspaces w WHERE nope = 1;"), @r#"3:82 42703 column "nope" does not exist"#);
     assert_snapshot!(told("SELECT id FROM {org_schema}.nope;"), @r#"3:16 42P01 relation "org_a_tenant_with_a_long_name.nope" does not exist"#);
@@ -172,16 +172,16 @@ fn the_place_is_where_the_server_points_or_else_the_statement() {
 #[test]
 fn what_fails_only_at_commit_is_told_too() {
     let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
-    let sql = "CREATE TABLE {org_schema}.p (id int PRIMARY KEY);\n\
-               CREATE TABLE {org_schema}.q (p int REFERENCES {org_schema}.p DEFERRABLE INITIALLY DEFERRED);\n\
-               INSERT INTO {org_schema}.q VALUES (1);";
-    assert_snapshot!(told(&project, sql), @r#"null:null 23503 insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1) is not present in table "p".)"#);
+    let sql = "CREATE TABLE {org_schema}.p (id uuid PRIMARY KEY, created_at date, updated_at date);\n\
+               CREATE TABLE {org_schema}.q (p uuid PRIMARY KEY REFERENCES {org_schema}.p DEFERRABLE INITIALLY DEFERRED, created_at date, updated_at date);\n\
+               INSERT INTO {org_schema}.q VALUES ('1513a5d5-b8d8-4bd2-8a1e-d2ff3ab1b1b4');";
+    assert_snapshot!(told(&project, sql), @r#"null:null 23503 insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1513a5d5-b8d8-4bd2-8a1e-d2ff3ab1b1b4) is not present in table "p".)"#);
     assert_snapshot!(project.run("migrate up"), @r#"
     exit code: 1
     ----- stdout -----
 
     ----- stderr -----
-    error[unit-failed]: v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(1) is not present in table "p".)
+    error[unit-failed]: v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(UUID) is not present in table "p".)
     --> migrations/v1.0.4_to_v1.0.5_fails.sql
      = note: SQLSTATE 23503
      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)

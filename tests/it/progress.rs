@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{Output, Project, Session, csv, wait_until};
 
 /// A step that a tenant fails which has a workspace named `bad`, and that takes long for one named `slow`.
-const STEP: &str = "-- Scope: tenant\nCREATE TABLE made (id int);\n\
+const STEP: &str = "-- Scope: tenant\nCREATE TABLE made (id int, created_at date, updated_at date);\n\
     INSERT INTO made SELECT 1 / (CASE name WHEN 'bad' THEN 0 ELSE 1 END) FROM workspaces;\n\
     INSERT INTO made SELECT length(pg_sleep(CASE name WHEN 'slow' THEN 0.4 ELSE 0 END)::text) FROM workspaces;";
 

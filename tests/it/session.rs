@@ -47,7 +47,8 @@ fn settings_roles_and_prepared_statements_end_with_the_unit() {
         "1.0.5",
         "leaves",
         &format!(
-            "-- Scope: tenant\nCREATE TABLE mine (id int);\nPREPARE p AS SELECT 1;\nSET work_mem = '77MB';\n\
+            "-- Scope: tenant\n-- Allow: session-setting because a test\n-- Allow: session-setting because a test\n\
+             -- Allow: set-role because a test\nCREATE TABLE mine (id int);\nPREPARE p AS SELECT 1;\nSET work_mem = '77MB';\n\
              SET default_transaction_read_only = on;\nSELECT pg_advisory_lock(4711);\nSET ROLE {role};\n\
              CREATE TABLE theirs (setting text DEFAULT current_setting('work_mem'));"
         ),

@@ -267,7 +267,8 @@ fn a_tenant_made_late_is_the_same_as_one_made_early() {
         "1.0.6",
         "1.0.7",
         "trigger",
-        "CREATE FUNCTION {org_schema}.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.label := '{org_schema}'; RETURN NEW; END$$;\n\
+        "-- Allow: create-trigger because a test\n\
+         CREATE FUNCTION {org_schema}.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.label := '{org_schema}'; RETURN NEW; END$$;\n\
          CREATE TRIGGER touch BEFORE UPDATE ON tags FOR EACH ROW EXECUTE FUNCTION {org_schema}.touch();\n\
          COMMENT ON TABLE {org_schema}.tags IS 'tags';",
     );

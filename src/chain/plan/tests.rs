@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::MigrationFile;
+use crate::chain::{Content, MigrationFile};
 use crate::error::Source;
 use crate::ident::SchemaName;
 use crate::sql::Known;
@@ -20,7 +20,8 @@ fn chain(kinds: &str) -> Chain {
             't' => TENANT.to_owned(),
             _ => format!("{PLATFORM}{TENANT}"),
         };
-        MigrationFile { source: Source::new(&name, format!("-- Description: x\n{sql}")), name }
+        let content = Content::of(Source::new(&name, format!("-- Description: x\n{sql}")));
+        MigrationFile { name, content }
     });
     let platform = SchemaName::existing("datalinx_platform").unwrap();
     Chain::assemble(files.collect(), &platform, Known::default()).unwrap()

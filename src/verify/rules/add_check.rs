@@ -1,16 +1,18 @@
 //! A new condition on an old table is held against every write of the running release, from the moment
 //! it exists: `NOT VALID` spares only the rows that are there already (manual, ALTER TABLE).
 
-use squawk_syntax::SyntaxKind;
+use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::rules::constant::refutes;
+use crate::verify::schema::{Column, Filled, child, column_ref, filled_by, mentioned, name_of, proven};
+use crate::verify::subject::{Hit, Subject, has, span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-check"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",
     instead: "let the new release keep the rule first; add the constraint when the old one is gone",
     bad: "ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID;",
@@ -19,15 +21,162 @@ pub(in crate::verify) const RULE: Rule = Rule {
     judge: Judge::Code(judge),
 };
 
-/// On a new column too: the condition may name other columns, or refuse the NULL that old writers leave.
+/// On a new column too: the condition may name other columns, or refuse the NULL that old writers leave. What
+/// holds for the NULL or the default that they leave, or holds already, is let be.
 fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let in_table =
         subject.nodes(&[SyntaxKind::CHECK_CONSTRAINT, SyntaxKind::NOT_NULL_CONSTRAINT]).filter(|node| {
             match node.parent().map(|parent| parent.kind()) {
                 Some(SyntaxKind::ADD_CONSTRAINT) => subject.statement.kind != SyntaxKind::ALTER_DOMAIN,
                 Some(SyntaxKind::ADD_COLUMN) => node.kind() == SyntaxKind::CHECK_CONSTRAINT,
+                Some(SyntaxKind::COLUMN | SyntaxKind::TABLE_ARG_LIST) => subject.is_part_of_old(),
                 _ => false,
             }
         });
-    in_table.map(|node| span(&node)).collect()
+    in_table.filter(|node| !suits_old_writers(subject, node)).map(|node| span(&node)).collect()
+}
+
+/// Whether no row of the running release can fail: the server holds the same against it already, or the
+/// condition is on a column that it leaves out, and holds for what stands there then.
+fn suits_old_writers(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
+    let table = subject.table().there();
+    if constraint.kind() == SyntaxKind::NOT_NULL_CONSTRAINT {
+        let column = column_ref(constraint);
+        return column.is_some_and(|name| table.is_some_and(|table| table.proves_not_null(&name)));
+    }
+    let Some(condition) =
+        constraint.children().find(|part| part.kind() != SyntaxKind::CONSTRAINT_NAME_CLAUSE)
+    else {
+        return false;
+    };
+    let columns = mentioned(&condition);
+    let tests = proven(&condition);
+    if !tests.is_empty()
+        && tests.len() == columns.len()
+        && only_tests(&condition)
+        && table.is_some_and(|table| tests.iter().all(|name| table.proves_not_null(name)))
+    {
+        return true;
+    }
+    let added = constraint.parent().filter(|parent| parent.kind() == SyntaxKind::ADD_COLUMN);
+    if let Some(column) = added {
+        let name = child(&column, SyntaxKind::COLUMN_NAME).map(|node| name_of(&node));
+        let filled =
+            child(&column, SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |node| filled_by(&node));
+        let itself = has(&column, &[SyntaxKind::GENERATED_CONSTRAINT]);
+        return !columns.is_empty()
+            && columns.iter().all(|other| Some(other) == name.as_ref())
+            && !itself
+            && holds_for(&filled, &condition);
+    }
+    let of_table =
+        |name: &String| -> Option<&Column> { table?.column(name).there().filter(|column| column.new) };
+    !columns.is_empty()
+        && columns.iter().all(|name| of_table(name).is_some_and(|column| column.filled == Filled::Not))
+        && null_passes(&condition)
+}
+
+/// Whether the condition holds for a value that is left out. The server has looked at it in every old row,
+/// if there was one, so a constant holds or the migration fails; only in an empty table it may be wrong.
+fn holds_for(filled: &Filled, condition: &SyntaxNode) -> bool {
+    match filled {
+        Filled::Not => null_passes(condition),
+        Filled::Default(text) => !text.contains('(') && !refutes(text, condition),
+        Filled::Itself => false,
+    }
+}
+
+/// Whether the condition is unknown, and not false, for NULL: it is made of comparisons alone.
+fn null_passes(condition: &SyntaxNode) -> bool {
+    let strict = [
+        SyntaxKind::ARG,
+        SyntaxKind::ARG_LIST,
+        SyntaxKind::ARRAY_EXPR,
+        SyntaxKind::ARRAY_TYPE,
+        SyntaxKind::BETWEEN_EXPR,
+        SyntaxKind::BIN_EXPR,
+        SyntaxKind::CAST_EXPR,
+        SyntaxKind::COLON_COLON,
+        SyntaxKind::CUSTOM_OP,
+        SyntaxKind::LITERAL,
+        SyntaxKind::NAME_REF,
+        SyntaxKind::OP,
+        SyntaxKind::PAREN_EXPR,
+        SyntaxKind::PATH_REF,
+        SyntaxKind::PATH_SEGMENT_REF,
+        SyntaxKind::PATH_TYPE,
+        SyntaxKind::PREFIX_EXPR,
+        SyntaxKind::ROW,
+        SyntaxKind::TUPLE_EXPR,
+        SyntaxKind::VARCHAR_TYPE,
+    ];
+    let plain_call = |node: &SyntaxNode| {
+        let name = node.children().next().map(|callee| name_of(&callee)).unwrap_or_default();
+        node.kind() == SyntaxKind::CALL_EXPR
+            && ["length", "char_length", "lower", "upper", "abs", "btrim", "trim", "any"]
+                .contains(&name.as_str())
+    };
+    let words = condition.text().to_string().to_lowercase();
+    let tests_null = words
+        .split(|letter: char| !letter.is_alphanumeric())
+        .any(|word| ["is", "isnull", "notnull", "null", "exists"].contains(&word));
+    !tests_null && condition.descendants().all(|node| strict.contains(&node.kind()) || plain_call(&node))
+}
+
+/// Whether the condition is nothing but `c IS NOT NULL AND …`.
+fn only_tests(condition: &SyntaxNode) -> bool {
+    let words = crate::verify::schema::words(condition);
+    words.iter().filter(|word| *word == "null").count() == proven(condition).len()
+        && !words.iter().any(|word| word == "or")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::{denied, denied_on};
+
+    #[test]
+    fn a_condition_on_what_old_writers_leave_out() {
+        for column in [
+            "c int CHECK (c > 0)",
+            "c text CHECK (c IN ('a', 'b'))",
+            "c text NOT NULL DEFAULT 'a' CHECK (c IN ('a', 'b'))",
+            "c int CHECK (c BETWEEN 1 AND 5)",
+            "c text CHECK (length(c) < 10 OR c = 'x')",
+            "c text CHECK (c ~ '^a')",
+        ] {
+            assert_eq!(denied(&format!("ALTER TABLE t ADD COLUMN {column}")), [""; 0], "{column}");
+        }
+        for column in [
+            "c int CHECK (c > a)",
+            "c int CHECK (c IS NOT NULL)",
+            "c int CHECK (coalesce(c, 0) > 0)",
+            "c int CHECK (c IS DISTINCT FROM NULL)",
+            "c int DEFAULT random() CHECK (c > 0)",
+            "c int CHECK (CASE WHEN c > 0 THEN true ELSE false END)",
+            "c int CHECK (ok(c))",
+            "c int CHECK (false)",
+        ] {
+            assert_eq!(denied(&format!("ALTER TABLE t ADD COLUMN {column}")), ["add-check"], "{column}");
+        }
+    }
+
+    #[test]
+    fn what_holds_already_is_no_demand() {
+        let base = "CREATE TABLE t (a int NOT NULL, b int)";
+        assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (a IS NOT NULL)"), [""; 0]);
+        let part = "CREATE TABLE p PARTITION OF t (CHECK (b > 1)) DEFAULT";
+        assert_eq!(denied_on(base, part), ["add-check"]);
+        assert_eq!(
+            denied_on(base, "CREATE TABLE p PARTITION OF t DEFAULT; ALTER TABLE p ADD CHECK (b > 1)"),
+            ["add-check"]
+        );
+        assert_eq!(denied_on("", &format!("{base}; {part}")), [""; 0]);
+        assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (b IS NOT NULL) NOT VALID"), ["add-check"]);
+        assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (a IS NOT NULL OR b > 1)"), ["add-check"]);
+        assert_eq!(denied_on(base, "ALTER TABLE t ADD c int; ALTER TABLE t ADD CHECK (c > 1)"), [""; 0]);
+        assert_eq!(
+            denied_on(base, "ALTER TABLE t ADD c int; ALTER TABLE t ADD CHECK (c > b)"),
+            ["add-check"]
+        );
+    }
 }

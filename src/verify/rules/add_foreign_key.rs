@@ -1,17 +1,18 @@
 //! A new foreign key refuses writes of the running release on both sides: rows that refer to nothing, and
 //! deletes of what is referred to.
 
-use squawk_syntax::SyntaxKind;
+use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::rules::add_column::fills_itself;
+use crate::verify::schema::{Filled, child, names_of};
 use crate::verify::subject::{Hit, Subject, span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-foreign-key"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",
     instead: "put it on a new nullable column, or add it when the old release is gone",
     bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",
@@ -27,11 +28,28 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         .nodes(&[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT])
         .filter(|node| {
             node.parent().is_some_and(|parent| match parent.kind() {
-                SyntaxKind::ADD_CONSTRAINT => true,
+                SyntaxKind::ADD_CONSTRAINT => !stays_null(subject, node),
                 SyntaxKind::ADD_COLUMN => fills_itself(&parent),
                 _ => false,
             })
         })
         .map(|node| span(&node))
         .collect()
+}
+
+/// Whether a column of the key is one that the file has added and the running release leaves NULL.
+fn stays_null(subject: &Subject<'_>, constraint: &SyntaxNode) -> bool {
+    let list = child(constraint, SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
+    let columns = list.map(|list| names_of(&list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
+    let full = constraint.descendants().any(|part| part.kind() == SyntaxKind::MATCH_FULL);
+    let table = subject.table().there();
+    !full
+        && table.is_some_and(|table| {
+            table.columns.iter().any(|column| {
+                columns.contains(&column.name)
+                    && column.new
+                    && column.filled == Filled::Not
+                    && !column.not_null
+            })
+        })
 }

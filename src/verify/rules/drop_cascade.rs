@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-cascade"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
     why: "also drops whatever depends on it, which the text does not name",
     instead: "drop each dependent object by its name, without CASCADE",
     bad: "DROP INDEX idx_users_name CASCADE;",

@@ -4,12 +4,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::sift;
 use crate::verify::subject::{Hit, Subject, span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldWriters],
     why: "takes away the value that inserts of the running release leave out",
     instead: "drop it when no release that leaves the column out is running",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",
@@ -27,6 +28,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
                 || node.children().any(|value| value.text().to_string().trim().eq_ignore_ascii_case("null"))
         })
         .map(|node| span(&node))
+        .filter(|hit| sift::has_default(subject, hit))
         .collect()
 }
 
@@ -37,6 +39,6 @@ mod tests {
     #[test]
     fn a_null_default_is_none() {
         assert_eq!(ids("ALTER TABLE users ALTER role SET DEFAULT NULL"), ["drop-default"]);
-        assert!(ids("ALTER TABLE users ALTER role SET DEFAULT 'null'").is_empty());
+        assert_eq!(ids("ALTER TABLE users ALTER role SET DEFAULT 'null'"), ["change-default"]);
     }
 }

@@ -10,7 +10,7 @@ use crate::verify::subject::{Hit, Subject};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-object"),
     level: Level::Deny,
-    breaks: Breaks::Release,
+    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
     why: "removes something that the running release may use",
     instead: "drop it in a migration that comes after that release is gone",
     bad: "DROP COLLATION german;",
@@ -27,7 +27,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// These do not change the result of any query.
-const HARMLESS: &[SyntaxKind] = &[SyntaxKind::DROP_INDEX, SyntaxKind::DROP_STATISTICS];
+const HARMLESS: &[SyntaxKind] = &[SyntaxKind::DROP_STATISTICS];
 
 const HAVE_THEIR_OWN: &[SyntaxKind] = &[
     SyntaxKind::DROP_AGGREGATE,
@@ -38,6 +38,7 @@ const HAVE_THEIR_OWN: &[SyntaxKind] = &[
     SyntaxKind::DROP_FOREIGN_TABLE,
     SyntaxKind::DROP_FUNCTION,
     SyntaxKind::DROP_GROUP,
+    SyntaxKind::DROP_INDEX,
     SyntaxKind::DROP_MATERIALIZED_VIEW,
     SyntaxKind::DROP_OPERATOR,
     SyntaxKind::DROP_OPERATOR_CLASS,

@@ -5,13 +5,24 @@ mod add_check;
 mod add_column;
 mod add_foreign_key;
 mod add_unique;
+mod boundary;
+mod condition;
+mod constant;
+mod conventions;
 mod drop_cascade;
 mod drop_default;
 mod drop_object;
+mod failing_expression;
 mod no_where;
 mod opaque_code;
+mod publish;
+mod replace;
 mod rewrite;
+mod sequence;
+mod session;
+mod sift;
 pub(super) mod squawk;
+mod storage;
 mod template;
 pub(super) mod verification;
 
@@ -24,11 +35,19 @@ const PARTS: &[&[Rule]] = &[
     squawk::columns::ROWS,
     &[drop_default::RULE, add_column::RULE, add_check::RULE, add_unique::RULE, add_foreign_key::RULE],
     squawk::data::ROWS,
-    &[no_where::DELETE, no_where::UPDATE],
+    no_where::ROWS,
     squawk::access::ROWS,
     squawk::behaviour::ROWS,
+    &[failing_expression::RULE, publish::RULE],
+    storage::ROWS,
+    replace::ROWS,
+    &[sequence::RULE],
+    session::ROWS,
+    boundary::ROWS,
     squawk::traffic::ROWS,
     &[rewrite::RULE, opaque_code::RULE, template::RULE],
+    conventions::ROWS,
+    squawk::style::ROWS,
     verification::ROWS,
 ];
 

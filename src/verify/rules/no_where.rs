@@ -1,114 +1,265 @@
-//! DELETE and UPDATE of every row, wherever they stand: a CTE hides one well. A WHERE that looks at no
-//! column is none.
+//! Rows that go or change. Of every row it is denied, wherever the statement stands: a CTE hides one well,
+//! and a WHERE that is the same for each row is none. Of chosen rows too: what is lost is lost, and the release
+//! that runs may read them still. Only a seed, whose rows stand in the text, is told.
 
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject, span};
+use crate::verify::rules::condition::{always, nulls};
+use crate::verify::schema::executed;
+use crate::verify::subject::{Hit, Subject, has, span};
 
-pub(in crate::verify) const DELETE: Rule = Rule {
-    id: RuleId("delete-without-where"),
-    level: Level::Deny,
-    breaks: Breaks::Data,
-    why: "removes every row",
-    instead: "say by a WHERE which rows must go",
-    bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
-    good: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
-    spares: Spares::Nothing,
-    judge: Judge::Code(|subject| judge(subject, SyntaxKind::DELETE)),
-};
+pub(in crate::verify) const ROWS: &[Rule] = &[
+    Rule {
+        id: RuleId("delete-without-where"),
+        level: Level::Deny,
+        breaks: &[Breaks::Data],
+        why: "removes every row, or all that have no partner",
+        instead: "say by a WHERE which rows must go, and by an Allow line why",
+        bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
+        good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::All)),
+    },
+    Rule {
+        id: RuleId("update-without-where"),
+        level: Level::Deny,
+        breaks: &[Breaks::Data, Breaks::Locks],
+        why: "overwrites every row, and holds a lock on each until the migration is done",
+        instead: "say by a WHERE which rows are meant: those that do not have the value yet",
+        bad: "UPDATE users SET role = 'viewer' WHERE true;",
+        good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::All)),
+    },
+    Rule {
+        id: RuleId("delete-rows"),
+        level: Level::Deny,
+        breaks: &[Breaks::Data],
+        why: "removes rows that no rollback brings back once the migration is done",
+        instead: "if nobody needs them, accept it by an Allow line that says why",
+        bad: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
+        good: "INSERT INTO teams (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::Some)),
+    },
+    Rule {
+        id: RuleId("overwrite-rows"),
+        level: Level::Deny,
+        breaks: &[Breaks::Data],
+        why: "overwrites values that the running release has written and reads",
+        instead: "fill only what is NULL, or a column that the same migration adds",
+        bad: "UPDATE users SET role = 'admin' WHERE email LIKE '%@example.com';",
+        good: "UPDATE users SET phone = '' WHERE phone IS NULL;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::Some)),
+    },
+    Rule {
+        id: RuleId("upsert-rows"),
+        level: Level::Warn,
+        breaks: &[Breaks::Data],
+        why: "overwrites what the running release has written into the rows that it names, where they are there",
+        instead: "DO NOTHING where the row is there",
+        bad: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name;",
+        good: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO NOTHING;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Upsert, Reach::Some)),
+    },
+    Rule {
+        id: RuleId("fill-locks-rows"),
+        level: Level::Warn,
+        breaks: &[Breaks::Locks],
+        why: "holds a lock on every row until the migration is done",
+        instead: "on a big table, give the column a constant DEFAULT instead, or fill it in small steps",
+        bad: "ALTER TABLE users ADD COLUMN nick text; UPDATE users SET nick = name;",
+        good: "ALTER TABLE users ADD COLUMN nick text DEFAULT '';",
+        spares: Spares::Nothing,
+        judge: Judge::Code(|subject| acts(subject, Act::Fill, Reach::All)),
+    },
+];
 
-pub(in crate::verify) const UPDATE: Rule = Rule {
-    id: RuleId("update-without-where"),
-    level: Level::Deny,
-    breaks: Breaks::Data,
-    why: "overwrites every row, and holds a lock on each until the migration is done",
-    instead: "say by a WHERE which rows are meant: those that do not have the value yet",
-    bad: "UPDATE users SET role = 'viewer' WHERE true;",
-    good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
-    spares: Spares::Nothing,
-    judge: Judge::Code(|subject| judge(subject, SyntaxKind::UPDATE)),
-};
+/// What is done to rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Delete,
+    Update,
+    /// An INSERT of rows that the text itself gives, over those that are there.
+    Upsert,
+    /// An UPDATE that takes no value away: the column is new, or holds NULL.
+    Fill,
+}
 
-fn judge(subject: &Subject<'_>, kind: SyntaxKind) -> Vec<Hit> {
+/// To which.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    All,
+    Some,
+}
+
+fn acts(subject: &Subject<'_>, act: Act, reach: Reach) -> Vec<Hit> {
+    if subject.statement.kind == SyntaxKind::EXPLAIN && !executed(subject.statement.kind, subject.node) {
+        return Vec::new();
+    }
+    let kinds = [
+        SyntaxKind::CONFLICT_DO_UPDATE_SET,
+        SyntaxKind::DELETE,
+        SyntaxKind::MERGE_DELETE,
+        SyntaxKind::MERGE_UPDATE,
+        SyntaxKind::UPDATE,
+    ];
     subject
-        .nodes(&[kind])
-        .filter(|node| !chooses(node))
-        .filter(|node| !subject.relation_of(node).is_some_and(|name| subject.is_new_table(name)))
+        .nodes(&kinds)
+        .filter(|node| subject.relation_of(node).is_none_or(|name| !subject.is_new_table(name)))
+        .filter(|node| what(subject, node) == Some((act, reach)))
         .map(|node| span(&node))
         .collect()
 }
 
-/// Whether a WHERE of the statement itself chooses among the rows.
-fn chooses(node: &SyntaxNode) -> bool {
-    node.children().any(|child| match child.kind() {
-        SyntaxKind::WHERE_CURRENT_OF => true,
-        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !always(&condition)),
-        _ => false,
-    })
-}
-
-/// Whether a condition is surely the same for each row.
-fn always(condition: &SyntaxNode) -> bool {
-    if condition.kind() == SyntaxKind::PAREN_EXPR {
-        return condition.children().all(|inner| always(&inner));
-    }
-    if let Some((left, operator, right)) = sides(condition) {
-        // `id = id` leaves out a NULL at most.
-        if (operator == "or" && (always(&left) || always(&right)))
-            || (operator == "=" && left.text() == right.text())
-        {
-            return true;
+/// What `node` does to which rows.
+fn what(subject: &Subject<'_>, node: &SyntaxNode) -> Option<(Act, Reach)> {
+    let above = |kind| node.ancestors().find(|above| above.kind() == kind);
+    match node.kind() {
+        SyntaxKind::DELETE => Some((Act::Delete, reach(subject, node))),
+        SyntaxKind::UPDATE => {
+            let act = if fills(subject, node) { Act::Fill } else { Act::Update };
+            Some((act, reach(subject, node)))
         }
+        SyntaxKind::CONFLICT_DO_UPDATE_SET => {
+            let insert = above(SyntaxKind::INSERT)?;
+            let new = subject.relation_of(&insert).is_some_and(|name| subject.is_new_table(name));
+            let given = has(&insert, &[SyntaxKind::VALUES]);
+            (!new).then_some((if given { Act::Upsert } else { Act::Update }, Reach::Some))
+        }
+        SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
+            let merge = above(SyntaxKind::MERGE)?;
+            if subject.relation_of(&merge).is_some_and(|name| subject.is_new_table(name)) {
+                return None;
+            }
+            let act = if node.kind() == SyntaxKind::MERGE_DELETE { Act::Delete } else { Act::Update };
+            let when = node.parent()?;
+            let chosen = has(&when, &[SyntaxKind::MERGE_CONDITION]);
+            let joined = merge.descendants().find(|part| part.kind() == SyntaxKind::ON_CLAUSE);
+            let on_all =
+                joined.is_some_and(|on| on.children().all(|condition| always(subject, None, &condition)));
+            let others = when.kind() == SyntaxKind::MERGE_WHEN_NOT_MATCHED_SOURCE;
+            Some((act, if !chosen && (others || on_all) { Reach::All } else { Reach::Some }))
+        }
+        _ => None,
     }
-    let looks = |node: &SyntaxNode| match node.kind() {
-        SyntaxKind::NAME_REF => node.parent().is_none_or(|parent| parent.kind() != SyntaxKind::CALL_EXPR),
-        SyntaxKind::SELECT | SyntaxKind::EXISTS_FN | SyntaxKind::COMPOUND_SELECT => true,
-        _ => false,
-    };
-    !condition.descendants().any(|node| looks(&node))
 }
 
-/// The two sides of an operator and, in lower case, what stands between them.
-fn sides(expression: &SyntaxNode) -> Option<(SyntaxNode, String, SyntaxNode)> {
-    if expression.kind() != SyntaxKind::BIN_EXPR {
-        return None;
-    }
-    let mut operands = expression.children().filter(|child| child.kind() != SyntaxKind::OP);
-    let (left, right) = (operands.next()?, operands.next()?);
-    let tokens = expression.descendants_with_tokens().filter_map(squawk_syntax::SyntaxElement::into_token);
-    let between = tokens.filter(|token| {
-        left.text_range().end() <= token.text_range().start()
-            && token.text_range().end() <= right.text_range().start()
-            && !token.kind().is_trivia()
+/// Whether a WHERE of the statement itself chooses among the rows.
+fn reach(subject: &Subject<'_>, node: &SyntaxNode) -> Reach {
+    let table = subject.relation_of(node);
+    let chooses = node.children().any(|child| match child.kind() {
+        SyntaxKind::WHERE_CURRENT_OF => true,
+        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !always(subject, table, &condition)),
+        _ => false,
     });
-    let operator = between.map(|token| token.text().to_lowercase()).collect();
-    Some((left, operator, right))
+    if chooses { Reach::Some } else { Reach::All }
+}
+
+/// Whether an UPDATE overwrites nothing: each column is one that the file has added, or the WHERE says that
+/// it is NULL.
+fn fills(subject: &Subject<'_>, update: &SyntaxNode) -> bool {
+    let table =
+        subject.relation_of(update).and_then(|name| subject.schema.table(name, subject.scope).there());
+    let is_new = |name: &str| {
+        table.is_some_and(|table| table.columns.iter().any(|column| column.name == name && column.new))
+    };
+    let clause = update.children().find(|child| child.kind() == SyntaxKind::WHERE_CLAUSE);
+    let empty: Vec<String> = clause.iter().flat_map(SyntaxNode::children).flat_map(|it| nulls(&it)).collect();
+    let set: Vec<String> = update
+        .children()
+        .filter(|child| child.kind() == SyntaxKind::SET_CLAUSE)
+        .flat_map(|clause| clause.descendants())
+        .filter(|part| part.kind() == SyntaxKind::COLUMN_TARGET)
+        .flat_map(|target| crate::verify::schema::names_of(&target, SyntaxKind::COLUMN_NAME_REF))
+        .collect();
+    !set.is_empty() && set.iter().all(|name| is_new(name) || empty.contains(name))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::verify::tests::ids;
+    use crate::verify::tests::{ids, ids_on};
 
     #[test]
     fn a_where_that_chooses_nothing_is_none() {
-        for condition in
-            ["true", "1 = 1", "(TRUE)", "now() IS NOT NULL", "id = 1 OR true", "id = 1 OR (1=1)", "id=id"]
-        {
+        for condition in [
+            "true",
+            "1 = 1",
+            "(TRUE)",
+            "now() IS NOT NULL",
+            "id = 1 OR true",
+            "id = 1 OR (1=1)",
+            "id=id",
+            "NOT false",
+            "id IS NULL OR id IS NOT NULL",
+            "EXISTS (SELECT 1 FROM gone)",
+            "id IN (SELECT id FROM users)",
+            "(SELECT true)",
+        ] {
             let sql = format!("DELETE FROM users WHERE {condition}");
             assert_eq!(ids(&sql), ["delete-without-where"], "{condition}");
         }
         for condition in [
             "id = 1",
             "disabled",
-            "EXISTS (SELECT 1 FROM gone)",
-            "u.id IN (SELECT 1)",
+            "EXISTS (SELECT 1 FROM gone WHERE gone.id = u.id)",
+            "u.id IN (SELECT id FROM users WHERE old)",
+            "u.id IN (SELECT id FROM gone)",
             "CURRENT OF c",
             "a AND a",
             "a <> a",
         ] {
-            assert!(ids(&format!("DELETE FROM users u WHERE {condition}")).is_empty(), "{condition}");
+            assert_eq!(
+                ids(&format!("DELETE FROM users u WHERE {condition}")),
+                ["delete-rows"],
+                "{condition}"
+            );
         }
+        let base = "CREATE TABLE t (id uuid PRIMARY KEY, a int)";
+        assert_eq!(ids_on(base, "DELETE FROM t WHERE id IS NOT NULL"), ["delete-without-where"]);
+        assert_eq!(ids_on(base, "DELETE FROM t WHERE a IS NOT NULL"), ["delete-rows"]);
+    }
+
+    #[test]
+    fn what_fills_overwrites_nothing() {
+        let base = "CREATE TABLE t (id uuid PRIMARY KEY, a int, b int)";
+        for (sql, expected) in [
+            ("ALTER TABLE t ADD c int; UPDATE t SET c = a", &["fill-locks-rows"][..]),
+            ("ALTER TABLE t ADD c int; UPDATE t SET c = a, b = 1", &["update-without-where"]),
+            ("ALTER TABLE t ADD c int; UPDATE t SET c = a WHERE a > 1", &[]),
+            ("UPDATE t SET a = 1 WHERE a IS NULL AND t.b > 1", &[]),
+            ("UPDATE t SET (a, b) = (1, 2) WHERE t.a IS NULL AND (b ISNULL)", &[]),
+            ("UPDATE t SET a = 1, b = 2 WHERE a IS NULL", &["overwrite-rows"]),
+            ("UPDATE t SET a = 1 WHERE a IS NULL OR b = 1", &["overwrite-rows"]),
+            ("INSERT INTO t (a) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 1", &["upsert-rows"]),
+            ("INSERT INTO t SELECT * FROM t ON CONFLICT (id) DO UPDATE SET a = 1", &["overwrite-rows"]),
+            ("INSERT INTO t (a) VALUES (1) ON CONFLICT DO NOTHING", &[]),
+        ] {
+            assert_eq!(ids_on(base, sql), expected, "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_merge_is_looked_into() {
+        let merge = |rest: &str| ids(&format!("MERGE INTO t USING s ON {rest}"));
+        assert_eq!(merge("t.id = s.id WHEN MATCHED THEN DELETE"), ["delete-rows"]);
+        assert_eq!(merge("true WHEN MATCHED THEN DELETE"), ["delete-without-where"]);
+        assert_eq!(merge("t.id = s.id WHEN NOT MATCHED BY SOURCE THEN DELETE"), ["delete-without-where"]);
+        assert_eq!(merge("t.id = s.id WHEN NOT MATCHED BY SOURCE AND t.old THEN DELETE"), ["delete-rows"]);
+        assert_eq!(merge("t.id = s.id WHEN MATCHED THEN UPDATE SET a = 1"), ["overwrite-rows"]);
+        assert_eq!(merge("t.id = s.id WHEN NOT MATCHED THEN INSERT (a) VALUES (1)"), [""; 0]);
+    }
+
+    #[test]
+    fn only_what_is_run_counts() {
+        assert_eq!(ids("EXPLAIN DELETE FROM users"), [""; 0]);
+        assert_eq!(ids("EXPLAIN (ANALYZE) DELETE FROM users"), ["delete-without-where"]);
+        assert_eq!(ids("EXPLAIN ANALYZE DELETE FROM users"), ["delete-without-where"]);
+        assert_eq!(ids("EXPLAIN (COSTS off, ANALYSE on) DELETE FROM users"), ["delete-without-where"]);
+        assert_eq!(ids("EXPLAIN (ANALYZE false, VERBOSE) DELETE FROM users"), [""; 0]);
     }
 }

@@ -10,10 +10,10 @@ use crate::verify::subject::{Hit, Subject, has, says, span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("long-lock"),
     level: Level::Warn,
-    breaks: Breaks::Traffic,
+    breaks: &[Breaks::Locks],
     why: "keeps the table locked while it, or an index on it, is written",
     instead: "do it when the table is small or nobody waits",
-    bad: "ALTER TABLE users SET UNLOGGED;",
+    bad: "CLUSTER users USING users_pkey;",
     good: "CREATE UNLOGGED TABLE scratch (id int);",
     spares: Spares::NewObjects,
     judge: Judge::Code(judge),
@@ -24,8 +24,10 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
         SyntaxKind::CLUSTER,
         SyntaxKind::REFRESH,
         SyntaxKind::SET_LOGGED,
+        SyntaxKind::SET_ACCESS_METHOD,
         SyntaxKind::SET_TABLESPACE,
-        SyntaxKind::SET_UNLOGGED,
+        SyntaxKind::MERGE_PARTITIONS,
+        SyntaxKind::SPLIT_PARTITION,
         SyntaxKind::VACUUM,
     ];
     let serial = |column: &squawk_syntax::SyntaxNode| {

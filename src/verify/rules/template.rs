@@ -9,7 +9,7 @@ use crate::verify::subject::{Hit, Subject};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("template-beyond-tenant"),
     level: Level::Deny,
-    breaks: Breaks::Others,
+    breaks: &[Breaks::Conventions, Breaks::Others],
     why: "acts outside of the tenant's schema, once for each tenant that is created",
     instead: "put it into a platform migration",
     bad: "ALTER TABLE datalinx_platform.users ADD COLUMN phone text;",

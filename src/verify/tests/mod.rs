@@ -1,5 +1,6 @@
 //! What every test of verification uses: SQL in, rule ids out, as the platform `datalinx_platform` and
-//! its tenants would have it. A statement belongs to the platform where it names that schema.
+//! its tenants would have it. A statement belongs to the platform where it acts on a
+//! schema that is not the tenant's.
 
 mod cases;
 mod lines;
@@ -10,7 +11,7 @@ mod seeds;
 
 use super::*;
 use crate::error::Source;
-use crate::sql::{Bookkeeping, FileKind};
+use crate::sql::{Bookkeeping, FileKind, Role};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
@@ -19,16 +20,27 @@ pub(super) fn parse(sql: &str) -> Script {
 }
 
 pub(super) fn findings_in(sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
+    findings_before(&Schema::unknown(PLATFORM), sql, kind, policy)
+}
+
+pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
     let script = parse(sql);
     let body = Bookkeeping { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
         .body(&script, |_| Some(Scope::Platform));
     let statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
+    let of_tenant = sql.starts_with("-- Scope: tenant");
+    let scope = |statement| if of_tenant { Scope::Tenant } else { scope(statement) };
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
-    verify(&File { script: &script, statements: &scoped, kind, platform: PLATFORM }, policy)
+    let file = File { script: &script, statements: &scoped, kind, before, platform: PLATFORM };
+    verify(&file, policy)
 }
 
 fn scope(statement: &Statement) -> Scope {
-    let of_platform = statement.names.iter().any(|name| name.schema.as_deref() == Some(PLATFORM));
+    let elsewhere = |name: &crate::sql::Name| {
+        let schema = name.schema.as_deref().filter(|schema| *schema != "pg_temp");
+        name.role != Role::Mentioned && schema.is_some() && !name.in_tenant_schema()
+    };
+    let of_platform = statement.names.iter().any(elsewhere);
     if of_platform { Scope::Platform } else { Scope::Tenant }
 }
 
@@ -36,13 +48,62 @@ pub(super) fn findings(sql: &str) -> Vec<Finding> {
     findings_in(sql, Kind::Migration, &Policy::default())
 }
 
+/// What `base` makes, of which everything is known.
+pub(super) fn base(sql: &str) -> Schema {
+    let script = parse(sql);
+    let mut schema = Schema::empty(PLATFORM);
+    for statement in &script.statements {
+        schema.learn(&script, statement, Some(scope(statement)));
+    }
+    schema
+}
+
+/// The rules that find something in a migration on the schema that `before` makes.
+pub(super) fn ids_on(before: &str, sql: &str) -> Vec<&'static str> {
+    without_conventions(findings_before(&base(before), sql, Kind::Migration, &Policy::default()))
+}
+
+/// The same, and the project's conventions.
+pub(super) fn all_ids_on(before: &str, sql: &str) -> Vec<&'static str> {
+    let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
+    found.iter().map(|finding| finding.rule.as_str()).collect()
+}
+
+pub(super) fn all_ids_in_template(sql: &str) -> Vec<&'static str> {
+    let found = findings_before(&base(""), sql, Kind::Template(&[]), &Policy::default());
+    found.iter().map(|finding| finding.rule.as_str()).collect()
+}
+
+/// The rules that find something in a migration of which a line says that it is the tenants'.
+pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
+    let script = parse(sql);
+    let statements: Vec<_> =
+        script.statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
+    let before = base("CREATE TABLE a (id uuid)");
+    let kind = Kind::Migration;
+    let file = File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
+    without_conventions(verify(&file, &Policy::default()))
+}
+
+/// Most tests are about what breaks.
+pub(super) fn without_conventions(found: Vec<Finding>) -> Vec<&'static str> {
+    let breaks = |finding: &&Finding| rule(finding.rule.as_str()).breaks != [Breaks::Conventions];
+    found.iter().filter(breaks).map(|finding| finding.rule.as_str()).collect()
+}
+
+/// The rules that refuse a migration on the schema that `before` makes.
+pub(super) fn denied_on(before: &str, sql: &str) -> Vec<&'static str> {
+    let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
+    found.iter().filter(|finding| finding.denies()).map(|finding| finding.rule.as_str()).collect()
+}
+
 /// The rules that find something in a migration, in order of the text.
 pub(super) fn ids(sql: &str) -> Vec<&'static str> {
-    findings(sql).iter().map(|finding| finding.rule.as_str()).collect()
+    without_conventions(findings(sql))
 }
 
 pub(super) fn ids_under(sql: &str, policy: &Policy) -> Vec<&'static str> {
-    findings_in(sql, Kind::Migration, policy).iter().map(|finding| finding.rule.as_str()).collect()
+    without_conventions(findings_in(sql, Kind::Migration, policy))
 }
 
 /// The rules that refuse a migration.
@@ -54,6 +115,12 @@ pub(super) fn rule(id: &str) -> &'static Rule {
     find(id).unwrap_or_else(|| panic!("no rule {id}"))
 }
 
+/// The default, but with `rule` on.
+fn as_said(rule: &Rule) -> Policy {
+    let on = (rule.level == Level::Off).then(|| (rule.id.to_string(), "warn".to_owned()));
+    Policy::new(&on.into_iter().collect()).unwrap()
+}
+
 #[test]
 fn every_bad_example_is_found_and_every_good_one_passes() {
     for rule in RULES.iter().filter(|rule| rule.id.as_str() != "unverifiable") {
@@ -61,10 +128,12 @@ fn every_bad_example_is_found_and_every_good_one_passes() {
             "template-beyond-tenant" => Kind::Template(&[]),
             _ => Kind::Migration,
         };
-        let bad = findings_in(rule.bad, kind(), &Policy::default());
+        let (before, policy) = (base(EXAMPLES_ACT_ON), as_said(rule));
+        let bad = findings_before(&before, rule.bad, kind(), &policy);
         let own = bad.iter().find(|finding| finding.rule == rule.id);
-        assert_eq!(own.map(|finding| finding.level), Some(rule.level), "{}: {:?}", rule.id, ids(rule.bad));
-        let good = findings_in(rule.good, kind(), &Policy::default());
+        let level = if rule.level == Level::Off { Level::Warn } else { rule.level };
+        assert_eq!(own.map(|finding| finding.level), Some(level), "{}: {bad:?}", rule.id);
+        let good = findings_before(&before, rule.good, kind(), &policy);
         let refused: Vec<_> = good.iter().filter(|finding| finding.denies()).collect();
         assert!(refused.is_empty(), "{}: {refused:?}", rule.id);
         assert!(

@@ -70,8 +70,7 @@ fn of_several_only_the_old_ones_are_found() {
 #[test]
 fn a_template_is_judged_beyond_its_schema() {
     let of = |sql: &str| -> Vec<&str> {
-        let found = findings_in(sql, Kind::Template(&[]), &Policy::default());
-        found.iter().map(|finding| finding.rule.as_str()).collect()
+        without_conventions(findings_in(sql, Kind::Template(&[]), &Policy::default()))
     };
     assert!(of("CREATE TABLE a (id int); ALTER TABLE a ADD CHECK (id > 0); ALTER TABLE {org_schema}.b DROP COLUMN c").is_empty());
     assert!(
@@ -90,8 +89,15 @@ fn without_a_scope_a_bare_name_is_only_itself() {
     let of = |sql: &str| {
         let script = parse(sql);
         let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
-        let file = File { script: &script, statements: &statements, kind: Kind::Loose, platform: PLATFORM };
-        verify(&file, &Policy::default()).len()
+        let before = Schema::unknown(PLATFORM);
+        let file = File {
+            script: &script,
+            statements: &statements,
+            kind: Kind::Loose,
+            before: &before,
+            platform: PLATFORM,
+        };
+        without_conventions(verify(&file, &Policy::default())).len()
     };
     assert_eq!(of("CREATE TABLE a (id int); DROP TABLE a"), 0);
     assert_eq!(of("CREATE TABLE a (id int); DROP TABLE {org_schema}.a"), 1);

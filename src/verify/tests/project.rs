@@ -4,6 +4,7 @@ use super::*;
 
 #[test]
 fn the_repositorys_own_project_has_no_finding() {
+    let mut before = Schema::of_project(PLATFORM, true);
     for (name, sql) in FILES {
         let version = name.split("_to_v").nth(1).and_then(|rest| rest.split('_').next());
         let template = version.is_none();
@@ -15,8 +16,12 @@ fn the_repositorys_own_project_has_no_finding() {
         let scope = if of_tenant { Scope::Tenant } else { Scope::Platform };
         let statements: Vec<_> = body.statements.iter().map(|statement| (statement, Some(scope))).collect();
         let kind = if template { Kind::Template(&[]) } else { Kind::Migration };
-        let file = File { script: &script, statements: &statements, kind, platform: PLATFORM };
+        let file =
+            File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
         assert_eq!(verify(&file, &Policy::default()), [], "{name}");
+        for statement in &body.statements {
+            before.learn(&script, statement, Some(scope));
+        }
     }
 }
 

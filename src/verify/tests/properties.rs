@@ -7,8 +7,10 @@ use super::*;
 fn sound(sql: &str) {
     let Ok(script) = Script::parse(Source::new("t.sql", sql)) else { return };
     let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
+    let before = Schema::unknown(PLATFORM);
     for kind in [Kind::Loose, Kind::Template(&[])] {
-        let file = File { script: &script, statements: &statements, kind, platform: PLATFORM };
+        let file =
+            File { script: &script, statements: &statements, kind, before: &before, platform: PLATFORM };
         for finding in verify(&file, &Policy::default()) {
             assert_ne!(finding.rule.as_str(), "unverifiable", "{sql}");
             let Place::Span(source, range) = &finding.place else { continue };

@@ -44,6 +44,14 @@ impl Database {
         Self { url: server().url(&name), name }
     }
 
+    /// One with all that `other` holds.
+    pub fn copy_of(other: &Self) -> Self {
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
+        admin.run(&format!("CREATE DATABASE {name} TEMPLATE {}", other.name));
+        Self { url: server().url(&name), name }
+    }
+
     /// The same database for another role.
     pub fn url_as(&self, role: &str) -> String {
         self.url.replacen("://tenure@", &format!("://{role}@"), 1)
@@ -52,6 +60,19 @@ impl Database {
     /// Runs SQL, as one message.
     pub fn run(&self, sql: &str) {
         self.rows(sql);
+    }
+
+    /// Runs SQL, as one message; what the server refuses comes back as its SQLSTATE and its words.
+    pub fn try_run(&self, sql: &str) -> Result<(), String> {
+        runtime().block_on(async {
+            let mut connection = PgConnection::connect(&self.url).await.unwrap();
+            let answer = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+            connection.close().await.unwrap();
+            answer.map(|_| ()).map_err(|error| {
+                let error = error.into_database_error().unwrap();
+                format!("{} {}", error.code().unwrap_or_default(), error.message())
+            })
+        })
     }
 
     /// The rows of a query, each value as text; NULL is `-`. Cast what is not text with `::text`.

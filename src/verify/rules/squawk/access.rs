@@ -5,12 +5,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::sift;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("revoke"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away rights that the running release may need",
         instead: "revoke when no release that needs them is running",
         bad: "REVOKE SELECT ON users FROM app;",
@@ -24,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-owned"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Data, Breaks::Others],
         why: "drops or hands over all that a role owns, in the whole database",
         instead: "name each object",
         bad: "DROP OWNED BY app;",
@@ -35,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-role"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "removes a role that other databases and sessions may use",
         instead: "manage roles outside of migrations",
         bad: "DROP ROLE app;",
@@ -48,8 +49,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("change-role"),
-        level: Level::Warn,
-        breaks: Breaks::Others,
+        level: Level::Deny,
+        breaks: &[Breaks::Others],
         why: "changes a role in every database and for every session of it",
         instead: "manage roles outside of migrations",
         bad: "ALTER ROLE app SET statement_timeout = '1s';",
@@ -60,7 +61,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("alter-system"),
         level: Level::Deny,
-        breaks: Breaks::Others,
+        breaks: &[Breaks::Others],
         why: "changes the whole server",
         instead: "configure the server outside of migrations",
         bad: "ALTER SYSTEM SET work_mem = '1GB';",
@@ -70,8 +71,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
     Rule {
         id: RuleId("change-database"),
-        level: Level::Warn,
-        breaks: Breaks::Others,
+        level: Level::Deny,
+        breaks: &[Breaks::Others],
         why: "changes every session of the database",
         instead: "configure the database outside of migrations",
         bad: "ALTER DATABASE app SET work_mem = '1GB';",
@@ -82,11 +83,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("row-security"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "changes which rows the running release sees, down to none",
         instead: "switch it when no release that does not expect it is running",
         bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
-        good: "CREATE POLICY own_rows ON users USING (true);",
+        good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); ALTER TABLE notes ENABLE ROW LEVEL SECURITY;",
         spares: Spares::NewObjects,
         judge: Judge::Known(
             &[Theirs::BanAlterRowLevelSecurity],
@@ -99,17 +100,42 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-policy"),
+        id: RuleId("restrict-policy"),
         level: Level::Deny,
-        breaks: Breaks::Release,
-        why: "changes which rows the running release sees or may write",
-        instead: "make another policy beside it",
-        bad: "DROP POLICY own_rows ON users;",
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        why: "hides rows that the running release sees, or refuses rows that it writes, where row security is on",
+        instead: "put it on a new table, or add it when no release that does not expect it is running",
+        bad: "CREATE POLICY new_rows ON users AS RESTRICTIVE USING (id > 1000);",
         good: "CREATE POLICY shared_rows ON users USING (true);",
         spares: Spares::NewObjects,
-        judge: Judge::Known(
+        judge: Judge::Sifted(&[], &[SyntaxKind::CREATE_POLICY], sift::restricts),
+    },
+    Rule {
+        id: RuleId("create-policy"),
+        level: Level::Warn,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        why: "shows the running release more rows, where row security is on",
+        instead: "put it on a new table",
+        bad: "CREATE POLICY shared_rows ON users USING (true);",
+        good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); CREATE POLICY shared_rows ON notes USING (true);",
+        spares: Spares::NewObjects,
+        judge: Judge::Sifted(&[Theirs::BanCreatePolicy], &[SyntaxKind::CREATE_POLICY], |subject, hit| {
+            !sift::restricts(subject, hit)
+        }),
+    },
+    Rule {
+        id: RuleId("change-policy"),
+        level: Level::Deny,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        why: "changes which rows the running release sees or may write",
+        instead: "change it when no release that does not expect it is running",
+        bad: "DROP POLICY own_rows ON users;",
+        good: "ALTER POLICY own_rows ON users RENAME TO my_rows;",
+        spares: Spares::NewObjects,
+        judge: Judge::Sifted(
             &[Theirs::BanDropPolicy, Theirs::BanAlterPolicyCondition, Theirs::BanAlterPolicyRoles],
             &[],
+            sift::may_hang,
         ),
     },
 ];

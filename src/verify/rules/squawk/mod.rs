@@ -1,5 +1,5 @@
-//! What squawk knows, under our names: tables, in parts by theme. squawk lints a copy of the file in
-//! which comments are blank, since a `-- squawk-ignore` in it would pass the policy by in silence.
+//! What squawk knows, under our names: tables, in parts by theme. Where comments speak to squawk, it
+//! lints a copy of the file in which they are blank: a `-- squawk-ignore` would pass the policy by in silence.
 
 pub(super) mod access;
 pub(super) mod behaviour;
@@ -7,6 +7,7 @@ pub(super) mod columns;
 pub(super) mod data;
 pub(super) mod drops;
 pub(super) mod renames;
+pub(super) mod style;
 pub(super) mod traffic;
 
 use squawk_linter::{Linter, Rule as Theirs};
@@ -21,13 +22,18 @@ use crate::verify::subject::Hit;
 pub(in crate::verify) fn lint(script: &Script) -> Vec<(Theirs, Hit)> {
     let text = without_comments(script, script.masked());
     let wanted = RULES.iter().filter_map(|rule| match rule.judge {
-        Judge::Known(theirs, _) => Some(theirs.iter().copied()),
+        Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) => Some(theirs.iter().copied()),
         Judge::Code(_) | Judge::Verification => None,
     });
     let mut linter = Linter::from(wanted.flatten());
     // A unit is one transaction, whether or not the file says BEGIN.
     linter.settings.assume_in_transaction = true;
-    let found = linter.lint(&SourceFile::parse(&text), &text);
+    // Most files say nothing to squawk, and need not be parsed once more.
+    let found = if mentions_squawk(script) {
+        linter.lint(&SourceFile::parse(&text), &text)
+    } else {
+        linter.lint(script.tree(), script.masked())
+    };
     found
         .into_iter()
         .map(|violation| {
@@ -36,6 +42,11 @@ pub(in crate::verify) fn lint(script: &Script) -> Vec<(Theirs, Hit)> {
         })
         .filter(|(code, range)| *code != Theirs::AddingFieldWithDefault || may_differ(&text[range.clone()]))
         .collect()
+}
+
+/// Whether a comment may be one that squawk follows.
+fn mentions_squawk(script: &Script) -> bool {
+    script.comments.iter().any(|comment| script.source.text[comment.range.clone()].contains("squawk"))
 }
 
 /// `text` with each comment of `script` made blank: as long, and with the same lines.

@@ -6,12 +6,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rules::sift;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-table"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away the name that the running release uses",
         instead: "make a view of the new name, move the code over, rename when the old release is gone",
         bad: "ALTER TABLE users RENAME TO people;",
@@ -22,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-column"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away the column name that the running release uses",
         instead: "add a column of the new name, write both, drop the old one when the old release is gone",
         bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
@@ -36,15 +37,26 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-object"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
         instead: "make the new name beside the old one",
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
         good: "ALTER TYPE mood ADD VALUE 'fine';",
         spares: Spares::NewObjects,
-        judge: Judge::Known(
+        judge: Judge::Sifted(
             &[],
             &[
+                SyntaxKind::INDEX_RENAME_TO,
+                SyntaxKind::OP_CLASS_RENAME_TO,
+                SyntaxKind::OP_FAMILY_RENAME_TO,
+                SyntaxKind::CONVERSION_RENAME_TO,
+                SyntaxKind::TEXT_SEARCH_DICTIONARY_RENAME_TO,
+                SyntaxKind::SERVER_RENAME_TO,
+                SyntaxKind::PUBLICATION_RENAME_TO,
+                SyntaxKind::SUBSCRIPTION_RENAME_TO,
+                SyntaxKind::TABLESPACE_RENAME_TO,
+                SyntaxKind::LANGUAGE_RENAME_TO,
+                SyntaxKind::PROPERTY_GRAPH_RENAME_TO,
                 SyntaxKind::RENAME_CONSTRAINT,
                 SyntaxKind::COLLATION_RENAME_TO,
                 SyntaxKind::TEXT_SEARCH_CONFIGURATION_RENAME_TO,
@@ -61,16 +73,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::ROLE_RENAME_TO,
                 SyntaxKind::DATABASE_RENAME_TO,
             ],
+            sift::renames,
         ),
     },
     Rule {
         id: RuleId("set-schema"),
         level: Level::Deny,
-        breaks: Breaks::Release,
+        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
         why: "moves an object away from where the running release finds it",
         instead: "make it in the other schema beside the old one",
         bad: "ALTER TABLE users SET SCHEMA archive;",
-        good: "CREATE VIEW archive.users AS SELECT * FROM users;",
+        good: "CREATE VIEW archived_users AS SELECT * FROM users;",
         spares: Spares::NewObjects,
         judge: Judge::Known(&[Theirs::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
     },

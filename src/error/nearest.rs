@@ -1,0 +1,33 @@
+//! "Did you mean": the names that are most like one that does not exist.
+
+/// The names that are much like `given`, the nearest first; none if none is.
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // As clap has it for its own words.
+    const ENOUGH: f64 = 0.7;
+    // Much less like it than the best is no guess.
+    const AS_GOOD: f64 = 0.05;
+    const MOST: usize = 3;
+    let mut near: Vec<(f64, &str)> = names
+        .into_iter()
+        .map(|name| (strsim::jaro(given, name), name))
+        .filter(|(likeness, _)| *likeness > ENOUGH)
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let best = near.first().map_or(0.0, |(likeness, _)| *likeness);
+    let as_good = near.into_iter().take_while(|(likeness, _)| best - likeness < AS_GOOD);
+    as_good.take(MOST).map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_like_it_comes_first_and_what_is_not_does_not_come() {
+        let names = ["drop-table", "drop-column", "rename-column", "truncate"];
+        assert_eq!(nearest("drop-colum", names)[0], "drop-column");
+        assert_eq!(nearest("trunkate", names), ["truncate"]);
+        assert!(nearest("xyzzy", names).is_empty());
+        assert!(nearest("", names).is_empty());
+    }
+}

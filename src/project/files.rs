@@ -1,0 +1,183 @@
+//! The files of a project: found, and read as text. What cannot be read is told of each file by itself, so
+//! that one run names them all.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::workers::each;
+use super::{MIGRATIONS, TEMPLATES};
+use crate::chain::{Content, MigrationFile};
+use crate::error::{Code, Failure, Place, Source};
+
+/// No file of SQL or settings is larger; what is holds data, and belongs elsewhere.
+const LARGEST: u64 = 16 << 20;
+
+/// What was found, and what went wrong on the way.
+pub(super) struct Tried<T> {
+    pub(super) found: Vec<T>,
+    pub(super) failures: Vec<Failure>,
+}
+
+impl<T> Tried<T> {
+    fn failed(failure: Failure) -> Self {
+        Self { found: Vec::new(), failures: vec![failure] }
+    }
+}
+
+/// A name that ends in `.sql`.
+pub(super) struct SqlFile {
+    pub(super) name: String,
+    /// Why it is no file at all.
+    wrong: Option<Failure>,
+}
+
+impl SqlFile {
+    fn read(&self, folder: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
+        match &self.wrong {
+            Some(failure) => Err(failure.clone()),
+            None => read(&folder.join(&self.name), &format!("{shown}/{}", self.name)),
+        }
+    }
+}
+
+/// The files of `migrations/`, every one whose name ends in `.sql`, parsed.
+pub(super) fn migration_files(root: &Path) -> Tried<MigrationFile> {
+    let folder = root.join(MIGRATIONS);
+    if !folder.is_dir() {
+        return Tried::failed(
+            Failure::new(Code::NoMigrations, format!("{} has no {MIGRATIONS} folder", root.display()))
+                .hint("run `tenure init` to begin a project, or name its folder with -C"),
+        );
+    }
+    let names = match sql_files(&folder) {
+        Ok(names) if names.is_empty() => {
+            let none =
+                Failure::new(Code::NoMigrations, format!("the {MIGRATIONS} folder holds no migration"));
+            return Tried::failed(
+                none.at(Place::File(MIGRATIONS.to_owned())).hint("`tenure migrate new NAME` makes one"),
+            );
+        }
+        Ok(names) => names,
+        Err(failure) => return Tried::failed(failure),
+    };
+    let mut failures = Vec::new();
+    let read = each(&names, |file| file.read(&folder, MIGRATIONS).map(Content::of));
+    let found = names
+        .into_iter()
+        .zip(read)
+        .map(|(file, content)| {
+            let content = content.unwrap_or_else(|failure| {
+                failures.push(failure);
+                Content::Unread
+            });
+            MigrationFile { name: file.name, content }
+        })
+        .collect();
+    Tried { found, failures }
+}
+
+/// A template's name and its files; `None` where not all of them could be read.
+type TemplateFiles = (String, Option<Vec<Arc<Source>>>);
+
+pub(super) fn template_sources(root: &Path) -> Tried<TemplateFiles> {
+    let folder = root.join(TEMPLATES);
+    let mut tried = Tried { found: Vec::new(), failures: Vec::new() };
+    if !folder.is_dir() {
+        return tried;
+    }
+    let names = match entries(&folder) {
+        Ok(names) => names,
+        Err(failure) => return Tried::failed(failure),
+    };
+    for name in names {
+        let path = folder.join(&name);
+        if !path.is_dir() || name.starts_with('.') {
+            continue;
+        }
+        let shown = format!("{TEMPLATES}/{name}");
+        let before = tried.failures.len();
+        let mut sources = Vec::new();
+        match sql_files(&path) {
+            Ok(files) => {
+                for file in files {
+                    match file.read(&path, &shown) {
+                        Ok(source) => sources.push(source),
+                        Err(failure) => tried.failures.push(failure),
+                    }
+                }
+            }
+            Err(failure) => tried.failures.push(failure),
+        }
+        tried.found.push((name, (tried.failures.len() == before).then_some(sources)));
+    }
+    tried
+}
+
+pub(super) fn sql_files(folder: &Path) -> Result<Vec<SqlFile>, Failure> {
+    let mut names = entries(folder)?;
+    names.retain(|name| {
+        let is_sql = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"));
+        is_sql && !name.starts_with('.')
+    });
+    // What only looks like a file must not be passed over in silence; a link that leads nowhere is found
+    // by reading it.
+    let file = |name: String| {
+        let path = folder.join(&name);
+        let wrong = (path.exists() && !path.is_file())
+            .then(|| no_file(&path).hint("a name that ends in .sql is a file's; rename it or take it away"));
+        SqlFile { name, wrong }
+    };
+    Ok(names.into_iter().map(file).collect())
+}
+
+fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
+    let unreadable = |error: std::io::Error| io(folder, &error);
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        // A name that is not UTF-8 is no migration's; shown as well as it can be, it is refused as such.
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Reads a file of SQL or settings: UTF-8, with or without a BOM, and no larger than anybody writes.
+pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
+    let unreadable = |error: std::io::Error| io(path, &error);
+    // To open a pipe that nobody writes to would wait for ever.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(no_file(path));
+    }
+    let mut bytes = Vec::new();
+    // One byte more tells what is too large, also while it grows.
+    File::open(path).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        let message = format!("the file is larger than {} MiB", LARGEST >> 20);
+        return Err(Failure::new(Code::FileTooLarge, message)
+            .at(Place::File(shown.to_owned()))
+            .hint("split it; data by the million is better loaded with COPY, outside of a migration"));
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Source::new(shown, text)),
+        Err(error) => {
+            let valid = &bytes[..error.valid_up_to()];
+            let source = Source::new(shown, String::from_utf8_lossy(valid).into_owned());
+            let end = source.text.len();
+            Err(Failure::new(Code::NotUtf8, "the file is not UTF-8")
+                .at(Place::at(&source, end..end))
+                .hint("save it as UTF-8"))
+        }
+    }
+}
+
+fn no_file(path: &Path) -> Failure {
+    Failure::new(Code::Io, format!("{} is not a file", path.display()))
+}
+
+fn io(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Io, format!("{}: {error}", path.display()))
+}

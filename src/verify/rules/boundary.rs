@@ -1,0 +1,96 @@
+//! A tenant's step runs once for each tenant: what it does outside of the tenant's schema it does a
+//! thousand times, and what it locks there everybody waits for.
+
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::{Name, Role, Scope};
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::subject::{Hit, Subject};
+
+pub(in crate::verify) const ROWS: &[Rule] = &[
+    Rule {
+        id: RuleId("beyond-tenant"),
+        level: Level::Deny,
+        breaks: &[Breaks::Others],
+        why: "acts on another schema than the tenant's, once for each tenant",
+        instead: "put it into a platform migration, or write {org_schema} or no schema before the name",
+        bad: "-- Scope: tenant\nALTER TABLE public.plans ADD COLUMN price int;",
+        good: "-- Scope: tenant\nALTER TABLE {org_schema}.users ADD COLUMN price int;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(beyond),
+    },
+    Rule {
+        id: RuleId("platform-lock"),
+        level: Level::Warn,
+        breaks: &[Breaks::Locks],
+        why: "locks a table of the platform, once for each tenant, while all tenants write to it",
+        instead: "reference the platform from a template, or keep the id without a foreign key",
+        bad: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid REFERENCES datalinx_platform.accounts (id);",
+        good: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid;",
+        spares: Spares::Nothing,
+        judge: Judge::Code(locks),
+    },
+];
+
+/// Whether a statement is a tenant's migration's.
+fn of_tenant(subject: &Subject<'_>) -> bool {
+    subject.scope == Some(Scope::Tenant) && !subject.in_template
+}
+
+fn beyond(subject: &Subject<'_>) -> Vec<Hit> {
+    if !of_tenant(subject) {
+        return Vec::new();
+    }
+    let made = subject.statement.names.iter().filter(|name| name.role == Role::Made);
+    made.chain(subject.targets())
+        .filter(|name| {
+            name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
+        })
+        .filter(|name| !name.in_tenant_schema())
+        .map(|name| name.range.clone())
+        .collect()
+}
+
+/// A foreign key locks the table that it refers to (manual, ALTER TABLE: SHARE ROW EXCLUSIVE), and `FOR
+/// UPDATE` the rows.
+fn locks(subject: &Subject<'_>) -> Vec<Hit> {
+    if !of_tenant(subject) || !subject.in_service {
+        return Vec::new();
+    }
+    let of_platform =
+        |name: &&Name| name.schema.as_deref() == Some(subject.platform) && name.role == Role::Mentioned;
+    let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
+    let holders: Vec<Hit> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
+        vec![subject.statement.range.clone()]
+    } else {
+        subject.nodes(&keys).map(|node| node.text_range().into()).collect()
+    };
+    let relations = [SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
+    let within = |name: &&Name| {
+        holders.iter().any(|holder| holder.start <= name.range.start && name.range.end <= holder.end)
+    };
+    let names = subject.statement.names.iter().filter(|name| relations.contains(&name.kind));
+    names.filter(of_platform).filter(within).map(|name| name.range.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::tenant_ids;
+
+    #[test]
+    fn a_tenants_step_stays_in_its_schema() {
+        for (sql, expected) in [
+            ("CREATE TABLE public.a (id uuid, created_at date, updated_at date)", &["beyond-tenant"][..]),
+            ("INSERT INTO datalinx_platform.log (id) VALUES (1)", &["beyond-tenant"]),
+            ("INSERT INTO org_other.log (id) SELECT id FROM a", &["beyond-tenant"]),
+            ("INSERT INTO {org_schema}.log (id) SELECT id FROM datalinx_platform.users", &[]),
+            ("CREATE TEMP TABLE x AS SELECT 1 AS a", &[]),
+            ("ALTER TABLE a ADD b uuid REFERENCES datalinx_platform.users (id)", &["platform-lock"]),
+            ("SELECT id FROM datalinx_platform.users FOR UPDATE", &["platform-lock"]),
+            ("SELECT id FROM datalinx_platform.users", &[]),
+        ] {
+            assert_eq!(tenant_ids(sql), expected, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Conditions: whether one is surely the same for each row, and what it says of columns.
+
+use squawk_syntax::{SyntaxElement, SyntaxKind, SyntaxNode};
+
+use crate::sql::Name;
+use crate::verify::schema::{child, name_of, words};
+use crate::verify::subject::{Subject, says};
+
+/// Whether `condition` on the rows of `table` is surely the same for each row.
+pub(super) fn always(subject: &Subject<'_>, table: Option<&Name>, condition: &SyntaxNode) -> bool {
+    if condition.kind() == SyntaxKind::PAREN_EXPR {
+        return condition.children().all(|inner| always(subject, table, &inner));
+    }
+    if let Some((left, operator, right)) = sides(condition) {
+        let either = || always(subject, table, &left) || always(subject, table, &right);
+        let apart = || {
+            !nulls(&left).is_empty() && not_nulls(&right) == nulls(&left)
+                || !nulls(&right).is_empty() && not_nulls(&left) == nulls(&right)
+        };
+        // `id = id` leaves out a NULL at most.
+        if (operator == "or" && (either() || apart()))
+            || (operator == "and" && always(subject, table, &left) && always(subject, table, &right))
+            || (operator == "=" && words(&left) == words(&right))
+            || (operator == "in" && table.is_some_and(|table| is_all_of(subject, table, &left, &right)))
+        {
+            return true;
+        }
+    }
+    let columns = not_nulls(condition);
+    let known = table.and_then(|name| subject.schema.table(name, subject.scope).there());
+    if !columns.is_empty()
+        && known.is_some_and(|table| columns.iter().all(|name| table.proves_not_null(name)))
+    {
+        return true;
+    }
+    let looks = |node: &SyntaxNode| {
+        node.kind() == SyntaxKind::NAME_REF
+            && node.parent().is_none_or(|parent| {
+                parent.kind() != SyntaxKind::CALL_EXPR || parent.children().next().as_ref() != Some(node)
+            })
+    };
+    !condition.descendants().any(|node| looks(&node))
+}
+
+/// `id IN (SELECT id FROM the_same_table)`.
+fn is_all_of(subject: &Subject<'_>, table: &Name, column: &SyntaxNode, list: &SyntaxNode) -> bool {
+    let Some(select) = list.descendants().find(|node| node.kind() == SyntaxKind::SELECT) else {
+        return false;
+    };
+    let Some(from) = child(&select, SyntaxKind::FROM_CLAUSE) else { return false };
+    let only_from = select.children().all(|part| {
+        matches!(
+            part.kind(),
+            SyntaxKind::SELECT_CLAUSE | SyntaxKind::FROM_CLAUSE | SyntaxKind::ORDER_BY_CLAUSE
+        )
+    });
+    let range: std::ops::Range<usize> = from.text_range().into();
+    let sources: Vec<&Name> = subject
+        .statement
+        .names
+        .iter()
+        .filter(|name| range.start <= name.range.start && name.range.end <= range.end)
+        .collect();
+    let shown = child(&select, SyntaxKind::SELECT_CLAUSE).map(|clause| words(&clause)).unwrap_or_default();
+    let last = |words: &[String]| words.last().cloned();
+    only_from
+        && matches!(sources.as_slice(), [only] if only.name == table.name)
+        && last(&shown) == last(&words(column))
+}
+
+/// The columns that a condition says to be NULL, in all of its parts that AND joins.
+pub(super) fn nulls(condition: &SyntaxNode) -> Vec<String> {
+    match condition.kind() {
+        SyntaxKind::PAREN_EXPR => condition.children().flat_map(|inner| nulls(&inner)).collect(),
+        SyntaxKind::POSTFIX_EXPR if says(condition, SyntaxKind::ISNULL_KW) => column(condition),
+        SyntaxKind::BIN_EXPR if says(condition, SyntaxKind::AND_KW) => {
+            condition.children().flat_map(|side| nulls(&side)).collect()
+        }
+        SyntaxKind::BIN_EXPR if says(condition, SyntaxKind::IS_KW) && against_null(condition) => {
+            column(condition)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The column of `c IS NOT NULL`.
+fn not_nulls(condition: &SyntaxNode) -> Vec<String> {
+    match condition.kind() {
+        SyntaxKind::PAREN_EXPR => condition.children().flat_map(|inner| not_nulls(&inner)).collect(),
+        SyntaxKind::POSTFIX_EXPR if says(condition, SyntaxKind::NOTNULL_KW) => column(condition),
+        SyntaxKind::BIN_EXPR if child(condition, SyntaxKind::IS_NOT).is_some() && against_null(condition) => {
+            column(condition)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn against_null(condition: &SyntaxNode) -> bool {
+    condition.children().any(|side| side.kind() == SyntaxKind::LITERAL && words(&side) == ["null"])
+}
+
+/// The column that the first operand names, with or without its table.
+fn column(expression: &SyntaxNode) -> Vec<String> {
+    let named = expression.children().next().and_then(|operand| match operand.kind() {
+        SyntaxKind::NAME_REF => Some(name_of(&operand)),
+        SyntaxKind::FIELD_EXPR => operand.children().last().map(|last| name_of(&last)),
+        _ => None,
+    });
+    named.into_iter().collect()
+}
+
+/// The two sides of an operator and, in lower case, what stands between them.
+fn sides(expression: &SyntaxNode) -> Option<(SyntaxNode, String, SyntaxNode)> {
+    if expression.kind() != SyntaxKind::BIN_EXPR {
+        return None;
+    }
+    let mut operands = expression.children().filter(|child| child.kind() != SyntaxKind::OP);
+    let (left, right) = (operands.next()?, operands.next()?);
+    let tokens = expression.descendants_with_tokens().filter_map(SyntaxElement::into_token);
+    let between = tokens.filter(|token| {
+        left.text_range().end() <= token.text_range().start()
+            && token.text_range().end() <= right.text_range().start()
+            && !token.kind().is_trivia()
+    });
+    let operator = between.map(|token| token.text().to_lowercase()).collect();
+    Some((left, operator, right))
+}

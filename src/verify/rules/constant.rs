@@ -1,0 +1,98 @@
+//! Whether a condition on one column is surely false for a constant: comparisons of literals, and no more.
+
+use std::cmp::Ordering;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use crate::verify::schema::words;
+use crate::verify::subject::says;
+
+/// Whether `condition`, on a column that holds `value`, a literal as it was written, is surely false.
+pub(super) fn refutes(value: &str, condition: &SyntaxNode) -> bool {
+    let parts: Vec<SyntaxNode> = condition.children().collect();
+    match (condition.kind(), parts.as_slice()) {
+        (SyntaxKind::PAREN_EXPR | SyntaxKind::TUPLE_EXPR, [inner]) => refutes(value, inner),
+        (SyntaxKind::BETWEEN_EXPR, [column, low, high]) if is_column(column) => {
+            order(value, low) == Some(Ordering::Less) || order(value, high) == Some(Ordering::Greater)
+        }
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if says(condition, SyntaxKind::AND_KW) => {
+            refutes(value, left) || refutes(value, right)
+        }
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if says(condition, SyntaxKind::OR_KW) => {
+            refutes(value, left) && refutes(value, right)
+        }
+        (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {
+            let all = |wanted| list.children().all(|item| order(value, &item).is_some_and(wanted));
+            let said = words(condition);
+            let not_in = said.iter().take_while(|word| *word != "(").any(|word| word == "not");
+            let is_in = said.iter().take_while(|word| *word != "(").any(|word| word == "in");
+            is_column(column) && is_in && !not_in && all(|found| found != Ordering::Equal)
+        }
+        (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(column) => {
+            let (own, all) = (words(column).len() + words(other).len(), words(condition));
+            let start = words(column).len();
+            let operator = all.get(start..start + all.len().saturating_sub(own)).unwrap_or_default().concat();
+            let Some(order) = order(value, other) else { return false };
+            match operator.as_str() {
+                "=" => order != Ordering::Equal,
+                "<>" | "!=" => order == Ordering::Equal,
+                "<" => order != Ordering::Less,
+                "<=" => order == Ordering::Greater,
+                ">" => order != Ordering::Greater,
+                ">=" => order == Ordering::Less,
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
+
+fn is_column(node: &SyntaxNode) -> bool {
+    node.kind() == SyntaxKind::NAME_REF
+}
+
+/// How a value stands to a literal. Of texts only whether they are equal is known: their order is the
+/// collation's, and one that is unequal is called greater and less by nobody.
+fn order(value: &str, literal: &SyntaxNode) -> Option<Ordering> {
+    let other = words(literal).concat();
+    let number = |text: &str| text.replace(' ', "").parse::<f64>().ok();
+    if let (Some(one), Some(two)) = (number(value), number(&other)) {
+        return one.partial_cmp(&two);
+    }
+    let is_text = |text: &str| text.len() > 1 && text.starts_with('\'') && text.ends_with('\'');
+    (literal.kind() == SyntaxKind::LITERAL && is_text(value) && value == other).then_some(Ordering::Equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::denied_on;
+
+    #[test]
+    fn a_default_that_the_condition_refuses_is_found() {
+        let base = "CREATE TABLE t (a int);";
+        let denied =
+            |column: &str| !denied_on(base, &format!("ALTER TABLE t ADD COLUMN {column}")).is_empty();
+        for column in [
+            "c int DEFAULT 5 CHECK (c > 10)",
+            "c int DEFAULT 5 CHECK (c BETWEEN 6 AND 9)",
+            "c int DEFAULT 5 CHECK (c IN (1, 2))",
+            "c int DEFAULT 5 CHECK (c > 0 AND c <> 5)",
+            "c int DEFAULT 5 CHECK ((c < 0) OR (c > 7))",
+            "c text DEFAULT 'a' CHECK (c <> 'a')",
+        ] {
+            assert!(denied(column), "{column}");
+        }
+        for column in [
+            "c int DEFAULT 5 CHECK (c > 1)",
+            "c int DEFAULT 5 CHECK (c BETWEEN 1 AND 9)",
+            "c int DEFAULT 5 CHECK (c IN (1, 5))",
+            "c int DEFAULT 5 CHECK (c NOT IN (1, 2))",
+            "c int DEFAULT 5 CHECK (c < 0 OR c > 1)",
+            "c text DEFAULT 'a' CHECK (c IN ('a', 'b'))",
+            "c text DEFAULT 'a' CHECK (c < 'b')",
+            "c int DEFAULT -1 CHECK (c >= -1)",
+        ] {
+            assert!(!denied(column), "{column}");
+        }
+    }
+}

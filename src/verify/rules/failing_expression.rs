@@ -1,0 +1,111 @@
+//! An index on an expression, or a generated column, computes it for each row that is written. Where that
+//! fails, the write fails (manual, chapters 5.3 and 11.7).
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::schema::{SqlType, Table, mentioned, words};
+use crate::verify::subject::{Hit, Subject, says, span};
+
+pub(in crate::verify) const RULE: Rule = Rule {
+    id: RuleId("failing-expression"),
+    level: Level::Deny,
+    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    why: "cannot be computed for every row that the running release may write, and refuses the others",
+    instead: "use an expression that never fails: nullif(…, 0) below a division, a CASE around a cast",
+    bad: "CREATE INDEX unit_price ON orders ((price / amount));",
+    good: "CREATE INDEX unit_price ON orders ((price / nullif(amount, 0)));",
+    spares: Spares::NewObjects,
+    judge: Judge::Code(judge),
+};
+
+fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+    let table = subject.table().there();
+    let places = [SyntaxKind::PARTITION_ITEM, SyntaxKind::GENERATED_STORED];
+    subject
+        .nodes(&places)
+        .filter(|_| matches!(subject.statement.kind, SyntaxKind::CREATE_INDEX | SyntaxKind::ALTER_TABLE))
+        .flat_map(|place| place.descendants().collect::<Vec<_>>())
+        .filter(|part| divides(part) || reads_text(part, table))
+        .map(|part| span(&part))
+        .collect()
+}
+
+/// A division by something that may be 0.
+fn divides(part: &SyntaxNode) -> bool {
+    if part.kind() != SyntaxKind::BIN_EXPR
+        || !(says(part, SyntaxKind::SLASH) || says(part, SyntaxKind::PERCENT))
+    {
+        return false;
+    }
+    let by = part.children().last().map(|by| words(&by)).unwrap_or_default();
+    let number = by.concat().parse::<f64>().is_ok_and(|number| number != 0.0);
+    // `nullif(…, 0)` makes the whole NULL.
+    !number && by.iter().find(|word| *word != "(").is_none_or(|first| first != "nullif")
+}
+
+/// A cast of a text to something that not every text is.
+fn reads_text(part: &SyntaxNode, table: Option<&Table>) -> bool {
+    if part.kind() != SyntaxKind::CAST_EXPR {
+        return false;
+    }
+    let to_text = SqlType::of(part).is_some_and(|to| to.is_one_of(TEXTS));
+    let Some(operand) = part.children().next().filter(|_| !to_text) else { return false };
+    let of_text = |name: &String| {
+        let column = table.and_then(|table| table.column(name).there());
+        column.and_then(|column| column.of_type.as_ref()).is_some_and(|own| own.is_one_of(TEXTS))
+    };
+    is_text_of_json(&operand) || (is_bare(&operand) && mentioned(&operand).iter().any(of_text))
+}
+
+const TEXTS: &[&str] = &["text", "varchar", "bpchar", "name", "citext"];
+
+/// A column and nothing else.
+fn is_bare(expression: &SyntaxNode) -> bool {
+    match expression.kind() {
+        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_bare(&inner)),
+        kind => kind == SyntaxKind::NAME_REF,
+    }
+}
+
+/// `data ->> 'name'`, `data #>> path`.
+fn is_text_of_json(expression: &SyntaxNode) -> bool {
+    match expression.kind() {
+        SyntaxKind::PAREN_EXPR => expression.children().all(|inner| is_text_of_json(&inner)),
+        _ => expression.children().any(|part| {
+            part.kind() == SyntaxKind::CUSTOM_OP && ["->>", "#>>"].contains(&part.text().to_string().as_str())
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::ids_on;
+
+    #[test]
+    fn what_fails_for_no_row_is_let_be() {
+        let base = "CREATE TABLE t (a int, b int, c text, d timestamp, j jsonb);";
+        let denied = |sql: &str| ids_on(base, sql).contains(&"failing-expression");
+        for expression in
+            ["a / b", "a % b", "a / (b)", "c::int", "cast(c AS date)", "(j->>'n')::int", "1 + a / b", "a / 0"]
+        {
+            assert!(denied(&format!("CREATE INDEX i ON t (({expression}))")), "{expression}");
+            let column = format!("ALTER TABLE t ADD COLUMN g text GENERATED ALWAYS AS ({expression}) STORED");
+            assert!(denied(&column), "{column}");
+        }
+        for expression in [
+            "a / 2",
+            "a * b",
+            "lower(c)",
+            "a / nullif(b, 0)",
+            "c::varchar",
+            "d::date",
+            "a::text",
+            "a::bigint",
+        ] {
+            assert!(!denied(&format!("CREATE INDEX i ON t (({expression}))")), "{expression}");
+        }
+        assert!(!denied("CREATE TABLE n (a int, b int); CREATE INDEX i ON n ((a / b))"));
+    }
+}

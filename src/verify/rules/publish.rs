@@ -1,0 +1,91 @@
+//! A table in a publication needs a key by which the other side finds a row: without one the server refuses
+//! every UPDATE and DELETE (manual, chapter 31.1).
+
+use squawk_syntax::SyntaxKind;
+
+use crate::sql::Name;
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::schema::{ConstraintKind, Table, words};
+use crate::verify::subject::{Hit, Subject, has, span};
+
+pub(in crate::verify) const RULE: Rule = Rule {
+    id: RuleId("publish-without-key"),
+    level: Level::Deny,
+    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    why: "makes updates and deletes of the running release fail on a table without a key",
+    instead: "publish tables that have a primary key, or make REPLICA IDENTITY FULL first",
+    bad: "CREATE TABLE logs (a int); CREATE PUBLICATION warehouse FOR TABLE logs;",
+    good: "CREATE TABLE logs (a int PRIMARY KEY); CREATE PUBLICATION warehouse FOR TABLE logs;",
+    spares: Spares::Nothing,
+    judge: Judge::Code(judge),
+};
+
+fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+    let whole = subject.statement.range.clone();
+    match subject.statement.kind {
+        SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
+            let drops = has(subject.node, &[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
+            if drops || only_inserts(subject) {
+                return Vec::new();
+            }
+            let all = [
+                SyntaxKind::ALL_PUBLICATION_TABLES,
+                SyntaxKind::PUBLICATION_OBJECT_CURRENT_SCHEMA,
+                SyntaxKind::PUBLICATION_OBJECT_TABLES_IN_SCHEMA,
+            ];
+            // Some table may have none, and the next table too.
+            if subject.nodes(&all).next().is_some() {
+                return vec![whole];
+            }
+            let keyless = subject.statement.names.iter().filter(|name| is_keyless(subject, name));
+            keyless.map(|name| name.range.clone()).collect()
+        }
+        _ => {
+            let nothing = subject
+                .nodes(&[SyntaxKind::REPLICA_IDENTITY])
+                .filter(|node| has(node, &[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
+            nothing.filter(|_| !subject.only_new()).map(|node| span(&node)).collect()
+        }
+    }
+}
+
+/// `WITH (publish = 'insert')`: what is not published needs no key.
+fn only_inserts(subject: &Subject<'_>) -> bool {
+    let mut options = subject.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(&option));
+    options.any(|said| {
+        said.first().is_some_and(|name| name == "publish")
+            && !said.iter().any(|word| word.contains("update") || word.contains("delete"))
+    })
+}
+
+fn is_keyless(subject: &Subject<'_>, name: &Name) -> bool {
+    name.kind == SyntaxKind::TABLE_NAME_REF
+        && subject.schema.table(name, subject.scope).there().is_some_and(|table| !has_key(table))
+}
+
+fn has_key(table: &Table) -> bool {
+    table.constraints.iter().any(|constraint| constraint.kind == ConstraintKind::Primary)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::ids_on;
+
+    #[test]
+    fn a_table_with_a_key_can_be_published() {
+        let base = "CREATE TABLE k (a int PRIMARY KEY); CREATE TABLE n (a int);";
+        for (sql, expected) in [
+            ("CREATE PUBLICATION p FOR TABLE k", &[][..]),
+            ("CREATE PUBLICATION p FOR TABLE n", &["publish-without-key"]),
+            ("CREATE PUBLICATION p FOR TABLE n WITH (publish = 'insert, truncate')", &[]),
+            ("CREATE PUBLICATION p FOR ALL TABLES", &["publish-without-key"]),
+            ("ALTER PUBLICATION p ADD TABLE k, n", &["publish-without-key"]),
+            ("ALTER TABLE k REPLICA IDENTITY NOTHING", &["publish-without-key"]),
+        ] {
+            let found = ids_on(base, sql);
+            let found: Vec<_> = found.into_iter().filter(|id| *id == "publish-without-key").collect();
+            assert_eq!(found, expected, "{sql}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Numbers that are drawn twice, or not at all.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use crate::sql::{Name, Role, normalized};
+use crate::verify::finding::{Level, RuleId};
+use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::schema::{child, words};
+use crate::verify::subject::{Hit, Subject, span};
+
+pub(in crate::verify) const RULE: Rule = Rule {
+    id: RuleId("change-sequence"),
+    level: Level::Deny,
+    breaks: &[Breaks::OldWriters],
+    why: "changes the numbers that the running release draws: they may have been drawn before, or end",
+    instead: "make another sequence",
+    bad: "ALTER SEQUENCE invoice_numbers RESTART WITH 1;",
+    good: "ALTER SEQUENCE invoice_numbers CACHE 20;",
+    spares: Spares::NewObjects,
+    judge: Judge::Code(judge),
+};
+
+/// What these say changes no number that is drawn next. A cache, a start that only RESTART uses, a higher
+/// end.
+const HARMLESS: &[SyntaxKind] = &[
+    SyntaxKind::OPTION_CACHE,
+    SyntaxKind::OPTION_NO_MAX_VALUE,
+    SyntaxKind::OPTION_OWNED_BY,
+    SyntaxKind::OPTION_START,
+];
+
+fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+    let options = subject
+        .nodes(&[SyntaxKind::ALTER_SEQUENCE])
+        .flat_map(|node| node.children().collect::<Vec<_>>())
+        .filter(|option| format!("{:?}", option.kind()).starts_with("OPTION_"))
+        .filter(|option| !HARMLESS.contains(&option.kind()) && words(option).join(" ") != "as bigint");
+    let calls = subject.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(subject, call));
+    options.chain(calls).map(|node| span(&node)).collect()
+}
+
+/// `setval(…)` of a sequence that the file did not make.
+fn sets(subject: &Subject<'_>, call: &SyntaxNode) -> bool {
+    let callee = call.children().next().map(|callee| words(&callee)).unwrap_or_default();
+    if callee.last().map(String::as_str) != Some("setval") {
+        return false;
+    }
+    let first = child(call, SyntaxKind::ARG_LIST).and_then(|list| list.children().next());
+    // `setval('s', …)`, or `setval(pg_get_serial_sequence('t', 'c'), …)`.
+    let literal =
+        first.and_then(|argument| argument.descendants().find(|node| node.kind() == SyntaxKind::LITERAL));
+    let Some(literal) = literal else { return true };
+    let text = literal.text().to_string();
+    let mut parts: Vec<String> = text.trim().trim_matches('\'').split('.').map(normalized).collect();
+    let name = parts.pop().unwrap_or_default();
+    let kind = SyntaxKind::SEQUENCE_REF;
+    let name = Name { schema: parts.pop(), name, role: Role::Target, kind, range: span(&literal) };
+    !subject.is_new(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::verify::tests::ids;
+
+    #[test]
+    fn what_changes_the_next_number_is_denied() {
+        for option in [
+            "RESTART",
+            "RESTART WITH 5",
+            "INCREMENT BY -1",
+            "MAXVALUE 5",
+            "MINVALUE 3",
+            "CYCLE",
+            "AS smallint",
+        ] {
+            assert_eq!(ids(&format!("ALTER SEQUENCE s {option}")), ["change-sequence"], "{option}");
+        }
+        for option in ["CACHE 5", "NO MAXVALUE", "OWNED BY t.a", "AS bigint", "START 5"] {
+            assert_eq!(ids(&format!("ALTER SEQUENCE s {option}")), [""; 0], "{option}");
+        }
+        assert_eq!(ids("SELECT setval('s', 1)"), ["change-sequence"]);
+        assert_eq!(ids("SELECT pg_catalog.setval('s', (SELECT max(id) FROM t))"), ["change-sequence"]);
+        assert_eq!(ids("CREATE SEQUENCE s; SELECT setval('s', 100)"), [""; 0]);
+    }
+}

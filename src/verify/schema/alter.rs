@@ -1,0 +1,108 @@
+//! What the actions of an `ALTER TABLE` do to what is known of the table.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::parts::{child, column, column_ref, constrain, filled_by, name_of, names_of};
+use super::table::{Column, Constraint, ConstraintKind, Filled, Found, Table};
+use super::types::SqlType;
+
+/// Adds the column that `node` defines, with the constraints behind it.
+pub(super) fn define_column(table: &mut Table, of: &str, node: &SyntaxNode) {
+    let Some(column) = column(node) else {
+        table.whole = false;
+        return;
+    };
+    let name = column.name.clone();
+    table.columns.push(column);
+    for part in node.children() {
+        constrain(table, of, &part, Some(&name));
+    }
+}
+
+/// Follows one action of an `ALTER TABLE` on `table`, whose name is `of`.
+pub(super) fn alter(table: &mut Table, of: &str, action: &SyntaxNode) {
+    match action.kind() {
+        SyntaxKind::ADD_COLUMN => {
+            let name = child(action, SyntaxKind::COLUMN_NAME).map(|node| name_of(&node)).unwrap_or_default();
+            let proven = child(action, SyntaxKind::IF_NOT_EXISTS).is_none();
+            match table.column(&name) {
+                Found::There(_) => {}
+                Found::Unknown if !proven => {}
+                _ => define_column(table, of, action),
+            }
+        }
+        SyntaxKind::DROP_COLUMN => {
+            let Some(name) = column_ref(action) else { return };
+            table.columns.retain(|column| column.name != name);
+            table.constraints.retain(|constraint| !constraint.columns.contains(&name));
+            table.indexes.retain(|index| !index.columns.as_ref().is_some_and(|own| own.contains(&name)));
+        }
+        SyntaxKind::RENAME_COLUMN => {
+            let Some(old) = column_ref(action) else { return };
+            let new = names_of(action, SyntaxKind::COLUMN_NAME).concat();
+            rename_column(table, &old, &new);
+        }
+        SyntaxKind::ADD_CONSTRAINT => action.children().for_each(|part| constrain(table, of, &part, None)),
+        SyntaxKind::DROP_CONSTRAINT => {
+            let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
+            table.constraints.retain(|constraint| !names.contains(&constraint.name));
+            table.indexes.retain(|index| !(index.of_constraint && names.contains(&index.name)));
+        }
+        SyntaxKind::VALIDATE_CONSTRAINT => {
+            let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
+            let meant = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
+            meant.for_each(|constraint| constraint.validated = true);
+        }
+        SyntaxKind::RENAME_CONSTRAINT => {
+            let old = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
+            let new = names_of(action, SyntaxKind::CONSTRAINT_NAME).concat();
+            for constraint in table.constraints.iter_mut().filter(|own| old.contains(&own.name)) {
+                constraint.name.clone_from(&new);
+            }
+            for index in table.indexes.iter_mut().filter(|own| own.of_constraint && old.contains(&own.name)) {
+                index.name.clone_from(&new);
+            }
+        }
+        SyntaxKind::ALTER_COLUMN => alter_column(table, action),
+        SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => table.whole = false,
+        _ => {}
+    }
+}
+
+fn rename_column(table: &mut Table, old: &str, new: &str) {
+    let of_columns = table.columns.iter_mut().map(|column| &mut column.name);
+    let of_constraints = table.constraints.iter_mut().flat_map(|own| own.columns.iter_mut());
+    let of_indexes = table.indexes.iter_mut().filter_map(|own| own.columns.as_mut()).flatten();
+    for name in of_columns.chain(of_constraints).chain(of_indexes).filter(|name| *name == old) {
+        new.clone_into(name);
+    }
+}
+
+fn alter_column(table: &mut Table, action: &SyntaxNode) {
+    let Some(name) = column_ref(action) else { return };
+    if let Found::Unknown = table.column(&name) {
+        return;
+    }
+    let Some(column) = table.columns.iter_mut().find(|column| column.name == name) else { return };
+    for part in action.children() {
+        alter_one(column, &part);
+    }
+    if action.children().any(|part| part.kind() == SyntaxKind::DROP_NOT_NULL) {
+        let kept = |own: &Constraint| own.kind != ConstraintKind::NotNull || !own.columns.contains(&name);
+        table.constraints.retain(kept);
+    }
+}
+
+fn alter_one(column: &mut Column, part: &SyntaxNode) {
+    match part.kind() {
+        SyntaxKind::SET_TYPE => column.of_type = SqlType::of(part),
+        SyntaxKind::SET_NOT_NULL => column.not_null = true,
+        SyntaxKind::DROP_NOT_NULL => column.not_null = false,
+        SyntaxKind::SET_DEFAULT => column.filled = filled_by(part),
+        SyntaxKind::DROP_DEFAULT | SyntaxKind::DROP_EXPRESSION | SyntaxKind::DROP_IDENTITY => {
+            column.filled = Filled::Not;
+        }
+        SyntaxKind::ADD_GENERATED => column.filled = Filled::Itself,
+        _ => {}
+    }
+}

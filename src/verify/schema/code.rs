@@ -1,0 +1,137 @@
+//! Which code a statement runs now, and whether its text shows what that code does.
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::Schema;
+use super::parts::words;
+use super::table::Found;
+use crate::sql::{Name, Scope, Statement};
+
+/// Functions of the server, and of extensions that come with it, that change nothing: those that it calls
+/// immutable or stable (`pg_proc.provolatile`, PostgreSQL 15), and volatile ones that draw a value, wait or
+/// take a lock.
+const HARMLESS: &str = include_str!("harmless_functions.txt");
+
+/// What these do is judged by rules of their own.
+const HAVE_THEIR_OWN: &[&str] = &["set_config", "setval"];
+
+/// What is known of a function that is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::verify) enum Call {
+    /// It computes a value.
+    Harmless,
+    /// Its code may do anything.
+    Opaque,
+    /// Nobody here has written or heard of it.
+    Unheard,
+}
+
+/// These run the expressions in them now.
+const RUNNING: &[SyntaxKind] = &[
+    SyntaxKind::COMPOUND_SELECT,
+    SyntaxKind::COPY,
+    SyntaxKind::CREATE_MATERIALIZED_VIEW,
+    SyntaxKind::CREATE_TABLE_AS,
+    SyntaxKind::DECLARE,
+    SyntaxKind::DELETE,
+    SyntaxKind::INSERT,
+    SyntaxKind::MERGE,
+    SyntaxKind::PAREN_SELECT,
+    SyntaxKind::SELECT,
+    SyntaxKind::SELECT_INTO,
+    SyntaxKind::UPDATE,
+    SyntaxKind::VALUES,
+];
+
+/// What of the code that `statement` runs is not shown by its text: each call by its name.
+pub(in crate::verify) fn calls<'a>(
+    statement: &'a Statement,
+    node: &SyntaxNode,
+    schema: &Schema,
+    scope: Option<Scope>,
+) -> Vec<&'a Name> {
+    let executed = executed(statement.kind, node);
+    let filled = matches!(statement.kind, SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE);
+    statement
+        .names
+        .iter()
+        .filter(|name| name.kind == SyntaxKind::CALL_EXPR)
+        .filter(|name| match schema.call(name, scope) {
+            Call::Harmless => false,
+            Call::Opaque => executed || (filled && fills_rows(node, name)),
+            Call::Unheard => executed,
+        })
+        .collect()
+}
+
+/// Whether the statement runs what stands in it.
+pub(in crate::verify) fn executed(kind: SyntaxKind, node: &SyntaxNode) -> bool {
+    match kind {
+        SyntaxKind::EXPLAIN => {
+            let said = words(node);
+            let analyzes = |word: &String| word == "analyze" || word == "analyse";
+            if said.get(1).is_none_or(|word| word != "(") {
+                return said.iter().take(3).any(analyzes);
+            }
+            said[2..].split(|word| word == "," || word == ")").any(|option| {
+                let off = option.last().is_some_and(|value| ["false", "off", "0"].contains(&value.as_str()));
+                option.first().is_some_and(analyzes) && !off
+            })
+        }
+        _ => RUNNING.contains(&kind),
+    }
+}
+
+/// Whether the expression that calls `name` is computed for the rows that are there: not where it is a
+/// default for later, or a condition.
+fn fills_rows(node: &SyntaxNode, name: &Name) -> bool {
+    let holds = |part: &SyntaxNode| {
+        let range: std::ops::Range<usize> = part.text_range().into();
+        range.start <= name.range.start && name.range.end <= range.end
+    };
+    node.descendants()
+        .filter(|part| matches!(part.kind(), SyntaxKind::ADD_COLUMN | SyntaxKind::USING_EXPR))
+        .any(|part| holds(&part))
+}
+
+/// Whether the statement may have changed any schema in a way that its text does not show.
+pub(in crate::verify) fn runs_unseen(
+    statement: &Statement,
+    node: &SyntaxNode,
+    schema: &Schema,
+    scope: Option<Scope>,
+) -> bool {
+    let code = [SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD];
+    code.contains(&statement.kind) || !calls(statement, node, schema, scope).is_empty()
+}
+
+impl Schema {
+    /// What is known of the function that `name` calls.
+    pub(in crate::verify) fn call(&self, name: &Name, scope: Option<Scope>) -> Call {
+        let of_server = matches!(name.schema.as_deref(), None | Some("pg_catalog"));
+        let own = match name.schema.as_deref() {
+            None => self.has_routine(&name.name).map_or(Found::Absent, Found::There),
+            Some("pg_catalog") => Found::Absent,
+            Some(_) => self.routines(name, scope),
+        };
+        if let Found::There(routines) = own {
+            let pure = routines.iter().all(|routine| routine.pure);
+            return if pure { Call::Harmless } else { Call::Opaque };
+        }
+        // Extensions may be made in any schema.
+        let known = harmless(&name.name) || (of_server && HAVE_THEIR_OWN.contains(&name.name.as_str()));
+        match (known, of_server) {
+            (true, true) => Call::Harmless,
+            (true, false) if matches!(name.schema.as_deref(), Some("public" | "extensions")) => {
+                Call::Harmless
+            }
+            (_, true) if name.name.starts_with("dblink") => Call::Opaque,
+            (_, true) => Call::Unheard,
+            (_, false) => Call::Opaque,
+        }
+    }
+}
+
+fn harmless(name: &str) -> bool {
+    HARMLESS.split_ascii_whitespace().any(|known| known == name) || name.starts_with("st_")
+}

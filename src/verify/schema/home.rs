@@ -1,0 +1,196 @@
+//! Which schema a name leads to: what the search path of a unit, or of a plain session for a file that
+//! belongs to no project, finds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::table::Found;
+use super::{Key, Schema};
+use crate::sql::{Name, Scope, Statement, normalized};
+
+/// A schema, as far as the text says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::verify) enum Home {
+    /// The tenant's.
+    Tenant,
+    /// The platform's.
+    Platform,
+    /// Found before all others under its bare name (manual, chapter 19.11.1, `search_path`).
+    Temporary,
+    /// Another.
+    Named(String),
+    /// Bare, in a file whose scope nobody knows: the same as another bare name only.
+    Bare,
+}
+
+/// Where bare names lead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Path {
+    /// Where they lead in a unit, or in a plain session.
+    Usual,
+    /// First to this schema.
+    To(Home),
+    /// Nobody knows.
+    Anywhere,
+}
+
+impl Schema {
+    fn named(&self, schema: &str) -> Home {
+        match schema {
+            "pg_temp" => Home::Temporary,
+            _ if schema == self.platform => Home::Platform,
+            _ => Home::Named(schema.to_owned()),
+        }
+    }
+
+    /// Where something is made under `name`; `None` where nobody can say.
+    pub(super) fn home(&self, name: &Name, scope: Option<Scope>) -> Option<Home> {
+        Some(match (name.schema.as_deref(), &self.path, scope) {
+            (Some(_), _, _) if name.in_tenant_schema() => Home::Tenant,
+            (Some(schema), _, _) => self.named(schema),
+            (None, Path::Anywhere, _) => return None,
+            (None, Path::To(home), _) => home.clone(),
+            (None, Path::Usual, Some(Scope::Tenant)) => Home::Tenant,
+            (None, Path::Usual, Some(Scope::Platform)) => Home::Platform,
+            (None, Path::Usual, None) => public(),
+        })
+    }
+
+    /// The key under which `name` is held now, if it is known which thing it means.
+    pub(super) fn key_of<T>(
+        &self,
+        held: &HashMap<Key, Arc<T>>,
+        name: &Name,
+        scope: Option<Scope>,
+    ) -> Option<Key> {
+        self.search(held, name, scope).there()
+    }
+
+    pub(super) fn find<'a, T>(
+        &self,
+        held: &'a HashMap<Key, Arc<T>>,
+        name: &Name,
+        scope: Option<Scope>,
+    ) -> Found<&'a T> {
+        match self.find_in(held, name, scope) {
+            Found::There(found) => Found::There(found.as_ref()),
+            Found::Absent => Found::Absent,
+            Found::Unknown => Found::Unknown,
+        }
+    }
+
+    /// What is held where a statement would make `name`: bare names are made in one place, whatever other
+    /// places are looked at.
+    pub(super) fn find_own<'a, T>(
+        &self,
+        held: &'a HashMap<Key, Arc<T>>,
+        name: &Name,
+        scope: Option<Scope>,
+    ) -> Found<&'a T> {
+        if scope.is_none() {
+            return self.find(held, name, scope);
+        }
+        let Some(home) = self.home(name, scope) else { return Found::Unknown };
+        let knows = self.knows_all_of(&home);
+        match held.get(&(home, name.name.clone())) {
+            Some(found) => Found::There(found.as_ref()),
+            None if knows => Found::Absent,
+            None => Found::Unknown,
+        }
+    }
+
+    pub(super) fn find_in<'a, T>(
+        &self,
+        held: &'a HashMap<Key, T>,
+        name: &Name,
+        scope: Option<Scope>,
+    ) -> Found<&'a T> {
+        match self.search(held, name, scope) {
+            Found::There(key) => held.get(&key).map_or(Found::Unknown, Found::There),
+            Found::Absent => Found::Absent,
+            Found::Unknown => Found::Unknown,
+        }
+    }
+
+    fn search<T>(&self, held: &HashMap<Key, T>, name: &Name, scope: Option<Scope>) -> Found<Key> {
+        let Some(first) = self.home(name, scope) else { return Found::Unknown };
+        let mut homes = vec![first];
+        if name.schema.is_none() {
+            homes.insert(0, Home::Temporary);
+            homes.push(public());
+        }
+        for home in homes {
+            let key = (home, name.name.clone());
+            if held.contains_key(&key) {
+                return Found::There(key);
+            }
+            if !self.knows_all_of(&key.0) {
+                return Found::Unknown;
+            }
+        }
+        // A file outside of any project may mean by its bare name, or by the placeholder, whatever the
+        // given schema has of that name.
+        if scope.is_none() && (name.schema.is_none() || name.in_tenant_schema()) {
+            let mut others = held.keys().filter(|(home, own)| *home != Home::Temporary && *own == name.name);
+            return match (others.next(), others.next()) {
+                (Some(only), None) => Found::There(only.clone()),
+                (Some(_), Some(_)) => Found::Unknown,
+                (None, _) => Found::Absent,
+            };
+        }
+        Found::Absent
+    }
+
+    pub(super) fn knows_all_of(&self, home: &Home) -> bool {
+        match home {
+            Home::Temporary => true,
+            Home::Tenant => self.knows.tenant,
+            Home::Platform => self.knows.platform,
+            Home::Named(_) | Home::Bare => self.knows.others,
+        }
+    }
+
+    /// Follows what a statement does to the search path.
+    pub(super) fn follow_path(&mut self, statement: &Statement, node: &SyntaxNode) {
+        if !changes_search_path(statement.kind, node) {
+            return;
+        }
+        let values: Vec<SyntaxNode> = node
+            .descendants()
+            .filter(|part| part.kind() == SyntaxKind::TO_CONFIG_VALUE)
+            .flat_map(|value| value.children())
+            .collect();
+        let first = values.first().map(|value| normalized(value.text().to_string().trim_matches('\'')));
+        self.path = match first {
+            Some(schema)
+                if statement.kind == SyntaxKind::SET
+                    && !schema.is_empty()
+                    && !schema.contains([',', '$']) =>
+            {
+                let name = Name {
+                    schema: Some(schema),
+                    name: String::new(),
+                    role: crate::sql::Role::Mentioned,
+                    kind: SyntaxKind::SCHEMA_REF,
+                    range: 0..0,
+                };
+                self.home(&name, None).map_or(Path::Anywhere, Path::To)
+            }
+            _ => Path::Anywhere,
+        };
+    }
+}
+
+fn public() -> Home {
+    Home::Named("public".to_owned())
+}
+
+/// Whether bare names mean something else from here on, as far as the text shows.
+pub(in crate::verify) fn changes_search_path(kind: SyntaxKind, node: &SyntaxNode) -> bool {
+    let text = node.text().to_string().to_lowercase();
+    let setting = matches!(kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD);
+    (text.contains("set_config") && text.contains("search_path"))
+        || (setting && ["search_path", "schema", "all"].iter().any(|word| text.contains(word)))
+}

@@ -1,0 +1,381 @@
+//! What a statement does to what is known. What cannot be followed makes something unknown.
+
+use std::sync::Arc;
+
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+use super::alter::{alter, define_column};
+use super::home::Home;
+use super::parts::{child, constrain, index, name_of, words};
+use super::table::{Column, Found, Table};
+use super::{Key, Knows, Relation, Routine, Schema, TypeDef, View, runs_unseen};
+use crate::sql::{Name, Role, Scope, Script, Statement};
+
+/// A statement that is being followed.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    statement: &'a Statement,
+    node: &'a SyntaxNode,
+    scope: Option<Scope>,
+}
+
+impl Step<'_> {
+    fn made(&self) -> Option<&Name> {
+        self.statement.names.iter().find(|name| name.role == Role::Made)
+    }
+
+    fn target(&self) -> Option<&Name> {
+        self.statement.names.iter().find(|name| name.role == Role::Target)
+    }
+
+    fn says(&self, kind: SyntaxKind) -> bool {
+        child(self.node, kind).is_some()
+    }
+
+    fn temporary(&self) -> bool {
+        self.node.descendants().any(|part| part.kind() == SyntaxKind::TEMP)
+    }
+}
+
+impl Schema {
+    /// Follows all statements of `script`, whose scope nobody knows.
+    pub fn learn_script(&mut self, script: &Script) {
+        for statement in &script.statements {
+            self.learn(script, statement, None);
+        }
+    }
+
+    /// Follows `statement`.
+    pub fn learn(&mut self, script: &Script, statement: &Statement, scope: Option<Scope>) {
+        match statement.node(script) {
+            Some(node) => self.follow(statement, &node, scope),
+            None => self.forget_all(),
+        }
+    }
+
+    /// Follows `statement`, whose tree is `node`.
+    pub(in crate::verify) fn follow(
+        &mut self,
+        statement: &Statement,
+        node: &SyntaxNode,
+        scope: Option<Scope>,
+    ) {
+        let step = Step { statement, node, scope };
+        if runs_unseen(statement, node, self, scope) {
+            self.forget_all();
+        }
+        self.follow_path(statement, node);
+        match statement.kind {
+            SyntaxKind::CREATE_TABLE | SyntaxKind::CREATE_FOREIGN_TABLE => self.create_table(step),
+            SyntaxKind::CREATE_TABLE_AS | SyntaxKind::SELECT_INTO => self.create_filled(step),
+            SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_MATERIALIZED_VIEW => self.create_view(step),
+            SyntaxKind::CREATE_SEQUENCE => self.add_relation(step, Relation::Sequence),
+            SyntaxKind::CREATE_TYPE | SyntaxKind::CREATE_DOMAIN => self.create_type(step),
+            SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE | SyntaxKind::CREATE_AGGREGATE => {
+                self.create_routine(step);
+            }
+            SyntaxKind::CREATE_INDEX => self.create_index(step),
+            SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_POLICY | SyntaxKind::CREATE_RULE => {
+                self.hang(step);
+            }
+            SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
+            SyntaxKind::IMPORT_FOREIGN_SCHEMA => {
+                self.knows = Knows { platform: false, tenant: false, others: false }
+            }
+            // Its elements are made in a schema that the text does not name again.
+            SyntaxKind::CREATE_SCHEMA if node.children().count() > 1 => self.knows.others = false,
+            kind if format!("{kind:?}").starts_with("DROP_") => self.drop(step),
+            kind if format!("{kind:?}").starts_with("ALTER_") => self.alter_other(step),
+            _ => {}
+        }
+    }
+
+    /// After this anything may be anywhere.
+    fn forget_all(&mut self) {
+        self.relations.clear();
+        self.types.clear();
+        self.routines.clear();
+        self.knows = Knows { platform: false, tenant: false, others: false };
+    }
+
+    /// The key of what a statement makes.
+    fn new_key(&mut self, step: Step<'_>) -> Option<Key> {
+        let name = step.made()?.clone();
+        let home = if step.temporary() { Some(Home::Temporary) } else { self.home(&name, step.scope) };
+        if home.is_none() {
+            // It is somewhere, and nobody can say where.
+            self.knows = Knows { platform: false, tenant: false, others: false };
+        }
+        Some((home?, name.name))
+    }
+
+    fn add_relation(&mut self, step: Step<'_>, relation: Relation) {
+        let Some(key) = self.new_key(step) else { return };
+        let unproven = step.says(SyntaxKind::IF_NOT_EXISTS);
+        if unproven && (self.relations.contains_key(&key) || !self.knows_all_of(&key.0)) {
+            return;
+        }
+        self.relations.insert(key, Arc::new(relation));
+    }
+
+    fn create_table(&mut self, step: Step<'_>) {
+        let Some(name) = step.made() else { return };
+        let mut table = Table { whole: true, ..Table::default() };
+        for kind in [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE] {
+            if let Some(part) = child(step.node, kind) {
+                table.whole = false;
+                self.take_columns(step, &mut table, &part);
+            }
+        }
+        let parts =
+            child(step.node, SyntaxKind::TABLE_ARG_LIST).map(|list| list.children().collect::<Vec<_>>());
+        for part in parts.unwrap_or_default() {
+            match part.kind() {
+                SyntaxKind::COLUMN => define_column(&mut table, &name.name, &part),
+                SyntaxKind::LIKE_CLAUSE => {
+                    table.whole = false;
+                    self.take_columns(step, &mut table, &part);
+                }
+                _ => constrain(&mut table, &name.name, &part, None),
+            }
+        }
+        self.add_relation(step, Relation::Table(table));
+    }
+
+    /// Gives `table` the columns of those that `part` of the statement names: a parent, or a pattern.
+    fn take_columns(&self, step: Step<'_>, table: &mut Table, part: &SyntaxNode) {
+        let range: std::ops::Range<usize> = part.text_range().into();
+        let within = |name: &&Name| range.start <= name.range.start && name.range.end <= range.end;
+        for name in step.statement.names.iter().filter(within) {
+            if let Found::There(other) = self.table(name, step.scope) {
+                table
+                    .columns
+                    .extend(other.columns.iter().map(|column| Column { new: false, ..column.clone() }));
+            }
+        }
+    }
+
+    /// What a query fills: its columns' types are the query's.
+    fn create_filled(&mut self, step: Step<'_>) {
+        self.add_relation(step, Relation::Table(Table::default()));
+    }
+
+    fn create_view(&mut self, step: Step<'_>) {
+        self.add_relation(step, Relation::View(View::of(step.node)));
+    }
+
+    fn create_type(&mut self, step: Step<'_>) {
+        let Some(key) = self.new_key(step) else { return };
+        let def = if step.statement.kind == SyntaxKind::CREATE_DOMAIN {
+            TypeDef::Domain { refuses_null: step.says(SyntaxKind::NOT_NULL_CONSTRAINT) }
+        } else {
+            match child(step.node, SyntaxKind::ENUM_TYPE) {
+                Some(values) => TypeDef::Enum(
+                    values
+                        .descendants()
+                        .filter(|part| part.kind() == SyntaxKind::VARIANT)
+                        .map(|value| words(&value).concat())
+                        .collect(),
+                ),
+                None => TypeDef::Other,
+            }
+        };
+        self.types.insert(key, Arc::new(def));
+    }
+
+    fn create_routine(&mut self, step: Step<'_>) {
+        let Some(key) = self.new_key(step) else { return };
+        let routine = Routine::of(step.node);
+        let routines = Arc::make_mut(self.routines.entry(key).or_default());
+        routines.retain(|own| own.inputs != routine.inputs);
+        routines.push(routine);
+    }
+
+    fn create_index(&mut self, step: Step<'_>) {
+        self.with_table(step, |table, of, step| {
+            let Some(index) = index(table, of, step.node) else {
+                table.whole = false;
+                return;
+            };
+            let there = table.indexes.iter().any(|own| own.name == index.name);
+            if !(there || step.says(SyntaxKind::IF_NOT_EXISTS) && !table.whole) {
+                table.indexes.push(index);
+            }
+        });
+    }
+
+    fn hang(&mut self, step: Step<'_>) {
+        let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
+        let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(&part));
+        self.with_table(step, |table, _, _| table.hangs_on.extend(name));
+    }
+
+    /// Lets `change` at the table that the statement acts on, which gets its name. A table that nobody
+    /// knows is held from here on, as the part of it that the statement shows.
+    fn with_table(&mut self, step: Step<'_>, change: impl FnOnce(&mut Table, &str, Step<'_>)) {
+        let Some(name) = step.target() else { return };
+        let held = self.key_of(&self.relations, name, step.scope).or_else(|| {
+            let unknown = matches!(self.relation(name, step.scope), Found::Unknown);
+            Some((self.home(name, step.scope).filter(|_| unknown)?, name.name.clone()))
+        });
+        let Some(key) = held else { return };
+        let of = key.1.clone();
+        let part = || Arc::new(Relation::Table(Table::default()));
+        let relation = Arc::make_mut(self.relations.entry(key).or_insert_with(part));
+        if let Relation::Table(table) = relation {
+            change(table, &of, step);
+        }
+    }
+
+    fn alter_table(&mut self, step: Step<'_>) {
+        self.with_table(step, |table, of, step| {
+            for action in step.node.children() {
+                alter(table, of, &action);
+            }
+        });
+        self.move_relation(step);
+    }
+
+    /// Renames and moves.
+    fn move_relation(&mut self, step: Step<'_>) {
+        let Some(target) = step.target() else { return };
+        let moved = child(step.node, SyntaxKind::SET_SCHEMA);
+        let renamed = step.node.children().find(|part| format!("{:?}", part.kind()).ends_with("_RENAME_TO"));
+        if moved.is_none() && renamed.is_none() {
+            return;
+        }
+        let new_name = step.made().map(|name| name.name.clone());
+        let new_home = moved.and_then(|part| {
+            let schema = child(&part, SyntaxKind::SCHEMA_REF).map(|node| name_of(&node))?;
+            let name = Name { schema: Some(schema), ..target.clone() };
+            self.home(&name, step.scope)
+        });
+        if let Some(key) = self.key_of(&self.relations, target, step.scope)
+            && let Some(relation) = self.relations.remove(&key)
+        {
+            let home = new_home.unwrap_or(key.0);
+            self.relations.insert((home, new_name.unwrap_or(key.1)), relation);
+        }
+    }
+
+    fn alter_other(&mut self, step: Step<'_>) {
+        match step.statement.kind {
+            SyntaxKind::ALTER_INDEX => self.rename_index(step),
+            SyntaxKind::ALTER_VIEW | SyntaxKind::ALTER_MATERIALIZED_VIEW | SyntaxKind::ALTER_SEQUENCE => {
+                self.move_relation(step);
+            }
+            SyntaxKind::ALTER_TYPE | SyntaxKind::ALTER_DOMAIN => self.alter_type(step),
+            SyntaxKind::ALTER_FUNCTION | SyntaxKind::ALTER_PROCEDURE | SyntaxKind::ALTER_ROUTINE => {
+                // Its text holds no more, and its name may not.
+                if let Some(name) = step.target()
+                    && let Some(key) = self.key_of(&self.routines, name, step.scope)
+                {
+                    self.routines.remove(&key);
+                    self.unsure_of(&key.0);
+                }
+            }
+            SyntaxKind::ALTER_SCHEMA if step.made().is_some() => self.forget_all(),
+            _ => {}
+        }
+    }
+
+    /// From here on what is not held in `home` may be there all the same.
+    fn unsure_of(&mut self, home: &Home) {
+        match home {
+            Home::Tenant => self.knows.tenant = false,
+            Home::Platform => self.knows.platform = false,
+            Home::Temporary => {}
+            Home::Named(_) | Home::Bare => self.knows.others = false,
+        }
+    }
+
+    fn rename_index(&mut self, step: Step<'_>) {
+        let (Some(old), Some(new)) = (step.target().cloned(), step.made().map(|name| name.name.clone()))
+        else {
+            return;
+        };
+        for relation in self.relations.values_mut() {
+            let held = matches!(relation.as_ref(), Relation::Table(table)
+                if table.indexes.iter().any(|index| index.name == old.name));
+            if held && let Relation::Table(table) = Arc::make_mut(relation) {
+                for index in table.indexes.iter_mut().filter(|index| index.name == old.name) {
+                    index.name.clone_from(&new);
+                }
+                for constraint in table.constraints.iter_mut().filter(|own| own.name == old.name) {
+                    constraint.name.clone_from(&new);
+                }
+            }
+        }
+    }
+
+    fn alter_type(&mut self, step: Step<'_>) {
+        let Some(name) = step.target() else { return };
+        let Some(key) = self.key_of(&self.types, name, step.scope) else { return };
+        // Its values and conditions are looked at by no rule that an addition could mislead.
+        let adds = step.says(SyntaxKind::ADD_VALUE);
+        if !adds {
+            self.types.remove(&key);
+            self.unsure_of(&key.0);
+        }
+    }
+
+    fn drop(&mut self, step: Step<'_>) {
+        let kind = step.statement.kind;
+        let targets: Vec<Name> =
+            step.statement.names.iter().filter(|name| name.role == Role::Target).cloned().collect();
+        match kind {
+            SyntaxKind::DROP_TABLE
+            | SyntaxKind::DROP_FOREIGN_TABLE
+            | SyntaxKind::DROP_VIEW
+            | SyntaxKind::DROP_MATERIALIZED_VIEW
+            | SyntaxKind::DROP_SEQUENCE => {
+                for name in targets {
+                    if let Some(key) = self.key_of(&self.relations, &name, step.scope) {
+                        self.relations.remove(&key);
+                    }
+                }
+            }
+            SyntaxKind::DROP_TYPE | SyntaxKind::DROP_DOMAIN => {
+                for name in targets {
+                    if let Some(key) = self.key_of(&self.types, &name, step.scope) {
+                        self.types.remove(&key);
+                    }
+                }
+            }
+            SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_PROCEDURE | SyntaxKind::DROP_ROUTINE => {
+                for name in targets {
+                    if let Some(key) = self.key_of(&self.routines, &name, step.scope) {
+                        // One of several, perhaps.
+                        self.routines.remove(&key);
+                        self.unsure_of(&key.0);
+                    }
+                }
+            }
+            SyntaxKind::DROP_INDEX => {
+                for name in targets {
+                    self.drop_index(&name.name);
+                }
+            }
+            SyntaxKind::DROP_TRIGGER | SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE => {
+                let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
+                let gone =
+                    step.node.children().find(|part| parts.contains(&part.kind())).map(|part| name_of(&part));
+                self.with_table(step, |table, _, _| table.hangs_on.retain(|own| Some(own) != gone.as_ref()));
+            }
+            SyntaxKind::DROP_SCHEMA | SyntaxKind::DROP_EXTENSION | SyntaxKind::DROP_OWNED => {
+                self.forget_all();
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_index(&mut self, name: &str) {
+        for relation in self.relations.values_mut() {
+            let held = matches!(relation.as_ref(), Relation::Table(table)
+                if table.indexes.iter().any(|index| index.name == name));
+            if held && let Relation::Table(table) = Arc::make_mut(relation) {
+                table.indexes.retain(|index| index.name != name);
+            }
+        }
+    }
+}

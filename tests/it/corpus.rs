@@ -1,0 +1,269 @@
+//! The corpus in `tests/corpus`: statements that manuals warn of or recommend, each with the verdict that
+//! is true of it. The server takes every one of them, and `tenure verify` says of each what its label says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use crate::support::{Database, Project};
+
+/// Files that one run of the program is given: enough to be fast, and not more than a command line holds.
+const AT_ONCE: usize = 200;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Label {
+    Reject,
+    Allow,
+}
+
+/// A block of a file.
+#[derive(Debug, Clone)]
+struct Case {
+    /// The file, without `.sql`.
+    tool: String,
+    line: usize,
+    label: Label,
+    kind: String,
+    source: String,
+    reason: String,
+    /// The first server that knows the statement.
+    from: u32,
+    sql: String,
+}
+
+/// What the program says of a block: the rules that deny it, or the error that it is refused with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Judged(Vec<String>),
+    Refused(String),
+}
+
+impl Case {
+    fn place(&self) -> String {
+        format!("tests/corpus/{}.sql:{}", self.tool, self.line)
+    }
+
+    /// Whether what the program says is what is true. A statement that the server takes may be denied, but
+    /// it may not be unreadable.
+    fn agrees(&self, verdict: &Verdict) -> bool {
+        match (self.label, verdict) {
+            (Label::Reject, Verdict::Judged(rules)) => !rules.is_empty(),
+            (Label::Allow, Verdict::Judged(rules)) => rules.is_empty(),
+            (_, Verdict::Refused(_)) => false,
+        }
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus")
+}
+
+fn base() -> String {
+    std::fs::read_to_string(folder().join("base.sql")).unwrap()
+}
+
+/// The statements of all blocks.
+pub fn statements() -> Vec<String> {
+    corpus().0.into_iter().map(|case| case.sql).collect()
+}
+
+/// The blocks of all files, and the first line of each file: whose manual it follows.
+fn corpus() -> (Vec<Case>, BTreeMap<String, String>) {
+    let head = Regex::new(r"^-- (reject|allow) \| (.+)$").unwrap();
+    let (mut cases, mut manuals) = (Vec::<Case>::new(), BTreeMap::new());
+    let mut paths: Vec<_> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "sql")) {
+        let tool = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if tool == "base" {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        let manual = text.lines().next().unwrap().strip_prefix("-- ").unwrap();
+        manuals.insert(tool.clone(), manual.to_owned());
+        let mut in_block = false;
+        for (index, line) in text.lines().enumerate().skip(1) {
+            if let Some(found) = head.captures(line) {
+                let label = if &found[1] == "reject" { Label::Reject } else { Label::Allow };
+                cases.push(block(&tool, index + 1, label, &found[2]));
+                in_block = true;
+            } else if in_block {
+                let case = cases.last_mut().unwrap();
+                case.sql.push_str(line);
+                case.sql.push('\n');
+            } else {
+                assert!(line.is_empty(), "{}:{}: SQL without a label", path.display(), index + 1);
+            }
+        }
+    }
+    (cases, manuals)
+}
+
+fn block(tool: &str, line: usize, label: Label, head: &str) -> Case {
+    let mut fields: Vec<_> = head.split(" | ").map(str::to_owned).collect();
+    let from = fields.last().and_then(|last| last.strip_prefix("from ")?.parse().ok());
+    if from.is_some() {
+        fields.pop();
+    }
+    assert!(fields.len() >= 3, "{tool}.sql:{line}: a kind, a source and a reason");
+    let reason = fields.split_off(2).join(" | ");
+    let source = fields.pop().unwrap();
+    let kind = fields.pop().unwrap();
+    Case {
+        tool: tool.to_owned(),
+        line,
+        label,
+        kind,
+        source,
+        reason,
+        from: from.unwrap_or(0),
+        sql: String::new(),
+    }
+}
+
+/// What the program says of each block, as people would ask it, in few runs. A file that does not even
+/// parse ends a run, so the run is made again without it.
+fn verdicts(cases: &[Case]) -> Vec<Verdict> {
+    let project = Project::empty();
+    project.file("base.sql", base());
+    for (index, case) in cases.iter().enumerate() {
+        project.file(&format!("{index}.sql"), &case.sql);
+    }
+    let mut said = vec![Verdict::Judged(Vec::new()); cases.len()];
+    let all: Vec<usize> = (0..cases.len()).collect();
+    for chunk in all.chunks(AT_ONCE) {
+        let mut left: Vec<usize> = chunk.to_vec();
+        loop {
+            let files: Vec<_> = left.iter().map(|index| format!("{index}.sql")).collect();
+            let (code, document) = project.json(&format!("verify {} --base base.sql", files.join(" ")));
+            if let Some(error) = document.get("error") {
+                assert_eq!(code, 2, "{document}");
+                let index = number(error["file"].as_str().unwrap_or_else(|| panic!("{document}")));
+                assert!(left.contains(&index), "{document}");
+                said[index] = Verdict::Refused(format!("{}: {}", error["code"], error["message"]));
+                left.retain(|other| *other != index);
+                continue;
+            }
+            for finding in document["findings"].as_array().unwrap() {
+                let index = number(finding["file"].as_str().unwrap());
+                let denies = finding["level"] == "deny" && finding["allowed"] == false;
+                if let (true, Verdict::Judged(rules)) = (denies, &mut said[index]) {
+                    rules.push(finding["rule"].as_str().unwrap().to_owned());
+                }
+            }
+            assert_eq!(document["summary"]["files"], left.len(), "every file is judged");
+            break;
+        }
+    }
+    said
+}
+
+fn number(file: &str) -> usize {
+    file.strip_suffix(".sql").unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_server_takes_every_statement() {
+    let (cases, _) = corpus();
+    let shop = Database::fresh();
+    shop.run(&base());
+    let version: u32 = shop.value("SHOW server_version_num").parse::<u32>().unwrap() / 10_000;
+    let mut refused = Vec::new();
+    for case in cases.iter().filter(|case| case.from <= version) {
+        let own_transaction = case.sql.contains("COMMIT;");
+        let inside = format!("BEGIN;\n{}\n;ROLLBACK", case.sql);
+        let mut answer = if own_transaction { Err("25001".to_owned()) } else { shop.try_run(&inside) };
+        if answer.as_ref().is_err_and(|error| error.starts_with("25001")) {
+            let alone = Database::copy_of(&shop);
+            answer = alone.try_run(&case.sql);
+            alone.run("ALTER SYSTEM RESET ALL");
+        }
+        if let Err(error) = answer {
+            refused.push(format!("{}: {error}\n{}", case.place(), case.sql));
+        }
+    }
+    assert!(refused.is_empty(), "{} refused by the server:\n{}", refused.len(), refused.join("\n"));
+    shop.run("DROP OWNED BY corpus_app, corpus_reader, corpus_admin CASCADE; DROP ROLE corpus_app, corpus_reader, corpus_admin");
+    let admin = Database { name: "postgres".to_owned(), url: shop.url.clone() };
+    admin.run("DROP DATABASE IF EXISTS corpus_other");
+    std::mem::forget(admin);
+}
+
+#[test]
+fn the_program_says_what_the_labels_say() {
+    let (cases, manuals) = corpus();
+    let rejects = cases.iter().filter(|case| case.label == Label::Reject).count();
+    assert!(rejects >= 150 && cases.len() - rejects >= 70, "{rejects} of {}", cases.len());
+    let said = verdicts(&cases);
+    let wrong: Vec<_> = cases.iter().zip(&said).filter(|(case, verdict)| !case.agrees(verdict)).collect();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/corpus.md");
+    let text = document(&cases, &said, &manuals);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let mut list = String::new();
+    for (case, verdict) in &wrong {
+        let _ = writeln!(
+            list,
+            "{}: {:?} | {} | {} | {}: {verdict:?}\n{}",
+            case.place(),
+            case.label,
+            case.kind,
+            case.source,
+            case.reason,
+            case.sql.trim_end()
+        );
+    }
+    assert!(wrong.is_empty(), "{} of {} wrong:\n{list}", wrong.len(), cases.len());
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "docs/corpus.md is not what the corpus says: BLESS=1 cargo test --test it corpus"
+    );
+}
+
+/// The page that shows the result.
+fn document(cases: &[Case], said: &[Verdict], manuals: &BTreeMap<String, String>) -> String {
+    let mut text = String::from(
+        "# The corpus\n\nMade by `tests/it/corpus.rs`; `BLESS=1 cargo test --test it corpus` writes it anew.\n\n\
+         Statements that the manuals of other tools and of PostgreSQL warn of or recommend, in our own words, with\n\
+         the verdict that is true of each: `tests/corpus/README.md`. A **miss** is a statement to reject that passes, a\n\
+         **false alarm** one to allow that is denied. The server takes every one of them.\n",
+    );
+    let tools: BTreeSet<&str> = cases.iter().map(|case| case.tool.as_str()).collect();
+    let kinds: BTreeSet<&str> = cases.iter().map(|case| case.kind.as_str()).collect();
+    let _ = write!(text, "\n| by the manual of | reject | allow | misses | false alarms |\n{RULER}");
+    for tool in tools {
+        let name = manuals[tool].split(':').next().unwrap();
+        row(&mut text, &format!("[{name}](../tests/corpus/{tool}.sql)"), cases, said, |case| {
+            case.tool == tool
+        });
+    }
+    row(&mut text, "**all**", cases, said, |_| true);
+    let _ = write!(text, "\n| by kind | reject | allow | misses | false alarms |\n{RULER}");
+    for kind in kinds {
+        row(&mut text, kind, cases, said, |case| case.kind == kind);
+    }
+    text
+}
+
+const RULER: &str = "| --- | --- | --- | --- | --- |\n";
+
+fn row(text: &mut String, name: &str, cases: &[Case], said: &[Verdict], wanted: impl Fn(&Case) -> bool) {
+    let count = |label: Label, wrong: bool| {
+        let of_label = |(case, verdict): &(&Case, &Verdict)| {
+            wanted(case) && case.label == label && !(wrong && case.agrees(verdict))
+        };
+        cases.iter().zip(said).filter(of_label).count()
+    };
+    let _ = writeln!(
+        text,
+        "| {name} | {} | {} | {} | {} |",
+        count(Label::Reject, false),
+        count(Label::Allow, false),
+        count(Label::Reject, true),
+        count(Label::Allow, true),
+    );
+}
