@@ -20,6 +20,7 @@ pub mod project;
 pub mod queries;
 pub mod report;
 pub mod settings;
+pub mod shadow;
 pub mod sql;
 pub mod template;
 pub mod tenant;

@@ -12,4 +12,6 @@ mod show;
 pub use difference::{Change, What};
 pub use judge::{Conversion, Effect, Harm};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Photograph, Properties, Property};
-pub use read::{Fingerprint, Prints, fingerprints, photograph, server_major};
+pub use read::{
+    Asked, Fingerprint, Prints, fingerprints, fingerprints_as, photograph, photograph_as, server_major,
+};

@@ -14,10 +14,35 @@ const LINES: &str = include_str!("lines.sql");
 /// What the printing of definitions depends on is set for this transaction: with no search path each name has
 /// its schema, and a constant reads the same whatever the role's own settings are. Compiling a query that
 /// runs once costs more than it gains.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-    SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; SET LOCAL DateStyle = 'ISO, YMD'; \
+const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; SET LOCAL DateStyle = 'ISO, YMD'; \
     SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; \
     SET LOCAL bytea_output = 'hex'; SET LOCAL xmlbinary = 'base64'; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
+
+/// In which transaction the question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// In one of its own, that only reads.
+    Alone,
+    /// In the one that is open: what it has done and not committed is seen.
+    Within,
+}
+
+impl Asked {
+    fn open(self) -> &'static str {
+        match self {
+            Self::Alone => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            Self::Within => "SAVEPOINT tenure_photograph",
+        }
+    }
+
+    /// One statement, too.
+    fn close(self) -> &'static str {
+        match self {
+            Self::Alone => "COMMIT",
+            Self::Within => "ROLLBACK TO SAVEPOINT tenure_photograph",
+        }
+    }
+}
 
 /// How often it is tried again when the catalogs changed under the question.
 const TRIES: usize = 3;
@@ -38,10 +63,20 @@ pub type Prints = BTreeMap<SchemaName, Fingerprint>;
 /// Photographs `schema`, the tenants' or the platform's. A schema that is not there gives a photograph without
 /// one.
 pub async fn photograph(connection: &mut Connection, schema: &SchemaName) -> Result<Photograph, Failure> {
+    photograph_as(connection, schema, Asked::Alone).await
+}
+
+/// The same, in the transaction that is meant.
+pub async fn photograph_as(
+    connection: &mut Connection,
+    schema: &SchemaName,
+    asked: Asked,
+) -> Result<Photograph, Failure> {
+    let (open, close) = (asked.open(), asked.close());
     let sql = format!(
-        "{BEGIN}; WITH {} SELECT kind, object, part, name, properties, code, access FROM neutral; \
+        "{open}; {SETTINGS}; WITH {} SELECT kind, object, part, name, properties, code, access FROM neutral; \
          SELECT extname::text AS name, extversion AS version, CASE WHEN nspname = {} THEN '{{org_schema}}' ELSE nspname::text END AS schema \
-         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; COMMIT",
+         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; {close}",
         lines(std::slice::from_ref(schema)),
         literal(schema.as_str()),
     );
@@ -62,6 +97,15 @@ pub async fn photograph(connection: &mut Connection, schema: &SchemaName) -> Res
 
 /// The fingerprints of `schemas`, in one question; the heavy work is the server's. Of many schemas ask in pages.
 pub async fn fingerprints(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Prints, Failure> {
+    fingerprints_as(connection, schemas, Asked::Alone).await
+}
+
+/// The same, in the transaction that is meant.
+pub async fn fingerprints_as(
+    connection: &mut Connection,
+    schemas: &[SchemaName],
+    asked: Asked,
+) -> Result<Prints, Failure> {
     if schemas.is_empty() {
         return Ok(Prints::new());
     }
@@ -71,11 +115,12 @@ pub async fn fingerprints(connection: &mut Connection, schemas: &[SchemaName]) -
         )
     };
     let key = "E'\\x1d', kind, object, coalesce(part, ''), coalesce(name, '')";
+    let (open, close) = (asked.open(), asked.close());
     let sql = format!(
-        "{BEGIN}; WITH {} SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
+        "{open}; {SETTINGS}; WITH {} SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
          FROM (SELECT schema, concat_ws({key}, properties, code) AS line, \
                CASE WHEN access <> '' THEN concat_ws({key}, access) END AS access FROM neutral) AS neutral_line \
-         GROUP BY schema; COMMIT",
+         GROUP BY schema; {close}",
         lines(schemas),
         digest("line"),
         digest("access"),

@@ -93,6 +93,7 @@ codes! {
     DatabaseUrl "database-url" Usage "The database URL cannot be understood."
     ConfirmationRequired "confirmation-required" Usage "A dangerous verb needs `--yes` where there is no terminal."
     NoServerBinaries "no-server-binaries" Usage "PostgreSQL's server programs were not found, so no private server can be started."
+    ShadowNotEmpty "shadow-not-empty" Refused "The database that was given as a shadow is not empty, and Tenure did not make what is in it."
     FindingDenied "finding-denied" Refused "Verification denies a statement."
     NoStatistics "no-statistics" Refused "The server keeps no statistics of queries: `pg_stat_statements` is not there, or not loaded."
     MigrationEdited "migration-edited" Refused "A migration that was applied has been edited since."

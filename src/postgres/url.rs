@@ -75,6 +75,23 @@ impl DatabaseUrl {
         self.url.as_str()
     }
 
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut url = self.url.clone();
+        url.set_path(name);
+        let others: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(key, _)| key != "dbname")
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+        Self { url, options: self.options.clone().database(name) }
+    }
+
     /// What the driver connects with.
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.options

@@ -25,6 +25,7 @@ pub use error::SqlError;
 pub use exported::mended;
 pub use known::Known;
 pub use names::{Name, RELATIONS, Role, normalized};
+pub use own::TABLES as OWN_TABLES;
 pub use placeholder::{ORG_SCHEMA, Rendered, is_org_schema};
 pub use query::{Destination, Parameter};
 pub use scope::{Scope, ScopeClue};

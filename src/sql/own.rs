@@ -16,7 +16,7 @@ use crate::error::Place;
 pub(super) const VERSION_TABLE: &str = "schema_version";
 
 /// Its tables, in the platform schema.
-pub(super) const TABLES: &[&str] =
+pub const TABLES: &[&str] =
     &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
 
 /// Its functions, there too.

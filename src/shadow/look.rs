@@ -1,0 +1,73 @@
+//! What is in the shadow at one moment: every schema's photograph, and the sample rows.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::data::Rows;
+use crate::catalog::{Asked, Change, Kind, ObjectKey, Photograph, Prints, fingerprints_as, photograph_as};
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::postgres::Connection;
+use crate::sql::OWN_TABLES;
+
+/// A look at all of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Look {
+    prints: Prints,
+    photographs: BTreeMap<SchemaName, Rc<Photograph>>,
+    pub(super) rows: Rows,
+}
+
+impl Look {
+    /// Looks again. Only what has another fingerprint than in `self` is photographed.
+    pub(super) async fn again(&self, connection: &mut Connection, asked: Asked) -> Result<Self, Failure> {
+        let schemas = schemas(connection).await?;
+        let prints = fingerprints_as(connection, &schemas, asked).await?;
+        let mut photographs = BTreeMap::new();
+        for (schema, print) in &prints {
+            let photograph = match self.photographs.get(schema) {
+                Some(known) if self.prints.get(schema) == Some(print) => Rc::clone(known),
+                Some(_) | None => {
+                    let photograph = photograph_as(connection, schema, asked).await?;
+                    Rc::new(photograph.without(is_own))
+                }
+            };
+            photographs.insert(schema.clone(), photograph);
+        }
+        let rows = Rows::read(connection, &schemas).await?;
+        Ok(Self { prints, photographs, rows })
+    }
+
+    /// What is different in `after`, schema by schema. A schema that is new is no change of an old one.
+    pub(super) fn changes(&self, after: &Self) -> Vec<(SchemaName, Vec<Change>)> {
+        let gone = Rc::new(Photograph::default());
+        let changed = self.photographs.iter().filter_map(|(schema, before)| {
+            let now = after.photographs.get(schema).unwrap_or(&gone);
+            if Rc::ptr_eq(before, now) {
+                return None;
+            }
+            let changes = Change::between(before, now);
+            (!changes.is_empty()).then(|| (schema.clone(), changes))
+        });
+        changed.collect()
+    }
+}
+
+/// All schemas but the server's own.
+async fn schemas(connection: &mut Connection) -> Result<Vec<SchemaName>, Failure> {
+    let sql = "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace \
+               WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname";
+    let sets = connection.sets(sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
+    sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema")?)?)).collect()
+}
+
+/// Whether it is Tenure's own, in the platform's schema.
+fn is_own(object: &ObjectKey) -> bool {
+    match object.kind {
+        Kind::Table | Kind::Sequence => {
+            OWN_TABLES.iter().any(|own| object.name == *own) || object.name == "migration_history_id_seq"
+        }
+        Kind::Function => object.name.starts_with("tenure_"),
+        _ => false,
+    }
+}

@@ -1,0 +1,14 @@
+//! A throwaway database on which a migration is run to see what it really does: what it changes, what
+//! happens to rows, what each statement locks. Text can hide that; this cannot.
+
+mod data;
+mod database;
+mod look;
+mod rehearse;
+mod sample;
+mod watch;
+
+pub use data::{DataChange, DataLoss};
+pub use database::Shadow;
+pub use rehearse::{Caused, Seen, Step, Whose, watch};
+pub use watch::{Lock, Table, Treatment, Watched};

@@ -1,0 +1,368 @@
+//! The chain run on a shadow, step by step: each step is first watched statement by statement in a
+//! transaction that is rolled back, then run as `migrate up` runs it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::data::DataChange;
+use super::database::Shadow;
+use super::look::Look;
+use super::sample;
+use super::watch::{Moment, Watched};
+use crate::catalog::{Asked, Change};
+use crate::chain::{Migration, Reach, Version};
+use crate::error::Failure;
+use crate::event::Silent;
+use crate::fleet::{self, OnFailure, Patience, Prepared, Request, Stop};
+use crate::ident::SchemaName;
+use crate::postgres::message::{BEGIN, Message};
+use crate::postgres::{Connection, books};
+use crate::project::Project;
+use crate::sql::{Scope, Statement};
+use crate::tenant::{self, Creation, IfExists, NewTenant};
+
+/// The tenants of the sample.
+const SAMPLES: [&str; 2] = ["tenure_sample_a", "tenure_sample_b"];
+
+/// One step of the chain, as the shadow saw it.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Where it stands in the chain.
+    pub index: usize,
+    /// Its statements, as far as they were watched.
+    pub statements: Vec<Seen>,
+    /// What it changed in all, each with the statement that did it.
+    pub changes: Vec<Caused<Change>>,
+    /// What it did to rows.
+    pub lost: Vec<Caused<DataChange>>,
+    /// Why it could not be run.
+    pub failure: Option<Failure>,
+    /// Why it could not be run on the sample rows, though it could without them.
+    pub failed_on_rows: Option<Failure>,
+}
+
+/// One statement, watched.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Where it stands in the file.
+    pub range: Range<usize>,
+    /// Whose it is.
+    pub scope: Scope,
+    /// Locks and costs.
+    pub watched: Watched,
+    changes: Vec<(SchemaName, Vec<Change>)>,
+    lost: Vec<DataChange>,
+}
+
+/// Something that happened, with the statement that did it, where one was found.
+#[derive(Debug, Clone)]
+pub struct Caused<T> {
+    /// What.
+    pub what: T,
+    /// In which schema.
+    pub schema: Whose,
+    /// The bytes of the statement in the file.
+    pub statement: Option<Range<usize>>,
+}
+
+/// Whose schema something happened in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The platform's.
+    Platform,
+    /// A tenant's.
+    Tenant,
+    /// Another tenant's than the one that the statements ran for.
+    OtherTenant,
+    /// Any other.
+    Elsewhere,
+}
+
+/// Whether tables hold rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Samples {
+    With,
+    Without,
+}
+
+/// Runs the chain up to `steps` on a database from `shadow`, then watches these. Ends with the first step
+/// that cannot be run. One that fails on the sample rows is run again, with those behind it, on another
+/// database without rows: it is no fault of a migration that our rows are odd.
+pub async fn watch(
+    project: &Project,
+    steps: Range<usize>,
+    shadow: impl AsyncFn() -> Result<Shadow, Failure>,
+) -> Result<Vec<Step>, Failure> {
+    let mut seen = on(shadow().await?, project, steps.clone(), Samples::With).await?;
+    let Some(last) = seen.pop_if(|step| step.failure.as_ref().is_some_and(may_be_the_rows)) else {
+        return Ok(seen);
+    };
+    let rest = on(shadow().await?, project, last.index..steps.end, Samples::Without).await?;
+    let mut rest = rest.into_iter();
+    if let Some(mut first) = rest.next() {
+        if first.failure.is_none() {
+            first.failed_on_rows = last.failure;
+        }
+        seen.push(first);
+    }
+    seen.extend(rest);
+    Ok(seen)
+}
+
+/// Data exceptions, violated constraints, errors that code raises (manual, appendix A).
+fn may_be_the_rows(failure: &Failure) -> bool {
+    failure.sqlstate.as_deref().is_some_and(|state| {
+        state.starts_with("22") || state.starts_with("23") || state.starts_with("P0") || state == "55000"
+    })
+}
+
+async fn on(
+    mut shadow: Shadow,
+    project: &Project,
+    steps: Range<usize>,
+    samples: Samples,
+) -> Result<Vec<Step>, Failure> {
+    let seen = rehearse(&mut shadow.connection, project, steps, samples).await;
+    let closed = shadow.close().await;
+    let seen = seen?;
+    closed?;
+    Ok(seen)
+}
+
+async fn rehearse(
+    connection: &mut Connection,
+    project: &Project,
+    steps: Range<usize>,
+    samples: Samples,
+) -> Result<Vec<Step>, Failure> {
+    let mut shadow = Rehearsal { connection, project, samples, tenants: Vec::new() };
+    books::ensure(shadow.connection, &project.settings.platform_schema()).await?;
+    if steps.start > 0 {
+        let from = project.chain.migrations()[steps.start].from();
+        if let Some(failure) = shadow.migrate(from).await? {
+            return Err(failure);
+        }
+    }
+    let mut seen = Vec::new();
+    let mut look = Look::default();
+    for index in steps {
+        shadow.prepare(&project.chain.migrations()[index]).await?;
+        let before = look.again(shadow.connection, Asked::Alone).await?;
+        let mut step = shadow.step(index, &before).await?;
+        let is_over = step.failure.is_some();
+        if !is_over {
+            look = before.again(shadow.connection, Asked::Alone).await?;
+            shadow.sum_up(&mut step, &before, &look);
+        }
+        seen.push(step);
+        if is_over {
+            break;
+        }
+    }
+    Ok(seen)
+}
+
+struct Rehearsal<'a> {
+    connection: &'a mut Connection,
+    project: &'a Project,
+    samples: Samples,
+    tenants: Vec<SchemaName>,
+}
+
+impl Rehearsal<'_> {
+    /// The program's own `migrate up`; the failure of a unit is told apart from that of the shadow.
+    async fn migrate(&mut self, to: &Version) -> Result<Option<Failure>, Failure> {
+        let request = Request {
+            to: Some(to.clone()),
+            tenants: Vec::new(),
+            reach: Reach::Fleet,
+            limits: self.project.settings.migrate,
+            jobs: Some(1),
+            canary: 0,
+            on_failure: OnFailure::Stop,
+            patience: Patience { retries: 0 },
+        };
+        let prepared = Prepared::look(self.connection, self.project, request).await?;
+        let (allowed, talk) =
+            (HashMap::new(), (&mut Silent as &mut dyn crate::event::Sink, &Stop::default()));
+        let migrated =
+            fleet::migrate(self.connection, self.project, &prepared, &allowed, "shadow", talk).await?;
+        Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+    }
+
+    /// Makes the tenants as soon as there can be some, and rows where there are none.
+    async fn prepare(&mut self, migration: &Migration) -> Result<(), Failure> {
+        let settings = &self.project.settings;
+        if self.tenants.is_empty()
+            && let Ok(template) = self.project.template(None)
+            && template.version <= *migration.from()
+        {
+            let wanted = SAMPLES.map(|slug| NewTenant { slug: slug.to_owned(), name: None, template: None });
+            let creation = Creation {
+                if_exists: IfExists::Fail,
+                limits: settings.migrate,
+                jobs: Some(1),
+                patience: Patience { retries: 0 },
+                command: "shadow".to_owned(),
+            };
+            let talk = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+            let made = tenant::create(self.connection, self.project, &wanted, &creation, talk).await?;
+            if let Some(failed) = made.failed.into_iter().next() {
+                return Err(failed.failure);
+            }
+            self.tenants = made.created.into_iter().map(|tenant| tenant.schema).collect();
+        }
+        if self.samples == Samples::With {
+            let mut schemas = vec![settings.platform_schema()];
+            schemas.extend(self.tenants.iter().cloned());
+            sample::fill(self.connection, &schemas, &[settings.tenants.registry.as_str()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn step(&mut self, index: usize, before: &Look) -> Result<Step, Failure> {
+        let migration = &self.project.chain.migrations()[index];
+        let mut step = Step {
+            index,
+            statements: Vec::new(),
+            changes: Vec::new(),
+            lost: Vec::new(),
+            failure: None,
+            failed_on_rows: None,
+        };
+        if migration.transactional {
+            step.failure = self.watch(migration, before, &mut step.statements).await?;
+        }
+        if step.failure.is_none() {
+            step.failure = self.migrate(migration.to()).await?;
+        }
+        Ok(step)
+    }
+
+    /// Runs the statements one by one in a transaction that is rolled back. The failure is that of a
+    /// statement.
+    async fn watch(
+        &mut self,
+        migration: &Migration,
+        before: &Look,
+        seen: &mut Vec<Seen>,
+    ) -> Result<Option<Failure>, Failure> {
+        let doing = "watching a migration on the shadow";
+        let platform = self.project.settings.platform_schema();
+        let mut schemas = vec![platform.clone()];
+        schemas.extend(self.tenants.iter().cloned());
+        let question = Moment::question(&schemas);
+        let sets = self
+            .connection
+            .sets(&format!("{BEGIN}; {question}"))
+            .await
+            .map_err(|refusal| refusal.failure(doing))?;
+        let first = Moment::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
+        let mut look = before.clone();
+        // The order of a run: the platform's part, then the tenant's.
+        let mut statements: Vec<&(Statement, Scope)> = migration.statements.iter().collect();
+        statements.sort_by_key(|(_, scope)| *scope != Scope::Platform);
+        for (statement, scope) in statements {
+            let schema = match scope {
+                Scope::Platform => &platform,
+                Scope::Tenant => match self.tenants.first() {
+                    Some(tenant) => tenant,
+                    None => continue,
+                },
+            };
+            let mut message = Message::default();
+            message.search_path(schema);
+            message.push(&question);
+            message.push_file(&migration.script, std::iter::once(statement), schema);
+            message.push(&question);
+            let sets = match self.connection.send(&message).await {
+                Ok(sets) => sets,
+                Err(refusal) => {
+                    let mut failure = refusal.failure(&format!("{} on the shadow", migration.file));
+                    failure.place =
+                        message.place(&refusal).or_else(|| Some(migration.script.place(statement)));
+                    return Ok(Some(failure));
+                }
+            };
+            let moment = |at: usize| Moment::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
+            let (start, end) = (moment(1)?, moment(sets.len().saturating_sub(1))?);
+            let now = look.again(self.connection, Asked::Within).await?;
+            seen.push(Seen {
+                range: statement.range.clone(),
+                scope: *scope,
+                watched: end.since(&start, |table| first.tables().any(|old| old == table)),
+                changes: look.changes(&now),
+                lost: look.rows.lost(&now.rows),
+            });
+            look = now;
+        }
+        self.connection.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
+        Ok(None)
+    }
+
+    /// What the step did in all, each with the last statement that was seen to do it.
+    fn sum_up(&self, step: &mut Step, before: &Look, after: &Look) {
+        let changes = before.changes(after);
+        let of_first = changes.iter().find(|(schema, _)| Some(schema) == self.tenants.first());
+        let of_first: Vec<Change> = of_first.map(|(_, changes)| changes.clone()).unwrap_or_default();
+        for (schema, changes) in changes {
+            let whose = self.whose(&schema);
+            for change in changes {
+                // What happens to every tenant is told once.
+                let is_other = whose == Whose::OtherTenant;
+                if is_other && of_first.contains(&change) {
+                    continue;
+                }
+                let did = |seen: &&Seen| {
+                    seen.changes.iter().any(|(of, all)| {
+                        *of == schema
+                            && all
+                                .iter()
+                                .any(|other| other.object == change.object && other.part == change.part)
+                    })
+                };
+                let touched = |seen: &&Seen| {
+                    seen.changes.iter().any(|(of, all)| {
+                        *of == schema && all.iter().any(|other| other.object == change.object)
+                    })
+                };
+                let by = step
+                    .statements
+                    .iter()
+                    .rev()
+                    .find(did)
+                    .or_else(|| step.statements.iter().rev().find(touched));
+                let statement = by.map(|seen| seen.range.clone());
+                step.changes.push(Caused { what: change, schema: whose, statement });
+            }
+        }
+        for lost in before.rows.lost(&after.rows) {
+            let schema = self.tenants.iter().find(|tenant| tenant.as_str() == lost.table.0);
+            let whose = match schema {
+                Some(tenant) if Some(tenant) == self.tenants.first() => Whose::Tenant,
+                Some(_) => Whose::OtherTenant,
+                None if self.project.settings.platform_schema().as_str() == lost.table.0 => Whose::Platform,
+                None => Whose::Elsewhere,
+            };
+            // The same of the other tenant says nothing new.
+            let twin = |other: &Caused<DataChange>| {
+                other.what.table.1 == lost.table.1 && other.what.what == lost.what
+            };
+            if whose == Whose::OtherTenant && step.lost.iter().any(twin) {
+                continue;
+            }
+            let did = |seen: &&Seen| seen.lost.contains(&lost);
+            let statement = step.statements.iter().find(did).map(|seen| seen.range.clone());
+            step.lost.push(Caused { what: lost, schema: whose, statement });
+        }
+    }
+
+    fn whose(&self, schema: &SchemaName) -> Whose {
+        match self.tenants.iter().position(|tenant| tenant == schema) {
+            Some(0) => Whose::Tenant,
+            Some(_) => Whose::OtherTenant,
+            None if *schema == self.project.settings.platform_schema() => Whose::Platform,
+            None => Whose::Elsewhere,
+        }
+    }
+}

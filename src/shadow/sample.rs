@@ -1,0 +1,29 @@
+//! Sample rows, so that what a migration does to rows is seen.
+
+use crate::error::Failure;
+use crate::ident::{SchemaName, literal};
+use crate::postgres::Connection;
+use crate::postgres::message::BEGIN;
+use crate::sql::OWN_TABLES;
+
+const FILL: &str = include_str!("sample.sql");
+
+/// Puts a few rows into every table of these schemas that has none and takes some; not into `but`, nor
+/// into Tenure's own.
+pub(super) async fn fill(
+    connection: &mut Connection,
+    schemas: &[SchemaName],
+    but: &[&str],
+) -> Result<(), Failure> {
+    let skip = OWN_TABLES.iter().chain(but).copied().collect::<Vec<_>>();
+    let skip = literal(&serde_json::Value::from(skip).to_string());
+    let mut message = String::new();
+    for schema in schemas {
+        message.push_str(&format!(
+            "{BEGIN}; SET LOCAL client_min_messages = error; SELECT set_config('tenure.sample_schema', {}, true), \
+             set_config('tenure.sample_skip', {skip}, true);\n{FILL}\nCOMMIT;\n",
+            literal(schema.as_str()),
+        ));
+    }
+    connection.run(&message).await.map_err(|refusal| refusal.failure("making sample rows"))
+}
