@@ -2,6 +2,7 @@
 //! it for people; the exit code follows from it.
 
 mod drift;
+mod effects;
 mod template;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::ser::SerializeStruct;
 
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
+pub use self::effects::{StatementEffect, TableEffect};
 pub use self::template::{Checked, CheckedTemplate, ShownKey};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Code, Failure};

@@ -150,6 +150,9 @@ pub(super) struct UpArgs {
     /// Only the platform; tenants are left for later
     #[arg(long)]
     pub(super) platform_only: bool,
+    /// Run the steps on a database of the project's private server first, and judge what they do there
+    #[arg(long)]
+    pub(super) shadow: bool,
     /// How many connections work on tenants [default: by cores and free connections, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) jobs: Option<u16>,
@@ -305,12 +308,29 @@ pub(super) struct VerifyArgs {
     /// SQL that makes the schema on which a file outside of the migrations is judged; may be repeated
     #[arg(long, value_name = "FILE", requires = "files")]
     pub(super) base: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) shadow: ShadowArgs,
     /// What is written to stdout [default: as --format says]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) output: Option<OutputArg>,
     /// Judge nothing; list the rules, with the level that each has here
     #[arg(long, conflicts_with = "files")]
     pub(super) rules: bool,
+}
+
+/// What the migrations are watched on, and by whose queries.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ShadowArgs {
+    /// Run the migrations on a database of the project's private server, and judge what they do there
+    #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
+    pub(super) shadow: bool,
+    /// The same on this database, which must be empty; all that it holds is thrown away
+    #[arg(long, value_name = "URL", conflicts_with = "rules")]
+    pub(super) shadow_url: Option<String>,
+    /// Queries of the running release that must go on working there: .sql, .sqlx/query-*.json, an export of
+    /// pg_stat_statements, or a folder of such files; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with = "rules")]
+    pub(super) queries: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -20,6 +20,7 @@ mod new;
 mod progress;
 mod queries;
 mod repair;
+mod shadow;
 mod status;
 mod template;
 mod tenant;
@@ -119,7 +120,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::List) => tenant::list(context).await,
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
         Command::Template(Template::Check) => template::check(context),
-        Command::Verify(args) => verify::run(context, &args),
+        Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,

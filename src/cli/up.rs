@@ -1,9 +1,9 @@
 //! `tenure migrate up`
 
-use super::args::{Format, Limits, OnFailureArg, UpArgs};
+use super::args::{Format, Limits, OnFailureArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{self, Outcome};
-use super::{Context, command_line, database, stop_on_signals};
+use super::{Context, command_line, database, shadow, stop_on_signals};
 use crate::chain::Reach;
 use crate::error::Failure;
 use crate::fleet::{self, OnFailure, Patience, Prepared, Request};
@@ -38,7 +38,13 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let mut connection = database::connect(context, &project.root).await?;
     let prepared = Prepared::look(&mut connection, &project, request).await?;
     let pending = prepared.pending(&project);
-    let review = Review::of(&project, pending.iter().copied(), [])?;
+    let wanted = ShadowArgs { shadow: args.shadow, ..ShadowArgs::default() };
+    let seen = if args.shadow {
+        Box::pin(shadow::watch(context, &project, &pending, &wanted)).await?
+    } else {
+        shadow::Seen::default()
+    };
+    let review = Review::of(&project, pending.iter().copied(), [], &seen.witnesses)?;
     if let Some(denial) = review.denial() {
         return Ok(refuse(context, &review, &denial));
     }

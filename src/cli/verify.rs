@@ -1,9 +1,12 @@
 //! `tenure verify`
 
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, OutputArg, VerifyArgs};
-use super::{Context, explain, ui};
+use super::shadow::Seen;
+use super::{Context, explain, shadow, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::report::{self, Verified};
@@ -15,15 +18,17 @@ struct Outcome {
     failures: Vec<Failure>,
     /// The project's folder, if there is a project.
     root: Option<PathBuf>,
+    /// What a shadow showed.
+    seen: Seen,
 }
 
 impl Outcome {
     fn failed(failures: Vec<Failure>, root: Option<PathBuf>) -> Self {
-        Self { review: Review::empty(), failures, root }
+        Self { review: Review::empty(), failures, root, seen: Seen::default() }
     }
 }
 
-pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
+pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
     let output = args.output.unwrap_or(match context.ui.format {
         Format::Human => OutputArg::Human,
         Format::Json => OutputArg::Json,
@@ -31,7 +36,8 @@ pub(super) fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
     if args.rules {
         return list(context, output);
     }
-    let outcome = if args.files.is_empty() { whole(context) } else { some_files(context, args) };
+    let outcome =
+        if args.files.is_empty() { whole(context, args).await } else { some_files(context, args).await };
     show(context, output, args, &outcome)
 }
 
@@ -64,6 +70,8 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         findings: &outcome.review.findings,
         summary: &outcome.review.summary,
         failures: &outcome.failures,
+        effects: args.shadow.wanted().then_some(outcome.seen.effects.as_slice()),
+        unchecked: &outcome.seen.unchecked,
         path: &path,
     };
     match output {
@@ -88,31 +96,47 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
 }
 
 /// The whole chain and the templates, as far as they can be read.
-fn whole(context: &Context) -> Outcome {
-    match context.root() {
-        Ok(root) => judged(root, |project| {
-            let chain = &project.chain;
-            Review::of(project, chain.migrations().iter().chain(chain.downs()), project.templates.values())
-        }),
-        Err(failure) => Outcome::failed(vec![failure], None),
-    }
+async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
+    let root = match context.root() {
+        Ok(root) => root,
+        Err(failure) => return Outcome::failed(vec![failure], None),
+    };
+    let all = |project: &Project| {
+        let chain = &project.chain;
+        chain.migrations().iter().chain(chain.downs()).map(|migration| migration.file.clone()).collect()
+    };
+    judged(context, root, args, (&all, true)).await
 }
 
-fn judged(root: Root, review: impl FnOnce(&Project) -> Result<Review, Failure>) -> Outcome {
+/// What is asked for: the names of migrations, and whether templates are judged too.
+type Asked<'a> = (&'a dyn Fn(&Project) -> HashSet<String>, bool);
+
+async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templates): Asked<'_>) -> Outcome {
     let survey = root.survey();
-    let mut failures = survey.failures;
-    let review = review(&survey.project).unwrap_or_else(|failure| {
+    let (project, mut failures) = (survey.project, survey.failures);
+    let (names, mut seen) = (names(&project), Seen::default());
+    let all = project.chain.migrations().iter().chain(project.chain.downs());
+    let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
+    // What cannot be read cannot be run.
+    if args.shadow.wanted() && failures.is_empty() {
+        match Box::pin(shadow::watch(context, &project, &migrations, &args.shadow)).await {
+            Ok(all) => seen = all,
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let templates = project.templates.values().filter(|_| templates);
+    let review = Review::of(&project, migrations, templates, &seen.witnesses).unwrap_or_else(|failure| {
         failures.push(failure);
         Review::empty()
     });
-    let root = Some(survey.project.root.clone());
+    let root = Some(project.root.clone());
     // The program ends soon: to free the trees of thousands of files one by one would only take time.
-    std::mem::forget(survey.project);
-    Outcome { review, failures, root }
+    std::mem::forget(project);
+    Outcome { review, failures, root, seen }
 }
 
 /// A file of the project's migrations is judged as part of it, any other on its own.
-fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
+async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
     let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
         Ok(base) => base,
@@ -132,6 +156,9 @@ fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             None => loose.push((context.here.join(file), file.display().to_string())),
         }
     }
+    if args.shadow.wanted() && !loose.is_empty() {
+        return Outcome::failed(vec![shadow::no_file_but_migrations()], None);
+    }
     let settings = match &root {
         Ok(root) => root.settings.clone(),
         // A file can be judged anywhere; settings that are wrong are still wrong.
@@ -145,13 +172,17 @@ fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     };
     let mut outcome = match root {
         Ok(root) if !names.is_empty() => {
-            let mut strangers = Vec::new();
-            let mut outcome = judged(root, |project| {
-                let all = || project.chain.migrations().iter().chain(project.chain.downs());
-                strangers.clone_from(&names);
-                strangers.retain(|name| !all().any(|migration| migration.file == *name));
-                Review::of(project, all().filter(|migration| names.contains(&migration.file)), [])
-            });
+            let asked: HashSet<String> = names.iter().cloned().collect();
+            let mut strangers = names;
+            let there = Cell::new(Vec::new());
+            let wanted = |project: &Project| {
+                let all = project.chain.migrations().iter().chain(project.chain.downs());
+                there.set(all.map(|migration| migration.file.clone()).collect());
+                asked.clone()
+            };
+            let mut outcome = judged(context, root, args, (&wanted, false)).await;
+            let there = there.take();
+            strangers.retain(|name| !there.contains(name));
             // One that is wrong was told; any other is none of the chain's.
             strangers.retain(|name| {
                 let file = format!("{MIGRATIONS}/{name}");
@@ -165,7 +196,7 @@ fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             }));
             outcome
         }
-        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path },
+        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Seen::default() },
     };
     let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings.platform_schema());
     outcome.review.add(review);

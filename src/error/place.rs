@@ -92,6 +92,14 @@ impl Place {
         }
     }
 
+    /// The bytes of the file, if it is not a whole one.
+    pub fn bytes(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::File(_) => None,
+            Self::Span(_, range) => Some(range),
+        }
+    }
+
     /// The position just after the span's last character.
     pub fn end(&self) -> Option<Position> {
         match self {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use files::Tried;
 pub use files::read;
 pub use queries::{release, statements};
-pub use review::{Review, policy};
+pub use review::{Review, Witnesses, policy};
 pub use templates::check_templates;
 
 use crate::chain::{Chain, FileName, Version};

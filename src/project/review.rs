@@ -1,6 +1,7 @@
 //! A project's files as verification sees them: each migration and template handed to `verify` with
 //! what is known of it, and the findings gathered. Files are judged side by side.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +16,10 @@ use crate::ident::SchemaName;
 use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, verify};
+use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, Witness, verify};
+
+/// What was seen of migrations that ran somewhere, by the names of their files.
+pub type Witnesses = HashMap<String, Witness>;
 
 /// What verification found in some files.
 #[derive(Debug, Clone, Serialize)]
@@ -27,11 +31,12 @@ pub struct Review {
 }
 
 impl Review {
-    /// Reviews migrations, then templates.
+    /// Reviews migrations, of which `witnesses` saw some run, then templates.
     pub fn of<'a>(
         project: &Project,
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
+        witnesses: &Witnesses,
     ) -> Result<Self, Failure> {
         let policy = policy(&project.settings)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
@@ -44,7 +49,7 @@ impl Review {
         let platform = project.settings.platform_schema();
         // While one thread judges a file, another follows what the next one meets.
         let legs = asked.into_iter().flat_map(|asked| course.legs(asked));
-        let judged = each(legs, |leg| leg.judge(&policy, &platform));
+        let judged = each(legs, |leg| leg.judge(&policy, &platform, witnesses));
         Ok(Self::gathered(judged))
     }
 
@@ -148,7 +153,7 @@ fn loose(
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let walk = before.walk(&script, scoped);
-    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, platform))
+    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, platform, &Witnesses::new()))
 }
 
 /// The schema that these files make, one after the other.
@@ -165,9 +170,15 @@ fn schema_of(base: &[Arc<Source>], platform: &SchemaName) -> Result<Schema, Fail
 }
 
 impl Leg<'_> {
-    fn judge(&self, policy: &Policy, platform: &SchemaName) -> (Vec<Finding>, usize) {
-        let file =
-            File { script: self.script, walk: &self.walk, kind: self.kind, platform: platform.as_str() };
+    fn judge(&self, policy: &Policy, platform: &SchemaName, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
+        let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
+        let file = File {
+            script: self.script,
+            walk: &self.walk,
+            kind: self.kind,
+            witness: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
+            platform: platform.as_str(),
+        };
         (verify(&file, policy), self.walk.met.len())
     }
 }

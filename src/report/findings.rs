@@ -72,6 +72,7 @@ mod tests {
             script: &script,
             walk: &Schema::unknown("datalinx_platform").walk(&script, statements.iter().copied()),
             kind: Kind::Migration,
+            witness: None,
             platform: "datalinx_platform",
         };
         let found = verify(&file, &Policy::default());

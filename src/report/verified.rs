@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::{Paint, failure_json, plural};
 use crate::error::{Failure, Place};
+use crate::outcome::StatementEffect;
+use crate::queries::Unchecked;
 use crate::verify::{Finding, Summary};
 
 /// The result of a run.
@@ -16,6 +18,10 @@ pub struct Verified<'a> {
     pub summary: &'a Summary,
     /// What kept files, or all of it, from being judged.
     pub failures: &'a [Failure],
+    /// What each statement did on the shadow, if they ran on one.
+    pub effects: Option<&'a [StatementEffect]>,
+    /// What of the release's queries says nothing.
+    pub unchecked: &'a [Unchecked],
     /// A file's path from where those count who read the report: the root of the repository, not of the
     /// project.
     pub path: &'a dyn Fn(&str) -> String,
@@ -38,7 +44,14 @@ impl Verified<'_> {
     /// The one document for programs. `error` is the first failure, as everywhere, and `errors` are all.
     pub fn json(&self) -> Value {
         let mut document = json!({ "findings": self.findings, "summary": self.summary });
-        if let (Some(first), Some(object)) = (self.failures.first(), document.as_object_mut()) {
+        let Some(object) = document.as_object_mut() else { return document };
+        if let Some(effects) = self.effects {
+            let unchecked =
+                self.unchecked.iter().map(|it| json!({ "place": it.place.to_string(), "why": it.why }));
+            object.insert("effects".to_owned(), json!(effects));
+            object.insert("unchecked".to_owned(), unchecked.collect());
+        }
+        if let Some(first) = self.failures.first() {
             object.insert("error".to_owned(), failure_json(first));
             object.insert("errors".to_owned(), self.failures.iter().map(failure_json).collect());
         }

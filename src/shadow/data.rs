@@ -1,6 +1,7 @@
 //! The rows of the sample tables, before and after: what is lost, what is changed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
@@ -39,6 +40,11 @@ pub enum DataLoss {
 }
 
 impl Rows {
+    /// Whether `table` is there and holds none.
+    pub(super) fn lack(&self, table: &Table) -> bool {
+        self.0.get(table).is_some_and(Vec::is_empty)
+    }
+
     /// Reads them, in two round trips.
     pub(super) async fn read(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Self, Failure> {
         let doing = "reading the sample rows";
@@ -58,7 +64,7 @@ impl Rows {
         for row in sets.iter().flatten() {
             let table = (row.text("schema")?, row.text("name")?);
             let quoted = row.text("quoted")?;
-            question.push_str(&format!("SELECT to_jsonb(t)::text AS row FROM {quoted} t LIMIT {ROWS}; "));
+            let _ = write!(question, "SELECT to_jsonb(t)::text AS row FROM {quoted} t LIMIT {ROWS}; ");
             rows.0.insert(table.clone(), Vec::new());
             order.push(table);
         }

@@ -25,7 +25,7 @@ pub struct Shadow {
 #[derive(Debug)]
 enum End {
     /// It is dropped.
-    Drop { server: Connection, name: String },
+    Drop { server: Box<Connection>, name: String },
     /// It is emptied.
     Empty,
 }
@@ -41,7 +41,7 @@ impl Shadow {
             .await
             .map_err(|refusal| refusal.failure("making a shadow database"))?;
         let connection = Connection::open(&url.with_database(&name)).await?;
-        Ok(Self { connection, end: End::Drop { server, name } })
+        Ok(Self { connection, end: End::Drop { server: Box::new(server), name } })
     }
 
     /// The database of `url`, if it is empty or was a shadow before.

@@ -3,10 +3,13 @@
 
 mod data;
 mod database;
+mod effects;
 mod look;
+mod queries;
 mod rehearse;
 mod sample;
 mod watch;
+mod witness;
 
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;

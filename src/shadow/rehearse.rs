@@ -1,23 +1,24 @@
 //! The chain run on a shadow, step by step: each step is first watched statement by statement in a
 //! transaction that is rolled back, then run as `migrate up` runs it.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::data::DataChange;
 use super::database::Shadow;
 use super::look::Look;
+use super::queries::Queries;
 use super::sample;
-use super::watch::{Moment, Watched};
+use super::watch::{Lock, Moment, Table, Treatment, Watched};
 use crate::catalog::{Asked, Change};
 use crate::chain::{Migration, Reach, Version};
 use crate::error::Failure;
 use crate::event::Silent;
-use crate::fleet::{self, OnFailure, Patience, Prepared, Request, Stop};
+use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::message::{BEGIN, Message};
 use crate::postgres::{Connection, books};
 use crate::project::Project;
+use crate::queries::{Break, Release, Unchecked};
 use crate::sql::{Scope, Statement};
 use crate::tenant::{self, Creation, IfExists, NewTenant};
 
@@ -35,6 +36,10 @@ pub struct Step {
     pub changes: Vec<Caused<Change>>,
     /// What it did to rows.
     pub lost: Vec<Caused<DataChange>>,
+    /// What it did to queries of the running release.
+    pub broken: Vec<Caused<Break>>,
+    /// What of the release says nothing about it.
+    pub unchecked: Vec<Unchecked>,
     /// Why it could not be run.
     pub failure: Option<Failure>,
     /// Why it could not be run on the sample rows, though it could without them.
@@ -50,7 +55,9 @@ pub struct Seen {
     pub scope: Scope,
     /// Locks and costs.
     pub watched: Watched,
-    changes: Vec<(SchemaName, Vec<Change>)>,
+    /// Whether it may have written to a table that had no sample row, so that nobody can say what it does to rows.
+    pub blind: bool,
+    pub(super) changes: Vec<(SchemaName, Vec<Change>)>,
     lost: Vec<DataChange>,
 }
 
@@ -88,25 +95,29 @@ enum Samples {
 /// Runs the chain up to `steps` on a database from `shadow`, then watches these. Ends with the first step
 /// that cannot be run. One that fails on the sample rows is run again, with those behind it, on another
 /// database without rows: it is no fault of a migration that our rows are odd.
+///
+/// Where `release` is given, each of its queries is prepared and tried before the first of the steps and after
+/// each.
 pub async fn watch(
     project: &Project,
     steps: Range<usize>,
+    release: Option<&Release>,
     shadow: impl AsyncFn() -> Result<Shadow, Failure>,
 ) -> Result<Vec<Step>, Failure> {
-    let mut seen = on(shadow().await?, project, steps.clone(), Samples::With).await?;
-    let Some(last) = seen.pop_if(|step| step.failure.as_ref().is_some_and(may_be_the_rows)) else {
-        return Ok(seen);
+    let mut all = on(shadow().await?, (project, release), steps.clone(), Samples::With).await?;
+    let Some(last) = all.pop_if(|step| step.failure.as_ref().is_some_and(may_be_the_rows)) else {
+        return Ok(all);
     };
-    let rest = on(shadow().await?, project, last.index..steps.end, Samples::Without).await?;
+    let rest = on(shadow().await?, (project, release), last.index..steps.end, Samples::Without).await?;
     let mut rest = rest.into_iter();
     if let Some(mut first) = rest.next() {
         if first.failure.is_none() {
             first.failed_on_rows = last.failure;
         }
-        seen.push(first);
+        all.push(first);
     }
-    seen.extend(rest);
-    Ok(seen)
+    all.extend(rest);
+    Ok(all)
 }
 
 /// Data exceptions, violated constraints, errors that code raises (manual, appendix A).
@@ -118,11 +129,11 @@ fn may_be_the_rows(failure: &Failure) -> bool {
 
 async fn on(
     mut shadow: Shadow,
-    project: &Project,
+    what: (&Project, Option<&Release>),
     steps: Range<usize>,
     samples: Samples,
 ) -> Result<Vec<Step>, Failure> {
-    let seen = rehearse(&mut shadow.connection, project, steps, samples).await;
+    let seen = rehearse(&mut shadow.connection, what, steps, samples).await;
     let closed = shadow.close().await;
     let seen = seen?;
     closed?;
@@ -131,7 +142,7 @@ async fn on(
 
 async fn rehearse(
     connection: &mut Connection,
-    project: &Project,
+    (project, release): (&Project, Option<&Release>),
     steps: Range<usize>,
     samples: Samples,
 ) -> Result<Vec<Step>, Failure> {
@@ -143,30 +154,38 @@ async fn rehearse(
             return Err(failure);
         }
     }
-    let mut seen = Vec::new();
+    let mut all = Vec::new();
     let mut look = Look::default();
+    let mut queries = release.map(Queries::of);
     for index in steps {
         shadow.prepare(&project.chain.migrations()[index]).await?;
         let before = look.again(shadow.connection, Asked::Alone).await?;
+        if let Some(queries) = &mut queries {
+            shadow.ask(queries).await?;
+        }
         let mut step = shadow.step(index, &before).await?;
         let is_over = step.failure.is_some();
         if !is_over {
             look = before.again(shadow.connection, Asked::Alone).await?;
             shadow.sum_up(&mut step, &before, &look);
+            if let Some(queries) = &mut queries {
+                shadow.ask_again(queries, &mut step).await?;
+            }
         }
-        seen.push(step);
+        all.push(step);
         if is_over {
             break;
         }
     }
-    Ok(seen)
+    Ok(all)
 }
 
-struct Rehearsal<'a> {
-    connection: &'a mut Connection,
-    project: &'a Project,
+/// A shadow on which the chain is run.
+pub(super) struct Rehearsal<'a> {
+    pub(super) connection: &'a mut Connection,
+    pub(super) project: &'a Project,
     samples: Samples,
-    tenants: Vec<SchemaName>,
+    pub(super) tenants: Vec<SchemaName>,
 }
 
 impl Rehearsal<'_> {
@@ -184,7 +203,7 @@ impl Rehearsal<'_> {
         };
         let prepared = Prepared::look(self.connection, self.project, request).await?;
         let (allowed, talk) =
-            (HashMap::new(), (&mut Silent as &mut dyn crate::event::Sink, &Stop::default()));
+            (Allowed::default(), (&mut Silent as &mut dyn crate::event::Sink, &Stop::default()));
         let migrated =
             fleet::migrate(self.connection, self.project, &prepared, &allowed, "shadow", talk).await?;
         Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
@@ -227,6 +246,8 @@ impl Rehearsal<'_> {
             statements: Vec::new(),
             changes: Vec::new(),
             lost: Vec::new(),
+            broken: Vec::new(),
+            unchecked: Vec::new(),
             failure: None,
             failed_on_rows: None,
         };
@@ -287,10 +308,15 @@ impl Rehearsal<'_> {
             let moment = |at: usize| Moment::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
             let (start, end) = (moment(1)?, moment(sets.len().saturating_sub(1))?);
             let now = look.again(self.connection, Asked::Within).await?;
+            let watched = end.since(&start, |table| first.tables().any(|old| old == table));
+            let writes = |(table, treatment): (&Table, &Treatment)| {
+                treatment.lock >= Some(Lock::RowExclusive) && look.rows.lack(table)
+            };
             seen.push(Seen {
                 range: statement.range.clone(),
                 scope: *scope,
-                watched: end.since(&start, |table| first.tables().any(|old| old == table)),
+                blind: watched.tables.iter().any(writes),
+                watched,
                 changes: look.changes(&now),
                 lost: look.rows.lost(&now.rows),
             });

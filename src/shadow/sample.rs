@@ -1,5 +1,7 @@
 //! Sample rows, so that what a migration does to rows is seen.
 
+use std::fmt::Write as _;
+
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
@@ -19,11 +21,12 @@ pub(super) async fn fill(
     let skip = literal(&serde_json::Value::from(skip).to_string());
     let mut message = String::new();
     for schema in schemas {
-        message.push_str(&format!(
+        let _ = write!(
+            message,
             "{BEGIN}; SET LOCAL client_min_messages = error; SELECT set_config('tenure.sample_schema', {}, true), \
              set_config('tenure.sample_skip', {skip}, true);\n{FILL}\nCOMMIT;\n",
             literal(schema.as_str()),
-        ));
+        );
     }
     connection.run(&message).await.map_err(|refusal| refusal.failure("making sample rows"))
 }

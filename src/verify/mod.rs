@@ -16,6 +16,9 @@ mod spared;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod witness;
+
+use std::ops::Range;
 
 use crate::error::Place;
 use crate::sql::Script;
@@ -24,6 +27,7 @@ pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
 pub use schema::{Met, Schema, Walk};
+pub use witness::{Observed, Witness};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,8 @@ pub struct File<'a> {
     pub walk: &'a Walk<'a>,
     /// What it is.
     pub kind: Kind<'a>,
+    /// What others saw it do, if anybody looked.
+    pub witness: Option<&'a Witness>,
     /// The platform schema: `users` in a platform statement and `platform.users` are one table.
     pub platform: &'a str,
 }
@@ -53,39 +59,61 @@ pub enum Kind<'a> {
 
 /// What there is to say of `file` under `policy`, in the order of the text.
 pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
-    let (allows, wrong) = allow::allows(file.script);
-    let mut raws: Vec<_> =
-        judge::guarded(|| judge::raw_findings(file, policy), file.script).into_iter().collect();
+    let (allows, mut wrong) = allow::allows(file.script);
+    let mut raws = judge::guarded(|| judge::raw_findings(file, policy), file.script);
     raws.sort_by_key(|raw| (raw.range.start, raw.range.end));
-    let mut findings: Vec<(usize, Finding)> = Vec::new();
-    let mut words = Vec::new();
-    for raw in raws {
-        if let Some(level) = policy.level(raw.rule) {
-            findings.push((raw.range.start, finding(file, &raw, level)));
-            words.push(raw.words);
-        }
+    let of_text: Vec<_> =
+        raws.into_iter().filter_map(|raw| policy.level(raw.rule).map(|level| (raw, level))).collect();
+    let mut found: Vec<Found> = of_text.iter().map(|(raw, level)| Found::new(file, raw, *level)).collect();
+    if let Some(witness) = file.witness {
+        found.extend(witness.findings(file, policy, &of_text));
     }
-    let mut wrong = wrong;
     for allow in &allows {
-        let accepted = findings.iter_mut().zip(&words).find(|((_, finding), words)| {
-            finding.allowed.is_none()
-                && finding.rule.as_str() == allow.rule
-                && allow.object.iter().all(|part| words.contains(part))
+        let accepted = found.iter_mut().find(|found| {
+            found.finding.allowed.is_none()
+                && found.finding.rule.as_str() == allow.rule
+                && allow.object.iter().all(|part| found.words.contains(part))
         });
         match accepted {
-            Some(((_, finding), _)) => finding.allowed = Some(allow.because.clone()),
+            Some(found) => found.finding.allowed = Some(allow.because.clone()),
+            // It may accept what only a shadow shows.
+            None if file.witness.is_none() && is_opaque(&of_text) => {}
             None => wrong.push(allow::unused(allow)),
+        }
+    }
+    if let Some(witness) = file.witness {
+        for found in &mut found {
+            witness.clear(&mut found.finding, &found.range);
         }
     }
     for (rule, range, message) in wrong {
         if let Some(level) = policy.level(rule) {
-            let start = range.start;
             let raw = judge::Raw { rule, range, message, scope: None, words: Vec::new() };
-            findings.push((start, finding(file, &raw, level)));
+            found.push(Found::new(file, &raw, level));
         }
     }
-    findings.sort_by_key(|(start, _)| *start);
-    findings.into_iter().map(|(_, finding)| finding).collect()
+    found.sort_by_key(|found| found.range.start);
+    found.into_iter().map(|found| found.finding).collect()
+}
+
+/// A finding with what is needed until all is told.
+#[derive(Debug)]
+struct Found {
+    finding: Finding,
+    range: Range<usize>,
+    /// The names that an Allow line may call it by.
+    words: Vec<String>,
+}
+
+impl Found {
+    fn new(file: &File<'_>, raw: &judge::Raw, level: Level) -> Self {
+        Self { finding: finding(file, raw, level), range: raw.range.clone(), words: raw.words.clone() }
+    }
+}
+
+/// Whether the text says of something in it that it does not show what it does.
+fn is_opaque(found: &[(judge::Raw, Level)]) -> bool {
+    found.iter().any(|(raw, _)| raw.rule.id == rules::opaque_code::RULE.id)
 }
 
 fn finding(file: &File<'_>, raw: &judge::Raw, level: Level) -> Finding {

@@ -12,13 +12,20 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "drift", "tenant", "fleet", "postgres", "project", "report", "outcome", "event", "settings",
-            "verify", "queries", "chain", "ident", "error",
+            "drift", "shadow", "tenant", "fleet", "postgres", "project", "report", "outcome", "event",
+            "settings", "verify", "queries", "chain", "ident", "error",
         ],
     ),
     (
         "drift",
         &["tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "chain", "ident", "error"],
+    ),
+    (
+        "shadow",
+        &[
+            "tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "verify", "queries",
+            "chain", "sql", "ident", "error",
+        ],
     ),
     (
         "tenant",
@@ -32,7 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("postgres", &["outcome", "settings", "queries", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "queries", "template", "chain", "sql", "ident", "error"]),
     ("report", &["outcome", "event", "verify", "queries", "chain", "sql", "ident", "error"]),
-    ("outcome", &["verify", "template", "chain", "ident", "error"]),
+    ("outcome", &["verify", "template", "chain", "sql", "ident", "error"]),
     ("event", &["ident", "error"]),
     ("settings", &["ident", "error"]),
     ("verify", &["sql", "error"]),

@@ -37,6 +37,7 @@ mod rehearsal;
 mod seeds;
 mod server;
 mod session;
+mod shadow;
 mod support;
 mod tenants;
 mod unreachable;

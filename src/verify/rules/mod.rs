@@ -13,13 +13,14 @@ mod drop_cascade;
 mod drop_default;
 mod drop_object;
 mod failing_expression;
-mod no_where;
-mod opaque_code;
+pub(super) mod no_where;
+pub(super) mod opaque_code;
 mod publish;
 mod replace;
 mod rewrite;
 mod sequence;
 mod session;
+pub(super) mod shadow;
 mod sift;
 pub(super) mod squawk;
 mod storage;
@@ -48,6 +49,7 @@ const PARTS: &[&[Rule]] = &[
     &[rewrite::RULE, opaque_code::RULE, template::RULE],
     conventions::ROWS,
     squawk::style::ROWS,
+    shadow::ROWS,
     verification::ROWS,
 ];
 

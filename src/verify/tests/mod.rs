@@ -35,6 +35,7 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
         script: &script,
         walk: &before.walk(&script, scoped.iter().copied()),
         kind,
+        witness: None,
         platform: PLATFORM,
     };
     verify(&file, policy)
@@ -90,6 +91,7 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
         script: &script,
         walk: &before.walk(&script, statements.iter().copied()),
         kind,
+        witness: None,
         platform: PLATFORM,
     };
     without_conventions(verify(&file, &Policy::default()))
@@ -133,7 +135,8 @@ fn as_said(rule: &Rule) -> Policy {
 
 #[test]
 fn every_bad_example_is_found_and_every_good_one_passes() {
-    for rule in RULES.iter().filter(|rule| rule.id.as_str() != "unverifiable") {
+    let seen_only = |rule: &Rule| rules::shadow::ROWS.iter().any(|row| row.id == rule.id);
+    for rule in RULES.iter().filter(|rule| rule.id.as_str() != "unverifiable" && !seen_only(rule)) {
         let kind = || match rule.id.as_str() {
             "template-beyond-tenant" => Kind::Template(&[]),
             _ => Kind::Migration,

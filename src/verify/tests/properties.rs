@@ -13,6 +13,7 @@ fn sound(sql: &str) {
             script: &script,
             walk: &before.walk(&script, statements.iter().copied()),
             kind,
+            witness: None,
             platform: PLATFORM,
         };
         for finding in verify(&file, &Policy::default()) {

@@ -4,7 +4,7 @@
 pub(super) mod access;
 pub(super) mod behaviour;
 pub(super) mod columns;
-pub(super) mod data;
+pub(in crate::verify) mod data;
 pub(super) mod drops;
 pub(super) mod renames;
 pub(super) mod style;

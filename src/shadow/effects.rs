@@ -1,0 +1,32 @@
+//! What was seen of each statement, as JSON for programs.
+
+use super::rehearse::Step;
+use crate::chain::Migration;
+use crate::outcome::{StatementEffect, TableEffect};
+
+impl Step {
+    /// Its statements, as far as they were watched; it is the step of `migration`.
+    pub fn effects(&self, migration: &Migration) -> Vec<StatementEffect> {
+        let source = &migration.script.source;
+        let statements = self.statements.iter().map(|seen| StatementEffect {
+            file: source.file.clone(),
+            line: source.position(seen.range.start).line,
+            scope: seen.scope,
+            tables: seen
+                .watched
+                .tables
+                .iter()
+                .map(|((schema, table), treatment)| TableEffect {
+                    schema: schema.clone(),
+                    table: table.clone(),
+                    lock: treatment.lock.map(|lock| lock.to_string()),
+                    rewritten: treatment.rewritten,
+                    scanned: treatment.scans > 0,
+                })
+                .collect(),
+            ms: seen.watched.elapsed.as_secs_f64() * 1e3,
+            wal_bytes: seen.watched.wal,
+        });
+        statements.collect()
+    }
+}

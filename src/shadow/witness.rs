@@ -1,0 +1,191 @@
+//! What was seen on the shadow, as verification hears it: each change judged, each loss, each break of a
+//! query, at the statement that did it.
+
+use std::ops::Range;
+
+use super::data::DataLoss;
+use super::rehearse::{Caused, Step, Whose};
+use crate::catalog::{Change, Effect, PartKind, Property, What};
+use crate::chain::Migration;
+use crate::error::Place;
+use crate::queries::Kind;
+use crate::sql::Scope;
+use crate::verify::{Evidence, Level, Observed, Witness};
+
+impl Step {
+    /// What verification should know of the step, which is `migration`. `by_contract` says that the queries of
+    /// the running release decide what may go.
+    pub fn witness(&self, migration: &Migration, by_contract: bool) -> Witness {
+        let mut observed = Vec::new();
+        self.changed(&mut observed);
+        self.lost(&mut observed);
+        self.rewritten(&mut observed);
+        self.failed(migration, &mut observed);
+        self.broken(&mut observed);
+        for one in &mut observed {
+            if let ([(only, _)], true) = (migration.statements.as_slice(), one.range.is_empty()) {
+                one.range = only.range.clone();
+            }
+            one.scope = one.scope.or_else(|| scope_at(migration, &one.range));
+        }
+        let whole = self.failure.is_none() && self.failed_on_rows.is_none();
+        let seen = self.statements.iter().filter(|seen| whole && !seen.blind);
+        Witness {
+            seen: seen.map(|seen| seen.range.clone()).collect(),
+            observed,
+            unneeded: by_contract
+                && whole
+                && self.unchecked.is_empty()
+                && self.broken.iter().all(|broken| broken.what.kind == Kind::Warn),
+        }
+    }
+
+    fn changed(&self, observed: &mut Vec<Observed>) {
+        let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
+        for caused in &self.changes {
+            let change = &caused.what;
+            let part = change.part.as_ref().map(|part| part.name.clone());
+            let words: Vec<String> = [change.object.bare_name().to_owned()].into_iter().chain(part).collect();
+            let mut tell = |rule, level, why: &str| {
+                observed.push(Observed {
+                    rule,
+                    level,
+                    range: caused.statement.clone().unwrap_or_default(),
+                    message: format!("`{}: {}` {why}", change.object, change.line()),
+                    words: words.clone(),
+                    scope: None,
+                    evidence: Evidence::Effect,
+                });
+            };
+            if caused.schema == Whose::OtherTenant {
+                let why = "happens in the schema of another tenant than the one that the statement is for";
+                tell("beyond-tenant", Level::Deny, why);
+            }
+            // One finding for one change: the gravest harm says enough.
+            if let Some(harm) = Effect::of(change, &all).harms().next() {
+                tell(harm.rule, harm.level, harm.why);
+            }
+        }
+    }
+
+    fn lost(&self, observed: &mut Vec<Observed>) {
+        for caused in &self.lost {
+            let (schema, table) = &caused.what.table;
+            let (rule, what, column) = match &caused.what.what {
+                DataLoss::RowsGone => ("rows-gone", format!("table {table}: rows are gone"), None),
+                DataLoss::ValuesChanged { column } if self.is_retyped(table, column) => continue,
+                DataLoss::ValuesChanged { column } => (
+                    "values-changed",
+                    format!("table {table}: column {column} holds other values"),
+                    Some(column.clone()),
+                ),
+            };
+            let other = if caused.schema == Whose::OtherTenant {
+                format!(" in {schema}, another tenant's schema,")
+            } else {
+                String::new()
+            };
+            observed.push(Observed {
+                rule,
+                level: Level::Deny,
+                range: caused.statement.clone().unwrap_or_default(),
+                message: format!("`{what}`{other} after it ran on sample rows"),
+                words: [table.clone()].into_iter().chain(column).collect(),
+                scope: None,
+                evidence: Evidence::Effect,
+            });
+        }
+    }
+
+    /// A new type shows the same values in another way, and is judged as what it is.
+    fn is_retyped(&self, table: &str, column: &str) -> bool {
+        self.changes.iter().any(|caused| {
+            caused.what.object.name == table
+                && caused
+                    .what
+                    .part
+                    .as_ref()
+                    .is_some_and(|part| part.kind == PartKind::Column && part.name == column)
+                && matches!(&caused.what.what, What::Changed { property: Property::Type, .. })
+        })
+    }
+
+    fn rewritten(&self, observed: &mut Vec<Observed>) {
+        for seen in &self.statements {
+            let tables = seen.watched.tables.iter().filter(|(_, treatment)| treatment.rewritten);
+            observed.extend(tables.map(|((_, table), treatment)| Observed {
+                rule: "rewrites-table",
+                level: Level::Warn,
+                range: seen.range.clone(),
+                message: format!(
+                    "`table {table}` is written anew{}",
+                    treatment.lock.map(|lock| format!(" under an {lock} lock")).unwrap_or_default()
+                ),
+                words: vec![table.clone()],
+                scope: Some(seen.scope),
+                evidence: Evidence::Effect,
+            }));
+        }
+    }
+
+    fn failed(&self, migration: &Migration, observed: &mut Vec<Observed>) {
+        let failures =
+            [("fails", Level::Deny, &self.failure), ("fails-on-rows", Level::Warn, &self.failed_on_rows)];
+        for (rule, level, failure) in failures {
+            let Some(failure) = failure else { continue };
+            let at = failure.place.as_ref().and_then(Place::bytes);
+            let statement = at.and_then(|at| {
+                let ranges = migration.statements.iter().map(|(statement, _)| &statement.range);
+                ranges.clone().find(|range| range.start <= at.start && at.start < range.end).cloned()
+            });
+            observed.push(Observed {
+                rule,
+                level,
+                range: statement.unwrap_or_default(),
+                message: failure.message.clone(),
+                words: Vec::new(),
+                scope: None,
+                evidence: Evidence::Effect,
+            });
+        }
+    }
+
+    fn broken(&self, observed: &mut Vec<Observed>) {
+        for Caused { what, statement, .. } in &self.broken {
+            let (rule, level) = match what.kind {
+                Kind::Fails | Kind::Changed => ("query-breaks", Level::Deny),
+                Kind::Warn => ("query-changes", Level::Warn),
+            };
+            let words = what.query.name.clone().into_iter().collect();
+            observed.push(Observed {
+                rule,
+                level,
+                range: statement.clone().unwrap_or_default(),
+                message: format!(
+                    "the query {} {}: {}",
+                    what.query.title(),
+                    what.what,
+                    shown(&what.query.text)
+                ),
+                words,
+                scope: None,
+                evidence: Evidence::Queries,
+            });
+        }
+    }
+}
+
+/// A query on one line, its beginning.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+fn scope_at(migration: &Migration, range: &Range<usize>) -> Option<Scope> {
+    let found = migration.statements.iter().find(|(statement, _)| statement.range == *range);
+    found.map(|(_, scope)| *scope)
+}
