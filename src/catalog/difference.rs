@@ -23,8 +23,8 @@ pub enum What {
     Added {
         /// As it is now.
         properties: Properties,
-        /// Whether another function of the same name was there before.
-        overloads: bool,
+        /// Whether a call may mean this function as well as one of the same name that was there before.
+        overloads: Overloads,
     },
     /// It is no longer there.
     Removed {
@@ -51,6 +51,39 @@ pub enum What {
     },
 }
 
+/// Whether two functions of one name may be mixed up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Overloads {
+    /// No call fits both.
+    #[default]
+    No,
+    /// One that gives literals without types may.
+    Perhaps,
+    /// One that leaves arguments out does.
+    Surely,
+}
+
+impl Overloads {
+    /// Of two lists of arguments as the server writes them.
+    fn of(one: &str, other: &str) -> Self {
+        let arity = |arguments: &str| {
+            let mut depth = 0;
+            let commas = arguments.chars().filter(|letter| {
+                depth += i32::from("([".contains(*letter)) - i32::from(")]".contains(*letter));
+                *letter == ',' && depth == 0
+            });
+            let most = if arguments.trim().is_empty() { 0 } else { commas.count() + 1 };
+            (most - arguments.matches(" DEFAULT ").count().min(most), most)
+        };
+        let ((least, most), (other_least, other_most)) = (arity(one), arity(other));
+        match (least <= other_most && other_least <= most, least < most || other_least < other_most) {
+            (false, _) => Self::No,
+            (true, false) => Self::Perhaps,
+            (true, true) => Self::Surely,
+        }
+    }
+}
+
 impl Change {
     /// What is different in `after`.
     pub fn between(before: &Photograph, after: &Photograph) -> Vec<Self> {
@@ -61,13 +94,7 @@ impl Change {
                 (Some(old), Some(new)) => both(key, old, new, &mut changes),
                 (Some(old), None) => changes.push(Self::of(key, None, removed(&old.properties))),
                 (None, Some(new)) => {
-                    let overloads = is_called(key.kind)
-                        && before
-                            .objects
-                            .keys()
-                            .any(|other| is_called(other.kind) && other.bare_name() == key.bare_name());
-                    let what = What::Added { properties: new.properties.clone(), overloads };
-                    changes.push(Self::of(key, None, what));
+                    changes.push(Self::of(key, None, added(key, new, before, after)));
                 }
                 (None, None) => {}
             }
@@ -85,7 +112,35 @@ impl Change {
     }
 }
 
-fn is_called(kind: Kind) -> bool {
+/// A new object. Of a partition it is told whether it takes less than the table above.
+fn added(key: &ObjectKey, new: &Object, before: &Photograph, after: &Photograph) -> What {
+    let arguments =
+        |object: &Object| object.properties.get(Property::Arguments).unwrap_or_default().to_owned();
+    let same_name = before.objects.iter().filter(|(other, _)| {
+        is_called(key.kind) && is_called(other.kind) && other.bare_name() == key.bare_name()
+    });
+    let overloads = same_name.map(|(_, other)| Overloads::of(&arguments(new), &arguments(other)));
+    let overloads = overloads.max_by_key(|overloads| *overloads as u8).unwrap_or_default();
+    let mut properties = new.properties.clone();
+    let above = new.properties.get(Property::PartitionOf);
+    let above = above.and_then(|name| after.object(Kind::Table, name.rsplit('.').next().unwrap_or(name)));
+    let narrower = |(part, said): &(&PartKey, &Properties)| {
+        let is_check = part.kind == PartKind::Constraint && said.get(Property::Type) == Some("check");
+        let is_above = |above: &Object| {
+            above
+                .parts
+                .values()
+                .any(|other| other.get(Property::Definition) == said.get(Property::Definition))
+        };
+        is_check && above.is_some_and(|above| !is_above(above))
+    };
+    if let Some((part, _)) = new.parts.iter().find(narrower) {
+        properties.set(Property::Check, part.name.clone());
+    }
+    What::Added { properties, overloads }
+}
+
+pub(super) fn is_called(kind: Kind) -> bool {
     matches!(kind, Kind::Function | Kind::Procedure | Kind::Aggregate)
 }
 
@@ -101,8 +156,18 @@ fn both(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) 
             (Some(before), Some(after)) => properties(key, Some(part), before, after, changes),
             (Some(before), None) => changes.push(Change::of(key, Some(part), removed(before))),
             (None, Some(after)) => {
-                let what = What::Added { properties: after.clone(), overloads: false };
-                changes.push(Change::of(key, Some(part), what));
+                let mut properties = after.clone();
+                // Without row security on its table a policy does nothing.
+                if let (PartKind::Policy, Some(security)) =
+                    (part.kind, new.properties.get(Property::RowSecurity))
+                {
+                    properties.set(Property::RowSecurity, security.to_owned());
+                }
+                changes.push(Change::of(
+                    key,
+                    Some(part),
+                    What::Added { properties, overloads: Overloads::No },
+                ));
             }
             (None, None) => {}
         }
@@ -213,8 +278,10 @@ mod tests {
         };
         let changes =
             Change::between(&functions(&["f(integer)"]), &functions(&["f(integer)", "f(text)", "g()"]));
-        let overloads: Vec<_> =
-            changes.iter().map(|change| matches!(change.what, What::Added { overloads: true, .. })).collect();
+        let overloads: Vec<_> = changes
+            .iter()
+            .map(|change| matches!(change.what, What::Added { overloads: Overloads::Perhaps, .. }))
+            .collect();
         assert_eq!(overloads, [true, false]);
     }
 }

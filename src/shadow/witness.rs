@@ -61,9 +61,12 @@ impl Step {
                 let why = "happens in the schema of another tenant than the one that the statement is for";
                 tell("beyond-tenant", Level::Deny, why);
             }
-            // One finding for one change: the gravest harm says enough.
-            if let Some(harm) = Effect::of(change, &all).harms().next() {
-                tell(harm.rule, harm.level, harm.why);
+            // One finding for one change: the gravest harm says enough. How much it weighs is the rule's to say,
+            // as it is of a text; what only costs time is told.
+            let effect = Effect::of(change, &all);
+            let only_slower = effect.data.or(effect.old_readers).or(effect.old_writers).is_none();
+            if let Some(harm) = effect.harms().next() {
+                tell(harm.rule, if only_slower { Level::Warn } else { Level::Deny }, harm.why);
             }
         }
     }

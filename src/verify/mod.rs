@@ -26,7 +26,7 @@ use crate::sql::Script;
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
-pub use schema::{Met, Schema, Walk};
+pub use schema::{Met, Schema, Walk, is_of_server, shows_more};
 pub use witness::{Observed, Witness};
 
 /// A file to verify.

@@ -24,6 +24,7 @@ mod drift;
 mod failures;
 mod fleet;
 mod fuzz;
+mod hidden;
 mod house;
 mod layers;
 mod looking;

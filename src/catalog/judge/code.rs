@@ -1,16 +1,24 @@
 //! Functions, types, sequences and the rest.
 
-use super::super::difference::{Change, What};
+use super::super::difference::{Change, Overloads, What, is_called};
 use super::super::model::{Kind, Property, members};
 use super::{Effect, deny, warn};
+use crate::verify::is_of_server;
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
     match &change.what {
-        What::Added { overloads: true, .. } => Effect::both(warn(
-            "replace-object",
+        What::Added { overloads: Overloads::Surely, .. } => Effect::both(deny(
+            "ambiguous-overload",
+            "makes calls ambiguous that fit the function of the same name and this one",
+        )),
+        What::Added { overloads: Overloads::Perhaps, .. } => Effect::both(warn(
+            "add-overload",
             "may make calls ambiguous, or take them over from the function of the same name",
         )),
+        What::Added { .. } if is_called(kind) && is_of_server(change.object.bare_name()) => Effect::both(
+            deny("replace-object", "may take calls over from the server's function of that name"),
+        ),
         What::Added { .. } | What::Reordered { .. } => Effect::default(),
         What::Removed { .. } => removed(kind),
         What::Changed { property, from, to, .. } => changed(kind, *property, from.as_deref(), to.as_deref()),

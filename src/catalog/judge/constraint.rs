@@ -10,16 +10,16 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
         What::Added { properties, .. } => added(change, properties, all),
         What::Removed { properties } => match properties.get(Property::Type) {
             Some("primary key" | "unique" | "exclusion") => Effect {
-                old_readers: warn("drop-constraint", "lets rows in that are equal"),
-                ..Effect::writers(deny(
-                    "drop-constraint",
-                    "makes ON CONFLICT fail where it names what is gone",
-                ))
+                old_readers: warn("drop-unique", "lets rows in that are equal"),
+                ..Effect::writers(deny("drop-unique", "makes ON CONFLICT fail where it names what is gone"))
             },
-            Some("foreign key") => Effect::both(warn(
-                "drop-constraint",
-                "lets rows in that refer to nothing, and deletes or updates none along with another",
+            Some("foreign key") if acts(properties) => Effect::both(warn(
+                "drop-action",
+                "deletes or updates no row along with another, and lets rows in that refer to nothing",
             )),
+            Some("foreign key") => {
+                Effect::both(warn("drop-constraint", "lets rows in that refer to nothing"))
+            }
             _ => Effect::readers(warn(
                 "drop-constraint",
                 "lets values in that the running release may not expect",
@@ -34,6 +34,14 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
         },
         What::Reordered { .. } => Effect::default(),
     }
+}
+
+/// Whether a foreign key does something here when the other row goes or changes.
+fn acts(key: &Properties) -> bool {
+    let text = key.get(Property::Definition).unwrap_or_default();
+    ["ON DELETE CASCADE", "ON DELETE SET", "ON UPDATE CASCADE", "ON UPDATE SET"]
+        .iter()
+        .any(|action| text.contains(action))
 }
 
 fn rule(constraint: &Properties) -> &'static str {
@@ -101,11 +109,10 @@ pub(super) fn judge_index(change: &Change, all: &[Change]) -> Effect {
         What::Removed { properties } => {
             let plans = warn("drop-object", SLOW);
             if properties.has(Property::Unique) {
-                let on_conflict =
-                    deny("drop-constraint", "makes ON CONFLICT fail where it names what is gone");
+                let on_conflict = deny("drop-unique", "makes ON CONFLICT fail where it names what is gone");
                 Effect {
                     plans,
-                    old_readers: warn("drop-constraint", "lets rows in that are equal"),
+                    old_readers: warn("drop-unique", "lets rows in that are equal"),
                     ..Effect::writers(on_conflict)
                 }
             } else {
@@ -117,7 +124,7 @@ pub(super) fn judge_index(change: &Change, all: &[Change]) -> Effect {
                 Effect::writers(deny("add-unique", "refuses rows that the running release may write"))
             }
             Property::Unique => {
-                Effect::writers(deny("drop-constraint", "makes ON CONFLICT fail where it names what is gone"))
+                Effect::writers(deny("drop-unique", "makes ON CONFLICT fail where it names what is gone"))
             }
             Property::Definition if now.has(Property::Unique) => Effect {
                 plans: warn("drop-object", SLOW),

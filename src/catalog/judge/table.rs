@@ -3,10 +3,17 @@
 use super::super::difference::{Change, What};
 use super::super::model::{Kind, Property};
 use super::{Effect, deny, warn};
+use crate::verify::shows_more;
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
     match &change.what {
+        // What is written to the parent goes there from now on.
+        What::Added { properties, .. }
+            if properties.has(Property::PartitionOf) && properties.has(Property::Check) =>
+        {
+            Effect::writers(deny("add-check", "refuses rows that the table above took"))
+        }
         What::Added { .. } => Effect::default(),
         What::Removed { .. } => {
             let rule = if kind == Kind::Table { "drop-table" } else { "drop-view" };
@@ -24,6 +31,9 @@ pub(super) fn judge(change: &Change) -> Effect {
 fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
     const REPLACED: &str = "changes what the running release gets under a name that it uses";
     match property {
+        Property::Definition if shows_more(from.unwrap_or_default(), to.unwrap_or_default()) => {
+            Effect::default()
+        }
         Property::Definition if kind == Kind::View => Effect::both(warn("replace-object", REPLACED)),
         Property::Definition => Effect::readers(warn("replace-object", REPLACED)),
         Property::Populated if to.is_some() => {
@@ -76,7 +86,7 @@ pub(super) fn schema(change: &Change) -> Effect {
 pub(super) fn trigger(change: &Change) -> Effect {
     Effect::writers(match &change.what {
         What::Added { .. } => {
-            warn("replace-object", "does more, or something else, when the running release writes")
+            warn("create-trigger", "does more, or something else, when the running release writes")
         }
         What::Removed { .. } => warn("drop-trigger", "stops work that the running release may rely on"),
         What::Changed { property: Property::Enabled, .. } => {
@@ -93,6 +103,12 @@ pub(super) fn rule(change: &Change) -> Effect {
     })
 }
 
-pub(super) fn policy(_change: &Change) -> Effect {
+pub(super) fn policy(change: &Change) -> Effect {
+    // It sleeps until somebody switches row security on, which is a change of its own.
+    if let What::Added { properties, .. } = &change.what
+        && !properties.has(Property::RowSecurity)
+    {
+        return Effect::default();
+    }
     Effect::both(deny("change-policy", "changes which rows the running release sees and may write"))
 }

@@ -158,7 +158,10 @@ fn what_acts_unseen() {
     part(PartKind::Trigger, Some(one), Some(&[one[0], (Property::Enabled, "no")]), "writers:warn");
     part(PartKind::Rule, None, Some(one), "readers:deny writers:deny");
     part(PartKind::Rule, Some(one), None, "readers:warn writers:warn");
-    part(PartKind::Policy, None, Some(one), "readers:deny writers:deny");
+    part(PartKind::Policy, None, Some(one), "-");
+    let awake: Said<'_> = &[one[0], (Property::RowSecurity, "on")];
+    part(PartKind::Policy, None, Some(awake), "readers:deny writers:deny");
+    part(PartKind::Policy, Some(one), None, "readers:deny writers:deny");
 }
 
 #[test]

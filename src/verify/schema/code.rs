@@ -135,6 +135,11 @@ impl Schema {
     }
 }
 
+/// Whether the server, or an extension that comes with it, has a function of that name, as far as we know.
+pub fn is_of_server(name: &str) -> bool {
+    harmless(name)
+}
+
 fn harmless(name: &str) -> bool {
     static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| HARMLESS.split_ascii_whitespace().collect());
     KNOWN.contains(name) || name.starts_with("st_")

@@ -20,12 +20,14 @@ mod walk;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+pub use code::is_of_server;
 use code::runs_unseen;
 pub(super) use code::{calls, executed};
 use held::Held;
 pub(super) use home::Home;
 use home::Path;
 pub(super) use objects::Change;
+pub use objects::shows_more;
 pub(super) use parts::{column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words};
 use relations::Relations;
 pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};

@@ -2,7 +2,8 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Node;
+use crate::error::Source;
+use crate::sql::{Node, Script};
 
 use super::parts::{words, words_besides};
 use super::{Routine, View};
@@ -57,6 +58,17 @@ impl View {
             Change::Other
         }
     }
+}
+
+/// Whether a view whose query is `new` shows all that one whose query is `old` shows, and more columns behind
+/// them.
+pub fn shows_more(old: &str, new: &str) -> bool {
+    let view = |query: &str| {
+        let text = format!("CREATE VIEW v AS {query}");
+        let script = Script::parse(Source::new("view", text)).ok()?;
+        Some(View::of(script.statements.first()?.node(&script)))
+    };
+    matches!((view(old), view(new)), (Some(old), Some(new)) if old.change(&new) == Change::Appends)
 }
 
 impl Routine {
