@@ -123,7 +123,7 @@ DO $$ BEGIN
     EXECUTE 'DROP TABLE plan_of_rows';
 END $$;
 
--- case: temporary-table-hides-nothing-for-long
+-- case: temporary-copy-emptied
 -- why: what is deleted are the rows of a temporary copy, which is dropped
 -- scope: tenant
 DO $$ BEGIN
@@ -682,9 +682,10 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-default-computed
--- why: the function in the default only counts
+-- why: the function in the default only counts, and the default goes again
 -- scope: platform
 ALTER TABLE datalinx_platform.plans ADD COLUMN sessions_then bigint DEFAULT datalinx_platform.count_sessions();
+ALTER TABLE datalinx_platform.plans ALTER sessions_then DROP DEFAULT;
 
 -- case: platform-event-trigger-made-and-dropped
 -- why: it is gone before the next statement
@@ -737,7 +738,7 @@ DO $$ BEGIN
     EXECUTE 'GRANT SELECT ON ALL TABLES IN SCHEMA datalinx_platform TO hidden_reader';
 END $$;
 
--- case: platform-moved-to-a-copy
+-- case: platform-users-counted
 -- why: users are counted into a new table, and none is changed
 -- scope: platform
 DO $$ BEGIN

@@ -272,7 +272,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: child-leaves-its-parent
--- kind: readers
+-- kind: readers, writers
 -- line: 1
 -- why: the rows of the child are no longer read through the parent
 -- probe: SELECT title FROM documents ORDER BY title;
@@ -341,7 +341,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: enum-replaced-by-smaller-one
--- kind: data, writers
+-- kind: data, readers, writers
 -- line: 1
 -- why: a type of the same name has one value less, and the rows that had it get another
 -- probe: SELECT number FROM orders WHERE status::text = 'on_hold';
@@ -395,7 +395,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: jsonb-made-json
--- kind: readers
+-- kind: readers, writers
 -- line: 1
 -- why: json knows no containment
 -- probe: SELECT key FROM settings WHERE value @> '{"day": 1}';
@@ -500,7 +500,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: policy-narrowed
--- kind: readers
+-- kind: readers, writers
 -- line: 1
 -- why: the policy shows pinned notes only
 -- probe: SELECT body FROM notes ORDER BY body;
@@ -832,7 +832,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: foreign-key-deletes
--- kind: data, writers
+-- kind: writers
 -- line: 1
 -- why: the foreign key refused to lose order lines, and now deletes them
 -- probe: SELECT remove_product('A-100');
@@ -1205,6 +1205,7 @@ END $$;
 -- probe: SELECT datalinx_platform.count_sessions();
 -- scope: platform
 ALTER TABLE datalinx_platform.plans ADD COLUMN used int DEFAULT datalinx_platform.prune_sessions();
+ALTER TABLE datalinx_platform.plans ALTER used DROP DEFAULT;
 
 -- case: platform-rows-deleted-by-check
 -- kind: data
