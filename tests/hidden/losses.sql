@@ -1062,7 +1062,7 @@ BEGIN
 END $$;
 
 -- case: oldest-partition-dropped
--- kind: data, readers
+-- kind: data
 -- line: 1
 -- why: the loop drops the first partition that it finds
 -- probe: SELECT count(*) FROM events;
