@@ -160,7 +160,7 @@ fn every_hidden_loss_is_found_at_its_statement() {
     let count = |wanted: &str| found.iter().filter(|it| **it == Ok(wanted)).count();
     assert!(count("effect") >= 100, "only {} by effect", count("effect"));
     let mut table = format!(
-        "Of {} hidden losses {} are found by what they do, {} by a query that the release sends, {} by their text.\n\n\
+        "On PostgreSQL 15, of {} hidden losses {} are found by what they do, {} by a query that the release sends, {} by their text.\n\n\
          | Migration | What makes it dark | Breaks | Found by |\n| --- | --- | --- | --- |\n",
         cases.len(),
         count("effect"),
@@ -197,9 +197,16 @@ fn no_look_alike_is_refused() {
     blessed("look-alikes", &table);
 }
 
+/// Two tests write to one document.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// `table` is what stands in its part of the document. `BLESS=1` writes it there.
 fn blessed(part: &str, table: &str) {
-    static WRITING: Mutex<()> = Mutex::new(());
+    // What is seen of a change differs a little from release to release.
+    let version = Project::empty().db.value("SELECT current_setting('server_version_num')");
+    if !version.starts_with("15") {
+        return;
+    }
     let _guard = WRITING.lock().unwrap();
     let path = format!("{}/docs/verification.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();

@@ -1,6 +1,7 @@
 //! A project in a folder of its own, with a database, and the program run in it.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -8,10 +9,14 @@ use tempfile::TempDir;
 
 use super::Database;
 
+/// A project's folder. The private server that a story started in it ends with it.
+#[derive(Debug)]
+pub struct Folder(TempDir);
+
 /// A project and its database.
 #[derive(Debug)]
 pub struct Project {
-    pub dir: TempDir,
+    pub dir: Folder,
     pub db: Database,
 }
 
@@ -25,10 +30,27 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl Deref for Folder {
+    type Target = TempDir;
+
+    fn deref(&self) -> &TempDir {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.0.path().join(".tenure").exists() {
+            let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tenure"));
+            let _stopped = command.args(["dev", "stop"]).current_dir(self.0.path()).output();
+        }
+    }
+}
+
 impl Project {
     /// An empty folder and an empty database.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), db: Database::fresh() }
+        Self { dir: Folder(tempfile::tempdir().unwrap()), db: Database::fresh() }
     }
 
     /// The seeds' project, as it stands at the root of this repository.
