@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::data::Rows;
-use crate::catalog::{Asked, Change, Kind, ObjectKey, Photograph, Prints, fingerprints_as, photograph_as};
+use crate::catalog::{
+    Asked, Change, Effect, Kind, ObjectKey, Photograph, Prints, fingerprints_as, photograph_as,
+};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
@@ -23,19 +25,42 @@ impl Look {
     pub(super) async fn again(&self, connection: &mut Connection, asked: Asked) -> Result<Self, Failure> {
         let schemas = schemas(connection).await?;
         let prints = fingerprints_as(connection, &schemas, asked).await?;
-        let mut photographs = BTreeMap::new();
+        let mut photographs: BTreeMap<SchemaName, Rc<Photograph>> = BTreeMap::new();
         for (schema, print) in &prints {
-            let photograph = match self.photographs.get(schema) {
-                Some(known) if self.prints.get(schema) == Some(print) => Rc::clone(known),
-                Some(_) | None => {
-                    let photograph = photograph_as(connection, schema, asked).await?;
-                    Rc::new(photograph.without(is_own))
-                }
+            let known = self.photographs.get(schema).filter(|_| self.prints.get(schema) == Some(print));
+            // Two tenants that are alike have one photograph.
+            let twin = || {
+                let twin = photographs.keys().find(|other| prints.get(*other) == Some(print))?;
+                photographs.get(twin)
+            };
+            let photograph = match known.or_else(twin) {
+                Some(known) => Rc::clone(known),
+                None => Rc::new(photograph_as(connection, schema, asked).await?.without(is_own)),
             };
             photographs.insert(schema.clone(), photograph);
         }
         let rows = Rows::read(connection, &schemas).await?;
         Ok(Self { prints, photographs, rows })
+    }
+
+    /// The same with the rows of now, where nothing else can have changed.
+    pub(super) async fn with_rows(&self, connection: &mut Connection) -> Result<Self, Failure> {
+        let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
+        Ok(Self { rows: Rows::read(connection, &schemas).await?, ..self.clone() })
+    }
+
+    /// Whether anything is different in `after`.
+    pub(super) fn differs(&self, after: &Self) -> bool {
+        self.prints != after.prints || !self.rows.lost(&after.rows).is_empty()
+    }
+
+    /// Whether somebody is harmed by what is different in `after`.
+    pub(super) fn is_harmed(&self, after: &Self) -> bool {
+        let harms = |changes: &Vec<Change>| {
+            changes.iter().any(|change| Effect::of(change, changes).level().is_some())
+        };
+        let changes = self.changes(after);
+        changes.iter().any(|(_, changes)| harms(changes)) || !self.rows.lost(&after.rows).is_empty()
     }
 
     /// What is different in `after`, schema by schema. A schema that is new is no change of an old one.

@@ -85,6 +85,13 @@ pub enum Whose {
     Elsewhere,
 }
 
+/// When everything is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    AfterEach,
+    AtTheEnd,
+}
+
 /// Whether tables hold rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Samples {
@@ -158,12 +165,16 @@ async fn rehearse(
     let mut look = Look::default();
     let mut queries = release.map(Queries::of);
     for index in steps {
-        shadow.prepare(&project.chain.migrations()[index]).await?;
-        let before = look.again(shadow.connection, Asked::Alone).await?;
+        let is_known = !shadow.prepare(&project.chain.migrations()[index]).await? && !all.is_empty();
+        let before = if is_known {
+            look.with_rows(shadow.connection).await?
+        } else {
+            look.again(shadow.connection, Asked::Alone).await?
+        };
         if let Some(queries) = &mut queries {
             shadow.ask(queries).await?;
         }
-        let mut step = shadow.step(index, &before).await?;
+        let mut step = shadow.step(index, &before, release.is_some()).await?;
         let is_over = step.failure.is_some();
         if !is_over {
             look = before.again(shadow.connection, Asked::Alone).await?;
@@ -209,8 +220,9 @@ impl Rehearsal<'_> {
         Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
     }
 
-    /// Makes the tenants as soon as there can be some, and rows where there are none.
-    async fn prepare(&mut self, migration: &Migration) -> Result<(), Failure> {
+    /// Makes the tenants as soon as there can be some, and rows where there are none; whether it made tenants.
+    async fn prepare(&mut self, migration: &Migration) -> Result<bool, Failure> {
+        let there = self.tenants.len();
         let settings = &self.project.settings;
         if self.tenants.is_empty()
             && let Ok(template) = self.project.template(None)
@@ -236,10 +248,10 @@ impl Rehearsal<'_> {
             schemas.extend(self.tenants.iter().cloned());
             sample::fill(self.connection, &schemas, &[settings.tenants.registry.as_str()]).await?;
         }
-        Ok(())
+        Ok(self.tenants.len() > there)
     }
 
-    async fn step(&mut self, index: usize, before: &Look) -> Result<Step, Failure> {
+    async fn step(&mut self, index: usize, before: &Look, asks: bool) -> Result<Step, Failure> {
         let migration = &self.project.chain.migrations()[index];
         let mut step = Step {
             index,
@@ -252,7 +264,16 @@ impl Rehearsal<'_> {
             failed_on_rows: None,
         };
         if migration.transactional {
-            step.failure = self.watch(migration, before, &mut step.statements).await?;
+            // To look at everything after each statement takes long: it is only done where some statement did
+            // something that must be told, or that a query of the release may mind.
+            let (failure, after) =
+                self.watch(migration, before, When::AtTheEnd, &mut step.statements).await?;
+            step.failure = failure;
+            if step.failure.is_none() && (before.is_harmed(&after) || (asks && before.differs(&after))) {
+                step.statements.clear();
+                let again = self.watch(migration, before, When::AfterEach, &mut step.statements);
+                (step.failure, _) = again.await?;
+            }
         }
         if step.failure.is_none() {
             step.failure = self.migrate(migration.to()).await?;
@@ -261,13 +282,14 @@ impl Rehearsal<'_> {
     }
 
     /// Runs the statements one by one in a transaction that is rolled back. The failure is that of a
-    /// statement.
+    /// statement; the look is the last one.
     async fn watch(
         &mut self,
         migration: &Migration,
         before: &Look,
+        when: When,
         seen: &mut Vec<Seen>,
-    ) -> Result<Option<Failure>, Failure> {
+    ) -> Result<(Option<Failure>, Look), Failure> {
         let doing = "watching a migration on the shadow";
         let platform = self.project.settings.platform_schema();
         let mut schemas = vec![platform.clone()];
@@ -302,12 +324,15 @@ impl Rehearsal<'_> {
                     let mut failure = refusal.failure(&format!("{} on the shadow", migration.file));
                     failure.place =
                         message.place(&refusal).or_else(|| Some(migration.script.place(statement)));
-                    return Ok(Some(failure));
+                    return Ok((Some(failure), look));
                 }
             };
             let moment = |at: usize| Moment::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
             let (start, end) = (moment(1)?, moment(sets.len().saturating_sub(1))?);
-            let now = look.again(self.connection, Asked::Within).await?;
+            let now = match when {
+                When::AfterEach => look.again(self.connection, Asked::Within).await?,
+                When::AtTheEnd => look.clone(),
+            };
             let watched = end.since(&start, |table| first.tables().any(|old| old == table));
             let writes = |(table, treatment): (&Table, &Treatment)| {
                 treatment.lock >= Some(Lock::RowExclusive) && look.rows.lack(table)
@@ -322,8 +347,11 @@ impl Rehearsal<'_> {
             });
             look = now;
         }
+        if when == When::AtTheEnd {
+            look = look.again(self.connection, Asked::Within).await?;
+        }
         self.connection.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
-        Ok(None)
+        Ok((None, look))
     }
 
     /// What the step did in all, each with the last statement that was seen to do it.
