@@ -8,10 +8,15 @@ mod look;
 mod queries;
 mod rehearse;
 mod sample;
+mod squash;
+mod stage;
+mod templates;
 mod watch;
 mod witness;
 
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
 pub use rehearse::{Caused, Seen, Step, Whose, watch};
+pub use squash::{Dump, squash};
+pub use templates::prove;
 pub use watch::{Lock, Table, Treatment, Watched};

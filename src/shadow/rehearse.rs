@@ -7,20 +7,18 @@ use super::data::DataChange;
 use super::database::Shadow;
 use super::look::Look;
 use super::queries::Queries;
-use super::sample;
 use super::watch::{Lock, Moment, Table, Treatment, Watched};
+use super::{sample, stage};
 use crate::catalog::{Asked, Change};
-use crate::chain::{Migration, Reach, Version};
+use crate::chain::{Migration, Version};
 use crate::error::Failure;
-use crate::event::Silent;
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::message::{BEGIN, Message};
 use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::queries::{Break, Release, Unchecked};
 use crate::sql::{Scope, Statement};
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::NewTenant;
 
 /// The tenants of the sample.
 const SAMPLES: [&str; 2] = ["tenure_sample_a", "tenure_sample_b"];
@@ -191,22 +189,7 @@ pub(super) struct Rehearsal<'a> {
 impl Rehearsal<'_> {
     /// The program's own `migrate up`; the failure of a unit is told apart from that of the shadow.
     async fn migrate(&mut self, to: &Version) -> Result<Option<Failure>, Failure> {
-        let request = Request {
-            to: Some(to.clone()),
-            tenants: Vec::new(),
-            reach: Reach::Fleet,
-            limits: self.project.settings.migrate,
-            jobs: Some(1),
-            canary: 0,
-            on_failure: OnFailure::Stop,
-            patience: Patience { retries: 0 },
-        };
-        let prepared = Prepared::look(self.connection, self.project, request).await?;
-        let (allowed, talk) =
-            (Allowed::default(), (&mut Silent as &mut dyn crate::event::Sink, &Stop::default()));
-        let migrated =
-            fleet::migrate(self.connection, self.project, &prepared, &allowed, "shadow", talk).await?;
-        Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+        stage::migrate(self.connection, self.project, to).await
     }
 
     /// Makes the tenants as soon as there can be some, and rows where there are none.
@@ -214,22 +197,15 @@ impl Rehearsal<'_> {
         let settings = &self.project.settings;
         if self.tenants.is_empty()
             && let Ok(template) = self.project.template(None)
+            && let Some(template) = self.project.versions_of(template).first()
             && template.version <= *migration.from()
         {
-            let wanted = SAMPLES.map(|slug| NewTenant { slug: slug.to_owned(), name: None, template: None });
-            let creation = Creation {
-                if_exists: IfExists::Fail,
-                limits: settings.migrate,
-                jobs: Some(1),
-                patience: Patience { retries: 0 },
-                command: "shadow".to_owned(),
-            };
-            let talk = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
-            let made = tenant::create(self.connection, self.project, &wanted, &creation, talk).await?;
-            if let Some(failed) = made.failed.into_iter().next() {
-                return Err(failed.failure);
-            }
-            self.tenants = made.created.into_iter().map(|tenant| tenant.schema).collect();
+            let wanted = SAMPLES.map(|slug| NewTenant {
+                slug: slug.to_owned(),
+                name: None,
+                template: Some(template.name.clone()),
+            });
+            self.tenants = stage::tenants(self.connection, self.project, &wanted).await?;
         }
         if self.samples == Samples::With {
             let mut schemas = vec![settings.platform_schema()];
