@@ -55,16 +55,13 @@ async fn a_shadow(
     project: &Project,
     given: Option<&str>,
 ) -> Result<(DatabaseUrl, Shadow), Failure> {
-    match given {
-        Some(url) => {
-            let url = DatabaseUrl::parse(url)?;
-            let shadow = Shadow::given(&url).await?;
-            Ok((url, shadow))
-        }
-        None => {
-            let url = database::private(context, &project.root).await?;
-            let shadow = Shadow::made(&url).await?;
-            Ok((url, shadow))
-        }
+    if let Some(url) = given {
+        let url = DatabaseUrl::parse(url)?;
+        let shadow = Shadow::given(&url).await?;
+        Ok((url, shadow))
+    } else {
+        let url = database::private(context, &project.root).await?;
+        let shadow = Shadow::made(&url).await?;
+        Ok((url, shadow))
     }
 }

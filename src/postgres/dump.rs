@@ -1,5 +1,4 @@
 //! A schema as `pg_dump` writes it.
-#![expect(clippy::disallowed_methods, reason = "looks where the program is")]
 
 use std::process::{Command, Stdio};
 

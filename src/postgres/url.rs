@@ -100,7 +100,7 @@ impl DatabaseUrl {
             // libpq reads %20 where others write +.
             let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
             text.push(if index == 0 { '?' } else { '&' });
-            text.push_str(&format!("{key}={}", value.replace('+', "%20")));
+            text.extend([key, "=", &value.replace('+', "%20")]);
         }
         (text, password)
     }

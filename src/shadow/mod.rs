@@ -7,6 +7,7 @@ mod effects;
 mod look;
 mod queries;
 mod rehearse;
+mod repeat;
 mod sample;
 mod squash;
 mod stage;

@@ -8,7 +8,7 @@ use super::database::Shadow;
 use super::look::Look;
 use super::queries::Queries;
 use super::watch::{Lock, Moment, Table, Treatment, Watched};
-use super::{sample, stage};
+use super::{repeat, sample, stage};
 use crate::catalog::{Asked, Change};
 use crate::chain::{Migration, Version};
 use crate::error::Failure;
@@ -55,6 +55,8 @@ pub struct Seen {
     pub watched: Watched,
     /// Whether it may have written to a table that had no sample row, so that nobody can say what it does to rows.
     pub blind: bool,
+    /// Why it cannot be run again, though it says so.
+    pub(super) unrepeatable: Option<String>,
     pub(super) changes: Vec<(SchemaName, Vec<Change>)>,
     lost: Vec<DataChange>,
 }
@@ -288,7 +290,9 @@ impl Rehearsal<'_> {
             let writes = |(table, treatment): (&Table, &Treatment)| {
                 treatment.lock >= Some(Lock::RowExclusive) && look.rows.lack(table)
             };
+            let unrepeatable = repeat::failing(self.connection, migration, statement, schema, &now).await?;
             seen.push(Seen {
+                unrepeatable,
                 range: statement.range.clone(),
                 scope: *scope,
                 blind: watched.tables.iter().any(writes),

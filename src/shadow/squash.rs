@@ -77,7 +77,8 @@ async fn squash_on(
         Code::TemplateDiffers,
         format!("a new version of {:?} would not make the same tenant, so none is written: {why}", template.name),
     )
-    .hint("what a template's code writes cannot be taken over, only its INSERT, UPDATE, DELETE and MERGE statements"))
+    .hint("rows that code writes cannot be taken over, only statements that are INSERT, UPDATE, DELETE or MERGE; \
+         what PostgreSQL prints otherwise than it was written can be written anew by a step of the chain"))
 }
 
 /// How a tenant of `files` differs from one of the old template.

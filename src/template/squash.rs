@@ -42,7 +42,7 @@ impl Dumped {
     pub fn read(dump: &str, schema: &str) -> Result<Self, Failure> {
         let text = without_restriction(dump).replace(schema, ORG_SCHEMA);
         let script = Script::parse(Source::new("what pg_dump wrote", text)).map_err(ChainError::from)?;
-        let texts = script.statements.iter().map(|statement| script.text(statement).to_owned());
+        let texts = script.statements.iter().map(|statement| as_written(script.text(statement)));
         Ok(Self { statements: texts.filter(|text| !is_of_the_session(text)).collect() })
     }
 
@@ -124,6 +124,50 @@ fn without_restriction(dump: &str) -> String {
             text
         },
     )
+}
+
+/// `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY ((ARRAY['a'::character varying,
+/// …])::text[])`, and read from that it is printed in yet another way. Without the cast it is what it was.
+fn as_written(text: &str) -> String {
+    const BEFORE: &str = "((ARRAY[";
+    const BEHIND: &str = "])::text[])";
+    let (mut written, mut rest) = (String::new(), text);
+    while let Some((before, array)) = rest.split_once(BEFORE) {
+        written.push_str(before);
+        let items = strings(array);
+        if !items.is_empty()
+            && let Some(behind) = array[items.len()..].strip_prefix(BEHIND)
+        {
+            let _written = write!(written, "(ARRAY[{items}])");
+            rest = behind;
+        } else {
+            written.push_str(BEFORE);
+            rest = array;
+        }
+    }
+    written + rest
+}
+
+/// The strings of type `varchar` that `text` begins with, with commas between them.
+fn strings(text: &str) -> &str {
+    let mut at = 0;
+    loop {
+        let Some(mut rest) = text[at..].strip_prefix('\'') else { return "" };
+        // Two quotes are one in the string.
+        while let Some((_, behind)) = rest.split_once('\'') {
+            rest = behind;
+            match rest.strip_prefix('\'') {
+                Some(behind) => rest = behind,
+                None => break,
+            }
+        }
+        let Some(behind) = rest.strip_prefix("::character varying") else { return "" };
+        at = text.len() - behind.len();
+        match behind.strip_prefix(", ") {
+            Some(next) => at = text.len() - next.len(),
+            None => return &text[..at],
+        }
+    }
 }
 
 /// Settings of the session that loads the dump, and the schema itself, which Tenure makes.
@@ -249,6 +293,22 @@ mod tests {
             ["010_a.sql", "020_b.sql", "030_functions.sql", "040_keys_and_triggers.sql"]
         );
         assert_eq!(names(2, &[]), ["010_schema.sql", "020_keys_and_triggers.sql"]);
+    }
+
+    #[test]
+    fn a_list_of_strings_is_as_it_was_written() {
+        let list =
+            "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
+        let plain = "CHECK (((a)::text = ANY (ARRAY['x'::character varying, 'it''s'::character varying])))";
+        assert_eq!(as_written(list), plain);
+        for other in [
+            "((ARRAY['x'::character varying])::int[])",
+            "((ARRAY[1, 2])::text[])",
+            "((ARRAY['",
+            "((ARRAY[])::text[])",
+        ] {
+            assert_eq!(as_written(other), other);
+        }
     }
 
     #[test]

@@ -161,3 +161,21 @@ fn migrate_up_looks_first() {
     );
     assert_eq!(project.db.value("SELECT (to_regclass('org_acme.mappings') IS NOT NULL)::text"), "true");
 }
+
+#[test]
+fn what_says_that_it_can_be_run_again_is_run_again() {
+    let project = project_with(
+        "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN IF NOT EXISTS a text, ADD COLUMN b text;\n\
+         ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS c text;\nCREATE INDEX IF NOT EXISTS by_c ON workspaces (c);\n\
+         CREATE OR REPLACE VIEW w AS SELECT id FROM workspaces;",
+    );
+    let (_, document) = verified(&project, "");
+    let told: Vec<String> =
+        lines(&document).into_iter().filter(|line| line.contains("not-repeatable")).collect();
+    assert_eq!(told, ["warn not-repeatable 4 effect"]);
+    let messages = document["findings"].to_string();
+    assert!(
+        messages.contains("run a second time, it fails: ") && messages.contains("already exists"),
+        "{messages}"
+    );
+}

@@ -50,6 +50,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
+        id: RuleId("not-repeatable"),
+        level: Level::Warn,
+        breaks: &[Breaks::Verification],
+        why: "says IF NOT EXISTS, IF EXISTS or OR REPLACE, but is no longer the same when it is run again",
+        instead: "say it of everything that the statement makes or drops, or leave it out where nothing can be there",
+        bad: "ALTER TABLE users ADD COLUMN IF NOT EXISTS nick text, ADD COLUMN phone text;",
+        good: "ALTER TABLE users ADD COLUMN IF NOT EXISTS nick text, ADD COLUMN IF NOT EXISTS phone text;",
+        spares: Spares::Nothing,
+        judge: Judge::Verification,
+    },
+    Rule {
         id: RuleId("rewrites-table"),
         level: Level::Warn,
         breaks: &[Breaks::Locks],
