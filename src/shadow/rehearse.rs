@@ -7,6 +7,7 @@ use super::data::DataChange;
 use super::database::Shadow;
 use super::look::Look;
 use super::queries::Queries;
+use super::reverse::Reversed;
 use super::watch::{Lock, Moment, Table, Treatment, Watched};
 use super::{repeat, sample, stage};
 use crate::catalog::{Asked, Change};
@@ -38,6 +39,8 @@ pub struct Step {
     pub broken: Vec<Caused<Break>>,
     /// What of the release says nothing about it.
     pub unchecked: Vec<Unchecked>,
+    /// What became of undoing it, where the chain has a file that does.
+    pub reversed: Option<Reversed>,
     /// Why it could not be run.
     pub failure: Option<Failure>,
     /// Why it could not be run on the sample rows, though it could without them.
@@ -226,11 +229,12 @@ impl Rehearsal<'_> {
             lost: Vec::new(),
             broken: Vec::new(),
             unchecked: Vec::new(),
+            reversed: None,
             failure: None,
             failed_on_rows: None,
         };
         if migration.transactional {
-            step.failure = self.watch(migration, before, &mut step.statements).await?;
+            step.failure = self.watch(migration, before, &mut step).await?;
         }
         if step.failure.is_none() {
             step.failure = self.migrate(migration.to()).await?;
@@ -244,7 +248,7 @@ impl Rehearsal<'_> {
         &mut self,
         migration: &Migration,
         before: &Look,
-        seen: &mut Vec<Seen>,
+        step: &mut Step,
     ) -> Result<Option<Failure>, Failure> {
         let doing = "watching a migration on the shadow";
         let platform = self.project.settings.platform_schema();
@@ -291,7 +295,7 @@ impl Rehearsal<'_> {
                 treatment.lock >= Some(Lock::RowExclusive) && look.rows.lack(table)
             };
             let unrepeatable = repeat::failing(self.connection, migration, statement, schema, &now).await?;
-            seen.push(Seen {
+            step.statements.push(Seen {
                 unrepeatable,
                 range: statement.range.clone(),
                 scope: *scope,
@@ -302,6 +306,7 @@ impl Rehearsal<'_> {
             });
             look = now;
         }
+        step.reversed = self.reverse(migration, before, &look).await?;
         self.connection.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
         Ok(None)
     }

@@ -50,6 +50,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
+        id: RuleId("reverse-differs"),
+        level: Level::Deny,
+        breaks: &[Breaks::Verification],
+        why: "is in a file that undoes a step, and does not bring back what was there before the step",
+        instead: "undo everything that the step does, or leave the file out",
+        bad: "ALTER TABLE users DROP COLUMN IF EXISTS another;",
+        good: "ALTER TABLE users DROP COLUMN nick;",
+        spares: Spares::Nothing,
+        judge: Judge::Verification,
+    },
+    Rule {
         id: RuleId("not-repeatable"),
         level: Level::Warn,
         breaks: &[Breaks::Verification],
