@@ -12,7 +12,7 @@ use serde::ser::SerializeStruct;
 
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
-pub use self::template::{Checked, CheckedTemplate, ShownKey};
+pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Code, Failure};
 use crate::ident::SchemaName;

@@ -1,10 +1,13 @@
 //! The command line, as clap reads it. The doc comments are `--help`.
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
+mod template;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 use crate::chain::Version;
 use crate::fleet::Patience;
 use crate::settings::{LockTimeout, StatementTimeout};
@@ -244,12 +247,6 @@ pub(super) enum Tenant {
         /// Its slug
         slug: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Template {
-    /// Verify the templates, and show which shared tables are locked while a tenant is made
-    Check,
 }
 
 #[derive(Debug, Args)]

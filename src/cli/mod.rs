@@ -21,6 +21,7 @@ mod progress;
 mod queries;
 mod repair;
 mod shadow;
+mod squash;
 mod status;
 mod template;
 mod tenant;
@@ -119,7 +120,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
         Command::Tenant(Tenant::List) => tenant::list(context).await,
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
-        Command::Template(Template::Check) => template::check(context),
+        Command::Template(Template::Check(args)) => template::check(context, &args).await,
+        Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => drift::run(context, &args).await,

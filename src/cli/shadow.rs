@@ -57,6 +57,7 @@ pub(super) async fn watch(
         let migration = &chain[step.index];
         seen.witnesses.insert(migration.file.clone(), step.witness(migration, by_contract));
         seen.effects.extend(step.effects(migration));
+        seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.witness())));
     }
     // Of the last step: an earlier one may begin before there is what a query asks for.
     seen.unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();

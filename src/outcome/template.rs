@@ -16,6 +16,53 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// In numbers.
     pub summary: Summary,
+    /// What was tried on a shadow, if something was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<Proof>,
+}
+
+/// A tenant of one template, made at the chain's end on a shadow, and how it differs from one of an older
+/// version of the template.
+#[derive(Debug, Clone, Serialize)]
+pub struct Proof {
+    /// The template.
+    pub template: String,
+    /// Its own version.
+    pub version: Version,
+    /// The older one that it is compared with; none of the oldest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
+    /// The version at which the tenants were made.
+    pub at: Version,
+    /// Whether the tenant could be made, and is the same as the older template's.
+    pub proved: bool,
+    /// What is different, or why it could not be made.
+    pub differences: Vec<String>,
+}
+
+impl Checked {
+    /// Whether something denies, or could not be proved.
+    pub fn is_refused(&self) -> bool {
+        self.summary.deny > 0 || self.proofs.iter().any(|proof| !proof.proved)
+    }
+}
+
+/// What `template squash` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Squashed {
+    /// The template that it began with.
+    pub template: String,
+    /// Its version.
+    pub from: Version,
+    /// The version of the new one.
+    pub to: Version,
+    /// The new template's name; none where there was nothing to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
+    /// The files that were written.
+    pub files: Vec<String>,
+    /// The files that they replace.
+    pub removed: Vec<String>,
 }
 
 /// One template.

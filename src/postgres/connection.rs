@@ -110,6 +110,15 @@ impl Connection {
         self.ask(message.sql(), |statement| message.is_own(statement)).await
     }
 
+    /// The same within a transaction that is open; one that fails is left to who began it.
+    pub async fn send_within(&mut self, message: &Message) -> Result<Vec<Vec<Row>>, Refusal> {
+        let mut sets = Vec::new();
+        match self.collect(message.sql(), &mut sets, |statement| message.is_own(statement)).await {
+            Ok(()) => Ok(sets),
+            Err(error) => Err(Refusal { completed: sets.len(), sets, error }),
+        }
+    }
+
     /// Opens another one to the same database.
     pub async fn another(&self) -> Result<Self, Failure> {
         Self::open(&self.url).await

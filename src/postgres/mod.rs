@@ -4,6 +4,7 @@
 
 pub mod books;
 mod connection;
+mod dump;
 pub mod history;
 pub mod message;
 pub mod queries;
@@ -13,5 +14,6 @@ pub mod state;
 mod url;
 
 pub use connection::{Connection, Door, Row};
+pub use dump::dump;
 pub use refusal::Refusal;
 pub use url::DatabaseUrl;

@@ -75,6 +75,36 @@ impl DatabaseUrl {
         self.url.as_str()
     }
 
+    /// The URL for a program of PostgreSQL's own, without what only our driver understands, and the password
+    /// apart from it.
+    pub(super) fn for_libpq(&self) -> (String, Option<String>) {
+        let mut url = self.url.clone();
+        // `+` stands for itself outside of a query.
+        let encoded = url.password().map(|password| format!("password={}", password.replace('+', "%2B")));
+        let mut password = encoded.and_then(|text| {
+            url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, password)| password.into_owned())
+        });
+        // Only a URL that cannot have a password refuses to lose it.
+        let _removed: Result<(), ()> = url.set_password(None);
+        let mut kept = Vec::new();
+        for (key, value) in self.url.query_pairs() {
+            if key == "password" {
+                password = Some(value.into_owned());
+            } else if DRIVER_KNOWS.contains(&key.as_ref()) && !key.contains('-') {
+                kept.push((key.into_owned(), value.into_owned()));
+            }
+        }
+        url.set_query(None);
+        let mut text = url.to_string();
+        for (index, (key, value)) in kept.iter().enumerate() {
+            // libpq reads %20 where others write +.
+            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+            text.push(if index == 0 { '?' } else { '&' });
+            text.extend([key, "=", &value.replace('+', "%20")]);
+        }
+        (text, password)
+    }
+
     /// The same server, another database.
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
@@ -141,6 +171,21 @@ impl fmt::Debug for DatabaseUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_programs_get_the_password_apart() {
+        let url = DatabaseUrl::parse(
+            "postgresql://me:a%20b+c@h/db?host=%2Fvar%2Fmy%20run&statement-cache-capacity=1&pgbouncer=true",
+        );
+        let (text, password) = url.unwrap().for_libpq();
+        assert_eq!(text, "postgresql://me@h/db?host=%2Fvar%2Fmy%20run");
+        assert_eq!(password.as_deref(), Some("a b+c"));
+        let url = DatabaseUrl::parse("postgresql://me@h/db?password=x&sslmode=disable").unwrap();
+        assert_eq!(
+            url.for_libpq(),
+            ("postgresql://me@h/db?sslmode=disable".to_owned(), Some("x".to_owned()))
+        );
+    }
 
     #[test]
     fn no_way_of_showing_it_shows_the_password() {

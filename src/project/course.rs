@@ -105,7 +105,7 @@ impl<'a> Course<'a> {
 
     fn arrive(&mut self, version: &'a Version) {
         // Tenants of several templates differ, and nobody knows in what.
-        if let [template] = self.project.templates.values().collect::<Vec<_>>().as_slice()
+        if let Some(template) = self.project.only_template()
             && template.version == *version
         {
             self.state.adopt_tenant(&tenant_of(template, &self.platform));

@@ -22,5 +22,21 @@ pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
     let Review { findings, summary } =
         Review::of(project, [], project.templates.values(), &super::Witnesses::new())?;
     let templates = project.templates.values().filter_map(checked).collect();
-    Ok(Checked { templates, findings, summary })
+    Ok(Checked { templates, findings, summary, proofs: Vec::new() })
+}
+
+impl Project {
+    /// The template's versions, the oldest first: they lead to the same tenant.
+    pub fn versions_of(&self, template: &Template) -> Vec<&Template> {
+        let family = template.family();
+        let mut all: Vec<_> = self.templates.values().filter(|other| other.family() == family).collect();
+        all.sort_by(|one, other| (&one.version, &one.name).cmp(&(&other.version, &other.name)));
+        all
+    }
+
+    /// The first version of the only template that there is.
+    pub(super) fn only_template(&self) -> Option<&Template> {
+        let versions = self.versions_of(self.templates.values().next()?);
+        (versions.len() == self.templates.len()).then(|| versions.into_iter().next()).flatten()
+    }
 }

@@ -31,5 +31,5 @@ pub use rules::{Levelled, code_json, explained_code, explained_rule, rule_json, 
 pub use sarif::sarif;
 pub use snippet::{Diagnostic, Paint, Tone};
 pub use table::table;
-pub use template::checked;
+pub use template::{checked, squashed};
 pub use verified::Verified;

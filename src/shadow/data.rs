@@ -16,7 +16,7 @@ const ROWS: usize = 2_000;
 
 /// The rows of tables, each as an object by column.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Rows(BTreeMap<Table, Vec<Map<String, Value>>>);
+pub(super) struct Rows(pub(super) BTreeMap<Table, Vec<Map<String, Value>>>);
 
 /// What happened to rows that were there.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,17 +1,27 @@
 //! A throwaway database on which a migration is run to see what it really does: what it changes, what
 //! happens to rows, what each statement locks. Text can hide that; this cannot.
 
+mod caused;
 mod data;
 mod database;
 mod effects;
 mod look;
 mod queries;
 mod rehearse;
+mod repeat;
+mod reverse;
 mod sample;
+mod squash;
+mod stage;
+mod templates;
 mod watch;
 mod witness;
 
+pub use caused::{Caused, Whose};
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
-pub use rehearse::{Caused, Seen, Step, Whose, watch};
+pub use rehearse::{Seen, Step, watch};
+pub use reverse::Reversed;
+pub use squash::{Dump, squash};
+pub use templates::prove;
 pub use watch::{Lock, Table, Treatment, Watched};

@@ -1,7 +1,8 @@
 //! The queries of the running release, asked on the shadow before each step and after it. A step is held
 //! against what was right just before it: what an earlier one broke is told there.
 
-use super::rehearse::{Caused, Rehearsal, Seen, Step, Whose};
+use super::caused::{Caused, Whose};
+use super::rehearse::{Rehearsal, Seen, Step};
 use crate::error::Failure;
 use crate::postgres::queries::{observe, rehearse};
 use crate::queries::{Break, Observation, Release, Schemas, compare};

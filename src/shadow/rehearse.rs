@@ -3,24 +3,24 @@
 
 use std::ops::Range;
 
+use super::caused::{Caused, Whose};
 use super::data::DataChange;
 use super::database::Shadow;
 use super::look::Look;
 use super::queries::Queries;
-use super::sample;
+use super::reverse::Reversed;
 use super::watch::{Lock, Moment, Table, Treatment, Watched};
+use super::{repeat, sample, stage};
 use crate::catalog::{Asked, Change};
-use crate::chain::{Migration, Reach, Version};
+use crate::chain::{Migration, Version};
 use crate::error::Failure;
-use crate::event::Silent;
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::message::{BEGIN, Message};
 use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::queries::{Break, Release, Unchecked};
 use crate::sql::{Scope, Statement};
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::NewTenant;
 
 /// The tenants of the sample.
 const SAMPLES: [&str; 2] = ["tenure_sample_a", "tenure_sample_b"];
@@ -40,6 +40,8 @@ pub struct Step {
     pub broken: Vec<Caused<Break>>,
     /// What of the release says nothing about it.
     pub unchecked: Vec<Unchecked>,
+    /// What became of undoing it, where the chain has a file that does.
+    pub reversed: Option<Reversed>,
     /// Why it could not be run.
     pub failure: Option<Failure>,
     /// Why it could not be run on the sample rows, though it could without them.
@@ -57,32 +59,10 @@ pub struct Seen {
     pub watched: Watched,
     /// Whether it may have written to a table that had no sample row, so that nobody can say what it does to rows.
     pub blind: bool,
+    /// Why it cannot be run again, though it says so.
+    pub(super) unrepeatable: Option<String>,
     pub(super) changes: Vec<(SchemaName, Vec<Change>)>,
     lost: Vec<DataChange>,
-}
-
-/// Something that happened, with the statement that did it, where one was found.
-#[derive(Debug, Clone)]
-pub struct Caused<T> {
-    /// What.
-    pub what: T,
-    /// In which schema.
-    pub schema: Whose,
-    /// The bytes of the statement in the file.
-    pub statement: Option<Range<usize>>,
-}
-
-/// Whose schema something happened in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// The platform's.
-    Platform,
-    /// A tenant's.
-    Tenant,
-    /// Another tenant's than the one that the statements ran for.
-    OtherTenant,
-    /// Any other.
-    Elsewhere,
 }
 
 /// When everything is looked at.
@@ -202,22 +182,7 @@ pub(super) struct Rehearsal<'a> {
 impl Rehearsal<'_> {
     /// The program's own `migrate up`; the failure of a unit is told apart from that of the shadow.
     async fn migrate(&mut self, to: &Version) -> Result<Option<Failure>, Failure> {
-        let request = Request {
-            to: Some(to.clone()),
-            tenants: Vec::new(),
-            reach: Reach::Fleet,
-            limits: self.project.settings.migrate,
-            jobs: Some(1),
-            canary: 0,
-            on_failure: OnFailure::Stop,
-            patience: Patience { retries: 0 },
-        };
-        let prepared = Prepared::look(self.connection, self.project, request).await?;
-        let (allowed, talk) =
-            (Allowed::default(), (&mut Silent as &mut dyn crate::event::Sink, &Stop::default()));
-        let migrated =
-            fleet::migrate(self.connection, self.project, &prepared, &allowed, "shadow", talk).await?;
-        Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+        stage::migrate(self.connection, self.project, to).await
     }
 
     /// Makes the tenants as soon as there can be some, and rows where there are none; whether it made tenants.
@@ -226,22 +191,15 @@ impl Rehearsal<'_> {
         let settings = &self.project.settings;
         if self.tenants.is_empty()
             && let Ok(template) = self.project.template(None)
+            && let Some(template) = self.project.versions_of(template).first()
             && template.version <= *migration.from()
         {
-            let wanted = SAMPLES.map(|slug| NewTenant { slug: slug.to_owned(), name: None, template: None });
-            let creation = Creation {
-                if_exists: IfExists::Fail,
-                limits: settings.migrate,
-                jobs: Some(1),
-                patience: Patience { retries: 0 },
-                command: "shadow".to_owned(),
-            };
-            let talk = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
-            let made = tenant::create(self.connection, self.project, &wanted, &creation, talk).await?;
-            if let Some(failed) = made.failed.into_iter().next() {
-                return Err(failed.failure);
-            }
-            self.tenants = made.created.into_iter().map(|tenant| tenant.schema).collect();
+            let wanted = SAMPLES.map(|slug| NewTenant {
+                slug: slug.to_owned(),
+                name: None,
+                template: Some(template.name.clone()),
+            });
+            self.tenants = stage::tenants(self.connection, self.project, &wanted).await?;
         }
         if self.samples == Samples::With {
             let mut schemas = vec![settings.platform_schema()];
@@ -260,19 +218,18 @@ impl Rehearsal<'_> {
             lost: Vec::new(),
             broken: Vec::new(),
             unchecked: Vec::new(),
+            reversed: None,
             failure: None,
             failed_on_rows: None,
         };
         if migration.transactional {
             // To look at everything after each statement takes long: it is only done where some statement did
             // something that must be told, or that a query of the release may mind.
-            let (failure, after) =
-                self.watch(migration, before, When::AtTheEnd, &mut step.statements).await?;
+            let (failure, after) = self.watch(migration, before, When::AtTheEnd, &mut step).await?;
             step.failure = failure;
             if step.failure.is_none() && (before.is_harmed(&after) || (asks && before.differs(&after))) {
                 step.statements.clear();
-                let again = self.watch(migration, before, When::AfterEach, &mut step.statements);
-                (step.failure, _) = again.await?;
+                (step.failure, _) = self.watch(migration, before, When::AfterEach, &mut step).await?;
             }
         }
         if step.failure.is_none() {
@@ -288,7 +245,7 @@ impl Rehearsal<'_> {
         migration: &Migration,
         before: &Look,
         when: When,
-        seen: &mut Vec<Seen>,
+        step: &mut Step,
     ) -> Result<(Option<Failure>, Look), Failure> {
         let doing = "watching a migration on the shadow";
         let platform = self.project.settings.platform_schema();
@@ -337,7 +294,9 @@ impl Rehearsal<'_> {
             let writes = |(table, treatment): (&Table, &Treatment)| {
                 treatment.lock >= Some(Lock::RowExclusive) && look.rows.lack(table)
             };
-            seen.push(Seen {
+            let unrepeatable = repeat::failing(self.connection, migration, statement, schema, &now).await?;
+            step.statements.push(Seen {
+                unrepeatable,
                 range: statement.range.clone(),
                 scope: *scope,
                 blind: watched.tables.iter().any(writes),
@@ -350,6 +309,7 @@ impl Rehearsal<'_> {
         if when == When::AtTheEnd {
             look = look.again(self.connection, Asked::Within).await?;
         }
+        step.reversed = self.reverse(migration, before, &look).await?;
         self.connection.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
         Ok((None, look))
     }

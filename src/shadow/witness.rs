@@ -3,8 +3,9 @@
 
 use std::ops::Range;
 
+use super::caused::{Caused, Whose};
 use super::data::DataLoss;
-use super::rehearse::{Caused, Step, Whose};
+use super::rehearse::Step;
 use crate::catalog::{Change, Effect, PartKind, Property, What};
 use crate::chain::Migration;
 use crate::error::Place;
@@ -20,6 +21,7 @@ impl Step {
         self.changed(&mut observed);
         self.lost(&mut observed);
         self.rewritten(&mut observed);
+        self.unrepeatable(&mut observed);
         self.failed(migration, &mut observed);
         self.broken(&mut observed);
         for one in &mut observed {
@@ -128,6 +130,21 @@ impl Step {
                 scope: Some(seen.scope),
                 evidence: Evidence::Effect,
             }));
+        }
+    }
+
+    fn unrepeatable(&self, observed: &mut Vec<Observed>) {
+        for seen in &self.statements {
+            let Some(why) = &seen.unrepeatable else { continue };
+            observed.push(Observed {
+                rule: "not-repeatable",
+                level: Level::Warn,
+                range: seen.range.clone(),
+                message: format!("run a second time, it {why}"),
+                words: Vec::new(),
+                scope: Some(seen.scope),
+                evidence: Evidence::Effect,
+            });
         }
     }
 

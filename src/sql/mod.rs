@@ -11,6 +11,7 @@ mod own;
 mod placeholder;
 mod query;
 mod refused;
+mod repeat;
 mod scope;
 mod script;
 mod session;

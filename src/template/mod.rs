@@ -2,10 +2,13 @@
 //! tenant's schema at the version their header names. Pure: texts in, statements out.
 
 mod compiled;
+mod family;
+mod squash;
 
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
+pub use self::squash::{Dumped, Layout, NewFile};
 use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;

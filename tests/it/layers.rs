@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "drift", "shadow", "tenant", "fleet", "postgres", "project", "report", "outcome", "event",
-            "settings", "verify", "queries", "chain", "ident", "error",
+            "settings", "verify", "queries", "template", "chain", "ident", "error",
         ],
     ),
     (
@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "shadow",
         &[
             "tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "verify", "queries",
-            "chain", "sql", "ident", "error",
+            "template", "chain", "sql", "ident", "error",
         ],
     ),
     (

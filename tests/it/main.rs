@@ -39,6 +39,7 @@ mod seeds;
 mod server;
 mod session;
 mod shadow;
+mod squash;
 mod support;
 mod tenants;
 mod unreachable;

@@ -161,3 +161,45 @@ fn migrate_up_looks_first() {
     );
     assert_eq!(project.db.value("SELECT (to_regclass('org_acme.mappings') IS NOT NULL)::text"), "true");
 }
+
+#[test]
+fn what_says_that_it_can_be_run_again_is_run_again() {
+    let project = project_with(
+        "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN IF NOT EXISTS a text, ADD COLUMN b text;\n\
+         ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS c text;\nCREATE INDEX IF NOT EXISTS by_c ON workspaces (c);\n\
+         CREATE OR REPLACE VIEW w AS SELECT id FROM workspaces;",
+    );
+    let (_, document) = verified(&project, "");
+    let told: Vec<String> =
+        lines(&document).into_iter().filter(|line| line.contains("not-repeatable")).collect();
+    assert_eq!(told, ["warn not-repeatable 4 effect"]);
+    let messages = document["findings"].to_string();
+    assert!(
+        messages.contains("run a second time, it fails: ") && messages.contains("already exists"),
+        "{messages}"
+    );
+}
+
+#[test]
+fn a_file_that_undoes_a_step_brings_back_what_was_there() {
+    let project =
+        project_with("-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN a text, ADD COLUMN b text;");
+    let undo = |sql: &str| {
+        project.migration(
+            "1.0.5",
+            "1.0.4",
+            "less",
+            &format!("-- Scope: tenant\n-- Allow: drop-column because it undoes\n{sql}"),
+        );
+        let (_, document) = verified(&project, "");
+        let found: Vec<Value> = document["findings"].as_array().unwrap().clone();
+        found.into_iter().filter(|finding| finding["rule"] == "reverse-differs").collect::<Vec<_>>()
+    };
+    assert!(undo("ALTER TABLE workspaces DROP COLUMN a, DROP COLUMN b;").is_empty());
+    let found = undo("ALTER TABLE workspaces DROP COLUMN a;");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["file"], "migrations/v1.0.5_to_v1.0.4_less.sql");
+    assert!(found[0]["message"].as_str().unwrap().contains("column added: b"), "{found:?}");
+    let found = undo("ALTER TABLE workspaces DROP COLUMN nothing;");
+    assert!(found[0]["message"].as_str().unwrap().contains("cannot undo the step"), "{found:?}");
+}

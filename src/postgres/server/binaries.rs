@@ -84,6 +84,13 @@ impl Binaries {
         self.psql.as_deref()
     }
 
+    /// One of PostgreSQL's client programs: beside the server of this major version, or any on the PATH.
+    pub fn client(environment: &Environment, name: &str, major: u32) -> Option<PathBuf> {
+        let beside = Self::find_major(environment, major).ok().map(|binaries| binaries.folder);
+        let folders = beside.into_iter().chain(on_path(environment));
+        folders.map(|folder| folder.join(name)).find(|program| program.is_file())
+    }
+
     pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }

@@ -1,0 +1,93 @@
+//! A file that undoes a step: run right behind it, it must bring back what was there before.
+
+use std::ops::Range;
+
+use super::look::Look;
+use super::rehearse::Rehearsal;
+use crate::catalog::Asked;
+use crate::chain::Migration;
+use crate::error::Failure;
+use crate::postgres::message::Message;
+use crate::sql::{Scope, Statement};
+use crate::verify::{Evidence, Level, Observed, Witness};
+
+/// What is not as it was before, after a step was undone.
+#[derive(Debug, Clone)]
+pub struct Reversed {
+    /// The file that undoes it.
+    pub file: String,
+    /// What is different, each with the statement that failed, if one did.
+    differences: Vec<(Range<usize>, String)>,
+}
+
+impl Reversed {
+    /// What verification should know of the file.
+    pub fn witness(&self) -> Witness {
+        let observed = self.differences.iter().map(|(range, what)| Observed {
+            rule: "reverse-differs",
+            level: Level::Deny,
+            range: range.clone(),
+            message: what.clone(),
+            words: Vec::new(),
+            scope: None,
+            evidence: Evidence::Effect,
+        });
+        Witness { observed: observed.collect(), ..Witness::default() }
+    }
+}
+
+impl Rehearsal<'_> {
+    /// Undoes `migration`, which has run in the transaction that is open and looked like `before` at its beginning, if
+    /// the chain has a file for that which can run there. The transaction is of no more use.
+    pub(super) async fn reverse(
+        &mut self,
+        migration: &Migration,
+        before: &Look,
+        after: &Look,
+    ) -> Result<Option<Reversed>, Failure> {
+        let undoes = |down: &&Migration| down.from() == migration.to() && down.to() == migration.from();
+        let Some(down) = self.project.chain.downs().iter().find(undoes).filter(|down| down.transactional)
+        else {
+            return Ok(None);
+        };
+        let mut reversed = Reversed { file: down.file.clone(), differences: Vec::new() };
+        let platform = self.project.settings.platform_schema();
+        let mut statements: Vec<&(Statement, Scope)> = down.statements.iter().collect();
+        // The order of a run, backwards.
+        statements.sort_by_key(|(_, scope)| *scope == Scope::Platform);
+        for (statement, scope) in statements {
+            let schema = match (scope, self.tenants.first()) {
+                (Scope::Platform, _) => &platform,
+                (Scope::Tenant, Some(tenant)) => tenant,
+                (Scope::Tenant, None) => continue,
+            };
+            let mut message = Message::default();
+            message.search_path(schema);
+            message.push_file(&down.script, std::iter::once(statement), schema);
+            if let Err(refusal) = self.connection.send(&message).await {
+                let failure = refusal.failure(&down.file);
+                if failure.sqlstate.is_none() {
+                    return Err(failure);
+                }
+                reversed
+                    .differences
+                    .push((statement.range.clone(), format!("it cannot undo the step: {}", failure.message)));
+                return Ok(Some(reversed));
+            }
+        }
+        let undone = after.again(self.connection, Asked::Within).await?;
+        for (_, changes) in before.changes(&undone) {
+            let told = changes.iter().map(|change| {
+                let what = format!("after the step and its undoing, `{}: {}`", change.object, change.line());
+                (down_range(down), what)
+            });
+            reversed.differences.extend(told);
+        }
+        Ok(Some(reversed))
+    }
+}
+
+/// The first statement: what is left undone stands nowhere.
+fn down_range(down: &Migration) -> Range<usize> {
+    down.statements.first().map(|(statement, _)| statement.range.clone()).unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! What makes a shadow like a database of the project: the program's own `migrate up` and `tenant create`.
+
+use crate::chain::{Reach, Version};
+use crate::error::Failure;
+use crate::event::{Silent, Sink};
+use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
+use crate::ident::SchemaName;
+use crate::postgres::Connection;
+use crate::project::Project;
+use crate::tenant::{self, Creation, IfExists, NewTenant};
+
+/// For the rows of runs, which are thrown away with the shadow.
+const COMMAND: &str = "shadow";
+
+/// Migrates to `to`; the failure of a unit is told apart from that of the shadow.
+pub(super) async fn migrate(
+    connection: &mut Connection,
+    project: &Project,
+    to: &Version,
+) -> Result<Option<Failure>, Failure> {
+    let request = Request {
+        to: Some(to.clone()),
+        tenants: Vec::new(),
+        reach: Reach::Fleet,
+        limits: project.settings.migrate,
+        jobs: Some(1),
+        canary: 0,
+        on_failure: OnFailure::Stop,
+        patience: Patience { retries: 0 },
+    };
+    let prepared = Prepared::look(connection, project, request).await?;
+    let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &Stop::default()));
+    let migrated = fleet::migrate(connection, project, &prepared, &allowed, COMMAND, talk).await?;
+    Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+}
+
+/// Makes tenants; the first that cannot be made is the failure.
+pub(super) async fn tenants(
+    connection: &mut Connection,
+    project: &Project,
+    wanted: &[NewTenant],
+) -> Result<Vec<SchemaName>, Failure> {
+    let creation = Creation {
+        if_exists: IfExists::Fail,
+        limits: project.settings.migrate,
+        jobs: Some(1),
+        patience: Patience { retries: 0 },
+        command: COMMAND.to_owned(),
+    };
+    let talk = (&mut Silent as &mut dyn Sink, &Stop::default());
+    let made = tenant::create(connection, project, wanted, &creation, talk).await?;
+    match made.failed.into_iter().next() {
+        Some(failed) => Err(failed.failure),
+        None => Ok(made.created.into_iter().map(|tenant| tenant.schema).collect()),
+    }
+}

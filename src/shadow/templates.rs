@@ -1,0 +1,143 @@
+//! The versions of a template lead to the same tenant: proved by tenants that are made of them at the chain's
+//! end. Alike is what has the same photograph, and the same rows as far as two tenants of one template have.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::data::Rows;
+use super::database::Shadow;
+use super::stage;
+use crate::catalog::{self, Change, Photograph};
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::outcome::Proof;
+use crate::postgres::{Connection, books};
+use crate::project::Project;
+use crate::template::Template;
+use crate::tenant::NewTenant;
+
+/// The rows of a tenant, by table.
+type Seeds = BTreeMap<String, Vec<Map<String, Value>>>;
+
+/// Tenants of one template. Two show what of their rows is the same each time.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) schema: SchemaName,
+    photograph: Photograph,
+    rows: Seeds,
+    twin: Seeds,
+}
+
+/// Makes the platform, at the chain's end.
+pub(super) async fn raise(connection: &mut Connection, project: &Project) -> Result<(), Failure> {
+    books::ensure(connection, &project.settings.platform_schema()).await?;
+    stage::migrate(connection, project, &project.chain.latest()).await?.map_or(Ok(()), Err)
+}
+
+impl Pair {
+    /// Makes two tenants of `template`; `number` is like no other's on this shadow.
+    pub(super) async fn make(
+        connection: &mut Connection,
+        project: &Project,
+        template: &str,
+        number: usize,
+    ) -> Result<Self, Failure> {
+        let wanted = ["a", "b"].map(|letter| NewTenant {
+            slug: format!("tenure_sample_{number}{letter}"),
+            name: None,
+            template: Some(template.to_owned()),
+        });
+        let schemas = stage::tenants(connection, project, &wanted).await?;
+        let schema = schemas[0].clone();
+        let photograph = catalog::photograph(connection, &schema).await?;
+        let mut seeds = Vec::new();
+        for schema in &schemas {
+            let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
+            seeds.push(rows.0.into_iter().map(|((_, table), rows)| (table, rows)).collect::<Seeds>());
+        }
+        let (twin, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
+        Ok(Self { schema, photograph, rows, twin })
+    }
+
+    /// Whether a new tenant's tables hold rows.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows.values().any(|rows| !rows.is_empty())
+    }
+
+    /// What is different in `other`, a line each.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let changes = Change::between(&self.photograph, &other.photograph);
+        let mut lines: Vec<String> =
+            changes.iter().map(|change| format!("{}: {}", change.object, change.line())).collect();
+        for (table, rows) in &self.rows {
+            // A table that is not there was told.
+            let (Some(twin), Some(now)) = (self.twin.get(table), other.rows.get(table)) else { continue };
+            if rows.len() != now.len() {
+                lines.push(format!("table {table}: rows: {} instead of {}", now.len(), rows.len()));
+                continue;
+            }
+            for column in rows.first().into_iter().flat_map(Map::keys) {
+                let values = values(rows, column);
+                // What is random, or the time, is another each time.
+                let is_fixed = values == self::values(twin, column);
+                if is_fixed && values != self::values(now, column) {
+                    lines.push(format!("table {table}: column {column} holds other values"));
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn values(rows: &[Map<String, Value>], column: &str) -> Vec<String> {
+    let mut values: Vec<String> =
+        rows.iter().filter_map(|row| row.get(column)).map(Value::to_string).collect();
+    values.sort_unstable();
+    values
+}
+
+/// Makes tenants of every template at the chain's end, and compares those of the versions of one.
+pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, Failure> {
+    let proofs = prove_on(&mut shadow.connection, project).await;
+    let closed = shadow.close().await;
+    let proofs = proofs?;
+    closed?;
+    Ok(proofs)
+}
+
+async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<Proof>, Failure> {
+    raise(connection, project).await?;
+    let mut proofs = Vec::new();
+    let mut families: BTreeMap<&str, Vec<&Template>> = BTreeMap::new();
+    for template in project.templates.values() {
+        families.entry(template.family()).or_insert_with(|| project.versions_of(template));
+    }
+    let mut number = 0;
+    for versions in families.into_values() {
+        // Each against the one before it: then all are alike, and a difference is told where it came in.
+        let mut made: Vec<(&Template, Pair)> = Vec::new();
+        for template in versions {
+            number += 1;
+            let before = made.last();
+            let mut proof = Proof {
+                template: template.name.clone(),
+                version: template.version.clone(),
+                against: before.map(|(older, _)| older.name.clone()),
+                at: project.chain.latest(),
+                proved: false,
+                differences: Vec::new(),
+            };
+            match Pair::make(connection, project, &template.name, number).await {
+                Ok(pair) => {
+                    proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
+                    proof.proved = proof.differences.is_empty();
+                    made.push((template, pair));
+                }
+                Err(failure) => proof.differences.push(format!("a tenant cannot be made: {failure}")),
+            }
+            proofs.push(proof);
+        }
+    }
+    Ok(proofs)
+}

@@ -1,0 +1,327 @@
+//! The text of `pg_dump` as the files of a template: what is only about the session is left out, the sample's
+//! schema becomes `{org_schema}`, and each table's statements get a file of their own, the foreign keys the
+//! last one. Pure; whether the files make what they should is proved elsewhere.
+
+use std::fmt::Write as _;
+
+use super::Template;
+use crate::chain::{Chain, ChainError, Version};
+use crate::error::{Failure, Source};
+use crate::sql::{ORG_SCHEMA, Scope, Script, Statement};
+
+/// How statements are laid out in files. The order of a dump holds only while the server does not look into
+/// bodies of functions, so there are several, and the first that the server takes is the best to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    by_table: bool,
+    functions_late: bool,
+}
+
+impl Layout {
+    /// All of them, the most readable first.
+    pub const ALL: [Self; 4] = [
+        Self { by_table: true, functions_late: false },
+        Self { by_table: true, functions_late: true },
+        Self { by_table: false, functions_late: false },
+        Self { by_table: false, functions_late: true },
+    ];
+}
+
+/// A file's name, and its text.
+pub type NewFile = (String, String);
+
+/// What a dump says of a tenant.
+#[derive(Debug, Clone)]
+pub struct Dumped {
+    /// Without a semicolon, in the order of the dump.
+    statements: Vec<String>,
+}
+
+impl Dumped {
+    /// Reads what `pg_dump --schema-only` wrote of `schema`.
+    pub fn read(dump: &str, schema: &str) -> Result<Self, Failure> {
+        let text = without_restriction(dump).replace(schema, ORG_SCHEMA);
+        let script = Script::parse(Source::new("what pg_dump wrote", text)).map_err(ChainError::from)?;
+        let texts = script.statements.iter().map(|statement| as_written(script.text(statement)));
+        Ok(Self { statements: texts.filter(|text| !is_of_the_session(text)).collect() })
+    }
+
+    /// The files of a template at `version`; `rows` are the statements that fill its tables.
+    pub fn files(&self, version: &Version, rows: &[String], layout: Layout) -> Vec<NewFile> {
+        let (late, early): (Vec<&String>, Vec<&String>) =
+            self.statements.iter().partition(|text| layout.functions_late && is_of_functions(text));
+        let end_of_tables = early.iter().position(|text| comes_behind_tables(text)).unwrap_or(early.len());
+        let (tables, behind) = early.split_at(end_of_tables);
+        let mut files: Vec<(String, Vec<&String>)> = Vec::new();
+        let begin = if layout.by_table { "types_and_functions" } else { "schema" };
+        for text in tables {
+            let made = made(text).filter(|_| layout.by_table);
+            let own = subject(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            match (made, own.filter(|_| layout.by_table)) {
+                (Some(name), _) => files.push((name.to_owned(), vec![text])),
+                (None, Some(file)) => files[file].1.push(text),
+                (None, None) => match files.last_mut() {
+                    Some(last) => last.1.push(text),
+                    None => files.push((begin.to_owned(), vec![text])),
+                },
+            }
+        }
+        if !late.is_empty() {
+            files.push(("functions".to_owned(), late));
+        }
+        let rows: Vec<&String> = rows.iter().collect();
+        let mut last = Vec::new();
+        for text in behind {
+            let own = subject(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            match own.filter(|_| layout.by_table && is_of_its_table(text)) {
+                Some(file) => files[file].1.push(text),
+                None => last.push(*text),
+            }
+        }
+        let keys =
+            if last.iter().all(|text| is_foreign_key(text)) { "foreign_keys" } else { "keys_and_triggers" };
+        files.extend([("rows".to_owned(), rows), (keys.to_owned(), last)]);
+        files.retain(|(_, texts)| !texts.is_empty());
+        let width = (files.len() * 10).to_string().len().max(3);
+        let file = |(index, (name, texts)): (usize, &(String, Vec<&String>))| {
+            let mut text = if index == 0 { format!("-- Template: v{version}\n") } else { String::new() };
+            for (at, statement) in texts.iter().enumerate() {
+                let gap = if at == 0 { "" } else { "\n" };
+                let _written = writeln!(text, "{gap}{statement};");
+            }
+            (format!("{:0width$}_{}.sql", (index + 1) * 10, plain(name)), text)
+        };
+        files.iter().enumerate().map(file).collect()
+    }
+}
+
+impl Template {
+    /// The statements of the template and of the steps after it, up to `version`, that write rows; only those
+    /// that add some, or all.
+    pub fn rows_to(&self, chain: &Chain, version: &Version, only_added: bool) -> Vec<String> {
+        let writes: &[&str] = if only_added { &["INSERT"] } else { &["INSERT", "UPDATE", "DELETE", "MERGE"] };
+        let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
+        let steps = self.steps_to(chain, version).unwrap_or_default();
+        let later =
+            steps.iter().flat_map(|step| step.part(Scope::Tenant).map(move |one| (&step.script, one)));
+        let all = own.chain(later);
+        let rows =
+            all.filter(|(_, statement): &(&Script, &Statement)| writes.contains(&statement.verb().as_str()));
+        rows.map(|(script, statement)| script.text(statement).to_owned()).collect()
+    }
+}
+
+/// Newer releases of `pg_dump` frame what they write in two commands for psql, with a key of their own.
+fn without_restriction(dump: &str) -> String {
+    let key = dump.lines().find_map(|line| line.strip_prefix("\\restrict "));
+    let Some(key) = key else { return dump.to_owned() };
+    let frame = [format!("\\restrict {key}"), format!("\\unrestrict {key}")];
+    dump.lines().filter(|line| !frame.iter().any(|mark| mark == line)).fold(
+        String::new(),
+        |mut text, line| {
+            text.push_str(line);
+            text.push('\n');
+            text
+        },
+    )
+}
+
+/// `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY ((ARRAY['a'::character varying,
+/// …])::text[])`, and read from that it is printed in yet another way. Without the cast it is what it was.
+fn as_written(text: &str) -> String {
+    const BEFORE: &str = "((ARRAY[";
+    const BEHIND: &str = "])::text[])";
+    let (mut written, mut rest) = (String::new(), text);
+    while let Some((before, array)) = rest.split_once(BEFORE) {
+        written.push_str(before);
+        let items = strings(array);
+        if !items.is_empty()
+            && let Some(behind) = array[items.len()..].strip_prefix(BEHIND)
+        {
+            let _written = write!(written, "(ARRAY[{items}])");
+            rest = behind;
+        } else {
+            written.push_str(BEFORE);
+            rest = array;
+        }
+    }
+    written + rest
+}
+
+/// The strings of type `varchar` that `text` begins with, with commas between them.
+fn strings(text: &str) -> &str {
+    let mut at = 0;
+    loop {
+        let Some(mut rest) = text[at..].strip_prefix('\'') else { return "" };
+        // Two quotes are one in the string.
+        while let Some((_, behind)) = rest.split_once('\'') {
+            rest = behind;
+            match rest.strip_prefix('\'') {
+                Some(behind) => rest = behind,
+                None => break,
+            }
+        }
+        let Some(behind) = rest.strip_prefix("::character varying") else { return "" };
+        at = text.len() - behind.len();
+        match behind.strip_prefix(", ") {
+            Some(next) => at = text.len() - next.len(),
+            None => return &text[..at],
+        }
+    }
+}
+
+/// Settings of the session that loads the dump, and the schema itself, which Tenure makes.
+fn is_of_the_session(text: &str) -> bool {
+    begins(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
+}
+
+fn begins(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.starts_with(word))
+}
+
+fn is_of_functions(text: &str) -> bool {
+    begins(
+        text,
+        &[
+            "CREATE FUNCTION ",
+            "CREATE PROCEDURE ",
+            "CREATE AGGREGATE ",
+            "ALTER FUNCTION ",
+            "ALTER PROCEDURE ",
+            "COMMENT ON FUNCTION ",
+            "COMMENT ON PROCEDURE ",
+            "COMMENT ON AGGREGATE ",
+        ],
+    ) || (begins(text, &["GRANT ", "REVOKE "])
+        && (text.contains(" ON FUNCTION ") || text.contains(" ON PROCEDURE ")))
+}
+
+fn is_foreign_key(text: &str) -> bool {
+    text.starts_with("ALTER TABLE ") && text.contains(" FOREIGN KEY ") && text.contains("ADD CONSTRAINT ")
+}
+
+/// What a dump says when all tables are there.
+fn comes_behind_tables(text: &str) -> bool {
+    let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
+    is_constraint
+        || begins(
+            text,
+            &[
+                "CREATE INDEX ",
+                "CREATE UNIQUE INDEX ",
+                "CREATE TRIGGER ",
+                "CREATE RULE ",
+                "CREATE POLICY ",
+                "CREATE STATISTICS ",
+                "CREATE EVENT TRIGGER ",
+                "ALTER INDEX ",
+            ],
+        )
+}
+
+/// Of what comes behind the tables, what needs no other table than its own.
+fn is_of_its_table(text: &str) -> bool {
+    let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
+    let is_right = begins(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
+    (is_constraint && !is_foreign_key(text))
+        || is_right
+        || begins(text, &["CREATE INDEX ", "CREATE UNIQUE INDEX "])
+}
+
+/// The table or view that a statement makes.
+fn made(text: &str) -> Option<&str> {
+    let kinds = [
+        "CREATE TABLE ",
+        "CREATE UNLOGGED TABLE ",
+        "CREATE FOREIGN TABLE ",
+        "CREATE VIEW ",
+        "CREATE MATERIALIZED VIEW ",
+    ];
+    subject(text).filter(|_| begins(text, &kinds))
+}
+
+/// The first thing of the schema that is named: what the statement is about.
+fn subject(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(ORG_SCHEMA)?;
+    let rest = rest.strip_prefix('.')?;
+    if let Some(quoted) = rest.strip_prefix('"') {
+        return quoted.split_once('"').map(|(name, _)| name);
+    }
+    let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|name| !name.is_empty())
+}
+
+/// A name that any file may have.
+fn plain(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict k3y\n\nSET statement_timeout = 0;\n\
+        SELECT pg_catalog.set_config('search_path', '', false);\n\nCREATE SCHEMA org_x;\n\n\
+        CREATE FUNCTION org_x.touch() RETURNS trigger\n    LANGUAGE plpgsql\n    AS $$ BEGIN RETURN new; END $$;\n\n\
+        SET default_table_access_method = heap;\n\n\
+        CREATE TABLE org_x.a (\n    id integer NOT NULL\n);\n\nCOMMENT ON TABLE org_x.a IS 'in org_x';\n\n\
+        CREATE TABLE org_x.b (\n    a integer\n);\n\n\
+        ALTER TABLE ONLY org_x.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n\n\
+        CREATE INDEX b_a ON org_x.b USING btree (a);\n\n\
+        CREATE TRIGGER t BEFORE UPDATE ON org_x.a FOR EACH ROW EXECUTE FUNCTION org_x.touch();\n\n\
+        ALTER TABLE ONLY org_x.b\n    ADD CONSTRAINT b_a_fkey FOREIGN KEY (a) REFERENCES org_x.a(id);\n\n\\unrestrict k3y\n";
+
+    fn names(layout: usize, rows: &[String]) -> Vec<String> {
+        let dumped = Dumped::read(DUMP, "org_x").unwrap();
+        let files = dumped.files(&Version::ZERO, rows, Layout::ALL[layout]);
+        files.into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_table_has_a_file_and_keys_come_last() {
+        let rows = ["INSERT INTO a VALUES (1)".to_owned()];
+        let by_table = [
+            "010_types_and_functions.sql",
+            "020_a.sql",
+            "030_b.sql",
+            "040_rows.sql",
+            "050_keys_and_triggers.sql",
+        ];
+        assert_eq!(names(0, &rows), by_table);
+        assert_eq!(
+            names(1, &[]),
+            ["010_a.sql", "020_b.sql", "030_functions.sql", "040_keys_and_triggers.sql"]
+        );
+        assert_eq!(names(2, &[]), ["010_schema.sql", "020_keys_and_triggers.sql"]);
+    }
+
+    #[test]
+    fn a_list_of_strings_is_as_it_was_written() {
+        let list =
+            "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
+        let plain = "CHECK (((a)::text = ANY (ARRAY['x'::character varying, 'it''s'::character varying])))";
+        assert_eq!(as_written(list), plain);
+        for other in [
+            "((ARRAY['x'::character varying])::int[])",
+            "((ARRAY[1, 2])::text[])",
+            "((ARRAY['",
+            "((ARRAY[])::text[])",
+        ] {
+            assert_eq!(as_written(other), other);
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_session_stays_and_no_name_of_the_sample() {
+        let dumped = Dumped::read(DUMP, "org_x").unwrap();
+        let files = dumped.files(&Version::ZERO, &[], Layout::ALL[0]);
+        assert_eq!(
+            files[1].1,
+            "CREATE TABLE {org_schema}.a (\n    id integer NOT NULL\n);\n\nCOMMENT ON TABLE {org_schema}.a IS 'in {org_schema}';\n\n\
+             ALTER TABLE ONLY {org_schema}.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n"
+        );
+        assert!(files[0].1.starts_with("-- Template: v0.0.0\nCREATE FUNCTION {org_schema}.touch()"));
+        let all: String = files.into_iter().map(|(_, text)| text).collect();
+        assert!(!all.contains("SET ") && !all.contains("restrict") && !all.contains("org_x"), "{all}");
+    }
+}

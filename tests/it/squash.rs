@@ -1,0 +1,144 @@
+//! `template squash` and `template check`: a new version of a template makes the same tenant as the old one
+//! and the steps after it, which is proved on a throwaway database.
+
+use serde_json::{Value, json};
+
+use crate::support::{Output, Project};
+
+/// The seeds' project with a richer tenant, at 1.0.6.
+fn rich() -> Project {
+    let project = Project::seeds();
+    project.file(
+        "tenant_templates/default/050_plans.sql",
+        "CREATE TYPE {org_schema}.size AS ENUM ('s', 'm');
+CREATE TABLE {org_schema}.plans (id serial PRIMARY KEY, size size NOT NULL, name text UNIQUE, at timestamptz DEFAULT now(),
+    kind varchar(9) CHECK (kind IN ('x', 'it''s')));
+INSERT INTO plans (size, name) VALUES ('s', 'free'), ('m', 'paid; in {org_schema}');
+CREATE FUNCTION {org_schema}.named(which int) RETURNS text LANGUAGE sql STABLE AS 'SELECT name FROM {org_schema}.plans WHERE id = which';
+CREATE FUNCTION {org_schema}.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.at := now(); RETURN new; END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON plans FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE VIEW {org_schema}.paid AS SELECT id, name FROM plans WHERE size = 'm';
+",
+    );
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "colours",
+        "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN colour text;\nCOMMENT ON COLUMN workspaces.colour IS 'any';\n\
+         ALTER TABLE mappings ALTER COLUMN version SET DEFAULT 2;",
+    );
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "more",
+        "-- Scope: tenant\nINSERT INTO plans (size, name) VALUES ('m', 'third');\nDROP INDEX idx_mappings_workspace;",
+    );
+    project
+}
+
+/// With the story's own database as the shadow.
+fn on_shadow(project: &Project, line: &str) -> Output {
+    let url = project.db.url.clone();
+    project.run_words(line.split_whitespace().chain(["--shadow-url", url.as_str()]))
+}
+
+fn json_on_shadow(project: &Project, line: &str) -> (i32, Value) {
+    let output = on_shadow(project, &format!("--format json {line}"));
+    (output.code, serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output}")))
+}
+
+fn text(project: &Project, file: &str) -> String {
+    std::fs::read_to_string(project.dir.path().join(file)).unwrap()
+}
+
+#[test]
+fn a_new_version_is_written_and_makes_the_same_tenant() {
+    let project = rich();
+    let (code, document) = json_on_shadow(&project, "template squash");
+    assert_eq!((code, &document["made"]), (0, &json!("default_v1.0.6")), "{document}");
+    assert_eq!((&document["from"], &document["to"]), (&json!("1.0.0"), &json!("1.0.6")));
+    let files: Vec<&str> =
+        document["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap()).collect();
+    let all: String = files.iter().map(|file| text(&project, file)).collect();
+    assert!(all.starts_with("-- Template: v1.0.6\n"), "{all}");
+    let has = [
+        "CREATE TABLE {org_schema}.workspaces (",
+        "COMMENT ON COLUMN {org_schema}.workspaces.colour IS 'any'",
+        "'third'",
+    ];
+    assert!(has.iter().all(|part| all.contains(part)), "{all}");
+    let has_not =
+        ["tenure_sample", "SET statement", "pg_dump", "OWNER TO", "idx_mappings_workspace", "restrict"];
+    assert!(!has_not.iter().any(|part| all.contains(part)), "{all}");
+    assert!(files.last().unwrap().ends_with("_keys_and_triggers.sql"), "{files:?}");
+    // The old version is there, and a check proves it anew.
+    assert!(text(&project, "tenant_templates/default/010_workspaces.sql").contains("v1.0.0"));
+    let (code, document) = json_on_shadow(&project, "template check");
+    let proofs = document["proofs"].as_array().unwrap();
+    assert_eq!((code, proofs.len()), (0, 2), "{document}");
+    assert_eq!((&proofs[1]["against"], &proofs[1]["proved"]), (&json!("default"), &json!(true)));
+    let again = on_shadow(&project, "template squash");
+    assert_eq!(again.code, 2, "{again}");
+    // New tenants can be made from it.
+    project.file("tenure.toml", "[tenants]\ntemplate = \"default_v1.0.6\"\n");
+    project.run("migrate up").passes();
+    project.run("tenant create acme").passes();
+    assert_eq!(
+        project.db.value("SELECT string_agg(name, ',' ORDER BY id) FROM org_acme.plans"),
+        "free,paid; in org_acme,third"
+    );
+    let drifted = project.run("drift");
+    assert_eq!(drifted.code, 0, "{drifted}");
+}
+
+#[test]
+fn what_differs_is_told_by_the_check() {
+    let project = rich();
+    on_shadow(&project, "template squash").passes();
+    let changed = "-- Template: v1.0.6\nCREATE TABLE {org_schema}.extra (id int);\n";
+    let first = std::fs::read_dir(project.dir.path().join("tenant_templates/default_v1.0.6"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .min()
+        .unwrap();
+    let file = format!("tenant_templates/default_v1.0.6/{first}");
+    let old = text(&project, &file);
+    project.file(&file, old.replace("-- Template: v1.0.6\n", changed));
+    let refused = on_shadow(&project, "template check");
+    assert_eq!(refused.code, 1, "{refused}");
+    let said = "default_v1.0.6 does not make the tenant that default makes, at 1.0.6\n  table extra: added";
+    assert!(refused.stdout.contains(said), "{refused}");
+}
+
+#[test]
+fn the_old_files_are_replaced_only_when_asked() {
+    let project = rich();
+    // A step that drops what the old files made would be judged without them.
+    project.migration("1.0.5", "1.0.6", "more", "-- Scope: tenant\nALTER TABLE plans ADD COLUMN more text;");
+    let output = on_shadow(&project, "template squash --replace").ok();
+    assert!(output.stdout.contains("removed tenant_templates/default/050_plans.sql"), "{output}");
+    let names = || {
+        let entries = std::fs::read_dir(project.dir.path().join("tenant_templates")).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["default"]);
+    // There is nothing left to do, and no database is needed to know it.
+    let output = project.run("template squash").ok();
+    assert_eq!(output.stdout, "default is at 1.0.6 already\n");
+    project.run("migrate up").passes();
+    project.create(&["acme"]);
+}
+
+#[test]
+fn rows_that_code_writes_are_not_lost_in_silence() {
+    let project = Project::seeds();
+    project.file(
+        "tenant_templates/default/050_code.sql",
+        "CREATE TABLE {org_schema}.kinds (name text);\nDO $$ BEGIN INSERT INTO {org_schema}.kinds VALUES ('a'); END $$;",
+    );
+    let (code, document) = json_on_shadow(&project, "template squash");
+    assert_eq!((code, &document["error"]["code"]), (1, &json!("template-differs")), "{document}");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("table kinds: rows: 0 instead of 1"), "{message}");
+    assert!(!project.dir.path().join("tenant_templates/default_v1.0.4").exists());
+}
