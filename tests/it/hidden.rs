@@ -151,6 +151,9 @@ fn evidence(project: &Project, case: &Case) -> Result<&'static str, String> {
     Err(format!("{} (statement {statement}): {} {told:?}", case.id, document["error"]))
 }
 
+/// So many are found by what they do, on each release of PostgreSQL.
+const BY_EFFECT: usize = 100;
+
 #[test]
 fn every_hidden_loss_is_found_at_its_statement() {
     let cases = cases("losses.sql");
@@ -158,18 +161,14 @@ fn every_hidden_loss_is_found_at_its_statement() {
     let missed: Vec<&String> = found.iter().filter_map(|it| it.as_ref().err()).collect();
     assert!(missed.is_empty(), "{} of {} missed:\n{missed:#?}", missed.len(), cases.len());
     let count = |wanted: &str| found.iter().filter(|it| **it == Ok(wanted)).count();
-    assert!(count("effect") >= 100, "only {} by effect", count("effect"));
+    assert!(count("effect") >= BY_EFFECT, "only {} by effect", count("effect"));
     let mut table = format!(
-        "On PostgreSQL 15, of {} hidden losses {} are found by what they do, {} by a query that the release sends, {} by their text.\n\n\
-         | Migration | What makes it dark | Breaks | Found by |\n| --- | --- | --- | --- |\n",
+        "All of {} hidden losses are found at their statement, at least {BY_EFFECT} of them by what they do, the others by their \
+         text or by a query that the release sends.\n\n| Migration | What makes it dark | Breaks |\n| --- | --- | --- |\n",
         cases.len(),
-        count("effect"),
-        count("queries"),
-        count("text"),
     );
-    for (case, found) in cases.iter().zip(&found) {
-        let by = found.as_ref().unwrap();
-        let _ = writeln!(table, "| {} | {} | {} | {by} |", case.id, case.head["why"], case.head["kind"]);
+    for case in &cases {
+        let _ = writeln!(table, "| {} | {} | {} |", case.id, case.head["why"], case.head["kind"]);
     }
     blessed("losses", &table);
 }
@@ -202,11 +201,6 @@ static WRITING: Mutex<()> = Mutex::new(());
 
 /// `table` is what stands in its part of the document. `BLESS=1` writes it there.
 fn blessed(part: &str, table: &str) {
-    // What is seen of a change differs a little from release to release.
-    let version = Project::empty().db.value("SELECT current_setting('server_version_num')");
-    if !version.starts_with("15") {
-        return;
-    }
     let _guard = WRITING.lock().unwrap();
     let path = format!("{}/docs/verification.md", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();
