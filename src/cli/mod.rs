@@ -198,6 +198,14 @@ fn stop_on_signals(ui: Ui) -> Stop {
     stop
 }
 
+/// Does the work, unless Ctrl-C or SIGTERM ends it: for what may be given up at any time.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        Some(()) = signal() => Err(Failure::new(Code::Interrupted, "the command was interrupted")),
+    }
+}
+
 async fn signal() -> Option<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
     tokio::select! {

@@ -95,6 +95,7 @@ codes! {
     ConfirmationRequired "confirmation-required" Usage "A dangerous verb needs `--yes` where there is no terminal."
     NoServerBinaries "no-server-binaries" Usage "PostgreSQL's server programs were not found, so no private server can be started."
     ShadowNotEmpty "shadow-not-empty" Refused "The database that was given as a shadow is not empty, and Tenure did not make what is in it."
+    ShadowInUse "shadow-in-use" Refused "Another run is using the database that was given as a shadow."
     TemplateDiffers "template-differs" Refused "What was to be the new version of a template does not make the same tenant as the old one."
     FindingDenied "finding-denied" Refused "Verification denies a statement."
     NoStatistics "no-statistics" Refused "The server keeps no statistics of queries: `pg_stat_statements` is not there, or not loaded."

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::data::Rows;
+use super::data::{Record, Rows};
 use super::database::Shadow;
 use super::stage;
 use crate::catalog::{self, Change, Photograph};
@@ -18,7 +18,7 @@ use crate::template::Template;
 use crate::tenant::NewTenant;
 
 /// The rows of a tenant, by table.
-type Seeds = BTreeMap<String, Vec<Map<String, Value>>>;
+type Seeds = BTreeMap<String, Vec<Record>>;
 
 /// Tenants of one template. Two show what of their rows is the same each time.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Pair {
         let mut seeds = Vec::new();
         for schema in &schemas {
             let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
-            seeds.push(rows.0.into_iter().map(|((_, table), rows)| (table, rows)).collect::<Seeds>());
+            seeds.push(rows.with_sequences().collect::<Seeds>());
         }
         let (twin, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
         Ok(Self { schema, photograph, rows, twin })
@@ -77,7 +77,7 @@ impl Pair {
                 lines.push(format!("table {table}: rows: {} instead of {}", now.len(), rows.len()));
                 continue;
             }
-            for column in rows.first().into_iter().flat_map(Map::keys) {
+            for column in rows.first().into_iter().flat_map(Record::keys) {
                 let values = values(rows, column);
                 // What is random, or the time, is another each time.
                 let is_fixed = values == self::values(twin, column);
@@ -90,7 +90,7 @@ impl Pair {
     }
 }
 
-fn values(rows: &[Map<String, Value>], column: &str) -> Vec<String> {
+fn values(rows: &[Record], column: &str) -> Vec<String> {
     let mut values: Vec<String> =
         rows.iter().filter_map(|row| row.get(column)).map(Value::to_string).collect();
     values.sort_unstable();

@@ -184,6 +184,11 @@ impl Statement {
         self.transactional || self.concurrently.is_some()
     }
 
+    /// Whether it acts on the whole server, at once and for good.
+    pub fn acts_on_server(&self) -> bool {
+        super::transaction::OF_THE_SERVER.contains(&self.kind)
+    }
+
     /// The statement's first words, for messages: `ALTER TABLE`.
     pub fn verb(&self) -> String {
         format!("{:?}", self.kind).replace('_', " ")
