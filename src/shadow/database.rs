@@ -92,9 +92,14 @@ impl Shadow {
         Ok(shadow)
     }
 
-    /// Whether the server is somebody's, who wants to keep what else is on it.
-    pub(super) fn is_given(&self) -> bool {
-        matches!(self.end, End::Empty { .. })
+    /// To it, and, where the server is somebody's who wants to keep what else is on it, another that sees what others
+    /// see.
+    pub(super) fn connections(&mut self) -> (&mut Connection, Option<&mut Connection>) {
+        let outsider = match &mut self.end {
+            End::Stop(_) => None,
+            End::Empty { holder, .. } => Some(&mut **holder),
+        };
+        (&mut self.connection, outsider)
     }
 
     /// Where it is.

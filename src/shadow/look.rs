@@ -68,9 +68,16 @@ impl Look {
     /// What of the server `after` shows changed: roles, and settings that are not only this database's.
     pub(super) fn of_server(&self, after: &Self) -> Option<String> {
         let mut changed = self.outside.symmetric_difference(&after.outside);
-        let is_servers =
-            |line: &&String| ["role ", "member ", "setting "].iter().any(|of| line.starts_with(of));
-        changed.find(is_servers).cloned()
+        changed.find(|line| is_servers(line)).cloned()
+    }
+
+    /// Takes what belongs to the server as `other` sees it, who sees what others have done meanwhile, and not what the
+    /// shadow's own transaction has.
+    pub(super) async fn catch_up(&mut self, other: &mut Connection) -> Result<(), Failure> {
+        let (_, outside) = here(other).await?;
+        self.outside.retain(|line| !is_servers(line));
+        self.outside.extend(outside.into_iter().filter(|line| is_servers(line)));
+        Ok(())
     }
 
     /// Whether somebody is harmed by what is different in `after`.
@@ -97,6 +104,11 @@ impl Look {
         });
         changed.collect()
     }
+}
+
+/// Whether a line is about the server, not about the database.
+fn is_servers(line: &str) -> bool {
+    ["role ", "member ", "setting "].iter().any(|of| line.starts_with(of))
 }
 
 /// All schemas but the server's own, and the lines of what lies outside of them.

@@ -68,8 +68,7 @@ async fn on(
     steps: Range<usize>,
     samples: Samples,
 ) -> Result<Vec<Step>, Failure> {
-    let is_given = shadow.is_given();
-    let seen = rehearse(&mut shadow.connection, what, steps, (samples, is_given)).await;
+    let seen = rehearse(shadow.connections(), what, steps, samples).await;
     let closed = shadow.close().await;
     let mut seen = seen?;
     // What was seen is seen, whatever becomes of the shadow.
@@ -80,16 +79,16 @@ async fn on(
 }
 
 async fn rehearse(
-    connection: &mut Connection,
+    (connection, outsider): (&mut Connection, Option<&mut Connection>),
     (project, release): (&Project, Option<&Release>),
     steps: Range<usize>,
-    (samples, is_given): (Samples, bool),
+    samples: Samples,
 ) -> Result<Vec<Step>, Failure> {
     let mut shadow = Rehearsal {
         connection,
         project,
         samples,
-        is_given,
+        outsider,
         tenants: Vec::new(),
         bystander: None,
         families: BTreeSet::new(),
@@ -136,8 +135,8 @@ pub(super) struct Rehearsal<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) project: &'a Project,
     samples: Samples,
-    /// Whether the server is not ours to change.
-    pub(super) is_given: bool,
+    /// Where the server is not ours to change: a connection that sees what others see.
+    pub(super) outsider: Option<&'a mut Connection>,
     /// Of each template, that of a tenant who asks for none first.
     pub(super) tenants: Vec<SchemaName>,
     /// The second one of the first template: the statements do not run for it before the step as a whole does.
@@ -211,7 +210,7 @@ impl Rehearsal<'_> {
                 (step.failure, _) = self.watch(migration, before, When::AfterEach, &mut step).await?;
                 before.rows.rewind(self.connection).await?;
             }
-        } else if self.is_given
+        } else if self.outsider.is_some()
             && let Some((statement, _)) = migration.statements.iter().find(|(it, _)| it.acts_on_server())
         {
             step.failure = Some(of_the_server(migration, statement, "it acts on the whole server"));

@@ -63,12 +63,13 @@ impl Rehearsal<'_> {
                     When::AfterEach => look.again(self.connection, Asked::Within).await?,
                     When::AtTheEnd => look.clone(),
                 };
-                if self.is_given
-                    && let Some(line) = look.of_server(&now)
-                {
-                    let why = format!("it changes what belongs to the server: {line}");
-                    self.roll_back().await?;
-                    return Ok((Some(of_the_server(migration, statement, &why)), look));
+                if let (Some(outsider), Some(_)) = (&mut self.outsider, look.of_server(&now)) {
+                    look.catch_up(outsider).await?;
+                    if let Some(line) = look.of_server(&now) {
+                        let why = format!("it changes what belongs to the server: {line}");
+                        self.roll_back().await?;
+                        return Ok((Some(of_the_server(migration, statement, &why)), look));
+                    }
                 }
                 let is_old = |table: &Table| first.tables().any(|old| old == table);
                 let uses = end.used_since(&start, is_old);

@@ -109,7 +109,7 @@ struct State {
     root: Option<Table>,
 }
 
-/// How a statement used one table that was there before the whole file. What is done to a partition by way of
+/// How a statement used the rows of one table that was there before the whole file. What is done to a partition by way of
 /// its root is done to the root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Use {
@@ -117,6 +117,8 @@ pub(super) struct Use {
     pub(super) reads: bool,
     /// Whether it was written to, as a query writes, be it in vain.
     pub(super) writes: bool,
+    /// Whether its file was written anew, or emptied.
+    pub(super) rewritten: bool,
     /// Rows put in, changed and taken away.
     pub(super) touched: i64,
     /// Rows changed and taken away.
@@ -196,9 +198,10 @@ impl Moment {
             let busy = touched > 0 || now.scans > before.scans || now.lookups > before.lookups;
             let writes = is_new(Lock::RowExclusive) || (busy && before.locks.contains(&Lock::RowExclusive));
             let reads = is_new(Lock::AccessShare) || is_new(Lock::RowShare) || busy;
-            if writes || reads {
+            let rewritten = now.file != before.file;
+            if writes || reads || rewritten {
                 let root = now.root.clone();
-                uses.insert(table.clone(), Use { reads, writes, touched, changed, root });
+                uses.insert(table.clone(), Use { reads, writes, rewritten, touched, changed, root });
             }
         }
         let partitions: Vec<(Table, Use)> = uses
@@ -283,7 +286,7 @@ mod tests {
         let before = moment(&[("defined", none.clone()), ("read", none.clone()), ("written", none)], 0);
         let after = moment(
             &[
-                ("defined", state(&[Lock::AccessExclusive], 9, 0)),
+                ("defined", state(&[Lock::AccessExclusive], 0, 0)),
                 ("read", state(&[Lock::AccessShare], 0, 0)),
                 ("written", state(&[Lock::RowExclusive], 0, 1)),
             ],

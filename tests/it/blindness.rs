@@ -106,9 +106,20 @@ fn what_the_sample_cannot_show_is_not_cleared() {
             "an empty table that the file has locked",
             format!("ALTER TABLE strict ADD COLUMN extra text; {}", dark("DELETE FROM strict")),
         ),
+        ("an empty table that is emptied", dark("TRUNCATE strict")),
+        (
+            "an empty table that is rewritten",
+            dark("ALTER TABLE strict ALTER email TYPE varchar(9) USING left(email, 1)"),
+        ),
         ("a loop over an empty table", loop_over("strict")),
         ("an empty partition", dark("DELETE FROM ev_2019")),
         ("the history", dark("DELETE FROM datalinx_platform.migration_history")),
+        (
+            "a run that never was",
+            dark(
+                "INSERT INTO datalinx_platform.run (id, command, tool_version) VALUES (gen_random_uuid(), 'x', 'x')",
+            ),
+        ),
         ("the checksums", dark("UPDATE datalinx_platform.migration_history SET checksum = NULL")),
         (
             "a function of the system's name",
@@ -119,7 +130,8 @@ fn what_the_sample_cannot_show_is_not_cleared() {
         ("a publication", dark("CREATE PUBLICATION everything FOR ALL TABLES")),
     ] {
         let (code, rules) = denied(&project, "platform", &sql);
-        assert_eq!((code, rules), (1, vec!["opaque-code".to_owned()]), "{case}");
+        // What it does besides is told too.
+        assert!(code == 1 && rules.iter().any(|rule| rule == "opaque-code"), "{case}: {rules:?}");
     }
     // The database is as good as new after all of them.
     let (code, rules) = denied(&project, "platform", &dark("ALTER TABLE accounts ADD COLUMN more text"));
