@@ -4,12 +4,15 @@
 
 mod act;
 mod create;
+mod rename;
+mod residue;
 mod script;
 mod suspend;
 mod wanted;
 
 pub use act::Act;
 pub use create::{Creation, IfExists, create};
+pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};
 

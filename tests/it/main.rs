@@ -36,6 +36,7 @@ mod provisioning;
 mod queries;
 mod refusals;
 mod rehearsal;
+mod rename;
 mod seeds;
 mod server;
 mod session;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Limits;
+use super::life::RenameArgs;
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +23,8 @@ pub(in crate::cli) enum Tenant {
     Suspend(OneTenant),
     /// Open a suspended tenant again
     Resume(OneTenant),
+    /// Give a tenant another slug, and with it another schema name
+    Rename(RenameArgs),
 }
 
 /// A verb on one tenant.

@@ -1,8 +1,10 @@
 //! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
 
 mod create;
+mod rename;
 
 pub(super) use self::create::create;
+pub(super) use self::rename::rename;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};
 use crate::error::Failure;
