@@ -123,6 +123,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
         Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
         Command::Tenant(Tenant::Rename(args)) => tenant::rename(context, &args).await,
+        Command::Tenant(Tenant::Drop(args)) => tenant::drop(context, &args).await,
+        Command::Tenant(Tenant::Undrop(args)) => tenant::undrop(context, &args).await,
         Command::Template(Template::Check(args)) => template::check(context, &args).await,
         Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,

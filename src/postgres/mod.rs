@@ -2,6 +2,7 @@
 //! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
 //! so a transaction pooler is safe. Only this layer names sqlx and refinery.
 
+pub mod aside;
 pub mod books;
 mod connection;
 mod dump;

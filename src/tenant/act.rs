@@ -74,11 +74,18 @@ pub(super) fn enter(message: &mut Message, settings: &Settings, schema: &SchemaN
     let word = literal(state.as_str());
     message
         .push(&format!("UPDATE {platform}.tenant_version SET status = {word} WHERE schema_name = {named}"));
+    say(message, settings, &named, state);
+}
+
+/// Writes the state in the registry's row of `schema`, an expression, where the registry has a column for it.
+pub(super) fn say(message: &mut Message, settings: &Settings, schema: &str, state: TenantState) {
+    let registry = state::registry(settings);
     if let Some(column) = &settings.tenants.columns.status {
         message.push(&format!(
-            "UPDATE {} SET {} = {word} WHERE {} = {named}",
-            state::registry(settings),
+            "UPDATE {} SET {} = {} WHERE {} = {schema}",
+            registry,
             column.quoted(),
+            literal(state.as_str()),
             settings.tenants.columns.schema.quoted(),
         ));
     }

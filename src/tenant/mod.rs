@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod act;
+mod aside;
 mod create;
 mod rename;
 mod residue;
@@ -11,6 +12,7 @@ mod suspend;
 mod wanted;
 
 pub use act::Act;
+pub use aside::{drop, undrop};
 pub use create::{Creation, IfExists, create};
 pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};

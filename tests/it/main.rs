@@ -21,6 +21,7 @@ mod corpus;
 mod demo;
 mod docs;
 mod drift;
+mod dropped;
 mod failures;
 mod fleet;
 mod fuzz;

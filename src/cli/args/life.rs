@@ -18,3 +18,25 @@ pub(in crate::cli) struct RenameArgs {
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DropArgs {
+    /// Its slug
+    pub(in crate::cli) slug: String,
+    /// Its slug once more, so that nobody has to be asked
+    #[arg(long, value_name = "SLUG")]
+    pub(in crate::cli) confirm: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndropArgs {
+    /// The slug that it had; of several the one that was dropped last
+    pub(in crate::cli) slug: String,
+    /// Another slug than the one that it had
+    #[arg(long = "as", value_name = "NEW")]
+    pub(in crate::cli) new: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Limits;
-use super::life::RenameArgs;
+use super::life::{DropArgs, RenameArgs, UndropArgs};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -25,6 +25,10 @@ pub(in crate::cli) enum Tenant {
     Resume(OneTenant),
     /// Give a tenant another slug, and with it another schema name
     Rename(RenameArgs),
+    /// Put a tenant aside under another name; it can be brought back until it is deleted for good
+    Drop(DropArgs),
+    /// Bring back a tenant that was dropped
+    Undrop(UndropArgs),
 }
 
 /// A verb on one tenant.

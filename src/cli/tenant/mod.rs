@@ -1,9 +1,11 @@
 //! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
 
 mod create;
+mod drop;
 mod rename;
 
 pub(super) use self::create::create;
+pub(super) use self::drop::{drop, undrop};
 pub(super) use self::rename::rename;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};
