@@ -14,7 +14,7 @@ use serde::ser::SerializeStruct;
 
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
-pub use self::life::Dropped;
+pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 pub use self::tenant::{Changed, Created, CreatedTenant, FailedTenant, Tenant, TenantList, TenantState};
 use crate::chain::{Step, Version};

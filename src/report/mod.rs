@@ -25,7 +25,7 @@ pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};
 pub use github::github;
-pub use life::dropped;
+pub use life::{dropped, purged};
 pub use markdown::markdown;
 pub use outcome::{history, migrated, planned, status};
 pub use plural::{plural, plural_of};

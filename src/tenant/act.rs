@@ -59,7 +59,11 @@ impl Act<'_> {
         let run = Run { id: Uuid::new_v4(), platform, limits: self.limits };
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
-        let ending = if result.is_ok() { Ending::Done } else { Ending::Failed };
+        let ending = match &result {
+            Ok(_) => Ending::Done,
+            Err(failure) if failure.code == Code::Interrupted => Ending::Interrupted,
+            Err(_) => Ending::Failed,
+        };
         let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
         // Without a failure of its own the run's missing last note is the failure.
         let value = result?;

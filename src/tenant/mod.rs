@@ -5,6 +5,7 @@
 mod act;
 mod aside;
 mod create;
+mod purge;
 mod rename;
 mod residue;
 mod script;
@@ -14,6 +15,7 @@ mod wanted;
 pub use act::Act;
 pub use aside::{drop, undrop};
 pub use create::{Creation, IfExists, create};
+pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};

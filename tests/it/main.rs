@@ -34,6 +34,7 @@ mod migrate_up;
 mod pooler;
 mod progress;
 mod provisioning;
+mod purge;
 mod queries;
 mod refusals;
 mod rehearsal;

@@ -21,11 +21,21 @@ pub(in crate::cli) struct RenameArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DropArgs {
-    /// Its slug
-    pub(in crate::cli) slug: String,
+    /// Its slug; with --purge the one that it had [default with --purge: all that were dropped long enough ago]
+    #[arg(required_unless_present = "purge")]
+    pub(in crate::cli) slug: Option<String>,
     /// Its slug once more, so that nobody has to be asked
-    #[arg(long, value_name = "SLUG")]
+    #[arg(long, value_name = "SLUG", requires = "slug")]
     pub(in crate::cli) confirm: Option<String>,
+    /// Delete for good what was dropped longer ago than `[tenants] retention` says
+    #[arg(long)]
+    pub(in crate::cli) purge: bool,
+    /// However short ago it was dropped
+    #[arg(long, requires = "purge")]
+    pub(in crate::cli) now: bool,
+    /// Leave the row in the registry, which rows of other tables may refer to
+    #[arg(long, requires = "purge")]
+    pub(in crate::cli) keep_registry: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }
