@@ -99,10 +99,11 @@ fn a_schema_of_everything_is_emptied_and_nothing_else() {
          CREATE VIEW one AS SELECT *, counted() AS c FROM points; CREATE VIEW two AS SELECT * FROM one;
          CREATE MATERIALIZED VIEW three AS SELECT * FROM two; CREATE INDEX ON three (id);
          CREATE RULE nothing AS ON DELETE TO heir DO INSTEAD INSERT INTO looped VALUES (1);
-         CREATE STATISTICS both ON id, at FROM points; ALTER TABLE points ENABLE ROW LEVEL SECURITY;
+         CREATE STATISTICS stats ON id, at FROM points; ALTER TABLE points ENABLE ROW LEVEL SECURITY;
          CREATE POLICY mine ON points USING (is_good('good'));
          CREATE AGGREGATE last (int) (sfunc = int4larger, stype = int);
-         CREATE OPERATOR === (leftarg = mood, rightarg = mood, function = enum_eq);
+         CREATE FUNCTION same(mood, mood) RETURNS bool LANGUAGE sql AS 'SELECT true';
+         CREATE OPERATOR === (leftarg = mood, rightarg = mood, function = same);
          CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
          CREATE PROCEDURE \"Do it\"(INOUT a int, b short DEFAULT 'x') LANGUAGE sql AS 'SELECT 1';",
     );
