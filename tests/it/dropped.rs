@@ -183,3 +183,44 @@ fn texts_that_hold_the_old_name_hinder_only_another_name() {
     let _back = project.run("tenant undrop acme").ok();
     assert_eq!(project.db.value("SELECT org_acme.counted()::text"), "0");
 }
+
+#[test]
+fn the_history_follows_a_tenant_through_its_names_and_nobody_elses() {
+    let project = Project::with_tenants(&["acme"]);
+    let history = |slug: &str| -> String {
+        let (_, shown) = project.json(&format!("tenant show {slug}"));
+        let line = |row: &serde_json::Value| {
+            format!(
+                "{} {} {}",
+                row["schema"].as_str().unwrap(),
+                row["to"].as_str().unwrap(),
+                row["kind"].as_str().unwrap()
+            )
+        };
+        dateless(&shown["history"].as_array().unwrap().iter().map(line).collect::<Vec<_>>().join("\n"))
+    };
+    let _dropped = project.run("tenant drop acme --confirm acme").ok();
+    project.create(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    let _migrated = project.run("migrate up").ok();
+    let _renamed = project.run("tenant rename acme globex").ok();
+    let _back = project.run("tenant undrop acme").ok();
+    let _migrated = project.run("migrate up").ok();
+    assert_snapshot!(history("acme"), @"
+    org_acme 1.0.0 template
+    org_acme 1.0.3 migrate
+    dropped_DATE_org_acme 1.0.4 drop
+    org_acme 1.0.4 undrop
+    org_acme 1.0.5 migrate
+    ");
+    assert_snapshot!(history("globex"), @"
+    org_acme 1.0.0 template
+    org_acme 1.0.3 migrate
+    org_acme 1.0.5 migrate
+    org_globex 1.0.5 rename
+    ");
+    assert_eq!(
+        project.run("migrate history --tenant globex").ok().stdout.lines().count(),
+        1 + history("globex").lines().count()
+    );
+}

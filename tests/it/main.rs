@@ -29,6 +29,7 @@ mod hidden;
 mod house;
 mod layers;
 mod life;
+mod listing;
 mod looking;
 mod migrate_up;
 mod pooler;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Limits;
-use super::life::{DropArgs, RenameArgs, UndropArgs};
+use super::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -13,12 +13,9 @@ pub(in crate::cli) enum Tenant {
     /// Make a tenant, or many from a CSV
     Create(CreateArgs),
     /// List the tenants
-    List,
-    /// Show one tenant and its history
-    Show {
-        /// Its slug
-        slug: String,
-    },
+    List(ListArgs),
+    /// Show one tenant: its version, what it holds, its history
+    Show(ShowArgs),
     /// Close a tenant until it is resumed; its schema is migrated all the same
     Suspend(OneTenant),
     /// Open a suspended tenant again
