@@ -2,13 +2,16 @@
 //! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
 //! so a transaction pooler is safe. Only this layer names sqlx and refinery.
 
+pub mod aside;
 pub mod books;
 mod connection;
 mod dump;
 pub mod history;
+pub mod holdings;
 pub mod message;
 pub mod queries;
 pub mod refusal;
+pub mod roll;
 pub mod server;
 pub mod state;
 mod url;

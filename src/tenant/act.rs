@@ -2,16 +2,22 @@
 //! of the verb's transaction takes the tenant's version row, so that it waits for a unit of `migrate up` and
 //! is not there twice.
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Ending, Tenant, TenantState};
-use crate::postgres::message::{Message, Run};
+use crate::postgres::message::{Message, Run, VERSION};
 use crate::postgres::state::State;
-use crate::postgres::{Connection, Refusal, books, history, state};
+use crate::postgres::{Connection, Refusal, Row, books, history, refusal, state};
 use crate::settings::{Migrate, Settings};
+
+/// How long it waits before it asks again whether a unit that needs to be alone has ended.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// One verb on one tenant.
 #[derive(Debug, Clone)]
@@ -53,7 +59,11 @@ impl Act<'_> {
         let run = Run { id: Uuid::new_v4(), platform, limits: self.limits };
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
-        let ending = if result.is_ok() { Ending::Done } else { Ending::Failed };
+        let ending = match &result {
+            Ok(_) => Ending::Done,
+            Err(failure) if failure.code == Code::Interrupted => Ending::Interrupted,
+            Err(_) => Ending::Failed,
+        };
         let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
         // Without a failure of its own the run's missing last note is the failure.
         let value = result?;
@@ -68,19 +78,85 @@ pub(super) fn enter(message: &mut Message, settings: &Settings, schema: &SchemaN
     let word = literal(state.as_str());
     message
         .push(&format!("UPDATE {platform}.tenant_version SET status = {word} WHERE schema_name = {named}"));
+    say(message, settings, &named, state);
+}
+
+/// Writes the state in the registry's row of `schema`, an expression, where the registry has a column for it.
+pub(super) fn say(message: &mut Message, settings: &Settings, schema: &str, state: TenantState) {
+    let registry = state::registry(settings);
     if let Some(column) = &settings.tenants.columns.status {
         message.push(&format!(
-            "UPDATE {} SET {} = {word} WHERE {} = {named}",
-            state::registry(settings),
+            "UPDATE {} SET {} = {} WHERE {} = {schema}",
+            registry,
             column.quoted(),
+            literal(state.as_str()),
             settings.tenants.columns.schema.quoted(),
         ));
     }
 }
 
+/// Moves the registry's row from schema `old` to another schema and slug, both expressions.
+pub(super) fn reregister(
+    message: &mut Message,
+    settings: &Settings,
+    tenant: &Tenant,
+    (schema, slug): (&str, &str),
+    name: Option<&str>,
+) {
+    // A tenant that the registry does not know has nothing there.
+    if tenant.id.is_none() {
+        return;
+    }
+    let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
+    let mut moved = format!("{} = {schema}, {} = {slug}", columns.schema.quoted(), columns.slug.quoted());
+    if let Some(name) = name {
+        moved.push_str(&format!(", {} = {}", columns.name.quoted(), literal(name)));
+    }
+    message.push(&format!(
+        "UPDATE {registry} SET {moved} WHERE {} = {}",
+        columns.schema.quoted(),
+        literal(tenant.schema.as_str())
+    ));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {schema}), 'the registry')",
+        settings.platform_schema().quoted(),
+        columns.schema.quoted(),
+    ));
+}
+
+/// Makes sure that `schema` and `slug` are nobody's.
+pub(super) fn expect_free(message: &mut Message, settings: &Settings, schema: &SchemaName, slug: &Slug) {
+    let columns = &settings.tenants.columns;
+    let (named, slug) = (literal(schema.as_str()), literal(slug.as_str()));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_free({named}, (SELECT count(*) FROM {} WHERE {} = {named} OR {} = {slug}))",
+        settings.platform_schema().quoted(),
+        state::registry(settings),
+        columns.schema.quoted(),
+        columns.slug.quoted(),
+    ));
+}
+
+/// The version that a change of name found the tenant at.
+pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
+    sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
+}
+
 /// The failure of a verb's message.
 pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings: &Settings) -> Failure {
     let mut failure = refusal.failure(&format!("{doing} {}", tenant.slug));
+    match refusal.sqlstate() {
+        // Somebody was quicker between the look and the deed.
+        Some("42P06" | "23505") => failure.code = Code::TenantExists,
+        Some(refusal::NO_VERSION_ROW) => {
+            failure.code = Code::TenantUnknown;
+            failure.hint = Some(
+                "somebody renamed, dropped or deleted it meanwhile; `tenure tenant list` shows the tenants"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
     failure.schema = Some(tenant.schema.as_str().to_owned());
     if matches!(refusal.sqlstate(), Some("42703" | "42P01" | "42804")) {
         failure.code = Code::RegistryInvalid;
@@ -94,9 +170,44 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
 
 /// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
 pub(super) fn begin(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
+    hold(message, run, (schema, states), "tenure_hold");
+}
+
+/// The same for a verb that changes the schema's name. It is sent by [`in_turn`].
+pub(super) fn begin_still(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
+    hold(message, run, (schema, states), "tenure_hold_still");
+}
+
+/// Sends a message that begins still. While a unit that needs to be alone runs on the schema, it is refused; then
+/// it is sent again until that unit has ended, or for as long as a statement may run.
+pub(super) async fn in_turn(
+    connection: &mut Connection,
+    message: &Message,
+    limits: Migrate,
+) -> Result<Vec<Vec<Row>>, Refusal> {
+    let (began, limit) = (Instant::now(), limits.statement_timeout.milliseconds());
+    loop {
+        match connection.send(message).await {
+            Err(refusal)
+                if refusal.sqlstate() == Some(refusal::ALONE)
+                    && (limit == 0 || began.elapsed().as_millis() < limit) =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn hold(
+    message: &mut Message,
+    run: &Run,
+    (schema, states): (&SchemaName, &[TenantState]),
+    function: &'static str,
+) {
     let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
     let hold = format!(
-        "SELECT {}.tenure_hold({}, ARRAY[{}])",
+        "SELECT {}.{function}({}, ARRAY[{}])",
         run.platform.quoted(),
         literal(schema.as_str()),
         states.join(", ")
