@@ -36,6 +36,12 @@ pub enum NameError {
         /// Who holds it.
         by: &'static str,
     },
+    /// A display name that PostgreSQL cannot hold.
+    #[error("the name {name:?} holds a NUL, which no text of PostgreSQL can")]
+    NotAText {
+        /// What was given.
+        name: String,
+    },
     /// An identifier that PostgreSQL cannot hold at all.
     #[error(
         "{name:?} cannot be an identifier: it is empty, holds a NUL, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
@@ -54,6 +60,7 @@ impl From<NameError> for Failure {
             }
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
+            NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
             NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
         };
         Self::new(code, error.to_string()).hint(hint)
@@ -104,6 +111,23 @@ impl TryFrom<String> for Identifier {
 impl<'de> Deserialize<'de> for Identifier {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What people call a tenant: any text but one with a NUL (manual, chapter 8.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Checks `name`.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        if name.contains('\0') { Err(NameError::NotAText { name }) } else { Ok(Self(name)) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -106,6 +106,7 @@ codes! {
     NotMigrated "not-migrated" Refused "The platform has not been migrated far enough for this."
     BaselineRefused "baseline-refused" Refused "The database already has a version, so it cannot be given a baseline."
     SlugInvalid "slug-invalid" Refused "A slug is not `[a-z][a-z0-9_]*`."
+    NameInvalid "name-invalid" Refused "A tenant's display name holds a NUL."
     SchemaNameTooLong "schema-name-too-long" Refused "A slug makes a schema name of more than 63 bytes."
     SchemaNameReserved "schema-name-reserved" Refused "A slug makes a schema name that is reserved."
     TenantExists "tenant-exists" Refused "A tenant of that slug, or a schema of that name, is there already."

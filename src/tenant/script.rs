@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{DisplayName, SchemaName, Slug, literal};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
@@ -18,7 +18,7 @@ use crate::template::{Compiled, Template};
 pub(super) struct Identity {
     pub(super) id: Uuid,
     pub(super) slug: Slug,
-    pub(super) name: String,
+    pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Script<'a> {
             columns.slug.quoted(),
             columns.schema.quoted(),
             tenant.id,
-            literal(&tenant.name),
+            literal(tenant.name.as_str()),
             literal(tenant.slug.as_str()),
             literal(tenant.schema.as_str()),
         ));

@@ -33,6 +33,7 @@ mod life;
 mod listing;
 mod looking;
 mod migrate_up;
+mod names;
 mod pooler;
 mod progress;
 mod provisioning;

@@ -14,7 +14,7 @@ use super::{Creation, IfExists, Made};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
-use crate::ident::{SchemaName, Slug};
+use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{CreatedTenant, Tenant};
 use crate::postgres::message::{Message, Run};
 use crate::postgres::state::{self, Presence};
@@ -79,7 +79,7 @@ impl<'a> Maker<'a, '_> {
         let slug = Slug::new(&tenant.slug)?;
         let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
         let template = self.project.template(tenant.template.as_deref())?;
-        let name = tenant.name.clone().unwrap_or_else(|| tenant.slug.clone());
+        let name = DisplayName::new(tenant.name.as_ref().unwrap_or(&tenant.slug))?;
         let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
         Ok(Task { index, tenant, template, attempts: 0, moves: 0 })
     }
