@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::project::{Project, TEMPLATES};
-use crate::template::{NewFile, Template};
+use crate::template::{AFTER_CREATE, NewFile, Template};
 
 /// The folder for the new files.
 pub(super) struct Place {
@@ -47,10 +47,13 @@ impl Place {
         can_be_read: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(Vec<String>, Vec<String>), Failure> {
         let folder = format!("{TEMPLATES}/{}", self.name);
+        // Where files are replaced, what is run after a tenant is made stays as it is.
+        let stays = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
+        let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !stays(name)).collect();
         let new: Vec<String> = files.iter().map(|(name, _)| format!("{folder}/{name}")).collect();
         // No template's: its name begins with a dot.
         let aside = self.root.join(TEMPLATES).join(format!(".{}.old", self.name));
-        let mut done = Done { moved: Vec::new(), written: Vec::new(), made: None };
+        let mut done = Done { moved: Vec::new(), written: Vec::new(), made: Vec::new() };
         let outcome = (|| {
             if !self.old.is_empty() {
                 make(&aside)?;
@@ -61,13 +64,14 @@ impl Place {
                 std::fs::rename(&from, &kept).map_err(|error| io(&from, &error))?;
                 done.moved.push((kept, from));
             }
-            let path = self.root.join(&folder);
-            if !path.exists() {
-                make(&path)?;
-                done.made = Some(path);
-            }
             for (file, (_, text)) in new.iter().zip(files) {
                 let path = self.root.join(file);
+                for folder in [self.root.join(&folder), path.with_file_name("")] {
+                    if !folder.exists() {
+                        make(&folder)?;
+                        done.made.push(folder);
+                    }
+                }
                 // Never over a file that is there.
                 let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
                 let mut file = made.map_err(|error| io(&path, &error))?;
@@ -99,7 +103,7 @@ impl Place {
 struct Done {
     moved: Vec<(PathBuf, PathBuf)>,
     written: Vec<PathBuf>,
-    made: Option<PathBuf>,
+    made: Vec<PathBuf>,
 }
 
 impl Done {
@@ -111,7 +115,7 @@ impl Done {
         for (kept, from) in self.moved {
             let _moved = std::fs::rename(kept, from);
         }
-        if let Some(made) = self.made {
+        for made in self.made.into_iter().rev() {
             let _removed = std::fs::remove_dir(made);
         }
     }

@@ -35,6 +35,7 @@ pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, F
         removed: Vec::new(),
     };
     if template.version != latest {
+        template.can_be_squashed()?;
         let place = squash::Place::of(&project, template, &latest, args.replace)?;
         let (url, shadow) = a_shadow(context, &project, args.shadow_url.as_deref()).await?;
         let environment = database::environment();

@@ -87,6 +87,7 @@ codes! {
     TemplateMissing "template-missing" Usage "The tenant template asked for does not exist, or there is none."
     TemplateInvalid "template-invalid" Usage "A template's version is not one that the chain knows, or a statement in it does not belong there."
     TemplateExists "template-exists" Usage "`tenure template squash` would write into a folder that is there already."
+    ParameterInvalid "parameter-invalid" Usage "A value for a parameter of a template is missing, is for none of its parameters, or cannot be quoted."
     UnknownVersion "unknown-version" Usage "A version that was asked for is not one of the chain."
     CsvInvalid "csv-invalid" Usage "The list of tenants cannot be read."
     QueriesInvalid "queries-invalid" Usage "A path that should hold the queries of a release holds none, or cannot be read as such."

@@ -12,7 +12,7 @@ use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
-use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement};
+use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement, Values};
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -186,16 +186,23 @@ impl Message {
         }
     }
 
-    /// Adds one statement for a schema that nobody sees yet: `CONCURRENTLY`, which needs to be alone,
-    /// has nobody to wait for and is left out.
-    pub fn push_at_once(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
+    /// which needs to be alone, has nobody to wait for and is left out.
+    pub fn push_at_once(
+        &mut self,
+        script: &Script,
+        statement: &Statement,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
         let file = self.sources.len();
         self.sources.push(Arc::clone(&script.source));
         let (text, shown) = (&script.source.text, schema.in_text());
         let range = statement.range.clone();
         let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
-        self.rendered.push_from(text, Origin { file, range: range.start..word.start }, &shown);
-        self.rendered.push_from(text, Origin { file, range: word.end..range.end }, &shown);
+        for range in [range.start..word.start, word.end..range.end] {
+            self.rendered.push_filled(text, Origin { file, range }, &shown, &script.uses, values);
+        }
         self.rendered.push(";\n");
         self.statements.push(Some((file, range)));
     }

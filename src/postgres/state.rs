@@ -1,7 +1,7 @@
 //! What is in the database, read in one round trip or two and without writing: whether Tenure's own tables
 //! are there, where the platform and the tenants are, and what was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Connection, Row, books};
 use crate::chain::{Applied, Checksum, FleetState, Version};
@@ -283,6 +283,24 @@ pub async fn tenants(
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
     sets.iter().flatten().map(tenant).collect()
+}
+
+/// The values of parameters that tenants brought to their templates, as far as those give a schema its shape; by
+/// schema. The own tables may be older than those values.
+pub async fn parameters(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<HashMap<String, BTreeMap<String, String>>, Failure> {
+    let sql = format!(
+        "SELECT schema_name, to_jsonb(t) ->> 'parameters' AS parameters FROM {}.tenant_version t \
+         WHERE to_jsonb(t) ->> 'parameters' IS NOT NULL",
+        settings.platform_schema().quoted()
+    );
+    let sets = rows(connection, &sql).await?;
+    let read = |row: &Row| Ok((row.text("schema_name")?, row.text("parameters")?));
+    let all = sets.iter().flatten().map(read).collect::<Result<Vec<_>, Failure>>()?;
+    let value = |text: String| serde_json::from_str(&text).unwrap_or_default();
+    Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
 }
 
 fn tenant(row: &Row) -> Result<Tenant, Failure> {

@@ -198,6 +198,7 @@ impl Rehearsal<'_> {
                 slug: slug.to_owned(),
                 name: None,
                 template: Some(template.name.clone()),
+                set: template.parameters.samples(),
             });
             self.tenants = stage::tenants(self.connection, self.project, &wanted).await?;
         }

@@ -55,7 +55,8 @@ async fn squash_on(
     for layout in Layout::ALL {
         for rows in &rows {
             number += 1;
-            let files = dumped.files(&latest, rows, layout);
+            let mut files = dumped.files(&latest, rows, layout);
+            template.complete(&mut files);
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {

@@ -43,10 +43,12 @@ impl Pair {
         template: &str,
         number: usize,
     ) -> Result<Self, Failure> {
+        let set = project.template(Some(template))?.parameters.samples();
         let wanted = ["a", "b"].map(|letter| NewTenant {
             slug: format!("tenure_sample_{number}{letter}"),
             name: None,
             template: Some(template.to_owned()),
+            set: set.clone(),
         });
         let schemas = stage::tenants(connection, project, &wanted).await?;
         let schema = schemas[0].clone();

@@ -11,7 +11,7 @@ use crate::postgres::state;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
-use crate::template::{Compiled, Template};
+use crate::template::{Compiled, Filled, Template};
 
 /// Who a new tenant is.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ impl<'a> Script<'a> {
     }
 
     /// The one message that makes a tenant.
-    pub(super) fn message(&self, run: &Run, tenant: &Identity) -> Message {
+    pub(super) fn message(&self, run: &Run, tenant: &Identity, filled: &Filled) -> Message {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
@@ -68,15 +68,17 @@ impl<'a> Script<'a> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
         message.search_path(schema);
         for (script, statement) in &self.compiled.statements {
-            message.push_at_once(script, statement, schema);
+            message.push_at_once(script, statement, schema, &filled.values);
         }
         if self.left == Leftovers::Possible {
             message.own_role();
         }
         message.push(&format!(
-            "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
+            "INSERT INTO {platform}.tenant_version (schema_name, version, template, parameters) \
+             VALUES ({}, '{version}', {}, {})",
             literal(schema.as_str()),
             literal(&self.compiled.template.name),
+            parameters(filled),
         ));
         self.history(run, schema, &mut message);
         message.commit(self.left);
@@ -129,4 +131,14 @@ impl<'a> Script<'a> {
             message.history(run, &moved);
         }
     }
+}
+
+/// The values that the schema's shape may depend on, for the version row: `drift` needs them. Others may be
+/// secrets, and stand nowhere but where the template puts them.
+fn parameters(filled: &Filled) -> String {
+    if filled.shaping.is_empty() {
+        return "NULL".to_owned();
+    }
+    let json = serde_json::to_string(&filled.shaping).unwrap_or_default();
+    literal(&json)
 }

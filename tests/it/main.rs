@@ -31,6 +31,7 @@ mod layers;
 mod life;
 mod looking;
 mod migrate_up;
+mod parameters;
 mod pooler;
 mod progress;
 mod provisioning;

@@ -51,7 +51,10 @@ pub(in crate::cli) struct CreateArgs {
     /// The template [default: the settings']
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
-    /// A CSV with the columns slug and, if wanted, name and template; - for stdin
+    /// The value of a parameter of the template; may be repeated. With --from, for lines that give none
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(in crate::cli) set: Vec<(String, String)>,
+    /// A CSV with the columns slug and, if wanted, name, template and set.KEY; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) from: Option<PathBuf>,
     /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
@@ -65,4 +68,9 @@ pub(in crate::cli) struct CreateArgs {
     pub(in crate::cli) if_not_exists: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }

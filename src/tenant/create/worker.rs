@@ -79,9 +79,10 @@ impl<'a> Maker<'a, '_> {
         let slug = Slug::new(&tenant.slug)?;
         let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
         let template = self.project.template(tenant.template.as_deref())?;
+        let filled = template.parameters.fill(&tenant.set, &template.name)?;
         let name = tenant.name.clone().unwrap_or_else(|| tenant.slug.clone());
         let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
-        Ok(Task { index, tenant, template, attempts: 0, moves: 0 })
+        Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0 })
     }
 
     /// Slugs that stand in the list again, once the first of each is settled.
@@ -104,7 +105,7 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
-        let message = script.message(self.run, &task.tenant);
+        let message = script.message(self.run, &task.tenant, &task.filled);
         task.attempts += 1;
         match connection.send(&message).await {
             Ok(_sets) => self.queue.borrow_mut().finish(task.index, Ok(made(&task.tenant, at))),

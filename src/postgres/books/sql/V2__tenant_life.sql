@@ -284,3 +284,8 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Provisioning.
+ALTER TABLE tenant_version
+    -- The values of the template's parameters that the schema's shape may depend on.
+    ADD COLUMN parameters jsonb;
