@@ -14,7 +14,7 @@ use crate::ident::{SchemaName, Slug};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewTenant};
 
 /// For the row of the run, which is thrown away with its server.
 const COMMAND: &str = "tenure drift";
@@ -112,6 +112,7 @@ async fn one(
         limits: project.settings.migrate,
         jobs: Some(1),
         patience: Patience::USUAL,
+        after: After::Nothing,
         command: COMMAND.to_owned(),
     };
     let mut set = project.template(Some(template))?.parameters.samples();

@@ -113,6 +113,7 @@ codes! {
     TenantState "tenant-state" Refused "A tenant is in a state in which this cannot be done to it: suspended, dropped, in the pool."
     NameInText "name-in-text" Refused "A schema cannot get another name, since functions or other texts hold the one that it has."
     TenantNeeded "tenant-needed" Refused "Something outside of a dropped tenant depends on it: a view, a foreign key, a function, rows of another table."
+    HookFailed "hook-failed" Refused "The command that is run after a tenant is made failed or took too long, so the tenant was taken back."
     RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
     UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."

@@ -74,6 +74,8 @@ pub enum Kind {
     Drop,
     /// The same, when it was brought back.
     Undrop,
+    /// A tenant that was being made was taken back.
+    Undone,
     /// A tenant that was put aside was deleted for good.
     Purge,
 }
@@ -90,6 +92,7 @@ impl Kind {
             Self::Rename => "rename",
             Self::Drop => "drop",
             Self::Undrop => "undrop",
+            Self::Undone => "undone",
             Self::Purge => "purge",
         }
     }

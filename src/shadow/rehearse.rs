@@ -20,7 +20,7 @@ use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::queries::{Break, Release, Unchecked};
 use crate::sql::{Scope, Statement};
-use crate::tenant::NewTenant;
+use crate::tenant::{After, NewTenant};
 
 /// The tenants of the sample.
 const SAMPLES: [&str; 2] = ["tenure_sample_a", "tenure_sample_b"];
@@ -200,7 +200,7 @@ impl Rehearsal<'_> {
                 template: Some(template.name.clone()),
                 set: template.parameters.samples(),
             });
-            self.tenants = stage::tenants(self.connection, self.project, &wanted).await?;
+            self.tenants = stage::tenants(self.connection, self.project, &wanted, After::Nothing).await?;
         }
         if self.samples == Samples::With {
             let mut schemas = vec![settings.platform_schema()];

@@ -35,9 +35,11 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_purge_rest",
     "tenure_purge_some",
     "tenure_purge_these",
+    "tenure_made",
     "tenure_put_aside",
     "tenure_record",
     "tenure_record_name",
+    "tenure_unmake",
 ];
 
 /// What names a table, and no constraint or column of one.

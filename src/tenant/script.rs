@@ -1,11 +1,16 @@
 //! What a new tenant takes, compiled once for each template and version: a tenant is then one message,
 //! in one transaction.
 
+use std::time::Duration;
+
 use uuid::Uuid;
+
+use super::act;
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
+use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
@@ -21,6 +26,18 @@ pub(super) struct Identity {
     pub(super) name: String,
     pub(super) schema: SchemaName,
 }
+
+/// What there is to do when a tenant's schema is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Afterwards {
+    /// Whether the template's own statements for that are run.
+    pub(super) rows: bool,
+    /// How long the command may run that comes behind the transaction, if one does.
+    pub(super) command: Option<Duration>,
+}
+
+/// A run that makes a tenant is given up by others so long after its command should have ended.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
@@ -60,7 +77,13 @@ impl<'a> Script<'a> {
     }
 
     /// The one message that makes a tenant.
-    pub(super) fn message(&self, run: &Run, tenant: &Identity, filled: &Filled) -> Message {
+    pub(super) fn message(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
@@ -70,7 +93,8 @@ impl<'a> Script<'a> {
         for (script, statement) in &self.compiled.statements {
             message.push_at_once(script, statement, schema, &filled.values);
         }
-        if self.left == Leftovers::Possible {
+        let left = self.afterwards(&mut message, schema, filled, afterwards);
+        if left == Leftovers::Possible {
             message.own_role();
         }
         message.push(&format!(
@@ -80,9 +104,44 @@ impl<'a> Script<'a> {
             literal(&self.compiled.template.name),
             parameters(filled),
         ));
+        self.making(&mut message, tenant, afterwards);
         self.history(run, schema, &mut message);
-        message.commit(self.left);
+        message.commit(left);
         message
+    }
+
+    /// The template's statements for when the schema is there; what all statements may have left.
+    fn afterwards(
+        &self,
+        message: &mut Message,
+        schema: &SchemaName,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Leftovers {
+        let mut left = self.left;
+        for (script, statements) in self.compiled.template.after_create.iter().filter(|_| afterwards.rows) {
+            for statement in statements {
+                message.push_at_once(script, statement, schema, &filled.values);
+            }
+            if Leftovers::of(statements.iter()) == Leftovers::Possible {
+                left = Leftovers::Possible;
+            }
+        }
+        left
+    }
+
+    /// While a command is still to be run, the tenant is in the making.
+    fn making(&self, message: &mut Message, tenant: &Identity, afterwards: Afterwards) {
+        let Some(limit) = afterwards.command else { return };
+        message.push(&format!(
+            "UPDATE {}.tenant_version SET making = '{}', \
+             making_until = clock_timestamp() + interval '{} milliseconds' WHERE schema_name = {}",
+            self.settings.platform_schema().quoted(),
+            tenant.id,
+            (limit + GRACE).as_millis(),
+            literal(tenant.schema.as_str()),
+        ));
+        act::enter(message, self.settings, &tenant.schema, TenantState::Creating);
     }
 
     /// The registry's row.

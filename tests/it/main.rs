@@ -26,6 +26,7 @@ mod failures;
 mod fleet;
 mod fuzz;
 mod hidden;
+mod hooks;
 mod house;
 mod layers;
 mod life;

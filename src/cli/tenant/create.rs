@@ -10,7 +10,7 @@ use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
 use crate::report;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, Hook, IfExists, NewTenant};
 
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -29,6 +29,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         limits: up::limits(args.limits, project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         patience: Patience { retries: args.retries },
+        after: After::All(Hook::of(&project.settings.tenants, &project.root)),
         command: command_line("tenant create"),
     };
     let mut connection = database::connect(context, &project.root).await?;

@@ -14,8 +14,9 @@ use super::{Creation, IfExists, Made};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
+use crate::fleet::Stop;
 use crate::ident::{SchemaName, Slug};
-use crate::outcome::{CreatedTenant, Tenant};
+use crate::outcome::{CreatedTenant, Tenant, TenantState};
 use crate::postgres::message::{Message, Run};
 use crate::postgres::state::{self, Presence};
 use crate::postgres::{Connection, Refusal, refusal};
@@ -34,6 +35,8 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) queue: &'q RefCell<Queue<'a>>,
     /// Compiled once for each template, for the platform's version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
+    /// Asked to stop.
+    pub(super) stop: &'a Stop,
 }
 
 impl<'a> Maker<'a, '_> {
@@ -61,15 +64,26 @@ impl<'a> Maker<'a, '_> {
             let rows = state::tenants(connection, &self.project.settings, self.presence, &slugs).await;
             let rows: Result<HashMap<String, Tenant>, Failure> =
                 rows.map(|rows| rows.into_iter().map(|row| (row.slug.clone(), row)).collect());
-            let mut queue = self.queue.borrow_mut();
             for task in page {
-                match &rows {
-                    Err(failure) => queue.settle(task.index, Err(failure.clone())),
-                    Ok(rows) => match rows.get(task.tenant.slug.as_str()) {
-                        Some(row) => queue.settle(task.index, self.judge_existing(row)),
-                        None => queue.add(task),
-                    },
-                }
+                let row = rows.as_ref().map(|rows| rows.get(task.tenant.slug.as_str()));
+                let result = match row {
+                    Err(failure) => Err(failure.clone()),
+                    Ok(Some(row)) if row.status == TenantState::Creating => {
+                        match self.take_back(connection, row).await {
+                            Ok(()) => {
+                                self.queue.borrow_mut().add(task);
+                                continue;
+                            }
+                            Err(failure) => Err(failure),
+                        }
+                    }
+                    Ok(Some(row)) => self.judge_existing(row),
+                    Ok(None) => {
+                        self.queue.borrow_mut().add(task);
+                        continue;
+                    }
+                };
+                self.queue.borrow_mut().settle(task.index, result);
             }
         }
     }
@@ -105,10 +119,13 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
-        let message = script.message(self.run, &task.tenant, &task.filled);
+        let message = script.message(self.run, &task.tenant, &task.filled, self.afterwards());
         task.attempts += 1;
         match connection.send(&message).await {
-            Ok(_sets) => self.queue.borrow_mut().finish(task.index, Ok(made(&task.tenant, at))),
+            Ok(_sets) => {
+                let result = self.follow(connection, &task, at).await;
+                self.queue.borrow_mut().finish(task.index, result);
+            }
             Err(refusal) => self.refused(connection, task, &message, &refusal).await,
         }
     }
@@ -144,7 +161,7 @@ impl<'a> Maker<'a, '_> {
             _ => {
                 let failure = explain(refusal, message, schema);
                 match self.after_a_break(connection, &task, &failure).await {
-                    Some(made) => Ok(made),
+                    Some(at) => self.follow(connection, &task, at).await,
                     None => return self.again_or_failed(task, failure),
                 }
             }
@@ -178,14 +195,14 @@ impl<'a> Maker<'a, '_> {
         connection: &mut Connection,
         task: &Task<'a>,
         failure: &Failure,
-    ) -> Option<Made> {
+    ) -> Option<Version> {
         if !failure.ended_the_session() {
             return None;
         }
         *connection = connection.another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
         let is_ours = row.id.as_deref() == Some(task.tenant.id.to_string().as_str());
-        row.version.filter(|_| is_ours).map(|version| made(&task.tenant, version))
+        row.version.filter(|_| is_ours)
     }
 
     fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
@@ -215,6 +232,10 @@ impl<'a> Maker<'a, '_> {
             )
             .hint("it was made by other means: it has to be adopted, not created"));
         }
+        if row.status == TenantState::Creating {
+            return Err(Failure::new(Code::TenantState, format!("{slug} is being made by another run"))
+                .hint("`tenure tenant list` shows when it is active"));
+        }
         self.there_already(CreatedTenant {
             id: row.id.clone(),
             slug: slug.clone(),
@@ -232,13 +253,4 @@ impl<'a> Maker<'a, '_> {
             }
         }
     }
-}
-
-fn made(tenant: &Identity, at: Version) -> Made {
-    Made::New(CreatedTenant {
-        id: Some(tenant.id.to_string()),
-        slug: tenant.slug.as_str().to_owned(),
-        schema: tenant.schema.clone(),
-        version: Some(at),
-    })
 }

@@ -288,4 +288,40 @@ $$;
 -- Provisioning.
 ALTER TABLE tenant_version
     -- The values of the template's parameters that the schema's shape may depend on.
-    ADD COLUMN parameters jsonb;
+    ADD COLUMN parameters jsonb,
+    -- Which attempt makes a tenant that is being made, and until when it may.
+    ADD COLUMN making uuid,
+    ADD COLUMN making_until timestamp with time zone;
+
+-- What had to be done after a tenant was made is done. Told twice, it is done once.
+CREATE FUNCTION tenure_made(the_schema text, the_attempt uuid) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE tenant_version SET status = 'active'
+        WHERE schema_name = the_schema AND making = the_attempt AND status IN ('creating', 'active');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the tenant of schema % is no longer being made by this run', the_schema USING ERRCODE = 'TNP02';
+    END IF;
+END
+$$;
+
+-- Takes back a tenant that was being made: that of the attempt, or, where none is given, of one whose time is over.
+CREATE FUNCTION tenure_unmake(the_schema text, the_attempt uuid) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    tenant tenant_version;
+BEGIN
+    PERFORM tenure_hold(the_schema, ARRAY['creating']);
+    SELECT * INTO tenant FROM tenant_version WHERE schema_name = the_schema;
+    IF the_attempt IS NOT NULL AND tenant.making IS DISTINCT FROM the_attempt THEN
+        RAISE EXCEPTION 'the tenant of schema % is no longer being made by this run', the_schema USING ERRCODE = 'TNP02';
+    ELSIF the_attempt IS NULL AND tenant.making_until > clock_timestamp() THEN
+        RAISE EXCEPTION 'the tenant of schema % is being made by another run', the_schema
+            USING ERRCODE = 'TNP03', DETAIL = to_char(tenant.making_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"');
+    END IF;
+    PERFORM tenure_expect_no_dependents(the_schema);
+    EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
+    DELETE FROM tenant_version WHERE schema_name = the_schema;
+    RETURN tenant.version;
+END
+$$;
