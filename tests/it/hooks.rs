@@ -220,7 +220,7 @@ fn what_a_killed_run_left_is_seen_and_begun_anew_when_its_time_is_over() {
     ----- stdout -----
 
     ----- stderr -----
-    error[tenant-state]: taking back what an earlier run left of acme: the tenant of schema org_acme is being made by another run (THEN)
+    error[tenant-state]: creating acme: the tenant of schema org_acme is being made by another run (until THEN)
      = note: SQLSTATE TNP03
      = help: when that run is gone without an end, the tenant can be made anew after that time
     ");

@@ -121,8 +121,7 @@ impl<'a> Maker<'a, '_> {
         match connection.send(&message).await {
             Ok(_sets) => Ok(()),
             Err(refusal) => {
-                let mut failure =
-                    refusal.failure(&format!("taking back what an earlier run left of {}", row.slug));
+                let mut failure = refusal.failure(&format!("creating {}", row.slug));
                 failure.schema = Some(row.schema.as_str().to_owned());
                 Err(failure)
             }

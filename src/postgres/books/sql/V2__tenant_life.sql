@@ -317,7 +317,7 @@ BEGIN
         RAISE EXCEPTION 'the tenant of schema % is no longer being made by this run', the_schema USING ERRCODE = 'TNP02';
     ELSIF the_attempt IS NULL AND tenant.making_until > clock_timestamp() THEN
         RAISE EXCEPTION 'the tenant of schema % is being made by another run', the_schema
-            USING ERRCODE = 'TNP03', DETAIL = to_char(tenant.making_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"');
+            USING ERRCODE = 'TNP03', DETAIL = to_char(tenant.making_until AT TIME ZONE 'UTC', '"until" YYYY-MM-DD HH24:MI:SS "UTC"');
     END IF;
     PERFORM tenure_expect_no_dependents(the_schema);
     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
