@@ -118,6 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Migrate(Migrate::Repair) => repair::run(context).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
+        Command::Tenant(Tenant::Pool(verb)) => tenant::pool(context, &verb).await,
         Command::Tenant(Tenant::List) => tenant::list(context).await,
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
         Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,

@@ -42,9 +42,10 @@ pub async fn drift(
     let presence = state::presence(connection, &project.settings).await?;
     let tenants = state::tenants(connection, &project.settings, presence, &[]).await?;
     let has_shaping = project.templates.values().any(|template| template.parameters.shape());
-    let mut shaping = match has_shaping {
-        true if presence.own_tables => state::parameters(connection, &project.settings).await?,
-        _ => HashMap::new(),
+    let mut shaping = if has_shaping && presence.own_tables {
+        state::parameters(connection, &project.settings).await?
+    } else {
+        HashMap::new()
     };
     for slug in only {
         if !tenants.iter().any(|tenant| tenant.slug == slug.as_str() && tenant.version.is_some()) {

@@ -114,6 +114,7 @@ codes! {
     NameInText "name-in-text" Refused "A schema cannot get another name, since functions or other texts hold the one that it has."
     TenantNeeded "tenant-needed" Refused "Something outside of a dropped tenant depends on it: a view, a foreign key, a function, rows of another table."
     HookFailed "hook-failed" Refused "The command that is run after a tenant is made failed or took too long, so the tenant was taken back."
+    NotPoolable "not-poolable" Refused "Schemas of a template cannot be made in advance, since something in them would keep a name or a value that is not the tenant's."
     RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
     UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."

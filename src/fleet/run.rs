@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::pass::{Pass, those_behind};
+use super::pass::{Pass, Pool, those_behind};
 use super::request::Prepared;
 use super::unit::{Answer, Part, Unit};
 use super::{Stop, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
+use crate::ident::SchemaName;
 use crate::outcome::{Ending, Migrated, Slow, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
@@ -145,7 +146,9 @@ impl Runner<'_> {
         match self.unit(step, Part::Platform { moves_tenants, waits }).await {
             Some(Answer::Done(moved, _)) => {
                 for schema in moved {
-                    self.moved.entry(schema).or_default();
+                    if !SchemaName::existing(schema.as_str()).is_ok_and(|schema| schema.is_pooled()) {
+                        self.moved.entry(schema).or_default();
+                    }
                 }
                 self.reached(step)
             }
@@ -198,7 +201,10 @@ impl Runner<'_> {
             stop: self.stop,
             steps: start..end,
             jobs: jobs.max(1),
-            tenants: limit.unwrap_or_else(|| self.prepared.state.tenants.values().sum()),
+            tenants: limit.unwrap_or_else(|| {
+                let state = &self.prepared.state;
+                state.tenants.values().chain(state.pool.values()).sum()
+            }),
             limit,
         };
         let tally = pass.run(self.connection, self.sink).await;
@@ -347,7 +353,8 @@ impl Runner<'_> {
 
     /// How many of them have one of the steps before `end` before them.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
-        let tenants = those_behind(&self.chain.migrations()[..end], &self.prepared.only);
+        let steps = &self.chain.migrations()[..end];
+        let tenants = those_behind(steps, &self.prepared.only, Pool::Without);
         let sql = format!(
             "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
             self.run.platform.quoted()

@@ -241,15 +241,25 @@ impl Message {
     /// Ends the unit's transaction. Where its statements may have left something in the session, that is
     /// cleared away first, inside the transaction: behind a pooler there is no later for it.
     pub fn commit(&mut self, left: Leftovers) {
+        self.clean_up(left);
+        if let Some(file) = self.sources.len().checked_sub(1) {
+            self.commits.push((self.statements.len(), file));
+        }
+        self.push("COMMIT");
+    }
+
+    /// Ends a transaction of which nothing is to stay. What no rollback takes back is cleared away inside it.
+    pub fn roll_back(&mut self, left: Leftovers) {
+        self.clean_up(left);
+        self.push("ROLLBACK");
+    }
+
+    fn clean_up(&mut self, left: Leftovers) {
         if left == Leftovers::Possible {
             for statement in CLEAN_UP {
                 self.push(statement);
             }
         }
-        if let Some(file) = self.sources.len().checked_sub(1) {
-            self.commits.push((self.statements.len(), file));
-        }
-        self.push("COMMIT");
     }
 
     /// Adds a row of the history.

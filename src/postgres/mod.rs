@@ -8,6 +8,7 @@ mod connection;
 mod dump;
 pub mod history;
 pub mod message;
+pub mod pool;
 pub mod queries;
 pub mod refusal;
 pub mod server;

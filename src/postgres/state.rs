@@ -35,6 +35,8 @@ pub struct State {
     pub platform: Version,
     /// How many tenants are at which version.
     pub tenants: BTreeMap<Version, usize>,
+    /// How many schemas that were made in advance are at which version, by template.
+    pub pool: BTreeMap<(Version, String), usize>,
     /// How many rows of the registry have no version row.
     pub unknown: usize,
     /// The newest record of each migration.
@@ -140,10 +142,14 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure>
     let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
     let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
-    let mut tenants = BTreeMap::new();
+    let (mut tenants, mut pool) = (BTreeMap::new(), BTreeMap::new());
     for row in by_version {
         let at = version(&row.text("version")?, "a tenant")?;
-        tenants.insert(at, count(row.integer("tenants")?));
+        let count = count(row.integer("tenants")?);
+        match row.optional_text("pool")? {
+            Some(template) => pool.insert((at, template), count),
+            None => tenants.insert(at, count),
+        };
     }
     let mut applied = records.iter().map(applied).collect::<Result<Vec<_>, _>>()?;
     applied.sort_by(|a, b| a.to.cmp(&b.to));
@@ -151,6 +157,7 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure>
         presence,
         platform: if presence.schema_version { platform_version(platform)? } else { Version::ZERO },
         tenants,
+        pool,
         unknown: unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?,
         applied,
     })
@@ -179,8 +186,8 @@ fn question(presence: Presence, settings: &Settings) -> String {
         asked(
             presence.own_tables,
             format!(
-                "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version \
-                 WHERE status <> 'dropped' GROUP BY version"
+                "SELECT version, CASE WHEN status = 'pooled' THEN coalesce(template, '') END AS pool, \
+                 count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY 1, 2"
             ),
         ),
         unknown,

@@ -100,7 +100,7 @@ pub(super) fn masked(
             ParameterKind::Literal => "'",
             ParameterKind::Identifier => "\"",
         };
-        text.replace_range(range.start..range.start + 1, quote);
+        text.replace_range(range.start..=range.start, quote);
         text.replace_range(range.end - 1..range.end, quote);
     }
     Ok((text, uses))

@@ -319,7 +319,7 @@ mod tests {
             let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
             template.parameters.fill(&given, "default")
         };
-        assert!(fill(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_usual == false);
+        assert!(!fill(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_usual);
         let long = "x".repeat(64);
         for (given, says, hint) in [
             (vec![], "asks for a value of \"t\"", "--set t=VALUE"),

@@ -171,6 +171,20 @@ impl Parameters {
         self.0.iter().map(|declared| (declared.parameter.name.clone(), sample(declared))).collect()
     }
 
+    /// The defaults, for a schema that is made before anybody brings values.
+    pub fn usual(&self) -> Filled {
+        let mut filled = Filled { is_usual: true, ..Filled::default() };
+        for declared in &self.0 {
+            // A default was tried when it was read.
+            if let Some(text) = &declared.default
+                && let Ok(sql) = sql(&declared.parameter, text)
+            {
+                filled.add(declared, text, sql);
+            }
+        }
+        filled
+    }
+
     /// The values of one tenant.
     pub fn fill(&self, given: &BTreeMap<String, String>, template: &str) -> Result<Filled, Failure> {
         let refused = |message: String| Failure::new(Code::ParameterInvalid, message);
@@ -194,12 +208,7 @@ impl Parameters {
             };
             let sql = sql(&declared.parameter, text)
                 .map_err(|why| refused(format!("the value of {name:?} cannot be used: {why}")))?;
-            filled.values.insert(name, sql);
-            filled.is_usual &= !declared.makes || declared.default.as_ref() == Some(text);
-            filled.given.insert(name.clone(), text.clone());
-            if declared.shapes {
-                filled.shaping.insert(name.clone(), text.clone());
-            }
+            filled.add(declared, text, sql);
         }
         Ok(filled)
     }
@@ -226,6 +235,18 @@ impl Parameters {
             format!("-- Parameter: {} {kind}{value}\n", declared.parameter.name)
         };
         self.0.iter().filter(used).map(line).collect()
+    }
+}
+
+impl Filled {
+    fn add(&mut self, declared: &Declared, text: &str, sql: String) {
+        let name = &declared.parameter.name;
+        self.values.insert(name, sql);
+        self.is_usual &= !declared.makes || declared.default.as_deref() == Some(text);
+        self.given.insert(name.clone(), text.to_owned());
+        if declared.shapes {
+            self.shaping.insert(name.clone(), text.to_owned());
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod act;
 mod aside;
 mod create;
 mod hook;
+pub mod pool;
 mod purge;
 mod rename;
 mod residue;

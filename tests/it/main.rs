@@ -33,6 +33,7 @@ mod life;
 mod looking;
 mod migrate_up;
 mod parameters;
+mod pool;
 mod pooler;
 mod progress;
 mod provisioning;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Limits;
+use super::Pool;
 use super::life::{DropArgs, RenameArgs, UndropArgs};
 use crate::fleet::Patience;
 
@@ -12,6 +13,9 @@ use crate::fleet::Patience;
 pub(in crate::cli) enum Tenant {
     /// Make a tenant, or many from a CSV
     Create(CreateArgs),
+    /// Schemas that are made in advance, so that a new tenant takes milliseconds
+    #[command(subcommand)]
+    Pool(Pool),
     /// List the tenants
     List,
     /// Show one tenant and its history

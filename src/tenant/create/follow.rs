@@ -40,7 +40,7 @@ impl<'a> Maker<'a, '_> {
         if let After::All(Some(hook)) = &self.creation.after {
             let slug = task.tenant.slug.as_str();
             let tell = |line: &str| self.queue.borrow_mut().sink.take(&Event::HookSaid { slug, line });
-            match hook.run(&document(task, &at), self.stop, tell).await {
+            match Box::pin(hook.run(&document(task, &at), self.stop, tell)).await {
                 Ok(()) => self.end_making(connection, &task.tenant).await?,
                 Err(failure) => return Err(self.undo(connection, task, &at, failure).await),
             }
@@ -88,7 +88,7 @@ impl<'a> Maker<'a, '_> {
         let is_gone = |refusal: &Refusal| refusal.sqlstate() == Some(refusal::NO_VERSION_ROW);
         match send(connection, &message, is_gone).await {
             Ok(()) => {
-                failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug)
+                failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug);
             }
             Err(refusal) => {
                 let why = refusal.failure(&format!("taking the tenant {} back", tenant.slug));

@@ -1,7 +1,7 @@
 //! One tenant after the other: judged, sent, and its answer understood.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -35,8 +35,30 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) queue: &'q RefCell<Queue<'a>>,
     /// Compiled once for each template, for the platform's version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
+    /// What is there of schemas that were made in advance.
+    pub(super) pool: RefCell<Pool>,
     /// Asked to stop.
     pub(super) stop: &'a Stop,
+}
+
+/// The pool as it was when the state was read: without one nobody asks for a schema of it.
+#[derive(Debug)]
+pub(super) struct Pool(BTreeMap<(Version, String), usize>);
+
+impl Pool {
+    pub(super) fn of(there: BTreeMap<(Version, String), usize>) -> Self {
+        Self(there)
+    }
+
+    /// Whether there may be one for the task, which must bring nothing that had to be known in advance.
+    fn may_give(&self, task: &Task<'_>, at: &Version) -> bool {
+        let key = (at.clone(), task.template.name.clone());
+        task.filled.is_usual && self.0.get(&key).is_some_and(|count| *count > 0)
+    }
+
+    fn is_empty_of(&mut self, template: &Template) {
+        self.0.retain(|(_, name), _| *name != template.name);
+    }
 }
 
 impl<'a> Maker<'a, '_> {
@@ -119,7 +141,12 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
-        let message = script.message(self.run, &task.tenant, &task.filled, self.afterwards());
+        let (run, tenant, filled, after) = (self.run, &task.tenant, &task.filled, self.afterwards());
+        let message = if self.pool.borrow().may_give(&task, &at) {
+            script.taking(run, tenant, filled, after)
+        } else {
+            script.message(run, tenant, filled, after)
+        };
         task.attempts += 1;
         match connection.send(&message).await {
             Ok(_sets) => {
@@ -150,6 +177,10 @@ impl<'a> Maker<'a, '_> {
         let schema = &task.tenant.schema;
         let result = match refusal.sqlstate() {
             Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
+            Some(refusal::POOL_EMPTY) => {
+                self.pool.borrow_mut().is_empty_of(task.template);
+                return self.queue.borrow_mut().give_back(task, None);
+            }
             // Somebody else may have made it between our look and our message.
             Some("42P06" | "23505") if message.place(refusal).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
@@ -183,6 +214,7 @@ impl<'a> Maker<'a, '_> {
             }
             Ok(state) => {
                 queue.at = state.platform;
+                *self.pool.borrow_mut() = Pool::of(state.pool);
                 queue.give_back(task, None);
             }
             Err(failure) => queue.finish(task.index, Err(failure)),
