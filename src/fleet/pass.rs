@@ -19,7 +19,6 @@ use crate::ident::{SchemaName, literal};
 use crate::outcome::UnitFailure;
 use crate::postgres::Connection;
 use crate::postgres::message::Run;
-use crate::postgres::refusal::NO_VERSION_ROW;
 use crate::sql::Scope;
 
 /// Tenants of one page.
@@ -209,9 +208,6 @@ impl Pass<'_> {
             }
             Answer::Waits(failure) | Answer::Failed(failure) => failure,
         };
-        if task.schema.is_pooled() && is_gone(&failure) {
-            return;
-        }
         let attempts = task.attempts + 1;
         if let Some(pause) = self.request.patience.pause(&failure, attempts)
             && !self.stop.asked()
@@ -343,11 +339,6 @@ pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool)
         Pool::Without => "NOT IN ('dropped', 'pooled')",
     };
     format!("version IN ({}) AND status {not}{of_these}", versions.join(", "))
-}
-
-/// Whether somebody took or dropped the schema meanwhile.
-fn is_gone(failure: &Failure) -> bool {
-    matches!(failure.sqlstate.as_deref(), Some("3F000" | NO_VERSION_ROW))
 }
 
 impl Shared<'_> {

@@ -10,7 +10,6 @@ use super::{Stop, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::ident::SchemaName;
 use crate::outcome::{Ending, Migrated, Slow, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
@@ -146,9 +145,7 @@ impl Runner<'_> {
         match self.unit(step, Part::Platform { moves_tenants, waits }).await {
             Some(Answer::Done(moved, _)) => {
                 for schema in moved {
-                    if !SchemaName::existing(schema.as_str()).is_ok_and(|schema| schema.is_pooled()) {
-                        self.moved.entry(schema).or_default();
-                    }
+                    self.moved.entry(schema).or_default();
                 }
                 self.reached(step)
             }

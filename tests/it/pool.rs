@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
 
-use crate::support::{Project, Session, csv};
+use crate::support::{Pooler, Project, Session, csv};
 
 /// The seeds' platform, and so many schemas in the pool.
 fn with_pool(count: usize) -> Project {
@@ -413,4 +413,23 @@ fn a_tenant_of_the_pool_whose_command_fails_is_taken_back_too() {
     assert_eq!((project.versions().contains("acme 1.0.4"), schemas(&project)), (true, "0".to_owned()));
     let state = "SELECT status FROM datalinx_platform.tenant_version";
     assert_eq!(project.db.value(state), "active");
+}
+
+#[test]
+fn the_pool_works_behind_a_pooler() {
+    let project = Project::with_tenants(&[]);
+    let Some(pooler) = Pooler::start(&project.db) else { return };
+    let run = |line: &str| project.run(&format!("--database-url {} {line}", pooler.url(&project.db)));
+    let _filled = run("tenant pool fill 4 --jobs 2").ok();
+    project.file("list.csv", csv(&["a", "b"]));
+    let _made = run("tenant create --from list.csv --jobs 2").ok();
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    let _migrated = run("migrate up").ok();
+    let _made = run("tenant create c").ok();
+    assert_eq!(schemas(&project), "1");
+    assert_eq!(project.db.dump_of("org_a"), project.db.dump_of("org_c"));
+    let _drained = run("tenant pool drain").ok();
+    let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database d ON d.oid = database \
+                 WHERE locktype = 'advisory' AND datname = current_database()";
+    assert_eq!((schemas(&project), project.db.value(locks)), ("0".to_owned(), "0".to_owned()));
 }
