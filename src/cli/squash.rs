@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::project::{Project, TEMPLATES};
-use crate::template::{NewFile, Template};
+use crate::template::{AFTER_CREATE, NewFile, Template};
 
 /// The folder for the new files.
 pub(super) struct Place {
@@ -48,6 +48,9 @@ impl Place {
         files: &[NewFile],
         can_be_read: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(Vec<String>, Vec<String>), Failure> {
+        // Where files are replaced, what is run after a tenant is made stays as it is.
+        let stays = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
+        let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !stays(name)).collect();
         let templates = self.root.join(TEMPLATES);
         let folder = templates.join(&self.name);
         // No templates: their names begin with a dot.
@@ -57,7 +60,7 @@ impl Place {
                 .hint("an earlier run was broken off and left the old template there: move it back, or remove it"));
         }
         remove(&fresh)?;
-        let outcome = self.fill(&fresh, &folder, files).and_then(|()| {
+        let outcome = self.fill(&fresh, &folder, &files).and_then(|()| {
             if folder.exists() {
                 rename(&folder, &aside)?;
             }
@@ -78,7 +81,7 @@ impl Place {
     }
 
     /// Makes the folder `fresh`: the new files, and what else is in `folder`.
-    fn fill(&self, fresh: &Path, folder: &Path, files: &[NewFile]) -> Result<(), Failure> {
+    fn fill(&self, fresh: &Path, folder: &Path, files: &[&NewFile]) -> Result<(), Failure> {
         let replaced = |path: &Path| self.old.iter().any(|old| self.root.join(old) == path);
         std::fs::create_dir_all(fresh).map_err(|error| io(fresh, &error))?;
         if folder.exists() {
@@ -86,6 +89,8 @@ impl Place {
         }
         for (name, text) in files {
             let path = fresh.join(name);
+            let parent = path.with_file_name("");
+            std::fs::create_dir_all(&parent).map_err(|error| io(&parent, &error))?;
             // Never over a file that is there.
             let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
             let mut file = made.map_err(|error| io(&path, &error))?;

@@ -35,6 +35,7 @@ pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, F
         removed: Vec::new(),
     };
     if template.version != latest {
+        template.can_be_squashed()?;
         let place = squash::Place::of(&project, template, &latest, args.replace)?;
         let shadow = unless_interrupted(a_shadow(args.shadow_url.as_deref())).await?;
         let (url, environment) = (shadow.url().clone(), database::environment());

@@ -18,7 +18,7 @@ use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::queries::Release;
 use crate::sql::Scope;
-use crate::tenant::NewTenant;
+use crate::tenant::{After, NewTenant};
 
 /// Whether tables hold rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,10 +170,11 @@ impl Rehearsal<'_> {
                 slug: format!("tenure_sample_{number}{letter}"),
                 name: None,
                 template: Some(oldest.name.clone()),
+                set: oldest.parameters.samples(),
             }));
         }
         if !wanted.is_empty() {
-            let mut made = stage::tenants(self.connection, self.project, &wanted).await?;
+            let mut made = stage::tenants(self.connection, self.project, &wanted, After::Nothing).await?;
             if self.tenants.is_empty() && made.len() > 1 {
                 self.bystander = Some(made.remove(1));
             }

@@ -15,7 +15,7 @@ use crate::outcome::Proof;
 use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::template::Template;
-use crate::tenant::NewTenant;
+use crate::tenant::{After, NewTenant};
 
 /// The rows of a tenant, by table.
 type Seeds = BTreeMap<String, Vec<Record>>;
@@ -40,15 +40,17 @@ impl Pair {
     pub(super) async fn make(
         connection: &mut Connection,
         project: &Project,
-        template: &str,
+        (template, after): (&str, After),
         number: usize,
     ) -> Result<Self, Failure> {
+        let set = project.template(Some(template))?.parameters.samples();
         let wanted = ["a", "b"].map(|letter| NewTenant {
             slug: format!("tenure_sample_{number}{letter}"),
             name: None,
             template: Some(template.to_owned()),
+            set: set.clone(),
         });
-        let schemas = stage::tenants(connection, project, &wanted).await?;
+        let schemas = stage::tenants(connection, project, &wanted, after).await?;
         let schema = schemas[0].clone();
         let photograph = catalog::photograph(connection, &schema).await?;
         let mut seeds = Vec::new();
@@ -128,7 +130,7 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            match Pair::make(connection, project, &template.name, number).await {
+            match Pair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
                     proof.proved = proof.differences.is_empty();
