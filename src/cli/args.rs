@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. The doc comments are `--help`.
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
+mod copies;
 mod template;
 mod tenant;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::copies::AdoptArgs;
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;

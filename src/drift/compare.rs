@@ -182,7 +182,7 @@ mod tests {
                 schema,
                 version: None,
                 template: None,
-                status: "active".to_owned(),
+                status: crate::outcome::TenantState::Active,
                 created_at: None,
             }
         });

@@ -68,6 +68,10 @@ pub enum Kind {
     Repair,
     /// A unit that runs outside a transaction was begun.
     Begun,
+    /// A schema that was made by other means became a tenant.
+    Adopt,
+    /// A tenant came out of a file.
+    Import,
 }
 
 impl Kind {
@@ -79,6 +83,8 @@ impl Kind {
             Self::Baseline => "baseline",
             Self::Repair => "repair",
             Self::Begun => "begun",
+            Self::Adopt => "adopt",
+            Self::Import => "import",
         }
     }
 }

@@ -115,7 +115,7 @@ pub async fn create(
 }
 
 /// Makes sure that tenants can be made at all.
-async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
+pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
     let mut state = state::read(connection, &project.settings).await?;
     if let Some(divergence) = Divergence::find(&project.chain, &state.applied).into_iter().next() {
         return Err(divergence.into());

@@ -3,12 +3,16 @@
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod act;
+mod adopt;
 mod create;
+mod reference;
 mod script;
+mod standing;
 mod suspend;
 mod wanted;
 
 pub use act::Act;
+pub use adopt::{Adoption, Differs, IfDifferent, adopt};
 pub use create::{Creation, IfExists, create};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};

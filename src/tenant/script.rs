@@ -3,6 +3,7 @@
 
 use uuid::Uuid;
 
+use super::standing;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
@@ -65,14 +66,7 @@ impl<'a> Script<'a> {
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
-        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
-        message.search_path(schema);
-        for (script, statement) in &self.compiled.statements {
-            message.push_at_once(script, statement, schema);
-        }
-        if self.left == Leftovers::Possible {
-            message.own_role();
-        }
+        self.structure(schema, &mut message);
         message.push(&format!(
             "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
             literal(schema.as_str()),
@@ -83,30 +77,26 @@ impl<'a> Script<'a> {
         message
     }
 
+    /// The schema with all that the template and the steps make in it.
+    pub(super) fn structure(&self, schema: &SchemaName, message: &mut Message) {
+        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
+        message.search_path(schema);
+        for (script, statement) in &self.compiled.statements {
+            message.push_at_once(script, statement, schema);
+        }
+        if self.left == Leftovers::Possible {
+            message.own_role();
+        }
+    }
+
     /// The registry's row.
     fn register(&self, tenant: &Identity, message: &mut Message) {
-        let (registry, columns) = (state::registry(self.settings), &self.settings.tenants.columns);
         if self.locks_registry {
             // Two that have written their rows, each waiting to lock the table, would never end.
+            let registry = state::registry(self.settings);
             message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
         }
-        message.push(&format!(
-            "INSERT INTO {registry} ({}, {}, {}, {}) VALUES ('{}', {}, {}, {})",
-            columns.id.quoted(),
-            columns.name.quoted(),
-            columns.slug.quoted(),
-            columns.schema.quoted(),
-            tenant.id,
-            literal(&tenant.name),
-            literal(tenant.slug.as_str()),
-            literal(tenant.schema.as_str()),
-        ));
-        message.push(&format!(
-            "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
-            self.settings.platform_schema().quoted(),
-            columns.schema.quoted(),
-            literal(tenant.schema.as_str()),
-        ));
+        standing::register(self.settings, tenant, message);
     }
 
     /// A row for the template, and one for each step that tenants have a part in.

@@ -30,8 +30,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "tenant",
         &[
-            "fleet", "postgres", "project", "outcome", "event", "settings", "template", "chain", "sql",
-            "ident", "error",
+            "fleet", "catalog", "postgres", "project", "outcome", "event", "settings", "template", "chain",
+            "sql", "ident", "error",
         ],
     ),
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),

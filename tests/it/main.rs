@@ -7,6 +7,7 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod adopt;
 mod alone;
 mod bad_files;
 mod bad_sql;

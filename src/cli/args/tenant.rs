@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Limits;
+use super::{AdoptArgs, Limits};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -22,6 +22,8 @@ pub(in crate::cli) enum Tenant {
     Suspend(OneTenant),
     /// Open a suspended tenant again
     Resume(OneTenant),
+    /// Make a tenant of a schema that is there, once it is known to be what the files make
+    Adopt(AdoptArgs),
 }
 
 /// A verb on one tenant.

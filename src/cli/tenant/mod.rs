@@ -1,7 +1,9 @@
 //! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
 
+mod copies;
 mod create;
 
+pub(super) use self::copies::adopt;
 pub(super) use self::create::create;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};

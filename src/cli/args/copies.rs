@@ -1,0 +1,29 @@
+//! `tenure tenant adopt|clone|export|import`: tenants made of what is there.
+
+use clap::Args;
+
+use super::Limits;
+use crate::chain::Version;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AdoptArgs {
+    /// The schema as it is called
+    pub(in crate::cli) schema: String,
+    /// The slug that the tenant gets
+    #[arg(long)]
+    pub(in crate::cli) slug: String,
+    /// The version of the chain that the schema is at
+    #[arg(long)]
+    pub(in crate::cli) version: Version,
+    /// The display name, where the registry has no row yet [default: the slug]
+    #[arg(long)]
+    pub(in crate::cli) name: Option<String>,
+    /// The template that it is compared with [default: the settings']
+    #[arg(long)]
+    pub(in crate::cli) template: Option<String>,
+    /// Adopt it also where it is different
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}

@@ -1,0 +1,45 @@
+//! What the verbs did that make a tenant of what is there, for people.
+
+use std::fmt::Write as _;
+
+use super::Paint;
+use super::outcome::or_dash;
+use crate::outcome::{Adopted, DriftLine, Tenant};
+
+/// What `tenant adopt` did.
+pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
+    let mut text = differences(&adopted.differences, paint);
+    text.push_str(&access(&adopted.access, paint));
+    text.push_str(&tenant_line("adopted", &adopted.tenant, paint));
+    text
+}
+
+/// Differences of one schema, as `tenure drift` shows them; an empty line behind them.
+pub fn differences(lines: &[DriftLine], paint: Paint) -> String {
+    let mut text = String::new();
+    if let Some(first) = lines.first() {
+        let _written = writeln!(text, "{}", paint.bold(first.schema.as_str()));
+        for line in lines {
+            let _written = writeln!(text, "  {}: {}", line.object, line.change);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Owners and privileges that are others, which refuse nothing.
+fn access(lines: &[DriftLine], paint: Paint) -> String {
+    let note = |line: &DriftLine| format!("note: {}: {}", line.object, line.change);
+    lines.iter().map(|line| paint.dim(&note(line)) + "\n").collect()
+}
+
+fn tenant_line(word: &str, tenant: &Tenant, paint: Paint) -> String {
+    format!(
+        "{} {}  {}  at {}  id {}\n",
+        paint.good(word),
+        paint.bold(&tenant.slug),
+        tenant.schema,
+        or_dash(tenant.version.as_ref()),
+        or_dash(tenant.id.as_ref()),
+    )
+}
