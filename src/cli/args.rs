@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use self::copies::AdoptArgs;
+pub(super) use self::copies::{AdoptArgs, CloneArgs};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;

@@ -16,3 +16,22 @@ pub struct Adopted {
     /// How owners and privileges differ, which refuses nothing.
     pub access: Vec<DriftLine>,
 }
+
+/// What `tenant clone` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cloned {
+    /// `done`.
+    pub outcome: Ending,
+    /// The slug of the tenant that was cloned.
+    pub source: String,
+    /// The new tenant.
+    pub tenant: Tenant,
+    /// How many tables were copied.
+    pub tables: usize,
+    /// How many rows were copied.
+    pub rows: u64,
+    /// How owners and privileges of the source differ from the new tenant's.
+    pub access: Vec<DriftLine>,
+    /// What was not copied, and why.
+    pub notes: Vec<String>,
+}

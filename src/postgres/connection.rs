@@ -144,6 +144,26 @@ impl Connection {
         }
     }
 
+    /// Sends one message of a transaction that is open; how many rows each of its statements wrote, in order.
+    pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, Refusal> {
+        let mut counts = Vec::new();
+        let outcome = {
+            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
+            loop {
+                match stream.try_next().await {
+                    Ok(Some(item)) => counts.extend(item.left().map(|done| done.rows_affected())),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            }
+        };
+        outcome.map(|()| counts.clone()).map_err(|error| Refusal {
+            completed: counts.len(),
+            sets: Vec::new(),
+            error,
+        })
+    }
+
     async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, Refusal> {
         let mut sets = Vec::new();
         let outcome = self.collect(sql, &mut sets, keeps).await;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Paint;
 use super::outcome::or_dash;
-use crate::outcome::{Adopted, DriftLine, Tenant};
+use super::{Paint, plural};
+use crate::outcome::{Adopted, Cloned, DriftLine, Tenant};
 
 /// What `tenant adopt` did.
 pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
@@ -12,6 +12,21 @@ pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
     text.push_str(&access(&adopted.access, paint));
     text.push_str(&tenant_line("adopted", &adopted.tenant, paint));
     text
+}
+
+/// What `tenant clone` did.
+pub fn cloned(cloned: &Cloned, paint: Paint) -> String {
+    let mut text = access(&cloned.access, paint);
+    text.push_str(&notes(&cloned.notes, paint));
+    text.push_str(&tenant_line("cloned", &cloned.tenant, paint));
+    if cloned.tables > 0 {
+        let _written = writeln!(text, "{} rows of {} copied", cloned.rows, plural(cloned.tables, "table"));
+    }
+    text
+}
+
+fn notes(notes: &[String], paint: Paint) -> String {
+    notes.iter().map(|note| paint.dim(&format!("note: {note}")) + "\n").collect()
 }
 
 /// Differences of one schema, as `tenure drift` shows them; an empty line behind them.

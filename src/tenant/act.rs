@@ -104,14 +104,18 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
     failure
 }
 
-/// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
-pub(super) fn begin(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
+/// The statement that takes the version row of `schema`, whose tenant must be in one of the states.
+pub(super) fn hold(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
     let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
-    let hold = format!(
+    format!(
         "SELECT {}.tenure_hold({}, ARRAY[{}])",
         run.platform.quoted(),
         literal(schema.as_str()),
         states.join(", ")
-    );
-    message.begin(run.limits, &hold);
+    )
+}
+
+/// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
+pub(super) fn begin(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
+    message.begin(run.limits, &hold(run, schema, states));
 }

@@ -4,15 +4,18 @@
 
 mod act;
 mod adopt;
+mod clone;
 mod create;
 mod reference;
 mod script;
 mod standing;
 mod suspend;
+mod undo;
 mod wanted;
 
 pub use act::Act;
 pub use adopt::{Adoption, Differs, IfDifferent, adopt};
+pub use clone::{Cloning, Extent, clone};
 pub use create::{Creation, IfExists, create};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};

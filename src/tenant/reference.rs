@@ -5,7 +5,7 @@
 use uuid::Uuid;
 
 use super::script::Script;
-use crate::catalog::{self, Asked, Change, Kind, Photograph};
+use crate::catalog::{self, Asked, Change, Kind, Photograph, Property, What};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
@@ -56,9 +56,29 @@ pub(super) async fn photograph(
 
 /// How `schema`, seen as `seen`, differs from `right`. Extensions belong to the database.
 pub(super) fn differences(right: &Photograph, seen: &Photograph, schema: &SchemaName) -> Differences {
+    differ(right, seen, schema, |_| true)
+}
+
+/// The same, but for whether a materialized view is filled, which is a matter of its rows.
+pub(super) fn differences_but_rows(
+    right: &Photograph,
+    seen: &Photograph,
+    schema: &SchemaName,
+) -> Differences {
+    let is_filled =
+        |change: &Change| matches!(&change.what, What::Changed { property: Property::Populated, .. });
+    differ(right, seen, schema, |change| !is_filled(change))
+}
+
+fn differ(
+    right: &Photograph,
+    seen: &Photograph,
+    schema: &SchemaName,
+    is_told: impl Fn(&Change) -> bool,
+) -> Differences {
     let without = |photograph: &Photograph| photograph.clone().without(|key| key.kind == Kind::Extension);
     let mut found = Differences::default();
-    for change in Change::between(&without(right), &without(seen)) {
+    for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_told) {
         let line =
             DriftLine { schema: schema.clone(), object: change.object.to_string(), change: change.line() };
         let list = if change.is_access() { &mut found.access } else { &mut found.definitions };

@@ -6,7 +6,8 @@ use uuid::Uuid;
 use super::standing;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{SchemaName, Slug};
+use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
@@ -67,14 +68,21 @@ impl<'a> Script<'a> {
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
         self.structure(schema, &mut message);
-        message.push(&format!(
-            "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
-            literal(schema.as_str()),
-            literal(&self.compiled.template.name),
-        ));
-        self.history(run, schema, &mut message);
+        self.enter(run, schema, TenantState::Active, &mut message);
         message.commit(self.left);
         message
+    }
+
+    /// The version row and the history.
+    pub(super) fn enter(&self, run: &Run, schema: &SchemaName, state: TenantState, message: &mut Message) {
+        let made = (&self.version, self.compiled.template.name.as_str());
+        standing::enter_version(self.settings, schema, made, state, message);
+        self.history(run, schema, message);
+    }
+
+    /// What the statements may leave in the session.
+    pub(super) fn left(&self) -> Leftovers {
+        self.left
     }
 
     /// The schema with all that the template and the steps make in it.
@@ -90,7 +98,7 @@ impl<'a> Script<'a> {
     }
 
     /// The registry's row.
-    fn register(&self, tenant: &Identity, message: &mut Message) {
+    pub(super) fn register(&self, tenant: &Identity, message: &mut Message) {
         if self.locks_registry {
             // Two that have written their rows, each waiting to lock the table, would never end.
             let registry = state::registry(self.settings);

@@ -18,6 +18,7 @@ mod command_line;
 mod concurrency;
 mod context;
 mod contract;
+mod copies;
 mod corpus;
 mod demo;
 mod docs;

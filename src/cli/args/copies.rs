@@ -27,3 +27,19 @@ pub(in crate::cli) struct AdoptArgs {
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CloneArgs {
+    /// The slug of the tenant that there is
+    pub(in crate::cli) source: String,
+    /// The slug of the new one
+    pub(in crate::cli) target: String,
+    /// The display name of the new one [default: its slug]
+    #[arg(long)]
+    pub(in crate::cli) name: Option<String>,
+    /// Copy the rows too, as they are at one moment
+    #[arg(long)]
+    pub(in crate::cli) data: bool,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}

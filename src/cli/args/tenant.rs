@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{AdoptArgs, Limits};
+use super::{AdoptArgs, CloneArgs, Limits};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,8 @@ pub(in crate::cli) enum Tenant {
     Resume(OneTenant),
     /// Make a tenant of a schema that is there, once it is known to be what the files make
     Adopt(AdoptArgs),
+    /// Make a new tenant that is like another one, with or without its rows
+    Clone(CloneArgs),
 }
 
 /// A verb on one tenant.

@@ -1,11 +1,11 @@
 //! `tenure tenant adopt`, `clone`, `export`, `import`
 
-use super::super::args::{AdoptArgs, Format};
+use super::super::args::{AdoptArgs, CloneArgs, Format};
 use super::super::{Context, command_line, database, ui, up};
 use crate::error::Failure;
 use crate::ident::Slug;
 use crate::report;
-use crate::tenant::{self, Act, Adoption, Differs, IfDifferent};
+use crate::tenant::{self, Act, Adoption, Cloning, Differs, Extent, IfDifferent};
 
 pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -24,6 +24,25 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
     connection.close().await;
     match adopted {
         Ok(adopted) => context.ui.result(&adopted, |paint| report::adopted(&adopted, paint)).map(|()| 0),
+        Err(differs) => Ok(refuse(context, &differs)),
+    }
+}
+
+pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let cloning = Cloning {
+        source: Slug::new(&args.source)?,
+        target: Slug::new(&args.target)?,
+        name: args.name.clone(),
+        extent: if args.data { Extent::Data } else { Extent::Structure },
+    };
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let act = Act { settings: &project.settings, limits, command: command_line("tenant clone") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let cloned = tenant::clone(&mut connection, &project, &cloning, &act).await;
+    connection.close().await;
+    match cloned {
+        Ok(cloned) => context.ui.result(&cloned, |paint| report::cloned(&cloned, paint)).map(|()| 0),
         Err(differs) => Ok(refuse(context, &differs)),
     }
 }

@@ -3,7 +3,7 @@
 mod copies;
 mod create;
 
-pub(super) use self::copies::adopt;
+pub(super) use self::copies::{adopt, clone};
 pub(super) use self::create::create;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};
