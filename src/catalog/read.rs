@@ -80,7 +80,7 @@ pub async fn photograph_as(
         lines(std::slice::from_ref(schema)),
         literal(schema.as_str()),
     );
-    let sets = ask(connection, &sql, &format!("photographing schema {schema}")).await?;
+    let sets = ask(connection, &sql, asked, &format!("photographing schema {schema}")).await?;
     let [.., objects, extensions, _commit] = sets.as_slice() else { return Err(odd_answer()) };
     let mut photograph = Photograph::default();
     for row in objects {
@@ -125,7 +125,7 @@ pub async fn fingerprints_as(
         digest("line"),
         digest("access"),
     );
-    let sets = ask(connection, &sql, "taking the tenants' fingerprints").await?;
+    let sets = ask(connection, &sql, asked, "taking the tenants' fingerprints").await?;
     let [.., rows, _commit] = sets.as_slice() else { return Err(odd_answer()) };
     rows.iter()
         .map(|row| {
@@ -138,7 +138,7 @@ pub async fn fingerprints_as(
 /// The server's major version. Only servers of one print definitions alike.
 pub async fn server_major(connection: &mut Connection) -> Result<u32, Failure> {
     let sql = "SELECT current_setting('server_version_num')::int8 / 10000 AS major";
-    let sets = ask(connection, sql, "asking for the server's version").await?;
+    let sets = ask(connection, sql, Asked::Alone, "asking for the server's version").await?;
     let row = sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)?;
     u32::try_from(row.integer("major")?).map_err(|_| odd_answer())
 }
@@ -148,14 +148,21 @@ fn lines(schemas: &[SchemaName]) -> String {
     LINES.replace("/*SCHEMAS*/", &format!("ARRAY[{}]::pg_catalog.name[]", names.join(", ")))
 }
 
-/// Sends it. Where somebody drops a thing between its row and its definition, the question is asked anew.
-async fn ask(connection: &mut Connection, sql: &str, doing: &str) -> Result<Vec<Vec<Row>>, Failure> {
+/// Sends it. Where somebody drops a thing between its row and its definition, the question is asked anew; an
+/// open transaction is gone by then.
+async fn ask(
+    connection: &mut Connection,
+    sql: &str,
+    asked: Asked,
+    doing: &str,
+) -> Result<Vec<Vec<Row>>, Failure> {
+    let most = if asked == Asked::Alone { TRIES } else { 1 };
     let mut tries = 0;
     loop {
         tries += 1;
         match connection.sets(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) if tries < TRIES && is_moved_under_us(&refusal) => {}
+            Err(refusal) if tries < most && is_moved_under_us(&refusal) => {}
             Err(refusal) => return Err(refusal.failure(doing)),
         }
     }

@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 mod copies;
+mod life;
 mod template;
 mod tenant;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::copies::{AdoptArgs, CloneArgs};
+pub(super) use self::life::RenameArgs;
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;

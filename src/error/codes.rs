@@ -113,6 +113,8 @@ codes! {
     SchemaUnknown "schema-unknown" Refused "There is no schema of that name."
     AdoptDiffers "adopt-differs" Refused "A schema that was to be adopted is not what the template and its steps make at the version said."
     CloneDiffers "clone-differs" Refused "The source of a clone is not what its template and the steps make at its version."
+    NameInText "name-in-text" Refused "A schema cannot get another name, since functions or other texts hold the one that it has."
+    TenantNeeded "tenant-needed" Refused "Something outside of a dropped tenant depends on it: a view, a foreign key, a function, rows of another table."
     RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
     UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."

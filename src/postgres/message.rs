@@ -72,6 +72,14 @@ pub enum Kind {
     Adopt,
     /// A tenant came out of a file.
     Import,
+    /// A tenant's schema got another name: the row has the new one, and as its name the one before.
+    Rename,
+    /// The same, when the tenant was put aside.
+    Drop,
+    /// The same, when it was brought back.
+    Undrop,
+    /// A tenant that was put aside was deleted for good.
+    Purge,
 }
 
 impl Kind {
@@ -85,12 +93,19 @@ impl Kind {
             Self::Begun => "begun",
             Self::Adopt => "adopt",
             Self::Import => "import",
+            Self::Rename => "rename",
+            Self::Drop => "drop",
+            Self::Undrop => "undrop",
+            Self::Purge => "purge",
         }
     }
 }
 
 /// The column in which a unit's row of the history says how long the unit took, in milliseconds.
 pub const TOOK: &str = "tenure_took_ms";
+
+/// The column in which a change of name says the version of the tenant.
+pub const VERSION: &str = "tenure_version";
 
 /// How every transaction of ours begins, whatever the database's defaults are: a runner that waited for
 /// another must see what that one did.
@@ -256,6 +271,19 @@ impl Message {
             env!("CARGO_PKG_VERSION"),
             literal(row.allowed),
             row.kind.as_str(),
+        ));
+    }
+
+    /// Adds a row of the history that says that a schema got another name. `schema` is an expression, since it may
+    /// be the server that chose it.
+    pub fn name_history(&mut self, run: &Run, schema: &str, former: &SchemaName, kind: Kind) {
+        self.push(&format!(
+            "SELECT {}.tenure_record_name('{}', {schema}, {}, '{}', '{}') AS {VERSION}",
+            run.platform.quoted(),
+            run.id,
+            literal(former.as_str()),
+            env!("CARGO_PKG_VERSION"),
+            kind.as_str(),
         ));
     }
 

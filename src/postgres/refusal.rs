@@ -26,6 +26,12 @@ pub const TENANTS_BEHIND: &str = "TN003";
 pub const NOT_ONE_ROW: &str = "TN005";
 /// A tenant is in another state than the verb needs; the detail is the one it is in.
 pub const OTHER_STATE: &str = "TN006";
+/// A schema, or a tenant, of that name is there already.
+pub const NAME_TAKEN: &str = "TN007";
+/// A unit that needs to be alone is running on the schema.
+pub const ALONE: &str = "TN008";
+/// What is outside of a schema depends on what is in it.
+pub const DEPENDED_ON: &str = "TN009";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 
@@ -43,6 +49,12 @@ impl Refusal {
     /// The server's detail.
     pub fn detail(&self) -> Option<&str> {
         self.server().and_then(PgDatabaseError::detail)
+    }
+
+    /// The table that the server names, with its schema: of a foreign key the one whose rows refer.
+    pub fn table(&self) -> Option<String> {
+        let server = self.server()?;
+        Some(format!("{}.{}", server.schema()?, server.table()?))
     }
 
     /// The character of the message that the server points at, from 1. An offset into another text,
@@ -76,6 +88,10 @@ impl Refusal {
                 (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
             }
             OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
+            NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),
+            DEPENDED_ON => {
+                (Code::TenantNeeded, Some("change or drop them first, or leave the tenant as it is"))
+            }
             "55P03" => (
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),

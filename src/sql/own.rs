@@ -23,11 +23,21 @@ pub const TABLES: &[&str] =
 pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
+    "tenure_bring_back",
+    "tenure_dependents",
+    "tenure_expect_free",
+    "tenure_expect_no_dependents",
     "tenure_expect_no_tenant_at",
     "tenure_expect_one",
     "tenure_expect_platform",
     "tenure_hold",
+    "tenure_hold_still",
+    "tenure_purge_rest",
+    "tenure_purge_some",
+    "tenure_purge_these",
+    "tenure_put_aside",
     "tenure_record",
+    "tenure_record_name",
 ];
 
 /// What names a table, and no constraint or column of one.

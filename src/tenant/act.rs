@@ -2,16 +2,22 @@
 //! of the verb's transaction takes the tenant's version row, so that it waits for a unit of `migrate up` and
 //! is not there twice.
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Ending, Tenant, TenantState};
-use crate::postgres::message::{Message, Run};
+use crate::postgres::message::{Message, Run, VERSION};
 use crate::postgres::state::State;
-use crate::postgres::{Connection, Refusal, books, history, state};
+use crate::postgres::{Connection, Refusal, Row, books, history, refusal, state};
 use crate::settings::{Migrate, Settings};
+
+/// How long it waits before it asks again whether a unit that needs to be alone has ended.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// One verb on one tenant.
 #[derive(Debug, Clone)]
@@ -90,9 +96,68 @@ pub(super) fn enter(message: &mut Message, settings: &Settings, schema: &SchemaN
     }
 }
 
+/// Moves the registry's row from schema `old` to another schema and slug, both expressions.
+pub(super) fn reregister(
+    message: &mut Message,
+    settings: &Settings,
+    tenant: &Tenant,
+    (schema, slug): (&str, &str),
+    name: Option<&str>,
+) {
+    // A tenant that the registry does not know has nothing there.
+    if tenant.id.is_none() {
+        return;
+    }
+    let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
+    let mut moved = format!("{} = {schema}, {} = {slug}", columns.schema.quoted(), columns.slug.quoted());
+    if let Some(name) = name {
+        moved.push_str(&format!(", {} = {}", columns.name.quoted(), literal(name)));
+    }
+    message.push(&format!(
+        "UPDATE {registry} SET {moved} WHERE {} = {}",
+        columns.schema.quoted(),
+        literal(tenant.schema.as_str())
+    ));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {schema}), 'the registry')",
+        settings.platform_schema().quoted(),
+        columns.schema.quoted(),
+    ));
+}
+
+/// Makes sure that `schema` and `slug` are nobody's.
+pub(super) fn expect_free(message: &mut Message, settings: &Settings, schema: &SchemaName, slug: &Slug) {
+    let columns = &settings.tenants.columns;
+    let (named, slug) = (literal(schema.as_str()), literal(slug.as_str()));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_free({named}, (SELECT count(*) FROM {} WHERE {} = {named} OR {} = {slug}))",
+        settings.platform_schema().quoted(),
+        state::registry(settings),
+        columns.schema.quoted(),
+        columns.slug.quoted(),
+    ));
+}
+
+/// The version that a change of name found the tenant at.
+pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
+    sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
+}
+
 /// The failure of a verb's message.
 pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings: &Settings) -> Failure {
     let mut failure = refusal.failure(&format!("{doing} {}", tenant.slug));
+    match refusal.sqlstate() {
+        // Somebody was quicker between the look and the deed.
+        Some("42P06" | "23505") => failure.code = Code::TenantExists,
+        Some(refusal::NO_VERSION_ROW) => {
+            failure.code = Code::TenantUnknown;
+            failure.hint = Some(
+                "somebody renamed, dropped or deleted it meanwhile; `tenure tenant list` shows the tenants"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
     failure.schema = Some(tenant.schema.as_str().to_owned());
     if matches!(refusal.sqlstate(), Some("42703" | "42P01" | "42804")) {
         failure.code = Code::RegistryInvalid;
@@ -105,7 +170,7 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
 }
 
 /// The statement that takes the version row of `schema`, whose tenant must be in one of the states.
-pub(super) fn hold(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
+pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
     let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
     format!(
         "SELECT {}.tenure_hold({}, ARRAY[{}])",
@@ -117,5 +182,47 @@ pub(super) fn hold(run: &Run, schema: &SchemaName, states: &[TenantState]) -> St
 
 /// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
 pub(super) fn begin(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
-    message.begin(run.limits, &hold(run, schema, states));
+    hold(message, run, (schema, states), "tenure_hold");
+}
+
+/// The same for a verb that changes the schema's name. It is sent by [`in_turn`].
+pub(super) fn begin_still(message: &mut Message, run: &Run, schema: &SchemaName, states: &[TenantState]) {
+    hold(message, run, (schema, states), "tenure_hold_still");
+}
+
+/// Sends a message that begins still. While a unit that needs to be alone runs on the schema, it is refused; then
+/// it is sent again until that unit has ended, or for as long as a statement may run.
+pub(super) async fn in_turn(
+    connection: &mut Connection,
+    message: &Message,
+    limits: Migrate,
+) -> Result<Vec<Vec<Row>>, Refusal> {
+    let (began, limit) = (Instant::now(), limits.statement_timeout.milliseconds());
+    loop {
+        match connection.send(message).await {
+            Err(refusal)
+                if refusal.sqlstate() == Some(refusal::ALONE)
+                    && (limit == 0 || began.elapsed().as_millis() < limit) =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn hold(
+    message: &mut Message,
+    run: &Run,
+    (schema, states): (&SchemaName, &[TenantState]),
+    function: &'static str,
+) {
+    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
+    let hold = format!(
+        "SELECT {}.{function}({}, ARRAY[{}])",
+        run.platform.quoted(),
+        literal(schema.as_str()),
+        states.join(", ")
+    );
+    message.begin(run.limits, &hold);
 }

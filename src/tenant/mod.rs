@@ -7,6 +7,8 @@ mod adopt;
 mod clone;
 mod create;
 mod reference;
+mod rename;
+mod residue;
 mod script;
 mod standing;
 mod suspend;
@@ -17,6 +19,7 @@ pub use act::Act;
 pub use adopt::{Adoption, Differs, IfDifferent, adopt};
 pub use clone::{Cloning, Extent, clone};
 pub use create::{Creation, IfExists, create};
+pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};
 

@@ -38,6 +38,7 @@ mod provisioning;
 mod queries;
 mod refusals;
 mod rehearsal;
+mod rename;
 mod seeds;
 mod server;
 mod session;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::life::RenameArgs;
 use super::{AdoptArgs, CloneArgs, Limits};
 use crate::fleet::Patience;
 
@@ -26,6 +27,8 @@ pub(in crate::cli) enum Tenant {
     Adopt(AdoptArgs),
     /// Make a new tenant that is like another one, with or without its rows
     Clone(CloneArgs),
+    /// Give a tenant another slug, and with it another schema name
+    Rename(RenameArgs),
 }
 
 /// A verb on one tenant.

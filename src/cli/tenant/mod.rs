@@ -2,9 +2,11 @@
 
 mod copies;
 mod create;
+mod rename;
 
 pub(super) use self::copies::{adopt, clone};
 pub(super) use self::create::create;
+pub(super) use self::rename::rename;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};
 use crate::error::Failure;

@@ -153,7 +153,7 @@ impl Copying<'_> {
         let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
         // First, as a step of the platform does: it stays at this version until the new tenant is in the books.
         let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
-        self.begin(connection, run, &[expect, act::hold(run, &self.source.schema, WHOLE)]).await?;
+        self.begin(connection, run, &[expect, act::holding(run, &self.source.schema, WHOLE)]).await?;
         let mut message = Message::default();
         self.script.register(self.target, &mut message);
         self.script.structure(&self.target.schema, &mut message);
@@ -195,7 +195,7 @@ impl Copying<'_> {
     /// Copies into a tenant that is in the state `creating`.
     async fn fill(&mut self, connection: &mut Connection, run: &Run, rows: Rows) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
-        let hold = [act::hold(run, source, WHOLE), act::hold(run, target, &[TenantState::Creating])];
+        let hold = [act::holding(run, source, WHOLE), act::holding(run, target, &[TenantState::Creating])];
         self.begin(connection, run, &hold).await?;
         // Between the two transactions a migration may have moved one of them.
         let (right, seen) = self.photographs(connection).await?;

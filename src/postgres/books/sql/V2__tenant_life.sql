@@ -24,3 +24,261 @@ BEGIN
     END IF;
 END
 $$;
+
+-- A tenant gets another name, is put aside, is brought back, is deleted for good.
+ALTER TABLE tenant_version
+    -- The state that it had before it was dropped, and gets back.
+    ADD COLUMN former_status text,
+    -- Once its tables are being deleted it cannot be brought back.
+    ADD COLUMN purge_began_at timestamp with time zone,
+    -- Set where the registry's row was to stay, and with it this one.
+    ADD COLUMN purged_at timestamp with time zone;
+
+-- A row that records another name has the new one in schema_name, and in name the one before.
+CREATE INDEX migration_history_former ON migration_history (name, id) WHERE kind IN ('rename', 'drop', 'undrop');
+
+-- Like tenure_hold, for who changes the schema's name: while a unit runs without a transaction, it raises an error. To wait
+-- here for that unit would be to hold a snapshot that the unit may be waiting for.
+CREATE FUNCTION tenure_hold_still(the_schema text, states text[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext(the_schema)) THEN
+        RAISE EXCEPTION 'a unit that needs to be alone is running on schema %', the_schema USING ERRCODE = 'TN008';
+    END IF;
+    PERFORM tenure_hold(the_schema, states);
+END
+$$;
+
+-- Raises an error if a schema or a tenant of that name is there; the registry's rows are counted by who asks.
+CREATE FUNCTION tenure_expect_free(the_schema text, registered bigint) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF registered > 0 OR EXISTS (SELECT FROM pg_namespace WHERE nspname = the_schema)
+        OR EXISTS (SELECT FROM tenant_version WHERE schema_name = the_schema) THEN
+        RAISE EXCEPTION 'schema %, or a tenant of that name, is there already', the_schema USING ERRCODE = 'TN007';
+    END IF;
+END
+$$;
+
+-- Notes in the history that the schema got another name, at the version that it has; returns that version.
+CREATE FUNCTION tenure_record_name(the_run uuid, the_schema text, the_former text, the_tool text, the_kind text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    at_version text;
+BEGIN
+    SELECT version INTO STRICT at_version FROM tenant_version WHERE schema_name = the_schema;
+    PERFORM tenure_record(the_run, the_schema, at_version, at_version, the_former, NULL, the_tool, '[]', the_kind);
+    RETURN at_version;
+END
+$$;
+
+-- Puts a tenant aside under a name of its own, which it returns and leaves in the setting tenure.aside of the transaction.
+-- A schema that somebody dropped by hand is no hindrance.
+CREATE FUNCTION tenure_put_aside(the_schema text, the_slug text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    stem text := format('dropped_%s_%s', to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD'), the_schema);
+    ending text := '';
+    number integer := 1;
+BEGIN
+    LOOP
+        WHILE octet_length(stem || ending) > 63 LOOP
+            stem := left(stem, -1);
+        END LOOP;
+        EXIT WHEN NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = stem || ending)
+            AND NOT EXISTS (SELECT FROM tenant_version WHERE schema_name = stem || ending);
+        number := number + 1;
+        ending := '_' || number;
+    END LOOP;
+    IF to_regnamespace(quote_ident(the_schema)) IS NOT NULL THEN
+        EXECUTE format('ALTER SCHEMA %I RENAME TO %I', the_schema, stem || ending);
+    END IF;
+    UPDATE tenant_version SET schema_name = stem || ending, status = 'dropped', former_status = status,
+            former_schema = the_schema, former_slug = the_slug, dropped_at = now()
+        WHERE schema_name = the_schema;
+    PERFORM set_config('tenure.aside', stem || ending, true);
+    RETURN stem || ending;
+END
+$$;
+
+-- Brings a tenant that was put aside back under a name that is free, in the state that it had; returns that state.
+CREATE FUNCTION tenure_bring_back(the_schema text, the_new_schema text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    at_state text;
+BEGIN
+    EXECUTE format('ALTER SCHEMA %I RENAME TO %I', the_schema, the_new_schema);
+    UPDATE tenant_version SET schema_name = the_new_schema, status = coalesce(former_status, 'active'),
+            former_status = NULL, former_schema = NULL, former_slug = NULL, dropped_at = NULL
+        WHERE schema_name = the_schema AND purge_began_at IS NULL AND purged_at IS NULL RETURNING status INTO at_state;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the tenant of schema % is being deleted for good', the_schema USING ERRCODE = 'TN006';
+    END IF;
+    RETURN at_state;
+END
+$$;
+
+-- What is outside of the schema and depends on something in it, such as `view public.v`. What belongs to no schema and goes
+-- with what it is of (casts, members of publications) does not count.
+CREATE FUNCTION tenure_dependents(the_schema text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    WITH home AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = the_schema),
+    member AS MATERIALIZED (
+        SELECT 'pg_class'::regclass AS class, c.oid FROM pg_class c JOIN home ON home.oid = relnamespace WHERE relkind NOT IN ('i', 'I')
+        UNION ALL SELECT 'pg_type'::regclass, t.oid FROM pg_type t JOIN home ON home.oid = typnamespace
+        UNION ALL SELECT 'pg_proc'::regclass, p.oid FROM pg_proc p JOIN home ON home.oid = pronamespace
+        UNION ALL SELECT 'pg_operator'::regclass, o.oid FROM pg_operator o JOIN home ON home.oid = oprnamespace
+        UNION ALL SELECT 'pg_opclass'::regclass, o.oid FROM pg_opclass o JOIN home ON home.oid = opcnamespace
+        UNION ALL SELECT 'pg_opfamily'::regclass, o.oid FROM pg_opfamily o JOIN home ON home.oid = opfnamespace
+        UNION ALL SELECT 'pg_collation'::regclass, l.oid FROM pg_collation l JOIN home ON home.oid = collnamespace
+        UNION ALL SELECT 'pg_ts_config'::regclass, g.oid FROM pg_ts_config g JOIN home ON home.oid = cfgnamespace
+        UNION ALL SELECT 'pg_ts_dict'::regclass, g.oid FROM pg_ts_dict g JOIN home ON home.oid = dictnamespace
+    ),
+    -- A rule, a constraint, a default, a trigger, a policy is where its table is.
+    dependent AS (
+        SELECT d.classid, d.objid, d.objsubid, ev_class AS of_view,
+            CASE WHEN k.conrelid = 0 THEN 'pg_type'::regclass
+                WHEN coalesce(w.oid, k.oid, a.oid, t.oid, p.oid) IS NOT NULL THEN 'pg_class'::regclass ELSE d.classid END AS class,
+            coalesce(ev_class, nullif(conrelid, 0), contypid, adrelid, tgrelid, polrelid, d.objid) AS holder
+        FROM member JOIN pg_depend d ON refclassid = member.class AND refobjid = member.oid
+            LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+            LEFT JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+            LEFT JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid
+            LEFT JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid
+            LEFT JOIN pg_policy p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
+        WHERE d.classid NOT IN ('pg_cast'::regclass, 'pg_amop'::regclass, 'pg_amproc'::regclass, 'pg_default_acl'::regclass,
+            'pg_publication_rel'::regclass, 'pg_transform'::regclass)
+    ),
+    outside AS (
+        SELECT DISTINCT CASE WHEN of_view IS NULL THEN classid ELSE class END AS class, coalesce(of_view, objid) AS oid,
+            CASE WHEN of_view IS NULL THEN objsubid ELSE 0 END AS subid
+        FROM dependent JOIN home ON true
+            LEFT JOIN pg_class c ON dependent.class = 'pg_class'::regclass AND c.oid = holder
+            LEFT JOIN pg_type y ON dependent.class = 'pg_type'::regclass AND y.oid = holder
+            LEFT JOIN pg_proc f ON dependent.class = 'pg_proc'::regclass AND f.oid = holder
+        WHERE CASE WHEN coalesce(c.oid, y.oid, f.oid) IS NULL
+            THEN (SELECT schema IS DISTINCT FROM quote_ident(the_schema) FROM pg_identify_object(dependent.class, holder, 0))
+            ELSE coalesce(relnamespace, typnamespace, pronamespace) NOT IN (home.oid, 'pg_toast'::regnamespace) END
+    )
+    SELECT said FROM (
+        SELECT type || ' ' || identity AS said FROM outside, pg_identify_object(class, outside.oid, subid)
+        UNION SELECT 'extension ' || quote_ident(extname) FROM pg_extension JOIN home ON home.oid = extnamespace
+    ) named ORDER BY said COLLATE "C"
+$$;
+
+-- Raises an error that names them, if there are any.
+CREATE FUNCTION tenure_expect_no_dependents(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    names text;
+BEGIN
+    SELECT string_agg(said, ', ') INTO names FROM tenure_dependents(the_schema) AS said;
+    IF names IS NOT NULL THEN
+        RAISE EXCEPTION 'others depend on what is in schema %: %', the_schema, names USING ERRCODE = 'TN009';
+    END IF;
+END
+$$;
+
+-- Drops things of one kind. Where that needs CASCADE, it is made sure first that it stays within the schema.
+CREATE FUNCTION tenure_purge_these(the_schema text, the_kind text, the_names text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    EXECUTE format('DROP %s %s', the_kind, the_names);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    PERFORM tenure_expect_no_dependents(the_schema);
+    EXECUTE format('DROP %s %s CASCADE', the_kind, the_names);
+END
+$$;
+
+-- Deletes of a dropped tenant as much as takes about so many locks: to drop a table takes one for each of its indexes,
+-- constraints, defaults and so on, and the server's table of locks is small. Foreign keys go first, then views that no other
+-- view stands on, then tables, partitions before what they are parts of, then the rest, group by group. Returns how many things
+-- it dropped; 0 when only DROP SCHEMA is left.
+CREATE FUNCTION tenure_purge_some(the_schema text, locks integer) RETURNS integer
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    home oid := to_regnamespace(quote_ident(the_schema));
+    the_kind text;
+    names text;
+    dropped integer;
+    a_key record;
+BEGIN
+    UPDATE tenant_version SET purge_began_at = now() WHERE schema_name = the_schema AND purge_began_at IS NULL;
+    IF home IS NULL THEN
+        RETURN 0;
+    END IF;
+    -- A key takes itself, four triggers and two tables. One of a partitioned table has more below it; it waits for its partitions
+    -- to be gone.
+    dropped := 0;
+    FOR a_key IN
+        SELECT format('ALTER TABLE %I.%I DROP CONSTRAINT %I', the_schema, c.relname, conname) AS command
+        FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid JOIN pg_class r ON r.oid = confrelid
+        WHERE connamespace = home AND contype = 'f' AND conparentid = 0 AND c.relkind = 'r' AND r.relkind = 'r'
+            AND NOT c.relispartition AND NOT r.relispartition
+        ORDER BY k.oid LIMIT greatest(locks / 7, 1)
+    LOOP
+        EXECUTE a_key.command;
+        dropped := dropped + 1;
+    END LOOP;
+    IF dropped > 0 THEN
+        RETURN dropped;
+    END IF;
+    WITH candidate AS (
+        SELECT c.oid, format('%I.%I', the_schema, relname) AS name, relkind
+        FROM pg_class c
+        WHERE relnamespace = home AND relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid)
+            AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
+                WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.classid = 'pg_rewrite'::regclass
+                    AND ev_class <> c.oid)
+        ORDER BY relkind NOT IN ('v', 'm'),
+            -- What a key still leads to comes last.
+            EXISTS (SELECT FROM pg_constraint WHERE confrelid = c.oid AND contype = 'f'), relkind, c.oid LIMIT 200
+    ), weighed AS (
+        SELECT *, row_number() OVER step AS nth, sum(weight) OVER step AS total, first_value(relkind) OVER step AS first_kind
+        FROM (SELECT *, row_number() OVER () AS place, 6 + 2 * (SELECT count(*) FROM pg_depend
+                WHERE refclassid = 'pg_class'::regclass AND refobjid = candidate.oid) AS weight FROM candidate) counted
+        WINDOW step AS (ORDER BY place)
+    )
+    SELECT CASE first_kind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
+            string_agg(name, ', ' ORDER BY nth), count(*)
+        INTO the_kind, names, dropped
+        FROM weighed
+        WHERE (relkind = first_kind OR relkind::text || first_kind::text IN ('rp', 'pr')) AND (total <= locks OR nth = 1)
+        GROUP BY first_kind;
+    IF names IS NULL THEN
+        -- What a range type or an extension brought goes with it.
+        WITH thing AS (
+            SELECT 1 AS class, 'ROUTINE' AS kind, p.oid, format('%I.%I(%s)', the_schema, proname,
+                    pg_get_function_identity_arguments(p.oid)) AS name
+            FROM pg_proc p WHERE pronamespace = home AND prokind <> 'a' AND NOT EXISTS (SELECT FROM pg_depend
+                WHERE classid = 'pg_proc'::regclass AND objid = p.oid AND deptype IN ('i', 'e'))
+            UNION ALL SELECT 2, 'SEQUENCE', c.oid, format('%I.%I', the_schema, relname)
+            FROM pg_class c WHERE relnamespace = home AND relkind = 'S'
+            UNION ALL SELECT CASE typtype WHEN 'd' THEN 3 ELSE 4 END, CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, t.oid,
+                format('%I.%I', the_schema, typname)
+            FROM pg_type t LEFT JOIN pg_class c ON c.oid = typrelid
+            WHERE typnamespace = home AND (typtype IN ('d', 'e', 'r') OR (typtype = 'c' AND relkind = 'c'))
+        ), first AS (
+            SELECT * FROM thing WHERE class = (SELECT min(class) FROM thing) ORDER BY oid LIMIT greatest(locks / 6, 1)
+        )
+        SELECT min(kind), string_agg(name, ', ' ORDER BY oid), count(*) INTO the_kind, names, dropped FROM first;
+    END IF;
+    IF names IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM tenure_purge_these(the_schema, the_kind, names);
+    RETURN dropped;
+END
+$$;
+
+-- Drops what is left of a dropped tenant's schema.
+CREATE FUNCTION tenure_purge_rest(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF to_regnamespace(quote_ident(the_schema)) IS NOT NULL THEN
+        PERFORM tenure_expect_no_dependents(the_schema);
+        EXECUTE format('DROP SCHEMA %I CASCADE', the_schema);
+    END IF;
+END
+$$;

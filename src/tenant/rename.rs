@@ -1,0 +1,89 @@
+//! `tenant rename`: schema, registry, version row and history in one transaction. What holds the old name in its text
+//! is found inside that transaction, and then nothing is renamed.
+
+use super::act::{self, Act};
+use super::residue;
+use crate::error::Failure;
+use crate::ident::{SchemaName, Slug, literal};
+use crate::outcome::{Changed, Ending, Tenant, TenantState};
+use crate::postgres::Connection;
+use crate::postgres::message::{Kind, Leftovers, Message};
+
+/// What a tenant is to be called.
+#[derive(Debug, Clone)]
+pub struct NewName {
+    /// Its slug.
+    pub slug: Slug,
+    /// Its display name, if that changes too.
+    pub name: Option<String>,
+}
+
+/// Gives the tenant `slug` another slug, and its schema the name that follows from it.
+pub async fn rename(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    slug: &Slug,
+    new: &NewName,
+) -> Result<Changed, Failure> {
+    let settings = act.settings;
+    let platform = settings.platform_schema();
+    let schema = SchemaName::of(&settings.tenants.schema_prefix, &new.slug, &platform)?;
+    let (tenant, _state) = act.find(connection, slug).await?;
+    if tenant.schema == schema && new.name.is_none() {
+        return Ok(Changed { outcome: Ending::Nothing, tenant });
+    }
+    let counts = serde_json::json!({ "slug": tenant.slug, "to": new.slug, "schema": schema });
+    let version = act
+        .noted(connection, &counts, async |connection, run| {
+            let explained = |refusal| act::refused(&refusal, "renaming", &tenant, settings);
+            let is_new = tenant.schema != schema;
+            let mut message = Message::default();
+            act::begin_still(
+                &mut message,
+                run,
+                &tenant.schema,
+                &[TenantState::Active, TenantState::Suspended],
+            );
+            // The server's time between our messages is ours.
+            message.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+            if is_new {
+                act::expect_free(&mut message, settings, &schema, &new.slug);
+            }
+            act::in_turn(connection, &message, run.limits).await.map_err(explained)?;
+            if is_new {
+                let held = residue::of(connection, &tenant.schema, &schema).await?;
+                if !held.is_empty() {
+                    connection.run("ROLLBACK").await.map_err(explained)?;
+                    return Err(residue::refusal(&tenant.schema, &held));
+                }
+            }
+            let mut message = Message::default();
+            let named = literal(schema.as_str());
+            if is_new {
+                message.push(&format!(
+                    "UPDATE {}.tenant_version SET schema_name = {named} WHERE schema_name = {}",
+                    run.platform.quoted(),
+                    literal(tenant.schema.as_str())
+                ));
+            }
+            let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
+            act::reregister(&mut message, settings, &tenant, to, name);
+            if is_new {
+                message.name_history(run, &named, &tenant.schema, Kind::Rename);
+            }
+            message.commit(Leftovers::None);
+            let sets = connection.send(&message).await.map_err(explained)?;
+            Ok(act::version(&sets))
+        })
+        .await?;
+    // Whom the registry does not know is called by the schema.
+    let slug = if tenant.id.is_some() { new.slug.to_string() } else { schema.to_string() };
+    let tenant = Tenant {
+        slug,
+        name: new.name.clone().filter(|_| tenant.id.is_some()).or(tenant.name),
+        schema,
+        version: version.or(tenant.version),
+        ..tenant
+    };
+    Ok(Changed { outcome: Ending::Done, tenant })
+}

@@ -1,0 +1,165 @@
+//! `tenant rename`: everything about the tenant has the new name afterwards, or nothing; what holds the old name in its
+//! text is found, wherever it is.
+
+use insta::assert_snapshot;
+
+use crate::support::{Project, Session};
+
+/// What a rename moves: registry, version rows, schemas.
+fn names(project: &Project) -> String {
+    project.db.value(
+        "SELECT concat_ws(' / ', (SELECT string_agg(concat_ws(' ', slug, schema_name, name), ', ' ORDER BY slug)
+             FROM datalinx_platform.organizations),
+            (SELECT string_agg(schema_name, ', ' ORDER BY schema_name) FROM datalinx_platform.tenant_version),
+            (SELECT string_agg(nspname, ', ' ORDER BY nspname) FROM pg_namespace WHERE nspname LIKE 'org%'))",
+    )
+}
+
+#[test]
+fn everything_has_the_new_name_and_is_otherwise_the_same() {
+    let project = Project::with_tenants(&["acme", "other"]);
+    let before = project.db.dump_of("org_acme");
+    assert_snapshot!(project.run_words(["tenant", "rename", "acme", "globex", "--name", "Globex's"]), @"
+    exit code: 0
+    ----- stdout -----
+    done: globex is active  org_globex
+
+    ----- stderr -----
+    ");
+    assert_eq!(
+        names(&project),
+        "globex org_globex Globex's, other org_other other / org_globex, org_other / org_globex, org_other"
+    );
+    assert_eq!(project.db.dump_of("org_globex"), before);
+    let (code, nothing) = project.json("tenant rename globex globex");
+    assert_eq!((code, &nothing["outcome"]), (0, &"nothing".into()));
+    let (code, only_name) = project.json("tenant rename globex globex --name Globex");
+    assert_eq!((code, &only_name["tenant"]["name"]), (0, &"Globex".into()));
+    let (code, gone) = project.json("tenant rename acme acme2");
+    assert_eq!((code, &gone["error"]["code"]), (1, &"tenant-unknown".into()));
+    // It goes on as any other tenant.
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    assert!(project.run("migrate up").ok().stdout.contains("2 migrated"));
+    let runs = "SELECT concat_ws(' ', command, outcome, counts->>'slug', counts->>'to') FROM datalinx_platform.run \
+                WHERE command = 'tenure tenant rename' ORDER BY started_at LIMIT 1";
+    assert_eq!(project.db.value(runs), "tenure tenant rename done acme globex");
+    assert_eq!(
+        project.history().lines().filter(|line| line.ends_with("rename")).collect::<Vec<_>>(),
+        ["org_globex 1.0.4 -> 1.0.4 rename"]
+    );
+}
+
+#[test]
+fn a_name_that_is_taken_or_reserved_is_refused() {
+    let project = Project::with_tenants(&["acme", "other"]);
+    project.db.run("CREATE SCHEMA org_stray");
+    let before = project.db.dump(&["--schema-only"]);
+    for (new, code) in [
+        ("other", "tenant-exists"),
+        ("stray", "tenant-exists"),
+        ("public", "schema-name-reserved"),
+        ("pg_x", "schema-name-reserved"),
+        ("Acme", "slug-invalid"),
+        (&"a".repeat(60), "schema-name-too-long"),
+    ] {
+        let (exit, refused) = project.json(&format!("tenant rename acme {new}"));
+        assert_eq!((exit, refused["error"]["code"].as_str()), (1, Some(code)), "{new}");
+    }
+    assert_eq!(project.db.dump(&["--schema-only"]), before);
+    assert!(names(&project).starts_with("acme org_acme acme, other org_other other / "));
+}
+
+#[test]
+fn what_holds_the_old_name_in_its_text_is_named_and_nothing_is_renamed() {
+    let project = Project::with_tenants(&["acme", "acme_2"]);
+    // A name that only has the old one in it, and what is stored as a reference, are no hindrance.
+    project.db.run(
+        "CREATE INDEX org_acme_idx ON org_acme.workspaces (name);
+         CREATE TABLE org_acme_2.log (line text DEFAULT 'org_acme_2');
+         CREATE VIEW org_acme.names AS SELECT name FROM org_acme.workspaces;
+         CREATE TABLE public.follows (id int DEFAULT length('org_acme_3'), t org_acme.workspaces);
+         CREATE VIEW public.seen AS SELECT name FROM org_acme.workspaces",
+    );
+    let _renamed = project.run("tenant rename acme free").ok();
+    let _back = project.run("tenant rename free acme").ok();
+    project.db.run(
+        "CREATE FUNCTION org_acme.plain() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM org_acme.workspaces';
+         CREATE FUNCTION org_acme.parsed() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM org_acme.workspaces; END;
+         CREATE FUNCTION org_acme.set() RETURNS int LANGUAGE sql SET search_path = org_acme AS 'SELECT 1';
+         CREATE TABLE org_acme.texts (a text DEFAULT 'org_acme.x', CHECK (a <> 'org_acme'));
+         COMMENT ON TABLE org_acme.texts IS 'of org_acme';
+         CREATE POLICY p ON org_acme.texts USING (a = 'org_acme');
+         CREATE VIEW org_acme.shown AS SELECT 'org_acme'::text AS a;
+         CREATE FUNCTION public.reads(a text DEFAULT 'org_acme') RETURNS bigint LANGUAGE plpgsql AS
+             'BEGIN RETURN (SELECT count(*) FROM \"org_acme\".workspaces); END';
+         CREATE FUNCTION public.has() RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT 'org_acme'::text; END;
+         CREATE FUNCTION public.path() RETURNS int LANGUAGE sql SET search_path = org_acme, public AS 'SELECT 1';
+         CREATE TABLE public.noted (a text DEFAULT 'org_acme', CHECK (a <> 'org_acme'));
+         CREATE INDEX ON public.noted ((a || 'org_acme'));
+         CREATE VIEW public.noted_too AS SELECT 'org_acme.workspaces'::text AS a;",
+    );
+    let role = format!("worker_{}", project.db.name);
+    project.db.run(&format!(
+        "CREATE ROLE {role}; ALTER ROLE {role} IN DATABASE {} SET search_path = org_acme",
+        project.db.name
+    ));
+    let before = project.db.dump(&[]);
+    let (code, refused) = project.json("tenant rename acme globex");
+    assert_eq!((code, refused["error"]["code"].as_str()), (1, Some("name-in-text")));
+    let message = refused["error"]["message"].as_str().unwrap().replace(&role, "ROLE");
+    assert_snapshot!(message.replace(", ", ",\n"), @"
+    the name org_acme stands in texts that do not follow: function plain(): body,
+    function public.has(): body,
+    function public.path(): options,
+    function public.reads(text): arguments,
+    function public.reads(text): body,
+    function set(): options,
+    role ROLE: settings,
+    table public.noted: constraint noted_a_check,
+    table public.noted: default of a,
+    table public.noted: index public.noted_expr_idx,
+    table texts: comment,
+    table texts: default of column a,
+    table texts: definition of constraint texts_a_check,
+    table texts: using of policy p,
+    view public.noted_too: definition,
+    view shown: definition
+    ");
+    project.db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    assert_eq!(project.db.dump(&[]), before);
+    assert_eq!(project.run("tenant list").ok().stdout.lines().count(), 3);
+}
+
+#[test]
+fn it_waits_for_a_unit_that_runs_and_works_behind_it() {
+    let project = Project::with_tenants(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    let holder = Session::holding(&project.db, "LOCK TABLE org_acme.workspaces");
+    let unit = project.start("migrate up --lock-timeout 0s");
+    project.db.wait_for_waiting(1);
+    let rename = project.start("tenant rename acme globex --format json");
+    project.db.wait_for_waiting(2);
+    holder.release();
+    let _unit = unit.end().ok();
+    let renamed: serde_json::Value = serde_json::from_str(&rename.end().ok().stdout).unwrap();
+    assert_eq!(
+        (&renamed["tenant"]["version"], &renamed["tenant"]["schema"]),
+        (&"1.0.5".into(), &"org_globex".into())
+    );
+    assert_eq!(project.versions(), "platform 1.0.5, globex 1.0.5");
+}
+
+#[test]
+fn of_two_at_once_one_is_told_that_the_tenant_is_gone() {
+    let project = Project::with_tenants(&["acme"]);
+    let holder = Session::holding(&project.db, "SELECT FROM datalinx_platform.tenant_version FOR UPDATE");
+    let running = [project.start("tenant rename acme one"), project.start("tenant rename acme two")];
+    // The other one asks again and again, since a unit that is alone might wait for who waits.
+    project.db.wait_for_waiting(1);
+    holder.release();
+    let mut outputs = running.map(|run| run.end());
+    outputs.sort_by_key(|output| output.code);
+    assert_eq!((outputs[0].code, outputs[1].code), (0, 1));
+    assert!(outputs[1].stderr.contains("error[tenant-unknown]"), "{}", outputs[1]);
+    assert_eq!(project.run("tenant list").ok().stdout.lines().count(), 2);
+}
