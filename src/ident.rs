@@ -187,6 +187,14 @@ impl SchemaName {
         }
     }
 
+    /// A schema that a file names: any but a reserved one.
+    pub fn foreign(name: &str, platform: &Self) -> Result<Self, NameError> {
+        match holder(name, platform) {
+            Some(by) => Err(NameError::Reserved { schema: name.to_owned(), by }),
+            None => Self::existing(name),
+        }
+    }
+
     /// A schema that the catalog, a version row or the settings name.
     pub fn existing(name: impl Into<String>) -> Result<Self, NameError> {
         Identifier::new(name).map(Self)

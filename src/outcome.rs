@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
-pub use self::copies::{Adopted, Cloned};
+pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use self::copies::{AdoptArgs, CloneArgs};
+pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::RenameArgs;
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};

@@ -124,6 +124,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
         Command::Tenant(Tenant::Adopt(args)) => tenant::adopt(context, &args).await,
         Command::Tenant(Tenant::Clone(args)) => tenant::clone(context, &args).await,
+        Command::Tenant(Tenant::Export(args)) => tenant::export(context, &args).await,
+        Command::Tenant(Tenant::Import(args)) => tenant::import(context, &args).await,
         Command::Tenant(Tenant::Rename(args)) => tenant::rename(context, &args).await,
         Command::Template(Template::Check(args)) => template::check(context, &args).await,
         Command::Template(Template::Squash(args)) => template::squash(context, &args).await,

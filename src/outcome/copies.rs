@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{DriftLine, Ending, Tenant};
+use crate::chain::Version;
 
 /// What `tenant adopt` did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,4 +35,34 @@ pub struct Cloned {
     pub access: Vec<DriftLine>,
     /// What was not copied, and why.
     pub notes: Vec<String>,
+}
+
+/// What `tenant export` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exported {
+    /// `done`.
+    pub outcome: Ending,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The file; `-` for stdout.
+    pub file: String,
+    /// How many bytes its dump has.
+    pub bytes: u64,
+}
+
+/// What `tenant import` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// `done`.
+    pub outcome: Ending,
+    /// The tenant as it is now.
+    pub tenant: Tenant,
+    /// The version that it was exported at.
+    pub from: Version,
+    /// How many rows came out of the file.
+    pub rows: u64,
+    /// How many units brought it along.
+    pub units: usize,
+    /// Definitions that are printed in other words since, where that was accepted.
+    pub differences: Vec<DriftLine>,
 }

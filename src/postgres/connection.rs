@@ -99,6 +99,11 @@ impl Connection {
         }
     }
 
+    /// Where it leads, for a program of PostgreSQL's own.
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     /// The way to further connections, for who cannot hold this one meanwhile.
     pub fn door(&self) -> Door {
         Door(self.url.clone())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::outcome::or_dash;
 use super::{Paint, plural};
-use crate::outcome::{Adopted, Cloned, DriftLine, Tenant};
+use crate::outcome::{Adopted, Cloned, DriftLine, Exported, Imported, Tenant};
 
 /// What `tenant adopt` did.
 pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
@@ -20,7 +20,7 @@ pub fn cloned(cloned: &Cloned, paint: Paint) -> String {
     text.push_str(&notes(&cloned.notes, paint));
     text.push_str(&tenant_line("cloned", &cloned.tenant, paint));
     if cloned.tables > 0 {
-        let _written = writeln!(text, "{} rows of {} copied", cloned.rows, plural(cloned.tables, "table"));
+        let _written = writeln!(text, "{} of {} copied", rows(cloned.rows), plural(cloned.tables, "table"));
     }
     text
 }
@@ -57,4 +57,28 @@ fn tenant_line(word: &str, tenant: &Tenant, paint: Paint) -> String {
         or_dash(tenant.version.as_ref()),
         or_dash(tenant.id.as_ref()),
     )
+}
+
+/// What `tenant export` did.
+pub fn exported(exported: &Exported, paint: Paint) -> String {
+    let tenant = &exported.tenant;
+    let (slug, at) = (paint.bold(&tenant.slug), or_dash(tenant.version.as_ref()));
+    format!("{} {slug}  {}  at {at}  to {}\n", paint.good("exported"), tenant.schema, exported.file)
+}
+
+/// What `tenant import` did.
+pub fn imported(imported: &Imported, paint: Paint) -> String {
+    let mut text = differences(&imported.differences, paint);
+    text.push_str(&tenant_line("imported", &imported.tenant, paint));
+    let _written = write!(text, "{} came in", rows(imported.rows));
+    if imported.units > 0 {
+        let _written =
+            write!(text, "; from {} it was migrated by {}", imported.from, plural(imported.units, "unit"));
+    }
+    text.push('\n');
+    text
+}
+
+fn rows(count: u64) -> String {
+    plural(usize::try_from(count).unwrap_or(usize::MAX), "row")
 }

@@ -20,7 +20,7 @@ mod template;
 mod tenant;
 mod verified;
 
-pub use copies::{adopted, cloned, differences};
+pub use copies::{adopted, cloned, differences, exported, imported};
 pub use drift::drifted;
 pub use event::event_json;
 pub use failure::{failure, failure_json};

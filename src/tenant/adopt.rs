@@ -109,7 +109,7 @@ pub async fn adopt(
 }
 
 /// A version is one of the chain's, and no tenant is beyond its platform.
-fn may_be_at(project: &Project, version: &Version, platform: &Version) -> Result<(), Failure> {
+pub(super) fn may_be_at(project: &Project, version: &Version, platform: &Version) -> Result<(), Failure> {
     if project.chain.position(version).is_none() {
         let (first, latest) = (project.chain.first(), project.chain.latest());
         return Err(Failure::new(

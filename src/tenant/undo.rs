@@ -1,8 +1,6 @@
 //! A tenant that is still being made is taken back whole: its schema, its version row, its registry row. What the
 //! history says of it stays.
 
-use uuid::Uuid;
-
 use super::act;
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
@@ -17,7 +15,7 @@ pub(super) async fn undo(
     connection: &mut Connection,
     settings: &Settings,
     run: &Run,
-    (schema, id): (&SchemaName, &Uuid),
+    (schema, id): (&SchemaName, &str),
     failure: Failure,
 ) -> Failure {
     let columns = &settings.tenants.columns;
@@ -30,11 +28,12 @@ pub(super) async fn undo(
         literal(schema.as_str())
     ));
     message.push(&format!(
-        "DELETE FROM {} WHERE {} = {} AND {}::text = '{id}'",
+        "DELETE FROM {} WHERE {} = {} AND {}::text = {}",
         state::registry(settings),
         columns.schema.quoted(),
         literal(schema.as_str()),
         columns.id.quoted(),
+        literal(id),
     ));
     message.commit(Leftovers::None);
     if failure.ended_the_session() {

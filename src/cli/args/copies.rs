@@ -1,5 +1,7 @@
 //! `tenure tenant adopt|clone|export|import`: tenants made of what is there.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Limits;
@@ -40,6 +42,29 @@ pub(in crate::cli) struct CloneArgs {
     /// Copy the rows too, as they are at one moment
     #[arg(long)]
     pub(in crate::cli) data: bool,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Its slug
+    pub(in crate::cli) slug: String,
+    /// The file, which is replaced if it is there; - for stdout
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportArgs {
+    /// The file; - for stdin
+    pub(in crate::cli) file: PathBuf,
+    /// Another slug than the one that it was exported under; it is another tenant then, with an id of its own
+    #[arg(long = "as", value_name = "SLUG")]
+    pub(in crate::cli) slug: Option<String>,
+    /// Import it also where PostgreSQL prints a definition in other words than before
+    #[arg(long)]
+    pub(in crate::cli) force: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::life::RenameArgs;
-use super::{AdoptArgs, CloneArgs, Limits};
+use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,10 @@ pub(in crate::cli) enum Tenant {
     Adopt(AdoptArgs),
     /// Make a new tenant that is like another one, with or without its rows
     Clone(CloneArgs),
+    /// Write a tenant with its rows into one file
+    Export(ExportArgs),
+    /// Make a tenant of such a file, and bring it up to date
+    Import(ImportArgs),
     /// Give a tenant another slug, and with it another schema name
     Rename(RenameArgs),
 }

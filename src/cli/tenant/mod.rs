@@ -4,7 +4,7 @@ mod copies;
 mod create;
 mod rename;
 
-pub(super) use self::copies::{adopt, clone};
+pub(super) use self::copies::{adopt, clone, export, import};
 pub(super) use self::create::create;
 pub(super) use self::rename::rename;
 use super::args::OneTenant;

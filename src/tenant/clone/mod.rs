@@ -141,7 +141,8 @@ impl Copying<'_> {
         match act::or_rollback(connection, filled).await {
             Ok(()) => Ok(()),
             Err(failure) => {
-                let new = (&self.target.schema, &self.target.id);
+                let id = self.target.id.to_string();
+                let new = (&self.target.schema, id.as_str());
                 Err(undo(connection, &self.project.settings, run, new, failure).await)
             }
         }
