@@ -212,3 +212,17 @@ fn of_two_who_adopt_at_once_one_does() {
     assert_eq!(codes, [0, 1]);
     assert_eq!(books(&project).len(), 3, "{:?}", books(&project));
 }
+
+#[test]
+fn a_schema_that_has_been_through_a_dump_is_the_same() {
+    let project = made_by_others(&["acme"]);
+    // What PostgreSQL prints of it is not what it printed before.
+    let index = "SELECT pg_get_indexdef('org_acme.idx_jobs_status'::regclass)";
+    let before = project.db.value(index);
+    let dump = project.db.dump(&["--schema-only", "--schema", "org_acme", "--no-owner"]);
+    project.db.run("DROP SCHEMA org_acme CASCADE");
+    project.db.run(&dump);
+    assert_ne!(project.db.value(index), before);
+    project.run("tenant adopt org_acme --slug acme --version 1.0.4").passes();
+    project.run("drift").passes();
+}

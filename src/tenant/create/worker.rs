@@ -212,7 +212,7 @@ impl<'a> Maker<'a, '_> {
                 Code::TenantExists,
                 format!("{slug} is in the registry, but its version is unknown"),
             )
-            .hint("it was made by other means: it has to be adopted, not created"));
+            .hint("it was made by other means: `tenure tenant adopt` makes it a tenant"));
         }
         self.there_already(CreatedTenant {
             id: row.id.clone(),

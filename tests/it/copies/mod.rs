@@ -1,6 +1,7 @@
 //! Tenants made of other tenants: with one of every kind of object, compared by photographs, dumps and rows.
 
 mod clone;
+mod crafted;
 mod parcel;
 
 use crate::support::{Database, Project};
