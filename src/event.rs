@@ -50,6 +50,13 @@ pub enum Event<'a> {
         /// Why.
         failure: &'a Failure,
     },
+    /// A tenant that was to be moved got another name meanwhile, or was dropped.
+    TenantGone {
+        /// The schema that it had.
+        schema: &'a SchemaName,
+        /// The schema that it has, if it goes on under that.
+        now: Option<&'a SchemaName>,
+    },
     /// A tenant was made, or was there already.
     TenantDone {
         /// Its slug.

@@ -4,6 +4,7 @@
 mod copies;
 mod drift;
 mod effects;
+mod life;
 mod template;
 mod tenant;
 
@@ -15,8 +16,12 @@ use serde::ser::SerializeStruct;
 pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
+pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
-pub use self::tenant::{Changed, Created, CreatedTenant, FailedTenant, Tenant, TenantList, TenantState};
+pub use self::tenant::{
+    Changed, Created, CreatedTenant, FailedTenant, Holdings, ListedTenant, TableSize, Tenant, TenantList,
+    TenantRole, TenantState,
+};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Failure};
 use crate::ident::SchemaName;

@@ -94,6 +94,12 @@ impl Progress {
         self.one(|paint| paint.bad("failed"), what);
     }
 
+    fn aside(&self, line: &str) {
+        if self.manner == Manner::All {
+            complain(&self.paint.dim(line));
+        }
+    }
+
     fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
         if self.manner == Manner::All {
             let word = self.paint.warn("again later");
@@ -131,6 +137,10 @@ impl Sink for Progress {
             Event::TenantDelayed { slug, failure, pause } => self.delayed(slug, failure, *pause),
             Event::UnitFailed { schema, migration, failure } => {
                 self.failed(&format!("{schema}  {migration}"), failure);
+            }
+            Event::TenantGone { schema, now: Some(now) } => self.aside(&format!("renamed {schema}  {now}")),
+            Event::TenantGone { schema, now: None } => {
+                self.one(|paint| paint.dim("no longer there"), schema.as_str());
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
             Event::TenantFailed { slug, failure } => self.failed(slug, failure),

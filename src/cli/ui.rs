@@ -131,6 +131,31 @@ impl Ui {
         }
     }
 
+    /// Asks that the name of what is done away with be said. What was said in the command line must be it; without
+    /// a terminal it must have been said there.
+    pub(super) fn confirm_name(self, question: &str, name: &str, said: Option<&str>) -> Result<(), Failure> {
+        let hint = format!("say --confirm {name}");
+        let refused = |message: String| Failure::new(Code::ConfirmationRequired, message).hint(hint.clone());
+        match said {
+            Some(said) if said == name => return Ok(()),
+            Some(said) => {
+                let message = format!("--confirm says {said:?}, and it is {name:?}: nothing was done");
+                return Err(Failure::new(Code::Usage, message).hint(hint));
+            }
+            None if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) => {
+                return Err(refused(format!("{question}: not done, since nobody can be asked here")));
+            }
+            None => {}
+        }
+        write(std::io::stderr().lock(), &format!("{question}? Type {name} to do it: "));
+        let mut answer = String::new();
+        let read = std::io::stdin().read_line(&mut answer);
+        if read.is_ok() && answer.trim() == name {
+            return Ok(());
+        }
+        Err(refused(format!("{question}: not done")))
+    }
+
     /// Where events go: a bar on a terminal, a line now and then elsewhere, a line for each with `-v`.
     pub(super) fn progress(self) -> Progress {
         let manner = match self.talk {

@@ -5,6 +5,7 @@
 mod alone;
 mod amend;
 pub(crate) mod crew;
+mod gone;
 pub(crate) mod jobs;
 mod look;
 mod pack;

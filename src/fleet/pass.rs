@@ -224,6 +224,19 @@ impl Pass<'_> {
         shared.tally.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
     }
 
+    /// A tenant is gone: it is left out, or followed under its new name from the version that it is at.
+    pub(super) fn gone(&self, shared: &RefCell<Shared<'_>>, task: Task, now: Option<(SchemaName, usize)>) {
+        let mut shared = shared.borrow_mut();
+        let name = now.as_ref().map(|(schema, _)| schema);
+        shared.sink.take(&Event::TenantGone { schema: &task.schema, now: name });
+        if let Some((schema, step)) = now {
+            shared.push_front(
+                Task { schema, step: step.max(self.steps.start), attempts: task.attempts },
+                self.steps.end,
+            );
+        }
+    }
+
     /// Tasks that are to be taken next, in this order.
     pub(super) fn give_back(
         &self,

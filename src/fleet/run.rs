@@ -108,6 +108,9 @@ fn slowest(moved: &HashMap<String, Duration>) -> Vec<Slow> {
     slow.map(|(schema, elapsed)| Slow { schema: schema.clone(), elapsed_ms: elapsed.as_millis() }).collect()
 }
 
+/// So often the tenants are gone through: one that is renamed meanwhile may get a name that was passed already.
+const ROUNDS: usize = 3;
+
 /// Whether the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -161,7 +164,17 @@ impl Runner<'_> {
                 return Next::Halt;
             }
         }
-        self.pass(start, end, None).await
+        for _round in 0..ROUNDS {
+            if self.pass(start, end, None).await == Next::Halt {
+                return Next::Halt;
+            }
+            match self.behind(end).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(failure) => return self.fail(start, failure),
+            }
+        }
+        Next::GoOn
     }
 
     async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
@@ -328,10 +341,13 @@ impl Runner<'_> {
 
     /// How many of the tenants that are meant are not where they should be.
     async fn left(&mut self) -> Result<usize, Failure> {
-        let steps = self.chain.migrations();
         let end = self.prepared.request.to.as_ref().and_then(|to| self.chain.position(to));
-        let behind = &steps[..end.unwrap_or(steps.len())];
-        let tenants = those_behind(behind, &self.prepared.only);
+        self.behind(end.unwrap_or(self.chain.migrations().len())).await
+    }
+
+    /// How many of them have one of the steps before `end` before them.
+    async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
+        let tenants = those_behind(&self.chain.migrations()[..end], &self.prepared.only);
         let sql = format!(
             "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
             self.run.platform.quoted()

@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::alone;
 use super::crew::Wear;
 use super::pack::{Pack, Task};
 use super::pass::{Next, Pass, Shared};
 use super::unit::Answer;
+use super::{alone, gone};
 use crate::error::Failure;
 use crate::ident::literal;
 use crate::postgres::{Connection, Refusal};
@@ -75,7 +75,21 @@ async fn refused(
         recover(pass, shared, connection, left.into(), answer).await;
     } else {
         pass.give_back(shared, left.into_iter());
-        pass.refused(shared, first, answer);
+        refused_or_gone(pass, shared, connection, first, answer).await;
+    }
+}
+
+/// A unit that finds no tenant may have met one that was renamed or dropped meanwhile.
+async fn refused_or_gone(
+    pass: &Pass<'_>,
+    shared: &RefCell<Shared<'_>>,
+    connection: &mut Connection,
+    task: Task,
+    answer: Answer,
+) {
+    match gone::look(pass, connection, &task.schema, &answer).await {
+        Some(now) => pass.gone(shared, task, now),
+        None => pass.refused(shared, task, answer),
     }
 }
 
@@ -88,7 +102,7 @@ async fn step_alone(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &
             pass.give_back(shared, std::iter::once(next));
         }
         broken if is_broken(&broken) => recover(pass, shared, connection, vec![task], broken).await,
-        other => pass.refused(shared, task, other),
+        other => refused_or_gone(pass, shared, connection, task, other).await,
     }
 }
 

@@ -118,8 +118,58 @@ impl Serialize for FailedTenant {
 /// What `tenant list` shows.
 #[derive(Debug, Clone, Serialize)]
 pub struct TenantList {
-    /// In order of their schemas.
-    pub tenants: Vec<Tenant>,
+    /// In order of their slugs.
+    pub tenants: Vec<ListedTenant>,
+    /// Where there are more: the slug behind which they begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A tenant in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListedTenant {
+    /// The tenant.
+    #[serde(flatten)]
+    pub tenant: Tenant,
+    /// Of a dropped one: the slug that it had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_slug: Option<String>,
+    /// Of a dropped one: when that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_at: Option<String>,
+}
+
+/// What a tenant holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Holdings {
+    /// All of it on disk: tables, their indexes, what is stored beside them.
+    pub size_bytes: u64,
+    /// Its tables and materialized views, in order of their names.
+    pub tables: Vec<TableSize>,
+    /// Whether the rows were counted; otherwise they are the server's estimates.
+    pub counted: bool,
+    /// The role that is called like its schema, if there is one.
+    pub role: Option<TenantRole>,
+}
+
+/// A table in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableSize {
+    /// Its name.
+    pub name: String,
+    /// Its rows; `None` where the server has no estimate yet.
+    pub rows: Option<u64>,
+    /// With its indexes and what is stored beside it.
+    pub bytes: u64,
+}
+
+/// A tenant's role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TenantRole {
+    /// Its name.
+    pub name: String,
+    /// Whether it may log in.
+    pub login: bool,
 }
 
 /// One tenant, as the registry and its version row know it.

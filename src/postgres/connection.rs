@@ -36,6 +36,11 @@ impl Row {
         self.get(column)
     }
 
+    /// Such an integer that may be NULL.
+    pub fn optional_integer(&self, column: &str) -> Result<Option<i64>, Failure> {
+        self.get(column)
+    }
+
     /// A boolean.
     pub fn truth(&self, column: &str) -> Result<bool, Failure> {
         self.get(column)

@@ -115,18 +115,36 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
     connection.run(message.sql()).await.map_err(|refusal| refusal.failure("repairing the history"))
 }
 
-/// The history of `schema`, oldest first.
+/// The history of the tenant, or of the platform, whose schema is called `schema` now, oldest first. It follows the
+/// tenant back through its names: of each only the rows from when it got that name to when it gave it up, since
+/// somebody else may have had it before and after.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
     schema: &SchemaName,
 ) -> Result<Vec<HistoryEntry>, Failure> {
+    let (platform, named) = (platform.quoted(), literal(schema.as_str()));
+    let moves = "kind IN ('rename', 'drop', 'undrop')";
+    // A name was given up by a row that has it as the one before, or that says that its tenant is deleted.
+    let given_up = |name: &str, before: &str| {
+        format!(
+            "(SELECT coalesce(max(id), 0) FROM {platform}.migration_history \
+              WHERE ((name = {name} AND {moves}) OR (schema_name = {name} AND kind = 'purge')) AND id < {before})"
+        )
+    };
+    let newest = "9223372036854775807";
     let sql = format!(
-        "SELECT run_id::text AS run_id, schema_name, from_version, to_version, name, kind, checksum, \
+        "WITH RECURSIVE span AS ( \
+             SELECT {named}::text AS called, {} AS after, {newest}::int8 AS before \
+             UNION ALL SELECT got.name, {}, got.id FROM span, LATERAL ( \
+                 SELECT h.name, h.id FROM {platform}.migration_history h WHERE h.schema_name = called AND {moves} \
+                 AND h.id > span.after AND h.id < span.before ORDER BY h.id LIMIT 1) got) \
+         SELECT run_id::text AS run_id, schema_name, from_version, to_version, name, kind, checksum, \
          applied_at::text AS applied_at, applied_by, duration_ms::int8 AS duration_ms, tool_version, allowed::text AS allowed \
-         FROM {}.migration_history WHERE schema_name = {} ORDER BY id",
-        platform.quoted(),
-        literal(schema.as_str()),
+         FROM span JOIN {platform}.migration_history h \
+             ON h.schema_name = called AND h.id > span.after AND h.id < span.before ORDER BY h.id",
+        given_up(&named, newest),
+        given_up("got.name", "got.id"),
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the history"))?;
     sets.iter().flatten().map(entry).collect()

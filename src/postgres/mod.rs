@@ -3,13 +3,16 @@
 //! so a transaction pooler is safe. Only this layer names sqlx and refinery.
 
 mod archive;
+pub mod aside;
 pub mod books;
 mod connection;
 mod dump;
 pub mod history;
+pub mod holdings;
 pub mod message;
 pub mod queries;
 pub mod refusal;
+pub mod roll;
 pub mod server;
 pub mod state;
 mod url;

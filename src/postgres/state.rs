@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::roll::{self, Wanted};
 use super::{Connection, Row, books};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
-use crate::outcome::{Tenant, TenantState};
+use crate::ident::{Slug, literal};
+use crate::outcome::Tenant;
 use crate::settings::Settings;
 
 /// Which of the tables that matter are there.
@@ -70,7 +71,7 @@ async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, F
     connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
 }
 
-fn version(text: &str, whose: &str) -> Result<Version, Failure> {
+pub(super) fn version(text: &str, whose: &str) -> Result<Version, Failure> {
     text.parse().map_err(|error| {
         Failure::new(Code::VersionUnknown, format!("{whose} is at a version that is none: {error}"))
             .hint("put a semantic version there, or declare one with `tenure migrate baseline`")
@@ -250,53 +251,11 @@ pub async fn tenants(
     presence: Presence,
     only: &[Slug],
 ) -> Result<Vec<Tenant>, Failure> {
-    let platform = settings.platform_schema().quoted();
-    let columns = &settings.tenants.columns;
-    let registry_rows = format!(
-        "SELECT {id}::text AS id, {slug}::text AS slug, {name}::text AS name, {schema}::text AS schema FROM {from}",
-        id = columns.id.quoted(),
-        slug = columns.slug.quoted(),
-        name = columns.name.quoted(),
-        schema = columns.schema.quoted(),
-        from = registry(settings),
-    );
-    let version_rows = format!(
-        "SELECT schema_name, version, template, status, created_at::text AS created_at FROM {platform}.tenant_version"
-    );
-    let none =
-        "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false";
-    let no_versions = "SELECT NULL::text AS schema_name, NULL::text AS version, NULL::text AS template, \
-                       NULL::text AS status, NULL::text AS created_at WHERE false";
-    let slugs: Vec<String> = only.iter().map(|slug| literal(slug.as_str())).collect();
-    let filter = if slugs.is_empty() {
-        String::new()
-    } else {
-        format!("AND coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", "))
-    };
-    let sql = format!(
-        "SELECT r.id, coalesce(r.slug, t.schema_name) AS slug, r.name, coalesce(t.schema_name, r.schema) AS schema, \
-                t.version, t.template, coalesce(t.status, 'unknown') AS status, t.created_at \
-         FROM ({}) r FULL JOIN ({}) t ON t.schema_name = r.schema \
-         WHERE coalesce(t.status, '') NOT IN ('dropped', 'pooled') {filter}ORDER BY 4",
-        if presence.registry { &registry_rows } else { none },
-        if presence.own_tables { &version_rows } else { no_versions },
-    );
-    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
-    sets.iter().flatten().map(tenant).collect()
-}
-
-fn tenant(row: &Row) -> Result<Tenant, Failure> {
-    let schema = row.text("schema")?;
-    Ok(Tenant {
-        id: row.optional_text("id")?,
-        slug: row.text("slug")?,
-        name: row.optional_text("name")?,
-        version: row.optional_text("version")?.map(|text| version(&text, &schema)).transpose()?,
-        schema: SchemaName::existing(schema)?,
-        template: row.optional_text("template")?,
-        status: TenantState::named(&row.text("status")?),
-        created_at: row.optional_text("created_at")?,
-    })
+    let wanted = Wanted { slugs: only.to_vec(), ..Wanted::default() };
+    let listed = roll::read(connection, settings, presence, &wanted).await?;
+    let mut tenants: Vec<Tenant> = listed.into_iter().map(|listed| listed.tenant).collect();
+    tenants.sort_by(|one, other| one.schema.cmp(&other.schema));
+    Ok(tenants)
 }
 
 /// A refusal of a statement on the registry: a column that is not there is the settings' fault.

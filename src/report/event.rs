@@ -25,6 +25,9 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
             "at_ms": at, "event": "unit-failed", "schema": schema, "migration": migration,
             "error": failure_json(failure),
         }),
+        Event::TenantGone { schema, now } => {
+            json!({ "at_ms": at, "event": "tenant-gone", "schema": schema, "now": now })
+        }
         Event::TenantDone { slug } => json!({ "at_ms": at, "event": "tenant-done", "slug": slug }),
         Event::TenantDelayed { slug, failure, pause } => json!({
             "at_ms": at, "event": "tenant-delayed", "slug": slug,

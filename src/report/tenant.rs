@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 
 use super::outcome::or_dash;
-use super::{Paint, failure, history, table};
-use crate::outcome::{Changed, Created, Ending, HistoryEntry, Tenant, TenantList};
+use super::{Paint, failure, history, holdings, table};
+use crate::outcome::{Changed, Created, Ending, HistoryEntry, Holdings, Tenant, TenantList};
+
+/// So many rows of its history are shown with a tenant.
+const NEWEST: usize = 20;
 
 /// What `tenant create` did.
 pub fn created(created: &Created, paint: Paint) -> String {
@@ -48,15 +51,28 @@ pub fn changed(changed: &Changed, paint: Paint) -> String {
     )
 }
 
+/// Which tenants a list is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All that are in use.
+    All,
+    /// Those of some states, of a version, of a page.
+    Some,
+}
+
 /// What `tenant list` shows.
-pub fn tenant_list(list: &TenantList, paint: Paint) -> String {
+pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
     if list.tenants.is_empty() {
-        return "no tenants; `tenure tenant create SLUG` makes one\n".to_owned();
+        return match asked {
+            Asked::All => "no tenants; `tenure tenant create SLUG` makes one\n".to_owned(),
+            Asked::Some => "no such tenants\n".to_owned(),
+        };
     }
     let rows: Vec<_> = list
         .tenants
         .iter()
-        .map(|tenant| {
+        .map(|listed| {
+            let tenant = &listed.tenant;
             [
                 tenant.slug.clone(),
                 or_dash(tenant.name.as_ref()),
@@ -68,11 +84,16 @@ pub fn tenant_list(list: &TenantList, paint: Paint) -> String {
             ]
         })
         .collect();
-    table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint)
+    let mut text =
+        table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint);
+    if let Some(next) = &list.next {
+        let _written = writeln!(text, "{}", paint.dim(&format!("there are more: --after {next}")));
+    }
+    text
 }
 
 /// What `tenant show` shows.
-pub fn tenant(tenant: &Tenant, entries: &[HistoryEntry], paint: Paint) -> String {
+pub fn tenant(tenant: &Tenant, held: &Holdings, entries: &[HistoryEntry], paint: Paint) -> String {
     let mut text = String::new();
     for (key, value) in [
         ("slug", tenant.slug.clone()),
@@ -86,9 +107,15 @@ pub fn tenant(tenant: &Tenant, entries: &[HistoryEntry], paint: Paint) -> String
     ] {
         let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
     }
+    text.push_str(&holdings(held, paint));
     if !entries.is_empty() {
+        let older = entries.len().saturating_sub(NEWEST);
         text.push('\n');
-        text.push_str(&history(entries, paint));
+        text.push_str(&history(&entries[older..], paint));
+        if older > 0 {
+            let more = format!("{older} older: `tenure migrate history --tenant {}`", tenant.slug);
+            let _written = writeln!(text, "{}", paint.dim(&more));
+        }
     }
     text
 }

@@ -55,6 +55,49 @@ limits! {
     StatementTimeout = Duration::from_mins(10);
 }
 
+/// How long a dropped tenant is kept before `tenant drop --purge` deletes it; 30 days unless said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(Duration);
+
+impl Retention {
+    /// No longer than until now.
+    pub const NONE: Self = Self(Duration::ZERO);
+
+    /// In whole seconds.
+    pub fn seconds(self) -> u64 {
+        self.0.as_secs()
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self(Duration::from_hours(24 * 30))
+    }
+}
+
+impl fmt::Display for Retention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&humantime::format_duration(self.0), f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Retention {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let kept = humantime::parse_duration(&text).map_err(|error| {
+            serde::de::Error::custom(format!("{text:?} is not a duration such as 30d: {error}"))
+        })?;
+        // The server counts in days of a calendar that ends.
+        if kept > FOR_EVER {
+            return Err(serde::de::Error::custom(format!("{text:?} is longer than a hundred years")));
+        }
+        Ok(Self(kept))
+    }
+}
+
+/// Longer than anybody keeps anything.
+const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
 const LONGEST: Duration = Duration::from_hours(24 * 24);
 
@@ -74,6 +117,12 @@ fn limit(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_is_kept_for_days() {
+        assert_eq!(Retention::default().to_string(), "30days");
+        assert_eq!((Retention::default().seconds(), Retention::NONE.seconds()), (2_592_000, 0));
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use duration::{LockTimeout, StatementTimeout};
+pub use duration::{LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::{Identifier, SchemaName};
@@ -44,6 +44,8 @@ pub struct Tenants {
     pub template: String,
     /// The table of tenants, in the platform schema.
     pub registry: Identifier,
+    /// How long a dropped tenant is kept.
+    pub retention: Retention,
     /// Its columns.
     pub columns: Columns,
 }
@@ -107,6 +109,7 @@ impl Default for Tenants {
             schema_prefix: "org_".to_owned(),
             template: "default".to_owned(),
             registry: known("organizations"),
+            retention: Retention::default(),
             columns: Columns::default(),
         }
     }
@@ -191,5 +194,9 @@ mod tests {
         assert!(read("[verify]\ncontract = \"hope\"").is_err());
         assert!(read("[tenants]\nschema_prefix = \"Org-\"").is_err());
         assert!(read("[migrate]\nlock_timeout = \"soon\"").is_err());
+        let kept =
+            |text: &str| read(&format!("[tenants]\nretention = {text:?}")).map(|read| read.tenants.retention);
+        assert_eq!(kept("7d").unwrap().seconds(), 604_800);
+        assert!(kept("a while").is_err() && kept("101years").is_err());
     }
 }

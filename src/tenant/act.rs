@@ -59,7 +59,11 @@ impl Act<'_> {
         let run = Run { id: Uuid::new_v4(), platform, limits: self.limits };
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
-        let ending = if result.is_ok() { Ending::Done } else { Ending::Failed };
+        let ending = match &result {
+            Ok(_) => Ending::Done,
+            Err(failure) if failure.code == Code::Interrupted => Ending::Interrupted,
+            Err(_) => Ending::Failed,
+        };
         let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
         // Without a failure of its own the run's missing last note is the failure.
         let value = result?;
@@ -86,11 +90,18 @@ pub(super) fn enter(message: &mut Message, settings: &Settings, schema: &SchemaN
     let word = literal(state.as_str());
     message
         .push(&format!("UPDATE {platform}.tenant_version SET status = {word} WHERE schema_name = {named}"));
+    say(message, settings, &named, state);
+}
+
+/// Writes the state in the registry's row of `schema`, an expression, where the registry has a column for it.
+pub(super) fn say(message: &mut Message, settings: &Settings, schema: &str, state: TenantState) {
+    let registry = state::registry(settings);
     if let Some(column) = &settings.tenants.columns.status {
         message.push(&format!(
-            "UPDATE {} SET {} = {word} WHERE {} = {named}",
-            state::registry(settings),
+            "UPDATE {} SET {} = {} WHERE {} = {schema}",
+            registry,
             column.quoted(),
+            literal(state.as_str()),
             settings.tenants.columns.schema.quoted(),
         ));
     }

@@ -4,12 +4,14 @@
 
 mod act;
 mod adopt;
+mod aside;
 mod clone;
 mod create;
 mod export;
 mod import;
 mod likeness;
 mod parcel;
+mod purge;
 mod reference;
 mod rename;
 mod residue;
@@ -21,10 +23,12 @@ mod wanted;
 
 pub use act::Act;
 pub use adopt::{Adoption, Differs, IfDifferent, adopt};
+pub use aside::{drop, undrop};
 pub use clone::{Cloning, Extent, clone};
 pub use create::{Creation, IfExists, create};
 pub use export::{Target, export};
 pub use import::import;
+pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};
@@ -33,24 +37,36 @@ use crate::error::Failure;
 use crate::fleet::unknown_tenant;
 use crate::ident::Slug;
 use crate::outcome::{HistoryEntry, Tenant, TenantList};
+use crate::postgres::roll::{self, Wanted};
 use crate::postgres::{Connection, history, state};
 use crate::settings::Settings;
 
-/// All tenants, in order of their schemas.
-pub async fn list(connection: &mut Connection, settings: &Settings) -> Result<TenantList, Failure> {
+/// The tenants that are asked for, in order of their slugs.
+pub async fn list(
+    connection: &mut Connection,
+    settings: &Settings,
+    wanted: &Wanted,
+) -> Result<TenantList, Failure> {
     let presence = state::presence(connection, settings).await?;
-    Ok(TenantList { tenants: state::tenants(connection, settings, presence, &[]).await? })
+    // One more says whether there are more.
+    let limit = wanted.limit.map(|limit| limit.saturating_add(1));
+    let mut tenants = roll::read(connection, settings, presence, &Wanted { limit, ..wanted.clone() }).await?;
+    let is_cut = wanted.limit.is_some_and(|limit| tenants.len() > limit);
+    tenants.truncate(wanted.limit.unwrap_or(tenants.len()));
+    let next = tenants.last().filter(|_| is_cut).map(|last| last.tenant.slug.clone());
+    Ok(TenantList { tenants, next })
 }
 
-/// One tenant, with its history.
+/// One tenant in whatever state, with its history.
 pub async fn show(
     connection: &mut Connection,
     settings: &Settings,
     slug: &Slug,
 ) -> Result<(Tenant, Vec<HistoryEntry>), Failure> {
     let presence = state::presence(connection, settings).await?;
-    let rows = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
-    let tenant = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?;
+    let wanted = Wanted { slugs: vec![slug.clone()], every_state: true, ..Wanted::default() };
+    let rows = roll::read(connection, settings, presence, &wanted).await?;
+    let tenant = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?.tenant;
     let entries = if presence.own_tables {
         history::read(connection, &settings.platform_schema(), &tenant.schema).await?
     } else {

@@ -181,6 +181,10 @@ fn tenants() {
     template: "string"
     status: "string"
     created_at: "string"
+    size_bytes: "number"
+    tables: [{"name":"string","rows":"null","bytes":"number"}]
+    counted: "boolean"
+    role: "null"
     history: [{"run_id":"string","schema":"string","from":"string","to":"string","name":"string","kind":"string","checksum":"string","applied_at":"string","applied_by":"string","duration_ms":"number","tool_version":"string","allowed":[]}]
     "#);
     let (_, list) = project.json("tenant list");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::life::RenameArgs;
+use super::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits};
 use crate::fleet::Patience;
 
@@ -13,12 +13,9 @@ pub(in crate::cli) enum Tenant {
     /// Make a tenant, or many from a CSV
     Create(CreateArgs),
     /// List the tenants
-    List,
-    /// Show one tenant and its history
-    Show {
-        /// Its slug
-        slug: String,
-    },
+    List(ListArgs),
+    /// Show one tenant: its version, what it holds, its history
+    Show(ShowArgs),
     /// Close a tenant until it is resumed; its schema is migrated all the same
     Suspend(OneTenant),
     /// Open a suspended tenant again
@@ -33,6 +30,10 @@ pub(in crate::cli) enum Tenant {
     Import(ImportArgs),
     /// Give a tenant another slug, and with it another schema name
     Rename(RenameArgs),
+    /// Put a tenant aside under another name; it can be brought back until it is deleted for good
+    Drop(DropArgs),
+    /// Bring back a tenant that was dropped
+    Undrop(UndropArgs),
 }
 
 /// A verb on one tenant.

@@ -2,10 +2,14 @@
 
 mod copies;
 mod create;
+mod drop;
+mod look;
 mod rename;
 
 pub(super) use self::copies::{adopt, clone, export, import};
 pub(super) use self::create::create;
+pub(super) use self::drop::{drop, undrop};
+pub(super) use self::look::{list, show};
 pub(super) use self::rename::rename;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};
@@ -15,29 +19,6 @@ use crate::outcome::Changed;
 use crate::postgres::Connection;
 use crate::tenant::Act;
 use crate::{report, tenant};
-
-pub(super) async fn list(context: &Context) -> Result<u8, Failure> {
-    let root = context.root()?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let list = tenant::list(&mut connection, &root.settings).await?;
-    connection.close().await;
-    context.ui.result(&list, |paint| report::tenant_list(&list, paint))?;
-    Ok(0)
-}
-
-pub(super) async fn show(context: &Context, slug: &str) -> Result<u8, Failure> {
-    let root = context.root()?;
-    let slug = Slug::new(slug)?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
-    connection.close().await;
-    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
-    if let Some(object) = document.as_object_mut() {
-        object.insert("history".to_owned(), serde_json::to_value(&history).unwrap_or_default());
-    }
-    context.ui.result(&document, |paint| report::tenant(&tenant, &history, paint))?;
-    Ok(0)
-}
 
 pub(super) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
     one(context, args, "tenant suspend", tenant::suspend).await

@@ -13,7 +13,7 @@ fn code(document: &Value) -> &str {
 /// The same files on a database of its own, with its platform.
 fn another(project: &Project) -> Project {
     let mut other = Project::empty();
-    std::mem::swap(&mut other.dir, &mut copy_of(project));
+    other.dir = copy_of(project);
     other.run("migrate up").passes();
     other
 }

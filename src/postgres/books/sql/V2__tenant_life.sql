@@ -81,6 +81,8 @@ DECLARE
     ending text := '';
     number integer := 1;
 BEGIN
+    -- Of two at once each finds a name of its own.
+    PERFORM pg_advisory_xact_lock(hashtext('tenure aside'));
     LOOP
         WHILE octet_length(stem || ending) > 63 LOOP
             stem := left(stem, -1);

@@ -1,0 +1,78 @@
+//! `tenure tenant drop`, `undrop`
+
+use super::super::args::{DropArgs, UndropArgs};
+use super::super::ui::Outcome;
+use super::super::{Context, command_line, database, stop_on_signals, up};
+use crate::error::Failure;
+use crate::fleet::Patience;
+use crate::ident::Slug;
+use crate::project::Root;
+use crate::settings::Retention;
+use crate::tenant::{Act, Purge, Registered};
+use crate::{report, tenant};
+
+pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = args.slug.as_deref().map(Slug::new).transpose()?;
+    let slug = match slug {
+        Some(slug) if !args.purge => slug,
+        slug => return purge(context, args, &root, slug.as_ref()).await,
+    };
+    context.ui.confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let limits = up::limits(args.limits, root.settings.migrate);
+    let act = Act { settings: &root.settings, limits, command: command_line("tenant drop") };
+    let dropped = tenant::drop(&mut connection, &act, &slug).await?;
+    connection.close().await;
+    context.ui.result(&dropped, |paint| report::dropped(&dropped, paint))?;
+    Ok(0)
+}
+
+/// `tenure tenant drop --purge`
+async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Slug>) -> Result<u8, Failure> {
+    let retention = if args.now { Retention::NONE } else { root.settings.tenants.retention };
+    if let Some(slug) = slug {
+        let question = format!("delete the dropped tenant {slug} for good");
+        context.ui.confirm_name(&question, slug.as_str(), args.confirm.as_deref())?;
+    }
+    let mut connection = database::connect_root(context, root).await?;
+    let found = tenant::candidates(&mut connection, &root.settings, slug, retention).await?;
+    if slug.is_none() && !found.due.is_empty() {
+        let slugs: Vec<_> = found.due.iter().map(|aside| aside.former_slug.as_str()).collect();
+        context.ui.confirm(&format!("delete for good what was dropped: {}", slugs.join(", ")))?;
+    }
+    let act = Act {
+        settings: &root.settings,
+        limits: up::limits(args.limits, root.settings.migrate),
+        command: command_line("tenant drop --purge"),
+    };
+    let registered = if args.keep_registry { Registered::Stays } else { Registered::Goes };
+    let stop = stop_on_signals(context.ui);
+    let how = Purge { act: &act, registered, patience: Patience::USUAL, stop: &stop };
+    let purged = tenant::purge(&mut connection, &how, found).await?;
+    connection.close().await;
+    let mut document = serde_json::to_value(&purged).unwrap_or_default();
+    // One tenant that failed is the command's own failure too, in the form that every failure has.
+    if let (Some(_), [failed], Some(object)) = (slug, purged.failed.as_slice(), document.as_object_mut()) {
+        object.insert("error".to_owned(), report::failure_json(&failed.failure));
+    }
+    let went = if purged.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &document, |paint| report::purged(&purged, paint))?;
+    Ok(match purged.failed.as_slice() {
+        [failed] if slug.is_some() => failed.failure.class().exit_code(),
+        _ => purged.outcome.exit_code(),
+    })
+}
+
+pub(in crate::cli) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(&args.slug)?;
+    let new = args.new.as_deref().map(Slug::new).transpose()?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let limits = up::limits(args.limits, root.settings.migrate);
+    let act = Act { settings: &root.settings, limits, command: command_line("tenant undrop") };
+    let changed = tenant::undrop(&mut connection, &act, &slug, new.as_ref()).await?;
+    connection.close().await;
+    context.ui.result(&changed, |paint| report::changed(&changed, paint))?;
+    Ok(0)
+}

@@ -1,0 +1,74 @@
+//! The results of the verbs that put tenants aside and delete them.
+
+use serde::Serialize;
+
+use super::{Ending, FailedTenant, Tenant};
+use crate::error::Code;
+use crate::ident::SchemaName;
+
+/// What `tenant drop` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dropped {
+    /// `done`.
+    pub outcome: Ending,
+    /// The tenant as it is now.
+    pub tenant: Tenant,
+    /// The slug that it had, which is free again.
+    pub former_slug: String,
+    /// The schema that it had.
+    pub former_schema: SchemaName,
+    /// What is outside of its schema and depends on something in it: `view public.v`.
+    pub dependents: Vec<String>,
+}
+
+/// What `tenant drop --purge` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Purged {
+    /// How it ended.
+    pub outcome: Ending,
+    /// Those that are deleted.
+    pub purged: Vec<PurgedTenant>,
+    /// Those that were not dropped long enough ago.
+    pub kept: Vec<Kept>,
+    /// Those that could not be deleted, or only in part.
+    pub failed: Vec<FailedTenant>,
+}
+
+/// A tenant that is no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PurgedTenant {
+    /// The slug that it had.
+    pub slug: String,
+    /// The schema that it had last.
+    pub schema: SchemaName,
+    /// How many things were dropped one by one.
+    pub objects: u64,
+    /// In how many transactions.
+    pub transactions: u64,
+}
+
+/// A dropped tenant that stays for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The slug that it had.
+    pub slug: String,
+    /// The schema that it has.
+    pub schema: SchemaName,
+}
+
+impl Purged {
+    /// From what became of each.
+    pub fn of(purged: Vec<PurgedTenant>, kept: Vec<Kept>, failed: Vec<FailedTenant>) -> Self {
+        let outcome = if failed.iter().any(|failed| failed.failure.code == Code::Interrupted) {
+            Ending::Interrupted
+        } else {
+            match (failed.is_empty(), purged.is_empty()) {
+                (true, true) => Ending::Nothing,
+                (true, false) => Ending::Done,
+                (false, true) => Ending::Failed,
+                (false, false) => Ending::Partial,
+            }
+        };
+        Self { outcome, purged, kept, failed }
+    }
+}

@@ -1,0 +1,151 @@
+//! `tenant drop` and `tenant undrop`: a tenant is put aside whole under a name of its own, so that its slug is free and
+//! nothing is lost, and is brought back from there.
+
+use super::act::{self, Act};
+use super::residue;
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, Slug, literal};
+use crate::outcome::{Changed, Dropped, Ending, Tenant, TenantState};
+use crate::postgres::aside::{self, Aside};
+use crate::postgres::message::{Kind, Leftovers, Message, Run};
+use crate::postgres::{Connection, Refusal, Row, books, state};
+
+/// What the server called a tenant that it put aside.
+const ASIDE: &str = "current_setting('tenure.aside')";
+
+/// States that a tenant may have when it is dropped, and gets back.
+const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
+
+/// Puts the tenant aside.
+pub async fn drop(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Result<Dropped, Failure> {
+    let (tenant, _state) = act.find(connection, slug).await?;
+    let settings = act.settings;
+    let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
+    let sets = act
+        .noted(connection, &counts, async |connection, run| {
+            let mut message = Message::default();
+            act::begin_still(&mut message, run, &tenant.schema, IN_USE);
+            message.push(&format!(
+                "SELECT {}.tenure_put_aside({}, {}) AS aside",
+                run.platform.quoted(),
+                literal(tenant.schema.as_str()),
+                literal(&tenant.slug)
+            ));
+            act::reregister(&mut message, settings, &tenant, (ASIDE, ASIDE), None);
+            act::say(&mut message, settings, ASIDE, TenantState::Dropped);
+            message.push(&format!(
+                "SELECT dependent FROM {}.tenure_dependents({ASIDE}) AS dependent",
+                run.platform.quoted()
+            ));
+            message.name_history(run, ASIDE, &tenant.schema, Kind::Drop);
+            message.commit(Leftovers::None);
+            act::in_turn(connection, &message, run.limits)
+                .await
+                .map_err(|refusal| act::refused(&refusal, "dropping", &tenant, settings))
+        })
+        .await?;
+    let texts = |column| -> Vec<String> {
+        sets.iter().flatten().filter_map(|row: &Row| row.text(column).ok()).collect()
+    };
+    let aside = texts("aside").pop().unwrap_or_default();
+    Ok(Dropped {
+        outcome: Ending::Done,
+        former_slug: tenant.slug.clone(),
+        former_schema: tenant.schema.clone(),
+        dependents: texts("dependent"),
+        tenant: Tenant {
+            schema: SchemaName::existing(aside.as_str())?,
+            slug: aside,
+            version: act::version(&sets).or(tenant.version),
+            status: TenantState::Dropped,
+            ..tenant
+        },
+    })
+}
+
+/// Brings back the tenant that had the slug and was dropped last, in the state that it had; under another slug, if said.
+pub async fn undrop(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    slug: &Slug,
+    new: Option<&Slug>,
+) -> Result<Changed, Failure> {
+    let settings = act.settings;
+    let state = state::read(connection, settings).await?;
+    if !state.presence.own_tables || !state.presence.registry {
+        return Err(unknown(slug));
+    }
+    if !state.presence.own_tables_current {
+        books::ensure(connection, &settings.platform_schema()).await?;
+    }
+    let all = aside::read(connection, settings, Some(slug), 0).await?;
+    let Some(found) = all.iter().find(|aside| !aside.purging).or(all.first()) else {
+        return Err(unknown(slug));
+    };
+    let (schema, slug) = match new {
+        Some(new) => {
+            let platform = settings.platform_schema();
+            (SchemaName::of(&settings.tenants.schema_prefix, new, &platform)?, new.clone())
+        }
+        // A tenant that the registry does not know was called by its schema.
+        None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
+    };
+    let counts = serde_json::json!({ "slug": slug, "schema": schema });
+    let version = act
+        .noted(connection, &counts, async |connection, run| {
+            back(connection, act, run, found, (&schema, &slug)).await
+        })
+        .await?;
+    let tenant = Tenant {
+        slug: if found.tenant.id.is_some() { slug.to_string() } else { schema.to_string() },
+        schema,
+        version: version.or_else(|| found.tenant.version.clone()),
+        status: found.former_status,
+        ..found.tenant.clone()
+    };
+    Ok(Changed { outcome: Ending::Done, tenant })
+}
+
+async fn back(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    run: &Run,
+    found: &Aside,
+    (schema, slug): (&SchemaName, &Slug),
+) -> Result<Option<crate::chain::Version>, Failure> {
+    let (settings, aside) = (act.settings, &found.tenant.schema);
+    let explained = |refusal: Refusal| act::refused(&refusal, "bringing back", &found.tenant, settings);
+    let mut message = Message::default();
+    act::begin_still(&mut message, run, aside, &[TenantState::Dropped]);
+    message.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+    act::expect_free(&mut message, settings, schema, slug);
+    // Under its old name its texts are right again.
+    if *schema != found.former_schema {
+        act::in_turn(connection, &message, run.limits).await.map_err(explained)?;
+        let held = residue::holding(connection, aside, &found.former_schema).await?;
+        if !held.is_empty() {
+            connection.run("ROLLBACK").await.map_err(explained)?;
+            return Err(residue::refusal(&found.former_schema, &held));
+        }
+        message = Message::default();
+    }
+    let named = literal(schema.as_str());
+    message.push(&format!(
+        "SELECT {}.tenure_bring_back({}, {named})",
+        run.platform.quoted(),
+        literal(aside.as_str())
+    ));
+    let to = (named.as_str(), &*literal(slug.as_str()));
+    act::reregister(&mut message, settings, &found.tenant, to, None);
+    act::say(&mut message, settings, &named, found.former_status);
+    message.name_history(run, &named, aside, Kind::Undrop);
+    message.commit(Leftovers::None);
+    let sets = act::in_turn(connection, &message, run.limits).await.map_err(explained)?;
+    Ok(act::version(&sets))
+}
+
+/// Nobody of that slug was dropped, or what was is deleted.
+pub(super) fn unknown(slug: &Slug) -> Failure {
+    Failure::new(Code::TenantUnknown, format!("no tenant {:?} was dropped", slug.as_str()))
+        .hint("`tenure tenant list --status dropped` shows those that were")
+}
