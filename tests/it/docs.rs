@@ -157,6 +157,7 @@ fn every_link_between_documents_leads_somewhere() {
     for name in [
         "README.md",
         "ARCHITECTURE.md",
+        "docs/copies.md",
         "docs/migrations.md",
         "docs/operations.md",
         "docs/queries.md",
