@@ -4,6 +4,7 @@
 mod drift;
 mod effects;
 mod life;
+mod pool;
 mod template;
 mod tenant;
 
@@ -15,6 +16,7 @@ use serde::ser::SerializeStruct;
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
+pub use self::pool::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 pub use self::tenant::{
     Changed, Created, CreatedTenant, FailedTenant, Holdings, ListedTenant, TableSize, Tenant, TenantList,

@@ -5,6 +5,7 @@
 
 mod place;
 mod purge;
+mod signup;
 
 use std::process::ExitCode;
 
@@ -15,7 +16,8 @@ use clap::Parser as _;
 type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
 /// All of them.
-const MEASUREMENTS: &[Measurement] = &[("purge", purge::measure)];
+const MEASUREMENTS: &[Measurement] =
+    &[("pool", signup::pool), ("create", signup::create), ("purge", purge::measure)];
 
 /// What the verbs on tenants cost.
 #[derive(Debug, clap::Parser)]

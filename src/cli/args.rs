@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 mod life;
+mod pool;
 mod template;
 mod tenant;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
+pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;
@@ -157,7 +159,7 @@ pub(super) struct UpArgs {
     /// Only the platform; tenants are left for later
     #[arg(long)]
     pub(super) platform_only: bool,
-    /// Run the steps on a database of the project's private server first, and judge what they do there
+    /// Run the steps on a private server first, which is made for it, and judge what they do there
     #[arg(long)]
     pub(super) shadow: bool,
     /// How many connections work on tenants [default: by cores and free connections, at most 16]
@@ -282,7 +284,7 @@ pub(super) struct VerifyArgs {
 /// What the migrations are watched on, and by whose queries.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ShadowArgs {
-    /// Run the migrations on a database of the project's private server, and judge what they do there
+    /// Run the migrations on a private server, which is made for it, and judge what they do there
     #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
     pub(super) shadow: bool,
     /// The same on this database, which must be empty; all that it holds is thrown away

@@ -5,6 +5,8 @@
 mod act;
 mod aside;
 mod create;
+mod hook;
+pub mod pool;
 mod purge;
 mod rename;
 mod residue;
@@ -14,7 +16,8 @@ mod wanted;
 
 pub use act::Act;
 pub use aside::{drop, undrop};
-pub use create::{Creation, IfExists, create};
+pub use create::{After, Creation, IfExists, create};
+pub use hook::Hook;
 pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};

@@ -1,26 +1,43 @@
 //! What a new tenant takes, compiled once for each template and version: a tenant is then one message,
 //! in one transaction.
 
+use std::time::Duration;
+
 use uuid::Uuid;
+
+use super::act;
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{DisplayName, SchemaName, Slug, literal};
+use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
-use crate::template::{Compiled, Template};
+use crate::template::{Compiled, Filled, Template};
 
 /// Who a new tenant is.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) id: Uuid,
     pub(super) slug: Slug,
-    pub(super) name: String,
+    pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
 }
+
+/// What there is to do when a tenant's schema is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Afterwards {
+    /// Whether the template's own statements for that are run.
+    pub(super) rows: bool,
+    /// How long the command may run that comes behind the transaction, if one does.
+    pub(super) command: Option<Duration>,
+}
+
+/// A run that makes a tenant is given up by others so long after its command should have ended.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
@@ -60,36 +77,173 @@ impl<'a> Script<'a> {
     }
 
     /// The one message that makes a tenant.
-    pub(super) fn message(&self, run: &Run, tenant: &Identity) -> Message {
+    pub(super) fn message(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
-        self.register(tenant, &mut message);
-        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
-        message.search_path(schema);
-        for (script, statement) in &self.compiled.statements {
-            message.push_at_once(script, statement, schema);
+        if self.locks_registry {
+            // Two that have written their rows, each waiting to lock the table, would never end.
+            let registry = state::registry(self.settings);
+            message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
         }
-        if self.left == Leftovers::Possible {
+        self.register(tenant, &mut message);
+        self.schema(schema, filled, &mut message);
+        let left = self.afterwards(&mut message, schema, filled, afterwards);
+        if left == Leftovers::Possible {
             message.own_role();
         }
         message.push(&format!(
-            "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
+            "INSERT INTO {platform}.tenant_version (schema_name, version, template, parameters) \
+             VALUES ({}, '{version}', {}, {})",
             literal(schema.as_str()),
             literal(&self.compiled.template.name),
+            parameters(filled),
         ));
+        self.making(&mut message, tenant, afterwards);
+        self.history(run, schema, &mut message);
+        message.commit(left);
+        message
+    }
+
+    /// The schema, and what the template and the steps after it make in it.
+    fn schema(&self, schema: &SchemaName, filled: &Filled, message: &mut Message) {
+        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
+        message.search_path(schema);
+        for (script, statement) in &self.compiled.statements {
+            message.push_at_once(script, statement, schema, &filled.values);
+        }
+    }
+
+    /// The one message that makes a tenant of a schema that was made in advance.
+    pub(super) fn taking(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
+        let (platform, version) = (run.platform.quoted(), &self.version);
+        let mut message = Message::default();
+        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        self.register(tenant, &mut message);
+        message.push(&format!(
+            "SELECT {platform}.tenure_take({}, '{version}', {}, {}, '{}', '{}')",
+            literal(&self.compiled.template.name),
+            literal(self.compiled.template.checksum.as_str()),
+            literal(tenant.schema.as_str()),
+            run.id,
+            env!("CARGO_PKG_VERSION"),
+        ));
+        let mut left = Leftovers::None;
+        if afterwards.rows && !self.compiled.template.after_create.is_empty() {
+            message.search_path(&tenant.schema);
+            left = self.after_rows(&mut message, &tenant.schema, filled);
+            if left == Leftovers::Possible {
+                message.own_role();
+            }
+        }
+        self.making(&mut message, tenant, afterwards);
+        message.commit(left);
+        message
+    }
+
+    /// The one message that makes a schema in advance, for the place `slot` of the pool.
+    pub(super) fn pooled(&self, run: &Run, schema: &SchemaName, slot: u32, filled: &Filled) -> Message {
+        let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
+        let mut message = Message::default();
+        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        // First, so that of two who fill the same place one waits here, and has made nothing.
+        message.push(&format!(
+            "INSERT INTO {platform}.tenant_version \
+             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at) \
+             VALUES ({}, '{version}', {}, 'pooled', {}, {slot}, {}, '{version}')",
+            literal(schema.as_str()),
+            literal(&template.name),
+            parameters(filled),
+            literal(template.checksum.as_str()),
+        ));
+        self.schema(schema, filled, &mut message);
+        if self.left == Leftovers::Possible {
+            message.own_role();
+        }
         self.history(run, schema, &mut message);
         message.commit(self.left);
         message
     }
 
+    /// What makes the schema after the statement `first`, in a transaction that is left open; and what ends it so that
+    /// nothing is left.
+    pub(super) fn trial(
+        &self,
+        run: &Run,
+        schema: &SchemaName,
+        filled: &Filled,
+        first: &str,
+    ) -> (Message, Message) {
+        let (mut made, mut undone) = (Message::default(), Message::default());
+        let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
+        made.begin(run.limits, &expect);
+        // The server's time between our messages is ours.
+        made.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+        made.push(first);
+        self.schema(schema, filled, &mut made);
+        if self.left == Leftovers::Possible {
+            made.own_role();
+        }
+        undone.roll_back(self.left);
+        (made, undone)
+    }
+
+    /// What is compiled.
+    pub(super) fn compiled(&self) -> &Compiled<'a> {
+        &self.compiled
+    }
+
+    /// The template's statements for when the schema is there; what all statements may have left.
+    fn afterwards(
+        &self,
+        message: &mut Message,
+        schema: &SchemaName,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Leftovers {
+        let left = if afterwards.rows { self.after_rows(message, schema, filled) } else { Leftovers::None };
+        if self.left == Leftovers::Possible { self.left } else { left }
+    }
+
+    fn after_rows(&self, message: &mut Message, schema: &SchemaName, filled: &Filled) -> Leftovers {
+        let after = &self.compiled.template.after_create;
+        for (script, statements) in after {
+            for statement in statements {
+                message.push_at_once(script, statement, schema, &filled.values);
+            }
+        }
+        Leftovers::of(after.iter().flat_map(|(_, statements)| statements))
+    }
+
+    /// While a command is still to be run, the tenant is in the making.
+    fn making(&self, message: &mut Message, tenant: &Identity, afterwards: Afterwards) {
+        let Some(limit) = afterwards.command else { return };
+        message.push(&format!(
+            "UPDATE {}.tenant_version SET making = '{}', \
+             making_until = clock_timestamp() + interval '{} milliseconds' WHERE schema_name = {}",
+            self.settings.platform_schema().quoted(),
+            tenant.id,
+            (limit + GRACE).as_millis(),
+            literal(tenant.schema.as_str()),
+        ));
+        act::enter(message, self.settings, &tenant.schema, TenantState::Creating);
+    }
+
     /// The registry's row.
     fn register(&self, tenant: &Identity, message: &mut Message) {
         let (registry, columns) = (state::registry(self.settings), &self.settings.tenants.columns);
-        if self.locks_registry {
-            // Two that have written their rows, each waiting to lock the table, would never end.
-            message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
-        }
         message.push(&format!(
             "INSERT INTO {registry} ({}, {}, {}, {}) VALUES ('{}', {}, {}, {})",
             columns.id.quoted(),
@@ -97,7 +251,7 @@ impl<'a> Script<'a> {
             columns.slug.quoted(),
             columns.schema.quoted(),
             tenant.id,
-            literal(&tenant.name),
+            literal(tenant.name.as_str()),
             literal(tenant.slug.as_str()),
             literal(tenant.schema.as_str()),
         ));
@@ -129,4 +283,14 @@ impl<'a> Script<'a> {
             message.history(run, &moved);
         }
     }
+}
+
+/// The values that the schema's shape may depend on, for the version row: `drift` needs them. Others may be
+/// secrets, and stand nowhere but where the template puts them.
+fn parameters(filled: &Filled) -> String {
+    if filled.shaping.is_empty() {
+        return "NULL".to_owned();
+    }
+    let json = serde_json::to_string(&filled.shaping).unwrap_or_default();
+    literal(&json)
 }

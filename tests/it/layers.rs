@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "shadow",
         &[
             "tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "verify", "queries",
-            "template", "chain", "sql", "ident", "error",
+            "settings", "template", "chain", "sql", "ident", "error",
         ],
     ),
     (

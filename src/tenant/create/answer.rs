@@ -15,7 +15,7 @@ pub(super) fn taken(refusal: &Refusal, schema: &SchemaName) -> Failure {
     failure
 }
 
-pub(super) fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
+pub(in crate::tenant) fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
     let mut failure = refusal.failure(&format!("creating {schema}"));
     failure.place = message.place(refusal);
     failure.schema = Some(schema.as_str().to_owned());
