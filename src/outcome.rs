@@ -234,7 +234,7 @@ pub struct HistoryEntry {
     pub to: String,
     /// The file's or template's name.
     pub name: String,
-    /// `migrate`, `template`, `baseline`, `repair`.
+    /// `migrate`, `template`, `baseline`, `repair`; `rename`, `drop`, `undrop`, `purge`, whose name is the schema's before.
     pub kind: String,
     /// Of the file.
     pub checksum: Option<String>,

@@ -5,6 +5,7 @@
 
 mod clone;
 mod place;
+mod purge;
 mod signup;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
 /// All of them.
 const MEASUREMENTS: &[Measurement] =
-    &[("pool", signup::pool), ("create", signup::create), ("clone", clone::measure)];
+    &[("pool", signup::pool), ("create", signup::create), ("clone", clone::measure), ("purge", purge::measure)];
 
 /// What the verbs on tenants cost.
 #[derive(Debug, clap::Parser)]
