@@ -159,6 +159,7 @@ fn every_link_between_documents_leads_somewhere() {
         "ARCHITECTURE.md",
         "docs/migrations.md",
         "docs/operations.md",
+        "docs/provisioning.md",
         "docs/queries.md",
         "docs/verify.md",
     ] {

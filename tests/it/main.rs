@@ -34,6 +34,7 @@ mod looking;
 mod migrate_up;
 mod parameters;
 mod pool;
+mod poolable;
 mod pooler;
 mod progress;
 mod provisioning;
