@@ -163,6 +163,7 @@ fn every_link_between_documents_leads_somewhere() {
         "docs/copies.md",
         "docs/migrations.md",
         "docs/operations.md",
+        "docs/provisioning.md",
         "docs/queries.md",
         "docs/tenants.md",
         "docs/verify.md",

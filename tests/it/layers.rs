@@ -67,6 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),
     ("rpds", &["verify"]),
+    ("rustix", &["tenant"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
     ("sha2", &["chain", "postgres", "tenant"]),
