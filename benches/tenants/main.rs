@@ -17,8 +17,12 @@ use clap::Parser as _;
 type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
 /// All of them.
-const MEASUREMENTS: &[Measurement] =
-    &[("pool", signup::pool), ("create", signup::create), ("clone", clone::measure), ("purge", purge::measure)];
+const MEASUREMENTS: &[Measurement] = &[
+    ("pool", signup::pool),
+    ("create", signup::create),
+    ("clone", clone::measure),
+    ("purge", purge::measure),
+];
 
 /// What the verbs on tenants cost.
 #[derive(Debug, clap::Parser)]

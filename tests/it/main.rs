@@ -39,6 +39,7 @@ mod migrate_up;
 mod names;
 mod parameters;
 mod pool;
+mod pool_faults;
 mod poolable;
 mod pooler;
 mod progress;
