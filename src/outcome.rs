@@ -4,6 +4,7 @@
 mod drift;
 mod effects;
 mod template;
+mod tenant;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,9 @@ use serde::ser::SerializeStruct;
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
+pub use self::tenant::{Changed, Created, CreatedTenant, FailedTenant, Tenant, TenantList, TenantState};
 use crate::chain::{Step, Version};
-use crate::error::{Class, Code, Failure};
+use crate::error::{Class, Failure};
 use crate::ident::SchemaName;
 
 /// How a run ended.
@@ -206,94 +208,8 @@ pub struct TenantLine {
     pub schema: SchemaName,
     /// Its version, if it has one.
     pub version: Option<Version>,
-    /// `active`, …, `unknown`.
-    pub status: String,
-}
-
-/// What `tenant create` did.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Created {
-    /// The new ones.
-    pub created: Vec<CreatedTenant>,
-    /// Those that were there already and may be.
-    pub existing: Vec<CreatedTenant>,
-    /// Those that could not be made.
-    pub failed: Vec<FailedTenant>,
-}
-
-impl Created {
-    /// How the run ended.
-    pub fn ending(&self) -> Ending {
-        if self.failed.iter().any(|failed| failed.failure.code == Code::Interrupted) {
-            return Ending::Interrupted;
-        }
-        match (self.failed.is_empty(), self.created.is_empty(), self.existing.is_empty()) {
-            (true, false, _) => Ending::Done,
-            (true, true, _) => Ending::Nothing,
-            (false, true, true) => Ending::Failed,
-            (false, _, _) => Ending::Partial,
-        }
-    }
-}
-
-/// A tenant as `tenant create` reports it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct CreatedTenant {
-    /// The registry's id.
-    pub id: Option<String>,
-    /// Its slug.
-    pub slug: String,
-    /// Its schema.
-    pub schema: SchemaName,
-    /// Its version.
-    pub version: Option<Version>,
-}
-
-/// A tenant that could not be made.
-#[derive(Debug, Clone)]
-pub struct FailedTenant {
-    /// What was asked for; it may be no slug at all.
-    pub slug: String,
-    /// Why.
-    pub failure: Failure,
-}
-
-impl Serialize for FailedTenant {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("FailedTenant", 3)?;
-        out.serialize_field("slug", &self.slug)?;
-        out.serialize_field("code", self.failure.code.as_str())?;
-        out.serialize_field("message", &self.failure.message)?;
-        out.end()
-    }
-}
-
-/// What `tenant list` shows.
-#[derive(Debug, Clone, Serialize)]
-pub struct TenantList {
-    /// In order of their schemas.
-    pub tenants: Vec<Tenant>,
-}
-
-/// One tenant, as the registry and its version row know it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Tenant {
-    /// The registry's id, as text.
-    pub id: Option<String>,
-    /// Its slug; the schema's name where the registry has no row.
-    pub slug: String,
-    /// Its display name.
-    pub name: Option<String>,
-    /// Its schema.
-    pub schema: SchemaName,
-    /// Its version, if it has one.
-    pub version: Option<Version>,
-    /// The template that it was made from.
-    pub template: Option<String>,
-    /// `active`, …, `unknown`.
-    pub status: String,
-    /// When it was made.
-    pub created_at: Option<String>,
+    /// Where in its life it is.
+    pub status: TenantState,
 }
 
 /// One row of the history, for people.

@@ -2,12 +2,14 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 mod template;
+mod tenant;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
+pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;
 use crate::fleet::Patience;
 use crate::settings::{LockTimeout, StatementTimeout};
@@ -234,46 +236,6 @@ pub(super) struct StatusArgs {
     /// Exit with 1 when anything is behind
     #[arg(long)]
     pub(super) check: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Tenant {
-    /// Make a tenant, or many from a CSV
-    Create(CreateArgs),
-    /// List the tenants
-    List,
-    /// Show one tenant and its history
-    Show {
-        /// Its slug
-        slug: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CreateArgs {
-    /// The slug: a lower-case letter, then lower-case letters, digits and _
-    #[arg(required_unless_present = "from", conflicts_with = "from")]
-    pub(super) slug: Option<String>,
-    /// The display name [default: the slug]
-    #[arg(long, conflicts_with = "from")]
-    pub(super) name: Option<String>,
-    /// The template [default: the settings']
-    #[arg(long)]
-    pub(super) template: Option<String>,
-    /// A CSV with the columns slug and, if wanted, name and template; - for stdin
-    #[arg(long, value_name = "FILE")]
-    pub(super) from: Option<PathBuf>,
-    /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
-    #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub(super) jobs: Option<u16>,
-    /// How often a tenant is tried again that met a lock, a deadlock or a lost connection
-    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
-    pub(super) retries: u32,
-    /// A tenant that is there already is no failure
-    #[arg(long)]
-    pub(super) if_not_exists: bool,
-    #[command(flatten)]
-    pub(super) limits: Limits,
 }
 
 #[derive(Debug, Subcommand)]

@@ -120,6 +120,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
         Command::Tenant(Tenant::List) => tenant::list(context).await,
         Command::Tenant(Tenant::Show { slug }) => tenant::show(context, &slug).await,
+        Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
+        Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
         Command::Template(Template::Check(args)) => template::check(context, &args).await,
         Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,

@@ -110,6 +110,7 @@ codes! {
     SchemaNameReserved "schema-name-reserved" Refused "A slug makes a schema name that is reserved."
     TenantExists "tenant-exists" Refused "A tenant of that slug, or a schema of that name, is there already."
     TenantUnknown "tenant-unknown" Refused "There is no tenant of that slug."
+    TenantState "tenant-state" Refused "A tenant is in a state in which this cannot be done to it: suspended, dropped, in the pool."
     RegistryInvalid "registry-invalid" Refused "The registry of tenants is not a table with the columns that the settings name."
     UnitFailed "unit-failed" Refused "A statement failed; its whole unit was rolled back."
     StatementFailed "statement-failed" Refused "The server refused one of Tenure's own statements."

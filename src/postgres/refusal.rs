@@ -24,6 +24,8 @@ pub const NO_VERSION_ROW: &str = "TN002";
 pub const TENANTS_BEHIND: &str = "TN003";
 /// Another number of rows than one.
 pub const NOT_ONE_ROW: &str = "TN005";
+/// A tenant is in another state than the verb needs; the detail is the one it is in.
+pub const OTHER_STATE: &str = "TN006";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 
@@ -73,6 +75,7 @@ impl Refusal {
             TENANTS_BEHIND => {
                 (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
             }
+            OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
             "55P03" => (
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),

@@ -7,7 +7,7 @@ use super::{Connection, Row, books};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
-use crate::outcome::Tenant;
+use crate::outcome::{Tenant, TenantState};
 use crate::settings::Settings;
 
 /// Which of the tables that matter are there.
@@ -242,7 +242,8 @@ fn applied(row: &Row) -> Result<Applied, Failure> {
     })
 }
 
-/// The tenants, in order of their schemas; only `slug`'s or `schemas`' if some are asked for.
+/// The tenants, in order of their schemas; only those of `only` if some are asked for. What was dropped, and what
+/// was made in advance, is nobody's tenant.
 pub async fn tenants(
     connection: &mut Connection,
     settings: &Settings,
@@ -260,7 +261,7 @@ pub async fn tenants(
         from = registry(settings),
     );
     let version_rows = format!(
-        "SELECT schema_name, version, template, status, created_at::text AS created_at FROM {platform}.tenant_version WHERE status <> 'dropped'"
+        "SELECT schema_name, version, template, status, created_at::text AS created_at FROM {platform}.tenant_version"
     );
     let none =
         "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false";
@@ -270,12 +271,13 @@ pub async fn tenants(
     let filter = if slugs.is_empty() {
         String::new()
     } else {
-        format!("WHERE coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", "))
+        format!("AND coalesce(r.slug, t.schema_name) IN ({}) ", slugs.join(", "))
     };
     let sql = format!(
         "SELECT r.id, coalesce(r.slug, t.schema_name) AS slug, r.name, coalesce(t.schema_name, r.schema) AS schema, \
                 t.version, t.template, coalesce(t.status, 'unknown') AS status, t.created_at \
-         FROM ({}) r FULL JOIN ({}) t ON t.schema_name = r.schema {filter}ORDER BY 4",
+         FROM ({}) r FULL JOIN ({}) t ON t.schema_name = r.schema \
+         WHERE coalesce(t.status, '') NOT IN ('dropped', 'pooled') {filter}ORDER BY 4",
         if presence.registry { &registry_rows } else { none },
         if presence.own_tables { &version_rows } else { no_versions },
     );
@@ -292,7 +294,7 @@ fn tenant(row: &Row) -> Result<Tenant, Failure> {
         version: row.optional_text("version")?.map(|text| version(&text, &schema)).transpose()?,
         schema: SchemaName::existing(schema)?,
         template: row.optional_text("template")?,
-        status: row.text("status")?,
+        status: TenantState::named(&row.text("status")?),
         created_at: row.optional_text("created_at")?,
     })
 }

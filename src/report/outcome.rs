@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Paint, failure, plural, table};
-use crate::outcome::{Created, Ending, HistoryEntry, Migrated, Planned, Slow, Status, Tenant, TenantList};
+use crate::outcome::{Ending, HistoryEntry, Migrated, Planned, Slow, Status};
 
 /// What `migrate up` did.
 pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
@@ -120,83 +120,12 @@ pub fn status(status: &Status, paint: Paint) -> String {
                     line.slug.clone(),
                     line.schema.to_string(),
                     or_dash(line.version.as_ref()),
-                    line.status.clone(),
+                    line.status.as_str().to_owned(),
                 ]
             })
             .collect();
         text.push('\n');
         text.push_str(&table(["slug", "schema", "version", "status"], &rows, paint));
-    }
-    text
-}
-
-/// What `tenant create` did.
-pub fn created(created: &Created, paint: Paint) -> String {
-    let mut text = String::new();
-    for failed in &created.failed {
-        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
-    }
-    for (word, tenants) in [("created", &created.created), ("existing", &created.existing)] {
-        for tenant in tenants {
-            let _written = writeln!(
-                text,
-                "{} {}  {}  at {}  id {}",
-                paint.good(word),
-                paint.bold(&tenant.slug),
-                tenant.schema,
-                or_dash(tenant.version.as_ref()),
-                or_dash(tenant.id.as_ref()),
-            );
-        }
-    }
-    if created.created.len() + created.existing.len() + created.failed.len() > 1 {
-        let counts = [created.created.len(), created.existing.len(), created.failed.len()];
-        let _written = writeln!(text, "{} created, {} existing, {} failed", counts[0], counts[1], counts[2]);
-    }
-    text
-}
-
-/// What `tenant list` shows.
-pub fn tenant_list(list: &TenantList, paint: Paint) -> String {
-    if list.tenants.is_empty() {
-        return "no tenants; `tenure tenant create SLUG` makes one\n".to_owned();
-    }
-    let rows: Vec<_> = list
-        .tenants
-        .iter()
-        .map(|tenant| {
-            [
-                tenant.slug.clone(),
-                or_dash(tenant.name.as_ref()),
-                tenant.schema.to_string(),
-                or_dash(tenant.version.as_ref()),
-                or_dash(tenant.template.as_ref()),
-                tenant.status.clone(),
-                or_dash(tenant.created_at.as_ref()),
-            ]
-        })
-        .collect();
-    table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint)
-}
-
-/// What `tenant show` shows.
-pub fn tenant(tenant: &Tenant, entries: &[HistoryEntry], paint: Paint) -> String {
-    let mut text = String::new();
-    for (key, value) in [
-        ("slug", tenant.slug.clone()),
-        ("name", or_dash(tenant.name.as_ref())),
-        ("id", or_dash(tenant.id.as_ref())),
-        ("schema", tenant.schema.to_string()),
-        ("version", or_dash(tenant.version.as_ref())),
-        ("template", or_dash(tenant.template.as_ref())),
-        ("status", tenant.status.clone()),
-        ("created", or_dash(tenant.created_at.as_ref())),
-    ] {
-        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
-    }
-    if !entries.is_empty() {
-        text.push('\n');
-        text.push_str(&history(entries, paint));
     }
     text
 }
@@ -222,6 +151,6 @@ pub fn history(entries: &[HistoryEntry], paint: Paint) -> String {
     table(["applied", "step", "kind", "took", "by", "name"], &rows, paint)
 }
 
-fn or_dash(value: Option<&impl ToString>) -> String {
+pub(super) fn or_dash(value: Option<&impl ToString>) -> String {
     value.map_or_else(|| "–".to_owned(), ToString::to_string)
 }

@@ -60,6 +60,8 @@ pub struct Columns {
     pub slug: Identifier,
     /// The schema's name.
     pub schema: Identifier,
+    /// Where it is in its life, such as `active` or `suspended`, where the registry has a column for it.
+    pub status: Option<Identifier>,
 }
 
 /// `[migrate]`: the limits of a unit.
@@ -112,7 +114,13 @@ impl Default for Tenants {
 
 impl Default for Columns {
     fn default() -> Self {
-        Self { id: known("id"), name: known("name"), slug: known("slug"), schema: known("schema_name") }
+        Self {
+            id: known("id"),
+            name: known("name"),
+            slug: known("slug"),
+            schema: known("schema_name"),
+            status: None,
+        }
     }
 }
 

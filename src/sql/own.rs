@@ -26,6 +26,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_expect_no_tenant_at",
     "tenure_expect_one",
     "tenure_expect_platform",
+    "tenure_hold",
     "tenure_record",
 ];
 

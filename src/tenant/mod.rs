@@ -2,11 +2,15 @@
 //! transaction: it is there whole or not at all.
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
+mod act;
 mod create;
 mod script;
+mod suspend;
 mod wanted;
 
+pub use act::Act;
 pub use create::{Creation, IfExists, create};
+pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};
 
 use crate::error::Failure;

@@ -28,6 +28,7 @@ mod fuzz;
 mod hidden;
 mod house;
 mod layers;
+mod life;
 mod looking;
 mod migrate_up;
 mod pooler;

@@ -1,18 +1,17 @@
-//! `tenure tenant create`, `list`, `show`
+//! `tenure tenant create`
 
 use std::io::Read as _;
 use std::path::Path;
 
-use super::args::CreateArgs;
-use super::ui::Outcome;
-use super::{Context, command_line, database, stop_on_signals, up};
+use super::super::args::CreateArgs;
+use super::super::ui::Outcome;
+use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
-use crate::ident::Slug;
 use crate::report;
 use crate::tenant::{self, Creation, IfExists, NewTenant};
 
-pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
+pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let wanted = match (&args.from, &args.slug) {
         (Some(file), _) => from_file(file, args.template.as_deref())?,
@@ -64,27 +63,4 @@ fn from_file(file: &Path, template: Option<&str>) -> Result<Vec<NewTenant>, Fail
         tenant.template = tenant.template.take().or_else(|| template.map(str::to_owned));
     }
     Ok(wanted)
-}
-
-pub(super) async fn list(context: &Context) -> Result<u8, Failure> {
-    let root = context.root()?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let list = tenant::list(&mut connection, &root.settings).await?;
-    connection.close().await;
-    context.ui.result(&list, |paint| report::tenant_list(&list, paint))?;
-    Ok(0)
-}
-
-pub(super) async fn show(context: &Context, slug: &str) -> Result<u8, Failure> {
-    let root = context.root()?;
-    let slug = Slug::new(slug)?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
-    connection.close().await;
-    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
-    if let Some(object) = document.as_object_mut() {
-        object.insert("history".to_owned(), serde_json::to_value(&history).unwrap_or_default());
-    }
-    context.ui.result(&document, |paint| report::tenant(&tenant, &history, paint))?;
-    Ok(0)
 }

@@ -1,0 +1,61 @@
+//! `tenure tenant …`: a tenant's whole life.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::Limits;
+use crate::fleet::Patience;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Tenant {
+    /// Make a tenant, or many from a CSV
+    Create(CreateArgs),
+    /// List the tenants
+    List,
+    /// Show one tenant and its history
+    Show {
+        /// Its slug
+        slug: String,
+    },
+    /// Close a tenant until it is resumed; its schema is migrated all the same
+    Suspend(OneTenant),
+    /// Open a suspended tenant again
+    Resume(OneTenant),
+}
+
+/// A verb on one tenant.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct OneTenant {
+    /// Its slug
+    pub(in crate::cli) slug: String,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CreateArgs {
+    /// The slug: a lower-case letter, then lower-case letters, digits and _
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub(in crate::cli) slug: Option<String>,
+    /// The display name [default: the slug]
+    #[arg(long, conflicts_with = "from")]
+    pub(in crate::cli) name: Option<String>,
+    /// The template [default: the settings']
+    #[arg(long)]
+    pub(in crate::cli) template: Option<String>,
+    /// A CSV with the columns slug and, if wanted, name and template; - for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) from: Option<PathBuf>,
+    /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
+    #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(in crate::cli) jobs: Option<u16>,
+    /// How often a tenant is tried again that met a lock, a deadlock or a lost connection
+    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
+    pub(in crate::cli) retries: u32,
+    /// A tenant that is there already is no failure
+    #[arg(long)]
+    pub(in crate::cli) if_not_exists: bool,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}

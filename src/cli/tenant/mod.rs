@@ -1,0 +1,62 @@
+//! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
+
+mod create;
+
+pub(super) use self::create::create;
+use super::args::OneTenant;
+use super::{Context, command_line, database, up};
+use crate::error::Failure;
+use crate::ident::Slug;
+use crate::outcome::Changed;
+use crate::postgres::Connection;
+use crate::tenant::Act;
+use crate::{report, tenant};
+
+pub(super) async fn list(context: &Context) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let list = tenant::list(&mut connection, &root.settings).await?;
+    connection.close().await;
+    context.ui.result(&list, |paint| report::tenant_list(&list, paint))?;
+    Ok(0)
+}
+
+pub(super) async fn show(context: &Context, slug: &str) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(slug)?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
+    connection.close().await;
+    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
+    if let Some(object) = document.as_object_mut() {
+        object.insert("history".to_owned(), serde_json::to_value(&history).unwrap_or_default());
+    }
+    context.ui.result(&document, |paint| report::tenant(&tenant, &history, paint))?;
+    Ok(0)
+}
+
+pub(super) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+    one(context, args, "tenant suspend", tenant::suspend).await
+}
+
+pub(super) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+    one(context, args, "tenant resume", tenant::resume).await
+}
+
+/// A verb that needs a tenant's slug and nothing else.
+async fn one(
+    context: &Context,
+    args: &OneTenant,
+    verb: &str,
+    act: impl AsyncFnOnce(&mut Connection, &Act<'_>, &Slug) -> Result<Changed, Failure>,
+) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(&args.slug)?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let limits = up::limits(args.limits, root.settings.migrate);
+    let how = Act { settings: &root.settings, limits, command: command_line(verb) };
+    let changed = act(&mut connection, &how, &slug).await?;
+    connection.close().await;
+    context.ui.result(&changed, |paint| report::changed(&changed, paint))?;
+    Ok(0)
+}

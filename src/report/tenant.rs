@@ -1,0 +1,94 @@
+//! The results of the verbs on tenants, for people.
+
+use std::fmt::Write as _;
+
+use super::outcome::or_dash;
+use super::{Paint, failure, history, table};
+use crate::outcome::{Changed, Created, Ending, HistoryEntry, Tenant, TenantList};
+
+/// What `tenant create` did.
+pub fn created(created: &Created, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &created.failed {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    for (word, tenants) in [("created", &created.created), ("existing", &created.existing)] {
+        for tenant in tenants {
+            let _written = writeln!(
+                text,
+                "{} {}  {}  at {}  id {}",
+                paint.good(word),
+                paint.bold(&tenant.slug),
+                tenant.schema,
+                or_dash(tenant.version.as_ref()),
+                or_dash(tenant.id.as_ref()),
+            );
+        }
+    }
+    if created.created.len() + created.existing.len() + created.failed.len() > 1 {
+        let counts = [created.created.len(), created.existing.len(), created.failed.len()];
+        let _written = writeln!(text, "{} created, {} existing, {} failed", counts[0], counts[1], counts[2]);
+    }
+    text
+}
+
+/// What a verb on one tenant did: how the tenant is now.
+pub fn changed(changed: &Changed, paint: Paint) -> String {
+    let head = match changed.outcome {
+        Ending::Nothing => "nothing to do",
+        _ => "done",
+    };
+    let tenant = &changed.tenant;
+    format!(
+        "{}: {} is {}  {}\n",
+        paint.good(head),
+        paint.bold(&tenant.slug),
+        tenant.status.as_str(),
+        tenant.schema
+    )
+}
+
+/// What `tenant list` shows.
+pub fn tenant_list(list: &TenantList, paint: Paint) -> String {
+    if list.tenants.is_empty() {
+        return "no tenants; `tenure tenant create SLUG` makes one\n".to_owned();
+    }
+    let rows: Vec<_> = list
+        .tenants
+        .iter()
+        .map(|tenant| {
+            [
+                tenant.slug.clone(),
+                or_dash(tenant.name.as_ref()),
+                tenant.schema.to_string(),
+                or_dash(tenant.version.as_ref()),
+                or_dash(tenant.template.as_ref()),
+                tenant.status.as_str().to_owned(),
+                or_dash(tenant.created_at.as_ref()),
+            ]
+        })
+        .collect();
+    table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint)
+}
+
+/// What `tenant show` shows.
+pub fn tenant(tenant: &Tenant, entries: &[HistoryEntry], paint: Paint) -> String {
+    let mut text = String::new();
+    for (key, value) in [
+        ("slug", tenant.slug.clone()),
+        ("name", or_dash(tenant.name.as_ref())),
+        ("id", or_dash(tenant.id.as_ref())),
+        ("schema", tenant.schema.to_string()),
+        ("version", or_dash(tenant.version.as_ref())),
+        ("template", or_dash(tenant.template.as_ref())),
+        ("status", tenant.status.as_str().to_owned()),
+        ("created", or_dash(tenant.created_at.as_ref())),
+    ] {
+        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
+    }
+    if !entries.is_empty() {
+        text.push('\n');
+        text.push_str(&history(entries, paint));
+    }
+    text
+}
