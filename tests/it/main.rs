@@ -47,3 +47,4 @@ mod support;
 mod tenants;
 mod unreachable;
 mod verify;
+mod walls;
