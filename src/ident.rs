@@ -31,6 +31,14 @@ pub enum NameError {
         /// Its length.
         bytes: usize,
     },
+    /// A role's name would be cut by the server.
+    #[error("the role name {role:?} has {bytes} bytes; PostgreSQL keeps {MAX_IDENTIFIER_BYTES}")]
+    RoleTooLong {
+        /// The role.
+        role: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// A name that belongs to the server or to the platform.
     #[error("the schema name {schema:?}, or its slug, is reserved {by}")]
     Reserved {
@@ -74,6 +82,9 @@ impl From<NameError> for Failure {
                 (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
             }
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
+            NameError::RoleTooLong { .. } => {
+                (Code::RoleNameTooLong, "choose a shorter slug, or a shorter [tenants] role_prefix")
+            }
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
             NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
             NameError::OfAnother { .. } => {
@@ -237,6 +248,15 @@ impl SchemaName {
         self.as_str().starts_with(POOLED)
     }
 
+    /// The role of this tenant, or of what else is named by `prefix` and this name.
+    pub fn role(&self, prefix: &str) -> Result<Identifier, NameError> {
+        let role = format!("{prefix}{self}");
+        if role.len() > MAX_IDENTIFIER_BYTES {
+            return Err(NameError::RoleTooLong { bytes: role.len(), role });
+        }
+        Identifier::new(role)
+    }
+
     /// The bare text, as the catalog holds it.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -345,6 +365,14 @@ mod tests {
         for name in ["public", "pg_x", "information_schema", "datalinx_platform"] {
             assert!(matches!(of(name, "org_"), Err(NameError::Reserved { .. })), "{name}");
         }
+    }
+
+    #[test]
+    fn a_schema_names_its_role() {
+        let schema = SchemaName::existing("org_acme").unwrap();
+        assert_eq!(schema.role("").unwrap().as_str(), "org_acme");
+        assert_eq!(schema.role("staging_").unwrap().as_str(), "staging_org_acme");
+        assert!(matches!(schema.role(&"a".repeat(56)), Err(NameError::RoleTooLong { bytes: 64, .. })));
     }
 
     #[test]

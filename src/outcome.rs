@@ -8,6 +8,7 @@ mod life;
 mod pool;
 mod template;
 mod tenant;
+mod walls;
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ pub use self::tenant::{
     Changed, Created, CreatedTenant, FailedTenant, Holdings, ListedTenant, TableSize, Tenant, TenantList,
     TenantRole, TenantState,
 };
+pub use self::walls::{Granted, GrantedTenant, LoggedIn, Password, Sessions, Turned};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Failure};
 use crate::ident::SchemaName;

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, and reads the machine")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it measured is its result")]
 
+mod audit;
 mod clone;
 mod place;
 mod purge;
@@ -22,6 +23,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("create", signup::create),
     ("clone", clone::measure),
     ("purge", purge::measure),
+    ("audit", audit::measure),
 ];
 
 /// What the verbs on tenants cost.

@@ -15,7 +15,7 @@ pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
-pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
+pub(super) use self::tenant::{AuditArgs, CreateArgs, GrantArgs, LoginArgs, OneTenant, Tenant};
 use crate::chain::Version;
 use crate::fleet::Patience;
 use crate::settings::{LockTimeout, StatementTimeout};

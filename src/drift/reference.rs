@@ -14,7 +14,7 @@ use crate::ident::{SchemaName, Slug};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
-use crate::tenant::{self, After, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
 /// For the row of the run, which is thrown away with its server.
 const COMMAND: &str = "tenure drift";
@@ -113,6 +113,8 @@ async fn one(
         jobs: Some(1),
         patience: Patience::USUAL,
         after: After::Nothing,
+        // The server is nobody else's.
+        role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },
         command: COMMAND.to_owned(),
     };
     let mut set = project.template(Some(template))?.parameters.samples();

@@ -38,6 +38,10 @@ pub const POOL_EMPTY: &str = "TNP01";
 pub const NOT_OURS: &str = "TNP02";
 /// A tenant is being made by another run; the detail says until when.
 pub const BEING_MADE: &str = "TNP03";
+/// A role is there already that is not this database's, or is another tenant's; the detail says whose.
+pub const ROLE_TAKEN: &str = "TN010";
+/// A tenant has no role.
+pub const NO_ROLE: &str = "TN011";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 
@@ -102,6 +106,14 @@ impl Refusal {
             DEPENDED_ON => {
                 (Code::TenantNeeded, Some("change or drop them first, or leave the tenant as it is"))
             }
+            ROLE_TAKEN => (
+                Code::RoleExists,
+                Some(
+                    "roles belong to the whole server: set [tenants] role_prefix in tenure.toml where several databases of it \
+                      have such a tenant, or drop the role",
+                ),
+            ),
+            NO_ROLE => (Code::TenantWithoutRole, Some("`tenure tenant grant SLUG` makes it")),
             "55P03" => (
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),

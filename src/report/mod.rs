@@ -22,6 +22,7 @@ mod table;
 mod template;
 mod tenant;
 mod verified;
+mod walls;
 
 pub use copies::{adopted, cloned, differences, exported, imported};
 pub use drift::drifted;
@@ -43,3 +44,4 @@ pub use table::table;
 pub use template::{checked, squashed};
 pub use tenant::{Asked, changed, created, tenant, tenant_list};
 pub use verified::Verified;
+pub use walls::{audited, explained_wall, granted, logged_in, turned};

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::outcome::or_dash;
+use super::walls::password;
 use super::{Paint, failure, history, holdings, table};
+use crate::ident::Identifier;
 use crate::outcome::{Changed, Created, Ending, HistoryEntry, Holdings, Tenant, TenantList};
 
 /// So many rows of its history are shown with a tenant.
@@ -26,6 +28,7 @@ pub fn created(created: &Created, paint: Paint) -> String {
                 or_dash(tenant.version.as_ref()),
                 or_dash(tenant.id.as_ref()),
             );
+            text.push_str(&password(tenant.role.as_ref().map(Identifier::as_str), tenant.password.as_ref()));
         }
     }
     if created.created.len() + created.existing.len() + created.failed.len() > 1 {

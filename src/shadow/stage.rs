@@ -7,7 +7,7 @@ use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::project::Project;
-use crate::tenant::{self, After, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
 /// For the rows of runs, which are thrown away with the shadow.
 const COMMAND: &str = "shadow";
@@ -47,6 +47,8 @@ pub(super) async fn tenants(
         jobs: Some(1),
         patience: Patience { retries: 0 },
         after,
+        // Roles belong to the whole server, which others may share, and would outlive the shadow.
+        role: NewRole::None,
         command: COMMAND.to_owned(),
     };
     let talk = (&mut Silent as &mut dyn Sink, &Stop::default());

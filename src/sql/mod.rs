@@ -5,6 +5,7 @@
 mod error;
 mod exported;
 mod known;
+mod mentions;
 mod names;
 mod order;
 mod own;
@@ -26,6 +27,7 @@ use std::ops::Range;
 pub use error::SqlError;
 pub use exported::mended;
 pub use known::Known;
+pub use mentions::{Mention, mention};
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use own::TABLES as OWN_TABLES;
 pub use parameter::{ParameterKind, TemplateParameter, Use, Values, opening_lines};

@@ -5,13 +5,14 @@ mod compiled;
 mod family;
 mod parameters;
 mod squash;
+mod uses;
 
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
 pub use self::parameters::{Declared, Filled, Parameters};
 pub use self::squash::{Dumped, Layout, NewFile};
-use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
+use crate::chain::{Chain, ChainError, Checksum, Migration, Use, Version, template_line, uses_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
 use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter};
@@ -31,6 +32,8 @@ pub struct Template {
     pub after_create: Vec<(Script, Vec<Statement>)>,
     /// What it asks of each tenant.
     pub parameters: Parameters,
+    /// What of the platform a tenant's role may use; each table once.
+    pub uses: Vec<Use>,
 }
 
 /// The folder in a template's own with what is run in a new tenant when all else is done.
@@ -52,6 +55,9 @@ pub enum TemplateError {
     /// The version is not one of the chain.
     #[error("the template {name:?} is at {version}, which the chain does not know")]
     UnknownVersion { name: String, version: Version, place: Place },
+    /// A `-- Uses:` line for what is not the platform's.
+    #[error("{table} is not a table or view that the platform's migrations make")]
+    NotOfPlatform { table: String, place: Place },
     /// A statement that cannot run in a transaction.
     #[error("a template runs in one transaction, and this statement cannot")]
     NotTransactional { place: Place },
@@ -85,6 +91,11 @@ impl From<TemplateError> for Failure {
                 place,
                 "use the version of the chain whose tenant schema the files make",
             ),
+            TemplateError::NotOfPlatform { place, .. } => (
+                Code::HeaderInvalid,
+                place,
+                "a tenant's role may use its own tables anyway; name one of the platform schema, or delete the line",
+            ),
             TemplateError::NotTransactional { place } => {
                 (Code::TemplateInvalid, place, "leave out CONCURRENTLY: a new schema has nobody to wait for")
             }
@@ -116,7 +127,7 @@ impl Template {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
         let parameters = Parameters::read(&sources);
-        let (mut version, mut wrong) = (None, Vec::new());
+        let (mut version, mut uses, mut wrong) = (None, Vec::new(), Vec::new());
         let (mut files, mut after_create) = (Vec::with_capacity(sources.len()), Vec::new());
         let mut text = String::new();
         let names = parameters.as_ref().map(Parameters::names).unwrap_or_default();
@@ -125,11 +136,16 @@ impl Template {
             text.push_str(&source.text);
             let is_after = source.file.starts_with(&after);
             match file(Arc::clone(&source), platform, &mut version, &names) {
-                Ok(read) if is_after => {
-                    wrong.extend(shapes(&read));
-                    after_create.push(read);
+                Ok((script, statements, more)) => {
+                    uses.extend(more);
+                    let read = (script, statements);
+                    if is_after {
+                        wrong.extend(shapes(&read));
+                        after_create.push(read);
+                    } else {
+                        files.push(read);
+                    }
                 }
-                Ok(read) => files.push(read),
                 // Without the names that a line should have declared, nobody knows what the braces are.
                 Err(_) if parameters.is_err() => known.miss(Some(source)),
                 Err(error) => {
@@ -156,8 +172,8 @@ impl Template {
         parameters.learn(&files);
         match version {
             Some(version) if wrong.is_empty() => {
-                let (name, checksum) = (name.to_owned(), Checksum::of(&text));
-                Ok(Self { name, version, checksum, files, after_create, parameters })
+                let (name, checksum, uses) = (name.to_owned(), Checksum::of(&text), uses::merged(uses));
+                Ok(Self { name, version, checksum, files, after_create, parameters, uses })
             }
             None if wrong.is_empty() => {
                 Err(vec![TemplateError::NoVersion { name: name.to_owned(), place: whole() }])
@@ -193,18 +209,19 @@ fn file(
     platform: &SchemaName,
     version: &mut Option<Version>,
     parameters: &[TemplateParameter],
-) -> Result<(Script, Vec<Statement>), TemplateError> {
+) -> Result<(Script, Vec<Statement>, Vec<Use>), TemplateError> {
     let script = Script::parse_with(source, parameters).map_err(ChainError::from)?;
     if let Some((found, range)) = template_line(&script)?
         && version.replace(found).is_some()
     {
         return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
     }
+    let uses = uses_lines(&script, platform)?;
     let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
     let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
     match body.statements.iter().find(|statement| !statement.transactional) {
         Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
-        None => Ok((script, body.statements)),
+        None => Ok((script, body.statements, uses)),
     }
 }
 

@@ -215,13 +215,18 @@ impl Adopting<'_> {
         let mut message = Message::default();
         if !has_row {
             let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
-            let identity =
-                Identity { id: Uuid::new_v4(), slug: slug.clone(), name, schema: self.schema.clone() };
+            let identity = Identity {
+                id: Uuid::new_v4(),
+                slug: slug.clone(),
+                name,
+                schema: self.schema.clone(),
+                role: None,
+            };
             standing::register(settings, &identity, &mut message);
         }
         let made = (version, template.name.as_str());
         let state = (TenantState::Active, &template.parameters.usual().shaping);
-        standing::enter_version(settings, self.schema, made, state, &mut message);
+        standing::enter_version(settings, (self.schema, None), made, state, &mut message);
         let row = HistoryRow {
             schema: self.schema,
             from: &Version::ZERO,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub(super) use self::answer::explain;
 use self::queue::{Next, Queue};
 use self::worker::{Maker, Pool};
-use super::{Hook, NewTenant};
+use super::{Hook, NewRole, NewTenant};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -48,6 +48,8 @@ pub struct Creation {
     pub patience: Patience,
     /// What is done when a tenant's schema is there.
     pub after: After,
+    /// Whether they get roles.
+    pub role: NewRole,
     /// The command, for the run's row.
     pub command: String,
 }

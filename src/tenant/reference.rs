@@ -38,7 +38,7 @@ pub(super) async fn photograph(
     message.push(BEGIN);
     message.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
-    script.structure(&schema, &template.parameters.usual(), &mut message);
+    script.structure((&schema, None), &template.parameters.usual(), &mut message)?;
     connection.send(&message).await.map_err(|refusal| {
         let mut failure = refusal.failure(&format!("making a tenant at {version} to compare with"));
         failure.place = message.place(&refusal);

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::role::{self, Owner, Reach, Secret};
 use super::{act, standing};
-
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{DisplayName, SchemaName, Slug, literal};
+use crate::ident::{DisplayName, Identifier, SchemaName, Slug, literal};
 use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
@@ -25,7 +25,12 @@ pub(super) struct Identity {
     pub(super) slug: Slug,
     pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
+    /// Its role, with what is to be its password.
+    pub(super) role: Option<Role>,
 }
+
+/// The name of a role, with what is to be its password.
+pub(super) type Role = (Identifier, Option<Secret>);
 
 /// What there is to do when a tenant's schema is there.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +47,7 @@ const GRACE: Duration = Duration::from_secs(30);
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
     compiled: Compiled<'a>,
+    project: &'a Project,
     settings: &'a Settings,
     version: Version,
     left: Leftovers,
@@ -73,7 +79,7 @@ impl<'a> Script<'a> {
             key.table == settings.tenants.registry.as_str()
                 && key.schema.as_deref() == Some(platform.as_str())
         });
-        Ok(Self { compiled, settings, version: version.clone(), left, locks_registry })
+        Ok(Self { compiled, project, settings, version: version.clone(), left, locks_registry })
     }
 
     /// The one message that makes a tenant.
@@ -83,32 +89,53 @@ impl<'a> Script<'a> {
         tenant: &Identity,
         filled: &Filled,
         afterwards: Afterwards,
-    ) -> Message {
+    ) -> Result<Message, Failure> {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
-        self.structure(schema, filled, &mut message);
+        self.structure((schema, tenant.role.as_ref()), filled, &mut message)?;
         let left = self.afterwards(&mut message, schema, filled, afterwards);
         if left == Leftovers::Possible {
             message.own_role();
         }
         let made = (version, self.compiled.template.name.as_str());
         let state = (TenantState::Active, &filled.shaping);
-        standing::enter_version(self.settings, schema, made, state, &mut message);
+        standing::enter_version(self.settings, (schema, tenant.role.as_ref()), made, state, &mut message);
         self.making(&mut message, tenant, afterwards);
         self.history(run, schema, &mut message);
         message.commit(left);
-        message
+        Ok(message)
     }
 
-    /// The schema, and what the template and the steps after it make in it.
-    pub(super) fn structure(&self, schema: &SchemaName, filled: &Filled, message: &mut Message) {
+    /// The schema with its role, if it gets one, and what the template and the steps after it make in it.
+    pub(super) fn structure(
+        &self,
+        (schema, role): (&SchemaName, Option<&Role>),
+        filled: &Filled,
+        message: &mut Message,
+    ) -> Result<(), Failure> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
+        // First, so that what is made next has the role's rights from the beginning.
+        self.role(schema, role, Reach::Empty, message)?;
         message.search_path(schema);
         for (script, statement) in &self.compiled.statements {
             message.push_at_once(script, statement, schema, &filled.values);
         }
+        Ok(())
+    }
+
+    /// The role of a tenant, if it is to have one.
+    pub(super) fn role(
+        &self,
+        schema: &SchemaName,
+        role: Option<&Role>,
+        reach: Reach,
+        message: &mut Message,
+    ) -> Result<(), Failure> {
+        let Some((name, secret)) = role else { return Ok(()) };
+        let owner = Owner { schema, template: self.compiled.template, version: &self.version, reach };
+        role::make(message, self.project, &owner, (name, secret.as_ref()))
     }
 
     /// The one message that makes a tenant of a schema that was made in advance.
@@ -118,7 +145,7 @@ impl<'a> Script<'a> {
         tenant: &Identity,
         filled: &Filled,
         afterwards: Afterwards,
-    ) -> Message {
+    ) -> Result<Message, Failure> {
         let (platform, version) = (run.platform.quoted(), &self.version);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
@@ -131,6 +158,8 @@ impl<'a> Script<'a> {
             run.id,
             env!("CARGO_PKG_VERSION"),
         ));
+        // What is in it was made when it was nobody's.
+        self.role(&tenant.schema, tenant.role.as_ref(), Reach::Filled, &mut message)?;
         let mut left = Leftovers::None;
         if afterwards.rows && !self.compiled.template.after_create.is_empty() {
             message.search_path(&tenant.schema);
@@ -141,11 +170,17 @@ impl<'a> Script<'a> {
         }
         self.making(&mut message, tenant, afterwards);
         message.commit(left);
-        message
+        Ok(message)
     }
 
     /// The one message that makes a schema in advance, for the place `slot` of the pool.
-    pub(super) fn pooled(&self, run: &Run, schema: &SchemaName, slot: u32, filled: &Filled) -> Message {
+    pub(super) fn pooled(
+        &self,
+        run: &Run,
+        schema: &SchemaName,
+        slot: u32,
+        filled: &Filled,
+    ) -> Result<Message, Failure> {
         let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
@@ -159,13 +194,13 @@ impl<'a> Script<'a> {
             standing::parameters(&filled.shaping),
             literal(template.checksum.as_str()),
         ));
-        self.structure(schema, filled, &mut message);
+        self.structure((schema, None), filled, &mut message)?;
         if self.left == Leftovers::Possible {
             message.own_role();
         }
         self.history(run, schema, &mut message);
         message.commit(self.left);
-        message
+        Ok(message)
     }
 
     /// What makes the schema after the statement `first`, in a transaction that is left open; and what ends it so that
@@ -176,19 +211,19 @@ impl<'a> Script<'a> {
         schema: &SchemaName,
         filled: &Filled,
         first: &str,
-    ) -> (Message, Message) {
+    ) -> Result<(Message, Message), Failure> {
         let (mut made, mut undone) = (Message::default(), Message::default());
         let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
         made.begin(run.limits, &expect);
         // The server's time between our messages is ours.
         made.push("SET LOCAL idle_in_transaction_session_timeout = 0");
         made.push(first);
-        self.structure(schema, filled, &mut made);
+        self.structure((schema, None), filled, &mut made)?;
         if self.left == Leftovers::Possible {
             made.own_role();
         }
         undone.roll_back(self.left);
-        (made, undone)
+        Ok((made, undone))
     }
 
     /// What is compiled.
@@ -251,7 +286,7 @@ impl<'a> Script<'a> {
         message: &mut Message,
     ) {
         let made = (&self.version, self.compiled.template.name.as_str());
-        standing::enter_version(self.settings, schema, made, (state, &filled.shaping), message);
+        standing::enter_version(self.settings, (schema, None), made, (state, &filled.shaping), message);
         self.history(run, schema, message);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::script::Identity;
+use super::script::{Identity, Role};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
@@ -111,22 +111,24 @@ pub(super) fn register(settings: &Settings, tenant: &Identity, message: &mut Mes
     ));
 }
 
-/// The version row of a new tenant.
+/// The version row of a new tenant, with the role that was made for it.
 pub(super) fn enter_version(
     settings: &Settings,
-    schema: &SchemaName,
+    (schema, role): (&SchemaName, Option<&Role>),
     (version, template): (&Version, &str),
     (state, values): (TenantState, &BTreeMap<String, String>),
     message: &mut Message,
 ) {
+    let login = role.is_some_and(|(_, secret)| secret.is_some());
     message.push(&format!(
-        "INSERT INTO {}.tenant_version (schema_name, version, template, status, parameters) \
-         VALUES ({}, '{version}', {}, {}, {})",
+        "INSERT INTO {}.tenant_version (schema_name, version, template, status, parameters, role, login) \
+         VALUES ({}, '{version}', {}, {}, {}, {}, {login})",
         settings.platform_schema().quoted(),
         literal(schema.as_str()),
         literal(template),
         literal(state.as_str()),
         parameters(values),
+        role.map_or_else(|| "NULL".to_owned(), |(name, _)| literal(name.as_str())),
     ));
 }
 

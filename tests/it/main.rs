@@ -59,3 +59,4 @@ mod support;
 mod tenants;
 mod unreachable;
 mod verify;
+mod walls;

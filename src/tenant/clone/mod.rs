@@ -77,7 +77,7 @@ pub async fn clone(
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
     let filled = filled(connection, project, template, &source, cloning.extent).await?;
-    let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema };
+    let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema, role: None };
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
         project,
@@ -184,7 +184,7 @@ impl Copying<'_> {
         self.begin(connection, run, &[expect, act::holding(run, &self.source.schema, WHOLE)]).await?;
         let mut message = Message::default();
         self.script.register(self.target, &mut message);
-        self.script.structure(&self.target.schema, &self.filled, &mut message);
+        self.script.structure((&self.target.schema, None), &self.filled, &mut message)?;
         connection.send(&message).await.map_err(|refusal| {
             if message.place(&refusal).is_some() {
                 explain(&refusal, &message, &self.target.schema)

@@ -201,5 +201,7 @@ pub(super) fn made(tenant: &Identity, at: Version) -> Made {
         slug: tenant.slug.as_str().to_owned(),
         schema: tenant.schema.clone(),
         version: Some(at),
+        role: tenant.role.as_ref().map(|(name, _)| name.clone()),
+        password: tenant.role.as_ref().and_then(|(_, secret)| Some(secret.as_ref()?.password.clone())),
     })
 }

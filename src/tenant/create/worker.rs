@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
-use super::super::NewTenant;
+use super::super::role::{self, Secret};
 use super::super::script::{Identity, Script};
+use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::queue::{Queue, Task};
 use super::{Creation, IfExists, Made};
@@ -117,7 +118,12 @@ impl<'a> Maker<'a, '_> {
         let template = self.project.template(tenant.template.as_deref())?;
         let filled = template.parameters.fill(&tenant.set, &template.name)?;
         let name = DisplayName::new(tenant.name.as_ref().unwrap_or(&tenant.slug))?;
-        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
+        let role = match self.creation.role {
+            NewRole::None => None,
+            NewRole::Closed => Some((role::name(&self.project.settings, &schema)?, None)),
+            NewRole::Login => Some((role::name(&self.project.settings, &schema)?, Some(Secret::make()))),
+        };
+        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema, role };
         Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0 })
     }
 
@@ -127,7 +133,10 @@ impl<'a> Maker<'a, '_> {
         for (index, first) in queue.repeats() {
             let result = match queue.result(first) {
                 None => continue,
-                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => self.there_already(tenant),
+                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => {
+                    // Its password is shown where it was made, and nowhere else.
+                    self.there_already(CreatedTenant { role: None, password: None, ..tenant })
+                }
                 Some(Err(failure)) => Err(failure),
             };
             queue.settle(index, result);
@@ -146,6 +155,10 @@ impl<'a> Maker<'a, '_> {
             script.taking(run, tenant, filled, after)
         } else {
             script.message(run, tenant, filled, after)
+        };
+        let message = match message {
+            Ok(message) => message,
+            Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
         task.attempts += 1;
         match connection.send(&message).await {
@@ -273,6 +286,8 @@ impl<'a> Maker<'a, '_> {
             slug: slug.clone(),
             schema: row.schema.clone(),
             version: row.version.clone(),
+            role: None,
+            password: None,
         })
     }
 

@@ -147,7 +147,7 @@ impl Restore<'_> {
         let made = (&self.wanted.version, template);
         standing::enter_version(
             settings,
-            schema,
+            (schema, None),
             made,
             (self.state, &self.manifest.parameters),
             &mut message,
@@ -176,7 +176,7 @@ impl Restore<'_> {
             let (slug, name) = (wanted.slug.clone(), DisplayName::new(wanted.name.as_str())?);
             standing::register(
                 settings,
-                &Identity { id, slug, name, schema: wanted.schema.clone() },
+                &Identity { id, slug, name, schema: wanted.schema.clone(), role: None },
                 message,
             );
             return Ok(());

@@ -173,7 +173,10 @@ impl Maker<'_> {
 
     /// Fills a place, with as many tries as patience has.
     async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
-        let message: Message = self.script.pooled(self.run, &place.schema, place.slot, self.filled);
+        let message: Message = match self.script.pooled(self.run, &place.schema, place.slot, self.filled) {
+            Ok(message) => message,
+            Err(failure) => return shared.borrow_mut().failed.push(PoolFailure(failure)),
+        };
         loop {
             place.attempts += 1;
             let refusal = match connection.send(&message).await {

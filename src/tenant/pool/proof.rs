@@ -94,7 +94,7 @@ async fn try_it(
         "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true) \
          FROM pg_catalog.pg_stat_xact_user_tables WHERE {WRITTEN} > 0"
     );
-    let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before);
+    let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before)?;
     connection.send(&made).await.map_err(|refusal| explain(&refusal, &made, &names[0]))?;
     let kept = kept(connection, &names).await;
     let ended = connection.send(&undone).await;
