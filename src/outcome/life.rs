@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Ending, FailedTenant, Tenant};
+use super::{Ending, FailedTenant, Sessions, Tenant};
 use crate::error::Code;
 use crate::ident::SchemaName;
 
@@ -19,6 +19,12 @@ pub struct Dropped {
     pub former_schema: SchemaName,
     /// What is outside of its schema and depends on something in it: `view public.v`.
     pub dependents: Vec<String>,
+    /// Its role, if it has one, which may no longer log in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// What became of the role's sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
 }
 
 /// What `tenant drop --purge` did.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::walls::told;
 use super::{Paint, failure, plural};
 use crate::outcome::{Dropped, Purged};
 
@@ -15,6 +16,9 @@ pub fn dropped(dropped: &Dropped, paint: Paint) -> String {
         for dependent in dependents {
             let _written = writeln!(text, "  {dependent}");
         }
+    }
+    if let Some(sessions) = &dropped.sessions {
+        text.push_str(&told(sessions));
     }
     let back = format!("`tenure tenant undrop {former_slug}` brings it back");
     let _written = writeln!(text, "{}", paint.dim(&back));

@@ -120,7 +120,7 @@ pub(super) fn password(role: Option<&str>, password: Option<&Password>) -> Strin
 }
 
 /// What became of a role's sessions.
-fn told(sessions: &Sessions) -> String {
+pub(super) fn told(sessions: &Sessions) -> String {
     let mut text = String::new();
     if sessions.ended > 0 {
         let _written = writeln!(text, "  {} of its role ended", plural(sessions.ended, "session"));

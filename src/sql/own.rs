@@ -43,13 +43,17 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_take",
     "tenure_unmake",
     "tenure_role_cover",
+    "tenure_role_drop",
+    "tenure_role_goes",
     "tenure_role_grant",
     "tenure_role_group",
     "tenure_role_login",
     "tenure_role_make",
     "tenure_role_mark",
+    "tenure_role_rename",
     "tenure_role_take",
     "tenure_role_turn",
+    "tenure_role_yield",
 ];
 
 /// What names a table, and no constraint or column of one.

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::act::{self, Act};
 use super::create::ready;
 use super::reference::{self, Differences};
+use super::role::{self, Owner, Reach};
 use super::script::Identity;
 use super::standing::{self, Standing};
 use crate::catalog::{self, Asked, Photograph};
@@ -227,6 +228,11 @@ impl Adopting<'_> {
         let made = (version, template.name.as_str());
         let state = (TenantState::Active, &template.parameters.usual().shaping);
         standing::enter_version(settings, (self.schema, None), made, state, &mut message);
+        if let Some((role, _)) = role::usual(settings, self.schema)? {
+            let (schema, version) = (self.schema, &self.state.platform);
+            let owner = Owner { schema, template, version, reach: Reach::Filled };
+            role::make(&mut message, self.project, &owner, (&role, None))?;
+        }
         let row = HistoryRow {
             schema: self.schema,
             from: &Version::ZERO,

@@ -2,9 +2,9 @@
 //! nothing is lost, and is brought back from there.
 
 use super::act::{self, Act};
-use super::residue;
+use super::{residue, role, sessions};
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::outcome::{Changed, Dropped, Ending, Tenant, TenantState};
 use crate::postgres::aside::{self, Aside};
 use crate::postgres::message::{Kind, Leftovers, Message, Run};
@@ -31,6 +31,7 @@ pub async fn drop(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Re
                 literal(tenant.schema.as_str()),
                 literal(&tenant.slug)
             ));
+            message.push(&role::turning(&run.platform, ASIDE, false));
             act::reregister(&mut message, settings, &tenant, (ASIDE, ASIDE), None);
             act::say(&mut message, settings, ASIDE, TenantState::Dropped);
             message.push(&format!(
@@ -48,7 +49,15 @@ pub async fn drop(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Re
         sets.iter().flatten().filter_map(|row: &Row| row.text(column).ok()).collect()
     };
     let aside = texts("aside").pop().unwrap_or_default();
+    let role = role::turned(&sets);
+    // Not before the commit: until then the role may log in again.
+    let sessions = match &role {
+        Some(role) => Some(sessions::end(connection, role).await?),
+        None => None,
+    };
     Ok(Dropped {
+        role,
+        sessions,
         outcome: Ending::Done,
         former_slug: tenant.slug.clone(),
         former_schema: tenant.schema.clone(),
@@ -90,10 +99,17 @@ pub async fn undrop(
         // A tenant that the registry does not know was called by its schema.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };
+    // A role keeps its name with the schema, unless another tenant was given that meanwhile.
+    let role = match sessions::role_of(connection, settings, &found.tenant.schema).await? {
+        Some(role) if schema != found.former_schema || role.starts_with("dropped_") => {
+            Some(role::name(settings, &schema)?)
+        }
+        _ => None,
+    };
     let counts = serde_json::json!({ "slug": slug, "schema": schema });
     let version = act
         .noted(connection, &counts, async |connection, run| {
-            back(connection, act, run, found, (&schema, &slug)).await
+            back(connection, act, run, found, (&schema, &slug), role.as_ref()).await
         })
         .await?;
     let tenant = Tenant {
@@ -112,6 +128,7 @@ async fn back(
     run: &Run,
     found: &Aside,
     (schema, slug): (&SchemaName, &Slug),
+    role: Option<&Identifier>,
 ) -> Result<Option<crate::chain::Version>, Failure> {
     let (settings, aside) = (act.settings, &found.tenant.schema);
     let explained = |refusal: Refusal| act::refused(&refusal, "bringing back", &found.tenant, settings);
@@ -135,6 +152,10 @@ async fn back(
         run.platform.quoted(),
         literal(aside.as_str())
     ));
+    if let Some(role) = role {
+        message.push(&role::renaming(&run.platform, schema, role));
+    }
+    message.push(&role::turning(&run.platform, &named, found.former_status != TenantState::Suspended));
     let to = (named.as_str(), &*literal(slug.as_str()));
     act::reregister(&mut message, settings, &found.tenant, to, None);
     act::say(&mut message, settings, &named, found.former_status);

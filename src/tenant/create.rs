@@ -109,7 +109,7 @@ pub async fn create(
                 let next = queue.borrow_mut().next(stop);
                 match next {
                     Next::Make(task) => {
-                        maker.make(own, task).await;
+                        maker.make(own, *task).await;
                         wear.add(1, own).await;
                     }
                     Next::Wait(pause) => tokio::time::sleep(pause).await,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::likeness;
 use super::parcel::{self, Manifest, Print, Sent, Sum};
+use super::sessions;
 use crate::catalog::{Asked, server_major};
 use crate::error::{Code, Failure};
 use crate::fleet::{Stop, unknown_tenant};
@@ -43,7 +44,9 @@ pub async fn export(
         ));
     }
     let major = server_major(connection).await?;
-    let (extensions, roles) = likeness::needs(connection, &tenant.schema).await?;
+    let (extensions, mut roles) = likeness::needs(connection, &tenant.schema).await?;
+    let own_role = sessions::role_of(connection, settings, &tenant.schema).await?;
+    roles.retain(|role| own_role.as_ref() != Some(role));
     if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
         let why = format!("the extension {} is in the tenant's schema, and no dump holds it", inside.name);
         return Err(Failure::new(Code::ImportNeeds, why).hint("move it: ALTER EXTENSION … SET SCHEMA public"));
@@ -85,6 +88,7 @@ pub async fn export(
         postgresql: major,
         extensions,
         roles,
+        own_role,
         dump: Sum::of(&mut dump).map_err(|error| writing(target, &error))?,
     };
     let bytes = manifest.dump.bytes;

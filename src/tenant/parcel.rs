@@ -40,8 +40,11 @@ pub(super) struct Manifest {
     /// The server's major version.
     pub(super) postgresql: u32,
     pub(super) extensions: Vec<Extension>,
-    /// Roles that rights and policies name.
+    /// Roles that rights and policies name, but for its own.
     pub(super) roles: Vec<String>,
+    /// Its own role, if it has one. A tenant that is imported gets another one.
+    #[serde(default)]
+    pub(super) own_role: Option<String>,
     pub(super) dump: Sum,
 }
 
@@ -213,6 +216,7 @@ mod tests {
             postgresql: 15,
             extensions: Vec::new(),
             roles: Vec::new(),
+            own_role: None,
             dump,
         }
     }

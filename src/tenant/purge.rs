@@ -4,6 +4,7 @@
 
 use super::act::{self, Act};
 use super::aside::unknown;
+use super::role;
 use crate::error::{Code, Failure};
 use crate::fleet::{Patience, Stop};
 use crate::ident::{Slug, literal};
@@ -165,6 +166,7 @@ async fn look(connection: &mut Connection, how: &Purge<'_>, run: &Run, aside: &A
         run.platform.quoted(),
         literal(aside.tenant.schema.as_str())
     ));
+    message.push(&role::looking(&run.platform, &aside.tenant.schema));
     if how.registered == Registered::Goes {
         unregister(&mut message, how, aside);
         message.push("SET CONSTRAINTS ALL IMMEDIATE");
@@ -173,12 +175,13 @@ async fn look(connection: &mut Connection, how: &Purge<'_>, run: &Run, aside: &A
     connection.send(&message).await.map(|_sets| ())
 }
 
-/// The last transaction: what is left of the schema, the rows, the history.
+/// The last transaction: what is left of the schema, the role, the rows, the history.
 fn last(how: &Purge<'_>, run: &Run, aside: &Aside) -> Message {
     let (platform, named) = (run.platform.quoted(), literal(aside.tenant.schema.as_str()));
     let mut message = Message::default();
     act::begin(&mut message, run, &aside.tenant.schema, &[TenantState::Dropped]);
     message.push(&format!("SELECT {platform}.tenure_purge_rest({named})"));
+    message.push(&role::dropping(&run.platform, &aside.tenant.schema));
     message.name_history(run, &named, &aside.former_schema, Kind::Purge);
     match how.registered {
         Registered::Goes => {

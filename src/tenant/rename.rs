@@ -1,8 +1,8 @@
-//! `tenant rename`: schema, registry, version row and history in one transaction. What holds the old name in its text
+//! `tenant rename`: schema, role, registry, version row and history in one transaction. What holds the old name in its text
 //! is found inside that transaction, and then nothing is renamed.
 
 use super::act::{self, Act};
-use super::residue;
+use super::{residue, role, sessions};
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Changed, Ending, Tenant, TenantState};
@@ -32,6 +32,11 @@ pub async fn rename(
     if tenant.schema == schema && new.name.is_none() {
         return Ok(Changed { outcome: Ending::Nothing, tenant });
     }
+    // What has a role needs a name for it.
+    let role = match sessions::role_of(connection, settings, &tenant.schema).await? {
+        Some(_) if tenant.schema != schema => Some(role::name(settings, &schema)?),
+        _ => None,
+    };
     let counts = serde_json::json!({ "slug": tenant.slug, "to": new.slug, "schema": schema });
     let version = act
         .noted(connection, &counts, async |connection, run| {
@@ -65,6 +70,9 @@ pub async fn rename(
                     run.platform.quoted(),
                     literal(tenant.schema.as_str())
                 ));
+            }
+            if let Some(role) = &role {
+                message.push(&role::renaming(&run.platform, &schema, role));
             }
             let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
             act::reregister(&mut message, settings, &tenant, to, name);

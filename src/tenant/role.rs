@@ -4,10 +4,12 @@
 use postgres_protocol::password::scram_sha_256;
 use rand::distr::{Alphanumeric, SampleString as _};
 
+use super::script::Role;
 use crate::chain::{Use, Version};
 use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::outcome::Password;
+use crate::postgres::Row;
 use crate::postgres::message::Message;
 use crate::project::Project;
 use crate::settings::Settings;
@@ -52,6 +54,40 @@ impl Secret {
 /// The name of the role of the tenant of `schema`.
 pub(super) fn name(settings: &Settings, schema: &SchemaName) -> Result<Identifier, Failure> {
     Ok(schema.role(&settings.tenants.role_prefix)?)
+}
+
+/// The name of the role of a tenant that is made by other means than `tenant create`, where tenants get roles.
+pub(super) fn usual(settings: &Settings, schema: &SchemaName) -> Result<Option<Role>, Failure> {
+    if settings.tenants.roles { Ok(Some((name(settings, schema)?, None))) } else { Ok(None) }
+}
+
+/// The column of the role that was closed or opened.
+const TURNED: &str = "tenure_role";
+
+/// The statement that closes the role of a tenant, or opens it again if it may log in; the schema is an expression.
+pub(super) fn turning(platform: &SchemaName, schema: &str, opens: bool) -> String {
+    format!("SELECT {}.tenure_role_turn({schema}, {opens}) AS {TURNED}", platform.quoted())
+}
+
+/// The role that was turned, if there is one.
+pub(super) fn turned(sets: &[Vec<Row>]) -> Option<String> {
+    sets.iter().flatten().find_map(|row| row.optional_text(TURNED).ok().flatten())
+}
+
+/// The statement that gives the role of a tenant, if it has one, another name.
+pub(super) fn renaming(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> String {
+    let (schema, role) = (literal(schema.as_str()), literal(role.as_str()));
+    format!("SELECT {}.tenure_role_rename({schema}, {role})", platform.quoted())
+}
+
+/// The statement that makes sure that the role of a tenant can be dropped with it.
+pub(super) fn looking(platform: &SchemaName, schema: &SchemaName) -> String {
+    format!("SELECT {}.tenure_role_goes({})", platform.quoted(), literal(schema.as_str()))
+}
+
+/// The statement that drops the role of a tenant, if it has one, once its schema is gone.
+pub(super) fn dropping(platform: &SchemaName, schema: &SchemaName) -> String {
+    format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
 }
 
 /// What the tenants of a template use of the platform, and the role that has the rights: their own are members of it.

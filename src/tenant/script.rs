@@ -281,12 +281,13 @@ impl<'a> Script<'a> {
     pub(super) fn enter(
         &self,
         run: &Run,
-        schema: &SchemaName,
+        tenant: &Identity,
         (state, filled): (TenantState, &Filled),
         message: &mut Message,
     ) {
         let made = (&self.version, self.compiled.template.name.as_str());
-        standing::enter_version(self.settings, (schema, None), made, (state, &filled.shaping), message);
+        let (schema, role) = (&tenant.schema, tenant.role.as_ref());
+        standing::enter_version(self.settings, (schema, role), made, (state, &filled.shaping), message);
         self.history(run, schema, message);
     }
 

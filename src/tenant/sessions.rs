@@ -6,14 +6,14 @@ use crate::outcome::Sessions;
 use crate::postgres::Connection;
 use crate::settings::Settings;
 
-/// The role of the tenant of `schema`, if it has one.
+/// The role of the tenant of `schema`, if it has one. The own tables may be older than roles.
 pub(super) async fn role_of(
     connection: &mut Connection,
     settings: &Settings,
     schema: &SchemaName,
 ) -> Result<Option<String>, Failure> {
     let sql = format!(
-        "SELECT role FROM {}.tenant_version WHERE schema_name = {}",
+        "SELECT to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t WHERE schema_name = {}",
         settings.platform_schema().quoted(),
         literal(schema.as_str())
     );

@@ -2,15 +2,12 @@
 //! schema is migrated all the same.
 
 use super::act::{self, Act};
-use super::sessions;
+use super::{role, sessions};
 use crate::error::Failure;
 use crate::ident::{Slug, literal};
 use crate::outcome::{Changed, Ending, Tenant, TenantState, Turned};
 use crate::postgres::message::{Leftovers, Message};
 use crate::postgres::{Connection, Row};
-
-/// The column of the role that was turned.
-const ROLE: &str = "tenure_role";
 
 /// Suspends the tenant: nobody is to work in it until it is resumed. Its role, if it has one, may no longer log in,
 /// and its open sessions are ended.
@@ -51,17 +48,13 @@ async fn turn(
         // Two who do the same at once have both done it.
         act::begin(&mut message, run, &tenant.schema, &[from, to]);
         act::enter(&mut message, act.settings, &tenant.schema, to);
-        message.push(&format!(
-            "SELECT {}.tenure_role_turn({}, {opens}) AS {ROLE}",
-            run.platform.quoted(),
-            literal(tenant.schema.as_str())
-        ));
+        message.push(&role::turning(&run.platform, &literal(tenant.schema.as_str()), opens));
         message.commit(Leftovers::None);
         let sent = connection.send(&message).await;
         sent.map_err(|refusal| act::refused(&refusal, doing, &tenant, act.settings))
     });
     let sets: Vec<Vec<Row>> = sets.await?;
-    let role = sets.iter().flatten().find_map(|row| row.optional_text(ROLE).ok().flatten());
+    let role = role::turned(&sets);
     let changed = Changed { outcome: Ending::Done, tenant: Tenant { status: to, ..tenant } };
     Ok(Turned { changed, role, sessions: None })
 }

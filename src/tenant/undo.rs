@@ -1,7 +1,7 @@
 //! A tenant that is still being made is taken back whole: its schema, its version row, its registry row. What the
 //! history says of it stays.
 
-use super::act;
+use super::{act, role};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::outcome::TenantState;
@@ -22,6 +22,7 @@ pub(super) async fn undo(
     let mut message = Message::default();
     act::begin(&mut message, run, schema, &[TenantState::Creating]);
     message.push(&format!("DROP SCHEMA {} CASCADE", schema.quoted()));
+    message.push(&role::dropping(&run.platform, schema));
     message.push(&format!(
         "DELETE FROM {}.tenant_version WHERE schema_name = {}",
         run.platform.quoted(),

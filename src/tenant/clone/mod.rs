@@ -12,6 +12,7 @@ use super::act::{self, Act};
 use super::adopt::Differs;
 use super::create::{explain, ready};
 use super::reference::{self, Differences};
+use super::role;
 use super::script::{Identity, Script};
 use super::standing::{self, Standing};
 use super::undo::undo;
@@ -76,8 +77,9 @@ pub async fn clone(
         .expect_nobody(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
+    let role = role::usual(settings, &schema)?;
     let filled = filled(connection, project, template, &source, cloning.extent).await?;
-    let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema, role: None };
+    let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema, role };
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
         project,
@@ -184,7 +186,8 @@ impl Copying<'_> {
         self.begin(connection, run, &[expect, act::holding(run, &self.source.schema, WHOLE)]).await?;
         let mut message = Message::default();
         self.script.register(self.target, &mut message);
-        self.script.structure((&self.target.schema, None), &self.filled, &mut message)?;
+        let (schema, role) = (&self.target.schema, self.target.role.as_ref());
+        self.script.structure((schema, role), &self.filled, &mut message)?;
         connection.send(&message).await.map_err(|refusal| {
             if message.place(&refusal).is_some() {
                 explain(&refusal, &message, &self.target.schema)
@@ -214,7 +217,7 @@ impl Copying<'_> {
             None => None,
         };
         let mut message = Message::default();
-        self.script.enter(run, &self.target.schema, (state, &self.filled), &mut message);
+        self.script.enter(run, self.target, (state, &self.filled), &mut message);
         message.commit(self.script.left());
         self.send(connection, &message).await?;
         Ok(later)

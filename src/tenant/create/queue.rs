@@ -33,7 +33,7 @@ pub(super) struct Task<'a> {
 
 /// What a worker is to do next.
 pub(super) enum Next<'a> {
-    Make(Task<'a>),
+    Make(Box<Task<'a>>),
     Wait(Duration),
     End,
 }
@@ -105,7 +105,7 @@ impl<'a> Queue<'a> {
         }
         if let Some(task) = self.tasks.pop_front() {
             self.in_hand += 1;
-            return Next::Make(task);
+            return Next::Make(Box::new(task));
         }
         match self.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min() {
             Some(pause) => Next::Wait(pause),

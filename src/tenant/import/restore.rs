@@ -11,10 +11,11 @@ use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::outcome::{DriftLine, TenantState};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
-use crate::postgres::{Archive, Connection, Section, state};
+use crate::postgres::{Archive, Connection, Refusal, Section, state};
 use crate::project::Project;
 use crate::tenant::adopt::IfDifferent;
 use crate::tenant::parcel::Manifest;
+use crate::tenant::role::{self, Owner, Reach};
 use crate::tenant::script::Identity;
 use crate::tenant::{likeness, residue, standing};
 
@@ -61,6 +62,7 @@ impl Restore<'_> {
         }
         let begun = connection.send(&message).await;
         begun.map_err(|refusal| standing::refused(&refusal, &self.doing(), &self.wanted.schema))?;
+        let lent = self.lend(connection).await?;
         let aside = self.step_aside(connection).await?;
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
         let (transaction, _) = strangers(connection, &own).await?;
@@ -86,8 +88,22 @@ impl Restore<'_> {
         if let Some(aside) = aside {
             rename(connection, &aside, former).await?;
         }
-        self.enter(connection, run).await?;
+        self.enter(connection, run, lent).await?;
         Ok((rows, differences))
+    }
+
+    /// The dump gives rights to the role that the tenant had. Where there is none of that name, there is one until the tenant
+    /// has its own; whether that was so.
+    async fn lend(&self, connection: &mut Connection) -> Result<bool, Failure> {
+        let Some(role) = &self.manifest.own_role else { return Ok(false) };
+        let sql = format!("SELECT true AS there FROM pg_catalog.pg_roles WHERE rolname = {}", literal(role));
+        let explained = |refusal: Refusal| refusal.failure("making the role that the tenant had, for now");
+        if connection.sets(&sql).await.map_err(explained)?.iter().flatten().next().is_some() {
+            return Ok(false);
+        }
+        let made = format!("CREATE ROLE {} NOLOGIN", Identifier::new(role.as_str())?.quoted());
+        connection.run(&made).await.map_err(explained)?;
+        Ok(true)
     }
 
     /// Where another schema has the name that the dump gives, it gets a random one for now.
@@ -137,11 +153,11 @@ impl Restore<'_> {
     }
 
     /// The books, and the end of the transaction.
-    async fn enter(&self, connection: &mut Connection, run: &Run) -> Result<(), Failure> {
+    async fn enter(&self, connection: &mut Connection, run: &Run, lent: bool) -> Result<(), Failure> {
         let settings = &self.project.settings;
         let schema = &self.wanted.schema;
         let mut message = Message::default();
-        self.close_to_the_original(connection, &mut message).await?;
+        self.close_to_the_original(connection, lent, &mut message).await?;
         self.register(connection, &mut message).await?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
         let made = (&self.wanted.version, template);
@@ -152,6 +168,11 @@ impl Restore<'_> {
             (self.state, &self.manifest.parameters),
             &mut message,
         );
+        if let Some((role, _)) = role::usual(settings, schema)? {
+            let template = self.project.template(Some(template))?;
+            let owner = Owner { schema, template, version: self.platform, reach: Reach::Filled };
+            role::make(&mut message, self.project, &owner, (&role, None))?;
+        }
         let row = HistoryRow {
             schema,
             from: &Version::ZERO,
@@ -223,17 +244,33 @@ impl Restore<'_> {
         Ok(())
     }
 
-    /// A copy is not the original's: a role that is called as the original's schema may do nothing in it.
+    /// A copy is not the original's: the role that the original had, and one that is called as its schema, may do nothing
+    /// in it.
     async fn close_to_the_original(
         &self,
         connection: &mut Connection,
+        lent: bool,
         message: &mut Message,
     ) -> Result<(), Failure> {
-        let (former, schema) = (&self.wanted.former, self.wanted.schema.quoted());
-        if self.wanted.schema == *former || !self.manifest.roles.iter().any(|role| role == former.as_str()) {
-            return Ok(());
+        let former = self.wanted.former.as_str();
+        let named =
+            self.manifest.roles.iter().find(|role| *role == former && self.wanted.schema.as_str() != former);
+        for role in named.into_iter().chain(&self.manifest.own_role) {
+            self.close_to(connection, &Identifier::new(role.as_str())?.quoted(), message).await?;
         }
-        let role = Identifier::new(former.as_str())?.quoted();
+        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| lent) {
+            message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
+        }
+        Ok(())
+    }
+
+    async fn close_to(
+        &self,
+        connection: &mut Connection,
+        role: &str,
+        message: &mut Message,
+    ) -> Result<(), Failure> {
+        let schema = self.wanted.schema.quoted();
         message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
         for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
             message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));

@@ -2,6 +2,7 @@
 
 mod audit;
 mod grants;
+mod lives;
 mod logins;
 mod server;
 mod settings;

@@ -327,6 +327,7 @@ BEGIN
     END IF;
     PERFORM tenure_expect_no_dependents(the_schema);
     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
+    PERFORM tenure_role_drop(the_schema);
     DELETE FROM tenant_version WHERE schema_name = the_schema;
     RETURN tenant.version;
 END
@@ -427,8 +428,10 @@ LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     role_before text;
     another text;
-    is_new boolean := tenure_role_take(the_role);
+    is_new boolean;
 BEGIN
+    PERFORM tenure_role_yield(the_role, the_schema);
+    is_new := tenure_role_take(the_role);
     SELECT role INTO role_before FROM tenant_version WHERE schema_name = the_schema;
     IF role_before IS DISTINCT FROM the_role AND NOT is_new THEN
         SELECT schema_name INTO another FROM tenant_version WHERE role = the_role;
@@ -587,5 +590,95 @@ BEGIN
     END IF;
     UPDATE tenant_version SET login = the_verifier IS NOT NULL WHERE schema_name = the_schema;
     RETURN the_role;
+END
+$$;
+
+-- A tenant that was dropped keeps its role, closed, but not the role's name where another tenant is to have that.
+CREATE FUNCTION tenure_role_yield(the_role text, to_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    of_schema text;
+    other_name text;
+BEGIN
+    SELECT schema_name INTO of_schema FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
+        WHERE t.role = the_role AND t.schema_name <> to_schema AND t.status = 'dropped'
+            AND shobj_description(r.oid, 'pg_authid') = tenure_role_mark() LIMIT 1;
+    IF FOUND THEN
+        -- Like no other of the server.
+        other_name := 'dropped_' || md5(current_database() || ' ' || of_schema);
+        EXECUTE format('ALTER ROLE %I RENAME TO %I', the_role, other_name);
+        UPDATE tenant_version SET role = other_name WHERE schema_name = of_schema;
+    END IF;
+END
+$$;
+
+-- Gives the role of a tenant another name; returns that, if the tenant has a role.
+CREATE FUNCTION tenure_role_rename(the_schema text, the_role text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    role_before text;
+BEGIN
+    SELECT r.rolname INTO role_before FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
+        WHERE t.schema_name = the_schema;
+    IF NOT FOUND OR role_before = the_role THEN
+        RETURN role_before;
+    END IF;
+    PERFORM tenure_role_take(role_before);
+    PERFORM tenure_role_yield(the_role, the_schema);
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = the_role) THEN
+        RAISE EXCEPTION 'the role % is there already', the_role
+            USING ERRCODE = 'TN010', DETAIL = 'so that of schema ' || the_schema || ' cannot be called so';
+    END IF;
+    EXECUTE format('ALTER ROLE %I RENAME TO %I', role_before, the_role);
+    UPDATE tenant_version SET role = the_role WHERE schema_name = the_schema;
+    RETURN the_role;
+END
+$$;
+
+-- The role that goes with the tenant, if it has one that is this database's and nobody else's. Rights go with a role; what it
+-- owns outside of the schema does not, and what other databases know of it cannot: then an error names that.
+CREATE FUNCTION tenure_role_goes(the_schema text) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    the_role text;
+    role_oid oid;
+    names text;
+BEGIN
+    SELECT r.rolname, r.oid INTO the_role, role_oid FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
+        WHERE t.schema_name = the_schema AND shobj_description(r.oid, 'pg_authid') = tenure_role_mark()
+            AND NOT EXISTS (SELECT FROM tenant_version o WHERE o.role = t.role AND o.schema_name <> the_schema);
+    SELECT string_agg(DISTINCT said, ', ') INTO names FROM (
+        SELECT CASE WHEN datname IS DISTINCT FROM current_database() AND dbid <> 0 THEN concat('what is in database ', datname)
+            ELSE (SELECT CASE WHEN schema IS DISTINCT FROM quote_ident(the_schema) THEN type || ' ' || identity END
+                    FROM pg_identify_object(classid, objid, 0)) END AS said
+        FROM pg_shdepend LEFT JOIN pg_database d ON d.oid = dbid
+        WHERE refclassid = 'pg_authid'::regclass AND refobjid = role_oid
+            AND (deptype = 'o' OR datname IS DISTINCT FROM current_database() AND dbid <> 0)
+            AND classid <> 'pg_default_acl'::regclass
+            AND (classid <> 'pg_namespace'::regclass OR objid IS DISTINCT FROM to_regnamespace(quote_ident(the_schema))::oid)
+    ) held;
+    IF names IS NOT NULL THEN
+        RAISE EXCEPTION 'the role % cannot go with schema %, it has to do with: %', the_role, the_schema, names
+            USING ERRCODE = 'TN009';
+    END IF;
+    RETURN the_role;
+END
+$$;
+
+-- Drops the role of a tenant whose schema is gone. A role of another database is left alone.
+CREATE FUNCTION tenure_role_drop(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    the_role text := tenure_role_goes(the_schema);
+BEGIN
+    IF the_role IS NULL THEN
+        RETURN;
+    END IF;
+    -- Its rights elsewhere can be taken away by who has its own.
+    IF NOT pg_has_role(the_role, 'USAGE') THEN
+        EXECUTE format('GRANT %I TO CURRENT_USER', the_role);
+    END IF;
+    EXECUTE format('DROP OWNED BY %1$I; DROP ROLE %1$I', the_role);
+    UPDATE tenant_version SET role = NULL, login = false WHERE schema_name = the_schema;
 END
 $$;
