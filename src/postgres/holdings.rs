@@ -22,15 +22,19 @@ pub enum Rows {
 }
 
 /// Reads it.
-pub async fn read(connection: &mut Connection, schema: &SchemaName, rows: Rows) -> Result<Holdings, Failure> {
-    let named = literal(schema.as_str());
+pub async fn read(
+    connection: &mut Connection,
+    (schema, role): (&SchemaName, &str),
+    rows: Rows,
+) -> Result<Holdings, Failure> {
+    let (named, role) = (literal(schema.as_str()), literal(role));
     let sql = format!(
         "BEGIN READ ONLY; {LOCK_TIMEOUT}; \
          SELECT relname::text AS name, \
              CASE WHEN reltuples >= 0 AND relkind <> 'p' THEN reltuples::int8 END AS rows, pg_total_relation_size(c.oid) AS bytes \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
          WHERE nspname = {named} AND relkind IN ('r', 'p', 'm') ORDER BY relname; \
-         SELECT rolname::text AS name, rolcanlogin AS login FROM pg_catalog.pg_roles WHERE rolname = {named}; COMMIT"
+         SELECT rolname::text AS name, rolcanlogin AS login FROM pg_catalog.pg_roles WHERE rolname = {role}; COMMIT"
     );
     let doing = format!("looking at what {schema} holds");
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;

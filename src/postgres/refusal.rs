@@ -39,9 +39,9 @@ pub const NOT_OURS: &str = "TNP02";
 /// A tenant is being made by another run; the detail says until when.
 pub const BEING_MADE: &str = "TNP03";
 /// A role is there already that is not this database's, or is another tenant's; the detail says whose.
-pub const ROLE_TAKEN: &str = "TN010";
+pub const ROLE_TAKEN: &str = "TNR01";
 /// A tenant has no role.
-pub const NO_ROLE: &str = "TN011";
+pub const NO_ROLE: &str = "TNR02";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 

@@ -33,7 +33,8 @@ pub(in crate::cli) async fn show(context: &Context, args: &ShowArgs) -> Result<u
     let rows = if args.count { Rows::Counted } else { Rows::Estimated };
     let mut connection = database::connect_root(context, &root).await?;
     let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
-    let held = holdings::read(&mut connection, &tenant.schema, rows).await?;
+    let role = tenant::called(&mut connection, &root.settings, &tenant).await?;
+    let held = holdings::read(&mut connection, (&tenant.schema, &role), rows).await?;
     let drifted = if args.drift {
         let project = database::project(context).await?;
         let only = std::slice::from_ref(&slug);

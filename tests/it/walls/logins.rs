@@ -254,4 +254,28 @@ fn an_operator_without_superpowers_does_it_all() {
     project.db.run("GRANT pg_signal_backend TO ops");
     assert!(run("tenant suspend acme").ok().stdout.ends_with("1 session of its role ended\n"));
     assert!(session.is_ended());
+    // A tenant's whole life, and what is made in other ways.
+    for line in [
+        "tenant resume acme",
+        "tenant rename acme globex",
+        "tenant drop globex --confirm globex",
+        "tenant create globex",
+        "tenant undrop globex --as acme",
+        "tenant clone acme copied --data",
+        "tenant export acme --to acme.tenure",
+        "tenant import acme.tenure --as again",
+        "tenant pool fill 1",
+        "tenant create pooled",
+    ] {
+        run(line).passes();
+    }
+    walled.login("org_acme", &password).unwrap().run("SELECT * FROM org_acme.workspaces").unwrap();
+    assert_eq!(run("tenant audit").ok().stdout, "6 tenants: nothing found\n");
+    run("tenant drop acme --confirm acme").passes();
+    project.db.run("GRANT SELECT ON datalinx_platform.organizations TO org_acme");
+    run("tenant drop --purge --now --yes").passes();
+    let left = "SELECT count(*)::text FROM pg_roles WHERE rolname = 'org_acme'";
+    assert_eq!(project.db.value(left), "0");
+    run("tenant import acme.tenure").passes();
+    assert_eq!(run("tenant audit").ok().stdout, "6 tenants: nothing found\n");
 }
