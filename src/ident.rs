@@ -28,6 +28,14 @@ pub enum NameError {
         /// Its length.
         bytes: usize,
     },
+    /// A role's name would be cut by the server.
+    #[error("the role name {role:?} has {bytes} bytes; PostgreSQL keeps {MAX_IDENTIFIER_BYTES}")]
+    RoleTooLong {
+        /// The role.
+        role: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// A name that belongs to the server or to the platform.
     #[error("the schema name {schema:?}, or its slug, is reserved {by}")]
     Reserved {
@@ -53,6 +61,9 @@ impl From<NameError> for Failure {
                 (Code::SlugInvalid, "for example: acme_corp; give the full name with --name")
             }
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
+            NameError::RoleTooLong { .. } => {
+                (Code::RoleNameTooLong, "choose a shorter slug, or a shorter [tenants] role_prefix")
+            }
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
             NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
         };
@@ -162,6 +173,15 @@ impl SchemaName {
         Identifier::new(name).map(Self)
     }
 
+    /// The role of this tenant, or of what else is named by `prefix` and this name.
+    pub fn role(&self, prefix: &str) -> Result<Identifier, NameError> {
+        let role = format!("{prefix}{self}");
+        if role.len() > MAX_IDENTIFIER_BYTES {
+            return Err(NameError::RoleTooLong { bytes: role.len(), role });
+        }
+        Identifier::new(role)
+    }
+
     /// The bare text, as the catalog holds it.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -250,6 +270,14 @@ mod tests {
         assert!(matches!(of("", "datalinx_platform"), Err(NameError::Reserved { .. })));
         assert!(of("org_", &"a".repeat(59)).is_ok());
         assert!(matches!(of("org_", &"a".repeat(60)), Err(NameError::TooLong { bytes: 64, .. })));
+    }
+
+    #[test]
+    fn a_schema_names_its_role() {
+        let schema = SchemaName::existing("org_acme").unwrap();
+        assert_eq!(schema.role("").unwrap().as_str(), "org_acme");
+        assert_eq!(schema.role("staging_").unwrap().as_str(), "staging_org_acme");
+        assert!(matches!(schema.role(&"a".repeat(56)), Err(NameError::RoleTooLong { bytes: 64, .. })));
     }
 
     #[test]

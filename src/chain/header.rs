@@ -19,13 +19,13 @@ pub struct Header {
 pub struct ScopeLines(Vec<(usize, Scope)>);
 
 /// One `-- Key: value` line.
-struct Line<'a> {
-    key: String,
-    value: &'a str,
-    range: Range<usize>,
+pub(super) struct Line<'a> {
+    pub(super) key: String,
+    pub(super) value: &'a str,
+    pub(super) range: Range<usize>,
 }
 
-fn lines(script: &Script) -> impl Iterator<Item = Line<'_>> {
+pub(super) fn lines(script: &Script) -> impl Iterator<Item = Line<'_>> {
     script.comments.iter().filter_map(|comment| {
         let (key, value) = comment.line.as_deref()?.split_once(':')?;
         Some(Line { key: key.trim().to_lowercase(), value: value.trim(), range: comment.range.clone() })

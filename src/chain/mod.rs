@@ -10,6 +10,7 @@ mod file_name;
 pub mod header;
 mod migration;
 mod plan;
+mod uses;
 mod version;
 
 pub use applied::{Applied, Divergence};
@@ -20,4 +21,5 @@ pub use file_name::FileName;
 pub use header::{ScopeLines, template_line};
 pub use migration::Migration;
 pub use plan::{FleetState, Plan, PlanError, Reach, Stage, Step};
+pub use uses::{Right, Use, uses_lines};
 pub use version::{Bump, Version, VersionError};

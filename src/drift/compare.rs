@@ -167,6 +167,7 @@ fn most_common<'a>(all: impl Iterator<Item = &'a String>) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::TenantState;
 
     fn tenants(access: &[&str]) -> (Vec<Tenant>, Prints) {
         let mut prints = Prints::new();
@@ -182,7 +183,7 @@ mod tests {
                 schema,
                 version: None,
                 template: None,
-                status: "active".to_owned(),
+                status: TenantState::Active,
                 created_at: None,
             }
         });

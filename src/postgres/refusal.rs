@@ -26,6 +26,10 @@ pub const TENANTS_BEHIND: &str = "TN003";
 pub const NOT_ONE_ROW: &str = "TN005";
 /// A tenant is in another state than the verb needs; the detail is the one it is in.
 pub const OTHER_STATE: &str = "TN006";
+/// A role is there already that is not this database's, or is another tenant's; the detail says whose.
+pub const ROLE_TAKEN: &str = "TN007";
+/// A tenant has no role.
+pub const NO_ROLE: &str = "TN008";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 
@@ -76,6 +80,14 @@ impl Refusal {
                 (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
             }
             OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
+            ROLE_TAKEN => (
+                Code::RoleExists,
+                Some(
+                    "roles belong to the whole server: set [tenants] role_prefix in tenure.toml where several databases of it \
+                      have such a tenant, or drop the role",
+                ),
+            ),
+            NO_ROLE => (Code::RoleMissing, Some("`tenure tenant grant SLUG` makes it")),
             "55P03" => (
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),

@@ -134,6 +134,11 @@ impl Root {
         for template in templates.values().filter(|template| !versions.contains(&template.version)) {
             failures.extend(template.check_against(&chain).err().map(Failure::from));
         }
+        // A file that cannot be read may make what is missing.
+        if failures.is_empty() {
+            let wrong = templates.values().flat_map(|template| template.check_uses(&chain));
+            failures.extend(wrong.map(Failure::from));
+        }
         let project = Project { root: self.path, settings: self.settings, chain, templates };
         Survey { project, failures }
     }

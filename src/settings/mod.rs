@@ -25,6 +25,8 @@ pub struct Settings {
     pub migrate: Migrate,
     /// `[verify]`
     pub verify: Verify,
+    /// `[audit]`
+    pub audit: Audit,
 }
 
 /// `[platform]`: the shared schema.
@@ -46,6 +48,11 @@ pub struct Tenants {
     pub registry: Identifier,
     /// Its columns.
     pub columns: Columns,
+    /// Whether every new tenant gets a role of its own.
+    pub roles: bool,
+    /// What a tenant's role begins with, before the schema's name: roles belong to the whole server, and
+    /// several databases of it may have a tenant of one name.
+    pub role_prefix: String,
 }
 
 /// `[tenants.columns]`: the registry's columns that Tenure writes.
@@ -84,6 +91,14 @@ pub struct Verify {
     pub contract: Contract,
 }
 
+/// `[audit]`: the policy of `tenure tenant audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audit {
+    /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
+    pub levels: BTreeMap<String, String>,
+}
+
 /// `[verify] contract`: what accepts a step that takes something away from a release that may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,6 +123,8 @@ impl Default for Tenants {
             template: "default".to_owned(),
             registry: known("organizations"),
             columns: Columns::default(),
+            roles: false,
+            role_prefix: String::new(),
         }
     }
 }
@@ -142,15 +159,20 @@ impl Settings {
                 .at(place)
                 .hint("README.md lists the settings")
         })?;
+        let wrong =
+            |message: String| Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         let prefix = &settings.tenants.schema_prefix;
-        let fits = prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            && !prefix.starts_with(|c: char| c.is_ascii_digit())
-            && !prefix.starts_with("pg_");
-        if !fits {
-            let message = format!(
+        if !begins_a_name(prefix) {
+            return wrong(format!(
                 "tenants.schema_prefix is {prefix:?}; lower-case letters, digits and _ make a schema's name"
-            );
-            return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
+            ));
+        }
+        let prefix = &settings.tenants.role_prefix;
+        // Without the _ nobody could tell where in a role's name the schema's begins.
+        if !(prefix.is_empty() || (begins_a_name(prefix) && prefix.ends_with('_'))) {
+            return wrong(format!(
+                "tenants.role_prefix is {prefix:?}; lower-case letters, digits and _ make it, and a _ ends it"
+            ));
         }
         Ok(settings)
     }
@@ -159,6 +181,13 @@ impl Settings {
     pub fn platform_schema(&self) -> SchemaName {
         SchemaName::from(self.platform.schema.clone())
     }
+}
+
+/// Whether a name may begin so that the server knows by that text.
+fn begins_a_name(prefix: &str) -> bool {
+    prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !prefix.starts_with(|c: char| c.is_ascii_digit())
+        && !prefix.starts_with("pg_")
 }
 
 #[cfg(test)]
@@ -191,5 +220,10 @@ mod tests {
         assert!(read("[verify]\ncontract = \"hope\"").is_err());
         assert!(read("[tenants]\nschema_prefix = \"Org-\"").is_err());
         assert!(read("[migrate]\nlock_timeout = \"soon\"").is_err());
+        let roles = read("[tenants]\nroles = true\nrole_prefix = \"staging_\"").unwrap().tenants;
+        assert!(roles.roles && roles.role_prefix == "staging_");
+        for wrong in ["staging", "pg_", "Staging_", "1_", "a-_"] {
+            assert!(read(&format!("[tenants]\nrole_prefix = \"{wrong}\"")).is_err(), "{wrong}");
+        }
     }
 }

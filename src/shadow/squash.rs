@@ -55,7 +55,7 @@ async fn squash_on(
     for layout in Layout::ALL {
         for rows in &rows {
             number += 1;
-            let files = dumped.files(&latest, rows, layout);
+            let files = dumped.files(&latest, (rows, &template.uses_lines()), layout);
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {

@@ -4,12 +4,13 @@
 mod compiled;
 mod family;
 mod squash;
+mod uses;
 
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
 pub use self::squash::{Dumped, Layout, NewFile};
-use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
+use crate::chain::{Chain, ChainError, Checksum, Migration, Use, Version, template_line, uses_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
 use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement};
@@ -25,6 +26,8 @@ pub struct Template {
     pub checksum: Checksum,
     /// The files, each with what is to be run of it.
     pub files: Vec<(Script, Vec<Statement>)>,
+    /// What of the platform a tenant's role may use; each table once.
+    pub uses: Vec<Use>,
 }
 
 /// Why a folder is no template.
@@ -43,6 +46,9 @@ pub enum TemplateError {
     /// The version is not one of the chain.
     #[error("the template {name:?} is at {version}, which the chain does not know")]
     UnknownVersion { name: String, version: Version, place: Place },
+    /// A `-- Uses:` line for what is not the platform's.
+    #[error("{table} is not a table or view that the platform's migrations make")]
+    NotOfPlatform { table: String, place: Place },
     /// A statement that cannot run in a transaction.
     #[error("a template runs in one transaction, and this statement cannot")]
     NotTransactional { place: Place },
@@ -70,6 +76,11 @@ impl From<TemplateError> for Failure {
                 place,
                 "use the version of the chain whose tenant schema the files make",
             ),
+            TemplateError::NotOfPlatform { place, .. } => (
+                Code::HeaderInvalid,
+                place,
+                "a tenant's role may use its own tables anyway; name one of the platform schema, or delete the line",
+            ),
             TemplateError::NotTransactional { place } => {
                 (Code::TemplateInvalid, place, "leave out CONCURRENTLY: a new schema has nobody to wait for")
             }
@@ -90,13 +101,16 @@ impl Template {
     ) -> Result<Self, Vec<TemplateError>> {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
-        let (mut version, mut wrong) = (None, Vec::new());
+        let (mut version, mut uses, mut wrong) = (None, Vec::new(), Vec::new());
         let mut files = Vec::with_capacity(sources.len());
         let mut text = String::new();
         for source in sources {
             text.push_str(&source.text);
             match file(Arc::clone(&source), platform, &mut version) {
-                Ok(read) => files.push(read),
+                Ok((script, statements, more)) => {
+                    files.push((script, statements));
+                    uses.extend(more);
+                }
                 Err(error) => {
                     known.miss(Some(source));
                     wrong.push(error);
@@ -112,7 +126,8 @@ impl Template {
         }
         match version {
             Some(version) if wrong.is_empty() => {
-                Ok(Self { name: name.to_owned(), version, checksum: Checksum::of(&text), files })
+                let (checksum, uses) = (Checksum::of(&text), uses::merged(uses));
+                Ok(Self { name: name.to_owned(), version, checksum, files, uses })
             }
             None if wrong.is_empty() => {
                 Err(vec![TemplateError::NoVersion { name: name.to_owned(), place: whole() }])
@@ -147,18 +162,19 @@ fn file(
     source: Arc<Source>,
     platform: &SchemaName,
     version: &mut Option<Version>,
-) -> Result<(Script, Vec<Statement>), TemplateError> {
+) -> Result<(Script, Vec<Statement>, Vec<Use>), TemplateError> {
     let script = Script::parse(source).map_err(ChainError::from)?;
     if let Some((found, range)) = template_line(&script)?
         && version.replace(found).is_some()
     {
         return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
     }
+    let uses = uses_lines(&script, platform)?;
     let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
     let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
     match body.statements.iter().find(|statement| !statement.transactional) {
         Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
-        None => Ok((script, body.statements)),
+        None => Ok((script, body.statements, uses)),
     }
 }
 

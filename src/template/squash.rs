@@ -46,8 +46,9 @@ impl Dumped {
         Ok(Self { statements: texts.filter(|text| !is_of_the_session(text)).collect() })
     }
 
-    /// The files of a template at `version`; `rows` are the statements that fill its tables.
-    pub fn files(&self, version: &Version, rows: &[String], layout: Layout) -> Vec<NewFile> {
+    /// The files of a template at `version`; `rows` are the statements that fill its tables, `uses` the lines that say
+    /// what of the platform its tenants use.
+    pub fn files(&self, version: &Version, (rows, uses): (&[String], &str), layout: Layout) -> Vec<NewFile> {
         let (late, early): (Vec<&String>, Vec<&String>) =
             self.statements.iter().partition(|text| layout.functions_late && is_of_functions(text));
         let end_of_tables = early.iter().position(|text| comes_behind_tables(text)).unwrap_or(early.len());
@@ -84,7 +85,10 @@ impl Dumped {
         files.retain(|(_, texts)| !texts.is_empty());
         let width = (files.len() * 10).to_string().len().max(3);
         let file = |(index, (name, texts)): (usize, &(String, Vec<&String>))| {
-            let mut text = if index == 0 { format!("-- Template: v{version}\n") } else { String::new() };
+            let mut text = match index {
+                0 => format!("-- Template: v{version}\n{uses}"),
+                _ => String::new(),
+            };
             for (at, statement) in texts.iter().enumerate() {
                 let gap = if at == 0 { "" } else { "\n" };
                 let _written = writeln!(text, "{gap}{statement};");
@@ -273,7 +277,7 @@ mod tests {
 
     fn names(layout: usize, rows: &[String]) -> Vec<String> {
         let dumped = Dumped::read(DUMP, "org_x").unwrap();
-        let files = dumped.files(&Version::ZERO, rows, Layout::ALL[layout]);
+        let files = dumped.files(&Version::ZERO, (rows, ""), Layout::ALL[layout]);
         files.into_iter().map(|(name, _)| name).collect()
     }
 
@@ -314,13 +318,15 @@ mod tests {
     #[test]
     fn nothing_of_the_session_stays_and_no_name_of_the_sample() {
         let dumped = Dumped::read(DUMP, "org_x").unwrap();
-        let files = dumped.files(&Version::ZERO, &[], Layout::ALL[0]);
+        let files = dumped.files(&Version::ZERO, (&[], "-- Uses: \"users\" (select)\n"), Layout::ALL[0]);
         assert_eq!(
             files[1].1,
             "CREATE TABLE {org_schema}.a (\n    id integer NOT NULL\n);\n\nCOMMENT ON TABLE {org_schema}.a IS 'in {org_schema}';\n\n\
              ALTER TABLE ONLY {org_schema}.a\n    ADD CONSTRAINT a_pkey PRIMARY KEY (id);\n"
         );
-        assert!(files[0].1.starts_with("-- Template: v0.0.0\nCREATE FUNCTION {org_schema}.touch()"));
+        assert!(files[0].1.starts_with(
+            "-- Template: v0.0.0\n-- Uses: \"users\" (select)\nCREATE FUNCTION {org_schema}.touch()"
+        ));
         let all: String = files.into_iter().map(|(_, text)| text).collect();
         assert!(!all.contains("SET ") && !all.contains("restrict") && !all.contains("org_x"), "{all}");
     }
