@@ -1,0 +1,188 @@
+//! `-- Uses: table (select, insert)` lines of a template: what of the platform a tenant's role may use.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::ChainError;
+use super::header::lines;
+use crate::error::Place;
+use crate::ident::{Identifier, SchemaName};
+use crate::sql::{OWN_TABLES, Script, normalized};
+
+/// A right on a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Rows are read.
+    Select,
+    /// Rows are added.
+    Insert,
+    /// Rows are changed.
+    Update,
+    /// Rows are deleted.
+    Delete,
+}
+
+impl Right {
+    /// All that a line may name.
+    pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
+
+    /// The word in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "SELECT",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A table or view of the platform that a tenant's role may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// Its name, without the platform schema.
+    pub table: Identifier,
+    /// How; in order, each once.
+    pub rights: Vec<Right>,
+    /// Where it is said.
+    pub place: Place,
+}
+
+/// The one table of Tenure's own that a tenant may look at: the platform's version.
+const READABLE: &str = "schema_version";
+
+/// The lines at the top of `script`.
+pub fn uses_lines(script: &Script, platform: &SchemaName) -> Result<Vec<Use>, ChainError> {
+    let top = script.code_start();
+    lines(script)
+        .filter(|line| line.key == "uses" && line.range.start < top)
+        .map(|line| {
+            let wrong = |why: String| header(script, &line.range, why);
+            let (table, rights) = parts(line.value).ok_or_else(|| {
+                wrong("it is not `-- Uses: table (select, insert)`, with a table of the platform".to_owned())
+            })?;
+            let table = of_platform(table, platform).map_err(wrong)?;
+            let mut found = rights
+                .split(',')
+                .map(|word| right(word.trim()))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(wrong)?;
+            found.sort_unstable();
+            found.dedup();
+            if OWN_TABLES.contains(&table.as_str())
+                && (table.as_str() != READABLE || found != [Right::Select])
+            {
+                return Err(wrong(format!("{table} is Tenure's own, and no tenant's to use")));
+            }
+            Ok(Use { table, rights: found, place: Place::at(&script.source, line.range.clone()) })
+        })
+        .collect()
+}
+
+fn header(script: &Script, range: &Range<usize>, why: String) -> ChainError {
+    ChainError::Header { why, place: Place::at(&script.source, range.clone()) }
+}
+
+/// `table (rights)`
+fn parts(value: &str) -> Option<(&str, &str)> {
+    let (table, rights) = value.strip_suffix(')')?.rsplit_once('(')?;
+    let (table, rights) = (table.trim(), rights.trim());
+    (!table.is_empty() && !rights.is_empty()).then_some((table, rights))
+}
+
+/// The table's name, which may have the platform's before it.
+fn of_platform(table: &str, platform: &SchemaName) -> Result<Identifier, String> {
+    let names: Vec<String> = pieces(table).into_iter().map(normalized).collect();
+    let name = match names.as_slice() {
+        [name] => name,
+        [schema, name] if schema == platform.as_str() => name,
+        _ => return Err(format!("{table} is not a table of the platform schema {platform}")),
+    };
+    Identifier::new(name.as_str()).map_err(|error| error.to_string())
+}
+
+/// The names between the dots that stand outside of quotes.
+fn pieces(name: &str) -> Vec<&str> {
+    let (mut pieces, mut start, mut quoted) = (Vec::new(), 0, false);
+    for (at, letter) in name.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            '.' if !quoted => {
+                pieces.push(&name[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    pieces.push(&name[start..]);
+    pieces
+}
+
+fn right(word: &str) -> Result<Right, String> {
+    Right::ALL.into_iter().find(|right| right.as_str().eq_ignore_ascii_case(word)).ok_or_else(|| {
+        let known: Vec<_> = Right::ALL.iter().map(|right| right.as_str().to_lowercase()).collect();
+        format!("{word:?} is no right that a tenant's role can have; there is: {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Source;
+
+    fn uses(text: &str) -> Result<Vec<(String, String)>, String> {
+        let script = Script::parse(Source::new("t.sql", format!("{text}\nSELECT 1"))).unwrap();
+        let platform = SchemaName::existing("p").unwrap();
+        let found = uses_lines(&script, &platform).map_err(|error| error.to_string())?;
+        let words =
+            |a_use: &Use| a_use.rights.iter().map(|right| right.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(found.iter().map(|a_use| (a_use.table.to_string(), words(a_use))).collect())
+    }
+
+    #[test]
+    fn a_line_names_a_table_and_rights() {
+        let text = "-- Template: v1.0.0\n-- Uses: users (select)\n-- uses: p.Countries(insert, SELECT,select)\n\
+                    -- Uses: p.\"Odd.Name\" (delete)\n-- Uses: schema_version (select)";
+        let expected = [
+            ("users", "SELECT"),
+            ("countries", "SELECT INSERT"),
+            ("Odd.Name", "DELETE"),
+            ("schema_version", "SELECT"),
+        ];
+        assert_eq!(
+            uses(text).unwrap(),
+            expected.map(|(table, rights)| (table.to_owned(), rights.to_owned()))
+        );
+        assert_eq!(uses("SELECT 2;\n-- Uses: too late").unwrap(), []);
+    }
+
+    #[test]
+    fn what_cannot_be_given_is_refused() {
+        for wrong in [
+            "users",
+            "users ()",
+            "(select)",
+            "users (select",
+            "users (truncate)",
+            "users (select,)",
+            "users (all)",
+            "other.users (select)",
+            "a.p.users (select)",
+            "tenant_version (select)",
+            "schema_version (select, update)",
+        ] {
+            assert!(uses(&format!("-- Uses: {wrong}")).is_err(), "{wrong}");
+        }
+        assert_eq!(
+            uses("-- Uses: users (grant)").unwrap_err(),
+            "this header line cannot be understood: \"grant\" is no right that a tenant's role can have; \
+             there is: select, insert, update, delete"
+        );
+    }
+}

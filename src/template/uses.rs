@@ -1,0 +1,115 @@
+//! What of the platform a template's tenants use: its `-- Uses:` lines, joined, and compared with what the
+//! platform's migrations make.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::{Template, TemplateError};
+use crate::chain::{Chain, Use, Version};
+use crate::sql::{OWN_TABLES, Role, Scope};
+
+/// Statements that may make anything without naming it.
+const OPAQUE: &[&str] = &["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
+
+/// Each table once, with all rights that any line gives.
+pub(super) fn merged(uses: Vec<Use>) -> Vec<Use> {
+    let mut merged: Vec<Use> = Vec::new();
+    for a_use in uses {
+        match merged.iter_mut().find(|other| other.table == a_use.table) {
+            Some(other) => {
+                other.rights.extend(a_use.rights);
+                other.rights.sort_unstable();
+                other.rights.dedup();
+            }
+            None => merged.push(a_use),
+        }
+    }
+    merged
+}
+
+impl Template {
+    /// Checks that what its tenants use is the platform's. A platform that began by other means than the chain, or
+    /// that code made, may have anything.
+    pub fn check_uses(&self, chain: &Chain) -> Vec<TemplateError> {
+        let statements = || chain.migrations().iter().flat_map(|step| step.part(Scope::Platform));
+        if chain.first() != Version::ZERO
+            || statements().any(|statement| OPAQUE.contains(&statement.verb().as_str()))
+        {
+            return Vec::new();
+        }
+        let names = statements().flat_map(|statement| &statement.names);
+        let made: BTreeSet<&str> = names
+            .filter(|name| name.role == Role::Made)
+            .map(|name| name.name.as_str())
+            .chain(OWN_TABLES.iter().copied())
+            .collect();
+        let not_made = self.uses.iter().filter(|a_use| !made.contains(a_use.table.as_str()));
+        not_made
+            .map(|a_use| TemplateError::NotOfPlatform {
+                table: a_use.table.to_string(),
+                place: a_use.place.clone(),
+            })
+            .collect()
+    }
+
+    /// The lines that say it, for a new version of the template.
+    pub fn uses_lines(&self) -> String {
+        let mut text = String::new();
+        for a_use in &self.uses {
+            let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str().to_lowercase()).collect();
+            let _written = writeln!(text, "-- Uses: {} ({})", a_use.table.quoted(), rights.join(", "));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::{Content, MigrationFile};
+    use crate::error::{Code, Failure, Source};
+    use crate::ident::SchemaName;
+    use crate::sql::Known;
+
+    fn template(head: &str) -> Template {
+        let platform = SchemaName::existing("p").unwrap();
+        let files = [("a.sql", "-- Uses: users (select)\nCREATE TABLE a (id int)"), ("b.sql", "SELECT 1")];
+        let mut sources: Vec<_> = files.into_iter().map(|(name, text)| Source::new(name, text)).collect();
+        sources.push(Source::new("0.sql", format!("-- Template: v1.0.0\n{head}\nCREATE TABLE z (id int)")));
+        Template::read("default", "t", sources, &platform, &mut Known::default()).unwrap()
+    }
+
+    fn wrong(head: &str, migration: (&str, &str)) -> Vec<String> {
+        let platform = SchemaName::existing("p").unwrap();
+        let text = format!("-- Description: x\n-- Scope: platform\n{}", migration.1);
+        let content = Content::of(Source::new("m.sql", text));
+        let files = vec![MigrationFile { name: migration.0.to_owned(), content }];
+        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        template(head).check_uses(&chain).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_lines_of_all_files_are_joined_and_can_be_written_again() {
+        let one = template("-- Uses: users (insert)\n-- Uses: p.\"A b\" (update, select)");
+        assert_eq!(
+            one.uses_lines(),
+            "-- Uses: \"users\" (select, insert)\n-- Uses: \"A b\" (select, update)\n"
+        );
+        assert_eq!(template(one.uses_lines().trim()).uses_lines(), one.uses_lines());
+    }
+
+    #[test]
+    fn what_the_platform_does_not_make_is_refused() {
+        let made =
+            ("v0.0.0_to_v1.0.0_a.sql", "CREATE TABLE p.users (id int); CREATE VIEW p.v AS SELECT 1 AS x;");
+        assert_eq!(wrong("-- Uses: v (select)\n-- Uses: schema_version (select)", made), [""; 0]);
+        let a = "-- Uses: a (select)";
+        assert_eq!(wrong(a, made), ["a is not a table or view that the platform's migrations make"]);
+        let error =
+            TemplateError::NotOfPlatform { table: "a".to_owned(), place: template(a).uses[0].place.clone() };
+        assert_eq!(Failure::from(error).code, Code::HeaderInvalid);
+        assert_eq!(wrong(a, ("v0.9.0_to_v1.0.0_a.sql", "CREATE TABLE p.b (id int)")), [""; 0]);
+        let code = "CREATE TABLE p.b (id int); DO $$BEGIN END$$";
+        assert_eq!(wrong(a, ("v0.0.0_to_v1.0.0_a.sql", code)), [""; 0]);
+    }
+}
