@@ -5,6 +5,7 @@ mod drift;
 mod effects;
 mod template;
 mod tenant;
+mod walls;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 pub use self::tenant::{Changed, Created, CreatedTenant, FailedTenant, Tenant, TenantList, TenantState};
+pub use self::walls::{Granted, GrantedTenant, LoggedIn, Password, Sessions, Turned};
 use crate::chain::{Step, Version};
 use crate::error::{Class, Failure};
 use crate::ident::SchemaName;

@@ -12,7 +12,7 @@ use crate::ident::{SchemaName, Slug};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, Creation, IfExists, NewRole, NewTenant};
 
 /// For the row of the run, which is thrown away with its server.
 const COMMAND: &str = "tenure drift";
@@ -110,6 +110,8 @@ async fn one(
         limits: project.settings.migrate,
         jobs: Some(1),
         patience: Patience::USUAL,
+        // The server is nobody else's.
+        role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },
         command: COMMAND.to_owned(),
     };
     let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()) }];

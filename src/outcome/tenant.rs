@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
-use super::Ending;
+use super::{Ending, Password};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::SchemaName;
+use crate::ident::{Identifier, SchemaName};
 
 /// Where in its life a tenant is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -94,6 +94,12 @@ pub struct CreatedTenant {
     pub schema: SchemaName,
     /// Its version.
     pub version: Option<Version>,
+    /// Its role, if it was given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Identifier>,
+    /// The role's password, which is never shown again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Password>,
 }
 
 /// A tenant that could not be made.

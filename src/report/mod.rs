@@ -18,6 +18,7 @@ mod table;
 mod template;
 mod tenant;
 mod verified;
+mod walls;
 
 pub use drift::drifted;
 pub use event::event_json;
@@ -35,3 +36,4 @@ pub use table::table;
 pub use template::{checked, squashed};
 pub use tenant::{changed, created, tenant, tenant_list};
 pub use verified::Verified;
+pub use walls::{logged_in, turned};

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::outcome::or_dash;
+use super::walls::password;
 use super::{Paint, failure, history, table};
+use crate::ident::Identifier;
 use crate::outcome::{Changed, Created, Ending, HistoryEntry, Tenant, TenantList};
 
 /// What `tenant create` did.
@@ -23,6 +25,7 @@ pub fn created(created: &Created, paint: Paint) -> String {
                 or_dash(tenant.version.as_ref()),
                 or_dash(tenant.id.as_ref()),
             );
+            text.push_str(&password(tenant.role.as_ref().map(Identifier::as_str), tenant.password.as_ref()));
         }
     }
     if created.created.len() + created.existing.len() + created.failed.len() > 1 {

@@ -7,7 +7,7 @@ use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::project::Project;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, Creation, IfExists, NewRole, NewTenant};
 
 /// For the rows of runs, which are thrown away with the shadow.
 const COMMAND: &str = "shadow";
@@ -45,6 +45,8 @@ pub(super) async fn tenants(
         limits: project.settings.migrate,
         jobs: Some(1),
         patience: Patience { retries: 0 },
+        // Roles belong to the whole server, which others may share, and would outlive the shadow.
+        role: NewRole::None,
         command: COMMAND.to_owned(),
     };
     let talk = (&mut Silent as &mut dyn Sink, &Stop::default());

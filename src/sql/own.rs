@@ -28,6 +28,13 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_expect_platform",
     "tenure_hold",
     "tenure_record",
+    "tenure_role_grant",
+    "tenure_role_group",
+    "tenure_role_login",
+    "tenure_role_make",
+    "tenure_role_mark",
+    "tenure_role_take",
+    "tenure_role_turn",
 ];
 
 /// What names a table, and no constraint or column of one.

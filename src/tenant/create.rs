@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use self::queue::{Next, Queue};
 use self::worker::Maker;
-use super::NewTenant;
+use super::{NewRole, NewTenant};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -44,6 +44,8 @@ pub struct Creation {
     pub jobs: Option<usize>,
     /// How often a tenant is tried again that met a lock or a lost connection.
     pub patience: Patience,
+    /// Whether they get roles.
+    pub role: NewRole,
     /// The command, for the run's row.
     pub command: String,
 }

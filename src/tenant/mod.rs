@@ -4,12 +4,17 @@
 
 mod act;
 mod create;
+mod login;
+mod role;
 mod script;
+mod sessions;
 mod suspend;
 mod wanted;
 
 pub use act::Act;
 pub use create::{Creation, IfExists, create};
+pub use login::{Login, login};
+pub use role::NewRole;
 pub use suspend::{resume, suspend};
 pub use wanted::{NewTenant, from_csv};
 

@@ -3,9 +3,10 @@
 
 use uuid::Uuid;
 
+use super::role::{self, Secret};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
@@ -20,6 +21,8 @@ pub(super) struct Identity {
     pub(super) slug: Slug,
     pub(super) name: String,
     pub(super) schema: SchemaName,
+    /// Its role, with what is to be its password.
+    pub(super) role: Option<(Identifier, Option<Secret>)>,
 }
 
 /// The script of one template at one version.
@@ -60,7 +63,7 @@ impl<'a> Script<'a> {
     }
 
     /// The one message that makes a tenant.
-    pub(super) fn message(&self, run: &Run, tenant: &Identity) -> Message {
+    pub(super) fn message(&self, run: &Run, tenant: &Identity) -> Result<Message, Failure> {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
@@ -78,9 +81,13 @@ impl<'a> Script<'a> {
             literal(schema.as_str()),
             literal(&self.compiled.template.name),
         ));
+        if let Some((name, secret)) = &tenant.role {
+            let whose = (schema, self.compiled.template);
+            role::make(&mut message, self.settings, whose, (name, secret.as_ref()))?;
+        }
         self.history(run, schema, &mut message);
         message.commit(self.left);
-        message
+        Ok(message)
     }
 
     /// The registry's row.

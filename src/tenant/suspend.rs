@@ -1,19 +1,30 @@
-//! `tenant suspend` and `tenant resume`: the tenant's state, in one transaction. The schema is migrated all the same.
+//! `tenant suspend` and `tenant resume`: the tenant's state, and whether its role may log in, in one transaction. The
+//! schema is migrated all the same.
 
 use super::act::{self, Act};
+use super::sessions;
 use crate::error::Failure;
-use crate::ident::Slug;
-use crate::outcome::{Changed, Ending, Tenant, TenantState};
-use crate::postgres::Connection;
+use crate::ident::{Slug, literal};
+use crate::outcome::{Changed, Ending, Tenant, TenantState, Turned};
 use crate::postgres::message::{Leftovers, Message};
+use crate::postgres::{Connection, Row};
 
-/// Suspends the tenant: nobody is to work in it until it is resumed.
-pub async fn suspend(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Result<Changed, Failure> {
-    turn(connection, act, slug, (TenantState::Active, TenantState::Suspended)).await
+/// The column of the role that was turned.
+const ROLE: &str = "tenure_role";
+
+/// Suspends the tenant: nobody is to work in it until it is resumed. Its role, if it has one, may no longer log in,
+/// and its open sessions are ended.
+pub async fn suspend(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Result<Turned, Failure> {
+    let mut turned = turn(connection, act, slug, (TenantState::Active, TenantState::Suspended)).await?;
+    // Not before the commit: until then the role may log in again.
+    if let Some(role) = &turned.role {
+        turned.sessions = Some(sessions::end(connection, role).await?);
+    }
+    Ok(turned)
 }
 
-/// Takes a suspension back.
-pub async fn resume(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Result<Changed, Failure> {
+/// Takes a suspension back: the role may log in if it could before.
+pub async fn resume(connection: &mut Connection, act: &Act<'_>, slug: &Slug) -> Result<Turned, Failure> {
     turn(connection, act, slug, (TenantState::Suspended, TenantState::Active)).await
 }
 
@@ -22,22 +33,31 @@ async fn turn(
     act: &Act<'_>,
     slug: &Slug,
     (from, to): (TenantState, TenantState),
-) -> Result<Changed, Failure> {
+) -> Result<Turned, Failure> {
     let (tenant, _state) = act.find(connection, slug).await?;
     if tenant.status == to {
-        return Ok(Changed { outcome: Ending::Nothing, tenant });
+        let changed = Changed { outcome: Ending::Nothing, tenant };
+        return Ok(Turned { changed, role: None, sessions: None });
     }
-    let doing = if to == TenantState::Active { "resuming" } else { "suspending" };
+    let opens = to == TenantState::Active;
+    let doing = if opens { "resuming" } else { "suspending" };
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
-    act.noted(connection, &counts, async |connection, run| {
+    let sets = act.noted(connection, &counts, async |connection, run| {
         let mut message = Message::default();
         // Two who do the same at once have both done it.
         act::begin(&mut message, run, &tenant.schema, &[from, to]);
         act::enter(&mut message, act.settings, &tenant.schema, to);
+        message.push(&format!(
+            "SELECT {}.tenure_role_turn({}, {opens}) AS {ROLE}",
+            run.platform.quoted(),
+            literal(tenant.schema.as_str())
+        ));
         message.commit(Leftovers::None);
         let sent = connection.send(&message).await;
         sent.map_err(|refusal| act::refused(&refusal, doing, &tenant, act.settings))
-    })
-    .await?;
-    Ok(Changed { outcome: Ending::Done, tenant: Tenant { status: to, ..tenant } })
+    });
+    let sets: Vec<Vec<Row>> = sets.await?;
+    let role = sets.iter().flatten().find_map(|row| row.optional_text(ROLE).ok().flatten());
+    let changed = Changed { outcome: Ending::Done, tenant: Tenant { status: to, ..tenant } };
+    Ok(Turned { changed, role, sessions: None })
 }

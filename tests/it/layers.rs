@@ -63,6 +63,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("futures_util", &["drift", "fleet", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
+    ("postgres_protocol", &["tenant"]),
+    ("rand", &["tenant"]),
     ("rayon", &["project", "report"]),
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),

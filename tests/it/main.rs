@@ -45,3 +45,4 @@ mod support;
 mod tenants;
 mod unreachable;
 mod verify;
+mod walls;

@@ -22,6 +22,8 @@ pub(in crate::cli) enum Tenant {
     Suspend(OneTenant),
     /// Open a suspended tenant again
     Resume(OneTenant),
+    /// Let a tenant's role log in with a new password, which is shown this once
+    Login(LoginArgs),
 }
 
 /// A verb on one tenant.
@@ -31,6 +33,15 @@ pub(in crate::cli) struct OneTenant {
     pub(in crate::cli) slug: String,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LoginArgs {
+    #[command(flatten)]
+    pub(in crate::cli) tenant: OneTenant,
+    /// The role may no longer log in; its open sessions are ended
+    #[arg(long)]
+    pub(in crate::cli) revoke: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +67,9 @@ pub(in crate::cli) struct CreateArgs {
     /// A tenant that is there already is no failure
     #[arg(long)]
     pub(in crate::cli) if_not_exists: bool,
+    /// Its role may log in, with a password that is shown this once; needs [tenants] roles = true
+    #[arg(long)]
+    pub(in crate::cli) login: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }

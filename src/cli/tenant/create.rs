@@ -9,7 +9,8 @@ use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
 use crate::report;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::settings::Settings;
+use crate::tenant::{self, Creation, IfExists, NewRole, NewTenant};
 
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -26,6 +27,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         limits: up::limits(args.limits, project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         patience: Patience { retries: args.retries },
+        role: role(args, &project.settings)?,
         command: command_line("tenant create"),
     };
     let mut connection = database::connect(context, &project.root).await?;
@@ -45,6 +47,18 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         [failed] if args.from.is_none() => failed.failure.class().exit_code(),
         _ => created.ending().exit_code(),
     })
+}
+
+fn role(args: &CreateArgs, settings: &Settings) -> Result<NewRole, Failure> {
+    match (settings.tenants.roles, args.login) {
+        (true, true) => Ok(NewRole::Login),
+        (true, false) => Ok(NewRole::Closed),
+        (false, false) => Ok(NewRole::None),
+        (false, true) => {
+            Err(Failure::new(Code::Usage, "--login is about a tenant's role, and tenants get none here")
+                .hint("set roles = true under [tenants] in tenure.toml"))
+        }
+    }
 }
 
 fn from_file(file: &Path, template: Option<&str>) -> Result<Vec<NewTenant>, Failure> {

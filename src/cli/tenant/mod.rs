@@ -1,15 +1,13 @@
-//! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
+//! `tenure tenant list` and `show`; the other verbs on tenants have a file each.
 
 mod create;
+mod walls;
 
 pub(super) use self::create::create;
-use super::args::OneTenant;
-use super::{Context, command_line, database, up};
+pub(super) use self::walls::{login, resume, suspend};
+use super::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
-use crate::outcome::Changed;
-use crate::postgres::Connection;
-use crate::tenant::Act;
 use crate::{report, tenant};
 
 pub(super) async fn list(context: &Context) -> Result<u8, Failure> {
@@ -32,31 +30,5 @@ pub(super) async fn show(context: &Context, slug: &str) -> Result<u8, Failure> {
         object.insert("history".to_owned(), serde_json::to_value(&history).unwrap_or_default());
     }
     context.ui.result(&document, |paint| report::tenant(&tenant, &history, paint))?;
-    Ok(0)
-}
-
-pub(super) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
-    one(context, args, "tenant suspend", tenant::suspend).await
-}
-
-pub(super) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
-    one(context, args, "tenant resume", tenant::resume).await
-}
-
-/// A verb that needs a tenant's slug and nothing else.
-async fn one(
-    context: &Context,
-    args: &OneTenant,
-    verb: &str,
-    act: impl AsyncFnOnce(&mut Connection, &Act<'_>, &Slug) -> Result<Changed, Failure>,
-) -> Result<u8, Failure> {
-    let root = context.root()?;
-    let slug = Slug::new(&args.slug)?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
-    let how = Act { settings: &root.settings, limits, command: command_line(verb) };
-    let changed = act(&mut connection, &how, &slug).await?;
-    connection.close().await;
-    context.ui.result(&changed, |paint| report::changed(&changed, paint))?;
     Ok(0)
 }

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
-use super::super::NewTenant;
+use super::super::role::{self, Secret};
 use super::super::script::{Identity, Script};
+use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::queue::{Queue, Task};
 use super::{Creation, IfExists, Made};
@@ -80,7 +81,12 @@ impl<'a> Maker<'a, '_> {
         let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
         let template = self.project.template(tenant.template.as_deref())?;
         let name = tenant.name.clone().unwrap_or_else(|| tenant.slug.clone());
-        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
+        let role = match self.creation.role {
+            NewRole::None => None,
+            NewRole::Closed => Some((role::name(&self.project.settings, &schema)?, None)),
+            NewRole::Login => Some((role::name(&self.project.settings, &schema)?, Some(Secret::make()))),
+        };
+        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema, role };
         Ok(Task { index, tenant, template, attempts: 0, moves: 0 })
     }
 
@@ -90,7 +96,10 @@ impl<'a> Maker<'a, '_> {
         for (index, first) in queue.repeats() {
             let result = match queue.result(first) {
                 None => continue,
-                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => self.there_already(tenant),
+                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => {
+                    // Its password is shown where it was made, and nowhere else.
+                    self.there_already(CreatedTenant { role: None, password: None, ..tenant })
+                }
                 Some(Err(failure)) => Err(failure),
             };
             queue.settle(index, result);
@@ -104,7 +113,10 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
-        let message = script.message(self.run, &task.tenant);
+        let message = match script.message(self.run, &task.tenant) {
+            Ok(message) => message,
+            Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
+        };
         task.attempts += 1;
         match connection.send(&message).await {
             Ok(_sets) => self.queue.borrow_mut().finish(task.index, Ok(made(&task.tenant, at))),
@@ -219,6 +231,8 @@ impl<'a> Maker<'a, '_> {
             slug: slug.clone(),
             schema: row.schema.clone(),
             version: row.version.clone(),
+            role: None,
+            password: None,
         })
     }
 
@@ -239,5 +253,7 @@ fn made(tenant: &Identity, at: Version) -> Made {
         slug: tenant.slug.as_str().to_owned(),
         schema: tenant.schema.clone(),
         version: Some(at),
+        role: tenant.role.as_ref().map(|(name, _)| name.clone()),
+        password: tenant.role.as_ref().and_then(|(_, secret)| Some(secret.as_ref()?.password.clone())),
     })
 }

@@ -1,0 +1,34 @@
+//! The open sessions of a role that may no longer log in.
+
+use crate::error::Failure;
+use crate::ident::literal;
+use crate::outcome::Sessions;
+use crate::postgres::Connection;
+
+/// Ends them, where the server lets us, and counts.
+pub(super) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {
+    let of_role = format!("FROM pg_catalog.pg_stat_activity WHERE usename = {}", literal(role));
+    let ended = format!("SELECT pg_catalog.pg_terminate_backend(pid) AS ended {of_role}");
+    match connection.sets(&ended).await {
+        Ok(sets) => {
+            let mut sessions = Sessions { ended: 0, left: 0, because: None };
+            for row in sets.iter().flatten() {
+                // One that was gone already has ended too.
+                row.truth("ended")?;
+                sessions.ended += 1;
+            }
+            Ok(sessions)
+        }
+        Err(refusal) if refusal.sqlstate() == Some("42501") => {
+            let doing = "ending the role's sessions";
+            let because = Some(refusal.failure(doing).message);
+            let sets = connection
+                .sets(&format!("SELECT count(*)::int8 AS sessions {of_role}"))
+                .await
+                .map_err(|refusal| refusal.failure(doing))?;
+            let left = sets.iter().flatten().next().map_or(Ok(0), |row| row.integer("sessions"))?;
+            Ok(Sessions { ended: 0, left: usize::try_from(left).unwrap_or_default(), because })
+        }
+        Err(refusal) => Err(refusal.failure("ending the role's sessions")),
+    }
+}

@@ -1,0 +1,221 @@
+//! Each of twenty tenants logs in with the password that was shown, tries what it must not do to the other
+//! nineteen, and does its own work.
+
+use serde_json::Value;
+
+use super::server::{Login, Walled};
+use crate::support::csv;
+
+const TENANTS: usize = 20;
+
+/// What a role may not do to the schema of another: read, write, change, list.
+const REFUSED: &[&str] = &[
+    "SELECT * FROM {other}.workspaces",
+    "SELECT name FROM {other}.workspaces",
+    "SELECT count(*) FROM {other}.notes",
+    "INSERT INTO {other}.workspaces (name) VALUES ('mine')",
+    "UPDATE {other}.workspaces SET name = 'mine'",
+    "DELETE FROM {other}.workspaces",
+    "TRUNCATE {other}.workspaces CASCADE",
+    "COPY {other}.workspaces TO STDOUT",
+    "DO $$ BEGIN LOCK TABLE {other}.workspaces IN ACCESS SHARE MODE; END $$",
+    "SELECT nextval('{other}.notes_id_seq')",
+    "SELECT {other}.whose()",
+    "ALTER TABLE {other}.workspaces ADD COLUMN mine int",
+    "DROP TABLE {other}.workspaces CASCADE",
+    "CREATE TABLE {other}.mine (id int)",
+    "CREATE VIEW pg_temp.mine AS SELECT * FROM {other}.workspaces",
+    "CREATE TEMP TABLE mine (id uuid REFERENCES {other}.workspaces (id))",
+    "ALTER SCHEMA {other} RENAME TO mine",
+    "DROP SCHEMA {other} CASCADE",
+    "GRANT USAGE ON SCHEMA {other} TO {own}",
+    "GRANT {other} TO {own}",
+    "SET ROLE {other}",
+    "SET SESSION AUTHORIZATION {other}",
+    "ALTER ROLE {other} PASSWORD 'mine'",
+    "ANALYZE {other}.workspaces; SELECT 1 / count(*) FROM pg_stats WHERE schemaname = '{other}'",
+    "SELECT 1 / count(*) FROM information_schema.tables WHERE table_schema = '{other}'",
+    "SELECT 1 / count(*) FROM information_schema.columns WHERE table_schema = '{other}'",
+    "SELECT 1 / count(*) FROM pg_stat_activity WHERE usename = '{other}' AND query <> '<insufficient privilege>'",
+];
+
+/// What it may not do outside of the tenants' schemas.
+const REFUSED_ANYWHERE: &[&str] = &[
+    "SELECT * FROM datalinx_platform.organizations",
+    "SELECT * FROM datalinx_platform.tenant_version",
+    "SELECT * FROM datalinx_platform.audit_log",
+    "SELECT password_hash FROM datalinx_platform.users",
+    "UPDATE datalinx_platform.users SET role = 'admin'",
+    "DELETE FROM datalinx_platform.countries",
+    "CREATE TABLE datalinx_platform.mine (id int)",
+    "CREATE TABLE {own}.mine (id int)",
+    "ALTER TABLE {own}.workspaces ADD COLUMN mine int",
+    "CREATE TRIGGER mine BEFORE INSERT ON {own}.workspaces EXECUTE FUNCTION {own}.whose()",
+    "DROP SCHEMA {own} CASCADE",
+    "CREATE SCHEMA mine",
+    "CREATE ROLE mine",
+    "SELECT datalinx_platform.tenure_role_login('{own}', NULL)",
+    "SELECT pg_read_file('pg_hba.conf')",
+];
+
+/// What is a tenant's own work.
+const ALLOWED: &[&str] = &[
+    "INSERT INTO {own}.workspaces (name) VALUES ('ours')",
+    "UPDATE {own}.workspaces SET description = 'x'",
+    "SELECT 1 / count(*) FROM {own}.workspaces",
+    "INSERT INTO {own}.notes (note) VALUES ('made by a later migration')",
+    "SELECT 1 / count(*) FROM {own}.recent_notes",
+    "SELECT nextval('{own}.notes_id_seq')",
+    "SELECT {own}.whose()",
+    "DELETE FROM {own}.notes",
+    "SELECT 1 / count(*) FROM datalinx_platform.countries",
+    "INSERT INTO datalinx_platform.countries (code) VALUES ('{own}')",
+    "SET search_path = {own}; SELECT * FROM workspaces, pipeline_jobs",
+    "INSERT INTO {own}.pipeline_jobs (job_type, created_by) VALUES ('by one of the platform''s', '00000000-0000-4000-8000-000000000000')",
+];
+
+/// The tenants as the result of `tenant create` tells of them: schema, which is the role, and password.
+fn passwords(created: &Value) -> Vec<(String, String)> {
+    let text = |tenant: &Value, key: &str| tenant[key].as_str().unwrap().to_owned();
+    let all = created["created"].as_array().unwrap().iter();
+    all.map(|tenant| {
+        assert_eq!(tenant["role"], tenant["schema"]);
+        (text(tenant, "role"), text(tenant, "password"))
+    })
+    .collect()
+}
+
+fn refused(session: &mut Login, sql: &str) {
+    let refusal = session.run(sql).expect_err(sql);
+    // Denied; or not to be seen, so that there is nothing to divide by.
+    let is_a_wall = refusal.starts_with("42501") || refusal.starts_with("22012");
+    assert!(is_a_wall, "{sql}: {refusal}");
+}
+
+fn fleet() -> (Walled, Vec<(String, String)>) {
+    let walled = Walled::start();
+    let project = &walled.project;
+    project.file("tenure.toml", "[tenants]\nroles = true\n");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "countries",
+        "CREATE TABLE datalinx_platform.countries (id serial PRIMARY KEY, code text NOT NULL);",
+    );
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: countries (select, insert)\n");
+    project.run("migrate up").passes();
+    project.db.run(
+        "INSERT INTO datalinx_platform.countries (code) VALUES ('de'); \
+         INSERT INTO datalinx_platform.users (id, email) VALUES ('00000000-0000-4000-8000-000000000000', 'a@b')",
+    );
+    let slugs: Vec<String> = (0..TENANTS).map(|number| format!("t{number}")).collect();
+    let slugs: Vec<&str> = slugs.iter().map(String::as_str).collect();
+    let output = project.run_with_input("tenant create --from - --login --format json", &csv(&slugs)).ok();
+    let tenants = passwords(&serde_json::from_str(&output.stdout).unwrap());
+    assert_eq!(tenants.len(), TENANTS);
+    // What later migrations make has the rights too.
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "notes",
+        "-- Scope: tenant\nCREATE TABLE notes (id bigserial PRIMARY KEY, note text);\n\
+         CREATE VIEW recent_notes AS SELECT * FROM notes;\n\
+         CREATE FUNCTION whose() RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$;",
+    );
+    project.run("migrate up").passes();
+    (walled, tenants)
+}
+
+#[test]
+fn each_of_twenty_tenants_reaches_its_own_and_nothing_of_the_others() {
+    let (walled, tenants) = fleet();
+    let mut sessions: Vec<Login> =
+        tenants.iter().map(|(role, password)| walled.login(role, password).unwrap()).collect();
+    for (number, session) in sessions.iter_mut().enumerate() {
+        let own = tenants[number].0.as_str();
+        for sql in ALLOWED {
+            session
+                .run(&sql.replace("{own}", own))
+                .unwrap_or_else(|refusal| panic!("{own}: {sql}: {refusal}"));
+        }
+        for sql in REFUSED_ANYWHERE {
+            refused(session, &sql.replace("{own}", own));
+        }
+        for (other, _) in tenants.iter().filter(|(other, _)| other != own) {
+            for sql in REFUSED {
+                refused(session, &sql.replace("{own}", own).replace("{other}", other));
+            }
+        }
+        assert!(walled.login(own, &tenants[(number + 1) % TENANTS].1).is_err(), "another's password");
+    }
+    drop(sessions);
+    // Nothing of it was done behind the refusals.
+    let rows = "SELECT string_agg(DISTINCT c, ',') FROM (SELECT (xpath('/row/c/text()', query_to_xml(format( \
+                'SELECT count(*) AS c FROM %I.workspaces', schema_name), false, true, '')))[1]::text AS c \
+                FROM datalinx_platform.tenant_version) counted";
+    assert_eq!(walled.project.db.value(rows), "1", "each has the one row that it wrote");
+    let (code, drifted) = walled.project.json("drift");
+    assert_eq!((code, &drifted["tenants"]["same"]), (0, &TENANTS.into()), "{drifted}");
+    no_password_is_kept(&walled, &tenants);
+}
+
+/// The server's catalog has a verifier, and neither the log nor Tenure's tables have anything.
+fn no_password_is_kept(walled: &Walled, tenants: &[(String, String)]) {
+    let kept =
+        "SELECT count(*)::text FROM pg_authid WHERE rolname ^@ 'org_' AND rolpassword ^@ 'SCRAM-SHA-256$'";
+    assert_eq!(walled.project.db.value(kept), TENANTS.to_string());
+    let dump = walled.project.db.dump(&["--schema", "datalinx_platform", "--data-only"]);
+    let log_of = walled.project.db.value("SELECT current_setting('data_directory') || '/../server.log'");
+    let log = String::from_utf8_lossy(&std::fs::read(log_of).unwrap()).into_owned();
+    assert!(log.contains("permission denied"), "the log is the server's");
+    for (role, password) in tenants {
+        assert!(password.len() >= 24, "{role}");
+        assert!(!dump.contains(password.as_str()) && !log.contains(password.as_str()), "{role}");
+    }
+}
+
+#[test]
+fn a_suspended_tenants_sessions_end_and_its_login_comes_back() {
+    let walled = Walled::start();
+    let project = &walled.project;
+    project.file("tenure.toml", "[tenants]\nroles = true\n");
+    project.run("migrate up").passes();
+    let (_, created) = project.json("tenant create acme --login");
+    let (role, password) = passwords(&created).remove(0);
+    project.create(&["quiet"]);
+    let mut open = walled.login(&role, &password).unwrap();
+    let (code, suspended) = project.json("tenant suspend acme");
+    assert_eq!((code, &suspended["role"]), (0, &"org_acme".into()), "{suspended}");
+    assert_eq!(suspended["sessions"], serde_json::json!({"ended": 1, "left": 0}));
+    assert!(open.is_ended());
+    assert!(walled.login(&role, &password).is_err_and(|refusal| refusal.contains("not permitted to log in")));
+    project.run("tenant resume acme").passes();
+    assert!(walled.login(&role, &password).is_ok());
+    // One that could not log in cannot after it was suspended and resumed.
+    project.run("tenant suspend quiet").passes();
+    project.run("tenant resume quiet").passes();
+    let can = |role: &str| {
+        project.db.value(&format!("SELECT rolcanlogin::text FROM pg_roles WHERE rolname = '{role}'"))
+    };
+    assert_eq!((can("org_quiet"), can("org_acme")), ("false".to_owned(), "true".to_owned()));
+    let (code, given) = project.json("tenant login quiet");
+    assert_eq!((code, &given["role"]), (0, &"org_quiet".into()), "{given}");
+    assert!(walled.login("org_quiet", given["password"].as_str().unwrap()).is_ok());
+    let (_, newer) = project.json("tenant login acme");
+    let newer = newer["password"].as_str().unwrap().to_owned();
+    assert!(walled.login(&role, &password).is_err(), "the old password is worth nothing");
+    let mut open = walled.login(&role, &newer).unwrap();
+    let revoked = project.run("tenant login acme --revoke").ok();
+    assert_eq!(
+        revoked.stdout,
+        "done: acme may no longer log in  role org_acme\n  1 session of its role ended\n"
+    );
+    assert!(open.is_ended() && walled.login(&role, &newer).is_err());
+    project.run("tenant suspend acme").passes();
+    let (code, refused) = project.json("tenant login acme");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-state".into()));
+    let runs =
+        project.db.column("SELECT command || ' ' || coalesce(counts::text, '') FROM datalinx_platform.run");
+    assert!(runs.iter().any(|run| run.starts_with("tenure tenant login ")), "{runs:?}");
+    assert!(!runs.iter().any(|run| run.contains(&password) || run.contains(&newer)));
+}

@@ -1,0 +1,85 @@
+//! A server of a story's own, on which roles need their passwords.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use tenure::postgres::server::{DATABASE, Environment, Throwaway};
+use tokio::runtime::Builder;
+
+use crate::support::{Database, Project, wait_until};
+
+/// The server, and the seeds' project on it.
+pub struct Walled {
+    pub project: Project,
+    // It ends behind the project.
+    _server: Throwaway,
+}
+
+impl Walled {
+    /// Starts it. Everybody but the owner needs a password.
+    pub fn start() -> Self {
+        let environment = Environment {
+            bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
+            path: std::env::var_os("PATH"),
+            temp: Some(std::env::temp_dir()),
+        };
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let server = runtime.block_on(Throwaway::start(&environment)).unwrap();
+        let mut project = Project::seeds();
+        project.db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
+        project.db.run(
+            "CREATE ROLE nobody LOGIN PASSWORD 'right'; \
+             DO $$ BEGIN EXECUTE format('COPY (VALUES (%L), (%L)) TO %L', 'local all tenure trust', \
+             'local all all scram-sha-256', current_setting('hba_file')); END $$; SELECT pg_reload_conf()::text",
+        );
+        let walled = Self { project, _server: server };
+        wait_until("passwords to count", || walled.login("nobody", "wrong").is_err());
+        assert!(walled.login("nobody", "right").is_ok(), "a right password opens");
+        walled
+    }
+
+    /// Logs in.
+    pub fn login(&self, role: &str, password: &str) -> Result<Login, String> {
+        let url = self.project.db.url.replacen("://tenure@", &format!("://{role}:{password}@"), 1);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        match runtime.block_on(PgConnection::connect(&url)) {
+            Ok(connection) => Ok(Login { runtime, connection }),
+            Err(error) => Err(told(&error)),
+        }
+    }
+}
+
+/// A session of a role that logged in.
+pub struct Login {
+    runtime: tokio::runtime::Runtime,
+    connection: PgConnection,
+}
+
+impl Login {
+    /// Runs SQL as one message; what is refused comes back.
+    pub fn run(&mut self, sql: &str) -> Result<(), String> {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let ran = self.runtime.block_on(query.execute(&mut self.connection));
+        ran.map(|_| ()).map_err(|error| told(&error))
+    }
+
+    /// Whether the server has ended the session, asked until it has or it is too late.
+    pub fn is_ended(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(20) {
+            if self.run("SELECT 1").is_err() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+}
+
+fn told(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(error) => format!("{} {}", error.code().unwrap_or_default(), error.message()),
+        None => error.to_string(),
+    }
+}
