@@ -3,7 +3,7 @@
 //! that is still running. The layers, from the bottom up; an arrow only ever points down:
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
-//! - judging and showing, pure: [`verify`], [`queries`], [`report`]
+//! - judging and showing, pure: [`verify`], [`queries`], [`walls`], [`report`]
 //! - shell: [`project`], [`postgres`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
 
 pub mod catalog;
@@ -25,3 +25,4 @@ pub mod sql;
 pub mod template;
 pub mod tenant;
 pub mod verify;
+pub mod walls;

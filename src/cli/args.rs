@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
-pub(super) use self::tenant::{CreateArgs, LoginArgs, OneTenant, Tenant};
+pub(super) use self::tenant::{AuditArgs, CreateArgs, GrantArgs, LoginArgs, OneTenant, Tenant};
 use crate::chain::Version;
 use crate::fleet::Patience;
 use crate::settings::{LockTimeout, StatementTimeout};

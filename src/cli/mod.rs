@@ -123,6 +123,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
         Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
         Command::Tenant(Tenant::Login(args)) => tenant::login(context, &args).await,
+        Command::Tenant(Tenant::Grant(args)) => tenant::grant(context, &args).await,
+        Command::Tenant(Tenant::Audit(args)) => tenant::audit(context, &args).await,
         Command::Template(Template::Check(args)) => template::check(context, &args).await,
         Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,

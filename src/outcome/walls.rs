@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Changed, Tenant};
+use super::{Changed, Ending, Tenant};
 use crate::ident::Identifier;
 
 /// A password, which is shown once: in the one result that it belongs to. Debug does not show it.
@@ -80,6 +80,18 @@ pub struct Granted {
     pub unchanged: usize,
     /// Those for which it failed.
     pub failed: Vec<super::FailedTenant>,
+}
+
+impl Granted {
+    /// How it ended.
+    pub fn ending(&self) -> Ending {
+        match (self.failed.is_empty(), self.granted.is_empty()) {
+            (true, true) => Ending::Nothing,
+            (true, false) => Ending::Done,
+            (false, true) if self.unchanged == 0 => Ending::Failed,
+            (false, _) => Ending::Partial,
+        }
+    }
 }
 
 /// A tenant that `tenant grant` gave something.

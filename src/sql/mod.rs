@@ -5,6 +5,7 @@
 mod error;
 mod exported;
 mod known;
+mod mentions;
 mod names;
 mod order;
 mod own;
@@ -25,6 +26,7 @@ use std::ops::Range;
 pub use error::SqlError;
 pub use exported::mended;
 pub use known::Known;
+pub use mentions::{Mention, mention};
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use own::TABLES as OWN_TABLES;
 pub use placeholder::{ORG_SCHEMA, Rendered, is_org_schema};

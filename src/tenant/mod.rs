@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod act;
+mod audit;
 mod create;
+mod grant;
 mod login;
 mod role;
 mod script;
@@ -12,7 +14,9 @@ mod suspend;
 mod wanted;
 
 pub use act::Act;
+pub use audit::audit;
 pub use create::{Creation, IfExists, create};
+pub use grant::grant;
 pub use login::{Login, login};
 pub use role::NewRole;
 pub use suspend::{resume, suspend};

@@ -58,6 +58,8 @@ pub enum Evidence {
     Effect,
     /// The queries of the running release.
     Queries,
+    /// The catalog of the database itself; of an audit.
+    Catalog,
 }
 
 /// One thing that verification found.

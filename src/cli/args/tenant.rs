@@ -24,6 +24,10 @@ pub(in crate::cli) enum Tenant {
     Resume(OneTenant),
     /// Let a tenant's role log in with a new password, which is shown this once
     Login(LoginArgs),
+    /// Give the tenants roles, or what their roles lack: those made before [tenants] roles = true, or by other roles
+    Grant(GrantArgs),
+    /// Prove that no tenant's role, and nothing in a tenant's schema, reaches into another's
+    Audit(AuditArgs),
 }
 
 /// A verb on one tenant.
@@ -42,6 +46,21 @@ pub(in crate::cli) struct LoginArgs {
     /// The role may no longer log in; its open sessions are ended
     #[arg(long)]
     pub(in crate::cli) revoke: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GrantArgs {
+    /// Their slugs [default: all tenants]
+    pub(in crate::cli) slug: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AuditArgs {
+    /// Tell only what is about this tenant, which may be said again [default: all tenants]
+    #[arg(long, value_name = "SLUG")]
+    pub(in crate::cli) tenant: Vec<String>,
 }
 
 #[derive(Debug, Args)]

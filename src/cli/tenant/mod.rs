@@ -4,7 +4,7 @@ mod create;
 mod walls;
 
 pub(super) use self::create::create;
-pub(super) use self::walls::{login, resume, suspend};
+pub(super) use self::walls::{audit, grant, login, resume, suspend};
 use super::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;

@@ -1,6 +1,7 @@
-//! `tenure tenant suspend`, `resume`, `login`: what is about a tenant's role.
+//! `tenure tenant suspend`, `resume`, `login`, `grant`, `audit`: what is about tenants' roles and walls.
 
-use super::super::args::{LoginArgs, OneTenant};
+use super::super::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
+use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, up};
 use crate::error::Failure;
 use crate::ident::Slug;
@@ -36,6 +37,29 @@ pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result
     let done = done.await?;
     context.ui.result(&done, |paint| report::logged_in(&done, paint))?;
     Ok(0)
+}
+
+pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slugs = args.slug.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let how = Act { settings: &project.settings, limits, command: command_line("tenant grant") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
+    connection.close().await;
+    let went = if granted.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &granted, |paint| report::granted(&granted, paint))?;
+    Ok(granted.ending().exit_code())
+}
+
+pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slugs = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let audited = tenant::audit(&mut connection, &project, &slugs).await?;
+    connection.close().await;
+    context.ui.result(&audited, |paint| report::audited(&audited, paint))?;
+    Ok(audited.exit_code())
 }
 
 /// Does `verb` on the tenant of the slug.

@@ -1,0 +1,121 @@
+//! How a text that nobody parses, such as a function's body, names a schema: so that the server would follow it, in a
+//! string that may be anything, or not at all.
+
+use squawk_lexer::{TokenKind, tokenize};
+
+use super::normalized;
+
+/// How a schema is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mention {
+    /// In a string, where it may be the name of anything.
+    InString,
+    /// Before a dot, or where the search path is set.
+    AsSchema,
+}
+
+/// The strongest way in which `text` names the schema `name`; none where it only stands in comments, or where it is
+/// the name of something else.
+pub fn mention(text: &str, name: &str) -> Option<Mention> {
+    let tokens = tokens(text);
+    let mut strongest = None;
+    let mut sets_path = false;
+    for (index, (kind, word)) in tokens.iter().enumerate() {
+        let found = match kind {
+            TokenKind::Semi => {
+                sets_path = false;
+                continue;
+            }
+            TokenKind::Ident | TokenKind::QuotedIdent { .. } => {
+                let word = normalized(word);
+                sets_path |= word == "search_path";
+                let qualifies = matches!(tokens.get(index + 1), Some((TokenKind::Dot, _)));
+                (word == name && (qualifies || sets_path)).then_some(Mention::AsSchema)
+            }
+            TokenKind::Literal { .. } => {
+                sets_path |= word.contains("search_path");
+                in_string(word, name).map(|found| if sets_path { Mention::AsSchema } else { found })
+            }
+            _ => None,
+        };
+        strongest = strongest.max(found);
+    }
+    strongest
+}
+
+/// What is neither space nor comment.
+fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
+    let mut start = 0;
+    let mut found = Vec::new();
+    for token in tokenize(text) {
+        let end = start + token.len as usize;
+        let is_empty = matches!(
+            token.kind,
+            TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }
+        );
+        if let (false, Some(word)) = (is_empty, text.get(start..end)) {
+            found.push((token.kind, word));
+        }
+        start = end;
+    }
+    found
+}
+
+/// The name as a word of a string, which may hold a statement.
+fn in_string(text: &str, name: &str) -> Option<Mention> {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    let found = text.match_indices(name).filter_map(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + name.len()..]);
+        if before.chars().next_back().is_some_and(is_part) || behind.chars().next().is_some_and(is_part) {
+            return None;
+        }
+        let behind = behind.strip_prefix('"').unwrap_or(behind).trim_start();
+        // A sentence may end there; a name goes on.
+        let names_more =
+            |rest: &str| rest.chars().next().is_some_and(|letter| is_part(letter) || "\"%{".contains(letter));
+        let qualifies = behind.strip_prefix('.').is_some_and(names_more);
+        Some(if qualifies { Mention::AsSchema } else { Mention::InString })
+    });
+    found.max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_what_stands_before_a_dot_or_in_a_search_path() {
+        for text in [
+            "SELECT * FROM org_b.t",
+            "select * from ORG_B . t",
+            "SELECT \"org_b\".f()",
+            "BEGIN EXECUTE 'DELETE FROM org_b.t'; END",
+            "BEGIN EXECUTE $q$ DELETE FROM \"org_b\".t $q$; END",
+            "EXECUTE format('org_b.%I', t)",
+            "SET search_path TO a, org_b",
+            "PERFORM set_config('search_path', 'org_b', true)",
+            "EXECUTE 'SET LOCAL search_path = org_b'",
+        ] {
+            assert_eq!(mention(text, "org_b"), Some(Mention::AsSchema), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_anything_is_less_and_what_is_nothing_is_none() {
+        for text in ["EXECUTE format('%I.t', 'org_b')", "RAISE NOTICE 'not for org_b.'", "SELECT 'a,org_b,c'"]
+        {
+            assert_eq!(mention(text, "org_b"), Some(Mention::InString), "{text}");
+        }
+        for text in [
+            "-- like org_b.t\nSELECT 1",
+            "/* org_b.t */ SELECT 1",
+            "SELECT org_b FROM t",
+            "SELECT * FROM org_b2.t, xorg_b.t, t.org_b",
+            "SELECT 'org_b2.t' || 'my_org_b'",
+            "SET search_path = x; SELECT org_b",
+            "",
+        ] {
+            assert_eq!(mention(text, "org_b"), None, "{text}");
+        }
+    }
+}

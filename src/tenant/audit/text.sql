@@ -1,0 +1,53 @@
+-- Texts that a function, a trigger, an expression or a setting holds, and in which another tenant's schema is named. The
+-- texts of tenants are mostly one text, so each is looked into once, with the tenant's own name taken out. The program looks
+-- closer at those that are found.
+, source AS MATERIALIZED (
+    SELECT t.nsp, t.nspname, concat('function ', proname, '(', oidvectortypes(proargtypes), ')') AS object, 'names' AS fact,
+        prosrc AS text
+    FROM tenant t JOIN (SELECT * FROM pg_proc OFFSET 0) p ON p.pronamespace = t.nsp WHERE page AND prosqlbody IS NULL
+UNION ALL
+    SELECT t.nsp, t.nspname, concat('function ', proname, '(', oidvectortypes(proargtypes), ')'), 'setting', setting
+    FROM tenant t JOIN (SELECT * FROM pg_proc WHERE proconfig IS NOT NULL OFFSET 0) p ON p.pronamespace = t.nsp,
+        unnest(proconfig) AS setting
+    WHERE page
+UNION ALL
+    SELECT t.nsp, t.nspname, 'role ' || t.rolname, 'setting', setting
+    FROM tenant t JOIN pg_db_role_setting s ON s.setrole = t.role, unnest(setconfig) AS setting WHERE page
+UNION ALL
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': trigger ', tgname), 'names', encode(tgargs, 'escape')
+    FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN tenant t ON t.nsp = c.relnamespace
+    WHERE page AND NOT tgisinternal AND tgnargs > 0
+UNION ALL
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': default of ', attname), 'names', pg_get_expr(adbin, adrelid)
+    FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN tenant t ON t.nsp = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = adrelid AND a.attnum = adnum
+    WHERE page
+UNION ALL
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': constraint ', conname), 'names', pg_get_expr(conbin, conrelid)
+    FROM (SELECT * FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 OFFSET 0) o JOIN pg_class c ON c.oid = conrelid
+        JOIN tenant t ON t.nsp = c.relnamespace
+    WHERE page
+UNION ALL
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': policy ', polname), 'names',
+        concat_ws(' AND ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    FROM pg_policy l JOIN pg_class c ON c.oid = l.polrelid JOIN tenant t ON t.nsp = c.relnamespace WHERE page
+),
+own AS MATERIALIZED (
+    SELECT source.*, CASE WHEN strpos(text, nspname) = 0 THEN text ELSE regexp_replace(text,
+            '(?<![\w$])' || regexp_replace(nspname, '(\W)', '\\\1', 'g') || '(?![\w$])', '', 'g') END AS others
+    FROM source
+),
+-- A word that is a plain name finds itself among the names; what no plain name is must be searched for.
+word AS MATERIALIZED (
+    SELECT DISTINCT others, t.nspname AS named
+    FROM (SELECT DISTINCT others FROM own) texts, regexp_matches(others, '[A-Za-z_][A-Za-z0-9_$]*', 'g') AS found
+        JOIN tenant t ON t.nspname = lower(found[1])
+UNION
+    SELECT others, t.nspname FROM (SELECT DISTINCT others FROM own) texts
+        JOIN (SELECT nspname FROM tenant WHERE nspname !~ '^[a-z_][a-z0-9_$]*$') t ON strpos(others, t.nspname) > 0
+)
+SELECT fact, own.nspname::text AS schema, object, NULL::text AS who, named::text AS other, text AS what,
+    -- It may mean something else where the tenant, or the platform, has a thing of that name.
+    CASE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = named
+            AND (c.relnamespace = own.nsp OR c.relnamespace IN (SELECT nsp FROM platform))) THEN 'ambiguous' END AS target
+FROM own JOIN word USING (others) WHERE named <> own.nspname

@@ -1,0 +1,126 @@
+//! `tenant grant`: tenants that have no role get one, and roles get what they lack of their rights. Each tenant is one
+//! transaction; nothing is taken away but from the role of another database that a copy came with.
+
+use super::act::{self, Act};
+use super::{audit, role};
+use crate::error::{Code, Failure};
+use crate::fleet::unknown_tenant;
+use crate::ident::{Identifier, Slug};
+use crate::outcome::{FailedTenant, Granted, GrantedTenant, TenantState};
+use crate::postgres::message::{Leftovers, Message, Run};
+use crate::postgres::{Connection, books, state};
+use crate::project::Project;
+use crate::walls::Kind;
+
+/// What `tenant grant` mends.
+const MENDED: &[Kind] = &[Kind::RoleMissing, Kind::RoleLacks, Kind::RoleElsewhere];
+
+/// States in which a tenant has its role.
+const STATES: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
+
+/// A tenant that lacks something, and the role that it is to have.
+struct Task {
+    tenant: crate::outcome::Tenant,
+    template: String,
+    role: Identifier,
+}
+
+/// Gives all tenants, or those of `only`, what they lack.
+pub async fn grant(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    project: &Project,
+    only: &[Slug],
+) -> Result<Granted, Failure> {
+    if !act.settings.tenants.roles {
+        return Err(Failure::new(Code::Settings, "tenants get no roles here")
+            .hint("set roles = true under [tenants] in tenure.toml"));
+    }
+    let tenants = tenants(connection, act, only).await?;
+    let (tasks, mut granted) = look(connection, act, project, tenants).await?;
+    if tasks.is_empty() {
+        return Ok(granted);
+    }
+    let counts = serde_json::json!({ "tenants": tasks.len() });
+    act.noted(connection, &counts, async |connection, run| {
+        for task in tasks {
+            let slug = task.tenant.slug.clone();
+            match one(connection, act, project, run, &task).await {
+                Ok(()) => {
+                    granted.granted.push(GrantedTenant { slug, schema: task.tenant.schema, role: task.role })
+                }
+                Err(failure) => granted.failed.push(FailedTenant { slug, failure }),
+            }
+        }
+        Ok(granted)
+    })
+    .await
+}
+
+/// The tenants that are asked for; Tenure's own tables are brought to what this program needs.
+async fn tenants(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    only: &[Slug],
+) -> Result<Vec<crate::outcome::Tenant>, Failure> {
+    let state = state::read(connection, act.settings).await?;
+    let rows = state::tenants(connection, act.settings, state.presence, only).await?;
+    let tenants: Vec<_> = rows.into_iter().filter(|row| row.version.is_some()).collect();
+    for slug in only {
+        if !tenants.iter().any(|tenant| tenant.slug == slug.as_str()) {
+            return Err(unknown_tenant(slug));
+        }
+    }
+    if !state.presence.own_tables_current && !tenants.is_empty() {
+        books::ensure(connection, &act.settings.platform_schema()).await?;
+    }
+    Ok(tenants)
+}
+
+/// Sorts out those that lack nothing, and those for which no role can be named.
+async fn look(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    project: &Project,
+    tenants: Vec<crate::outcome::Tenant>,
+) -> Result<(Vec<Task>, Granted), Failure> {
+    let everybody = audit::everybody(connection, act.settings).await?;
+    let facts = audit::lacking(connection, project, &everybody).await?;
+    let lacking = audit::schemas_of(&facts, MENDED);
+    let elsewhere = audit::schemas_of(&facts, &[Kind::RoleElsewhere]);
+    let (mut tasks, mut granted) = (Vec::new(), Granted::default());
+    for tenant in tenants {
+        let who = everybody.iter().find(|who| who.schema == tenant.schema);
+        let Some(who) = who.filter(|_| lacking.contains(&tenant.schema)) else {
+            granted.unchanged += 1;
+            continue;
+        };
+        // A role keeps its name, whatever the prefix is now; one of another database is not this tenant's.
+        let kept = who.role.clone().filter(|_| !elsewhere.contains(&tenant.schema));
+        let role = match kept {
+            Some(kept) => Identifier::new(kept).map_err(Failure::from),
+            None => role::name(act.settings, &tenant.schema),
+        };
+        match role {
+            Ok(role) => tasks.push(Task { tenant, template: who.template.clone(), role }),
+            Err(failure) => granted.failed.push(FailedTenant { slug: tenant.slug, failure }),
+        }
+    }
+    Ok((tasks, granted))
+}
+
+async fn one(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    project: &Project,
+    run: &Run,
+    task: &Task,
+) -> Result<(), Failure> {
+    let template = project.template(Some(&task.template))?;
+    let mut message = Message::default();
+    act::begin(&mut message, run, &task.tenant.schema, STATES);
+    role::make(&mut message, act.settings, (&task.tenant.schema, template), (&task.role, None))?;
+    message.commit(Leftovers::None);
+    let sent = connection.send(&message).await;
+    sent.map(drop).map_err(|refusal| act::refused(&refusal, "granting", &task.tenant, act.settings))
+}

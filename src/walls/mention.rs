@@ -1,0 +1,55 @@
+//! Whether a text that has another tenant's schema in it means the schema.
+
+use super::{Fact, Kind};
+use crate::sql::{Mention, mention};
+
+/// How sure a fact is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It is so.
+    Certainly,
+    /// It may be so.
+    Perhaps,
+}
+
+/// How sure it is; `None` where it is not so.
+pub(super) fn of(fact: &Fact) -> Option<Named> {
+    let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Named::Certainly) };
+    let found = match fact.kind {
+        Kind::Names => mention(text, name)?,
+        // The question found it as a word, in a list of names.
+        Kind::Setting if text.starts_with("search_path=") => Mention::AsSchema,
+        Kind::Setting => Mention::InString,
+        _ => return Some(Named::Certainly),
+    };
+    // Where there is a thing of that name, it may be meant.
+    let is_ambiguous = fact.target.as_deref() == Some("ambiguous");
+    Some(if found == Mention::AsSchema && !is_ambiguous { Named::Certainly } else { Named::Perhaps })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(kind: Kind, text: &str, target: Option<&str>) -> Option<Named> {
+        of(&Fact {
+            kind,
+            schema: Some("org_a".to_owned()),
+            object: "function f()".to_owned(),
+            who: None,
+            other: Some("org_b".to_owned()),
+            what: Some(text.to_owned()),
+            target: target.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn what_is_named_for_sure_denies_and_what_may_be_warns() {
+        assert_eq!(named(Kind::Names, "SELECT 1 FROM org_b.t", None), Some(Named::Certainly));
+        assert_eq!(named(Kind::Names, "SELECT org_b.id FROM org_b", Some("ambiguous")), Some(Named::Perhaps));
+        assert_eq!(named(Kind::Names, "RAISE 'org_b'", None), Some(Named::Perhaps));
+        assert_eq!(named(Kind::Names, "-- org_b.t", None), None);
+        assert_eq!(named(Kind::Setting, "search_path=org_b", None), Some(Named::Certainly));
+        assert_eq!(named(Kind::Setting, "application_name=org_b", None), Some(Named::Perhaps));
+    }
+}
