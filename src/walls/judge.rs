@@ -1,5 +1,7 @@
 //! Facts → findings: what is said of each, and the statement that mends it.
 
+use std::collections::HashSet;
+
 use super::mention::{self, Named};
 use super::rule::Rule;
 use super::{Fact, Finding, Kind, Policy};
@@ -7,13 +9,23 @@ use crate::verify::{Evidence, Level};
 
 /// What there is to say of `facts` under `policy`, in order of schemas and objects, each once.
 pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = facts.iter().filter_map(|fact| one(fact, policy)).collect();
+    // The text of what depends on a thing names it too.
+    let reaching: HashSet<_> =
+        facts.iter().filter(|fact| fact.kind == Kind::ReachesAcross).map(about).collect();
+    let is_told = |fact: &&Fact| fact.kind == Kind::Names && reaching.contains(&about(fact));
+    let mut findings: Vec<Finding> =
+        facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| one(fact, policy)).collect();
     let key = |finding: &Finding| {
         (finding.schema.clone(), finding.object.clone(), finding.rule, finding.message.clone())
     };
     findings.sort_by_cached_key(key);
     findings.dedup();
     findings
+}
+
+/// Schema, object, and other tenant.
+fn about(fact: &Fact) -> (Option<&str>, &str, Option<&str>) {
+    (fact.schema.as_deref(), fact.object.as_str(), fact.other.as_deref())
 }
 
 fn one(fact: &Fact, policy: &Policy) -> Option<Finding> {
@@ -104,9 +116,9 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
             format!("the role {who}, which acts for {schema}, is a member of {what}, the role of {other}"),
             format!("REVOKE {target}"),
         ),
-        Kind::ReachesAcross => (format!("the {object} of {schema} depends on {what} of {other}"), advice()),
-        Kind::Names => (format!("the text of the {object} of {schema} names {other}"), advice()),
-        Kind::Setting => (format!("the {object} of {schema} sets {what}, which names {other}"), advice()),
+        Kind::ReachesAcross => (format!("in {schema}, {object} depends on {what} of {other}"), advice()),
+        Kind::Names => (format!("in {schema}, the text of {object} names {other}"), advice()),
+        Kind::Setting => (format!("in {schema}, {object} sets {what}, which names {other}"), advice()),
         Kind::ViewOpensPlatform => (
             format!("the {object} of {schema} shows the platform's {what} with its owner's rights"),
             format!("{}: ALTER VIEW {target} SET (security_invoker)", rule.instead),
@@ -223,7 +235,17 @@ mod tests {
             "the role org_b of the tenant of org_b has SELECT on the table t of org_a"
         );
         assert_eq!(found[0].help, "REVOKE SELECT ON TABLE org_a.t FROM org_b");
-        insta::assert_snapshot!(serde_json::to_string(&found[0]).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string(&found[0]).unwrap(), @r#"{"rule":"right-across","level":"deny","schema":"org_a","object":"table t","other":"org_b","evidence":"catalog","message":"the role org_b of the tenant of org_b has SELECT on the table t of org_a","help":"REVOKE SELECT ON TABLE org_a.t FROM org_b","allowed":false}"#);
+    }
+
+    #[test]
+    fn what_depends_on_another_tenant_is_told_once() {
+        let mut names = fact(Kind::Names);
+        names.what = Some("SELECT org_b.f()".to_owned());
+        let both = judge(&[names.clone(), fact(Kind::ReachesAcross)], &Policy::default());
+        assert_eq!(both.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["reaches-across"]);
+        names.object = "function f()".to_owned();
+        assert_eq!(judge(&[names, fact(Kind::ReachesAcross)], &Policy::default()).len(), 2);
     }
 
     #[test]

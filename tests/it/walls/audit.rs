@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{drop_roles, walled, with_roles};
-use crate::support::{Database, Project, csv};
+use crate::support::{Database, Project};
 
 /// The findings as lines: `rule level schema: object`.
 fn lines(document: &Value) -> Vec<String> {
@@ -49,5 +49,418 @@ fn a_clean_fleet_has_no_finding() {
     );
     project.run("migrate up").passes();
     assert_eq!(project.json("tenant audit"), (0, clean));
+    drop_roles(&project);
+}
+
+/// A fleet with roles whose template uses a table of the platform.
+fn fleet() -> Project {
+    let project = walled();
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    project.create(&["one", "two", "three"]);
+    project
+}
+
+#[test]
+fn rights_across_tenants_are_found() {
+    let project = fleet();
+    let found = |plant: &str, weed: &str, expected: &[&str]| finds(&project, (plant, weed), expected);
+    found(
+        "GRANT USAGE ON SCHEMA org_two TO {db}_org_one",
+        "REVOKE USAGE ON SCHEMA org_two FROM {db}_org_one",
+        &["right-across | deny | org_two | schema"],
+    );
+    found(
+        "GRANT SELECT ON org_two.workspaces TO {db}_org_one; GRANT UPDATE (status) ON org_two.mappings TO {db}_org_one",
+        "REVOKE SELECT ON org_two.workspaces FROM {db}_org_one; REVOKE UPDATE (status) ON org_two.mappings FROM {db}_org_one",
+        &[
+            "right-across | deny | org_two | table mappings: column status",
+            "right-across | deny | org_two | table workspaces",
+        ],
+    );
+    found(
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA org_two GRANT SELECT ON TABLES TO {db}_org_one",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA org_two REVOKE SELECT ON TABLES FROM {db}_org_one",
+        &["right-across | deny | org_two | default privileges on tables"],
+    );
+    // By way of a role that both, or others, are members of.
+    found(
+        "CREATE ROLE {db}_readers; GRANT SELECT ON org_two.workspaces TO {db}_readers; GRANT {db}_readers TO {db}_org_one",
+        "DROP OWNED BY {db}_readers; DROP ROLE {db}_readers",
+        &["right-across | deny | org_two | table workspaces"],
+    );
+    found(
+        "CREATE ROLE {db}_between; GRANT {db}_org_two TO {db}_between; GRANT {db}_between TO {db}_org_one",
+        "DROP ROLE {db}_between",
+        &["member-across | deny | org_one | role {db}_org_one"],
+    );
+    found(
+        "GRANT {db}_org_two TO {db}_org_one",
+        "REVOKE {db}_org_two FROM {db}_org_one",
+        &["member-across | deny | org_one | role {db}_org_one"],
+    );
+    found(
+        "GRANT USAGE ON SCHEMA org_two TO PUBLIC; GRANT SELECT ON org_two.workspaces TO PUBLIC; \
+         GRANT INSERT (status) ON org_two.mappings TO PUBLIC; \
+         ALTER DEFAULT PRIVILEGES IN SCHEMA org_two GRANT SELECT ON TABLES TO PUBLIC",
+        "REVOKE USAGE ON SCHEMA org_two FROM PUBLIC; REVOKE SELECT ON org_two.workspaces FROM PUBLIC; \
+         REVOKE INSERT (status) ON org_two.mappings FROM PUBLIC; \
+         ALTER DEFAULT PRIVILEGES IN SCHEMA org_two REVOKE SELECT ON TABLES FROM PUBLIC",
+        &[
+            "public-right | deny | org_two | default privileges on tables",
+            "public-right | deny | org_two | schema",
+            "public-right | deny | org_two | table mappings: column status",
+            "public-right | deny | org_two | table workspaces",
+        ],
+    );
+    found(
+        "GRANT INSERT ON datalinx_platform.users TO {db}_org_one; GRANT SELECT ON datalinx_platform.audit_log TO PUBLIC; \
+         GRANT SELECT (id) ON datalinx_platform.run TO {db}_org_two",
+        "REVOKE INSERT ON datalinx_platform.users FROM {db}_org_one; REVOKE SELECT ON datalinx_platform.audit_log FROM PUBLIC; \
+         REVOKE SELECT (id) ON datalinx_platform.run FROM {db}_org_two",
+        &[
+            "platform-right | deny | - | table audit_log",
+            "platform-right | deny | - | table run: column id",
+            "platform-right | deny | - | table users",
+        ],
+    );
+    found(
+        "GRANT CREATE ON SCHEMA org_one TO {db}_org_one; GRANT TRIGGER ON org_one.workspaces TO {db}_org_one; \
+         GRANT SELECT ON org_two.workspaces TO {db}_org_two WITH GRANT OPTION",
+        "REVOKE CREATE ON SCHEMA org_one FROM {db}_org_one; REVOKE TRIGGER ON org_one.workspaces FROM {db}_org_one; \
+         REVOKE GRANT OPTION FOR SELECT ON org_two.workspaces FROM {db}_org_two",
+        &[
+            "role-right | deny | org_one | schema",
+            "role-right | deny | org_one | table workspaces",
+            "role-right | deny | org_two | table workspaces",
+        ],
+    );
+    found(
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        &["public-schema | deny | public | schema"],
+    );
+    drop_roles(&project);
+}
+
+#[test]
+fn what_reaches_into_another_tenants_schema_is_found() {
+    let project = fleet();
+    let found = |plant: &str, weed: &str, expected: &[&str]| finds(&project, (plant, weed), expected);
+    found(
+        "ALTER TABLE org_one.mappings ADD CONSTRAINT out FOREIGN KEY (workspace_id) REFERENCES org_two.workspaces (id)",
+        "ALTER TABLE org_one.mappings DROP CONSTRAINT out",
+        &["reaches-across | deny | org_one | table mappings: foreign key out"],
+    );
+    let granted = "GRANT SELECT, INSERT, UPDATE, DELETE ON org_one.v, org_one.m TO {db}_org_one";
+    found(
+        &format!(
+            "CREATE VIEW org_one.v AS SELECT w.id FROM org_two.workspaces w JOIN org_one.mappings m ON m.id = w.id; \
+             CREATE MATERIALIZED VIEW org_one.m AS SELECT id FROM org_three.workspaces; {granted}"
+        ),
+        "DROP VIEW org_one.v; DROP MATERIALIZED VIEW org_one.m",
+        &[
+            "reaches-across | deny | org_one | materialized view m",
+            "reaches-across | deny | org_one | view v",
+        ],
+    );
+    found(
+        "CREATE FUNCTION org_two.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+         CREATE TRIGGER t BEFORE INSERT ON org_one.mappings FOR EACH ROW EXECUTE FUNCTION org_two.touch(); \
+         CREATE POLICY p ON org_one.mappings USING (EXISTS (SELECT FROM org_two.workspaces)); \
+         CREATE SEQUENCE org_two.numbers; ALTER TABLE org_one.mappings ALTER version SET DEFAULT nextval('org_two.numbers'); \
+         CREATE RULE r AS ON DELETE TO org_one.mappings DO ALSO DELETE FROM org_two.mappings; \
+         CREATE TYPE org_two.mood AS ENUM ('ok'); ALTER TABLE org_one.workspaces ADD COLUMN mood org_two.mood",
+        "ALTER TABLE org_one.workspaces DROP COLUMN mood; DROP TYPE org_two.mood; DROP RULE r ON org_one.mappings; \
+         ALTER TABLE org_one.mappings ALTER version SET DEFAULT 1; DROP SEQUENCE org_two.numbers; \
+         DROP POLICY p ON org_one.mappings; DROP FUNCTION org_two.touch() CASCADE",
+        &[
+            "reaches-across | deny | org_one | table mappings: default of version",
+            "reaches-across | deny | org_one | table mappings: policy p",
+            "reaches-across | deny | org_one | table mappings: rule r",
+            "reaches-across | deny | org_one | table mappings: trigger t",
+            "reaches-across | deny | org_one | table workspaces",
+        ],
+    );
+    found(
+        "CREATE TABLE org_one.child () INHERITS (org_two.workspaces); CREATE TABLE org_two.parts (n int) PARTITION BY LIST (n); \
+         CREATE TABLE org_one.part PARTITION OF org_two.parts DEFAULT",
+        "DROP TABLE org_one.child, org_two.parts",
+        &["reaches-across | deny | org_one | table child", "reaches-across | deny | org_one | table part"],
+    );
+    found(
+        "CREATE FUNCTION org_one.parsed() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM org_two.workspaces; END",
+        "DROP FUNCTION org_one.parsed()",
+        &["reaches-across | deny | org_one | function parsed()"],
+    );
+    // What only a text says; one that a comment says says nothing, and one that may be another thing's name warns.
+    found(
+        "CREATE FUNCTION org_one.plain() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM ORG_TWO.workspaces); END'; \
+         CREATE FUNCTION org_one.dynamic(t text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE format('DELETE FROM org_two.%I', t); END $$; \
+         CREATE FUNCTION org_one.own() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM org_one.workspaces -- not org_two.workspaces'; \
+         CREATE FUNCTION org_one.told() RETURNS text LANGUAGE sql AS $$ SELECT 'org_three'::text $$; \
+         CREATE FUNCTION org_one.path() RETURNS int LANGUAGE sql SET search_path = org_three, pg_temp AS 'SELECT 1'",
+        "DROP FUNCTION org_one.plain(), org_one.dynamic(text), org_one.own(), org_one.told(), org_one.path()",
+        &[
+            "names-across | deny | org_one | function dynamic(text)",
+            "names-across | deny | org_one | function path()",
+            "names-across | deny | org_one | function plain()",
+            "names-across | warn | org_one | function told()",
+        ],
+    );
+    found(
+        "CREATE FUNCTION org_one.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+         CREATE TRIGGER t AFTER INSERT ON org_one.mappings EXECUTE FUNCTION org_one.note('org_two.mappings'); \
+         ALTER TABLE org_one.mappings ADD CONSTRAINT c CHECK (target_table <> 'org_two.x'), ALTER status SET DEFAULT 'org_two.y'; \
+         CREATE POLICY p ON org_one.mappings USING (status <> 'org_two.z'); \
+         ALTER ROLE {db}_org_one SET search_path = org_two",
+        "ALTER ROLE {db}_org_one RESET search_path; DROP POLICY p ON org_one.mappings; \
+         ALTER TABLE org_one.mappings DROP CONSTRAINT c, ALTER status SET DEFAULT 'draft'; DROP FUNCTION org_one.note() CASCADE",
+        &[
+            "names-across | deny | org_one | role {db}_org_one",
+            "names-across | deny | org_one | table mappings: constraint c",
+            "names-across | deny | org_one | table mappings: default of status",
+            "names-across | deny | org_one | table mappings: policy p",
+            "names-across | deny | org_one | table mappings: trigger t",
+        ],
+    );
+    // What is no tenant's, and shows their rows to others.
+    found(
+        "CREATE VIEW datalinx_platform.everybody AS SELECT id FROM org_one.workspaces UNION ALL SELECT id FROM org_two.workspaces; \
+         GRANT SELECT ON datalinx_platform.everybody TO {db}_org_two",
+        "DROP VIEW datalinx_platform.everybody",
+        &[
+            "platform-right | deny | - | view everybody",
+            "shared-reach | deny | datalinx_platform | view everybody",
+        ],
+    );
+    found(
+        "CREATE VIEW org_one.people AS SELECT u.id, o.name FROM datalinx_platform.users u JOIN datalinx_platform.organizations o \
+         ON o.id = u.organization_id; GRANT SELECT, INSERT, UPDATE, DELETE ON org_one.people TO {db}_org_one",
+        "DROP VIEW org_one.people",
+        &["view-opens-platform | warn | org_one | view people"],
+    );
+    drop_roles(&project);
+}
+
+#[test]
+fn owners_definers_and_extensions_are_judged() {
+    let project = fleet();
+    let found = |plant: &str, weed: &str, expected: &[&str]| finds(&project, (plant, weed), expected);
+    found(
+        "CREATE FUNCTION org_one.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'; \
+         CREATE FUNCTION org_one.g() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = \"$user\", public AS 'SELECT 1'; \
+         CREATE FUNCTION org_one.h() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = org_one, pg_temp AS 'SELECT 1'; \
+         CREATE FUNCTION datalinx_platform.k() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        "DROP FUNCTION org_one.f(), org_one.g(), org_one.h(), datalinx_platform.k()",
+        &[
+            "definer-open | warn | datalinx_platform | function k()",
+            "definer-path | deny | datalinx_platform | function k()",
+            "definer-path | deny | org_one | function f()",
+            "definer-path | deny | org_one | function g()",
+        ],
+    );
+    found(
+        "CREATE ROLE {db}_other; ALTER TABLE org_one.workspaces OWNER TO {db}_other",
+        "ALTER TABLE org_one.workspaces OWNER TO CURRENT_USER; DROP ROLE {db}_other",
+        &["wrong-owner | deny | org_one | table workspaces"],
+    );
+    found(
+        "ALTER TABLE org_one.workspaces OWNER TO {db}_org_two; CREATE SCHEMA lair AUTHORIZATION {db}_org_one",
+        "ALTER TABLE org_one.workspaces OWNER TO CURRENT_USER; DROP SCHEMA lair; \
+         REVOKE ALL ON org_one.workspaces FROM {db}_org_two",
+        &[
+            "role-owns | deny | org_one | schema lair",
+            "role-owns | deny | org_two | table org_one.workspaces",
+        ],
+    );
+    found(
+        "CREATE EXTENSION citext SCHEMA org_one",
+        "DROP EXTENSION citext",
+        &["extension-in-tenant | deny | org_one | extension citext"],
+    );
+    drop_roles(&project);
+}
+
+#[test]
+fn roles_are_judged() {
+    let project = fleet();
+    let found = |plant: &str, weed: &str, expected: &[&str]| finds(&project, (plant, weed), expected);
+    found(
+        "ALTER ROLE {db}_org_one BYPASSRLS CREATEROLE; ALTER ROLE {db}_org_two CREATEDB REPLICATION; GRANT pg_read_all_data TO {db}_org_three",
+        "ALTER ROLE {db}_org_one NOBYPASSRLS NOCREATEROLE; ALTER ROLE {db}_org_two NOCREATEDB NOREPLICATION; REVOKE pg_read_all_data FROM {db}_org_three",
+        &[
+            "role-power | deny | org_one | role {db}_org_one",
+            "role-power | deny | org_three | role {db}_org_three",
+            "role-power | deny | org_two | role {db}_org_two",
+        ],
+    );
+    found(
+        "COMMENT ON ROLE {db}_org_one IS NULL; COMMENT ON ROLE {db}_org_two IS 'tenure: of database elsewhere'",
+        "COMMENT ON ROLE {db}_org_one IS 'tenure: of database {db}'; COMMENT ON ROLE {db}_org_two IS 'tenure: of database {db}'",
+        &[
+            "role-elsewhere | deny | org_one | role {db}_org_one",
+            "role-elsewhere | deny | org_two | role {db}_org_two",
+        ],
+    );
+    project.run("tenant suspend two").passes();
+    found(
+        "ALTER ROLE {db}_org_two LOGIN",
+        "ALTER ROLE {db}_org_two NOLOGIN",
+        &["role-open | deny | org_two | role {db}_org_two"],
+    );
+    project.run("tenant resume two").passes();
+    found(
+        "UPDATE datalinx_platform.tenant_version SET template = 'lost' WHERE schema_name = 'org_one'",
+        "UPDATE datalinx_platform.tenant_version SET template = 'default' WHERE schema_name = 'org_one'",
+        &["template-unknown | warn | org_one | schema"],
+    );
+    // A role of another database, which this one was copied with.
+    found(
+        "CREATE ROLE {db}_away; COMMENT ON ROLE {db}_away IS 'tenure: of database elsewhere'; \
+         GRANT SELECT ON org_one.workspaces, datalinx_platform.users TO {db}_away",
+        "DROP OWNED BY {db}_away; DROP ROLE {db}_away",
+        &["right-across | deny | - | table users", "right-across | deny | org_one | table workspaces"],
+    );
+    drop_roles(&project);
+}
+
+#[test]
+fn what_roles_lack_is_found_and_granted() {
+    let project = Project::with_tenants(&["one", "two"]);
+    let (_, refused) = project.json("tenant grant");
+    assert_eq!(refused["error"]["code"], "settings");
+    with_roles(&project);
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    let (code, document) = project.json("tenant audit");
+    let missing = ["role-missing | deny | org_one | schema", "role-missing | deny | org_two | schema"];
+    assert_eq!((code, lines(&document)), (1, missing.map(str::to_owned).to_vec()));
+    let (code, granted) = project.json("tenant grant one");
+    assert_eq!((code, &granted["granted"][0]["schema"]), (0, &"org_one".into()), "{granted}");
+    let (code, document) = project.json("tenant audit --tenant one");
+    assert_eq!((code, lines(&document), &document["summary"]["tenants"]), (0, Vec::new(), &1.into()));
+    let granted = project.run("tenant grant").ok();
+    let role = format!("{}_org_two", project.db.name);
+    assert_eq!(granted.stdout, format!("granted two  role {role}\n1 granted, 1 unchanged, 0 failed\n"));
+    assert_eq!(project.run("tenant grant").ok().stdout, "0 granted, 2 unchanged, 0 failed\n");
+    // Another role than the one that made the tenants migrates.
+    let other = format!("{}_migrator", project.db.name);
+    project.db.run(&format!(
+        "CREATE ROLE {other}; GRANT CREATE, USAGE ON SCHEMA org_one TO {other}; SET ROLE {other}; \
+         CREATE TABLE org_one.later (id serial); CREATE FUNCTION org_one.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
+         REVOKE EXECUTE ON FUNCTION org_one.f() FROM PUBLIC; RESET ROLE; \
+         REVOKE SELECT ON org_two.workspaces FROM {role}; REVOKE USAGE ON SCHEMA org_two FROM {role}; \
+         ALTER DEFAULT PRIVILEGES IN SCHEMA org_two REVOKE DELETE ON TABLES FROM {role}; \
+         REVOKE {db}_datalinx_platform_default FROM {role}",
+        db = project.db.name,
+    ));
+    let (code, document) = project.json("tenant audit");
+    let expected = [
+        "role-lacks | deny | org_one | function f()",
+        "role-lacks | deny | org_one | sequence later_id_seq",
+        "role-lacks | deny | org_one | table later",
+        "role-lacks | deny | org_two | default privileges on tables",
+        "role-lacks | deny | org_two | schema",
+        "role-lacks | deny | org_two | table users of datalinx_platform",
+        "role-lacks | deny | org_two | table workspaces",
+    ];
+    let lacks: Vec<_> = lines(&document).into_iter().filter(|line| line.starts_with("role-lacks")).collect();
+    assert_eq!((code, lacks), (1, expected.map(str::to_owned).to_vec()), "{document:#}");
+    project
+        .db
+        .run(&format!("REASSIGN OWNED BY {other} TO CURRENT_USER; DROP OWNED BY {other}; DROP ROLE {other}"));
+    let (code, granted) = project.json("tenant grant");
+    assert_eq!((code, granted["granted"].as_array().unwrap().len()), (0, 2), "{granted}");
+    let (code, document) = project.json("tenant audit");
+    assert_eq!((code, lines(&document)), (0, Vec::new()), "{document:#}");
+    assert_eq!(
+        project
+            .db
+            .value(&format!("SELECT has_table_privilege('{role}', 'org_two.workspaces', 'SELECT')::text")),
+        "true"
+    );
+    drop_roles(&project);
+}
+
+#[test]
+fn a_copy_of_a_database_gets_roles_of_its_own() {
+    let project = walled();
+    project.create(&["one"]);
+    let original = project.db.name.clone();
+    let copied = Database::copy_of(&project.db);
+    let mut copy = Project::seeds();
+    copy.db = copied;
+    copy.file("tenure.toml", format!("[tenants]\nroles = true\nrole_prefix = \"{original}_\"\n"));
+    let (code, document) = copy.json("tenant audit");
+    let expected = format!("role-elsewhere | deny | org_one | role {original}_org_one");
+    assert_eq!((code, lines(&document)), (1, vec![expected]), "{document:#}");
+    // Nothing is done to the other database's role.
+    for verb in ["tenant grant", "tenant login one"] {
+        let (code, refused) = copy.json(verb);
+        let said = if refused["error"].is_null() {
+            &refused["failed"][0]["code"]
+        } else {
+            &refused["error"]["code"]
+        };
+        assert_eq!((code, said), (1, &"role-exists".into()), "{verb}: {refused}");
+    }
+    with_roles(&copy);
+    copy.run("tenant grant").passes();
+    assert_eq!(copy.json("tenant audit").0, 0, "{}", copy.run("tenant audit"));
+    assert_eq!(project.json("tenant audit").0, 0);
+    let right = |role: &str| {
+        format!("SELECT has_table_privilege('{role}_org_one', 'org_one.workspaces', 'SELECT')::text")
+    };
+    assert_eq!(copy.db.value(&right(&original)), "false");
+    assert_eq!(project.db.value(&right(&original)), "true");
+    drop_roles(&copy);
+    drop_roles(&project);
+}
+
+#[test]
+fn people_read_each_finding_once() {
+    let project = Project::with_tenants(&["one", "two", "three"]);
+    project.db.run(
+        "GRANT USAGE ON SCHEMA org_one, org_three TO PUBLIC; \
+         CREATE VIEW org_two.v AS SELECT name FROM org_one.workspaces",
+    );
+    let output = project.run("tenant audit");
+    assert_eq!(output.code, 1);
+    insta::assert_snapshot!(output.stdout, @r"
+    error[public-right]: PUBLIC has USAGE on the schema of org_one
+    --> schema org_one
+     = note: the same of 1 other tenant
+     = help: REVOKE USAGE ON SCHEMA org_one FROM PUBLIC
+
+    error[reaches-across]: in org_two, view v depends on table workspaces of org_one
+    --> org_two, view v
+     = help: drop it, and make it anew with the names of its own schema: write {org_schema}, or no schema at all
+
+    3 tenants: 3 denied
+    ");
+    let of_one = project.run("tenant audit --tenant one");
+    assert!(of_one.stdout.contains("view v") && of_one.stdout.ends_with("1 tenant: 2 denied\n"), "{of_one}");
+    let unknown = project.run("tenant audit --tenant nobody");
+    assert!(unknown.code == 1 && unknown.stderr.contains("tenant-unknown"), "{unknown}");
+    project.file("tenure.toml", "[audit.levels]\npublic-right = \"off\"\nreaches-across = \"warn\"\n");
+    let (code, document) = project.json("tenant audit");
+    assert_eq!((code, lines(&document)), (0, vec!["reaches-across | warn | org_two | view v".to_owned()]));
+    project.file("tenure.toml", "[audit.levels]\npublic-rights = \"off\"\n");
+    let (code, wrong) = project.json("tenant audit");
+    assert_eq!((code, &wrong["error"]["hint"]), (2, &"did you mean public-right?".into()));
+}
+
+#[test]
+fn who_may_only_read_may_audit() {
+    let project = fleet();
+    project.db.run("GRANT SELECT ON org_two.workspaces TO PUBLIC; CREATE VIEW org_one.v AS SELECT id FROM org_two.mappings");
+    let role = format!("{}_reader", project.db.name);
+    project.db.run(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA datalinx_platform TO {role}; \
+         GRANT SELECT ON ALL TABLES IN SCHEMA datalinx_platform TO {role};"
+    ));
+    let before = project.db.dump(&[]);
+    let seen = project.run_env(&[("DATABASE_URL", &project.db.url_as(&role))], "tenant audit");
+    assert_eq!((seen.code, seen.stdout), (1, project.run("tenant audit").stdout));
+    assert!(project.db.dump(&[]) == before);
     drop_roles(&project);
 }
