@@ -9,6 +9,7 @@ use crate::error::{Code, Failure, nearest};
 use crate::project::policy;
 use crate::report::{self, Levelled};
 use crate::verify::{self, Policy, RULES};
+use crate::walls;
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();
@@ -23,7 +24,13 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
         context.ui.result(&value, |_| report::explained_code(code))?;
         return Ok(0);
     }
+    if let Some(rule) = walls::RULES.iter().find(|rule| rule.id == name) {
+        let value = json!({ "audit_rule": rule });
+        context.ui.result(&value, |_| report::explained_wall(rule))?;
+        return Ok(0);
+    }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
+    let names = names.chain(walls::RULES.iter().map(|rule| rule.id));
     let hint = match nearest(&name, names).as_slice() {
         [] => "`tenure verify --rules` lists the rules".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),

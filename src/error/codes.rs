@@ -109,7 +109,7 @@ codes! {
     SchemaNameReserved "schema-name-reserved" Refused "A slug makes a schema name that is reserved."
     RoleNameTooLong "role-name-too-long" Refused "A slug makes a role name of more than 63 bytes."
     RoleExists "role-exists" Refused "A role of the name that a tenant's role would have is there already, and is not this database's."
-    RoleMissing "role-missing" Refused "A tenant has no role of its own."
+    TenantWithoutRole "tenant-without-role" Refused "A tenant has no role of its own."
     TenantExists "tenant-exists" Refused "A tenant of that slug, or a schema of that name, is there already."
     TenantUnknown "tenant-unknown" Refused "There is no tenant of that slug."
     TenantState "tenant-state" Refused "A tenant is in a state in which this cannot be done to it: suspended, dropped, in the pool."

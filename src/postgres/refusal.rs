@@ -87,7 +87,7 @@ impl Refusal {
                       have such a tenant, or drop the role",
                 ),
             ),
-            NO_ROLE => (Code::RoleMissing, Some("`tenure tenant grant SLUG` makes it")),
+            NO_ROLE => (Code::TenantWithoutRole, Some("`tenure tenant grant SLUG` makes it")),
             "55P03" => (
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),

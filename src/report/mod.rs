@@ -36,4 +36,4 @@ pub use table::table;
 pub use template::{checked, squashed};
 pub use tenant::{changed, created, tenant, tenant_list};
 pub use verified::Verified;
-pub use walls::{audited, granted, logged_in, turned};
+pub use walls::{audited, explained_wall, granted, logged_in, turned};

@@ -8,7 +8,7 @@ use super::{Diagnostic, Paint, Tone, changed, failure, plural, plural_of};
 use crate::error::Place;
 use crate::outcome::{Granted, LoggedIn, Password, Sessions, Turned};
 use crate::verify::Level;
-use crate::walls::{Audited, Finding};
+use crate::walls::{Audited, Finding, Rule};
 
 /// What `tenant suspend` and `tenant resume` did.
 pub fn turned(turned: &Turned, paint: Paint) -> String {
@@ -94,6 +94,19 @@ pub fn audited(audited: &Audited, paint: Paint) -> String {
     let found = if found.is_empty() { paint.good("nothing found") } else { found.join(", ") };
     let _written = writeln!(text, "{}: {found}", plural(counts.tenants, "tenant"));
     text
+}
+
+/// One rule of the audit, at length.
+pub fn explained_wall(rule: &Rule) -> String {
+    format!(
+        "{id} ({level}, of `tenure tenant audit`)\n\nFound where {finds}.\n\nWhy: {why}.\n\nWhat to do: {instead}.\n\n\
+         To change the level, in tenure.toml (deny, warn or off):\n\n    [audit.levels]\n    {id} = \"warn\"\n",
+        id = rule.id,
+        level = rule.level,
+        finds = rule.finds,
+        why = rule.why,
+        instead = rule.instead,
+    )
 }
 
 /// A password, the one time that it is shown; nothing where there is none.

@@ -116,6 +116,29 @@ fn docs_rules_md_is_the_list_of_rules() {
 }
 
 #[test]
+fn docs_audit_md_is_the_list_of_its_rules() {
+    let mut text = String::from(
+        "# Rules of the audit\n\nMade from the list in `src/walls/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+         `tenure tenant audit` asks the database's catalog; [walls.md](walls.md) is about what it proves. `deny` makes its exit\n\
+         code 1, `warn` tells. `[audit.levels]` in `tenure.toml` changes a rule's level, to `off` too. Each finding has the\n\
+         statement that mends it, where one does.\n",
+    );
+    for rule in tenure::walls::RULES {
+        let _ = write!(
+            text,
+            "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
+            rule.id, rule.level, rule.finds, rule.why, rule.instead,
+        );
+    }
+    let path = document("docs/audit.md");
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/audit.md is not what the rules say: BLESS=1 cargo test --test it docs");
+}
+
+#[test]
 fn docs_errors_md_is_the_list_of_codes() {
     let mut text = String::from(
         "# Errors\n\nMade from the list in `src/error/codes.rs`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
@@ -162,6 +185,7 @@ fn every_link_between_documents_leads_somewhere() {
         "docs/operations.md",
         "docs/queries.md",
         "docs/verify.md",
+        "docs/walls.md",
     ] {
         let path = document(name);
         let text = std::fs::read_to_string(&path).unwrap();

@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "drift", "shadow", "tenant", "fleet", "postgres", "project", "report", "outcome", "event",
-            "settings", "verify", "queries", "template", "chain", "ident", "error",
+            "settings", "walls", "verify", "queries", "template", "chain", "ident", "error",
         ],
     ),
     (
@@ -30,18 +30,19 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "tenant",
         &[
-            "fleet", "postgres", "project", "outcome", "event", "settings", "template", "chain", "sql",
-            "ident", "error",
+            "fleet", "postgres", "project", "outcome", "event", "settings", "walls", "template", "chain",
+            "sql", "ident", "error",
         ],
     ),
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),
     ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "queries", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "queries", "template", "chain", "sql", "ident", "error"]),
-    ("report", &["outcome", "event", "verify", "queries", "chain", "sql", "ident", "error"]),
+    ("report", &["outcome", "event", "walls", "verify", "queries", "chain", "sql", "ident", "error"]),
     ("outcome", &["verify", "template", "chain", "sql", "ident", "error"]),
     ("event", &["ident", "error"]),
     ("settings", &["ident", "error"]),
+    ("walls", &["verify", "sql", "error"]),
     ("verify", &["sql", "error"]),
     ("queries", &["sql", "ident", "error"]),
     ("template", &["chain", "sql", "ident", "error"]),

@@ -15,6 +15,7 @@ const LOOKS: &[&str] = &[
     "tenant show acme_corp",
     "verify",
     "drift",
+    "tenant audit",
 ];
 
 fn run_as(project: &Project, role: &str, line: &str) -> Output {

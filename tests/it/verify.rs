@@ -362,6 +362,14 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
         let text = nowhere.run(&format!("explain {}", code.as_str())).ok().stdout;
         assert!(text.contains(code.doc()), "{text}");
     }
+    for rule in tenure::walls::RULES {
+        assert!(RULES.iter().all(|other| other.id.as_str() != rule.id), "{} is a rule of both", rule.id);
+        assert!(Code::ALL.iter().all(|code| code.as_str() != rule.id), "{} is a code too", rule.id);
+        let text = nowhere.run(&format!("explain {}", rule.id)).ok().stdout;
+        for part in [rule.finds, rule.why, rule.instead] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
     let (_, rule) = nowhere.json("explain drop-column");
     assert_eq!((&rule["rule"]["id"], &rule["rule"]["level"]), (&"drop-column".into(), &"deny".into()));
     let (_, code) = nowhere.json("explain chain-gap");

@@ -1,7 +1,18 @@
 -- Texts that a function, a trigger, an expression or a setting holds, and in which another tenant's schema is named. The
 -- texts of tenants are mostly one text, so each is looked into once, with the tenant's own name taken out. The program looks
 -- closer at those that are found.
-, source AS MATERIALIZED (
+-- To print a default takes its time, and most tenants have the same ones.
+, tree AS MATERIALIZED (
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': default of ', attname) AS object, d.oid, md5(adbin::text) AS digest
+    FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN tenant t ON t.nsp = c.relnamespace
+        JOIN pg_attribute a ON a.attrelid = adrelid AND a.attnum = adnum
+    WHERE page
+),
+printed AS MATERIALIZED (
+    SELECT digest, pg_get_expr(adbin, adrelid) AS text
+    FROM (SELECT digest, min(oid) AS oid FROM tree GROUP BY digest) one JOIN pg_attrdef d USING (oid)
+),
+source AS MATERIALIZED (
     SELECT t.nsp, t.nspname, concat('function ', proname, '(', oidvectortypes(proargtypes), ')') AS object, 'names' AS fact,
         prosrc AS text
     FROM tenant t JOIN (SELECT * FROM pg_proc OFFSET 0) p ON p.pronamespace = t.nsp WHERE page AND prosqlbody IS NULL
@@ -18,10 +29,7 @@ UNION ALL
     FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN tenant t ON t.nsp = c.relnamespace
     WHERE page AND NOT tgisinternal AND tgnargs > 0
 UNION ALL
-    SELECT t.nsp, t.nspname, concat('table ', relname, ': default of ', attname), 'names', pg_get_expr(adbin, adrelid)
-    FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN tenant t ON t.nsp = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = adrelid AND a.attnum = adnum
-    WHERE page
+    SELECT nsp, nspname, object, 'names', text FROM tree JOIN printed USING (digest)
 UNION ALL
     SELECT t.nsp, t.nspname, concat('table ', relname, ': constraint ', conname), 'names', pg_get_expr(conbin, conrelid)
     FROM (SELECT * FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 OFFSET 0) o JOIN pg_class c ON c.oid = conrelid

@@ -219,3 +219,36 @@ fn a_suspended_tenants_sessions_end_and_its_login_comes_back() {
     assert!(runs.iter().any(|run| run.starts_with("tenure tenant login ")), "{runs:?}");
     assert!(!runs.iter().any(|run| run.contains(&password) || run.contains(&newer)));
 }
+
+#[test]
+fn an_operator_without_superpowers_does_it_all() {
+    let walled = Walled::start();
+    let project = &walled.project;
+    project.file("tenure.toml", "[tenants]\nroles = true\n");
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    project.db.run(
+        "CREATE ROLE ops LOGIN CREATEROLE PASSWORD 'ops'; \
+         DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ops', current_database()); END $$",
+    );
+    let url = project.db.url.replacen("://tenure@", "://ops:ops@", 1);
+    let run = |line: &str| project.run_env(&[("DATABASE_URL", &url)], line);
+    run("migrate up").passes();
+    let created = run("tenant create acme --login --format json").ok();
+    let (role, password) = passwords(&serde_json::from_str(&created.stdout).unwrap()).remove(0);
+    run("tenant create other").passes();
+    let mut session = walled.login(&role, &password).unwrap();
+    session.run("SELECT * FROM org_acme.workspaces, datalinx_platform.users").unwrap();
+    refused(&mut session, "SELECT * FROM org_other.workspaces");
+    assert_eq!(run("tenant audit").ok().stdout, "2 tenants: nothing found\n");
+    // A session of another role may be ended by who may signal it; else that is said.
+    let suspended = run("tenant suspend acme").ok();
+    assert!(
+        suspended.stdout.contains("1 session of its role still open: ending the role's sessions: "),
+        "{suspended}"
+    );
+    assert!(session.run("SELECT 1").is_ok() && walled.login(&role, &password).is_err());
+    run("tenant resume acme").passes();
+    project.db.run("GRANT pg_signal_backend TO ops");
+    assert!(run("tenant suspend acme").ok().stdout.ends_with("1 session of its role ended\n"));
+    assert!(session.is_ended());
+}

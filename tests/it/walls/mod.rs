@@ -1,9 +1,12 @@
 //! Walls between tenants: a role each, what it may and may not do, and what an audit finds.
 
 mod audit;
+mod grants;
 mod logins;
 mod server;
 mod settings;
+
+use serde_json::Value;
 
 use crate::support::Project;
 
@@ -25,4 +28,25 @@ fn drop_roles(project: &Project) {
     for role in project.db.column(&roles) {
         project.db.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
     }
+}
+
+/// A fleet with roles whose template uses a table of the platform.
+fn fleet() -> Project {
+    let project = walled();
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    project.create(&["one", "two", "three"]);
+    project
+}
+
+/// The findings as lines: `rule level schema: object`.
+fn lines(document: &Value) -> Vec<String> {
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+    let findings = document["findings"].as_array().unwrap().iter();
+    findings
+        .map(|finding| {
+            assert_eq!((&finding["evidence"], &finding["allowed"]), (&"catalog".into(), &false.into()));
+            assert!(!text(finding, "help").is_empty() && !text(finding, "message").is_empty());
+            ["rule", "level", "schema", "object"].map(|key| text(finding, key)).join(" | ")
+        })
+        .collect()
 }

@@ -81,7 +81,7 @@ fn without_roles_there_are_none() {
     let refused = project.run("tenant create other --login");
     assert_eq!(refused.code, 2, "{refused}");
     let (code, none) = project.json("tenant login acme");
-    assert_eq!((code, &none["error"]["code"]), (1, &"role-missing".into()), "{none}");
+    assert_eq!((code, &none["error"]["code"]), (1, &"tenant-without-role".into()), "{none}");
     let (_, created) = project.json("tenant create other");
     assert_eq!(created["created"][0].as_object().unwrap().len(), 4, "{created}");
     let (code, suspended) = project.json("tenant suspend acme");
