@@ -28,6 +28,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_expect_platform",
     "tenure_hold",
     "tenure_record",
+    "tenure_role_cover",
     "tenure_role_grant",
     "tenure_role_group",
     "tenure_role_login",

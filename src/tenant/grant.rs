@@ -2,6 +2,7 @@
 //! transaction; nothing is taken away but from the role of another database that a copy came with.
 
 use super::act::{self, Act};
+use super::role::Reach;
 use super::{audit, role};
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
@@ -119,7 +120,8 @@ async fn one(
     let template = project.template(Some(&task.template))?;
     let mut message = Message::default();
     act::begin(&mut message, run, &task.tenant.schema, STATES);
-    role::make(&mut message, act.settings, (&task.tenant.schema, template), (&task.role, None))?;
+    let whose = (&task.tenant.schema, template, Reach::Filled);
+    role::make(&mut message, act.settings, whose, (&task.role, None))?;
     message.commit(Leftovers::None);
     let sent = connection.send(&message).await;
     sent.map(drop).map_err(|refusal| act::refused(&refusal, "granting", &task.tenant, act.settings))

@@ -63,11 +63,21 @@ pub(super) fn group(settings: &Settings, template: &Template) -> Result<Option<I
     Ok(Some(name.role(prefix)?))
 }
 
-/// Adds the statements that make the role of a tenant whose schema is all there.
+/// What of a schema a new role gets rights on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// What will be made in it: nothing is in it yet. To look for what is would take the longer the more tenants there
+    /// are.
+    Empty,
+    /// What is in it, and what will be.
+    Filled,
+}
+
+/// Adds the statements that make the role of a tenant and give it its rights. Its version row may come later.
 pub(super) fn make(
     message: &mut Message,
     settings: &Settings,
-    (schema, template): (&SchemaName, &Template),
+    (schema, template, reach): (&SchemaName, &Template, Reach),
     (role, secret): (&Identifier, Option<&Secret>),
 ) -> Result<(), Failure> {
     let platform = settings.platform_schema().quoted();
@@ -83,7 +93,11 @@ pub(super) fn make(
     message
         .push(&format!("SELECT {platform}.tenure_role_make({named}, {role}, {})", Secret::literal(secret)));
     let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.as_str()));
-    message.push(&format!("SELECT {platform}.tenure_role_grant({named}, {role}, {group})"));
+    let gives = match reach {
+        Reach::Empty => "tenure_role_cover",
+        Reach::Filled => "tenure_role_grant",
+    };
+    message.push(&format!("SELECT {platform}.{gives}({named}, {role}, {group})"));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::role::{self, Secret};
+use super::role::{self, Reach, Secret};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, Slug, literal};
@@ -69,6 +69,11 @@ impl<'a> Script<'a> {
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
+        // First, so that what is made next has the role's rights from the beginning.
+        if let Some((name, secret)) = &tenant.role {
+            let whose = (schema, self.compiled.template, Reach::Empty);
+            role::make(&mut message, self.settings, whose, (name, secret.as_ref()))?;
+        }
         message.search_path(schema);
         for (script, statement) in &self.compiled.statements {
             message.push_at_once(script, statement, schema);
@@ -76,15 +81,14 @@ impl<'a> Script<'a> {
         if self.left == Leftovers::Possible {
             message.own_role();
         }
+        let role = tenant.role.as_ref().map_or_else(|| "NULL".to_owned(), |(name, _)| literal(name.as_str()));
+        let login = tenant.role.as_ref().is_some_and(|(_, secret)| secret.is_some());
         message.push(&format!(
-            "INSERT INTO {platform}.tenant_version (schema_name, version, template) VALUES ({}, '{version}', {})",
+            "INSERT INTO {platform}.tenant_version (schema_name, version, template, role, login) \
+             VALUES ({}, '{version}', {}, {role}, {login})",
             literal(schema.as_str()),
             literal(&self.compiled.template.name),
         ));
-        if let Some((name, secret)) = &tenant.role {
-            let whose = (schema, self.compiled.template);
-            role::make(&mut message, self.settings, whose, (name, secret.as_ref()))?;
-        }
         self.history(run, schema, &mut message);
         message.commit(self.left);
         Ok(message)

@@ -1,9 +1,25 @@
 //! The open sessions of a role that may no longer log in.
 
 use crate::error::Failure;
-use crate::ident::literal;
+use crate::ident::{SchemaName, literal};
 use crate::outcome::Sessions;
 use crate::postgres::Connection;
+use crate::settings::Settings;
+
+/// The role of the tenant of `schema`, if it has one.
+pub(super) async fn role_of(
+    connection: &mut Connection,
+    settings: &Settings,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let sql = format!(
+        "SELECT role FROM {}.tenant_version WHERE schema_name = {}",
+        settings.platform_schema().quoted(),
+        literal(schema.as_str())
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
+}
 
 /// Ends them, where the server lets us, and counts.
 pub(super) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {

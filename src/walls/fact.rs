@@ -28,6 +28,7 @@ kinds! {
     RoleRight "role-right" "A tenant's role has a right on its own that goes too far."
     ReachesAcross "reaches-across" "An object depends on one of another tenant."
     Names "names" "A text has another tenant's schema in it."
+    Expression "expression" "A default, constraint or policy has another tenant's schema in it."
     Setting "setting" "A setting has another tenant's schema in it."
     ViewOpensPlatform "view-opens-platform" "A tenant's view shows what of the platform its template does not name."
     SharedReach "shared-reach" "A view of nobody's shows a tenant's rows, and others may read it."

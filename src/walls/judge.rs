@@ -12,7 +12,8 @@ pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
     // The text of what depends on a thing names it too.
     let reaching: HashSet<_> =
         facts.iter().filter(|fact| fact.kind == Kind::ReachesAcross).map(about).collect();
-    let is_told = |fact: &&Fact| fact.kind == Kind::Names && reaching.contains(&about(fact));
+    let is_told =
+        |fact: &&Fact| matches!(fact.kind, Kind::Names | Kind::Expression) && reaching.contains(&about(fact));
     let mut findings: Vec<Finding> =
         facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| one(fact, policy)).collect();
     let key = |finding: &Finding| {
@@ -59,6 +60,7 @@ fn names_a_schema(kind: Kind) -> bool {
             | Kind::PlatformRight
             | Kind::ReachesAcross
             | Kind::Names
+            | Kind::Expression
             | Kind::Setting
             | Kind::SharedReach
             | Kind::DefinerOpen
@@ -117,7 +119,9 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
             format!("REVOKE {target}"),
         ),
         Kind::ReachesAcross => (format!("in {schema}, {object} depends on {what} of {other}"), advice()),
-        Kind::Names => (format!("in {schema}, the text of {object} names {other}"), advice()),
+        Kind::Names | Kind::Expression => {
+            (format!("in {schema}, the text of {object} names {other}"), advice())
+        }
         Kind::Setting => (format!("in {schema}, {object} sets {what}, which names {other}"), advice()),
         Kind::ViewOpensPlatform => (
             format!("the {object} of {schema} shows the platform's {what} with its owner's rights"),
@@ -271,6 +275,8 @@ mod tests {
             let mut fact = fact(*kind);
             if matches!(kind, Kind::Names | Kind::Setting) {
                 fact.what = Some("search_path=org_b".to_owned());
+            } else if *kind == Kind::Expression {
+                fact.what = Some("'org_b.t'".to_owned());
             }
             let found = judge(&[fact], &Policy::default());
             assert_eq!(found.len(), 1, "{}", kind.as_str());

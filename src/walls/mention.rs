@@ -17,6 +17,8 @@ pub(super) fn of(fact: &Fact) -> Option<Named> {
     let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Named::Certainly) };
     let found = match fact.kind {
         Kind::Names => mention(text, name)?,
+        // A state or a colour may be called like a tenant.
+        Kind::Expression => mention(text, name).filter(|found| *found == Mention::AsSchema)?,
         // The question found it as a word, in a list of names.
         Kind::Setting if text.starts_with("search_path=") => Mention::AsSchema,
         Kind::Setting => Mention::InString,
@@ -49,6 +51,8 @@ mod tests {
         assert_eq!(named(Kind::Names, "SELECT org_b.id FROM org_b", Some("ambiguous")), Some(Named::Perhaps));
         assert_eq!(named(Kind::Names, "RAISE 'org_b'", None), Some(Named::Perhaps));
         assert_eq!(named(Kind::Names, "-- org_b.t", None), None);
+        assert_eq!(named(Kind::Expression, "'org_b'::text", None), None);
+        assert_eq!(named(Kind::Expression, "'org_b.t'::text", None), Some(Named::Certainly));
         assert_eq!(named(Kind::Setting, "search_path=org_b", None), Some(Named::Certainly));
         assert_eq!(named(Kind::Setting, "application_name=org_b", None), Some(Named::Perhaps));
     }

@@ -76,8 +76,8 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "names-across",
         level: Level::Deny,
-        kinds: &[Kind::Setting, Kind::Names],
-        finds: "another tenant's schema is named in the text of a function, in a search path that a function or a tenant's role sets, in an argument of a trigger, or in a string of a default, constraint or policy; only a warning where it could be the name of something else",
+        kinds: &[Kind::Setting, Kind::Names, Kind::Expression],
+        finds: "another tenant's schema is named in the text of a function, in a search path that a function or a tenant's role sets, in an argument of a trigger, or before a dot in a string of a default, constraint or policy; only a warning where it could be the name of something else",
         why: "the server follows it when it runs, so one tenant's work is done on another's rows",
         instead: "make it anew with {org_schema} in the place of the name",
     },

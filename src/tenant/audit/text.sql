@@ -29,14 +29,14 @@ UNION ALL
     FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN tenant t ON t.nsp = c.relnamespace
     WHERE page AND NOT tgisinternal AND tgnargs > 0
 UNION ALL
-    SELECT nsp, nspname, object, 'names', text FROM tree JOIN printed USING (digest)
+    SELECT nsp, nspname, object, 'expression', text FROM tree JOIN printed USING (digest)
 UNION ALL
-    SELECT t.nsp, t.nspname, concat('table ', relname, ': constraint ', conname), 'names', pg_get_expr(conbin, conrelid)
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': constraint ', conname), 'expression', pg_get_expr(conbin, conrelid)
     FROM (SELECT * FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 OFFSET 0) o JOIN pg_class c ON c.oid = conrelid
         JOIN tenant t ON t.nsp = c.relnamespace
     WHERE page
 UNION ALL
-    SELECT t.nsp, t.nspname, concat('table ', relname, ': policy ', polname), 'names',
+    SELECT t.nsp, t.nspname, concat('table ', relname, ': policy ', polname), 'expression',
         concat_ws(' AND ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
     FROM pg_policy l JOIN pg_class c ON c.oid = l.polrelid JOIN tenant t ON t.nsp = c.relnamespace WHERE page
 ),

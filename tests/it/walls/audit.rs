@@ -26,13 +26,19 @@ fn a_clean_fleet_has_no_finding() {
     assert_eq!(project.json("tenant audit"), (0, clean.clone()));
     assert_eq!(project.run("tenant audit").ok().stdout, "3 tenants: nothing found\n");
     let project = walled();
-    project.create(&["one", "two", "three"]);
-    project.run("tenant suspend two").passes();
+    // Names that hold each other, and words of the texts below.
+    project.create(&["one", "one_two", "draft"]);
+    project.run("tenant suspend one_two").passes();
     project.migration(
         "1.0.4",
         "1.0.5",
         "more",
-        "-- Scope: tenant\nCREATE TABLE more (id serial PRIMARY KEY, key int GENERATED ALWAYS AS IDENTITY);",
+        "-- Scope: tenant\nCREATE TABLE more (id serial PRIMARY KEY, key int GENERATED ALWAYS AS IDENTITY, \
+         kind text DEFAULT 'draft' CHECK (kind <> 'org_one'));\nCREATE VIEW {org_schema}.some AS SELECT id FROM more;\n\
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {org_schema}, pg_temp AS \
+         $$ BEGIN EXECUTE 'UPDATE {org_schema}.more SET kind = NULL'; RETURN NEW; END $$;\n\
+         CREATE TRIGGER t AFTER INSERT ON more EXECUTE FUNCTION touch();\n\
+         CREATE TYPE mood AS ENUM ('ok');\nCREATE POLICY p ON more USING (kind <> 'org_one_two');",
     );
     project.run("migrate up").passes();
     assert_eq!(project.json("tenant audit"), (0, clean));

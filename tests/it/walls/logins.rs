@@ -189,6 +189,8 @@ fn a_suspended_tenants_sessions_end_and_its_login_comes_back() {
     assert_eq!(suspended["sessions"], serde_json::json!({"ended": 1, "left": 0}));
     assert!(open.is_ended());
     assert!(walled.login(&role, &password).is_err_and(|refusal| refusal.contains("not permitted to log in")));
+    let (_, again) = project.json("tenant suspend acme");
+    assert_eq!((&again["outcome"], &again["sessions"]["ended"]), (&"nothing".into(), &0.into()), "{again}");
     project.run("tenant resume acme").passes();
     assert!(walled.login(&role, &password).is_ok());
     // One that could not log in cannot after it was suspended and resumed.

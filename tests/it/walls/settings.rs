@@ -26,12 +26,15 @@ fn a_role_owns_nothing_and_has_what_it_needs() {
     assert_eq!(is("has_schema_privilege(oid, 'datalinx_platform', 'USAGE')"), "false");
     let public = "SELECT count(*)::text FROM pg_namespace, aclexplode(nspacl) WHERE nspname = 'org_acme' AND grantee = 0";
     assert_eq!(project.db.value(public), "0");
-    // The tenant and its role are made together or not at all.
-    project.db.run("CREATE SCHEMA org_taken");
-    let taken = project.run("tenant create taken");
-    assert_eq!(taken.code, 1, "{taken}");
-    let roles =
-        format!("SELECT count(*)::text FROM pg_roles WHERE rolname = '{}_org_taken'", project.db.name);
+    // The tenant and its role are made together or not at all, also where only the end fails.
+    project.db.run(
+        "CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$; \
+         CREATE CONSTRAINT TRIGGER t AFTER INSERT ON datalinx_platform.organizations DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION fails()",
+    );
+    let failed = project.run("tenant create late");
+    assert!(failed.code == 1 && failed.stderr.contains("not this one"), "{failed}");
+    let roles = format!("SELECT count(*)::text FROM pg_roles WHERE rolname = '{}_org_late'", project.db.name);
     assert_eq!(project.db.value(&roles), "0");
     drop_roles(&project);
 }

@@ -151,21 +151,42 @@ BEGIN
 END
 $$;
 
--- Gives a tenant's role its rights: on what is in the schema, and on what the current role will make in it. The group is
--- that of its template, where that uses something of the platform.
-CREATE FUNCTION tenure_role_grant(the_schema text, the_role text, the_group text) RETURNS void
+-- Gives a tenant's role its rights on the schema, and on what the current role will make in it. The group is that of its
+-- template, where that uses something of the platform. A schema with nothing in it needs no more.
+CREATE FUNCTION tenure_role_cover(the_schema text, the_role text, the_group text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     EXECUTE format('REVOKE ALL ON SCHEMA %1$I FROM PUBLIC; GRANT USAGE ON SCHEMA %1$I TO %2$I; '
-        'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %1$I TO %2$I; '
-        'GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %1$I TO %2$I; '
-        'GRANT EXECUTE ON ALL ROUTINES IN SCHEMA %1$I TO %2$I; '
         'ALTER DEFAULT PRIVILEGES IN SCHEMA %1$I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %2$I; '
         'ALTER DEFAULT PRIVILEGES IN SCHEMA %1$I GRANT USAGE, SELECT ON SEQUENCES TO %2$I; '
         'ALTER DEFAULT PRIVILEGES IN SCHEMA %1$I GRANT EXECUTE ON ROUTINES TO %2$I', the_schema, the_role);
     IF the_group IS NOT NULL AND NOT pg_has_role(the_role, the_group, 'MEMBER') THEN
         EXECUTE format('GRANT %I TO %I', the_group, the_role);
     END IF;
+END
+$$;
+
+-- The same, and the rights on what is in the schema already: all that the current role may grant. What others made is theirs
+-- to grant.
+CREATE FUNCTION tenure_role_grant(the_schema text, the_role text, the_group text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    schema_oid oid := quote_ident(the_schema)::regnamespace;
+    rights text;
+    named text;
+BEGIN
+    PERFORM tenure_role_cover(the_schema, the_role, the_group);
+    FOR rights, named IN
+        SELECT CASE relkind WHEN 'S' THEN 'USAGE, SELECT ON SEQUENCE' ELSE 'SELECT, INSERT, UPDATE, DELETE ON TABLE' END,
+            string_agg(oid::regclass::text, ', ')
+        FROM pg_class WHERE relnamespace = schema_oid AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+            AND pg_has_role(relowner, 'USAGE')
+        GROUP BY 1
+        UNION ALL SELECT 'EXECUTE ON ROUTINE', string_agg(oid::regprocedure::text, ', ')
+        FROM pg_proc WHERE pronamespace = schema_oid AND pg_has_role(proowner, 'USAGE') HAVING count(*) > 0
+    LOOP
+        EXECUTE format('GRANT %s %s TO %I', rights, named, the_role);
+    END LOOP;
 END
 $$;
 
