@@ -12,8 +12,9 @@ pub(super) struct Surroundings {
     extensions: Vec<(Identifier, Identifier)>,
 }
 
-const ROLES: &str =
-    "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' ORDER BY rolname";
+/// But those of tenants: the program makes the one that it needs, and no file names one.
+const ROLES: &str = "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' \
+    AND coalesce(pg_catalog.shobj_description(oid, 'pg_authid'), '') !~ '^tenure: of database ' ORDER BY rolname";
 const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema \
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid";
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Template, TemplateError};
-use crate::chain::{Chain, Use, Version};
+use crate::chain::{Chain, Migration, Use, Version};
 use crate::sql::{OWN_TABLES, Role, Scope};
 
 /// Statements that may make anything without naming it.
@@ -52,6 +52,20 @@ impl Template {
             .collect()
     }
 
+    /// What its tenants use of a platform at `version`: what a later step makes is not there yet.
+    pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&Use> {
+        let made_by = |step: &Migration, table: &str| {
+            let names = step.part(Scope::Platform).flat_map(|statement| &statement.names);
+            names.filter(|name| name.role == Role::Made).any(|name| name.name == table)
+        };
+        let is_there = |a_use: &&Use| {
+            let table = a_use.table.as_str();
+            let mut makers = chain.migrations().iter().filter(|step| made_by(step, table)).peekable();
+            makers.peek().is_none() || makers.any(|step| step.to() <= version)
+        };
+        self.uses.iter().filter(is_there).collect()
+    }
+
     /// The lines that say it, for a new version of the template.
     pub fn uses_lines(&self) -> String {
         let mut text = String::new();
@@ -96,6 +110,30 @@ mod tests {
             "-- Uses: \"users\" (select, insert)\n-- Uses: \"A b\" (select, update)\n"
         );
         assert_eq!(template(one.uses_lines().trim()).uses_lines(), one.uses_lines());
+    }
+
+    #[test]
+    fn what_a_later_step_makes_is_not_there_yet() {
+        let platform = SchemaName::existing("p").unwrap();
+        let file = |from: &str, to: &str, sql: &str| MigrationFile {
+            name: format!("v{from}_to_v{to}_a.sql"),
+            content: Content::of(Source::new(
+                "m.sql",
+                format!("-- Description: x\n-- Scope: platform\n{sql}"),
+            )),
+        };
+        let files = vec![
+            file("0.0.0", "1.0.0", "CREATE TABLE p.users (id int)"),
+            file("1.0.0", "1.1.0", "CREATE TABLE p.late (id int)"),
+        ];
+        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        let template = template("-- Uses: late (select)\n-- Uses: elsewhere (select)");
+        let at = |version: &str| {
+            let uses = template.uses_at(&chain, &version.parse().unwrap());
+            uses.into_iter().map(|a_use| a_use.table.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(at("1.0.0"), "elsewhere users");
+        assert_eq!(at("1.1.0"), "late elsewhere users");
     }
 
     #[test]

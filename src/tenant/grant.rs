@@ -2,12 +2,13 @@
 //! transaction; nothing is taken away but from the role of another database that a copy came with.
 
 use super::act::{self, Act};
-use super::role::Reach;
+use super::role::{Owner, Reach};
 use super::{audit, role};
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
 use crate::ident::{Identifier, Slug};
-use crate::outcome::{FailedTenant, Granted, GrantedTenant, TenantState};
+use crate::outcome::{FailedTenant, Granted, GrantedTenant, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
 use crate::postgres::{Connection, books, state};
 use crate::project::Project;
@@ -21,9 +22,11 @@ const STATES: &[TenantState] = &[TenantState::Active, TenantState::Suspended, Te
 
 /// A tenant that lacks something, and the role that it is to have.
 struct Task {
-    tenant: crate::outcome::Tenant,
+    tenant: Tenant,
     template: String,
     role: Identifier,
+    /// Where the platform is.
+    at: Version,
 }
 
 /// Gives all tenants, or those of `only`, what they lack.
@@ -37,8 +40,8 @@ pub async fn grant(
         return Err(Failure::new(Code::Settings, "tenants get no roles here")
             .hint("set roles = true under [tenants] in tenure.toml"));
     }
-    let tenants = tenants(connection, act, only).await?;
-    let (tasks, mut granted) = look(connection, act, project, tenants).await?;
+    let (tenants, at) = tenants(connection, act, only).await?;
+    let (tasks, mut granted) = look(connection, act, project, (tenants, at)).await?;
     if tasks.is_empty() {
         return Ok(granted);
     }
@@ -48,7 +51,7 @@ pub async fn grant(
             let slug = task.tenant.slug.clone();
             match one(connection, act, project, run, &task).await {
                 Ok(()) => {
-                    granted.granted.push(GrantedTenant { slug, schema: task.tenant.schema, role: task.role })
+                    granted.granted.push(GrantedTenant { slug, schema: task.tenant.schema, role: task.role });
                 }
                 Err(failure) => granted.failed.push(FailedTenant { slug, failure }),
             }
@@ -63,7 +66,7 @@ async fn tenants(
     connection: &mut Connection,
     act: &Act<'_>,
     only: &[Slug],
-) -> Result<Vec<crate::outcome::Tenant>, Failure> {
+) -> Result<(Vec<Tenant>, Version), Failure> {
     let state = state::read(connection, act.settings).await?;
     let rows = state::tenants(connection, act.settings, state.presence, only).await?;
     let tenants: Vec<_> = rows.into_iter().filter(|row| row.version.is_some()).collect();
@@ -75,7 +78,7 @@ async fn tenants(
     if !state.presence.own_tables_current && !tenants.is_empty() {
         books::ensure(connection, &act.settings.platform_schema()).await?;
     }
-    Ok(tenants)
+    Ok((tenants, state.platform))
 }
 
 /// Sorts out those that lack nothing, and those for which no role can be named.
@@ -83,7 +86,7 @@ async fn look(
     connection: &mut Connection,
     act: &Act<'_>,
     project: &Project,
-    tenants: Vec<crate::outcome::Tenant>,
+    (tenants, at): (Vec<Tenant>, Version),
 ) -> Result<(Vec<Task>, Granted), Failure> {
     let everybody = audit::everybody(connection, act.settings).await?;
     let facts = audit::lacking(connection, project, &everybody).await?;
@@ -103,7 +106,7 @@ async fn look(
             None => role::name(act.settings, &tenant.schema),
         };
         match role {
-            Ok(role) => tasks.push(Task { tenant, template: who.template.clone(), role }),
+            Ok(role) => tasks.push(Task { tenant, template: who.template.clone(), role, at: at.clone() }),
             Err(failure) => granted.failed.push(FailedTenant { slug: tenant.slug, failure }),
         }
     }
@@ -120,8 +123,8 @@ async fn one(
     let template = project.template(Some(&task.template))?;
     let mut message = Message::default();
     act::begin(&mut message, run, &task.tenant.schema, STATES);
-    let whose = (&task.tenant.schema, template, Reach::Filled);
-    role::make(&mut message, act.settings, whose, (&task.role, None))?;
+    let owner = Owner { schema: &task.tenant.schema, template, version: &task.at, reach: Reach::Filled };
+    role::make(&mut message, project, &owner, (&task.role, None))?;
     message.commit(Leftovers::None);
     let sent = connection.send(&message).await;
     sent.map(drop).map_err(|refusal| act::refused(&refusal, "granting", &task.tenant, act.settings))

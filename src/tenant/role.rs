@@ -4,10 +4,12 @@
 use postgres_protocol::password::scram_sha_256;
 use rand::distr::{Alphanumeric, SampleString as _};
 
+use crate::chain::{Use, Version};
 use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::outcome::Password;
 use crate::postgres::message::Message;
+use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::Template;
 
@@ -52,15 +54,30 @@ pub(super) fn name(settings: &Settings, schema: &SchemaName) -> Result<Identifie
     Ok(schema.role(&settings.tenants.role_prefix)?)
 }
 
-/// The role that the roles of all tenants of `template` are members of, where the template uses something of the
-/// platform.
-pub(super) fn group(settings: &Settings, template: &Template) -> Result<Option<Identifier>, Failure> {
-    if template.uses.is_empty() {
-        return Ok(None);
+/// What the tenants of a template use of the platform, and the role that has the rights: their own are members of it.
+struct Group {
+    name: Identifier,
+    uses: serde_json::Value,
+}
+
+impl Group {
+    /// That of the tenants of `template` while the platform is at `version`; none where they use nothing of it.
+    fn of(project: &Project, template: &Template, version: &Version) -> Result<Option<Self>, Failure> {
+        let uses = template.uses_at(&project.chain, version);
+        if uses.is_empty() {
+            return Ok(None);
+        }
+        let settings = &project.settings;
+        let name = SchemaName::existing(format!("{}_{}", settings.platform_schema(), template.name))?;
+        let of_one = |a_use: &Use| {
+            let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str()).collect();
+            serde_json::json!({ "table": a_use.table, "rights": rights })
+        };
+        Ok(Some(Self {
+            name: name.role(&settings.tenants.role_prefix)?,
+            uses: uses.into_iter().map(of_one).collect(),
+        }))
     }
-    let prefix = &settings.tenants.role_prefix;
-    let name = SchemaName::existing(format!("{}_{}", settings.platform_schema(), template.name))?;
-    Ok(Some(name.role(prefix)?))
 }
 
 /// What of a schema a new role gets rights on.
@@ -73,41 +90,44 @@ pub(super) enum Reach {
     Filled,
 }
 
+/// Whose role it is, and when.
+pub(super) struct Owner<'a> {
+    /// The tenant's schema.
+    pub(super) schema: &'a SchemaName,
+    /// The template that it was made from.
+    pub(super) template: &'a Template,
+    /// Where the platform is.
+    pub(super) version: &'a Version,
+    /// Of the schema.
+    pub(super) reach: Reach,
+}
+
 /// Adds the statements that make the role of a tenant and give it its rights. Its version row may come later.
 pub(super) fn make(
     message: &mut Message,
-    settings: &Settings,
-    (schema, template, reach): (&SchemaName, &Template, Reach),
+    project: &Project,
+    owner: &Owner<'_>,
     (role, secret): (&Identifier, Option<&Secret>),
 ) -> Result<(), Failure> {
-    let platform = settings.platform_schema().quoted();
-    let (named, role) = (literal(schema.as_str()), literal(role.as_str()));
-    let group = group(settings, template)?;
+    let platform = project.settings.platform_schema().quoted();
+    let (named, role) = (literal(owner.schema.as_str()), literal(role.as_str()));
+    let group = Group::of(project, owner.template, owner.version)?;
     if let Some(group) = &group {
         message.push(&format!(
             "SELECT {platform}.tenure_role_group({}, {})",
-            literal(group.as_str()),
-            literal(&uses(template).to_string())
+            literal(group.name.as_str()),
+            literal(&group.uses.to_string())
         ));
     }
     message
         .push(&format!("SELECT {platform}.tenure_role_make({named}, {role}, {})", Secret::literal(secret)));
-    let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.as_str()));
-    let gives = match reach {
+    let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.name.as_str()));
+    let gives = match owner.reach {
         Reach::Empty => "tenure_role_cover",
         Reach::Filled => "tenure_role_grant",
     };
     message.push(&format!("SELECT {platform}.{gives}({named}, {role}, {group})"));
     Ok(())
-}
-
-/// What the template uses of the platform, as `tenure_role_group` reads it.
-fn uses(template: &Template) -> serde_json::Value {
-    let of_one = |a_use: &crate::chain::Use| {
-        let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str()).collect();
-        serde_json::json!({ "table": a_use.table, "rights": rights })
-    };
-    template.uses.iter().map(of_one).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::role::{self, Reach, Secret};
+use super::role::{self, Owner, Reach, Secret};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, Slug, literal};
@@ -28,6 +28,7 @@ pub(super) struct Identity {
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
     compiled: Compiled<'a>,
+    project: &'a Project,
     settings: &'a Settings,
     version: Version,
     left: Leftovers,
@@ -59,7 +60,7 @@ impl<'a> Script<'a> {
             key.table == settings.tenants.registry.as_str()
                 && key.schema.as_deref() == Some(platform.as_str())
         });
-        Ok(Self { compiled, settings, version: version.clone(), left, locks_registry })
+        Ok(Self { compiled, project, settings, version: version.clone(), left, locks_registry })
     }
 
     /// The one message that makes a tenant.
@@ -71,8 +72,8 @@ impl<'a> Script<'a> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
         // First, so that what is made next has the role's rights from the beginning.
         if let Some((name, secret)) = &tenant.role {
-            let whose = (schema, self.compiled.template, Reach::Empty);
-            role::make(&mut message, self.settings, whose, (name, secret.as_ref()))?;
+            let owner = Owner { schema, template: self.compiled.template, version, reach: Reach::Empty };
+            role::make(&mut message, self.project, &owner, (name, secret.as_ref()))?;
         }
         message.search_path(schema);
         for (script, statement) in &self.compiled.statements {

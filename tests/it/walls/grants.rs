@@ -143,3 +143,29 @@ fn who_may_only_read_may_audit() {
     assert!(project.db.dump(&[]) == before);
     drop_roles(&project);
 }
+
+#[test]
+fn what_the_platform_does_not_have_yet_is_given_later() {
+    let project = Project::seeds();
+    with_roles(&project);
+    project.file(
+        "tenant_templates/default/005_uses.sql",
+        "-- Uses: users (select)\n-- Uses: audit_log (insert)\n",
+    );
+    project.run("migrate up --to 1.0.1").passes();
+    project.create(&["early", "bird"]);
+    assert_eq!(project.run("tenant audit").ok().stdout, "2 tenants: nothing found\n");
+    let (_, drifted) = project.json("drift");
+    assert_eq!(
+        (&drifted["references"][0]["access"], &drifted["tenants"]["same"]),
+        (&"files".into(), &2.into())
+    );
+    project.run("migrate up").passes();
+    let (code, document) = project.json("tenant audit");
+    let lacks = |schema: &str| format!("role-lacks | deny | {schema} | table audit_log of datalinx_platform");
+    assert_eq!((code, lines(&document)), (1, vec![lacks("org_bird"), lacks("org_early")]));
+    // The right is held by one role for all tenants of the template.
+    project.run("tenant grant early").passes();
+    assert_eq!(project.json("tenant audit").0, 0);
+    drop_roles(&project);
+}

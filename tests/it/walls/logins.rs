@@ -156,6 +156,7 @@ fn each_of_twenty_tenants_reaches_its_own_and_nothing_of_the_others() {
     assert_eq!(walled.project.db.value(rows), "1", "each has the one row that it wrote");
     let (code, drifted) = walled.project.json("drift");
     assert_eq!((code, &drifted["tenants"]["same"]), (0, &TENANTS.into()), "{drifted}");
+    assert_eq!(drifted["references"][0]["access"], "files", "{drifted}");
     no_password_is_kept(&walled, &tenants);
 }
 

@@ -153,9 +153,11 @@ fn what_is_thrown_away_leaves_no_role_behind() {
 #[test]
 fn tenants_with_roles_are_no_drift() {
     let project = walled();
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
     project.create(&["one"]);
     let (code, alone) = project.json("drift");
     assert_eq!((code, &alone["tenants"]["same"]), (0, &1.into()), "{alone}");
+    assert_eq!(alone["references"][0]["access"], "files", "{alone}");
     project.create(&["two", "three"]);
     project.migration(
         "1.0.4",
