@@ -27,9 +27,9 @@ pub const NOT_ONE_ROW: &str = "TN005";
 /// A tenant is in another state than the verb needs; the detail is the one it is in.
 pub const OTHER_STATE: &str = "TN006";
 /// A role is there already that is not this database's, or is another tenant's; the detail says whose.
-pub const ROLE_TAKEN: &str = "TN007";
+pub const ROLE_TAKEN: &str = "TNR01";
 /// A tenant has no role.
-pub const NO_ROLE: &str = "TN008";
+pub const NO_ROLE: &str = "TNR02";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 

@@ -45,7 +45,7 @@ BEGIN
     IF FOUND THEN
         IF a_mark IS DISTINCT FROM tenure_role_mark() OR is_mighty THEN
             RAISE EXCEPTION 'the role % is there already', the_role
-                USING ERRCODE = 'TN007', DETAIL = coalesce('its comment says ' || a_mark, 'Tenure did not make it');
+                USING ERRCODE = 'TNR01', DETAIL = coalesce('its comment says ' || a_mark, 'Tenure did not make it');
         END IF;
         RETURN false;
     END IF;
@@ -53,7 +53,7 @@ BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', the_role);
     EXCEPTION WHEN duplicate_object OR unique_violation THEN
         RAISE EXCEPTION 'the role % is there already', the_role
-            USING ERRCODE = 'TN007', DETAIL = 'it was made at this moment';
+            USING ERRCODE = 'TNR01', DETAIL = 'it was made at this moment';
     END;
     EXECUTE format('COMMENT ON ROLE %I IS %L', the_role, tenure_role_mark());
     RETURN true;
@@ -79,7 +79,7 @@ BEGIN
         END IF;
         IF another IS NOT NULL THEN
             RAISE EXCEPTION 'the role % is there already', the_role
-                USING ERRCODE = 'TN007', DETAIL = 'it belongs to ' || another;
+                USING ERRCODE = 'TNR01', DETAIL = 'it belongs to ' || another;
         END IF;
         EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', the_role);
     END IF;
@@ -217,7 +217,7 @@ BEGIN
     SELECT r.rolname INTO the_role FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
         WHERE t.schema_name = the_schema;
     IF the_role IS NULL THEN
-        RAISE EXCEPTION 'the tenant of schema % has no role', the_schema USING ERRCODE = 'TN008';
+        RAISE EXCEPTION 'the tenant of schema % has no role', the_schema USING ERRCODE = 'TNR02';
     END IF;
     PERFORM tenure_role_take(the_role);
     IF the_verifier IS NULL THEN
