@@ -71,6 +71,13 @@ pub enum Event<'a> {
         /// Until the next try.
         pause: Duration,
     },
+    /// The command that is run after a tenant is made said something.
+    HookSaid {
+        /// The tenant's slug.
+        slug: &'a str,
+        /// A line of its stderr.
+        line: &'a str,
+    },
     /// A tenant could not be made.
     TenantFailed {
         /// Its slug.

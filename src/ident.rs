@@ -11,6 +11,9 @@ use crate::error::{Code, Failure};
 /// The longest identifier that PostgreSQL keeps, in bytes (`NAMEDATALEN - 1`; manual, chapter 4.1.1).
 pub const MAX_IDENTIFIER_BYTES: usize = 63;
 
+/// What the schemas of the pool begin with.
+const POOLED: &str = "tenure_pool_";
+
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -35,6 +38,12 @@ pub enum NameError {
         schema: String,
         /// Who holds it.
         by: &'static str,
+    },
+    /// A display name that PostgreSQL cannot hold.
+    #[error("the name {name:?} holds a NUL, which no text of PostgreSQL can")]
+    NotAText {
+        /// What was given.
+        name: String,
     },
     /// A schema that is called as another tenant's would be.
     #[error(
@@ -66,6 +75,7 @@ impl From<NameError> for Failure {
             }
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
+            NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
             NameError::OfAnother { .. } => {
                 (Code::SlugInvalid, "say that slug, or rename the schema first: ALTER SCHEMA … RENAME TO …")
             }
@@ -119,6 +129,23 @@ impl TryFrom<String> for Identifier {
 impl<'de> Deserialize<'de> for Identifier {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What people call a tenant: any text but one with a NUL (manual, chapter 8.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Checks `name`.
+    pub fn new(name: impl Into<String>) -> Result<Self, NameError> {
+        let name = name.into();
+        if name.contains('\0') { Err(NameError::NotAText { name }) } else { Ok(Self(name)) }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -200,6 +227,16 @@ impl SchemaName {
         Identifier::new(name).map(Self)
     }
 
+    /// The schema that is made in advance, for nobody yet; `key` is like no other.
+    pub fn pooled(key: u128) -> Self {
+        Self(Identifier(format!("{POOLED}{key:032x}")))
+    }
+
+    /// Whether it was made in advance and is nobody's yet. No tenant has such a name.
+    pub fn is_pooled(&self) -> bool {
+        self.as_str().starts_with(POOLED)
+    }
+
     /// The bare text, as the catalog holds it.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
@@ -243,6 +280,8 @@ fn holder(name: &str, platform: &SchemaName) -> Option<&'static str> {
         Some("by PostgreSQL")
     } else if name == "public" {
         Some("for extensions and shared objects")
+    } else if name.starts_with(POOLED) {
+        Some("for schemas that are made in advance")
     } else if name == platform.as_str() {
         Some("for the platform")
     } else {
@@ -286,6 +325,9 @@ mod tests {
         assert!(matches!(of("org_", "public"), Err(NameError::Reserved { .. })));
         assert!(matches!(of("org_", "pg_x"), Err(NameError::Reserved { .. })));
         assert!(matches!(of("", "datalinx_platform"), Err(NameError::Reserved { .. })));
+        assert!(matches!(of("tenure_", "pool_a"), Err(NameError::Reserved { .. })));
+        let pooled = SchemaName::pooled(u128::MAX);
+        assert!(pooled.is_pooled() && pooled.as_str().len() <= MAX_IDENTIFIER_BYTES);
         assert!(of("org_", &"a".repeat(59)).is_ok());
         assert!(matches!(of("org_", &"a".repeat(60)), Err(NameError::TooLong { bytes: 64, .. })));
     }

@@ -5,6 +5,7 @@ mod copies;
 mod drift;
 mod effects;
 mod life;
+mod pool;
 mod template;
 mod tenant;
 
@@ -17,6 +18,7 @@ pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
+pub use self::pool::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 pub use self::tenant::{
     Changed, Created, CreatedTenant, FailedTenant, Holdings, ListedTenant, TableSize, Tenant, TenantList,
@@ -232,7 +234,7 @@ pub struct HistoryEntry {
     pub to: String,
     /// The file's or template's name.
     pub name: String,
-    /// `migrate`, `template`, `baseline`, `repair`.
+    /// `migrate`, `template`, `baseline`, `repair`; `rename`, `drop`, `undrop`, `purge`, whose name is the schema's before.
     pub kind: String,
     /// Of the file.
     pub checksum: Option<String>,

@@ -5,6 +5,8 @@
 
 mod clone;
 mod place;
+mod purge;
+mod signup;
 
 use std::process::ExitCode;
 
@@ -15,7 +17,12 @@ use clap::Parser as _;
 type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
 /// All of them.
-const MEASUREMENTS: &[Measurement] = &[("clone", clone::measure)];
+const MEASUREMENTS: &[Measurement] = &[
+    ("pool", signup::pool),
+    ("create", signup::create),
+    ("clone", clone::measure),
+    ("purge", purge::measure),
+];
 
 /// What the verbs on tenants cost.
 #[derive(Debug, clap::Parser)]

@@ -1,7 +1,8 @@
 //! Where it is measured: a private server, and the seeds' project on it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,11 +10,22 @@ use tempfile::TempDir;
 use tenure::postgres::server::{DATABASE, Environment, Throwaway};
 use tokio::runtime::Builder;
 
+/// A session that holds locks.
+pub(super) struct Crowd(Child);
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        // It ends when there is nothing more to read.
+        drop(self.0.stdin.take());
+        let _ended = self.0.wait();
+    }
+}
+
 /// A project, and its server, which ends with the process.
 pub(super) struct Place {
     project: TempDir,
     url: String,
-    _server: Throwaway,
+    server: Throwaway,
 }
 
 impl Place {
@@ -26,7 +38,7 @@ impl Place {
             temp: Some(std::env::var_os("TMPDIR").map_or_else(|| "/var/tmp".into(), PathBuf::from)),
         };
         let server = runtime.block_on(Throwaway::start(&environment))?;
-        let place = Self { project: tempfile::tempdir()?, url: server.url(DATABASE), _server: server };
+        let place = Self { project: tempfile::tempdir()?, url: server.url(DATABASE), server };
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for folder in ["migrations", "tenant_templates/default"] {
             std::fs::create_dir_all(place.project.path().join(folder))?;
@@ -52,6 +64,32 @@ impl Place {
             .context("psql")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Leaves so many entries free in the server's table of locks, until what it returns is dropped.
+    pub(super) fn crowd(&self, free: usize) -> Result<Crowd> {
+        let mut psql = Command::new("psql")
+            .args(["-XAtq", "-d", &self.url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        // What a session locks so is kept when the block that did it fails.
+        let fill = format!(
+            "DO $$ BEGIN FOR n IN 1..10000000 LOOP PERFORM pg_advisory_lock(n); END LOOP; EXCEPTION WHEN out_of_memory THEN NULL; END $$;\n\
+             SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, {free}) n;\n"
+        );
+        psql.stdin.as_mut().context("psql has no stdin")?.write_all(fill.as_bytes())?;
+        let mut answer = String::new();
+        BufReader::new(psql.stdout.as_mut().context("psql has no stdout")?).read_line(&mut answer)?;
+        ensure!(answer.trim() == free.to_string(), "the table of locks could not be filled: {answer}");
+        Ok(Crowd(psql))
+    }
+
+    /// What the server wrote to its log so far.
+    pub(super) fn log(&self) -> Result<String> {
+        let bytes = std::fs::read(self.server.address().folder().join("server.log"))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The server's URL, for programs of PostgreSQL's own.

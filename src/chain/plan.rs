@@ -141,6 +141,28 @@ impl Plan {
         Ok(planner.plan)
     }
 
+    /// Takes schemas that were made in advance along, those at a version that the chain knows. They are nobody's, so
+    /// the steps count tenants only.
+    pub fn add_pool(
+        &mut self,
+        chain: &Chain,
+        mut state: FleetState,
+        pool: &BTreeMap<(Version, String), usize>,
+        (to, reach): (Option<&Version>, Reach),
+    ) -> Result<(), PlanError> {
+        let known = |version: &&Version| chain.position(version).is_some();
+        for ((version, _), count) in pool.iter().filter(|((version, _), _)| known(&version)) {
+            *state.tenants.entry(version.clone()).or_default() += count;
+        }
+        let mut whole = Self::make(chain, &state, to, reach)?;
+        for step in &mut whole.steps {
+            let own = self.steps.iter().find(|own| own.migration == step.migration);
+            step.tenants = own.map_or(0, |own| own.tenants);
+        }
+        *self = whole;
+        Ok(())
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()

@@ -3,6 +3,7 @@
 
 mod copies;
 mod life;
+mod pool;
 mod template;
 mod tenant;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
+pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{CreateArgs, OneTenant, Tenant};
 use crate::chain::Version;
@@ -159,7 +161,7 @@ pub(super) struct UpArgs {
     /// Only the platform; tenants are left for later
     #[arg(long)]
     pub(super) platform_only: bool,
-    /// Run the steps on a database of the project's private server first, and judge what they do there
+    /// Run the steps on a private server first, which is made for it, and judge what they do there
     #[arg(long)]
     pub(super) shadow: bool,
     /// How many connections work on tenants [default: by cores and free connections, at most 16]
@@ -284,7 +286,7 @@ pub(super) struct VerifyArgs {
 /// What the migrations are watched on, and by whose queries.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ShadowArgs {
-    /// Run the migrations on a database of the project's private server, and judge what they do there
+    /// Run the migrations on a private server, which is made for it, and judge what they do there
     #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
     pub(super) shadow: bool,
     /// The same on this database, which must be empty; all that it holds is thrown away

@@ -77,11 +77,6 @@ fn named(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
 }
 
-/// The project's private server, which is started if need be.
-pub(super) async fn private(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {
-    embedded(context, root).await
-}
-
 async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {
     let server = Persistent::of(root, &environment())?;
     if server.start().await? == Started::Now {

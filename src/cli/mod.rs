@@ -118,6 +118,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Migrate(Migrate::Repair) => repair::run(context).await,
         Command::Status(args) => status::run(context, &args).await,
         Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
+        Command::Tenant(Tenant::Pool(verb)) => tenant::pool(context, &verb).await,
         Command::Tenant(Tenant::List(args)) => tenant::list(context, &args).await,
         Command::Tenant(Tenant::Show(args)) => tenant::show(context, &args).await,
         Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
@@ -203,6 +204,14 @@ fn stop_on_signals(ui: Ui) -> Stop {
         }
     });
     stop
+}
+
+/// Does the work, unless Ctrl-C or SIGTERM ends it: for what may be given up at any time.
+async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        Some(()) = signal() => Err(Failure::new(Code::Interrupted, "the command was interrupted")),
+    }
 }
 
 async fn signal() -> Option<()> {

@@ -100,6 +100,15 @@ impl Progress {
         }
     }
 
+    /// A line of another program's.
+    fn said(&self, line: &str) {
+        match (&self.bar, self.manner) {
+            (_, Manner::Quiet) => {}
+            (Some(bar), _) => bar.println(line),
+            (None, _) => complain(line),
+        }
+    }
+
     fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
         if self.manner == Manner::All {
             let word = self.paint.warn("again later");
@@ -143,6 +152,7 @@ impl Sink for Progress {
                 self.one(|paint| paint.dim("no longer there"), schema.as_str());
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
+            Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),
             Event::TenantFailed { slug, failure } => self.failed(slug, failure),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::ShadowArgs;
-use super::{Context, database};
+use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::outcome::StatementEffect;
@@ -12,6 +12,9 @@ use crate::project::{self, Project, Witnesses};
 use crate::queries::{Release, Tenants, Unchecked};
 use crate::settings::Contract;
 use crate::shadow::{self, Shadow};
+
+/// So many queries that say nothing are told to people; programs get all.
+const SHOWN: usize = 5;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -43,25 +46,46 @@ pub(super) async fn watch(
         return Ok(seen);
     };
     let release = release(context, project, &args.queries)?;
-    let url = match &args.shadow_url {
-        Some(url) => DatabaseUrl::parse(url)?,
-        None => database::private(context, &project.root).await?,
-    };
-    let shadow = async || match &args.shadow_url {
-        Some(_) => Shadow::given(&url).await,
-        None => Shadow::made(&url).await,
-    };
-    let steps = shadow::watch(project, *first..last + 1, release.as_ref(), shadow).await?;
+    let shadow = async || a_shadow(args.shadow_url.as_deref()).await;
+    let watched = Box::pin(shadow::watch(project, *first..last + 1, release.as_ref(), shadow));
+    let steps = unless_interrupted(watched).await?;
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
     for step in &steps {
         let migration = &chain[step.index];
         seen.witnesses.insert(migration.file.clone(), step.witness(migration, by_contract));
         seen.effects.extend(step.effects(migration));
+        if step.no_tenants {
+            context.ui.note(&format!(
+                "the tenants' part of {} was not run on the shadow: no template reaches back to {}",
+                migration.file,
+                migration.from()
+            ));
+        }
+        if let Some(failure) = &step.left {
+            context
+                .ui
+                .note(&format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
+        }
         seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.witness())));
     }
     // Of the last step: an earlier one may begin before there is what a query asks for.
     seen.unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
+    for (number, unchecked) in seen.unchecked.iter().enumerate() {
+        if number == SHOWN {
+            context.ui.note(&format!("and {} more", seen.unchecked.len() - SHOWN));
+            break;
+        }
+        context.ui.note(&format!("a query that says nothing: {}: {}", unchecked.place, unchecked.why));
+    }
     Ok(seen)
+}
+
+/// The database that was given, or one of a server of its own.
+pub(super) async fn a_shadow(given: Option<&str>) -> Result<Shadow, Failure> {
+    match given {
+        Some(url) => Shadow::given(&DatabaseUrl::parse(url)?).await,
+        None => Shadow::made(&database::environment()).await,
+    }
 }
 
 fn release(context: &Context, project: &Project, paths: &[PathBuf]) -> Result<Option<Release>, Failure> {

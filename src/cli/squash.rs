@@ -1,11 +1,12 @@
 //! Where the files of a squashed template go, and how they come there: all or none.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::project::{Project, TEMPLATES};
-use crate::template::{NewFile, Template};
+use crate::template::{AFTER_CREATE, NewFile, Template};
 
 /// The folder for the new files.
 pub(super) struct Place {
@@ -39,86 +40,92 @@ impl Place {
         Ok(Self { name, root, old: Vec::new() })
     }
 
-    /// Writes the files, and takes away those that they replace. If the project `can_be_read` no more, all is
-    /// as it was. The names of the new files and of the old.
+    /// Writes the files beside the folder, then lets the folders change places, so that a reader finds the old
+    /// template or the new one, whenever this ends. If the project `can_be_read` no more, all is as it was. The
+    /// names of the new files and of the old.
     pub(super) fn write(
         &self,
         files: &[NewFile],
         can_be_read: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(Vec<String>, Vec<String>), Failure> {
-        let folder = format!("{TEMPLATES}/{}", self.name);
-        let new: Vec<String> = files.iter().map(|(name, _)| format!("{folder}/{name}")).collect();
-        // No template's: its name begins with a dot.
-        let aside = self.root.join(TEMPLATES).join(format!(".{}.old", self.name));
-        let mut done = Done { moved: Vec::new(), written: Vec::new(), made: None };
-        let outcome = (|| {
-            if !self.old.is_empty() {
-                make(&aside)?;
+        // Where files are replaced, what is run after a tenant is made stays as it is.
+        let stays = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
+        let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !stays(name)).collect();
+        let templates = self.root.join(TEMPLATES);
+        let folder = templates.join(&self.name);
+        // No templates: their names begin with a dot.
+        let [fresh, aside] = ["new", "old"].map(|word| templates.join(format!(".{}.{word}", self.name)));
+        if aside.exists() {
+            return Err(Failure::new(Code::TemplateExists, format!("{} is there already", aside.display()))
+                .hint("an earlier run was broken off and left the old template there: move it back, or remove it"));
+        }
+        remove(&fresh)?;
+        let outcome = self.fill(&fresh, &folder, &files).and_then(|()| {
+            if folder.exists() {
+                rename(&folder, &aside)?;
             }
-            for (index, file) in self.old.iter().enumerate() {
-                let kept = aside.join(format!("{index}.sql"));
-                let from = self.root.join(file);
-                std::fs::rename(&from, &kept).map_err(|error| io(&from, &error))?;
-                done.moved.push((kept, from));
-            }
-            let path = self.root.join(&folder);
-            if !path.exists() {
-                make(&path)?;
-                done.made = Some(path);
-            }
-            for (file, (_, text)) in new.iter().zip(files) {
-                let path = self.root.join(file);
-                // Never over a file that is there.
-                let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
-                let mut file = made.map_err(|error| io(&path, &error))?;
-                done.written.push(path.clone());
-                std::io::Write::write_all(&mut file, text.as_bytes()).map_err(|error| io(&path, &error))?;
-            }
+            rename(&fresh, &folder)?;
             can_be_read()
-        })();
-        match outcome {
-            Ok(()) => {
-                if !self.old.is_empty() {
-                    std::fs::remove_dir_all(&aside).map_err(|error| io(&aside, &error))?;
-                }
-                Ok((new, self.old.clone()))
-            }
-            Err(failure) => {
-                done.undo();
-                if !self.old.is_empty() {
-                    // Empty by now; what could not be moved back must stay.
-                    let _removed = std::fs::remove_dir(&aside);
-                }
-                Err(failure)
-            }
+        });
+        if outcome.is_err() && aside.exists() {
+            // As far as the disk lets it: the failure that led here is the one to tell.
+            let _restored = remove(&folder).and_then(|()| rename(&aside, &folder));
+        } else if outcome.is_err() && self.old.is_empty() {
+            let _removed = remove(&folder);
         }
+        let _removed = remove(&fresh);
+        outcome?;
+        remove(&aside)?;
+        let new = files.iter().map(|(name, _)| format!("{TEMPLATES}/{}/{name}", self.name)).collect();
+        Ok((new, self.old.clone()))
+    }
+
+    /// Makes the folder `fresh`: the new files, and what else is in `folder`.
+    fn fill(&self, fresh: &Path, folder: &Path, files: &[&NewFile]) -> Result<(), Failure> {
+        let replaced = |path: &Path| self.old.iter().any(|old| self.root.join(old) == path);
+        std::fs::create_dir_all(fresh).map_err(|error| io(fresh, &error))?;
+        if folder.exists() {
+            copy(folder, fresh, &replaced)?;
+        }
+        for (name, text) in files {
+            let path = fresh.join(name);
+            let parent = path.with_file_name("");
+            std::fs::create_dir_all(&parent).map_err(|error| io(&parent, &error))?;
+            // Never over a file that is there.
+            let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+            let mut file = made.map_err(|error| io(&path, &error))?;
+            let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+            written.map_err(|error| io(&path, &error))?;
+        }
+        Ok(())
     }
 }
 
-/// What was done so far.
-struct Done {
-    moved: Vec<(PathBuf, PathBuf)>,
-    written: Vec<PathBuf>,
-    made: Option<PathBuf>,
-}
-
-impl Done {
-    /// As far as the disk lets it: the failure that led here is the one to tell.
-    fn undo(self) {
-        for path in self.written {
-            let _removed = std::fs::remove_file(path);
-        }
-        for (kept, from) in self.moved {
-            let _moved = std::fs::rename(kept, from);
-        }
-        if let Some(made) = self.made {
-            let _removed = std::fs::remove_dir(made);
+/// Copies what is in a folder, but for files that are `left_out`.
+fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
+    for entry in std::fs::read_dir(from).map_err(|error| io(from, &error))? {
+        let path = entry.map_err(|error| io(from, &error))?.path();
+        let Some(name) = path.file_name().filter(|_| !left_out(&path)) else { continue };
+        if path.is_dir() {
+            std::fs::create_dir_all(to.join(name)).map_err(|error| io(&path, &error))?;
+            copy(&path, &to.join(name), left_out)?;
+        } else {
+            std::fs::copy(&path, to.join(name)).map_err(|error| io(&path, &error))?;
         }
     }
+    Ok(())
 }
 
-fn make(folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|error| io(folder, &error))
+fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    std::fs::rename(from, to).map_err(|error| io(from, &error))
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(folder, &error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Failure {

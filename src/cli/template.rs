@@ -1,13 +1,13 @@
 //! `tenure template check|squash`
 
 use super::args::{CheckArgs, SquashArgs};
-use super::{Context, database, squash};
+use super::shadow::a_shadow;
+use super::{Context, database, squash, unless_interrupted};
 use crate::error::{Class, Failure};
 use crate::outcome::Squashed;
-use crate::postgres::DatabaseUrl;
-use crate::project::{Project, check_templates};
+use crate::project::check_templates;
 use crate::report;
-use crate::shadow::{self, Shadow};
+use crate::shadow;
 
 pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -15,8 +15,8 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
     let versions = project.templates.values().map(|template| project.versions_of(template).len());
     // A template that has one version is like no other.
     if args.shadow || args.shadow_url.is_some() || versions.max() > Some(1) {
-        let (_, shadow) = a_shadow(context, &project, args.shadow_url.as_deref()).await?;
-        checked.proofs = shadow::prove(&project, shadow).await?;
+        let proved = async { shadow::prove(&project, a_shadow(args.shadow_url.as_deref()).await?).await };
+        checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }
     context.ui.result(&checked, |paint| report::checked(&checked, paint))?;
     Ok(if checked.is_refused() { Class::Refused.exit_code() } else { 0 })
@@ -35,33 +35,17 @@ pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, F
         removed: Vec::new(),
     };
     if template.version != latest {
+        template.can_be_squashed()?;
         let place = squash::Place::of(&project, template, &latest, args.replace)?;
-        let (url, shadow) = a_shadow(context, &project, args.shadow_url.as_deref()).await?;
-        let environment = database::environment();
+        let shadow = unless_interrupted(a_shadow(args.shadow_url.as_deref())).await?;
+        let (url, environment) = (shadow.url().clone(), database::environment());
         let dump = |name: &str, schema: &_, major| {
             crate::postgres::dump(&url.with_database(name), schema, major, &environment)
         };
-        let files = Box::pin(shadow::squash(&project, template, shadow, &dump)).await?;
+        let files = unless_interrupted(Box::pin(shadow::squash(&project, template, shadow, &dump))).await?;
         (squashed.files, squashed.removed) = place.write(&files, || context.project().map(drop))?;
         squashed.made = Some(place.name);
     }
     context.ui.result(&squashed, |paint| report::squashed(&squashed, paint))?;
     Ok(0)
-}
-
-/// The database that was given, or one of the project's private server.
-async fn a_shadow(
-    context: &Context,
-    project: &Project,
-    given: Option<&str>,
-) -> Result<(DatabaseUrl, Shadow), Failure> {
-    if let Some(url) = given {
-        let url = DatabaseUrl::parse(url)?;
-        let shadow = Shadow::given(&url).await?;
-        Ok((url, shadow))
-    } else {
-        let url = database::private(context, &project.root).await?;
-        let shadow = Shadow::made(&url).await?;
-        Ok((url, shadow))
-    }
 }

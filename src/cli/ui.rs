@@ -133,7 +133,7 @@ impl Ui {
 
     /// Asks that the name of what is done away with be said. What was said in the command line must be it; without
     /// a terminal it must have been said there.
-    pub(super) fn confirm_name(self, question: &str, name: &str, said: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn confirm_name(question: &str, name: &str, said: Option<&str>) -> Result<(), Failure> {
         let hint = format!("say --confirm {name}");
         let refused = |message: String| Failure::new(Code::ConfirmationRequired, message).hint(hint.clone());
         match said {

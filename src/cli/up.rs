@@ -12,6 +12,7 @@ use crate::outcome::Planned;
 use crate::project::Review;
 use crate::report;
 use crate::settings;
+use crate::tenant;
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -67,6 +68,11 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let migrated =
         fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
             .await?;
+    if !prepared.state.pool.is_empty() {
+        for note in tenant::pool::keep(&mut connection, &project, limits).await {
+            context.ui.note(&note);
+        }
+    }
     connection.close().await;
     let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
     context.ui.outcome(went, &migrated, |paint| report::migrated(&migrated, paint))?;

@@ -89,10 +89,11 @@ impl<'a> Group<'a> {
                 drifted.differences.extend(said);
             }
         }
-        let (version, template) = self.key;
+        let (version, template, parameters) = self.key;
         drifted.references.push(ComparedWith {
             version,
             template,
+            parameters,
             tenants: asked.len(),
             definitions: self.definitions,
             access: self.access,
@@ -197,7 +198,12 @@ mod tests {
             print: Fingerprint { definition: "other".to_owned(), access: access.to_owned() },
             photograph: Photograph::default(),
         });
-        let group = Group::of(("1.0.0".parse().unwrap(), "default".to_owned()), &tenants, reference, &prints);
+        let group = Group::of(
+            ("1.0.0".parse().unwrap(), "default".to_owned(), BTreeMap::new()),
+            &tenants,
+            reference,
+            &prints,
+        );
         (group.access, group.right.access)
     }
 

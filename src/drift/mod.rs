@@ -8,7 +8,7 @@ mod prints;
 mod reference;
 mod surroundings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::join;
 
@@ -25,8 +25,9 @@ use crate::postgres::server::Environment;
 use crate::postgres::{Connection, state};
 use crate::project::Project;
 
-/// Tenants are comparable that are at one version and come from one template.
-type Key = (Version, String);
+/// Tenants are comparable that are at one version, come from one template, and brought it the same values, as far
+/// as those give a schema its shape.
+type Key = (Version, String, BTreeMap<String, String>);
 
 /// What is known of how the tenants of a key should be; or why it is not known.
 type References = BTreeMap<Key, Result<Reference, String>>;
@@ -40,6 +41,12 @@ pub async fn drift(
 ) -> Result<Drifted, Failure> {
     let presence = state::presence(connection, &project.settings).await?;
     let tenants = state::tenants(connection, &project.settings, presence, &[]).await?;
+    let has_shaping = project.templates.values().any(|template| template.parameters.shape());
+    let mut shaping = if has_shaping && presence.own_tables {
+        state::parameters(connection, &project.settings).await?
+    } else {
+        HashMap::new()
+    };
     for slug in only {
         if !tenants.iter().any(|tenant| tenant.slug == slug.as_str() && tenant.version.is_some()) {
             return Err(unknown_tenant(slug));
@@ -54,7 +61,8 @@ pub async fn drift(
             continue;
         };
         let template = tenant.template.clone().unwrap_or_else(|| project.settings.tenants.template.clone());
-        groups.entry((version, template)).or_default().push(tenant);
+        let values = shaping.remove(tenant.schema.as_str()).unwrap_or_default();
+        groups.entry((version, template, values)).or_default().push(tenant);
     }
     // The others of a group may have to say what is usual in it.
     groups.retain(|_, tenants| tenants.iter().any(is_asked));

@@ -2,6 +2,8 @@
 //! that nobody else sees. The platform is moved from version to version, and at each that some tenant is at
 //! its like is made, fingerprinted and photographed.
 
+use std::collections::BTreeMap;
+
 use super::{Key, References, Surroundings};
 use crate::catalog::{self, Fingerprint, Photograph};
 use crate::chain::{Reach, Version};
@@ -12,7 +14,7 @@ use crate::ident::{SchemaName, Slug};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewTenant};
 
 /// For the row of the run, which is thrown away with its server.
 const COMMAND: &str = "tenure drift";
@@ -57,7 +59,7 @@ async fn make_on_a_private_server(
     let mut connection = Connection::open(&DatabaseUrl::parse(&server.url(DATABASE))?).await?;
     surroundings.make(&mut connection).await?;
     for (number, key) in keys.iter().enumerate() {
-        let (version, template) = key;
+        let (version, template, values) = key;
         if project.chain.position(version).is_none() {
             references.insert(key.clone(), Err(format!("no migration of this project leads to {version}")));
             continue;
@@ -65,7 +67,7 @@ async fn make_on_a_private_server(
         let reference = match migrate(&mut connection, project, version).await {
             // What cannot be reached now cannot be reached later.
             Err(failure) => return Err(failure),
-            Ok(()) => one(&mut connection, project, number, template).await,
+            Ok(()) => one(&mut connection, project, number, (template, values)).await,
         };
         references.insert(key.clone(), reference.map_err(|failure| failure.message));
     }
@@ -100,7 +102,7 @@ async fn one(
     connection: &mut Connection,
     project: &Project,
     number: usize,
-    template: &str,
+    (template, values): (&str, &BTreeMap<String, String>),
 ) -> Result<Reference, Failure> {
     let slug = format!("tenure_reference_{number}");
     let platform = project.settings.platform_schema();
@@ -110,9 +112,15 @@ async fn one(
         limits: project.settings.migrate,
         jobs: Some(1),
         patience: Patience::USUAL,
+        after: After::Nothing,
         command: COMMAND.to_owned(),
     };
-    let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()) }];
+    let mut set = project.template(Some(template))?.parameters.samples();
+    // A value of a parameter that is no more shapes nothing.
+    for (key, value) in values {
+        set.entry(key.clone()).and_modify(|sample| sample.clone_from(value));
+    }
+    let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
     if let Some(failed) = created.failed.into_iter().next() {

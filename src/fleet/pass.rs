@@ -187,7 +187,9 @@ impl Pass<'_> {
         let mut shared = shared.borrow_mut();
         let migration: &Migration = &self.chain.migrations()[step];
         shared.tally.did_something = true;
-        *shared.tally.moved.entry(schema.as_str().to_owned()).or_default() += elapsed;
+        if !schema.is_pooled() {
+            *shared.tally.moved.entry(schema.as_str().to_owned()).or_default() += elapsed;
+        }
         if migration.has(Scope::Tenant) {
             shared.tally.units += 1;
             shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
@@ -219,6 +221,10 @@ impl Pass<'_> {
             return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
+        // Nobody waits for a schema that is nobody's: it stays behind, and is not taken.
+        if task.schema.is_pooled() {
+            return;
+        }
         shared.halted |= self.request.on_failure == OnFailure::Stop;
         let migration = file.clone();
         shared.tally.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
@@ -282,7 +288,9 @@ impl Pass<'_> {
         cursor: &str,
         limit: usize,
     ) -> Result<Vec<Task>, Failure> {
-        let tenants = those_behind(&self.chain.migrations()[..self.steps.end], self.only);
+        // Those that go first show what the others have to expect: they are somebody's.
+        let pool = if self.limit.is_some() { Pool::Without } else { Pool::With };
+        let tenants = those_behind(&self.chain.migrations()[..self.steps.end], self.only, pool);
         let sql = format!(
             "SELECT schema_name, version FROM {}.tenant_version WHERE {tenants} AND schema_name > {} \
              ORDER BY schema_name LIMIT {limit}",
@@ -307,9 +315,18 @@ impl Pass<'_> {
     }
 }
 
+/// Whether schemas that were made in advance are meant too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// Yes.
+    With,
+    /// Only tenants.
+    Without,
+}
+
 /// The condition on `tenant_version` of the tenants that have one of `steps` before them; of only these
 /// schemas, if some are named.
-pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName]) -> String {
+pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
     let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
     let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
     let of_these = if schemas.is_empty() {
@@ -317,7 +334,11 @@ pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName]) -> String {
     } else {
         format!(" AND schema_name IN ({})", schemas.join(", "))
     };
-    format!("version IN ({}) AND status <> 'dropped'{of_these}", versions.join(", "))
+    let not = match pool {
+        Pool::With => "<> 'dropped'",
+        Pool::Without => "NOT IN ('dropped', 'pooled')",
+    };
+    format!("version IN ({}) AND status {not}{of_these}", versions.join(", "))
 }
 
 impl Shared<'_> {

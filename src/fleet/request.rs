@@ -81,7 +81,10 @@ impl Prepared {
             }
             fleet = FleetState { tenants, ..fleet };
         }
-        let plan = Plan::make(&project.chain, &fleet, request.to.as_ref(), request.reach)?;
+        let mut plan = Plan::make(&project.chain, &fleet, request.to.as_ref(), request.reach)?;
+        if only.is_empty() && !state.pool.is_empty() {
+            plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
+        }
         Ok(Self { request, state, plan, only })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::pass::{Pass, those_behind};
+use super::pass::{Pass, Pool, those_behind};
 use super::request::Prepared;
 use super::unit::{Answer, Part, Unit};
 use super::{Stop, alone, jobs};
@@ -198,7 +198,10 @@ impl Runner<'_> {
             stop: self.stop,
             steps: start..end,
             jobs: jobs.max(1),
-            tenants: limit.unwrap_or_else(|| self.prepared.state.tenants.values().sum()),
+            tenants: limit.unwrap_or_else(|| {
+                let state = &self.prepared.state;
+                state.tenants.values().chain(state.pool.values()).sum()
+            }),
             limit,
         };
         let tally = pass.run(self.connection, self.sink).await;
@@ -347,7 +350,8 @@ impl Runner<'_> {
 
     /// How many of them have one of the steps before `end` before them.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
-        let tenants = those_behind(&self.chain.migrations()[..end], &self.prepared.only);
+        let steps = &self.chain.migrations()[..end];
+        let tenants = those_behind(steps, &self.prepared.only, Pool::Without);
         let sql = format!(
             "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
             self.run.platform.quoted()

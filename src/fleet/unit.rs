@@ -155,7 +155,9 @@ impl Unit<'_> {
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
-        sets.iter().flatten().filter_map(|row| row.text(MOVED).ok()).collect()
+        let moved = sets.iter().flatten().filter_map(|row| row.text(MOVED).ok());
+        // Schemas that were made in advance are nobody's.
+        moved.filter(|name| SchemaName::existing(name).is_ok_and(|schema| !schema.is_pooled())).collect()
     }
 
     /// Versions that are too low for this platform step: its own FROM too where tenants have work in it.

@@ -1,5 +1,7 @@
 //! What `tenure drift` found.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::chain::Version;
@@ -54,6 +56,9 @@ pub struct ComparedWith {
     pub version: Version,
     /// Their template.
     pub template: String,
+    /// The values of the template's parameters that give their schemas their shape.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     /// How many they are.
     pub tenants: usize,
     /// Where their definitions should be as.

@@ -67,12 +67,14 @@ async fn count(
     schema: &SchemaName,
     tables: &mut [TableSize],
 ) -> Result<(), Failure> {
-    let mut sql = format!("BEGIN READ ONLY; {LOCK_TIMEOUT}");
+    let mut statements = vec!["BEGIN READ ONLY".to_owned(), LOCK_TIMEOUT.to_owned()];
     for table in tables.iter() {
         let name = Identifier::new(table.name.as_str())?;
-        sql.push_str(&format!("; SELECT count(*)::int8 AS rows FROM {}.{}", schema.quoted(), name.quoted()));
+        let from = format!("{}.{}", schema.quoted(), name.quoted());
+        statements.push(format!("SELECT count(*)::int8 AS rows FROM {from}"));
     }
-    sql.push_str("; COMMIT");
+    statements.push("COMMIT".to_owned());
+    let sql = statements.join("; ");
     let sets = connection
         .sets(&sql)
         .await

@@ -12,7 +12,7 @@ use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
-use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement};
+use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement, Values};
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -78,6 +78,8 @@ pub enum Kind {
     Drop,
     /// The same, when it was brought back.
     Undrop,
+    /// A tenant that was being made was taken back.
+    Undone,
     /// A tenant that was put aside was deleted for good.
     Purge,
 }
@@ -96,6 +98,7 @@ impl Kind {
             Self::Rename => "rename",
             Self::Drop => "drop",
             Self::Undrop => "undrop",
+            Self::Undone => "undone",
             Self::Purge => "purge",
         }
     }
@@ -192,16 +195,23 @@ impl Message {
         }
     }
 
-    /// Adds one statement for a schema that nobody sees yet: `CONCURRENTLY`, which needs to be alone,
-    /// has nobody to wait for and is left out.
-    pub fn push_at_once(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
+    /// which needs to be alone, has nobody to wait for and is left out.
+    pub fn push_at_once(
+        &mut self,
+        script: &Script,
+        statement: &Statement,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
         let file = self.sources.len();
         self.sources.push(Arc::clone(&script.source));
         let (text, shown) = (&script.source.text, schema.in_text());
         let range = statement.range.clone();
         let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
-        self.rendered.push_from(text, Origin { file, range: range.start..word.start }, &shown);
-        self.rendered.push_from(text, Origin { file, range: word.end..range.end }, &shown);
+        for range in [range.start..word.start, word.end..range.end] {
+            self.rendered.push_filled(text, Origin { file, range }, &shown, &script.uses, values);
+        }
         self.rendered.push(";\n");
         self.statements.push(Some((file, range)));
     }
@@ -246,15 +256,25 @@ impl Message {
     /// Ends the unit's transaction. Where its statements may have left something in the session, that is
     /// cleared away first, inside the transaction: behind a pooler there is no later for it.
     pub fn commit(&mut self, left: Leftovers) {
+        self.clean_up(left);
+        if let Some(file) = self.sources.len().checked_sub(1) {
+            self.commits.push((self.statements.len(), file));
+        }
+        self.push("COMMIT");
+    }
+
+    /// Ends a transaction of which nothing is to stay. What no rollback takes back is cleared away inside it.
+    pub fn roll_back(&mut self, left: Leftovers) {
+        self.clean_up(left);
+        self.push("ROLLBACK");
+    }
+
+    fn clean_up(&mut self, left: Leftovers) {
         if left == Leftovers::Possible {
             for statement in CLEAN_UP {
                 self.push(statement);
             }
         }
-        if let Some(file) = self.sources.len().checked_sub(1) {
-            self.commits.push((self.statements.len(), file));
-        }
-        self.push("COMMIT");
     }
 
     /// Adds a row of the history.

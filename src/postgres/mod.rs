@@ -10,6 +10,7 @@ mod dump;
 pub mod history;
 pub mod holdings;
 pub mod message;
+pub mod pool;
 pub mod queries;
 pub mod refusal;
 pub mod roll;

@@ -32,6 +32,12 @@ pub const NAME_TAKEN: &str = "TN007";
 pub const ALONE: &str = "TN008";
 /// What is outside of a schema depends on what is in it.
 pub const DEPENDED_ON: &str = "TN009";
+/// No schema that was made in advance is left.
+pub const POOL_EMPTY: &str = "TNP01";
+/// A tenant that was being made is not any more, or by another run.
+pub const NOT_OURS: &str = "TNP02";
+/// A tenant is being made by another run; the detail says until when.
+pub const BEING_MADE: &str = "TNP03";
 /// The platform moved while a tenant was being made.
 pub const PLATFORM_MOVED: &str = "TN004";
 
@@ -87,7 +93,11 @@ impl Refusal {
             TENANTS_BEHIND => {
                 (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))
             }
-            OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
+            BEING_MADE => (
+                Code::TenantState,
+                Some("when that run is gone without an end, the tenant can be made anew after that time"),
+            ),
+            NOT_OURS | OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
             NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),
             DEPENDED_ON => {
                 (Code::TenantNeeded, Some("change or drop them first, or leave the tenant as it is"))

@@ -1,7 +1,7 @@
 //! What is in the database, read in one round trip or two and without writing: whether Tenure's own tables
 //! are there, where the platform and the tenants are, and what was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::roll::{self, Wanted};
 use super::{Connection, Row, books};
@@ -36,6 +36,8 @@ pub struct State {
     pub platform: Version,
     /// How many tenants are at which version.
     pub tenants: BTreeMap<Version, usize>,
+    /// How many schemas that were made in advance are at which version, by template.
+    pub pool: BTreeMap<(Version, String), usize>,
     /// How many rows of the registry have no version row.
     pub unknown: usize,
     /// The newest record of each migration.
@@ -141,10 +143,14 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure>
     let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
     let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
-    let mut tenants = BTreeMap::new();
+    let (mut tenants, mut pool) = (BTreeMap::new(), BTreeMap::new());
     for row in by_version {
         let at = version(&row.text("version")?, "a tenant")?;
-        tenants.insert(at, count(row.integer("tenants")?));
+        let count = count(row.integer("tenants")?);
+        match row.optional_text("pool")? {
+            Some(template) => pool.insert((at, template), count),
+            None => tenants.insert(at, count),
+        };
     }
     let mut applied = records.iter().map(applied).collect::<Result<Vec<_>, _>>()?;
     applied.sort_by(|a, b| a.to.cmp(&b.to));
@@ -152,6 +158,7 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure>
         presence,
         platform: if presence.schema_version { platform_version(platform)? } else { Version::ZERO },
         tenants,
+        pool,
         unknown: unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?,
         applied,
     })
@@ -180,8 +187,8 @@ fn question(presence: Presence, settings: &Settings) -> String {
         asked(
             presence.own_tables,
             format!(
-                "SELECT version, count(*)::int8 AS tenants FROM {platform}.tenant_version \
-                 WHERE status <> 'dropped' GROUP BY version"
+                "SELECT version, CASE WHEN status = 'pooled' THEN coalesce(template, '') END AS pool, \
+                 count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY 1, 2"
             ),
         ),
         unknown,
@@ -256,6 +263,24 @@ pub async fn tenants(
     let mut tenants: Vec<Tenant> = listed.into_iter().map(|listed| listed.tenant).collect();
     tenants.sort_by(|one, other| one.schema.cmp(&other.schema));
     Ok(tenants)
+}
+
+/// The values of parameters that tenants brought to their templates, as far as those give a schema its shape; by
+/// schema. The own tables may be older than those values.
+pub async fn parameters(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<HashMap<String, BTreeMap<String, String>>, Failure> {
+    let sql = format!(
+        "SELECT schema_name, to_jsonb(t) ->> 'parameters' AS parameters FROM {}.tenant_version t \
+         WHERE to_jsonb(t) ->> 'parameters' IS NOT NULL",
+        settings.platform_schema().quoted()
+    );
+    let sets = rows(connection, &sql).await?;
+    let read = |row: &Row| Ok((row.text("schema_name")?, row.text("parameters")?));
+    let all = sets.iter().flatten().map(read).collect::<Result<Vec<_>, Failure>>()?;
+    let value = |text: String| serde_json::from_str(&text).unwrap_or_default();
+    Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
 }
 
 /// A refusal of a statement on the registry: a column that is not there is the settings' fault.

@@ -44,11 +44,15 @@ impl<'a> Course<'a> {
     pub(super) fn of(project: &'a Project, asked: &[Asked<'a>]) -> Self {
         let platform = project.settings.platform_schema().as_str().to_owned();
         let chain = project.chain.migrations();
-        let keep = asked.iter().filter_map(|asked| match asked {
-            Asked::Migration(migration) if on_the_way(chain, migration).is_some() => None,
-            Asked::Migration(migration) => Some(migration.from()),
-            Asked::Template(template, _) => Some(&template.version),
+        let keep = asked.iter().flat_map(|asked| match asked {
+            Asked::Migration(migration) if on_the_way(chain, migration).is_some() => [None, None],
+            Asked::Migration(migration) => [Some(migration.from()), None],
+            Asked::Template(template, _) => {
+                let has_more = !template.after_create.is_empty();
+                [Some(&template.version), chain.last().map(Migration::to).filter(|_| has_more)]
+            }
         });
+        let keep = keep.flatten();
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
         let state = Schema::of_project(&platform, whole);
         let mut course =
@@ -88,7 +92,15 @@ impl<'a> Course<'a> {
                     state.clone_from(&walk.after);
                     Leg { script, walk, kind: Kind::Template(&scripts[..index]) }
                 };
-                files.map(leg).collect()
+                let mut legs: Vec<_> = files.map(leg).collect();
+                // What is run in a new tenant meets it at the chain's end.
+                let end = self.project.chain.latest();
+                for (script, statements) in &template.after_create {
+                    let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
+                    let walk = self.at(&end).walk(script, of_tenant);
+                    legs.push(Leg { script, walk, kind: Kind::Template(&scripts[..legs.len()]) });
+                }
+                legs
             }
         }
     }

@@ -10,6 +10,7 @@ use super::workers::each;
 use super::{MIGRATIONS, TEMPLATES};
 use crate::chain::{Content, MigrationFile};
 use crate::error::{Code, Failure, Place, Source};
+use crate::template::AFTER_CREATE;
 
 /// No file of SQL or settings is larger; what is holds data, and belongs elsewhere.
 const LARGEST: u64 = 16 << 20;
@@ -99,16 +100,20 @@ pub(super) fn template_sources(root: &Path) -> Tried<TemplateFiles> {
         let shown = format!("{TEMPLATES}/{name}");
         let before = tried.failures.len();
         let mut sources = Vec::new();
-        match sql_files(&path) {
-            Ok(files) => {
-                for file in files {
-                    match file.read(&path, &shown) {
-                        Ok(source) => sources.push(source),
-                        Err(failure) => tried.failures.push(failure),
+        let after = path.join(AFTER_CREATE);
+        let folders = [(path, shown.clone()), (after, format!("{shown}/{AFTER_CREATE}"))];
+        for (path, shown) in folders.iter().filter(|(path, _)| path.is_dir()) {
+            match sql_files(path) {
+                Ok(files) => {
+                    for file in files {
+                        match file.read(path, shown) {
+                            Ok(source) => sources.push(source),
+                            Err(failure) => tried.failures.push(failure),
+                        }
                     }
                 }
+                Err(failure) => tried.failures.push(failure),
             }
-            Err(failure) => tried.failures.push(failure),
         }
         tried.found.push((name, (tried.failures.len() == before).then_some(sources)));
     }

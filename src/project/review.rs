@@ -41,8 +41,10 @@ impl Review {
         let policy = policy(&project.settings)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
         let templates: Vec<&Template> = templates.into_iter().collect();
-        let scripts: Vec<Vec<&Script>> =
-            templates.iter().map(|of| of.files.iter().map(|(script, _)| script).collect()).collect();
+        let scripts: Vec<Vec<&Script>> = templates
+            .iter()
+            .map(|of| of.files.iter().chain(&of.after_create).map(|(script, _)| script).collect())
+            .collect();
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
         let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
         let mut course = Course::of(project, &asked);

@@ -96,6 +96,7 @@ mod tests {
             references: vec![ComparedWith {
                 version: "1.0.0".parse().unwrap(),
                 template: "default".to_owned(),
+                parameters: std::collections::BTreeMap::new(),
                 tenants: 12,
                 definitions: Basis::Majority,
                 access: Basis::Majority,

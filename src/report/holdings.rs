@@ -50,7 +50,7 @@ fn bytes(bytes: u64) -> String {
             (unit, shift) = (name, bits);
         }
     }
-    let (whole, tenths) = (bytes >> shift, (bytes % (1 << shift)) * 10 >> shift);
+    let (whole, tenths) = (bytes >> shift, ((bytes % (1 << shift)) * 10) >> shift);
     if tenths == 0 || whole >= 100 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
 }
 

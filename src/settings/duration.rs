@@ -1,4 +1,4 @@
-//! The two time limits of a unit, as types that cannot be swapped. Zero means no limit, as it does for
+//! The time limits, as types that cannot be swapped. Zero means no limit, as it does for
 //! the server (manual, chapter 20.11.1).
 
 use std::fmt;
@@ -17,6 +17,11 @@ macro_rules! limits {
             /// The limit in milliseconds, as the server takes it; 0 is none.
             pub fn milliseconds(self) -> u128 {
                 self.0.as_millis()
+            }
+
+            /// The limit.
+            pub fn duration(self) -> Duration {
+                self.0
             }
         }
 
@@ -51,6 +56,8 @@ macro_rules! limits {
 limits! {
     /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
     LockTimeout = Duration::from_secs(5);
+    /// How long the command may run that is run after a tenant is made; 30 s unless said.
+    HookTimeout = Duration::from_secs(30);
     /// How long a statement may run before its unit gives up; 10 min unless said.
     StatementTimeout = Duration::from_mins(10);
 }

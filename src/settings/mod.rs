@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use duration::{LockTimeout, Retention, StatementTimeout};
+pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::{Identifier, SchemaName};
@@ -48,6 +48,10 @@ pub struct Tenants {
     pub retention: Retention,
     /// Its columns.
     pub columns: Columns,
+    /// The command that is run after a tenant is made: the program and its arguments.
+    pub after_create: Vec<String>,
+    /// How long it may run.
+    pub after_create_timeout: HookTimeout,
 }
 
 /// `[tenants.columns]`: the registry's columns that Tenure writes.
@@ -111,6 +115,8 @@ impl Default for Tenants {
             registry: known("organizations"),
             retention: Retention::default(),
             columns: Columns::default(),
+            after_create: Vec::new(),
+            after_create_timeout: HookTimeout::default(),
         }
     }
 }
@@ -155,6 +161,19 @@ impl Settings {
             );
             return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         }
+        let tenants = &settings.tenants;
+        let wrong = if tenants.after_create.first().is_some_and(String::is_empty) {
+            Some("tenants.after_create names no program")
+        } else if tenants.after_create.iter().any(|word| word.contains('\0')) {
+            Some("tenants.after_create holds a NUL")
+        } else if tenants.after_create_timeout.milliseconds() == 0 {
+            Some("tenants.after_create_timeout is 0, and a tenant cannot be in the making for ever")
+        } else {
+            None
+        };
+        if let Some(message) = wrong {
+            return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
+        }
         Ok(settings)
     }
 
@@ -193,6 +212,9 @@ mod tests {
         assert_eq!(read("").unwrap().verify.contract, Contract::Allow);
         assert!(read("[verify]\ncontract = \"hope\"").is_err());
         assert!(read("[tenants]\nschema_prefix = \"Org-\"").is_err());
+        assert!(read("[tenants]\nafter_create = [\"\"]").is_err());
+        assert!(read("[tenants]\nafter_create = [\"a\", \"\\u0000\"]").is_err());
+        assert!(read("[tenants]\nafter_create_timeout = \"0s\"").is_err());
         assert!(read("[migrate]\nlock_timeout = \"soon\"").is_err());
         let kept =
             |text: &str| read(&format!("[tenants]\nretention = {text:?}")).map(|read| read.tenants.retention);

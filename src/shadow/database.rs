@@ -1,69 +1,81 @@
-//! The throwaway database: a new one on a server, or an empty one that was given. What it held when it was
-//! found is what it holds in the end: nothing.
+//! The throwaway database: that of a private server which is made for it, or an empty one that was given. What a
+//! given one held when it was found is what it holds in the end: nothing.
 
-use uuid::Uuid;
+use std::fmt::Write as _;
 
 use crate::error::{Code, Failure};
-use crate::ident::literal;
+use crate::ident::{Identifier, literal};
+use crate::postgres::server::{DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 
-/// The names of databases that we make begin so.
-const PREFIX: &str = "tenure_shadow_";
+const EMPTY: &str = include_str!("empty.sql");
 
-/// The comment on a database that was given and that we have used: it may be emptied.
+/// The comment on a database that was given, while it is used: after a crash it may be emptied.
 const MARK: &str = "a shadow of tenure: emptied whenever it is used";
+
+/// Catalogs in which an empty database has nothing that is not the server's own (its OIDs are below 16384: manual,
+/// chapter 70.2.2, "OID Assignment").
+const CATALOGS: &[&str] = &[
+    "pg_cast",
+    "pg_class",
+    "pg_event_trigger",
+    "pg_extension",
+    "pg_foreign_data_wrapper",
+    "pg_language",
+    "pg_largeobject_metadata",
+    "pg_proc",
+    "pg_publication",
+    "pg_ts_config",
+    "pg_type",
+];
 
 /// A database to try things on.
 #[derive(Debug)]
 pub struct Shadow {
     /// To it.
     pub connection: Connection,
+    url: DatabaseUrl,
     end: End,
 }
 
 /// What becomes of it.
 #[derive(Debug)]
 enum End {
-    /// It is dropped.
-    Drop { server: Box<Connection>, name: String },
-    /// It is emptied.
-    Empty,
+    /// The server ends, and all that is on it.
+    Stop(Throwaway),
+    /// It is emptied, and its comment is as it was. The other connection holds it for us.
+    Empty { holder: Box<Connection>, comment: Option<String> },
 }
 
 impl Shadow {
-    /// A new database on the server of `url`, which must allow to make one.
-    pub async fn made(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let mut server = Connection::open(url).await?;
-        remove_leftovers(&mut server).await?;
-        let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
-        server
-            .run(&format!("CREATE DATABASE {name} TEMPLATE template0"))
-            .await
-            .map_err(|refusal| refusal.failure("making a shadow database"))?;
-        let connection = Connection::open(&url.with_database(&name)).await?;
-        Ok(Self { connection, end: End::Drop { server: Box::new(server), name } })
+    /// A new database on a server of its own: what a migration does to roles, or to other databases, it does to
+    /// nobody. The server ends with this value, or with the program, however that ends.
+    pub async fn made(environment: &Environment) -> Result<Self, Failure> {
+        let server = Throwaway::start(environment).await?;
+        let url = DatabaseUrl::parse(&server.url(DATABASE))?;
+        let connection = Connection::open(&url).await?;
+        Ok(Self { connection, url, end: End::Stop(server) })
     }
 
-    /// The database of `url`, if it is empty or was a shadow before.
+    /// The database of `url`, if it is empty, or was left by a shadow that was killed.
     pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
         let mut connection = Connection::open(url).await?;
-        let sql = format!(
-            "SELECT coalesce(shobj_description(oid, 'pg_database'), '') = {} AS marked, \
-             EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
-              WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) \
-             OR EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public')) \
-             OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
-              WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')) AS holds \
-             FROM pg_catalog.pg_database WHERE datname = current_database()",
-            literal(MARK)
-        );
+        let holder = Box::new(hold(&mut connection).await?);
+        let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
+                       WHERE oid >= 16384 AND nspname !~ '^pg_' AND nspname <> 'public')"
+            .to_owned();
+        for catalog in CATALOGS {
+            let _ = write!(sql, " OR EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid >= 16384)");
+        }
+        sql.push_str(" AS holds FROM pg_catalog.pg_database d WHERE datname = current_database()");
         let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
         let row = sets.first().and_then(|rows| rows.first());
-        let (marked, holds) = match row {
-            Some(row) => (row.truth("marked")?, row.truth("holds")?),
-            None => (false, true),
+        let (comment, holds) = match row {
+            Some(row) => (row.optional_text("comment")?, row.truth("holds")?),
+            None => (None, true),
         };
-        if holds && !marked {
+        let is_marked = comment.as_deref() == Some(MARK);
+        if holds && !is_marked {
             return Err(Failure::new(
                 Code::ShadowNotEmpty,
                 format!(
@@ -71,53 +83,69 @@ impl Shadow {
                     url.database()
                 ),
             )
-            .hint("name an empty database: all that it holds is thrown away"));
+            .hint("name an empty database (one made with TEMPLATE template0 is): all that it holds is thrown away"));
         }
-        let mut shadow = Self { connection, end: End::Empty };
+        let comment = comment.filter(|_| !is_marked);
+        let mut shadow = Self { connection, url: url.clone(), end: End::Empty { holder, comment } };
+        shadow.comment(Some(MARK)).await?;
         shadow.empty().await?;
         Ok(shadow)
     }
 
-    /// Throws away what is in it.
+    /// To it, and, where the server is somebody's who wants to keep what else is on it, another that sees what others
+    /// see.
+    pub(super) fn connections(&mut self) -> (&mut Connection, Option<&mut Connection>) {
+        let outsider = match &mut self.end {
+            End::Stop(_) => None,
+            End::Empty { holder, .. } => Some(&mut **holder),
+        };
+        (&mut self.connection, outsider)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     async fn empty(&mut self) -> Result<(), Failure> {
-        let sql = format!(
-            "DO $$ DECLARE a_name text; BEGIN \
-             EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), {}); \
-             FOR a_name IN SELECT nspname FROM pg_catalog.pg_namespace \
-               WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP \
-               EXECUTE format('DROP SCHEMA %I CASCADE', a_name); END LOOP; \
-             CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO CURRENT_USER; GRANT USAGE ON SCHEMA public TO PUBLIC; END $$",
-            literal(MARK)
-        );
-        self.connection.run(&sql).await.map_err(|refusal| refusal.failure("emptying the shadow"))
+        self.connection.run(EMPTY).await.map_err(|refusal| refusal.failure("emptying the shadow"))
+    }
+
+    async fn comment(&mut self, text: Option<&str>) -> Result<(), Failure> {
+        let name = Identifier::new(self.url.database())?.quoted();
+        let text = text.map_or_else(|| "NULL".to_owned(), literal);
+        let done = self.connection.run(&format!("COMMENT ON DATABASE {name} IS {text}")).await;
+        done.map_err(|refusal| refusal.failure("marking the shadow"))
     }
 
     /// Throws it away.
     pub async fn close(mut self) -> Result<(), Failure> {
-        if matches!(self.end, End::Empty) {
+        if let End::Empty { comment, .. } = &mut self.end {
+            let comment = comment.take();
             self.empty().await?;
+            self.comment(comment.as_deref()).await?;
         }
         self.connection.close().await;
-        if let End::Drop { mut server, name } = self.end {
-            let dropped = server.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
-            server.close().await;
-            dropped.map_err(|refusal| refusal.failure("dropping the shadow"))?;
+        match self.end {
+            End::Stop(server) => server.stop().await,
+            End::Empty { holder, .. } => {
+                holder.close().await;
+                Ok(())
+            }
         }
-        Ok(())
     }
 }
 
-/// Shadows that a program left which was killed. One that is in use stays.
-async fn remove_leftovers(server: &mut Connection) -> Result<(), Failure> {
-    let doing = "looking for shadows that were left behind";
-    let sql = format!(
-        "SELECT d.datname::text AS name FROM pg_catalog.pg_database d WHERE starts_with(d.datname::text, '{PREFIX}') \
-         AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid)"
-    );
-    let sets = server.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
-    for row in sets.iter().flatten() {
-        // Another run may be about to use it, or drop it: then the server refuses, rightly.
-        let _dropped = server.run(&format!("DROP DATABASE IF EXISTS {}", row.text("name")?)).await;
+/// Takes the database for us alone: the lock of a transaction on a connection of its own, since behind a pooler that
+/// of a session would stay with a connection that others get.
+async fn hold(connection: &mut Connection) -> Result<Connection, Failure> {
+    let mut holder = connection.another().await?;
+    let sql = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT \
+               pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken";
+    let sets = holder.sets(sql).await.map_err(|refusal| refusal.failure("taking the shadow"))?;
+    match sets.last().and_then(|rows| rows.first()) {
+        Some(row) if row.truth("taken")? => Ok(holder),
+        _ => Err(Failure::new(Code::ShadowInUse, "another run is using this database as its shadow")
+            .hint("wait for it, or name another database")),
     }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What was seen of each statement, as JSON for programs.
 
-use super::rehearse::Step;
+use super::step::Step;
 use crate::chain::Migration;
 use crate::outcome::{StatementEffect, TableEffect};
 

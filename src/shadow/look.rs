@@ -1,6 +1,7 @@
-//! What is in the shadow at one moment: every schema's photograph, and the sample rows.
+//! What is in the shadow at one moment: every schema's photograph, the sample rows, and what lies outside of
+//! schemas.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::data::Rows;
@@ -12,18 +13,21 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::sql::OWN_TABLES;
 
+const OUTSIDE: &str = include_str!("outside.sql");
+
 /// A look at all of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
     prints: Prints,
     photographs: BTreeMap<SchemaName, Rc<Photograph>>,
     pub(super) rows: Rows,
+    outside: BTreeSet<String>,
 }
 
 impl Look {
     /// Looks again. Only what has another fingerprint than in `self` is photographed.
     pub(super) async fn again(&self, connection: &mut Connection, asked: Asked) -> Result<Self, Failure> {
-        let schemas = schemas(connection).await?;
+        let (schemas, outside) = here(connection).await?;
         let prints = fingerprints_as(connection, &schemas, asked).await?;
         let mut photographs: BTreeMap<SchemaName, Rc<Photograph>> = BTreeMap::new();
         for (schema, print) in &prints {
@@ -40,7 +44,7 @@ impl Look {
             photographs.insert(schema.clone(), photograph);
         }
         let rows = Rows::read(connection, &schemas).await?;
-        Ok(Self { prints, photographs, rows })
+        Ok(Self { prints, photographs, rows, outside })
     }
 
     /// The same with the rows of now, where nothing else can have changed.
@@ -51,7 +55,29 @@ impl Look {
 
     /// Whether anything is different in `after`.
     pub(super) fn differs(&self, after: &Self) -> bool {
-        self.prints != after.prints || !self.rows.lost(&after.rows).is_empty()
+        self.prints != after.prints || !self.rows.lost(&after.rows).is_empty() || self.is_left(after)
+    }
+
+    /// Whether `after` is different where no photograph shows what that does to anybody. An extension that is new
+    /// takes nothing away.
+    pub(super) fn is_left(&self, after: &Self) -> bool {
+        let gone = self.outside.difference(&after.outside).next().is_some();
+        gone || after.outside.difference(&self.outside).any(|line| !line.starts_with("extension "))
+    }
+
+    /// What of the server `after` shows changed: roles, and settings that are not only this database's.
+    pub(super) fn of_server(&self, after: &Self) -> Option<String> {
+        let mut changed = self.outside.symmetric_difference(&after.outside);
+        changed.find(|line| is_servers(line)).cloned()
+    }
+
+    /// Takes what belongs to the server as `other` sees it, who sees what others have done meanwhile, and not what the
+    /// shadow's own transaction has.
+    pub(super) async fn catch_up(&mut self, other: &mut Connection) -> Result<(), Failure> {
+        let (_, outside) = here(other).await?;
+        self.outside.retain(|line| !is_servers(line));
+        self.outside.extend(outside.into_iter().filter(|line| is_servers(line)));
+        Ok(())
     }
 
     /// Whether somebody is harmed by what is different in `after`.
@@ -60,7 +86,9 @@ impl Look {
             changes.iter().any(|change| Effect::of(change, changes).level().is_some())
         };
         let changes = self.changes(after);
-        changes.iter().any(|(_, changes)| harms(changes)) || !self.rows.lost(&after.rows).is_empty()
+        changes.iter().any(|(_, changes)| harms(changes))
+            || !self.rows.lost(&after.rows).is_empty()
+            || self.is_left(after)
     }
 
     /// What is different in `after`, schema by schema. A schema that is new is no change of an old one.
@@ -78,12 +106,23 @@ impl Look {
     }
 }
 
-/// All schemas but the server's own.
-async fn schemas(connection: &mut Connection) -> Result<Vec<SchemaName>, Failure> {
-    let sql = "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace \
-               WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname";
-    let sets = connection.sets(sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
-    sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema")?)?)).collect()
+/// Whether a line is about the server, not about the database.
+fn is_servers(line: &str) -> bool {
+    ["role ", "member ", "setting "].iter().any(|of| line.starts_with(of))
+}
+
+/// All schemas but the server's own, and the lines of what lies outside of them.
+async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeSet<String>), Failure> {
+    let sql = format!(
+        "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace \
+         WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname; {OUTSIDE}"
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
+    let of = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default().iter();
+    let schemas =
+        of(0).map(|row| Ok(SchemaName::existing(row.text("schema")?)?)).collect::<Result<_, Failure>>()?;
+    let outside = of(1).map(|row| row.text("line")).collect::<Result<_, Failure>>()?;
+    Ok((schemas, outside))
 }
 
 /// Whether it is Tenure's own, in the platform's schema.

@@ -1,6 +1,7 @@
 //! A throwaway database on which a migration is run to see what it really does: what it changes, what
 //! happens to rows, what each statement locks. Text can hide that; this cannot.
 
+mod attribute;
 mod caused;
 mod data;
 mod database;
@@ -13,6 +14,8 @@ mod reverse;
 mod sample;
 mod squash;
 mod stage;
+mod statements;
+mod step;
 mod templates;
 mod watch;
 mod witness;
@@ -20,8 +23,9 @@ mod witness;
 pub use caused::{Caused, Whose};
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
-pub use rehearse::{Seen, Step, watch};
+pub use rehearse::watch;
 pub use reverse::Reversed;
 pub use squash::{Dump, squash};
+pub use step::{Seen, Step};
 pub use templates::prove;
 pub use watch::{Lock, Table, Treatment, Watched};

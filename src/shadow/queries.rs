@@ -2,7 +2,8 @@
 //! against what was right just before it: what an earlier one broke is told there.
 
 use super::caused::{Caused, Whose};
-use super::rehearse::{Rehearsal, Seen, Step};
+use super::rehearse::Rehearsal;
+use super::step::{Seen, Step};
 use crate::error::Failure;
 use crate::postgres::queries::{observe, rehearse};
 use crate::queries::{Break, Observation, Release, Schemas, compare};

@@ -30,6 +30,7 @@ impl Reversed {
             message: what.clone(),
             words: Vec::new(),
             scope: None,
+            elsewhere: false,
             evidence: Evidence::Effect,
         });
         Witness { observed: observed.collect(), ..Witness::default() }

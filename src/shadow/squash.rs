@@ -10,6 +10,7 @@ use crate::postgres::Connection;
 use crate::project::{Project, TEMPLATES};
 use crate::sql::Known;
 use crate::template::{Dumped, Layout, NewFile, Template};
+use crate::tenant::After;
 
 /// What writes down a schema: the database's name, the schema, the server's major version.
 pub type Dump<'a> = &'a dyn Fn(&str, &SchemaName, u32) -> Result<String, Failure>;
@@ -38,7 +39,7 @@ async fn squash_on(
     dump: Dump<'_>,
 ) -> Result<Vec<NewFile>, Failure> {
     raise(connection, project).await?;
-    let old = Pair::make(connection, project, &template.name, 0).await?;
+    let old = Pair::make(connection, project, (&template.name, After::Nothing), 0).await?;
     let (database, major) = (database(connection).await?, server_major(connection).await?);
     let dumped = Dumped::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
     let latest = project.chain.latest();
@@ -55,7 +56,8 @@ async fn squash_on(
     for layout in Layout::ALL {
         for rows in &rows {
             number += 1;
-            let files = dumped.files(&latest, rows, layout);
+            let mut files = dumped.files(&latest, rows, layout);
+            template.complete(&mut files);
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {
@@ -99,7 +101,7 @@ async fn differences(
     })?;
     let mut with = project.clone();
     with.templates.insert(TRIAL.to_owned(), trial);
-    let new = Pair::make(connection, &with, TRIAL, number).await?;
+    let new = Pair::make(connection, &with, (TRIAL, After::Nothing), number).await?;
     Ok(old.differences(&new))
 }
 

@@ -7,7 +7,7 @@ use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::project::Project;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, IfExists, NewTenant};
 
 /// For the rows of runs, which are thrown away with the shadow.
 const COMMAND: &str = "shadow";
@@ -39,12 +39,14 @@ pub(super) async fn tenants(
     connection: &mut Connection,
     project: &Project,
     wanted: &[NewTenant],
+    after: After,
 ) -> Result<Vec<SchemaName>, Failure> {
     let creation = Creation {
         if_exists: IfExists::Fail,
         limits: project.settings.migrate,
         jobs: Some(1),
         patience: Patience { retries: 0 },
+        after,
         command: COMMAND.to_owned(),
     };
     let talk = (&mut Silent as &mut dyn Sink, &Stop::default());

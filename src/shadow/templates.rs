@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::data::Rows;
+use super::data::{Record, Rows};
 use super::database::Shadow;
 use super::stage;
 use crate::catalog::{self, Change, Photograph};
@@ -15,10 +15,10 @@ use crate::outcome::Proof;
 use crate::postgres::{Connection, books};
 use crate::project::Project;
 use crate::template::Template;
-use crate::tenant::NewTenant;
+use crate::tenant::{After, NewTenant};
 
 /// The rows of a tenant, by table.
-type Seeds = BTreeMap<String, Vec<Map<String, Value>>>;
+type Seeds = BTreeMap<String, Vec<Record>>;
 
 /// Tenants of one template. Two show what of their rows is the same each time.
 #[derive(Debug)]
@@ -40,21 +40,23 @@ impl Pair {
     pub(super) async fn make(
         connection: &mut Connection,
         project: &Project,
-        template: &str,
+        (template, after): (&str, After),
         number: usize,
     ) -> Result<Self, Failure> {
+        let set = project.template(Some(template))?.parameters.samples();
         let wanted = ["a", "b"].map(|letter| NewTenant {
             slug: format!("tenure_sample_{number}{letter}"),
             name: None,
             template: Some(template.to_owned()),
+            set: set.clone(),
         });
-        let schemas = stage::tenants(connection, project, &wanted).await?;
+        let schemas = stage::tenants(connection, project, &wanted, after).await?;
         let schema = schemas[0].clone();
         let photograph = catalog::photograph(connection, &schema).await?;
         let mut seeds = Vec::new();
         for schema in &schemas {
             let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
-            seeds.push(rows.0.into_iter().map(|((_, table), rows)| (table, rows)).collect::<Seeds>());
+            seeds.push(rows.with_sequences().collect::<Seeds>());
         }
         let (twin, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
         Ok(Self { schema, photograph, rows, twin })
@@ -77,7 +79,7 @@ impl Pair {
                 lines.push(format!("table {table}: rows: {} instead of {}", now.len(), rows.len()));
                 continue;
             }
-            for column in rows.first().into_iter().flat_map(Map::keys) {
+            for column in rows.first().into_iter().flat_map(Record::keys) {
                 let values = values(rows, column);
                 // What is random, or the time, is another each time.
                 let is_fixed = values == self::values(twin, column);
@@ -90,7 +92,7 @@ impl Pair {
     }
 }
 
-fn values(rows: &[Map<String, Value>], column: &str) -> Vec<String> {
+fn values(rows: &[Record], column: &str) -> Vec<String> {
     let mut values: Vec<String> =
         rows.iter().filter_map(|row| row.get(column)).map(Value::to_string).collect();
     values.sort_unstable();
@@ -128,7 +130,7 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            match Pair::make(connection, project, &template.name, number).await {
+            match Pair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
                     proof.proved = proof.differences.is_empty();

@@ -1,7 +1,7 @@
 //! What one statement does to tables that were there before it: locks, rewrites, scans, time, WAL. The
 //! server is asked in the statement's own message and transaction, so nothing else comes in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -85,9 +85,46 @@ impl fmt::Display for Lock {
 /// What the server said at one moment of the transaction.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moment {
-    tables: BTreeMap<Table, (Option<Lock>, i64, i64)>,
+    tables: BTreeMap<Table, State>,
     at_us: i64,
     wal: i64,
+}
+
+/// How a table was then.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// The locks of this session.
+    locks: BTreeSet<Lock>,
+    /// The number of its file.
+    file: i64,
+    /// How often it was read from one end to the other.
+    scans: i64,
+    /// How often an index of it was read.
+    lookups: i64,
+    /// Rows put in, changed and taken away.
+    touched: i64,
+    /// Rows changed and taken away.
+    changed: i64,
+    /// The table that it is a partition of, in the end.
+    root: Option<Table>,
+}
+
+/// How a statement used the rows of one table that was there before the whole file. What is done to a partition by way of
+/// its root is done to the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Use {
+    /// Whether it was read, as a query reads.
+    pub(super) reads: bool,
+    /// Whether it was written to, as a query writes, be it in vain.
+    pub(super) writes: bool,
+    /// Whether its file was written anew, or emptied.
+    pub(super) rewritten: bool,
+    /// Rows put in, changed and taken away.
+    pub(super) touched: i64,
+    /// Rows changed and taken away.
+    pub(super) changed: i64,
+    /// Whose rows show it.
+    pub(super) root: Option<Table>,
 }
 
 impl Moment {
@@ -97,12 +134,18 @@ impl Moment {
         format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, \
              coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)::int8 AS file, \
-             coalesce((SELECT s.seq_scan FROM pg_catalog.pg_stat_xact_user_tables s WHERE s.relid = c.oid), 0)::int8 AS scans, \
+             coalesce(s.seq_scan, 0)::int8 AS scans, coalesce(s.idx_scan, 0)::int8 AS lookups, \
+             coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0)::int8 AS touched, \
+             coalesce(s.n_tup_upd + s.n_tup_del, 0)::int8 AS changed, \
+             rn.nspname::text AS root_schema, r.relname::text AS root_name, \
              (SELECT string_agg(l.mode, ' ') FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() \
               AND l.locktype = 'relation' AND l.granted AND l.relation = c.oid) AS modes, \
              (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS at_us, \
              pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::int8 AS wal \
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             LEFT JOIN pg_catalog.pg_stat_xact_user_tables s ON s.relid = c.oid \
+             LEFT JOIN pg_catalog.pg_class r ON c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid) \
+             LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace \
              WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname IN ({})",
             schemas.join(", ")
         )
@@ -113,9 +156,16 @@ impl Moment {
         let mut moment = Self::default();
         for row in rows {
             let modes = row.optional_text("modes")?.unwrap_or_default();
-            let lock = modes.split(' ').filter_map(Lock::parse).max();
-            let table = (row.text("schema")?, row.text("name")?);
-            moment.tables.insert(table, (lock, row.integer("file")?, row.integer("scans")?));
+            let state = State {
+                locks: modes.split(' ').filter_map(Lock::parse).collect(),
+                file: row.integer("file")?,
+                scans: row.integer("scans")?,
+                lookups: row.integer("lookups")?,
+                touched: row.integer("touched")?,
+                changed: row.integer("changed")?,
+                root: row.optional_text("root_schema")?.zip(row.optional_text("root_name")?),
+            };
+            moment.tables.insert((row.text("schema")?, row.text("name")?), state);
             (moment.at_us, moment.wal) = (row.integer("at_us")?, row.integer("wal")?);
         }
         Ok(moment)
@@ -124,12 +174,11 @@ impl Moment {
     /// What happened from `before` until now to the tables that were there before the whole file.
     pub(super) fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> Watched {
         let mut tables = BTreeMap::new();
-        for (table, (lock, file, scans)) in self.tables.iter().filter(|(table, _)| is_old(table)) {
-            let Some((lock_before, file_before, scans_before)) = before.tables.get(table) else { continue };
+        for (table, now, before) in self.pairs(before, is_old) {
             let treatment = Treatment {
-                lock: lock.filter(|lock| lock_before.is_none_or(|before| *lock > before)),
-                rewritten: file != file_before,
-                scans: scans - scans_before,
+                lock: now.locks.last().filter(|lock| before.locks.last() < Some(*lock)).copied(),
+                rewritten: now.file != before.file,
+                scans: now.scans - before.scans,
             };
             if treatment != Treatment::default() {
                 tables.insert(table.clone(), treatment);
@@ -137,6 +186,48 @@ impl Moment {
         }
         let elapsed = u64::try_from(self.at_us - before.at_us).unwrap_or_default();
         Watched { tables, elapsed: Duration::from_micros(elapsed), wal: self.wal - before.wal }
+    }
+
+    /// How these tables were used meanwhile, those that were. A lock is kept until the end of the transaction, so where
+    /// an earlier statement took it, that rows were touched or looked for says that this one used the table.
+    pub(super) fn used_since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> BTreeMap<Table, Use> {
+        let mut uses: BTreeMap<Table, Use> = BTreeMap::new();
+        for (table, now, before) in self.pairs(before, is_old) {
+            let is_new = |lock| now.locks.contains(&lock) && !before.locks.contains(&lock);
+            let (touched, changed) = (now.touched - before.touched, now.changed - before.changed);
+            let busy = touched > 0 || now.scans > before.scans || now.lookups > before.lookups;
+            let writes = is_new(Lock::RowExclusive) || (busy && before.locks.contains(&Lock::RowExclusive));
+            let reads = is_new(Lock::AccessShare) || is_new(Lock::RowShare) || busy;
+            let rewritten = now.file != before.file;
+            if writes || reads || rewritten {
+                let root = now.root.clone();
+                uses.insert(table.clone(), Use { reads, writes, rewritten, touched, changed, root });
+            }
+        }
+        let partitions: Vec<(Table, Use)> = uses
+            .iter()
+            .filter(|(_, it)| it.root.is_some())
+            .map(|(table, it)| (table.clone(), it.clone()))
+            .collect();
+        for (table, used) in partitions {
+            if let Some(root) = used.root.as_ref().and_then(|root| uses.get_mut(root))
+                && root.writes >= used.writes
+            {
+                root.touched += used.touched;
+                root.changed += used.changed;
+                uses.remove(&table);
+            }
+        }
+        uses
+    }
+
+    fn pairs<'a>(
+        &'a self,
+        before: &'a Self,
+        is_old: impl Fn(&Table) -> bool,
+    ) -> impl Iterator<Item = (&'a Table, &'a State, &'a State)> {
+        let old = self.tables.iter().filter(move |(table, _)| is_old(table));
+        old.filter_map(|(table, now)| Some((table, now, before.tables.get(table)?)))
     }
 
     /// The tables that there are.
@@ -156,25 +247,30 @@ mod tests {
         assert!(Lock::ALL.windows(2).all(|pair| pair[0] < pair[1]));
     }
 
+    fn table(name: &str) -> Table {
+        ("s".to_owned(), name.to_owned())
+    }
+
+    fn moment(tables: &[(&str, State)], at_us: i64) -> Moment {
+        let tables = tables.iter().map(|(name, state)| (table(name), state.clone())).collect();
+        Moment { tables, at_us, wal: at_us }
+    }
+
+    fn state(locks: &[Lock], file: i64, scans: i64) -> State {
+        State { locks: locks.iter().copied().collect(), file, scans, ..State::default() }
+    }
+
     #[test]
     fn only_what_was_there_and_changed_is_told() {
-        let table = |name: &str| ("s".to_owned(), name.to_owned());
-        let moment = |tables: &[(&str, Option<Lock>, i64, i64)], at_us| Moment {
-            tables: tables
-                .iter()
-                .map(|(name, lock, file, scans)| (table(name), (*lock, *file, *scans)))
-                .collect(),
-            at_us,
-            wal: at_us,
-        };
+        let locked = [Lock::AccessExclusive];
         let before =
-            moment(&[("a", None, 1, 0), ("b", None, 2, 0), ("c", Some(Lock::AccessExclusive), 3, 1)], 100);
+            moment(&[("a", state(&[], 1, 0)), ("b", state(&[], 2, 0)), ("c", state(&locked, 3, 1))], 100);
         let after = moment(
             &[
-                ("a", Some(Lock::AccessExclusive), 9, 1),
-                ("b", None, 2, 0),
-                ("c", Some(Lock::AccessExclusive), 3, 1),
-                ("new", Some(Lock::AccessExclusive), 4, 0),
+                ("a", state(&locked, 9, 1)),
+                ("b", state(&[], 2, 0)),
+                ("c", state(&[Lock::Share, Lock::AccessExclusive], 3, 1)),
+                ("new", state(&locked, 4, 0)),
             ],
             350,
         );
@@ -182,5 +278,47 @@ mod tests {
         let expected = Treatment { lock: Some(Lock::AccessExclusive), rewritten: true, scans: 1 };
         assert_eq!(watched.tables, BTreeMap::from([(table("a"), expected)]));
         assert_eq!((watched.elapsed, watched.wal), (Duration::from_micros(250), 250));
+    }
+
+    #[test]
+    fn a_table_is_used_by_queries_and_not_by_definitions() {
+        let none = State::default();
+        let before = moment(&[("defined", none.clone()), ("read", none.clone()), ("written", none)], 0);
+        let after = moment(
+            &[
+                ("defined", state(&[Lock::AccessExclusive], 0, 0)),
+                ("read", state(&[Lock::AccessShare], 0, 0)),
+                ("written", state(&[Lock::RowExclusive], 0, 1)),
+            ],
+            0,
+        );
+        let uses = after.used_since(&before, |_| true);
+        let of = |name| uses.get(&table(name)).map(|it| (it.reads, it.writes, it.touched));
+        assert_eq!(of("defined"), None);
+        assert_eq!(of("read"), Some((true, false, 0)));
+        assert_eq!(of("written"), Some((true, true, 0)));
+        // The lock was there already.
+        let mut later = after.clone();
+        later.tables.get_mut(&table("written")).unwrap().changed = 2;
+        later.tables.get_mut(&table("written")).unwrap().touched = 2;
+        let uses = later.used_since(&after, |_| true);
+        assert_eq!(uses.keys().collect::<Vec<_>>(), [&table("written")]);
+        assert!(uses.values().all(|it| it.writes && it.changed == 2));
+    }
+
+    #[test]
+    fn what_is_done_by_way_of_the_root_is_done_to_the_root() {
+        let part =
+            |locks: &[Lock], touched| State { touched, root: Some(table("root")), ..state(locks, 0, 0) };
+        let before = moment(&[("root", State::default()), ("one", part(&[], 0)), ("two", part(&[], 0))], 0);
+        let write = [Lock::RowExclusive];
+        let through =
+            moment(&[("root", state(&write, 0, 0)), ("one", part(&write, 1)), ("two", part(&write, 0))], 0);
+        let uses = through.used_since(&before, |_| true);
+        assert_eq!(uses.values().map(|it| (it.writes, it.touched)).collect::<Vec<_>>(), [(true, 1)]);
+        let direct =
+            moment(&[("root", State::default()), ("one", part(&write, 0)), ("two", part(&[], 0))], 0);
+        let uses = direct.used_since(&before, |_| true);
+        assert_eq!(uses.keys().collect::<Vec<_>>(), [&table("one")]);
     }
 }

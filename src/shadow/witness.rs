@@ -1,11 +1,12 @@
 //! What was seen on the shadow, as verification hears it: each change judged, each loss, each break of a
 //! query, at the statement that did it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::caused::{Caused, Whose};
 use super::data::DataLoss;
-use super::rehearse::Step;
+use super::step::{Seen, Step};
 use crate::catalog::{Change, Effect, PartKind, Property, What};
 use crate::chain::Migration;
 use crate::error::Place;
@@ -18,8 +19,8 @@ impl Step {
     /// the running release decide what may go.
     pub fn witness(&self, migration: &Migration, by_contract: bool) -> Witness {
         let mut observed = Vec::new();
-        self.changed(&mut observed);
-        self.lost(&mut observed);
+        self.changed(migration, &mut observed);
+        self.lost(migration, &mut observed);
         self.rewritten(&mut observed);
         self.unrepeatable(&mut observed);
         self.failed(migration, &mut observed);
@@ -30,8 +31,12 @@ impl Step {
             }
             one.scope = one.scope.or_else(|| scope_at(migration, &one.range));
         }
-        let whole = self.failure.is_none() && self.failed_on_rows.is_none();
-        let seen = self.statements.iter().filter(|seen| whole && !seen.blind);
+        // What was told of a tenant of one template need not be told of the next.
+        let mut told = HashSet::new();
+        observed.retain(|it| told.insert((it.rule, it.range.clone(), it.message.clone())));
+        let whole = self.failure.is_none() && self.failed_on_rows.is_none() && !self.without_rows;
+        let blind = |seen: &&Seen| self.statements.iter().any(|it| it.blind && it.range == seen.range);
+        let seen = self.statements.iter().filter(|seen| whole && !blind(seen));
         Witness {
             seen: seen.map(|seen| seen.range.clone()).collect(),
             observed,
@@ -42,7 +47,7 @@ impl Step {
         }
     }
 
-    fn changed(&self, observed: &mut Vec<Observed>) {
+    fn changed(&self, migration: &Migration, observed: &mut Vec<Observed>) {
         let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
         for caused in &self.changes {
             let change = &caused.what;
@@ -56,6 +61,7 @@ impl Step {
                     message: format!("`{}: {}` {why}", change.object, change.line()),
                     words: words.clone(),
                     scope: None,
+                    elsewhere: is_elsewhere(migration, caused),
                     evidence: Evidence::Effect,
                 });
             };
@@ -73,12 +79,24 @@ impl Step {
         }
     }
 
-    fn lost(&self, observed: &mut Vec<Observed>) {
+    fn lost(&self, migration: &Migration, observed: &mut Vec<Observed>) {
         for caused in &self.lost {
             let (schema, table) = &caused.what.table;
             let (rule, what, column) = match &caused.what.what {
+                DataLoss::SetBack => (
+                    "values-changed",
+                    format!("sequence {table}: gives values again that it has given"),
+                    None,
+                ),
                 DataLoss::RowsGone => ("rows-gone", format!("table {table}: rows are gone"), None),
-                DataLoss::ValuesChanged { column } if self.is_retyped(table, column) => continue,
+                DataLoss::ValuesMoved => (
+                    "values-changed",
+                    format!("table {table}: values stand in other rows than they did"),
+                    None,
+                ),
+                DataLoss::ValuesChanged { column } if self.is_retyped(caused.schema, table, column) => {
+                    continue;
+                }
                 DataLoss::ValuesChanged { column } => (
                     "values-changed",
                     format!("table {table}: column {column} holds other values"),
@@ -97,15 +115,19 @@ impl Step {
                 message: format!("`{what}`{other} after it ran on sample rows"),
                 words: [table.clone()].into_iter().chain(column).collect(),
                 scope: None,
+                elsewhere: is_elsewhere(migration, caused),
                 evidence: Evidence::Effect,
             });
         }
     }
 
-    /// A new type shows the same values in another way, and is judged as what it is.
-    fn is_retyped(&self, table: &str, column: &str) -> bool {
+    /// A new type may show the same values in another way: where the type itself is judged harmful, that says enough.
+    fn is_retyped(&self, schema: Whose, table: &str, column: &str) -> bool {
+        let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
         self.changes.iter().any(|caused| {
-            caused.what.object.name == table
+            caused.schema == schema
+                && caused.what.object.name == table
+                && Effect::of(&caused.what, &all).harms().next().is_some()
                 && caused
                     .what
                     .part
@@ -128,6 +150,7 @@ impl Step {
                 ),
                 words: vec![table.clone()],
                 scope: Some(seen.scope),
+                elsewhere: false,
                 evidence: Evidence::Effect,
             }));
         }
@@ -143,6 +166,7 @@ impl Step {
                 message: format!("run a second time, it {why}"),
                 words: Vec::new(),
                 scope: Some(seen.scope),
+                elsewhere: false,
                 evidence: Evidence::Effect,
             });
         }
@@ -165,6 +189,7 @@ impl Step {
                 message: failure.message.clone(),
                 words: Vec::new(),
                 scope: None,
+                elsewhere: false,
                 evidence: Evidence::Effect,
             });
         }
@@ -189,6 +214,7 @@ impl Step {
                 ),
                 words,
                 scope: None,
+                elsewhere: false,
                 evidence: Evidence::Queries,
             });
         }
@@ -203,6 +229,17 @@ fn shown(text: &str) -> String {
         return line;
     }
     line.chars().take(LONGEST - 1).chain(['…']).collect()
+}
+
+/// Whether it happened where no text of its statement shows it.
+fn is_elsewhere<T>(migration: &Migration, caused: &Caused<T>) -> bool {
+    let scope = caused.statement.as_ref().and_then(|range| scope_at(migration, range));
+    let expected = match scope {
+        Some(Scope::Platform) => Whose::Platform,
+        Some(Scope::Tenant) => Whose::Tenant,
+        None => return true,
+    };
+    caused.schema != expected
 }
 
 fn scope_at(migration: &Migration, range: &Range<usize>) -> Option<Scope> {

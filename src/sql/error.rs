@@ -45,6 +45,14 @@ pub enum SqlError {
     /// `{org_schema}` where no tenant is.
     #[error("{} stands for a tenant's schema, and this statement is the platform's", super::ORG_SCHEMA)]
     PlaceholderOfPlatform { place: Place },
+    /// A parameter inside a string, a body or a quoted name.
+    #[error(
+        "{{{name}}} is a parameter, and its value could not be quoted inside of a string, a body or a quoted name"
+    )]
+    ParameterInString { name: String, place: Place },
+    /// A parameter that is only a part of a word.
+    #[error("{{{name}}} is a parameter, and its value cannot be a part of a longer word")]
+    ParameterGlued { name: String, place: Place },
     /// No telling whose the statement is.
     #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
     ScopeUnclear { why: String, place: Place },
@@ -106,6 +114,16 @@ impl From<SqlError> for Failure {
                 Code::ScopeUnclear,
                 place,
                 Some("write `-- Scope: tenant` above the statement, or name the platform's schema".to_owned()),
+            ),
+            SqlError::ParameterInString { place, .. } => (
+                Code::TemplateInvalid,
+                place,
+                Some("let it stand by itself, such as `'a ' || {key}` or `format('… %L …', {key})`; where the braces mean something else, give the parameter another name".to_owned()),
+            ),
+            SqlError::ParameterGlued { place, .. } => (
+                Code::TemplateInvalid,
+                place,
+                Some("put a space around it; for a longer name declare a parameter for the whole name".to_owned()),
             ),
             // A line would only choose for whom the whole statement runs, and it is for both.
             SqlError::ScopeUnclear { place, why } if why.starts_with("it acts on") => (

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::Origin;
+use super::parameter::{Use, Values};
 
 /// What people write where a tenant's schema goes.
 pub const ORG_SCHEMA: &str = "{org_schema}";
@@ -28,8 +29,19 @@ pub struct Rendered {
     /// The SQL.
     pub sql: String,
     /// For each piece: where it begins in `sql`, in characters, and the file's bytes that it shows.
-    pieces: Vec<(usize, Origin)>,
+    pieces: Vec<Piece>,
     chars: usize,
+}
+
+/// A piece of a rendered text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Piece {
+    /// Where it begins, in characters.
+    start: usize,
+    /// The bytes of the file that it shows.
+    origin: Origin,
+    /// Whether it stands there instead of those bytes.
+    is_filled_in: bool,
 }
 
 impl Rendered {
@@ -44,16 +56,30 @@ impl Rendered {
         let mut at = origin.range.start;
         for (start, found) in text[origin.range.clone()].match_indices(ORG_SCHEMA) {
             let start = origin.range.start + start;
-            self.push_piece(&text[at..start], origin.file, at..start);
-            self.push_piece(schema, origin.file, start..start + found.len());
+            self.push_piece(&text[at..start], origin.file, at..start, false);
+            self.push_piece(schema, origin.file, start..start + found.len(), true);
             at = start + found.len();
         }
-        self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end);
+        self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end, false);
     }
 
-    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>) {
+    /// The same, with each of `uses` that stands there replaced by its value, in which nothing is replaced.
+    pub fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
+        let Origin { file, range } = origin;
+        let mut at = range.start;
+        let within = |one: &&Use| range.start <= one.range.start && one.range.end <= range.end;
+        for one in uses.iter().filter(within) {
+            self.push_from(text, Origin { file, range: at..one.range.start }, schema);
+            self.push_piece(values.of(&one.name), file, one.range.clone(), true);
+            at = one.range.end;
+        }
+        self.push_from(text, Origin { file, range: at..range.end }, schema);
+    }
+
+    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {
         if !shown.is_empty() {
-            self.pieces.push((self.chars, Origin { file, range }));
+            let origin = Origin { file, range };
+            self.pieces.push(Piece { start: self.chars, origin, is_filled_in });
             self.push(shown);
         }
     }
@@ -61,8 +87,9 @@ impl Rendered {
     /// Adds another rendered text, its pieces shifted to where it now stands and its files to where they
     /// stand in the joined list.
     pub fn append(&mut self, other: &Self, files_before: usize) {
-        self.pieces.extend(other.pieces.iter().map(|(at, origin)| {
-            (at + self.chars, Origin { file: origin.file + files_before, range: origin.range.clone() })
+        self.pieces.extend(other.pieces.iter().map(|piece| {
+            let origin = Origin { file: piece.origin.file + files_before, range: piece.origin.range.clone() };
+            Piece { start: piece.start + self.chars, origin, is_filled_in: piece.is_filled_in }
         }));
         self.sql.push_str(&other.sql);
         self.chars += other.chars;
@@ -77,13 +104,13 @@ impl Rendered {
     /// counts (manual, chapter 55.8, field `P`); `None` where the text is Tenure's own.
     pub fn origin(&self, position: usize, texts: &[&str]) -> Option<(usize, usize)> {
         let at = position.checked_sub(1)?;
-        let index = self.pieces.partition_point(|(start, _)| *start <= at).checked_sub(1)?;
-        let (start, origin) = &self.pieces[index];
-        let piece = texts.get(origin.file)?.get(origin.range.clone())?;
-        let inside = at - start;
-        if piece == ORG_SCHEMA {
+        let index = self.pieces.partition_point(|piece| piece.start <= at).checked_sub(1)?;
+        let Piece { start, origin, is_filled_in } = &self.pieces[index];
+        if *is_filled_in {
             return Some((origin.file, origin.range.start));
         }
+        let piece = texts.get(origin.file)?.get(origin.range.clone())?;
+        let inside = at - start;
         let offset = piece.char_indices().nth(inside).map(|(offset, _)| offset)?;
         Some((origin.file, origin.range.start + offset))
     }
@@ -111,6 +138,22 @@ mod tests {
         let inside_name = rendered.sql.find("longer").unwrap();
         assert_eq!(rendered.origin(inside_name, &[text]), Some((0, text.find('{').unwrap())));
         assert_eq!(rendered.origin(3, &[text]), None);
+    }
+
+    #[test]
+    fn a_position_leads_back_through_a_value_in_which_nothing_is_replaced() {
+        let text = "SELECT {plan}, {org_schema}.x";
+        let at = text.find("{plan}").unwrap();
+        let kind = super::super::ParameterKind::Literal;
+        let uses = [Use { name: "plan".to_owned(), kind, range: at..at + 6 }];
+        let mut values = Values::default();
+        values.insert("plan", "'a {org_schema} \u{e4} {plan}'".to_owned());
+        let mut rendered = Rendered::default();
+        rendered.push_filled(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
+        assert_eq!(rendered.sql, "SELECT 'a {org_schema} \u{e4} {plan}', org_a.x");
+        let position = rendered.sql.chars().position(|letter| letter == 'x').unwrap() + 1;
+        assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));
+        assert_eq!(rendered.origin(12, &[text]), Some((0, at)));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
 use super::names::{Name, names};
+use super::parameter::{TemplateParameter, Use, masked};
 use super::scope::Home;
 use super::tree::{Kinds, Node, Tree};
 use super::{SqlError, placeholder};
@@ -23,6 +24,8 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// Its comments in order.
     pub comments: Vec<Comment>,
+    /// Where parameters stand in it, in order.
+    pub uses: Vec<Use>,
     tree: Tree,
     parse: Parse<SourceFile>,
     kinds: Box<Kinds>,
@@ -77,7 +80,12 @@ pub struct Comment {
 impl Script {
     /// Parses `source`. The first thing that is wrong is the error.
     pub fn parse(source: Arc<Source>) -> Result<Self, SqlError> {
-        let masked = placeholder::masked(&source.text);
+        Self::parse_with(source, &[])
+    }
+
+    /// The same, of a template's file that may use these parameters.
+    pub fn parse_with(source: Arc<Source>, parameters: &[TemplateParameter]) -> Result<Self, SqlError> {
+        let (masked, uses) = masked(&source, placeholder::masked(&source.text), parameters)?;
         super::refused::by_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
         // A parser that panics on some input must not take the program with it: fail closed.
@@ -97,7 +105,7 @@ impl Script {
             .map(|node| Statement::read(node, &source, &kinds))
             .collect();
         let comments = comments(&tree);
-        Ok(Self { source, statements, comments, tree, parse, kinds })
+        Ok(Self { source, statements, comments, uses, tree, parse, kinds })
     }
 
     /// The text of a statement, as the user wrote it.
@@ -108,6 +116,12 @@ impl Script {
     /// The place of a statement.
     pub fn place(&self, statement: &Statement) -> Place {
         Place::at(&self.source, statement.range.clone())
+    }
+
+    /// The parameters that stand in a statement.
+    pub fn uses_in(&self, statement: &Statement) -> impl Iterator<Item = &Use> {
+        let range = statement.range.clone();
+        self.uses.iter().filter(move |one| range.start <= one.range.start && one.range.end <= range.end)
     }
 
     /// As the parser left it, for squawk's linter; its offsets are those of the user's text.
@@ -178,10 +192,27 @@ impl Statement {
         self.node(script).has(&[SyntaxKind::IF_EXISTS])
     }
 
+    /// Whether it does nothing but write rows of one table.
+    pub fn only_writes_rows(&self) -> bool {
+        use SyntaxKind::{DELETE, INSERT, MERGE, UPDATE};
+        matches!(self.kind, INSERT | UPDATE | DELETE | MERGE)
+    }
+
+    /// Whether it writes, reads or tells something and leaves what there is as it is, unless code of others does not.
+    pub fn fits_after_create(&self) -> bool {
+        use SyntaxKind::{CALL, DO, NOTIFY, SELECT, SET, TABLE, VALUES};
+        self.only_writes_rows() || matches!(self.kind, SELECT | VALUES | TABLE | CALL | DO | NOTIFY | SET)
+    }
+
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
     /// has none.
     pub fn fits_new_schema(&self) -> bool {
         self.transactional || self.concurrently.is_some()
+    }
+
+    /// Whether it acts on the whole server, at once and for good.
+    pub fn acts_on_server(&self) -> bool {
+        super::transaction::OF_THE_SERVER.contains(&self.kind)
     }
 
     /// The statement's first words, for messages: `ALTER TABLE`.

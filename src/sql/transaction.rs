@@ -146,16 +146,21 @@ pub(super) fn word(statement: Node<'_>, kind: SyntaxKind, all: &Kinds) -> Option
     tokens.find(|token| token.kind == kind).map(|token| token.range())
 }
 
+/// What acts on the whole server, at once and for good.
+pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_SYSTEM,
+    SyntaxKind::CREATE_DATABASE,
+    SyntaxKind::CREATE_TABLESPACE,
+    SyntaxKind::DROP_DATABASE,
+    SyntaxKind::DROP_TABLESPACE,
+];
+
 /// Whether the server refuses the statement inside a transaction block (the manual's page of each).
 pub(super) fn refused_in_transaction(statement: Node<'_>, all: &Kinds) -> bool {
     let has_word = |kind| word(statement, kind, all).is_some();
     match statement.kind() {
-        SyntaxKind::ALTER_SYSTEM
-        | SyntaxKind::CREATE_DATABASE
-        | SyntaxKind::CREATE_TABLESPACE
-        | SyntaxKind::DROP_DATABASE
-        | SyntaxKind::DROP_TABLESPACE
-        | SyntaxKind::VACUUM => true,
+        SyntaxKind::VACUUM => true,
+        kind if OF_THE_SERVER.contains(&kind) => true,
         SyntaxKind::ALTER_TABLE | SyntaxKind::CREATE_INDEX | SyntaxKind::DROP_INDEX => {
             has_word(SyntaxKind::CONCURRENTLY_KW)
         }

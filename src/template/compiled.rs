@@ -6,7 +6,7 @@
 use super::Template;
 use crate::chain::{Chain, Migration, Version};
 use crate::error::Place;
-use crate::sql::{Name, Scope, Script, Statement};
+use crate::sql::{Name, ParameterKind, Scope, Script, Statement};
 
 /// What makes a tenant's schema at one version.
 #[derive(Debug, Clone)]
@@ -85,7 +85,9 @@ impl<'a> Order<'a> {
         let text = script.text(statement).to_lowercase();
         self.made.extend(statement.table_made().map(|name| name.name.as_str()));
         let keys = self.shared_keys(script, statement);
-        let is_plain = statement.is_plain(self.has_rows);
+        // What name a parameter brings nobody knows.
+        let brings_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
+        let is_plain = statement.is_plain(self.has_rows) && !brings_name;
         self.has_rows |= !statement.is_plain(false);
         if keys.is_empty() && (self.last.is_empty() || (is_plain && self.may_pass(statement, &text))) {
             self.first.push((script, statement));

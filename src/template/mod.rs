@@ -3,16 +3,18 @@
 
 mod compiled;
 mod family;
+mod parameters;
 mod squash;
 
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
+pub use self::parameters::{Declared, Filled, Parameters};
 pub use self::squash::{Dumped, Layout, NewFile};
 use crate::chain::{Chain, ChainError, Checksum, Migration, Version, template_line};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement};
+use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter};
 
 /// A template, read and checked.
 #[derive(Debug, Clone)]
@@ -25,7 +27,14 @@ pub struct Template {
     pub checksum: Checksum,
     /// The files, each with what is to be run of it.
     pub files: Vec<(Script, Vec<Statement>)>,
+    /// What is run in a new tenant when all else is done, from the folder [`AFTER_CREATE`].
+    pub after_create: Vec<(Script, Vec<Statement>)>,
+    /// What it asks of each tenant.
+    pub parameters: Parameters,
 }
+
+/// The folder in a template's own with what is run in a new tenant when all else is done.
+pub const AFTER_CREATE: &str = "after_create";
 
 /// Why a folder is no template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +55,12 @@ pub enum TemplateError {
     /// A statement that cannot run in a transaction.
     #[error("a template runs in one transaction, and this statement cannot")]
     NotTransactional { place: Place },
+    /// A parameter that stands nowhere.
+    #[error("the parameter {name:?} is declared and stands nowhere in the template")]
+    UnusedParameter { name: String, place: Place },
+    /// A statement that may give the schema another shape, where only rows are written.
+    #[error("what is run after a tenant is made writes rows; {statement} changes what there is")]
+    ShapesAfter { statement: String, place: Place },
     /// Its headers or SQL.
     #[error(transparent)]
     File(#[from] ChainError),
@@ -73,6 +88,16 @@ impl From<TemplateError> for Failure {
             TemplateError::NotTransactional { place } => {
                 (Code::TemplateInvalid, place, "leave out CONCURRENTLY: a new schema has nobody to wait for")
             }
+            TemplateError::UnusedParameter { place, .. } => (
+                Code::TemplateInvalid,
+                place,
+                "remove the line, or write the name in braces where the value goes",
+            ),
+            TemplateError::ShapesAfter { place, .. } => (
+                Code::TemplateInvalid,
+                place,
+                "move the statement into a file of the template itself, so that every tenant of its version has it",
+            ),
         };
         Self::new(code, message).at(place).hint(hint)
     }
@@ -90,29 +115,49 @@ impl Template {
     ) -> Result<Self, Vec<TemplateError>> {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
+        let parameters = Parameters::read(&sources);
         let (mut version, mut wrong) = (None, Vec::new());
-        let mut files = Vec::with_capacity(sources.len());
+        let (mut files, mut after_create) = (Vec::with_capacity(sources.len()), Vec::new());
         let mut text = String::new();
+        let names = parameters.as_ref().map(Parameters::names).unwrap_or_default();
+        let after = format!("{folder}/{AFTER_CREATE}/");
         for source in sources {
             text.push_str(&source.text);
-            match file(Arc::clone(&source), platform, &mut version) {
+            let is_after = source.file.starts_with(&after);
+            match file(Arc::clone(&source), platform, &mut version, &names) {
+                Ok(read) if is_after => {
+                    wrong.extend(shapes(&read));
+                    after_create.push(read);
+                }
                 Ok(read) => files.push(read),
+                // Without the names that a line should have declared, nobody knows what the braces are.
+                Err(_) if parameters.is_err() => known.miss(Some(source)),
                 Err(error) => {
                     known.miss(Some(source));
                     wrong.push(error);
                 }
             }
         }
+        let mut parameters = parameters.unwrap_or_else(|errors| {
+            wrong.extend(errors);
+            Parameters::default()
+        });
         // A file that is wrong may have what is missing.
         if wrong.is_empty() && files.iter().all(|(_, statements)| statements.is_empty()) {
             wrong.push(TemplateError::Empty { name: name.to_owned(), place: whole() });
         }
+        if wrong.is_empty() {
+            let scripts: Vec<&Script> = files.iter().chain(&after_create).map(|(script, _)| script).collect();
+            wrong.extend(parameters.unused(&scripts));
+        }
         for statement in files.iter().flat_map(|(_, statements)| statements) {
             known.learn(statement, Scope::Tenant);
         }
+        parameters.learn(&files);
         match version {
             Some(version) if wrong.is_empty() => {
-                Ok(Self { name: name.to_owned(), version, checksum: Checksum::of(&text), files })
+                let (name, checksum) = (name.to_owned(), Checksum::of(&text));
+                Ok(Self { name, version, checksum, files, after_create, parameters })
             }
             None if wrong.is_empty() => {
                 Err(vec![TemplateError::NoVersion { name: name.to_owned(), place: whole() }])
@@ -147,8 +192,9 @@ fn file(
     source: Arc<Source>,
     platform: &SchemaName,
     version: &mut Option<Version>,
+    parameters: &[TemplateParameter],
 ) -> Result<(Script, Vec<Statement>), TemplateError> {
-    let script = Script::parse(source).map_err(ChainError::from)?;
+    let script = Script::parse_with(source, parameters).map_err(ChainError::from)?;
     if let Some((found, range)) = template_line(&script)?
         && version.replace(found).is_some()
     {
@@ -160,6 +206,12 @@ fn file(
         Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
         None => Ok((script, body.statements)),
     }
+}
+
+/// The first statement of a file that may do more than write rows. Code may, at its author's risk.
+fn shapes((script, statements): &(Script, Vec<Statement>)) -> Option<TemplateError> {
+    let odd = statements.iter().find(|statement| !statement.fits_after_create())?;
+    Some(TemplateError::ShapesAfter { statement: odd.verb(), place: script.place(odd) })
 }
 
 #[cfg(test)]
@@ -199,5 +251,105 @@ mod tests {
         assert!(matches!(read(&twice), Err(TemplateError::File(_))));
         let concurrent = [("a.sql", "-- Template: v1.0.0\nCREATE INDEX CONCURRENTLY i ON t (c)")];
         assert!(matches!(read(&concurrent), Err(TemplateError::NotTransactional { .. })));
+    }
+
+    #[test]
+    fn parameters_are_declared_at_the_top_and_hold_in_every_file() {
+        let template = read(&[
+            ("a.sql", "-- Template: v1.0.0\n-- Parameter: plan literal\n-- parameter: seats literal='it''s'\nSELECT 1"),
+            (
+                "b.sql",
+                "-- Parameter: t identifier sample 'accounts'\nINSERT INTO a VALUES ({plan}); CREATE TABLE {t} (a text DEFAULT {seats})",
+            ),
+        ])
+        .unwrap();
+        let of = |declared: &Declared| {
+            (declared.parameter.name.clone(), declared.shapes, declared.default.clone())
+        };
+        let all: Vec<_> = template.parameters.iter().map(of).collect();
+        let said =
+            |name: &str, shapes, default: Option<&str>| (name.to_owned(), shapes, default.map(str::to_owned));
+        assert_eq!(
+            all,
+            [said("plan", false, None), said("seats", true, Some("it's")), said("t", true, None)]
+        );
+        let samples: Vec<_> = template.parameters.samples().into_values().collect();
+        assert_eq!(samples, ["plan", "it's", "accounts"]);
+        assert_eq!(template.parameters.required(), ["plan", "t"]);
+    }
+
+    #[test]
+    fn a_line_that_declares_no_parameter_is_refused() {
+        for line in [
+            "plan",
+            "plan text",
+            "plan literal '5'",
+            "plan literal = 5",
+            "plan literal = 'a'b'",
+            "plan literal = 'a' sample 'b'",
+            "Plan literal",
+            "org_schema literal",
+            "plan identifier = ''",
+            "plan literal\n-- Parameter: plan literal",
+        ] {
+            let text = format!("-- Template: v1.0.0\n-- Parameter: {line}\nSELECT {{plan}}");
+            assert!(
+                matches!(read(&[("a.sql", &text)]), Err(TemplateError::File(ChainError::Header { .. }))),
+                "{line}"
+            );
+        }
+        let unused = read(&[(
+            "a.sql",
+            "-- Template: v1.0.0\n-- Parameter: plan literal\nSELECT '{\"plan\": 1}' -- {plan}",
+        )]);
+        assert!(matches!(unused, Err(TemplateError::UnusedParameter { .. })));
+        let late =
+            read(&[("a.sql", "-- Template: v1.0.0\nSELECT 1;\n-- Parameter: plan literal\nSELECT {plan}")]);
+        assert!(matches!(late, Err(TemplateError::File(_))));
+    }
+
+    #[test]
+    fn values_are_quoted_by_their_kind_or_refused() {
+        let template = read(&[(
+            "a.sql",
+            "-- Template: v1.0.0\n-- Parameter: plan literal = 'free'\n-- Parameter: t identifier\nCREATE TABLE {t} (a text DEFAULT {plan})",
+        )])
+        .unwrap();
+        let fill = |given: &[(&str, &str)]| {
+            let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            template.parameters.fill(&given, "default")
+        };
+        assert!(!fill(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_usual);
+        let long = "x".repeat(64);
+        for (given, says, hint) in [
+            (vec![], "asks for a value of \"t\"", "--set t=VALUE"),
+            (vec![("t", "a"), ("pan", "b")], "has no parameter \"pan\"", "did you mean plan?"),
+            (vec![("t", "a"), ("xyz", "b")], "has no parameter \"xyz\"", "it has: plan, t"),
+            (vec![("t", "a"), ("plan", "a\0b")], "holds a NUL", ""),
+            (vec![("t", "")], "cannot be an identifier", ""),
+            (vec![("t", long.as_str())], "longer than 63 bytes", ""),
+        ] {
+            let failure = fill(&given).unwrap_err();
+            assert_eq!(failure.code, Code::ParameterInvalid);
+            assert!(failure.message.contains(says), "{failure}");
+            assert!(failure.hint.unwrap_or_default().contains(hint), "{says}");
+        }
+    }
+
+    #[test]
+    fn what_is_run_after_a_tenant_is_made_only_writes_rows() {
+        let with = |sql: &str| {
+            read(&[
+                ("t/a.sql", "-- Template: v1.0.0\nCREATE TABLE a (id int)"),
+                ("tenant_templates/default/after_create/1.sql", sql),
+            ])
+        };
+        let template = with("INSERT INTO a VALUES (1); SELECT f(); DO $$ BEGIN END $$;").unwrap();
+        assert_eq!((template.files.len(), template.after_create.len()), (1, 1));
+        for sql in
+            ["CREATE TABLE b (id int)", "ALTER TABLE a ADD c int", "GRANT SELECT ON a TO r", "TRUNCATE a"]
+        {
+            assert!(matches!(with(sql), Err(TemplateError::ShapesAfter { .. })), "{sql}");
+        }
     }
 }

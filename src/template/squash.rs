@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::Template;
+use super::{AFTER_CREATE, Template};
 use crate::chain::{Chain, ChainError, Version};
-use crate::error::{Failure, Source};
+use crate::error::{Code, Failure, Source};
 use crate::sql::{ORG_SCHEMA, Scope, Script, Statement};
 
 /// How statements are laid out in files. The order of a dump holds only while the server does not look into
@@ -96,6 +96,47 @@ impl Dumped {
 }
 
 impl Template {
+    /// Whether a dump of a tenant can say what the template says: not where it would hold the value of a
+    /// parameter, which is another for every tenant.
+    pub fn can_be_squashed(&self) -> Result<(), Failure> {
+        let shaping: Vec<&str> = self
+            .parameters
+            .iter()
+            .filter(|declared| declared.shapes)
+            .map(|declared| declared.parameter.name.as_str())
+            .collect();
+        if shaping.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Code::TemplateDiffers,
+            format!(
+                "the shape of a tenant of {:?} depends on its parameters ({}), and a dump would hold the values of one \
+                 tenant",
+                self.name,
+                shaping.join(", ")
+            ),
+        )
+        .hint("parameters that only stand in INSERT, UPDATE, DELETE or MERGE can stay as they are"))
+    }
+
+    /// The files of a new version with all that a dump does not say: the lines that declare the parameters, and
+    /// what is run after a tenant is made.
+    pub fn complete(&self, files: &mut Vec<NewFile>) {
+        let after = self.after_create.iter().map(|(script, _)| {
+            let name = script.source.file.rsplit('/').next().unwrap_or_default();
+            (format!("{AFTER_CREATE}/{name}"), script.source.text.clone())
+        });
+        let after: Vec<NewFile> = after.collect();
+        let texts: Vec<&str> = files.iter().chain(&after).map(|(_, text)| text.as_str()).collect();
+        let lines = self.parameters.lines(&texts);
+        if let Some((_, first)) = files.first_mut() {
+            let end_of_line = first.find('\n').map_or(first.len(), |newline| newline + 1);
+            first.insert_str(end_of_line, &lines);
+        }
+        files.extend(after);
+    }
+
     /// The statements of the template and of the steps after it, up to `version`, that write rows; only those
     /// that add some, or all.
     pub fn rows_to(&self, chain: &Chain, version: &Version, only_added: bool) -> Vec<String> {

@@ -107,7 +107,7 @@ pub(super) fn say(message: &mut Message, settings: &Settings, schema: &str, stat
     }
 }
 
-/// Moves the registry's row from schema `old` to another schema and slug, both expressions.
+/// Moves the registry's row of the tenant to another schema and slug, both expressions, and to another name, if said.
 pub(super) fn reregister(
     message: &mut Message,
     settings: &Settings,
@@ -120,10 +120,9 @@ pub(super) fn reregister(
         return;
     }
     let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
-    let mut moved = format!("{} = {schema}, {} = {slug}", columns.schema.quoted(), columns.slug.quoted());
-    if let Some(name) = name {
-        moved.push_str(&format!(", {} = {}", columns.name.quoted(), literal(name)));
-    }
+    let name =
+        name.map(|name| format!(", {} = {}", columns.name.quoted(), literal(name))).unwrap_or_default();
+    let moved = format!("{} = {schema}, {} = {slug}{name}", columns.schema.quoted(), columns.slug.quoted());
     message.push(&format!(
         "UPDATE {registry} SET {moved} WHERE {} = {}",
         columns.schema.quoted(),

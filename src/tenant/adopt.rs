@@ -11,7 +11,7 @@ use super::standing::{self, Standing};
 use crate::catalog::{self, Asked, Photograph};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug};
+use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Adopted, DriftLine, Ending, TenantState};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state::State;
@@ -214,13 +214,14 @@ impl Adopting<'_> {
         let has_row = self.judge(&Standing::look(connection, settings, slug, self.schema).await?)?;
         let mut message = Message::default();
         if !has_row {
-            let name = self.adoption.name.clone().unwrap_or_else(|| slug.as_str().to_owned());
+            let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
             let identity =
                 Identity { id: Uuid::new_v4(), slug: slug.clone(), name, schema: self.schema.clone() };
             standing::register(settings, &identity, &mut message);
         }
         let made = (version, template.name.as_str());
-        standing::enter_version(settings, self.schema, made, TenantState::Active, &mut message);
+        let state = (TenantState::Active, &template.parameters.usual().shaping);
+        standing::enter_version(settings, self.schema, made, state, &mut message);
         let row = HistoryRow {
             schema: self.schema,
             from: &Version::ZERO,

@@ -1,7 +1,8 @@
 //! `tenant create`: registry row, schema, template, the steps after it, version row and history, in one
 //! message and one transaction a tenant. Many are made by several workers side by side.
 
-mod answer;
+pub(super) mod answer;
+mod follow;
 mod queue;
 mod worker;
 
@@ -11,8 +12,8 @@ use uuid::Uuid;
 
 pub(super) use self::answer::explain;
 use self::queue::{Next, Queue};
-use self::worker::Maker;
-use super::NewTenant;
+use self::worker::{Maker, Pool};
+use super::{Hook, NewTenant};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -45,8 +46,22 @@ pub struct Creation {
     pub jobs: Option<usize>,
     /// How often a tenant is tried again that met a lock or a lost connection.
     pub patience: Patience,
+    /// What is done when a tenant's schema is there.
+    pub after: After,
     /// The command, for the run's row.
     pub command: String,
+}
+
+/// What is done when a tenant's schema is there.
+#[derive(Debug, Clone, Default)]
+pub enum After {
+    /// Nothing: it only shows what a template makes.
+    #[default]
+    Nothing,
+    /// The template's own statements for that are run.
+    Rows,
+    /// And the command, if the settings name one.
+    All(Option<Hook>),
 }
 
 /// What became of one tenant.
@@ -71,7 +86,8 @@ pub async fn create(
     sink.take(&Event::Began { expected: wanted.len() });
     let queue = RefCell::new(Queue::new(wanted, state.platform, sink));
     let (presence, scripts) = (state.presence, RefCell::default());
-    let maker = Maker { project, run: &run, creation, presence, queue: &queue, scripts };
+    let pool = RefCell::new(Pool::of(state.pool));
+    let maker = Maker { project, run: &run, creation, presence, queue: &queue, scripts, pool, stop };
     maker.look(wanted, connection).await;
     let tenants = queue.borrow().waiting();
     // A command that changes nothing has no row.

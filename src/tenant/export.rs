@@ -63,6 +63,7 @@ pub async fn export(
         // A database that no longer answers is another matter.
         return Err(again.err().filter(Failure::ended_the_session).unwrap_or(failure));
     }
+    let mut parameters = state::parameters(connection, settings).await?;
     let (format, format_version) = Manifest::format();
     let sent = Sent {
         id: tenant.id.clone(),
@@ -78,6 +79,7 @@ pub async fn export(
         tenant: sent,
         version: tenant.version.as_ref().map(ToString::to_string).unwrap_or_default(),
         template: tenant.template.clone(),
+        parameters: parameters.remove(tenant.schema.as_str()).unwrap_or_default(),
         registry,
         fingerprint: seen.1,
         postgresql: major,

@@ -31,6 +31,9 @@ pub(super) struct Manifest {
     pub(super) tenant: Sent,
     pub(super) version: String,
     pub(super) template: Option<String>,
+    /// The values that it brought to the template, as far as they give the schema its shape.
+    #[serde(default)]
+    pub(super) parameters: BTreeMap<String, String>,
     /// The registry's row, all its columns.
     pub(super) registry: Option<serde_json::Map<String, serde_json::Value>>,
     pub(super) fingerprint: Print,
@@ -204,6 +207,7 @@ mod tests {
             },
             version: "1.0.0".to_owned(),
             template: None,
+            parameters: BTreeMap::new(),
             registry: None,
             fingerprint: Print::default(),
             postgresql: 15,

@@ -1,28 +1,43 @@
 //! What a new tenant takes, compiled once for each template and version: a tenant is then one message,
 //! in one transaction.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
-use super::standing;
+use super::{act, standing};
+
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, Slug};
+use crate::ident::{DisplayName, SchemaName, Slug, literal};
 use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
-use crate::template::{Compiled, Template};
+use crate::template::{Compiled, Filled, Template};
 
 /// Who a new tenant is.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) id: Uuid,
     pub(super) slug: Slug,
-    pub(super) name: String,
+    pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
 }
+
+/// What there is to do when a tenant's schema is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Afterwards {
+    /// Whether the template's own statements for that are run.
+    pub(super) rows: bool,
+    /// How long the command may run that comes behind the transaction, if one does.
+    pub(super) command: Option<Duration>,
+}
+
+/// A run that makes a tenant is given up by others so long after its command should have ended.
+const GRACE: Duration = Duration::from_secs(30);
 
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
@@ -62,39 +77,159 @@ impl<'a> Script<'a> {
     }
 
     /// The one message that makes a tenant.
-    pub(super) fn message(&self, run: &Run, tenant: &Identity) -> Message {
+    pub(super) fn message(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
-        self.structure(schema, &mut message);
-        self.enter(run, schema, TenantState::Active, &mut message);
+        self.structure(schema, filled, &mut message);
+        let left = self.afterwards(&mut message, schema, filled, afterwards);
+        if left == Leftovers::Possible {
+            message.own_role();
+        }
+        let made = (version, self.compiled.template.name.as_str());
+        let state = (TenantState::Active, &filled.shaping);
+        standing::enter_version(self.settings, schema, made, state, &mut message);
+        self.making(&mut message, tenant, afterwards);
+        self.history(run, schema, &mut message);
+        message.commit(left);
+        message
+    }
+
+    /// The schema, and what the template and the steps after it make in it.
+    pub(super) fn structure(&self, schema: &SchemaName, filled: &Filled, message: &mut Message) {
+        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
+        message.search_path(schema);
+        for (script, statement) in &self.compiled.statements {
+            message.push_at_once(script, statement, schema, &filled.values);
+        }
+    }
+
+    /// The one message that makes a tenant of a schema that was made in advance.
+    pub(super) fn taking(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
+        let (platform, version) = (run.platform.quoted(), &self.version);
+        let mut message = Message::default();
+        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        self.register(tenant, &mut message);
+        message.push(&format!(
+            "SELECT {platform}.tenure_take({}, '{version}', {}, {}, '{}', '{}')",
+            literal(&self.compiled.template.name),
+            literal(self.compiled.template.checksum.as_str()),
+            literal(tenant.schema.as_str()),
+            run.id,
+            env!("CARGO_PKG_VERSION"),
+        ));
+        let mut left = Leftovers::None;
+        if afterwards.rows && !self.compiled.template.after_create.is_empty() {
+            message.search_path(&tenant.schema);
+            left = self.after_rows(&mut message, &tenant.schema, filled);
+            if left == Leftovers::Possible {
+                message.own_role();
+            }
+        }
+        self.making(&mut message, tenant, afterwards);
+        message.commit(left);
+        message
+    }
+
+    /// The one message that makes a schema in advance, for the place `slot` of the pool.
+    pub(super) fn pooled(&self, run: &Run, schema: &SchemaName, slot: u32, filled: &Filled) -> Message {
+        let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
+        let mut message = Message::default();
+        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        // First, so that of two who fill the same place one waits here, and has made nothing.
+        message.push(&format!(
+            "INSERT INTO {platform}.tenant_version \
+             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at) \
+             VALUES ({}, '{version}', {}, 'pooled', {}, {slot}, {}, '{version}')",
+            literal(schema.as_str()),
+            literal(&template.name),
+            standing::parameters(&filled.shaping),
+            literal(template.checksum.as_str()),
+        ));
+        self.structure(schema, filled, &mut message);
+        if self.left == Leftovers::Possible {
+            message.own_role();
+        }
+        self.history(run, schema, &mut message);
         message.commit(self.left);
         message
     }
 
-    /// The version row and the history.
-    pub(super) fn enter(&self, run: &Run, schema: &SchemaName, state: TenantState, message: &mut Message) {
-        let made = (&self.version, self.compiled.template.name.as_str());
-        standing::enter_version(self.settings, schema, made, state, message);
-        self.history(run, schema, message);
-    }
-
-    /// What the statements may leave in the session.
-    pub(super) fn left(&self) -> Leftovers {
-        self.left
-    }
-
-    /// The schema with all that the template and the steps make in it.
-    pub(super) fn structure(&self, schema: &SchemaName, message: &mut Message) {
-        message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
-        message.search_path(schema);
-        for (script, statement) in &self.compiled.statements {
-            message.push_at_once(script, statement, schema);
-        }
+    /// What makes the schema after the statement `first`, in a transaction that is left open; and what ends it so that
+    /// nothing is left.
+    pub(super) fn trial(
+        &self,
+        run: &Run,
+        schema: &SchemaName,
+        filled: &Filled,
+        first: &str,
+    ) -> (Message, Message) {
+        let (mut made, mut undone) = (Message::default(), Message::default());
+        let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
+        made.begin(run.limits, &expect);
+        // The server's time between our messages is ours.
+        made.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+        made.push(first);
+        self.structure(schema, filled, &mut made);
         if self.left == Leftovers::Possible {
-            message.own_role();
+            made.own_role();
         }
+        undone.roll_back(self.left);
+        (made, undone)
+    }
+
+    /// What is compiled.
+    pub(super) fn compiled(&self) -> &Compiled<'a> {
+        &self.compiled
+    }
+
+    /// The template's statements for when the schema is there; what all statements may have left.
+    fn afterwards(
+        &self,
+        message: &mut Message,
+        schema: &SchemaName,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Leftovers {
+        let left = if afterwards.rows { self.after_rows(message, schema, filled) } else { Leftovers::None };
+        if self.left == Leftovers::Possible { self.left } else { left }
+    }
+
+    fn after_rows(&self, message: &mut Message, schema: &SchemaName, filled: &Filled) -> Leftovers {
+        let after = &self.compiled.template.after_create;
+        for (script, statements) in after {
+            for statement in statements {
+                message.push_at_once(script, statement, schema, &filled.values);
+            }
+        }
+        Leftovers::of(after.iter().flat_map(|(_, statements)| statements))
+    }
+
+    /// While a command is still to be run, the tenant is in the making.
+    fn making(&self, message: &mut Message, tenant: &Identity, afterwards: Afterwards) {
+        let Some(limit) = afterwards.command else { return };
+        message.push(&format!(
+            "UPDATE {}.tenant_version SET making = '{}', \
+             making_until = clock_timestamp() + interval '{} milliseconds' WHERE schema_name = {}",
+            self.settings.platform_schema().quoted(),
+            tenant.id,
+            (limit + GRACE).as_millis(),
+            literal(tenant.schema.as_str()),
+        ));
+        act::enter(message, self.settings, &tenant.schema, TenantState::Creating);
     }
 
     /// The registry's row.
@@ -105,6 +240,24 @@ impl<'a> Script<'a> {
             message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
         }
         standing::register(self.settings, tenant, message);
+    }
+
+    /// The version row and the history.
+    pub(super) fn enter(
+        &self,
+        run: &Run,
+        schema: &SchemaName,
+        (state, filled): (TenantState, &Filled),
+        message: &mut Message,
+    ) {
+        let made = (&self.version, self.compiled.template.name.as_str());
+        standing::enter_version(self.settings, schema, made, (state, &filled.shaping), message);
+        self.history(run, schema, message);
+    }
+
+    /// What the statements may leave in the session.
+    pub(super) fn left(&self) -> Leftovers {
+        self.left
     }
 
     /// A row for the template, and one for each step that tenants have a part in.

@@ -1,5 +1,7 @@
 //! Who stands in the books already under a slug, an id or a schema's name, and the rows that a new tenant gets there.
 
+use std::collections::BTreeMap;
+
 use super::script::Identity;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
@@ -97,7 +99,7 @@ pub(super) fn register(settings: &Settings, tenant: &Identity, message: &mut Mes
         columns.slug.quoted(),
         columns.schema.quoted(),
         tenant.id,
-        literal(&tenant.name),
+        literal(tenant.name.as_str()),
         literal(tenant.slug.as_str()),
         literal(tenant.schema.as_str()),
     ));
@@ -114,16 +116,27 @@ pub(super) fn enter_version(
     settings: &Settings,
     schema: &SchemaName,
     (version, template): (&Version, &str),
-    state: TenantState,
+    (state, values): (TenantState, &BTreeMap<String, String>),
     message: &mut Message,
 ) {
     message.push(&format!(
-        "INSERT INTO {}.tenant_version (schema_name, version, template, status) VALUES ({}, '{version}', {}, {})",
+        "INSERT INTO {}.tenant_version (schema_name, version, template, status, parameters) \
+         VALUES ({}, '{version}', {}, {}, {})",
         settings.platform_schema().quoted(),
         literal(schema.as_str()),
         literal(template),
         literal(state.as_str()),
+        parameters(values),
     ));
+}
+
+/// The values of parameters that give the schema its shape, as they stand in the version row. Others may be
+/// secrets, and stand nowhere but where the template puts them.
+pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
+    if values.is_empty() {
+        return "NULL".to_owned();
+    }
+    literal(&serde_json::to_string(values).unwrap_or_default())
 }
 
 /// The failure of a message that writes a new tenant into the books.

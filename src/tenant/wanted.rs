@@ -1,21 +1,26 @@
 //! Tenants as they are asked for: one on the command line, or a CSV with the columns `slug` and, if
-//! wanted, `name` and `template`. Pure.
+//! wanted, `name`, `template` and `set.KEY`. Pure.
 
-use serde::Deserialize;
+use std::collections::BTreeMap;
+
+use csv::StringRecord;
 
 use crate::error::{Code, Failure, Place, Source};
 
+/// What a column of a list begins with that holds the values of a parameter.
+const SET: &str = "set.";
+
 /// A tenant to be made. The slug is not checked yet: a wrong one is that tenant's failure alone.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTenant {
     /// The slug.
     pub slug: String,
     /// The display name; the slug where it is missing.
-    #[serde(default)]
     pub name: Option<String>,
     /// The template; the settings' where it is missing.
-    #[serde(default)]
     pub template: Option<String>,
+    /// The values of the template's parameters.
+    pub set: BTreeMap<String, String>,
 }
 
 /// Reads a CSV (RFC 4180) with a header line. Every line must be readable before any tenant is made.
@@ -28,29 +33,51 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
             }
             None => Place::File(file.to_owned()),
         };
-        Failure::new(Code::CsvInvalid, message)
-            .at(place)
-            .hint("the first line names the columns: slug and, if wanted, name and template")
+        Failure::new(Code::CsvInvalid, message).at(place).hint(
+            "the first line names the columns: slug and, if wanted, name, template, and set.KEY for a parameter",
+        )
     };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers = reader.headers().map_err(|error| wrong(None, error.to_string()))?.clone();
-    if let Some(odd) = headers.iter().find(|header| !matches!(*header, "slug" | "name" | "template")) {
+    let is_column = |header: &str| {
+        matches!(header, "slug" | "name" | "template")
+            || header.strip_prefix(SET).is_some_and(|key| !key.is_empty())
+    };
+    if let Some(odd) = headers.iter().find(|header| !is_column(header)) {
         return Err(wrong(Some(1), format!("{odd:?} is not a column of a list of tenants")));
+    }
+    if let Some(twice) = headers.iter().find(|one| headers.iter().filter(|other| one == other).count() > 1) {
+        return Err(wrong(Some(1), format!("the list of tenants has the column {twice:?} twice")));
     }
     if !headers.iter().any(|header| header == "slug") {
         return Err(wrong(Some(1), "the list of tenants has no column slug".to_owned()));
     }
     reader
-        .deserialize()
-        .map(|row: Result<NewTenant, csv::Error>| {
-            row.map(|mut tenant| {
-                tenant.name = tenant.name.filter(|name| !name.is_empty());
-                tenant.template = tenant.template.filter(|template| !template.is_empty());
-                tenant
-            })
-            .map_err(|error| wrong(error.position().map(csv::Position::line), format!("{error}")))
+        .records()
+        .map(|row| {
+            let row =
+                row.map_err(|error| wrong(error.position().map(csv::Position::line), format!("{error}")))?;
+            Ok(tenant(&headers, &row))
         })
         .collect()
+}
+
+/// A line of the list. An empty cell is as good as none.
+fn tenant(headers: &StringRecord, row: &StringRecord) -> NewTenant {
+    let mut tenant = NewTenant::default();
+    for (header, cell) in headers.iter().zip(row) {
+        let text = || Some(cell.to_owned()).filter(|text| !text.is_empty());
+        match header {
+            "slug" => cell.clone_into(&mut tenant.slug),
+            "name" => tenant.name = text(),
+            "template" => tenant.template = text(),
+            _ => {
+                let key = header.strip_prefix(SET).map(str::to_owned);
+                tenant.set.extend(key.zip(text()));
+            }
+        }
+    }
+    tenant
 }
 
 #[cfg(test)]
@@ -61,8 +88,22 @@ mod tests {
     fn a_list_is_read_whole_or_not_at_all() {
         let list = from_csv("t.csv", "slug,name\r\nacme,\"Acme, Inc.\"\nb,\n").unwrap();
         assert_eq!(list[0].name.as_deref(), Some("Acme, Inc."));
-        assert_eq!(list[1], NewTenant { slug: "b".to_owned(), name: None, template: None });
-        for wrong in ["name\nx\n", "slug,colour\na,b\n", "slug,name\na\n", ""] {
+        assert_eq!(list[1], NewTenant { slug: "b".to_owned(), ..NewTenant::default() });
+        let list = from_csv("t.csv", "set.plan,slug,set.seats\npro,a,5\n,b,\n").unwrap();
+        assert_eq!(
+            list[0].set,
+            BTreeMap::from([("plan", "pro"), ("seats", "5")].map(|(k, v)| (k.to_owned(), v.to_owned())))
+        );
+        assert_eq!(list[1].set, BTreeMap::new());
+        for wrong in [
+            "name\nx\n",
+            "slug,colour\na,b\n",
+            "slug,name\na\n",
+            "",
+            "slug,set.\na,b\n",
+            "slug,plan\na,b\n",
+            "slug,set.a,set.a\na,b,c\n",
+        ] {
             assert_eq!(from_csv("t.csv", wrong).unwrap_err().code, Code::CsvInvalid, "{wrong:?}");
         }
         let failure = from_csv("t.csv", "slug,name\na,b\nc\n").unwrap_err();

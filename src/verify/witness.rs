@@ -39,6 +39,8 @@ pub struct Observed {
     pub words: Vec<String>,
     /// Whose the statement is.
     pub scope: Option<Scope>,
+    /// Whether it happened in another schema than the one that the statement is for, where no text shows it.
+    pub elsewhere: bool,
     /// How it is known.
     pub evidence: Evidence,
 }
@@ -87,7 +89,10 @@ impl Witness {
             return;
         }
         let is_text = finding.evidence == Evidence::Text;
-        let harmed = |observed: &Observed| observed.level == Level::Deny && observed.range == *statement;
+        // What nobody can be shown to have done, each may have done.
+        let harmed = |observed: &Observed| {
+            observed.level == Level::Deny && (observed.range == *statement || observed.range.is_empty())
+        };
         if finding.rule == opaque_code::RULE.id {
             // What it does is a finding of its own.
             finding.allowed = Some(CLEARED.to_owned());
@@ -118,6 +123,11 @@ fn tells(raw: &Raw, observed: &Observed) -> bool {
     }
     let Some(rule) = find(observed.rule) else { return false };
     let same_rule = rule.id == raw.rule.id;
+    // That a definition goes says nothing of the rows, once it may go.
+    let of_rows = !takes_definitions(rule.id) && takes_definitions(raw.rule.id);
+    if observed.elsewhere || (of_rows && !same_rule) {
+        return false;
+    }
     let same_danger = raw.rule.breaks.iter().any(|breaks| rule.breaks.contains(breaks));
     let named = observed.words.iter().all(|word| raw.words.contains(word));
     let as_grave = raw.rule.level == Level::Deny || observed.level == Level::Warn;

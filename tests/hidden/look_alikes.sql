@@ -301,27 +301,6 @@ DO $$ BEGIN
     EXECUTE 'ALTER TABLE customers DROP COLUMN IF EXISTS fax';
 END $$;
 
--- case: rows-deleted-where-false
--- why: no row meets the condition
--- scope: tenant
-DO $$ BEGIN
-    EXECUTE 'DELETE FROM customers WHERE 1 = 2';
-    EXECUTE format('UPDATE orders SET note = NULL WHERE %L', false);
-END $$;
-
--- case: undone-in-its-block
--- why: the error takes back what the inner block did
--- scope: tenant
-DO $$ BEGIN
-    BEGIN
-        EXECUTE 'DELETE FROM order_lines';
-        EXECUTE 'DROP TABLE payments';
-        RAISE EXCEPTION 'only a trial';
-    EXCEPTION WHEN raise_exception THEN
-        RAISE NOTICE 'nothing is changed';
-    END;
-END $$;
-
 -- case: strings-of-statements
 -- why: a text is no statement
 -- scope: tenant
@@ -598,17 +577,6 @@ END $$;
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER FUNCTION find_customers(text) COST 500 ROWS 20';
-END $$;
-
--- case: statement-only-explained
--- why: the plan of a DELETE deletes nothing
--- scope: tenant
-DO $$
-DECLARE line text;
-BEGIN
-    FOR line IN EXECUTE 'EXPLAIN DELETE FROM orders' LOOP
-        RAISE NOTICE '%', line;
-    END LOOP;
 END $$;
 
 -- case: settings-of-the-transaction

@@ -1324,3 +1324,24 @@ BEGIN
         EXECUTE 'UPDATE datalinx_platform.users SET locale = $1 WHERE id = $2' USING 'en', found.id;
     END LOOP;
 END $$;
+
+-- case: sequence-set-back-by-a-name
+-- kind: writers
+-- line: 1
+-- why: the name of the function is put together, and the next number is one that an order has already
+-- probe: INSERT INTO orders (customer_id) VALUES ('00000000-0000-4000-8000-000000000104');
+-- scope: tenant
+DO $$ BEGIN
+    EXECUTE format('SELECT %s(%L, %s, false)', 'set' || 'val', 'order_numbers', 1);
+END $$;
+
+-- case: values-rotated
+-- kind: data
+-- line: 1
+-- why: every name is still there, with another user each
+-- probe: SELECT email, display_name FROM datalinx_platform.users ORDER BY email;
+-- scope: platform
+DO $$ BEGIN
+    EXECUTE 'UPDATE datalinx_platform.users u SET display_name = coalesce((SELECT min(v.display_name) FROM '
+        || 'datalinx_platform.users v WHERE v.display_name > u.display_name), (SELECT min(v.display_name) FROM datalinx_platform.users v))';
+END $$;

@@ -72,7 +72,7 @@ fn project() -> Project {
 
 fn make_roles(db: &Database) {
     for statement in section("roles").split(';').map(str::trim).filter(|sql| !sql.is_empty()) {
-        // The server keeps them; another test may have made them.
+        // The server keeps them; another database may have made them.
         let _made = db.try_run(statement);
     }
 }
@@ -93,7 +93,10 @@ fn verdict(project: &Project, case: &Case, more: &[&str]) -> (i32, Value, Vec<Ra
     let url = project.db.url.as_str();
     let words = ["--format", "json", "verify", "--shadow-url", url, file];
     let output = project.run_words(words.iter().chain(more));
-    let document = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}: {output}", case.id));
+    let document: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{}: {output}", case.id));
+    // What could not be watched is no verdict.
+    assert!(document["error"].is_null(), "{}: {output}", case.id);
     (output.code, document, lines)
 }
 
@@ -105,15 +108,19 @@ fn denials(document: &Value) -> Vec<&Value> {
 /// `judge` on each case, on a few databases at once; what it says, in order.
 fn each<T: Send>(cases: &[Case], judge: impl Fn(&Project, &Case) -> T + Sync) -> Vec<T> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let projects = [(); 3].map(|()| project());
+    // The server's, so all at once: a shadow sees roles that come while it looks.
+    for project in &projects {
+        make_roles(&project.db);
+    }
     std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let project = project();
-                make_roles(&project.db);
+        for project in &projects {
+            let (next, done, judge) = (&next, &done, &judge);
+            scope.spawn(move || {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(case) = cases.get(at) else { break };
-                    let said = judge(&project, case);
+                    let said = judge(project, case);
                     done.lock().unwrap().insert(at, said);
                 }
             });

@@ -24,7 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "shadow",
         &[
             "tenant", "fleet", "catalog", "postgres", "project", "outcome", "event", "verify", "queries",
-            "template", "chain", "sql", "ident", "error",
+            "settings", "template", "chain", "sql", "ident", "error",
         ],
     ),
     (
@@ -67,6 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),
     ("rpds", &["verify"]),
+    ("rustix", &["tenant"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
     ("sha2", &["chain", "postgres", "tenant"]),

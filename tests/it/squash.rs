@@ -111,6 +111,24 @@ fn what_differs_is_told_by_the_check() {
 }
 
 #[test]
+fn what_a_broken_off_run_left_is_not_written_over() {
+    let project = rich();
+    project
+        .file("tenant_templates/.default.old/1.sql", "-- Template: v1.0.0\nCREATE TABLE precious (id int);");
+    let output = on_shadow(&project, "--format json template squash --replace");
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, &document["error"]["code"]), (2, &"template-exists".into()), "{output}");
+    assert!(project.dir.path().join("tenant_templates/.default.old/1.sql").exists());
+    std::fs::remove_dir_all(project.dir.path().join("tenant_templates/.default.old")).unwrap();
+    // What only a run that was killed can have left is in nobody's way, and other folders of a template stay.
+    project.file("tenant_templates/.default.new/x.sql", "half a file");
+    project.file("tenant_templates/default/notes/why.md", "why it is so");
+    let _replaced = on_shadow(&project, "template squash --replace").ok();
+    let left = |path: &str| project.dir.path().join("tenant_templates").join(path).exists();
+    assert!(left("default/notes/why.md") && !left(".default.new") && !left(".default.old"));
+}
+
+#[test]
 fn the_old_files_are_replaced_only_when_asked() {
     let project = rich();
     // A step that drops what the old files made would be judged without them.

@@ -12,7 +12,7 @@ pub(in crate::cli) enum Template {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckArgs {
-    /// Make a tenant of every template on a database of the project's private server; done anyway where a
+    /// Make a tenant of every template on a private server, which is made for it; done anyway where a
     /// template has several versions, which must make the same tenant
     #[arg(long, conflicts_with = "shadow_url")]
     pub(in crate::cli) shadow: bool,
@@ -28,7 +28,7 @@ pub(in crate::cli) struct SquashArgs {
     /// Put the new files in the place of the old ones, not into a folder of their own
     #[arg(long)]
     pub(in crate::cli) replace: bool,
-    /// Try it on this database, which must be empty, instead of one of the project's private server; all that
+    /// Try it on this database, which must be empty, instead of a private server's; all that
     /// it holds is thrown away
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) shadow_url: Option<String>,

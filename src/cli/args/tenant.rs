@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Pool;
 use super::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits};
 use crate::fleet::Patience;
@@ -12,6 +13,9 @@ use crate::fleet::Patience;
 pub(in crate::cli) enum Tenant {
     /// Make a tenant, or many from a CSV
     Create(CreateArgs),
+    /// Schemas that are made in advance, so that a new tenant takes milliseconds
+    #[command(subcommand)]
+    Pool(Pool),
     /// List the tenants
     List(ListArgs),
     /// Show one tenant: its version, what it holds, its history
@@ -56,7 +60,10 @@ pub(in crate::cli) struct CreateArgs {
     /// The template [default: the settings']
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
-    /// A CSV with the columns slug and, if wanted, name and template; - for stdin
+    /// The value of a parameter of the template; may be repeated. With --from, for lines that give none
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(in crate::cli) set: Vec<(String, String)>,
+    /// A CSV with the columns slug and, if wanted, name, template and set.KEY; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) from: Option<PathBuf>,
     /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
@@ -70,4 +77,9 @@ pub(in crate::cli) struct CreateArgs {
     pub(in crate::cli) if_not_exists: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }

@@ -1,5 +1,6 @@
 //! `tenure tenant create`
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -9,16 +10,18 @@ use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
 use crate::report;
-use crate::tenant::{self, Creation, IfExists, NewTenant};
+use crate::tenant::{self, After, Creation, Hook, IfExists, NewTenant};
 
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
+    let set = values(&args.set)?;
     let wanted = match (&args.from, &args.slug) {
-        (Some(file), _) => from_file(file, args.template.as_deref())?,
+        (Some(file), _) => from_file(file, args.template.as_deref(), &set)?,
         (None, slug) => vec![NewTenant {
             slug: slug.clone().unwrap_or_default(),
             name: args.name.clone(),
             template: args.template.clone(),
+            set: set.clone(),
         }],
     };
     let creation = Creation {
@@ -26,6 +29,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         limits: up::limits(args.limits, project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         patience: Patience { retries: args.retries },
+        after: After::All(Hook::of(&project.settings.tenants, &project.root)),
         command: command_line("tenant create"),
     };
     let mut connection = database::connect(context, &project.root).await?;
@@ -47,7 +51,22 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     })
 }
 
-fn from_file(file: &Path, template: Option<&str>) -> Result<Vec<NewTenant>, Failure> {
+/// The values of `--set`, each given once.
+fn values(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut set = BTreeMap::new();
+    for (key, value) in given {
+        if set.insert(key.clone(), value.clone()).is_some() {
+            return Err(Failure::new(Code::Usage, format!("--set gives {key:?} more than once")));
+        }
+    }
+    Ok(set)
+}
+
+fn from_file(
+    file: &Path,
+    template: Option<&str>,
+    set: &BTreeMap<String, String>,
+) -> Result<Vec<NewTenant>, Failure> {
     let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", file.display()));
     let (shown, text) = if file == Path::new("-") {
         let mut bytes = Vec::new();
@@ -61,6 +80,9 @@ fn from_file(file: &Path, template: Option<&str>) -> Result<Vec<NewTenant>, Fail
     let mut wanted = tenant::from_csv(&shown, text.trim_start_matches('\u{feff}'))?;
     for tenant in &mut wanted {
         tenant.template = tenant.template.take().or_else(|| template.map(str::to_owned));
+        for (key, value) in set {
+            tenant.set.entry(key.clone()).or_insert_with(|| value.clone());
+        }
     }
     Ok(wanted)
 }

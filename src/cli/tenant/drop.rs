@@ -1,7 +1,7 @@
 //! `tenure tenant drop`, `undrop`
 
 use super::super::args::{DropArgs, UndropArgs};
-use super::super::ui::Outcome;
+use super::super::ui::{Outcome, Ui};
 use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::Failure;
 use crate::fleet::Patience;
@@ -18,7 +18,7 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
         Some(slug) if !args.purge => slug,
         slug => return purge(context, args, &root, slug.as_ref()).await,
     };
-    context.ui.confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
+    Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
     let act = Act { settings: &root.settings, limits, command: command_line("tenant drop") };
@@ -33,7 +33,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     let retention = if args.now { Retention::NONE } else { root.settings.tenants.retention };
     if let Some(slug) = slug {
         let question = format!("delete the dropped tenant {slug} for good");
-        context.ui.confirm_name(&question, slug.as_str(), args.confirm.as_deref())?;
+        Ui::confirm_name(&question, slug.as_str(), args.confirm.as_deref())?;
     }
     let mut connection = database::connect_root(context, root).await?;
     let found = tenant::candidates(&mut connection, &root.settings, slug, retention).await?;

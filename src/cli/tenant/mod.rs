@@ -4,12 +4,14 @@ mod copies;
 mod create;
 mod drop;
 mod look;
+mod pool;
 mod rename;
 
 pub(super) use self::copies::{adopt, clone, export, import};
 pub(super) use self::create::create;
 pub(super) use self::drop::{drop, undrop};
 pub(super) use self::look::{list, show};
+pub(super) use self::pool::pool;
 pub(super) use self::rename::rename;
 use super::args::OneTenant;
 use super::{Context, command_line, database, up};

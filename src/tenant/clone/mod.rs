@@ -3,6 +3,8 @@
 
 mod rows;
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
@@ -16,11 +18,12 @@ use super::undo::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
-use crate::ident::{SchemaName, Slug};
+use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
 use crate::postgres::{Connection, state};
 use crate::project::Project;
+use crate::template::{Filled, Template};
 
 /// In which of its states a tenant can be cloned.
 const WHOLE: &[TenantState] = &[TenantState::Active, TenantState::Suspended];
@@ -71,7 +74,9 @@ pub async fn clone(
     Standing::look(connection, settings, &cloning.target, &schema)
         .await?
         .expect_nobody(&cloning.target, &schema)?;
-    let name = cloning.name.clone().unwrap_or_else(|| cloning.target.as_str().to_owned());
+    let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
+        .map_err(Failure::from)?;
+    let filled = filled(connection, project, template, &source, cloning.extent).await?;
     let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema };
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
@@ -79,6 +84,7 @@ pub async fn clone(
         script,
         source: &source,
         target: &target,
+        filled,
         extent: cloning.extent,
         found: Differences::default(),
         cloned: Copied::default(),
@@ -104,6 +110,26 @@ pub async fn clone(
     })
 }
 
+/// The values of the template's parameters: those that gave the source its shape. Others only make rows; where the
+/// source's own rows take their place, any will do.
+async fn filled(
+    connection: &mut Connection,
+    project: &Project,
+    template: &Template,
+    source: &Tenant,
+    extent: Extent,
+) -> Result<Filled, Failure> {
+    let mut all = state::parameters(connection, &project.settings).await?;
+    let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
+    let mut given = match extent {
+        Extent::Structure => BTreeMap::new(),
+        Extent::Data => template.parameters.samples(),
+    };
+    let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
+    given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
+    template.parameters.fill(&given, &template.name)
+}
+
 /// The files make what a tenant has at the platform's version, and at no other for certain.
 fn elsewhere(source: &Tenant, platform: &crate::chain::Version) -> Failure {
     let at = source.version.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -126,6 +152,7 @@ struct Copying<'a> {
     script: Script<'a>,
     source: &'a Tenant,
     target: &'a Identity,
+    filled: Filled,
     extent: Extent,
     found: Differences,
     cloned: Copied,
@@ -157,7 +184,10 @@ impl Copying<'_> {
         self.begin(connection, run, &[expect, act::holding(run, &self.source.schema, WHOLE)]).await?;
         let mut message = Message::default();
         self.script.register(self.target, &mut message);
-        self.script.structure(&self.target.schema, &mut message);
+        self.script.structure(&self.target.schema, &self.filled, &mut message);
+        if self.script.left() == Leftovers::Possible {
+            message.own_role();
+        }
         connection.send(&message).await.map_err(|refusal| {
             if message.place(&refusal).is_some() {
                 explain(&refusal, &message, &self.target.schema)
@@ -187,7 +217,7 @@ impl Copying<'_> {
             None => None,
         };
         let mut message = Message::default();
-        self.script.enter(run, &self.target.schema, state, &mut message);
+        self.script.enter(run, &self.target.schema, (state, &self.filled), &mut message);
         message.commit(self.script.left());
         self.send(connection, &message).await?;
         Ok(later)

@@ -11,7 +11,7 @@ use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::fleet::Stop;
 use crate::outcome::{Created, FailedTenant};
-use crate::template::Template;
+use crate::template::{Filled, Template};
 
 /// How long a worker without work waits before it asks again, while others may give some back.
 const IDLE: Duration = Duration::from_millis(2);
@@ -23,6 +23,8 @@ pub(super) struct Task<'a> {
     pub(super) index: usize,
     pub(super) tenant: Identity,
     pub(super) template: &'a Template,
+    /// The values of the template's parameters.
+    pub(super) filled: Filled,
     /// How often it was tried.
     pub(super) attempts: u32,
     /// How often the platform moved under it.

@@ -1,7 +1,7 @@
 //! One tenant after the other: judged, sent, and its answer understood.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -14,8 +14,9 @@ use super::{Creation, IfExists, Made};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
-use crate::ident::{SchemaName, Slug};
-use crate::outcome::{CreatedTenant, Tenant};
+use crate::fleet::Stop;
+use crate::ident::{DisplayName, SchemaName, Slug};
+use crate::outcome::{CreatedTenant, Tenant, TenantState};
 use crate::postgres::message::{Message, Run};
 use crate::postgres::state::{self, Presence};
 use crate::postgres::{Connection, Refusal, refusal};
@@ -34,6 +35,30 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) queue: &'q RefCell<Queue<'a>>,
     /// Compiled once for each template, for the platform's version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
+    /// What is there of schemas that were made in advance.
+    pub(super) pool: RefCell<Pool>,
+    /// Asked to stop.
+    pub(super) stop: &'a Stop,
+}
+
+/// The pool as it was when the state was read: without one nobody asks for a schema of it.
+#[derive(Debug)]
+pub(super) struct Pool(BTreeMap<(Version, String), usize>);
+
+impl Pool {
+    pub(super) fn of(there: BTreeMap<(Version, String), usize>) -> Self {
+        Self(there)
+    }
+
+    /// Whether there may be one for the task, which must bring nothing that had to be known in advance.
+    fn may_give(&self, task: &Task<'_>, at: &Version) -> bool {
+        let key = (at.clone(), task.template.name.clone());
+        task.filled.is_usual && self.0.get(&key).is_some_and(|count| *count > 0)
+    }
+
+    fn is_empty_of(&mut self, template: &Template) {
+        self.0.retain(|(_, name), _| *name != template.name);
+    }
 }
 
 impl<'a> Maker<'a, '_> {
@@ -61,15 +86,26 @@ impl<'a> Maker<'a, '_> {
             let rows = state::tenants(connection, &self.project.settings, self.presence, &slugs).await;
             let rows: Result<HashMap<String, Tenant>, Failure> =
                 rows.map(|rows| rows.into_iter().map(|row| (row.slug.clone(), row)).collect());
-            let mut queue = self.queue.borrow_mut();
             for task in page {
-                match &rows {
-                    Err(failure) => queue.settle(task.index, Err(failure.clone())),
-                    Ok(rows) => match rows.get(task.tenant.slug.as_str()) {
-                        Some(row) => queue.settle(task.index, self.judge_existing(row)),
-                        None => queue.add(task),
-                    },
-                }
+                let row = rows.as_ref().map(|rows| rows.get(task.tenant.slug.as_str()));
+                let result = match row {
+                    Err(failure) => Err(failure.clone()),
+                    Ok(Some(row)) if row.status == TenantState::Creating => {
+                        match self.take_back(connection, row).await {
+                            Ok(()) => {
+                                self.queue.borrow_mut().add(task);
+                                continue;
+                            }
+                            Err(failure) => Err(failure),
+                        }
+                    }
+                    Ok(Some(row)) => self.judge_existing(row),
+                    Ok(None) => {
+                        self.queue.borrow_mut().add(task);
+                        continue;
+                    }
+                };
+                self.queue.borrow_mut().settle(task.index, result);
             }
         }
     }
@@ -79,9 +115,10 @@ impl<'a> Maker<'a, '_> {
         let slug = Slug::new(&tenant.slug)?;
         let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
         let template = self.project.template(tenant.template.as_deref())?;
-        let name = tenant.name.clone().unwrap_or_else(|| tenant.slug.clone());
+        let filled = template.parameters.fill(&tenant.set, &template.name)?;
+        let name = DisplayName::new(tenant.name.as_ref().unwrap_or(&tenant.slug))?;
         let tenant = Identity { id: Uuid::new_v4(), slug, name, schema };
-        Ok(Task { index, tenant, template, attempts: 0, moves: 0 })
+        Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0 })
     }
 
     /// Slugs that stand in the list again, once the first of each is settled.
@@ -104,10 +141,18 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
-        let message = script.message(self.run, &task.tenant);
+        let (run, tenant, filled, after) = (self.run, &task.tenant, &task.filled, self.afterwards());
+        let message = if self.pool.borrow().may_give(&task, &at) {
+            script.taking(run, tenant, filled, after)
+        } else {
+            script.message(run, tenant, filled, after)
+        };
         task.attempts += 1;
         match connection.send(&message).await {
-            Ok(_sets) => self.queue.borrow_mut().finish(task.index, Ok(made(&task.tenant, at))),
+            Ok(_sets) => {
+                let result = self.follow(connection, &task, at).await;
+                self.queue.borrow_mut().finish(task.index, result);
+            }
             Err(refusal) => self.refused(connection, task, &message, &refusal).await,
         }
     }
@@ -132,6 +177,10 @@ impl<'a> Maker<'a, '_> {
         let schema = &task.tenant.schema;
         let result = match refusal.sqlstate() {
             Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
+            Some(refusal::POOL_EMPTY) => {
+                self.pool.borrow_mut().is_empty_of(task.template);
+                return self.queue.borrow_mut().give_back(task, None);
+            }
             // Somebody else may have made it between our look and our message.
             Some("42P06" | "23505") if message.place(refusal).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
@@ -143,7 +192,7 @@ impl<'a> Maker<'a, '_> {
             _ => {
                 let failure = explain(refusal, message, schema);
                 match self.after_a_break(connection, &task, &failure).await {
-                    Some(made) => Ok(made),
+                    Some(at) => self.follow(connection, &task, at).await,
                     None => return self.again_or_failed(task, failure),
                 }
             }
@@ -165,6 +214,7 @@ impl<'a> Maker<'a, '_> {
             }
             Ok(state) => {
                 queue.at = state.platform;
+                *self.pool.borrow_mut() = Pool::of(state.pool);
                 queue.give_back(task, None);
             }
             Err(failure) => queue.finish(task.index, Err(failure)),
@@ -177,14 +227,14 @@ impl<'a> Maker<'a, '_> {
         connection: &mut Connection,
         task: &Task<'a>,
         failure: &Failure,
-    ) -> Option<Made> {
+    ) -> Option<Version> {
         if !failure.ended_the_session() {
             return None;
         }
         *connection = connection.another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
         let is_ours = row.id.as_deref() == Some(task.tenant.id.to_string().as_str());
-        row.version.filter(|_| is_ours).map(|version| made(&task.tenant, version))
+        row.version.filter(|_| is_ours)
     }
 
     fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
@@ -214,6 +264,10 @@ impl<'a> Maker<'a, '_> {
             )
             .hint("it was made by other means: `tenure tenant adopt` makes it a tenant"));
         }
+        if row.status == TenantState::Creating {
+            return Err(Failure::new(Code::TenantState, format!("{slug} is being made by another run"))
+                .hint("`tenure tenant list` shows when it is active"));
+        }
         self.there_already(CreatedTenant {
             id: row.id.clone(),
             slug: slug.clone(),
@@ -231,13 +285,4 @@ impl<'a> Maker<'a, '_> {
             }
         }
     }
-}
-
-fn made(tenant: &Identity, at: Version) -> Made {
-    Made::New(CreatedTenant {
-        id: Some(tenant.id.to_string()),
-        slug: tenant.slug.as_str().to_owned(),
-        schema: tenant.schema.clone(),
-        version: Some(at),
-    })
 }

@@ -8,7 +8,7 @@ use super::Wanted;
 use crate::catalog::{Asked, server_major};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{Identifier, SchemaName, literal};
+use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::outcome::{DriftLine, TenantState};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::{Archive, Connection, Section, state};
@@ -145,7 +145,13 @@ impl Restore<'_> {
         self.register(connection, &mut message).await?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
         let made = (&self.wanted.version, template);
-        standing::enter_version(settings, schema, made, self.state, &mut message);
+        standing::enter_version(
+            settings,
+            schema,
+            made,
+            (self.state, &self.manifest.parameters),
+            &mut message,
+        );
         let row = HistoryRow {
             schema,
             from: &Version::ZERO,
@@ -167,7 +173,7 @@ impl Restore<'_> {
         let (columns, wanted) = (&settings.tenants.columns, self.wanted);
         let Some(sent) = &self.manifest.registry else {
             let id = wanted.id.parse().unwrap_or_else(|_| Uuid::new_v4());
-            let (slug, name) = (wanted.slug.clone(), wanted.name.clone());
+            let (slug, name) = (wanted.slug.clone(), DisplayName::new(wanted.name.as_str())?);
             standing::register(
                 settings,
                 &Identity { id, slug, name, schema: wanted.schema.clone() },

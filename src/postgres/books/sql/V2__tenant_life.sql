@@ -284,3 +284,103 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Provisioning.
+ALTER TABLE tenant_version
+    -- The values of the template's parameters that the schema's shape may depend on.
+    ADD COLUMN parameters jsonb,
+    -- Which attempt makes a tenant that is being made, and until when it may.
+    ADD COLUMN making uuid,
+    ADD COLUMN making_until timestamp with time zone,
+    -- Of a schema that was made in advance: its place in the pool of its template, the checksum of the template, and the
+    -- version at which it was proved that it can have another name.
+    ADD COLUMN pool_slot integer,
+    ADD COLUMN made_from text,
+    ADD COLUMN proved_at text;
+CREATE UNIQUE INDEX tenant_version_pool ON tenant_version (template, pool_slot) WHERE pool_slot IS NOT NULL;
+
+-- What had to be done after a tenant was made is done. Told twice, it is done once.
+CREATE FUNCTION tenure_made(the_schema text, the_attempt uuid) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE tenant_version SET status = 'active'
+        WHERE schema_name = the_schema AND making = the_attempt AND status IN ('creating', 'active');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the tenant of schema % is no longer being made by this run', the_schema USING ERRCODE = 'TNP02';
+    END IF;
+END
+$$;
+
+-- Takes back a tenant that was being made: that of the attempt, or, where none is given, of one whose time is over.
+CREATE FUNCTION tenure_unmake(the_schema text, the_attempt uuid) RETURNS text
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    tenant tenant_version;
+BEGIN
+    PERFORM tenure_hold(the_schema, ARRAY['creating']);
+    SELECT * INTO tenant FROM tenant_version WHERE schema_name = the_schema;
+    IF the_attempt IS NOT NULL AND tenant.making IS DISTINCT FROM the_attempt THEN
+        RAISE EXCEPTION 'the tenant of schema % is no longer being made by this run', the_schema USING ERRCODE = 'TNP02';
+    ELSIF the_attempt IS NULL AND tenant.making_until > clock_timestamp() THEN
+        RAISE EXCEPTION 'the tenant of schema % is being made by another run', the_schema
+            USING ERRCODE = 'TNP03', DETAIL = to_char(tenant.making_until AT TIME ZONE 'UTC', '"until" YYYY-MM-DD HH24:MI:SS "UTC"');
+    END IF;
+    PERFORM tenure_expect_no_dependents(the_schema);
+    EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
+    DELETE FROM tenant_version WHERE schema_name = the_schema;
+    RETURN tenant.version;
+END
+$$;
+
+-- Nobody waits for a schema that was made in advance: one that is behind is not taken.
+CREATE OR REPLACE FUNCTION tenure_expect_no_tenant_at(versions text[]) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    behind bigint;
+    an_example text;
+BEGIN
+    SELECT count(*), min(schema_name) INTO behind, an_example
+        FROM tenant_version WHERE version = ANY (versions) AND status NOT IN ('dropped', 'pooled');
+    IF behind > 0 THEN
+        RAISE EXCEPTION 'the platform waits for tenants that are behind: %', behind
+            USING ERRCODE = 'TN003', DETAIL = 'one of them is ' || an_example;
+    END IF;
+END
+$$;
+
+-- Makes a tenant's schema of one that was made in advance. Of those that others are taking just now none is waited for; where
+-- none is left, or a unit without a transaction is at work on it, an error says so.
+CREATE FUNCTION tenure_take(
+    the_template text, the_version text, the_checksum text, the_schema text, the_run uuid, the_tool text
+) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    pooled text;
+BEGIN
+    SELECT schema_name INTO pooled FROM tenant_version
+        WHERE pool_slot IS NOT NULL AND template = the_template AND status = 'pooled' AND version = the_version
+            AND made_from = the_checksum AND proved_at = the_version AND to_regnamespace(quote_ident(schema_name)) IS NOT NULL
+        ORDER BY pool_slot LIMIT 1 FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND OR NOT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext(pooled))
+        OR EXISTS (SELECT FROM migration_history
+            WHERE schema_name = pooled AND kind = 'begun' AND from_version = the_version) THEN
+        RAISE EXCEPTION 'the pool of the template % is empty', the_template USING ERRCODE = 'TNP01';
+    END IF;
+    EXECUTE format('ALTER SCHEMA %I RENAME TO %I', pooled, the_schema);
+    UPDATE tenant_version SET schema_name = the_schema, status = 'active', pool_slot = NULL, made_from = NULL, proved_at = NULL,
+            applied_at = clock_timestamp(), created_at = now()
+        WHERE schema_name = pooled;
+    PERFORM tenure_record_name(the_run, the_schema, pooled, the_tool, 'rename');
+END
+$$;
+
+-- Drops a schema that was made in advance and that nobody has taken.
+CREATE FUNCTION tenure_drain(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM tenure_hold_still(the_schema, ARRAY['pooled']);
+    PERFORM tenure_expect_no_dependents(the_schema);
+    EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
+    DELETE FROM tenant_version WHERE schema_name = the_schema;
+END
+$$;

@@ -1,0 +1,134 @@
+//! One new tenant after the other, each by a program of its own: how long its message takes in the server, from the
+//! first statement to the end of COMMIT, as the server's log says. From the pool it has a limit; without it, it is compared
+//! with the same SQL as a person would send it with psql, in turns, each on a new connection.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::place::Place;
+
+/// New tenants of each kind.
+const TENANTS: usize = 200;
+
+/// The median from the pool.
+const LIMIT: Duration = Duration::from_millis(5);
+
+/// The median without it, as a multiple of the direct script's.
+const RATIO: f64 = 1.1;
+
+/// A product that has tenants already.
+const BEFORE: usize = 1_000;
+
+/// The server writes each message with its time into the log, and commits as it does by default.
+const LOGGED: &str = "ALTER DATABASE postgres SET log_min_duration_statement = 0; \
+                      ALTER DATABASE postgres SET synchronous_commit = on";
+
+/// From the pool.
+pub(super) fn pool() -> Result<Vec<String>> {
+    let place = Place::with_tenants("", BEFORE)?;
+    let (_, took) = place.tenure(&["tenant", "pool", "fill", &TENANTS.to_string()])?;
+    println!("pool: {TENANTS} schemas filled in {} ms", took.as_millis());
+    place.sql(LOGGED)?;
+    let mut whole = Vec::new();
+    for number in 0..TENANTS {
+        let (_, took) = place.tenure(&["tenant", "create", &format!("p{number}")])?;
+        whole.push(took);
+    }
+    let left = place.sql("SELECT count(*) FROM datalinx_platform.tenant_version WHERE status = 'pooled'")?;
+    ensure!(left == "0", "{left} schemas of the pool are left");
+    let times = times(&place, "tenure_take(")?;
+    ensure!(times.len() == TENANTS, "{} messages in the log", times.len());
+    let median = tell("create from the pool", &times);
+    let _program = tell("  the whole program", &whole);
+    Ok((median > LIMIT)
+        .then(|| format!("a tenant from the pool takes {median:?}, more than {LIMIT:?}"))
+        .into_iter()
+        .collect())
+}
+
+/// Without a pool.
+pub(super) fn create() -> Result<Vec<String>> {
+    let place = Place::with_tenants("", BEFORE)?;
+    place.sql(LOGGED)?;
+    let (mut whole, mut by_hand) = (Vec::new(), Vec::new());
+    for number in 0..TENANTS {
+        let script = direct(&format!("d{number}"))?;
+        let began = Instant::now();
+        place.sql(&script)?;
+        by_hand.push(began.elapsed());
+        let (_, took) = place.tenure(&["tenant", "create", &format!("n{number}")])?;
+        whole.push(took);
+    }
+    let ours = times(&place, "tenure_expect_platform(")?;
+    let theirs = times(&place, "-- by hand")?;
+    ensure!(
+        (ours.len(), theirs.len()) == (TENANTS, TENANTS),
+        "{} and {} in the log",
+        ours.len(),
+        theirs.len()
+    );
+    let (ours, theirs) = (tell("create without a pool", &ours), tell("the direct script", &theirs));
+    let _programs = (tell("  the whole program", &whole), tell("  psql with the script", &by_hand));
+    let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
+    println!("create / direct: {ratio:.2}");
+    let missed =
+        (ratio > RATIO).then(|| format!("a tenant without a pool takes {ratio:.2} of the direct script"));
+    Ok(missed.into_iter().collect())
+}
+
+/// The median, and how it is spread.
+fn tell(what: &str, times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    let at = |part: usize| sorted[(sorted.len() - 1) * part / 100];
+    let shown = [5, 50, 95].map(|part| format!("{:.2}", at(part).as_secs_f64() * 1_000.0));
+    println!("{what}: {} ms (5 %: {}, 95 %: {}), {} of them", shown[1], shown[0], shown[2], times.len());
+    at(50)
+}
+
+/// The times of the messages that hold `mark`.
+fn times(place: &Place, mark: &str) -> Result<Vec<Duration>> {
+    let log = place.log()?;
+    let messages = log.split("LOG:  duration: ").skip(1).filter(|message| message.contains(mark));
+    messages
+        .map(|message| {
+            let (number, _) = message.split_once(" ms").context("a duration")?;
+            Ok(Duration::from_secs_f64(number.parse::<f64>()? / 1_000.0))
+        })
+        .collect()
+}
+
+/// What a person writes who wants the same rows when it is over.
+fn direct(slug: &str) -> Result<String> {
+    let schema = format!("org_{slug}");
+    let mut files: Vec<_> = std::fs::read_dir("tenant_templates/default")?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    files.sort();
+    let mut script = format!(
+        "-- by hand\nBEGIN; INSERT INTO datalinx_platform.organizations (id, name, slug, schema_name) \
+         VALUES (gen_random_uuid(), '{slug}', '{slug}', '{schema}'); \
+         CREATE SCHEMA {schema}; SET LOCAL search_path = {schema}, public;\n"
+    );
+    for file in files {
+        script.push_str(&std::fs::read_to_string(file)?.replace("{org_schema}", &schema));
+    }
+    script.push_str("\nALTER TABLE workspaces ADD COLUMN IF NOT EXISTS settings JSONB DEFAULT '{}';\n");
+    writeln!(
+        script,
+        "INSERT INTO datalinx_platform.tenant_version (schema_name, version, template) VALUES ('{schema}', '1.0.4', 'default');"
+    )?;
+    for (from, to, name) in
+        [("0.0.0", "1.0.0", "default"), ("1.0.2", "1.0.3", "v1.0.2_to_v1.0.3_add_workspace_settings.sql")]
+    {
+        writeln!(
+            script,
+            "INSERT INTO datalinx_platform.migration_history (run_id, schema_name, from_version, to_version, name, checksum, tool_version) \
+             VALUES (gen_random_uuid(), '{schema}', '{from}', '{to}', '{name}', repeat('0', 64), 'by hand');"
+        )?;
+    }
+    script.push_str("COMMIT");
+    Ok(script)
+}

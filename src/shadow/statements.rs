@@ -1,0 +1,169 @@
+//! A step's statements, run one by one in a transaction that is rolled back, and watched.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::look::Look;
+use super::rehearse::Rehearsal;
+use super::repeat;
+use super::step::{Seen, Step};
+use super::watch::{Moment, Table, Use};
+use crate::catalog::Asked;
+use crate::chain::Migration;
+use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
+use crate::postgres::message::{BEGIN, Message};
+use crate::settings::StatementTimeout;
+use crate::sql::{OWN_TABLES, Scope, Statement};
+
+/// No statement takes longer than this for three rows a table.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// When everything is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    AfterEach,
+    AtTheEnd,
+}
+
+impl Rehearsal<'_> {
+    /// Runs the statements, each of the tenants' for a tenant of each template. The failure is that of a
+    /// statement; the look is the last one.
+    pub(super) async fn watch(
+        &mut self,
+        migration: &Migration,
+        before: &Look,
+        when: When,
+        step: &mut Step,
+    ) -> Result<(Option<Failure>, Look), Failure> {
+        let doing = "watching a migration on the shadow";
+        let platform = vec![self.project.settings.platform_schema()];
+        let question = Moment::question(&self.schemas());
+        let sets = self
+            .connection
+            .sets(&format!("{BEGIN}; {question}"))
+            .await
+            .map_err(|refusal| refusal.failure(doing))?;
+        let first = Moment::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
+        let mut look = before.clone();
+        // The order of a run: the platform's part, then the tenant's.
+        let mut statements: Vec<&(Statement, Scope)> = migration.statements.iter().collect();
+        statements.sort_by_key(|(_, scope)| *scope != Scope::Platform);
+        for (statement, scope) in statements {
+            let schemas = match scope {
+                Scope::Platform => platform.clone(),
+                Scope::Tenant => self.tenants.clone(),
+            };
+            for schema in &schemas {
+                let (start, end) = match self.run(migration, statement, schema, &question).await? {
+                    Ok(moments) => moments,
+                    Err(failure) => return Ok((Some(failure), look)),
+                };
+                let now = match when {
+                    When::AfterEach => look.again(self.connection, Asked::Within).await?,
+                    When::AtTheEnd => look.clone(),
+                };
+                if let (Some(outsider), Some(_)) = (&mut self.outsider, look.of_server(&now)) {
+                    look.catch_up(outsider).await?;
+                    if let Some(line) = look.of_server(&now) {
+                        let why = format!("it changes what belongs to the server: {line}");
+                        self.roll_back().await?;
+                        return Ok((Some(of_the_server(migration, statement, &why)), look));
+                    }
+                }
+                let is_old = |table: &Table| first.tables().any(|old| old == table);
+                let uses = end.used_since(&start, is_old);
+                let unrepeatable =
+                    repeat::failing(self.connection, migration, statement, schema, &now).await?;
+                step.statements.push(Seen {
+                    unrepeatable,
+                    range: statement.range.clone(),
+                    scope: *scope,
+                    blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
+                    watched: end.since(&start, is_old),
+                    changes: look.changes(&now),
+                    lost: look.rows.lost(&now.rows),
+                    uses,
+                });
+                look = now;
+            }
+        }
+        if when == When::AtTheEnd {
+            look = look.again(self.connection, Asked::Within).await?;
+        }
+        step.reversed = self.reverse(migration, before, &look).await?;
+        self.roll_back().await?;
+        Ok((None, look))
+    }
+
+    async fn roll_back(&mut self) -> Result<(), Failure> {
+        let rolled_back = self.connection.run("ROLLBACK").await;
+        rolled_back.map_err(|refusal| refusal.failure("watching a migration on the shadow"))
+    }
+
+    /// Runs one statement for one schema: the moments before and after it, or why it fails.
+    async fn run(
+        &mut self,
+        migration: &Migration,
+        statement: &Statement,
+        schema: &SchemaName,
+        question: &str,
+    ) -> Result<Result<(Moment, Moment), Failure>, Failure> {
+        let mut message = Message::default();
+        message.search_path(schema);
+        message.push(question);
+        let limit = limit(self.project.settings.migrate.statement_timeout);
+        message.push(&format!("SET LOCAL statement_timeout = {limit}"));
+        message.push_file(&migration.script, std::iter::once(statement), schema);
+        // One that the file set is not for our questions.
+        message.push("SET LOCAL statement_timeout = 0");
+        message.push(question);
+        match self.connection.send(&message).await {
+            Ok(sets) => {
+                let moment = |at: usize| Moment::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
+                Ok(Ok((moment(1)?, moment(sets.len().saturating_sub(1))?)))
+            }
+            Err(refusal) => {
+                let mut failure = refusal.failure(&format!("{} on the shadow", migration.file));
+                if failure.sqlstate.is_none() {
+                    // A lost connection is no verdict.
+                    return Err(failure);
+                }
+                failure.place = message.place(&refusal).or_else(|| Some(migration.script.place(statement)));
+                Ok(Err(failure))
+            }
+        }
+    }
+}
+
+/// In milliseconds.
+fn limit(set: StatementTimeout) -> u128 {
+    let most = LIMIT.as_millis();
+    match set.milliseconds() {
+        0 => most,
+        set => set.min(most),
+    }
+}
+
+/// Whether the statement may have done something to rows that the sample does not show: `now` is what is there after
+/// it, where somebody looked.
+fn is_blind(uses: &BTreeMap<Table, Use>, before: &Look, now: Option<&Look>) -> bool {
+    uses.iter().any(|(table, used)| {
+        let is_own = OWN_TABLES.contains(&table.1.as_str());
+        let of = used.root.as_ref().unwrap_or(table);
+        let is_shown = |now: &Look| before.rows.show_a_change(&now.rows, of);
+        // What would be done to rows, if there were some; or was done to none, or left them as they were.
+        before.rows.lack(table)
+            || (used.writes && (is_own || used.touched == 0))
+            || (used.changed > 0 && now.is_some_and(|now| !is_shown(now)))
+    }) || now.is_some_and(|now| before.is_left(now))
+}
+
+/// What is not run on a server that somebody gave.
+pub(super) fn of_the_server(migration: &Migration, statement: &Statement, why: &str) -> Failure {
+    let message = format!("{why}, and the shadow's server is not ours: it was not run there for good");
+    let mut failure = Failure::new(Code::UnitFailed, message)
+        .hint("with --shadow it runs on a server of its own, which is thrown away");
+    failure.place = Some(migration.script.place(statement));
+    failure
+}

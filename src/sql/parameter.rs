@@ -1,0 +1,217 @@
+//! `{name}`, where a template's author wants a value that each tenant brings. For parsing, a literal's place is
+//! taken by the string `'name'` and an identifier's by `"name"`: as long, so that every span of the parsed text is
+//! a span of the user's text, and so that no text parses in which a quoted value could not stand.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use squawk_lexer::{TokenKind, tokenize};
+
+use super::SqlError;
+use crate::error::{Place, Source};
+
+/// A parameter as its template declares it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateParameter {
+    /// What stands between the braces.
+    pub name: String,
+    /// How its value is quoted.
+    pub kind: ParameterKind,
+}
+
+/// How a parameter's value is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// As a string literal.
+    Literal,
+    /// As an identifier in double quotes.
+    Identifier,
+}
+
+/// A place where a parameter stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Use {
+    /// Which one.
+    pub name: String,
+    /// How its value is quoted.
+    pub kind: ParameterKind,
+    /// The bytes of the file, braces included.
+    pub range: Range<usize>,
+}
+
+/// The values of parameters by name, each as the SQL that takes the place of `{name}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values(BTreeMap<String, String>);
+
+impl Values {
+    /// Adds the value of `name`; `sql` is a literal or a quoted identifier.
+    pub fn insert(&mut self, name: &str, sql: String) {
+        self.0.insert(name.to_owned(), sql);
+    }
+
+    /// The value of `name`. A script is only parsed with parameters that its template declares, and only sent
+    /// with a value for each; of one without a value nothing is sent, which the server refuses.
+    pub(super) fn of(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// `text` with a stand-in for each parameter, and where they stand. A comment may say what it likes.
+pub(super) fn masked(
+    source: &Arc<Source>,
+    mut text: String,
+    parameters: &[TemplateParameter],
+) -> Result<(String, Vec<Use>), SqlError> {
+    if parameters.is_empty() {
+        return Ok((text, Vec::new()));
+    }
+    let mut uses: Vec<Use> = Vec::new();
+    let mut at = 0;
+    // The two tokens before, each with where it begins.
+    let mut before = [(0, TokenKind::Eof); 2];
+    for token in tokenize(&text) {
+        let range = at..at + token.len as usize;
+        at = range.end;
+        let word = &text[range.clone()];
+        let is_comment = matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment { .. });
+        let within = |parameter: &&TemplateParameter| word.contains(&format!("{{{}}}", parameter.name));
+        if let Some(parameter) = parameters.iter().filter(|_| !is_comment).find(within) {
+            let place = Place::at(source, range);
+            return Err(SqlError::ParameterInString { name: parameter.name.clone(), place });
+        }
+        if let [(start, TokenKind::OpenCurly), (_, TokenKind::Ident)] = before
+            && token.kind == TokenKind::CloseCurly
+            && let Some(parameter) = parameters.iter().find(|one| one.name == text[start + 1..range.start])
+        {
+            let (name, kind) = (parameter.name.clone(), parameter.kind);
+            uses.push(Use { name, kind, range: start..range.end });
+        }
+        before = [before[1], (range.start, token.kind)];
+    }
+    for one in &uses {
+        if is_glued(&text, &one.range) {
+            let place = Place::at(source, one.range.clone());
+            return Err(SqlError::ParameterGlued { name: one.name.clone(), place });
+        }
+    }
+    for Use { kind, range, .. } in &uses {
+        let quote = match kind {
+            ParameterKind::Literal => "'",
+            ParameterKind::Identifier => "\"",
+        };
+        text.replace_range(range.start..=range.start, quote);
+        text.replace_range(range.end - 1..range.end, quote);
+    }
+    Ok((text, uses))
+}
+
+/// Whether what stands next to the braces would become one word with the value: `E{plan}`, `{name}_id`.
+fn is_glued(text: &str, range: &Range<usize>) -> bool {
+    let joins = |letter: char| letter.is_alphanumeric() || !letter.is_ascii() || "_$'\"&{}".contains(letter);
+    text[..range.start].chars().next_back().is_some_and(joins)
+        || text[range.end..].chars().next().is_some_and(joins)
+}
+
+/// The comments of one line that stand before the first code of a text, each without its marks.
+pub fn opening_lines(text: &str) -> Vec<(Range<usize>, &str)> {
+    let (mut lines, mut at) = (Vec::new(), 0);
+    for token in tokenize(text) {
+        let range = at..at + token.len as usize;
+        at = range.end;
+        match token.kind {
+            TokenKind::LineComment => {
+                let line = text[range.clone()].trim_end();
+                lines.push((range.start..range.start + line.len(), line.trim_start_matches("--").trim()));
+            }
+            TokenKind::Whitespace | TokenKind::BlockComment { .. } | TokenKind::Semi => {}
+            _ => break,
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sql::Script;
+
+    fn declared() -> Vec<TemplateParameter> {
+        let of = |name: &str, kind| TemplateParameter { name: name.to_owned(), kind };
+        vec![of("plan", ParameterKind::Literal), of("owner_table", ParameterKind::Identifier)]
+    }
+
+    fn parse(text: &str) -> Result<Script, SqlError> {
+        Script::parse_with(Source::new("t.sql", text), &declared())
+    }
+
+    #[test]
+    fn a_place_is_as_long_as_what_stands_in_for_it() {
+        let text =
+            "CREATE TABLE {owner_table} (plan text DEFAULT {plan}, note text DEFAULT '{}' -- {plan}\n)";
+        let script = parse(text).unwrap();
+        assert_eq!(
+            script.masked(),
+            "CREATE TABLE \"owner_table\" (plan text DEFAULT 'plan', note text DEFAULT '{}' -- {plan}\n)"
+        );
+        let uses: Vec<_> = script.uses.iter().map(|one| &text[one.range.clone()]).collect();
+        assert_eq!(uses, ["{owner_table}", "{plan}"]);
+        assert_eq!(script.statements[0].names[0].name, "owner_table");
+        assert!(parse("CREATE TABLE \u{e4} (a text DEFAULT {plan}, b text DEFAULT ( {plan} ))").is_ok());
+    }
+
+    #[test]
+    fn where_a_value_could_not_be_quoted_it_is_refused() {
+        for text in [
+            "SELECT '{plan}'",
+            "SELECT 'a {plan} b'",
+            "SELECT E'{plan}'",
+            "SELECT \"{owner_table}\"",
+            "DO $$ BEGIN PERFORM {plan}; END $$",
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $f$ SELECT {plan} $f$",
+        ] {
+            assert!(matches!(parse(text), Err(SqlError::ParameterInString { .. })), "{text}");
+        }
+        for text in [
+            "SELECT E{plan}",
+            "SELECT U&{plan}",
+            "SELECT {plan}{plan}",
+            "SELECT {plan}'a'",
+            "SELECT 'a'{plan}",
+            "SELECT 1{plan}",
+            "CREATE TABLE {owner_table}_old (id int)",
+            "CREATE TABLE old_{owner_table} (id int)",
+        ] {
+            assert!(matches!(parse(text), Err(SqlError::ParameterGlued { .. })), "{text}");
+        }
+        for text in ["SELECT {other}", "SELECT {plan }", "SELECT { plan}", "SELECT {PLAN}"] {
+            assert!(matches!(parse(text), Err(SqlError::Syntax { .. })), "{text}");
+        }
+        for text in ["SELECT '{other}', '{\"plan\": 1}'", "SELECT 1 /* {plan} */ -- '{plan}'"] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_header_ends_where_code_begins() {
+        let lines = |text| opening_lines(text).into_iter().map(|(_, line)| line).collect::<Vec<_>>();
+        assert_eq!(lines("-- a: b\r\n/* c */\n;-- d\nSELECT 1; -- e"), ["a: b", "d"]);
+        assert_eq!(lines("SELECT 1; -- a"), [""; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic_or_shifts_a_span(text in "[{}a-z'\"$E\\- \n\u{e4}]{0,12}(\\{plan\\}[{}'\"$ ]{0,3}){0,3}") {
+            let parameters = declared();
+            if let Ok((masked, uses)) = masked(&Source::new("t.sql", text.as_str()), text.clone(), &parameters) {
+                prop_assert_eq!(masked.len(), text.len());
+                for one in uses {
+                    prop_assert_eq!(&text[one.range.clone()], "{plan}");
+                    prop_assert_eq!(&masked[one.range], "'plan'");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! `tenant pool fill`: each place of a template's pool is one message in one transaction, which first takes the place;
+//! of two runs that fill the same place one has made nothing.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+
+use uuid::Uuid;
+
+use super::super::create::answer::explain;
+use super::super::script::Script;
+use super::{interrupted, proof, remove, state_of};
+use crate::error::{Code, Failure};
+use crate::event::{Event, Sink};
+use crate::fleet::crew::{self, Crew, Wear};
+use crate::fleet::{Patience, Stop, jobs};
+use crate::ident::SchemaName;
+use crate::outcome::{Ending, PoolFailure, PoolFilled, PoolState};
+use crate::postgres::message::{Message, Run};
+use crate::postgres::pool::{self, Pooled};
+use crate::postgres::{Connection, history, refusal};
+use crate::project::Project;
+use crate::settings::Migrate;
+use crate::template::Filled;
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Filling {
+    /// How many there are to be.
+    pub wanted: usize,
+    /// The template; the settings' if none is named.
+    pub template: Option<String>,
+    /// How many connections; chosen by what the server has free if not said.
+    pub jobs: Option<usize>,
+    /// The limits of a unit.
+    pub limits: Migrate,
+    /// How often a schema is tried again that met a lock or a lost connection.
+    pub patience: Patience,
+    /// The command, for the run's row.
+    pub command: String,
+}
+
+/// A place to be filled.
+struct Place {
+    slot: u32,
+    schema: SchemaName,
+    name: String,
+    attempts: u32,
+}
+
+/// What the workers share. One thread runs them all.
+struct Shared<'a> {
+    places: VecDeque<Place>,
+    made: usize,
+    /// Places that another run filled.
+    others: usize,
+    failed: Vec<PoolFailure>,
+    is_over: bool,
+    sink: &'a mut dyn Sink,
+}
+
+/// What makes a schema.
+struct Maker<'a> {
+    script: &'a Script<'a>,
+    run: &'a Run,
+    filled: &'a Filled,
+    patience: Patience,
+}
+
+/// Makes sure that the template's pool has so many schemas at the platform's version.
+pub async fn fill(
+    connection: &mut Connection,
+    project: &Project,
+    filling: &Filling,
+    (sink, stop): (&mut dyn Sink, &Stop),
+) -> Result<PoolFilled, Failure> {
+    let state = super::super::create::ready(connection, project).await?;
+    let (platform, version) = (project.settings.platform_schema(), state.platform);
+    let template = project.template(filling.template.as_deref())?;
+    let rows = pool::read(connection, &platform, Some(&template.name)).await?;
+    let kind = |row: &Pooled| state_of(row, project, &version);
+    let (stays, goes): (Vec<Pooled>, Vec<Pooled>) =
+        rows.into_iter().partition(|row| matches!(kind(row), PoolState::Ready | PoolState::Unproved));
+    let is_unproved = stays.iter().any(|row| kind(row) == PoolState::Unproved);
+    let places = places(filling.wanted, &stays);
+    let mut result = PoolFilled {
+        outcome: Ending::Nothing,
+        template: template.name.clone(),
+        version: version.clone(),
+        wanted: filling.wanted,
+        there: stays.len(),
+        made: 0,
+        removed: 0,
+        failed: Vec::new(),
+    };
+    if places.is_empty() && goes.is_empty() && !is_unproved {
+        return Ok(result);
+    }
+    let run = Run { id: Uuid::new_v4(), platform, limits: filling.limits };
+    let is_proved = stays.iter().any(|row| kind(row) == PoolState::Ready);
+    if is_unproved || !(is_proved || places.is_empty()) {
+        proof::prove(connection, project, &run, (template, &version)).await?;
+    }
+    history::begin_run(connection, &run, &filling.command).await?;
+    if is_unproved {
+        proof::note(connection, &run, (template, &version)).await?;
+    }
+    (result.removed, result.failed) = remove(connection, &run, &goes, stop).await;
+    if !places.is_empty() && stop.asked() {
+        result.failed.push(interrupted());
+    } else if !places.is_empty() {
+        let script = Script::new(project, template, &version)?;
+        let filled = template.parameters.usual();
+        let maker = Maker { script: &script, run: &run, filled: &filled, patience: filling.patience };
+        let shared = maker.fill(connection, places, filling.jobs, (sink, stop)).await?;
+        (result.made, result.there) = (shared.made, result.there + shared.others);
+        result.failed.extend(shared.failed);
+    }
+    result.outcome = Ending::of_many(result.made + result.removed + usize::from(is_unproved), &result.failed);
+    let ending = if result.outcome == Ending::Nothing { Ending::Done } else { result.outcome };
+    let counts = serde_json::json!({ "template": template.name, "wanted": filling.wanted, "there": result.there,
+        "made": result.made, "removed": result.removed, "failed": result.failed.len() });
+    let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+    // Without a failure of its own the run's missing last note is the failure.
+    if result.failed.is_empty() { noted.map(|()| result) } else { Ok(result) }
+}
+
+/// The lowest places that are free, so many as are missing.
+fn places(wanted: usize, there: &[Pooled]) -> VecDeque<Place> {
+    let taken: Vec<u32> = there.iter().filter_map(|row| row.slot).collect();
+    let free = (1..).filter(|slot| !taken.contains(slot));
+    let place = |slot| {
+        let schema = SchemaName::pooled(Uuid::new_v4().as_u128());
+        Place { slot, name: schema.to_string(), schema, attempts: 0 }
+    };
+    free.map(place).take(wanted.saturating_sub(there.len())).collect()
+}
+
+impl Maker<'_> {
+    async fn fill<'s>(
+        &self,
+        connection: &mut Connection,
+        places: VecDeque<Place>,
+        wanted_jobs: Option<usize>,
+        (sink, stop): (&'s mut dyn Sink, &Stop),
+    ) -> Result<Shared<'s>, Failure> {
+        let tasks = places.len();
+        let jobs = match wanted_jobs {
+            _ if tasks == 1 => 1,
+            Some(jobs) => jobs,
+            None => jobs::default(connection).await?,
+        };
+        sink.take(&Event::Began { expected: tasks });
+        let shared =
+            RefCell::new(Shared { places, made: 0, others: 0, failed: Vec::new(), is_over: false, sink });
+        let is_over = || stop.asked() || shared.borrow().is_over || shared.borrow().places.is_empty();
+        let crew = Crew { jobs: jobs.min(tasks), tasks };
+        crew::run(connection, crew, is_over, async |own: &mut Connection| {
+            let mut wear = Wear::default();
+            while !is_over() {
+                let Some(place) = shared.borrow_mut().places.pop_front() else { break };
+                self.make(own, place, &shared).await;
+                wear.add(1, own).await;
+            }
+        })
+        .await;
+        let mut shared = shared.into_inner();
+        shared.sink.take(&Event::Ended);
+        if stop.asked() && !shared.places.is_empty() {
+            shared.failed.push(interrupted());
+        }
+        Ok(shared)
+    }
+
+    /// Fills a place, with as many tries as patience has.
+    async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
+        let message: Message = self.script.pooled(self.run, &place.schema, place.slot, self.filled);
+        loop {
+            place.attempts += 1;
+            let refusal = match connection.send(&message).await {
+                Ok(_sets) => {
+                    let mut shared = shared.borrow_mut();
+                    shared.made += 1;
+                    return shared.sink.take(&Event::TenantDone { slug: &place.name });
+                }
+                Err(refusal) => refusal,
+            };
+            let mut failure = explain(&refusal, &message, &place.schema);
+            // The place, or after a lost answer our own row, is there.
+            if refusal.sqlstate() == Some("23505") && message.place(&refusal).is_none() {
+                let mut shared = shared.borrow_mut();
+                if place.attempts > 1 && refusal.detail().is_some_and(|detail| detail.contains(&place.name)) {
+                    shared.made += 1;
+                } else {
+                    shared.others += 1;
+                }
+                return shared.sink.take(&Event::TenantDone { slug: &place.name });
+            }
+            if failure.ended_the_session()
+                && let Ok(fresh) = connection.another().await
+            {
+                *connection = fresh;
+            }
+            if let Some(pause) = self.patience.pause(&failure, place.attempts) {
+                let told = Event::TenantDelayed { slug: &place.name, failure: &failure, pause };
+                shared.borrow_mut().sink.take(&told);
+                tokio::time::sleep(pause).await;
+                continue;
+            }
+            let mut shared = shared.borrow_mut();
+            if refusal.sqlstate() == Some(refusal::PLATFORM_MOVED) {
+                failure = Failure::new(Code::NotMigrated, "the platform moved while the pool was filled")
+                    .hint("run the command again when `tenure status` is quiet");
+                shared.is_over = true;
+            }
+            shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
+            return shared.failed.push(PoolFailure(failure));
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Schemas that are made in advance: `tenant create` takes one by giving it the tenant's name, so that a new tenant
+//! costs a few rows. They have a version row each, in the state `pooled`, and no row in the registry; `migrate up`
+//! moves them like others, and nobody waits for them.
+
+mod fill;
+mod proof;
+
+use super::act;
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::fleet::Stop;
+use crate::ident::literal;
+use crate::outcome::{Ending, PoolDrained, PoolFailure, PoolList, PoolState, PooledSchema};
+use crate::postgres::message::{Leftovers, Message, Run};
+use crate::postgres::pool::{self, Pooled};
+use crate::postgres::{Connection, history, refusal, state};
+use crate::project::Project;
+use crate::settings::Migrate;
+
+pub use self::fill::{Filling, fill};
+pub use self::proof::keep;
+
+/// All schemas of the pool.
+pub async fn list(connection: &mut Connection, project: &Project) -> Result<PoolList, Failure> {
+    let state = state::read(connection, &project.settings).await?;
+    if !state.presence.own_tables {
+        return Ok(PoolList { pool: Vec::new() });
+    }
+    let rows = pool::read(connection, &project.settings.platform_schema(), None).await?;
+    let shown = |row: Pooled| PooledSchema {
+        state: state_of(&row, project, &state.platform),
+        schema: row.schema,
+        template: row.template,
+        version: row.version,
+        created_at: row.created_at,
+    };
+    Ok(PoolList { pool: rows.into_iter().map(shown).collect() })
+}
+
+/// Whether a new tenant may take it where the platform is `at`.
+fn state_of(row: &Pooled, project: &Project, at: &Version) -> PoolState {
+    let template = project.templates.get(&row.template);
+    let is_of_it =
+        template.is_some_and(|template| row.made_from.as_deref() == Some(template.checksum.as_str()));
+    if !is_of_it {
+        PoolState::Outdated
+    } else if row.version != *at {
+        PoolState::Behind
+    } else if row.proved_at.as_deref() != Some(at.to_string().as_str()) {
+        PoolState::Unproved
+    } else {
+        PoolState::Ready
+    }
+}
+
+/// What is drained, and how.
+#[derive(Debug, Clone)]
+pub struct Draining {
+    /// Only the schemas of this template.
+    pub template: Option<String>,
+    /// The limits of a unit.
+    pub limits: Migrate,
+    /// The command, for the run's row.
+    pub command: String,
+}
+
+/// Removes schemas of the pool.
+pub async fn drain(
+    connection: &mut Connection,
+    project: &Project,
+    draining: &Draining,
+    stop: &Stop,
+) -> Result<PoolDrained, Failure> {
+    let _state = super::create::ready(connection, project).await?;
+    let platform = project.settings.platform_schema();
+    let rows = pool::read(connection, &platform, draining.template.as_deref()).await?;
+    if rows.is_empty() {
+        return Ok(PoolDrained { outcome: Ending::Nothing, removed: 0, failed: Vec::new() });
+    }
+    let run = Run { id: uuid::Uuid::new_v4(), platform, limits: draining.limits };
+    history::begin_run(connection, &run, &draining.command).await?;
+    let (removed, failed) = remove(connection, &run, &rows, stop).await;
+    let outcome = Ending::of_many(removed, &failed);
+    let counts = serde_json::json!({ "removed": removed, "failed": failed.len() }).to_string();
+    let ending = if outcome == Ending::Nothing { Ending::Done } else { outcome };
+    history::end_run(connection, &run, ending.as_str(), &counts).await?;
+    Ok(PoolDrained { outcome, removed, failed })
+}
+
+/// Removes these, unless somebody takes or removes them first.
+async fn remove(
+    connection: &mut Connection,
+    run: &Run,
+    rows: &[Pooled],
+    stop: &Stop,
+) -> (usize, Vec<PoolFailure>) {
+    let (mut removed, mut failed) = (0, Vec::new());
+    for row in rows {
+        if stop.asked() {
+            failed.push(interrupted());
+            break;
+        }
+        let mut message = Message::default();
+        let drain =
+            format!("SELECT {}.tenure_drain({})", run.platform.quoted(), literal(row.schema.as_str()));
+        message.begin(run.limits, &drain);
+        message.commit(Leftovers::None);
+        match act::in_turn(connection, &message, run.limits).await {
+            Ok(_sets) => removed += 1,
+            Err(refusal)
+                if matches!(refusal.sqlstate(), Some(refusal::NO_VERSION_ROW | refusal::OTHER_STATE)) => {}
+            Err(refusal) => {
+                failed.push(PoolFailure(refusal.failure(&format!("removing {}", row.schema))));
+            }
+        }
+    }
+    (removed, failed)
+}
+
+fn interrupted() -> PoolFailure {
+    let failure =
+        Failure::new(crate::error::Code::Interrupted, "the command was interrupted before it was done");
+    PoolFailure(failure.hint("run it again: it does what is left"))
+}

@@ -1,0 +1,228 @@
+//! Whether a schema of a template can be made in advance: it is made, gets another name and is looked at, in a
+//! transaction of which nothing stays. What holds the old name all the same, what was written for it elsewhere, and what
+//! asks for a tenant that is not there yet, would be wrong for the tenant that takes it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use super::super::create::answer::explain;
+use super::super::residue;
+use super::super::script::Script;
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, literal};
+use crate::postgres::message::{Leftovers, Message, Run};
+use crate::postgres::{Connection, pool, state};
+use crate::project::Project;
+use crate::settings::Migrate;
+use crate::template::Template;
+
+/// How often this backend wrote rows of a table. It counts what earlier transactions did too, until it tells the others.
+const WRITTEN: &str = "n_tup_ins + n_tup_upd + n_tup_del";
+
+/// So many things are named.
+const MOST: usize = 10;
+
+/// Refused if schemas of `template` at `version` cannot be made in advance.
+pub(super) async fn prove(
+    connection: &mut Connection,
+    project: &Project,
+    run: &Run,
+    (template, version): (&Template, &Version),
+) -> Result<(), Failure> {
+    let without_default = template.parameters.required();
+    if !without_default.is_empty() {
+        return Err(refused(
+            template,
+            &format!("nobody knows the values of its parameters yet: {}", without_default.join(", ")),
+        )
+        .hint("give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew"));
+    }
+    let script = Script::new(project, template, version)?;
+    let asking = asking(&script, project);
+    if !asking.is_empty() {
+        return Err(refused(
+            template,
+            &format!(
+                "it looks into the registry, where a schema of the pool has no row: {}",
+                asking.join(", ")
+            ),
+        )
+        .hint("statements about the tenant itself belong into the folder after_create of the template"));
+    }
+    let keeping = try_it(connection, run, &script, template).await?;
+    if keeping.is_empty() {
+        return Ok(());
+    }
+    let more = keeping.len().saturating_sub(MOST);
+    let mut named = keeping.into_iter().take(MOST).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        let _written = write!(named, " and {more} more");
+    }
+    Err(refused(template, &format!("a schema of the pool gets its tenant's name later, which these do not follow: {named}"))
+        .hint("let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create"))
+}
+
+fn refused(template: &Template, why: &str) -> Failure {
+    Failure::new(
+        Code::NotPoolable,
+        format!("schemas of the template {:?} cannot be made in advance: {why}", template.name),
+    )
+}
+
+/// The statements that do more than define something and name the registry.
+fn asking(script: &Script<'_>, project: &Project) -> Vec<String> {
+    let registry = project.settings.tenants.registry.as_str().to_lowercase();
+    let compiled = script.compiled();
+    let asks = compiled.statements.iter().filter(|(script, statement)| {
+        statement.fits_after_create() && script.text(statement).to_lowercase().contains(&registry)
+    });
+    asks.map(|(script, statement)| script.place(statement).to_string()).collect()
+}
+
+/// Makes a schema, gives it another name, and takes it back; what does not follow.
+async fn try_it(
+    connection: &mut Connection,
+    run: &Run,
+    script: &Script<'_>,
+    template: &Template,
+) -> Result<Vec<String>, Failure> {
+    let names = [Uuid::new_v4(), Uuid::new_v4()].map(|key| SchemaName::pooled(key.as_u128()));
+    let before = format!(
+        "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true) \
+         FROM pg_catalog.pg_stat_xact_user_tables WHERE {WRITTEN} > 0"
+    );
+    let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before);
+    connection.send(&made).await.map_err(|refusal| explain(&refusal, &made, &names[0]))?;
+    let kept = kept(connection, &names).await;
+    let ended = connection.send(&undone).await;
+    let kept = kept?;
+    ended.map_err(|refusal| refusal.failure("taking a trial back"))?;
+    // The name of the trial is nobody's.
+    let mut lines: Vec<String> =
+        kept.iter().map(|line| line.replace(names[0].as_str(), "{org_schema}")).collect();
+    lines.dedup();
+    Ok(lines)
+}
+
+async fn kept(
+    connection: &mut Connection,
+    [old, new]: &[SchemaName; 2],
+) -> Result<BTreeSet<String>, Failure> {
+    let mut lines: BTreeSet<String> = residue::of(connection, old, new).await?.into_iter().collect();
+    let (name, schema) = (literal(old.as_str()), literal(new.as_str()));
+    let holds = |column: &str| format!("pg_catalog.strpos({column}::text, {name}) > 0");
+    // A longer name that only begins with the schema's is another name for the catalog.
+    let named: Vec<String> = [
+        ("relation", "pg_class", "relname"),
+        ("type", "pg_type", "typname"),
+        ("function", "pg_proc", "proname"),
+        ("constraint", "pg_constraint", "conname"),
+        ("trigger", "pg_trigger", "tgname"),
+        ("rule", "pg_rewrite", "rulename"),
+        ("policy", "pg_policy", "polname"),
+        ("statistics", "pg_statistic_ext", "stxname"),
+        ("schema", "pg_namespace", "nspname"),
+        ("role", "pg_roles", "rolname"),
+        ("publication", "pg_publication", "pubname"),
+        ("event trigger", "pg_event_trigger", "evtname"),
+        ("server", "pg_foreign_server", "srvname"),
+    ]
+    .iter()
+    .map(|(kind, catalog, column)| {
+        format!(
+            "SELECT '{kind} ' || {column}::text AS line FROM pg_catalog.{catalog} WHERE {}",
+            holds(column)
+        )
+    })
+    .collect();
+    let sql = format!(
+        "{}; SELECT 'rows of ' || schemaname || '.' || relname AS line FROM pg_catalog.pg_stat_xact_user_tables \
+           WHERE schemaname <> {schema} AND {WRITTEN} > \
+             coalesce((nullif(current_setting('tenure.written', true), '')::jsonb ->> relid::text)::int8, 0); \
+         SELECT relname::text AS line FROM pg_catalog.pg_class \
+           WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'm') AND relispopulated",
+        named.join(" UNION ALL "),
+    );
+    let doing = "looking for what keeps the name of a trial";
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+    let [named, written, tables] = sets.as_slice() else { return Ok(lines) };
+    for row in named.iter().chain(written) {
+        lines.insert(row.text("line")?);
+    }
+    let mut with_rows = Vec::new();
+    for row in tables {
+        let table = row.text("line")?;
+        let quoted = format!("{}.\"{}\"", new.quoted(), table.replace('"', "\"\""));
+        with_rows.push(format!(
+            "SELECT {} AS line WHERE EXISTS (SELECT FROM ONLY {quoted} AS one_row WHERE {})",
+            literal(&format!("rows of {table}")),
+            holds("one_row"),
+        ));
+    }
+    if !with_rows.is_empty() {
+        let sets = connection.sets(&with_rows.join(" UNION ALL ")).await;
+        for row in sets.map_err(|refusal| refusal.failure(doing))?.iter().flatten() {
+            lines.insert(row.text("line")?);
+        }
+    }
+    Ok(lines)
+}
+
+/// Notes of the template's schemas at `version` that they may be taken.
+pub(super) async fn note(
+    connection: &mut Connection,
+    run: &Run,
+    (template, version): (&Template, &Version),
+) -> Result<(), Failure> {
+    let mut message = Message::default();
+    message.begin(run.limits, "SELECT 1");
+    message.push(&format!(
+        "UPDATE {}.tenant_version SET proved_at = '{version}' WHERE status = 'pooled' AND template = {} \
+         AND version = '{version}' AND made_from = {} AND proved_at IS DISTINCT FROM '{version}'",
+        run.platform.quoted(),
+        literal(&template.name),
+        literal(template.checksum.as_str()),
+    ));
+    message.commit(Leftovers::None);
+    let sent = connection.send(&message).await;
+    sent.map(|_sets| ()).map_err(|refusal| refusal.failure("noting that the pool may be used"))
+}
+
+/// After a migration: makes sure that the schemas of the pool can still have another name, and notes it. What is to be
+/// told of those that cannot, or of which it is not known.
+pub async fn keep(connection: &mut Connection, project: &Project, limits: Migrate) -> Vec<String> {
+    let told =
+        |name: &str, failure: &Failure| format!("the pool of the template {name:?} is not used: {failure}");
+    let platform = project.settings.platform_schema();
+    let state = match state::read(connection, &project.settings).await {
+        Ok(state) => state,
+        Err(failure) => return vec![failure.to_string()],
+    };
+    if state.pool.is_empty() {
+        return Vec::new();
+    }
+    let rows = match pool::read(connection, &platform, None).await {
+        Ok(rows) => rows,
+        Err(failure) => return vec![failure.to_string()],
+    };
+    let at = state.platform;
+    let unproved = rows
+        .iter()
+        .filter(|row| super::state_of(row, project, &at) == crate::outcome::PoolState::Unproved)
+        .map(|row| row.template.as_str());
+    let mut notes = Vec::new();
+    for name in unproved.collect::<BTreeSet<_>>() {
+        let Some(template) = project.templates.get(name) else { continue };
+        let run = Run { id: Uuid::new_v4(), platform: platform.clone(), limits };
+        let subject = (template, &at);
+        let proved = match prove(connection, project, &run, subject).await {
+            Ok(()) => note(connection, &run, subject).await,
+            Err(failure) => Err(failure),
+        };
+        notes.extend(proved.err().map(|failure| told(name, &failure)));
+    }
+    notes
+}
