@@ -45,6 +45,18 @@ pub enum NameError {
         /// What was given.
         name: String,
     },
+    /// A schema that is called as another tenant's would be.
+    #[error(
+        "the schema {schema:?} is what the slug {other:?} makes; as {slug:?} it would stand in that one's way"
+    )]
+    OfAnother {
+        /// The schema.
+        schema: String,
+        /// The slug that makes it.
+        other: String,
+        /// The slug that it was to have.
+        slug: String,
+    },
     /// An identifier that PostgreSQL cannot hold at all.
     #[error(
         "{name:?} cannot be an identifier: it is empty, holds a NUL, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
@@ -64,6 +76,9 @@ impl From<NameError> for Failure {
             NameError::TooLong { .. } => (Code::SchemaNameTooLong, "choose a shorter slug"),
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
             NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
+            NameError::OfAnother { .. } => {
+                (Code::SlugInvalid, "say that slug, or rename the schema first: ALTER SCHEMA … RENAME TO …")
+            }
             NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
         };
         Self::new(code, error.to_string()).hint(hint)
@@ -184,6 +199,29 @@ impl SchemaName {
         }
     }
 
+    /// A schema that is there and is to be the tenant `slug`. It may have a name of its own, but none that is
+    /// reserved, and not the one that another slug makes: that tenant could never be made.
+    pub fn adopted(name: &str, prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
+        let schema = Self::existing(name)?;
+        if let Some(by) = [name, slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+            return Err(NameError::Reserved { schema: name.to_owned(), by });
+        }
+        match name.strip_prefix(prefix).map(Slug::new) {
+            Some(Ok(other)) if other != *slug => {
+                Err(NameError::OfAnother { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
+            }
+            _ => Ok(schema),
+        }
+    }
+
+    /// A schema that a file names: any but a reserved one.
+    pub fn foreign(name: &str, platform: &Self) -> Result<Self, NameError> {
+        match holder(name, platform) {
+            Some(by) => Err(NameError::Reserved { schema: name.to_owned(), by }),
+            None => Self::existing(name),
+        }
+    }
+
     /// A schema that the catalog, a version row or the settings name.
     pub fn existing(name: impl Into<String>) -> Result<Self, NameError> {
         Identifier::new(name).map(Self)
@@ -292,6 +330,21 @@ mod tests {
         assert!(pooled.is_pooled() && pooled.as_str().len() <= MAX_IDENTIFIER_BYTES);
         assert!(of("org_", &"a".repeat(59)).is_ok());
         assert!(matches!(of("org_", &"a".repeat(60)), Err(NameError::TooLong { bytes: 64, .. })));
+    }
+
+    #[test]
+    fn a_schema_of_another_name_is_adopted_unless_it_is_in_somebodys_way() {
+        let of = |name: &str, prefix: &str| {
+            SchemaName::adopted(name, prefix, &Slug::new("acme").unwrap(), &platform())
+        };
+        for name in ["org_acme", "acme", "org_3f2a", "Org_Acme", "org_a\"b", "org_"] {
+            assert_eq!(of(name, "org_").unwrap().as_str(), name);
+        }
+        assert!(matches!(of("org_other", "org_"), Err(NameError::OfAnother { .. })));
+        assert!(matches!(of("other", ""), Err(NameError::OfAnother { .. })));
+        for name in ["public", "pg_x", "information_schema", "datalinx_platform"] {
+            assert!(matches!(of(name, "org_"), Err(NameError::Reserved { .. })), "{name}");
+        }
     }
 
     #[test]

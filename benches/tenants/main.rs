@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, and reads the machine")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it measured is its result")]
 
+mod clone;
 mod place;
 mod purge;
 mod signup;
@@ -16,8 +17,12 @@ use clap::Parser as _;
 type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
 /// All of them.
-const MEASUREMENTS: &[Measurement] =
-    &[("pool", signup::pool), ("create", signup::create), ("purge", purge::measure)];
+const MEASUREMENTS: &[Measurement] = &[
+    ("pool", signup::pool),
+    ("create", signup::create),
+    ("clone", clone::measure),
+    ("purge", purge::measure),
+];
 
 /// What the verbs on tenants cost.
 #[derive(Debug, clap::Parser)]

@@ -92,6 +92,11 @@ impl Place {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// The server's URL, for programs of PostgreSQL's own.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
     fn file(&self, path: &str, text: &str) -> Result<()> {
         Ok(std::fs::write(self.project.path().join(path), text)?)
     }

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. The doc comments are `--help`.
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
+mod copies;
 mod life;
 mod pool;
 mod template;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};

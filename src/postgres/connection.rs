@@ -104,6 +104,11 @@ impl Connection {
         }
     }
 
+    /// Where it leads, for a program of PostgreSQL's own.
+    pub(super) fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
     /// The way to further connections, for who cannot hold this one meanwhile.
     pub fn door(&self) -> Door {
         Door(self.url.clone())
@@ -147,6 +152,26 @@ impl Connection {
             Ok(()) => Ok(sets),
             Err(error) => Err(Refusal { completed: sets.len(), sets, error }),
         }
+    }
+
+    /// Sends one message of a transaction that is open; how many rows each of its statements wrote, in order.
+    pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, Refusal> {
+        let mut counts = Vec::new();
+        let outcome = {
+            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
+            loop {
+                match stream.try_next().await {
+                    Ok(Some(item)) => counts.extend(item.left().map(|done| done.rows_affected())),
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                }
+            }
+        };
+        outcome.map(|()| counts.clone()).map_err(|error| Refusal {
+            completed: counts.len(),
+            sets: Vec::new(),
+            error,
+        })
     }
 
     async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, Refusal> {

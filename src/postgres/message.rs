@@ -68,6 +68,10 @@ pub enum Kind {
     Repair,
     /// A unit that runs outside a transaction was begun.
     Begun,
+    /// A schema that was made by other means became a tenant.
+    Adopt,
+    /// A tenant came out of a file.
+    Import,
     /// A tenant's schema got another name: the row has the new one, and as its name the one before.
     Rename,
     /// The same, when the tenant was put aside.
@@ -89,6 +93,8 @@ impl Kind {
             Self::Baseline => "baseline",
             Self::Repair => "repair",
             Self::Begun => "begun",
+            Self::Adopt => "adopt",
+            Self::Import => "import",
             Self::Rename => "rename",
             Self::Drop => "drop",
             Self::Undrop => "undrop",
@@ -213,7 +219,16 @@ impl Message {
     /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.
     /// That one waits without a lock limit, since it waits for a unit like itself.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
-        self.push(BEGIN);
+        self.begin_as(BEGIN, limits, first);
+    }
+
+    /// The same in a transaction that sees the database until its end as it was at its first statement.
+    pub fn begin_snapshot(&mut self, limits: Migrate, first: &str) {
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", limits, first);
+    }
+
+    fn begin_as(&mut self, begin: &str, limits: Migrate, first: &str) {
+        self.push(begin);
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
         self.push("SET LOCAL lock_timeout = 0");
         self.push(first);

@@ -2,6 +2,7 @@
 //! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
 //! so a transaction pooler is safe. Only this layer names sqlx and refinery.
 
+mod archive;
 pub mod aside;
 pub mod books;
 mod connection;
@@ -17,6 +18,7 @@ pub mod server;
 pub mod state;
 mod url;
 
+pub use archive::{Archive, Section, pack};
 pub use connection::{Connection, Door, Row};
 pub use dump::dump;
 pub use refusal::Refusal;

@@ -1,6 +1,7 @@
 //! Values → text for people, and the few values that become JSON by hand. Nothing here reads, writes or
 //! decides; `cli` chooses what is shown, where, and whether in colour.
 
+mod copies;
 mod drift;
 mod event;
 mod failure;
@@ -22,6 +23,7 @@ mod template;
 mod tenant;
 mod verified;
 
+pub use copies::{adopted, cloned, differences, exported, imported};
 pub use drift::drifted;
 pub use event::event_json;
 pub use failure::{failure, failure_json};

@@ -72,6 +72,18 @@ impl Act<'_> {
     }
 }
 
+/// Gives the result on; of a failure the transaction is undone first, or the next statement would be part of it.
+pub(super) async fn or_rollback<T>(
+    connection: &mut Connection,
+    result: Result<T, Failure>,
+) -> Result<T, Failure> {
+    if result.is_err() {
+        // The first failure is the one to tell; a session that is gone has no transaction.
+        let _rolled_back = connection.run("ROLLBACK").await;
+    }
+    result
+}
+
 /// Writes the tenant's state, in its version row and, where it has a column for it, in the registry's row.
 pub(super) fn enter(message: &mut Message, settings: &Settings, schema: &SchemaName, state: TenantState) {
     let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
@@ -165,6 +177,17 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
         ));
     }
     failure
+}
+
+/// The statement that takes the version row of `schema`, whose tenant must be in one of the states.
+pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
+    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
+    format!(
+        "SELECT {}.tenure_hold({}, ARRAY[{}])",
+        run.platform.quoted(),
+        literal(schema.as_str()),
+        states.join(", ")
+    )
 }
 
 /// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 
 use uuid::Uuid;
 
+pub(super) use self::answer::explain;
 use self::queue::{Next, Queue};
 use self::worker::{Maker, Pool};
 use super::{Hook, NewTenant};

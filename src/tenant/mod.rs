@@ -3,21 +3,34 @@
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod act;
+mod adopt;
 mod aside;
+mod clone;
 mod create;
+mod export;
 mod hook;
+mod import;
+mod likeness;
+mod parcel;
 pub mod pool;
 mod purge;
+mod reference;
 mod rename;
 mod residue;
 mod script;
+mod standing;
 mod suspend;
+mod undo;
 mod wanted;
 
 pub use act::Act;
+pub use adopt::{Adoption, Differs, IfDifferent, adopt};
 pub use aside::{drop, undrop};
+pub use clone::{Cloning, Extent, clone};
 pub use create::{After, Creation, IfExists, create};
+pub use export::{Target, export};
 pub use hook::Hook;
+pub use import::import;
 pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use suspend::{resume, suspend};

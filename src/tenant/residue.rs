@@ -20,13 +20,22 @@ pub(super) async fn of(
     old: &SchemaName,
     new: &SchemaName,
 ) -> Result<Vec<String>, Failure> {
+    let mut lines = inside(connection, old, new).await?;
+    lines.extend(outside(connection, new, old).await?);
+    Ok(lines.into_iter().collect())
+}
+
+/// The same, of what the schema itself holds: a copy's name in other schemas is the original's.
+pub(super) async fn inside(
+    connection: &mut Connection,
+    old: &SchemaName,
+    new: &SchemaName,
+) -> Result<BTreeSet<String>, Failure> {
     let before = catalog::photograph_as(connection, old, Asked::Within).await?;
     let rename = format!("ALTER SCHEMA {} RENAME TO {}", old.quoted(), new.quoted());
     connection.run(&rename).await.map_err(|refusal| refusal.failure(&format!("renaming schema {old}")))?;
     let after = catalog::photograph_as(connection, new, Asked::Within).await?;
-    let mut lines: BTreeSet<String> = Change::between(&before, &after).iter().filter_map(kept).collect();
-    lines.extend(outside(connection, new, old).await?);
-    Ok(lines.into_iter().collect())
+    Ok(Change::between(&before, &after).iter().filter_map(kept).collect())
 }
 
 /// The same for a schema that has another name already: what holds `name`, in `schema` and in others.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::act;
+use super::{act, standing};
 
 use crate::chain::Version;
 use crate::error::{Code, Failure};
@@ -87,24 +87,15 @@ impl<'a> Script<'a> {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
-        if self.locks_registry {
-            // Two that have written their rows, each waiting to lock the table, would never end.
-            let registry = state::registry(self.settings);
-            message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
-        }
         self.register(tenant, &mut message);
-        self.schema(schema, filled, &mut message);
+        self.structure(schema, filled, &mut message);
         let left = self.afterwards(&mut message, schema, filled, afterwards);
         if left == Leftovers::Possible {
             message.own_role();
         }
-        message.push(&format!(
-            "INSERT INTO {platform}.tenant_version (schema_name, version, template, parameters) \
-             VALUES ({}, '{version}', {}, {})",
-            literal(schema.as_str()),
-            literal(&self.compiled.template.name),
-            parameters(filled),
-        ));
+        let made = (version, self.compiled.template.name.as_str());
+        let state = (TenantState::Active, &filled.shaping);
+        standing::enter_version(self.settings, schema, made, state, &mut message);
         self.making(&mut message, tenant, afterwards);
         self.history(run, schema, &mut message);
         message.commit(left);
@@ -112,7 +103,7 @@ impl<'a> Script<'a> {
     }
 
     /// The schema, and what the template and the steps after it make in it.
-    fn schema(&self, schema: &SchemaName, filled: &Filled, message: &mut Message) {
+    pub(super) fn structure(&self, schema: &SchemaName, filled: &Filled, message: &mut Message) {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
         message.search_path(schema);
         for (script, statement) in &self.compiled.statements {
@@ -165,10 +156,10 @@ impl<'a> Script<'a> {
              VALUES ({}, '{version}', {}, 'pooled', {}, {slot}, {}, '{version}')",
             literal(schema.as_str()),
             literal(&template.name),
-            parameters(filled),
+            standing::parameters(&filled.shaping),
             literal(template.checksum.as_str()),
         ));
-        self.schema(schema, filled, &mut message);
+        self.structure(schema, filled, &mut message);
         if self.left == Leftovers::Possible {
             message.own_role();
         }
@@ -192,7 +183,7 @@ impl<'a> Script<'a> {
         // The server's time between our messages is ours.
         made.push("SET LOCAL idle_in_transaction_session_timeout = 0");
         made.push(first);
-        self.schema(schema, filled, &mut made);
+        self.structure(schema, filled, &mut made);
         if self.left == Leftovers::Possible {
             made.own_role();
         }
@@ -242,25 +233,31 @@ impl<'a> Script<'a> {
     }
 
     /// The registry's row.
-    fn register(&self, tenant: &Identity, message: &mut Message) {
-        let (registry, columns) = (state::registry(self.settings), &self.settings.tenants.columns);
-        message.push(&format!(
-            "INSERT INTO {registry} ({}, {}, {}, {}) VALUES ('{}', {}, {}, {})",
-            columns.id.quoted(),
-            columns.name.quoted(),
-            columns.slug.quoted(),
-            columns.schema.quoted(),
-            tenant.id,
-            literal(tenant.name.as_str()),
-            literal(tenant.slug.as_str()),
-            literal(tenant.schema.as_str()),
-        ));
-        message.push(&format!(
-            "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
-            self.settings.platform_schema().quoted(),
-            columns.schema.quoted(),
-            literal(tenant.schema.as_str()),
-        ));
+    pub(super) fn register(&self, tenant: &Identity, message: &mut Message) {
+        if self.locks_registry {
+            // Two that have written their rows, each waiting to lock the table, would never end.
+            let registry = state::registry(self.settings);
+            message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
+        }
+        standing::register(self.settings, tenant, message);
+    }
+
+    /// The version row and the history.
+    pub(super) fn enter(
+        &self,
+        run: &Run,
+        schema: &SchemaName,
+        (state, filled): (TenantState, &Filled),
+        message: &mut Message,
+    ) {
+        let made = (&self.version, self.compiled.template.name.as_str());
+        standing::enter_version(self.settings, schema, made, (state, &filled.shaping), message);
+        self.history(run, schema, message);
+    }
+
+    /// What the statements may leave in the session.
+    pub(super) fn left(&self) -> Leftovers {
+        self.left
     }
 
     /// A row for the template, and one for each step that tenants have a part in.
@@ -283,14 +280,4 @@ impl<'a> Script<'a> {
             message.history(run, &moved);
         }
     }
-}
-
-/// The values that the schema's shape may depend on, for the version row: `drift` needs them. Others may be
-/// secrets, and stand nowhere but where the template puts them.
-fn parameters(filled: &Filled) -> String {
-    if filled.shaping.is_empty() {
-        return "NULL".to_owned();
-    }
-    let json = serde_json::to_string(&filled.shaping).unwrap_or_default();
-    literal(&json)
 }

@@ -160,8 +160,10 @@ fn every_link_between_documents_leads_somewhere() {
     for name in [
         "README.md",
         "ARCHITECTURE.md",
+        "docs/copies.md",
         "docs/migrations.md",
         "docs/operations.md",
+        "docs/provisioning.md",
         "docs/queries.md",
         "docs/tenants.md",
         "docs/verify.md",

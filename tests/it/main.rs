@@ -7,6 +7,7 @@
     reason = "tests use the disk and stop at what fails"
 )]
 
+mod adopt;
 mod alone;
 mod bad_files;
 mod bad_sql;
@@ -18,6 +19,7 @@ mod command_line;
 mod concurrency;
 mod context;
 mod contract;
+mod copies;
 mod corpus;
 mod demo;
 mod docs;
@@ -37,6 +39,8 @@ mod migrate_up;
 mod names;
 mod parameters;
 mod pool;
+mod pool_faults;
+mod poolable;
 mod pooler;
 mod progress;
 mod provisioning;

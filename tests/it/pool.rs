@@ -7,21 +7,21 @@ use insta::assert_snapshot;
 use crate::support::{Pooler, Project, Session, csv};
 
 /// The seeds' platform, and so many schemas in the pool.
-fn with_pool(count: usize) -> Project {
+pub(crate) fn with_pool(count: usize) -> Project {
     let project = Project::with_tenants(&[]);
     let _filled = project.run(&format!("tenant pool fill {count}")).ok();
     project
 }
 
 /// The rows of the pool: how many, and their places.
-fn pool(project: &Project) -> String {
+pub(crate) fn pool(project: &Project) -> String {
     project.db.value(
         "SELECT count(*) || ':' || coalesce(string_agg(pool_slot::text, ',' ORDER BY pool_slot), '') \
          FROM datalinx_platform.tenant_version WHERE status = 'pooled'",
     )
 }
 
-fn schemas(project: &Project) -> String {
+pub(crate) fn schemas(project: &Project) -> String {
     project.db.value("SELECT count(*)::text FROM pg_namespace WHERE nspname LIKE 'tenure_pool_%'")
 }
 
@@ -223,213 +223,4 @@ fn nobody_waits_for_a_schema_of_the_pool() {
     );
     let (_, filled) = project.json("tenant pool fill 2");
     assert_eq!((&filled["made"], &filled["removed"]), (&2.into(), &1.into()), "{filled}");
-}
-
-#[test]
-fn what_would_keep_another_name_is_not_made_in_advance() {
-    let project = Project::with_tenants(&[]);
-    let file = "tenant_templates/default/900.sql";
-    let before = project.db.dump(&[]);
-    project.file(
-        file,
-        "CREATE FUNCTION {org_schema}.f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM {org_schema}.workspaces';\n\
-         CREATE FUNCTION {org_schema}.g() RETURNS text LANGUAGE sql SET search_path FROM CURRENT AS 'SELECT 1::text';\n\
-         CREATE TABLE names (schema text DEFAULT '{org_schema}');\n\
-         CREATE INDEX {org_schema}_names ON names (schema);\n\
-         COMMENT ON TABLE names IS 'of {org_schema}';\n\
-         INSERT INTO names VALUES ('about {org_schema}');\n",
-    );
-    assert_snapshot!(project.run("tenant pool fill 2"), @r#"
-    exit code: 1
-    ----- stdout -----
-
-    ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: function f(): body, function g(): options, relation {org_schema}_names, rows of names, table names: comment, table names: default of column schema
-     = help: let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create
-    "#);
-    project.file(file, "DO $$ BEGIN INSERT INTO datalinx_platform.users (email) VALUES ('a@b.c'); END $$;");
-    assert_snapshot!(project.run("tenant pool fill 2"), @r#"
-    exit code: 1
-    ----- stdout -----
-
-    ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: rows of datalinx_platform.users
-     = help: let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create
-    "#);
-    project.file(file, "CREATE TABLE me (id uuid);\nINSERT INTO me SELECT id FROM datalinx_platform.organizations WHERE schema_name = '{org_schema}';");
-    assert_snapshot!(project.run("tenant pool fill 2"), @r#"
-    exit code: 1
-    ----- stdout -----
-
-    ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: it looks into the registry, where a schema of the pool has no row: tenant_templates/default/900.sql:2:1
-     = help: statements about the tenant itself belong into the folder after_create of the template
-    "#);
-    project.file(file, "-- Parameter: plan literal\n-- Parameter: seats literal = '1'\nCREATE TABLE me (a text DEFAULT {plan}, b int DEFAULT {seats});");
-    assert_snapshot!(project.run("tenant pool fill 2"), @r#"
-    exit code: 1
-    ----- stdout -----
-
-    ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: nobody knows the values of its parameters yet: plan
-     = help: give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew
-    "#);
-    project.file(file, "CREATE TABLE {org_schema}.wrong (id uuid REFERENCES nothing);");
-    let refused = project.run("tenant pool fill 2");
-    assert!(refused.stderr.contains("900.sql:1:"), "{refused}");
-    project.remove(file);
-    assert_eq!(project.db.dump(&[]), before);
-    // Of what a migration brings, nothing is taken until it is proved again.
-    let _filled = project.run("tenant pool fill 2").ok();
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "f",
-        "CREATE FUNCTION {org_schema}.f() RETURNS text LANGUAGE sql AS $$ SELECT '{org_schema}' $$;",
-    );
-    project.file("tenure.toml", "[verify.levels]\nopaque-code = \"warn\"\n");
-    assert_snapshot!(project.run("migrate up"), @r#"
-    exit code: 0
-    ----- stdout -----
-    done: the platform went from 1.0.4 to 1.0.5; 0 tenants; 2 units in N ms
-
-    ----- stderr -----
-    the pool of the template "default" is not used: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: function f(): body
-    "#);
-    let _made = project.run("tenant create acme").ok();
-    assert_eq!(
-        (project.db.value("SELECT org_acme.f()"), schemas(&project)),
-        ("org_acme".to_owned(), "2".to_owned())
-    );
-}
-
-#[test]
-fn a_tenant_that_brings_values_of_its_own_is_made_anew() {
-    let project = Project::with_tenants(&[]);
-    project.file(
-        "tenant_templates/default/900.sql",
-        "-- Parameter: plan literal = 'free'\nCREATE TABLE me (a text DEFAULT {plan});",
-    );
-    project.file(
-        "tenant_templates/default/after_create/1.sql",
-        "-- Parameter: first literal\nINSERT INTO me SELECT {first} || slug FROM datalinx_platform.organizations WHERE schema_name = '{org_schema}';",
-    );
-    let _filled = project.run("tenant pool fill 2").ok();
-    let _made = project.run("tenant create a --set first=the- --set plan=pro").ok();
-    assert_eq!(schemas(&project), "2");
-    let _made = project.run("tenant create b --set first=the- --set plan=free").ok();
-    assert_eq!(schemas(&project), "1");
-    assert_eq!(
-        project.db.column("SELECT a FROM org_a.me UNION ALL SELECT a FROM org_b.me"),
-        ["the-a", "the-b"]
-    );
-    let kept = "SELECT string_agg(parameters::text, ' ' ORDER BY schema_name) FROM datalinx_platform.tenant_version \
-                WHERE status = 'active'";
-    assert_eq!(project.db.value(kept), r#"{"plan": "pro"} {"plan": "free"}"#);
-    let (code, drift) = project.json("drift");
-    assert_eq!((code, &drift["tenants"]["same"]), (0, &2.into()), "{drift}");
-}
-
-#[test]
-fn faults_leave_nothing_half_done() {
-    let project = with_pool(1);
-    // Somebody else holds the only one: it is not waited for.
-    let holder = Session::holding(&project.db, "SELECT FROM datalinx_platform.tenant_version FOR UPDATE");
-    let _made = project.run("tenant create a").ok();
-    holder.release();
-    assert_eq!(schemas(&project), "1");
-    // Somebody dropped it by hand.
-    let name =
-        project.db.value("SELECT schema_name FROM datalinx_platform.tenant_version WHERE status = 'pooled'");
-    project.db.run(&format!("DROP SCHEMA {name} CASCADE"));
-    let _made = project.run("tenant create b").ok();
-    let _drained = project.run("tenant pool drain").ok();
-    assert_eq!(pool(&project), "0:");
-    // A schema of that name is there, and no tenant.
-    let _filled = project.run("tenant pool fill 1").ok();
-    project.db.run("CREATE SCHEMA org_c");
-    let (code, refused) = project.json("tenant create c");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-exists".into()), "{refused}");
-    assert_eq!(pool(&project), "1:1");
-    project.db.run("DROP SCHEMA org_c");
-    // The session ends while it takes one: it waits for the registry's lock.
-    let holder =
-        Session::holding(&project.db, "LOCK TABLE datalinx_platform.organizations IN EXCLUSIVE MODE");
-    let running = project.start("tenant create c --lock-timeout 0s");
-    for backend in project.db.wait_for_waiting(1) {
-        project.db.run(&format!("SELECT pg_terminate_backend({backend})::text"));
-    }
-    holder.release();
-    running.end().passes();
-    assert_eq!((pool(&project), schemas(&project)), ("0:".to_owned(), "0".to_owned()));
-    // A filling that is interrupted is finished by the next one.
-    let holder = Session::holding(&project.db, "LOCK TABLE datalinx_platform.users IN ROW EXCLUSIVE MODE");
-    let mut running = project.start("tenant pool fill 6 --jobs 2 --lock-timeout 0s");
-    // The proof waits first.
-    project.db.wait_for_waiting(1);
-    running.signal("TERM");
-    running.says("interrupted");
-    holder.release();
-    assert_eq!(running.end().code, 130);
-    let _filled = project.run("tenant pool fill 6").ok();
-    assert_eq!((pool(&project), schemas(&project)), ("6:1,2,3,4,5,6".to_owned(), "6".to_owned()));
-    assert_eq!(project.repeated_units(), [""; 0]);
-}
-
-#[test]
-fn a_schema_that_is_taken_while_a_migration_comes_by_is_migrated_as_a_tenant() {
-    let project = with_pool(1);
-    project.create(&["acme"]);
-    let _filled = project.run("tenant pool fill 1").ok();
-    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
-    let take = "SELECT datalinx_platform.tenure_expect_platform('1.0.4'); \
-                INSERT INTO datalinx_platform.organizations (id, name, slug, schema_name) VALUES (gen_random_uuid(), 'b', 'b', 'org_b'); \
-                SELECT datalinx_platform.tenure_take('default', '1.0.4', made_from, 'org_b', gen_random_uuid(), 'x') \
-                FROM datalinx_platform.tenant_version WHERE status = 'pooled'";
-    let mut taker = Session::holding(&project.db, take);
-    let running = project.start("migrate up --format json");
-    project.db.wait_for_waiting(1);
-    taker.run("COMMIT");
-    let output = running.end().ok();
-    let migrated: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-    assert_eq!(
-        (&migrated["outcome"], &migrated["platform"]["to"]),
-        (&"done".into(), &"1.0.5".into()),
-        "{migrated}"
-    );
-    assert_eq!(project.versions(), "platform 1.0.5, acme 1.0.5, b 1.0.5");
-    let (code, drift) = project.json("drift");
-    assert_eq!((code, &drift["tenants"]["same"]), (0, &2.into()), "{drift}");
-}
-
-#[test]
-fn a_tenant_of_the_pool_whose_command_fails_is_taken_back_too() {
-    let project = with_pool(2);
-    project.file("tenure.toml", "[tenants]\nafter_create = [\"false\"]\n");
-    let (code, failed) = project.json("tenant create acme");
-    assert_eq!((code, &failed["error"]["code"]), (1, &"hook-failed".into()), "{failed}");
-    project.file("tenure.toml", "[tenants]\nafter_create = [\"true\"]\n");
-    let _made = project.run("tenant create acme").ok();
-    assert_eq!((project.versions().contains("acme 1.0.4"), schemas(&project)), (true, "0".to_owned()));
-    let state = "SELECT status FROM datalinx_platform.tenant_version";
-    assert_eq!(project.db.value(state), "active");
-}
-
-#[test]
-fn the_pool_works_behind_a_pooler() {
-    let project = Project::with_tenants(&[]);
-    let Some(pooler) = Pooler::start(&project.db) else { return };
-    let run = |line: &str| project.run(&format!("--database-url {} {line}", pooler.url(&project.db)));
-    let _filled = run("tenant pool fill 4 --jobs 2").ok();
-    project.file("list.csv", csv(&["a", "b"]));
-    let _made = run("tenant create --from list.csv --jobs 2").ok();
-    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
-    let _migrated = run("migrate up").ok();
-    let _made = run("tenant create c").ok();
-    assert_eq!(schemas(&project), "1");
-    assert_eq!(project.db.dump_of("org_a"), project.db.dump_of("org_c"));
-    let _drained = run("tenant pool drain").ok();
-    let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database d ON d.oid = database \
-                 WHERE locktype = 'advisory' AND datname = current_database()";
-    assert_eq!((schemas(&project), project.db.value(locks)), ("0".to_owned(), "0".to_owned()));
 }

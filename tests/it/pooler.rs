@@ -76,6 +76,24 @@ fn a_tenants_life_behind_a_pooler() {
     nothing_is_left_in_the_sessions(&pooler, &project);
 }
 
+#[test]
+fn copies_of_tenants_are_made_behind_a_pooler() {
+    let project = Project::with_tenants(&["acme"]);
+    project.run("tenant export acme --to acme.tenure").passes();
+    let Some(pooler) = Pooler::start(&project.db) else { return };
+    let pooled = format!("--database-url {}", pooler.url(&project.db));
+    let run = |line: &str| project.run(&format!("{pooled} {line}"));
+    run("tenant clone acme beta --data").passes();
+    run("tenant import acme.tenure --as gamma").passes();
+    assert_eq!(run("tenant clone acme beta").code, 1);
+    assert_eq!(run("tenant import acme.tenure").code, 1);
+    project.db.run("DELETE FROM datalinx_platform.tenant_version WHERE schema_name = 'org_beta'");
+    assert_eq!(run("tenant adopt org_beta --slug beta --version 9.9.9").code, 2);
+    run("tenant adopt org_beta --slug beta --version 1.0.4").passes();
+    assert_eq!(project.versions(), "platform 1.0.4, acme 1.0.4, beta 1.0.4, gamma 1.0.4");
+    nothing_is_left_in_the_sessions(&pooler, &project);
+}
+
 /// The sessions that the pooler keeps hold no lock and have no settings but the server's own.
 fn nothing_is_left_in_the_sessions(pooler: &Pooler, project: &Project) {
     let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database d ON d.oid = database \

@@ -225,7 +225,7 @@ fn a_row_of_the_registry_without_a_version_is_shown_and_never_migrated() {
 
     ----- stderr -----
     error[tenant-exists]: other is in the registry, but its version is unknown
-     = help: it was made by other means: it has to be adopted, not created
+     = help: it was made by other means: `tenure tenant adopt` makes it a tenant
     ");
     let (code, refused) = project.json("migrate up --tenant other");
     assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-unknown".into()));

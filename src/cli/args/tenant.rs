@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Limits;
 use super::Pool;
 use super::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
+use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits};
 use crate::fleet::Patience;
 
 #[derive(Debug, Subcommand)]
@@ -24,6 +24,14 @@ pub(in crate::cli) enum Tenant {
     Suspend(OneTenant),
     /// Open a suspended tenant again
     Resume(OneTenant),
+    /// Make a tenant of a schema that is there, once it is known to be what the files make
+    Adopt(AdoptArgs),
+    /// Make a new tenant that is like another one, with or without its rows
+    Clone(CloneArgs),
+    /// Write a tenant with its rows into one file
+    Export(ExportArgs),
+    /// Make a tenant of such a file, and bring it up to date
+    Import(ImportArgs),
     /// Give a tenant another slug, and with it another schema name
     Rename(RenameArgs),
     /// Put a tenant aside under another name; it can be brought back until it is deleted for good

@@ -1,11 +1,13 @@
 //! `tenure tenant list`, `show`, `suspend`, `resume`; the other verbs on tenants have a file each.
 
+mod copies;
 mod create;
 mod drop;
 mod look;
 mod pool;
 mod rename;
 
+pub(super) use self::copies::{adopt, clone, export, import};
 pub(super) use self::create::create;
 pub(super) use self::drop::{drop, undrop};
 pub(super) use self::look::{list, show};

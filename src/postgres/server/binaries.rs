@@ -91,6 +91,21 @@ impl Binaries {
         folders.map(|folder| folder.join(name)).find(|program| program.is_file())
     }
 
+    /// The one of PostgreSQL's client programs that fits a server of this major version best: its own release's, or
+    /// else the oldest of those that are newer.
+    pub fn client_since(environment: &Environment, name: &str, major: u32) -> Option<PathBuf> {
+        let folders = folders(Path::new("/"), environment).into_iter().chain(on_path(environment));
+        let programs = folders.map(|folder| folder.join(name)).filter(|program| program.is_file());
+        let with_major = programs.filter_map(|program| {
+            let major = major_in(&first_line(Command::new(&program).arg("--version"))?)?;
+            Some((major, program))
+        });
+        // Of several of one release the first.
+        let fitting: Vec<_> = with_major.filter(|(found, _)| *found >= major).collect();
+        let best = fitting.iter().map(|(found, _)| *found).min()?;
+        fitting.into_iter().find(|(found, _)| *found == best).map(|(_, program)| program)
+    }
+
     pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
@@ -227,6 +242,24 @@ mod tests {
         environment.bindir = Some(named);
         let binaries = find(root.path(), &environment).unwrap();
         assert_eq!((binaries.major(), binaries.psql()), (17, Some(on_path.join("psql").as_path())));
+    }
+
+    #[test]
+    fn a_client_is_of_the_servers_release_or_the_next_newer_one() {
+        let root = tempfile::tempdir().unwrap();
+        let folders: Vec<PathBuf> = ["14", "18", "16", "15"].map(|name| root.path().join(name)).to_vec();
+        for folder in &folders {
+            plant(folder, folder.file_name().unwrap().to_str().unwrap());
+            std::fs::rename(folder.join("initdb"), folder.join("pg_thing")).unwrap();
+        }
+        let path = std::env::join_paths(&folders).unwrap();
+        let environment =
+            Environment { bindir: Some(root.path().join("none")), path: Some(path), temp: None };
+        let found = |major| Binaries::client_since(&environment, "pg_thing", major);
+        assert_eq!(found(15), Some(root.path().join("15/pg_thing")));
+        assert_eq!(found(17), Some(root.path().join("18/pg_thing")));
+        assert_eq!(found(19), None);
+        assert_eq!(Binaries::client_since(&environment, "pg_other", 15), None);
     }
 
     #[test]

@@ -262,7 +262,7 @@ impl<'a> Maker<'a, '_> {
                 Code::TenantExists,
                 format!("{slug} is in the registry, but its version is unknown"),
             )
-            .hint("it was made by other means: it has to be adopted, not created"));
+            .hint("it was made by other means: `tenure tenant adopt` makes it a tenant"));
         }
         if row.status == TenantState::Creating {
             return Err(Failure::new(Code::TenantState, format!("{slug} is being made by another run"))

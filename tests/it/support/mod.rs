@@ -10,5 +10,5 @@ mod wire;
 pub use database::Database;
 pub use fleet::{Running, Session, csv, wait_until};
 pub use pooler::{POOL, Pooler};
-pub use project::{Output, Project};
+pub use project::{Folder, Output, Project};
 pub use wire::Wire;

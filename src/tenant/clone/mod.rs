@@ -1,0 +1,319 @@
+//! `tenant clone`: a new tenant of the same template and version as another one, proved to be like it, with or
+//! without its rows.
+
+mod rows;
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use self::rows::{Rows, Step};
+use super::act::{self, Act};
+use super::adopt::Differs;
+use super::create::{explain, ready};
+use super::reference::{self, Differences};
+use super::script::{Identity, Script};
+use super::standing::{self, Standing};
+use super::undo::undo;
+use crate::catalog::{self, Asked, Photograph};
+use crate::error::{Code, Failure};
+use crate::fleet::unknown_tenant;
+use crate::ident::{DisplayName, SchemaName, Slug};
+use crate::outcome::{Cloned, Ending, Tenant, TenantState};
+use crate::postgres::message::{Leftovers, Message, Run};
+use crate::postgres::{Connection, state};
+use crate::project::Project;
+use crate::template::{Filled, Template};
+
+/// In which of its states a tenant can be cloned.
+const WHOLE: &[TenantState] = &[TenantState::Active, TenantState::Suspended];
+
+/// A transaction with a snapshot fails where the version row moved while it waited; a new one sees the move.
+const TRIES: usize = 5;
+
+/// What is to be cloned, as what.
+#[derive(Debug, Clone)]
+pub struct Cloning {
+    /// The tenant that there is.
+    pub source: Slug,
+    /// The slug of the new one.
+    pub target: Slug,
+    /// The display name of the new one; its slug if not said.
+    pub name: Option<String>,
+    /// What is copied.
+    pub extent: Extent,
+}
+
+/// What is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The definitions; the new tenant has the rows that its template gives it.
+    Structure,
+    /// The rows too.
+    Data,
+}
+
+/// Clones a tenant.
+pub async fn clone(
+    connection: &mut Connection,
+    project: &Project,
+    cloning: &Cloning,
+    act: &Act<'_>,
+) -> Result<Cloned, Differs> {
+    let settings = &project.settings;
+    let platform = settings.platform_schema();
+    let schema =
+        SchemaName::of(&settings.tenants.schema_prefix, &cloning.target, &platform).map_err(Failure::from)?;
+    let at = ready(connection, project).await?.platform;
+    let (source, state) = act.find(connection, &cloning.source).await?;
+    if source.version.as_ref() != Some(&at) {
+        return Err(elsewhere(&source, &at).into());
+    }
+    let template = project.template(source.template.as_deref())?;
+    let script = Script::new(project, template, &at)?;
+    Standing::look(connection, settings, &cloning.target, &schema)
+        .await?
+        .expect_nobody(&cloning.target, &schema)?;
+    let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
+        .map_err(Failure::from)?;
+    let filled = filled(connection, project, template, &source, cloning.extent).await?;
+    let target = Identity { id: Uuid::new_v4(), slug: cloning.target.clone(), name, schema };
+    let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
+    let mut copying = Copying {
+        project,
+        script,
+        source: &source,
+        target: &target,
+        filled,
+        extent: cloning.extent,
+        found: Differences::default(),
+        cloned: Copied::default(),
+    };
+    let done =
+        act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await).await;
+    let Copying { found, cloned, .. } = copying;
+    if let Err(failure) = done {
+        let is_told = failure.code == Code::CloneDiffers;
+        return Err(Differs { differences: if is_told { found.definitions } else { Vec::new() }, failure });
+    }
+    let only = std::slice::from_ref(&cloning.target);
+    let tenants = state::tenants(connection, settings, state.presence, only).await?;
+    let tenant = tenants.into_iter().next().ok_or_else(|| unknown_tenant(&cloning.target))?;
+    Ok(Cloned {
+        outcome: Ending::Done,
+        source: source.slug,
+        tenant,
+        tables: cloned.tables,
+        rows: cloned.rows,
+        access: found.access,
+        notes: cloned.notes,
+    })
+}
+
+/// The values of the template's parameters: those that gave the source its shape. Others only make rows; where the
+/// source's own rows take their place, any will do.
+async fn filled(
+    connection: &mut Connection,
+    project: &Project,
+    template: &Template,
+    source: &Tenant,
+    extent: Extent,
+) -> Result<Filled, Failure> {
+    let mut all = state::parameters(connection, &project.settings).await?;
+    let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
+    let mut given = match extent {
+        Extent::Structure => BTreeMap::new(),
+        Extent::Data => template.parameters.samples(),
+    };
+    let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
+    given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
+    template.parameters.fill(&given, &template.name)
+}
+
+/// The files make what a tenant has at the platform's version, and at no other for certain.
+fn elsewhere(source: &Tenant, platform: &crate::chain::Version) -> Failure {
+    let at = source.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let slug = &source.slug;
+    Failure::new(Code::NotMigrated, format!("{slug} is at {at}, the platform at {platform}"))
+        .hint(format!("bring it along first: tenure migrate up --tenant {slug}"))
+}
+
+/// What was copied.
+#[derive(Debug, Default)]
+struct Copied {
+    tables: usize,
+    rows: u64,
+    notes: Vec<String>,
+}
+
+/// One clone under way.
+struct Copying<'a> {
+    project: &'a Project,
+    script: Script<'a>,
+    source: &'a Tenant,
+    target: &'a Identity,
+    filled: Filled,
+    extent: Extent,
+    found: Differences,
+    cloned: Copied,
+}
+
+impl Copying<'_> {
+    async fn run(&mut self, connection: &mut Connection, run: &Run) -> Result<(), Failure> {
+        let made = self.make(connection, run).await;
+        let rows = act::or_rollback(connection, made).await?;
+        let Some(rows) = rows else { return Ok(()) };
+        // A foreign key to a shared table has locked that table: the rows come in a transaction of their own.
+        let filled = self.fill(connection, run, rows).await;
+        match act::or_rollback(connection, filled).await {
+            Ok(()) => Ok(()),
+            Err(failure) => {
+                let id = self.target.id.to_string();
+                let new = (&self.target.schema, id.as_str());
+                Err(undo(connection, &self.project.settings, run, new, failure).await)
+            }
+        }
+    }
+
+    /// Makes the new schema, and fills it where that holds no lock on what others share. Otherwise the tenant is left
+    /// in the state `creating`, and what is to be copied is given back.
+    async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Option<Rows>, Failure> {
+        let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
+        // First, as a step of the platform does: it stays at this version until the new tenant is in the books.
+        let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
+        self.begin(connection, run, &[expect, act::holding(run, &self.source.schema, WHOLE)]).await?;
+        let mut message = Message::default();
+        self.script.register(self.target, &mut message);
+        self.script.structure(&self.target.schema, &self.filled, &mut message);
+        connection.send(&message).await.map_err(|refusal| {
+            if message.place(&refusal).is_some() {
+                explain(&refusal, &message, &self.target.schema)
+            } else {
+                standing::refused(&refusal, &self.doing(), &self.target.schema)
+            }
+        })?;
+        let (right, seen) = self.photographs(connection).await?;
+        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
+        if !self.found.definitions.is_empty() {
+            return Err(self.refusal());
+        }
+        let rows = match self.extent {
+            Extent::Structure => None,
+            Extent::Data => Some(self.look(connection).await?),
+        };
+        let mut state = TenantState::Active;
+        let later = match rows {
+            Some(rows) if rows.leads_out => {
+                state = TenantState::Creating;
+                Some(rows)
+            }
+            Some(rows) => {
+                self.copy(connection, rows).await?;
+                None
+            }
+            None => None,
+        };
+        let mut message = Message::default();
+        self.script.enter(run, &self.target.schema, (state, &self.filled), &mut message);
+        message.commit(self.script.left());
+        self.send(connection, &message).await?;
+        Ok(later)
+    }
+
+    /// Copies into a tenant that is in the state `creating`.
+    async fn fill(&mut self, connection: &mut Connection, run: &Run, rows: Rows) -> Result<(), Failure> {
+        let (source, target) = (&self.source.schema, &self.target.schema);
+        let hold = [act::holding(run, source, WHOLE), act::holding(run, target, &[TenantState::Creating])];
+        self.begin(connection, run, &hold).await?;
+        // Between the two transactions a migration may have moved one of them.
+        let (right, seen) = self.photographs(connection).await?;
+        self.found = reference::differences_but_rows(&right, &seen, source);
+        if !self.found.definitions.is_empty() {
+            return Err(self.refusal());
+        }
+        self.copy(connection, rows).await?;
+        let mut message = Message::default();
+        act::enter(&mut message, &self.project.settings, target, TenantState::Active);
+        message.commit(Leftovers::None);
+        self.send(connection, &message).await
+    }
+
+    /// Begins a transaction that sees one moment to its end, with the statements that take rows of the books.
+    async fn begin(
+        &self,
+        connection: &mut Connection,
+        run: &Run,
+        taking: &[String; 2],
+    ) -> Result<(), Failure> {
+        let mut message = Message::default();
+        message.begin_snapshot(run.limits, &taking[0]);
+        message.push(&taking[1]);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match connection.send(&message).await {
+                Ok(_sets) => return Ok(()),
+                Err(refusal) if refusal.sqlstate() == Some("40001") && tries < TRIES => {}
+                Err(refusal) => {
+                    return Err(standing::refused(&refusal, &self.doing(), &self.target.schema));
+                }
+            }
+        }
+    }
+
+    /// Of the new schema and of the one that it is to be like.
+    async fn photographs(&self, connection: &mut Connection) -> Result<(Photograph, Photograph), Failure> {
+        let right = catalog::photograph_as(connection, &self.target.schema, Asked::Within).await?;
+        let seen = catalog::photograph_as(connection, &self.source.schema, Asked::Within).await?;
+        Ok((right, seen))
+    }
+
+    async fn look(&self, connection: &mut Connection) -> Result<Rows, Failure> {
+        let questions = rows::questions(&self.source.schema, &self.target.schema);
+        let asked = connection.sets(&format!("SET LOCAL search_path = ''; {questions}")).await;
+        let sets = asked.map_err(|refusal| refusal.failure("looking at what is to be copied"))?;
+        Rows::read(sets.get(1..).unwrap_or_default())
+    }
+
+    /// Copies the rows, and proves that the new schema is still like the old one.
+    async fn copy(&mut self, connection: &mut Connection, rows: Rows) -> Result<(), Failure> {
+        let (source, target) = (&self.source.schema, &self.target.schema);
+        let mut steps = rows.steps(source, target);
+        let path = format!("SET LOCAL search_path = {}, public", target.quoted());
+        steps.insert(0, Step { sql: path, doing: "preparing".to_owned(), copies: false });
+        let sql: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
+        let counts = connection.counts(&sql.join(";\n")).await.map_err(|refusal| {
+            let doing = steps.get(refusal.completed).map_or("copying", |step| step.doing.as_str());
+            let mut failure = refusal.failure(&format!("{}: {doing}", self.doing()));
+            failure.schema = Some(target.as_str().to_owned());
+            failure
+        })?;
+        let copied = steps.iter().zip(counts).filter(|(step, _)| step.copies);
+        self.cloned.rows = copied.map(|(_, count)| count).sum();
+        self.cloned.tables = rows.tables();
+        self.cloned.notes = rows.notes;
+        let (right, seen) = self.photographs(connection).await?;
+        self.found = reference::differences(&right, &seen, source);
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    async fn send(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
+        let sent = connection.send(message).await;
+        sent.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), &self.target.schema))
+    }
+
+    fn refusal(&self) -> Failure {
+        let slug = &self.source.slug;
+        let mut failure = Failure::new(
+            Code::CloneDiffers,
+            format!("{slug} is not what its template and the steps make, so a clone would not be like it"),
+        )
+        .hint("mend it (`tenure drift` shows it too), or copy it as it is: tenure tenant export, then import --as");
+        failure.schema = Some(self.source.schema.as_str().to_owned());
+        failure
+    }
+
+    fn doing(&self) -> String {
+        format!("cloning {} as {}", self.source.slug, self.target.slug)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the project's files make at a version, seen in the very database that is asked about: a schema of a random
+//! name is made in a transaction, photographed and rolled back. So no server of our own is needed, and two
+//! photographs are printed by the same hand.
+
+use uuid::Uuid;
+
+use super::script::Script;
+use crate::catalog::{self, Asked, Change, Kind, Photograph, Property, What};
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
+use crate::outcome::DriftLine;
+use crate::postgres::Connection;
+use crate::postgres::message::{BEGIN, Message};
+use crate::project::Project;
+use crate::settings::Migrate;
+use crate::template::Template;
+
+/// How a schema differs from what it should be.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Differences {
+    /// In what it is.
+    pub(super) definitions: Vec<DriftLine>,
+    /// In who owns it and who may use it: roles belong to a server, not to the files.
+    pub(super) access: Vec<DriftLine>,
+}
+
+/// The photograph of a tenant of `template` at `version`. Waits for locks no longer than `limits` say; leaves nothing.
+pub(super) async fn photograph(
+    connection: &mut Connection,
+    project: &Project,
+    (template, version): (&Template, &Version),
+    limits: Migrate,
+) -> Result<Photograph, Failure> {
+    let script = Script::new(project, template, version)?;
+    let schema = SchemaName::existing(format!("tenure_{}", Uuid::new_v4().simple()))?;
+    let mut message = Message::default();
+    message.push(BEGIN);
+    message.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+    message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
+    script.structure(&schema, &template.parameters.usual(), &mut message);
+    connection.send(&message).await.map_err(|refusal| {
+        let mut failure = refusal.failure(&format!("making a tenant at {version} to compare with"));
+        failure.place = message.place(&refusal);
+        if failure.code == Code::StatementFailed {
+            failure.code = Code::UnitFailed;
+        }
+        failure
+    })?;
+    let photograph = catalog::photograph_as(connection, &schema, Asked::Within).await?;
+    // A lock of the session is no part of the transaction.
+    let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
+    undone.map_err(|refusal| refusal.failure("undoing the tenant to compare with"))?;
+    Ok(photograph)
+}
+
+/// How `schema`, seen as `seen`, differs from `right`. Extensions belong to the database.
+pub(super) fn differences(right: &Photograph, seen: &Photograph, schema: &SchemaName) -> Differences {
+    differ(right, seen, schema, |_| true)
+}
+
+/// The same, but for whether a materialized view is filled, which is a matter of its rows.
+pub(super) fn differences_but_rows(
+    right: &Photograph,
+    seen: &Photograph,
+    schema: &SchemaName,
+) -> Differences {
+    let is_filled =
+        |change: &Change| matches!(&change.what, What::Changed { property: Property::Populated, .. });
+    differ(right, seen, schema, |change| !is_filled(change))
+}
+
+fn differ(
+    right: &Photograph,
+    seen: &Photograph,
+    schema: &SchemaName,
+    is_told: impl Fn(&Change) -> bool,
+) -> Differences {
+    let without = |photograph: &Photograph| photograph.clone().without(|key| key.kind == Kind::Extension);
+    let mut found = Differences::default();
+    for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_told) {
+        let line =
+            DriftLine { schema: schema.clone(), object: change.object.to_string(), change: change.line() };
+        let list = if change.is_access() { &mut found.access } else { &mut found.definitions };
+        list.push(line);
+    }
+    found
+}

@@ -1,0 +1,23 @@
+-- The rows of one tenant, written as its application would.
+INSERT INTO people (name, mood, share, pair, boss) VALUES ('Ada', 'happy', 5, (1, 'x'), NULL), ('Bob', 'sad', 7, NULL, 1000), ('C', 'happy', 1, NULL, 1001);
+UPDATE people SET boss = 1002 WHERE id = 1000;
+BEGIN;
+INSERT INTO teams VALUES (1, 1000, 'one'), (2, 1002, E'tab\tand \\ and "quotes"');
+INSERT INTO members VALUES (1, 1000), (1, 1001), (2, 1002);
+COMMIT;
+INSERT INTO events (at, person) VALUES ('2025-05-05', 1000), ('2027-01-01', 1001), ('2025-06-06', NULL);
+INSERT INTO notes VALUES (1, '2025-05-05', 'seen'), (2, '2027-01-01', NULL);
+INSERT INTO things VALUES (1, 'thing');
+INSERT INTO cars VALUES (2, 'car', 4);
+ALTER TABLE things DROP CONSTRAINT old_rule;
+INSERT INTO things VALUES (3, 'legacy');
+ALTER TABLE things ADD CONSTRAINT old_rule CHECK (label <> 'legacy') NOT VALID;
+ALTER TABLE wall DISABLE RULE no_bricks;
+INSERT INTO wall VALUES ('brick');
+ALTER TABLE wall ENABLE RULE no_bricks;
+INSERT INTO empty DEFAULT VALUES;
+DELETE FROM kinds WHERE id = 1;
+INSERT INTO kinds VALUES (9, 'own');
+SELECT nextval('ticket')::text;
+REFRESH MATERIALIZED VIEW a_count;
+REFRESH MATERIALIZED VIEW b_count;
