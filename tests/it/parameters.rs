@@ -25,7 +25,7 @@ fn asking() -> Project {
 #[test]
 fn each_value_takes_its_place_and_no_other() {
     let project = asking();
-    let odd = r#"it's \ {org_schema} {plan}'; DROP SCHEMA public; --"#;
+    let odd = r"it's \ {org_schema} {plan}'; DROP SCHEMA public; --";
     let table = r#"a "b" {plan}"#;
     let words = ["tenant", "create", "acme", "--set", "seats=7", "--set"];
     let (note, owner) = (format!("note={odd}"), format!("owner_table={table}"));

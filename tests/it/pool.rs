@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use insta::assert_snapshot;
 
-use crate::support::{Pooler, Project, Session, csv};
+use crate::support::{Project, csv};
 
 /// The seeds' platform, and so many schemas in the pool.
 pub(crate) fn with_pool(count: usize) -> Project {

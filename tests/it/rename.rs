@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::support::{Project, Session};
+use crate::support::{Project, Running, Session};
 
 /// What a rename moves: registry, version rows, schemas.
 fn names(project: &Project) -> String {
@@ -157,7 +157,7 @@ fn of_two_at_once_one_is_told_that_the_tenant_is_gone() {
     // The other one asks again and again, since a unit that is alone might wait for who waits.
     project.db.wait_for_waiting(1);
     holder.release();
-    let mut outputs = running.map(|run| run.end());
+    let mut outputs = running.map(Running::end);
     outputs.sort_by_key(|output| output.code);
     assert_eq!((outputs[0].code, outputs[1].code), (0, 1));
     assert!(outputs[1].stderr.contains("error[tenant-unknown]"), "{}", outputs[1]);
