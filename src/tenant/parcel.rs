@@ -182,8 +182,13 @@ fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>, name: &str) -> Result<ta
     if is_it { Ok(entry) } else { Err(wrong(&format!("where {name} should be is something else"))) }
 }
 
+/// What the reader of tars says holds the bytes that it stumbled over: of a file that was named by mistake they are
+/// nobody's to print.
 fn damaged(error: &io::Error) -> Failure {
-    wrong(&format!("it cannot be read to its end: {error}"))
+    match error.raw_os_error() {
+        Some(_) => wrong(&format!("it cannot be read to its end: {error}")),
+        None => wrong(&format!("it cannot be read to its end: {}", error.kind())),
+    }
 }
 
 fn wrong(why: &str) -> Failure {
@@ -272,6 +277,8 @@ mod tests {
         assert!(refused(&[]).contains("no manifest.json"));
         assert!(!refused(&[0xff; 4_096]).is_empty());
         assert!(!refused(b"PGDMP and so on").is_empty());
+        let secret = b"root:secret:0:0:root\n".repeat(100);
+        assert!(!refused(&secret).contains("secret"), "{}", refused(&secret));
     }
 
     #[test]

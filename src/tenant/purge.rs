@@ -16,7 +16,7 @@ use crate::settings::{Retention, Settings};
 
 /// About so many locks are taken in one transaction. The server has room for 6,400 of them, for everybody, where nobody
 /// said otherwise.
-const LOCKS: u32 = 400;
+const LOCKS: u32 = 600;
 
 /// Whether the registry's row is deleted too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

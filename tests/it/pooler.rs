@@ -55,6 +55,28 @@ fn runs_at_once_behind_a_pooler_do_each_unit_once() {
 }
 
 #[test]
+fn a_tenants_life_behind_a_pooler() {
+    let project = Project::with_tenants(&["acme", "other"]);
+    let Some(pooler) = Pooler::start(&project.db) else { return };
+    let run = |line: &str| project.run(&format!("--database-url {} {line}", pooler.url(&project.db)));
+    for line in [
+        "tenant suspend acme",
+        "tenant rename acme globex",
+        "tenant drop globex --confirm globex",
+        "tenant undrop globex --as acme",
+        "tenant show acme --count",
+        "tenant drop acme --confirm acme",
+        "tenant drop --purge acme --now --confirm acme",
+    ] {
+        run(line).passes();
+    }
+    assert!(run("tenant rename other other_2").ok().stdout.starts_with("done"));
+    assert_eq!(run("tenant drop other_2").code, 2);
+    assert_eq!(project.versions(), "platform 1.0.4, other_2 1.0.4");
+    nothing_is_left_in_the_sessions(&pooler, &project);
+}
+
+#[test]
 fn copies_of_tenants_are_made_behind_a_pooler() {
     let project = Project::with_tenants(&["acme"]);
     project.run("tenant export acme --to acme.tenure").passes();

@@ -121,8 +121,8 @@ fn many_tables_go_in_portions() {
     let (code, purged) = project.json("tenant drop --purge acme --now --confirm acme");
     let done = &purged["purged"][0];
     assert_eq!(code, 0, "{purged}");
-    assert!(done["objects"].as_u64().unwrap() >= 450, "{purged}");
-    assert!(done["transactions"].as_u64().unwrap() > 10, "{purged}");
+    assert!(done["objects"].as_u64().unwrap() >= 300, "{purged}");
+    assert!(done["transactions"].as_u64().unwrap() > 8, "{purged}");
     assert_eq!(left(&project), "0 0 0");
 }
 

@@ -188,6 +188,9 @@ impl Copying<'_> {
         self.script.register(self.target, &mut message);
         let (schema, role) = (&self.target.schema, self.target.role.as_ref());
         self.script.structure((schema, role), &self.filled, &mut message)?;
+        if self.script.left() == Leftovers::Possible {
+            message.own_role();
+        }
         connection.send(&message).await.map_err(|refusal| {
             if message.place(&refusal).is_some() {
                 explain(&refusal, &message, &self.target.schema)

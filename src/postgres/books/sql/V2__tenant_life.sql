@@ -123,7 +123,7 @@ $$;
 -- What is outside of the schema and depends on something in it, such as `view public.v`. What belongs to no schema and goes
 -- with what it is of (casts, members of publications) does not count.
 CREATE FUNCTION tenure_dependents(the_schema text) RETURNS SETOF text
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+LANGUAGE sql STABLE SET search_path FROM CURRENT SET jit = off AS $$
     WITH home AS MATERIALIZED (SELECT oid FROM pg_namespace WHERE nspname = the_schema),
     member AS MATERIALIZED (
         SELECT 'pg_class'::regclass AS class, c.oid FROM pg_class c JOIN home ON home.oid = relnamespace WHERE relkind NOT IN ('i', 'I')
@@ -197,7 +197,8 @@ $$;
 -- view stands on, then tables, partitions before what they are parts of, then the rest, group by group. Returns how many things
 -- it dropped; 0 when only DROP SCHEMA is left.
 CREATE FUNCTION tenure_purge_some(the_schema text, locks integer) RETURNS integer
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- What it asks of the catalogs costs less than to compile it would.
+LANGUAGE plpgsql SET search_path FROM CURRENT SET jit = off AS $$
 DECLARE
     home oid := to_regnamespace(quote_ident(the_schema));
     the_kind text;
@@ -209,14 +210,14 @@ BEGIN
     IF home IS NULL THEN
         RETURN 0;
     END IF;
-    -- A key takes itself, four triggers and two tables. One of a partitioned table has more below it; it waits for its partitions
-    -- to be gone.
+    -- A key takes itself, four triggers and two tables. One to a shared table goes with its own table, so that the shared one is
+    -- locked once; one of a partitioned table has more below it, and waits for its partitions to be gone.
     dropped := 0;
     FOR a_key IN
         SELECT format('ALTER TABLE %I.%I DROP CONSTRAINT %I', the_schema, c.relname, conname) AS command
         FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid JOIN pg_class r ON r.oid = confrelid
         WHERE connamespace = home AND contype = 'f' AND conparentid = 0 AND c.relkind = 'r' AND r.relkind = 'r'
-            AND NOT c.relispartition AND NOT r.relispartition
+            AND r.relnamespace = home AND conrelid <> confrelid AND NOT c.relispartition AND NOT r.relispartition
         ORDER BY k.oid LIMIT greatest(locks / 7, 1)
     LOOP
         EXECUTE a_key.command;
@@ -238,8 +239,10 @@ BEGIN
             EXISTS (SELECT FROM pg_constraint WHERE confrelid = c.oid AND contype = 'f'), relkind, c.oid LIMIT 200
     ), weighed AS (
         SELECT *, row_number() OVER step AS nth, sum(weight) OVER step AS total, first_value(relkind) OVER step AS first_kind
-        FROM (SELECT *, row_number() OVER () AS place, 6 + 2 * (SELECT count(*) FROM pg_depend
-                WHERE refclassid = 'pg_class'::regclass AND refobjid = candidate.oid) AS weight FROM candidate) counted
+        FROM (SELECT *, row_number() OVER () AS place, 6
+                + (SELECT count(*) FROM pg_depend WHERE refclassid = 'pg_class'::regclass AND refobjid = candidate.oid)
+                + (SELECT coalesce(sum(CASE contype WHEN 'f' THEN 6 ELSE 1 END), 0) FROM pg_constraint WHERE conrelid = candidate.oid)
+                AS weight FROM candidate) counted
         WINDOW step AS (ORDER BY place)
     )
     SELECT CASE first_kind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
