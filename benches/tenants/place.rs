@@ -97,7 +97,8 @@ impl Place {
         &self.url
     }
 
-    fn file(&self, path: &str, text: &str) -> Result<()> {
+    /// Writes a file of the project.
+    pub(super) fn file(&self, path: &str, text: &str) -> Result<()> {
         Ok(std::fs::write(self.project.path().join(path), text)?)
     }
 
