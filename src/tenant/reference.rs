@@ -11,7 +11,7 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::outcome::DriftLine;
 use crate::postgres::Connection;
-use crate::postgres::message::{BEGIN, Message};
+use crate::postgres::message::{BEGIN, Leftovers, Message};
 use crate::project::Project;
 use crate::settings::Migrate;
 use crate::template::Template;
@@ -39,6 +39,9 @@ pub(super) async fn photograph(
     message.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     script.structure(&schema, &template.parameters.usual(), &mut message);
+    if script.left() == Leftovers::Possible {
+        message.own_role();
+    }
     connection.send(&message).await.map_err(|refusal| {
         let mut failure = refusal.failure(&format!("making a tenant at {version} to compare with"));
         failure.place = message.place(&refusal);

@@ -185,6 +185,9 @@ impl Copying<'_> {
         let mut message = Message::default();
         self.script.register(self.target, &mut message);
         self.script.structure(&self.target.schema, &self.filled, &mut message);
+        if self.script.left() == Leftovers::Possible {
+            message.own_role();
+        }
         connection.send(&message).await.map_err(|refusal| {
             if message.place(&refusal).is_some() {
                 explain(&refusal, &message, &self.target.schema)

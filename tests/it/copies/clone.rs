@@ -217,3 +217,19 @@ fn rows_that_would_be_left_out_are_refused() {
     let (exit, document) = project.json("tenant clone alpha beta --data");
     assert_eq!((exit, code(&document)), (1, "clone-differs"), "{document}");
 }
+
+#[test]
+fn a_role_that_a_template_takes_on_ends_with_it() {
+    let project = Project::seeds();
+    let role = format!("maker_{}", project.db.name);
+    project.db.run(&format!("CREATE ROLE {role}"));
+    let small = format!("-- Template: v1.0.4\nCREATE TABLE {{org_schema}}.t (id int);\nSET ROLE {role};\n");
+    project.file("tenant_templates/small/010_t.sql", small);
+    project.run("migrate up").passes();
+    project.run("tenant create acme --template small").passes();
+    project.run("tenant clone acme beta --data").passes();
+    project.db.run("DELETE FROM datalinx_platform.tenant_version WHERE schema_name = 'org_acme'");
+    project.run("tenant adopt org_acme --slug acme --version 1.0.4 --template small").passes();
+    assert_eq!(project.versions(), "platform 1.0.4, acme 1.0.4, beta 1.0.4");
+    project.db.run(&format!("DROP ROLE {role}"));
+}

@@ -12,9 +12,11 @@ use crate::support::Project;
 
 /// An export of alpha with its description changed and, if one is given, another dump.
 fn crafted(project: &Project, change: impl Fn(&mut Value), dump: Option<Vec<u8>>) {
-    project.run("tenant export alpha --to alpha.tenure").passes();
-    let file = std::fs::File::open(project.dir.path().join("alpha.tenure")).unwrap();
-    let mut archive = tar::Archive::new(file);
+    let file = project.dir.path().join("alpha.tenure");
+    if !file.exists() {
+        project.run("tenant export alpha --to alpha.tenure").passes();
+    }
+    let mut archive = tar::Archive::new(std::fs::File::open(file).unwrap());
     let mut parts = archive.entries().unwrap().map(|entry| {
         let mut bytes = Vec::new();
         entry.unwrap().read_to_end(&mut bytes).unwrap();
@@ -37,12 +39,12 @@ fn crafted(project: &Project, change: impl Fn(&mut Value), dump: Option<Vec<u8>>
 
 /// The code with which it is refused as `--as beta`, and its words; nothing has changed then.
 fn refused(project: &Project) -> (String, String) {
-    let before = project.db.dump(&["--schema-only"]);
-    let books = state(project);
+    let things = "SELECT count(*)::text FROM pg_class UNION ALL SELECT count(*)::text FROM pg_proc \
+                  UNION ALL SELECT nspname::text FROM pg_namespace";
+    let before = (state(project), project.db.column(things));
     let (exit, document) = project.json("tenant import crafted --as beta");
     assert_ne!(exit, 0, "{document}");
-    assert_eq!(project.db.dump(&["--schema-only"]), before, "{document}");
-    assert_eq!(state(project), books);
+    assert_eq!((state(project), project.db.column(things)), before, "{document}");
     let text = |key: &str| document["error"][key].as_str().unwrap().to_owned();
     (text("code"), text("message"))
 }
