@@ -1,7 +1,7 @@
 //! `tenant drop --purge` of a tenant with five thousand tables, each with two keys, an index, a check and a sequence, on a server
 //! with as much room for locks as one with default settings has; and that one DROP SCHEMA is more than that server can do.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
@@ -12,8 +12,9 @@ const TABLES: usize = 5_000;
 /// 64 locks a transaction, 100 connections.
 const ROOM: usize = 6_400;
 
-/// Most of it is the server's: files are deleted, and every catalog is written.
-const LIMIT: Duration = Duration::from_mins(2);
+/// How many times as long it may take as one DROP SCHEMA does where there is room for all of its locks. Each portion looks
+/// anew for what is left, and a commit is more than a part of one.
+const LIMIT: f64 = 4.0;
 
 /// Measures; what missed its limit.
 pub(super) fn measure() -> Result<Vec<String>> {
@@ -29,12 +30,14 @@ pub(super) fn measure() -> Result<Vec<String>> {
         ))?;
     }
     place.tenure(&["tenant", "drop", "t1", "--confirm", "t1"])?;
+    let drop_schema = "DO $$ BEGIN EXECUTE (SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace WHERE nspname LIKE 'dropped%'); END $$";
+    // This server has more room than usual; what it does here is undone.
+    let began = Instant::now();
+    place.sql(&format!("BEGIN; SET LOCAL client_min_messages = error; {drop_schema}; ROLLBACK"))?;
+    let by_hand = began.elapsed();
     let crowd = place.crowd(ROOM)?;
-    let at_once = place.sql(
-        "DO $$ BEGIN EXECUTE (SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace WHERE nspname LIKE 'dropped%'); END $$",
-    );
-    let at_once = at_once.err().map(|error| error.to_string().lines().next().unwrap_or_default().to_owned());
-    ensure!(at_once.is_some(), "one DROP SCHEMA was enough: the server has more room than by default");
+    let refused = place.sql(drop_schema).err().map(|error| error.to_string()).unwrap_or_default();
+    ensure!(refused.contains("out of shared memory"), "one DROP SCHEMA had room enough: {refused}");
     let words = ["tenant", "drop", "--purge", "t1", "--now", "--confirm", "t1", "--format", "json"];
     let (text, took) = place.tenure(&words)?;
     let document: serde_json::Value = serde_json::from_str(&text)?;
@@ -42,14 +45,13 @@ pub(super) fn measure() -> Result<Vec<String>> {
     drop(crowd);
     let left = place.sql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'dropped%'")?;
     ensure!(left == "0", "{text}");
+    let ratio = took.as_secs_f64() / by_hand.as_secs_f64();
     println!(
-        "purge of {TABLES} tables: {} ms in {} transactions, {} objects; limit {} ms (room for {ROOM} locks; \
-         DROP SCHEMA at once: {})",
+        "purge of {TABLES} tables with room for {ROOM} locks: {} ms in {} transactions; one DROP SCHEMA is refused there, and takes \
+         {} ms where there is room: {ratio:.1} times; limit {LIMIT:.1}",
         took.as_millis(),
         purged["transactions"],
-        purged["objects"],
-        LIMIT.as_millis(),
-        at_once.unwrap_or_default(),
+        by_hand.as_millis(),
     );
-    Ok(if took > LIMIT { vec![format!("purge: {} ms", took.as_millis())] } else { Vec::new() })
+    Ok(if ratio > LIMIT { vec![format!("purge: {ratio:.1} times one DROP SCHEMA")] } else { Vec::new() })
 }
