@@ -60,3 +60,4 @@ mod tenants;
 mod unreachable;
 mod verify;
 mod walls;
+mod ways;

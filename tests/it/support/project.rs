@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::Database;
+use super::{Database, Pooler};
 
 /// A project's folder. The private server that a story started in it ends with it.
 #[derive(Debug)]
@@ -96,7 +96,10 @@ impl Project {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.dir.path())
-            .env("DATABASE_URL", &self.db.url)
+            .env(
+                "DATABASE_URL",
+                Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
+            )
             // What the program starts is the release that the stories run on.
             .envs(std::env::var_os("TENURE_PG_BINDIR").map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
