@@ -52,11 +52,7 @@ pub async fn migrate(
     if prepared.plan.is_empty() {
         return Ok(runner.result(Ending::Nothing, began));
     }
-    if let Some(step) = prepared.plan.steps.iter().find(|step| !step.transactional) {
-        // Between its statements nobody else may get the session, and one that is broken off must be found again.
-        let what = format!("{}, which cannot run in a transaction,", step.migration);
-        runner.connection.needs_a_session(&what)?;
-    }
+    prepared.can_go_through(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
         books::ensure(runner.connection, &runner.run.platform).await?;
     }

@@ -295,7 +295,11 @@ async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConn
             if matches!(error.code().as_deref(), Some("28000" | "08P01")) =>
         {
             let second = knock_once(url, &options.clone().ssl_mode(other)).await;
-            second.map_err(|_| Refused::Error(sqlx::Error::Database(error)))
+            // Where both are refused by the server, the second is what is left to be mended.
+            second.map_err(|second| match second {
+                Refused::Error(sqlx::Error::Database(_)) => second,
+                _ => Refused::Error(sqlx::Error::Database(error)),
+            })
         }
         first => first,
     }

@@ -161,11 +161,9 @@ fn cannot(name: &str, value: &str) -> Result<(), String> {
 
 /// The parameter that was likely meant. One that was meant to make the connection safe must not be lost.
 fn misspelt(name: &str) -> Option<&'static str> {
-    let folded = name.to_ascii_lowercase().replace(['-', '_'], "");
-    DRIVER.iter().chain(OURS).copied().find(|known| {
-        let known = known.replace(['-', '_'], "");
-        known.len() > 4 && strsim::damerau_levenshtein(&folded, &known) <= 1
-    })
+    let folded = name.to_ascii_lowercase().replace('-', "_");
+    let safe = OURS.iter().chain(["sslcert", "sslkey"].iter()).copied();
+    crate::error::nearest(&folded, safe).first().copied()
 }
 
 #[cfg(test)]
