@@ -295,9 +295,9 @@ async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConn
             if matches!(error.code().as_deref(), Some("28000" | "08P01")) =>
         {
             let second = knock_once(url, &options.clone().ssl_mode(other)).await;
-            // Where both are refused by the server, the second is what is left to be mended.
-            second.map_err(|second| match second {
-                Refused::Error(sqlx::Error::Database(_)) => second,
+            // Where both are refused, what is said to the safer way is what is left to be mended.
+            second.map_err(|second| match other {
+                PgSslMode::Require => second,
                 _ => Refused::Error(sqlx::Error::Database(error)),
             })
         }

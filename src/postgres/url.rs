@@ -207,7 +207,7 @@ fn why_not(text: &str, error: url::ParseError) -> String {
     let hosts = authority.rsplit('@').next().unwrap_or_default();
     match error {
         _ if hosts.contains(',') => SEVERAL_HOSTS.to_owned(),
-        url::ParseError::InvalidPort if authority.contains('@') || !hosts.contains(':') => {
+        url::ParseError::InvalidPort => {
             format!("{error}; in a user or password write : as %3A, @ as %40, / as %2F, ? as %3F, # as %23")
         }
         url::ParseError::RelativeUrlWithoutBase => "it does not begin with postgresql://".to_owned(),

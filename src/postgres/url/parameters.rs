@@ -51,6 +51,7 @@ const OTHERS: &[&str] = &[
     // libpq
     "client_encoding",
     "fallback_application_name",
+    "gssencmode",
     "keepalives",
     "keepalives_count",
     "keepalives_idle",
@@ -59,6 +60,8 @@ const OTHERS: &[&str] = &[
     "load_balance_hosts",
     "max_protocol_version",
     "min_protocol_version",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
     "sslcompression",
     "sslnegotiation",
     "sslsni",
