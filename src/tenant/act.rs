@@ -148,6 +148,30 @@ pub(super) fn expect_free(message: &mut Message, settings: &Settings, schema: &S
     ));
 }
 
+/// Makes sure that `schema` and `slug` are nobody else's than the tenant's, which may have one of them already.
+pub(super) fn expect_free_but(
+    message: &mut Message,
+    settings: &Settings,
+    tenant: &Tenant,
+    (schema, slug): (&SchemaName, &Slug),
+) {
+    if tenant.schema == *schema && tenant.slug == slug.as_str() {
+        return;
+    }
+    let columns = &settings.tenants.columns;
+    let (named, own) = (literal(schema.as_str()), literal(tenant.schema.as_str()));
+    // Of the schema that it has the server knows.
+    let sought = if tenant.schema == *schema { "NULL" } else { &*named };
+    message.push(&format!(
+        "SELECT {}.tenure_expect_free({sought}, (SELECT count(*) FROM {} WHERE ({of} = {named} OR {} = {}) AND {of} IS DISTINCT FROM {own}))",
+        settings.platform_schema().quoted(),
+        state::registry(settings),
+        columns.slug.quoted(),
+        literal(slug.as_str()),
+        of = columns.schema.quoted(),
+    ));
+}
+
 /// The version that a change of name found the tenant at.
 pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
     sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
