@@ -168,6 +168,11 @@ fn look(how: &Purge<'_>, run: &Run, aside: &Aside) -> Message {
         run.platform.quoted(),
         literal(aside.tenant.schema.as_str())
     ));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_ours({})",
+        run.platform.quoted(),
+        literal(aside.tenant.schema.as_str())
+    ));
     message.push(&role::looking(&run.platform, &aside.tenant.schema));
     if how.registered == Registered::Goes {
         unregister(&mut message, how, aside);

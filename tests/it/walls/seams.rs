@@ -235,3 +235,42 @@ fn a_login_may_be_taken_away_in_every_state() {
     assert_eq!(project.db.value(&sql), "false");
     drop_roles(&project);
 }
+
+#[test]
+fn who_may_not_delete_it_all_deletes_nothing() {
+    let project = fleet();
+    let boss = role(&project, "boss");
+    project.run("tenant drop one --confirm one").passes();
+    project.db.run(&format!(
+        "CREATE ROLE {boss} LOGIN; GRANT {boss} TO CURRENT_USER; \
+         DO $$ DECLARE t text; BEGIN FOR t IN SELECT nspname FROM pg_namespace WHERE nspname ~ '^(org|dropped)_' \
+         LOOP EXECUTE format('ALTER SCHEMA %I OWNER TO {boss}', t); END LOOP; \
+         FOR t IN SELECT oid::regclass FROM pg_class WHERE relkind IN ('r', 'v') AND relnamespace::regnamespace::text \
+             ~ '^(dropped_|datalinx_)' LOOP EXECUTE format('ALTER TABLE %s OWNER TO {boss}', t); END LOOP; END $$; \
+         ALTER SCHEMA datalinx_platform OWNER TO {boss}"
+    ));
+    let url = project.db.url_as(&boss);
+    let left = "SELECT concat_ws(' ', (SELECT count(*) FROM pg_tables WHERE schemaname ~ '^dropped_'), \
+                (SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace::regnamespace::text ~ '^dropped_'), \
+                (SELECT count(purge_began_at) FROM datalinx_platform.tenant_version))";
+    let before = project.db.value(left);
+    let purge = || project.run_env(&[("DATABASE_URL", &url)], "tenant drop --purge one --now --confirm one");
+    // The role is another's to drop.
+    let refused = purge();
+    assert!(refused.code == 1 && refused.stderr.contains("error[permission-denied]"), "{refused}");
+    assert!(refused.stderr.contains("cannot be dropped by"), "{refused}");
+    assert_eq!(project.db.value(left), before);
+    // So is a table with a key.
+    project.db.run(&format!("ALTER ROLE {boss} CREATEROLE"));
+    let key = "SELECT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f' \
+               AND connamespace::regnamespace::text ~ '^dropped_' ORDER BY pg_constraint.oid DESC LIMIT 1";
+    let table = project.db.value(key);
+    project.db.run(&format!("ALTER TABLE {table} OWNER TO tenure"));
+    let refused = purge();
+    assert!(refused.code == 1 && refused.stderr.contains("does not belong to"), "{refused}");
+    assert_eq!(project.db.value(left), before);
+    project.db.run(&format!("ALTER TABLE {table} OWNER TO {boss}"));
+    purge().passes();
+    project.db.run(&format!("REASSIGN OWNED BY {boss} TO CURRENT_USER"));
+    drop_roles(&project);
+}

@@ -181,6 +181,26 @@ BEGIN
 END
 $$;
 
+-- Raises an error unless the current role may drop all that is in the schema: as the schema's owner it may, but for the foreign
+-- keys of what is another's.
+CREATE FUNCTION tenure_expect_ours(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    thing text;
+BEGIN
+    SELECT said INTO thing FROM (
+        SELECT 'schema ' || quote_ident(nspname) AS said FROM pg_namespace
+            WHERE nspname = the_schema AND NOT pg_has_role(nspowner, 'USAGE')
+        UNION ALL SELECT format('table %I.%I', nspname, relname)
+        FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid JOIN pg_constraint k ON k.conrelid = c.oid
+            WHERE nspname = the_schema AND contype = 'f' AND NOT pg_has_role(relowner, 'USAGE')
+    ) others ORDER BY said LIMIT 1;
+    IF thing IS NOT NULL THEN
+        RAISE EXCEPTION '% does not belong to %', thing, current_user USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$$;
+
 -- Drops things of one kind. Where that needs CASCADE, it is made sure first that it stays within the schema.
 CREATE FUNCTION tenure_purge_these(the_schema text, the_kind text, the_names text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -738,6 +758,15 @@ BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION 'the role % cannot go with schema %, it has to do with: %', the_role, the_schema, names
             USING ERRCODE = 'TN009';
+    END IF;
+    IF the_role IS NOT NULL THEN
+        BEGIN
+            -- Who may not do this may not drop it.
+            EXECUTE format('ALTER ROLE %I NOLOGIN', the_role);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'the role % cannot be dropped by %', the_role, current_user
+                USING ERRCODE = 'insufficient_privilege', DETAIL = SQLERRM;
+        END;
     END IF;
     RETURN the_role;
 END
