@@ -1,6 +1,7 @@
 -- The roles themselves: whether they are there, what they can do besides, what they lack.
+-- One that was dropped works nowhere, and is given what it lacks when it is back.
 , walled AS MATERIALIZED (
-    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
+    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND status <> 'dropped' AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
 ),
 -- Who owns has every right, and gives it to whom it likes.
 owning AS MATERIALIZED (

@@ -274,3 +274,42 @@ fn who_may_not_delete_it_all_deletes_nothing() {
     project.db.run(&format!("REASSIGN OWNED BY {boss} TO CURRENT_USER"));
     drop_roles(&project);
 }
+
+#[test]
+fn a_copy_brings_back_who_was_dropped_in_the_original() {
+    let project = walled();
+    project.create(&["one", "two"]);
+    for slug in ["one", "two"] {
+        project.run(&format!("tenant login {slug}")).passes();
+        project.run(&format!("tenant drop {slug} --confirm {slug}")).passes();
+    }
+    let mut copy = Project::seeds();
+    copy.db = Database::copy_of(&project.db);
+    super::with_roles(&copy);
+    copy.run("tenant undrop one").passes();
+    copy.run("tenant undrop two --as due").passes();
+    copy.run("tenant grant").passes();
+    assert_eq!(roles(&copy), ["org_due org_due", "org_one org_one"]);
+    expect_walls(&copy);
+    project.run("tenant undrop two").passes();
+    expect_walls(&project);
+    drop_roles(&copy);
+    drop_roles(&project);
+}
+
+#[test]
+fn what_only_a_dropped_tenant_lacks_is_no_finding_until_it_is_back() {
+    let project = walled();
+    project.create(&["one", "two"]);
+    project.run("tenant drop one --confirm one").passes();
+    project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
+    project.run("tenant grant").passes();
+    expect_walls(&project);
+    project.run("tenant undrop one").passes();
+    let (code, document) = project.json("tenant audit");
+    let lacks = "role-lacks | deny | org_one | table users of datalinx_platform".to_owned();
+    assert_eq!((code, lines(&document)), (1, vec![lacks]), "{document:#}");
+    project.run("tenant grant").passes();
+    expect_walls(&project);
+    drop_roles(&project);
+}

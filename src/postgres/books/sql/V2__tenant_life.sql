@@ -655,7 +655,8 @@ DECLARE
 BEGIN
     SELECT t.role, t.login, r.rolcanlogin INTO the_role, may_log_in, can_log_in
         FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role WHERE t.schema_name = the_schema;
-    IF FOUND AND can_log_in <> (opens AND may_log_in) THEN
+    -- What is not ours need not be opened, but must not be left open.
+    IF FOUND AND can_log_in <> (opens AND may_log_in) AND NOT (opens AND tenure_role_of(the_schema) IS NULL) THEN
         PERFORM tenure_role_expect_own(the_role);
         EXECUTE format('ALTER ROLE %I %s', the_role, CASE WHEN opens THEN 'LOGIN' ELSE 'NOLOGIN' END);
     END IF;
