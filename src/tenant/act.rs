@@ -19,6 +19,10 @@ use crate::settings::{Migrate, Settings};
 /// How long it waits before it asks again whether a unit that needs to be alone has ended.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What is to be done about a tenant whose schema somebody dropped.
+pub(super) const SCHEMA_GONE: &str =
+    "its schema is gone; `tenure tenant drop`, and then `tenure tenant drop --purge`, take away what is left";
+
 /// One verb on one tenant.
 #[derive(Debug, Clone)]
 pub struct Act<'a> {
@@ -187,6 +191,19 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
             failure.code = Code::TenantUnknown;
             failure.hint = Some(
                 "somebody renamed, dropped or deleted it meanwhile; `tenure tenant list` shows the tenants"
+                    .to_owned(),
+            );
+        }
+        Some("3F000") => {
+            failure.code = Code::SchemaUnknown;
+            failure.hint = Some(SCHEMA_GONE.to_owned());
+        }
+        // Only the registry's columns are others' to define.
+        Some("22P02" | "22001" | "23514") => {
+            failure.code = Code::RegistryInvalid;
+            failure.hint = Some(
+                "the registry's columns must be able to hold the states active, suspended and dropped, and what a dropped \
+                 tenant is called, such as dropped_20260131_org_acme"
                     .to_owned(),
             );
         }

@@ -291,6 +291,10 @@ fn a_copy_brings_back_who_was_dropped_in_the_original() {
     copy.run("tenant grant").passes();
     assert_eq!(roles(&copy), ["org_due org_due", "org_one org_one"]);
     expect_walls(&copy);
+    // Who is deleted in another copy takes no role along.
+    let mut other = Project::seeds();
+    other.db = Database::copy_of(&project.db);
+    other.run("tenant drop --purge --now --yes").passes();
     project.run("tenant undrop two").passes();
     expect_walls(&project);
     drop_roles(&copy);
