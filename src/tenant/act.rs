@@ -202,8 +202,8 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
         Some("22P02" | "22001" | "23514") => {
             failure.code = Code::RegistryInvalid;
             failure.hint = Some(
-                "the registry's columns must be able to hold the states active, suspended and dropped, and what a dropped \
-                 tenant is called, such as dropped_20260131_org_acme"
+                "the registry's columns must be able to hold the name, the states active, suspended and dropped, and what a \
+                 dropped tenant is called, such as dropped_20260131_org_acme"
                     .to_owned(),
             );
         }
