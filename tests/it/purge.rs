@@ -264,3 +264,16 @@ fn a_registry_that_keeps_its_rows_refuses_before_anything_is_deleted() {
     assert_eq!(project.db.value(tables), "4");
     project.run("tenant drop --purge acme --now --confirm acme --keep-registry").passes();
 }
+
+#[test]
+fn a_key_that_is_checked_at_the_end_refuses_at_the_beginning() {
+    let project = with_dropped("");
+    project.db.run(
+        "CREATE TABLE public.later (o uuid REFERENCES datalinx_platform.organizations DEFERRABLE INITIALLY DEFERRED); \
+         INSERT INTO public.later SELECT id FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
+    );
+    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
+    assert_eq!(project.db.value(tables), "4");
+}

@@ -86,7 +86,8 @@ UNION ALL
 SELECT 'stranger-right', nspname, object, pg_get_userbyid(grantee), of_database,
     string_agg(DISTINCT privilege_type, ', '), target
 FROM entry JOIN stranger ON stranger.role = grantee
-WHERE NOT EXISTS (SELECT FROM acting WHERE acts = grantee)
+WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.role = grantee)
+    AND (of_database IS NOT NULL OR NOT EXISTS (SELECT FROM acting WHERE acts = grantee))
 GROUP BY nspname, object, grantee, of_database, target
 UNION ALL
 SELECT 'stranger-right', NULL, object, pg_get_userbyid(grantee), of_database,
