@@ -317,3 +317,21 @@ fn what_only_a_dropped_tenant_lacks_is_no_finding_until_it_is_back() {
     expect_walls(&project);
     drop_roles(&project);
 }
+
+#[test]
+fn the_role_of_a_living_tenant_is_given_up_to_nobody() {
+    let project = fleet();
+    let (one, four) = (role(&project, "org_one"), role(&project, "org_four"));
+    // As it is where it got its name under another prefix.
+    project.db.run(&format!(
+        "ALTER ROLE {one} RENAME TO {four}; \
+         UPDATE datalinx_platform.tenant_version SET role = '{four}' WHERE schema_name = 'org_one'"
+    ));
+    for line in ["tenant create four", "tenant rename two four"] {
+        let (code, refused) = project.json(line);
+        assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{line}: {refused}");
+    }
+    assert_eq!(roles(&project)[0], "org_one org_four");
+    expect_walls(&project);
+    drop_roles(&project);
+}
