@@ -32,6 +32,8 @@ pub const NAME_TAKEN: &str = "TN007";
 pub const ALONE: &str = "TN008";
 /// What is outside of a schema depends on what is in it.
 pub const DEPENDED_ON: &str = "TN009";
+/// The registry did not give up a row that was deleted.
+pub const ROW_KEPT: &str = "TN010";
 /// No schema that was made in advance is left.
 pub const POOL_EMPTY: &str = "TNP01";
 /// A tenant that was being made is not any more, or by another run.
@@ -93,6 +95,11 @@ impl Refusal {
     pub fn failure(&self, doing: &str) -> Failure {
         let Some(server) = self.server() else { return broken(&self.error, doing) };
         let (code, hint) = match server.code() {
+            ROLE_TAKEN if server.hint().is_some() => (Code::RoleExists, None),
+            ROW_KEPT => (
+                Code::TenantNeeded,
+                Some("leave the registry's row with --keep-registry, or let it be deleted"),
+            ),
             "42501" => (Code::PermissionDenied, Some("give the role what it lacks, or use another one")),
             TENANTS_BEHIND => {
                 (Code::PlatformWaits, Some("run `tenure migrate up` to bring the tenants along first"))

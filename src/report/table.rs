@@ -4,6 +4,7 @@ use super::Paint;
 
 /// `rows` below `headings`, every column as wide as its widest cell, the last one free.
 pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: Paint) -> String {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or_default()
@@ -20,11 +21,19 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: P
     };
     let mut text = paint.dim(&line(headings));
     text.push('\n');
-    for row in rows {
+    for row in &rows {
         text.push_str(&line(std::array::from_fn(|column| row[column].as_str())));
         text.push('\n');
     }
     text
+}
+
+/// A text of others, such as a customer's name, without what would move the cursor or colour the terminal.
+pub(super) fn plain(text: &str) -> String {
+    let shown = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]

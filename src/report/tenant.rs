@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::outcome::or_dash;
+use super::table::plain;
 use super::walls::password;
 use super::{Paint, failure, history, holdings, table};
 use crate::ident::Identifier;
@@ -108,7 +109,7 @@ pub fn tenant(tenant: &Tenant, held: &Holdings, entries: &[HistoryEntry], paint:
         ("status", tenant.status.as_str().to_owned()),
         ("created", or_dash(tenant.created_at.as_ref())),
     ] {
-        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
+        let _written = writeln!(text, "{}{}", paint.dim(&format!("{key:<10}")), plain(&value));
     }
     text.push_str(&holdings(held, paint));
     if !entries.is_empty() {

@@ -19,6 +19,10 @@ use crate::settings::{Migrate, Settings};
 /// How long it waits before it asks again whether a unit that needs to be alone has ended.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// What is to be done about a tenant whose schema somebody dropped.
+pub(super) const SCHEMA_GONE: &str =
+    "its schema is gone; `tenure tenant drop`, and then `tenure tenant drop --purge`, take away what is left";
+
 /// One verb on one tenant.
 #[derive(Debug, Clone)]
 pub struct Act<'a> {
@@ -148,6 +152,30 @@ pub(super) fn expect_free(message: &mut Message, settings: &Settings, schema: &S
     ));
 }
 
+/// Makes sure that `schema` and `slug` are nobody else's than the tenant's, which may have one of them already.
+pub(super) fn expect_free_but(
+    message: &mut Message,
+    settings: &Settings,
+    tenant: &Tenant,
+    (schema, slug): (&SchemaName, &Slug),
+) {
+    if tenant.schema == *schema && tenant.slug == slug.as_str() {
+        return;
+    }
+    let columns = &settings.tenants.columns;
+    let (named, own) = (literal(schema.as_str()), literal(tenant.schema.as_str()));
+    // Of the schema that it has the server knows.
+    let sought = if tenant.schema == *schema { "NULL" } else { &*named };
+    message.push(&format!(
+        "SELECT {}.tenure_expect_free({sought}, (SELECT count(*) FROM {} WHERE ({of} = {named} OR {} = {}) AND {of} IS DISTINCT FROM {own}))",
+        settings.platform_schema().quoted(),
+        state::registry(settings),
+        columns.slug.quoted(),
+        literal(slug.as_str()),
+        of = columns.schema.quoted(),
+    ));
+}
+
 /// The version that a change of name found the tenant at.
 pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
     sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
@@ -163,6 +191,19 @@ pub(super) fn refused(refusal: &Refusal, doing: &str, tenant: &Tenant, settings:
             failure.code = Code::TenantUnknown;
             failure.hint = Some(
                 "somebody renamed, dropped or deleted it meanwhile; `tenure tenant list` shows the tenants"
+                    .to_owned(),
+            );
+        }
+        Some("3F000") => {
+            failure.code = Code::SchemaUnknown;
+            failure.hint = Some(SCHEMA_GONE.to_owned());
+        }
+        // Only the registry's columns are others' to define.
+        Some("22P02" | "22001" | "23514") => {
+            failure.code = Code::RegistryInvalid;
+            failure.hint = Some(
+                "the registry's columns must be able to hold the name, the states active, suspended and dropped, and what a \
+                 dropped tenant is called, such as dropped_20260131_org_acme"
                     .to_owned(),
             );
         }

@@ -99,8 +99,9 @@ pub async fn undrop(
         // A tenant that the registry does not know was called by its schema.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };
-    // A role keeps its name with the schema, unless another tenant was given that meanwhile.
-    let role = match sessions::role_of(connection, settings, &found.tenant.schema).await? {
+    // A role keeps its name with the schema, unless another tenant was given that meanwhile; that of a copy's original is left
+    // alone.
+    let role = match sessions::own_role_of(connection, settings, &found.tenant.schema).await? {
         Some(role) if schema != found.former_schema || role.starts_with("dropped_") => {
             Some(role::name(settings, &schema)?)
         }

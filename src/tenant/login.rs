@@ -33,7 +33,12 @@ pub async fn login(
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
     let role = act.noted(connection, &counts, async |connection, run| {
         let mut message = Message::default();
-        act::begin(&mut message, run, &tenant.schema, &[TenantState::Active]);
+        // What is closed is not opened that way.
+        let states: &[_] = match login {
+            Login::Given => &[TenantState::Active],
+            Login::Revoked => &[TenantState::Active, TenantState::Suspended],
+        };
+        act::begin(&mut message, run, &tenant.schema, states);
         message.push(&format!(
             "SELECT {}.tenure_role_login({}, {}) AS {ROLE}",
             run.platform.quoted(),

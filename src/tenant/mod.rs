@@ -87,17 +87,18 @@ pub async fn show(
     Ok((tenant, entries))
 }
 
-/// What the role of a tenant is called: as the version row says, else as the schema, if there is one at all.
+/// What the role of a tenant is called: as the version row says, else as it would be called, if there is one at all.
 pub async fn called(
     connection: &mut Connection,
     settings: &Settings,
     tenant: &Tenant,
 ) -> Result<String, Failure> {
     let schema = &tenant.schema;
+    let usual = || role::name(settings, schema).map_or_else(|_| schema.to_string(), |name| name.to_string());
     // Without a version there is no row.
     let role = match tenant.version {
         Some(_) => sessions::role_of(connection, settings, schema).await?,
         None => None,
     };
-    Ok(role.unwrap_or_else(|| schema.as_str().to_owned()))
+    Ok(role.unwrap_or_else(usual))
 }

@@ -121,13 +121,15 @@ async fn one(
     if how.stop.asked() {
         return Err(stopped());
     }
-    if let Err(refusal) = look(connection, how, run, aside).await {
-        return ended(how, aside, &refusal);
+    match send(connection, how, &look(how, run, aside), aside).await {
+        Ok(_sets) => {}
+        Err(Refused::Answer(refusal)) => return ended(how, aside, &refusal),
+        Err(Refused::Failure(failure)) => return Err(failure),
     }
     let schema = &aside.tenant.schema;
     let (mut objects, mut transactions) = (0, 1);
     let mut portion = Message::default();
-    act::begin(&mut portion, run, schema, &[TenantState::Dropped]);
+    begin(&mut portion, run, aside);
     portion.push(&format!(
         "SELECT {}.tenure_purge_some({}, {LOCKS})::int8 AS dropped",
         run.platform.quoted(),
@@ -158,11 +160,16 @@ async fn one(
 
 /// Makes sure that nothing refers to the tenant any more, by trying what cannot be tried at the end, when there is no
 /// way back.
-async fn look(connection: &mut Connection, how: &Purge<'_>, run: &Run, aside: &Aside) -> Result<(), Refusal> {
+fn look(how: &Purge<'_>, run: &Run, aside: &Aside) -> Message {
     let mut message = Message::default();
-    act::begin(&mut message, run, &aside.tenant.schema, &[TenantState::Dropped]);
+    begin(&mut message, run, aside);
     message.push(&format!(
         "SELECT {}.tenure_expect_no_dependents({})",
+        run.platform.quoted(),
+        literal(aside.tenant.schema.as_str())
+    ));
+    message.push(&format!(
+        "SELECT {}.tenure_expect_ours({})",
         run.platform.quoted(),
         literal(aside.tenant.schema.as_str())
     ));
@@ -172,14 +179,25 @@ async fn look(connection: &mut Connection, how: &Purge<'_>, run: &Run, aside: &A
         message.push("SET CONSTRAINTS ALL IMMEDIATE");
     }
     message.push("ROLLBACK");
-    connection.send(&message).await.map(|_sets| ())
+    message
+}
+
+/// Begins a transaction on a tenant that nobody has deleted yet: where the registry's row was to stay, the version row is
+/// there all the same.
+fn begin(message: &mut Message, run: &Run, aside: &Aside) {
+    act::begin(message, run, &aside.tenant.schema, &[TenantState::Dropped]);
+    message.push(&format!(
+        "SELECT {}.tenure_expect_unpurged({})",
+        run.platform.quoted(),
+        literal(aside.tenant.schema.as_str())
+    ));
 }
 
 /// The last transaction: what is left of the schema, the role, the rows, the history.
 fn last(how: &Purge<'_>, run: &Run, aside: &Aside) -> Message {
     let (platform, named) = (run.platform.quoted(), literal(aside.tenant.schema.as_str()));
     let mut message = Message::default();
-    act::begin(&mut message, run, &aside.tenant.schema, &[TenantState::Dropped]);
+    begin(&mut message, run, aside);
     message.push(&format!("SELECT {platform}.tenure_purge_rest({named})"));
     message.push(&role::dropping(&run.platform, &aside.tenant.schema));
     message.name_history(run, &named, &aside.former_schema, Kind::Purge);
@@ -201,11 +219,13 @@ fn last(how: &Purge<'_>, run: &Run, aside: &Aside) -> Message {
 
 fn unregister(message: &mut Message, how: &Purge<'_>, aside: &Aside) {
     let settings = how.act.settings;
+    let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
+    let named = literal(aside.tenant.schema.as_str());
+    message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
+    // A trigger may keep it, and it would be a tenant that nobody knows.
     message.push(&format!(
-        "DELETE FROM {} WHERE {} = {}",
-        state::registry(settings),
-        settings.tenants.columns.schema.quoted(),
-        literal(aside.tenant.schema.as_str())
+        "SELECT {}.tenure_expect_gone({named}, (SELECT count(*) FROM {registry} WHERE {column} = {named}))",
+        settings.platform_schema().quoted(),
     ));
 }
 

@@ -29,7 +29,9 @@ pub async fn rename(
     let platform = settings.platform_schema();
     let schema = SchemaName::of(&settings.tenants.schema_prefix, &new.slug, &platform)?;
     let (tenant, _state) = act.find(connection, slug).await?;
-    if tenant.schema == schema && new.name.is_none() {
+    // Whom the registry does not know is called by the schema.
+    let has_slug = tenant.id.is_none() || tenant.slug == new.slug.as_str();
+    if tenant.schema == schema && has_slug && new.name.is_none() {
         return Ok(Changed { outcome: Ending::Nothing, tenant });
     }
     // What has a role needs a name for it.
@@ -51,9 +53,7 @@ pub async fn rename(
             );
             // The server's time between our messages is ours.
             message.push("SET LOCAL idle_in_transaction_session_timeout = 0");
-            if is_new {
-                act::expect_free(&mut message, settings, &schema, &new.slug);
-            }
+            act::expect_free_but(&mut message, settings, &tenant, (&schema, &new.slug));
             act::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {
                 let held = residue::of(connection, &tenant.schema, &schema).await?;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::act;
 use crate::catalog::{self, Asked, Change, Photograph, Property, What};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
@@ -33,7 +34,18 @@ pub(super) async fn inside(
 ) -> Result<BTreeSet<String>, Failure> {
     let before = catalog::photograph_as(connection, old, Asked::Within).await?;
     let rename = format!("ALTER SCHEMA {} RENAME TO {}", old.quoted(), new.quoted());
-    connection.run(&rename).await.map_err(|refusal| refusal.failure(&format!("renaming schema {old}")))?;
+    connection.run(&rename).await.map_err(|refusal| {
+        let mut failure = refusal.failure(&format!("renaming schema {old}"));
+        match refusal.sqlstate() {
+            Some("3F000") => {
+                failure.code = Code::SchemaUnknown;
+                failure.hint = Some(act::SCHEMA_GONE.to_owned());
+            }
+            Some("42P06") => failure.code = Code::TenantExists,
+            _ => {}
+        }
+        failure
+    })?;
     let after = catalog::photograph_as(connection, new, Asked::Within).await?;
     Ok(Change::between(&before, &after).iter().filter_map(kept).collect())
 }

@@ -60,9 +60,7 @@ UNION ALL
     WHERE NOT tgisinternal AND (strpos(encode(tgargs, 'escape'), sought.name) > 0 OR strpos(tgqual::text, bytes) > 0)
         AND pg_get_triggerdef(t.oid) ~ word
 UNION ALL
-    -- The tenant's own role is called like its schema, and is renamed with it.
     SELECT coalesce('role ' || r.rolname, 'database ' || d.datname), 'settings'
     FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase, sought
     WHERE (setdatabase = 0 OR d.datname = current_database()) AND array_to_string(setconfig, ' ') ~ word
-        AND r.rolname IS DISTINCT FROM sought.name
 ) held (name, what)

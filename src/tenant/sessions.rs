@@ -21,6 +21,18 @@ pub(super) async fn role_of(
     sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
 }
 
+/// The same role, if it is this database's and no original's of which this one is a copy. The own tables are new enough.
+pub(super) async fn own_role_of(
+    connection: &mut Connection,
+    settings: &Settings,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
+    let sql = format!("SELECT {platform}.tenure_role_of({named}) AS role");
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
+}
+
 /// Ends them, where the server lets us, and counts.
 pub(super) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {
     let of_role = format!("FROM pg_catalog.pg_stat_activity WHERE usename = {}", literal(role));

@@ -15,7 +15,7 @@ pub async fn suspend(connection: &mut Connection, act: &Act<'_>, slug: &Slug) ->
     let mut turned = turn(connection, act, slug, (TenantState::Active, TenantState::Suspended)).await?;
     if turned.changed.outcome == Ending::Nothing {
         // Whoever suspended it may have been stopped before the sessions were ended.
-        turned.role = sessions::role_of(connection, act.settings, &turned.changed.tenant.schema).await?;
+        turned.role = sessions::own_role_of(connection, act.settings, &turned.changed.tenant.schema).await?;
     }
     // Not before the commit: until then the role may log in again.
     if let Some(role) = &turned.role {

@@ -77,7 +77,12 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
     let (who, other, what, target) =
         (text(&fact.who), text(&fact.other), text(&fact.what), text(&fact.target));
     let object = &fact.object;
-    let schema = fact.schema.as_deref().unwrap_or("the platform");
+    // Default privileges that are no schema's are the only such rights without one.
+    let nowhere = match fact.kind {
+        Kind::PublicRight | Kind::RightThrough => "all schemas",
+        _ => "the platform",
+    };
+    let schema = fact.schema.as_deref().unwrap_or(nowhere);
     let holder = if fact.who.is_some() { format!("the role {who}") } else { "PUBLIC".to_owned() };
     let grantee = fact.who.as_deref().map_or_else(|| "PUBLIC".to_owned(), quoted);
     let rights = what.as_str();
@@ -94,9 +99,14 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
             revoke(rights, &target, &grantee),
         ),
         Kind::StrangerRight => (
-            format!(
-                "the role {who}, which is of a tenant of the database {other}, has {rights} on the {object} of {schema}"
-            ),
+            match &fact.other {
+                Some(database) => format!(
+                    "the role {who}, which is of a tenant of the database {database}, has {rights} on the {object} of {schema}"
+                ),
+                None => format!(
+                    "the role {who}, which Tenure made and which is no tenant's, has {rights} on the {object} of {schema}"
+                ),
+            },
             revoke(rights, &target, &grantee),
         ),
         Kind::PublicRight => {

@@ -224,3 +224,32 @@ fn the_history_follows_a_tenant_through_its_names_and_nobody_elses() {
         1 + history("globex").lines().count()
     );
 }
+
+#[test]
+fn two_whose_names_are_cut_to_one_are_put_aside_at_once() {
+    let project = Project::with_tenants(&[]);
+    let stem = "l".repeat(60);
+    for (slug, ending) in [("one", "aaa"), ("two", "bbb")] {
+        project.db.run(&format!("CREATE SCHEMA {stem}{ending}"));
+        project.run(&format!("tenant adopt {stem}{ending} --slug {slug} --version 1.0.4 --force")).passes();
+    }
+    let holder = Session::holding(
+        &project.db,
+        "SELECT FROM datalinx_platform.organizations WHERE slug = 'one' FOR UPDATE",
+    );
+    let first = project.start("tenant drop one --confirm one");
+    project.db.wait_for_waiting(1);
+    let second = project.start("tenant drop two --confirm two");
+    project.db.wait_for_waiting(2);
+    holder.release();
+    for run in [first, second] {
+        let ended = run.end();
+        assert_eq!(ended.code, 0, "{ended}");
+    }
+    assert_eq!(
+        project
+            .db
+            .value("SELECT count(DISTINCT nspname)::text FROM pg_namespace WHERE nspname ~ '^dropped_'"),
+        "2"
+    );
+}

@@ -67,3 +67,52 @@ fn a_tenant_that_is_not_there_has_no_life() {
     let (code, wrong) = project.json("tenant suspend Gh-ost");
     assert_eq!((code, &wrong["error"]["code"]), (1, &"slug-invalid".into()));
 }
+
+#[test]
+fn a_registry_that_cannot_hold_what_becomes_of_a_tenant_is_told() {
+    let project = Project::with_tenants(&["acme"]);
+    project.db.run(
+        "CREATE TYPE public.state AS ENUM ('active', 'suspended'); \
+         ALTER TABLE datalinx_platform.organizations ADD COLUMN status public.state DEFAULT 'active', \
+             ADD CONSTRAINT short CHECK (length(slug) < 12)",
+    );
+    let column = "[tenants.columns]\nstatus = \"status\"\n";
+    for settings in [column, ""] {
+        project.file("tenure.toml", settings);
+        let (code, refused) = project.json("tenant drop acme --confirm acme");
+        assert_eq!((code, &refused["error"]["code"]), (1, &"registry-invalid".into()), "{refused}");
+        assert!(refused["error"]["hint"].as_str().unwrap().contains("dropped"), "{refused}");
+        project.db.run("ALTER TYPE public.state ADD VALUE IF NOT EXISTS 'dropped'");
+    }
+    project.db.run("ALTER TABLE datalinx_platform.organizations DROP CONSTRAINT short");
+    project.run("tenant drop acme --confirm acme").passes();
+}
+
+#[test]
+fn a_tenant_whose_schema_is_gone_can_only_go() {
+    let project = Project::with_tenants(&["acme"]);
+    project.db.run("DROP SCHEMA org_acme CASCADE");
+    let expect = |line: &str| {
+        let (code, refused) = project.json(line);
+        assert_eq!((code, &refused["error"]["code"]), (1, &"schema-unknown".into()), "{line}: {refused}");
+        assert!(refused["error"]["hint"].as_str().unwrap().contains("--purge"), "{line}: {refused}");
+    };
+    expect("tenant rename acme other");
+    project.run("tenant drop acme --confirm acme").passes();
+    expect("tenant undrop acme");
+    expect("tenant undrop acme --as other");
+    project.run("tenant drop --purge acme --now --confirm acme").passes();
+    assert_eq!(project.db.value("SELECT count(*)::text FROM datalinx_platform.organizations"), "0");
+}
+
+#[test]
+fn the_role_that_is_shown_is_called_as_the_settings_say() {
+    let project = Project::with_tenants(&["shown_role"]);
+    let prefix = format!("{}_", project.db.name);
+    project.file("tenure.toml", format!("[tenants]\nrole_prefix = \"{prefix}\"\n"));
+    project.db.run("CREATE ROLE org_shown_role");
+    assert_eq!(project.json("tenant show shown_role").1["role"], serde_json::Value::Null);
+    project.db.run(&format!("CREATE ROLE {prefix}org_shown_role"));
+    assert_eq!(project.json("tenant show shown_role").1["role"]["name"], format!("{prefix}org_shown_role"));
+    project.db.run(&format!("DROP ROLE org_shown_role; DROP ROLE {prefix}org_shown_role"));
+}

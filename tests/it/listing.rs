@@ -119,3 +119,14 @@ fn drift_is_said_only_when_it_is_asked() {
     let (code, shown) = project.json("tenant show acme --drift");
     assert_eq!((code, &shown["drift"]["differences"][0]["change"]), (0, &"column added: odd integer".into()));
 }
+
+#[test]
+fn a_name_does_nothing_to_the_terminal() {
+    let project = Project::with_tenants(&[]);
+    project.run_words(["tenant", "create", "acme", "--name", "a\n\u{1b}[31mb"]).passes();
+    for line in ["tenant list", "tenant show acme"] {
+        let shown = project.run(line).ok();
+        assert!(shown.stdout.contains("a\\n\\u{1b}[31mb") && !shown.stdout.contains('\u{1b}'), "{shown}");
+    }
+    assert_eq!(project.json("tenant show acme").1["name"], "a\n\u{1b}[31mb");
+}

@@ -216,3 +216,64 @@ fn what_was_broken_off_is_ended_by_the_next_and_never_brought_back() {
     }
     assert_eq!(left(&project), "0 0 0");
 }
+
+#[test]
+fn a_lock_that_is_met_before_the_first_portion_is_waited_for_too() {
+    let project = with_dropped("");
+    let holder = Session::holding(&project.db, "LOCK TABLE datalinx_platform.organizations IN SHARE MODE");
+    let run = project.start("tenant drop --purge acme --now --confirm acme --lock-timeout 50ms");
+    project.db.wait_for_waiting(1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    holder.release();
+    let ended = run.end();
+    assert_eq!(ended.code, 0, "{ended}");
+    assert_eq!(left(&project), "0 0 0");
+}
+
+#[test]
+fn two_at_once_delete_once_also_where_the_registrys_row_stays() {
+    let project = with_dropped("");
+    let holder = Session::holding(
+        &project.db,
+        "SELECT FROM datalinx_platform.tenant_version WHERE status = 'dropped' FOR UPDATE",
+    );
+    let line = "tenant drop --purge acme --now --confirm acme --keep-registry";
+    let running = [project.start(line), project.start(line)];
+    project.db.wait_for_waiting(2);
+    holder.release();
+    for run in running {
+        let ended = run.end();
+        assert_eq!(ended.code, 0, "{ended}");
+    }
+    let purges = "SELECT count(*)::text FROM datalinx_platform.migration_history WHERE kind = 'purge'";
+    assert_eq!(project.db.value(purges), "1");
+}
+
+#[test]
+fn a_registry_that_keeps_its_rows_refuses_before_anything_is_deleted() {
+    let project = with_dropped("");
+    project.db.run(
+        "CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+         CREATE TRIGGER keep BEFORE DELETE ON datalinx_platform.organizations FOR EACH ROW EXECUTE FUNCTION public.keep()",
+    );
+    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
+    assert!(refused["error"]["hint"].as_str().unwrap().contains("--keep-registry"), "{refused}");
+    assert_eq!(left(&project), "1 1 1");
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
+    assert_eq!(project.db.value(tables), "4");
+    project.run("tenant drop --purge acme --now --confirm acme --keep-registry").passes();
+}
+
+#[test]
+fn a_key_that_is_checked_at_the_end_refuses_at_the_beginning() {
+    let project = with_dropped("");
+    project.db.run(
+        "CREATE TABLE public.later (o uuid REFERENCES datalinx_platform.organizations DEFERRABLE INITIALLY DEFERRED); \
+         INSERT INTO public.later SELECT id FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
+    );
+    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
+    let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
+    assert_eq!(project.db.value(tables), "4");
+}

@@ -236,3 +236,26 @@ fn it_waits_for_a_unit_that_runs_without_a_transaction() {
         "true"
     );
 }
+
+#[test]
+fn slug_and_schema_come_together_again() {
+    let project = Project::with_tenants(&["acme", "other"]);
+    // Another prefix than when it was made.
+    project.file("tenure.toml", "[tenants]\nschema_prefix = \"t_\"\n");
+    let (code, renamed) = project.json("tenant rename acme acme");
+    assert_eq!((code, &renamed["tenant"]["schema"]), (0, &"t_acme".into()), "{renamed}");
+    assert_eq!(project.json("tenant rename acme acme").1["outcome"], "nothing");
+    // A slug that somebody changed by hand.
+    project.db.run("UPDATE datalinx_platform.organizations SET slug = 'wrong' WHERE slug = 'acme'");
+    let (code, renamed) = project.json("tenant rename wrong acme");
+    assert_eq!((code, &renamed["outcome"], &renamed["tenant"]["slug"]), (0, &"done".into(), &"acme".into()));
+    assert_eq!(project.json("tenant show acme").1["schema"], "t_acme");
+    // Not where another one has it.
+    project.db.run(
+        "UPDATE datalinx_platform.organizations SET slug = 'wrong' WHERE slug = 'acme'; \
+                    UPDATE datalinx_platform.organizations SET slug = 'acme' WHERE slug = 'other'; \
+                    ALTER TABLE datalinx_platform.organizations DROP CONSTRAINT organizations_slug_key",
+    );
+    let (code, refused) = project.json("tenant rename wrong acme");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-exists".into()), "{refused}");
+}

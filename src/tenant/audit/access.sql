@@ -34,11 +34,11 @@ UNION ALL
 entry AS MATERIALIZED (
     SELECT thing.*, e.grantee, e.privilege_type, e.is_grantable FROM thing, aclexplode(acl) e WHERE e.grantee <> owner
 ),
--- A role that has another database's mark.
+-- A role that has another database's mark; or this one's, though it is no tenant's.
 stranger AS MATERIALIZED (
-    SELECT objoid AS role, substr(description, length('tenure: of database ') + 1) AS of_database FROM pg_shdescription
+    SELECT objoid AS role, nullif(substr(description, length('tenure: of database ') + 1), current_database()) AS of_database
+    FROM pg_shdescription
     WHERE classoid = 'pg_authid'::regclass AND description ^@ 'tenure: of database '
-        AND description <> 'tenure: of database ' || current_database()
 ),
 shared AS MATERIALIZED (
     SELECT 'schema' AS object, format('SCHEMA %I', nspname) AS target, NULL::name AS relname, 'n'::"char" AS relkind,
@@ -87,13 +87,27 @@ SELECT 'stranger-right', nspname, object, pg_get_userbyid(grantee), of_database,
     string_agg(DISTINCT privilege_type, ', '), target
 FROM entry JOIN stranger ON stranger.role = grantee
 WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.role = grantee)
+    AND (of_database IS NOT NULL OR NOT EXISTS (SELECT FROM acting WHERE acts = grantee))
 GROUP BY nspname, object, grantee, of_database, target
 UNION ALL
 SELECT 'stranger-right', NULL, object, pg_get_userbyid(grantee), of_database,
     string_agg(DISTINCT privilege_type, ', '), target
 FROM shared_entry JOIN stranger ON stranger.role = grantee
-WHERE NOT EXISTS (SELECT FROM acting WHERE acts = grantee)
+-- What is held for a template's tenants is held before the first of them.
+WHERE of_database IS NOT NULL AND NOT EXISTS (SELECT FROM acting WHERE acts = grantee)
 GROUP BY object, grantee, of_database, target
+UNION ALL
+-- What the owner of a schema makes, wherever it makes it.
+SELECT CASE WHEN e.grantee = 0 THEN 'public-right' ELSE 'right-through' END, NULL, 'default privileges on ' || word,
+    CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, acting.first,
+    string_agg(DISTINCT e.privilege_type, ', '), format('FOR ROLE %I|%s', pg_get_userbyid(defaclrole), upper(word))
+FROM pg_default_acl d, aclexplode(defaclacl) e
+    LEFT JOIN acting ON acts = e.grantee,
+    LATERAL (SELECT CASE defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'routines'
+        WHEN 'n' THEN 'schemas' ELSE 'types' END AS word) named
+WHERE d.defaclnamespace = 0 AND e.grantee <> defaclrole AND EXISTS (SELECT FROM tenant t WHERE t.nspowner = defaclrole)
+    AND (acting.acts IS NOT NULL OR (e.grantee = 0 AND defaclobjtype IN ('r', 'S', 'n')))
+GROUP BY word, e.grantee, acting.first, defaclrole
 UNION ALL
 SELECT 'member-across', h.nspname, 'role ' || h.rolname, pg_get_userbyid(h.acts), t.nspname, t.rolname,
     format('%I FROM %I', t.rolname, pg_get_userbyid(h.acts))

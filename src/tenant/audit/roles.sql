@@ -1,6 +1,13 @@
 -- The roles themselves: whether they are there, what they can do besides, what they lack.
+-- One that was dropped works nowhere, and is given what it lacks when it is back.
 , walled AS MATERIALIZED (
-    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
+    SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND status <> 'dropped' AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
+),
+-- Who owns has every right, and gives it to whom it likes.
+owning AS MATERIALIZED (
+    SELECT nspowner AS owner FROM tenant UNION SELECT nspowner FROM platform
+    UNION SELECT datdba FROM pg_database WHERE datname = current_database()
+    UNION SELECT relowner FROM pg_class c JOIN (SELECT nsp FROM tenant UNION ALL SELECT nsp FROM platform) n ON n.nsp = c.relnamespace
 )
 SELECT 'role-missing' AS fact, nspname::text AS schema, 'schema' AS object, NULL::text AS who, NULL::text AS other,
     NULL::text AS what, NULL::text AS target
@@ -17,11 +24,11 @@ SELECT 'role-power', nspname, 'role ' || r.rolname, r.rolname, NULL,
 FROM tenant t JOIN pg_roles r ON r.oid = t.role
 WHERE page AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
 UNION ALL
--- By way of a role that it is a member of: those that come with the server, or one that has such a power.
+-- By way of a role that it is a member of: those that come with the server, one that has such a power, or one that owns.
 SELECT 'role-member', h.nspname, 'role ' || h.rolname, h.rolname, NULL, r.rolname, format('%I FROM %I', r.rolname, h.rolname)
 FROM hand h JOIN pg_roles r ON r.oid = h.acts JOIN tenant t ON t.nsp = h.nsp
 WHERE t.page AND h.acts <> t.role
-    AND (r.rolname ^@ 'pg_' OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication)
+    AND (r.rolname ^@ 'pg_' OR r.oid IN (SELECT owner FROM owning) OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication)
 UNION ALL
 SELECT 'role-elsewhere', nspname, 'role ' || rolname, rolname, shobj_description(role, 'pg_authid'), NULL, quote_ident(rolname)
 FROM tenant

@@ -4,6 +4,7 @@ mod audit;
 mod grants;
 mod lives;
 mod logins;
+mod seams;
 mod server;
 mod settings;
 

@@ -181,6 +181,26 @@ BEGIN
 END
 $$;
 
+-- Raises an error unless the current role may drop all that is in the schema: as the schema's owner it may, but for the foreign
+-- keys of what is another's.
+CREATE FUNCTION tenure_expect_ours(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    thing text;
+BEGIN
+    SELECT said INTO thing FROM (
+        SELECT 'schema ' || quote_ident(nspname) AS said FROM pg_namespace
+            WHERE nspname = the_schema AND NOT pg_has_role(nspowner, 'USAGE')
+        UNION ALL SELECT format('table %I.%I', nspname, relname)
+        FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid JOIN pg_constraint k ON k.conrelid = c.oid
+            WHERE nspname = the_schema AND contype = 'f' AND NOT pg_has_role(relowner, 'USAGE')
+    ) others ORDER BY said LIMIT 1;
+    IF thing IS NOT NULL THEN
+        RAISE EXCEPTION '% does not belong to %', thing, current_user USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$$;
+
 -- Drops things of one kind. Where that needs CASCADE, it is made sure first that it stays within the schema.
 CREATE FUNCTION tenure_purge_these(the_schema text, the_kind text, the_names text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -284,6 +304,26 @@ BEGIN
     IF to_regnamespace(quote_ident(the_schema)) IS NOT NULL THEN
         PERFORM tenure_expect_no_dependents(the_schema);
         EXECUTE format('DROP SCHEMA %I CASCADE', the_schema);
+    END IF;
+END
+$$;
+
+-- Raises an error where the tenant is deleted already and only its rows stayed.
+CREATE FUNCTION tenure_expect_unpurged(the_schema text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF EXISTS (SELECT FROM tenant_version WHERE schema_name = the_schema AND purged_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'the tenant of schema % is deleted already', the_schema USING ERRCODE = 'TN002';
+    END IF;
+END
+$$;
+
+-- Raises an error where the registry did not give up a deleted row; its rows are counted by who asks.
+CREATE FUNCTION tenure_expect_gone(the_schema text, registered bigint) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF registered > 0 THEN
+        RAISE EXCEPTION 'the registry keeps the row of schema %, by a trigger or a rule', the_schema USING ERRCODE = 'TN010';
     END IF;
 END
 $$;
@@ -396,6 +436,22 @@ ALTER TABLE tenant_version ADD COLUMN role text;
 CREATE FUNCTION tenure_role_mark() RETURNS text
 LANGUAGE sql STABLE AS $$ SELECT 'tenure: of database ' || current_database() $$;
 
+-- Raises an error where the role, which a tenant has, is not this database's.
+CREATE FUNCTION tenure_role_expect_own(the_role text) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    a_mark text;
+BEGIN
+    SELECT shobj_description(oid, 'pg_authid') INTO a_mark FROM pg_roles WHERE rolname = the_role;
+    IF a_mark IS DISTINCT FROM tenure_role_mark() THEN
+        RAISE EXCEPTION 'the role % is not of this database', the_role
+            USING ERRCODE = 'TNR01', DETAIL = coalesce('its comment says ' || a_mark, 'Tenure did not make it'),
+                HINT = 'in a copy of a database, set [tenants] role_prefix in tenure.toml and run `tenure tenant grant`; in one that '
+                    'was renamed, COMMENT ON ROLE says so';
+    END IF;
+END
+$$;
+
 -- Makes sure that there is a role of that name which is this database's; returns whether it was made.
 CREATE FUNCTION tenure_role_take(the_role text) RETURNS boolean
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -407,9 +463,13 @@ BEGIN
             rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
         INTO a_mark, is_mighty FROM pg_roles WHERE rolname = the_role;
     IF FOUND THEN
-        IF a_mark IS DISTINCT FROM tenure_role_mark() OR is_mighty THEN
+        IF a_mark IS DISTINCT FROM tenure_role_mark() THEN
             RAISE EXCEPTION 'the role % is there already', the_role
                 USING ERRCODE = 'TNR01', DETAIL = coalesce('its comment says ' || a_mark, 'Tenure did not make it');
+        ELSIF is_mighty THEN
+            RAISE EXCEPTION 'the role % is there already', the_role
+                USING ERRCODE = 'TNR01', DETAIL = 'it may do more than a role of a tenant',
+                    HINT = '`tenure tenant audit` says what, and the statement that takes it away';
         END IF;
         RETURN false;
     END IF;
@@ -424,6 +484,22 @@ BEGIN
 END
 $$;
 
+-- What a role owns or has rights on, but for what is in the schema; NULL where that is nothing.
+CREATE FUNCTION tenure_role_holds(the_role text, the_schema text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT string_agg(DISTINCT said, ', ') FROM (
+        SELECT CASE WHEN dbid <> 0 AND datname IS DISTINCT FROM current_database() THEN concat('what is in database ', datname)
+            WHEN classid = 'pg_namespace'::regclass AND objid = home.oid OR i.schema = quote_ident(the_schema)
+                OR EXISTS (SELECT FROM pg_default_acl a WHERE a.oid = objid AND classid = 'pg_default_acl'::regclass
+                           AND defaclnamespace = home.oid) THEN NULL
+            ELSE concat_ws(' ', i.type, i.identity) END AS said
+        FROM pg_shdepend d LEFT JOIN pg_database ON pg_database.oid = dbid
+            LEFT JOIN pg_namespace home ON home.nspname = the_schema
+            LEFT JOIN LATERAL pg_identify_object(classid, objid, objsubid) i ON dbid = 0 OR datname = current_database()
+        WHERE refclassid = 'pg_authid'::regclass AND refobjid = quote_ident(the_role)::regrole
+    ) held
+$$;
+
 -- Gives a tenant its role; with a verifier of a password the role may log in. A role that an earlier database of this name
 -- left behind is used again, unless others have given it something.
 CREATE FUNCTION tenure_role_make(the_schema text, the_role text, the_verifier text) RETURNS void
@@ -436,16 +512,22 @@ BEGIN
     PERFORM tenure_role_yield(the_role, the_schema);
     is_new := tenure_role_take(the_role);
     SELECT role INTO role_before FROM tenant_version WHERE schema_name = the_schema;
-    IF role_before IS DISTINCT FROM the_role AND NOT is_new THEN
+    IF is_new THEN
+        -- A tenant whose role somebody dropped does not share this one.
+        UPDATE tenant_version SET role = NULL, login = false WHERE role = the_role AND schema_name <> the_schema;
+    ELSIF role_before IS DISTINCT FROM the_role THEN
         SELECT schema_name INTO another FROM tenant_version WHERE role = the_role;
         IF NOT FOUND THEN
             SELECT m.roleid::regrole::text INTO another FROM pg_auth_members m
                 WHERE m.member = quote_ident(the_role)::regrole
                     AND shobj_description(m.roleid, 'pg_authid') IS DISTINCT FROM tenure_role_mark();
         END IF;
+        IF another IS NULL THEN
+            another := tenure_role_holds(the_role, the_schema);
+        END IF;
         IF another IS NOT NULL THEN
             RAISE EXCEPTION 'the role % is there already', the_role
-                USING ERRCODE = 'TNR01', DETAIL = 'it belongs to ' || another;
+                USING ERRCODE = 'TNR01', DETAIL = 'it has to do with ' || another;
         END IF;
         EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', the_role);
     END IF;
@@ -556,6 +638,13 @@ BEGIN
 END
 $$;
 
+-- The role of a tenant, if it has one that is this database's.
+CREATE FUNCTION tenure_role_of(the_schema text) RETURNS text
+LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    SELECT t.role FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
+        WHERE t.schema_name = the_schema AND shobj_description(r.oid, 'pg_authid') = tenure_role_mark()
+$$;
+
 -- Closes a tenant's role, or opens it again if it may log in; returns its name, if there is one.
 CREATE FUNCTION tenure_role_turn(the_schema text, opens boolean) RETURNS text
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -566,11 +655,12 @@ DECLARE
 BEGIN
     SELECT t.role, t.login, r.rolcanlogin INTO the_role, may_log_in, can_log_in
         FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role WHERE t.schema_name = the_schema;
-    IF FOUND AND can_log_in <> (opens AND may_log_in) THEN
-        PERFORM tenure_role_take(the_role);
+    -- What is not ours need not be opened, but must not be left open.
+    IF FOUND AND can_log_in <> (opens AND may_log_in) AND NOT (opens AND tenure_role_of(the_schema) IS NULL) THEN
+        PERFORM tenure_role_expect_own(the_role);
         EXECUTE format('ALTER ROLE %I %s', the_role, CASE WHEN opens THEN 'LOGIN' ELSE 'NOLOGIN' END);
     END IF;
-    RETURN the_role;
+    RETURN tenure_role_of(the_schema);
 END
 $$;
 
@@ -605,7 +695,9 @@ DECLARE
 BEGIN
     SELECT schema_name INTO of_schema FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
         WHERE t.role = the_role AND t.schema_name <> to_schema AND t.status = 'dropped'
-            AND shobj_description(r.oid, 'pg_authid') = tenure_role_mark() LIMIT 1;
+            AND shobj_description(r.oid, 'pg_authid') = tenure_role_mark()
+        -- Who brings it back just now, or deletes it, comes first.
+        LIMIT 1 FOR UPDATE OF t;
     IF FOUND THEN
         -- Like no other of the server.
         other_name := 'dropped_' || md5(current_database() || ' ' || of_schema);
@@ -623,10 +715,14 @@ DECLARE
 BEGIN
     SELECT r.rolname INTO role_before FROM tenant_version t JOIN pg_roles r ON r.rolname = t.role
         WHERE t.schema_name = the_schema;
-    IF NOT FOUND OR role_before = the_role THEN
+    IF NOT FOUND THEN
+        -- One that somebody dropped has no name to keep.
+        UPDATE tenant_version SET role = NULL, login = false WHERE schema_name = the_schema;
+        RETURN NULL;
+    ELSIF role_before = the_role THEN
         RETURN role_before;
     END IF;
-    PERFORM tenure_role_take(role_before);
+    PERFORM tenure_role_expect_own(role_before);
     PERFORM tenure_role_yield(the_role, the_schema);
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = the_role) THEN
         RAISE EXCEPTION 'the role % is there already', the_role
@@ -663,6 +759,15 @@ BEGIN
     IF names IS NOT NULL THEN
         RAISE EXCEPTION 'the role % cannot go with schema %, it has to do with: %', the_role, the_schema, names
             USING ERRCODE = 'TN009';
+    END IF;
+    IF the_role IS NOT NULL THEN
+        BEGIN
+            -- Who may not do this may not drop it.
+            EXECUTE format('ALTER ROLE %I NOLOGIN', the_role);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE EXCEPTION 'the role % cannot be dropped by %', the_role, current_user
+                USING ERRCODE = 'insufficient_privilege', DETAIL = SQLERRM;
+        END;
     END IF;
     RETURN the_role;
 END
