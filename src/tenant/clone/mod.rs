@@ -221,6 +221,9 @@ impl Copying<'_> {
         };
         let mut message = Message::default();
         self.script.enter(run, self.target, (state, &self.filled), &mut message);
+        if state == TenantState::Creating {
+            act::enter(&mut message, &self.project.settings, schema, state);
+        }
         message.commit(self.script.left());
         self.send(connection, &message).await?;
         Ok(later)
