@@ -188,7 +188,8 @@ impl Restore<'_> {
         written.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), schema))
     }
 
-    /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out.
+    /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out, and those
+    /// whose numbers it gives itself: that number may be another tenant's, or will be.
     async fn register(&self, connection: &mut Connection, message: &mut Message) -> Result<(), Failure> {
         let settings = &self.project.settings;
         let (columns, wanted) = (&settings.tenants.columns, self.wanted);
@@ -217,8 +218,11 @@ impl Restore<'_> {
         let registry = state::registry(settings);
         let sql = format!(
             "SELECT attname::text AS name FROM pg_catalog.pg_attribute WHERE attrelid = {}::pg_catalog.regclass \
-             AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-            literal(&registry)
+             AND attnum > 0 AND NOT attisdropped AND attgenerated = '' \
+             AND (attname = {} OR pg_catalog.pg_get_serial_sequence({}, attname) IS NULL) ORDER BY attnum",
+            literal(&registry),
+            literal(columns.id.as_str()),
+            literal(&registry),
         );
         let sets = connection.sets(&sql).await;
         let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
