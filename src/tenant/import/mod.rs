@@ -147,7 +147,10 @@ impl Wanted {
         Standing::look(connection, settings, &self.slug, &self.schema)
             .await?
             .expect_nobody(&self.slug, &self.schema)
-            .map_err(|failure| failure.hint("give it another slug with --as"))?;
+            .map_err(|failure| match failure.code {
+                Code::TenantExists => failure.hint("give it another slug with --as"),
+                _ => failure,
+            })?;
         let columns = &settings.tenants.columns;
         let sql = format!(
             "SELECT {}::text AS slug FROM {} WHERE {}::text = {}",
@@ -164,7 +167,7 @@ impl Wanted {
                 Code::TenantExists,
                 format!("the tenant of the file is here already, as {}", row.text("slug")?),
             )
-            .hint("give it another slug with --as: it is another tenant then")),
+            .hint("give it another slug with --as: it is another tenant then; one that was dropped goes with `tenure tenant drop --purge`")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod clone;
 mod crafted;
+mod making;
 mod parcel;
 
 use crate::support::{Database, Project};
