@@ -3,8 +3,6 @@
 
 mod rows;
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
@@ -123,13 +121,21 @@ async fn filled(
 ) -> Result<Filled, Failure> {
     let mut all = state::parameters(connection, &project.settings).await?;
     let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
-    let mut given = match extent {
-        Extent::Structure => BTreeMap::new(),
-        Extent::Data => template.parameters.samples(),
+    let mut given = template.parameters.samples();
+    // What is run after a tenant is made is not run for a clone, so it needs no value.
+    let has_no_point = |name: &String| {
+        let mut all = template.parameters.iter();
+        all.any(|declared| declared.parameter.name == *name && !declared.makes)
     };
+    given.retain(|name, _| extent == Extent::Data || has_no_point(name));
     let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
     given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
-    template.parameters.fill(&given, &template.name)
+    template.parameters.fill(&given, &template.name).map_err(|failure| match extent {
+        Extent::Structure => failure.hint(
+            "the values that only rows were made of are not kept: clone it with --data, which copies the rows",
+        ),
+        Extent::Data => failure,
+    })
 }
 
 /// The files make what a tenant has at the platform's version, and at no other for certain.
