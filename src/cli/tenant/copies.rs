@@ -19,6 +19,7 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
         version: args.version.clone(),
         name: args.name.clone(),
         template: args.template.clone(),
+        set: super::create::values(&args.set)?,
         if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
     };
     let limits = up::limits(args.limits, project.settings.migrate);

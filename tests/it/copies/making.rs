@@ -114,3 +114,66 @@ fn a_number_that_the_registry_gives_is_not_copied() {
     project.run("tenant import alpha.tenure").passes();
     project.run("tenant create gamma").passes();
 }
+
+#[test]
+fn values_that_a_clone_does_not_need_are_not_asked_for() {
+    let project = Project::with_tenants(&[]);
+    project.file(
+        "tenant_templates/default/after_create/1.sql",
+        "-- Parameter: first literal\nINSERT INTO workspaces (name) VALUES ({first});",
+    );
+    project.run("tenant create alpha --set first=one").passes();
+    project.run("tenant clone alpha beta").passes();
+    // Rows of the template itself are another matter.
+    project.file(
+        "tenant_templates/default/900.sql",
+        "-- Parameter: seats literal sample '5'\nCREATE TABLE account (seats int);\nINSERT INTO account VALUES ({seats}::int);",
+    );
+    project.run("tenant create gamma --set first=one --set seats=7").passes();
+    let refused = project.run("tenant clone gamma delta");
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("--data") && !refused.stderr.contains("--set"), "{refused}");
+    project.run("tenant clone gamma delta --data").passes();
+    assert_eq!(project.db.column("SELECT seats::text FROM org_delta.account"), ["7"]);
+}
+
+#[test]
+fn a_schema_is_adopted_with_the_values_that_it_was_made_with() {
+    let project = Project::with_tenants(&[]);
+    project.file(
+        "tenant_templates/default/900.sql",
+        "-- Parameter: plan literal\nCREATE TABLE account (plan text DEFAULT {plan});",
+    );
+    project.run("tenant create alpha --set plan=pro").passes();
+    project.db.run("DELETE FROM datalinx_platform.tenant_version");
+    let refused = project.run("tenant adopt org_alpha --slug alpha --version 1.0.4");
+    assert_eq!(refused.code, 2, "{refused}");
+    assert!(refused.stderr.contains("error[parameter-invalid]"), "{refused}");
+    project.run("tenant adopt org_alpha --slug alpha --version 1.0.4 --set plan=pro").passes();
+    let kept = "SELECT parameters::text FROM datalinx_platform.tenant_version";
+    assert_eq!(project.db.value(kept), r#"{"plan": "pro"}"#);
+    project.run("drift").passes();
+}
+
+#[test]
+fn an_import_keeps_the_values_that_the_tenant_brought() {
+    let project = Project::with_tenants(&[]);
+    project.file(
+        "tenant_templates/default/900.sql",
+        "-- Parameter: plan literal\nCREATE TABLE account (plan text DEFAULT {plan});",
+    );
+    project.run("tenant create alpha --set plan=pro").passes();
+    project.run("tenant export alpha --to alpha.tenure").passes();
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    project.run("migrate up").passes();
+    project.run("tenant import alpha.tenure --as beta").passes();
+    let (code, drift) = project.json("drift");
+    assert_eq!((code, &drift["tenants"]["same"]), (0, &2.into()), "{drift}");
+    project.run("tenant clone beta gamma --data").passes();
+    assert_eq!(
+        project.db.value(
+            "SELECT count(DISTINCT parameters)::text || count(*) FROM datalinx_platform.tenant_version"
+        ),
+        "13"
+    );
+}
