@@ -68,7 +68,7 @@ impl Restore<'_> {
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
         let rows = self.archive.fill(connection).await?;
-        self.archive.define(connection, Section::After).await?;
+        self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
         let (now, stranger) = strangers(connection, &own).await?;
         if now != transaction || !stranger.is_empty() {
             let what = if now == transaction { stranger } else { "the transaction".to_owned() };
@@ -278,18 +278,26 @@ impl Restore<'_> {
         message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
         for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
             message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));
-            message.push(&format!(
-                "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON {kind} FROM {role}"
-            ));
         }
         let sql = format!(
-            "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {}::pg_catalog.regnamespace \
-             AND typacl IS NOT NULL ORDER BY 1",
+            "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {0}::pg_catalog.regnamespace \
+             AND typacl IS NOT NULL ORDER BY 1; \
+             SELECT DISTINCT pg_catalog.pg_get_userbyid(defaclrole)::text AS giver FROM pg_catalog.pg_default_acl \
+             WHERE defaclnamespace = {0}::pg_catalog.regnamespace ORDER BY 1",
             literal(&schema)
         );
         let sets = connection.sets(&sql).await;
         let sets = sets.map_err(|refusal| refusal.failure("reading the rights on types"))?;
-        for row in sets.iter().flatten() {
+        let [types, givers] = sets.as_slice() else { return Ok(()) };
+        for row in givers {
+            let giver = Identifier::new(row.text("giver")?)?.quoted();
+            for kind in ["TABLES", "SEQUENCES", "ROUTINES", "TYPES"] {
+                message.push(&format!(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {giver} IN SCHEMA {schema} REVOKE ALL ON {kind} FROM {role}"
+                ));
+            }
+        }
+        for row in types {
             let name = Identifier::new(row.text("name")?)?.quoted();
             message.push(&format!("REVOKE ALL ON TYPE {schema}.{name} FROM {role}"));
         }

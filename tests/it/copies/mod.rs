@@ -4,6 +4,7 @@ mod clone;
 mod crafted;
 mod making;
 mod parcel;
+mod rights;
 
 use crate::support::{Database, Project};
 
