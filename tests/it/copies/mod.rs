@@ -5,6 +5,7 @@ mod crafted;
 mod making;
 mod parcel;
 mod rights;
+mod unusual;
 
 use crate::support::{Database, Project};
 

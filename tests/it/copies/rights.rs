@@ -73,3 +73,26 @@ fn what_another_role_gives_later_is_not_the_originals_in_a_copy() {
     assert_eq!(state(&project), before);
     drop_roles(&project);
 }
+
+#[test]
+fn a_tenant_of_the_pool_has_the_rights_of_one_that_was_made_at_once() {
+    let project = walled();
+    project.file(
+        "tenant_templates/default/900.sql",
+        "CREATE FUNCTION {org_schema}.f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+         CREATE AGGREGATE {org_schema}.total (int) (sfunc = int4pl, stype = int);\n\
+         CREATE PROCEDURE {org_schema}.p() LANGUAGE sql AS 'SELECT 1';\n\
+         CREATE TYPE {org_schema}.mood AS ENUM ('ok');\nCREATE DOMAIN {org_schema}.part AS int;\n\
+         CREATE TABLE {org_schema}.parted (id int) PARTITION BY LIST (id);\nCREATE TABLE {org_schema}.one PARTITION OF parted FOR VALUES IN (1);\n\
+         CREATE VIEW v AS SELECT 1 AS a;\nCREATE MATERIALIZED VIEW m AS SELECT 1 AS a;\nCREATE TABLE counted (id serial, b int GENERATED ALWAYS AS IDENTITY);\n\
+         REVOKE EXECUTE ON FUNCTION {org_schema}.f() FROM PUBLIC;",
+    );
+    project.create(&["one"]);
+    project.run("tenant pool fill 1").passes();
+    project.create(&["two"]);
+    assert_eq!(project.db.dump_of("org_two"), project.db.dump_of("org_one"));
+    let (code, cloned) = project.json("tenant clone one three");
+    assert_eq!((code, &cloned["access"]), (0, &serde_json::json!([])), "{cloned}");
+    assert_eq!(project.db.dump_of("org_three"), project.db.dump_of("org_one"));
+    drop_roles(&project);
+}
