@@ -108,7 +108,11 @@ impl Archive {
     }
 
     /// Copies the rows in and sets the sequences, in the transaction that is open; how many rows.
-    pub async fn fill(&self, connection: &mut Connection) -> Result<u64, Failure> {
+    pub async fn fill(
+        &self,
+        connection: &mut Connection,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<u64, Failure> {
         let (mut running, stdout) = self.start("data")?;
         let mut lines = Lines { reader: BufReader::with_capacity(BATCH, stdout), line: Vec::new() };
         let (mut data, mut rows) = (Data::default(), 0);
@@ -119,7 +123,9 @@ impl Archive {
                     let set = connection.attempt(&sql).await;
                     set.map_err(|refusal| refusal.failure("setting a sequence"))?;
                 }
-                Line::Copy(sql) => rows += copy(connection, &sql, &mut lines, &mut data).await?,
+                Line::Copy(sql) => {
+                    rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?
+                }
             }
         }
         running.succeed().await?;
@@ -162,8 +168,8 @@ impl Lines {
 async fn copy(
     connection: &mut Connection,
     sql: &str,
-    lines: &mut Lines,
-    data: &mut Data,
+    (lines, data): (&mut Lines, &mut Data),
+    is_stopped: &impl Fn() -> bool,
 ) -> Result<u64, Failure> {
     let table = sql.trim_start_matches("COPY ").split([' ', '(']).next().unwrap_or_default().to_owned();
     let refused = |error: sqlx::Error| Refusal::from(error).failure(&format!("copying into {table}"));
@@ -176,6 +182,10 @@ async fn copy(
         };
         batch.extend_from_slice(row);
         if batch.len() >= BATCH {
+            if is_stopped() {
+                copy.abort("interrupted").await.map_err(&refused)?;
+                return Err(Failure::new(Code::Interrupted, "interrupted; nothing is kept of the import"));
+            }
             copy.send(std::mem::take(&mut batch)).await.map_err(&refused)?;
         }
     }

@@ -16,7 +16,7 @@ use super::standing::{self, Standing};
 use super::undo::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
-use crate::fleet::unknown_tenant;
+use crate::fleet::{Stop, unknown_tenant};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
@@ -57,7 +57,7 @@ pub async fn clone(
     connection: &mut Connection,
     project: &Project,
     cloning: &Cloning,
-    act: &Act<'_>,
+    (act, stop): (&Act<'_>, &Stop),
 ) -> Result<Cloned, Differs> {
     let settings = &project.settings;
     let platform = settings.platform_schema();
@@ -81,6 +81,7 @@ pub async fn clone(
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
         project,
+        stop,
         script,
         source: &source,
         target: &target,
@@ -157,6 +158,7 @@ struct Copied {
 /// One clone under way.
 struct Copying<'a> {
     project: &'a Project,
+    stop: &'a Stop,
     script: Script<'a>,
     source: &'a Tenant,
     target: &'a Identity,
@@ -225,6 +227,7 @@ impl Copying<'_> {
             }
             None => None,
         };
+        self.stop.check()?;
         let mut message = Message::default();
         self.script.enter(run, self.target, (state, &self.filled), &mut message);
         if state == TenantState::Creating {
@@ -246,7 +249,9 @@ impl Copying<'_> {
         if !self.found.definitions.is_empty() {
             return Err(self.refusal());
         }
+        self.stop.check()?;
         self.copy(connection, rows).await?;
+        self.stop.check()?;
         let mut message = Message::default();
         act::enter(&mut message, &self.project.settings, target, TenantState::Active);
         message.commit(Leftovers::None);

@@ -8,6 +8,7 @@ use super::Wanted;
 use crate::catalog::{Asked, server_major};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
+use crate::fleet::Stop;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::outcome::{DriftLine, TenantState};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
@@ -40,6 +41,7 @@ pub(super) struct Restore<'a> {
     /// In which state the tenant is committed.
     pub(super) state: TenantState,
     pub(super) archive: &'a Archive,
+    pub(super) stop: &'a Stop,
     /// What other words mean.
     pub(super) if_different: IfDifferent,
 }
@@ -67,7 +69,8 @@ impl Restore<'_> {
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
-        let rows = self.archive.fill(connection).await?;
+        let rows = self.archive.fill(connection, || self.stop.asked()).await?;
+        self.stop.check()?;
         self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
         let (now, stranger) = strangers(connection, &own).await?;
         if now != transaction || !stranger.is_empty() {
@@ -88,6 +91,7 @@ impl Restore<'_> {
         if let Some(aside) = aside {
             rename(connection, &aside, former).await?;
         }
+        self.stop.check()?;
         self.enter(connection, run, lent).await?;
         Ok((rows, differences))
     }

@@ -95,6 +95,64 @@ fn what_others_made_of_a_copy_in_the_making_is_not_dropped_with_it() {
 }
 
 #[test]
+fn an_interrupted_clone_or_import_leaves_nothing() {
+    let project = with_everything();
+    let before = state(&project);
+    let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.kinds IN ACCESS EXCLUSIVE MODE");
+    let mut clone = project.start("tenant clone alpha beta --data --lock-timeout 1m");
+    project.db.wait_for_waiting(1);
+    clone.signal("TERM");
+    clone.says("interrupted");
+    holder.release();
+    let output = clone.end();
+    assert_eq!(output.code, 130, "{output}");
+    assert_eq!(state(&project), before);
+    assert_eq!(runs(&project, "clone"), ["tenure tenant clone interrupted beta"]);
+
+    let (project, file) = older();
+    let holder = Session::holding(&project.db, "LOCK TABLE public.gate IN ACCESS EXCLUSIVE MODE");
+    let mut import = project.start(&format!("tenant import {file} --lock-timeout 1m"));
+    project.db.wait_for_waiting(1);
+    import.signal("TERM");
+    import.says("interrupted");
+    holder.release();
+    let output = import.end();
+    assert_eq!(output.code, 130, "{output}");
+    assert!(state(&project).is_empty(), "{:?}", state(&project));
+    assert_eq!(runs(&project, "import"), ["tenure tenant import interrupted alpha"]);
+}
+
+#[test]
+fn an_import_is_interrupted_while_its_rows_come_in() {
+    let project = Project::with_tenants(&[]);
+    project.file(
+        "tenant_templates/default/900.sql",
+        "CREATE FUNCTION nap() RETURNS boolean LANGUAGE sql AS \
+         $$ SELECT pg_sleep(coalesce(nullif(current_setting('my.nap', true), ''), '0')::float)::text IS NOT NULL $$;\n\
+         CREATE TABLE slow (filling text, CHECK (nap()));",
+    );
+    project.create(&["alpha"]);
+    // Several times what is sent at once.
+    project.db.run(
+        "SET search_path = org_alpha; INSERT INTO slow SELECT (SELECT string_agg(md5(a::text || b), '') FROM generate_series(1, 3000) b) \
+         FROM generate_series(1, 100) a",
+    );
+    project.run("tenant export alpha --to alpha.tenure").passes();
+    let before = state(&project);
+    project.db.run(&format!("ALTER DATABASE {} SET my.nap = '0.3'", project.db.name));
+    let mut import = project.start("tenant import alpha.tenure --as beta");
+    let asleep = "SELECT count(*)::text FROM pg_stat_activity \
+                  WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    wait_until("the rows to come in", || project.db.value(asleep) == "1");
+    import.signal("TERM");
+    import.says("interrupted");
+    let began = std::time::Instant::now();
+    assert_eq!(import.end().code, 130);
+    assert!(began.elapsed() < std::time::Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(state(&project), before);
+}
+
+#[test]
 fn a_number_that_the_registry_gives_is_not_copied() {
     let project = Project::with_tenants(&[]);
     project.db.run(
