@@ -124,7 +124,7 @@ impl Archive {
                     set.map_err(|refusal| refusal.failure("setting a sequence"))?;
                 }
                 Line::Copy(sql) => {
-                    rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?
+                    rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?;
                 }
             }
         }
