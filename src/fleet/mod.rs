@@ -25,6 +25,8 @@ pub use patience::Patience;
 pub use request::{OnFailure, Prepared, Request, unknown_tenant};
 pub use run::{Allowed, migrate};
 
+use crate::error::{Code, Failure};
+
 /// Asked to stop: units in flight are finished, none is begun any more.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
@@ -33,6 +35,15 @@ impl Stop {
     /// Asks.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// A failure if somebody asked.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.asked() {
+            Err(Failure::new(Code::Interrupted, "the command was interrupted"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether somebody asked.

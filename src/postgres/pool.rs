@@ -20,6 +20,8 @@ pub struct Pooled {
     pub proved_at: Option<String>,
     /// Its place in the pool of the template.
     pub slot: Option<u32>,
+    /// Whether there is a schema of that name.
+    pub is_there: bool,
     /// When it was made.
     pub created_at: String,
 }
@@ -34,7 +36,7 @@ pub async fn read(
     let sql = format!(
         "SELECT schema_name, coalesce(template, '') AS template, version, to_jsonb(t) ->> 'made_from' AS made_from, \
          to_jsonb(t) ->> 'proved_at' AS proved_at, (to_jsonb(t) ->> 'pool_slot')::int8 AS slot, \
-         created_at::text AS created_at \
+         to_regnamespace(quote_ident(schema_name)) IS NOT NULL AS is_there, created_at::text AS created_at \
          FROM {}.tenant_version t WHERE status = 'pooled'{only} ORDER BY template, slot, schema_name",
         platform.quoted()
     );
@@ -57,6 +59,7 @@ fn pooled(row: &Row) -> Result<Pooled, Failure> {
         version,
         proved_at: row.optional_text("proved_at")?,
         slot: row.integer("slot").ok().and_then(|slot| u32::try_from(slot).ok()),
+        is_there: row.truth("is_there")?,
         created_at: row.text("created_at")?,
     })
 }

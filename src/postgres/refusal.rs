@@ -40,6 +40,8 @@ pub const POOL_EMPTY: &str = "TNP01";
 pub const NOT_OURS: &str = "TNP02";
 /// A tenant is being made by another run; the detail says until when.
 pub const BEING_MADE: &str = "TNP03";
+/// A tenant is being cloned or imported by another run, which takes as long as it takes.
+pub const BEING_COPIED: &str = "TNP04";
 /// A role is there already that is not this database's, or is another tenant's; the detail says whose.
 pub const ROLE_TAKEN: &str = "TNR01";
 /// A tenant has no role.
@@ -107,6 +109,10 @@ impl Refusal {
             BEING_MADE => (
                 Code::TenantState,
                 Some("when that run is gone without an end, the tenant can be made anew after that time"),
+            ),
+            BEING_COPIED => (
+                Code::TenantState,
+                Some("if that run is gone without an end, `tenure tenant drop` takes away what it left"),
             ),
             NOT_OURS | OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
             NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),

@@ -204,6 +204,13 @@ impl Statement {
         self.only_writes_rows() || matches!(self.kind, SELECT | VALUES | TABLE | CALL | DO | NOTIFY | SET)
     }
 
+    /// Whether rows of others may be read when it is run, rather than later.
+    pub fn reads_rows(&self) -> bool {
+        use SyntaxKind::{CREATE_MATERIALIZED_VIEW, CREATE_TABLE_AS, SELECT_INTO};
+        self.fits_after_create()
+            || matches!(self.kind, CREATE_TABLE_AS | SELECT_INTO | CREATE_MATERIALIZED_VIEW)
+    }
+
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
     /// has none.
     pub fn fits_new_schema(&self) -> bool {

@@ -1,6 +1,8 @@
 //! `tenant adopt`: a schema that was made by other means becomes a tenant, once it is known to be what the files
 //! make at the version said.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::act::{self, Act};
@@ -18,7 +20,7 @@ use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::state::State;
 use crate::postgres::{Connection, state};
 use crate::project::Project;
-use crate::template::Template;
+use crate::template::{Filled, Template};
 
 /// What is to be adopted, as what.
 #[derive(Debug, Clone)]
@@ -33,6 +35,8 @@ pub struct Adoption {
     pub name: Option<String>,
     /// The template that it is compared with; the settings' if not said.
     pub template: Option<String>,
+    /// The values of the template's parameters.
+    pub set: BTreeMap<String, String>,
     /// What a difference means.
     pub if_different: IfDifferent,
 }
@@ -86,15 +90,21 @@ pub async fn adopt(
         .hint("name the template that it was made from with --template")
         .into());
     }
-    let adopting = Adopting { project, adoption, template, schema: &schema, state: &state };
+    let filled = filled(template, adoption)?;
+    let adopting = Adopting { project, adoption, template, filled: &filled, schema: &schema, state: &state };
     let standing = Standing::look(connection, &project.settings, &adoption.slug, &schema).await?;
     let _has_row = adopting.judge(&standing)?;
     let counts = serde_json::json!({ "slug": adoption.slug, "schema": schema, "version": adoption.version });
     let mut found = Differences::default();
     let adopted = act
         .noted(connection, &counts, async |connection, run| {
-            let right =
-                reference::photograph(connection, project, (template, &adoption.version), run.limits).await;
+            let right = reference::photograph(
+                connection,
+                project,
+                (template, &adoption.version, &filled),
+                run.limits,
+            )
+            .await;
             let written = adopting.write(connection, run, right, &mut found).await;
             act::or_rollback(connection, written).await
         })
@@ -107,6 +117,18 @@ pub async fn adopt(
     let tenants = state::tenants(connection, &project.settings, state.presence, only).await?;
     let tenant = tenants.into_iter().next().ok_or_else(|| crate::fleet::unknown_tenant(&adoption.slug))?;
     Ok(Adopted { outcome: Ending::Done, tenant, differences: found.definitions, access: found.access })
+}
+
+/// The values that the schema was made with, as far as they gave it its shape. Of rows it has its own: there any will do.
+fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
+    let mut given = template.parameters.samples();
+    let shapes = |name: &String| {
+        let mut all = template.parameters.iter();
+        all.any(|declared| declared.parameter.name == *name && declared.shapes)
+    };
+    given.retain(|name, _| !shapes(name));
+    given.extend(adoption.set.clone());
+    template.parameters.fill(&given, &template.name)
 }
 
 /// A version is one of the chain's, and no tenant is beyond its platform.
@@ -134,6 +156,7 @@ struct Adopting<'a> {
     project: &'a Project,
     adoption: &'a Adoption,
     template: &'a Template,
+    filled: &'a Filled,
     schema: &'a SchemaName,
     state: &'a State,
 }
@@ -226,7 +249,7 @@ impl Adopting<'_> {
             standing::register(settings, &identity, &mut message);
         }
         let made = (version, template.name.as_str());
-        let state = (TenantState::Active, &template.parameters.usual().shaping);
+        let state = (TenantState::Active, &self.filled.shaping);
         standing::enter_version(settings, (self.schema, None), made, state, &mut message);
         if let Some((role, _)) = role::usual(settings, self.schema)? {
             let (schema, version) = (self.schema, &self.state.platform);

@@ -46,7 +46,7 @@ pub async fn export(
         ));
     }
     let major = server_major(connection).await?;
-    let (extensions, mut roles) = likeness::needs(connection, &tenant.schema).await?;
+    let (extensions, mut roles, owner) = likeness::needs(connection, &tenant.schema).await?;
     let own_role = sessions::role_of(connection, settings, &tenant.schema).await?;
     roles.retain(|role| own_role.as_ref() != Some(role));
     if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
@@ -91,6 +91,7 @@ pub async fn export(
         extensions,
         roles,
         own_role,
+        owner,
         dump: Sum::of(&mut dump).map_err(|error| writing(target, &error))?,
     };
     let bytes = manifest.dump.bytes;

@@ -136,7 +136,13 @@ impl Hook {
             }
         };
         let end = tokio::select! {
-            status = child.wait() => return End::Itself(status),
+            status = child.wait() => {
+                // What it started is of no use where it failed.
+                if let (Some(group), false) = (group, status.as_ref().is_ok_and(ExitStatus::success)) {
+                    let _sent = kill_process_group(group, Signal::KILL);
+                }
+                return End::Itself(status);
+            }
             () = tokio::time::sleep(self.limit) => End::TimedOut,
             () = asked => End::Stopped,
         };

@@ -68,27 +68,27 @@ pub(super) fn differences(packed: &Print, seen: &Print, schema: &SchemaName) -> 
 /// What is said of a definition that is printed in other words.
 pub(super) const OTHER_WORDS: &str = "definition changed";
 
-/// The extensions and the roles that `schema` needs.
+/// The extensions and the roles that `schema` needs, and its owner, if that gives rights on what it will make.
 pub(super) async fn needs(
     connection: &mut Connection,
     schema: &SchemaName,
-) -> Result<(Vec<Extension>, Vec<String>), Failure> {
+) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
     let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
     let sets = connection.sets(&sql).await;
     let sets = sets.map_err(|refusal| refusal.failure("asking what the schema needs"))?;
-    let (mut extensions, mut roles) = (Vec::new(), Vec::new());
+    let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
     for row in sets.iter().flatten() {
-        if row.text("kind")? == "role" {
-            roles.push(row.text("name")?);
-        } else {
-            extensions.push(Extension {
+        match row.text("kind")?.as_str() {
+            "role" => roles.push(row.text("name")?),
+            "owner" => owner = Some(row.text("name")?),
+            _ => extensions.push(Extension {
                 name: row.text("name")?,
                 version: row.text("version")?,
                 schema: row.text("schema")?,
-            });
+            }),
         }
     }
-    Ok((extensions, roles))
+    Ok((extensions, roles, owner))
 }
 
 /// Refused unless the database has what is needed.

@@ -1,5 +1,5 @@
 -- What a schema needs that is not in it: extensions, by what its objects depend on, and roles, by the rights and policies that
--- name them. An owner is none of them: who imports a schema owns it.
+-- name them, and who gives rights on what he will make in it. The owner is none of them: who imports a schema owns it.
 WITH relation AS (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/)),
 member (classid, objid) AS (
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/
@@ -30,4 +30,6 @@ UNION SELECT 'role', r.rolname::text, NULL, NULL
 FROM member JOIN pg_catalog.pg_shdepend d USING (classid, objid) JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
 WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
     AND d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.deptype IN ('a', 'r')
+UNION SELECT CASE defaclrole WHEN nspowner THEN 'owner' ELSE 'role' END, pg_catalog.pg_get_userbyid(defaclrole)::text, NULL, NULL
+FROM pg_catalog.pg_default_acl JOIN pg_catalog.pg_namespace n ON n.oid = defaclnamespace WHERE n.nspname = /*SCHEMA*/
 ORDER BY 1, 2

@@ -45,6 +45,9 @@ pub(super) struct Manifest {
     /// Its own role, if it has one. A tenant that is imported gets another one.
     #[serde(default)]
     pub(super) own_role: Option<String>,
+    /// Who owned it, if that gives rights on what it will make in it. Who imports it does that instead.
+    #[serde(default)]
+    pub(super) owner: Option<String>,
     pub(super) dump: Sum,
 }
 
@@ -222,6 +225,7 @@ mod tests {
             extensions: Vec::new(),
             roles: Vec::new(),
             own_role: None,
+            owner: None,
             dump,
         }
     }

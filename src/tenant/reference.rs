@@ -14,7 +14,7 @@ use crate::postgres::Connection;
 use crate::postgres::message::{BEGIN, Leftovers, Message};
 use crate::project::Project;
 use crate::settings::Migrate;
-use crate::template::Template;
+use crate::template::{Filled, Template};
 
 /// How a schema differs from what it should be.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Differences {
 pub(super) async fn photograph(
     connection: &mut Connection,
     project: &Project,
-    (template, version): (&Template, &Version),
+    (template, version, filled): (&Template, &Version, &Filled),
     limits: Migrate,
 ) -> Result<Photograph, Failure> {
     let script = Script::new(project, template, version)?;
@@ -38,7 +38,7 @@ pub(super) async fn photograph(
     message.push(BEGIN);
     message.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
-    script.structure((&schema, None), &template.parameters.usual(), &mut message)?;
+    script.structure((&schema, None), filled, &mut message)?;
     if script.left() == Leftovers::Possible {
         message.own_role();
     }

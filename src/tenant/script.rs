@@ -226,6 +226,11 @@ impl<'a> Script<'a> {
         Ok((made, undone))
     }
 
+    /// Whether a foreign key leads to the registry itself.
+    pub(super) fn locks_registry(&self) -> bool {
+        self.locks_registry
+    }
+
     /// What is compiled.
     pub(super) fn compiled(&self) -> &Compiled<'a> {
         &self.compiled

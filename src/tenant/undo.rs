@@ -21,6 +21,11 @@ pub(super) async fn undo(
     let columns = &settings.tenants.columns;
     let mut message = Message::default();
     act::begin(&mut message, run, schema, &[TenantState::Creating]);
+    message.push(&format!(
+        "SELECT {}.tenure_expect_no_dependents({})",
+        run.platform.quoted(),
+        literal(schema.as_str())
+    ));
     message.push(&format!("DROP SCHEMA {} CASCADE", schema.quoted()));
     message.push(&role::dropping(&run.platform, schema));
     message.push(&format!(

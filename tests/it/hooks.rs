@@ -277,3 +277,13 @@ fn a_session_that_is_lost_while_the_command_runs_is_opened_anew() {
         assert_eq!(project.db.value(active), "0");
     }
 }
+
+#[test]
+fn what_a_command_started_ends_with_its_failure() {
+    let project = with_command("sleep 300 >/dev/null 2>&1 & echo $! > child; exit 3");
+    let (code, failed) = project.json("tenant create acme");
+    assert_eq!((code, &failed["error"]["code"]), (1, &"hook-failed".into()), "{failed}");
+    let process = format!("/proc/{}/stat", written(&project, "child").trim());
+    let is_gone = || std::fs::read_to_string(&process).map_or(true, |stat| stat.contains(") Z "));
+    wait_until("the end of what it started", is_gone);
+}

@@ -93,3 +93,39 @@ fn the_pool_works_behind_a_pooler() {
                  WHERE locktype = 'advisory' AND datname = current_database()";
     assert_eq!((schemas(&project), project.db.value(locks)), ("0".to_owned(), "0".to_owned()));
 }
+
+#[test]
+fn a_schema_that_is_gone_is_made_anew() {
+    let project = with_pool(2);
+    let name =
+        "SELECT schema_name FROM datalinx_platform.tenant_version WHERE status = 'pooled' AND pool_slot = 1";
+    let name = project.db.value(name);
+    project.db.run(&format!("DROP SCHEMA {name} CASCADE"));
+    let (_, list) = project.json("tenant pool list");
+    assert_eq!((&list["pool"][0]["state"], &list["pool"][1]["state"]), (&"outdated".into(), &"ready".into()));
+    project.run("tenant pool fill 2").passes();
+    assert_eq!((pool(&project), schemas(&project)), ("2:1,2".to_owned(), "2".to_owned()));
+}
+
+#[test]
+fn what_asks_the_registry_in_any_way_is_not_made_in_advance() {
+    let project = Project::with_tenants(&["acme"]);
+    let file = "tenant_templates/default/900.sql";
+    for sql in [
+        "CREATE TABLE me AS SELECT id FROM datalinx_platform.organizations WHERE schema_name = current_schema();",
+        "CREATE TABLE me (id uuid);\nCREATE FUNCTION fill_me() RETURNS void LANGUAGE sql AS \
+         $$ INSERT INTO me SELECT id FROM datalinx_platform.organizations WHERE schema_name = current_schema() $$;\n\
+         SELECT fill_me();",
+    ] {
+        project.file(file, sql);
+        let (code, refused) = project.json("tenant pool fill 1");
+        assert_eq!((code, &refused["error"]["code"]), (1, &"not-poolable".into()), "{sql}: {refused}");
+    }
+    // What is only defined asks nobody yet; a key asks only of rows.
+    project.file(
+        file,
+        "CREATE VIEW me AS SELECT id FROM datalinx_platform.organizations WHERE schema_name = current_schema();\n\
+         CREATE TABLE mine (id uuid);\nALTER TABLE mine ADD FOREIGN KEY (id) REFERENCES datalinx_platform.organizations (id);",
+    );
+    project.run("tenant pool fill 1").passes();
+}

@@ -4,7 +4,7 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::support::{Project, Session, csv, wait_until};
+use crate::support::{Project, Session, Wire, csv, wait_until};
 
 fn slugs(count: usize) -> Vec<String> {
     (0..count).map(|number| format!("n{number:02}")).collect()
@@ -189,4 +189,23 @@ fn template_check_says_what_is_locked_meanwhile() {
     );
     let refused = project.run("template check");
     assert_eq!(refused.code, 1, "{refused}");
+}
+
+#[test]
+fn a_tenant_that_the_server_goes_on_to_make_behind_a_cut_is_ours() {
+    let project = Project::with_tenants(&[]);
+    project.file("tenant_templates/default/900.sql", "SELECT pg_sleep(1.5);");
+    project.file("tenure.toml", "[tenants]\nafter_create = [\"touch\", \"ran\"]\n");
+    let wire = Wire::of(&project.db);
+    let running =
+        project.start(&format!("--database-url {} tenant create acme --format json", wire.url(&project.db)));
+    let asleep = "SELECT count(*)::text FROM pg_stat_activity \
+                  WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    wait_until("the tenant to be in the making", || project.db.value(asleep) == "1");
+    wire.cut();
+    let output = running.end();
+    assert_eq!(output.code, 0, "{output}");
+    assert!(output.stdout.contains("\"created\":[{"), "{output}");
+    assert!(project.dir.path().join("ran").exists());
+    assert_eq!(project.db.column("SELECT status FROM datalinx_platform.tenant_version"), ["active"]);
 }

@@ -23,6 +23,9 @@ pub(in crate::cli) struct AdoptArgs {
     /// The template that it is compared with [default: the settings']
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
+    /// The value of a parameter of the template that the schema was made with; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = super::tenant::key_and_value)]
+    pub(in crate::cli) set: Vec<(String, String)>,
     /// Adopt it also where it is different
     #[arg(long)]
     pub(in crate::cli) force: bool,

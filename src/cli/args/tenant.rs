@@ -112,7 +112,7 @@ pub(in crate::cli) struct CreateArgs {
     pub(in crate::cli) limits: Limits,
 }
 
-fn key_and_value(text: &str) -> Result<(String, String), String> {
+pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -19,6 +19,7 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
         version: args.version.clone(),
         name: args.name.clone(),
         template: args.template.clone(),
+        set: super::create::values(&args.set)?,
         if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
     };
     let limits = up::limits(args.limits, project.settings.migrate);
@@ -43,7 +44,8 @@ pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result
     let limits = up::limits(args.limits, project.settings.migrate);
     let act = Act { settings: &project.settings, limits, command: command_line("tenant clone") };
     let mut connection = database::connect(context, &project.root).await?;
-    let cloned = tenant::clone(&mut connection, &project, &cloning, &act).await;
+    let stop = stop_on_signals(context.ui);
+    let cloned = tenant::clone(&mut connection, &project, &cloning, (&act, &stop)).await;
     connection.close().await;
     match cloned {
         Ok(cloned) => context.ui.result(&cloned, |paint| report::cloned(&cloned, paint)).map(|()| 0),
@@ -87,7 +89,8 @@ pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Resu
     let act = Act { settings: &project.settings, limits, command: command_line("tenant import") };
     let mut connection = database::connect(context, &project.root).await?;
     let (environment, mut progress) = (database::environment(), context.ui.progress());
-    let how = (&environment, &mut progress as &mut dyn crate::event::Sink);
+    let stop = stop_on_signals(context.ui);
+    let how = (&environment, &mut progress as &mut dyn crate::event::Sink, &stop);
     let if_different = if args.force { IfDifferent::Accept } else { IfDifferent::Refuse };
     let what = (input, slug.as_ref(), if_different);
     let imported = Box::pin(tenant::import(&mut connection, &project, what, &act, how)).await;

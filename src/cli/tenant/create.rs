@@ -66,7 +66,7 @@ fn role(args: &CreateArgs, settings: &Settings) -> Result<NewRole, Failure> {
 }
 
 /// The values of `--set`, each given once.
-fn values(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
+pub(super) fn values(given: &[(String, String)]) -> Result<BTreeMap<String, String>, Failure> {
     let mut set = BTreeMap::new();
     for (key, value) in given {
         if set.insert(key.clone(), value.clone()).is_some() {

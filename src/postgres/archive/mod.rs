@@ -62,11 +62,12 @@ pub async fn pack(
 
 /// A part of an archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
+pub enum Section<'a> {
     /// The schema and what rows need: types, tables, functions, views.
     Before,
-    /// What comes behind the rows: indexes, keys, triggers, policies.
-    After,
+    /// What comes behind the rows: indexes, keys, triggers, policies, rights. What this role gave of what it would
+    /// make, the current one gives of what that will.
+    After(Option<&'a str>),
 }
 
 /// A packed schema.
@@ -83,10 +84,10 @@ impl Archive {
     }
 
     /// Makes the definitions of a section, in the transaction that is open.
-    pub async fn define(&self, connection: &mut Connection, section: Section) -> Result<(), Failure> {
-        let name = match section {
-            Section::Before => "pre-data",
-            Section::After => "post-data",
+    pub async fn define(&self, connection: &mut Connection, section: Section<'_>) -> Result<(), Failure> {
+        let (name, owner) = match section {
+            Section::Before => ("pre-data", None),
+            Section::After(owner) => ("post-data", owner),
         };
         let (mut running, mut stdout) = self.start(name)?;
         let mut bytes = Vec::new();
@@ -95,7 +96,10 @@ impl Archive {
         read.map_err(|error| io(&error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Failure::new(Code::ExportInvalid, "the definitions in the file are no UTF-8"))?;
-        let sql = text::definitions(&text);
+        let mut sql = text::definitions(&text);
+        if let Some(owner) = owner {
+            sql = text::given_by_us(&sql, owner);
+        }
         connection.attempt(&sql).await.map(drop).map_err(|refusal| {
             let about = refusal.position().and_then(|position| text::about(&sql, position));
             let what = about.map(|about| format!(" {about}")).unwrap_or_default();
@@ -104,7 +108,11 @@ impl Archive {
     }
 
     /// Copies the rows in and sets the sequences, in the transaction that is open; how many rows.
-    pub async fn fill(&self, connection: &mut Connection) -> Result<u64, Failure> {
+    pub async fn fill(
+        &self,
+        connection: &mut Connection,
+        is_stopped: impl Fn() -> bool,
+    ) -> Result<u64, Failure> {
         let (mut running, stdout) = self.start("data")?;
         let mut lines = Lines { reader: BufReader::with_capacity(BATCH, stdout), line: Vec::new() };
         let (mut data, mut rows) = (Data::default(), 0);
@@ -115,7 +123,9 @@ impl Archive {
                     let set = connection.attempt(&sql).await;
                     set.map_err(|refusal| refusal.failure("setting a sequence"))?;
                 }
-                Line::Copy(sql) => rows += copy(connection, &sql, &mut lines, &mut data).await?,
+                Line::Copy(sql) => {
+                    rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?;
+                }
             }
         }
         running.succeed().await?;
@@ -158,8 +168,8 @@ impl Lines {
 async fn copy(
     connection: &mut Connection,
     sql: &str,
-    lines: &mut Lines,
-    data: &mut Data,
+    (lines, data): (&mut Lines, &mut Data),
+    is_stopped: &impl Fn() -> bool,
 ) -> Result<u64, Failure> {
     let table = sql.trim_start_matches("COPY ").split([' ', '(']).next().unwrap_or_default().to_owned();
     let refused = |error: sqlx::Error| Refusal::from(error).failure(&format!("copying into {table}"));
@@ -172,6 +182,10 @@ async fn copy(
         };
         batch.extend_from_slice(row);
         if batch.len() >= BATCH {
+            if is_stopped() {
+                copy.abort("interrupted").await.map_err(&refused)?;
+                return Err(Failure::new(Code::Interrupted, "interrupted; nothing is kept of the import"));
+            }
             copy.send(std::mem::take(&mut batch)).await.map_err(&refused)?;
         }
     }

@@ -135,6 +135,28 @@ pub(super) fn definitions(text: &str) -> String {
     kept
 }
 
+/// The definitions with the default privileges of `owner` as those of the current role.
+pub(super) fn given_by_us(text: &str, owner: &str) -> String {
+    let quoted = format!("\"{}\"", owner.replace('"', "\"\""));
+    let mut kept = String::with_capacity(text.len());
+    let mut is_inside = false;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("-- Name: ") {
+            is_inside = line.contains("; Type: DEFAULT ACL; ");
+        }
+        let given = line.strip_prefix("ALTER DEFAULT PRIVILEGES FOR ROLE ").filter(|_| is_inside);
+        let name = [owner, &quoted].into_iter().find_map(|name| given?.strip_prefix(name));
+        match name.filter(|rest| rest.starts_with(" IN SCHEMA ")) {
+            Some(rest) => {
+                kept.push_str("ALTER DEFAULT PRIVILEGES");
+                kept.push_str(rest);
+            }
+            None => kept.push_str(line),
+        }
+    }
+    kept
+}
+
 /// What the character at `position`, from 1, of definitions is about: `TABLE workspaces`.
 pub(super) fn about(text: &str, position: usize) -> Option<String> {
     let end = text.char_indices().nth(position.checked_sub(1)?).map_or(text.len(), |(at, _)| at);

@@ -3,8 +3,6 @@
 
 mod rows;
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
@@ -18,7 +16,7 @@ use super::standing::{self, Standing};
 use super::undo::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
-use crate::fleet::unknown_tenant;
+use crate::fleet::{Stop, unknown_tenant};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
@@ -59,7 +57,7 @@ pub async fn clone(
     connection: &mut Connection,
     project: &Project,
     cloning: &Cloning,
-    act: &Act<'_>,
+    (act, stop): (&Act<'_>, &Stop),
 ) -> Result<Cloned, Differs> {
     let settings = &project.settings;
     let platform = settings.platform_schema();
@@ -83,6 +81,7 @@ pub async fn clone(
     let counts = serde_json::json!({ "source": source.slug, "slug": target.slug, "schema": target.schema });
     let mut copying = Copying {
         project,
+        stop,
         script,
         source: &source,
         target: &target,
@@ -123,13 +122,21 @@ async fn filled(
 ) -> Result<Filled, Failure> {
     let mut all = state::parameters(connection, &project.settings).await?;
     let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
-    let mut given = match extent {
-        Extent::Structure => BTreeMap::new(),
-        Extent::Data => template.parameters.samples(),
+    let mut given = template.parameters.samples();
+    // What is run after a tenant is made is not run for a clone, so it needs no value.
+    let has_no_point = |name: &String| {
+        let mut all = template.parameters.iter();
+        all.any(|declared| declared.parameter.name == *name && !declared.makes)
     };
+    given.retain(|name, _| extent == Extent::Data || has_no_point(name));
     let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
     given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
-    template.parameters.fill(&given, &template.name)
+    template.parameters.fill(&given, &template.name).map_err(|failure| match extent {
+        Extent::Structure => failure.hint(
+            "the values that only rows were made of are not kept: clone it with --data, which copies the rows",
+        ),
+        Extent::Data => failure,
+    })
 }
 
 /// The files make what a tenant has at the platform's version, and at no other for certain.
@@ -151,6 +158,7 @@ struct Copied {
 /// One clone under way.
 struct Copying<'a> {
     project: &'a Project,
+    stop: &'a Stop,
     script: Script<'a>,
     source: &'a Tenant,
     target: &'a Identity,
@@ -219,8 +227,12 @@ impl Copying<'_> {
             }
             None => None,
         };
+        self.stop.check()?;
         let mut message = Message::default();
         self.script.enter(run, self.target, (state, &self.filled), &mut message);
+        if state == TenantState::Creating {
+            act::enter(&mut message, &self.project.settings, schema, state);
+        }
         message.commit(self.script.left());
         self.send(connection, &message).await?;
         Ok(later)
@@ -237,7 +249,9 @@ impl Copying<'_> {
         if !self.found.definitions.is_empty() {
             return Err(self.refusal());
         }
+        self.stop.check()?;
         self.copy(connection, rows).await?;
+        self.stop.check()?;
         let mut message = Message::default();
         act::enter(&mut message, &self.project.settings, target, TenantState::Active);
         message.commit(Leftovers::None);

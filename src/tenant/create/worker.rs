@@ -197,6 +197,11 @@ impl<'a> Maker<'a, '_> {
             // Somebody else may have made it between our look and our message.
             Some("42P06" | "23505") if message.place(refusal).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
+                    // The server went on with what it was sent before the connection was lost.
+                    Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
+                        let at = row.version.unwrap_or(Version::ZERO);
+                        self.follow(connection, &task, at).await
+                    }
                     Ok(Some(row)) => self.judge_existing(&row),
                     Ok(None) => Err(taken(refusal, schema)),
                     Err(failure) => Err(failure),
@@ -246,7 +251,7 @@ impl<'a> Maker<'a, '_> {
         }
         *connection = connection.another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
-        let is_ours = row.id.as_deref() == Some(task.tenant.id.to_string().as_str());
+        let is_ours = is_of(&row, task);
         row.version.filter(|_| is_ours)
     }
 
@@ -300,4 +305,9 @@ impl<'a> Maker<'a, '_> {
             }
         }
     }
+}
+
+/// Whether the tenant that is there is the task's own.
+fn is_of(row: &Tenant, task: &Task<'_>) -> bool {
+    row.id.as_deref() == Some(task.tenant.id.to_string().as_str())
 }

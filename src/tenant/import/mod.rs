@@ -34,7 +34,7 @@ pub async fn import(
     project: &Project,
     (input, other, if_different): (impl Read, Option<&Slug>, IfDifferent),
     act: &Act<'_>,
-    (environment, sink): (&Environment, &mut dyn Sink),
+    (environment, sink, stop): (&Environment, &mut dyn Sink, &Stop),
 ) -> Result<Imported, Failure> {
     let mut dump =
         tempfile::tempfile().map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
@@ -55,6 +55,7 @@ pub async fn import(
         platform: &state.platform,
         state: if is_older { TenantState::Creating } else { wanted.state },
         archive: &archive,
+        stop,
         if_different,
     };
     let mut units = 0;
@@ -64,7 +65,7 @@ pub async fn import(
             let restored = act::or_rollback(connection, restored).await?;
             if is_older {
                 let migrated =
-                    migrate(connection, project, &wanted, &state.platform, (act, &mut *sink)).await;
+                    migrate(connection, project, &wanted, &state.platform, (act, &mut *sink, stop)).await;
                 match finish(connection, project, run, &wanted, migrated).await {
                     Ok(count) => units = count,
                     Err(failure) => {
@@ -147,7 +148,10 @@ impl Wanted {
         Standing::look(connection, settings, &self.slug, &self.schema)
             .await?
             .expect_nobody(&self.slug, &self.schema)
-            .map_err(|failure| failure.hint("give it another slug with --as"))?;
+            .map_err(|failure| match failure.code {
+                Code::TenantExists => failure.hint("give it another slug with --as"),
+                _ => failure,
+            })?;
         let columns = &settings.tenants.columns;
         let sql = format!(
             "SELECT {}::text AS slug FROM {} WHERE {}::text = {}",
@@ -164,7 +168,7 @@ impl Wanted {
                 Code::TenantExists,
                 format!("the tenant of the file is here already, as {}", row.text("slug")?),
             )
-            .hint("give it another slug with --as: it is another tenant then")),
+            .hint("give it another slug with --as: it is another tenant then; one that was dropped goes with `tenure tenant drop --purge`")),
         }
     }
 }
@@ -176,7 +180,7 @@ async fn migrate(
     project: &Project,
     wanted: &Wanted,
     platform: &Version,
-    (act, sink): (&Act<'_>, &mut dyn Sink),
+    (act, sink, stop): (&Act<'_>, &mut dyn Sink, &Stop),
 ) -> Result<usize, Failure> {
     let request = Request {
         to: Some(platform.clone()),
@@ -189,7 +193,7 @@ async fn migrate(
         patience: Patience::USUAL,
     };
     let prepared = Prepared::look(connection, project, request).await?;
-    let how = (sink, &Stop::default());
+    let how = (sink, stop);
     // A run of its own, inside of the import's.
     let command = format!("{}: migrate", act.command);
     let migrated = fleet::migrate(connection, project, &prepared, &Allowed::default(), &command, how).await?;
@@ -199,7 +203,7 @@ async fn migrate(
             schema: Some(failed.schema.as_str().to_owned()),
             ..failed.failure
         }),
-        None => Ok(migrated.units),
+        None => stop.check().map(|()| migrated.units),
     }
 }
 

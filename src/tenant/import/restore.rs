@@ -8,6 +8,7 @@ use super::Wanted;
 use crate::catalog::{Asked, server_major};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
+use crate::fleet::Stop;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::outcome::{DriftLine, TenantState};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
@@ -40,6 +41,7 @@ pub(super) struct Restore<'a> {
     /// In which state the tenant is committed.
     pub(super) state: TenantState,
     pub(super) archive: &'a Archive,
+    pub(super) stop: &'a Stop,
     /// What other words mean.
     pub(super) if_different: IfDifferent,
 }
@@ -67,8 +69,9 @@ impl Restore<'_> {
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
-        let rows = self.archive.fill(connection).await?;
-        self.archive.define(connection, Section::After).await?;
+        let rows = self.archive.fill(connection, || self.stop.asked()).await?;
+        self.stop.check()?;
+        self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
         let (now, stranger) = strangers(connection, &own).await?;
         if now != transaction || !stranger.is_empty() {
             let what = if now == transaction { stranger } else { "the transaction".to_owned() };
@@ -88,6 +91,7 @@ impl Restore<'_> {
         if let Some(aside) = aside {
             rename(connection, &aside, former).await?;
         }
+        self.stop.check()?;
         self.enter(connection, run, lent).await?;
         Ok((rows, differences))
     }
@@ -188,7 +192,8 @@ impl Restore<'_> {
         written.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), schema))
     }
 
-    /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out.
+    /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out, and those
+    /// whose numbers it gives itself: that number may be another tenant's, or will be.
     async fn register(&self, connection: &mut Connection, message: &mut Message) -> Result<(), Failure> {
         let settings = &self.project.settings;
         let (columns, wanted) = (&settings.tenants.columns, self.wanted);
@@ -217,8 +222,11 @@ impl Restore<'_> {
         let registry = state::registry(settings);
         let sql = format!(
             "SELECT attname::text AS name FROM pg_catalog.pg_attribute WHERE attrelid = {}::pg_catalog.regclass \
-             AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum",
-            literal(&registry)
+             AND attnum > 0 AND NOT attisdropped AND attgenerated = '' \
+             AND (attname = {} OR pg_catalog.pg_get_serial_sequence({}, attname) IS NULL) ORDER BY attnum",
+            literal(&registry),
+            literal(columns.id.as_str()),
+            literal(&registry),
         );
         let sets = connection.sets(&sql).await;
         let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
@@ -274,18 +282,26 @@ impl Restore<'_> {
         message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
         for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
             message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));
-            message.push(&format!(
-                "ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} REVOKE ALL ON {kind} FROM {role}"
-            ));
         }
         let sql = format!(
-            "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {}::pg_catalog.regnamespace \
-             AND typacl IS NOT NULL ORDER BY 1",
+            "SELECT typname::text AS name FROM pg_catalog.pg_type WHERE typnamespace = {0}::pg_catalog.regnamespace \
+             AND typacl IS NOT NULL ORDER BY 1; \
+             SELECT DISTINCT pg_catalog.pg_get_userbyid(defaclrole)::text AS giver FROM pg_catalog.pg_default_acl \
+             WHERE defaclnamespace = {0}::pg_catalog.regnamespace ORDER BY 1",
             literal(&schema)
         );
         let sets = connection.sets(&sql).await;
         let sets = sets.map_err(|refusal| refusal.failure("reading the rights on types"))?;
-        for row in sets.iter().flatten() {
+        let [types, givers] = sets.as_slice() else { return Ok(()) };
+        for row in givers {
+            let giver = Identifier::new(row.text("giver")?)?.quoted();
+            for kind in ["TABLES", "SEQUENCES", "ROUTINES", "TYPES"] {
+                message.push(&format!(
+                    "ALTER DEFAULT PRIVILEGES FOR ROLE {giver} IN SCHEMA {schema} REVOKE ALL ON {kind} FROM {role}"
+                ));
+            }
+        }
+        for row in types {
             let name = Identifier::new(row.text("name")?)?.quoted();
             message.push(&format!("REVOKE ALL ON TYPE {schema}.{name} FROM {role}"));
         }

@@ -42,7 +42,7 @@ fn state_of(row: &Pooled, project: &Project, at: &Version) -> PoolState {
     let template = project.templates.get(&row.template);
     let is_of_it =
         template.is_some_and(|template| row.made_from.as_deref() == Some(template.checksum.as_str()));
-    if !is_of_it {
+    if !is_of_it || !row.is_there {
         PoolState::Outdated
     } else if row.version != *at {
         PoolState::Behind

@@ -41,18 +41,21 @@ pub(super) async fn prove(
         .hint("give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew"));
     }
     let script = Script::new(project, template, version)?;
+    let looks = |what: &str| {
+        let why = format!("it looks into the registry, where a schema of the pool has no row{what}");
+        refused(template, &why)
+            .hint("statements about the tenant itself belong into the folder after_create of the template")
+    };
     let asking = asking(&script, project);
     if !asking.is_empty() {
-        return Err(refused(
-            template,
-            &format!(
-                "it looks into the registry, where a schema of the pool has no row: {}",
-                asking.join(", ")
-            ),
-        )
-        .hint("statements about the tenant itself belong into the folder after_create of the template"));
+        return Err(looks(&format!(": {}", asking.join(", "))));
     }
-    let keeping = try_it(connection, run, &script, template).await?;
+    let registry = state::registry(&project.settings);
+    let (keeping, has_read) = try_it(connection, run, &script, (template, &registry)).await?;
+    // To make a key to the registry reads it too.
+    if has_read && !script.locks_registry() {
+        return Err(looks(", by code that it runs"));
+    }
     if keeping.is_empty() {
         return Ok(());
     }
@@ -72,39 +75,51 @@ fn refused(template: &Template, why: &str) -> Failure {
     )
 }
 
-/// The statements that do more than define something and name the registry.
+/// The statements that may read rows and name the registry.
 fn asking(script: &Script<'_>, project: &Project) -> Vec<String> {
     let registry = project.settings.tenants.registry.as_str().to_lowercase();
     let compiled = script.compiled();
     let asks = compiled.statements.iter().filter(|(script, statement)| {
-        statement.fits_after_create() && script.text(statement).to_lowercase().contains(&registry)
+        statement.reads_rows() && script.text(statement).to_lowercase().contains(&registry)
     });
     asks.map(|(script, statement)| script.place(statement).to_string()).collect()
 }
 
-/// Makes a schema, gives it another name, and takes it back; what does not follow.
+/// Makes a schema, gives it another name, and takes it back; what does not follow, and whether rows of the registry were
+/// sought.
 async fn try_it(
     connection: &mut Connection,
     run: &Run,
     script: &Script<'_>,
-    template: &Template,
-) -> Result<Vec<String>, Failure> {
+    (template, registry): (&Template, &str),
+) -> Result<(Vec<String>, bool), Failure> {
+    let reads = format!(
+        "(SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_catalog.pg_stat_xact_user_tables \
+         WHERE relid = to_regclass({}))",
+        literal(registry)
+    );
     let names = [Uuid::new_v4(), Uuid::new_v4()].map(|key| SchemaName::pooled(key.as_u128()));
     let before = format!(
-        "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true) \
+        "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true), \
+           set_config('tenure.read', {reads}::text, true) \
          FROM pg_catalog.pg_stat_xact_user_tables WHERE {WRITTEN} > 0"
     );
     let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before)?;
     connection.send(&made).await.map_err(|refusal| explain(&refusal, &made, &names[0]))?;
+    let has_read =
+        connection.sets(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more")).await;
     let kept = kept(connection, &names).await;
     let ended = connection.send(&undone).await;
     let kept = kept?;
     ended.map_err(|refusal| refusal.failure("taking a trial back"))?;
+    let has_read = has_read.map_err(|refusal| refusal.failure("asking what a trial has read"))?;
+    let has_read =
+        has_read.iter().flatten().next().map(|row| row.truth("more")).transpose()?.unwrap_or(false);
     // The name of the trial is nobody's.
     let mut lines: Vec<String> =
         kept.iter().map(|line| line.replace(names[0].as_str(), "{org_schema}")).collect();
     lines.dedup();
-    Ok(lines)
+    Ok((lines, has_read))
 }
 
 async fn kept(

@@ -131,8 +131,8 @@ fn what_cannot_be_cloned_is_refused_plainly() {
 #[test]
 fn rows_of_one_moment_are_copied_and_no_writer_waits() {
     let project = with_everything();
-    // The last table that is copied is held, so that the copy is under way.
-    let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.kinds IN ACCESS EXCLUSIVE MODE");
+    // A table that is copied before the others is held, so that the copy is under way.
+    let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.teams IN ACCESS EXCLUSIVE MODE");
     let clone = project.start("tenant clone alpha beta --data --lock-timeout 1m");
     project.db.wait_for_waiting(1);
     let mut writer = Session::open(&project.db.url);

@@ -2,7 +2,10 @@
 
 mod clone;
 mod crafted;
+mod making;
 mod parcel;
+mod rights;
+mod unusual;
 
 use crate::support::{Database, Project};
 

@@ -1,9 +1,10 @@
 //! A socket in front of the server that counts the questions which pass through it.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
@@ -15,6 +16,7 @@ pub struct Wire {
     dir: TempDir,
     questions: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
+    clients: Arc<Mutex<Vec<UnixStream>>>,
 }
 
 impl Wire {
@@ -23,12 +25,15 @@ impl Wire {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
         let server = format!("{}/.s.PGSQL.5432", folder(db));
-        let wire = Self { dir, questions: Arc::default(), connections: Arc::default() };
+        let wire =
+            Self { dir, questions: Arc::default(), connections: Arc::default(), clients: Arc::default() };
+        let clients = Arc::clone(&wire.clients);
         let (questions, connections) = (Arc::clone(&wire.questions), Arc::clone(&wire.connections));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
                 connections.fetch_add(1, Ordering::SeqCst);
+                clients.lock().unwrap().push(client.try_clone().unwrap());
                 let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
                 let questions = Arc::clone(&questions);
@@ -41,6 +46,13 @@ impl Wire {
     /// The URL of `db` through it.
     pub fn url(&self, db: &Database) -> String {
         db.url.replace(&folder(db), &self.dir.path().display().to_string())
+    }
+
+    /// Cuts the connections that there are, on the client's side: the server goes on with what it was asked.
+    pub fn cut(&self) {
+        for client in self.clients.lock().unwrap().drain(..) {
+            let _ended_before = client.shutdown(Shutdown::Both);
+        }
     }
 
     /// The questions and the connections since the last time.

@@ -354,7 +354,8 @@ BEGIN
 END
 $$;
 
--- Takes back a tenant that was being made: that of the attempt, or, where none is given, of one whose time is over.
+-- Takes back a tenant that was being made: that of the attempt, or, where none is given, of one whose time is over. A copy
+-- has no time: how long its rows take nobody knows.
 CREATE FUNCTION tenure_unmake(the_schema text, the_attempt uuid) RETURNS text
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -367,6 +368,8 @@ BEGIN
     ELSIF the_attempt IS NULL AND tenant.making_until > clock_timestamp() THEN
         RAISE EXCEPTION 'the tenant of schema % is being made by another run', the_schema
             USING ERRCODE = 'TNP03', DETAIL = to_char(tenant.making_until AT TIME ZONE 'UTC', '"until" YYYY-MM-DD HH24:MI:SS "UTC"');
+    ELSIF the_attempt IS NULL AND tenant.making_until IS NULL THEN
+        RAISE EXCEPTION 'the tenant of schema % is being cloned or imported by another run', the_schema USING ERRCODE = 'TNP04';
     END IF;
     PERFORM tenure_expect_no_dependents(the_schema);
     EXECUTE format('DROP SCHEMA IF EXISTS %I CASCADE', the_schema);
