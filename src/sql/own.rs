@@ -37,6 +37,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_purge_some",
     "tenure_purge_these",
     "tenure_made",
+    "tenure_mark_run",
     "tenure_put_aside",
     "tenure_record",
     "tenure_record_name",
