@@ -6,6 +6,7 @@ mod drift;
 mod effects;
 mod life;
 mod pool;
+mod restore;
 mod template;
 mod tenant;
 mod walls;
@@ -20,6 +21,7 @@ pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
 pub use self::pool::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
+pub use self::restore::{Check, Diagnosis, Health, NeonRestore, RestorePoint, Setting};
 pub use self::template::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 pub use self::tenant::{
     Changed, Created, CreatedTenant, FailedTenant, Holdings, ListedTenant, TableSize, Tenant, TenantList,

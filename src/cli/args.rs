@@ -132,6 +132,14 @@ pub(super) enum Command {
     /// Run the project's private server
     #[command(subcommand)]
     Dev(Dev),
+    /// Look at the server, the role and the connection, and say what is not as it should be
+    Doctor,
+    /// How to get back to just before a run
+    RestorePoint {
+        /// The run's id, as `tenure migrate history` shows it [default: the newest that moved the chain]
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+    },
     /// Write a completion script for a shell to stdout
     Completions {
         /// The shell

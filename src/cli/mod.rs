@@ -10,6 +10,7 @@ mod baseline;
 mod database;
 mod demo;
 mod dev;
+mod doctor;
 mod documents;
 mod drift;
 mod events;
@@ -20,6 +21,7 @@ mod new;
 mod progress;
 mod queries;
 mod repair;
+mod restore;
 mod shadow;
 mod squash;
 mod status;
@@ -147,6 +149,8 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Dev(Dev::Reset) => dev::reset(context).await,
         Command::Dev(Dev::Psql { args }) => dev::psql(context, &args).await,
         Command::Dev(Dev::Url) => dev::url(context),
+        Command::Doctor => doctor::run(context).await,
+        Command::RestorePoint { run } => restore::run(context, run.as_deref()).await,
         Command::Completions { shell } => Ok(documents::completions(shell)),
         Command::Man { dir } => documents::man(context, &dir),
     }

@@ -55,7 +55,7 @@ pub async fn migrate(
     if !prepared.state.presence.own_tables_current {
         books::ensure(runner.connection, &runner.run.platform).await?;
     }
-    history::begin_run(runner.connection, &runner.run, command).await?;
+    history::begin_marked_run(runner.connection, &runner.run, command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
     runner.sink.take(&Event::Began { expected });
     let ending = runner.stages().await;

@@ -42,6 +42,11 @@ impl Row {
         self.get(column)
     }
 
+    /// Such one that may be NULL.
+    pub fn optional_truth(&self, column: &str) -> Result<Option<bool>, Failure> {
+        self.get(column)
+    }
+
     /// A document of JSON.
     pub fn document(&self, column: &str) -> Result<serde_json::Value, Failure> {
         self.get(column)
@@ -94,6 +99,11 @@ impl Connection {
     pub async fn knock(url: &DatabaseUrl, knock: Knock, tell: impl FnMut(&str)) -> Result<Self, Failure> {
         let (connection, pooled) = knock::open(url, knock, tell).await?;
         Ok(Self { connection, way: Door { url: url.clone(), knock, pooled } })
+    }
+
+    /// Whether the server is one of Neon's, by its name.
+    pub fn is_neon(&self) -> bool {
+        self.way.url.is_neon()
     }
 
     /// What showed that a transaction pooler is in between, if one is.

@@ -9,14 +9,26 @@ use crate::outcome::HistoryEntry;
 
 /// Notes that `command` begins.
 pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
-    let sql = format!(
-        "{BEGIN}; INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}'); COMMIT",
+    let sql = format!("{BEGIN}; {}; COMMIT", noted(run, command));
+    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+}
+
+/// The same, with the place in the write-ahead log that leads back to before its first unit. It is taken before the
+/// row is committed, so a server that was recovered to there knows nothing of the run.
+pub async fn begin_marked_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
+    let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
+    let sql = format!("{BEGIN}; {}; {mark}; COMMIT", noted(run, command));
+    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+}
+
+fn noted(run: &Run, command: &str) -> String {
+    format!(
+        "INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}')",
         run.platform.quoted(),
         run.id,
         literal(command),
         env!("CARGO_PKG_VERSION"),
-    );
-    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+    )
 }
 
 /// Notes how it ended; `counts` is JSON.

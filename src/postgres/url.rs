@@ -106,6 +106,11 @@ impl DatabaseUrl {
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
     }
 
+    /// Whether the server is one of Neon's.
+    pub(super) fn is_neon(&self) -> bool {
+        is_neons(self.options.get_host())
+    }
+
     /// Whether both lead to a database of the same name as the same user: the least that two ways to one
     /// database have in common.
     pub fn may_be_the_same(&self, other: &Self) -> bool {

@@ -37,6 +37,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_hold",
     "tenure_hold_still",
     "tenure_made",
+    "tenure_mark_run",
     "tenure_purge_rest",
     "tenure_purge_some",
     "tenure_purge_these",

@@ -49,6 +49,7 @@ mod queries;
 mod refusals;
 mod rehearsal;
 mod rename;
+mod restore;
 mod seeds;
 mod server;
 mod session;
