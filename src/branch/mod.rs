@@ -6,6 +6,7 @@
 mod guard;
 mod name;
 pub mod neon;
+mod secret;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 
 pub use self::guard::{Guard, Tell};
 pub use self::name::BranchName;
+pub use self::secret::Secret;
 use self::neon::Neon;
 use crate::error::Failure;
 use crate::postgres::DatabaseUrl;
@@ -132,6 +134,8 @@ pub struct Branch {
     pub created_at: Option<String>,
     /// When it ends by itself, as RFC 3339.
     pub expires_at: Option<String>,
+    /// What the provider still does for it, as it names that.
+    pub pending: Vec<String>,
     /// What should be told to people about how it was made.
     pub notes: Vec<String>,
 }

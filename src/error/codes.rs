@@ -141,6 +141,7 @@ codes! {
     BranchTarget "branch-target" Refused "What would have been migrated is not the branch that was made, or it is a default or protected one."
     BranchNotReady "branch-not-ready" Refused "A branch was made and did not become fit for use: an operation of it failed, or it did not answer in time."
     BranchEmptyLedger "branch-empty-ledger" Refused "A branch has the platform's tables without the rows that say its versions, so it would be migrated from 0.0.0."
+    BranchRefused "branch-refused" Refused "The provider of branches refused what it was asked for."
     BranchAuth "branch-auth" Usage "The key for the provider of branches is missing or refused, or may not do this."
     BranchApi "branch-api" Unreachable "The API of the provider of branches could not be reached, or gave an answer that cannot be understood."
     ServerUnreachable "server-unreachable" Unreachable "No server answers at the address given, or it refuses the connection."

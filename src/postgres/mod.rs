@@ -8,6 +8,7 @@ pub mod books;
 mod connection;
 mod dump;
 pub mod history;
+pub mod ledger;
 pub mod holdings;
 pub mod message;
 pub mod pool;
