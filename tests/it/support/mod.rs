@@ -3,6 +3,7 @@
 
 mod database;
 mod fleet;
+pub mod neon;
 mod pooler;
 mod project;
 mod wire;

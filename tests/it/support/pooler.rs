@@ -67,6 +67,11 @@ impl Pooler {
         Some(pooler)
     }
 
+    /// The folder of its socket.
+    pub fn folder(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
     /// The URL of `db` through it.
     pub fn url(&self, db: &Database) -> String {
         let folder = self.dir.path().display();
