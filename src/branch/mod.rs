@@ -3,6 +3,8 @@
 //! branch carries a mark that says so ([`MARK`]), its name does not.
 #![expect(clippy::disallowed_methods, reason = "this layer waits for others in real time")]
 
+mod collect;
+mod github;
 mod guard;
 mod name;
 pub mod neon;
@@ -12,13 +14,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::collect::collect;
+pub use self::github::{annotations, pull_request};
 pub use self::guard::{Guard, Tell};
 pub use self::name::BranchName;
-pub use self::secret::Secret;
 use self::neon::Neon;
+pub use self::secret::Secret;
 use crate::error::Failure;
+use crate::outcome::{BranchMade, BranchRow};
 use crate::postgres::DatabaseUrl;
 
 /// The key of the annotation that says that Tenure made a branch; its value is [`Wanted::run`], the nonce.
@@ -29,6 +35,11 @@ pub const MARK: &str = "tenure-run";
 pub trait Provider {
     /// Which one it is.
     fn kind(&self) -> Kind;
+
+    /// What time it is for the provider, which decides when a branch ends and how old it is.
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
 
     /// The same for another runtime: nothing that belongs to this one is shared.
     #[must_use]
@@ -171,6 +182,54 @@ pub struct Urls {
     pub pooled: Option<DatabaseUrl>,
 }
 
+impl Urls {
+    /// What of them must not be seen: the URLs, and their passwords as they stand there and as they are.
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = Vec::new();
+        for url in [Some(&self.direct), self.pooled.as_ref()].into_iter().flatten() {
+            let encoded =
+                url::Url::parse(url.reveal()).ok().and_then(|url| url.password().map(str::to_owned));
+            let plain = encoded.as_deref().and_then(|text| {
+                let pair = format!("p={}", text.replace('+', "%2B"));
+                url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, plain)| plain.into_owned())
+            });
+            secrets.extend([Some(url.reveal().to_owned()), encoded, plain].into_iter().flatten());
+        }
+        secrets.retain(|secret| !secret.is_empty());
+        secrets.sort();
+        secrets.dedup();
+        secrets
+    }
+}
+
+impl Branch {
+    /// The result of making it.
+    pub fn result(&self, kind: Kind, urls: &Urls) -> BranchMade {
+        BranchMade {
+            name: self.name.to_string(),
+            provider: kind.as_str(),
+            id: self.id.0.clone(),
+            database_url: urls.direct.reveal().to_owned(),
+            pooled_url: urls.pooled.as_ref().map(|url| url.reveal().to_owned()),
+            origin: self.origin.as_str(),
+            parent: self.parent.clone(),
+            expires_at: self.expires_at.clone(),
+        }
+    }
+
+    /// Its row in a list.
+    pub fn row(&self, kind: Kind) -> BranchRow {
+        BranchRow {
+            name: self.name.to_string(),
+            provider: kind.as_str(),
+            id: self.id.0.clone(),
+            parent: self.parent.clone(),
+            created_at: self.created_at.clone(),
+            expires_at: self.expires_at.clone(),
+        }
+    }
+}
+
 /// What deleting did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
@@ -198,6 +257,10 @@ macro_rules! each {
 impl Provider for AnyProvider {
     fn kind(&self) -> Kind {
         each!(self, provider => provider.kind())
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        each!(self, provider => provider.now())
     }
 
     fn apart(&self) -> Self {

@@ -79,7 +79,9 @@ pub async fn seed(
         }
     }
     message.push_str("COMMIT");
-    to.run(&message).await.map_err(|refusal| refusal.failure("writing the parent's versions to the branch"))?;
+    to.run(&message)
+        .await
+        .map_err(|refusal| refusal.failure("writing the parent's versions to the branch"))?;
     look(to, platform).await
 }
 

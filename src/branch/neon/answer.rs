@@ -14,7 +14,6 @@ pub(super) struct ApiBranch {
     pub(super) protected: bool,
     pub(super) parent_id: Option<String>,
     pub(super) current_state: Option<String>,
-    pub(super) pending_state: Option<String>,
     pub(super) init_source: Option<String>,
     pub(super) created_at: Option<String>,
     pub(super) last_reset_at: Option<String>,
@@ -175,7 +174,9 @@ impl Noted {
             other => other.to_string(),
         };
         let notes = annotation
-            .map(|annotation| annotation.value.iter().map(|(key, value)| (key.clone(), text(value))).collect())
+            .map(|annotation| {
+                annotation.value.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+            })
             .unwrap_or_default();
         Self { branch, notes }
     }
@@ -214,7 +215,8 @@ mod tests {
         assert_eq!(answer.operations[0].status, OperationStatus::Other);
         assert_eq!(answer.operations[1].status, OperationStatus::Finished);
         assert!(!answer.branch.is_schema_only() && !answer.branch.is_deleted());
-        let least = r#"{"branches":[],"annotations":{"br-a":{"object":{},"value":{"tenure-run":"u","n":7}}}}"#;
+        let least =
+            r#"{"branches":[],"annotations":{"br-a":{"object":{},"value":{"tenure-run":"u","n":7}}}}"#;
         let page: BranchesAnswer = serde_json::from_str(least).unwrap();
         let noted = Noted::new(answer.branch, page.annotations.get("br-a"));
         assert_eq!((noted.run(), noted.notes["n"].as_str()), (Some("u"), "7"));
@@ -229,8 +231,10 @@ mod tests {
     fn a_root_that_is_not_the_default_has_only_schemas() {
         let branch = |json: &str| serde_json::from_str::<ApiBranch>(json).unwrap();
         assert!(
-            branch(r#"{"id":"a","name":"a","default":false,"protected":false,"init_source":"parent-schema"}"#)
-                .is_schema_only()
+            branch(
+                r#"{"id":"a","name":"a","default":false,"protected":false,"init_source":"parent-schema"}"#
+            )
+            .is_schema_only()
         );
         assert!(branch(r#"{"id":"a","name":"a","default":false,"protected":false}"#).is_schema_only());
         assert!(!branch(r#"{"id":"a","name":"a","default":true,"protected":true}"#).is_schema_only());

@@ -169,7 +169,8 @@ impl Client {
             request = request.json(body);
         }
         let failed = |error: reqwest::Error| {
-            let attempt = if error.is_connect() || error.is_builder() { Attempt::NotSent } else { Attempt::Lost };
+            let attempt =
+                if error.is_connect() || error.is_builder() { Attempt::NotSent } else { Attempt::Lost };
             (attempt, plain(error))
         };
         let mut response = request.send().await.map_err(failed)?;

@@ -135,10 +135,8 @@ mod tests {
 
     #[test]
     fn a_pause_that_is_asked_for_is_kept_or_given_up() {
-        let asked = |seconds| Attempt::Answered {
-            status: 429,
-            retry_after: Some(Duration::from_secs(seconds)),
-        };
+        let asked =
+            |seconds| Attempt::Answered { status: 429, retry_after: Some(Duration::from_secs(seconds)) };
         let Next::Again(pause) = fresh(&asked(5), Repeat::Freely) else { panic!() };
         assert!(pause >= Duration::from_secs(5) && pause < Duration::from_secs(6), "{pause:?}");
         assert_eq!(fresh(&asked(86_400), Repeat::Freely), Next::GiveUp);

@@ -1,7 +1,7 @@
 //! Finding branches: by exactly their name, by who made them, page by page.
 
 use super::Neon;
-use super::answer::{BranchAnswer, BranchesAnswer, EndpointsAnswer, Endpoint, Noted};
+use super::answer::{BranchAnswer, BranchesAnswer, Endpoint, EndpointsAnswer, Noted};
 use super::client::Trouble;
 use super::request::Call;
 use crate::error::{Code, Failure};

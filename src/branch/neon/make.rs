@@ -128,12 +128,7 @@ impl Neon {
     }
 
     /// The name is taken: by this run, by an earlier one of ours, or by somebody else.
-    async fn taken(
-        &self,
-        making: &mut Making<'_>,
-        refused: &Refused,
-        doing: &str,
-    ) -> Result<Round, Failure> {
+    async fn taken(&self, making: &mut Making<'_>, refused: &Refused, doing: &str) -> Result<Round, Failure> {
         if let Some(branch) = self.adopted_now(making).await? {
             return Ok(Round::Made(branch));
         }
@@ -176,7 +171,9 @@ impl Neon {
         self.delete_checked(&BranchId(id.to_owned())).await?;
         Ok(Round::Again(Failure::new(
             Code::BranchBusy,
-            format!("not verified: the branch {name} was deleted to be made anew, and its name is not free yet"),
+            format!(
+                "not verified: the branch {name} was deleted to be made anew, and its name is not free yet"
+            ),
         )))
     }
 

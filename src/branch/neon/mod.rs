@@ -16,6 +16,8 @@ mod target;
 use std::cell::Cell;
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 pub use self::access::{Access, CONTEXT_FILE, Given};
 use self::client::Client;
 use self::look::Which;
@@ -102,6 +104,10 @@ impl Neon {
 impl Provider for Neon {
     fn kind(&self) -> Kind {
         Kind::Neon
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.client.now()
     }
 
     fn apart(&self) -> Self {

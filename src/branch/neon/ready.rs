@@ -199,9 +199,7 @@ impl Neon {
         source.close().await;
         match seeded? {
             Ledger::There => Ok(()),
-            Ledger::Empty | Ledger::Absent => {
-                Err(no_ledger(branch, "and neither has what it is a copy of"))
-            }
+            Ledger::Empty | Ledger::Absent => Err(no_ledger(branch, "and neither has what it is a copy of")),
         }
     }
 
@@ -209,7 +207,8 @@ impl Neon {
     async fn parent_connection(&self, parent: &str) -> Result<Connection, Failure> {
         let (database, role) = self.database_and_role(parent).await?;
         let call = Call::uri(parent, &database, &role, false);
-        let answer: UriAnswer = self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
+        let answer: UriAnswer =
+            self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
         self.answers(&DatabaseUrl::parse(&answer.uri)?).await
     }
 }

@@ -54,7 +54,8 @@ impl Refused {
         };
         let id = self.request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
         let failure = |code, hint: &str| {
-            let before = if matches!(code, Code::BranchCapacity | Code::BranchBusy) { "not verified: " } else { "" };
+            let before =
+                if matches!(code, Code::BranchCapacity | Code::BranchBusy) { "not verified: " } else { "" };
             Failure::new(code, format!("{before}{doing}: {said}{id}")).hint(hint)
         };
         if self.is_capacity() {
@@ -77,7 +78,9 @@ impl Refused {
                 "look at NEON_PROJECT_ID and NEON_API_HOST, and whether the key is of that project",
             ),
             409 => failure(Code::BranchExists, "give another name, or delete that one"),
-            423 | 429 => failure(Code::BranchBusy, "run it again later; `[branch] patience` is how long is waited"),
+            423 | 429 => {
+                failure(Code::BranchBusy, "run it again later; `[branch] patience` is how long is waited")
+            }
             408 | 500..=599 => failure(Code::BranchApi, "run it again; neonstatus.com says how Neon is"),
             300..=399 => failure(Code::Settings, "NEON_API_HOST leads elsewhere; the key is not sent there"),
             _ => failure(Code::BranchRefused, "the words are Neon's; docs/branches.md may know more"),
@@ -88,9 +91,15 @@ impl Refused {
 /// Whether a text of the API or of the proxy says that a limit was reached.
 pub(super) fn says_capacity(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
-    ["limit exceeded", "limit reached", "check your quotas", "exceeded the compute time quota", "quota exceeded"]
-        .iter()
-        .any(|words| text.contains(words))
+    [
+        "limit exceeded",
+        "limit reached",
+        "check your quotas",
+        "exceeded the compute time quota",
+        "quota exceeded",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
 }
 
 #[cfg(test)]

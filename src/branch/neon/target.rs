@@ -25,9 +25,8 @@ pub(super) fn is_ours(branch: &Branch, noted: &Noted) -> Result<(), Failure> {
 
 /// Finds the compute that writes to this branch.
 pub(super) fn endpoint<'e>(branch: &Branch, endpoints: &'e [Endpoint]) -> Result<&'e Endpoint, Failure> {
-    let of_branch = |endpoint: &&Endpoint| {
-        endpoint.branch_id == branch.id.0 && endpoint.kind == EndpointKind::ReadWrite
-    };
+    let of_branch =
+        |endpoint: &&Endpoint| endpoint.branch_id == branch.id.0 && endpoint.kind == EndpointKind::ReadWrite;
     let Some(found) = endpoints.iter().find(of_branch) else {
         let message = format!("the branch {} has no compute that can write", branch.name);
         return Err(Failure::new(Code::BranchNotReady, message)
@@ -64,9 +63,10 @@ pub(super) fn server_says(
         .find_map(|(said, wanted)| said.filter(|said| said != wanted));
     match differs {
         None => Ok(()),
-        Some(other) => {
-            Err(refused(&branch.name.to_string(), &format!("the server that answered says that it is {other}")))
-        }
+        Some(other) => Err(refused(
+            &branch.name.to_string(),
+            &format!("the server that answered says that it is {other}"),
+        )),
     }
 }
 
@@ -138,8 +138,7 @@ mod tests {
 
     #[test]
     fn only_the_branchs_own_writing_compute_is_taken() {
-        let computes =
-            [compute("ep-r", "br-a", "read_only"), compute("ep-m", "br-p", "read_write")];
+        let computes = [compute("ep-r", "br-a", "read_only"), compute("ep-m", "br-p", "read_write")];
         assert_eq!(endpoint(&branch(), &computes).unwrap_err().code, Code::BranchNotReady);
         let computes = [computes.to_vec(), vec![compute("ep-w", "br-a", "read_write")]].concat();
         assert_eq!(endpoint(&branch(), &computes).unwrap().id, "ep-w");
@@ -155,7 +154,8 @@ mod tests {
         ] {
             assert!(leads_to(host, &compute, &branch()).is_ok(), "{host}");
         }
-        for host in ["ep-main-1.us-east-2.aws.neon.tech", "ep-silent-smoke-80663.us-east-2.aws.neon.tech", ""] {
+        for host in ["ep-main-1.us-east-2.aws.neon.tech", "ep-silent-smoke-80663.us-east-2.aws.neon.tech", ""]
+        {
             assert_eq!(leads_to(host, &compute, &branch()).unwrap_err().code, Code::BranchTarget, "{host}");
         }
     }

@@ -238,7 +238,8 @@ pub fn busy() -> Reply {
 
 fn over_limit(state: &State, root: bool, body: &Value) -> Option<Reply> {
     let settings = &state.settings;
-    let computes: usize = state.living().filter(|branch| !branch.default).map(|branch| branch.endpoints.len()).sum();
+    let computes: usize =
+        state.living().filter(|branch| !branch.default).map(|branch| branch.endpoints.len()).sum();
     let wants = body["endpoints"].as_array().map_or(0, Vec::len);
     let (code, what) = if state.living().count() >= settings.branches {
         ("BRANCHES_LIMIT_EXCEEDED", "branches")

@@ -73,12 +73,8 @@ impl Neon {
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let shared = Shared {
-                    state: Arc::default(),
-                    runtime: Handle::current(),
-                    server,
-                    pooler: folder,
-                };
+                let shared =
+                    Shared { state: Arc::default(), runtime: Handle::current(), server, pooler: folder };
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 started.send((listener.local_addr().unwrap().port(), shared.clone())).unwrap();
                 let router = axum::Router::new().fallback(serve::request).with_state(shared);
