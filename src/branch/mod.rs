@@ -1,7 +1,6 @@
 //! Copies of a real database to try things on: who makes them, behind one trait, and the guard that
 //! deletes what was made. **Invariant:** what Tenure did not make it neither changes nor deletes; a
 //! branch carries a mark that says so ([`MARK`]), its name does not.
-#![expect(clippy::disallowed_methods, reason = "this layer waits for others in real time")]
 
 mod collect;
 mod github;

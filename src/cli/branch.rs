@@ -42,7 +42,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
         Ok((guard, urls, made))
     }));
     let (guard, urls, made) = made.await?;
-    mask(context.ui, &urls);
+    mask(&urls);
     context.ui.result(&made, |paint| report::branch_made(&made, paint))?;
     guard.keep();
     Ok(0)
@@ -160,9 +160,9 @@ pub(super) fn tell(ui: Ui) -> Tell {
 }
 
 /// Where GitHub's runner reads along, it is told what it must not show before anything could show it.
-pub(super) fn mask(ui: Ui, urls: &Urls) {
+pub(super) fn mask(urls: &Urls) {
     if variable("GITHUB_ACTIONS").as_deref() == Some("true") {
-        ui.mask(&urls.secrets());
+        Ui::mask(&urls.secrets());
     }
 }
 

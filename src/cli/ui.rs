@@ -94,7 +94,7 @@ impl Ui {
 
     /// Tells GitHub's runner what to hide from its log. It reads commands on stderr too, and stdout holds
     /// nothing but the result.
-    pub(super) fn mask(self, secrets: &[String]) {
+    pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
             say(&report::github_mask(secret));
         }

@@ -1,6 +1,8 @@
 //! The rows that say at which versions a database is, and how it came there. A copy of a database that has
 //! its schemas without rows has these tables empty: to a migrator it would look new.
 
+use std::fmt::Write as _;
+
 use super::{Connection, Refusal, books};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
@@ -66,16 +68,18 @@ pub async fn seed(
     for (table, set) in tables.iter().zip(sets.iter().skip(1)) {
         let Some(row) = set.first() else { continue };
         let rows = literal(&row.text("rows")?);
-        message.push_str(&format!(
+        let _written = write!(
+            message,
             "INSERT INTO {schema}.{table} OVERRIDING SYSTEM VALUE \
              SELECT * FROM jsonb_populate_recordset(NULL::{schema}.{table}, {rows}); "
-        ));
+        );
         if *table == "migration_history" {
             let name = literal(&format!("{schema}.{table}"));
-            message.push_str(&format!(
+            let _written = write!(
+                message,
                 "SELECT setval(pg_get_serial_sequence({name}, 'id'), coalesce(max(id), 0) + 1, false) \
                  FROM {schema}.{table}; "
-            ));
+            );
         }
     }
     message.push_str("COMMIT");

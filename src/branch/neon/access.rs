@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::branch::secret::Secret;
 use crate::error::{Code, Failure};
 
-/// Where the API is, unless NEON_API_HOST says otherwise.
+/// Where the API is, unless `NEON_API_HOST` says otherwise.
 const USUAL: &str = "https://console.neon.tech/api/v2";
 
 /// The file that links a folder to a project.

@@ -65,14 +65,12 @@ impl Neon {
         doing: &str,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        match tokio::time::timeout(limit, Box::pin(work)).await {
-            Ok(done) => done,
-            Err(_) => {
-                let limit = limit.as_secs();
-                Err(Failure::new(Code::BranchNotReady, format!("{doing}: not done within {limit} s"))
-                    .hint("run it again; `[branch]` in tenure.toml says how long is waited"))
-            }
-        }
+        let late = |_| {
+            let message = format!("{doing}: not done within {} s", limit.as_secs());
+            Failure::new(Code::BranchNotReady, message)
+                .hint("run it again; `[branch]` in tenure.toml says how long is waited")
+        };
+        tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
     }
 
     /// Deletes a branch, once the API has shown that it is ours.

@@ -25,6 +25,9 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// A compute that sleeps needs seconds to wake; one that does not answer by then has another reason.
 const WAKES: Duration = Duration::from_secs(90);
 
+/// How many sessions may be lost before the first answer.
+const SESSIONS: u32 = 3;
+
 impl Neon {
     pub(super) async fn wait_until_ready(&self, branch: &Branch) -> Result<(), Failure> {
         self.operations(&branch.pending).await?;
@@ -33,10 +36,17 @@ impl Neon {
         let endpoints = endpoints.map_err(|trouble| trouble.failure("asking for the branch's compute"))?;
         let endpoint = target::endpoint(branch, &endpoints)?;
         let urls = self.ways(branch, endpoint).await?;
-        let mut connection = self.answers(&urls.direct).await?;
-        let proved = self.fit(&mut connection, branch, endpoint).await;
-        connection.close().await;
-        proved
+        let mut tries = 0;
+        loop {
+            let mut connection = self.answers(&urls.direct).await?;
+            let proved = self.fit(&mut connection, branch, endpoint).await;
+            connection.close().await;
+            match proved {
+                // A compute that was just put to sleep ends its sessions, and wakes for the next one.
+                Err(failure) if failure.ended_the_session() && tries < SESSIONS => tries += 1,
+                proved => return proved,
+            }
+        }
     }
 
     /// The URLs of a branch, proved to lead to it.
@@ -105,8 +115,7 @@ impl Neon {
         let (database, role) = self.database_and_role(&branch.id.0).await?;
         let direct = self.way(branch, endpoint, (&database, &role), false).await?;
         let pooled = match self.way(branch, endpoint, (&database, &role), true).await {
-            Ok(pooled) if pooled.reveal() != direct.reveal() => Some(pooled),
-            Ok(_) => None,
+            Ok(pooled) => (pooled.reveal() != direct.reveal()).then_some(pooled),
             // What leads elsewhere is no small matter; that there is no pooler is.
             Err(failure) if failure.code == Code::BranchTarget => return Err(failure),
             Err(_) => None,
@@ -157,9 +166,7 @@ impl Neon {
                     ..failure
                 });
             }
-            let refused = ["password authentication failed", "is not allowed to connect", "is disabled"]
-                .iter()
-                .any(|words| failure.message.contains(words));
+            let refused = !passes_by_itself(&failure);
             if refused || started.elapsed() + pause > WAKES {
                 return Err(failure);
             }
@@ -211,6 +218,26 @@ impl Neon {
             self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
         self.answers(&DatabaseUrl::parse(&answer.uri)?).await
     }
+}
+
+/// Whether trying again may help. Neon's proxy gives every error of its own the same SQLSTATE, so the words
+/// decide.
+fn passes_by_itself(failure: &Failure) -> bool {
+    const NEVER: [&str; 7] = [
+        "password authentication failed",
+        "is not allowed to connect",
+        "endpoint is disabled",
+        "connection is insecure",
+        "Endpoint ID is not specified",
+        "unsupported startup parameter",
+        "Inconsistent project name",
+    ];
+    let by_state = match failure.sqlstate.as_deref() {
+        // The network's own errors have none.
+        None | Some("XX000" | "57P01" | "57P02" | "57P03" | "53300") => true,
+        Some(_) => false,
+    };
+    by_state && !NEVER.iter().any(|words| failure.message.contains(words))
 }
 
 fn no_ledger(branch: &Branch, why: &str) -> Failure {
@@ -279,6 +306,22 @@ mod tests {
         assert_eq!(chosen(&two, Some("ap"), None), Err(Code::Settings));
         assert_eq!(chosen(&[], None, None), Err(Code::BranchNotReady));
         assert!(choose(&two, None, None).unwrap_err().message.ends_with("app, metrics"));
+    }
+
+    #[test]
+    fn a_compute_that_wakes_is_waited_for_and_a_wrong_password_is_not() {
+        let said = |sqlstate: Option<&str>, message: &str| {
+            let mut failure = Failure::new(Code::ServerUnreachable, message);
+            failure.sqlstate = sqlstate.map(str::to_owned);
+            passes_by_itself(&failure)
+        };
+        assert!(said(None, "Connection refused (os error 111)"));
+        assert!(said(Some("XX000"), "Couldn't connect to compute node"));
+        assert!(said(Some("XX000"), "Control plane request failed: endpoint cannot be found"));
+        assert!(said(Some("57P03"), "the database system is starting up"));
+        assert!(!said(Some("XX000"), "password authentication failed for user 'x'"));
+        assert!(!said(Some("XX000"), "Control plane request failed: endpoint is disabled"));
+        assert!(!said(Some("3D000"), "database does not exist"));
     }
 
     #[test]

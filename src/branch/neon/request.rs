@@ -52,7 +52,7 @@ impl Call {
     /// refuse any that is sent.
     pub(super) fn create(wanted: &Wanted, parent: &str, expires: Option<OffsetDateTime>) -> Self {
         let mut branch = json!({ "name": wanted.name.as_str(), "parent_id": parent });
-        if let Some(expires) = expires.and_then(|expires| rfc3339(expires)) {
+        if let Some(expires) = expires.and_then(rfc3339) {
             branch["expires_at"] = json!(expires);
         }
         if wanted.content == Content::Schema {
