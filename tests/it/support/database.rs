@@ -58,7 +58,8 @@ impl Database {
 
     /// One with all that `other` holds, or with its definitions only, while others are connected to `other`.
     pub fn branch_of(other: &Self, schema_only: bool) -> Self {
-        let sessions = format!("SELECT count(*)::text FROM pg_stat_activity WHERE datname = '{}'", other.name);
+        let sessions =
+            format!("SELECT count(*)::text FROM pg_stat_activity WHERE datname = '{}'", other.name);
         if !schema_only && admin().value(&sessions) == "0" {
             return Self::copy_of(other);
         }

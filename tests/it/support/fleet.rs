@@ -135,11 +135,16 @@ pub struct Session {
 impl Session {
     /// Opens one.
     pub fn open(url: &str) -> Self {
+        Self::try_open(url).unwrap()
+    }
+
+    /// Opens one, or says why not.
+    pub fn try_open(url: &str) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         // A pooler refuses that parameter.
         let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
-        let connection = runtime.block_on(PgConnection::connect_with(&options)).unwrap();
-        Self { runtime, connection }
+        let connection = runtime.block_on(PgConnection::connect_with(&options));
+        connection.map(|connection| Self { runtime, connection }).map_err(|error| error.to_string())
     }
 
     /// Opens one that runs `sql` in a transaction and holds what it locked.

@@ -31,8 +31,7 @@ impl Reply {
 
 /// The only shape of an id.
 pub fn is_id(text: &str) -> bool {
-    (1..=60).contains(&text.len())
-        && text.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '-'))
+    (1..=60).contains(&text.len()) && text.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '-'))
 }
 
 /// What a path asks for, and the ids in it.
@@ -109,7 +108,9 @@ pub fn answer(shared: &Shared, state: &mut State, asked: &Seen, ids: &[String]) 
             let (branch, endpoint) = state.endpoint(id).unwrap();
             Reply::ok(json!({ "endpoint": state.endpoint_json(branch, endpoint) }))
         }
-        Verb::Databases => Reply::ok(json!({ "databases": databases_json(state, state.branch(id).unwrap()) })),
+        Verb::Databases => {
+            Reply::ok(json!({ "databases": databases_json(state, state.branch(id).unwrap()) }))
+        }
         Verb::Roles => Reply::ok(json!({ "roles": roles_json(state, state.branch(id).unwrap()) })),
         Verb::Password => match state.branch(id).unwrap().passwords.get(&ids[2]) {
             None => Reply::refused(404, "", "role not found"),
@@ -138,9 +139,7 @@ pub fn answer(shared: &Shared, state: &mut State, asked: &Seen, ids: &[String]) 
 /// Branches, sorted, one page. A cursor says after which one to go on, so that what is deleted meanwhile
 /// moves nothing.
 fn list(state: &State, asked: &Seen) -> Reply {
-    let given = |name: &str| {
-        asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    };
+    let given = |name: &str| asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let sort = given("sort_by").unwrap_or("updated_at");
     let key = |branch: &Branch| match sort {
         "name" => (branch.name.clone(), branch.id.clone()),
@@ -152,7 +151,9 @@ fn list(state: &State, asked: &Seen) -> Reply {
         .branches
         .iter()
         .filter(|branch| deleted || branch.deleted.is_none())
-        .filter(|branch| given("search").is_none_or(|part| branch.name.contains(part) || branch.id.contains(part)))
+        .filter(|branch| {
+            given("search").is_none_or(|part| branch.name.contains(part) || branch.id.contains(part))
+        })
         .collect();
     found.sort_by_key(|branch| key(branch));
     if given("sort_order") != Some("asc") {
@@ -195,9 +196,7 @@ fn read_cursor(cursor: &str) -> Option<(String, String)> {
 }
 
 fn connection_uri(state: &State, asked: &Seen) -> Reply {
-    let given = |name: &str| {
-        asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    };
+    let given = |name: &str| asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let branch = match given("branch_id") {
         Some(id) => state.branch(id),
         None => state.living().find(|branch| branch.default),

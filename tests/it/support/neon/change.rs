@@ -72,6 +72,7 @@ pub fn create(shared: &Shared, state: &mut State, body: &Value) -> Reply {
         passwords: if parent.protected { passwords(state) } else { parent.passwords.clone() },
         endpoints,
     };
+    branch.sign();
     let (id, first) = (branch.id.clone(), branch.endpoints.first().map(|endpoint| endpoint.id.clone()));
     state.branches.push(branch);
     let actions: &[&str] =
@@ -153,6 +154,7 @@ pub fn restore(state: &mut State, id: &str, body: &Value) -> Reply {
     let branch = state.branch_mut(id).unwrap();
     // The old databases end here, with whoever is connected to them.
     branch.copies = copies;
+    branch.sign();
     branch.reset = Some(now);
     branch.updated = now;
     branch.expires = branch.ttl.map(|seconds| now + time::Duration::seconds(seconds));
@@ -238,7 +240,8 @@ pub fn busy() -> Reply {
 
 fn over_limit(state: &State, root: bool, body: &Value) -> Option<Reply> {
     let settings = &state.settings;
-    let computes: usize = state.living().filter(|branch| !branch.default).map(|branch| branch.endpoints.len()).sum();
+    let computes: usize =
+        state.living().filter(|branch| !branch.default).map(|branch| branch.endpoints.len()).sum();
     let wants = body["endpoints"].as_array().map_or(0, Vec::len);
     let (code, what) = if state.living().count() >= settings.branches {
         ("BRANCHES_LIMIT_EXCEEDED", "branches")

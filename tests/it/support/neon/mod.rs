@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 pub use fault::{Fault, Seen, Verb};
 pub use settings::{Course, Settings};
-pub use state::{DOMAIN, PROJECT};
+pub use state::PROJECT;
 
 use super::{Database, Output, Pooler, Project};
 use fault::Planted;
@@ -73,12 +73,8 @@ impl Neon {
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let shared = Shared {
-                    state: Arc::default(),
-                    runtime: Handle::current(),
-                    server,
-                    pooler: folder,
-                };
+                let shared =
+                    Shared { state: Arc::default(), runtime: Handle::current(), server, pooler: folder };
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 started.send((listener.local_addr().unwrap().port(), shared.clone())).unwrap();
                 let router = axum::Router::new().fallback(serve::request).with_state(shared);
@@ -101,6 +97,7 @@ impl Neon {
             branch.endpoints.push(endpoint);
             branch.passwords = passwords;
             branch.copies.push(Copy { name: "neondb".to_owned(), real: Held::Lent(db.lend()) });
+            branch.sign();
         }
         neon
     }
@@ -226,6 +223,17 @@ impl Neon {
         change::end_sessions(&self.database(name));
     }
 
+    /// Something is under way on a branch.
+    pub fn is_busy(&self, name: &str) -> bool {
+        let id = self.id_of(name);
+        self.state().is_busy(&id)
+    }
+
+    /// What was against the specification so far; it is forgiven.
+    pub fn forgive(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().violations)
+    }
+
     /// The host of a branch's endpoint.
     pub fn host(&self, name: &str) -> String {
         self.state().named(name).unwrap().endpoints[0].host(false)
@@ -272,6 +280,11 @@ impl Neon {
         let mut command = project.command(line.split_whitespace());
         command.envs(self.environment());
         Output::of(&command.output().unwrap())
+    }
+
+    /// Whether the specification is there.
+    pub fn is_checked(&self) -> bool {
+        spec::Spec::read().is_some()
     }
 
     /// Whether there is a pooler behind the pooled hosts.

@@ -86,10 +86,9 @@ fn serve(shared: &Shared, mut seen: Seen, ids: &[String]) -> Fate {
     });
     let before = match &fault {
         Some(Fault::Busy) => Some(change::busy()),
-        Some(Fault::TooMany(after)) => Some(Reply {
-            retry_after: after.clone(),
-            ..Reply::refused(429, "", "too many requests")
-        }),
+        Some(Fault::TooMany(after)) => {
+            Some(Reply { retry_after: after.clone(), ..Reply::refused(429, "", "too many requests") })
+        }
         Some(Fault::Unavailable) => Some(Reply::refused(503, "", "service unavailable")),
         Some(Fault::Broken) => Some(broken()),
         Some(Fault::Refused(status, code, message)) => Some(Reply::refused(*status, code, *message)),

@@ -46,7 +46,8 @@ impl Spec {
         let Some((operation, parameters)) = self.operation(seen) else { return Vec::new() };
         let mut wrong = Vec::new();
         for (name, text) in &seen.query {
-            let Some(parameter) = parameters.iter().find(|at| at["in"] == "query" && at["name"] == **name) else {
+            let Some(parameter) = parameters.iter().find(|at| at["in"] == "query" && at["name"] == **name)
+            else {
                 wrong.push(format!("the query parameter {name} is not known"));
                 continue;
             };
@@ -119,7 +120,8 @@ impl Spec {
             .should_validate_formats(true)
             .build(&root)
             .unwrap();
-        let told = |error: jsonschema::ValidationError<'_>| format!("{what}{}: {error}", error.instance_path());
+        let told =
+            |error: jsonschema::ValidationError<'_>| format!("{what}{}: {error}", error.instance_path());
         validator.iter_errors(value).map(told).collect()
     }
 }

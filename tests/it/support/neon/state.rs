@@ -71,6 +71,22 @@ pub struct Branch {
     pub endpoints: Vec<Endpoint>,
 }
 
+impl Branch {
+    /// Lets its databases say whose they are, as Neon's computes do.
+    pub fn sign(&self) {
+        let Some(endpoint) = self.endpoints.first() else { return };
+        for Copy { real, .. } in &self.copies {
+            for (name, value) in [
+                ("neon.project_id", PROJECT),
+                ("neon.branch_id", &self.id),
+                ("neon.endpoint_id", &endpoint.id),
+            ] {
+                real.run(&format!("ALTER DATABASE {} SET {name} = '{value}'", real.name));
+            }
+        }
+    }
+}
+
 /// A compute. It listens on two ports of 127.0.0.1, as long as the server lives.
 #[derive(Debug)]
 pub struct Endpoint {
