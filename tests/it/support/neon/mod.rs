@@ -177,6 +177,17 @@ impl Neon {
         self
     }
 
+    /// Its clock and ours differ by that: what it says now is so many seconds after our time.
+    pub fn skew(&self, seconds: i64) -> &Self {
+        self.state().ahead = time::Duration::seconds(seconds);
+        self
+    }
+
+    /// A time so far from now as `Retry-After` may say it.
+    pub fn http_date(&self, from_now: Duration) -> String {
+        state::http_date(self.state().now() + from_now)
+    }
+
     /// Changes the branch of a name, such as to protect it.
     pub fn protect(&self, name: &str) -> &Self {
         let id = self.id_of(name);

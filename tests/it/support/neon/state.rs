@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 use uuid::Uuid;
 
 use super::fault::{Planted, Seen};
@@ -176,7 +176,7 @@ pub struct State {
     /// What was asked or answered against the specification, or went wrong in the server itself.
     pub violations: Vec<String>,
     /// How far its clock is ahead of the real one.
-    pub ahead: Duration,
+    pub ahead: time::Duration,
 }
 
 impl State {
@@ -333,6 +333,11 @@ impl State {
             }
         }
     }
+}
+
+/// A time as HTTP writes it.
+pub fn http_date(time: OffsetDateTime) -> String {
+    time.format(&Rfc2822).unwrap().replace("+0000", "GMT")
 }
 
 /// A time as the API writes it.
