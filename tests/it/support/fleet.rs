@@ -2,7 +2,7 @@
 //! held still in the middle of a unit.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
@@ -50,9 +50,7 @@ impl Project {
 
     /// Starts the program and goes on.
     pub fn start(&self, line: &str) -> Running {
-        let mut command = self.command(line.split_whitespace());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running { child: command.spawn().unwrap() }
+        Running::spawn(self.command(line.split_whitespace()))
     }
 
     /// Where everybody is, as the tables say: `platform 1.0.4, a 1.0.4, b 1.0.3`.
@@ -95,6 +93,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { child: command.spawn().unwrap() }
+    }
+
     /// Sends a signal: `INT`, `KILL`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
