@@ -9,6 +9,7 @@ mod connection;
 mod dump;
 pub mod history;
 pub mod holdings;
+pub mod ledger;
 pub mod message;
 pub mod pool;
 pub mod queries;
