@@ -2,11 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::neon::{Fault, Neon, PROJECT, Verb};
-use crate::support::{Project, Session};
+use crate::support::{Project, Session, wait_until};
 
 /// A client that knows nothing: the status and the answer; 0 where the connection ended without one.
 fn call(neon: &Neon, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -66,4 +67,125 @@ fn faults_come_as_often_as_they_were_planted() {
     assert_eq!((status, &list["branches"][0]["name"]), (200, &json!("main")));
     let seen: Vec<_> = neon.seen(Verb::List).iter().map(|seen| seen.status).collect();
     assert_eq!(seen, [423, 423, 0, 200]);
+}
+
+#[test]
+fn what_the_specification_does_not_know_is_noticed() {
+    let project = Project::empty();
+    let neon = Neon::start(&project.db);
+    if !neon.is_checked() {
+        return;
+    }
+    let wrong = [
+        ("POST", "/branches", Some(json!({ "branch": { "nmae": "pr-1" } }))),
+        ("POST", "/branches", Some(json!({ "branch": { "name": "" }, "endpoints": [{}] }))),
+        ("POST", "/branches", Some(json!({ "annotation_value": { "a": 1 } }))),
+        ("GET", "/branches?limit=0", None),
+        ("GET", "/branches?seek=x", None),
+        ("GET", "/connection_uri?database_name=neondb", None),
+        ("POST", "/branches/br-x/restore", None),
+    ];
+    for (method, path, body) in wrong {
+        let asked = format!("{method} {path} {body:?}");
+        let _answer = call(&neon, method, path, body);
+        assert!(!neon.forgive().is_empty(), "{asked}");
+    }
+    // And what is said to be odd is let through.
+    neon.set(|settings| settings.extra_fields = [("mood".to_owned(), json!("calm"))].into_iter().collect());
+    assert_eq!(call(&neon, "GET", "/branches", None).1["branches"][0]["mood"], "calm");
+}
+
+#[test]
+fn branches_come_in_pages_and_by_part_of_their_name() {
+    let project = Project::empty();
+    let neon = Neon::with(&project.db, |settings| settings.page = 2);
+    for name in ["pr-1", "pr-14", "other", "pr-2"] {
+        neon.foreign(name);
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let (_, page) =
+            call(&neon, "GET", &format!("/branches?search=pr-&sort_by=name&sort_order=asc{cursor}"), None);
+        names.extend(
+            page["branches"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|branch| branch["name"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["pagination"]["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(names, ["pr-1", "pr-14", "pr-2"]);
+}
+
+#[test]
+fn operations_take_their_time_and_lock_the_branch() {
+    let project = Project::empty();
+    let neon = Neon::start(&project.db);
+    neon.course("scheduling failed running finished", Some("no room"));
+    let wanted = json!({ "branch": { "name": "pr-1" }, "endpoints": [{ "type": "read_write" }] });
+    let (_, made) = call(&neon, "POST", "/branches", Some(wanted));
+    let operation = made["operations"][1]["id"].as_str().unwrap().to_owned();
+    let branch = format!("/branches/{}", neon.id_of("pr-1"));
+    assert_eq!(call(&neon, "DELETE", &branch, None).0, 423);
+    let mut states = vec![made["operations"][1]["status"].clone()];
+    wait_until("the operation", || {
+        let (_, answer) = call(&neon, "GET", &format!("/operations/{operation}"), None);
+        let status = answer["operation"]["status"].clone();
+        if states.last() != Some(&status) {
+            states.push(status);
+        }
+        states.last() == Some(&json!("finished"))
+    });
+    assert_eq!(states, ["scheduling", "failed", "running", "finished"]);
+    assert_eq!(call(&neon, "DELETE", &branch, None).0, 200);
+}
+
+#[test]
+fn a_schema_only_branch_has_no_rows_and_no_parent_and_one_that_expires_goes() {
+    let project = Project::with_tenants(&["acme"]);
+    let neon = Neon::start(&project.db);
+    let wanted = json!({
+        "branch": { "name": "pr-1", "init_source": "schema-only" }, "endpoints": [{ "type": "read_write" }],
+    });
+    let (_, made) = call(&neon, "POST", "/branches", Some(wanted));
+    assert_eq!(made["branch"]["parent_id"], Value::Null);
+    let rows = "SELECT count(*)::text FROM datalinx_platform.schema_version";
+    assert_eq!((neon.database("pr-1").value(rows), project.db.value(rows)), ("0".to_owned(), "1".to_owned()));
+    let now = neon.branch_json("main")["created_at"].as_str().unwrap().to_owned();
+    let past = json!({ "branch": { "name": "pr-2", "expires_at": now } });
+    assert_eq!(call(&neon, "POST", "/branches", Some(past)).0, 400);
+    let expires = (time::OffsetDateTime::now_utc() + Duration::from_hours(2)).replace_nanosecond(0).unwrap();
+    let expires = expires.format(&time::format_description::well_known::Rfc3339).unwrap();
+    let wanted = json!({ "branch": { "name": "pr-2", "expires_at": expires } });
+    assert_eq!(call(&neon, "POST", "/branches", Some(wanted)).0, 201);
+    neon.later(Duration::from_hours(1));
+    assert_eq!(neon.branches(), ["pr-1", "pr-2"]);
+    neon.later(Duration::from_hours(2));
+    assert_eq!(neon.branches(), ["pr-1"]);
+}
+
+#[test]
+fn an_endpoint_refuses_sleeps_and_knows_its_passwords() {
+    let project = Project::empty();
+    let neon = Neon::with(&project.db, |settings| settings.refusals = 2);
+    let wanted = json!({ "branch": { "name": "pr-1" }, "endpoints": [{ "type": "read_write" }] });
+    let _made = call(&neon, "POST", "/branches", Some(wanted));
+    let url = neon.url("pr-1", false);
+    let mut refused = 0;
+    wait_until("the endpoint", || {
+        let opened = Session::try_open(&url);
+        refused += usize::from(opened.is_err());
+        opened.is_ok()
+    });
+    assert_eq!(refused, 2);
+    let mut session = Session::open(&url);
+    assert_eq!(session.value("SELECT current_setting('neon.branch_id')"), neon.id_of("pr-1"));
+    let wrong = url.replacen("npg_", "npg_x", 1);
+    let refusal = Session::try_open(&wrong).unwrap_err();
+    assert!(refusal.contains("password authentication failed for user 'neondb_owner'"), "{refusal}");
+    let main = Session::open(&neon.url("main", false)).value("SELECT current_setting('neon.branch_id')");
+    assert_eq!(main, neon.id_of("main"));
 }

@@ -72,6 +72,7 @@ pub fn create(shared: &Shared, state: &mut State, body: &Value) -> Reply {
         passwords: if parent.protected { passwords(state) } else { parent.passwords.clone() },
         endpoints,
     };
+    branch.sign();
     let (id, first) = (branch.id.clone(), branch.endpoints.first().map(|endpoint| endpoint.id.clone()));
     state.branches.push(branch);
     let actions: &[&str] =
@@ -153,6 +154,7 @@ pub fn restore(state: &mut State, id: &str, body: &Value) -> Reply {
     let branch = state.branch_mut(id).unwrap();
     // The old databases end here, with whoever is connected to them.
     branch.copies = copies;
+    branch.sign();
     branch.reset = Some(now);
     branch.updated = now;
     branch.expires = branch.ttl.map(|seconds| now + time::Duration::seconds(seconds));

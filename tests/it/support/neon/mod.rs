@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 pub use fault::{Fault, Seen, Verb};
 pub use settings::{Course, Settings};
-pub use state::{DOMAIN, PROJECT};
+pub use state::PROJECT;
 
 use super::{Database, Output, Pooler, Project};
 use fault::Planted;
@@ -97,6 +97,7 @@ impl Neon {
             branch.endpoints.push(endpoint);
             branch.passwords = passwords;
             branch.copies.push(Copy { name: "neondb".to_owned(), real: Held::Lent(db.lend()) });
+            branch.sign();
         }
         neon
     }
@@ -176,6 +177,17 @@ impl Neon {
         self
     }
 
+    /// Its clock and ours differ by that: what it says now is so many seconds after our time.
+    pub fn skew(&self, seconds: i64) -> &Self {
+        self.state().ahead = time::Duration::seconds(seconds);
+        self
+    }
+
+    /// A time so far from now as `Retry-After` may say it.
+    pub fn http_date(&self, from_now: Duration) -> String {
+        state::http_date(self.state().now() + from_now)
+    }
+
     /// Changes the branch of a name, such as to protect it.
     pub fn protect(&self, name: &str) -> &Self {
         let id = self.id_of(name);
@@ -220,6 +232,17 @@ impl Neon {
     /// Ends all sessions of a branch, as a compute that is suspended does.
     pub fn end_sessions(&self, name: &str) {
         change::end_sessions(&self.database(name));
+    }
+
+    /// Something is under way on a branch.
+    pub fn is_busy(&self, name: &str) -> bool {
+        let id = self.id_of(name);
+        self.state().is_busy(&id)
+    }
+
+    /// What was against the specification so far; it is forgiven.
+    pub fn forgive(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().violations)
     }
 
     /// The host of a branch's endpoint.
@@ -268,6 +291,11 @@ impl Neon {
         let mut command = project.command(line.split_whitespace());
         command.envs(self.environment());
         Output::of(&command.output().unwrap())
+    }
+
+    /// Whether the specification is there.
+    pub fn is_checked(&self) -> bool {
+        spec::Spec::read().is_some()
     }
 
     /// Whether there is a pooler behind the pooled hosts.

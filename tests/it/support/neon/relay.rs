@@ -87,9 +87,10 @@ async fn pass(shared: &Shared, id: &str, pooled: bool, mut client: TcpStream) ->
     let (role, real) = {
         let state = shared.state.lock().unwrap();
         let Some((branch, _)) = state.endpoint(id) else { return Ok(()) };
-        let right = branch.passwords.get(user) == Some(&password);
+        let right = branch.passwords.get(user) == Some(&password) && !state.settings.wrong_passwords;
         let role = state.settings.roles.iter().find(|(name, _)| name == user && right);
-        let real = branch.copies.iter().find(|copy| copy.name == database);
+        let answers = if state.settings.crossed { &state.branches[0] } else { branch };
+        let real = answers.copies.iter().find(|copy| copy.name == database);
         (role.map(|(_, real)| real.clone()), real.map(|copy| copy.real.name.clone()))
     };
     let Some(role) = role else {

@@ -13,6 +13,7 @@ use super::api::{self, Reply, route};
 use super::change;
 use super::fault::{Fault, Seen};
 use super::spec::Spec;
+use super::state::http_date;
 use super::{BASE, Shared};
 
 /// What becomes of a request.
@@ -64,7 +65,8 @@ pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
         // The task that serves the connection ends here, and the connection with it; no panic is printed.
         Fate::Dropped => std::panic::resume_unwind(Box::new("dropped")),
     };
-    let mut answer = Response::builder().status(reply.status);
+    let now = shared.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now();
+    let mut answer = Response::builder().status(reply.status).header("date", http_date(now));
     if let Some(after) = reply.retry_after {
         answer = answer.header("retry-after", after);
     }

@@ -31,6 +31,10 @@ pub struct Settings {
     pub refusals: u32,
     /// `connection_uri` tells of this endpoint instead: the server is wrong, as it once was.
     pub wrong_target: Option<String>,
+    /// Behind every endpoint the default branch's database answers.
+    pub crossed: bool,
+    /// The passwords that the API tells are old ones.
+    pub wrong_passwords: bool,
     /// The state of branches made from now on.
     pub branch_state: Option<String>,
     /// Fields of a branch that no release of the API has yet.
@@ -61,6 +65,8 @@ impl Default for Settings {
             gone: 204,
             refusals: 0,
             wrong_target: None,
+            crossed: false,
+            wrong_passwords: false,
             branch_state: None,
             extra_fields: Map::new(),
         }

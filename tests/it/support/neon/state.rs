@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 use uuid::Uuid;
 
 use super::fault::{Planted, Seen};
@@ -69,6 +69,22 @@ pub struct Branch {
     /// What each role's password is.
     pub passwords: BTreeMap<String, String>,
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Branch {
+    /// Lets its databases say whose they are, as Neon's computes do.
+    pub fn sign(&self) {
+        let Some(endpoint) = self.endpoints.first() else { return };
+        for Copy { real, .. } in &self.copies {
+            for (name, value) in [
+                ("neon.project_id", PROJECT),
+                ("neon.branch_id", &self.id),
+                ("neon.endpoint_id", &endpoint.id),
+            ] {
+                real.run(&format!("ALTER DATABASE {} SET {name} = '{value}'", real.name));
+            }
+        }
+    }
 }
 
 /// A compute. It listens on two ports of 127.0.0.1, as long as the server lives.
@@ -160,7 +176,7 @@ pub struct State {
     /// What was asked or answered against the specification, or went wrong in the server itself.
     pub violations: Vec<String>,
     /// How far its clock is ahead of the real one.
-    pub ahead: Duration,
+    pub ahead: time::Duration,
 }
 
 impl State {
@@ -317,6 +333,11 @@ impl State {
             }
         }
     }
+}
+
+/// A time as HTTP writes it.
+pub fn http_date(time: OffsetDateTime) -> String {
+    time.format(&Rfc2822).unwrap().replace("+0000", "GMT")
 }
 
 /// A time as the API writes it.

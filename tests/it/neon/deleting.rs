@@ -1,0 +1,107 @@
+//! Deleting: gone is a success, what hinders is waited for, only what is ours goes, and what nobody deletes
+//! ends by itself.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Story;
+use crate::support::neon::{Fault, Neon, Verb};
+use crate::support::{Output, Project, wait_until};
+
+fn names(document: &Value, key: &str) -> Vec<String> {
+    let mut names: Vec<_> = document[key]
+        .as_array()
+        .unwrap_or_else(|| panic!("{document}"))
+        .iter()
+        .map(|branch| branch["name"].as_str().unwrap_or_else(|| panic!("{document}")).to_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn gone_is_a_success() {
+    let story = Story::new();
+    for (gone, name) in [(204, "pr-1"), (404, "pr-2")] {
+        story.neon.set(|settings| settings.gone = gone);
+        let _made = story.create(name);
+        for _ in 0..2 {
+            story.run(&format!("branch delete {name} --provider neon")).passes();
+        }
+    }
+    story.run("branch delete never --provider neon").passes();
+    assert_eq!(story.neon.branches(), [""; 0]);
+}
+
+#[test]
+fn a_deletion_that_fails_once_or_whose_answer_is_lost_is_done() {
+    let faults = [Fault::Busy, Fault::Broken, Fault::BrokenAfter, Fault::DroppedAfter, Fault::Unavailable];
+    let story = Story::new();
+    for (index, fault) in faults.into_iter().enumerate() {
+        let _made = story.create(&format!("pr-{index}"));
+        story.neon.plant(Verb::Delete, 1, fault.clone());
+        let deleted = story.run(&format!("branch delete pr-{index} --provider neon"));
+        assert_eq!((deleted.code, story.neon.branches()), (0, vec![]), "{fault:?}: {deleted}");
+    }
+}
+
+#[test]
+fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
+    let story = Story::with(Project::empty(), |settings| settings.page = 2);
+    for name in ["ci/old-1", "ci/old-2", "other/old"] {
+        let _made = story.create(name);
+    }
+    story.neon.foreign("ci/foreign");
+    story.neon.foreign("ci/foreign-2");
+    story.neon.later(Duration::from_hours(1));
+    let _young = story.create("ci/young");
+    let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 30m");
+    assert_eq!((code, names(&collected, "deleted")), (0, vec!["ci/old-1".to_owned(), "ci/old-2".to_owned()]));
+    let mut left = story.neon.branches();
+    left.sort_unstable();
+    assert_eq!(left, ["ci/foreign", "ci/foreign-2", "ci/young", "other/old"]);
+}
+
+#[test]
+fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
+    let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(5));
+    let running = start(&story.neon, &story.project, "branch create --provider neon pr-1 --expires 1h");
+    wait_until("the branch", || story.neon.branches() == ["pr-1"]);
+    running.signal("KILL");
+    let _killed = running.end();
+    assert_eq!(story.neon.branches(), ["pr-1"]);
+    story.neon.later(Duration::from_mins(61));
+    assert_eq!(story.neon.branches(), [""; 0]);
+}
+
+#[test]
+fn what_is_interrupted_deletes_its_branch() {
+    for signal in ["INT", "TERM"] {
+        let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(3));
+        let running = start(&story.neon, &story.project, "branch create --provider neon pr-1");
+        wait_until("the branch", || story.neon.branches() == ["pr-1"]);
+        story.neon.set(|settings| settings.step = Duration::from_millis(60));
+        running.signal(signal);
+        let output: Output = running.end();
+        assert_eq!(output.code, 130, "{signal}: {output}");
+        assert_eq!((story.neon.branches(), story.neon.ever_made()), (vec![], 1), "{signal}: {output}");
+    }
+}
+
+#[test]
+fn a_list_shows_ours_with_their_ends() {
+    let story = Story::new();
+    let made = story.create("pr-1");
+    story.neon.foreign("pr-2");
+    let (code, listed) = story.json("branch list --provider neon");
+    assert_eq!((code, names(&listed, "branches")), (0, vec!["pr-1".to_owned()]));
+    assert_eq!(listed["branches"][0]["id"], made["id"]);
+    assert_eq!(listed["branches"][0]["expires_at"], json!(story.neon.branch_json("pr-1")["expires_at"]));
+}
+
+fn start(neon: &Neon, project: &Project, line: &str) -> crate::support::Running {
+    let mut command = project.command(line.split_whitespace());
+    command.envs(neon.environment());
+    crate::support::Running::spawn(command)
+}
