@@ -8,6 +8,7 @@ mod official;
 mod operations;
 mod patience;
 mod secrets;
+mod surroundings;
 mod target;
 
 use serde_json::Value;
@@ -37,6 +38,20 @@ impl Story {
     /// Runs the program.
     fn run(&self, line: &str) -> Output {
         self.neon.run(&self.project, line)
+    }
+
+    /// Runs the program with more in its environment, or with less: an empty value takes a variable away.
+    fn run_env(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        let mut command = self.project.command(line.split_whitespace());
+        command.envs(self.neon.environment());
+        for (name, value) in environment {
+            if value.is_empty() {
+                command.env_remove(name);
+            } else {
+                command.env(name, value);
+            }
+        }
+        Output::of(&command.output().unwrap())
     }
 
     /// Runs the program; its exit code, and the one document that it must print.

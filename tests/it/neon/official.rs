@@ -122,3 +122,18 @@ fn neons_own_command_line_meets_the_same_faults() {
     let full = official.run("branches create --name pr-3");
     assert!(full.code == 1 && full.stderr.contains("branches limit exceeded"), "{full}");
 }
+
+#[test]
+fn each_sees_what_the_other_made_and_leaves_it_alone() {
+    let story = super::Story::new();
+    let Some(official) = Official::find(&story.neon, &story.project) else { return };
+    let made = story.create("tenure/pr-1");
+    let got = official.json("branches get tenure/pr-1");
+    assert_eq!((&got["id"], &got["expires_at"]), (&made["id"], &made["expires_at"]));
+    official.run("branches create --name theirs").passes();
+    assert_eq!(story.not_created("theirs"), (1, "branch-exists".to_owned()));
+    official.run("branches delete tenure/pr-1").passes();
+    // What was deleted by others is gone, which is what was asked for.
+    story.run("branch delete tenure/pr-1 --provider neon").passes();
+    assert_eq!(story.neon.branches(), ["theirs"]);
+}
