@@ -171,9 +171,7 @@ impl Neon {
         self.delete_checked(&BranchId(id.to_owned())).await?;
         Ok(Round::Again(Failure::new(
             Code::BranchBusy,
-            format!(
-                "not verified: the branch {name} was deleted to be made anew, and its name is not free yet"
-            ),
+            format!("the branch {name} was deleted to be made anew, and its name is not free yet"),
         )))
     }
 

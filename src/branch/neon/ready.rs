@@ -160,11 +160,7 @@ impl Neon {
                 Err(failure) => failure,
             };
             if says_capacity(&failure.message) {
-                return Err(Failure {
-                    code: Code::BranchCapacity,
-                    message: format!("not verified: {}", failure.message),
-                    ..failure
-                });
+                return Err(Failure { code: Code::BranchCapacity, ..failure });
             }
             let refused = !passes_by_itself(&failure);
             if refused || started.elapsed() + pause > WAKES {
