@@ -19,7 +19,7 @@ impl<'a> Official<'a> {
     /// Says on stderr where it is missing; in CI it must be there.
     fn find(neon: &'a Neon, project: &'a Project) -> Option<Self> {
         let official = Self { neon, project };
-        if official.program().is_file() {
+        if Self::program().is_file() {
             return Some(official);
         }
         assert!(std::env::var_os("CI").is_none(), "Neon's command line is missing: script/setup --for-tests");
@@ -33,14 +33,14 @@ impl<'a> Official<'a> {
         None
     }
 
-    fn program(&self) -> std::path::PathBuf {
+    fn program() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/official/node_modules/neon/dist/cli.js")
     }
 
     fn run(&self, line: &str) -> Output {
         let mut command = Command::new("node");
         command
-            .arg(self.program())
+            .arg(Self::program())
             .args(line.split_whitespace())
             .args(["--project-id", PROJECT, "--output", "json", "--no-analytics"])
             .env_clear()

@@ -290,7 +290,7 @@ impl Neon {
     }
 
     /// Whether the specification is there.
-    pub fn is_checked(&self) -> bool {
+    pub fn is_checked() -> bool {
         spec::Spec::read().is_some()
     }
 
