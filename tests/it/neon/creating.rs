@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::Story;
-use crate::support::neon::Verb;
-use crate::support::{Project, Session};
+use crate::support::{Project, Session, Verb};
 
 #[test]
 fn a_branch_is_made_migrated_and_deleted_and_its_parent_never_changes() {

@@ -3,11 +3,16 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Story;
-use crate::support::neon::{Fault, Neon, Verb};
-use crate::support::{Output, Project, wait_until};
+use crate::support::{Fault, Output, Project, Verb, wait_until};
+
+/// The names of what a collection deleted.
+fn deleted(collected: &Value) -> Vec<&str> {
+    let rows = collected["deleted"].as_array().unwrap().iter();
+    rows.map(|row| row["name"].as_str().unwrap()).collect()
+}
 
 #[test]
 fn gone_is_a_success() {
@@ -46,7 +51,7 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
     story.neon.later(Duration::from_hours(1));
     let _young = story.create("ci/young");
     let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 30m");
-    assert_eq!((code, &collected["deleted"]), (0, &json!(["ci/old-1", "ci/old-2"])));
+    assert_eq!((code, deleted(&collected)), (0, vec!["ci/old-1", "ci/old-2"]));
     let mut left = story.neon.branches();
     left.sort_unstable();
     assert_eq!(left, ["ci/foreign", "ci/foreign-2", "ci/young", "other/old"]);
@@ -55,7 +60,7 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
 #[test]
 fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
     let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(5));
-    let running = start(&story.neon, &story.project, "branch create --provider neon pr-1 --expires 1h");
+    let running = story.start("branch create --provider neon pr-1 --expires 1h");
     wait_until("the branch", || story.neon.branches() == ["pr-1"]);
     running.signal("KILL");
     let _killed = running.end();
@@ -68,7 +73,7 @@ fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
 fn what_is_interrupted_deletes_its_branch() {
     for signal in ["INT", "TERM"] {
         let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_millis(700));
-        let running = start(&story.neon, &story.project, "branch create --provider neon pr-1");
+        let running = story.start("branch create --provider neon pr-1");
         wait_until("the branch", || story.neon.branches() == ["pr-1"]);
         running.signal(signal);
         let output: Output = running.end();
@@ -101,13 +106,7 @@ fn what_cannot_be_deleted_is_said_and_the_others_go() {
     assert!(message.contains("has children"), "{message}");
     story.neon.later(Duration::from_mins(10));
     let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 1m");
-    assert_eq!((code, &collected["deleted"]), (4, &json!(["ci/b"])), "{collected}");
+    assert_eq!((code, deleted(&collected)), (4, vec!["ci/b"]), "{collected}");
     assert_eq!(collected["failed"][0]["name"], "ci/a");
     assert_eq!(story.neon.branches(), ["ci/a", "somebody's"]);
-}
-
-fn start(neon: &Neon, project: &Project, line: &str) -> crate::support::Running {
-    let mut command = project.command(line.split_whitespace());
-    command.envs(neon.environment());
-    crate::support::Running::spawn(command)
 }

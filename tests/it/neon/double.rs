@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::neon::{Fault, Neon, PROJECT, Verb};
-use crate::support::{Project, Session, wait_until};
+use crate::support::{Fault, Neon, PROJECT, Project, Session, Verb, wait_until};
 
 /// A client that knows nothing: the status and the answer; 0 where the connection ended without one.
 fn call(neon: &Neon, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {

@@ -13,8 +13,7 @@ mod target;
 
 use serde_json::Value;
 
-use crate::support::neon::{Neon, Settings};
-use crate::support::{Output, Project};
+use crate::support::{Neon, Output, Project, Running, Settings};
 
 /// A project, and the Neon project that its database is the default branch of.
 struct Story {
@@ -38,6 +37,13 @@ impl Story {
     /// Runs the program.
     fn run(&self, line: &str) -> Output {
         self.neon.run(&self.project, line)
+    }
+
+    /// Starts the program and goes on.
+    fn start(&self, line: &str) -> Running {
+        let mut command = self.project.command(line.split_whitespace());
+        command.envs(self.neon.environment());
+        Running::spawn(command)
     }
 
     /// Runs the program with more in its environment, or with less: an empty value takes a variable away.

@@ -6,8 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use url::Url;
 
-use crate::support::neon::{Fault, Neon, PROJECT, Verb};
-use crate::support::{Output, Project, Session, wait_until};
+use crate::support::{Fault, Neon, Output, PROJECT, Project, Session, Verb, wait_until};
 
 /// Neon's command line, where it is installed: `script/setup --for-tests`.
 struct Official<'a> {

@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Story;
-use crate::support::Project;
-use crate::support::neon::{ALWAYS, Fault, Verb};
+use crate::support::{ALWAYS, Fault, Project, Verb};
 
 #[test]
 fn a_project_that_is_busy_is_asked_again() {

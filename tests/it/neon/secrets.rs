@@ -2,8 +2,7 @@
 //! that it is.
 
 use super::Story;
-use crate::support::Output;
-use crate::support::neon::{ALWAYS, Course, Fault, Verb};
+use crate::support::{ALWAYS, Course, Fault, Output, Verb};
 
 #[test]
 fn no_secret_is_in_what_a_failure_prints() {

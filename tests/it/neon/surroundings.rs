@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::Story;
-use crate::support::Project;
-use crate::support::neon::{ALWAYS, Fault, PROJECT, Verb};
+use crate::support::{ALWAYS, Fault, PROJECT, Project, Verb};
 
 #[test]
 fn a_proxy_is_used_and_the_key_goes_no_further_than_it_was_sent() {
@@ -56,12 +55,8 @@ fn on_github_a_branch_has_the_name_and_the_notes_of_its_pull_request() {
 #[test]
 fn two_jobs_of_one_name_at_once_have_one_branch() {
     let story = Story::with(Project::empty(), |_| {});
-    let start = || {
-        let mut command = story.project.command(["branch", "create", "--provider", "neon", "pr-1"]);
-        command.envs(story.neon.environment());
-        crate::support::Running::spawn(command)
-    };
-    for running in [start(), start()] {
+    let line = "branch create --provider neon pr-1";
+    for running in [story.start(line), story.start(line)] {
         running.end().passes();
     }
     assert_eq!((story.neon.branches(), story.neon.ever_made()), (vec!["pr-1".to_owned()], 1));

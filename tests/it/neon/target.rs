@@ -1,8 +1,7 @@
 //! Nothing is sent to a database that is not the branch that was made.
 
 use super::Story;
-use crate::support::Project;
-use crate::support::neon::{Fault, Verb};
+use crate::support::{Fault, Project, Verb};
 
 #[test]
 fn a_url_of_another_branch_is_not_used() {
