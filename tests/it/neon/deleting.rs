@@ -10,7 +10,8 @@ use crate::support::{Fault, Output, Project, Verb, wait_until};
 
 /// The names of what a collection deleted.
 fn deleted(collected: &Value) -> Vec<&str> {
-    collected["deleted"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+    let rows = collected["deleted"].as_array().unwrap().iter();
+    rows.map(|row| row["name"].as_str().or(row.as_str()).unwrap()).collect()
 }
 
 #[test]
