@@ -4,8 +4,9 @@
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
 //! - judging and showing, pure: [`verify`], [`queries`], [`walls`], [`report`]
-//! - shell: [`project`], [`postgres`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
+//! - shell: [`project`], [`postgres`], [`branch`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
 
+pub mod branch;
 pub mod catalog;
 pub mod chain;
 pub mod cli;

@@ -1,6 +1,7 @@
 //! The result of a verb, as a value: the JSON of the command line's contract. `report` makes text of
 //! it for people; the exit code follows from it.
 
+mod branch;
 mod copies;
 mod drift;
 mod effects;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
+pub use self::branch::{BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected};
 pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::effects::{StatementEffect, TableEffect};

@@ -1,6 +1,7 @@
 //! The command line, as clap reads it. The doc comments are `--help`.
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
+mod branch;
 mod copies;
 mod life;
 mod pool;
@@ -11,6 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::branch::{
+    AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose,
+};
 pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
@@ -125,6 +129,9 @@ pub(super) enum Command {
     /// The queries that the running release sends
     #[command(subcommand)]
     Queries(Queries),
+    /// Copies of a database to try things on
+    #[command(subcommand)]
+    Branch(BranchVerb),
     /// Begin a project: settings, a first migration, a tenant template
     Init,
     /// Show the main job end to end, in a folder and on a private server of its own

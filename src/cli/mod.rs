@@ -7,6 +7,7 @@
 
 mod args;
 mod baseline;
+mod branch;
 mod database;
 mod demo;
 mod dev;
@@ -142,6 +143,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,
+        Command::Branch(verb) => branch::run(context, &verb).await,
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Dev(Dev::Start) => dev::start(context).await,

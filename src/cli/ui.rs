@@ -92,6 +92,14 @@ impl Ui {
         }
     }
 
+    /// Tells GitHub's runner what to hide from its log. It reads commands on stderr too, and stdout holds
+    /// nothing but the result.
+    pub(super) fn mask(secrets: &[String]) {
+        for secret in secrets {
+            say(&report::github_mask(secret));
+        }
+    }
+
     /// How stderr is painted.
     pub(super) fn stderr_paint(self) -> Paint {
         self.stderr

@@ -11,6 +11,7 @@ pub mod health;
 pub mod history;
 pub mod holdings;
 mod knock;
+pub mod ledger;
 pub mod message;
 pub mod pool;
 mod pooler;

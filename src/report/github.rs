@@ -28,6 +28,11 @@ pub fn github(verified: &Verified<'_>) -> String {
     text
 }
 
+/// The command that hides a text from the runner's log from then on.
+pub fn github_mask(secret: &str) -> String {
+    format!("::add-mask::{}", data(secret))
+}
+
 fn with_help(message: &str, help: Option<&str>) -> String {
     help.map_or_else(|| message.to_owned(), |help| format!("{message}\nhelp: {help}"))
 }

@@ -1,6 +1,7 @@
 //! Values → text for people, and the few values that become JSON by hand. Nothing here reads, writes or
 //! decides; `cli` chooses what is shown, where, and whether in colour.
 
+mod branch;
 mod copies;
 mod drift;
 mod event;
@@ -25,12 +26,13 @@ mod tenant;
 mod verified;
 mod walls;
 
+pub use branch::{branch_deleted, branch_list, branch_made, branches_collected};
 pub use copies::{adopted, cloned, differences, exported, imported};
 pub use drift::drifted;
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};
-pub use github::github;
+pub use github::{github, github_mask};
 pub use holdings::holdings;
 pub use life::{dropped, purged};
 pub use markdown::markdown;

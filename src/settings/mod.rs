@@ -1,6 +1,7 @@
 //! `tenure.toml`: every key has a default that suits the seeds. Pure: the text comes in, settings go
 //! out; flags and the environment are laid over them in `cli`.
 
+mod branch;
 mod duration;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub use branch::{Age, BranchSettings, Expiry, Patience, ReadyWithin};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
@@ -27,6 +29,8 @@ pub struct Settings {
     pub verify: Verify,
     /// `[audit]`
     pub audit: Audit,
+    /// `[branch]`
+    pub branch: BranchSettings,
 }
 
 /// `[platform]`: the shared schema.

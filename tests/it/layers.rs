@@ -12,8 +12,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "drift", "shadow", "tenant", "fleet", "postgres", "project", "report", "outcome", "event",
-            "settings", "walls", "verify", "queries", "template", "chain", "ident", "error",
+            "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report", "outcome",
+            "event", "settings", "walls", "verify", "queries", "template", "chain", "ident", "error",
         ],
     ),
     (
@@ -35,6 +35,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         ],
     ),
     ("fleet", &["postgres", "project", "outcome", "event", "settings", "chain", "sql", "ident", "error"]),
+    ("branch", &["postgres", "outcome", "settings", "ident", "error"]),
     ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "queries", "chain", "sql", "ident", "error"]),
     ("project", &["outcome", "settings", "verify", "queries", "template", "chain", "sql", "ident", "error"]),
@@ -65,12 +66,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("postgres_protocol", &["tenant"]),
-    ("rand", &["tenant"]),
+    ("rand", &["branch", "tenant"]),
     ("rayon", &["project", "report"]),
     ("refinery", &["postgres"]),
     ("refinery_core", &["postgres"]),
+    ("reqwest", &["branch"]),
     ("rpds", &["verify"]),
     ("rustix", &["tenant"]),
+    ("rustls", &["branch"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
     ("sha2", &["chain", "postgres", "tenant"]),
@@ -81,11 +84,11 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["error"]),
     ("tar", &["tenant"]),
     ("tempfile", &["postgres", "tenant"]),
-    ("tokio", &["cli", "fleet", "postgres", "tenant"]),
+    ("tokio", &["branch", "cli", "fleet", "postgres", "tenant"]),
     ("toml", &["settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("url", &["postgres", "report"]),
+    ("url", &["branch", "postgres", "report"]),
 ];
 
 /// Which layers each one names, and which it is named by a first word of a path: `crate::x`, `sqlx::`.

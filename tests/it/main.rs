@@ -37,6 +37,7 @@ mod listing;
 mod looking;
 mod migrate_up;
 mod names;
+mod neon;
 mod parameters;
 mod pool;
 mod pool_faults;

@@ -1,6 +1,7 @@
 //! A database of its own for each test, on the one private server of this binary. The server ends with
 //! the process, however that ends.
 
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +29,11 @@ fn server() -> &'static Throwaway {
     })
 }
 
+/// The database that is always there.
+fn admin() -> Database {
+    Database { name: DATABASE.to_owned(), url: server().url(DATABASE) }
+}
+
 /// An empty database.
 #[derive(Debug)]
 pub struct Database {
@@ -39,17 +45,37 @@ impl Database {
     /// Makes one.
     pub fn fresh() -> Self {
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
-        admin.run(&format!("CREATE DATABASE {name}"));
+        admin().run(&format!("CREATE DATABASE {name}"));
         Self { url: server().url(&name), name }
     }
 
     /// One with all that `other` holds.
     pub fn copy_of(other: &Self) -> Self {
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
-        admin.run(&format!("CREATE DATABASE {name} TEMPLATE {}", other.name));
+        admin().run(&format!("CREATE DATABASE {name} TEMPLATE {}", other.name));
         Self { url: server().url(&name), name }
+    }
+
+    /// One with all that `other` holds, or with its definitions only, while others are connected to `other`.
+    pub fn branch_of(other: &Self, schema_only: bool) -> Self {
+        let sessions =
+            format!("SELECT count(*)::text FROM pg_stat_activity WHERE datname = '{}'", other.name);
+        if !schema_only && admin().value(&sessions) == "0" {
+            return Self::copy_of(other);
+        }
+        let branch = Self::fresh();
+        branch.run(&other.dump(&[if schema_only { "--schema-only" } else { "--inserts" }]));
+        branch
+    }
+
+    /// The same database as a value that does not drop it.
+    pub fn lend(&self) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self { name: self.name.clone(), url: self.url.clone() })
+    }
+
+    /// The folder of the server's socket.
+    pub fn socket_folder(&self) -> &str {
+        self.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap()
     }
 
     /// The same database for another role.
@@ -120,8 +146,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if self.name != DATABASE && !std::thread::panicking() {
-            let admin = Self { name: DATABASE.to_owned(), url: server().url(DATABASE) };
-            admin.run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
+            admin().run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! held still in the middle of a unit.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
@@ -51,9 +51,7 @@ impl Project {
 
     /// Starts the program and goes on.
     pub fn start(&self, line: &str) -> Running {
-        let mut command = self.command(line.split_whitespace());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running { child: command.spawn().unwrap() }
+        Running::spawn(self.command(line.split_whitespace()))
     }
 
     /// Where everybody is, as the tables say: `platform 1.0.4, a 1.0.4, b 1.0.3`.
@@ -96,6 +94,12 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts a command.
+    pub fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { child: command.spawn().unwrap() }
+    }
+
     /// Sends a signal: `INT`, `KILL`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -136,11 +140,16 @@ pub struct Session {
 impl Session {
     /// Opens one.
     pub fn open(url: &str) -> Self {
+        Self::try_open(url).unwrap()
+    }
+
+    /// Opens one, or says why not.
+    pub fn try_open(url: &str) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         // A pooler refuses that parameter.
         let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
-        let connection = runtime.block_on(PgConnection::connect_with(&options)).unwrap();
-        Self { runtime, connection }
+        let connection = runtime.block_on(PgConnection::connect_with(&options));
+        connection.map(|connection| Self { runtime, connection }).map_err(|error| error.to_string())
     }
 
     /// Opens one that runs `sql` in a transaction and holds what it locked.

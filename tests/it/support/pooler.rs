@@ -104,6 +104,11 @@ impl Pooler {
         Some(pooler)
     }
 
+    /// The folder of its socket.
+    pub fn folder(&self) -> String {
+        self.dir.path().display().to_string()
+    }
+
     /// The port that it listens on, and the number of its socket.
     pub fn port(&self) -> u16 {
         self.port

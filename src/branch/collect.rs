@@ -1,0 +1,99 @@
+//! Branches that nobody needs any more: chosen by the beginning of their name and their age, deleted one by one.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Branch, Provider};
+use crate::error::Failure;
+use crate::outcome::{BranchFailure, BranchesCollected, Ending};
+
+/// Deletes the branches of ours whose names begin so and that are older. One that cannot be deleted does not
+/// keep the others.
+pub async fn collect(
+    provider: &impl Provider,
+    prefix: &str,
+    older_than: Duration,
+) -> Result<BranchesCollected, Failure> {
+    let (due, kept) = choose(provider.list().await?, prefix, older_than, provider.now());
+    let (mut deleted, mut failed) = (Vec::new(), Vec::new());
+    for branch in due {
+        match provider.delete(&branch.id).await {
+            Ok(_) => deleted.push(branch.row(provider.kind())),
+            Err(failure) => failed.push(BranchFailure { name: branch.name.to_string(), failure }),
+        }
+    }
+    let outcome = match (deleted.is_empty(), failed.is_empty()) {
+        (true, true) => Ending::Nothing,
+        (false, true) => Ending::Done,
+        (true, false) => Ending::Failed,
+        (false, false) => Ending::Partial,
+    };
+    Ok(BranchesCollected { outcome, provider: provider.kind().as_str(), deleted, kept, failed })
+}
+
+/// Those that are due, the oldest first, and how many stay. One whose age nobody knows stays.
+fn choose(
+    branches: Vec<Branch>,
+    prefix: &str,
+    older_than: Duration,
+    now: OffsetDateTime,
+) -> (Vec<Branch>, usize) {
+    let made = |branch: &Branch| OffsetDateTime::parse(branch.created_at.as_deref()?, &Rfc3339).ok();
+    let all = branches.len();
+    let mut due: Vec<_> = branches
+        .into_iter()
+        .filter(|branch| branch.name.as_str().starts_with(prefix))
+        .filter_map(|branch| {
+            let made = made(&branch)?;
+            let age = Duration::try_from(now - made).unwrap_or(Duration::ZERO);
+            (age >= older_than).then_some((made, branch))
+        })
+        .collect();
+    due.sort_by_key(|(made, _)| *made);
+    let due: Vec<_> = due.into_iter().map(|(_, branch)| branch).collect();
+    let kept = all - due.len();
+    (due, kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::branch::{BranchId, BranchName, Content, Origin};
+
+    fn branch(name: &str, created_at: Option<&str>) -> Branch {
+        Branch {
+            id: BranchId(format!("br-{name}")),
+            name: BranchName::seen(name),
+            origin: Origin::Found,
+            content: Content::All,
+            parent: None,
+            run: None,
+            created_at: created_at.map(str::to_owned),
+            expires_at: None,
+            pending: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_the_name_and_the_age_decide() {
+        let now = OffsetDateTime::parse("2026-11-21T12:00:00Z", &Rfc3339).unwrap();
+        let all = vec![
+            branch("ci/new", Some("2026-11-21T11:30:00Z")),
+            branch("ci/old", Some("2026-11-20T11:59:59Z")),
+            branch("ci/older", Some("2026-11-01T00:00:00+02:00")),
+            branch("my/ci/old", Some("2026-11-01T00:00:00Z")),
+            branch("ci/tomorrow", Some("2026-11-22T00:00:00Z")),
+            branch("ci/ageless", None),
+            branch("ci/odd", Some("long ago")),
+        ];
+        let day = Duration::from_hours(24);
+        let (due, kept) = choose(all.clone(), "ci/", day, now);
+        let names: Vec<_> = due.iter().map(|branch| branch.name.as_str()).collect();
+        assert_eq!((names, kept), (vec!["ci/older", "ci/old"], 5));
+        assert_eq!(choose(all.clone(), "", Duration::ZERO, now).0.len(), 5);
+        assert!(choose(all, "none", Duration::ZERO, now).0.is_empty());
+    }
+}

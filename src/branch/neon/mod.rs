@@ -1,0 +1,185 @@
+//! Branches of a Neon project, over version 2 of its API. What is decided is pure (`decide`, `refusal`,
+//! `progress`, `target`); `client` sends, `look`, `make` and `ready` put the two together.
+
+mod access;
+mod answer;
+mod client;
+mod decide;
+mod look;
+mod make;
+mod progress;
+mod ready;
+mod refusal;
+mod request;
+mod target;
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+pub use self::access::{Access, CONTEXT_FILE, Given};
+use self::client::Client;
+use self::look::Which;
+use self::refusal::not_verified;
+use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted};
+use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
+use crate::settings::Settings;
+
+/// Neon takes no later end.
+const LATEST_END: Duration = Duration::from_hours(24 * 30);
+/// What each call may take beside the patience with a busy API.
+const SLACK: Duration = Duration::from_mins(3);
+
+/// A project at Neon.
+#[derive(Debug)]
+pub struct Neon {
+    client: Client,
+    database: Option<String>,
+    role: Option<String>,
+    platform: SchemaName,
+    patience: Duration,
+    ready_within: Duration,
+    /// Whether a branch was asked for, so that there may be one that nobody knows of.
+    asked: Cell<bool>,
+}
+
+impl Neon {
+    /// The project that `access` leads to, used as the settings say.
+    pub fn new(access: Access, settings: &Settings) -> Self {
+        let patience = settings.branch.patience.duration();
+        Self {
+            client: Client::new(access, patience),
+            database: settings.branch.database.clone(),
+            role: settings.branch.role.clone(),
+            platform: settings.platform_schema(),
+            patience,
+            ready_within: settings.branch.ready_within.duration(),
+            asked: Cell::new(false),
+        }
+    }
+
+    /// Does the work, or says that it took too long.
+    async fn within<T>(
+        limit: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let late = |_| {
+            let message = format!("{doing}: not done within {} s", limit.as_secs());
+            Failure::new(Code::BranchNotReady, message)
+                .hint("run it again; `[branch]` in tenure.toml says how long is waited")
+        };
+        tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
+    }
+
+    /// Deletes a branch, once the API has shown that it is ours.
+    async fn delete_checked(&self, id: &BranchId) -> Result<Deleted, Failure> {
+        let noted = match self.by_id(&id.0).await {
+            Ok(noted) if noted.branch.is_deleted() => return Ok(Deleted::Gone),
+            Ok(noted) => noted,
+            Err(trouble) if trouble.is_absence() => return Ok(Deleted::Gone),
+            Err(trouble) => return Err(trouble.failure("looking at the branch that is to be deleted")),
+        };
+        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
+            return Err(make::foreign(&noted, &BranchName::seen(noted.branch.name.clone())));
+        }
+        let call = request::Call::delete(&id.0);
+        match self.client.send(&call).await {
+            Ok((204, _)) => Ok(Deleted::Gone),
+            Ok(_) => Ok(Deleted::Now),
+            Err(trouble) if trouble.is_absence() => Ok(Deleted::Gone),
+            // Some answers mean that it is being deleted already.
+            Err(trouble) => match self.by_id(&id.0).await {
+                Err(gone) if gone.is_absence() => Ok(Deleted::Gone),
+                Ok(noted) if noted.branch.is_deleted() => Ok(Deleted::Gone),
+                _ => Err(trouble.failure(&format!("deleting the branch {}", noted.branch.name))),
+            },
+        }
+    }
+}
+
+impl Provider for Neon {
+    fn kind(&self) -> Kind {
+        Kind::Neon
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        self.client.now()
+    }
+
+    fn apart(&self) -> Self {
+        Self {
+            client: self.client.apart(),
+            database: self.database.clone(),
+            role: self.role.clone(),
+            platform: self.platform.clone(),
+            patience: self.patience,
+            ready_within: self.ready_within,
+            asked: self.asked.clone(),
+        }
+    }
+
+    async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
+        if wanted.expires > LATEST_END {
+            return Err(Failure::new(Code::Settings, "a branch at Neon lives 30 days at most")
+                .hint("say --expires 30d or less"));
+        }
+        // Each of its requests has the whole patience, as when it is asked for alone.
+        let limit = self.patience.saturating_mul(2) + SLACK;
+        let doing = format!("making the branch {}", wanted.name);
+        Self::within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
+    }
+
+    async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
+        let doing = format!("waiting for the branch {}", branch.name);
+        Self::within(self.ready_within, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
+    }
+
+    async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
+        let doing = format!("asking for the way to the branch {}", branch.name);
+        Self::within(self.patience + SLACK, &doing, self.proved_urls(branch)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Branch>, Failure> {
+        let doing = "listing the project's branches";
+        let work = async {
+            let mut ours = Vec::new();
+            let walked = self.walk(Which::All, |noted| {
+                if noted.run().is_some() && !noted.branch.default {
+                    ours.push(make::seen(&noted, Origin::Found));
+                }
+                true
+            });
+            walked.await.map_err(|trouble| trouble.failure(doing))?;
+            Ok(ours)
+        };
+        Self::within(self.patience + SLACK, doing, work).await
+    }
+
+    async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
+        let doing = format!("looking for the branch {name}");
+        let work = async {
+            let named = self.named(name.as_str()).await.map_err(|trouble| trouble.failure(&doing))?;
+            match named.first() {
+                None => Ok(None),
+                Some(there) if there.branch.default || there.branch.protected || there.run().is_none() => {
+                    Err(make::foreign(there, name))
+                }
+                Some(there) => Ok(Some(make::seen(there, Origin::Found))),
+            }
+        };
+        Self::within(self.patience + SLACK, &doing, work).await
+    }
+
+    async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
+        let doing = format!("deleting the branch {branch}");
+        Self::within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
+    }
+
+    async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
+        let doing = format!("deleting the branch {}", wanted.name);
+        Self::within(self.patience + SLACK, &doing, self.take_back(wanted)).await
+    }
+}

@@ -1,0 +1,101 @@
+//! `tenure branch …`: copies of a database to try things on.
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::branch::{BranchName, Kind};
+use crate::settings::{Age, Expiry};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum BranchVerb {
+    /// Make a branch, or make one of ours as its parent is now; its URL is the result
+    Create(CreateBranchArgs),
+    /// List the branches that Tenure made
+    List(ListBranchArgs),
+    /// Delete a branch that Tenure made; one that is gone already is no failure
+    Delete(DeleteBranchArgs),
+    /// Delete the branches that Tenure made and nobody needs any more
+    Gc(GcArgs),
+}
+
+/// Who makes branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ProviderArg {
+    /// A branch of a Neon project: NEON_API_KEY, and NEON_PROJECT_ID or a .neon file
+    Neon,
+    /// A copy of a database on its own server
+    Local,
+}
+
+impl From<ProviderArg> for Kind {
+    fn from(arg: ProviderArg) -> Self {
+        match arg {
+            ProviderArg::Neon => Self::Neon,
+            ProviderArg::Local => Self::Local,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CreateBranchArgs {
+    /// Its name [default: by the number of the pull request, else by chance]
+    pub(in crate::cli) name: Option<BranchName>,
+    /// Who makes it
+    #[arg(long, value_enum)]
+    pub(in crate::cli) provider: ProviderArg,
+    /// What it is a copy of [default: the settings', else the project's default branch, or the database that
+    /// is named]
+    #[arg(long, value_name = "NAME")]
+    pub(in crate::cli) parent: Option<String>,
+    /// How long it lives when nobody deletes it, such as 1h [default: the settings', else 2h]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) expires: Option<Expiry>,
+    /// Copy no rows but those that say at which versions the schemas are
+    #[arg(long)]
+    pub(in crate::cli) schema_only: bool,
+    #[command(flatten)]
+    pub(in crate::cli) at: AtNeon,
+}
+
+/// Which project at Neon.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct AtNeon {
+    /// The project at Neon [default: NEON_PROJECT_ID, else what a .neon file says]
+    #[arg(long, value_name = "ID")]
+    pub(in crate::cli) project_id: Option<String>,
+}
+
+/// Whose branches.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct Whose {
+    /// Who made them [default: neon where NEON_API_KEY is set, else local]
+    #[arg(long, value_enum)]
+    pub(in crate::cli) provider: Option<ProviderArg>,
+    #[command(flatten)]
+    pub(in crate::cli) at: AtNeon,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListBranchArgs {
+    #[command(flatten)]
+    pub(in crate::cli) whose: Whose,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DeleteBranchArgs {
+    /// Its name
+    pub(in crate::cli) name: BranchName,
+    #[command(flatten)]
+    pub(in crate::cli) whose: Whose,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GcArgs {
+    /// What their names begin with
+    #[arg(long, value_name = "TEXT")]
+    pub(in crate::cli) prefix: String,
+    /// How long ago they were made at least, such as 1d
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) older_than: Age,
+    #[command(flatten)]
+    pub(in crate::cli) whose: Whose,
+}

@@ -1,0 +1,171 @@
+//! `tenure branch create|list|delete|gc`
+
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::args::{AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose};
+use super::ui::{Outcome, Ui};
+use super::{Context, unless_interrupted};
+use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
+use crate::branch::{
+    AnyProvider, BranchName, Content, Deleted, Guard, Kind, Provider as _, Secret, Tell, Urls, Wanted,
+    annotations, collect, pull_request,
+};
+use crate::error::{Code, Failure};
+use crate::outcome::{BranchDeleted, BranchList};
+use crate::report;
+use crate::settings::{Expiry, Settings};
+
+pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Failure> {
+    match verb {
+        BranchVerb::Create(args) => create(context, args).await,
+        BranchVerb::List(args) => list(context, args).await,
+        BranchVerb::Delete(args) => delete(context, args).await,
+        BranchVerb::Gc(args) => gc(context, args).await,
+    }
+}
+
+async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failure> {
+    let settings = settings(context)?;
+    let provider = provider(context, &settings, args.provider.into(), &args.at)?;
+    let mut wanted = wanted(&settings, args.name.clone(), args.expires);
+    wanted.parent = args.parent.clone().or(wanted.parent);
+    wanted.content = if args.schema_only { Content::Schema } else { Content::All };
+    // Whatever ends this early, the guard deletes the branch.
+    let made = unless_interrupted(Box::pin(async {
+        let guard = Guard::create(provider, wanted, tell(context.ui)).await?;
+        let (provider, branch) = guard.made()?;
+        provider.ready(branch).await?;
+        let urls = provider.urls(branch).await?;
+        let made = branch.result(provider.kind(), &urls);
+        Ok((guard, urls, made))
+    }));
+    let (guard, urls, made) = made.await?;
+    mask(&urls);
+    context.ui.result(&made, |paint| report::branch_made(&made, paint))?;
+    guard.keep();
+    Ok(0)
+}
+
+async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
+    let provider = the_provider(context, &args.whose)?;
+    let branches = unless_interrupted(provider.list()).await?;
+    let kind = provider.kind();
+    let list = BranchList { branches: branches.iter().map(|branch| branch.row(kind)).collect() };
+    context.ui.result(&list, |paint| report::branch_list(&list, paint))?;
+    Ok(0)
+}
+
+async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failure> {
+    let provider = the_provider(context, &args.whose)?;
+    let work = async {
+        match provider.find(&args.name).await? {
+            Some(branch) => provider.delete(&branch.id).await,
+            None => Ok(Deleted::Gone),
+        }
+    };
+    let deleted = unless_interrupted(Box::pin(work)).await? == Deleted::Now;
+    let name = args.name.to_string();
+    let deleted = BranchDeleted { name, provider: provider.kind().as_str(), deleted };
+    context.ui.result(&deleted, |paint| report::branch_deleted(&deleted, paint))?;
+    Ok(0)
+}
+
+async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
+    let provider = the_provider(context, &args.whose)?;
+    let work = collect(&provider, &args.prefix, args.older_than.duration());
+    let collected = unless_interrupted(Box::pin(work)).await?;
+    let went = if collected.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &collected, |paint| report::branches_collected(&collected, paint))?;
+    Ok(collected.outcome.exit_code())
+}
+
+/// The project's settings; a job that deletes branches may have no project beside it.
+pub(super) fn settings(context: &Context) -> Result<Settings, Failure> {
+    match context.root() {
+        Ok(root) => Ok(root.settings),
+        Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {
+            Ok(Settings::default())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A branch as the settings and the environment want it, with a nonce of its own.
+pub(super) fn wanted(settings: &Settings, name: Option<BranchName>, expires: Option<Expiry>) -> Wanted {
+    let run = Uuid::new_v4();
+    Wanted {
+        name: name.unwrap_or_else(|| BranchName::usual(pull_request(variable), run)),
+        parent: settings.branch.parent.clone(),
+        content: Content::All,
+        expires: expires.unwrap_or(settings.branch.expires).duration(),
+        run,
+        annotations: annotations(variable),
+    }
+}
+
+fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {
+    let kind = match whose.provider {
+        Some(provider) => provider.into(),
+        None if variable("NEON_API_KEY").is_some_and(|key| !key.is_empty()) => Kind::Neon,
+        None => Kind::Local,
+    };
+    provider(context, &settings(context)?, kind, &whose.at)
+}
+
+/// The provider, as the command line, the environment and the settings name it.
+pub(super) fn provider(
+    context: &Context,
+    settings: &Settings,
+    kind: Kind,
+    at: &AtNeon,
+) -> Result<AnyProvider, Failure> {
+    match kind {
+        Kind::Neon => {
+            let given = Given {
+                flag: at.project_id.clone(),
+                project: variable("NEON_PROJECT_ID"),
+                key: variable("NEON_API_KEY").map(Secret::new),
+                host: variable("NEON_API_HOST"),
+                context: linked(context.global.project.as_deref(), &context.here),
+            };
+            Ok(AnyProvider::Neon(Neon::new(Access::resolve(&given)?, settings)))
+        }
+        Kind::Local => Err(Failure::new(Code::Usage, "there is no provider of local branches yet")),
+    }
+}
+
+/// The nearest `.neon` file, from the folder upwards as far as the home folder.
+fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
+    let start = project.map_or_else(|| here.to_owned(), |project| here.join(project));
+    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+    for folder in start.ancestors() {
+        let path = folder.join(CONTEXT_FILE);
+        if path.is_file() {
+            // One that cannot be read is told like one that holds nothing of use.
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            return Some((path.display().to_string(), text));
+        }
+        if Some(folder) == home.as_deref() {
+            break;
+        }
+    }
+    None
+}
+
+/// How a guard tells people.
+pub(super) fn tell(ui: Ui) -> Tell {
+    Box::new(move |line| ui.note(line))
+}
+
+/// Where GitHub's runner reads along, it is told what it must not show before anything could show it.
+pub(super) fn mask(urls: &Urls) {
+    if variable("GITHUB_ACTIONS").as_deref() == Some("true") {
+        Ui::mask(&urls.secrets());
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,133 @@
+//! `[branch]`: how copies of a database are made. Which project and with which key is not said in a file
+//! that is everybody's.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// `[branch]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BranchSettings {
+    /// What a branch is a copy of, by name; the provider's default where nobody says.
+    pub parent: Option<String>,
+    /// The database, where a branch has several.
+    pub database: Option<String>,
+    /// The role that connects; the database's owner where nobody says.
+    pub role: Option<String>,
+    /// How long a branch lives when nobody deletes it.
+    pub expires: Expiry,
+    /// How long a provider that is busy is asked again.
+    pub patience: Patience,
+    /// How long a branch may take until it answers.
+    pub ready_within: ReadyWithin,
+}
+
+/// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry(Duration);
+
+/// How long a provider that is busy is asked again; 2 min unless said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(Duration);
+
+/// How long a branch may take until it answers; 5 min unless said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadyWithin(Duration);
+
+/// Neon takes no later end.
+const LATEST_END: Duration = Duration::from_hours(24 * 30);
+/// A branch that ends sooner ends under the hands of who made it.
+const SOONEST_END: Duration = Duration::from_mins(1);
+/// Nobody waits longer for a program.
+const LONGEST_WAIT: Duration = Duration::from_hours(6);
+
+macro_rules! durations {
+    ($($name:ident = $default:expr, $least:expr, $most:expr;)*) => {$(
+        impl $name {
+            /// So long.
+            pub fn duration(self) -> Duration {
+                self.0
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self($default)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let duration = humantime::parse_duration(text)
+                    .map_err(|error| format!("{text:?} is not a duration such as 1h: {error}"))?;
+                if ($least..=$most).contains(&duration) {
+                    return Ok(Self(duration));
+                }
+                let shown = |duration| humantime::format_duration(duration);
+                Err(format!("{text:?} is not between {} and {}", shown($least), shown($most)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&humantime::format_duration(self.0), f)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+durations! {
+    Expiry = Duration::from_hours(2), SOONEST_END, LATEST_END;
+    Patience = Duration::from_mins(2), Duration::ZERO, LONGEST_WAIT;
+    ReadyWithin = Duration::from_mins(5), Duration::from_secs(1), LONGEST_WAIT;
+}
+
+/// How old a branch is that may go: any duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Age(Duration);
+
+impl Age {
+    /// So long.
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        humantime::parse_duration(text)
+            .map(Self)
+            .map_err(|error| format!("{text:?} is not a duration such as 1d: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_has_its_bounds() {
+        assert_eq!("1h".parse::<Expiry>().unwrap().duration(), Duration::from_hours(1));
+        assert_eq!("30d".parse::<Expiry>().unwrap().duration(), LATEST_END);
+        for wrong in ["31d", "59s", "0s", "soon", ""] {
+            assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
+        }
+        assert!("0s".parse::<Patience>().is_ok() && "7h".parse::<Patience>().is_err());
+        assert!("1s".parse::<ReadyWithin>().is_ok() && "0s".parse::<ReadyWithin>().is_err());
+        assert_eq!("0s".parse::<Age>().unwrap().duration(), Duration::ZERO);
+        assert_eq!(BranchSettings::default().expires.to_string(), "2h");
+    }
+}

@@ -1,0 +1,111 @@
+//! An API that is busy, limits its callers, or is not well: what passes by itself is waited for, within a
+//! limit, and what does not pass has a message and an exit code of its own.
+
+use std::time::{Duration, Instant};
+
+use super::Story;
+use crate::support::{ALWAYS, Fault, Project, Verb};
+
+#[test]
+fn a_project_that_is_busy_is_asked_again() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, 3, Fault::Busy).plant(Verb::Project, 1, Fault::Unavailable);
+    let _made = story.create("pr-1");
+    assert_eq!((story.neon.seen(Verb::Create).len(), story.neon.ever_made()), (4, 1));
+    // Its own operations are waited for too.
+    story.run("branch delete pr-1 --provider neon").passes();
+}
+
+#[test]
+fn a_project_that_stays_busy_is_given_up_as_not_verified() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, ALWAYS, Fault::Busy);
+    let (code, error, message) = story.refused("branch create --provider neon pr-1");
+    assert_eq!((code, error.as_str()), (1, "branch-busy"), "{message}");
+    assert!(message.starts_with("not verified: ") && message.contains("running operations"), "{message}");
+    assert_eq!(story.neon.ever_made(), 0);
+    assert!(story.neon.seen(Verb::Create).len() > 2);
+}
+
+#[test]
+fn a_pause_that_is_asked_for_is_kept() {
+    let story = Story::new();
+    let pauses = [None, Some("1".to_owned()), Some(story.neon.http_date(Duration::from_secs(2)))];
+    for (index, pause) in pauses.into_iter().enumerate() {
+        story.neon.plant(Verb::Create, 1, Fault::TooMany(pause.clone()));
+        let began = Instant::now();
+        let _made = story.create(&format!("pr-{index}"));
+        let least = if pause.as_deref() == Some("1") { Duration::from_secs(1) } else { Duration::ZERO };
+        assert!(began.elapsed() >= least, "{pause:?}");
+    }
+    assert_eq!((story.neon.seen(Verb::Create).len(), story.neon.ever_made()), (6, 3));
+}
+
+#[test]
+fn a_pause_that_nobody_waits_for_ends_it_at_once() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, 1, Fault::TooMany(Some("86400".to_owned())));
+    let began = Instant::now();
+    assert_eq!(story.not_created("pr-1"), (1, "branch-busy".to_owned()));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!((story.neon.seen(Verb::Create).len(), story.neon.ever_made()), (1, 0));
+}
+
+#[test]
+fn a_limit_of_the_plan_is_never_green_and_says_so() {
+    let story = Story::with(Project::empty(), |settings| settings.branches = 2);
+    let _first = story.create("pr-1");
+    let (code, error, message) = story.refused("branch create --provider neon pr-2");
+    assert_eq!((code, error.as_str()), (1, "branch-capacity"), "{message}");
+    assert!(
+        message.starts_with("not verified: ") && message.contains("BRANCHES_LIMIT_EXCEEDED"),
+        "{message}"
+    );
+    // The reset of the one that is there needs no further one.
+    let _again = story.create("pr-1");
+
+    story.neon.set(|settings| (settings.branches, settings.computes) = (100, 1));
+    assert_eq!(story.not_created("pr-2"), (1, "branch-capacity".to_owned()));
+    story.neon.set(|settings| (settings.roots, settings.computes) = (1, 100));
+    assert_eq!(story.not_created("pr-2 --schema-only"), (1, "branch-capacity".to_owned()));
+    // One that comes with another status.
+    story.neon.plant(Verb::Create, 1, Fault::Refused(409, "BRANCHES_LIMIT_EXCEEDED", "no more"));
+    assert_eq!(story.not_created("pr-2"), (1, "branch-capacity".to_owned()));
+    assert_eq!(story.neon.branches(), ["pr-1"]);
+}
+
+#[test]
+fn a_wrong_key_project_or_address_is_said_at_once() {
+    let story = Story::new();
+    let run = |variable: &str, value: &str| {
+        let output = story.run_env(&[(variable, value)], "branch create pr-1 --provider neon --format json");
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        (output.code, document["error"]["code"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(run("NEON_API_KEY", "napi_wrong"), (2, "branch-auth".to_owned()));
+    assert_eq!(run("NEON_API_KEY", ""), (2, "branch-auth".to_owned()));
+    assert_eq!(run("NEON_PROJECT_ID", "other-project-1"), (2, "settings".to_owned()));
+    assert_eq!(run("NEON_PROJECT_ID", "postgres://x/y"), (2, "settings".to_owned()));
+    assert_eq!(run("NEON_API_HOST", "ftp://127.0.0.1/"), (2, "settings".to_owned()));
+    // Nobody listens on that port.
+    assert_eq!(run("NEON_API_HOST", "http://127.0.0.1:1/api/v2"), (3, "branch-api".to_owned()));
+    let slash = format!("{}/", story.neon.base());
+    story.run_env(&[("NEON_API_HOST", &slash)], "branch create pr-1 --provider neon").passes();
+    assert_eq!(story.neon.ever_made(), 1);
+}
+
+#[test]
+fn an_answer_that_takes_its_time_is_waited_for() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, 1, Fault::Slow(Duration::from_secs(4)));
+    let _made = story.create("pr-1");
+    assert_eq!((story.neon.seen(Verb::Create).len(), story.neon.ever_made()), (1, 1));
+}
+
+#[test]
+fn an_answer_that_is_no_json_is_no_success() {
+    let story = Story::new();
+    story.neon.plant(Verb::Project, ALWAYS, Fault::Html(200));
+    assert_eq!(story.not_created("pr-1"), (3, "branch-api".to_owned()));
+    assert_eq!(story.neon.ever_made(), 0);
+}
