@@ -22,6 +22,7 @@ pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{AuditArgs, CreateArgs, GrantArgs, LoginArgs, OneTenant, Tenant};
 use crate::chain::Version;
 use crate::fleet::Patience;
+use crate::postgres::Knock;
 use crate::settings::{LockTimeout, StatementTimeout};
 
 /// Migrations and provisioning for PostgreSQL products that give every customer a schema of its own.
@@ -55,6 +56,20 @@ pub(super) struct Global {
     /// A PostgreSQL URL, or `embedded` for the project's private server
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
+    /// How often a server that does not answer yet is tried, with growing pauses
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "TENURE_CONNECT_ATTEMPTS",
+        hide_env_values = true,
+        default_value_t = Knock::USUAL.attempts,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    pub(super) connect_attempts: u32,
+    /// Stay with a transaction pooler, also where the server's own address is known
+    #[arg(long, global = true)]
+    pub(super) allow_pooled: bool,
     /// What is written to stdout: text for people, or exactly one JSON document
     #[arg(
         long,

@@ -1,6 +1,6 @@
 //! Which database: the one that was named, or the project's private server.
 
-use super::Context;
+use super::{Context, unless_interrupted, way};
 use crate::error::{Code, Failure};
 use crate::fleet;
 use crate::postgres::server::{Environment, Persistent, Started};
@@ -24,7 +24,7 @@ pub(super) fn environment() -> Environment {
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
     let url = match named(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
-        Some(url) => DatabaseUrl::parse(url)?,
+        Some(url) => return Box::pin(unless_interrupted(way::connect(context, url))).await,
         None if in_ci() => {
             return Err(Failure::new(
                 Code::NoDatabaseUrl,

@@ -29,6 +29,7 @@ mod tenant;
 mod ui;
 mod up;
 mod verify;
+mod way;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -97,6 +97,7 @@ codes! {
     NoServerBinaries "no-server-binaries" Usage "PostgreSQL's server programs were not found, so no private server can be started."
     NoClientPrograms "no-client-programs" Usage "PostgreSQL's client programs of the server's release or a newer one were not found."
     ExportInvalid "export-invalid" Usage "A file is no tenant's export, or it is damaged, or a newer Tenure made it."
+    Pooled "pooled" Refused "Something needs a session of the server, and only a transaction pooler is reachable."
     ShadowNotEmpty "shadow-not-empty" Refused "The database that was given as a shadow is not empty, and Tenure did not make what is in it."
     ShadowInUse "shadow-in-use" Refused "Another run is using the database that was given as a shadow."
     TemplateDiffers "template-differs" Refused "What was to be the new version of a template does not make the same tenant as the old one."

@@ -56,6 +56,17 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Makes sure that the connection is one for all steps. One that cannot run in a transaction needs a session for itself: a
+    /// pooler may give it up behind its back, and nobody could say whether it still runs.
+    pub(super) fn can_go_through(&self, connection: &Connection) -> Result<(), Failure> {
+        match self.plan.steps.iter().find(|step| !step.transactional) {
+            None => Ok(()),
+            Some(step) => {
+                connection.needs_a_session(&format!("{}, which cannot run in a transaction,", step.migration))
+            }
+        }
+    }
+
     /// Looks at the database and makes the plan. Writes nothing.
     pub async fn look(
         connection: &mut Connection,

@@ -21,8 +21,7 @@ const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 /// Accepted findings by file, as the JSON that goes into the history.
 pub type Allowed = HashMap<String, String>;
 
-/// Runs a prepared request. The failure is of what comes before the first unit; a unit's own failure is
-/// in the result.
+/// Runs a prepared request. The failure is of what comes before the first unit; a unit's is in the result.
 pub async fn migrate(
     connection: &mut Connection,
     project: &Project,
@@ -52,6 +51,7 @@ pub async fn migrate(
     if prepared.plan.is_empty() {
         return Ok(runner.result(Ending::Nothing, began));
     }
+    prepared.can_go_through(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
         books::ensure(runner.connection, &runner.run.platform).await?;
     }

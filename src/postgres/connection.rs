@@ -2,19 +2,15 @@
 //! statements in one message, nothing prepared, so a pooler in transaction mode is no hindrance. This
 //! is the one place where text becomes SQL that is sent.
 
-use std::borrow::Cow;
-use std::time::Duration;
-
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
+use super::knock::{self, Knock};
 use super::message::Message;
+use super::pooler::Sign;
 use super::{DatabaseUrl, Refusal};
 use crate::error::{Code, Failure};
-
-/// How long a server may take to answer at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// One row of an answer, read by the names that our own queries give their columns.
 #[derive(Debug)]
@@ -65,53 +61,54 @@ impl Row {
 #[derive(Debug)]
 pub struct Connection {
     connection: PgConnection,
-    url: DatabaseUrl,
+    way: Door,
 }
 
 /// A way to the database.
 #[derive(Debug, Clone)]
-pub struct Door(DatabaseUrl);
+pub struct Door {
+    url: DatabaseUrl,
+    knock: Knock,
+    pooled: Option<Sign>,
+}
 
 impl Door {
     /// Connects.
     pub async fn open(&self) -> Result<Connection, Failure> {
-        Connection::open(&self.0).await
+        // What stands in between is known by now, and need not be asked again.
+        let connection = knock::again(&self.url, self.knock).await?;
+        Ok(Connection { connection, way: self.clone() })
     }
 }
 
 impl Connection {
-    /// Connects. Every failure has exit code 3 and names host and port, never the password.
+    /// Connects to a server that is known to be there, or not to be. See [`Connection::knock`] for one that may sleep or have
+    /// a pooler before it.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let options = url.options().clone().disable_statement_logging();
-        let unreachable = |why: String| {
-            Failure::new(
-                Code::ServerUnreachable,
-                format!("cannot connect to database {:?} at {}: {why}", url.database(), url.address()),
-            )
-        };
-        match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-            Ok(Ok(connection)) => Ok(Self { connection, url: url.clone() }),
-            Ok(Err(sqlx::Error::Database(error))) => {
-                let mut failure = unreachable(error.message().to_owned());
-                failure.sqlstate = error.code().map(Cow::into_owned);
-                failure.hint = Some("check the database, the user and the password in the URL".to_owned());
-                Err(failure)
-            }
-            Ok(Err(error)) => Err(unreachable(error.to_string())
-                .hint("check that the server runs and that host and port in the URL are right")),
-            Err(_) => Err(unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
-                .hint("check host, port and firewall")),
-        }
+        let way = Door { url: url.clone(), knock: Knock::ONCE, pooled: None };
+        way.open().await
+    }
+
+    /// Connects with patience and learns whether a pooler is in between; `tell` hears why there is a further try. Every
+    /// failure has exit code 3 and names host and port, never the password.
+    pub async fn knock(url: &DatabaseUrl, knock: Knock, tell: impl FnMut(&str)) -> Result<Self, Failure> {
+        let (connection, pooled) = knock::open(url, knock, tell).await?;
+        Ok(Self { connection, way: Door { url: url.clone(), knock, pooled } })
+    }
+
+    /// What showed that a transaction pooler is in between, if one is.
+    pub fn pooled(&self) -> Option<Sign> {
+        self.way.pooled
     }
 
     /// Where it leads, for a program of PostgreSQL's own.
     pub(super) fn url(&self) -> &DatabaseUrl {
-        &self.url
+        &self.way.url
     }
 
     /// The way to further connections, for who cannot hold this one meanwhile.
     pub fn door(&self) -> Door {
-        Door(self.url.clone())
+        self.way.clone()
     }
 
     /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
@@ -131,7 +128,7 @@ impl Connection {
 
     /// Opens another one to the same database.
     pub async fn another(&self) -> Result<Self, Failure> {
-        Self::open(&self.url).await
+        self.way.open().await
     }
 
     /// Sends one message and waits until the server has done all of it. After a refusal the session is

@@ -1,39 +1,30 @@
 //! A database URL whose secret has no way out: shown, it has no password.
 
+mod parameters;
+mod tls;
+
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use self::parameters::Parameters;
+use self::tls::Tls;
+use super::pooler::Sign;
 use crate::error::{Code, Failure};
 
-/// The parameters of a URL that the driver understands. Others, such as those of other programs, are
-/// left out of what it gets.
-const DRIVER_KNOWS: &[&str] = &[
-    "application_name",
-    "dbname",
-    "host",
-    "hostaddr",
-    "options",
-    "password",
-    "port",
-    "ssl-ca",
-    "ssl-cert",
-    "ssl-key",
-    "ssl-mode",
-    "sslcert",
-    "sslkey",
-    "sslmode",
-    "sslrootcert",
-    "statement-cache-capacity",
-    "user",
-];
+/// How long a server may take to answer at all: one that sleeps needs seconds to wake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL URL.
 #[derive(Clone)]
 pub struct DatabaseUrl {
     url: url::Url,
     options: PgConnectOptions,
+    tls: Tls,
+    connect_timeout: Option<Duration>,
+    notes: Vec<String>,
 }
 
 impl DatabaseUrl {
@@ -43,23 +34,29 @@ impl DatabaseUrl {
             Failure::new(Code::DatabaseUrl, format!("the database URL cannot be understood: {why}"))
                 .hint("for example: postgresql://user:password@host:5432/database?sslmode=require")
         };
-        let url = url::Url::parse(text.trim()).map_err(|error| wrong(error.to_string()))?;
+        let text = text.trim();
+        let url = url::Url::parse(text).map_err(|error| wrong(why_not(text, error)))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(wrong(format!("{}: is not postgresql:", url.scheme())));
         }
         if url.fragment().is_some() {
             return Err(wrong("it holds a #; in a password write it as %23".to_owned()));
         }
+        let given = Parameters::sort(&url).map_err(&wrong)?;
+        let connect_timeout = match given.connect_timeout.as_deref().map(str::parse::<i64>) {
+            None => Some(CONNECT_TIMEOUT),
+            // As in libpq: nothing or less is no limit, and one second is too short to be meant.
+            Some(Ok(seconds)) => u64::try_from(seconds)
+                .ok()
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.max(2))),
+            Some(Err(_)) => return Err(wrong("connect_timeout is not a number of seconds".to_owned())),
+        };
         // The driver logs what it does not know, with its value.
         let mut known = url.clone();
-        let pairs: Vec<(String, String)> = url
-            .query_pairs()
-            .filter(|(key, _)| DRIVER_KNOWS.contains(&key.as_ref()) || key.starts_with("options["))
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .collect();
         known.set_query(None);
-        if !pairs.is_empty() {
-            known.query_pairs_mut().extend_pairs(pairs);
+        if !given.driver.is_empty() {
+            known.query_pairs_mut().extend_pairs(&given.driver);
         }
         // The driver's own message may quote a parameter's value; its kind is enough.
         let options = PgConnectOptions::from_str(known.as_str())
@@ -67,7 +64,52 @@ impl DatabaseUrl {
             .application_name("tenure")
             // A pooler such as PgBouncer refuses start-up parameters that it does not track.
             .extra_float_digits(None);
-        Ok(Self { url, options })
+        if options.get_socket().is_none() && options.get_host().contains(',') {
+            return Err(wrong(SEVERAL_HOSTS.to_owned()));
+        }
+        let tls = tls::decide(&given, options.get_ssl_mode(), is_neons(options.get_host()))
+            .map_err(|why| wrong(why.to_owned()))?;
+        let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
+        if !given.left_out.is_empty() {
+            notes.push(format!(
+                "of the database URL {} means nothing here and is left out",
+                given.left_out.join(", ")
+            ));
+        }
+        Ok(Self { url, options, tls, connect_timeout, notes })
+    }
+
+    /// What of the URL is done otherwise than it says, or left out: for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// How long the server may take to answer; no limit if none.
+    pub(super) fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// The sign of a pooler that the URL itself bears.
+    pub fn pooled(&self) -> Option<Sign> {
+        if self.options.get_socket().is_some() {
+            return Sign::of_port(self.options.get_port());
+        }
+        Sign::of_host(self.options.get_host()).or_else(|| Sign::of_port(self.options.get_port()))
+    }
+
+    /// The host behind a pooler, where the pooler's name says what that is called.
+    #[must_use]
+    pub fn unpooled(&self) -> Option<Self> {
+        let direct = Sign::direct_host(self.options.get_host())?;
+        let mut url = self.url.clone();
+        url.set_host(Some(&direct)).ok()?;
+        Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
+    }
+
+    /// Whether both lead to a database of the same name as the same user: the least that two ways to one
+    /// database have in common.
+    pub fn may_be_the_same(&self, other: &Self) -> bool {
+        self.database() == other.database() && self.options.get_username() == other.options.get_username()
     }
 
     /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
@@ -90,7 +132,7 @@ impl DatabaseUrl {
         for (key, value) in self.url.query_pairs() {
             if key == "password" {
                 password = Some(value.into_owned());
-            } else if DRIVER_KNOWS.contains(&key.as_ref()) && !key.contains('-') {
+            } else if parameters::is_libpqs(&key) {
                 kept.push((key.into_owned(), value.into_owned()));
             }
         }
@@ -119,12 +161,22 @@ impl DatabaseUrl {
         if !others.is_empty() {
             url.query_pairs_mut().extend_pairs(others);
         }
-        Self { url, options: self.options.clone().database(name) }
+        Self { options: self.options.clone().database(name), url, ..self.clone() }
     }
 
-    /// What the driver connects with.
-    pub(super) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// What the driver connects with. `usual_root` is the file of authorities in its usual place, where there is one.
+    pub(super) fn options(&self, usual_root: Option<String>) -> PgConnectOptions {
+        let options = self.options.clone();
+        if options.get_socket().is_some() {
+            // As in libpq: who listens on a socket of the machine is no stranger.
+            return options.ssl_mode(PgSslMode::Disable);
+        }
+        let tls = self.tls.clone().with_usual_root(usual_root);
+        let options = options.ssl_mode(tls.mode);
+        match tls.root {
+            Some(root) => options.ssl_root_cert(root),
+            None => options,
+        }
     }
 
     /// Where the server is: `host:port`, or the folder of its socket.
@@ -138,6 +190,28 @@ impl DatabaseUrl {
     /// The database's name, as far as the URL says it.
     pub fn database(&self) -> &str {
         self.options.get_database().unwrap_or_else(|| self.options.get_username())
+    }
+}
+
+const SEVERAL_HOSTS: &str = "it names several hosts; name the primary's";
+
+/// Whether a host is one of Neon's, which takes no connection without TLS.
+fn is_neons(host: &str) -> bool {
+    host.ends_with(".neon.tech") || host.ends_with(".neon.build")
+}
+
+/// What is wrong with a text that is no URL. The library's words do not repeat it, but some lead astray.
+fn why_not(text: &str, error: url::ParseError) -> String {
+    let authority =
+        text.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    match error {
+        _ if hosts.contains(',') => SEVERAL_HOSTS.to_owned(),
+        url::ParseError::InvalidPort => {
+            format!("{error}; in a user or password write : as %3A, @ as %40, / as %2F, ? as %3F, # as %23")
+        }
+        url::ParseError::RelativeUrlWithoutBase => "it does not begin with postgresql://".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -206,7 +280,51 @@ mod tests {
         let failure = DatabaseUrl::parse("postgresql://me:12345#hunter2@x/y").unwrap_err();
         assert!(!format!("{failure} {failure:?}").contains("hunter2"));
         assert!(!format!("{failure} {failure:?}").contains("12345"));
-        let url = DatabaseUrl::parse("postgresql://me@x/y?sslpassword=hunter2&pgbouncer=true").unwrap();
-        assert!(!format!("{url} {:?}", url.options).contains("hunter2"));
+        let failure = DatabaseUrl::parse("postgresql://me@x/y?sslpassword=hunter2").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let url = DatabaseUrl::parse("postgresql://me@x/y?poolpassword=hunter2&pgbouncer=true").unwrap();
+        assert!(!format!("{url} {:?} {:?}", url.options, url.notes).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_no_url_is_explained() {
+        for (text, said) in [
+            ("postgresql://me@a:5432,b:5432/d", "several hosts"),
+            ("postgresql://me@a,b/d", "several hosts"),
+            ("postgresql://me:pass/word@h/d", "%2F"),
+            ("host=h dbname=d", "postgresql://"),
+            ("postgresql://h/d?connect_timeout=soon", "connect_timeout"),
+        ] {
+            assert!(DatabaseUrl::parse(text).unwrap_err().to_string().contains(said), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pooler_is_known_by_its_name_or_port() {
+        let url = |text| DatabaseUrl::parse(text).unwrap();
+        let neon = url("postgresql://me:secret@ep-a-b-pooler.c-3.us-east-1.aws.neon.tech/d?sslmode=require");
+        assert_eq!(neon.pooled(), Some(Sign::Host));
+        let direct = neon.unpooled().unwrap();
+        assert_eq!(direct.address(), "ep-a-b.c-3.us-east-1.aws.neon.tech:5432");
+        assert_eq!(
+            direct.reveal(),
+            "postgresql://me:secret@ep-a-b.c-3.us-east-1.aws.neon.tech/d?sslmode=require"
+        );
+        assert_eq!((direct.pooled(), direct.unpooled().is_some()), (None, false));
+        assert!(direct.may_be_the_same(&neon) && !direct.may_be_the_same(&neon.with_database("other")));
+        assert_eq!(url("postgresql://me@h:6543/d").pooled(), Some(Sign::Port));
+        assert_eq!(url("postgresql://me@h:6432/d?host=/run/x").pooled(), Some(Sign::Port));
+        assert_eq!(url("postgresql://me@h/d").pooled(), None);
+        assert!(url("postgresql://me@h:6543/d").unpooled().is_none());
+    }
+
+    #[test]
+    fn how_long_it_may_take_is_libpqs() {
+        let timeout =
+            |query: &str| DatabaseUrl::parse(&format!("postgresql://h/d{query}")).unwrap().connect_timeout();
+        assert_eq!(timeout(""), Some(CONNECT_TIMEOUT));
+        assert_eq!(timeout("?connect_timeout=30"), Some(Duration::from_secs(30)));
+        assert_eq!(timeout("?connect_timeout=1"), Some(Duration::from_secs(2)));
+        assert_eq!((timeout("?connect_timeout=0"), timeout("?connect_timeout=-1")), (None, None));
     }
 }

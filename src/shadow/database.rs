@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
 use crate::postgres::server::{DATABASE, Environment, Throwaway};
-use crate::postgres::{Connection, DatabaseUrl};
+use crate::postgres::{Connection, DatabaseUrl, Knock};
 
 const EMPTY: &str = include_str!("empty.sql");
 
@@ -59,7 +59,9 @@ impl Shadow {
 
     /// The database of `url`, if it is empty, or was left by a shadow that was killed.
     pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let mut connection = Connection::open(url).await?;
+        let url = &url.unpooled().unwrap_or_else(|| url.clone());
+        let mut connection = Connection::knock(url, Knock::USUAL, |_| {}).await?;
+        connection.needs_a_session("a shadow")?;
         let holder = Box::new(hold(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
                        WHERE oid >= 16384 AND nspname !~ '^pg_' AND nspname <> 'public')"

@@ -34,6 +34,8 @@ pub async fn export(
     target: &Target,
     (environment, stop): (&Environment, &Stop),
 ) -> Result<Exported, Failure> {
+    // What pg_dump sets for its session would stay with the pooler's next client.
+    connection.needs_a_session("an export, by pg_dump,")?;
     let presence = state::presence(connection, settings).await?;
     let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
     let tenant = tenants.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;

@@ -61,3 +61,4 @@ mod tenants;
 mod unreachable;
 mod verify;
 mod walls;
+mod ways;

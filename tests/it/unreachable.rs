@@ -42,7 +42,7 @@ fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn run(project: &Project, url: &str, line: &str) -> Output {
-    project.run_env(&[("DATABASE_URL", url)], line)
+    project.run_env(&[("DATABASE_URL", url), ("TENURE_CONNECT_ATTEMPTS", "1")], line)
 }
 
 /// Every way of asking names the place and keeps the secret.

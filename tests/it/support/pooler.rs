@@ -1,8 +1,10 @@
 //! A PgBouncer of a story's own, in transaction mode. It ends with the value, however the process ends.
 
+use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
@@ -14,16 +16,32 @@ const WATCH: &str = r#""$@" & cat >/dev/null; kill "$!"; wait"#;
 /// How many sessions of the server it keeps.
 pub const POOL: usize = 2;
 
+/// How many the one keeps that all stories share: a run may wait in one transaction for another.
+const SHARED: usize = 20;
+
 /// A pooler in front of the server of one database.
 #[derive(Debug)]
 pub struct Pooler {
     dir: TempDir,
     watcher: Child,
+    port: u16,
 }
 
 impl Pooler {
     /// Starts one, or says on stderr that it is not installed; in CI it must be.
     pub fn start(db: &Database) -> Option<Self> {
+        Self::with(db, &format!("default_pool_size = {POOL}"))
+    }
+
+    /// The one that all stories go through where `TENURE_TEST_POOLED` is set.
+    pub fn shared(db: &Database) -> Option<&'static Self> {
+        static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
+        std::env::var_os("TENURE_TEST_POOLED")?;
+        POOLER.get_or_init(|| Self::with(db, &format!("default_pool_size = {SHARED}"))).as_ref()
+    }
+
+    /// Starts one with more lines of settings.
+    pub fn with(db: &Database, more: &str) -> Option<Self> {
         let Some(program) = program() else {
             assert!(std::env::var_os("CI").is_none(), "PgBouncer is not installed: script/setup --for-tests");
             #[expect(
@@ -36,14 +54,17 @@ impl Pooler {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
+        // Where it listens beside its socket, the number must be nobody else's.
+        let port = if more.contains("tls") { free_port() } else { 6432 };
         let folder = dir.path().display();
         let server = db.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap();
         let log = dir.path().join("pgbouncer.log");
         let prepared = if takes_prepared_statements(&program) { "max_prepared_statements = 0" } else { "" };
         let settings = format!(
-            "[databases]\n* = host={server} port=5432\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
+            "[databases]\n* = host={server} port=5432\n[pgbouncer]\nlisten_addr = {}\nlisten_port = {port}\n\
              unix_socket_dir = {folder}\nunix_socket_mode = 0777\nlogfile = {}\nauth_type = trust\n\
-             auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = {POOL}\n{prepared}\n",
+             auth_file = {folder}/users\npool_mode = transaction\n{prepared}\n{more}\n",
+            if more.contains("tls") { "127.0.0.1" } else { "" },
             log.display()
         );
         std::fs::write(dir.path().join("pgbouncer.ini"), settings).unwrap();
@@ -62,8 +83,8 @@ impl Pooler {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let pooler = Self { dir, watcher };
-        wait_until("PgBouncer's socket", || pooler.dir.path().join(".s.PGSQL.6432").exists());
+        let pooler = Self { dir, watcher, port };
+        wait_until("PgBouncer's socket", || pooler.dir.path().join(format!(".s.PGSQL.{port}")).exists());
         Some(pooler)
     }
 
@@ -72,10 +93,15 @@ impl Pooler {
         self.dir.path().display().to_string()
     }
 
+    /// The port that it listens on, and the number of its socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The URL of `db` through it.
     pub fn url(&self, db: &Database) -> String {
         let folder = self.dir.path().display();
-        format!("postgresql://tenure@localhost:6432/{}?host={folder}&sslmode=disable", db.name)
+        format!("postgresql://tenure@localhost:{}/{}?host={folder}&sslmode=disable", self.port, db.name)
     }
 }
 
@@ -85,6 +111,10 @@ impl Drop for Pooler {
         // It is thrown away: how it ended is nobody's concern.
         let _ended = self.watcher.wait();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Debian keeps it off the PATH of ordinary users.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::Database;
+use super::{Database, Pooler};
 
 /// A project's folder. The private server that a story started in it ends with it.
 #[derive(Debug)]
@@ -96,7 +96,10 @@ impl Project {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.dir.path())
-            .env("DATABASE_URL", &self.db.url)
+            .env(
+                "DATABASE_URL",
+                Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
+            )
             // What the program starts is the release that the stories run on.
             .envs(std::env::var_os("TENURE_PG_BINDIR").map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
@@ -141,7 +144,7 @@ impl Output {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout.clone()).unwrap(),
-            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
+            stderr: without_the_pooler(String::from_utf8(output.stderr.clone()).unwrap()),
         }
     }
 
@@ -155,6 +158,14 @@ impl Output {
         assert_eq!(self.code, 0, "{self}");
         self
     }
+}
+
+/// Where all stories go through a pooler, each command says so.
+fn without_the_pooler(stderr: String) -> String {
+    if std::env::var_os("TENURE_TEST_POOLED").is_none() {
+        return stderr;
+    }
+    stderr.split_inclusive('\n').filter(|line| !line.contains(" is a transaction pooler (")).collect()
 }
 
 impl fmt::Display for Output {

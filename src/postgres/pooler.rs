@@ -1,0 +1,111 @@
+//! Poolers in transaction mode: how one is recognised, and what is not done through one. Behind it each
+//! transaction may have another session of the server, so what belongs to a session (a setting, a prepared
+//! statement, a lock) is lost, or worse: left behind for a stranger.
+
+use super::Connection;
+use crate::error::{Code, Failure};
+
+/// What gave a pooler away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// The host's first label ends in `-pooler`: Neon's.
+    Host,
+    /// A port that poolers listen on. It proves nothing, but is worth a question.
+    Port,
+    /// It refused the options that a server takes at the start of a session.
+    Refused,
+    /// It took them, and the server never got them.
+    Swallowed,
+}
+
+/// The ports of transaction poolers: PgBouncer's own, and Supabase's.
+const PORTS: [u16; 2] = [6432, 6543];
+
+/// What is added to the first label of Neon's hosts.
+const LABEL: &str = "-pooler";
+
+/// The option that a session is opened with to learn whether it arrives. Any role may set one with a dot in its
+/// name (manual, chapter 20.16).
+pub(super) const OPTION: &str = "tenure.session";
+/// Its value.
+pub(super) const VALUE: &str = "direct";
+
+/// What poolers say that take no options, each a part of the message: PgBouncer and Neon, RDS Proxy.
+const REFUSALS: [&str; 2] = ["unsupported startup parameter", "command-line options"];
+
+impl Sign {
+    /// By the host's name.
+    pub(super) fn of_host(host: &str) -> Option<Self> {
+        Self::direct_host(host).map(|_| Self::Host)
+    }
+
+    /// By the port.
+    pub(super) fn of_port(port: u16) -> Option<Self> {
+        PORTS.contains(&port).then_some(Self::Port)
+    }
+
+    /// The host without the pooler's label.
+    pub(super) fn direct_host(host: &str) -> Option<String> {
+        let (label, domain) = host.split_once('.')?;
+        let label = label.strip_suffix(LABEL).filter(|label| !label.is_empty())?;
+        Some(format!("{label}.{domain}"))
+    }
+
+    /// By what it says to the options of a session.
+    pub(super) fn of_refusal(message: &str) -> Option<Self> {
+        REFUSALS.iter().any(|said| message.contains(said)).then_some(Self::Refused)
+    }
+
+    /// What was seen, for people.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::Host => "by its host's name",
+            Self::Port => "by its port",
+            Self::Refused => "it refuses the options of a session",
+            Self::Swallowed => "the options of a session do not get through",
+        }
+    }
+}
+
+impl Connection {
+    /// Makes sure that no pooler is in between, for what needs one session of the server for itself.
+    pub fn needs_a_session(&self, what: &str) -> Result<(), Failure> {
+        let Some(sign) = self.pooled() else { return Ok(()) };
+        Err(Failure::new(
+            Code::Pooled,
+            format!("{what} needs a session of the server, and this is a transaction pooler ({})", sign.why()),
+        )
+        .hint("set DATABASE_URL_UNPOOLED or DIRECT_URL to the server's own address, or give it as --database-url"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_label_counts() {
+        let direct = |host| Sign::direct_host(host);
+        assert_eq!(
+            direct("ep-a-pooler.us-east-2.aws.neon.tech").as_deref(),
+            Some("ep-a.us-east-2.aws.neon.tech")
+        );
+        assert_eq!(direct("aws-0.pooler.supabase.com"), None);
+        assert_eq!(direct("ep-a.my-pooler.example"), None);
+        assert_eq!(direct("my-pooler"), None);
+        assert_eq!(direct("-pooler.example"), None);
+    }
+
+    #[test]
+    fn what_poolers_say_is_known() {
+        for said in [
+            "unsupported startup parameter: options",
+            "unsupported startup parameter in options: tenure.session",
+            "unsupported startup parameter in options: x. Please use unpooled connection or remove this parameter",
+            "Feature not supported: RDS Proxy currently doesn't support command-line options.",
+        ] {
+            assert_eq!(Sign::of_refusal(said), Some(Sign::Refused), "{said}");
+        }
+        assert_eq!(Sign::of_refusal("password authentication failed for user \"x\""), None);
+    }
+}
