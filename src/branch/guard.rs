@@ -135,3 +135,166 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::branch::{BranchId, BranchName, Content, Kind, Origin, Urls};
+
+    /// Makes branches that are words in a list.
+    struct Fake {
+        did: Arc<Mutex<Vec<&'static str>>>,
+        fails: &'static str,
+    }
+
+    impl Fake {
+        fn does(&self, what: &'static str) -> Result<(), Failure> {
+            self.did.lock().unwrap().push(what);
+            if self.fails.contains(what) {
+                return Err(Failure::new(Code::BranchApi, format!("no {what}")));
+            }
+            Ok(())
+        }
+    }
+
+    impl Provider for Fake {
+        fn kind(&self) -> Kind {
+            Kind::Local
+        }
+
+        fn apart(&self) -> Self {
+            Self { did: self.did.clone(), fails: self.fails }
+        }
+
+        async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
+            self.does("create")?;
+            Ok(Branch {
+                id: BranchId("br-1".to_owned()),
+                name: wanted.name.clone(),
+                origin: Origin::Created,
+                content: Content::All,
+                parent: None,
+                run: None,
+                created_at: None,
+                expires_at: Some("2026-11-21T12:00:00Z".to_owned()),
+                pending: Vec::new(),
+                notes: vec!["a note".to_owned()],
+            })
+        }
+
+        async fn ready(&self, _branch: &Branch) -> Result<(), Failure> {
+            self.does("ready")
+        }
+
+        async fn urls(&self, _branch: &Branch) -> Result<Urls, Failure> {
+            Err(Failure::new(Code::BranchApi, "none"))
+        }
+
+        async fn list(&self) -> Result<Vec<Branch>, Failure> {
+            Ok(Vec::new())
+        }
+
+        async fn find(&self, _name: &BranchName) -> Result<Option<Branch>, Failure> {
+            Ok(None)
+        }
+
+        async fn delete(&self, _branch: &BranchId) -> Result<Deleted, Failure> {
+            self.does("delete").map(|()| Deleted::Now)
+        }
+
+        async fn undo(&self, _wanted: &Wanted) -> Result<Deleted, Failure> {
+            self.does("undo").map(|()| Deleted::Gone)
+        }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            name: "pr-1".parse().unwrap(),
+            parent: None,
+            content: Content::All,
+            expires: Duration::from_hours(1),
+            run: uuid::Uuid::nil(),
+            annotations: std::collections::BTreeMap::new(),
+        }
+    }
+
+    type Work = fn(Result<Guard<Fake>, Failure>);
+
+    /// What a provider that fails at this was asked for when a guard's work ended so, and what people were told.
+    fn story(fails: &'static str, work: Work) -> (Vec<&'static str>, String) {
+        let (did, told) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
+        let (fake, said) = (Fake { did: did.clone(), fails }, told.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let tell: Tell = Box::new(move |line| said.borrow_mut().push_str(&format!("{line}\n")));
+        let guard = runtime.block_on(Guard::create(fake, wanted(), tell));
+        // As a panic of the work would: in the middle of a runtime.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            runtime.block_on(async { work(guard) });
+        }));
+        drop(ended);
+        let (did, told) = (did.lock().unwrap().clone(), told.borrow().clone());
+        (did, told)
+    }
+
+    fn finish(guard: Guard<Fake>) -> Result<Deleted, Failure> {
+        // Nothing in the fake waits.
+        let work = std::pin::pin!(guard.finish());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match work.poll(&mut context) {
+            std::task::Poll::Ready(done) => done,
+            std::task::Poll::Pending => panic!("the fake waits"),
+        }
+    }
+
+    #[test]
+    fn however_the_work_ends_the_branch_is_deleted_once() {
+        let ends: [(&str, Work); 3] = [
+            ("dropped", |guard| drop(guard)),
+            ("panicked", |guard| {
+                let _guard = guard.unwrap();
+                panic!("on purpose");
+            }),
+            ("finished", |guard| assert_eq!(finish(guard.unwrap()).unwrap(), Deleted::Now)),
+        ];
+        for (how, end) in ends {
+            let (did, told) = story("", end);
+            assert_eq!(did, ["create", "delete"], "{how}");
+            assert!(told.starts_with("a note\n"), "{how}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_not_deleted() {
+        let (did, _told) = story("", |guard| guard.unwrap().keep());
+        assert_eq!(did, ["create"]);
+    }
+
+    #[test]
+    fn what_may_have_been_made_is_looked_for() {
+        let (did, told) = story("create", |guard| {
+            assert_eq!(guard.err().unwrap().message, "no create");
+        });
+        assert_eq!((did, told.as_str()), (vec!["create", "undo"], ""));
+        let (_did, told) = story("create undo", |guard| drop(guard));
+        assert!(told.contains("not known whether the branch pr-1 was made"), "{told}");
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_is_said_with_its_end() {
+        let (did, told) = story("delete", |guard| drop(guard));
+        assert_eq!(did, ["create", "delete"]);
+        let wanted = "the branch pr-1 was not deleted (no delete); it ends by itself at 2026-11-21T12:00:00Z; \
+                      `tenure branch delete 'pr-1'` deletes it";
+        assert!(told.contains(wanted), "{told}");
+        let (did, _told) = story("delete", |guard| {
+            let failure = finish(guard.unwrap()).unwrap_err();
+            assert_eq!(failure.code, Code::BranchApi);
+            assert!(failure.message.contains("ends by itself at"), "{failure}");
+        });
+        assert_eq!(did, ["create", "delete"]);
+    }
+}

@@ -302,3 +302,29 @@ impl Provider for AnyProvider {
         each!(self, provider => provider.undo(wanted).await)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_hidden_as_it_stands_in_the_url_and_as_it_is() {
+        let url = |text| DatabaseUrl::parse(text).unwrap();
+        let urls = Urls {
+            direct: url("postgresql://me:a%2Fb+c@ep-a.x/db"),
+            pooled: Some(url("postgresql://me:a%2Fb+c@ep-a-pooler.x/db")),
+        };
+        assert_eq!(
+            urls.secrets(),
+            [
+                "a%2Fb+c",
+                "a/b+c",
+                "postgresql://me:a%2Fb+c@ep-a-pooler.x/db",
+                "postgresql://me:a%2Fb+c@ep-a.x/db",
+            ]
+        );
+        assert!(!format!("{urls:?}").contains("b+c"));
+        let bare = Urls { direct: url("postgresql://me@h/db"), pooled: None };
+        assert_eq!(bare.secrets(), ["postgresql://me@h/db"]);
+    }
+}

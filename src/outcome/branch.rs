@@ -69,7 +69,7 @@ pub struct BranchesCollected {
     pub outcome: Ending,
     /// Who had made them.
     pub provider: &'static str,
-    /// The names of those that are deleted.
+    /// The names of those that are deleted, the oldest first.
     pub deleted: Vec<String>,
     /// How many of ours stay.
     pub kept: usize,

@@ -52,6 +52,7 @@ pub(super) struct Operation {
     #[serde(default)]
     pub(super) failures_count: i64,
     pub(super) error: Option<String>,
+    pub(super) branch_id: Option<String>,
 }
 
 /// How far it is.
@@ -129,6 +130,12 @@ pub(super) struct EndpointsAnswer {
 #[derive(Debug, Deserialize)]
 pub(super) struct OperationAnswer {
     pub(super) operation: Operation,
+}
+
+/// A page of operations, the newest first.
+#[derive(Debug, Deserialize)]
+pub(super) struct OperationsAnswer {
+    pub(super) operations: Vec<Operation>,
 }
 
 /// The databases of a branch.

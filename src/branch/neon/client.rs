@@ -20,6 +20,8 @@ use crate::error::{Code, Failure};
 const CONNECT: Duration = Duration::from_secs(10);
 /// For one attempt.
 const ANSWER: Duration = Duration::from_mins(1);
+/// A project that is still making a branch lets nobody delete it.
+const TO_DELETE: Duration = Duration::from_secs(40);
 /// The largest answer is a page of branches.
 const LARGEST: usize = 32 << 20;
 
@@ -113,6 +115,9 @@ impl Client {
 
     /// Asks until there is an answer; the status of one that is a success, and its body.
     pub(super) async fn send(&self, call: &Call) -> Result<(u16, Vec<u8>), Trouble> {
+        // What is left behind costs more than a wait.
+        let deletes = call.method == reqwest::Method::DELETE;
+        let patience = if deletes { self.patience.max(TO_DELETE) } else { self.patience };
         let started = Instant::now();
         let mut tries = 0;
         loop {
@@ -131,7 +136,7 @@ impl Client {
                 Err((attempt, why)) => (attempt, Ok(why)),
             };
             let pause = with_chance(decide::pause(tries));
-            let next = decide::next(&attempt, call.repeat, started.elapsed(), self.patience, pause);
+            let next = decide::next(&attempt, call.repeat, started.elapsed(), patience, pause);
             let unreachable = |why: &str| {
                 Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.doing))
                     .hint("check the network, HTTPS_PROXY and NEON_API_HOST")

@@ -71,7 +71,7 @@ impl Neon {
         let wanted = making.wanted;
         loop {
             let call = Call::create(wanted, &making.parent.branch.id, making.expires);
-            self.asked.set(true);
+            let asked = self.asked.replace(true);
             match self.client.ask::<CreatedAnswer>(&call).await {
                 Ok(created) => {
                     let noted = Noted { branch: created.branch, notes: making.notes_of_ours() };
@@ -91,9 +91,8 @@ impl Neon {
                     making.refused = Some(refused);
                 }
                 Err(trouble) => {
-                    if matches!(trouble, Trouble::Refused(_)) {
-                        self.asked.set(false);
-                    }
+                    // What was refused, or never got through, had no effect.
+                    self.asked.set(asked);
                     // Without an end it was refused too, so the first reason was another one.
                     let trouble = making.refused.take().map_or(trouble, Trouble::Refused);
                     return Err(trouble.failure(doing));
@@ -171,9 +170,7 @@ impl Neon {
         self.delete_checked(&BranchId(id.to_owned())).await?;
         Ok(Round::Again(Failure::new(
             Code::BranchBusy,
-            format!(
-                "not verified: the branch {name} was deleted to be made anew, and its name is not free yet"
-            ),
+            format!("the branch {name} was deleted to be made anew, and its name is not free yet"),
         )))
     }
 

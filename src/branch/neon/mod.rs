@@ -21,6 +21,7 @@ use time::OffsetDateTime;
 pub use self::access::{Access, CONTEXT_FILE, Given};
 use self::client::Client;
 use self::look::Which;
+use self::refusal::not_verified;
 use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
@@ -127,12 +128,13 @@ impl Provider for Neon {
         }
         // Each of its requests has the whole patience, as when it is asked for alone.
         let limit = self.patience.saturating_mul(2) + SLACK;
-        Self::within(limit, &format!("making the branch {}", wanted.name), self.make(wanted)).await
+        let doing = format!("making the branch {}", wanted.name);
+        Self::within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
         let doing = format!("waiting for the branch {}", branch.name);
-        Self::within(self.ready_within, &doing, self.wait_until_ready(branch)).await
+        Self::within(self.ready_within, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
     }
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Neon;
-use super::answer::{Database, DatabasesAnswer, Endpoint, OperationAnswer, UriAnswer};
+use super::answer::{
+    Database, DatabasesAnswer, Endpoint, OperationAnswer, OperationStatus, OperationsAnswer, UriAnswer,
+};
 use super::client::Trouble;
 use super::progress::{Standing, standing};
 use super::refusal::says_capacity;
@@ -30,7 +32,12 @@ const SESSIONS: u32 = 3;
 
 impl Neon {
     pub(super) async fn wait_until_ready(&self, branch: &Branch) -> Result<(), Failure> {
-        self.operations(&branch.pending).await?;
+        // Whose answer got lost left no operations to wait for; the project knows them.
+        if branch.pending.is_empty() {
+            self.operations(&self.operations_of(branch).await?).await?;
+        } else {
+            self.operations(&branch.pending).await?;
+        }
         self.settled(branch).await?;
         let endpoints = self.endpoints(&branch.id.0).await;
         let endpoints = endpoints.map_err(|trouble| trouble.failure("asking for the branch's compute"))?;
@@ -56,6 +63,17 @@ impl Neon {
         let endpoints = self.endpoints(&branch.id.0).await;
         let endpoints = endpoints.map_err(|trouble| trouble.failure("asking for the branch's compute"))?;
         self.ways(branch, target::endpoint(branch, &endpoints)?).await
+    }
+
+    /// What the project still does for a branch, as far back as one page goes.
+    async fn operations_of(&self, branch: &Branch) -> Result<Vec<String>, Failure> {
+        let call = Call::get(&["operations"], "waiting for the branch").query("limit", "100");
+        let answer: OperationsAnswer =
+            self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
+        let going = answer.operations.into_iter().filter(|operation| {
+            operation.branch_id.as_deref() == Some(&branch.id.0) && operation.status == OperationStatus::Other
+        });
+        Ok(going.map(|operation| operation.id).collect())
     }
 
     async fn operations(&self, pending: &[String]) -> Result<(), Failure> {
@@ -160,11 +178,7 @@ impl Neon {
                 Err(failure) => failure,
             };
             if says_capacity(&failure.message) {
-                return Err(Failure {
-                    code: Code::BranchCapacity,
-                    message: format!("not verified: {}", failure.message),
-                    ..failure
-                });
+                return Err(Failure { code: Code::BranchCapacity, ..failure });
             }
             let refused = !passes_by_itself(&failure);
             if refused || started.elapsed() + pause > WAKES {

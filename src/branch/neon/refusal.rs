@@ -53,11 +53,7 @@ impl Refused {
             (code, message) => format!("{code}: {message}"),
         };
         let id = self.request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default();
-        let failure = |code, hint: &str| {
-            let before =
-                if matches!(code, Code::BranchCapacity | Code::BranchBusy) { "not verified: " } else { "" };
-            Failure::new(code, format!("{before}{doing}: {said}{id}")).hint(hint)
-        };
+        let failure = |code, hint: &str| Failure::new(code, format!("{doing}: {said}{id}")).hint(hint);
         if self.is_capacity() {
             return failure(
                 Code::BranchCapacity,
@@ -86,6 +82,14 @@ impl Refused {
             _ => failure(Code::BranchRefused, "the words are Neon's; docs/branches.md may know more"),
         }
     }
+}
+
+/// Says of a failure to give a branch that it is no verdict: what was to be tried there was not tried.
+pub(super) fn not_verified(failure: Failure) -> Failure {
+    if matches!(failure.code, Code::BranchCapacity | Code::BranchBusy) {
+        return Failure { message: format!("not verified: {}", failure.message), ..failure };
+    }
+    failure
 }
 
 /// Whether a text of the API or of the proxy says that a limit was reached.
@@ -123,7 +127,7 @@ mod tests {
             let failure = refused(status, code, "no more").failure("making the branch x");
             assert_eq!(failure.code, Code::BranchCapacity, "{code}");
             assert_eq!(failure.class(), Class::Refused);
-            assert!(failure.message.starts_with("not verified: "), "{failure}");
+            assert!(not_verified(failure).message.starts_with("not verified: making"), "{code}");
         }
         assert!(refused(422, "", "branches limit exceeded").is_capacity());
     }

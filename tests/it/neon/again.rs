@@ -4,8 +4,7 @@
 use serde_json::json;
 
 use super::Story;
-use crate::support::neon::{Fault, Verb};
-use crate::support::{Project, Session};
+use crate::support::{Fault, Project, Session, Verb};
 
 #[test]
 fn a_job_that_runs_again_gets_its_branch_as_the_parent_is_now() {

@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::Story;
-use crate::support::neon::Verb;
-use crate::support::{Project, Session};
+use crate::support::{Project, Session, Verb};
 
 #[test]
 fn a_branch_is_made_migrated_and_deleted_and_its_parent_never_changes() {
@@ -102,7 +101,7 @@ fn a_schema_only_branch_gets_the_rows_that_say_its_versions() {
     let mut command = story.project.command(["migrate", "up", "--format", "json"]);
     let migrated = command.env("DATABASE_URL", &url).output().unwrap();
     let text = String::from_utf8(migrated.stdout).unwrap();
-    assert!(migrated.status.success() && text.contains("\"outcome\": \"nothing\""), "{text}");
+    assert!(migrated.status.success() && text.contains("\"outcome\":\"nothing\""), "{text}");
 }
 
 #[test]

@@ -6,18 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Story;
-use crate::support::neon::{Fault, Neon, Verb};
-use crate::support::{Output, Project, wait_until};
+use crate::support::{Fault, Output, Project, Verb, wait_until};
 
-fn names(document: &Value, key: &str) -> Vec<String> {
-    let mut names: Vec<_> = document[key]
-        .as_array()
-        .unwrap_or_else(|| panic!("{document}"))
-        .iter()
-        .map(|branch| branch["name"].as_str().unwrap_or_else(|| panic!("{document}")).to_owned())
-        .collect();
-    names.sort_unstable();
-    names
+/// The names of what a collection deleted.
+fn deleted(collected: &Value) -> Vec<&str> {
+    let rows = collected["deleted"].as_array().unwrap().iter();
+    rows.map(|row| row["name"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -57,7 +51,7 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
     story.neon.later(Duration::from_hours(1));
     let _young = story.create("ci/young");
     let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 30m");
-    assert_eq!((code, names(&collected, "deleted")), (0, vec!["ci/old-1".to_owned(), "ci/old-2".to_owned()]));
+    assert_eq!((code, deleted(&collected)), (0, vec!["ci/old-1", "ci/old-2"]));
     let mut left = story.neon.branches();
     left.sort_unstable();
     assert_eq!(left, ["ci/foreign", "ci/foreign-2", "ci/young", "other/old"]);
@@ -66,7 +60,7 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
 #[test]
 fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
     let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(5));
-    let running = start(&story.neon, &story.project, "branch create --provider neon pr-1 --expires 1h");
+    let running = story.start("branch create --provider neon pr-1 --expires 1h");
     wait_until("the branch", || story.neon.branches() == ["pr-1"]);
     running.signal("KILL");
     let _killed = running.end();
@@ -78,10 +72,9 @@ fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
 #[test]
 fn what_is_interrupted_deletes_its_branch() {
     for signal in ["INT", "TERM"] {
-        let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(3));
-        let running = start(&story.neon, &story.project, "branch create --provider neon pr-1");
+        let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_millis(700));
+        let running = story.start("branch create --provider neon pr-1");
         wait_until("the branch", || story.neon.branches() == ["pr-1"]);
-        story.neon.set(|settings| settings.step = Duration::from_millis(60));
         running.signal(signal);
         let output: Output = running.end();
         assert_eq!(output.code, 130, "{signal}: {output}");
@@ -95,13 +88,25 @@ fn a_list_shows_ours_with_their_ends() {
     let made = story.create("pr-1");
     story.neon.foreign("pr-2");
     let (code, listed) = story.json("branch list --provider neon");
-    assert_eq!((code, names(&listed, "branches")), (0, vec!["pr-1".to_owned()]));
+    assert_eq!((code, listed["branches"].as_array().unwrap().len()), (0, 1));
+    assert_eq!(listed["branches"][0]["name"], "pr-1");
     assert_eq!(listed["branches"][0]["id"], made["id"]);
     assert_eq!(listed["branches"][0]["expires_at"], json!(story.neon.branch_json("pr-1")["expires_at"]));
 }
 
-fn start(neon: &Neon, project: &Project, line: &str) -> crate::support::Running {
-    let mut command = project.command(line.split_whitespace());
-    command.envs(neon.environment());
-    crate::support::Running::spawn(command)
+#[test]
+fn what_cannot_be_deleted_is_said_and_the_others_go() {
+    let story = Story::new();
+    for name in ["ci/a", "ci/b"] {
+        let _made = story.create(name);
+    }
+    story.neon.child_of("ci/a", "somebody's");
+    let (code, error, message) = story.refused("branch delete ci/a --provider neon");
+    assert_eq!((code, error.as_str()), (1, "branch-refused"), "{message}");
+    assert!(message.contains("has children"), "{message}");
+    story.neon.later(Duration::from_mins(10));
+    let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 1m");
+    assert_eq!((code, deleted(&collected)), (4, vec!["ci/b"]), "{collected}");
+    assert_eq!(collected["failed"][0]["name"], "ci/a");
+    assert_eq!(story.neon.branches(), ["ci/a", "somebody's"]);
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::neon::{Fault, Neon, PROJECT, Verb};
-use crate::support::{Project, Session, wait_until};
+use crate::support::{Fault, Neon, PROJECT, Project, Session, Verb, wait_until};
 
 /// A client that knows nothing: the status and the answer; 0 where the connection ended without one.
 fn call(neon: &Neon, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -73,7 +72,7 @@ fn faults_come_as_often_as_they_were_planted() {
 fn what_the_specification_does_not_know_is_noticed() {
     let project = Project::empty();
     let neon = Neon::start(&project.db);
-    if !neon.is_checked() {
+    if !Neon::is_checked() {
         return;
     }
     let wrong = [
@@ -115,6 +114,7 @@ fn branches_come_in_pages_and_by_part_of_their_name() {
                 .map(|branch| branch["name"].as_str().unwrap().to_owned()),
         );
         let Some(next) = page["pagination"]["next"].as_str() else { break };
+        let next: String = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
         cursor = format!("&cursor={next}");
     }
     assert_eq!(names, ["pr-1", "pr-14", "pr-2"]);
@@ -130,16 +130,13 @@ fn operations_take_their_time_and_lock_the_branch() {
     let operation = made["operations"][1]["id"].as_str().unwrap().to_owned();
     let branch = format!("/branches/{}", neon.id_of("pr-1"));
     assert_eq!(call(&neon, "DELETE", &branch, None).0, 423);
-    let mut states = vec![made["operations"][1]["status"].clone()];
+    assert_eq!(made["operations"][1]["status"], "scheduling");
+    let mut last = Value::Null;
     wait_until("the operation", || {
-        let (_, answer) = call(&neon, "GET", &format!("/operations/{operation}"), None);
-        let status = answer["operation"]["status"].clone();
-        if states.last() != Some(&status) {
-            states.push(status);
-        }
-        states.last() == Some(&json!("finished"))
+        last = call(&neon, "GET", &format!("/operations/{operation}"), None).1["operation"].clone();
+        last["status"] == "finished"
     });
-    assert_eq!(states, ["scheduling", "failed", "running", "finished"]);
+    assert_eq!(last["failures_count"], 1);
     assert_eq!(call(&neon, "DELETE", &branch, None).0, 200);
 }
 

@@ -8,12 +8,12 @@ mod official;
 mod operations;
 mod patience;
 mod secrets;
+mod surroundings;
 mod target;
 
 use serde_json::Value;
 
-use crate::support::neon::{Neon, Settings};
-use crate::support::{Output, Project};
+use crate::support::{Neon, Output, Project, Running, Settings};
 
 /// A project, and the Neon project that its database is the default branch of.
 struct Story {
@@ -37,6 +37,27 @@ impl Story {
     /// Runs the program.
     fn run(&self, line: &str) -> Output {
         self.neon.run(&self.project, line)
+    }
+
+    /// Starts the program and goes on.
+    fn start(&self, line: &str) -> Running {
+        let mut command = self.project.command(line.split_whitespace());
+        command.envs(self.neon.environment());
+        Running::spawn(command)
+    }
+
+    /// Runs the program with more in its environment, or with less: an empty value takes a variable away.
+    fn run_env(&self, environment: &[(&str, &str)], line: &str) -> Output {
+        let mut command = self.project.command(line.split_whitespace());
+        command.envs(self.neon.environment());
+        for (name, value) in environment {
+            if value.is_empty() {
+                command.env_remove(name);
+            } else {
+                command.env(name, value);
+            }
+        }
+        Output::of(&command.output().unwrap())
     }
 
     /// Runs the program; its exit code, and the one document that it must print.

@@ -6,8 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 use url::Url;
 
-use crate::support::neon::{Fault, Neon, PROJECT, Verb};
-use crate::support::{Output, Project, Session, wait_until};
+use crate::support::{Fault, Neon, Output, PROJECT, Project, Session, Verb, wait_until};
 
 /// Neon's command line, where it is installed: `script/setup --for-tests`.
 struct Official<'a> {
@@ -19,7 +18,7 @@ impl<'a> Official<'a> {
     /// Says on stderr where it is missing; in CI it must be there.
     fn find(neon: &'a Neon, project: &'a Project) -> Option<Self> {
         let official = Self { neon, project };
-        if official.program().is_file() {
+        if Self::program().is_file() {
             return Some(official);
         }
         assert!(std::env::var_os("CI").is_none(), "Neon's command line is missing: script/setup --for-tests");
@@ -33,14 +32,14 @@ impl<'a> Official<'a> {
         None
     }
 
-    fn program(&self) -> std::path::PathBuf {
+    fn program() -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("target/official/node_modules/neon/dist/cli.js")
     }
 
     fn run(&self, line: &str) -> Output {
         let mut command = Command::new("node");
         command
-            .arg(self.program())
+            .arg(Self::program())
             .args(line.split_whitespace())
             .args(["--project-id", PROJECT, "--output", "json", "--no-analytics"])
             .env_clear()
@@ -121,4 +120,19 @@ fn neons_own_command_line_meets_the_same_faults() {
     neon.set(|settings| settings.branches = 3);
     let full = official.run("branches create --name pr-3");
     assert!(full.code == 1 && full.stderr.contains("branches limit exceeded"), "{full}");
+}
+
+#[test]
+fn each_sees_what_the_other_made_and_leaves_it_alone() {
+    let story = super::Story::new();
+    let Some(official) = Official::find(&story.neon, &story.project) else { return };
+    let made = story.create("tenure/pr-1");
+    let got = official.json("branches get tenure/pr-1");
+    assert_eq!((&got["id"], &got["expires_at"]), (&made["id"], &made["expires_at"]));
+    official.run("branches create --name theirs").passes();
+    assert_eq!(story.not_created("theirs"), (1, "branch-exists".to_owned()));
+    official.run("branches delete tenure/pr-1").passes();
+    // What was deleted by others is gone, which is what was asked for.
+    story.run("branch delete tenure/pr-1 --provider neon").passes();
+    assert_eq!(story.neon.branches(), ["theirs"]);
 }

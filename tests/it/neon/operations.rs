@@ -3,8 +3,7 @@
 use serde_json::json;
 
 use super::Story;
-use crate::support::neon::{Fault, Verb};
-use crate::support::{Project, Session};
+use crate::support::{Fault, Project, Session, Verb};
 
 #[test]
 fn an_operation_that_failed_and_begins_again_is_waited_for() {

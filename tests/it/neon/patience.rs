@@ -4,8 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Story;
-use crate::support::Project;
-use crate::support::neon::{ALWAYS, Fault, Verb};
+use crate::support::{ALWAYS, Fault, Project, Verb};
 
 #[test]
 fn a_project_that_is_busy_is_asked_again() {
@@ -79,9 +78,7 @@ fn a_limit_of_the_plan_is_never_green_and_says_so() {
 fn a_wrong_key_project_or_address_is_said_at_once() {
     let story = Story::new();
     let run = |variable: &str, value: &str| {
-        let mut command = story.project.command(["branch", "create", "pr-1", "--provider", "neon"]);
-        let command = command.args(["--format", "json"]).envs(story.neon.environment()).env(variable, value);
-        let output = crate::support::Output::of(&command.output().unwrap());
+        let output = story.run_env(&[(variable, value)], "branch create pr-1 --provider neon --format json");
         let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
         (output.code, document["error"]["code"].as_str().unwrap().to_owned())
     };
@@ -93,10 +90,16 @@ fn a_wrong_key_project_or_address_is_said_at_once() {
     // Nobody listens on that port.
     assert_eq!(run("NEON_API_HOST", "http://127.0.0.1:1/api/v2"), (3, "branch-api".to_owned()));
     let slash = format!("{}/", story.neon.base());
-    let mut command = story.project.command(["branch", "create", "pr-1", "--provider", "neon"]);
-    let output = command.envs(story.neon.environment()).env("NEON_API_HOST", slash).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    story.run_env(&[("NEON_API_HOST", &slash)], "branch create pr-1 --provider neon").passes();
     assert_eq!(story.neon.ever_made(), 1);
+}
+
+#[test]
+fn an_answer_that_takes_its_time_is_waited_for() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, 1, Fault::Slow(Duration::from_secs(4)));
+    let _made = story.create("pr-1");
+    assert_eq!((story.neon.seen(Verb::Create).len(), story.neon.ever_made()), (1, 1));
 }
 
 #[test]

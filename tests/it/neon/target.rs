@@ -1,8 +1,7 @@
 //! Nothing is sent to a database that is not the branch that was made.
 
 use super::Story;
-use crate::support::neon::{Fault, Verb};
-use crate::support::{Database, Project};
+use crate::support::{Fault, Project, Verb};
 
 #[test]
 fn a_url_of_another_branch_is_not_used() {
@@ -44,5 +43,4 @@ fn a_branch_without_a_compute_is_not_ready() {
     let (code, error, message) = story.refused("branch create --provider neon pr-1");
     assert_eq!((code, error.as_str()), (1, "branch-not-found"), "{message}");
     assert_eq!(story.neon.branches(), [""; 0]);
-    let _database: &Database = &story.project.db;
 }

@@ -3,13 +3,14 @@
 
 mod database;
 mod fleet;
-pub mod neon;
+mod neon;
 mod pooler;
 mod project;
 mod wire;
 
 pub use database::Database;
 pub use fleet::{Running, Session, csv, wait_until};
+pub use neon::{ALWAYS, Course, Fault, Neon, PROJECT, Settings, Verb};
 pub use pooler::{POOL, Pooler};
 pub use project::{Folder, Output, Project};
 pub use wire::Wire;

@@ -137,7 +137,7 @@ pub fn answer(shared: &Shared, state: &mut State, asked: &Seen, ids: &[String]) 
 }
 
 /// Branches, sorted, one page. A cursor says after which one to go on, so that what is deleted meanwhile
-/// moves nothing.
+/// moves nothing; it holds characters that have to be encoded on their way back.
 fn list(state: &State, asked: &Seen) -> Reply {
     let given = |name: &str| asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let sort = given("sort_by").unwrap_or("updated_at");
@@ -160,9 +160,10 @@ fn list(state: &State, asked: &Seen) -> Reply {
         found.reverse();
     }
     if let Some(cursor) = given("cursor") {
-        let Some(last) = read_cursor(cursor) else {
+        let Some((value, id)) = cursor.split_once("/+") else {
             return Reply::refused(400, "", "invalid cursor");
         };
+        let last = (value.to_owned(), id.to_owned());
         let descends = given("sort_order") != Some("asc");
         found.retain(|branch| if descends { key(branch) < last } else { key(branch) > last });
     }
@@ -172,7 +173,7 @@ fn list(state: &State, asked: &Seen) -> Reply {
     let mut pagination = json!({ "sort_by": sort, "sort_order": given("sort_order").unwrap_or("desc") });
     if let Some(last) = found.last().filter(|_| more) {
         let (value, id) = key(last);
-        pagination["next"] = json!(hex(&format!("{value}\n{id}")));
+        pagination["next"] = json!(format!("{value}/+{id}"));
     }
     let annotations: serde_json::Map<_, _> = found
         .iter()
@@ -181,18 +182,6 @@ fn list(state: &State, asked: &Seen) -> Reply {
         .collect();
     let branches: Vec<_> = found.iter().map(|branch| state.branch_json(branch)).collect();
     Reply::ok(json!({ "branches": branches, "annotations": annotations, "pagination": pagination }))
-}
-
-fn hex(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn read_cursor(cursor: &str) -> Option<(String, String)> {
-    let pairs: Option<Vec<u8>> = (0..cursor.len() / 2)
-        .map(|at| u8::from_str_radix(cursor.get(2 * at..2 * at + 2)?, 16).ok())
-        .collect();
-    let text = String::from_utf8(pairs?).ok()?;
-    text.split_once('\n').map(|(key, id)| (key.to_owned(), id.to_owned()))
 }
 
 fn connection_uri(state: &State, asked: &Seen) -> Reply {

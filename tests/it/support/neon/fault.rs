@@ -45,12 +45,12 @@ pub enum Fault {
     Dropped,
     /// The connection ends without an answer, after it was done.
     DroppedAfter,
-    /// It was done, and the answer never comes.
-    HangsAfter,
     /// The answer comes late.
     Slow(Duration),
     /// Another refusal: status, code, message.
     Refused(u16, &'static str, &'static str),
+    /// Sends elsewhere.
+    Moved(String),
     /// An answer that is no JSON, such as that of a proxy on the way.
     Html(u16),
 }

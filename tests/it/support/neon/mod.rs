@@ -113,6 +113,12 @@ impl Neon {
         self.plain_branch(name, Some(main), false)
     }
 
+    /// A branch that somebody else made of one of ours.
+    pub fn child_of(&self, parent: &str, name: &str) {
+        let parent = self.id_of(parent);
+        self.plain_branch(name, Some(parent), false);
+    }
+
     fn plain_branch(&self, name: &str, parent: Option<String>, default: bool) -> String {
         let mut state = self.state();
         let (id, now) = (change::word("br"), state.now());
@@ -161,7 +167,7 @@ impl Neon {
         self
     }
 
-    /// What the next operation goes through: `scheduling failed running finished`.
+    /// What the next start of a compute goes through: `scheduling failed running finished`.
     pub fn course(&self, states: &str, error: Option<&str>) -> &Self {
         let states = states.split_whitespace().map(str::to_owned).collect();
         self.state().settings.courses.insert(0, Course { states, error: error.map(str::to_owned) });
@@ -229,11 +235,6 @@ impl Neon {
         self.state().named(name).unwrap_or_else(|| panic!("no branch {name}")).copies[0].real.lend()
     }
 
-    /// Ends all sessions of a branch, as a compute that is suspended does.
-    pub fn end_sessions(&self, name: &str) {
-        change::end_sessions(&self.database(name));
-    }
-
     /// Something is under way on a branch.
     pub fn is_busy(&self, name: &str) -> bool {
         let id = self.id_of(name);
@@ -243,11 +244,6 @@ impl Neon {
     /// What was against the specification so far; it is forgiven.
     pub fn forgive(&self) -> Vec<String> {
         std::mem::take(&mut self.state().violations)
-    }
-
-    /// The host of a branch's endpoint.
-    pub fn host(&self, name: &str) -> String {
-        self.state().named(name).unwrap().endpoints[0].host(false)
     }
 
     /// The URL of a branch's database as `connection_uri` says it.
@@ -294,7 +290,7 @@ impl Neon {
     }
 
     /// Whether the specification is there.
-    pub fn is_checked(&self) -> bool {
+    pub fn is_checked() -> bool {
         spec::Spec::read().is_some()
     }
 

@@ -181,7 +181,7 @@ fn parameters(body: &[u8]) -> Vec<(String, String)> {
     found
 }
 
-/// An ErrorResponse, and the end.
+/// An `ErrorResponse`, and the end.
 async fn refuse(client: &mut TcpStream, code: &str, message: &str) -> std::io::Result<()> {
     let mut fields = Vec::new();
     for (field, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)] {

@@ -21,7 +21,7 @@ enum Fate {
     Answered(Reply),
     Text(u16, &'static str),
     Dropped,
-    Hangs,
+    Moved(String),
     Late(Duration, Reply),
 }
 
@@ -61,7 +61,9 @@ pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
             let answer = Response::builder().status(status).header("content-type", "text/html");
             return answer.body(Body::from(text)).unwrap();
         }
-        Fate::Hangs => std::future::pending().await,
+        Fate::Moved(to) => {
+            return Response::builder().status(307).header("location", to).body(Body::empty()).unwrap();
+        }
         // The task that serves the connection ends here, and the connection with it; no panic is printed.
         Fate::Dropped => std::panic::resume_unwind(Box::new("dropped")),
     };
@@ -99,13 +101,13 @@ fn serve(shared: &Shared, mut seen: Seen, ids: &[String]) -> Fate {
     let fate = match (before, fault) {
         (Some(reply), _) => Fate::Answered(reply),
         (None, Some(Fault::Dropped)) => Fate::Dropped,
+        (None, Some(Fault::Moved(to))) => Fate::Moved(to),
         (None, Some(Fault::Html(status))) => Fate::Text(status, "<html>a proxy says no</html>"),
         (None, fault) => {
             let reply = api::answer(shared, &mut state, &seen, ids);
             match fault {
                 Some(Fault::BrokenAfter) => Fate::Answered(broken()),
                 Some(Fault::DroppedAfter) => Fate::Dropped,
-                Some(Fault::HangsAfter) => Fate::Hangs,
                 Some(Fault::Slow(time)) => Fate::Late(time, reply),
                 _ => Fate::Answered(reply),
             }
@@ -119,7 +121,8 @@ fn serve(shared: &Shared, mut seen: Seen, ids: &[String]) -> Fate {
             }
         }
         Fate::Text(status, _) => seen.status = *status,
-        Fate::Dropped | Fate::Hangs => {}
+        Fate::Moved(_) => seen.status = 307,
+        Fate::Dropped => {}
     }
     let told = wrong.into_iter().map(|what| format!("{} {}: {what}", seen.method, seen.path));
     state.violations.extend(told);

@@ -126,7 +126,7 @@ impl Spec {
     }
 }
 
-/// OpenAPI 3.0 as JSON Schema 2020-12: `nullable` is a type, and an object where a value stands has
+/// `OpenAPI` 3.0 as JSON Schema 2020-12: `nullable` is a type, and an object where a value stands has
 /// no fields but those that are named.
 fn adapt(schema: &mut Value, is_value: bool) {
     let Some(fields) = schema.as_object_mut() else { return };

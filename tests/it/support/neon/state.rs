@@ -216,10 +216,12 @@ impl State {
         self.operations.iter().any(|operation| operation.branch == branch && !operation.over())
     }
 
-    /// Begins operations, one after the other; a planted course is for the last one.
+    /// Begins operations, one after the other; a planted course is for the
+    /// start of a compute.
     pub fn begin(&mut self, branch: &str, endpoint: Option<&str>, actions: &[&'static str]) -> Vec<Uuid> {
         let created = self.now();
-        let mut planted = self.settings.courses.pop();
+        let starts = actions.contains(&"start_compute");
+        let mut planted = if starts { self.settings.courses.pop() } else { None };
         let mut ids = Vec::new();
         for (index, action) in actions.iter().enumerate() {
             // Each waits for the one before it.
