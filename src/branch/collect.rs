@@ -20,7 +20,7 @@ pub async fn collect(
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for branch in due {
         match provider.delete(&branch.id).await {
-            Ok(_) => deleted.push(branch.name.to_string()),
+            Ok(_) => deleted.push(branch.row(provider.kind())),
             Err(failure) => failed.push(BranchFailure { name: branch.name.to_string(), failure }),
         }
     }

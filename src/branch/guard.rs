@@ -229,7 +229,7 @@ mod tests {
         let (did, told) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
         let (fake, said) = (Fake { did: did.clone(), fails }, told.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let tell: Tell = Box::new(move |line| said.borrow_mut().push_str(&format!("{line}\n")));
+        let tell: Tell = Box::new(move |line| said.borrow_mut().extend([line, "\n"]));
         let guard = runtime.block_on(Guard::create(fake, wanted(), tell));
         // As a panic of the work would: in the middle of a runtime.
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn however_the_work_ends_the_branch_is_deleted_once() {
         let ends: [(&str, Work); 3] = [
-            ("dropped", |guard| drop(guard)),
+            ("dropped", drop),
             ("panicked", |guard| {
                 let _guard = guard.unwrap();
                 panic!("on purpose");
@@ -279,13 +279,13 @@ mod tests {
             assert_eq!(guard.err().unwrap().message, "no create");
         });
         assert_eq!((did, told.as_str()), (vec!["create", "undo"], ""));
-        let (_did, told) = story("create undo", |guard| drop(guard));
+        let (_did, told) = story("create undo", drop);
         assert!(told.contains("not known whether the branch pr-1 was made"), "{told}");
     }
 
     #[test]
     fn what_could_not_be_deleted_is_said_with_its_end() {
-        let (did, told) = story("delete", |guard| drop(guard));
+        let (did, told) = story("delete", drop);
         assert_eq!(did, ["create", "delete"]);
         let wanted = "the branch pr-1 was not deleted (no delete); it ends by itself at 2026-11-21T12:00:00Z; \
                       `tenure branch delete 'pr-1'` deletes it";

@@ -69,8 +69,8 @@ pub struct BranchesCollected {
     pub outcome: Ending,
     /// Who had made them.
     pub provider: &'static str,
-    /// The names of those that are deleted, the oldest first.
-    pub deleted: Vec<String>,
+    /// Those that are deleted, the oldest first.
+    pub deleted: Vec<BranchRow>,
     /// How many of ours stay.
     pub kept: usize,
     /// Those that could not be deleted.

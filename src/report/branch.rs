@@ -52,8 +52,8 @@ pub fn branches_collected(collected: &BranchesCollected, paint: Paint) -> String
     for failed in &collected.failed {
         let _written = writeln!(text, "{}\n{}\n", paint.bold(&failed.name), failure(&failed.failure, paint));
     }
-    for name in &collected.deleted {
-        let _written = writeln!(text, "{} {}", paint.good("deleted"), paint.bold(name));
+    for row in &collected.deleted {
+        let _written = writeln!(text, "{} {}", paint.good("deleted"), paint.bold(&row.name));
     }
     let kept = super::plural_of(collected.kept, "branch", "branches");
     let _written = match collected.deleted.len() {

@@ -62,7 +62,10 @@ fn no_test_file_is_forgotten() {
     for (path, _) in files("tests/it", "rs") {
         let below = path.strip_prefix("tests/it/").unwrap();
         let (parent, name) = match below.rsplit_once('/') {
-            Some((folder, "mod.rs")) => ("main.rs".to_owned(), folder),
+            Some((folder, "mod.rs")) => match folder.rsplit_once('/') {
+                Some((above, name)) => (format!("{above}/mod.rs"), name),
+                None => ("main.rs".to_owned(), folder),
+            },
             Some((folder, file)) => (format!("{folder}/mod.rs"), file.trim_end_matches(".rs")),
             None if below == "main.rs" => continue,
             None => ("main.rs".to_owned(), below.trim_end_matches(".rs")),

@@ -10,7 +10,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Database, Output, Project};
+use super::project::without_the_pooler;
+use super::{Database, Output, Project, is_pooled};
 
 /// How long an event may take before a story is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -124,7 +125,7 @@ impl Running {
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: reader.join().unwrap(),
+            stderr: without_the_pooler(reader.join().unwrap()),
         }
     }
 }
@@ -194,9 +195,13 @@ impl Database {
 
     /// Waits until nobody but us is connected.
     pub fn wait_for_silence(&self) {
-        let others = "SELECT count(*)::text FROM pg_stat_activity \
-                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        wait_until("the other sessions to end", || self.value(others) == "0");
+        // A pooler keeps sessions that nobody uses.
+        let ended = if is_pooled() { " AND state <> 'idle'" } else { "" };
+        let others = format!(
+            "SELECT count(*)::text FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid(){ended}"
+        );
+        wait_until("the other sessions to end", || self.value(&others) == "0");
     }
 
     /// A schema's definition and data by `pg_dump`, with the schema's name made equal.

@@ -11,6 +11,6 @@ mod wire;
 pub use database::Database;
 pub use fleet::{Running, Session, csv, wait_until};
 pub use neon::{ALWAYS, Course, Fault, Neon, PROJECT, Settings, Verb};
-pub use pooler::{POOL, Pooler};
+pub use pooler::{POOL, Pooler, is_pooled, needs_the_server_itself};
 pub use project::{Folder, Output, Project};
 pub use wire::Wire;

@@ -19,6 +19,20 @@ pub const POOL: usize = 2;
 /// How many the one keeps that all stories share: a run may wait in one transaction for another.
 const SHARED: usize = 20;
 
+/// Whether all stories go through one pooler.
+pub fn is_pooled() -> bool {
+    std::env::var_os("TENURE_TEST_POOLED").is_some()
+}
+
+/// A story that is about what a pooler refuses or hides is told without one; it says that it was passed over.
+#[expect(clippy::print_stderr, reason = "a story that is passed over must not look like one that ran")]
+pub fn needs_the_server_itself(why: &str) -> bool {
+    if is_pooled() {
+        eprintln!("SKIPPED behind a pooler: {why}");
+    }
+    is_pooled()
+}
+
 /// A pooler in front of the server of one database.
 #[derive(Debug)]
 pub struct Pooler {
@@ -36,7 +50,9 @@ impl Pooler {
     /// The one that all stories go through where `TENURE_TEST_POOLED` is set.
     pub fn shared(db: &Database) -> Option<&'static Self> {
         static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
-        std::env::var_os("TENURE_TEST_POOLED")?;
+        if !is_pooled() {
+            return None;
+        }
         POOLER.get_or_init(|| Self::with(db, &format!("default_pool_size = {SHARED}"))).as_ref()
     }
 

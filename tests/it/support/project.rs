@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Database, Pooler};
+use super::{Database, Pooler, is_pooled};
 
 /// A project's folder. The private server that a story started in it ends with it.
 #[derive(Debug)]
@@ -161,8 +161,8 @@ impl Output {
 }
 
 /// Where all stories go through a pooler, each command says so.
-fn without_the_pooler(stderr: String) -> String {
-    if std::env::var_os("TENURE_TEST_POOLED").is_none() {
+pub(super) fn without_the_pooler(stderr: String) -> String {
+    if !is_pooled() {
         return stderr;
     }
     stderr.split_inclusive('\n').filter(|line| !line.contains(" is a transaction pooler (")).collect()
