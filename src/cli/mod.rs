@@ -14,6 +14,7 @@ mod dev;
 mod doctor;
 mod documents;
 mod drift;
+mod dry_run;
 mod events;
 mod explain;
 mod history;

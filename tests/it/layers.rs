@@ -12,8 +12,16 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report", "outcome",
-            "event", "settings", "walls", "verify", "queries", "template", "chain", "ident", "error",
+            "dry_run", "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report",
+            "outcome", "event", "settings", "walls", "verify", "queries", "template", "chain", "ident",
+            "error",
+        ],
+    ),
+    (
+        "dry_run",
+        &[
+            "shadow", "fleet", "catalog", "postgres", "project", "outcome", "event", "queries", "chain",
+            "sql", "ident", "error",
         ],
     ),
     (
@@ -76,7 +84,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["branch"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
-    ("sha2", &["chain", "postgres", "tenant"]),
+    ("sha2", &["branch", "chain", "postgres", "tenant"]),
     ("sqlx", &["postgres"]),
     ("squawk_lexer", &["sql"]),
     ("squawk_linter", &["verify"]),
