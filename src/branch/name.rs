@@ -23,6 +23,11 @@ impl BranchName {
         })
     }
 
+    /// The name of what was there before a run. It begins as no other does: what tidies up after CI leaves it alone.
+    pub fn before(run: Uuid) -> Self {
+        Self(format!("before/{}", &run.simple().to_string()[..12]))
+    }
+
     /// The name that a provider says a branch has.
     pub fn seen(name: impl Into<String>) -> Self {
         Self(name.into())

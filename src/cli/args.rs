@@ -210,6 +210,9 @@ pub(super) struct UpArgs {
     /// Add what happens to this file, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    /// At Neon: first make a branch of the database as it is, to go back to
+    #[arg(long, conflicts_with_all = ["plan", "branch"])]
+    pub(super) restore_branch: bool,
     #[command(flatten)]
     pub(super) limits: Limits,
     #[command(flatten)]

@@ -1,10 +1,18 @@
-//! `tenure restore-point`
+//! `tenure restore-point`, and `migrate up --restore-branch`.
 
-use super::{Context, database};
+use std::time::Duration;
+
+use super::args::AtNeon;
+use super::{Context, branch as branches, database, unless_interrupted};
+use crate::branch::{AnyProvider, BranchName, Guard, Kind};
 use crate::error::{Code, Failure};
 use crate::postgres::restore::{self, Which};
-use crate::postgres::state;
+use crate::postgres::{Connection, state};
 use crate::report;
+use crate::settings::Settings;
+
+/// So long a branch waits to be gone back to: what nobody needed by then is no loss.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Failure> {
     let which = match run {
@@ -26,4 +34,33 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
     connection.close().await;
     context.ui.result(&point, |paint| report::restore_point(&point, paint))?;
     Ok(0)
+}
+
+/// Makes a branch of the database as it is, and leaves it there. No transaction is open meanwhile.
+pub(super) async fn branch(
+    context: &Context,
+    settings: &Settings,
+    connection: &Connection,
+) -> Result<(), Failure> {
+    let provider = branches::provider(context, settings, Kind::Neon, &AtNeon { project_id: None }).await?;
+    let host = connection.host();
+    let work = async {
+        let AnyProvider::Neon(neon) = &provider else { return Err(not_neons()) };
+        let parent = neon.of_host(&host).await?;
+        let mut wanted = branches::wanted(settings, Kind::Neon, None, None);
+        wanted.name = BranchName::before(wanted.run);
+        wanted.parent = Some(parent.0);
+        wanted.expires = KEPT;
+        Guard::create(provider, wanted, branches::tell(context.ui)).await
+    };
+    let guard = unless_interrupted(Box::pin(work)).await?;
+    let made = guard.made()?.1.clone();
+    guard.keep();
+    let until = made.expires_at.map(|until| format!(", until {until}")).unwrap_or_default();
+    context.ui.note(&format!("the database as it is now is kept as the branch {}{until}", made.name));
+    Ok(())
+}
+
+fn not_neons() -> Failure {
+    Failure::new(Code::Usage, "a branch to go back to can be made at Neon only")
 }

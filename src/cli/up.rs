@@ -3,7 +3,7 @@
 use super::args::{Format, Limits, OnFailureArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{self, Outcome};
-use super::{Context, command_line, database, dry_run, shadow, stop_on_signals};
+use super::{Context, command_line, database, dry_run, restore, shadow, stop_on_signals};
 use crate::chain::{Migration, Reach};
 use crate::error::Failure;
 use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request};
@@ -40,6 +40,9 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         return Ok(0);
     }
     tell(context, &review);
+    if args.restore_branch && !prepared.plan.is_empty() {
+        Box::pin(restore::branch(context, &project.settings, &connection)).await?;
+    }
     let allowed = allowed(&pending, &review);
     let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;
     let stop = stop_on_signals(context.ui);

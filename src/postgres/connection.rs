@@ -106,6 +106,11 @@ impl Connection {
         self.way.url.is_neon()
     }
 
+    /// The name of the server itself, without a pooler's label.
+    pub fn host(&self) -> String {
+        self.way.url.host()
+    }
+
     /// What showed that a transaction pooler is in between, if one is.
     pub fn pooled(&self) -> Option<Sign> {
         self.way.pooled

@@ -106,6 +106,13 @@ impl DatabaseUrl {
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
     }
 
+    /// The name of the server itself, without a pooler's label.
+    pub(super) fn host(&self) -> String {
+        // Where the driver is told another address, the URL's own host is still the name.
+        let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
+        Sign::direct_host(host).unwrap_or_else(|| host.to_owned())
+    }
+
     /// Whether the server is one of Neon's.
     pub(super) fn is_neon(&self) -> bool {
         is_neons(self.options.get_host())

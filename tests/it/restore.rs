@@ -32,7 +32,7 @@ fn a_run_notes_where_the_log_was_before_it() {
         ])
     );
     let before = project.db.value(&format!(
-        "SELECT bool_and('{}'::pg_lsn <= pg_current_wal_lsn())::text",
+        "SELECT bool_and('{}'::pg_lsn <= pg_current_wal_insert_lsn())::text",
         point["wal_lsn"].as_str().unwrap()
     ));
     assert_eq!((before.as_str(), &point["archiving"], point.get("neon")), ("true", &json!(false), None));

@@ -4,6 +4,7 @@ use super::Neon;
 use super::answer::{BranchAnswer, BranchesAnswer, Endpoint, EndpointsAnswer, Noted};
 use super::client::Trouble;
 use super::request::Call;
+use crate::branch::BranchId;
 use crate::error::{Code, Failure};
 
 /// So many branches a page: most projects have one.
@@ -106,6 +107,26 @@ impl Neon {
             },
             None => Err(absent(format!("the parent {name:?} is not there"))),
         }
+    }
+
+    /// The branch whose compute has this host: of a database that is named by its URL. Walks through the project's branches until it
+    /// is found, the oldest first, as a database that people use is.
+    pub async fn of_host(&self, host: &str) -> Result<BranchId, Failure> {
+        let doing = "looking for the branch of the database";
+        let mut ids = Vec::new();
+        let walked = self.walk(Which::All, |noted| {
+            ids.push(noted.branch.id);
+            true
+        });
+        walked.await.map_err(|trouble| trouble.failure(doing))?;
+        for id in ids {
+            let endpoints = self.endpoints(&id).await.map_err(|trouble| trouble.failure(doing))?;
+            if endpoints.iter().any(|endpoint| endpoint.host == host) {
+                return Ok(BranchId(id));
+            }
+        }
+        Err(Failure::new(Code::BranchNotFound, format!("no branch of the project has the host {host}"))
+            .hint("set NEON_PROJECT_ID to the project of the database"))
     }
 
     /// The computes of a branch.

@@ -51,3 +51,30 @@ fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
         "{output}"
     );
 }
+
+#[test]
+fn what_was_there_before_a_run_is_kept_as_a_branch_of_the_databases_own() {
+    let project = Project::with_tenants(&["acme"]);
+    let story = Story::with(project, |_| {});
+    let other = story.neon.foreign("older");
+    let url = story.neon.url("main", false);
+    let up = |line: &str| {
+        let mut command = story.project.command(line.split_whitespace());
+        command.env("DATABASE_URL", &url).envs(story.neon.environment());
+        crate::support::Output::of(&command.output().unwrap())
+    };
+    // Where nothing is pending nothing is made.
+    up("migrate up --restore-branch").passes();
+    assert_eq!(story.neon.branches(), ["older"]);
+    story.project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    let output = up("migrate up --restore-branch").ok();
+    assert!(output.stderr.contains("is kept as the branch before/"), "{output}");
+    let kept = story.neon.branches().into_iter().find(|name| name.starts_with("before/")).unwrap();
+    let branch = story.neon.branch_json(&kept);
+    assert_eq!(branch["parent_id"], story.neon.id_of("main"));
+    assert_ne!(branch["parent_id"], other);
+    assert!(branch["expires_at"].is_string());
+    let version = "SELECT version FROM datalinx_platform.schema_version";
+    assert_eq!(story.neon.database(&kept).value(version), "1.0.4");
+    assert_eq!(story.neon.database("main").value(version), "1.0.5");
+}
