@@ -134,13 +134,11 @@ impl Place<'_> {
         let seen = shadow::watch_on(self.context, self.project, &pending, &wanted, Some(ready));
         let seen = Box::pin(seen).await?;
         let review = Review::of(self.project, pending.iter().copied(), [], &seen.witnesses)?;
-        Ok(match review.denial() {
-            Some(denial) => Err(Box::new((review, denial))),
-            None => {
-                let allowed = up::allowed(&pending, &review);
-                Ok((review, allowed))
-            }
-        })
+        if let Some(denial) = review.denial() {
+            return Ok(Err(Box::new((review, denial))));
+        }
+        let allowed = up::allowed(&pending, &review);
+        Ok(Ok((review, allowed)))
     }
 
     /// Deletes the branch, or leaves it to who wants it; whether it is gone.
