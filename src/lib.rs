@@ -4,13 +4,15 @@
 //!
 //! - values, pure: [`error`], [`ident`], [`sql`], [`chain`], [`template`], [`settings`], [`event`], [`outcome`]
 //! - judging and showing, pure: [`verify`], [`queries`], [`walls`], [`report`]
-//! - shell: [`project`], [`postgres`], [`branch`], [`catalog`], [`fleet`], [`tenant`], [`drift`], [`cli`]
+//! - shell: [`project`], [`postgres`], [`branch`], [`catalog`], [`fleet`], [`tenant`], [`shadow`],
+//!   [`drift`], [`dry_run`], [`cli`]
 
 pub mod branch;
 pub mod catalog;
 pub mod chain;
 pub mod cli;
 pub mod drift;
+pub mod dry_run;
 pub mod error;
 pub mod event;
 pub mod fleet;

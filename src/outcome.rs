@@ -4,6 +4,7 @@
 mod branch;
 mod copies;
 mod drift;
+mod dry_run;
 mod effects;
 mod life;
 mod pool;
@@ -11,7 +12,8 @@ mod template;
 mod tenant;
 mod walls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -19,6 +21,9 @@ use serde::ser::SerializeStruct;
 pub use self::branch::{BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected};
 pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
+pub use self::dry_run::{
+    DryRun, MeasuredStatement, MeasuredTable, ObjectChange, QueriesAsked, QueryBreak, TriedOn,
+};
 pub use self::effects::{StatementEffect, TableEffect};
 pub use self::life::{Dropped, Kept, Purged, PurgedTenant};
 pub use self::pool::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
@@ -123,6 +128,19 @@ pub struct Slow {
     pub schema: String,
     /// The time of its units.
     pub elapsed_ms: u128,
+}
+
+impl Slow {
+    /// The `most` that took longest, the longest first.
+    pub fn longest(all: &HashMap<String, Duration>, most: usize) -> Vec<Self> {
+        let mut all: Vec<(&String, &Duration)> =
+            all.iter().filter(|(_, elapsed)| !elapsed.is_zero()).collect();
+        all.sort_unstable_by_key(|(schema, elapsed)| (std::cmp::Reverse(**elapsed), *schema));
+        let longest = all.into_iter().take(most);
+        longest
+            .map(|(schema, elapsed)| Self { schema: schema.clone(), elapsed_ms: elapsed.as_millis() })
+            .collect()
+    }
 }
 
 /// A unit that failed and was rolled back.

@@ -9,8 +9,8 @@ use super::{Branch, Provider};
 use crate::error::Failure;
 use crate::outcome::{BranchFailure, BranchesCollected, Ending};
 
-/// Deletes the branches of ours whose names begin so and that are older. One that cannot be deleted does not
-/// keep the others.
+/// Deletes the branches of ours whose names begin so and that are older, or that have come to their end and are
+/// still there. One that cannot be deleted does not keep the others.
 pub async fn collect(
     provider: &impl Provider,
     prefix: &str,
@@ -40,15 +40,16 @@ fn choose(
     older_than: Duration,
     now: OffsetDateTime,
 ) -> (Vec<Branch>, usize) {
-    let made = |branch: &Branch| OffsetDateTime::parse(branch.created_at.as_deref()?, &Rfc3339).ok();
+    let moment = |text: Option<&str>| OffsetDateTime::parse(text?, &Rfc3339).ok();
     let all = branches.len();
     let mut due: Vec<_> = branches
         .into_iter()
         .filter(|branch| branch.name.as_str().starts_with(prefix))
         .filter_map(|branch| {
-            let made = made(&branch)?;
+            let made = moment(branch.created_at.as_deref())?;
             let age = Duration::try_from(now - made).unwrap_or(Duration::ZERO);
-            (age >= older_than).then_some((made, branch))
+            let is_over = moment(branch.expires_at.as_deref()).is_some_and(|end| end <= now);
+            (age >= older_than || is_over).then_some((made, branch))
         })
         .collect();
     due.sort_by_key(|(made, _)| *made);
@@ -95,5 +96,11 @@ mod tests {
         assert_eq!((names, kept), (vec!["ci/older", "ci/old"], 5));
         assert_eq!(choose(all.clone(), "", Duration::ZERO, now).0.len(), 5);
         assert!(choose(all, "none", Duration::ZERO, now).0.is_empty());
+        let ending = |end: &str| Branch {
+            expires_at: Some(end.to_owned()),
+            ..branch("ci/short", Some("2026-11-21T11:00:00Z"))
+        };
+        let due = |end| choose(vec![ending(end)], "ci/", day, now).0.len();
+        assert_eq!((due("2026-11-21T12:00:00Z"), due("2026-11-21T12:00:01Z"), due("soon")), (1, 0, 0));
     }
 }

@@ -5,6 +5,7 @@
 mod collect;
 mod github;
 mod guard;
+pub mod local;
 mod name;
 pub mod neon;
 mod secret;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 pub use self::collect::collect;
 pub use self::github::{annotations, pull_request};
 pub use self::guard::{Guard, Tell};
+use self::local::Local;
 pub use self::name::BranchName;
 use self::neon::Neon;
 pub use self::secret::Secret;
@@ -243,12 +245,15 @@ pub enum Deleted {
 pub enum AnyProvider {
     /// Neon.
     Neon(Neon),
+    /// A server of one's own.
+    Local(Local),
 }
 
 macro_rules! each {
     ($self:ident, $provider:ident => $what:expr) => {
         match $self {
             Self::Neon($provider) => $what,
+            Self::Local($provider) => $what,
         }
     };
 }
@@ -265,6 +270,7 @@ impl Provider for AnyProvider {
     fn apart(&self) -> Self {
         match self {
             Self::Neon(provider) => Self::Neon(provider.apart()),
+            Self::Local(provider) => Self::Local(provider.apart()),
         }
     }
 

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::branch::{
-    AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose,
+    AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, DryRunArgs, GcArgs, ListBranchArgs, ProviderArg,
+    Whose,
 };
 pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
@@ -203,6 +204,8 @@ pub(super) struct UpArgs {
     pub(super) events: Option<PathBuf>,
     #[command(flatten)]
     pub(super) limits: Limits,
+    #[command(flatten)]
+    pub(super) dry_run: DryRunArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::args::{AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose};
 use super::ui::{Outcome, Ui};
-use super::{Context, unless_interrupted};
+use super::{Context, database, unless_interrupted};
+use crate::branch::local::Local;
 use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
 use crate::branch::{
     AnyProvider, BranchName, Content, Deleted, Guard, Kind, Provider as _, Secret, Tell, Urls, Wanted,
@@ -14,6 +15,7 @@ use crate::branch::{
 };
 use crate::error::{Code, Failure};
 use crate::outcome::{BranchDeleted, BranchList};
+use crate::postgres::DatabaseUrl;
 use crate::report;
 use crate::settings::{Expiry, Settings};
 
@@ -28,8 +30,8 @@ pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Fail
 
 async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failure> {
     let settings = settings(context)?;
-    let provider = provider(context, &settings, args.provider.into(), &args.at)?;
-    let mut wanted = wanted(&settings, args.name.clone(), args.expires);
+    let provider = provider(context, &settings, args.provider.into(), &args.at).await?;
+    let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires);
     wanted.parent = args.parent.clone().or(wanted.parent);
     wanted.content = if args.schema_only { Content::Schema } else { Content::All };
     // Whatever ends this early, the guard deletes the branch.
@@ -49,7 +51,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
 }
 
 async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose)?;
+    let provider = the_provider(context, &args.whose).await?;
     let branches = unless_interrupted(provider.list()).await?;
     let kind = provider.kind();
     let list = BranchList { branches: branches.iter().map(|branch| branch.row(kind)).collect() };
@@ -58,7 +60,7 @@ async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
 }
 
 async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose)?;
+    let provider = the_provider(context, &args.whose).await?;
     let work = async {
         match provider.find(&args.name).await? {
             Some(branch) => provider.delete(&branch.id).await,
@@ -73,7 +75,7 @@ async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failur
 }
 
 async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose)?;
+    let provider = the_provider(context, &args.whose).await?;
     let work = collect(&provider, &args.prefix, args.older_than.duration());
     let collected = unless_interrupted(Box::pin(work)).await?;
     let went = if collected.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
@@ -93,11 +95,17 @@ pub(super) fn settings(context: &Context) -> Result<Settings, Failure> {
 }
 
 /// A branch as the settings and the environment want it, with a nonce of its own.
-pub(super) fn wanted(settings: &Settings, name: Option<BranchName>, expires: Option<Expiry>) -> Wanted {
+pub(super) fn wanted(
+    settings: &Settings,
+    kind: Kind,
+    name: Option<BranchName>,
+    expires: Option<Expiry>,
+) -> Wanted {
     let run = Uuid::new_v4();
     Wanted {
         name: name.unwrap_or_else(|| BranchName::usual(pull_request(variable), run)),
-        parent: settings.branch.parent.clone(),
+        // The settings name a branch, which is no database of a server.
+        parent: settings.branch.parent.clone().filter(|_| kind == Kind::Neon),
         content: Content::All,
         expires: expires.unwrap_or(settings.branch.expires).duration(),
         run,
@@ -105,17 +113,17 @@ pub(super) fn wanted(settings: &Settings, name: Option<BranchName>, expires: Opt
     }
 }
 
-fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {
+async fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {
     let kind = match whose.provider {
         Some(provider) => provider.into(),
         None if variable("NEON_API_KEY").is_some_and(|key| !key.is_empty()) => Kind::Neon,
         None => Kind::Local,
     };
-    provider(context, &settings(context)?, kind, &whose.at)
+    provider(context, &settings(context)?, kind, &whose.at).await
 }
 
 /// The provider, as the command line, the environment and the settings name it.
-pub(super) fn provider(
+pub(super) async fn provider(
     context: &Context,
     settings: &Settings,
     kind: Kind,
@@ -132,8 +140,25 @@ pub(super) fn provider(
             };
             Ok(AnyProvider::Neon(Neon::new(Access::resolve(&given)?, settings)))
         }
-        Kind::Local => Err(Failure::new(Code::Usage, "there is no provider of local branches yet")),
+        Kind::Local => Ok(AnyProvider::Local(Local::new(server(context).await?, settings))),
     }
+}
+
+/// The way to the database that is named, past a pooler where there is a way past it.
+async fn server(context: &Context) -> Result<DatabaseUrl, Failure> {
+    let folder = match context.root() {
+        Ok(root) => root.path,
+        // What is named needs no project; the project's private server does.
+        Err(failure) if failure.code == Code::NoProject && context.global.database_url.is_some() => {
+            context.here.clone()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let connection = database::connect(context, &folder).await?;
+    connection.needs_a_session("a local branch")?;
+    let url = connection.url().clone();
+    connection.close().await;
+    Ok(url)
 }
 
 /// The nearest `.neon` file, from the folder upwards as far as the home folder.

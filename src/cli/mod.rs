@@ -13,6 +13,7 @@ mod demo;
 mod dev;
 mod documents;
 mod drift;
+mod dry_run;
 mod events;
 mod explain;
 mod history;

@@ -88,7 +88,12 @@ pub(super) async fn a_shadow(given: Option<&str>) -> Result<Shadow, Failure> {
     }
 }
 
-fn release(context: &Context, project: &Project, paths: &[PathBuf]) -> Result<Option<Release>, Failure> {
+/// The queries of the running release, where some were given.
+pub(super) fn release(
+    context: &Context,
+    project: &Project,
+    paths: &[PathBuf],
+) -> Result<Option<Release>, Failure> {
     if paths.is_empty() {
         return Ok(None);
     }

@@ -3,39 +3,24 @@
 use super::args::{Format, Limits, OnFailureArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{self, Outcome};
-use super::{Context, command_line, database, shadow, stop_on_signals};
-use crate::chain::Reach;
+use super::{Context, command_line, database, dry_run, shadow, stop_on_signals};
+use crate::chain::{Migration, Reach};
 use crate::error::Failure;
-use crate::fleet::{self, OnFailure, Patience, Prepared, Request};
+use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request};
 use crate::ident::Slug;
 use crate::outcome::Planned;
-use crate::project::Review;
+use crate::project::{Project, Review};
 use crate::report;
 use crate::settings;
 use crate::tenant;
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
+    if let Some(provider) = args.dry_run.branch {
+        return Box::pin(dry_run::run(context, args, provider)).await;
+    }
     let project = database::project(context).await?;
-    let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
-    let reach = match (args.platform_only, tenants.is_empty()) {
-        (true, _) => Reach::Platform,
-        (false, false) => Reach::Tenants,
-        (false, true) => Reach::Fleet,
-    };
-    let limits = limits(args.limits, project.settings.migrate);
-    let request = Request {
-        to: args.to.clone(),
-        tenants,
-        reach,
-        limits,
-        jobs: args.jobs.map(usize::from),
-        canary: args.canary,
-        on_failure: match args.on_failure {
-            OnFailureArg::Stop => OnFailure::Stop,
-            OnFailureArg::Continue => OnFailure::Continue,
-        },
-        patience: Patience { retries: args.retries },
-    };
+    let request = request(args, &project)?;
+    let limits = request.limits;
     let mut connection = database::connect(context, &project.root).await?;
     let prepared = Prepared::look(&mut connection, &project, request).await?;
     let pending = prepared.pending(&project);
@@ -54,14 +39,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         context.ui.result(&planned, |paint| report::planned(&planned, paint))?;
         return Ok(0);
     }
-    if !review.findings.is_empty() {
-        let paint = context.ui.stderr_paint();
-        context.ui.note(report::findings(&review.findings, &review.summary, paint).trim_end());
-    }
-    let allowed = pending
-        .iter()
-        .map(|migration| (migration.file.clone(), review.allowed_json(&migration.script.source.file)))
-        .collect();
+    tell(context, &review);
+    let allowed = allowed(&pending, &review);
     let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;
     let stop = stop_on_signals(context.ui);
     let command = command_line("migrate up");
@@ -79,6 +58,43 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     Ok(migrated.outcome.exit_code())
 }
 
+/// What the flags ask for.
+pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failure> {
+    let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let reach = match (args.platform_only, tenants.is_empty()) {
+        (true, _) => Reach::Platform,
+        (false, false) => Reach::Tenants,
+        (false, true) => Reach::Fleet,
+    };
+    Ok(Request {
+        to: args.to.clone(),
+        tenants,
+        reach,
+        limits: limits(args.limits, project.settings.migrate),
+        jobs: args.jobs.map(usize::from),
+        canary: args.canary,
+        on_failure: match args.on_failure {
+            OnFailureArg::Stop => OnFailure::Stop,
+            OnFailureArg::Continue => OnFailure::Continue,
+        },
+        patience: Patience { retries: args.retries },
+    })
+}
+
+/// Tells what was found and does not deny.
+pub(super) fn tell(context: &Context, review: &Review) {
+    if !review.findings.is_empty() {
+        let paint = context.ui.stderr_paint();
+        context.ui.note(report::findings(&review.findings, &review.summary, paint).trim_end());
+    }
+}
+
+/// The findings that the files accept, for the history.
+pub(super) fn allowed(pending: &[&Migration], review: &Review) -> Allowed {
+    let json = |migration: &Migration| review.allowed_json(&migration.script.source.file);
+    pending.iter().map(|migration| (migration.file.clone(), json(migration))).collect()
+}
+
 /// The settings' limits, where no flag says otherwise.
 pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Migrate {
     let Limits { lock_timeout, statement_timeout } = flags;
@@ -89,7 +105,7 @@ pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Mi
 }
 
 /// Shows all findings, not just the first that denies.
-fn refuse(context: &Context, review: &Review, denial: &Failure) -> u8 {
+pub(super) fn refuse(context: &Context, review: &Review, denial: &Failure) -> u8 {
     match context.ui.format {
         Format::Human => {
             let paint = context.ui.stderr_paint();

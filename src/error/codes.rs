@@ -143,6 +143,7 @@ codes! {
     BranchNotReady "branch-not-ready" Refused "A branch was made and did not become fit for use: an operation of it failed, or it did not answer in time."
     BranchEmptyLedger "branch-empty-ledger" Refused "A branch has the platform's tables without the rows that say its versions, so it would be migrated from 0.0.0."
     BranchRefused "branch-refused" Refused "The provider of branches refused what it was asked for."
+    BranchInUse "branch-in-use" Refused "Others are connected to the database that was to be copied, and the server copies none that is in use."
     BranchAuth "branch-auth" Usage "The key for the provider of branches is missing or refused, or may not do this."
     BranchApi "branch-api" Unreachable "The API of the provider of branches could not be reached, or gave an answer that cannot be understood."
     ServerUnreachable "server-unreachable" Unreachable "No server answers at the address given, or it refuses the connection."

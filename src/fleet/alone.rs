@@ -90,9 +90,11 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         }
         let mut message = Message::default();
         message.push_alone(&unit.migration.script, statement, unit.schema);
+        let began = Instant::now();
         if let Err(refusal) = connection.run(message.sql()).await {
             return unit.explain(&refusal, &message);
         }
+        unit.tell_alone(statement, began.elapsed());
     }
     let mut message = Message::default();
     unit.open(&mut message);

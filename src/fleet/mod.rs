@@ -5,6 +5,7 @@
 mod alone;
 mod amend;
 pub(crate) mod crew;
+mod gauge;
 mod gone;
 pub(crate) mod jobs;
 mod look;
@@ -13,6 +14,7 @@ mod pass;
 mod patience;
 mod request;
 mod run;
+mod slowest;
 mod unit;
 mod worker;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use amend::{baseline, repair};
+pub use gauge::{Gauge, Gauged, Measured};
 pub use look::{List, gone, status};
 pub use patience::Patience;
 pub use request::{OnFailure, Prepared, Request, unknown_tenant};

@@ -3,6 +3,7 @@
 //! stands, what comes after it is sent again.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::ident::SchemaName;
@@ -116,11 +117,15 @@ impl Pack {
         self.units.iter().take_while(|unit| unit.end <= completed).count()
     }
 
+    /// Which statements of the message are a unit's.
+    pub(super) fn range(&self, unit: usize) -> Range<usize> {
+        unit.checked_sub(1).map_or(0, |before| self.units[before].end)..self.units[unit].end
+    }
+
     /// How long a unit took, as the row of its history among the message's answers says; nothing where
     /// it has none, or took less than that can say.
     pub(super) fn took(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
-        let start = unit.checked_sub(1).map_or(0, |before| self.units[before].end);
-        let answers = sets.get(start..self.units[unit].end)?;
+        let answers = sets.get(self.range(unit))?;
         let took = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
         u64::try_from(took).ok().filter(|took| *took > 0).map(Duration::from_millis)
     }

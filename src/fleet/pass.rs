@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::crew::{self, Crew};
+use super::gauge::Gauge;
 use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
@@ -31,6 +32,7 @@ pub(super) struct Pass<'a> {
     pub(super) request: &'a Request,
     pub(super) only: &'a [SchemaName],
     pub(super) allowed: &'a Allowed,
+    pub(super) gauge: Option<&'a dyn Gauge>,
     pub(super) stop: &'a Stop,
     /// The steps, as indices into the chain.
     pub(super) steps: Range<usize>,
@@ -173,6 +175,7 @@ impl Pass<'_> {
             schema,
             part: Part::Tenant,
             allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
+            gauge: self.gauge,
         }
     }
 

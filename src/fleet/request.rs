@@ -2,8 +2,9 @@
 //! is meant, and the plan.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use super::Patience;
+use super::{Gauge, Patience};
 use crate::chain::{Divergence, FleetState, Migration, Plan, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug};
@@ -53,6 +54,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// The schemas of the tenants that were named.
     pub only: Vec<SchemaName>,
+    /// Who wants to know what each statement does, where somebody does.
+    pub gauge: Option<Rc<dyn Gauge>>,
 }
 
 impl Prepared {
@@ -96,7 +99,7 @@ impl Prepared {
         if only.is_empty() && !state.pool.is_empty() {
             plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
         }
-        Ok(Self { request, state, plan, only })
+        Ok(Self { request, state, plan, only, gauge: None })
     }
 
     /// The migrations that the plan runs, in order.

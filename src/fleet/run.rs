@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::pass::{Pass, Pool, those_behind};
 use super::request::Prepared;
+use super::slowest::slowest;
 use super::unit::{Answer, Part, Unit};
 use super::{Stop, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::outcome::{Ending, Migrated, Slow, TenantCounts, UnitFailure, Way};
+use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
 use crate::postgres::{Connection, books, history};
 use crate::project::Project;
@@ -90,22 +91,6 @@ struct Runner<'a> {
     /// The tenants that moved, each with the time of its units.
     moved: HashMap<String, Duration>,
     failures: Vec<UnitFailure>,
-}
-
-/// How many of the slowest tenants are told.
-const SLOWEST: usize = 5;
-
-/// A fleet of fewer tenants needs no such list.
-const A_FLEET: usize = 10;
-
-fn slowest(moved: &HashMap<String, Duration>) -> Vec<Slow> {
-    if moved.len() < A_FLEET {
-        return Vec::new();
-    }
-    let mut all: Vec<(&String, &Duration)> = moved.iter().collect();
-    all.sort_unstable_by_key(|(schema, elapsed)| (std::cmp::Reverse(**elapsed), *schema));
-    let slow = all.into_iter().take(SLOWEST).filter(|(_, elapsed)| !elapsed.is_zero());
-    slow.map(|(schema, elapsed)| Slow { schema: schema.clone(), elapsed_ms: elapsed.as_millis() }).collect()
 }
 
 /// So often the tenants are gone through: one that is renamed meanwhile may get a name that was passed already.
@@ -195,6 +180,7 @@ impl Runner<'_> {
             request,
             only: &self.prepared.only,
             allowed: self.allowed,
+            gauge: self.prepared.gauge.as_deref(),
             stop: self.stop,
             steps: start..end,
             jobs: jobs.max(1),
@@ -276,7 +262,8 @@ impl Runner<'_> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
         let allowed = self.allowed.get(&migration.file).map_or("[]", String::as_str);
-        let unit = Unit { run: &self.run.clone(), chain, migration, schema: &schema, part, allowed };
+        let (run, gauge) = (&self.run.clone(), self.prepared.gauge.as_deref());
+        let unit = Unit { run, chain, migration, schema: &schema, part, allowed, gauge };
         let has_work = migration.has(unit.scope());
         let (file, schema) = (migration.file.as_str(), &schema);
         self.attempts = 0;

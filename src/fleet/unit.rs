@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::gauge::Gauge;
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
@@ -34,6 +35,8 @@ pub(super) struct Unit<'a> {
     pub(super) part: Part,
     /// The accepted findings of the file, as JSON.
     pub(super) allowed: &'a str,
+    /// Who wants to know what each statement does.
+    pub(super) gauge: Option<&'a dyn Gauge>,
 }
 
 /// Which part of the migration a unit runs.
@@ -135,8 +138,9 @@ impl Unit<'_> {
         if self.part != Part::Tenant {
             message.search_path(self.schema);
         }
-        message.push_file(&self.migration.script, self.migration.part(self.scope()), self.schema);
+        self.push_statements(&mut message);
         self.finish(&mut message);
+        self.push_end(&mut message);
         message
     }
 
@@ -145,7 +149,10 @@ impl Unit<'_> {
         let message = self.message();
         let began = Instant::now();
         match connection.send(&message).await {
-            Ok(sets) => Answer::Done(self.moved(&sets), began.elapsed()),
+            Ok(sets) => {
+                self.tell(&message, 0..message.statements(), &sets);
+                Answer::Done(self.moved(&sets), began.elapsed())
+            }
             Err(refusal) => self.explain(&refusal, &message),
         }
     }

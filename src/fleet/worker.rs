@@ -48,6 +48,7 @@ async fn send(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Co
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(1);
     for (number, unit) in pack.units[..done].iter().enumerate() {
         let took = pack.took(number, sets).unwrap_or(each);
+        pass.unit(unit.step, &pack.tasks[unit.task].schema).tell(&pack.message, pack.range(number), sets);
         pass.done(shared, &pack.tasks[unit.task].schema, unit.step, took);
     }
     match answer {

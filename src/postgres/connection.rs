@@ -101,8 +101,8 @@ impl Connection {
         self.way.pooled
     }
 
-    /// Where it leads, for a program of PostgreSQL's own.
-    pub(super) fn url(&self) -> &DatabaseUrl {
+    /// Where it leads: for a program of PostgreSQL's own, and for the server's other databases.
+    pub fn url(&self) -> &DatabaseUrl {
         &self.way.url
     }
 

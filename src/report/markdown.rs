@@ -86,7 +86,7 @@ fn details(text: &mut String, verified: &Verified<'_>, open: &[&Finding]) {
 }
 
 /// Text of a cell, as code. In Markdown's own marks a `|` or a backtick would need care; a tag needs none.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
@@ -99,7 +99,7 @@ fn code(text: &str) -> String {
 }
 
 /// Text of a cell: each sign that means something in Markdown or HTML as the number of its letter.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -4,6 +4,7 @@
 mod branch;
 mod copies;
 mod drift;
+mod dry_run;
 mod event;
 mod failure;
 mod findings;
@@ -28,6 +29,7 @@ mod walls;
 pub use branch::{branch_deleted, branch_list, branch_made, branches_collected};
 pub use copies::{adopted, cloned, differences, exported, imported};
 pub use drift::drifted;
+pub use dry_run::{dry_run, dry_run_markdown, no_dry_run_markdown};
 pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use findings::{findings, summary};

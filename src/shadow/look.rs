@@ -126,7 +126,7 @@ async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeSet<
 }
 
 /// Whether it is Tenure's own, in the platform's schema.
-fn is_own(object: &ObjectKey) -> bool {
+pub fn is_own(object: &ObjectKey) -> bool {
     match object.kind {
         Kind::Table | Kind::Sequence => {
             OWN_TABLES.iter().any(|own| object.name == *own) || object.name == "migration_history_id_seq"

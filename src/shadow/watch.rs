@@ -84,7 +84,7 @@ impl fmt::Display for Lock {
 
 /// What the server said at one moment of the transaction.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Moment {
+pub struct Moment {
     tables: BTreeMap<Table, State>,
     at_us: i64,
     wal: i64,
@@ -129,7 +129,7 @@ pub(super) struct Use {
 
 impl Moment {
     /// The statement that asks: a row a table of the schemas.
-    pub(super) fn question(schemas: &[SchemaName]) -> String {
+    pub fn question(schemas: &[SchemaName]) -> String {
         let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
         format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, \
@@ -152,7 +152,7 @@ impl Moment {
     }
 
     /// Reads the answer.
-    pub(super) fn read(rows: &[Row]) -> Result<Self, Failure> {
+    pub fn read(rows: &[Row]) -> Result<Self, Failure> {
         let mut moment = Self::default();
         for row in rows {
             let modes = row.optional_text("modes")?.unwrap_or_default();
@@ -172,7 +172,7 @@ impl Moment {
     }
 
     /// What happened from `before` until now to the tables that were there before the whole file.
-    pub(super) fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> Watched {
+    pub fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> Watched {
         let mut tables = BTreeMap::new();
         for (table, now, before) in self.pairs(before, is_old) {
             let treatment = Treatment {
@@ -228,6 +228,16 @@ impl Moment {
     ) -> impl Iterator<Item = (&'a Table, &'a State, &'a State)> {
         let old = self.tables.iter().filter(move |(table, _)| is_old(table));
         old.filter_map(|(table, now)| Some((table, now, before.tables.get(table)?)))
+    }
+
+    /// When it was, by the server's clock, in microseconds.
+    pub fn at_us(&self) -> i64 {
+        self.at_us
+    }
+
+    /// Whether there was this table.
+    pub fn has(&self, table: &Table) -> bool {
+        self.tables.contains_key(table)
     }
 
     /// The tables that there are.

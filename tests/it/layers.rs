@@ -76,7 +76,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustls", &["branch"]),
     ("semver", &["chain"]),
     ("serde_sarif", &["report"]),
-    ("sha2", &["chain", "postgres", "tenant"]),
+    ("sha2", &["branch", "chain", "postgres", "tenant"]),
     ("sqlx", &["postgres"]),
     ("squawk_lexer", &["sql"]),
     ("squawk_linter", &["verify"]),

@@ -13,6 +13,7 @@ mod bad_files;
 mod bad_sql;
 mod baseline;
 mod blindness;
+mod branch;
 mod capture;
 mod catalog;
 mod command_line;

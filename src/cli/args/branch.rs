@@ -1,5 +1,7 @@
 //! `tenure branch …`: copies of a database to try things on.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::branch::{BranchName, Kind};
@@ -72,6 +74,25 @@ pub(in crate::cli) struct Whose {
     pub(in crate::cli) provider: Option<ProviderArg>,
     #[command(flatten)]
     pub(in crate::cli) at: AtNeon,
+}
+
+/// A dry run on a branch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "On a branch")]
+pub(in crate::cli) struct DryRunArgs {
+    /// Do it on a copy of the database, which is made for it and deleted again: measure what each statement locks and
+    /// for how long, and leave the database as it is
+    #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with_all = ["plan", "shadow"])]
+    pub(in crate::cli) branch: Option<ProviderArg>,
+    /// Leave the branch there, and show its URL
+    #[arg(long, requires = "branch")]
+    pub(in crate::cli) keep_branch: bool,
+    /// Queries of the running release that must go on working there, as for verify; may be repeated
+    #[arg(long, value_name = "PATH", requires = "branch")]
+    pub(in crate::cli) queries: Vec<PathBuf>,
+    /// Write what was seen into this file too, as Markdown for a pull request, without any address
+    #[arg(long, value_name = "FILE", requires = "branch")]
+    pub(in crate::cli) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

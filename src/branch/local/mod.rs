@@ -1,0 +1,252 @@
+//! Branches on a server of one's own: a database made from another one as its template. Its comment says that it is
+//! ours, whose, and until when; nothing without that comment is touched. Nobody's session with the source is ended.
+//!
+//! The server copies in no transaction, and says nothing of the copy before it is whole. So a copy is made under a
+//! name that holds the run's nonce, closed to everybody, then gets its comment and rights, and only then its name.
+
+mod copy;
+mod mark;
+mod source;
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use self::mark::Mark;
+use super::{Branch, BranchId, BranchName, Content, Deleted, Kind, Origin, Provider, Urls, Wanted};
+use crate::error::{Code, Failure};
+use crate::ident::{Identifier, literal};
+use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::settings::Settings;
+
+/// How long a look at the server, or dropping a database of ours, may take.
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// Where one connects to drop the database that the URL names.
+const MAINTENANCE: &str = "postgres";
+
+/// A server that one owns.
+#[derive(Debug)]
+pub struct Local {
+    /// To the database whose branches these are.
+    url: DatabaseUrl,
+    copy_within: Duration,
+    /// How far the server's clock is ahead of ours.
+    ahead: Cell<time::Duration>,
+}
+
+/// A database that carries our mark.
+struct Ours {
+    oid: i64,
+    name: Identifier,
+    mark: Mark,
+}
+
+impl Local {
+    /// The server of the database at `url`, which is what is copied where nobody says otherwise. It must lead there
+    /// without a transaction pooler, whose own sessions would keep the server from copying.
+    pub fn new(url: DatabaseUrl, settings: &Settings) -> Self {
+        let copy_within = settings.branch.ready_within.duration();
+        Self { url, copy_within, ahead: Cell::new(time::Duration::ZERO) }
+    }
+
+    async fn within<T>(
+        limit: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let late = |_| {
+            Failure::new(Code::BranchNotReady, format!("{doing}: not done within {} s", limit.as_secs()))
+                .hint("`ready_within` of `[branch]` in tenure.toml says how long is waited")
+        };
+        tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
+    }
+
+    async fn connect(&self) -> Result<Connection, Failure> {
+        let connection = Connection::knock(&self.url, Knock::USUAL, |_| {}).await?;
+        connection.needs_a_session("a local branch")?;
+        Ok(connection)
+    }
+
+    /// The databases that carry our mark and fulfil `condition`, and the server's time.
+    async fn ours(&self, connection: &mut Connection, condition: &str) -> Result<Vec<Ours>, Failure> {
+        let sql = format!(
+            "SELECT d.oid::int8 AS oid, datname::text AS name, s.description AS comment \
+             FROM pg_catalog.pg_database d JOIN pg_catalog.pg_shdescription s \
+             ON s.objoid = d.oid AND s.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass \
+             WHERE {condition} ORDER BY d.oid; \
+             SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us"
+        );
+        let doing = "looking for local branches";
+        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let [rows, clock] = sets.as_slice() else { return Err(source::odd(doing)) };
+        self.learn(clock.first().ok_or_else(|| source::odd(doing))?.integer("now_us")?);
+        let mut all = Vec::new();
+        for row in rows {
+            if let Some(mark) = Mark::read(&row.text("comment")?) {
+                all.push(Ours { oid: row.integer("oid")?, name: Identifier::new(row.text("name")?)?, mark });
+            }
+        }
+        Ok(all)
+    }
+
+    fn learn(&self, now_us: i64) -> OffsetDateTime {
+        let now = OffsetDateTime::UNIX_EPOCH + time::Duration::microseconds(now_us);
+        self.ahead.set(now - OffsetDateTime::now_utc());
+        now
+    }
+
+    /// The database that a branch is, if it is there and ours.
+    async fn database(&self, connection: &mut Connection, id: &BranchId) -> Result<Option<Ours>, Failure> {
+        let Ok(oid) = id.0.parse::<u32>() else { return Ok(None) };
+        Ok(self.ours(connection, &format!("d.oid = {oid}")).await?.pop())
+    }
+
+    async fn found(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
+        let mut connection = self.connect().await?;
+        let all = self.ours(&mut connection, "true").await?;
+        let ours = all.iter().filter(|ours| ours.mark.home == self.url.database());
+        let named = ours.clone().find(|ours| ours.mark.branch == name.as_str());
+        // The URL shows how the database is called.
+        let named = named.or_else(|| ours.clone().find(|ours| ours.name.as_str() == name.as_str()));
+        let answer = match named {
+            Some(ours) => Ok(Some(ours.mark.branch(ours.oid, Origin::Found))),
+            None if all.iter().any(|other| other.name.as_str() == name.as_str()) => {
+                Err(foreign(name, "is a branch of another database"))
+            }
+            None => {
+                let sql = format!(
+                    "SELECT count(*)::int8 AS there FROM pg_catalog.pg_database WHERE datname = {}",
+                    literal(name.as_str())
+                );
+                let doing = "looking for a database of that name";
+                let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+                match sets
+                    .first()
+                    .and_then(|rows| rows.first())
+                    .map(|row| row.integer("there"))
+                    .transpose()?
+                {
+                    Some(1..) => Err(foreign(name, "was not made by Tenure")),
+                    _ => Ok(None),
+                }
+            }
+        };
+        connection.close().await;
+        answer
+    }
+
+    async fn delete_checked(&self, id: &BranchId) -> Result<Deleted, Failure> {
+        let mut connection = self.connect().await?;
+        let deleted = match self.database(&mut connection, id).await? {
+            None => Ok(Deleted::Gone),
+            Some(ours) if ours.name.as_str() == self.url.database() => {
+                // Nobody drops the database that one is connected to.
+                let url = self.url.with_database(MAINTENANCE);
+                let mut elsewhere = Connection::knock(&url, Knock::USUAL, |_| {}).await?;
+                connection.close().await;
+                let deleted = copy::drop(&mut elsewhere, &ours.name).await;
+                elsewhere.close().await;
+                return deleted;
+            }
+            Some(ours) => copy::drop(&mut connection, &ours.name).await,
+        };
+        connection.close().await;
+        deleted
+    }
+}
+
+/// What is there and not ours to touch.
+fn foreign(name: &BranchName, why: &str) -> Failure {
+    Failure::new(Code::BranchExists, format!("the database {name} is there, and it {why}: it is left alone"))
+        .hint("choose another name")
+}
+
+impl Provider for Local {
+    fn kind(&self) -> Kind {
+        Kind::Local
+    }
+
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc() + self.ahead.get()
+    }
+
+    fn apart(&self) -> Self {
+        Self { url: self.url.clone(), copy_within: self.copy_within, ahead: self.ahead.clone() }
+    }
+
+    async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
+        if wanted.content == Content::Schema {
+            return Err(Failure::new(Code::Usage, "a local branch has all rows of what it is a copy of")
+                .hint("leave out --schema-only, or copy a database with fewer rows (--parent)"));
+        }
+        let doing = format!("copying a database for the branch {}", wanted.name);
+        // The server itself gives the copy up in time; this is for one that does not.
+        Self::within(self.copy_within + LIMIT, &doing, self.make(wanted)).await
+    }
+
+    async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
+        let doing = format!("connecting to the branch {}", branch.name);
+        let work = async {
+            let url = self.urls(branch).await?.direct;
+            let mut connection = Connection::knock(&url, Knock::USUAL, |_| {}).await?;
+            let here = self.ours(&mut connection, "datname = current_database()").await?.pop();
+            connection.close().await;
+            match here {
+                Some(here)
+                    if here.oid.to_string() == branch.id.0 && Some(&here.mark.run) == branch.run.as_ref() =>
+                {
+                    Ok(())
+                }
+                _ => Err(Failure::new(
+                    Code::BranchTarget,
+                    format!("what answers is not the branch {} that was made", branch.name),
+                )
+                .hint("another run may have made it anew meanwhile: run this again")),
+            }
+        };
+        Self::within(LIMIT, &doing, work).await
+    }
+
+    async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
+        let doing = format!("looking for the branch {}", branch.name);
+        let work = async {
+            let mut connection = self.connect().await?;
+            let ours = self.database(&mut connection, &branch.id).await?;
+            connection.close().await;
+            let gone = || {
+                Failure::new(
+                    Code::BranchNotFound,
+                    format!("the branch {} is not there any more", branch.name),
+                )
+            };
+            Ok(Urls { direct: self.url.with_database(ours.ok_or_else(gone)?.name.as_str()), pooled: None })
+        };
+        Self::within(LIMIT, &doing, work).await
+    }
+
+    async fn list(&self) -> Result<Vec<Branch>, Failure> {
+        let work = async {
+            let mut connection = self.connect().await?;
+            let ours = self.ours(&mut connection, "true").await?;
+            connection.close().await;
+            let here = ours.iter().filter(|ours| ours.mark.home == self.url.database());
+            Ok(here.map(|ours| ours.mark.branch(ours.oid, Origin::Found)).collect())
+        };
+        Self::within(LIMIT, "listing the local branches", work).await
+    }
+
+    async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
+        Self::within(LIMIT, &format!("looking for the branch {name}"), self.found(name)).await
+    }
+
+    async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
+        Self::within(LIMIT, "dropping the database of a branch", self.delete_checked(branch)).await
+    }
+
+    async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
+        let doing = format!("dropping what was made for the branch {}", wanted.name);
+        Self::within(LIMIT, &doing, self.take_back(wanted)).await
+    }
+}

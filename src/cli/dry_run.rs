@@ -1,0 +1,188 @@
+//! `tenure migrate up --branch`: the same on a copy of the database, which is deleted again.
+
+use std::path::Path;
+
+use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
+use super::events::Events;
+use super::ui::Outcome;
+use super::{Context, branch, command_line, shadow, unless_interrupted, up};
+use crate::branch::{AnyProvider, Branch, Guard, Provider as _, Wanted};
+use crate::dry_run;
+use crate::error::{Code, Failure};
+use crate::fleet::{Allowed, Prepared, Stop};
+use crate::outcome::{DryRun, TriedOn};
+use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::project::{Project, Review};
+use crate::report::{self, Verified};
+
+/// What came of it.
+enum Tried {
+    /// Verification refused it, so nothing was run.
+    Denied(Box<(Review, Failure)>),
+    /// It was run.
+    Run(Box<DryRun>),
+}
+
+pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
+    let tried = tried(context, args, provider).await;
+    let (report, code) = match &tried {
+        Ok(Tried::Denied(denied)) => (denied_markdown(&denied.0), up::refuse(context, &denied.0, &denied.1)),
+        Ok(Tried::Run(run)) => {
+            let done = run.migrated.failures.is_empty();
+            let went = if done { Outcome::Done } else { Outcome::Failed };
+            context.ui.outcome(went, run, |paint| report::dry_run(run, paint))?;
+            (report::dry_run_markdown(run), run.migrated.outcome.exit_code())
+        }
+        Err(failure) => (report::no_dry_run_markdown(failure.code), failure.class().exit_code()),
+    };
+    if let Some(path) = &args.dry_run.report {
+        let written = write(&context.here.join(path), &report);
+        tried.and(written).map(|()| code)
+    } else {
+        tried.map(|_| code)
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
+}
+
+async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
+    let project = context.project()?;
+    // What is wrong with what was asked for is told before anything is made.
+    let request = up::request(args, &project)?;
+    let release = shadow::release(context, &project, &args.dry_run.queries)?;
+    let events = Events::open(context.ui.progress(), args.events.as_deref())?;
+    let provider =
+        branch::provider(context, &project.settings, provider.into(), &AtNeon { project_id: None }).await?;
+    let wanted = branch::wanted(&project.settings, provider.kind(), None, None);
+    // Whatever ends this early, the guard deletes the branch.
+    unless_interrupted(Box::pin(async {
+        let on = Place { context, project: &project, args: &args.dry_run };
+        let (guard, url) = on.branch(provider, wanted).await?;
+        let mut connection = on.connect(&url).await?;
+        let prepared = Prepared::look(&mut connection, &project, request).await?;
+        let (review, allowed) = match on.review(&prepared).await? {
+            Ok(judged) => judged,
+            Err(denied) => {
+                connection.close().await;
+                on.end(guard, None).await?;
+                return Ok(Tried::Denied(denied));
+            }
+        };
+        up::tell(context, &review);
+        let mut events = events;
+        let talk = (&mut events as &mut dyn crate::event::Sink, &Stop::default());
+        let told = (&allowed, command_line("migrate up --branch"));
+        let seen =
+            dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
+        let seen = Box::pin(seen).await?;
+        connection.close().await;
+        for note in &seen.notes {
+            context.ui.note(note);
+        }
+        let (kind, branch) = {
+            let (provider, branch) = guard.made()?;
+            (provider.kind().as_str(), branch.clone())
+        };
+        let deleted = on.end(guard, args.dry_run.keep_branch.then_some(&url)).await?;
+        let branch = on.tried_on(branch, kind, (deleted, &url), &seen);
+        Ok(Tried::Run(Box::new(DryRun { migrated: seen.migrated, branch })))
+    }))
+    .await
+}
+
+/// What all parts of it need.
+struct Place<'a> {
+    context: &'a Context,
+    project: &'a Project,
+    args: &'a DryRunArgs,
+}
+
+impl Place<'_> {
+    /// Has the branch made, and waits for it.
+    async fn branch(
+        &self,
+        provider: AnyProvider,
+        wanted: Wanted,
+    ) -> Result<(Guard<AnyProvider>, DatabaseUrl), Failure> {
+        let guard = Guard::create(provider, wanted, branch::tell(self.context.ui)).await?;
+        let (provider, branch) = guard.made()?;
+        provider.ready(branch).await?;
+        let urls = provider.urls(branch).await?;
+        branch::mask(&urls);
+        Ok((guard, urls.direct))
+    }
+
+    async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
+        let knock = Knock { attempts: self.context.global.connect_attempts };
+        Connection::knock(url, knock, |why| self.context.ui.note(why)).await
+    }
+
+    /// Verifies what is pending there, with what a shadow shows.
+    async fn review(
+        &self,
+        prepared: &Prepared,
+    ) -> Result<Result<(Review, Allowed), Box<(Review, Failure)>>, Failure> {
+        let pending = prepared.pending(self.project);
+        let wanted = ShadowArgs { shadow: true, queries: self.args.queries.clone(), ..ShadowArgs::default() };
+        let seen = Box::pin(shadow::watch(self.context, self.project, &pending, &wanted)).await?;
+        let review = Review::of(self.project, pending.iter().copied(), [], &seen.witnesses)?;
+        Ok(match review.denial() {
+            Some(denial) => Err(Box::new((review, denial))),
+            None => {
+                let allowed = up::allowed(&pending, &review);
+                Ok((review, allowed))
+            }
+        })
+    }
+
+    /// Deletes the branch, or leaves it to who wants it; whether it is gone.
+    async fn end(&self, guard: Guard<AnyProvider>, kept: Option<&DatabaseUrl>) -> Result<bool, Failure> {
+        if kept.is_some() {
+            guard.keep();
+            return Ok(false);
+        }
+        match guard.finish().await {
+            Ok(_) => Ok(true),
+            // What was found out stands; that something is left is told.
+            Err(failure) => {
+                self.context.ui.note(&failure.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    fn tried_on(
+        &self,
+        branch: Branch,
+        provider: &'static str,
+        (deleted, url): (bool, &DatabaseUrl),
+        seen: &dry_run::Seen,
+    ) -> TriedOn {
+        TriedOn {
+            name: branch.name.to_string(),
+            provider,
+            parent: branch.parent,
+            deleted,
+            expires_at: branch.expires_at.filter(|_| !deleted),
+            database_url: self.args.keep_branch.then(|| url.reveal().to_owned()),
+            statements: seen.statements.clone(),
+            slowest: seen.slowest.clone(),
+            changes: seen.changes.clone(),
+            queries: seen.queries.clone(),
+        }
+    }
+}
+
+/// What verification found, as `verify` says it.
+fn denied_markdown(review: &Review) -> String {
+    report::markdown(&Verified {
+        findings: &review.findings,
+        summary: &review.summary,
+        failures: &[],
+        effects: None,
+        unchecked: &[],
+        path: &|file| file.to_owned(),
+    })
+}

@@ -1,0 +1,213 @@
+//! What each statement of the chain locked, and for how long, of all the schemas that it ran on. Memory grows with the
+//! statements, not with the tenants, but for one number a tenant.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::fleet::{Gauge, Gauged, Measured};
+use crate::ident::SchemaName;
+use crate::outcome::{MeasuredStatement, MeasuredTable, Slow};
+use crate::shadow::{Lock, Moment, Table};
+use crate::sql::{Scope, Statement};
+
+/// A tenant's schema, whichever it is.
+const TENANT: &str = "{org_schema}";
+
+/// The longest text of a statement that is told, in characters.
+const LONGEST: usize = 200;
+
+/// Measures.
+#[derive(Debug)]
+pub(super) struct Measure {
+    platform: SchemaName,
+    public: SchemaName,
+    // One thread runs all workers.
+    tally: RefCell<Tally>,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    /// In the order of a run: by version, the platform's before the tenants', as they stand in the file.
+    statements: BTreeMap<(Version, bool, usize), Tallied>,
+    tenants: HashMap<String, Duration>,
+    trouble: Option<String>,
+}
+
+/// One statement so far.
+#[derive(Debug)]
+struct Tallied {
+    file: String,
+    line: usize,
+    text: String,
+    scope: Scope,
+    alone: bool,
+    units: usize,
+    total: Duration,
+    longest: Duration,
+    slowest: String,
+    tables: BTreeMap<Table, Held>,
+}
+
+/// What became of a table, at worst.
+#[derive(Debug, Default)]
+struct Held {
+    lock: Option<Lock>,
+    held: Duration,
+    rewritten: usize,
+    scanned: bool,
+}
+
+/// What is told in the end.
+pub(super) struct Told {
+    pub(super) statements: Vec<MeasuredStatement>,
+    pub(super) slowest: Vec<Slow>,
+    pub(super) trouble: Option<String>,
+}
+
+impl Measure {
+    pub(super) fn new(platform: SchemaName) -> Result<Self, Failure> {
+        Ok(Self { platform, public: SchemaName::existing("public")?, tally: RefCell::default() })
+    }
+
+    /// What there is to tell, with so many of the slowest tenants.
+    pub(super) fn told(&self, most: usize) -> Told {
+        let tally = self.tally.borrow();
+        Told {
+            statements: tally.statements.values().map(Tallied::told).collect(),
+            slowest: Slow::longest(&tally.tenants, most),
+            trouble: tally.trouble.clone(),
+        }
+    }
+
+    fn learn(&self, unit: &Gauged<'_>) -> Result<(), Failure> {
+        let part = &unit.part;
+        let first = Moment::read(unit.before)?;
+        let (mut before, mut moments) = (first.clone(), Vec::new());
+        for (ended_us, rows) in &unit.after {
+            let after = Moment::read(rows)?;
+            let watched = after.since(&before, |table| first.has(table));
+            moments.push((before.at_us(), *ended_us, after.at_us(), watched.tables));
+            before = after;
+        }
+        let mut tally = self.tally.borrow_mut();
+        let statements = part.migration.part(part.scope);
+        for (at, (statement, (began, ended, _, tables))) in statements.zip(&moments).enumerate() {
+            let elapsed = micros(ended - began);
+            // From here to the COMMIT, but for our own questions.
+            let asking: i64 = moments[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
+            let held = micros(unit.committed_us - began - asking);
+            let tallied = tally.add(part, statement, elapsed);
+            for (table, treatment) in tables {
+                let is_tenants = part.scope == Scope::Tenant && table.0 == part.schema.as_str();
+                let schema = if is_tenants { TENANT } else { table.0.as_str() };
+                let entry = tallied.tables.entry((schema.to_owned(), table.1.clone())).or_default();
+                entry.lock = entry.lock.max(treatment.lock);
+                if treatment.lock.is_some() {
+                    entry.held = entry.held.max(held);
+                }
+                entry.rewritten += usize::from(treatment.rewritten);
+                entry.scanned |= treatment.scans > 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gauge for Measure {
+    fn question(&self, schema: &SchemaName) -> String {
+        // A tenant's statement may lock what the tenants share.
+        let mut schemas = vec![schema.clone(), self.platform.clone(), self.public.clone()];
+        schemas.dedup();
+        Moment::question(&schemas)
+    }
+
+    fn take(&self, unit: &Gauged<'_>) {
+        if let Err(failure) = self.learn(unit) {
+            self.tally.borrow_mut().trouble =
+                Some(format!("some statements could not be measured: {failure}"));
+        }
+    }
+
+    fn take_alone(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) {
+        self.tally.borrow_mut().add(part, statement, elapsed).alone = true;
+    }
+}
+
+impl Tally {
+    fn add(&mut self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) -> &mut Tallied {
+        let schema = part.schema.as_str();
+        if part.scope == Scope::Tenant && !part.schema.is_pooled() {
+            *self.tenants.entry(schema.to_owned()).or_default() += elapsed;
+        }
+        let key = (part.migration.from().clone(), part.scope == Scope::Tenant, statement.range.start);
+        let tallied = self.statements.entry(key).or_insert_with(|| {
+            let source = &part.migration.script.source;
+            Tallied {
+                file: source.file.clone(),
+                line: source.position(statement.range.start).line,
+                text: one_line(&source.text[statement.range.clone()]),
+                scope: part.scope,
+                alone: false,
+                units: 0,
+                total: Duration::ZERO,
+                longest: Duration::ZERO,
+                slowest: schema.to_owned(),
+                tables: BTreeMap::new(),
+            }
+        });
+        tallied.units += 1;
+        tallied.total += elapsed;
+        if elapsed > tallied.longest {
+            (tallied.longest, tallied.slowest) = (elapsed, schema.to_owned());
+        }
+        tallied
+    }
+}
+
+impl Tallied {
+    fn told(&self) -> MeasuredStatement {
+        let mut tables: Vec<_> = self.tables.iter().collect();
+        tables.sort_by_key(|(_, held)| Reverse(held.lock));
+        let tables = tables.into_iter().map(|((schema, table), held)| MeasuredTable {
+            schema: schema.clone(),
+            table: table.clone(),
+            lock: held.lock.map(|lock| lock.to_string()),
+            held_ms: milliseconds(held.held),
+            rewritten: held.rewritten,
+            scanned: held.scanned,
+        });
+        MeasuredStatement {
+            file: self.file.clone(),
+            line: self.line,
+            statement: self.text.clone(),
+            scope: self.scope,
+            units: self.units,
+            ms: milliseconds(self.total),
+            slowest_ms: milliseconds(self.longest),
+            slowest_schema: self.slowest.clone(),
+            tables: tables.collect(),
+            alone: self.alone,
+        }
+    }
+}
+
+fn micros(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+/// The text with single spaces, cut where it is long.
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= LONGEST {
+        return line;
+    }
+    line.chars().take(LONGEST - 1).chain(['…']).collect()
+}

@@ -1,0 +1,52 @@
+//! The queries of the running release, asked of the branch before and after, with the rows that are really there.
+
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::outcome::{QueriesAsked, QueryBreak};
+use crate::postgres::Connection;
+use crate::postgres::queries::{observe, rehearse};
+use crate::queries::{Kind, Observation, Release, Schemas, compare};
+
+/// The queries, and how they were answered before.
+#[derive(Debug)]
+pub(super) struct Questions<'a> {
+    release: &'a Release,
+    tenant: SchemaName,
+    platform: SchemaName,
+    before: Observation,
+}
+
+impl<'a> Questions<'a> {
+    /// Asks before the migration, of one tenant.
+    pub(super) async fn ask(
+        connection: &mut Connection,
+        release: &'a Release,
+        (tenant, platform): (&SchemaName, &SchemaName),
+    ) -> Result<Self, Failure> {
+        let schemas = Schemas { tenant, platform };
+        let mut before = observe(connection, release, schemas, None).await?;
+        rehearse(connection, release, schemas, &mut before, None).await?;
+        Ok(Self { release, tenant: tenant.clone(), platform: platform.clone(), before })
+    }
+
+    /// Asks again after it.
+    pub(super) async fn ask_again(&mut self, connection: &mut Connection) -> Result<QueriesAsked, Failure> {
+        let schemas = Schemas { tenant: &self.tenant, platform: &self.platform };
+        let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;
+        rehearse(connection, self.release, schemas, &mut after, Some(&self.before)).await?;
+        let broken = compare(self.release, &self.before, &after).into_iter().map(|broken| QueryBreak {
+            query: broken.query.title(),
+            kind: match broken.kind {
+                Kind::Fails => "fails",
+                Kind::Changed => "changed",
+                Kind::Warn => "warn",
+            },
+            what: broken.what,
+        });
+        Ok(QueriesAsked {
+            asked: self.release.queries.len(),
+            unchecked: self.before.unchecked(self.release).len(),
+            broken: broken.collect(),
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! A command that ends while the server copies leaves nothing behind.
+
+use super::Story;
+use crate::support::{Database, Running, Session, wait_until};
+
+/// Starts to make a branch, and waits until the server is at it and cannot go on.
+fn stuck(story: &Story, elsewhere: &Database) -> (Running, Session) {
+    // A comment on the source keeps a copy from beginning until it is committed.
+    let holder = Session::holding(elsewhere, &format!("COMMENT ON DATABASE {} IS 'held'", story.db().name));
+    let words = ["branch", "create", "pr-1", "--provider", "local"];
+    let mut command = story.project.command(words);
+    command.env("DATABASE_URL", &story.db().url);
+    let running = Running::spawn(command);
+    wait_until("the copy to wait", || !making(story, elsewhere).is_empty());
+    (running, holder)
+}
+
+/// The sessions that copy the story's database.
+fn making(story: &Story, elsewhere: &Database) -> Vec<String> {
+    elsewhere.column(&format!(
+        "SELECT pid::text FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE%TEMPLATE \"{}\"%' \
+         AND state = 'active' AND wait_event_type = 'Lock'",
+        story.db().name
+    ))
+}
+
+fn left(elsewhere: &Database, story: &Story) -> Vec<String> {
+    let mut all = story.copies();
+    all.extend(
+        elsewhere.column("SELECT datname::text FROM pg_database WHERE datname LIKE 'tenure\\_making\\_%'"),
+    );
+    all
+}
+
+#[test]
+fn an_interrupted_copy_is_called_off() {
+    let (story, elsewhere) = (Story::new(), Database::fresh());
+    let (running, holder) = stuck(&story, &elsewhere);
+    running.signal("INT");
+    let output = running.end();
+    assert_eq!(output.code, 130, "{output}");
+    assert!(making(&story, &elsewhere).is_empty(), "the server is still at it");
+    holder.release();
+    assert!(left(&elsewhere, &story).is_empty());
+}
+
+#[test]
+fn the_server_gives_up_the_copy_of_who_was_killed() {
+    let (story, elsewhere) = (Story::new(), Database::fresh());
+    let (running, holder) = stuck(&story, &elsewhere);
+    running.signal("KILL");
+    let output = running.end();
+    assert_eq!(output.code, -1, "{output}");
+    wait_until("the server to notice", || making(&story, &elsewhere).is_empty());
+    holder.release();
+    story.db().wait_for_silence();
+    assert!(left(&elsewhere, &story).is_empty());
+}

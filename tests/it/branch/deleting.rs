@@ -1,0 +1,65 @@
+//! What goes: by its name, by its age, at its end; and what stays.
+
+use super::Story;
+use crate::support::Session;
+
+#[test]
+fn a_branch_goes_with_who_uses_it_and_goes_once() {
+    let story = Story::new();
+    let branch = story.create("pr-1");
+    let _used = Session::open(&branch.db.url);
+    assert_eq!(
+        story.json("delete pr-1"),
+        (0, serde_json::json!({"name": "pr-1", "provider": "local", "deleted": true}))
+    );
+    assert_eq!(story.json("delete pr-1").1["deleted"], false);
+    // By the name of its database, and from inside of it.
+    let branch = story.create("pr-2");
+    assert_eq!(story.json(&format!("delete {}", branch.db.name)).1["deleted"], true);
+    assert!(story.copies().is_empty());
+}
+
+#[test]
+fn what_came_to_its_end_is_collected_and_the_rest_by_its_age() {
+    let (story, other) = (Story::new(), Story::new());
+    let (over, alive, _foreign) =
+        (story.create("ci/over"), story.create("ci/alive"), other.create("ci/other"));
+    let _mine = story.create("mine");
+    let comment = story.db().value(&format!(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'",
+        over.db.name
+    ));
+    let end = over.document["expires_at"].as_str().unwrap();
+    let past = comment.replace(end, "2026-01-01T00:00:00Z").replace('\'', "''");
+    story.db().run(&format!("COMMENT ON DATABASE {} IS '{past}'", over.db.name));
+
+    let (code, document) = story.json("gc --prefix ci/ --older-than 1d");
+    assert_eq!(
+        (code, &document["deleted"], &document["kept"]),
+        (0, &serde_json::json!(["ci/over"]), &2.into())
+    );
+    assert_eq!(story.listed(), ["ci/alive", "mine"]);
+    let (_, document) = story.json("gc --prefix ci/ --older-than 0s");
+    assert_eq!(document["deleted"], serde_json::json!(["ci/alive"]));
+    assert!(Session::try_open(&alive.db.url).is_err());
+    assert_eq!((story.listed(), other.listed()), (vec!["mine".to_owned()], vec!["ci/other".to_owned()]));
+}
+
+#[test]
+fn one_that_cannot_go_is_told_and_the_others_go() {
+    let story = Story::new();
+    let (held, _free) = (story.create("ci/held"), story.create("ci/free"));
+    // The server drops no database that subscribes.
+    held.db.run("CREATE SUBSCRIPTION story CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)");
+    let (code, document) = story.json("gc --prefix ci/ --older-than 0s");
+    assert_eq!(
+        (code, &document["outcome"], &document["deleted"]),
+        (4, &"partial".into(), &serde_json::json!(["ci/free"]))
+    );
+    assert_eq!(
+        (&document["failed"][0]["name"], &document["failed"][0]["code"]),
+        (&"ci/held".into(), &"branch-refused".into())
+    );
+    held.db.run("DROP SUBSCRIPTION story");
+    assert_eq!(story.json("gc --prefix ci/ --older-than 0s").0, 0);
+}

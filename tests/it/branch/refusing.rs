@@ -1,0 +1,76 @@
+//! What is refused, and how that is told: a source that others use, a role that may not, a name that is taken.
+
+use super::Story;
+use crate::support::Session;
+
+#[test]
+fn who_uses_the_source_is_named_and_left_in_peace() {
+    let story = Story::new();
+    let mut puma = Session::open(&format!("{}&application_name=puma", story.db().url));
+    puma.run("BEGIN; LOCK TABLE p.a");
+    let second = Session::open(&format!("{}&application_name=puma", story.db().url));
+    let (exit, code, message) = story.refused("create pr-1");
+    assert_eq!((exit, code.as_str()), (1, "branch-in-use"), "{message}");
+    assert!(
+        message.contains("2 sessions of \"puma\" as \"tenure\"") && message.contains("--parent"),
+        "{message}"
+    );
+    assert_eq!(puma.value("SELECT count(*)::text FROM p.a"), "100");
+    assert!(story.copies().is_empty());
+    drop((puma, second));
+    let _made = story.create("pr-1");
+}
+
+#[test]
+fn a_role_that_may_not_is_told_what_it_lacks() {
+    let story = Story::new();
+    let (db, role) = (story.db(), format!("{}_ci", story.db().name));
+    db.run(&format!("CREATE ROLE {role} LOGIN"));
+    let url = db.url_as(&role);
+    let (exit, code, message) = story.refused_at(&url, "create pr-1");
+    assert_eq!((exit, code.as_str()), (1, "permission-denied"), "{message}");
+    assert!(message.contains(&format!("ALTER ROLE \"{role}\" CREATEDB")), "{message}");
+    db.run(&format!("ALTER ROLE {role} CREATEDB"));
+    let (_, code, message) = story.refused_at(&url, "create pr-1");
+    assert_eq!(code, "permission-denied");
+    assert!(message.contains("only its owner \"tenure\""), "{message}");
+    // The owner needs no more, and what only a superuser may set is told.
+    db.run(&format!(
+        "ALTER DATABASE {0} OWNER TO {role}; ALTER DATABASE {0} SET log_statement = 'all'",
+        db.name
+    ));
+    let output = story.run_at(&url, "branch create pr-1 --provider local").ok();
+    assert!(output.stderr.contains("the copy does not have the setting log_statement"), "{output}");
+    assert_eq!(story.json_at(&url, "delete pr-1").1["deleted"], true);
+    db.run(&format!("ALTER DATABASE {} OWNER TO tenure; DROP ROLE {role}", db.name));
+}
+
+#[test]
+fn what_has_no_mark_of_ours_is_left_alone() {
+    let story = Story::new();
+    let branch = story.create("pr-1");
+    for comment in ["NULL", "'a database of ours'", "'{\"tenure-run\":\"mine\"}'"] {
+        story.db().run(&format!("COMMENT ON DATABASE {} IS {comment}", branch.db.name));
+        let (exit, code, _) = story.refused("create pr-1");
+        assert_eq!((exit, code.as_str()), (1, "branch-exists"), "{comment}");
+        let (_, code, _) = story.refused(&format!("delete {}", branch.db.name));
+        assert_eq!(code, "branch-exists", "{comment}");
+        assert_eq!(story.json("delete pr-1").1["deleted"], false);
+        assert_eq!(story.json("gc --prefix pr --older-than 0s").1["outcome"], "nothing");
+        assert_eq!(story.copies(), [branch.db.name.clone()], "{comment}");
+    }
+    let (_, code, _) = story.refused(&format!("delete {}", story.db().name));
+    assert_eq!(code, "branch-exists");
+}
+
+#[test]
+fn a_source_that_is_not_there_and_a_copy_without_rows_are_refused() {
+    let story = Story::new();
+    let (exit, code, _) = story.refused("create pr-1 --parent nowhere");
+    assert_eq!((exit, code.as_str()), (1, "branch-not-found"));
+    let (exit, code, _) = story.refused("create pr-1 --schema-only");
+    assert_eq!((exit, code.as_str()), (2, "usage"));
+    // The settings' parent is a branch of the provider that has branches.
+    story.project.file("tenure.toml", "[branch]\nparent = \"main\"\n");
+    let _made = story.create("pr-1");
+}
