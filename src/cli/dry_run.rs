@@ -14,6 +14,7 @@ use crate::outcome::{DryRun, TriedOn};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
 use crate::project::{Project, Review};
 use crate::report::{self, Verified};
+use crate::shadow::Shadow;
 
 /// What came of it.
 enum Tried {
@@ -60,10 +61,13 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     // Whatever ends this early, the guard deletes the branch.
     unless_interrupted(Box::pin(async {
         let on = Place { context, project: &project, args: &args.dry_run };
-        let (guard, url) = on.branch(provider, wanted).await?;
+        // The shadow's server starts while the branch is made.
+        let (made, shadow) = tokio::join!(on.branch(provider, wanted), shadow::a_shadow(None));
+        let (guard, url) = made?;
+        let shadow = shadow?;
         let mut connection = on.connect(&url).await?;
         let prepared = Prepared::look(&mut connection, &project, request).await?;
-        let (review, allowed) = match on.review(&prepared).await? {
+        let (review, allowed) = match on.review(&prepared, shadow).await? {
             Ok(judged) => judged,
             Err(denied) => {
                 connection.close().await;
@@ -124,10 +128,12 @@ impl Place<'_> {
     async fn review(
         &self,
         prepared: &Prepared,
+        ready: Shadow,
     ) -> Result<Result<(Review, Allowed), Box<(Review, Failure)>>, Failure> {
         let pending = prepared.pending(self.project);
         let wanted = ShadowArgs { shadow: true, queries: self.args.queries.clone(), ..ShadowArgs::default() };
-        let seen = Box::pin(shadow::watch(self.context, self.project, &pending, &wanted)).await?;
+        let seen = shadow::watch_on(self.context, self.project, &pending, &wanted, Some(ready));
+        let seen = Box::pin(seen).await?;
         let review = Review::of(self.project, pending.iter().copied(), [], &seen.witnesses)?;
         Ok(match review.denial() {
             Some(denial) => Err(Box::new((review, denial))),

@@ -1,5 +1,6 @@
 //! Verification by effect: the migrations are run on a throwaway database, and watched.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use super::args::ShadowArgs;
@@ -38,6 +39,17 @@ pub(super) async fn watch(
     migrations: &[&Migration],
     args: &ShadowArgs,
 ) -> Result<Seen, Failure> {
+    watch_on(context, project, migrations, args, None).await
+}
+
+/// The same, on a shadow that is there already if one is.
+pub(super) async fn watch_on(
+    context: &Context,
+    project: &Project,
+    migrations: &[&Migration],
+    args: &ShadowArgs,
+    ready: Option<Shadow>,
+) -> Result<Seen, Failure> {
     let mut seen = Seen::default();
     let chain = project.chain.migrations();
     let asked = |step: &&(usize, &Migration)| migrations.iter().any(|asked| asked.file == step.1.file);
@@ -46,7 +58,11 @@ pub(super) async fn watch(
         return Ok(seen);
     };
     let release = release(context, project, &args.queries)?;
-    let shadow = async || a_shadow(args.shadow_url.as_deref()).await;
+    let ready = Cell::new(ready);
+    let shadow = async || match ready.take() {
+        Some(ready) => Ok(ready),
+        None => a_shadow(args.shadow_url.as_deref()).await,
+    };
     let watched = Box::pin(shadow::watch(project, *first..last + 1, release.as_ref(), shadow));
     let steps = unless_interrupted(watched).await?;
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();

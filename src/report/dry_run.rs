@@ -43,7 +43,8 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
         }
         text.push('\n');
     }
-    if !branch.slowest.is_empty() {
+    // Of a fleet the run tells them too.
+    if !branch.slowest.is_empty() && run.migrated.slowest.is_empty() {
         let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
     }
     for change in branch.changes.iter().take(MOST_CHANGES) {
@@ -170,7 +171,8 @@ fn shown(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
 }
 
 fn place(it: &MeasuredStatement) -> String {
-    format!("{}:{}", it.file, it.line)
+    let file = it.file.rsplit('/').next().unwrap_or(&it.file);
+    format!("{file}:{}", it.line)
 }
 
 fn name(table: &MeasuredTable) -> String {

@@ -12,8 +12,16 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report", "outcome",
-            "event", "settings", "walls", "verify", "queries", "template", "chain", "ident", "error",
+            "dry_run", "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report",
+            "outcome", "event", "settings", "walls", "verify", "queries", "template", "chain", "ident",
+            "error",
+        ],
+    ),
+    (
+        "dry_run",
+        &[
+            "shadow", "fleet", "catalog", "postgres", "project", "outcome", "event", "queries", "chain",
+            "sql", "ident", "error",
         ],
     ),
     (

@@ -26,6 +26,7 @@ mod demo;
 mod docs;
 mod drift;
 mod dropped;
+mod dry_run;
 mod failures;
 mod fleet;
 mod fuzz;

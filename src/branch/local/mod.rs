@@ -64,8 +64,11 @@ impl Local {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let connection = Connection::knock(&self.url, Knock::USUAL, |_| {}).await?;
+        let mut connection = Connection::knock(&self.url, Knock::USUAL, |_| {}).await?;
         connection.needs_a_session("a local branch")?;
+        // The database may be closed to writes by default; making and dropping another one is no write to it.
+        let set = connection.run("SET default_transaction_read_only = off").await;
+        set.map_err(|refusal| refusal.failure("beginning a session for local branches"))?;
         Ok(connection)
     }
 

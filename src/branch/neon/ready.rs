@@ -18,14 +18,15 @@ use super::target;
 use crate::branch::{Branch, Content, Urls};
 use crate::error::{Code, Failure};
 use crate::postgres::ledger::{self, Ledger};
-use crate::postgres::{Connection, DatabaseUrl};
+use crate::postgres::{Connection, DatabaseUrl, Knock};
 
 /// The pauses between two looks.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A compute that sleeps needs seconds to wake; one that does not answer by then has another reason.
-const WAKES: Duration = Duration::from_secs(90);
+/// A compute that sleeps needs seconds to wake, one that was just made may need more; the time until a branch
+/// must be ready bounds it.
+const WAKES: Knock = Knock { attempts: 14 };
 
 /// How many sessions may be lost before the first answer.
 const SESSIONS: u32 = 3;
@@ -185,22 +186,12 @@ impl Neon {
 
     /// Connects, as soon as the compute is awake.
     async fn answers(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        let (started, mut pause) = (Instant::now(), FIRST);
-        loop {
-            let failure = match Connection::open(url).await {
-                Ok(connection) => return Ok(connection),
-                Err(failure) => failure,
-            };
+        Connection::knock(url, WAKES, |_why| {}).await.map_err(|failure| {
             if says_capacity(&failure.message) {
-                return Err(Failure { code: Code::BranchCapacity, ..failure });
+                return Failure { code: Code::BranchCapacity, ..failure };
             }
-            let refused = !passes_by_itself(&failure);
-            if refused || started.elapsed() + pause > WAKES {
-                return Err(failure);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST);
-        }
+            failure
+        })
     }
 
     /// That the server is the branch's, and that it knows at which versions it is.
@@ -246,26 +237,6 @@ impl Neon {
             self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
         self.answers(&self.url(&answer.uri)?).await
     }
-}
-
-/// Whether trying again may help. Neon's proxy gives every error of its own the same SQLSTATE, so the words
-/// decide.
-fn passes_by_itself(failure: &Failure) -> bool {
-    const NEVER: [&str; 7] = [
-        "password authentication failed",
-        "is not allowed to connect",
-        "endpoint is disabled",
-        "connection is insecure",
-        "Endpoint ID is not specified",
-        "unsupported startup parameter",
-        "Inconsistent project name",
-    ];
-    let by_state = match failure.sqlstate.as_deref() {
-        // The network's own errors have none.
-        None | Some("XX000" | "57P01" | "57P02" | "57P03" | "53300") => true,
-        Some(_) => false,
-    };
-    by_state && !NEVER.iter().any(|words| failure.message.contains(words))
 }
 
 fn no_ledger(branch: &Branch, why: &str) -> Failure {
@@ -334,22 +305,6 @@ mod tests {
         assert_eq!(chosen(&two, Some("ap"), None), Err(Code::Settings));
         assert_eq!(chosen(&[], None, None), Err(Code::BranchNotReady));
         assert!(choose(&two, None, None).unwrap_err().message.ends_with("app, metrics"));
-    }
-
-    #[test]
-    fn a_compute_that_wakes_is_waited_for_and_a_wrong_password_is_not() {
-        let said = |sqlstate: Option<&str>, message: &str| {
-            let mut failure = Failure::new(Code::ServerUnreachable, message);
-            failure.sqlstate = sqlstate.map(str::to_owned);
-            passes_by_itself(&failure)
-        };
-        assert!(said(None, "Connection refused (os error 111)"));
-        assert!(said(Some("XX000"), "Couldn't connect to compute node"));
-        assert!(said(Some("XX000"), "Control plane request failed: endpoint cannot be found"));
-        assert!(said(Some("57P03"), "the database system is starting up"));
-        assert!(!said(Some("XX000"), "password authentication failed for user 'x'"));
-        assert!(!said(Some("XX000"), "Control plane request failed: endpoint is disabled"));
-        assert!(!said(Some("3D000"), "database does not exist"));
     }
 
     #[test]

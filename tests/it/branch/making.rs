@@ -81,17 +81,17 @@ fn rights_on_the_database_and_its_settings_come_along() {
     db.run(&format!(
         "REVOKE ALL ON DATABASE {name} FROM PUBLIC; GRANT CONNECT ON DATABASE {name} TO {quoted} WITH GRANT OPTION; \
          GRANT TEMPORARY ON DATABASE {name} TO {quoted}; ALTER DATABASE {name} SET search_path = \"$user\", \"a, b\", public; \
-         ALTER DATABASE {name} SET work_mem = '7MB'; ALTER DATABASE {name} SET my.own = 'it''s = \"1\"'; \
+         ALTER DATABASE {name} SET default_transaction_read_only = on; ALTER DATABASE {name} SET work_mem = '7MB'; ALTER DATABASE {name} SET my.own = 'it''s = \"1\"'; \
          ALTER ROLE {quoted} IN DATABASE {name} SET statement_timeout = '9s'"
     ));
     let branch = story.create("pr-1");
     let expected = db.column(SURROUNDINGS);
-    assert_eq!(expected.len(), 6, "{expected:?}");
+    assert_eq!(expected.len(), 7, "{expected:?}");
     assert_eq!(branch.db.column(SURROUNDINGS), expected);
     assert_eq!(branch.db.value("SHOW search_path"), "\"$user\", \"a, b\", public");
     assert_eq!(story.json("delete pr-1").0, 0);
     db.run(&format!(
-        "ALTER DATABASE {name} OWNER TO tenure; REVOKE ALL ON DATABASE {name} FROM {quoted}; \
+        "SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL; ALTER DATABASE {name} OWNER TO tenure; REVOKE ALL ON DATABASE {name} FROM {quoted}; \
         ALTER ROLE {quoted} IN DATABASE {name} RESET ALL; DROP ROLE {owner}; DROP ROLE {quoted}"
     ));
 }

@@ -93,10 +93,18 @@ impl Story {
 
 impl Drop for Story {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
         for copy in self.copies() {
             self.db().run(&format!("DROP DATABASE \"{copy}\" WITH (FORCE)"));
         }
     }
+}
+
+/// The names of what a collection deleted.
+fn gone(document: &Value) -> Vec<&str> {
+    document["deleted"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect()
 }
 
 /// A branch that was made, and the document that said so.

@@ -11,7 +11,7 @@ use crate::support::{Fault, Output, Project, Verb, wait_until};
 /// The names of what a collection deleted.
 fn deleted(collected: &Value) -> Vec<&str> {
     let rows = collected["deleted"].as_array().unwrap().iter();
-    rows.map(|row| row["name"].as_str().unwrap()).collect()
+    rows.map(|row| row["name"].as_str().or(row.as_str()).unwrap()).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod again;
 mod creating;
 mod deleting;
 mod double;
+mod dry_run;
 mod official;
 mod operations;
 mod patience;

@@ -1,0 +1,306 @@
+//! `migrate up --branch local`: everything is done on a copy, told, and the copy is gone.
+
+use serde_json::Value;
+
+use crate::support::{Output, Project, Running, Session, wait_until};
+
+/// A project whose tenants have rows, with one migration that is pending. The stories go to the server itself: a pooler's
+/// sessions would keep it from copying.
+struct Story {
+    project: Project,
+}
+
+impl Story {
+    fn with(tenants: &[&str], sql: &str) -> Self {
+        let story = Self { project: Project::seeds() };
+        story.run("migrate up").passes();
+        for slug in tenants {
+            story.run(&format!("tenant create {slug}")).passes();
+            story.project.db.run(&format!(
+                "INSERT INTO org_{slug}.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n"
+            ));
+        }
+        story.pending(sql);
+        story
+    }
+
+    fn pending(&self, sql: &str) {
+        self.project.migration("1.0.4", "1.0.5", "pending", &format!("-- Scope: tenant\n{sql}"));
+    }
+
+    fn command(&self, line: &str) -> std::process::Command {
+        let mut command = self.project.command(line.split_whitespace());
+        command.env("DATABASE_URL", &self.project.db.url);
+        command
+    }
+
+    fn run(&self, line: &str) -> Output {
+        Output::of(&self.command(line).output().unwrap())
+    }
+
+    /// The exit code, the document, and what stood on stderr.
+    #[track_caller]
+    fn json(&self, more: &str) -> (i32, Value, String) {
+        let output = self.run(&format!("migrate up --branch local --format json {more}"));
+        let document =
+            serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error} in {output}"));
+        (output.code, document, output.stderr)
+    }
+
+    fn report(&self) -> String {
+        std::fs::read_to_string(self.project.dir.path().join("report.md")).unwrap()
+    }
+
+    /// The databases that are copies of the story's.
+    fn copies(&self) -> Vec<String> {
+        self.project.db.column(&format!(
+            "SELECT datname::text FROM pg_database \
+             WHERE shobj_description(oid, 'pg_database') LIKE '%\"parent\":\"{}\"%' ORDER BY 1",
+            self.project.db.name
+        ))
+    }
+
+    /// What the server knows of writes to the database, and all that it holds.
+    fn truth(&self) -> (String, String) {
+        let db = &self.project.db;
+        db.wait_for_silence();
+        let elsewhere = crate::support::Database::fresh();
+        let written = elsewhere.value(&format!(
+            "SELECT concat_ws(' ', tup_inserted, tup_updated, tup_deleted) FROM pg_stat_database WHERE datname = '{}'",
+            db.name
+        ));
+        (written, db.dump(&[]))
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for copy in self.copies() {
+            self.project.db.run(&format!("DROP DATABASE \"{copy}\" WITH (FORCE)"));
+        }
+    }
+}
+
+/// The row of the statement that contains `words`.
+#[track_caller]
+fn statement<'d>(document: &'d Value, words: &str) -> &'d Value {
+    let all = document["branch"]["statements"].as_array().unwrap();
+    let found = all.iter().find(|row| row["statement"].as_str().unwrap().contains(words));
+    found.unwrap_or_else(|| panic!("no {words}: {document:#}"))
+}
+
+#[test]
+fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
+    let story = Story::with(
+        &["a", "b"],
+        "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT pg_sleep(0.3);\n\
+        CREATE TABLE {org_schema}.notes (id uuid PRIMARY KEY, author uuid REFERENCES datalinx_platform.users (id));",
+    );
+    let before = story.truth();
+    let (code, document, stderr) = story.json("--report report.md");
+    assert_eq!((code, &document["outcome"]), (0, &"done".into()), "{document:#} {stderr}");
+    assert_eq!(story.truth(), before, "the database that was copied was written to");
+    assert_eq!(story.project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4");
+    assert!(story.copies().is_empty());
+    let branch = &document["branch"];
+    assert_eq!((&branch["provider"], &branch["deleted"]), (&"local".into(), &true.into()));
+    assert!(branch.get("database_url").is_none());
+    // Locks last from their statement to the COMMIT; the sleep between them tells one from the other.
+    let added = statement(&document, "ADD COLUMN note");
+    let table = &added["tables"][0];
+    assert_eq!(
+        (&table["schema"], &table["table"], &table["lock"]),
+        (&"{org_schema}".into(), &"workspaces".into(), &"ACCESS EXCLUSIVE".into())
+    );
+    assert_eq!((&added["units"], &added["scope"]), (&2.into(), &"tenant".into()));
+    let (held, took) = (table["held_ms"].as_f64().unwrap(), added["slowest_ms"].as_f64().unwrap());
+    assert!(held > 300.0 && took < held - 250.0, "{held} {took}");
+    let slept = statement(&document, "pg_sleep");
+    assert!(
+        slept["slowest_ms"].as_f64().unwrap() >= 300.0 && slept["tables"].as_array().unwrap().is_empty(),
+        "{slept}"
+    );
+    let made = statement(&document, "CREATE TABLE");
+    let shared = &made["tables"][0];
+    assert_eq!(
+        (&shared["schema"], &shared["table"], &shared["lock"]),
+        (&"datalinx_platform".into(), &"users".into(), &"SHARE ROW EXCLUSIVE".into())
+    );
+    assert!(shared["held_ms"].as_f64().unwrap() < 300.0, "{shared}");
+    assert_eq!(branch["slowest"].as_array().unwrap().len(), 2);
+    let changes: Vec<_> = branch["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| format!("{} {}: {} {}", it["scope"], it["object"], it["change"], it["schemas"]))
+        .collect();
+    assert!(
+        changes.contains(&"\"tenant\" \"table workspaces\": \"column added: note text\" 2".to_owned()),
+        "{changes:?}"
+    );
+    let report = story.report();
+    assert!(report.contains("ACCESS EXCLUSIVE on") && report.contains("slowest tenants"), "{report}");
+    for text in [report, stderr, document.to_string()] {
+        assert!(!text.contains("postgresql") && !text.contains("://"), "{text}");
+    }
+}
+
+#[test]
+fn what_rewrites_a_table_or_reads_one_whole_is_told() {
+    let story = Story::with(
+        &["a"],
+        "ALTER TABLE workspaces ADD COLUMN n float8 DEFAULT random();\n\
+        UPDATE workspaces SET n = 2 WHERE n < 1;",
+    );
+    let (code, document, stderr) = story.json("");
+    assert_eq!(code, 0, "{document:#} {stderr}");
+    let altered = &statement(&document, "random")["tables"][0];
+    assert_eq!((&altered["table"], &altered["rewritten"]), (&"workspaces".into(), &1.into()), "{altered}");
+    // The lock is held already; what is read whole is told all the same.
+    let updated = &statement(&document, "UPDATE")["tables"][0];
+    assert_eq!((&updated["lock"], &updated["scanned"]), (&Value::Null, &true.into()), "{updated}");
+}
+
+#[test]
+fn real_rows_that_do_not_fit_fail_there_and_the_copy_is_gone() {
+    let story = Story::with(
+        &["a", "b"],
+        "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT 1 / (51 - count(*)) FROM workspaces;",
+    );
+    story.project.db.run("INSERT INTO org_b.workspaces (name) VALUES ('one too many')");
+    let before = story.truth();
+    let (code, document, stderr) = story.json("--report report.md");
+    assert_eq!((code, &document["outcome"]), (4, &"partial".into()), "{document:#} {stderr}");
+    assert_eq!(
+        (&document["failures"][0]["schema"], &document["failures"][0]["sqlstate"]),
+        (&"org_b".into(), &"22012".into())
+    );
+    assert_eq!((story.truth(), story.copies()), (before, Vec::new()));
+    let report = story.report();
+    assert!(report.contains("only a part was done") && report.contains("org&#95;b"), "{report}");
+    assert!(!report.contains("postgresql") && !report.contains("://"), "{report}");
+}
+
+#[test]
+fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
+    let story = Story::with(&["a"], "ALTER TABLE workspaces DROP COLUMN name;");
+    let (code, document, stderr) = story.json("--report report.md");
+    assert_eq!((code, &document["error"]["code"]), (1, &"finding-denied".into()), "{stderr}");
+    assert!(story.copies().is_empty());
+    assert!(story.report().contains("drop-column"));
+}
+
+#[test]
+fn a_copy_that_is_kept_is_shown_and_only_then() {
+    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let output = story.run("migrate up --branch local --keep-branch --report report.md").ok();
+    let url = output.stdout.lines().last().unwrap();
+    let mut session = Session::open(url);
+    assert_eq!(session.value("SELECT version FROM datalinx_platform.tenant_version"), "1.0.5");
+    assert_eq!(session.value("SELECT count(note)::text || count(*)::text FROM org_a.workspaces"), "050");
+    assert!(!output.stderr.contains("://") && !story.report().contains("://"));
+    assert_eq!(story.copies().len(), 1);
+    let list: Value =
+        serde_json::from_str(&story.run("branch list --provider local --format json").ok().stdout).unwrap();
+    let name = list["branches"][0]["name"].as_str().unwrap();
+    story.run(&format!("branch delete {name} --provider local")).passes();
+    assert!(story.copies().is_empty());
+}
+
+/// Starts a dry run, and waits until its migration sleeps.
+fn asleep(story: &Story) -> Running {
+    let running = Running::spawn(story.command("migrate up --branch local"));
+    let sleeps = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = ";
+    wait_until("the migration to sleep", || {
+        story.copies().first().is_some_and(|copy| story.project.db.value(&format!("{sleeps}'{copy}'")) == "1")
+    });
+    running
+}
+
+/// Sleeps only where there are many rows, which the sample of a shadow has not.
+const LONG: &str = "SELECT pg_sleep(CASE WHEN (SELECT count(*) FROM workspaces) > 40 THEN 60 ELSE 0 END);\n\
+    ALTER TABLE workspaces ADD COLUMN note text;";
+
+#[test]
+fn an_interrupted_dry_run_takes_its_copy_with_it() {
+    let story = Story::with(&["a"], LONG);
+    let running = asleep(&story);
+    running.signal("INT");
+    let output = running.end();
+    assert_eq!(output.code, 130, "{output}");
+    assert!(output.stderr.contains("was deleted"), "{output}");
+    assert!(story.copies().is_empty());
+}
+
+#[test]
+fn a_killed_dry_run_leaves_a_copy_that_comes_to_its_end() {
+    let story = Story::with(&["a"], LONG);
+    let running = asleep(&story);
+    running.signal("KILL");
+    assert_eq!(running.end().code, -1);
+    let copies = story.copies();
+    assert_eq!(copies.len(), 1);
+    // Not before its end; then, though it is young.
+    let gc = "branch gc --provider local --prefix tenure/ --older-than 1d";
+    story.run(gc).passes();
+    assert_eq!(story.copies(), copies);
+    let db = &story.project.db;
+    db.run(&format!(
+        "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', '{0}', (shobj_description(\
+         (SELECT oid FROM pg_database WHERE datname = '{0}'), 'pg_database')::jsonb || '{{\"expires_at\":\"2026-01-01T00:00:00Z\"}}')::text); END $$",
+        copies[0]
+    ));
+    story.run(gc).passes();
+    assert!(story.copies().is_empty());
+}
+
+#[test]
+fn the_queries_of_the_release_are_asked_there() {
+    let story = Story::with(
+        &["a"],
+        "-- Allow: drop-column workspaces.name because the story wants it gone\n-- Allow: query-breaks because so\n\
+        ALTER TABLE workspaces DROP COLUMN name;",
+    );
+    story.project.file(
+        "queries/q.sql",
+        "-- name: Named :many\nSELECT id, name FROM workspaces;\nSELECT id FROM workspaces;\n",
+    );
+    let (code, document, stderr) = story.json("--queries queries");
+    assert_eq!(code, 0, "{document:#} {stderr}");
+    let queries = &document["branch"]["queries"];
+    assert_eq!((&queries["asked"], &queries["unchecked"]), (&2.into(), &0.into()), "{queries}");
+    assert_eq!(queries["broken"].as_array().unwrap().len(), 1);
+    assert!(
+        queries["broken"][0]["query"].as_str().unwrap().contains("Named")
+            && queries["broken"][0]["kind"] == "fails",
+        "{queries}"
+    );
+}
+
+#[test]
+fn what_runs_in_no_transaction_is_timed() {
+    let story = Story::with(&["a"], "CREATE INDEX CONCURRENTLY notes ON workspaces (name);");
+    let (code, document, stderr) = story.json("");
+    assert_eq!(code, 0, "{document:#} {stderr}");
+    let made = statement(&document, "CONCURRENTLY");
+    assert!(made["alone"] == true && made["ms"].as_f64().unwrap() > 0.0, "{made}");
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused_before_anything_is_made() {
+    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    for wrong in [
+        "migrate up --keep-branch",
+        "migrate up --report x",
+        "migrate up --branch local --plan",
+        "migrate up --branch moon",
+        "migrate up --branch local --queries nowhere",
+    ] {
+        let output = story.run(wrong);
+        assert_eq!(output.code, 2, "{wrong}: {output}");
+    }
+    assert!(story.copies().is_empty());
+}

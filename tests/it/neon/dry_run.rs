@@ -1,0 +1,53 @@
+//! A dry run on a branch at Neon.
+
+use super::Story;
+use crate::support::{Fault, Project, Verb};
+
+fn story(sql: &str) -> Story {
+    let project = Project::with_tenants(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "pending", &format!("-- Scope: tenant\n{sql}"));
+    Story::with(project, |_| {})
+}
+
+#[test]
+fn the_fleet_moves_on_a_branch_which_is_deleted_again() {
+    let story = story("ALTER TABLE workspaces ADD COLUMN note text;");
+    let before = story.project.db.dump(&[]);
+    let output = story.run("migrate up --branch neon --format json --report report.md").ok();
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(
+        (&document["outcome"], &document["branch"]["deleted"]),
+        (&"done".into(), &true.into()),
+        "{output}"
+    );
+    assert_eq!(document["branch"]["statements"][0]["tables"][0]["lock"], "ACCESS EXCLUSIVE");
+    assert_eq!((story.neon.branches(), story.neon.ever_made()), (Vec::<String>::new(), 1));
+    assert_eq!(story.project.db.dump(&[]), before);
+    let report = std::fs::read_to_string(story.project.dir.path().join("report.md")).unwrap();
+    for text in [&report, &output.stdout, &output.stderr] {
+        assert!(!text.contains("postgresql://") && !text.contains("npg_"), "{text}");
+    }
+}
+
+#[test]
+fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
+    let story = story("SELECT 1 / count(*) FROM workspaces WHERE false;");
+    let (code, document) = story.json("migrate up --branch neon");
+    assert_eq!(code, 1, "{document}");
+    assert!(story.neon.branches().is_empty());
+    // The result of the run is what people want to know; that something is left comes beside it.
+    story.project.migration(
+        "1.0.4",
+        "1.0.5",
+        "pending",
+        "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN note text;",
+    );
+    story.neon.plant(Verb::Delete, 9, Fault::Refused(400, "", "not today"));
+    let output = story.run("migrate up --branch neon --format json");
+    let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, &document["branch"]["deleted"]), (0, &false.into()), "{output}");
+    assert!(
+        document["branch"]["expires_at"].is_string() && output.stderr.contains("was not deleted"),
+        "{output}"
+    );
+}
