@@ -3,14 +3,19 @@
 
 use std::collections::BTreeMap;
 
-/// The annotations that the environment gives.
-pub fn annotations(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+use serde::Deserialize;
+
+/// The annotations that the environment gives, of the pull request with that number.
+pub fn annotations(
+    variable: impl Fn(&str) -> Option<String>,
+    pull_request: Option<u64>,
+) -> BTreeMap<String, String> {
     let said = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut notes = BTreeMap::new();
     if said("GITHUB_ACTIONS").as_deref() != Some("true") {
         return notes;
     }
-    let number = pull_request(&variable).map(|number| number.to_string());
+    let number = pull_request.map(|number| number.to_string());
     for (key, value) in [
         ("github-commit-repo", said("GITHUB_REPOSITORY")),
         ("github-commit-sha", said("GITHUB_SHA")),
@@ -23,10 +28,29 @@ pub fn annotations(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String
     notes
 }
 
-/// The number of the pull request, which stays when its branch is renamed.
-pub fn pull_request(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
+/// The number of the pull request, which stays when its branch is renamed. Once it is merged `GITHUB_REF` is
+/// the branch that it was merged into, so what `GITHUB_EVENT_PATH` holds is asked too.
+pub fn pull_request(variable: impl Fn(&str) -> Option<String>, event: Option<&str>) -> Option<u64> {
+    of_reference(variable).or_else(|| {
+        let event: Event = serde_json::from_str(event?).ok()?;
+        event.pull_request.map(|pull_request| pull_request.number)
+    })
+}
+
+fn of_reference(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let reference = variable("GITHUB_REF")?;
     reference.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok()
+}
+
+/// What matters of an event.
+#[derive(Debug, Deserialize)]
+struct Event {
+    pull_request: Option<PullRequest>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PullRequest {
+    number: u64,
 }
 
 #[cfg(test)]
@@ -35,7 +59,8 @@ mod tests {
 
     fn seen(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs: BTreeMap<_, _> = pairs.iter().copied().collect();
-        annotations(|name| pairs.get(name).map(|&value| value.to_owned()))
+        let variable = |name: &str| pairs.get(name).map(|&value| value.to_owned());
+        annotations(variable, pull_request(variable, None))
     }
 
     #[test]
@@ -60,5 +85,18 @@ mod tests {
             push.into_iter().collect::<Vec<_>>(),
             [("github-commit-ref".to_owned(), "main".to_owned())]
         );
+    }
+
+    #[test]
+    fn a_pull_request_that_was_merged_keeps_its_number() {
+        let reference =
+            |text: &'static str| move |name: &str| (name == "GITHUB_REF").then(|| text.to_owned());
+        let merged = reference("refs/heads/main");
+        let event = r#"{"action":"closed","number":142,"pull_request":{"number":142,"merged":true}}"#;
+        assert_eq!(pull_request(merged, Some(event)), Some(142));
+        assert_eq!(pull_request(reference("refs/pull/7/merge"), Some(event)), Some(7));
+        for none in [Some("{\"number\":1}"), Some("{\"pull_request\":null}"), Some("no JSON"), None] {
+            assert_eq!(pull_request(merged, none), None, "{none:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `tenure branch create|list|delete|gc`
 
 use std::path::Path;
+use std::str::FromStr;
 
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Fail
 async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failure> {
     let settings = settings(context)?;
     let provider = provider(context, &settings, args.provider.into(), &args.at).await?;
-    let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires);
+    let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires)?;
     wanted.parent = args.parent.clone().or(wanted.parent);
     wanted.content = if args.schema_only { Content::Schema } else { Content::All };
     // Whatever ends this early, the guard deletes the branch.
@@ -61,17 +62,33 @@ async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
 
 async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failure> {
     let provider = the_provider(context, &args.whose).await?;
+    let name = match args.name.clone() {
+        Some(name) => name,
+        None => the_usual_name()?,
+    };
     let work = async {
-        match provider.find(&args.name).await? {
+        match provider.find(&name).await? {
             Some(branch) => provider.delete(&branch.id).await,
             None => Ok(Deleted::Gone),
         }
     };
     let deleted = unless_interrupted(Box::pin(work)).await? == Deleted::Now;
-    let name = args.name.to_string();
+    let name = name.to_string();
     let deleted = BranchDeleted { name, provider: provider.kind().as_str(), deleted };
     context.ui.result(&deleted, |paint| report::branch_deleted(&deleted, paint))?;
     Ok(0)
+}
+
+/// The name that a job of this pull request gives its branch.
+fn the_usual_name() -> Result<BranchName, Failure> {
+    if let Some(name) = said_name()? {
+        return Ok(name);
+    }
+    let number = number_of_the_pull_request();
+    number.map(|number| BranchName::usual(Some(number), Uuid::nil())).ok_or_else(|| {
+        Failure::new(Code::Usage, "no branch is named, and this is no job of a pull request")
+            .hint("name the branch; `tenure branch list` shows those that there are")
+    })
 }
 
 async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
@@ -85,13 +102,54 @@ async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
 
 /// The project's settings; a job that deletes branches may have no project beside it.
 pub(super) fn settings(context: &Context) -> Result<Settings, Failure> {
-    match context.root() {
-        Ok(root) => Ok(root.settings),
+    let settings = match context.root() {
+        Ok(root) => root.settings,
         Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {
-            Ok(Settings::default())
+            Settings::default()
         }
-        Err(failure) => Err(failure),
+        Err(failure) => return Err(failure),
+    };
+    overlaid(settings)
+}
+
+/// The environment over what `tenure.toml` says of branches. CI cannot change that file for a run.
+pub(super) fn overlaid(mut settings: Settings) -> Result<Settings, Failure> {
+    let branch = &mut settings.branch;
+    for (variable, place) in [
+        ("TENURE_BRANCH_PARENT", &mut branch.parent),
+        ("TENURE_BRANCH_DATABASE", &mut branch.database),
+        ("TENURE_BRANCH_ROLE", &mut branch.role),
+    ] {
+        if let Some(said) = said(variable) {
+            *place = Some(said);
+        }
     }
+    if let Some(expires) = parsed("TENURE_BRANCH_EXPIRES")? {
+        branch.expires = expires;
+    }
+    if let Some(sslmode) = parsed("TENURE_BRANCH_SSLMODE")? {
+        branch.sslmode = Some(sslmode);
+    }
+    Ok(settings)
+}
+
+fn said_name() -> Result<Option<BranchName>, Failure> {
+    parsed("TENURE_BRANCH_NAME")
+}
+
+fn parsed<T: FromStr<Err = String>>(name: &str) -> Result<Option<T>, Failure> {
+    let Some(text) = said(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|why| Failure::new(Code::Settings, format!("{name}: {why}")))
+}
+
+/// A variable that says something: CI systems set those that have no value to nothing.
+fn said(name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.is_empty())
+}
+
+fn number_of_the_pull_request() -> Option<u64> {
+    let event = said("GITHUB_EVENT_PATH").and_then(|path| std::fs::read_to_string(path).ok());
+    pull_request(variable, event.as_deref())
 }
 
 /// A branch as the settings and the environment want it, with a nonce of its own.
@@ -100,17 +158,22 @@ pub(super) fn wanted(
     kind: Kind,
     name: Option<BranchName>,
     expires: Option<Expiry>,
-) -> Wanted {
+) -> Result<Wanted, Failure> {
     let run = Uuid::new_v4();
-    Wanted {
-        name: name.unwrap_or_else(|| BranchName::usual(pull_request(variable), run)),
+    let number = number_of_the_pull_request();
+    let name = match name {
+        Some(name) => name,
+        None => said_name()?.unwrap_or_else(|| BranchName::usual(number, run)),
+    };
+    Ok(Wanted {
+        name,
         // The settings name a branch, which is no database of a server.
         parent: settings.branch.parent.clone().filter(|_| kind == Kind::Neon),
         content: Content::All,
         expires: expires.unwrap_or(settings.branch.expires).duration(),
         run,
-        annotations: annotations(variable),
-    }
+        annotations: annotations(variable, number),
+    })
 }
 
 async fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {

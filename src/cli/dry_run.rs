@@ -54,9 +54,10 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     let request = up::request(args, &project)?;
     let release = shadow::release(context, &project, &args.dry_run.queries)?;
     let events = Events::open(context.ui.progress(), args.events.as_deref())?;
+    let settings = branch::overlaid(project.settings.clone())?;
     let provider =
-        branch::provider(context, &project.settings, provider.into(), &AtNeon { project_id: None }).await?;
-    let wanted = branch::wanted(&project.settings, provider.kind(), None, None);
+        branch::provider(context, &settings, provider.into(), &AtNeon { project_id: None }).await?;
+    let wanted = branch::wanted(&settings, provider.kind(), None, None)?;
     // Whatever ends this early, the guard deletes the branch.
     unless_interrupted(Box::pin(async {
         let on = Place { context, project: &project, args: &args.dry_run };

@@ -17,12 +17,48 @@ pub struct BranchSettings {
     pub database: Option<String>,
     /// The role that connects; the database's owner where nobody says.
     pub role: Option<String>,
+    /// How a branch is connected to, where it is not what the provider says.
+    pub sslmode: Option<BranchSslMode>,
     /// How long a branch lives when nobody deletes it.
     pub expires: Expiry,
     /// How long a provider that is busy is asked again.
     pub patience: Patience,
     /// How long a branch may take until it answers.
     pub ready_within: ReadyWithin,
+}
+
+/// How a branch is connected to: never without TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BranchSslMode {
+    /// As libpq's `require`.
+    Require,
+    /// As libpq's `verify-ca`.
+    VerifyCa,
+    /// As libpq's `verify-full`.
+    VerifyFull,
+}
+
+impl BranchSslMode {
+    /// As a URL has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+impl FromStr for BranchSslMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Require, Self::VerifyCa, Self::VerifyFull];
+        all.into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| format!("{text:?} is not one of require, verify-ca, verify-full"))
+    }
 }
 
 /// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.

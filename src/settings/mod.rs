@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use branch::{Age, BranchSettings, Expiry, Patience, ReadyWithin};
+pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, Patience, ReadyWithin};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};

@@ -16,6 +16,7 @@ mod blindness;
 mod branch;
 mod capture;
 mod catalog;
+mod ci;
 mod command_line;
 mod concurrency;
 mod context;

@@ -25,7 +25,7 @@ use self::refusal::not_verified;
 use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
-use crate::settings::Settings;
+use crate::settings::{BranchSslMode, Settings};
 
 /// Neon takes no later end.
 const LATEST_END: Duration = Duration::from_hours(24 * 30);
@@ -38,6 +38,7 @@ pub struct Neon {
     client: Client,
     database: Option<String>,
     role: Option<String>,
+    sslmode: Option<BranchSslMode>,
     platform: SchemaName,
     patience: Duration,
     ready_within: Duration,
@@ -53,6 +54,7 @@ impl Neon {
             client: Client::new(access, patience),
             database: settings.branch.database.clone(),
             role: settings.branch.role.clone(),
+            sslmode: settings.branch.sslmode,
             platform: settings.platform_schema(),
             patience,
             ready_within: settings.branch.ready_within.duration(),
@@ -114,6 +116,7 @@ impl Provider for Neon {
             client: self.client.apart(),
             database: self.database.clone(),
             role: self.role.clone(),
+            sslmode: self.sslmode,
             platform: self.platform.clone(),
             patience: self.patience,
             ready_within: self.ready_within,

@@ -160,7 +160,21 @@ impl Neon {
             Err(trouble) => return Err(trouble.failure(&call.doing)),
         };
         target::leads_to(&host_of(&answer.uri)?, endpoint, branch)?;
-        DatabaseUrl::parse(&answer.uri)
+        self.url(&answer.uri)
+    }
+
+    /// What the API gave, with the `sslmode` that is wanted.
+    fn url(&self, given: &str) -> Result<DatabaseUrl, Failure> {
+        match (self.sslmode, url::Url::parse(given)) {
+            (Some(mode), Ok(mut url)) => {
+                let others: Vec<_> =
+                    url.query_pairs().into_owned().filter(|(name, _)| name != "sslmode").collect();
+                url.query_pairs_mut().clear().extend_pairs(others).append_pair("sslmode", mode.as_str());
+                DatabaseUrl::parse(url.as_str())
+            }
+            // What is no URL is told of as such.
+            _ => DatabaseUrl::parse(given),
+        }
     }
 
     async fn database_and_role(&self, branch: &str) -> Result<(String, String), Failure> {
@@ -221,7 +235,7 @@ impl Neon {
         let call = Call::uri(parent, &database, &role, false);
         let answer: UriAnswer =
             self.client.ask(&call).await.map_err(|trouble| trouble.failure(&call.doing))?;
-        self.answers(&DatabaseUrl::parse(&answer.uri)?).await
+        self.answers(&self.url(&answer.uri)?).await
     }
 }
 

@@ -103,8 +103,8 @@ pub(in crate::cli) struct ListBranchArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeleteBranchArgs {
-    /// Its name
-    pub(in crate::cli) name: BranchName,
+    /// Its name [default: by the number of the pull request]
+    pub(in crate::cli) name: Option<BranchName>,
     #[command(flatten)]
     pub(in crate::cli) whose: Whose,
 }

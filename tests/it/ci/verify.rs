@@ -1,0 +1,134 @@
+//! `command: verify`, and what every use of the action begins with.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::runner::Job;
+use crate::support::Project;
+
+fn git(folder: &Path, line: &str) {
+    let mut command = Command::new("git");
+    command
+        .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"])
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("HOME", folder);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "git {line}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The merge of a pull request that changes a file, as GitHub checks it out.
+fn merged(project: &Project, path: &str, text: &str) {
+    let folder = project.dir.path();
+    git(folder, "init --quiet");
+    git(folder, "add .");
+    git(folder, "commit --quiet -m base");
+    git(folder, "checkout --quiet -b change");
+    project.file(path, text);
+    git(folder, "add .");
+    git(folder, "commit --quiet -m change");
+    git(folder, "checkout --quiet main");
+    git(folder, "merge --quiet --no-ff change -m merge");
+}
+
+const HARMLESS: &str =
+    "-- Migration: v1.0.4 to v1.0.5\n-- Description: d\nALTER TABLE users ADD COLUMN a int;\n";
+const HARMFUL: &str =
+    "-- Migration: v1.0.4 to v1.0.5\n-- Description: d\nALTER TABLE users DROP COLUMN email;\n";
+
+#[test]
+fn every_verdict_is_told_and_only_one_is_green() {
+    for (path, text, verdict, code) in [
+        ("migrations/v1.0.4_to_v1.0.5_a.sql", HARMLESS, "pass", 0),
+        ("migrations/v1.0.4_to_v1.0.5_a.sql", HARMFUL, "fail", 1),
+        ("migrations/v1.0.5_to_v1.0.6_gap.sql", "-- no header\n", "not-verified", 2),
+    ] {
+        let project = Project::seeds();
+        merged(&project, path, text);
+        let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+        assert_eq!((ran.outputs["verdict"].as_str(), ran.code), (verdict, code), "{ran:?}");
+        assert_eq!(ran.outputs["changed"], "true");
+        let sarif = std::fs::read_to_string(&ran.outputs["sarif_file"]).unwrap();
+        let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
+        assert_eq!(sarif["version"], "2.1.0");
+        assert_eq!(ran.log.contains("::error file=migrations/"), code != 0, "{}", ran.log);
+        assert!(!ran.summary.is_empty());
+    }
+}
+
+#[test]
+fn what_matters_of_a_pull_request_is_told_from_the_rest() {
+    for (path, text, queries, changed) in [
+        ("README.md", "else", "", "false"),
+        ("tenant_templates/default/900_more.sql", "CREATE TABLE more (id int);", "", "true"),
+        ("tenure.toml", "[branch]\nexpires = \"1h\"\n", "", "true"),
+        ("our queries/a.sql", "SELECT 1;", "", "false"),
+        ("our queries/a.sql", "SELECT 1;", "others\nour queries", "true"),
+    ] {
+        let project = Project::seeds();
+        merged(&project, path, text);
+        let ran = Job::new(project.dir.path()).uses(&[("command", "verify"), ("queries", queries)]);
+        assert_eq!(ran.outputs["changed"], changed, "{path} {queries}: {}", ran.log);
+    }
+    // What is no merge, or no repository, may have changed anything.
+    let project = Project::seeds();
+    let ran = Job::new(project.dir.path()).uses(&[("command", "verify")]);
+    assert_eq!((ran.outputs["changed"].as_str(), ran.code), ("true", 0), "{ran:?}");
+}
+
+#[test]
+fn an_input_is_never_a_part_of_the_shell() {
+    let project = Project::seeds();
+    for name in ["project_directory", "queries", "branch_name", "expires_at", "command", "branch_type"] {
+        for command in ["verify", "dry-run", "create", "delete"] {
+            for hostile in
+                ["$(touch pwned)", "`touch pwned`", "'; touch pwned; '", "\"; touch pwned; \"", "-h"]
+            {
+                let key = ("api_key", "napi_x");
+                let host = ("api_host", "http://127.0.0.1:1/api/v2");
+                let mut given = vec![("command", command), key, host, ("project_id", "p")];
+                given.push((name, hostile));
+                if name != "project_directory"
+                    && command == "verify"
+                    && !matches!(name, "queries" | "command")
+                {
+                    continue;
+                }
+                Job::new(project.dir.path()).uses(&given);
+                assert!(!project.dir.path().join("pwned").exists(), "{command} {name}: {hostile}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tenure_is_built_once_where_it_is_missing_and_away_from_the_workspace() {
+    let project = Project::seeds();
+    let job = Job::new(project.dir.path());
+    std::fs::remove_file(job.file("bin/tenure")).unwrap();
+    let cargo = "#!/bin/sh\nset -e\npwd >>\"$HOME/built\"\necho \"$@\" >>\"$HOME/built\"\n\
+                 mkdir -p \"$6/bin\"\nln -s \"$REAL\" \"$6/bin/tenure\"\n";
+    std::fs::write(job.file("bin/cargo"), cargo).unwrap();
+    std::fs::set_permissions(job.file("bin/cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let real = assert_cmd::cargo::cargo_bin!("tenure").display().to_string();
+    // A Tenure that this machine has for itself is not to be found.
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", job.file("bin").display());
+    let job = job.with("REAL", real).with("PATH", path);
+    let ran = job.uses(&[("command", "verify")]);
+    assert_eq!((ran.code, ran.outputs["verdict"].as_str()), (0, "pass"), "{ran:?}");
+    assert_eq!(ran.steps, ["Look for Tenure", "Build Tenure", "Verify"]);
+    let built = std::fs::read_to_string(job.file("built")).unwrap();
+    let root = format!("{}/tenure", job.environment["RUNNER_TEMP"]);
+    let expected = format!("{}\ninstall --locked --path . --root {root}\n", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(built, expected);
+}
+
+#[test]
+fn a_command_that_there_is_not_is_refused() {
+    let project = Project::seeds();
+    let ran = Job::new(project.dir.path()).uses(&[("command", "migrate")]);
+    assert_eq!((ran.code, ran.steps.len()), (2, 1), "{ran:?}");
+    assert!(ran.log.contains("::error title=Tenure::"), "{}", ran.log);
+}
