@@ -179,6 +179,7 @@ pub(super) enum Migrate {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct UpArgs {
     /// Stop at this version [default: the chain's end]
     #[arg(long, value_name = "VERSION")]

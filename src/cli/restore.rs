@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::args::AtNeon;
 use super::{Context, branch as branches, database, unless_interrupted};
 use crate::branch::{AnyProvider, BranchName, Guard, Kind};
@@ -47,8 +49,8 @@ pub(super) async fn branch(
     let work = async {
         let AnyProvider::Neon(neon) = &provider else { return Err(not_neons()) };
         let parent = neon.of_host(&host).await?;
-        let mut wanted = branches::wanted(settings, Kind::Neon, None, None);
-        wanted.name = BranchName::before(wanted.run);
+        let name = BranchName::before(Uuid::new_v4());
+        let mut wanted = branches::wanted(settings, Kind::Neon, Some(name), None)?;
         wanted.parent = Some(parent.0);
         wanted.expires = KEPT;
         Guard::create(provider, wanted, branches::tell(context.ui)).await
