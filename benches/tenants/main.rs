@@ -5,6 +5,7 @@
 
 mod audit;
 mod clone;
+mod dry_run;
 mod place;
 mod purge;
 mod signup;
@@ -24,6 +25,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("clone", clone::measure),
     ("purge", purge::measure),
     ("audit", audit::measure),
+    ("dry-run", dry_run::measure),
 ];
 
 /// What the verbs on tenants cost.

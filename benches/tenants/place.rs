@@ -57,8 +57,14 @@ impl Place {
 
     /// Runs SQL; what psql prints of its rows, without any decoration.
     pub(super) fn sql(&self, sql: &str) -> Result<String> {
+        self.sql_on(DATABASE, sql)
+    }
+
+    /// The same on another database of the server.
+    pub(super) fn sql_on(&self, database: &str, sql: &str) -> Result<String> {
+        let url = self.server.url(database);
         let output = Command::new("psql")
-            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &self.url, "-c", sql])
+            .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql])
             .stdin(Stdio::null())
             .output()
             .context("psql")?;
@@ -104,11 +110,16 @@ impl Place {
 
     /// Runs the program, which must succeed; what it printed, and how long it took.
     pub(super) fn tenure(&self, arguments: &[&str]) -> Result<(String, Duration)> {
+        self.tenure_on(DATABASE, arguments)
+    }
+
+    /// The same on another database of the server.
+    pub(super) fn tenure_on(&self, database: &str, arguments: &[&str]) -> Result<(String, Duration)> {
         let began = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_tenure"))
             .args(arguments)
             .current_dir(self.project.path())
-            .env("DATABASE_URL", &self.url)
+            .env("DATABASE_URL", self.server.url(database))
             .stdin(Stdio::null())
             .output()
             .with_context(|| arguments.join(" "))?;

@@ -244,9 +244,9 @@ pub enum Deleted {
 #[derive(Debug)]
 pub enum AnyProvider {
     /// Neon.
-    Neon(Neon),
+    Neon(Box<Neon>),
     /// A server of one's own.
-    Local(Local),
+    Local(Box<Local>),
 }
 
 macro_rules! each {
@@ -269,8 +269,8 @@ impl Provider for AnyProvider {
 
     fn apart(&self) -> Self {
         match self {
-            Self::Neon(provider) => Self::Neon(provider.apart()),
-            Self::Local(provider) => Self::Local(provider.apart()),
+            Self::Neon(provider) => Self::Neon(Box::new(provider.apart())),
+            Self::Local(provider) => Self::Local(Box::new(provider.apart())),
         }
     }
 

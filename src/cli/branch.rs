@@ -201,9 +201,9 @@ pub(super) async fn provider(
                 host: variable("NEON_API_HOST"),
                 context: linked(context.global.project.as_deref(), &context.here),
             };
-            Ok(AnyProvider::Neon(Neon::new(Access::resolve(&given)?, settings)))
+            Ok(AnyProvider::Neon(Box::new(Neon::new(Access::resolve(&given)?, settings))))
         }
-        Kind::Local => Ok(AnyProvider::Local(Local::new(server(context).await?, settings))),
+        Kind::Local => Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings)))),
     }
 }
 

@@ -49,12 +49,12 @@ struct Tallied {
     total: Duration,
     longest: Duration,
     slowest: String,
-    tables: BTreeMap<Table, Held>,
+    tables: BTreeMap<Table, Touched>,
 }
 
 /// What became of a table, at worst.
 #[derive(Debug, Default)]
-struct Held {
+struct Touched {
     lock: Option<Lock>,
     held: Duration,
     rewritten: usize,
@@ -171,14 +171,14 @@ impl Tally {
 impl Tallied {
     fn told(&self) -> MeasuredStatement {
         let mut tables: Vec<_> = self.tables.iter().collect();
-        tables.sort_by_key(|(_, held)| Reverse(held.lock));
-        let tables = tables.into_iter().map(|((schema, table), held)| MeasuredTable {
+        tables.sort_by_key(|(_, touched)| Reverse(touched.lock));
+        let tables = tables.into_iter().map(|((schema, table), touched)| MeasuredTable {
             schema: schema.clone(),
             table: table.clone(),
-            lock: held.lock.map(|lock| lock.to_string()),
-            held_ms: milliseconds(held.held),
-            rewritten: held.rewritten,
-            scanned: held.scanned,
+            lock: touched.lock.map(|lock| lock.to_string()),
+            held_ms: milliseconds(touched.held),
+            rewritten: touched.rewritten,
+            scanned: touched.scanned,
         });
         MeasuredStatement {
             file: self.file.clone(),

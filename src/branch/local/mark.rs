@@ -15,7 +15,7 @@ use crate::ident::{Identifier, MAX_IDENTIFIER_BYTES};
 /// What the name of a copy begins with while it is made; its nonce follows.
 const MAKING: &str = "tenure_making_";
 
-/// Bytes of the digest at the end of a name, in hexadecimal.
+/// Signs of the digest at the end of a name, in hexadecimal.
 const DIGEST: usize = 8;
 
 /// The comment of a copy, as JSON.
@@ -104,8 +104,8 @@ impl Mark {
         name.truncate(MAX_IDENTIFIER_BYTES - DIGEST - 1);
         let whole = format!("{}\0{}\0{}", self.home, self.parent, self.branch);
         let digest = Sha256::digest(whole.as_bytes());
-        let digest: String = digest.iter().take(DIGEST / 2).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Identifier::new(format!("{name}_{digest}"))?)
+        let digest = digest.iter().take(DIGEST / 2).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
+        Ok(Identifier::new(format!("{name}_{digest:0DIGEST$x}"))?)
     }
 }
 

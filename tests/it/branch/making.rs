@@ -90,8 +90,9 @@ fn rights_on_the_database_and_its_settings_come_along() {
     assert_eq!(branch.db.column(SURROUNDINGS), expected);
     assert_eq!(branch.db.value("SHOW search_path"), "\"$user\", \"a, b\", public");
     assert_eq!(story.json("delete pr-1").0, 0);
+    db.run(&format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET ALL; COMMIT"));
     db.run(&format!(
-        "SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL; ALTER DATABASE {name} OWNER TO tenure; REVOKE ALL ON DATABASE {name} FROM {quoted}; \
+        "ALTER DATABASE {name} OWNER TO tenure; REVOKE ALL ON DATABASE {name} FROM {quoted}; \
         ALTER ROLE {quoted} IN DATABASE {name} RESET ALL; DROP ROLE {owner}; DROP ROLE {quoted}"
     ));
 }
@@ -126,9 +127,7 @@ fn odd_names_are_names() {
     let (code, made) = story.json_at(url.as_str(), "create pr-1");
     assert_eq!((code, made["parent"].as_str()), (0, Some(source.as_str())), "{made}");
     assert_eq!(Session::open(made["database_url"].as_str().unwrap()).value("SELECT 'in'"), "in");
-    for branch in ["pr-1"] {
-        assert_eq!(story.json_at(url.as_str(), &format!("delete {branch}")).1["deleted"], true);
-    }
+    assert_eq!(story.json_at(url.as_str(), "delete pr-1").1["deleted"], true);
     assert_eq!(story.json("gc --prefix g --older-than 0s").1["outcome"], "done");
     admin.run(&format!("DROP DATABASE \"{quoted}\""));
 }

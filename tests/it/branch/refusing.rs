@@ -57,7 +57,7 @@ fn what_has_no_mark_of_ours_is_left_alone() {
         assert_eq!(code, "branch-exists", "{comment}");
         assert_eq!(story.json("delete pr-1").1["deleted"], false);
         assert_eq!(story.json("gc --prefix pr --older-than 0s").1["outcome"], "nothing");
-        assert_eq!(story.copies(), [branch.db.name.clone()], "{comment}");
+        assert_eq!(story.copies(), std::slice::from_ref(&branch.db.name), "{comment}");
     }
     let (_, code, _) = story.refused(&format!("delete {}", story.db().name));
     assert_eq!(code, "branch-exists");
