@@ -30,10 +30,7 @@ pub(super) fn measure() -> Result<Vec<String>> {
         let copy = format!("copy_{round}");
         // What the server itself takes, by the same way to copy.
         let began = Instant::now();
-        place.sql_on(
-            "postgres",
-            &format!("CREATE DATABASE {copy} TEMPLATE \"{source}\" STRATEGY FILE_COPY"),
-        )?;
+        place.sql_on("postgres", &format!("CREATE DATABASE {copy} TEMPLATE \"{source}\" {strategy}"))?;
         copies.push(began.elapsed());
         let (_, took) = place.tenure_on(&copy, &["migrate", "up"])?;
         plain.push(took);

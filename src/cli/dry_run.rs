@@ -1,5 +1,7 @@
 //! `tenure migrate up --branch`: the same on a copy of the database, which is deleted again.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
@@ -25,27 +27,31 @@ enum Tried {
 }
 
 pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
+    // What cannot be written is told before anything is made.
+    let report = args.dry_run.report.as_deref().map(|path| create(&context.here.join(path))).transpose()?;
     let tried = tried(context, args, provider).await;
-    let (report, code) = match &tried {
-        Ok(Tried::Denied(denied)) => (denied_markdown(&denied.0), up::refuse(context, &denied.0, &denied.1)),
-        Ok(Tried::Run(run)) => {
-            let done = run.migrated.failures.is_empty();
-            let went = if done { Outcome::Done } else { Outcome::Failed };
-            context.ui.outcome(went, run, |paint| report::dry_run(run, paint))?;
-            (report::dry_run_markdown(run), run.migrated.outcome.exit_code())
-        }
-        Err(failure) => (report::no_dry_run_markdown(failure.code), failure.class().exit_code()),
+    let text = match &tried {
+        Ok(Tried::Denied(denied)) => denied_markdown(&denied.0),
+        Ok(Tried::Run(run)) => report::dry_run_markdown(run),
+        Err(failure) => report::no_dry_run_markdown(failure.code),
     };
-    if let Some(path) = &args.dry_run.report {
-        let written = write(&context.here.join(path), &report);
-        tried.and(written).map(|()| code)
-    } else {
-        tried.map(|_| code)
+    if let Some(mut file) = report
+        && let Err(error) = file.write_all(text.as_bytes())
+    {
+        context.ui.note(&format!("the report could not be written: {error}"));
+    }
+    match tried? {
+        Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1)),
+        Tried::Run(run) => {
+            let went = if run.migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+            context.ui.outcome(went, &run, |paint| report::dry_run(&run, paint))?;
+            Ok(run.migrated.outcome.exit_code())
+        }
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
+fn create(path: &Path) -> Result<File, Failure> {
+    File::create(path).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
 }
 
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {

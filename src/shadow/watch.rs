@@ -131,19 +131,26 @@ impl Moment {
     /// The statement that asks: a row a table of the schemas.
     pub fn question(schemas: &[SchemaName]) -> String {
         let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
+        // Tables are found by what depends on their schema, which has an index, and their numbers by the functions that
+        // the statistics' view is made of: a branch may have many thousands of tables, and this is asked again and again.
         format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, \
              coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)::int8 AS file, \
-             coalesce(s.seq_scan, 0)::int8 AS scans, coalesce(s.idx_scan, 0)::int8 AS lookups, \
-             coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0)::int8 AS touched, \
-             coalesce(s.n_tup_upd + s.n_tup_del, 0)::int8 AS changed, \
-             rn.nspname::text AS root_schema, r.relname::text AS root_name, \
-             (SELECT string_agg(l.mode, ' ') FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() \
-              AND l.locktype = 'relation' AND l.granted AND l.relation = c.oid) AS modes, \
+             pg_catalog.pg_stat_get_xact_numscans(c.oid)::int8 AS scans, \
+             coalesce((SELECT sum(pg_catalog.pg_stat_get_xact_numscans(i.indexrelid)) FROM pg_catalog.pg_index i \
+              WHERE i.indrelid = c.oid), 0)::int8 AS lookups, \
+             (pg_catalog.pg_stat_get_xact_tuples_inserted(c.oid) + pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) + \
+              pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid))::int8 AS touched, \
+             (pg_catalog.pg_stat_get_xact_tuples_updated(c.oid) + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid))::int8 AS changed, \
+             rn.nspname::text AS root_schema, r.relname::text AS root_name, l.modes, \
              (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS at_us, \
              pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0')::int8 AS wal \
-             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-             LEFT JOIN pg_catalog.pg_stat_xact_user_tables s ON s.relid = c.oid \
+             FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_depend d ON d.refobjid = n.oid AND d.refobjsubid = 0 \
+             AND d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass \
+             AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+             JOIN pg_catalog.pg_class c ON c.oid = d.objid AND c.relnamespace = n.oid \
+             LEFT JOIN (SELECT relation, string_agg(mode, ' ') AS modes FROM pg_catalog.pg_locks \
+              WHERE pid = pg_catalog.pg_backend_pid() AND locktype = 'relation' AND granted GROUP BY relation) l ON l.relation = c.oid \
              LEFT JOIN pg_catalog.pg_class r ON c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid) \
              LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace \
              WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname IN ({})",

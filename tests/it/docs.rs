@@ -184,6 +184,8 @@ fn every_link_between_documents_leads_somewhere() {
     for name in [
         "README.md",
         "ARCHITECTURE.md",
+        "docs/branches.md",
+        "docs/ci.md",
         "docs/copies.md",
         "docs/migrations.md",
         "docs/operations.md",

@@ -298,6 +298,7 @@ fn flags_that_make_no_sense_are_refused_before_anything_is_made() {
         "migrate up --branch local --plan",
         "migrate up --branch moon",
         "migrate up --branch local --queries nowhere",
+        "migrate up --branch local --report no/such/folder",
     ] {
         let output = story.run(wrong);
         assert_eq!(output.code, 2, "{wrong}: {output}");

@@ -82,7 +82,7 @@ pub(in crate::cli) struct Whose {
 pub(in crate::cli) struct DryRunArgs {
     /// Do it on a copy of the database, which is made for it and deleted again: measure what each statement locks and
     /// for how long, and leave the database as it is
-    #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with_all = ["plan", "shadow"])]
+    #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with = "plan")]
     pub(in crate::cli) branch: Option<ProviderArg>,
     /// Leave the branch there, and show its URL
     #[arg(long, requires = "branch")]

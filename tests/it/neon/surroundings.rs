@@ -53,6 +53,23 @@ fn on_github_a_branch_has_the_name_and_the_notes_of_its_pull_request() {
 }
 
 #[test]
+fn what_is_deleted_without_a_name_is_the_pull_requests_alone() {
+    let story = Story::new();
+    story.create("tenure/run-1");
+    story.create("tenure/pr-142");
+    let (exit, code, _) = story.refused("branch delete --provider neon");
+    assert_eq!((exit, code.as_str()), (2, "usage"));
+    // Merged: only the event still knows the number.
+    story.project.file("event.json", r#"{"action":"closed","pull_request":{"number":142}}"#);
+    let merged = [("GITHUB_REF", "refs/heads/main"), ("GITHUB_EVENT_PATH", "event.json")];
+    story.run_env(&merged, "branch delete --provider neon").passes();
+    assert_eq!(story.neon.branches(), ["tenure/run-1"]);
+    story.run_env(&merged, "branch delete --provider neon").passes();
+    story.run_env(&[("TENURE_BRANCH_NAME", "tenure/run-1")], "branch delete --provider neon").passes();
+    assert_eq!(story.neon.branches(), [] as [&str; 0]);
+}
+
+#[test]
 fn two_jobs_of_one_name_at_once_have_one_branch() {
     let story = Story::with(Project::empty(), |_| {});
     let line = "branch create --provider neon pr-1";
