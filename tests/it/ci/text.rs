@@ -35,8 +35,8 @@ fn scripts() -> Vec<(String, String)> {
     for kind in ["sh", "sh file=ci/tenure.sh", "sh file=ci/close.sh"] {
         all.push((kind.to_owned(), block("docs/ci.md", kind)));
     }
+    let fence = Regex::new(r"(?ms)^```yaml\n(.*?)^```$").unwrap();
     for (name, text) in files("docs", "md") {
-        let fence = Regex::new(r"(?ms)^```yaml\n(.*?)^```$").unwrap();
         for found in fence.captures_iter(&text) {
             for job in yaml(&found[1])["jobs"].as_object().into_iter().flatten().map(|(_, job)| job) {
                 all.extend(
