@@ -126,7 +126,7 @@ impl Place<'_> {
     }
 
     async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        let knock = Knock { attempts: self.context.global.connect_attempts };
+        let knock = Knock::times(self.context.global.connect_attempts);
         Connection::knock(url, knock, |why| self.context.ui.note(why)).await
     }
 

@@ -16,21 +16,25 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     for note in url.notes() {
         context.ui.note(note);
     }
-    let knock = Knock { attempts: context.global.connect_attempts };
-    let direct = if context.global.allow_pooled { None } else { direct(named, &url) };
-    if let (Some(_), Some((direct, from))) = (url.pooled(), &direct)
-        && let Some(connection) = past(context, &url, direct, from).await?
+    if !context.global.allow_pooled
+        && let Some((direct, from)) = by_name(named, &url)
+        && let Some(connection) = past(context, &url, &direct, from).await?
     {
         return Ok(connection);
     }
-    let connection = Connection::knock(&url, knock, |why| context.ui.note(why)).await?;
+    let knock = Knock::times(context.global.connect_attempts);
+    let mut connection = Connection::knock(&url, knock, |why| context.ui.note(why)).await?;
     let Some(sign) = connection.pooled() else { return Ok(connection) };
-    // A pooler that nothing in the URL gave away.
-    if let (None, Some((direct, from))) = (url.pooled(), &direct)
-        && let Some(other) = past(context, &url, direct, from).await?
-    {
-        connection.close().await;
-        return Ok(other);
+    if !context.global.allow_pooled && url.unpooled().is_none() {
+        for (direct, from) in beside(named) {
+            let Some(mut other) = past(context, &url, &direct, from).await? else { continue };
+            if connection.shares_its_database_with(&mut other).await {
+                connection.close().await;
+                return Ok(other);
+            }
+            other.close().await;
+            context.ui.note(&format!("{from} was not shown to lead to the same database: it is not used"));
+        }
     }
     context.ui.note(&format!(
         "{} is a transaction pooler ({}): what needs a session of the server is refused",
@@ -40,26 +44,25 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     Ok(connection)
 }
 
-/// The server's own address, and how it is known. What stands in the environment belongs to what stands there too, not to
-/// another URL that was given.
-fn direct(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)> {
-    let by_name = url.unpooled();
-    let beside = std::env::var("DATABASE_URL").is_ok_and(|text| text.trim() == named);
-    for variable in UNPOOLED.into_iter().filter(|_| beside) {
-        let Some(found) = std::env::var(variable).ok().and_then(|text| DatabaseUrl::parse(&text).ok()) else {
-            continue;
-        };
-        let belongs = found.pooled().is_none()
-            && found.may_be_the_same(url)
-            && by_name.as_ref().is_none_or(|direct| direct.address() == found.address());
-        if belongs {
-            return Some((found, variable));
-        }
-    }
-    by_name.map(|direct| (direct, "its name without -pooler"))
+/// The server's own address, where the pooler's name says it; as the environment has it, if that is the same.
+fn by_name(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)> {
+    let direct = url.unpooled()?;
+    let same =
+        |found: &DatabaseUrl| found.address() == direct.address() && found.database() == direct.database();
+    let found = beside(named).into_iter().find(|(found, _)| same(found));
+    Some(found.unwrap_or((direct, "its name without -pooler")))
 }
 
-/// Connects to the server itself; nothing where it is out of reach, which a pooler in another network may not be.
+/// What stands beside `DATABASE_URL`. It belongs to that, and not to another URL that was given.
+fn beside(named: &str) -> Vec<(DatabaseUrl, &'static str)> {
+    if !std::env::var("DATABASE_URL").is_ok_and(|text| text.trim() == named) {
+        return Vec::new();
+    }
+    let parsed = |name| Some((DatabaseUrl::parse(&std::env::var(name).ok()?).ok()?, name));
+    UNPOOLED.into_iter().filter_map(parsed).collect()
+}
+
+/// Connects to the server itself; nothing where it is out of reach, which a pooler in another network may not be, or no server.
 async fn past(
     context: &Context,
     url: &DatabaseUrl,
@@ -71,11 +74,21 @@ async fn past(
         url.address(),
         direct.address()
     ));
-    let knock = Knock { attempts: BEFORE_THE_POOLER.min(context.global.connect_attempts) };
+    let attempts = context.global.connect_attempts;
+    let knock = Knock { unanswered: BEFORE_THE_POOLER.min(attempts), ..Knock::times(attempts) };
     match Connection::knock(direct, knock, |why| context.ui.note(why)).await {
-        Ok(connection) => Ok(Some(connection)),
-        // What the server itself said is true through the pooler too.
-        Err(failure) if failure.sqlstate.is_some() => Err(failure),
+        Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
+        Ok(connection) => {
+            connection.close().await;
+            context.ui.note(&format!("{} is a pooler too ({from})", direct.address()));
+            Ok(None)
+        }
+        // What the server itself said is true through the pooler too, but for whom it lets in.
+        Err(failure)
+            if failure.sqlstate.as_deref().is_some_and(|state| !matches!(state, "28000" | "53300")) =>
+        {
+            Err(failure)
+        }
         Err(failure) => {
             context.ui.note(&format!("{failure}: going through the pooler"));
             Ok(None)

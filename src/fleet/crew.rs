@@ -44,7 +44,7 @@ pub(crate) async fn run(
                 return;
             }
             // A server that has no slot for a further worker has the first one.
-            let Ok(mut own) = door.open().await else { return };
+            let Ok(mut own) = door.open_now().await else { return };
             work(&mut own).await;
             own.close().await;
         }

@@ -84,6 +84,12 @@ impl Door {
         let connection = knock::again(&self.url, self.knock).await?;
         Ok(Connection { connection, way: self.clone() })
     }
+
+    /// Connects if there is room right now, for who can do without.
+    pub async fn open_now(&self) -> Result<Connection, Failure> {
+        let connection = knock::again(&self.url, Knock::ONCE).await?;
+        Ok(Connection { connection, way: self.clone() })
+    }
 }
 
 impl Connection {
@@ -193,8 +199,15 @@ impl Connection {
             Ok(()) => Ok(sets),
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {
+                    // What a file took for its session before it failed would stay with the pooler's next client; one message, so that
+                    // it is the same session.
+                    let undo = if self.way.pooled.is_some() {
+                        "ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
+                    } else {
+                        "ROLLBACK"
+                    };
                     // A broken session cannot be rolled back; the first error is the one to tell.
-                    let _rolled_back = self.collect("ROLLBACK", &mut Vec::new(), |_statement| false).await;
+                    let _rolled_back = self.collect(undo, &mut Vec::new(), |_statement| false).await;
                 }
                 Err(Refusal { completed: sets.len(), sets, error })
             }

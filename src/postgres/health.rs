@@ -38,6 +38,8 @@ struct Facts {
     restore_points: bool,
     free: i64,
     most: i64,
+    /// Whether the role sees what other roles' sessions do.
+    sees: bool,
     oldest: Option<(i64, String)>,
     prepared: i64,
     invalid: i64,
@@ -59,7 +61,8 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              has_function_privilege('pg_catalog.pg_create_restore_point(text)', 'EXECUTE') AS restore_points, \
              current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
              current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 AS most, \
-             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, \
+             (SELECT coalesce(sum(numbackends), 0)::int8 FROM pg_stat_database WHERE datid <> 0) AS used, \
+             pg_has_role('pg_read_all_stats', 'USAGE') AS sees, \
              (SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()) AS prepared, \
              (SELECT count(*) FROM pg_index WHERE NOT indisvalid) AS invalid, \
              to_regclass('pg_stat_statements') IS NOT NULL AS statements; \
@@ -106,6 +109,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
         oldest: row(2)
             .map(|row| -> Result<_, Failure> { Ok((row.integer("seconds")?, row.text("who")?)) })
             .transpose()?,
+        sees: seen.truth("sees")?,
         prepared: seen.integer("prepared")?,
         invalid: seen.integer("invalid")?,
         statements: seen.truth("statements")?,
@@ -151,17 +155,17 @@ impl Facts {
     fn release(&self) -> Check {
         let said = format!("PostgreSQL {}", self.version);
         match self.major {
+            _ if self.standby => fail(
+                "release",
+                format!("{said}, a standby"),
+                "nothing can be written here: use the primary's address",
+            ),
             major if major < OLDEST => {
                 fail("release", said, "PostgreSQL 14 to 18 are supported: upgrade the server")
             }
             major if major > NEWEST => {
                 warn("release", said, "this release is newer than what Tenure was tested with")
             }
-            _ if self.standby => fail(
-                "release",
-                format!("{said}, a standby"),
-                "nothing can be written here: use the primary's address",
-            ),
             _ => ok("release", said),
         }
     }
@@ -272,6 +276,11 @@ impl Facts {
 
     fn transactions(&self) -> Check {
         match &self.oldest {
+            _ if !self.sees => warn(
+                "transactions",
+                "this role does not see for how long other roles' transactions have been open",
+                "GRANT pg_read_all_stats TO the role",
+            ),
             Some((seconds, who)) if *seconds >= LONG => warn(
                 "transactions",
                 format!("one has been open for {} min: {who}", seconds / 60),
@@ -337,6 +346,7 @@ mod tests {
             free: 90,
             most: 97,
             oldest: Some((10, "app".to_owned())),
+            sees: true,
             prepared: 0,
             invalid: 0,
             statements: false,
@@ -346,7 +356,7 @@ mod tests {
     #[test]
     fn each_thing_that_is_wrong_is_found_by_its_own_check() {
         assert_eq!(judged(well().checks()).outcome, Health::Ok);
-        let harms: [(&str, Health, Harm); 17] = [
+        let harms: [(&str, Health, Harm); 18] = [
             ("release", Health::Fail, |facts| facts.major = 13),
             ("release", Health::Warn, |facts| facts.major = 19),
             ("release", Health::Fail, |facts| facts.standby = true),
@@ -361,6 +371,7 @@ mod tests {
             ("restore-points", Health::Warn, |facts| facts.wal_level = "minimal".to_owned()),
             ("connections", Health::Warn, |facts| facts.free = 4),
             ("transactions", Health::Warn, |facts| facts.oldest = Some((300, "app".to_owned()))),
+            ("transactions", Health::Warn, |facts| facts.sees = false),
             ("prepared", Health::Warn, |facts| facts.prepared = 1),
             ("indexes", Health::Warn, |facts| facts.invalid = 1),
             ("archiving", Health::Fail, |facts| {

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Row as _};
 
 use super::DatabaseUrl;
-use super::pooler::{OPTION, Sign, VALUE};
+use super::pooler::{OPTION, QUESTION, Sign, VALUE};
 use crate::error::{Code, Failure};
 
 /// The pauses between tries: about twice as long each, jittered, so that many who wait do not all come at once.
@@ -21,13 +21,20 @@ const LONGEST: Duration = Duration::from_secs(8);
 pub struct Knock {
     /// How often it is tried, at least once.
     pub attempts: u32,
+    /// How often at most without any answer of a server.
+    pub unanswered: u32,
 }
 
 impl Knock {
     /// Where nobody says otherwise.
-    pub const USUAL: Self = Self { attempts: 6 };
+    pub const USUAL: Self = Self::times(6);
     /// For a server that is known to be there.
-    pub const ONCE: Self = Self { attempts: 1 };
+    pub const ONCE: Self = Self::times(1);
+
+    /// So often, whatever is answered.
+    pub const fn times(attempts: u32) -> Self {
+        Self { attempts, unanswered: attempts }
+    }
 
     fn pauses(self) -> impl Iterator<Item = Duration> {
         ExponentialBuilder::default()
@@ -107,6 +114,8 @@ impl Refused {
                 | std::io::ErrorKind::InvalidData => Later::Never,
                 _ => Later::Maybe,
             },
+            // The driver does not see that the other end closed before it answered.
+            Self::Error(sqlx::Error::Protocol(said)) if said.contains("SSLRequest: 0x00") => Later::Maybe,
             // A certificate does not get better; a question that was answered with nonsense neither.
             Self::Error(_) => Later::Never,
         }
@@ -237,12 +246,12 @@ async fn open_as(
         let options = if asking { plain.clone().options([(OPTION, VALUE)]) } else { plain.clone() };
         attempts += 1;
         let refused = match Box::pin(attempt(url, &options)).await {
-            Ok(mut connection) => {
-                if asking && !arrived(&mut connection).await {
-                    sign = Some(Sign::Swallowed);
-                }
-                return Ok((connection, sign));
-            }
+            Ok(connection) if !asking => return Ok((connection, sign)),
+            Ok(mut connection) => match arrived(url, &mut connection).await {
+                Ok(arrived) => return Ok((connection, (!arrived).then_some(Sign::Swallowed))),
+                // A pooler may let in before the server does.
+                Err(refused) => refused,
+            },
             Err(refused) => refused,
         };
         if asking && let Some(refusal) = refused.sign() {
@@ -255,7 +264,8 @@ async fn open_as(
             Later::AFewTimes(times) => attempts <= times,
             Later::Never => false,
         };
-        match pauses.next().filter(|_| again) {
+        let heard = matches!(refused, Refused::Error(sqlx::Error::Database(_)));
+        match pauses.next().filter(|_| again && (heard || attempts < knock.unanswered)) {
             None => return Err(refused.failure(url, attempts)),
             Some(pause) => {
                 tell(&format!(
@@ -272,12 +282,26 @@ async fn open_as(
 }
 
 /// Whether the option of the session's start got to the server.
-async fn arrived(connection: &mut PgConnection) -> bool {
-    let sql = format!("SELECT pg_catalog.current_setting('{OPTION}', true) AS value");
-    let answer = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await;
-    answer.is_ok_and(|row| {
-        row.try_get::<Option<String>, _>(0).is_ok_and(|value| value.as_deref() == Some(VALUE))
-    })
+async fn arrived(url: &DatabaseUrl, connection: &mut PgConnection) -> Result<bool, Refused> {
+    let answer = async {
+        let row = sqlx::raw_sql(QUESTION).fetch_one(connection).await?;
+        row.try_get::<bool, _>(0)
+    };
+    within(url, answer).await
+}
+
+/// What the server may take for one answer.
+async fn within<T>(
+    url: &DatabaseUrl,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, Refused> {
+    match url.connect_timeout() {
+        None => answer.await.map_err(Refused::Error),
+        Some(limit) => match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(Refused::Error),
+            Err(_) => Err(Refused::Silence(limit)),
+        },
+    }
 }
 
 /// One try; of `allow` and `prefer` the second way too where the server refuses the first, as libpq has it (manual, chapter
@@ -292,12 +316,13 @@ async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConn
     match first {
         // The rules of a server, or of a pooler before it, know the address, the user and whether there is TLS.
         Err(Refused::Error(sqlx::Error::Database(error)))
-            if matches!(error.code().as_deref(), Some("28000" | "08P01")) =>
+            if matches!(error.code().as_deref(), Some("28000" | "08P01"))
+                && Sign::of_refusal(error.message()).is_none() =>
         {
             let second = knock_once(url, &options.clone().ssl_mode(other)).await;
             // Where both are refused, what is said to the safer way is what is left to be mended.
-            second.map_err(|second| match other {
-                PgSslMode::Require => second,
+            second.map_err(|second| match (other, &second) {
+                (PgSslMode::Require, Refused::Error(sqlx::Error::Database(_))) => second,
                 _ => Refused::Error(sqlx::Error::Database(error)),
             })
         }
@@ -307,14 +332,7 @@ async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConn
 
 async fn knock_once(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConnection, Refused> {
     let options = options.clone().disable_statement_logging();
-    let connecting = Box::pin(options.connect());
-    match url.connect_timeout() {
-        None => connecting.await.map_err(Refused::Error),
-        Some(limit) => match tokio::time::timeout(limit, connecting).await {
-            Ok(answer) => answer.map_err(Refused::Error),
-            Err(_) => Err(Refused::Silence(limit)),
-        },
-    }
+    within(url, Box::pin(options.connect())).await
 }
 
 #[cfg(test)]

@@ -24,14 +24,18 @@ const PORTS: [u16; 2] = [6432, 6543];
 /// What is added to the first label of Neon's hosts.
 const LABEL: &str = "-pooler";
 
-/// The option that a session is opened with to learn whether it arrives. Any role may set one with a dot in its
-/// name (manual, chapter 20.16).
-pub(super) const OPTION: &str = "tenure.session";
-/// Its value.
-pub(super) const VALUE: &str = "direct";
+/// The option that a session is opened with to learn whether it arrives. It can be set at the start of a session only (manual, chapter
+/// 20.17), so no pooler can make up for it later.
+pub(super) const OPTION: &str = "post_auth_delay";
+/// Its value, which is its default.
+pub(super) const VALUE: &str = "0";
+/// Whether it came from the client.
+pub(super) const QUESTION: &str =
+    "SELECT source = 'client' AS arrived FROM pg_catalog.pg_settings WHERE name = 'post_auth_delay'";
 
 /// What poolers say that take no options, each a part of the message: PgBouncer and Neon, RDS Proxy.
-const REFUSALS: [&str; 2] = ["unsupported startup parameter", "command-line options"];
+const REFUSALS: [&str; 3] =
+    ["unsupported startup parameter", "command-line options", "cannot be set after connection start"];
 
 impl Sign {
     /// By the host's name.
@@ -68,6 +72,20 @@ impl Sign {
 }
 
 impl Connection {
+    /// Whether another connection leads to the same database: of the same cluster, by its identifier, and the same of its databases.
+    /// What cannot be proved is not so.
+    pub async fn shares_its_database_with(&mut self, other: &mut Self) -> bool {
+        let (ours, theirs) = (self.identity().await, other.identity().await);
+        ours.is_some() && ours == theirs
+    }
+
+    async fn identity(&mut self) -> Option<String> {
+        let sql = "SELECT system_identifier::text || ' ' || d.oid::text AS identity FROM pg_catalog.pg_control_system(), \
+                   pg_catalog.pg_database d WHERE datname = current_database()";
+        let sets = self.sets(sql).await.ok()?;
+        sets.first()?.first()?.text("identity").ok()
+    }
+
     /// Makes sure that no pooler is in between, for what needs one session of the server for itself.
     pub fn needs_a_session(&self, what: &str) -> Result<(), Failure> {
         let Some(sign) = self.pooled() else { return Ok(()) };
@@ -100,7 +118,7 @@ mod tests {
     fn what_poolers_say_is_known() {
         for said in [
             "unsupported startup parameter: options",
-            "unsupported startup parameter in options: tenure.session",
+            "unsupported startup parameter in options: post_auth_delay",
             "unsupported startup parameter in options: x. Please use unpooled connection or remove this parameter",
             "Feature not supported: RDS Proxy currently doesn't support command-line options.",
         ] {

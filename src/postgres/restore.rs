@@ -25,7 +25,7 @@ pub async fn read(
 ) -> Result<RestorePoint, Failure> {
     let filter = match which {
         Which::Run(id) => format!("id = {}", literal(&id.to_string())),
-        Which::Newest => "command LIKE 'tenure migrate %'".to_owned(),
+        Which::Newest => "command LIKE 'tenure migrate up%'".to_owned(),
     };
     let sql = format!(
         "SELECT id::text AS run, command, outcome, \
@@ -94,7 +94,11 @@ impl Place<'_> {
                 Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
             ],
             (None, None) => vec![
-                Setting { name: "recovery_target_time", value: self.started_at.to_owned() },
+                // The manual has it without the abbreviation of a time zone.
+                Setting {
+                    name: "recovery_target_time",
+                    value: self.started_at.replace('T', " ").replace('Z', "+00"),
+                },
                 Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
             ],
         };
@@ -158,7 +162,7 @@ mod tests {
         );
         assert_eq!(
             lines(None, None, None),
-            "recovery_target_time=2026-11-21T10:00:00.5Z recovery_target_inclusive=off recovery_target_action=promote"
+            "recovery_target_time=2026-11-21 10:00:00.5+00 recovery_target_inclusive=off recovery_target_action=promote"
         );
     }
 

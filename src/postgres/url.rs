@@ -42,7 +42,21 @@ impl DatabaseUrl {
         if url.fragment().is_some() {
             return Err(wrong("it holds a #; in a password write it as %23".to_owned()));
         }
-        let given = Parameters::sort(&url).map_err(&wrong)?;
+        let bare = |part: &str| !part.is_empty() && !part.contains('=');
+        if url.path().contains('@')
+            || url.query_pairs().any(|(key, _)| key.contains(['@', '/']))
+            || url.query().is_some_and(|query| query.split('&').any(bare))
+        {
+            // A part of a password, most likely, which must not be told as the database's name.
+            return Err(wrong(
+                "in a user or password write / as %2F, ? as %3F, @ as %40, & as %26".to_owned(),
+            ));
+        }
+        let mut given = Parameters::sort(&url).map_err(&wrong)?;
+        given.sslmode = given.sslmode.or_else(|| of_environment("PGSSLMODE"));
+        given.sslrootcert = given.sslrootcert.or_else(|| of_environment("PGSSLROOTCERT"));
+        given.channel_binding = given.channel_binding.or_else(|| of_environment("PGCHANNELBINDING"));
+        given.connect_timeout = given.connect_timeout.or_else(|| of_environment("PGCONNECT_TIMEOUT"));
         let connect_timeout = match given.connect_timeout.as_deref().map(str::parse::<i64>) {
             None => Some(CONNECT_TIMEOUT),
             // As in libpq: nothing or less is no limit, and one second is too short to be meant.
@@ -94,14 +108,15 @@ impl DatabaseUrl {
         if self.options.get_socket().is_some() {
             return Sign::of_port(self.options.get_port());
         }
-        Sign::of_host(self.options.get_host()).or_else(|| Sign::of_port(self.options.get_port()))
+        let by_name = Sign::of_host(self.options.get_host()).filter(|_| self.is_neon());
+        by_name.or_else(|| Sign::of_port(self.options.get_port()))
     }
 
     /// The host behind a pooler, where the pooler's name says what that is called.
     #[must_use]
     pub fn unpooled(&self) -> Option<Self> {
-        let direct = Sign::direct_host(self.options.get_host())?;
-        let mut url = self.url.clone();
+        let direct = Sign::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
+        let mut url = without(&self.url, &["host", "hostaddr"]);
         url.set_host(Some(&direct)).ok()?;
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
     }
@@ -116,12 +131,6 @@ impl DatabaseUrl {
     /// Whether the server is one of Neon's.
     pub(super) fn is_neon(&self) -> bool {
         is_neons(self.options.get_host())
-    }
-
-    /// Whether both lead to a database of the same name as the same user: the least that two ways to one
-    /// database have in common.
-    pub fn may_be_the_same(&self, other: &Self) -> bool {
-        self.database() == other.database() && self.options.get_username() == other.options.get_username()
     }
 
     /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
@@ -145,8 +154,11 @@ impl DatabaseUrl {
             if key == "password" {
                 password = Some(value.into_owned());
             } else if parameters::is_libpqs(&key) {
-                kept.push((key.into_owned(), value.into_owned()));
+                kept.push((parameters::usual(&key).to_owned(), value.into_owned()));
             }
+        }
+        if self.is_neon() && !kept.iter().any(|(key, _)| key == "sslmode") {
+            kept.push(("sslmode".to_owned(), "require".to_owned()));
         }
         url.set_query(None);
         let mut text = url.to_string();
@@ -162,17 +174,8 @@ impl DatabaseUrl {
     /// The same server, another database.
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
-        let mut url = self.url.clone();
+        let mut url = without(&self.url, &["dbname"]);
         url.set_path(name);
-        let others: Vec<(String, String)> = url
-            .query_pairs()
-            .filter(|(key, _)| key != "dbname")
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .collect();
-        url.set_query(None);
-        if !others.is_empty() {
-            url.query_pairs_mut().extend_pairs(others);
-        }
         Self { options: self.options.clone().database(name), url, ..self.clone() }
     }
 
@@ -206,6 +209,27 @@ impl DatabaseUrl {
 }
 
 const SEVERAL_HOSTS: &str = "it names several hosts; name the primary's";
+
+/// The URL without these parameters.
+fn without(url: &url::Url, names: &[&str]) -> url::Url {
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(key, _)| !names.contains(&key.as_ref()))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect();
+    let mut url = url.clone();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    url
+}
+
+/// What libpq takes from the environment where the URL says nothing (manual, chapter 34.15).
+#[expect(clippy::disallowed_methods, reason = "the driver reads the same, but not all of it")]
+fn of_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
 /// Whether a host is one of Neon's, which takes no connection without TLS.
 fn is_neons(host: &str) -> bool {
@@ -304,10 +328,15 @@ mod tests {
             ("postgresql://me@a:5432,b:5432/d", "several hosts"),
             ("postgresql://me@a,b/d", "several hosts"),
             ("postgresql://me:pass/word@h/d", "%2F"),
+            ("postgresql://me:7/Secret@h/d", "%2F"),
+            ("postgresql://me:/Secret@h/d", "%2F"),
+            ("postgresql://me:12?Secret@h/d", "%3F"),
+            ("postgresql://me@h/d?password=a&Secret", "%26"),
             ("host=h dbname=d", "postgresql://"),
             ("postgresql://h/d?connect_timeout=soon", "connect_timeout"),
         ] {
-            assert!(DatabaseUrl::parse(text).unwrap_err().to_string().contains(said), "{text}");
+            let why = DatabaseUrl::parse(text).unwrap_err().to_string();
+            assert!(why.contains(said) && !why.contains("Secret"), "{text}: {why}");
         }
     }
 
@@ -323,7 +352,10 @@ mod tests {
             "postgresql://me:secret@ep-a-b.c-3.us-east-1.aws.neon.tech/d?sslmode=require"
         );
         assert_eq!((direct.pooled(), direct.unpooled().is_some()), (None, false));
-        assert!(direct.may_be_the_same(&neon) && !direct.may_be_the_same(&neon.with_database("other")));
+        let asked = url("postgresql://me@x/d?host=ep-a-pooler.us-east-2.aws.neon.tech").unpooled().unwrap();
+        assert_eq!(asked.for_libpq().0, "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?sslmode=require");
+        // Whoever else calls a host so may mean something else by it.
+        assert!(url("postgresql://me@pg-pooler.corp/d").unpooled().is_none());
         assert_eq!(url("postgresql://me@h:6543/d").pooled(), Some(Sign::Port));
         assert_eq!(url("postgresql://me@h:6432/d?host=/run/x").pooled(), Some(Sign::Port));
         assert_eq!(url("postgresql://me@h/d").pooled(), None);

@@ -28,8 +28,14 @@ fn the_main_job_works_behind_a_pooler() {
     assert_eq!(run("migrate up").ok().stdout.split(':').next(), Some("nothing to do"));
 
     // What failed in a session of the server does not go on to whoever gets it next.
-    project.migration("1.0.5", "1.0.6", "fails", "ALTER TABLE {org_schema}.nope ADD COLUMN c int;");
-    assert_eq!(run("migrate up").code, 1);
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "fails",
+        "-- Scope: tenant\nSELECT pg_advisory_lock(7);\nALTER TABLE {org_schema}.nope ADD COLUMN c int;",
+    );
+    let failed = run("migrate up");
+    assert!(failed.code == 1 && failed.stderr.contains("unit-failed"), "{failed}");
     nothing_is_left_in_the_sessions(&pooler, &project);
 }
 

@@ -58,15 +58,18 @@ fn the_servers_own_address_beside_it_is_taken() {
     with_a_step_alone(&project);
     let Some(pooler) = Pooler::start(&project.db) else { return };
     let url = pooler.url(&project.db);
-    let other = project.db.url.replace(&project.db.name, "another_database");
+    // Of the same name as the same user, and yet another one.
+    let elsewhere = Project::with_tenants(&["acme"]);
+    let other = elsewhere.db.url.clone();
     // One that leads elsewhere, or is not the environment's own, is not what belongs to the URL.
     nothing_was_written(
         &project,
         &project.run_env(&[("DATABASE_URL", &url), ("DIRECT_URL", &other)], "migrate up"),
     );
     let given = format!("--database-url {url} migrate up");
-    let elsewhere = [("DATABASE_URL", "postgresql://tenure@elsewhere/app"), ("DIRECT_URL", &project.db.url)];
-    nothing_was_written(&project, &project.run_env(&elsewhere, &given));
+    let given_elsewhere =
+        [("DATABASE_URL", "postgresql://tenure@elsewhere/app"), ("DIRECT_URL", &project.db.url)];
+    nothing_was_written(&project, &project.run_env(&given_elsewhere, &given));
     let both = [("DATABASE_URL", url.as_str()), ("DIRECT_URL", &project.db.url)];
     nothing_was_written(&project, &project.run_env(&both, "migrate up --allow-pooled"));
 
@@ -146,6 +149,11 @@ fn a_server_that_wakes_is_waited_for() {
         "{up}"
     );
     assert!(came.load(Ordering::SeqCst) >= 3);
+    // The driver asks for TLS first, and the end comes in the place of the answer.
+    let (port, came) = sleeper(&project, 1);
+    let url = format!("postgresql://tenure@127.0.0.1:{port}/{}", project.db.name);
+    project.run_env(&[("DATABASE_URL", &url)], "status").passes();
+    assert!(came.load(Ordering::SeqCst) >= 2);
 
     let (port, came) = sleeper(&project, usize::MAX);
     let url = format!("postgresql://tenure@127.0.0.1:{port}/{}?sslmode=disable", project.db.name);

@@ -26,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A compute that sleeps needs seconds to wake, one that was just made may need more; the time until a branch
 /// must be ready bounds it.
-const WAKES: Knock = Knock { attempts: 14 };
+const WAKES: Knock = Knock::times(14);
 
 /// How many sessions may be lost before the first answer.
 const SESSIONS: u32 = 3;

@@ -136,7 +136,7 @@ pub(super) fn is_libpqs(name: &str) -> bool {
 }
 
 /// The driver takes some names in two spellings.
-fn usual(name: &str) -> &str {
+pub(super) fn usual(name: &str) -> &str {
     match name {
         "ssl-mode" => "sslmode",
         "ssl-ca" | "ssl-root-cert" => "sslrootcert",
