@@ -8,7 +8,8 @@ use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::Outcome;
 use super::{Context, branch, command_line, shadow, unless_interrupted, up};
-use crate::branch::{AnyProvider, Branch, Guard, Provider as _, Wanted};
+use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
+use crate::chain::Migration;
 use crate::dry_run;
 use crate::error::{Code, Failure};
 use crate::fleet::{Allowed, Prepared, Stop};
@@ -73,6 +74,13 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let shadow = shadow?;
         let mut connection = on.connect(&url).await?;
         let prepared = Prepared::look(&mut connection, &project, request).await?;
+        if guard.made()?.0.kind() == Kind::Local
+            && let Err(refused) = stays_in_its_database(&prepared.pending(&project))
+        {
+            connection.close().await;
+            on.end(guard, None).await?;
+            return Err(refused);
+        }
         let (review, allowed) = match on.review(&prepared, shadow).await? {
             Ok(judged) => judged,
             Err(denied) => {
@@ -184,6 +192,26 @@ impl Place<'_> {
             queries: seen.queries.clone(),
         }
     }
+}
+
+/// Refuses what a copy on the same server does not keep apart: its roles, databases and settings are the real ones.
+fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
+    for migration in pending {
+        let script = &migration.script;
+        let Some((statement, _)) =
+            migration.statements.iter().find(|(statement, _)| statement.reaches_beyond_database(script))
+        else {
+            continue;
+        };
+        let message = format!(
+            "{} reaches past the database, and a local branch is on the server that it would reach: nothing was run",
+            statement.verb()
+        );
+        return Err(Failure::new(Code::BranchRefused, message)
+            .hint("try it with --branch neon, or on a server of its own")
+            .at(script.place(statement)));
+    }
+    Ok(())
 }
 
 /// What verification found, as `verify` says it.

@@ -194,6 +194,31 @@ fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
 }
 
 #[test]
+fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
+    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let (name, role) = (story.project.db.name.clone(), format!("{}_app", story.project.db.name));
+    for sql in [
+        format!("CREATE ROLE {role}"),
+        format!("GRANT CONNECT ON DATABASE {name} TO PUBLIC"),
+        format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
+    ] {
+        story.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
+        let before = story.truth();
+        let (code, document, stderr) = story.json("--report report.md");
+        let error = &document["error"];
+        assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
+        assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 3, "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
+        assert_eq!((story.truth(), story.copies()), (before, Vec::new()), "{sql}");
+    }
+    let server = format!(
+        "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = '{role}') + (SELECT count(*) FROM pg_db_role_setting \
+         s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = '{name}')"
+    );
+    assert_eq!(story.project.db.value(&format!("SELECT ({server})::text")), "0");
+}
+
+#[test]
 fn a_copy_that_is_kept_is_shown_and_only_then() {
     let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
     let output = story.run("migrate up --branch local --keep-branch --report report.md").ok();
