@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::collect::collect;
-pub use self::github::{annotations, pull_request};
+pub use self::github::{REPOSITORY, annotations, pull_request};
 pub use self::guard::{Guard, Tell};
 use self::local::Local;
 pub use self::name::BranchName;
