@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 pub use self::collect::collect;
 pub use self::github::{REPOSITORY, annotations, pull_request};
-pub use self::guard::{Guard, Tell};
+pub use self::guard::{Guard, Tell, Weight};
 use self::local::Local;
 pub use self::name::BranchName;
 use self::neon::Neon;

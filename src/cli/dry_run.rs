@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
-use super::ui::Outcome;
+use super::ui::{Outcome, complain};
 use super::{Context, branch, command_line, shadow, unless_interrupted, up};
 use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
 use crate::chain::Migration;
@@ -18,6 +18,7 @@ use crate::postgres::{Connection, DatabaseUrl, Knock};
 use crate::project::{Project, Review};
 use crate::report::{self, Verified};
 use crate::shadow::Shadow;
+use crate::verify::accepts;
 
 /// What came of it.
 enum Tried {
@@ -44,9 +45,14 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     match tried? {
         Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1)),
         Tried::Run(run) => {
-            let went = if run.migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+            let breaks = run.branch.breaks_queries();
+            let is_good = run.migrated.failures.is_empty() && !breaks;
+            let went = if is_good { Outcome::Done } else { Outcome::Failed };
             context.ui.outcome(went, &run, |paint| report::dry_run(&run, paint))?;
-            Ok(run.migrated.outcome.exit_code())
+            Ok(match run.migrated.outcome.exit_code() {
+                0 => u8::from(breaks),
+                code => code,
+            })
         }
     }
 }
@@ -90,13 +96,20 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
             }
         };
         up::tell(context, &review);
+        let accepting: Vec<_> =
+            prepared.pending(&project).iter().map(|migration| migration.script.clone()).collect();
         let mut events = events;
         let talk = (&mut events as &mut dyn crate::event::Sink, &Stop::default());
         let told = (&allowed, command_line("migrate up --branch"));
         let seen =
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
-        let seen = Box::pin(seen).await?;
+        let mut seen = Box::pin(seen).await?;
         connection.close().await;
+        for broken in seen.queries.iter_mut().flat_map(|queries| &mut queries.broken) {
+            // What comes after the name is its place.
+            let name = broken.query.split(" (").next().unwrap_or_default();
+            broken.allowed = accepting.iter().any(|script| accepts(script, "query-breaks", name));
+        }
         for note in &seen.notes {
             context.ui.note(note);
         }
@@ -166,7 +179,7 @@ impl Place<'_> {
             Ok(_) => Ok(true),
             // What was found out stands; that something is left is told.
             Err(failure) => {
-                self.context.ui.note(&failure.to_string());
+                complain(&failure.to_string());
                 Ok(false)
             }
         }

@@ -181,7 +181,8 @@ const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
 pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
     let kind = statement.kind();
     let object = || {
-        let mut tokens = statement.tokens().map(|token| token.kind).skip_while(|kind| *kind != SyntaxKind::ON_KW);
+        let mut tokens =
+            statement.tokens().map(|token| token.kind).skip_while(|kind| *kind != SyntaxKind::ON_KW);
         tokens.nth(1)
     };
     match kind {

@@ -306,6 +306,48 @@ fn the_queries_of_the_release_are_asked_there() {
 }
 
 #[test]
+fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted() {
+    let sql = "-- Allow: unverifiable because the story wants it unseen\n\
+        DO $$ BEGIN IF (SELECT count(*) FROM workspaces) > 40 THEN \
+        EXECUTE 'ALTER TABLE workspaces RENAME COLUMN name TO title'; END IF; END $$;";
+    let story = Story::with(&["a"], sql);
+    story.project.file("queries/q.sql", "-- name: Named :many\nSELECT id, name FROM workspaces;\n");
+    let (code, document, stderr) = story.json("--queries queries --report report.md");
+    assert_eq!((code, &document["outcome"]), (1, &"done".into()), "{document:#} {stderr}");
+    let broken = &document["branch"]["queries"]["broken"][0];
+    assert_eq!((&broken["kind"], &broken["allowed"]), (&"fails".into(), &false.into()), "{document:#}");
+    assert!(story.report().contains("**failed**"), "{}", story.report());
+    for (words, code, allowed) in [("Other", 1, false), ("Named", 0, true), ("", 0, true)] {
+        story.pending(&format!("-- Allow: query-breaks {words} because the story knows\n{sql}"));
+        let (exit, document, stderr) = story.json("--queries queries");
+        assert_eq!(exit, code, "{words}: {document:#} {stderr}");
+        assert_eq!(document["branch"]["queries"]["broken"][0]["allowed"], allowed, "{words}");
+    }
+}
+
+#[test]
+fn what_stands_in_rows_is_in_no_report() {
+    for sql in [
+        "CREATE UNIQUE INDEX one_name ON workspaces (left(name, 5));",
+        "ALTER TABLE workspaces ALTER COLUMN name TYPE int USING name::int;",
+    ] {
+        let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+        story.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
+        story.pending(&format!(
+            "-- Allow: index-not-concurrent because so\n-- Allow: column-type because so\n{sql}"
+        ));
+        let (_, document, stderr) = story.json("--report report.md");
+        let (failed, report) = (&document["failures"][0], story.report());
+        assert!(
+            failed["message"].as_str().is_some_and(|it| it.contains("alice") || it.contains("w1")),
+            "{document:#} {stderr}"
+        );
+        assert!(!report.contains("alice") && !report.contains("w1"), "{report}");
+        assert!(report.contains("SQLSTATE") && report.contains("1.0.5"), "{report}");
+    }
+}
+
+#[test]
 fn what_runs_in_no_transaction_is_timed() {
     let story = Story::with(&["a"], "CREATE INDEX CONCURRENTLY notes ON workspaces (name);");
     let (code, document, stderr) = story.json("");

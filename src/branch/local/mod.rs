@@ -240,8 +240,7 @@ impl Provider for Local {
             let mut connection = self.connect().await?;
             let ours = self.ours(&mut connection, "true").await?;
             connection.close().await;
-            let here =
-                ours.iter().filter(|ours| ours.mark.home == self.url.database() && ours.is_branch());
+            let here = ours.iter().filter(|ours| ours.mark.home == self.url.database() && ours.is_branch());
             Ok(here.map(|ours| ours.mark.branch(ours.oid, Origin::Found)).collect())
         };
         Self::within(LIMIT, "listing the local branches", work).await

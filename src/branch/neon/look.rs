@@ -1,9 +1,9 @@
 //! Finding branches: by exactly their name, by who made them, page by page.
 
-use super::{Neon, SLACK};
 use super::answer::{BranchAnswer, BranchesAnswer, Endpoint, EndpointsAnswer, Noted};
 use super::client::Trouble;
 use super::request::Call;
+use super::{Neon, SLACK};
 use crate::branch::BranchId;
 use crate::error::{Code, Failure};
 
