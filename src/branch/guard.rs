@@ -136,7 +136,7 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
         };
         match outcome {
             Ok(Deleted::Now) => {
-                (self.tell)(Weight::Note, &format!("the branch {} was deleted", asked_for.name))
+                (self.tell)(Weight::Note, &format!("the branch {} was deleted", asked_for.name));
             }
             Ok(Deleted::Gone) => {}
             Err(failure) => {

@@ -207,7 +207,7 @@ fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
         let (code, document, stderr) = story.json("--report report.md");
         let error = &document["error"];
         assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
-        assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 3, "{error}");
+        assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
         assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
         assert_eq!((story.truth(), story.copies()), (before, Vec::new()), "{sql}");
     }
@@ -307,8 +307,7 @@ fn the_queries_of_the_release_are_asked_there() {
 
 #[test]
 fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted() {
-    let sql = "-- Allow: unverifiable because the story wants it unseen\n\
-        DO $$ BEGIN IF (SELECT count(*) FROM workspaces) > 40 THEN \
+    let sql = "DO $$ BEGIN IF (SELECT count(*) FROM workspaces) > 40 THEN \
         EXECUTE 'ALTER TABLE workspaces RENAME COLUMN name TO title'; END IF; END $$;";
     let story = Story::with(&["a"], sql);
     story.project.file("queries/q.sql", "-- name: Named :many\nSELECT id, name FROM workspaces;\n");
@@ -334,7 +333,7 @@ fn what_stands_in_rows_is_in_no_report() {
         let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
         story.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
         story.pending(&format!(
-            "-- Allow: index-not-concurrent because so\n-- Allow: column-type because so\n{sql}"
+            "-- Allow: index-locks-writes because so\n-- Allow: change-type because so\n{sql}"
         ));
         let (_, document, stderr) = story.json("--report report.md");
         let (failed, report) = (&document["failures"][0], story.report());
