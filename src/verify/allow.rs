@@ -37,9 +37,9 @@ pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
 /// Whether a line of `script` accepts what `rule` finds about `object`, or about anything.
 pub fn accepts(script: &Script, rule: &str, object: &str) -> bool {
     let (allows, _) = allows(script);
-    allows
-        .iter()
-        .any(|allow| allow.rule == rule && (allow.object.is_empty() || allow.object.join(".") == object))
+    allows.iter().any(|allow| {
+        allow.rule == rule && (allow.object.is_empty() || allow.object.join(".").eq_ignore_ascii_case(object))
+    })
 }
 
 /// The finding about a line that accepted nothing.
