@@ -333,7 +333,7 @@ fn what_stands_in_rows_is_in_no_report() {
         let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
         story.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
         story.pending(&format!(
-            "-- Allow: index-locks-writes because so\n-- Allow: change-column-type because so\n{sql}"
+            "-- Allow: add-unique because so\n-- Allow: index-locks-writes because so\n-- Allow: change-column-type because so\n{sql}"
         ));
         let (_, document, stderr) = story.json("--report report.md");
         let (failed, report) = (&document["failures"][0], story.report());
