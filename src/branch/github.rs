@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+/// Under this the repository is noted whose job makes the branch.
+pub const REPOSITORY: &str = "github-commit-repo";
+
 /// The annotations that the environment gives, of the pull request with that number.
 pub fn annotations(
     variable: impl Fn(&str) -> Option<String>,
@@ -17,7 +20,7 @@ pub fn annotations(
     }
     let number = pull_request.map(|number| number.to_string());
     for (key, value) in [
-        ("github-commit-repo", said("GITHUB_REPOSITORY")),
+        (REPOSITORY, said("GITHUB_REPOSITORY")),
         ("github-commit-sha", said("GITHUB_SHA")),
         ("github-commit-ref", said("GITHUB_HEAD_REF").or_else(|| said("GITHUB_REF_NAME"))),
         ("github-commit-author-login", said("GITHUB_ACTOR")),

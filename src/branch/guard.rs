@@ -10,7 +10,16 @@ use crate::error::{Code, Failure};
 const LAST_WORDS: Duration = Duration::from_secs(45);
 
 /// Tells people something: a line.
-pub type Tell = Box<dyn Fn(&str)>;
+pub type Tell = Box<dyn Fn(Weight, &str)>;
+
+/// Who is to hear it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Whoever wants to know.
+    Note,
+    /// Everybody: something is left that costs money.
+    Left,
+}
 
 /// A branch that is deleted with this value. [`Guard::finish`] is the good end; dropping it is for all
 /// others: an error, a panic, a work that was given up because of a signal.
@@ -29,7 +38,7 @@ impl<P: Provider + Send + 'static> Guard<P> {
         match provider.create(wanted).await {
             Ok(branch) => {
                 for note in &branch.notes {
-                    (guard.tell)(note);
+                    (guard.tell)(Weight::Note, note);
                 }
                 guard.branch = Some(branch);
                 Ok(guard)
@@ -38,7 +47,7 @@ impl<P: Provider + Send + 'static> Guard<P> {
                 // Nothing may have been made; the failure of the work is what people get either way.
                 match provider.undo(wanted).await {
                     Ok(_) => {}
-                    Err(second) => (guard.tell)(&left_behind(wanted, None, &second)),
+                    Err(second) => (guard.tell)(Weight::Left, &left_behind(wanted, None, &second)),
                 }
                 guard.armed = None;
                 Err(failure)
@@ -101,7 +110,7 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
         let Some((provider, wanted)) = self.armed.take() else { return };
         let (asked_for, branch) = (wanted.clone(), self.branch.clone());
         if branch.is_some() {
-            (self.tell)(&format!("deleting the branch {}", asked_for.name));
+            (self.tell)(Weight::Note, &format!("deleting the branch {}", asked_for.name));
         }
         // The runtime that the work was on cannot wait here, and may be in the middle of a panic.
         let last = std::thread::Builder::new().name("delete the branch".to_owned()).spawn(move || {
@@ -126,11 +135,13 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
             Ok(Err(_)) | Err(_) => Err(Failure::new(Code::BranchApi, "the deletion itself broke off")),
         };
         match outcome {
-            Ok(Deleted::Now) => (self.tell)(&format!("the branch {} was deleted", asked_for.name)),
+            Ok(Deleted::Now) => {
+                (self.tell)(Weight::Note, &format!("the branch {} was deleted", asked_for.name));
+            }
             Ok(Deleted::Gone) => {}
             Err(failure) => {
                 let left = left_behind(&asked_for, self.branch.as_ref(), &failure);
-                (self.tell)(&format!("{left}; {}", to_delete(&asked_for)));
+                (self.tell)(Weight::Left, &format!("{left}; {}", to_delete(&asked_for)));
             }
         }
     }
@@ -229,7 +240,7 @@ mod tests {
         let (did, told) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
         let (fake, said) = (Fake { did: did.clone(), fails }, told.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let tell: Tell = Box::new(move |line| said.borrow_mut().extend([line, "\n"]));
+        let tell: Tell = Box::new(move |_, line| said.borrow_mut().extend([line, "\n"]));
         let guard = runtime.block_on(Guard::create(fake, wanted(), tell));
         // As a panic of the work would: in the middle of a runtime.
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

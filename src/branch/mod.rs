@@ -18,8 +18,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use self::collect::collect;
-pub use self::github::{annotations, pull_request};
-pub use self::guard::{Guard, Tell};
+pub use self::github::{REPOSITORY, annotations, pull_request};
+pub use self::guard::{Guard, Tell, Weight};
 use self::local::Local;
 pub use self::name::BranchName;
 use self::neon::Neon;

@@ -6,13 +6,13 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::args::{AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose};
-use super::ui::{Outcome, Ui};
+use super::ui::{Outcome, Ui, complain};
 use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
 use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
 use crate::branch::{
     AnyProvider, BranchName, Content, Deleted, Guard, Kind, Provider as _, Secret, Tell, Urls, Wanted,
-    annotations, collect, pull_request,
+    Weight, annotations, collect, pull_request,
 };
 use crate::error::{Code, Failure};
 use crate::outcome::{BranchDeleted, BranchList};
@@ -244,7 +244,10 @@ fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
 
 /// How a guard tells people.
 pub(super) fn tell(ui: Ui) -> Tell {
-    Box::new(move |line| ui.note(line))
+    Box::new(move |weight, line| match weight {
+        Weight::Note => ui.note(line),
+        Weight::Left => complain(line),
+    })
 }
 
 /// Where GitHub's runner reads along, it is told what it must not show before anything could show it.

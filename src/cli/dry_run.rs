@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
-use super::ui::Outcome;
+use super::ui::{Outcome, complain};
 use super::{Context, branch, command_line, shadow, unless_interrupted, up};
-use crate::branch::{AnyProvider, Branch, Guard, Provider as _, Wanted};
+use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
+use crate::chain::Migration;
 use crate::dry_run;
 use crate::error::{Code, Failure};
 use crate::fleet::{Allowed, Prepared, Stop};
@@ -17,6 +18,7 @@ use crate::postgres::{Connection, DatabaseUrl, Knock};
 use crate::project::{Project, Review};
 use crate::report::{self, Verified};
 use crate::shadow::Shadow;
+use crate::verify::accepts;
 
 /// What came of it.
 enum Tried {
@@ -43,9 +45,14 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     match tried? {
         Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1)),
         Tried::Run(run) => {
-            let went = if run.migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+            let breaks = run.branch.breaks_queries();
+            let is_good = run.migrated.failures.is_empty() && !breaks;
+            let went = if is_good { Outcome::Done } else { Outcome::Failed };
             context.ui.outcome(went, &run, |paint| report::dry_run(&run, paint))?;
-            Ok(run.migrated.outcome.exit_code())
+            Ok(match run.migrated.outcome.exit_code() {
+                0 => u8::from(breaks),
+                code => code,
+            })
         }
     }
 }
@@ -73,6 +80,13 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let shadow = shadow?;
         let mut connection = on.connect(&url).await?;
         let prepared = Prepared::look(&mut connection, &project, request).await?;
+        if guard.made()?.0.kind() == Kind::Local
+            && let Err(refused) = stays_in_its_database(&prepared.pending(&project))
+        {
+            connection.close().await;
+            on.end(guard, None).await?;
+            return Err(refused);
+        }
         let (review, allowed) = match on.review(&prepared, shadow).await? {
             Ok(judged) => judged,
             Err(denied) => {
@@ -82,13 +96,20 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
             }
         };
         up::tell(context, &review);
+        let accepting: Vec<_> =
+            prepared.pending(&project).iter().map(|migration| migration.script.clone()).collect();
         let mut events = events;
         let talk = (&mut events as &mut dyn crate::event::Sink, &Stop::default());
         let told = (&allowed, command_line("migrate up --branch"));
         let seen =
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
-        let seen = Box::pin(seen).await?;
+        let mut seen = Box::pin(seen).await?;
         connection.close().await;
+        for broken in seen.queries.iter_mut().flat_map(|queries| &mut queries.broken) {
+            // What comes after the name is its place.
+            let name = broken.query.split(" (").next().unwrap_or_default();
+            broken.allowed = accepting.iter().any(|script| accepts(script, "query-breaks", name));
+        }
         for note in &seen.notes {
             context.ui.note(note);
         }
@@ -158,7 +179,7 @@ impl Place<'_> {
             Ok(_) => Ok(true),
             // What was found out stands; that something is left is told.
             Err(failure) => {
-                self.context.ui.note(&failure.to_string());
+                complain(&failure.to_string());
                 Ok(false)
             }
         }
@@ -184,6 +205,26 @@ impl Place<'_> {
             queries: seen.queries.clone(),
         }
     }
+}
+
+/// Refuses what a copy on the same server does not keep apart: its roles, databases and settings are the real ones.
+fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
+    for migration in pending {
+        let script = &migration.script;
+        let Some((statement, _)) =
+            migration.statements.iter().find(|(statement, _)| statement.reaches_beyond_database(script))
+        else {
+            continue;
+        };
+        let message = format!(
+            "{} reaches past the database, and a local branch is on the server that it would reach: nothing was run",
+            statement.verb()
+        );
+        return Err(Failure::new(Code::BranchRefused, message)
+            .hint("try it with --branch neon, or on a server of its own")
+            .at(script.place(statement)));
+    }
+    Ok(())
 }
 
 /// What verification found, as `verify` says it.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::args::AtNeon;
 use super::{Context, branch as branches, database, unless_interrupted};
-use crate::branch::{AnyProvider, BranchName, Guard, Kind};
+use crate::branch::{AnyProvider, BranchName, Guard, Kind, Provider as _};
 use crate::error::{Code, Failure};
 use crate::postgres::restore::{self, Which};
 use crate::postgres::{Connection, state};
@@ -44,6 +44,7 @@ pub(super) async fn branch(
     settings: &Settings,
     connection: &Connection,
 ) -> Result<(), Failure> {
+    let settings = &branches::overlaid(settings.clone())?;
     let provider = branches::provider(context, settings, Kind::Neon, &AtNeon { project_id: None }).await?;
     let host = connection.host();
     let work = async {
@@ -53,7 +54,11 @@ pub(super) async fn branch(
         let mut wanted = branches::wanted(settings, Kind::Neon, Some(name), None)?;
         wanted.parent = Some(parent.0);
         wanted.expires = KEPT;
-        Guard::create(provider, wanted, branches::tell(context.ui)).await
+        let guard = Guard::create(provider, wanted, branches::tell(context.ui)).await?;
+        // Until its operations have ended there is nothing to go back to.
+        let (provider, branch) = guard.made()?;
+        provider.ready(branch).await?;
+        Ok(guard)
     };
     let guard = unless_interrupted(Box::pin(work)).await?;
     let made = guard.made()?.1.clone();

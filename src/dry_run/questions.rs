@@ -42,6 +42,7 @@ impl<'a> Questions<'a> {
                 Kind::Warn => "warn",
             },
             what: broken.what,
+            allowed: false,
         });
         Ok(QueriesAsked {
             asked: self.release.queries.len(),

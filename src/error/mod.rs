@@ -28,12 +28,27 @@ pub struct Failure {
     pub sqlstate: Option<String>,
     /// The tenant or platform schema that it happened to.
     pub schema: Option<String>,
+    /// What of the message the server took from rows, or may have.
+    pub rows: Vec<String>,
 }
 
 impl Failure {
     /// A failure with only its code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, place: None, sqlstate: None, schema: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            place: None,
+            sqlstate: None,
+            schema: None,
+            rows: Vec::new(),
+        }
+    }
+
+    /// The message for where everybody can read it: without what may be somebody's data.
+    pub fn public_message(&self) -> String {
+        self.rows.iter().fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
     }
 
     /// With one next step.

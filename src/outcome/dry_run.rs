@@ -118,4 +118,14 @@ pub struct QueryBreak {
     pub kind: &'static str,
     /// What changed.
     pub what: String,
+    /// Whether an Allow line of what is pending accepts it.
+    pub allowed: bool,
+}
+
+impl TriedOn {
+    /// Whether a query of the release breaks that nobody accepted.
+    pub fn breaks_queries(&self) -> bool {
+        let mut all = self.queries.iter().flat_map(|queries| &queries.broken);
+        all.any(|broken| broken.kind != "warn" && !broken.allowed)
+    }
 }

@@ -142,6 +142,11 @@ impl Refusal {
         let message = format!("{doing}: {}{detail}", server.message());
         let mut failure = Failure::new(code, message);
         failure.sqlstate = Some(server.code().to_owned());
+        failure.rows.extend(server.detail().map(str::to_owned));
+        // A value that does not fit stands in the message itself, as may whatever somebody's own code raises.
+        if ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
+            failure.rows.push(server.message().to_owned());
+        }
         failure.hint = hint.map(str::to_owned).or_else(|| server.hint().map(str::to_owned));
         failure
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::markdown::{code, prose};
 use super::{Paint, migrated, plural, plural_of, table};
-use crate::error::Code;
+use crate::error::{Code, Failure};
 use crate::outcome::{DryRun, Ending, MeasuredStatement, MeasuredTable, Slow, TriedOn};
 
 /// So many statements are shown to people; programs get all.
@@ -81,6 +81,9 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
 pub fn dry_run_markdown(run: &DryRun) -> String {
     let (branch, done) = (&run.branch, &run.migrated);
     let head = match done.outcome {
+        Ending::Done if branch.breaks_queries() => {
+            "**failed**: everything that is pending was done on a branch, and queries of the release do not work there"
+        }
         Ending::Done => "everything that is pending was done on a branch",
         Ending::Nothing => "nothing is pending",
         Ending::Failed => "**failed**: nothing moved on the branch",
@@ -99,7 +102,7 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
         text.push_str("\n| schema | migration | what is wrong | tries |\n| --- | --- | --- | --- |\n");
         for failed in done.failures.iter().take(MOST) {
             let (schema, file) = (code(failed.schema.as_str()), code(&failed.migration));
-            let message = prose(&without_urls(&failed.failure.message));
+            let message = prose(&without_urls(&public(&failed.failure)));
             let _written = writeln!(text, "| {schema} | {file} | {message} | {} |", failed.attempts);
         }
     }
@@ -152,6 +155,18 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
     }
     let _written = writeln!(text, "\n{}.", prose(&ending(branch)));
     text
+}
+
+/// What is wrong, without the rows that the server shows: the log has them.
+fn public(failure: &Failure) -> String {
+    let mut message = failure.public_message();
+    if let Some(place) = &failure.place {
+        let _written = write!(message, " at {place}");
+    }
+    if let Some(sqlstate) = &failure.sqlstate {
+        let _written = write!(message, " (SQLSTATE {sqlstate})");
+    }
+    message
 }
 
 /// For a pull request, where there was no dry run in the end. What went wrong may name addresses: the log has it.

@@ -222,6 +222,11 @@ impl Statement {
         super::transaction::OF_THE_SERVER.contains(&self.kind)
     }
 
+    /// Whether it leaves something elsewhere than in its own database, as far as it says itself.
+    pub fn reaches_beyond_database(&self, script: &Script) -> bool {
+        super::transaction::reaches_beyond(self.node(script))
+    }
+
     /// The statement's first words, for messages: `ALTER TABLE`.
     pub fn verb(&self) -> String {
         format!("{:?}", self.kind).replace('_', " ")

@@ -155,6 +155,53 @@ pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
     SyntaxKind::DROP_TABLESPACE,
 ];
 
+/// What reaches past its own database, beside [`OF_THE_SERVER`]: roles and tablespaces belong to the whole server, as
+/// do a database's settings and rights, and a subscription makes and drops what another server keeps for it.
+const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_DATABASE,
+    SyntaxKind::ALTER_GROUP,
+    SyntaxKind::ALTER_ROLE,
+    SyntaxKind::ALTER_SUBSCRIPTION,
+    SyntaxKind::ALTER_TABLESPACE,
+    SyntaxKind::ALTER_USER,
+    SyntaxKind::CREATE_GROUP,
+    SyntaxKind::CREATE_ROLE,
+    SyntaxKind::CREATE_SUBSCRIPTION,
+    SyntaxKind::CREATE_USER,
+    SyntaxKind::DROP_GROUP,
+    SyntaxKind::DROP_OWNED,
+    SyntaxKind::DROP_ROLE,
+    SyntaxKind::DROP_SUBSCRIPTION,
+    SyntaxKind::DROP_USER,
+    SyntaxKind::REASSIGN,
+];
+
+/// Whether the statement leaves something elsewhere than in its own database. What a DO block or a function does is
+/// in no statement's tree, and is not seen.
+pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
+    let kind = statement.kind();
+    let object = || {
+        let mut tokens =
+            statement.tokens().map(|token| token.kind).skip_while(|kind| *kind != SyntaxKind::ON_KW);
+        tokens.nth(1)
+    };
+    match kind {
+        kind if OF_THE_SERVER.contains(&kind) || BEYOND_THE_DATABASE.contains(&kind) => true,
+        SyntaxKind::GRANT | SyntaxKind::REVOKE | SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => {
+            use SyntaxKind::{DATABASE_KW, PARAMETER_KW, ROLE_KW, SUBSCRIPTION_KW, TABLESPACE_KW};
+            let object = object();
+            // Without an object it is a membership in a role that is given.
+            let is_role = matches!(kind, SyntaxKind::GRANT | SyntaxKind::REVOKE) && object.is_none();
+            is_role
+                || matches!(
+                    object,
+                    Some(DATABASE_KW | PARAMETER_KW | ROLE_KW | SUBSCRIPTION_KW | TABLESPACE_KW)
+                )
+        }
+        _ => false,
+    }
+}
+
 /// Whether the server refuses the statement inside a transaction block (the manual's page of each).
 pub(super) fn refused_in_transaction(statement: Node<'_>, all: &Kinds) -> bool {
     let has_word = |kind| word(statement, kind, all).is_some();
@@ -252,6 +299,55 @@ mod tests {
             ("begin transaction", "COMMIT AND NO CHAIN"),
         ] {
             assert_eq!(body(&format!("{begin}; SELECT 1; {end}")).unwrap(), ["SELECT 1"]);
+        }
+    }
+
+    #[test]
+    fn what_reaches_past_the_database_is_known() {
+        let reaches = |sql: &str| {
+            let script = Script::parse(Source::new("t.sql", sql)).unwrap();
+            script.statements[0].reaches_beyond_database(&script)
+        };
+        for sql in [
+            "CREATE ROLE app LOGIN",
+            "CREATE USER app",
+            "ALTER ROLE app SET search_path = x",
+            "ALTER USER app PASSWORD 'x'",
+            "DROP ROLE IF EXISTS app",
+            "DROP USER app",
+            "GRANT readers TO app",
+            "REVOKE readers FROM app",
+            "GRANT CONNECT ON DATABASE app TO app",
+            "REVOKE ALL ON DATABASE app FROM PUBLIC",
+            "GRANT CREATE ON TABLESPACE fast TO app",
+            "GRANT SET ON PARAMETER log_statement TO app",
+            "ALTER DATABASE app SET jit = off",
+            "ALTER DATABASE app OWNER TO app",
+            "ALTER SYSTEM SET work_mem = '1GB'",
+            "DROP DATABASE app",
+            "DROP OWNED BY app",
+            "REASSIGN OWNED BY a TO b",
+            "DROP SUBSCRIPTION s",
+            "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
+            "ALTER SUBSCRIPTION s DISABLE",
+            "DROP TABLESPACE fast",
+            "COMMENT ON DATABASE app IS 'x'",
+            "COMMENT ON ROLE app IS 'x'",
+        ] {
+            assert!(reaches(sql), "{sql}");
+        }
+        for sql in [
+            "GRANT SELECT ON a TO app",
+            "GRANT USAGE ON SCHEMA a TO app",
+            "REVOKE ALL ON ALL TABLES IN SCHEMA a FROM app",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA a GRANT SELECT ON TABLES TO app",
+            "COMMENT ON TABLE a IS 'x'",
+            "ALTER TABLE a OWNER TO app",
+            "ALTER TABLE a SET TABLESPACE fast",
+            "DROP TABLE a",
+            "CREATE INDEX CONCURRENTLY i ON a (b)",
+        ] {
+            assert!(!reaches(sql), "{sql}");
         }
     }
 

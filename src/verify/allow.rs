@@ -34,6 +34,14 @@ pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
     (allows, wrong)
 }
 
+/// Whether a line of `script` accepts what `rule` finds about `object`, or about anything.
+pub fn accepts(script: &Script, rule: &str, object: &str) -> bool {
+    let (allows, _) = allows(script);
+    allows.iter().any(|allow| {
+        allow.rule == rule && (allow.object.is_empty() || allow.object.join(".").eq_ignore_ascii_case(object))
+    })
+}
+
 /// The finding about a line that accepted nothing.
 pub(super) fn unused(allow: &Allow) -> Wrong {
     let object =

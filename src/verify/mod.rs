@@ -23,6 +23,7 @@ use std::ops::Range;
 use crate::error::Place;
 use crate::sql::Script;
 
+pub use allow::accepts;
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};

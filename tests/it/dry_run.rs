@@ -194,6 +194,31 @@ fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
 }
 
 #[test]
+fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
+    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let (name, role) = (story.project.db.name.clone(), format!("{}_app", story.project.db.name));
+    for sql in [
+        format!("CREATE ROLE {role}"),
+        format!("GRANT CONNECT ON DATABASE {name} TO PUBLIC"),
+        format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
+    ] {
+        story.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
+        let before = story.truth();
+        let (code, document, stderr) = story.json("--report report.md");
+        let error = &document["error"];
+        assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
+        assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
+        assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
+        assert_eq!((story.truth(), story.copies()), (before, Vec::new()), "{sql}");
+    }
+    let server = format!(
+        "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = '{role}') + (SELECT count(*) FROM pg_db_role_setting \
+         s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = '{name}')"
+    );
+    assert_eq!(story.project.db.value(&format!("SELECT ({server})::text")), "0");
+}
+
+#[test]
 fn a_copy_that_is_kept_is_shown_and_only_then() {
     let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
     let output = story.run("migrate up --branch local --keep-branch --report report.md").ok();
@@ -278,6 +303,47 @@ fn the_queries_of_the_release_are_asked_there() {
             && queries["broken"][0]["kind"] == "fails",
         "{queries}"
     );
+}
+
+#[test]
+fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted() {
+    let sql = "DO $$ BEGIN IF (SELECT count(*) FROM workspaces) > 40 THEN \
+        EXECUTE 'ALTER TABLE workspaces RENAME COLUMN name TO title'; END IF; END $$;";
+    let story = Story::with(&["a"], sql);
+    story.project.file("queries/q.sql", "-- name: Named :many\nSELECT id, name FROM workspaces;\n");
+    let (code, document, stderr) = story.json("--queries queries --report report.md");
+    assert_eq!((code, &document["outcome"]), (1, &"done".into()), "{document:#} {stderr}");
+    let broken = &document["branch"]["queries"]["broken"][0];
+    assert_eq!((&broken["kind"], &broken["allowed"]), (&"fails".into(), &false.into()), "{document:#}");
+    assert!(story.report().contains("**failed**"), "{}", story.report());
+    for (words, code, allowed) in [("Other", 1, false), ("Named", 0, true), ("", 0, true)] {
+        story.pending(&format!("-- Allow: query-breaks {words} because the story knows\n{sql}"));
+        let (exit, document, stderr) = story.json("--queries queries");
+        assert_eq!(exit, code, "{words}: {document:#} {stderr}");
+        assert_eq!(document["branch"]["queries"]["broken"][0]["allowed"], allowed, "{words}");
+    }
+}
+
+#[test]
+fn what_stands_in_rows_is_in_no_report() {
+    for sql in [
+        "CREATE UNIQUE INDEX one_name ON workspaces (left(name, 5));",
+        "ALTER TABLE workspaces ALTER COLUMN name TYPE int USING name::int;",
+    ] {
+        let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+        story.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
+        story.pending(&format!(
+            "-- Allow: add-unique because so\n-- Allow: index-locks-writes because so\n-- Allow: change-column-type because so\n{sql}"
+        ));
+        let (_, document, stderr) = story.json("--report report.md");
+        let (failed, report) = (&document["failures"][0], story.report());
+        assert!(
+            failed["message"].as_str().is_some_and(|it| it.contains("alice") || it.contains("w1")),
+            "{document:#} {stderr}"
+        );
+        assert!(!report.contains("alice") && !report.contains("w1"), "{report}");
+        assert!(report.contains("SQLSTATE") && report.contains("1.0.5"), "{report}");
+    }
 }
 
 #[test]

@@ -236,7 +236,7 @@ impl Local {
         let mut deleted = Deleted::Gone;
         let run = wanted.run.to_string();
         let all = self.ours(&mut connection, "true").await?;
-        for ours in all.iter().filter(|ours| ours.mark.run == run) {
+        for ours in all.iter().filter(|ours| ours.mark.run == run && ours.is_branch()) {
             deleted = drop(&mut connection, &ours.name).await?;
         }
         // One without a mark yet has the nonce in its name, which nobody else can know.

@@ -107,6 +107,14 @@ impl Mark {
         let digest = digest.iter().take(DIGEST / 2).fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
         Ok(Identifier::new(format!("{name}_{digest:0DIGEST$x}"))?)
     }
+
+    /// Whether we gave it this name. A copy that people renamed is theirs, whatever its comment still says: it may
+    /// have taken the place of the database that it was a copy of.
+    pub(super) fn gave(&self, name: &Identifier) -> bool {
+        let run = Uuid::parse_str(&self.run).ok();
+        let being_made = run.and_then(|run| making(run).ok());
+        being_made.is_some_and(|own| own == *name) || self.database().is_ok_and(|own| own == *name)
+    }
 }
 
 /// The name of a copy while the run of this nonce makes it.
@@ -153,6 +161,16 @@ mod tests {
         );
         for foreign in ["", "our database", "{}", "[]", &comment.replace("00000000-", "x-"), &comment[1..]] {
             assert_eq!(Mark::read(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_we_did_not_give_is_not_ours() {
+        let ours = mark("pr-1", "app", "app");
+        let run = Uuid::from_u128(7);
+        assert!(ours.gave(&ours.database().unwrap()) && ours.gave(&making(run).unwrap()));
+        for other in ["app", "app_pr_1", making(Uuid::from_u128(8)).unwrap().as_str()] {
+            assert!(!ours.gave(&Identifier::new(other).unwrap()), "{other}");
         }
     }
 

@@ -23,9 +23,6 @@ use crate::settings::Settings;
 /// How long a look at the server, or dropping a database of ours, may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// Where one connects to drop the database that the URL names.
-const MAINTENANCE: &str = "postgres";
-
 /// A server that one owns.
 #[derive(Debug)]
 pub struct Local {
@@ -41,6 +38,13 @@ struct Ours {
     oid: i64,
     name: Identifier,
     mark: Mark,
+}
+
+impl Ours {
+    /// Whether it still has a name that we gave it; another one makes it somebody else's.
+    fn is_branch(&self) -> bool {
+        self.mark.gave(&self.name)
+    }
 }
 
 impl Local {
@@ -109,14 +113,21 @@ impl Local {
     async fn found(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
         let mut connection = self.connect().await?;
         let all = self.ours(&mut connection, "true").await?;
-        let ours = all.iter().filter(|ours| ours.mark.home == self.url.database());
+        let (branches, renamed): (Vec<_>, Vec<_>) = all.iter().partition(|ours| ours.is_branch());
+        let is_meant = |ours: &Ours| ours.mark.home == self.url.database();
+        let ours = branches.iter().copied().filter(|ours| is_meant(ours));
         let named = ours.clone().find(|ours| ours.mark.branch == name.as_str());
         // The URL shows how the database is called.
         let named = named.or_else(|| ours.clone().find(|ours| ours.name.as_str() == name.as_str()));
         let answer = match named {
             Some(ours) => Ok(Some(ours.mark.branch(ours.oid, Origin::Found))),
-            None if all.iter().any(|other| other.name.as_str() == name.as_str()) => {
-                Err(foreign(name, "is a branch of another database"))
+            None if branches.iter().any(|other| other.name.as_str() == name.as_str()) => {
+                Err(foreign(name.as_str(), "is a branch of another database"))
+            }
+            None if let Some(other) =
+                renamed.iter().find(|other| is_meant(other) && other.mark.branch == name.as_str()) =>
+            {
+                Err(foreign(other.name.as_str(), RENAMED))
             }
             None => {
                 let sql = format!(
@@ -131,7 +142,7 @@ impl Local {
                     .map(|row| row.integer("there"))
                     .transpose()?
                 {
-                    Some(1..) => Err(foreign(name, "was not made by Tenure")),
+                    Some(1..) => Err(foreign(name.as_str(), "was not made by Tenure")),
                     _ => Ok(None),
                 }
             }
@@ -144,15 +155,7 @@ impl Local {
         let mut connection = self.connect().await?;
         let deleted = match self.database(&mut connection, id).await? {
             None => Ok(Deleted::Gone),
-            Some(ours) if ours.name.as_str() == self.url.database() => {
-                // Nobody drops the database that one is connected to.
-                let url = self.url.with_database(MAINTENANCE);
-                let mut elsewhere = Connection::knock(&url, Knock::USUAL, |_| {}).await?;
-                connection.close().await;
-                let deleted = copy::drop(&mut elsewhere, &ours.name).await;
-                elsewhere.close().await;
-                return deleted;
-            }
+            Some(ours) if !ours.is_branch() => Err(foreign(ours.name.as_str(), RENAMED)),
             Some(ours) => copy::drop(&mut connection, &ours.name).await,
         };
         connection.close().await;
@@ -160,8 +163,11 @@ impl Local {
     }
 }
 
+/// Why a copy is left alone that people took over.
+const RENAMED: &str = "was renamed since Tenure made it";
+
 /// What is there and not ours to touch.
-fn foreign(name: &BranchName, why: &str) -> Failure {
+fn foreign(name: &str, why: &str) -> Failure {
     Failure::new(Code::BranchExists, format!("the database {name} is there, and it {why}: it is left alone"))
         .hint("choose another name")
 }
@@ -234,7 +240,7 @@ impl Provider for Local {
             let mut connection = self.connect().await?;
             let ours = self.ours(&mut connection, "true").await?;
             connection.close().await;
-            let here = ours.iter().filter(|ours| ours.mark.home == self.url.database());
+            let here = ours.iter().filter(|ours| ours.mark.home == self.url.database() && ours.is_branch());
             Ok(here.map(|ours| ours.mark.branch(ours.oid, Origin::Found)).collect())
         };
         Self::within(LIMIT, "listing the local branches", work).await

@@ -1,9 +1,9 @@
 //! Finding branches: by exactly their name, by who made them, page by page.
 
-use super::Neon;
 use super::answer::{BranchAnswer, BranchesAnswer, Endpoint, EndpointsAnswer, Noted};
 use super::client::Trouble;
 use super::request::Call;
+use super::{Neon, SLACK};
 use crate::branch::BranchId;
 use crate::error::{Code, Failure};
 
@@ -109,24 +109,29 @@ impl Neon {
         }
     }
 
-    /// The branch whose compute has this host: of a database that is named by its URL. Walks through the project's branches until it
-    /// is found, the oldest first, as a database that people use is.
+    /// The branch whose compute has this host: of a database that is named by its URL. Asks for the computes of the
+    /// default branch first, then of the others, the oldest first, as a database that people use is.
     pub async fn of_host(&self, host: &str) -> Result<BranchId, Failure> {
         let doing = "looking for the branch of the database";
-        let mut ids = Vec::new();
-        let walked = self.walk(Which::All, |noted| {
-            ids.push(noted.branch.id);
-            true
-        });
-        walked.await.map_err(|trouble| trouble.failure(doing))?;
-        for id in ids {
-            let endpoints = self.endpoints(&id).await.map_err(|trouble| trouble.failure(doing))?;
-            if endpoints.iter().any(|endpoint| endpoint.host == host) {
-                return Ok(BranchId(id));
+        let work = async {
+            let mut all = Vec::new();
+            let walked = self.walk(Which::All, |noted| {
+                all.push((!noted.branch.default, noted.branch.id));
+                true
+            });
+            walked.await.map_err(|trouble| trouble.failure(doing))?;
+            // Sorting keeps the order of those that are alike.
+            all.sort_by_key(|(is_other, _)| *is_other);
+            for (_, id) in all {
+                let endpoints = self.endpoints(&id).await.map_err(|trouble| trouble.failure(doing))?;
+                if endpoints.iter().any(|endpoint| endpoint.host == host) {
+                    return Ok(BranchId(id));
+                }
             }
-        }
-        Err(Failure::new(Code::BranchNotFound, format!("no branch of the project has the host {host}"))
-            .hint("set NEON_PROJECT_ID to the project of the database"))
+            Err(Failure::new(Code::BranchNotFound, format!("no branch of the project has the host {host}"))
+                .hint("set NEON_PROJECT_ID to the project of the database"))
+        };
+        Self::within(self.patience + SLACK, doing, work).await
     }
 
     /// The computes of a branch.

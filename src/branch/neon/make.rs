@@ -11,7 +11,7 @@ use super::answer::{BranchAnswer, CreatedAnswer, EndpointKind, Noted, Operation,
 use super::client::Trouble;
 use super::refusal::Refused;
 use super::request::{Call, PARENT};
-use crate::branch::{Branch, BranchId, BranchName, Content, Deleted, Origin, Wanted};
+use crate::branch::{Branch, BranchId, BranchName, Content, Deleted, Origin, REPOSITORY, Wanted};
 use crate::error::{Code, Failure};
 
 /// How often a name that is neither free nor anybody's is asked for.
@@ -84,7 +84,7 @@ impl Neon {
                     });
                 }
                 Err(Trouble::Refused(refused)) if refused.status == 409 && !refused.is_capacity() => {
-                    return self.taken(making, &refused, doing).await;
+                    return self.taken(making, &refused, (doing, asked)).await;
                 }
                 Err(Trouble::Refused(refused)) if refused.is_of_a_value() && making.expires.is_some() => {
                     making.expires = None;
@@ -127,12 +127,18 @@ impl Neon {
     }
 
     /// The name is taken: by this run, by an earlier one of ours, or by somebody else.
-    async fn taken(&self, making: &mut Making<'_>, refused: &Refused, doing: &str) -> Result<Round, Failure> {
+    /// What was asked for before this request stands: its answer may have been lost, and its branch be seen late.
+    async fn taken(
+        &self,
+        making: &mut Making<'_>,
+        refused: &Refused,
+        (doing, asked): (&str, bool),
+    ) -> Result<Round, Failure> {
         if let Some(branch) = self.adopted_now(making).await? {
             return Ok(Round::Made(branch));
         }
-        // Nothing of this run is there, so nothing is to be taken back.
-        self.asked.set(false);
+        // This request made nothing.
+        self.asked.set(asked);
         let wanted = making.wanted;
         let named = self.named(wanted.name.as_str()).await.map_err(|trouble| trouble.failure(doing))?;
         let Some(there) = named.into_iter().next() else {
@@ -141,6 +147,13 @@ impl Neon {
         };
         if there.branch.default || there.branch.protected || there.run().is_none() {
             return Err(foreign(&there, &wanted.name));
+        }
+        if let Some(repository) = of_another_repository(&there, wanted) {
+            let message = format!(
+                "the branch {} is there, and a job of {repository} made it: it is left alone",
+                wanted.name
+            );
+            return Err(Failure::new(Code::BranchExists, message).hint("choose another name"));
         }
         self.renewed(making, &there).await
     }
@@ -261,6 +274,12 @@ pub(super) fn seen(noted: &Noted, origin: Origin) -> Branch {
         pending: Vec::new(),
         notes: Vec::new(),
     }
+}
+
+/// The repository whose job made the branch, where that is another one than ours.
+fn of_another_repository<'n>(there: &'n Noted, wanted: &Wanted) -> Option<&'n str> {
+    let (theirs, ours) = (there.notes.get(REPOSITORY)?, wanted.annotations.get(REPOSITORY)?);
+    (!theirs.eq_ignore_ascii_case(ours)).then_some(theirs.as_str())
 }
 
 /// The refusal to touch what Tenure did not make.

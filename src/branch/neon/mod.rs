@@ -142,7 +142,7 @@ impl Provider for Neon {
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
         let doing = format!("asking for the way to the branch {}", branch.name);
-        Self::within(self.patience + SLACK, &doing, self.proved_urls(branch)).await
+        Self::within(self.patience + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
     }
 
     async fn list(&self) -> Result<Vec<Branch>, Failure> {
@@ -150,7 +150,7 @@ impl Provider for Neon {
         let work = async {
             let mut ours = Vec::new();
             let walked = self.walk(Which::All, |noted| {
-                if noted.run().is_some() && !noted.branch.default {
+                if noted.run().is_some() && !noted.branch.default && !noted.branch.protected {
                     ours.push(make::seen(&noted, Origin::Found));
                 }
                 true

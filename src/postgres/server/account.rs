@@ -12,6 +12,18 @@ use crate::error::Failure;
 const MEDDLING: &[&str] =
     &["PGDATA", "PGPORT", "PGHOST", "PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING", "LANGUAGE"];
 
+/// Ways into other places, which a server that is thrown away has no use for: its functions could read them.
+const SECRETS: &[&str] = &[
+    "DATABASE_URL",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+    "NEON_API_KEY",
+    "PGPASSFILE",
+    "PGPASSWORD",
+    "PGSERVICE",
+    "PGSERVICEFILE",
+];
+
 /// Who runs the server, and who we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
@@ -51,7 +63,7 @@ impl Account {
             // For root, setting the user also drops every supplementary group.
             command.uid(self.uid).gid(self.gid);
         }
-        for name in MEDDLING {
+        for name in MEDDLING.iter().chain(SECRETS) {
             command.env_remove(name);
         }
         command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
@@ -84,6 +96,15 @@ mod tests {
         let account = Account::find().unwrap();
         assert_ne!(account.uid, 0);
         assert_eq!(account.steps_down(), account.own == 0);
+    }
+
+    #[test]
+    fn no_secret_of_ours_is_the_servers() {
+        let command = Account::find().unwrap().command("env");
+        for name in ["NEON_API_KEY", "DATABASE_URL", "GITHUB_TOKEN", "PGPASSWORD"] {
+            let taken = command.get_envs().any(|(key, value)| key == name && value.is_none());
+            assert!(taken, "{name}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is refused, and how that is told: a source that others use, a role that may not, a name that is taken.
 
 use super::Story;
-use crate::support::Session;
+use crate::support::{Database, Session};
 
 #[test]
 fn who_uses_the_source_is_named_and_left_in_peace() {
@@ -61,6 +61,30 @@ fn what_has_no_mark_of_ours_is_left_alone() {
     }
     let (_, code, _) = story.refused(&format!("delete {}", story.db().name));
     assert_eq!(code, "branch-exists");
+}
+
+#[test]
+fn a_copy_that_took_the_place_of_its_source_is_nobodys_branch() {
+    let story = Story::new();
+    let branch = story.create("ci/pr-1");
+    let (home, copy) = (story.db().name.clone(), branch.db.name.clone());
+    let elsewhere = Database::fresh();
+    elsewhere.run(&format!("ALTER DATABASE {home} RENAME TO {home}_bad"));
+    elsewhere.run(&format!("ALTER DATABASE {copy} RENAME TO {home}"));
+    assert!(story.listed().is_empty());
+    let (_, document) = story.json("gc --prefix ci/ --older-than 0s");
+    assert_eq!((&document["outcome"], &document["kept"]), (&"nothing".into(), &0.into()));
+    for name in ["ci/pr-1", &home] {
+        let (exit, code, message) = story.refused(&format!("delete {name}"));
+        assert_eq!((exit, code.as_str()), (1, "branch-exists"), "{name}: {message}");
+        assert!(message.contains(&format!("the database {home} is there")), "{message}");
+    }
+    // It is the story's database now, and has its rows.
+    assert_eq!(story.db().value("SELECT count(*)::text FROM p.a"), "100");
+    let _made = story.create("ci/pr-1");
+    assert_eq!(story.listed(), ["ci/pr-1"]);
+    // What bears this name is a database of the story like its copies, which go with it; the mark is for them.
+    elsewhere.run(&format!("COMMENT ON DATABASE {home} IS NULL"));
 }
 
 #[test]

@@ -132,7 +132,14 @@ fn there_is_one_comment_and_it_is_kept_up_to_date() {
 #[test]
 fn an_address_is_never_in_a_comment() {
     let github = GitHub::with(vec![]);
-    for report in ["at postgresql://me:secret@host/db\n", "see postgres://host/db", "mysql://a:b@c"] {
+    for report in [
+        "at postgresql://me:secret@host/db\n",
+        "see postgres://host/db",
+        "mysql://a:b@c",
+        "postgresql&#58;//me&#58;secret&#64;host/db\n",
+        "Redis&#58;//a&#58;b&#64;c",
+        "host=x PASSWORD = y",
+    ] {
         let (_folder, job) = job();
         let ran = github.comment(job, report);
         assert!(ran.log.contains("::error title=No comment::"), "{ran:?}");
