@@ -66,9 +66,9 @@ impl Look {
     }
 
     /// What of the server `after` shows changed: roles, and settings that are not only this database's.
-    pub(super) fn of_server(&self, after: &Self) -> Option<String> {
-        let mut changed = self.outside.symmetric_difference(&after.outside);
-        changed.find(|line| is_servers(line)).cloned()
+    pub(super) fn of_server(&self, after: &Self) -> BTreeSet<String> {
+        let changed = self.outside.symmetric_difference(&after.outside);
+        changed.filter(|line| is_servers(line)).cloned().collect()
     }
 
     /// Takes what belongs to the server as `other` sees it, who sees what others have done meanwhile, and not what the
