@@ -40,6 +40,7 @@ impl From<ProviderArg> for Kind {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateBranchArgs {
     /// Its name [default: by the number of the pull request, else by chance]
+    #[arg(value_parser = BranchNames)]
     pub(in crate::cli) name: Option<BranchName>,
     /// Who makes it
     #[arg(long, value_enum)]
@@ -104,6 +105,7 @@ pub(in crate::cli) struct ListBranchArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeleteBranchArgs {
     /// Its name [default: by the number of the pull request]
+    #[arg(value_parser = BranchNames)]
     pub(in crate::cli) name: Option<BranchName>,
     #[command(flatten)]
     pub(in crate::cli) whose: Whose,
@@ -119,4 +121,28 @@ pub(in crate::cli) struct GcArgs {
     pub(in crate::cli) older_than: Age,
     #[command(flatten)]
     pub(in crate::cli) whose: Whose,
+}
+
+/// Reads a branch's name. The parser's own message would repeat what is wrong, and that may be a URL with a password.
+#[derive(Debug, Clone, Copy)]
+struct BranchNames;
+
+impl clap::builder::TypedValueParser for BranchNames {
+    type Value = BranchName;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<BranchName, clap::Error> {
+        let wrong = |why: String| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{why}\n")).with_cmd(command)
+        };
+        value
+            .to_str()
+            .ok_or_else(|| wrong("the name of a branch is no text".to_owned()))?
+            .parse()
+            .map_err(wrong)
+    }
 }

@@ -98,3 +98,18 @@ fn a_source_that_is_not_there_and_a_copy_without_rows_are_refused() {
     story.project.file("tenure.toml", "[branch]\nparent = \"main\"\n");
     let _made = story.create("pr-1");
 }
+
+#[test]
+fn a_url_in_the_place_of_a_name_is_not_repeated() {
+    let story = Story::new();
+    for verb in ["create", "delete"] {
+        for flags in ["", " --format json"] {
+            let line =
+                format!("branch {verb} postgresql://me:hunter2@db.example/app --provider local{flags}");
+            let output = story.project.run(&line);
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(output.code == 2 && said.contains("a URL is no name of a branch"), "{output}");
+            assert!(!said.contains("hunter2"), "{output}");
+        }
+    }
+}
