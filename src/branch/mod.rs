@@ -24,7 +24,7 @@ use self::local::Local;
 pub use self::name::BranchName;
 use self::neon::Neon;
 pub use self::secret::Secret;
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::outcome::{BranchMade, BranchRow};
 use crate::postgres::DatabaseUrl;
 
@@ -69,6 +69,20 @@ pub trait Provider {
 
     /// Deletes what a call of [`Provider::create`] for exactly this made, if it made anything.
     fn undo(&self, wanted: &Wanted) -> impl Future<Output = Result<Deleted, Failure>>;
+}
+
+/// Does the work of a provider, or says that it took too long.
+async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let late = |_| {
+        let message = format!("{doing}: not done within {} s", limit.as_secs());
+        Failure::new(Code::BranchNotReady, message)
+            .hint("run it again; `[branch]` in tenure.toml says how long is waited")
+    };
+    tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
 }
 
 /// The providers that there are.

@@ -110,6 +110,17 @@ impl From<PlanError> for Failure {
     }
 }
 
+impl Chain {
+    /// How many migrations lie behind a schema at `version`, which somebody asked for.
+    pub fn find(&self, version: &Version) -> Result<usize, PlanError> {
+        self.position(version).ok_or_else(|| PlanError::Target {
+            asked: version.clone(),
+            first: self.first(),
+            latest: self.latest(),
+        })
+    }
+}
+
 impl Plan {
     /// The plan that moves `state` to the version `to`, or to the chain's end.
     pub fn make(
@@ -120,11 +131,7 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let target = match to {
             None => chain.migrations().len(),
-            Some(to) => chain.position(to).ok_or_else(|| PlanError::Target {
-                asked: to.clone(),
-                first: chain.first(),
-                latest: chain.latest(),
-            })?,
+            Some(to) => chain.find(to)?,
         };
         let platform = locate(chain, &state.platform, "the platform is")?;
         let tenants = state

@@ -9,7 +9,7 @@ use crate::catalog::{self, Fingerprint, Photograph};
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Silent;
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
+use crate::fleet::{self, Allowed, Patience, Prepared, Request, Stop};
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
@@ -76,16 +76,7 @@ async fn make_on_a_private_server(
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
-    let request = Request {
-        to: Some(to.clone()),
-        tenants: Vec::new(),
-        reach: Reach::Fleet,
-        limits: project.settings.migrate,
-        jobs: Some(1),
-        canary: 0,
-        on_failure: OnFailure::Stop,
-        patience: Patience::USUAL,
-    };
+    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, Patience::USUAL);
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
     let migrated = fleet::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;

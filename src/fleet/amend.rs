@@ -18,14 +18,7 @@ pub async fn baseline(
     version: &Version,
     command: &str,
 ) -> Result<Way, Failure> {
-    if project.chain.position(version).is_none() {
-        let (first, latest) = (project.chain.first(), project.chain.latest());
-        return Err(Failure::new(
-            Code::UnknownVersion,
-            format!("{version} is not a version of the chain, which leads from {first} to {latest}"),
-        )
-        .hint("the names in migrations/ show the versions"));
-    }
+    project.chain.find(version)?;
     let before = match state::read(connection, &project.settings).await {
         Ok(state) if state.platform != Version::ZERO => {
             return Err(Failure::new(

@@ -34,6 +34,22 @@ pub struct Request {
     pub patience: Patience,
 }
 
+impl Request {
+    /// To bring all that `reach` says to a version, over one connection.
+    pub fn plain(to: &Version, reach: Reach, limits: Migrate, patience: Patience) -> Self {
+        Self {
+            to: Some(to.clone()),
+            tenants: Vec::new(),
+            reach,
+            limits,
+            jobs: Some(1),
+            canary: 0,
+            on_failure: OnFailure::Stop,
+            patience,
+        }
+    }
+}
+
 /// What a tenant that fails means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {

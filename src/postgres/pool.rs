@@ -44,6 +44,26 @@ pub async fn read(
     sets.iter().flatten().map(pooled).collect()
 }
 
+/// The names of at most `most` that a tenant at `version` may take, of the template of that name and checksum; in no
+/// order, so that of two who ask at once each mostly tries another first.
+pub async fn free(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    (template, made_from): (&str, &str),
+    version: &Version,
+    most: usize,
+) -> Result<Vec<SchemaName>, Failure> {
+    let sql = format!(
+        "SELECT schema_name FROM {}.tenant_version WHERE pool_slot IS NOT NULL AND template = {} AND status = 'pooled' \
+         AND version = '{version}' AND made_from = {} AND proved_at = '{version}' ORDER BY random() LIMIT {most}",
+        platform.quoted(),
+        literal(template),
+        literal(made_from),
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the pool"))?;
+    sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema_name")?)?)).collect()
+}
+
 fn pooled(row: &Row) -> Result<Pooled, Failure> {
     let version = row.text("version")?;
     let version = version.parse().map_err(|error| {

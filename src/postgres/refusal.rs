@@ -34,8 +34,8 @@ pub const ALONE: &str = "TN008";
 pub const DEPENDED_ON: &str = "TN009";
 /// The registry did not give up a row that was deleted.
 pub const ROW_KEPT: &str = "TN010";
-/// No schema that was made in advance is left.
-pub const POOL_EMPTY: &str = "TNP01";
+/// A schema that was made in advance is not free.
+pub const NOT_FREE: &str = "TNP01";
 /// A tenant that was being made is not any more, or by another run.
 pub const NOT_OURS: &str = "TNP02";
 /// A tenant is being made by another run; the detail says until when.

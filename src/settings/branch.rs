@@ -1,11 +1,12 @@
 //! `[branch]`: how copies of a database are made. Which project and with which key is not said in a file
 //! that is everybody's.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Deserialize;
+
+use super::duration::durations;
 
 /// `[branch]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -61,17 +62,14 @@ impl FromStr for BranchSslMode {
     }
 }
 
-/// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expiry(Duration);
-
-/// How long a provider that is busy is asked again; 2 min unless said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience(Duration);
-
-/// How long a branch may take until it answers; 5 min unless said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadyWithin(Duration);
+durations! {
+    /// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
+    Expiry = Duration::from_hours(2), |end| between(end, SOONEST_END, LATEST_END);
+    /// How long a provider that is busy is asked again; 2 min unless said.
+    Patience = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, LONGEST_WAIT);
+    /// How long a branch may take until it answers; 5 min unless said.
+    ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), LONGEST_WAIT);
+}
 
 /// Neon takes no later end.
 const LATEST_END: Duration = Duration::from_hours(24 * 30);
@@ -80,53 +78,12 @@ const SOONEST_END: Duration = Duration::from_mins(1);
 /// Nobody waits longer for a program.
 const LONGEST_WAIT: Duration = Duration::from_hours(6);
 
-macro_rules! durations {
-    ($($name:ident = $default:expr, $least:expr, $most:expr;)*) => {$(
-        impl $name {
-            /// So long.
-            pub fn duration(self) -> Duration {
-                self.0
-            }
-        }
-
-        impl Default for $name {
-            fn default() -> Self {
-                Self($default)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                let duration = humantime::parse_duration(text)
-                    .map_err(|error| format!("{text:?} is not a duration such as 1h: {error}"))?;
-                if ($least..=$most).contains(&duration) {
-                    return Ok(Self(duration));
-                }
-                let shown = |duration| humantime::format_duration(duration);
-                Err(format!("{text:?} is not between {} and {}", shown($least), shown($most)))
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&humantime::format_duration(self.0), f)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
-            }
-        }
-    )*};
-}
-
-durations! {
-    Expiry = Duration::from_hours(2), SOONEST_END, LATEST_END;
-    Patience = Duration::from_mins(2), Duration::ZERO, LONGEST_WAIT;
-    ReadyWithin = Duration::from_mins(5), Duration::from_secs(1), LONGEST_WAIT;
+fn between(duration: Duration, least: Duration, most: Duration) -> Result<(), String> {
+    if (least..=most).contains(&duration) {
+        return Ok(());
+    }
+    let [least, most] = [least, most].map(humantime::format_duration);
+    Err(format!("not between {least} and {most}"))
 }
 
 /// How old a branch is that may go: any duration.

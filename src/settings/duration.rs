@@ -1,26 +1,18 @@
 //! The time limits, as types that cannot be swapped. Zero means no limit, as it does for
 //! the server (manual, chapter 20.11.1).
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident = $default:expr;)*) => {$(
+/// Types of durations: what each is by default, and a function that says what is wrong with one that it does not take.
+macro_rules! durations {
+    ($($(#[$doc:meta])* $name:ident = $default:expr, $check:expr;)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub struct $name(Duration);
+        pub struct $name(std::time::Duration);
 
         impl $name {
-            /// The limit in milliseconds, as the server takes it; 0 is none.
-            pub fn milliseconds(self) -> u128 {
-                self.0.as_millis()
-            }
-
-            /// The limit.
-            pub fn duration(self) -> Duration {
+            /// So long.
+            pub fn duration(self) -> std::time::Duration {
                 self.0
             }
         }
@@ -31,40 +23,56 @@ macro_rules! limits {
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, String> {
-                limit(text).map(Self)
+                let duration = humantime::parse_duration(text)
+                    .map_err(|error| format!("{text:?} is not a duration such as 1h or 5s: {error}"))?;
+                $check(duration).map_err(|wrong: String| format!("{text:?} is {wrong}"))?;
+                Ok(Self(duration))
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(&humantime::format_duration(self.0), f)
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Display::fmt(&humantime::format_duration(self.0), f)
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
+        impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     )*};
 }
+pub(super) use durations;
 
-limits! {
+durations! {
     /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
-    LockTimeout = Duration::from_secs(5);
+    LockTimeout = Duration::from_secs(5), limit;
     /// How long the command may run that is run after a tenant is made; 30 s unless said.
-    HookTimeout = Duration::from_secs(30);
+    HookTimeout = Duration::from_secs(30), limit;
     /// How long a statement may run before its unit gives up; 10 min unless said.
-    StatementTimeout = Duration::from_mins(10);
+    StatementTimeout = Duration::from_mins(10), limit;
+    /// How long a dropped tenant is kept before `tenant drop --purge` deletes it; 30 days unless said.
+    Retention = Duration::from_hours(24 * 30), kept;
 }
 
-/// How long a dropped tenant is kept before `tenant drop --purge` deletes it; 30 days unless said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention(Duration);
+impl LockTimeout {
+    /// As the server takes it; 0 is none.
+    pub fn milliseconds(self) -> u128 {
+        self.0.as_millis()
+    }
+}
+
+impl StatementTimeout {
+    /// As the server takes it; 0 is none.
+    pub fn milliseconds(self) -> u128 {
+        self.0.as_millis()
+    }
+}
 
 impl Retention {
     /// No longer than until now.
@@ -76,49 +84,25 @@ impl Retention {
     }
 }
 
-impl Default for Retention {
-    fn default() -> Self {
-        Self(Duration::from_hours(24 * 30))
-    }
-}
-
-impl fmt::Display for Retention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&humantime::format_duration(self.0), f)
-    }
-}
-
-impl<'de> Deserialize<'de> for Retention {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let kept = humantime::parse_duration(&text).map_err(|error| {
-            serde::de::Error::custom(format!("{text:?} is not a duration such as 30d: {error}"))
-        })?;
-        // The server counts in days of a calendar that ends.
-        if kept > FOR_EVER {
-            return Err(serde::de::Error::custom(format!("{text:?} is longer than a hundred years")));
-        }
-        Ok(Self(kept))
-    }
-}
-
-/// Longer than anybody keeps anything.
+/// Longer than anybody keeps anything: the server counts in days of a calendar that ends.
 const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
 const LONGEST: Duration = Duration::from_hours(24 * 24);
 
-fn limit(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{text:?} is not a duration such as 5s: {error}"))?;
+fn kept(duration: Duration) -> Result<(), String> {
+    if duration > FOR_EVER { Err("longer than a hundred years".to_owned()) } else { Ok(()) }
+}
+
+fn limit(duration: Duration) -> Result<(), String> {
     if duration > LONGEST {
-        return Err(format!("{text:?} is longer than PostgreSQL can wait (24 days)"));
+        return Err("longer than PostgreSQL can wait (24 days)".to_owned());
     }
     // Less than a millisecond would become 0, which means no limit at all.
     if !duration.is_zero() && duration < Duration::from_millis(1) {
-        return Err(format!("{text:?} is shorter than a millisecond"));
+        return Err("shorter than a millisecond".to_owned());
     }
-    Ok(duration)
+    Ok(())
 }
 
 #[cfg(test)]

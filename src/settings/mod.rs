@@ -192,7 +192,7 @@ impl Settings {
             Some("tenants.after_create names no program")
         } else if tenants.after_create.iter().any(|word| word.contains('\0')) {
             Some("tenants.after_create holds a NUL")
-        } else if tenants.after_create_timeout.milliseconds() == 0 {
+        } else if tenants.after_create_timeout.duration().is_zero() {
             Some("tenants.after_create_timeout is 0, and a tenant cannot be in the making for ever")
         } else {
             None

@@ -3,7 +3,7 @@
 use crate::chain::{Reach, Version};
 use crate::error::Failure;
 use crate::event::{Silent, Sink};
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop};
+use crate::fleet::{self, Allowed, Patience, Prepared, Request, Stop};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::project::Project;
@@ -18,16 +18,7 @@ pub(super) async fn migrate(
     project: &Project,
     to: &Version,
 ) -> Result<Option<Failure>, Failure> {
-    let request = Request {
-        to: Some(to.clone()),
-        tenants: Vec::new(),
-        reach: Reach::Fleet,
-        limits: project.settings.migrate,
-        jobs: Some(1),
-        canary: 0,
-        on_failure: OnFailure::Stop,
-        patience: Patience { retries: 0 },
-    };
+    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, Patience { retries: 0 });
     let prepared = Prepared::look(connection, project, request).await?;
     let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &Stop::default()));
     let migrated = fleet::migrate(connection, project, &prepared, &allowed, COMMAND, talk).await?;

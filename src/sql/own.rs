@@ -44,6 +44,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_put_aside",
     "tenure_record",
     "tenure_record_name",
+    "tenure_refuse",
     "tenure_role_cover",
     "tenure_role_drop",
     "tenure_role_expect_own",

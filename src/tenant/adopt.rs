@@ -133,14 +133,7 @@ fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
 
 /// A version is one of the chain's, and no tenant is beyond its platform.
 pub(super) fn may_be_at(project: &Project, version: &Version, platform: &Version) -> Result<(), Failure> {
-    if project.chain.position(version).is_none() {
-        let (first, latest) = (project.chain.first(), project.chain.latest());
-        return Err(Failure::new(
-            Code::UnknownVersion,
-            format!("{version} is not a version of the chain, which leads from {first} to {latest}"),
-        )
-        .hint("the names in migrations/ show the versions"));
-    }
+    project.chain.find(version)?;
     if version > platform {
         return Err(Failure::new(
             Code::NotMigrated,

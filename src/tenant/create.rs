@@ -3,6 +3,7 @@
 
 pub(super) mod answer;
 mod follow;
+mod pool;
 mod queue;
 mod worker;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 pub(super) use self::answer::explain;
 use self::queue::{Next, Queue};
-use self::worker::{Maker, Pool};
+use self::worker::Maker;
 use super::{Hook, NewRole, NewTenant};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
@@ -87,14 +88,14 @@ pub async fn create(
     let run = Run { id: Uuid::new_v4(), platform, limits: creation.limits };
     sink.take(&Event::Began { expected: wanted.len() });
     let queue = RefCell::new(Queue::new(wanted, state.platform, sink));
-    let (presence, scripts) = (state.presence, RefCell::default());
-    let pool = RefCell::new(Pool::of(state.pool));
+    let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());
     let maker = Maker { project, run: &run, creation, presence, queue: &queue, scripts, pool, stop };
     maker.look(wanted, connection).await;
     let tenants = queue.borrow().waiting();
     // A command that changes nothing has no row.
     let is_noted = tenants > 0 && !stop.asked();
     if is_noted {
+        maker.look_into_pool(connection, &state.pool, tenants).await?;
         history::begin_run(connection, &run, &creation.command).await?;
         let jobs = match creation.jobs {
             _ if tenants == 1 => 1,

@@ -152,6 +152,10 @@ async fn one(
     }
     match send(connection, how, &last(how, run, aside), aside).await {
         Ok(_sets) => {}
+        // The answer to our own COMMIT may have been lost.
+        Err(Refused::Answer(refusal))
+            if refusal.sqlstate() == Some(refusal::NO_VERSION_ROW)
+                && was_us(connection, run, aside).await? => {}
         Err(Refused::Answer(refusal)) => return ended(how, aside, &refusal),
         Err(Refused::Failure(failure)) => return Err(failure),
     }
@@ -259,6 +263,20 @@ async fn send(
             *connection = connection.another().await.map_err(Refused::Failure)?;
         }
     }
+}
+
+/// Whether this run noted that it deleted the tenant.
+async fn was_us(connection: &mut Connection, run: &Run, aside: &Aside) -> Result<bool, Failure> {
+    let sql = format!(
+        "SELECT true AS noted FROM {}.migration_history WHERE run_id = '{}' AND schema_name = {} AND kind = {}",
+        run.platform.quoted(),
+        run.id,
+        literal(aside.tenant.schema.as_str()),
+        literal(Kind::Purge.as_str()),
+    );
+    let doing = format!("deleting {}", aside.former_slug);
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    Ok(sets.iter().flatten().next().is_some())
 }
 
 /// What a refusal means for the tenant: another one may have deleted it in the meantime.

@@ -138,12 +138,12 @@ impl<'a> Script<'a> {
         role::make(message, self.project, &owner, (name, secret.as_ref()))
     }
 
-    /// The one message that makes a tenant of a schema that was made in advance.
+    /// The one message that makes a tenant of the schema `pooled`, which was made in advance.
     pub(super) fn taking(
         &self,
         run: &Run,
         tenant: &Identity,
-        filled: &Filled,
+        (pooled, filled): (&SchemaName, &Filled),
         afterwards: Afterwards,
     ) -> Result<Message, Failure> {
         let (platform, version) = (run.platform.quoted(), &self.version);
@@ -151,13 +151,16 @@ impl<'a> Script<'a> {
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
         message.push(&format!(
-            "SELECT {platform}.tenure_take({}, '{version}', {}, {}, '{}', '{}')",
+            "SELECT {platform}.tenure_take({}, {}, '{version}', {}, {}, '{}', '{}')",
+            literal(pooled.as_str()),
             literal(&self.compiled.template.name),
             literal(self.compiled.template.checksum.as_str()),
             literal(tenant.schema.as_str()),
             run.id,
             env!("CARGO_PKG_VERSION"),
         ));
+        let (former, name) = (pooled.quoted(), tenant.schema.quoted());
+        message.push(&format!("ALTER SCHEMA {former} RENAME TO {name}"));
         // What is in it was made when it was nobody's.
         self.role(&tenant.schema, tenant.role.as_ref(), Reach::Filled, &mut message)?;
         let mut left = Leftovers::None;

@@ -11,10 +11,25 @@ fn faults_leave_nothing_half_done() {
     let _made = project.run("tenant create a").ok();
     holder.release();
     assert_eq!(schemas(&project), "1");
-    // Somebody dropped it by hand.
+    // Something that is not in a transaction is at work on it.
     let name =
         project.db.value("SELECT schema_name FROM datalinx_platform.tenant_version WHERE status = 'pooled'");
-    project.db.run(&format!("DROP SCHEMA {name} CASCADE"));
+    let at_work = format!("SELECT pg_advisory_xact_lock(hashtext('tenure alone'), hashtext('{name}'))");
+    let holder = Session::holding(&project.db, &at_work);
+    let _made = project.run("tenant create at_work").ok();
+    holder.release();
+    let begun = format!(
+        "INSERT INTO datalinx_platform.migration_history \
+         (run_id, schema_name, from_version, to_version, name, tool_version, kind) \
+         VALUES (gen_random_uuid(), '{name}', '1.0.4', '1.0.5', 'x', 'x', 'begun')"
+    );
+    project.db.run(&begun);
+    let _made = project.run("tenant create begun").ok();
+    assert_eq!(schemas(&project), "1");
+    // Somebody dropped it by hand.
+    project.db.run(&format!(
+        "DELETE FROM datalinx_platform.migration_history WHERE kind = 'begun'; DROP SCHEMA {name} CASCADE"
+    ));
     let _made = project.run("tenant create b").ok();
     let _drained = project.run("tenant pool drain").ok();
     assert_eq!(pool(&project), "0:");
@@ -55,11 +70,18 @@ fn a_schema_that_is_taken_while_a_migration_comes_by_is_migrated_as_a_tenant() {
     project.create(&["acme"]);
     let _filled = project.run("tenant pool fill 1").ok();
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
-    let take = "SELECT datalinx_platform.tenure_expect_platform('1.0.4'); \
-                INSERT INTO datalinx_platform.organizations (id, name, slug, schema_name) VALUES (gen_random_uuid(), 'b', 'b', 'org_b'); \
-                SELECT datalinx_platform.tenure_take('default', '1.0.4', made_from, 'org_b', gen_random_uuid(), 'x') \
-                FROM datalinx_platform.tenant_version WHERE status = 'pooled'";
-    let mut taker = Session::holding(&project.db, take);
+    let pooled =
+        project.db.value("SELECT schema_name FROM datalinx_platform.tenant_version WHERE status = 'pooled'");
+    let take = format!(
+        "SELECT datalinx_platform.tenure_expect_platform('1.0.4'); \
+         INSERT INTO datalinx_platform.organizations (id, name, slug, schema_name) \
+         VALUES (gen_random_uuid(), 'b', 'b', 'org_b'); \
+         SELECT datalinx_platform.tenure_take( \
+             schema_name, 'default', '1.0.4', made_from, 'org_b', gen_random_uuid(), 'x') \
+         FROM datalinx_platform.tenant_version WHERE schema_name = '{pooled}'; \
+         ALTER SCHEMA {pooled} RENAME TO org_b"
+    );
+    let mut taker = Session::holding(&project.db, &take);
     let running = project.start("migrate up --format json");
     project.db.wait_for_waiting(1);
     taker.run("COMMIT");

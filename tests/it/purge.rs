@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use crate::support::{Project, Session, wait_until};
+use crate::support::{Project, Session, Wire, wait_until};
 
 /// A project with one dropped tenant, whose schema holds what `sql` makes in it.
 fn with_dropped(sql: &str) -> Project {
@@ -276,4 +276,27 @@ fn a_key_that_is_checked_at_the_end_refuses_at_the_beginning() {
     assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
     assert_eq!(project.db.value(tables), "4");
+}
+
+#[test]
+fn what_the_server_goes_on_to_delete_behind_a_cut_was_deleted_by_us() {
+    for (keep, registered) in [("", "0"), (" --keep-registry", "1")] {
+        let project = with_dropped("");
+        let wire = Wire::of(&project.db);
+        // Only the last transaction writes there.
+        let holder =
+            Session::holding(&project.db, "LOCK TABLE datalinx_platform.migration_history IN SHARE MODE");
+        let running = project.start(&format!(
+            "--database-url {} tenant drop --purge acme --now --confirm acme --format json{keep}",
+            wire.url(&project.db)
+        ));
+        project.db.wait_for_waiting(1);
+        wire.cut();
+        project.db.wait_for_waiting(2);
+        holder.release();
+        let output = running.end().ok();
+        let purged: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!((&purged["outcome"], &purged["purged"][0]["slug"]), (&"done".into(), &"acme".into()));
+        assert_eq!(left(&project), format!("0 {registered} {registered}"));
+    }
 }

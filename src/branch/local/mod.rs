@@ -14,7 +14,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use self::mark::Mark;
-use super::{Branch, BranchId, BranchName, Content, Deleted, Kind, Origin, Provider, Urls, Wanted};
+use super::{Branch, BranchId, BranchName, Content, Deleted, Kind, Origin, Provider, Urls, Wanted, within};
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
@@ -53,18 +53,6 @@ impl Local {
     pub fn new(url: DatabaseUrl, settings: &Settings) -> Self {
         let copy_within = settings.branch.ready_within.duration();
         Self { url, copy_within, ahead: Cell::new(time::Duration::ZERO) }
-    }
-
-    async fn within<T>(
-        limit: Duration,
-        doing: &str,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let late = |_| {
-            Failure::new(Code::BranchNotReady, format!("{doing}: not done within {} s", limit.as_secs()))
-                .hint("`ready_within` of `[branch]` in tenure.toml says how long is waited")
-        };
-        tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
@@ -192,7 +180,7 @@ impl Provider for Local {
         }
         let doing = format!("copying a database for the branch {}", wanted.name);
         // The server itself gives the copy up in time; this is for one that does not.
-        Self::within(self.copy_within + LIMIT, &doing, self.make(wanted)).await
+        within(self.copy_within + LIMIT, &doing, self.make(wanted)).await
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
@@ -215,7 +203,7 @@ impl Provider for Local {
                 .hint("another run may have made it anew meanwhile: run this again")),
             }
         };
-        Self::within(LIMIT, &doing, work).await
+        within(LIMIT, &doing, work).await
     }
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
@@ -232,7 +220,7 @@ impl Provider for Local {
             };
             Ok(Urls { direct: self.url.with_database(ours.ok_or_else(gone)?.name.as_str()), pooled: None })
         };
-        Self::within(LIMIT, &doing, work).await
+        within(LIMIT, &doing, work).await
     }
 
     async fn list(&self) -> Result<Vec<Branch>, Failure> {
@@ -243,19 +231,19 @@ impl Provider for Local {
             let here = ours.iter().filter(|ours| ours.mark.home == self.url.database() && ours.is_branch());
             Ok(here.map(|ours| ours.mark.branch(ours.oid, Origin::Found)).collect())
         };
-        Self::within(LIMIT, "listing the local branches", work).await
+        within(LIMIT, "listing the local branches", work).await
     }
 
     async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
-        Self::within(LIMIT, &format!("looking for the branch {name}"), self.found(name)).await
+        within(LIMIT, &format!("looking for the branch {name}"), self.found(name)).await
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
-        Self::within(LIMIT, "dropping the database of a branch", self.delete_checked(branch)).await
+        within(LIMIT, "dropping the database of a branch", self.delete_checked(branch)).await
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
         let doing = format!("dropping what was made for the branch {}", wanted.name);
-        Self::within(LIMIT, &doing, self.take_back(wanted)).await
+        within(LIMIT, &doing, self.take_back(wanted)).await
     }
 }

@@ -4,7 +4,7 @@ use super::answer::{BranchAnswer, BranchesAnswer, Endpoint, EndpointsAnswer, Not
 use super::client::Trouble;
 use super::request::Call;
 use super::{Neon, SLACK};
-use crate::branch::BranchId;
+use crate::branch::{BranchId, within};
 use crate::error::{Code, Failure};
 
 /// So many branches a page: most projects have one.
@@ -131,7 +131,7 @@ impl Neon {
             Err(Failure::new(Code::BranchNotFound, format!("no branch of the project has the host {host}"))
                 .hint("set NEON_PROJECT_ID to the project of the database"))
         };
-        Self::within(self.patience + SLACK, doing, work).await
+        within(self.patience + SLACK, doing, work).await
     }
 
     /// The computes of a branch.

@@ -22,7 +22,7 @@ pub use self::access::{Access, CONTEXT_FILE, Given};
 use self::client::Client;
 use self::look::Which;
 use self::refusal::not_verified;
-use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted};
+use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted, within};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::settings::{BranchSslMode, Settings};
@@ -60,20 +60,6 @@ impl Neon {
             ready_within: settings.branch.ready_within.duration(),
             asked: Cell::new(false),
         }
-    }
-
-    /// Does the work, or says that it took too long.
-    async fn within<T>(
-        limit: Duration,
-        doing: &str,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let late = |_| {
-            let message = format!("{doing}: not done within {} s", limit.as_secs());
-            Failure::new(Code::BranchNotReady, message)
-                .hint("run it again; `[branch]` in tenure.toml says how long is waited")
-        };
-        tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
     }
 
     /// Deletes a branch, once the API has shown that it is ours.
@@ -132,17 +118,17 @@ impl Provider for Neon {
         // Each of its requests has the whole patience, as when it is asked for alone.
         let limit = self.patience.saturating_mul(2) + SLACK;
         let doing = format!("making the branch {}", wanted.name);
-        Self::within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
+        within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
         let doing = format!("waiting for the branch {}", branch.name);
-        Self::within(self.ready_within, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
+        within(self.ready_within, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
     }
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
         let doing = format!("asking for the way to the branch {}", branch.name);
-        Self::within(self.patience + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
+        within(self.patience + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
     }
 
     async fn list(&self) -> Result<Vec<Branch>, Failure> {
@@ -158,7 +144,7 @@ impl Provider for Neon {
             walked.await.map_err(|trouble| trouble.failure(doing))?;
             Ok(ours)
         };
-        Self::within(self.patience + SLACK, doing, work).await
+        within(self.patience + SLACK, doing, work).await
     }
 
     async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
@@ -173,16 +159,16 @@ impl Provider for Neon {
                 Some(there) => Ok(Some(make::seen(there, Origin::Found))),
             }
         };
-        Self::within(self.patience + SLACK, &doing, work).await
+        within(self.patience + SLACK, &doing, work).await
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {branch}");
-        Self::within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
+        within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {}", wanted.name);
-        Self::within(self.patience + SLACK, &doing, self.take_back(wanted)).await
+        within(self.patience + SLACK, &doing, self.take_back(wanted)).await
     }
 }

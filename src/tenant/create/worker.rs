@@ -1,7 +1,7 @@
 //! One tenant after the other: judged, sent, and its answer understood.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::super::role::{self, Secret};
 use super::super::script::{Identity, Script};
 use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
+use super::pool::{Counts, Pool};
 use super::queue::{Queue, Task};
 use super::{Creation, IfExists, Made};
 use crate::chain::Version;
@@ -36,30 +37,10 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) queue: &'q RefCell<Queue<'a>>,
     /// Compiled once for each template, for the platform's version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
-    /// What is there of schemas that were made in advance.
+    /// Schemas that were made in advance.
     pub(super) pool: RefCell<Pool>,
     /// Asked to stop.
     pub(super) stop: &'a Stop,
-}
-
-/// The pool as it was when the state was read: without one nobody asks for a schema of it.
-#[derive(Debug)]
-pub(super) struct Pool(BTreeMap<(Version, String), usize>);
-
-impl Pool {
-    pub(super) fn of(there: BTreeMap<(Version, String), usize>) -> Self {
-        Self(there)
-    }
-
-    /// Whether there may be one for the task, which must bring nothing that had to be known in advance.
-    fn may_give(&self, task: &Task<'_>, at: &Version) -> bool {
-        let key = (at.clone(), task.template.name.clone());
-        task.filled.is_usual && self.0.get(&key).is_some_and(|count| *count > 0)
-    }
-
-    fn is_empty_of(&mut self, template: &Template) {
-        self.0.retain(|(_, name), _| *name != template.name);
-    }
 }
 
 impl<'a> Maker<'a, '_> {
@@ -111,6 +92,19 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
+    /// Looks for schemas of the pool for so many tasks.
+    pub(super) async fn look_into_pool(
+        &self,
+        connection: &mut Connection,
+        counts: &Counts,
+        tasks: usize,
+    ) -> Result<(), Failure> {
+        let at = self.queue.borrow().at.clone();
+        let found = Pool::find(connection, self.project, (counts, &at), tasks).await?;
+        *self.pool.borrow_mut() = found;
+        Ok(())
+    }
+
     fn task(&self, index: usize, tenant: &NewTenant) -> Result<Task<'a>, Failure> {
         let prefix = &self.project.settings.tenants.schema_prefix;
         let slug = Slug::new(&tenant.slug)?;
@@ -151,10 +145,10 @@ impl<'a> Maker<'a, '_> {
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
         let (run, tenant, filled, after) = (self.run, &task.tenant, &task.filled, self.afterwards());
-        let message = if self.pool.borrow().may_give(&task, &at) {
-            script.taking(run, tenant, filled, after)
-        } else {
-            script.message(run, tenant, filled, after)
+        let pooled = self.pool.borrow_mut().give(&task);
+        let message = match &pooled {
+            Some(pooled) => script.taking(run, tenant, (pooled, filled), after),
+            None => script.message(run, tenant, filled, after),
         };
         let message = match message {
             Ok(message) => message,
@@ -166,7 +160,15 @@ impl<'a> Maker<'a, '_> {
                 let result = self.follow(connection, &task, at).await;
                 self.queue.borrow_mut().finish(task.index, result);
             }
-            Err(refusal) => self.refused(connection, task, &message, &refusal).await,
+            Err(refusal) => {
+                if let Some(pooled) = pooled {
+                    if refusal.sqlstate() == Some(refusal::NOT_FREE) {
+                        return self.queue.borrow_mut().give_back(task, None);
+                    }
+                    self.pool.borrow_mut().put_back(&task, pooled);
+                }
+                self.refused(connection, task, &message, &refusal).await;
+            }
         }
     }
 
@@ -190,10 +192,6 @@ impl<'a> Maker<'a, '_> {
         let schema = &task.tenant.schema;
         let result = match refusal.sqlstate() {
             Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
-            Some(refusal::POOL_EMPTY) => {
-                self.pool.borrow_mut().is_empty_of(task.template);
-                return self.queue.borrow_mut().give_back(task, None);
-            }
             // Somebody else may have made it between our look and our message.
             Some("42P06" | "23505") if message.place(refusal).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
@@ -221,22 +219,25 @@ impl<'a> Maker<'a, '_> {
     /// The platform may move under a tenant, but no further than to the chain's end.
     async fn platform_moved(&self, connection: &mut Connection, mut task: Task<'a>) {
         task.moves += 1;
-        let state = state::read(connection, &self.project.settings).await;
+        if task.moves > self.project.chain.migrations().len() {
+            let failure =
+                Failure::new(Code::NotMigrated, "the platform keeps moving: a migration is under way")
+                    .hint("run the command again when `tenure status` is quiet");
+            return self.queue.borrow_mut().finish(task.index, Err(failure));
+        }
+        let looked = self.look_again(connection).await;
         let mut queue = self.queue.borrow_mut();
-        match state {
-            _ if task.moves > self.project.chain.migrations().len() => {
-                let failure =
-                    Failure::new(Code::NotMigrated, "the platform keeps moving: a migration is under way")
-                        .hint("run the command again when `tenure status` is quiet");
-                queue.finish(task.index, Err(failure));
-            }
-            Ok(state) => {
-                queue.at = state.platform;
-                *self.pool.borrow_mut() = Pool::of(state.pool);
-                queue.give_back(task, None);
-            }
+        match looked {
+            Ok(()) => queue.give_back(task, None),
             Err(failure) => queue.finish(task.index, Err(failure)),
         }
+    }
+
+    async fn look_again(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let state = state::read(connection, &self.project.settings).await?;
+        self.queue.borrow_mut().at = state.platform;
+        let tasks = self.queue.borrow().waiting() + 1;
+        self.look_into_pool(connection, &state.pool, tasks).await
     }
 
     /// After a lost connection only the registry says whether the tenant was made.

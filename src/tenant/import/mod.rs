@@ -20,7 +20,7 @@ use crate::catalog::server_major;
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Sink;
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request, Stop, unknown_tenant};
+use crate::fleet::{self, Allowed, Patience, Prepared, Request, Stop, unknown_tenant};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Ending, Imported, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
@@ -183,14 +183,8 @@ async fn migrate(
     (act, sink, stop): (&Act<'_>, &mut dyn Sink, &Stop),
 ) -> Result<usize, Failure> {
     let request = Request {
-        to: Some(platform.clone()),
         tenants: vec![wanted.slug.clone()],
-        reach: Reach::Tenants,
-        limits: act.limits,
-        jobs: Some(1),
-        canary: 0,
-        on_failure: OnFailure::Stop,
-        patience: Patience::USUAL,
+        ..Request::plain(platform, Reach::Tenants, act.limits, Patience::USUAL)
     };
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (sink, stop);
