@@ -85,6 +85,11 @@ pub enum Event<'a> {
         /// Why.
         failure: &'a Failure,
     },
+    /// What a run did is done, but its own row does not say so.
+    NotNoted {
+        /// Why.
+        failure: &'a Failure,
+    },
     /// The run ends.
     Ended,
 }

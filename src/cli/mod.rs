@@ -25,6 +25,7 @@ mod queries;
 mod repair;
 mod restore;
 mod shadow;
+mod signals;
 mod squash;
 mod status;
 mod template;
@@ -42,9 +43,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 
 use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
+use self::signals::{stop_on_signals, unless_interrupted};
 use self::ui::Ui;
 use crate::error::{Code, Failure};
-use crate::fleet::Stop;
 use crate::project::{Project, Root, STACK};
 
 /// What every verb gets.
@@ -103,7 +104,7 @@ fn run(cli: Cli) -> u8 {
         .map_err(|error| Failure::new(Code::Io, format!("{error:#}")))
         .and_then(|(here, runtime)| {
             let context = Context { global: cli.global, ui, here };
-            runtime.block_on(dispatch(&context, cli.command))
+            runtime.block_on(signals::heeding(Box::pin(dispatch(&context, cli.command))))
         });
     match outcome {
         Ok(code) => code,
@@ -197,45 +198,6 @@ fn log(verbose: u8) {
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
         .init();
-}
-
-/// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.
-fn stop_on_signals(ui: Ui) -> Stop {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    tokio::spawn(async move {
-        let mut first = true;
-        while signal().await.is_some() {
-            if !first {
-                breaks_off();
-            }
-            first = false;
-            asked.ask();
-            ui.note("interrupted: what was begun is finished first; once more breaks it off");
-        }
-    });
-    stop
-}
-
-/// Does the work, unless Ctrl-C or SIGTERM ends it: for what may be given up at any time.
-async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        Some(()) = signal() => Err(Failure::new(Code::Interrupted, "the command was interrupted")),
-    }
-}
-
-async fn signal() -> Option<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.ok(),
-        terminated = terminate.recv() => terminated,
-    }
-}
-
-#[expect(clippy::exit, reason = "asked twice, the process ends; the server rolls back what was open")]
-fn breaks_off() -> ! {
-    std::process::exit(i32::from(Code::Interrupted.class().exit_code()))
 }
 
 /// The command as it stands in a run's row: the verb and its flags, no URL.

@@ -151,6 +151,9 @@ impl Sink for Progress {
             Event::TenantGone { schema, now: None } => {
                 self.one(|paint| paint.dim("no longer there"), schema.as_str());
             }
+            Event::NotNoted { failure } => {
+                self.said(&format!("the run's row does not say how it ended: {failure}"))
+            }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
             Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),
             Event::TenantFailed { slug, failure } => self.failed(slug, failure),

@@ -8,7 +8,7 @@ use crate::chain::{Migration, Reach};
 use crate::error::Failure;
 use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request};
 use crate::ident::Slug;
-use crate::outcome::Planned;
+use crate::outcome::{Ending, Planned};
 use crate::project::{Project, Review};
 use crate::report;
 use crate::settings;
@@ -50,7 +50,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let migrated =
         fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
             .await?;
-    if !prepared.state.pool.is_empty() {
+    // Nobody needs the pool sooner than what is left.
+    if !prepared.state.pool.is_empty() && matches!(migrated.outcome, Ending::Done | Ending::Nothing) {
         for note in tenant::pool::keep(&mut connection, &project, limits).await {
             context.ui.note(&note);
         }

@@ -8,8 +8,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Stop;
 use super::unit::{Answer, Unit};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::ident::literal;
 use crate::postgres::message::{BEGIN, Kind, Message};
 use crate::postgres::{Connection, Refusal};
@@ -18,15 +19,15 @@ use crate::sql::{IndexWork, Statement};
 /// How long a runner waits before it asks again whether it is its turn.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Runs the unit, when no other runner is at one of the same schema.
-pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
-    let turn = match Turn::take(unit, connection).await {
-        Ok(turn) => turn,
-        Err(failure) => return Answer::Failed(failure),
+/// Runs the unit, when no other runner is at one of the same schema; `None` if the run was asked to stop before that.
+pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection, stop: &Stop) -> Option<Answer> {
+    let turn = match Turn::take(unit, connection, stop).await {
+        Ok(turn) => turn?,
+        Err(failure) => return Some(Answer::Failed(failure)),
     };
     let answer = run(unit, connection).await;
     turn.end().await;
-    answer
+    Some(answer)
 }
 
 /// The right to run such units of one schema. It is an advisory lock of a transaction on a connection
@@ -36,7 +37,7 @@ pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection) -> Answer
 struct Turn(Connection);
 
 impl Turn {
-    async fn take(unit: &Unit<'_>, connection: &Connection) -> Result<Self, Failure> {
+    async fn take(unit: &Unit<'_>, connection: &Connection, stop: &Stop) -> Result<Option<Self>, Failure> {
         let mut own = connection.another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
@@ -49,9 +50,13 @@ impl Turn {
             if let Some(row) = sets.last().and_then(|rows| rows.first())
                 && row.truth("taken")?
             {
-                return Ok(Self(own));
+                return Ok(Some(Self(own)));
             }
             own.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
+            if stop.asked() {
+                own.close().await;
+                return Ok(None);
+            }
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -94,13 +99,18 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         if let Err(refusal) = connection.run(message.sql()).await {
             return unit.explain(&refusal, &message);
         }
+        match is_invalid(unit, statement, connection).await {
+            Ok(false) => {}
+            Ok(true) => return Answer::Failed(invalid(unit, statement)),
+            Err(refusal) => return unit.explain(&refusal, &Message::default()),
+        }
         unit.tell_alone(statement, began.elapsed());
     }
     let mut message = Message::default();
     unit.open(&mut message);
     unit.finish(&mut message);
-    match connection.run(message.sql()).await {
-        Ok(()) => Answer::Done(Vec::new(), began.elapsed()),
+    match connection.send(&message).await {
+        Ok(sets) => Answer::Done(unit.moved(&sets), began.elapsed()),
         Err(refusal) => unit.explain(&refusal, &message),
     }
 }
@@ -123,8 +133,8 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ref
     message.push(&unit.advance());
     message.push("ROLLBACK");
     message.push(&format!(
-        "SELECT bool_and(checksum = {}) AS same FROM {}.migration_history \
-         WHERE schema_name = {} AND name = {} AND kind = '{}'",
+        "SELECT coalesce(checksum = {}, false) AS same FROM {}.migration_history \
+         WHERE schema_name = {} AND name = {} AND kind = '{}' ORDER BY id DESC LIMIT 1",
         literal(unit.migration.checksum.as_str()),
         unit.run.platform.quoted(),
         literal(unit.schema.as_str()),
@@ -135,9 +145,8 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ref
     let row = sets.get(3).and_then(|rows| rows.first());
     Ok(match row.map(|row| row.truth("same")) {
         Some(Ok(true)) => Tried::AsItIs,
-        Some(Ok(false)) => Tried::OtherText,
-        // The NULL of no row.
-        Some(Err(_)) | None => Tried::Never,
+        Some(Ok(false) | Err(_)) => Tried::OtherText,
+        None => Tried::Never,
     })
 }
 
@@ -189,16 +198,20 @@ async fn leftover(
     connection: &mut Connection,
 ) -> Result<Leftover, Refusal> {
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
-    // An index that is older than the first attempt was made by others: the server's answer stands.
-    let ours = format!(
-        "(SELECT age(h.xmin) FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} \
-         AND h.kind = '{}' ORDER BY h.id LIMIT 1)",
+    // An index that is older than the first attempt was made by others, and one that is older than the first with this text
+    // may be another: the server's answer stands.
+    let attempts = format!(
+        "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
         unit.run.platform.quoted(),
         literal(&unit.migration.file),
         Kind::Begun.as_str(),
     );
+    let other_text = format!("h.checksum IS DISTINCT FROM {}", literal(unit.migration.checksum.as_str()));
     let sql = format!(
-        "SELECT i.indisvalid AS valid, age(i.xmin) < {ours} AS ours FROM pg_catalog.pg_index i \
+        "SELECT i.indisvalid AS valid, age(i.xmin) < (SELECT age(h.xmin) {attempts} ORDER BY h.id LIMIT 1) AS ours, \
+         age(i.xmin) < (SELECT age(h.xmin) {attempts} \
+             AND h.id > coalesce((SELECT max(h.id) {attempts} AND {other_text}), 0) ORDER BY h.id LIMIT 1) AS of_this_text \
+         FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
         literal(unit.schema.as_str()),
@@ -208,7 +221,7 @@ async fn leftover(
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
     Ok(match work {
-        IndexWork::Makes if is("ours") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
+        IndexWork::Makes if is("of_this_text") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
         IndexWork::Drops if row.is_none() && tried == Tried::AsItIs => Leftover::Done,
         IndexWork::Makes if is("ours") && !is("valid") => {
             let quoted = quote(&index.name);
@@ -216,4 +229,41 @@ async fn leftover(
         }
         IndexWork::Makes | IndexWork::Drops => Leftover::None,
     })
+}
+
+/// Whether the index that the statement builds is there and not to be used: `IF NOT EXISTS` passes over one that an earlier
+/// build left so.
+async fn is_invalid(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    connection: &mut Connection,
+) -> Result<bool, Refusal> {
+    let Some((IndexWork::Makes, index)) = statement.index() else { return Ok(false) };
+    if statement.concurrently.is_none() {
+        return Ok(false);
+    }
+    let sql = format!(
+        "SELECT i.indisvalid AS valid FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        literal(unit.schema.as_str()),
+        literal(&index.name),
+    );
+    let sets = connection.sets(&sql).await?;
+    Ok(sets.iter().flatten().any(|row| !row.truth("valid").unwrap_or(true)))
+}
+
+fn invalid(unit: &Unit<'_>, statement: &Statement) -> Failure {
+    let name = statement.index().map(|(_, index)| index.name.clone()).unwrap_or_default();
+    let (file, schema) = (&unit.migration.file, unit.schema);
+    let mut failure = Failure::new(
+        Code::UnitFailed,
+        format!(
+            "{file} on {schema}: the index {name} is there already, and an earlier build left it invalid"
+        ),
+    )
+    .hint(format!("DROP INDEX CONCURRENTLY {}.{}; then run the command again", schema.quoted(), quote(&name)))
+    .at(unit.migration.script.place(statement));
+    failure.schema = Some(schema.as_str().to_owned());
+    failure
 }

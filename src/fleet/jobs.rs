@@ -1,5 +1,6 @@
 //! How many connections a pass over the tenants uses, if nobody says.
 
+use super::{Patience, again};
 use crate::error::Failure;
 use crate::postgres::Connection;
 
@@ -17,7 +18,7 @@ pub(crate) async fn default(connection: &mut Connection) -> Result<usize, Failur
     let sql = "SELECT current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
                - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free";
     let doing = "counting free connections";
-    let sets = connection.sets(sql).await.map_err(|refusal| refusal.failure(doing))?;
+    let sets = again::ask(connection, sql, doing, Patience::USUAL).await?;
     let free = match sets.first().and_then(|rows| rows.first()) {
         Some(row) => usize::try_from(row.integer("free")?).unwrap_or_default(),
         None => 0,

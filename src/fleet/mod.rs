@@ -2,6 +2,7 @@
 //! fails is rolled back whole, and running the command again does just what is left.
 #![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
+mod again;
 mod alone;
 mod amend;
 pub(crate) mod crew;

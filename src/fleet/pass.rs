@@ -12,7 +12,7 @@ use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, worker};
+use super::{Stop, again, worker};
 use crate::chain::{Chain, Migration};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -52,6 +52,8 @@ pub(super) struct Tally {
     /// The tenants that moved, each with the time of its units.
     pub(super) moved: HashMap<String, Duration>,
     pub(super) failures: Vec<UnitFailure>,
+    /// Whether something was left when the workers ended.
+    pub(super) is_cut: bool,
 }
 
 /// What the workers share. One thread runs them all, so a plain cell is enough.
@@ -66,6 +68,15 @@ pub(super) struct Shared<'a> {
     pace: Pace,
     tally: Tally,
     sink: &'a mut dyn Sink,
+}
+
+/// Whether the server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Server {
+    /// It does.
+    There,
+    /// No connection could be opened, with as many tries as the settings say.
+    Away,
 }
 
 /// What a worker is to do next.
@@ -102,7 +113,9 @@ impl Pass<'_> {
             worker::work(self, &shared, own).await;
         })
         .await;
-        shared.into_inner().tally
+        let shared = shared.into_inner();
+        let is_cut = !shared.queue.is_empty() || !shared.delayed.is_empty() || shared.cursor.is_some();
+        Tally { is_cut, ..shared.tally }
     }
 
     /// What a worker does next.
@@ -199,8 +212,14 @@ impl Pass<'_> {
         }
     }
 
-    /// A unit was refused: it is tried again later, or it has failed.
-    pub(super) fn refused(&self, shared: &RefCell<Shared<'_>>, task: Task, answer: Answer) {
+    /// A unit was refused: it is tried again later, or it has failed. Where the server is away, the others would fail as well,
+    /// each after as long a wait: no further one is begun.
+    pub(super) fn refused(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        task: Task,
+        (answer, server): (Answer, Server),
+    ) {
         let mut shared = shared.borrow_mut();
         let file = &self.chain.migrations()[task.step].file;
         let failure = match answer {
@@ -224,8 +243,9 @@ impl Pass<'_> {
             return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
+        shared.halted |= server == Server::Away;
         // Nobody waits for a schema that is nobody's: it stays behind, and is not taken.
-        if task.schema.is_pooled() {
+        if task.schema.is_pooled() && server == Server::There {
             return;
         }
         shared.halted |= self.request.on_failure == OnFailure::Stop;
@@ -239,10 +259,7 @@ impl Pass<'_> {
         let name = now.as_ref().map(|(schema, _)| schema);
         shared.sink.take(&Event::TenantGone { schema: &task.schema, now: name });
         if let Some((schema, step)) = now {
-            shared.push_front(
-                Task { schema, step: step.max(self.steps.start), attempts: task.attempts },
-                self.steps.end,
-            );
+            shared.push_front(Task { schema, step, attempts: task.attempts }, self.steps.end);
         }
     }
 
@@ -302,7 +319,7 @@ impl Pass<'_> {
         );
         let doing = "reading the tenants";
         let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let sets = again::ask(connection, &sql, doing, self.request.patience).await?;
         sets.iter()
             .flatten()
             .map(|row| {
@@ -312,7 +329,7 @@ impl Pass<'_> {
                     .position(&version)
                     .ok_or_else(|| odd(format!("{version} is not in the chain")))?;
                 let schema = SchemaName::existing(row.text("schema_name")?)?;
-                Ok(Task { schema, step: step.max(self.steps.start), attempts: 0 })
+                Ok(Task { schema, step, attempts: 0 })
             })
             .collect()
     }

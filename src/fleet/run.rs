@@ -7,9 +7,9 @@ use super::pass::{Pass, Pool, those_behind};
 use super::request::Prepared;
 use super::slowest::slowest;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, alone, jobs};
+use super::{Stop, again, alone, jobs};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
-use crate::error::{Code, Failure};
+use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
 use crate::postgres::message::{BEGIN, Run};
@@ -68,9 +68,10 @@ pub async fn migrate(
         Ending::Failed | Ending::Partial | Ending::Interrupted => runner.left().await.ok(),
     };
     let counts = serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string();
-    let noted = history::end_run(runner.connection, &runner.run, ending.as_str(), &counts).await;
-    // Without a failure of its own the run's missing last note is the failure.
-    if runner.failures.is_empty() { noted.map(|()| result) } else { Ok(result) }
+    if let Err(failure) = runner.note_end(ending, &counts).await {
+        runner.sink.take(&Event::NotNoted { failure: &failure });
+    }
+    Ok(result)
 }
 
 /// A run under way.
@@ -105,6 +106,7 @@ enum Next {
 
 impl Runner<'_> {
     async fn stages(&mut self) -> Ending {
+        let mut is_cut = false;
         for stage in &self.prepared.plan.stages {
             let next = match stage {
                 Stage::Platform { step, moves_tenants } => self.platform(*step, *moves_tenants).await,
@@ -112,11 +114,12 @@ impl Runner<'_> {
                 Stage::Settle(steps) => self.settle(steps.start, steps.end).await,
             };
             if next == Next::Halt {
+                is_cut = true;
                 break;
             }
         }
         match (self.failures.is_empty(), self.did_something) {
-            (true, _) if self.stop.asked() => Ending::Interrupted,
+            (true, _) if is_cut => Ending::Interrupted,
             (true, true) => Ending::Done,
             // All of it had been done by another runner.
             (true, false) => Ending::Nothing,
@@ -198,7 +201,7 @@ impl Runner<'_> {
         }
         let failed = !tally.failures.is_empty();
         self.failures.extend(tally.failures);
-        if failed || self.stop.asked() { Next::Halt } else { Next::GoOn }
+        if failed || (self.stop.asked() && tally.is_cut) { Next::Halt } else { Next::GoOn }
     }
 
     /// The platform's row over steps that have nothing for it, once every tenant is there.
@@ -266,6 +269,7 @@ impl Runner<'_> {
         let unit = Unit { run, chain, migration, schema: &schema, part, allowed, gauge };
         let has_work = migration.has(unit.scope());
         let (file, schema) = (migration.file.as_str(), &schema);
+        let mut was_broken = false;
         self.attempts = 0;
         loop {
             if self.stop.asked() {
@@ -275,9 +279,10 @@ impl Runner<'_> {
             let answer = if migration.transactional || !has_work {
                 unit.send(self.connection).await
             } else {
-                alone::send(&unit, self.connection).await
+                alone::send(&unit, self.connection, self.stop).await?
             };
-            let answer = self.settled(answer, step).await;
+            let (answer, is_broken) = self.settled(answer, &unit, was_broken).await;
+            was_broken |= is_broken;
             if let Answer::Failed(failure) = &answer
                 && let Some(pause) = self.prepared.request.patience.pause(failure, self.attempts)
             {
@@ -303,30 +308,33 @@ impl Runner<'_> {
         }
     }
 
-    /// After a lost connection only the version row says whether the platform's unit was committed.
-    async fn settled(&mut self, answer: Answer, step: usize) -> Answer {
-        let Answer::Failed(failure) = answer else { return answer };
-        if failure.code != Code::ConnectionLost {
-            return Answer::Failed(failure);
+    /// After a lost connection only the version row says whether the platform's unit was committed, and the history by whom.
+    /// Whether it was lost just now comes along: what the server went on with may be found done by the next try.
+    async fn settled(&mut self, answer: Answer, unit: &Unit<'_>, was_broken: bool) -> (Answer, bool) {
+        let is_broken = match &answer {
+            Answer::Failed(failure) => failure.ended_the_session(),
+            _ => false,
+        };
+        if is_broken {
+            let Ok(fresh) = self.connection.another().await else { return (answer, true) };
+            *self.connection = fresh;
+        } else if !(was_broken && matches!(answer, Answer::DoneByAnother)) {
+            return (answer, false);
         }
-        let Ok(fresh) = self.connection.another().await else { return Answer::Failed(failure) };
-        *self.connection = fresh;
-        let to = self.chain.migrations()[step].to();
-        match self.platform_version().await {
-            Ok(Some(version)) if version >= *to => Answer::DoneByAnother,
-            Ok(_) | Err(_) => Answer::Failed(failure),
-        }
+        let committed = unit.committed(self.connection).await.ok().flatten();
+        (committed.unwrap_or(answer), is_broken)
     }
 
-    async fn platform_version(&mut self) -> Result<Option<Version>, Failure> {
-        let sql = format!(
-            "SELECT regexp_replace(version, '^v', '') AS version FROM {}.schema_version",
-            self.run.platform.quoted()
-        );
-        let sets =
-            self.connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the version"))?;
-        let text = sets.first().and_then(|rows| rows.first()).map(|row| row.text("version")).transpose()?;
-        Ok(text.and_then(|text| text.parse().ok()))
+    /// Notes how the run ended; over another connection where this one broke.
+    async fn note_end(&mut self, ending: Ending, counts: &str) -> Result<(), Failure> {
+        let ending = ending.as_str();
+        let noted = history::end_run(self.connection, &self.run, ending, counts).await;
+        let Err(failure) = noted else { return Ok(()) };
+        if !failure.ended_the_session() {
+            return Err(failure);
+        }
+        *self.connection = self.connection.another().await?;
+        history::end_run(self.connection, &self.run, ending, counts).await
     }
 
     /// How many of the tenants that are meant are not where they should be.
@@ -344,7 +352,7 @@ impl Runner<'_> {
             self.run.platform.quoted()
         );
         let doing = "counting what is left";
-        let sets = self.connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let sets = again::ask(self.connection, &sql, doing, self.prepared.request.patience).await?;
         let row = sets.first().and_then(|rows| rows.first());
         let count = row.map(|row| row.integer("tenants")).transpose()?.unwrap_or_default();
         Ok(usize::try_from(count).unwrap_or_default())

@@ -158,13 +158,48 @@ impl Unit<'_> {
     }
 
     /// The tenants whose rows the unit moved besides: the only rows whose one column has that name.
-    fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
+    pub(super) fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
         let moved = sets.iter().flatten().filter_map(|row| row.text(MOVED).ok());
         // Schemas that were made in advance are nobody's.
         moved.filter(|name| SchemaName::existing(name).is_ok_and(|schema| !schema.is_pooled())).collect()
+    }
+
+    /// Whether the unit, whose answer was lost, was committed, and by whom. The tenants whose rows the platform's moved are
+    /// those that are there and were before it.
+    pub(super) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
+        let (platform, to) = (self.run.platform.quoted(), self.migration.to());
+        let row = match self.part {
+            Part::Platform { .. } => format!("{platform}.schema_version"),
+            Part::Tenant => {
+                format!("{platform}.tenant_version WHERE schema_name = {}", literal(self.schema.as_str()))
+            }
+        };
+        let ours = format!(
+            "FROM {platform}.migration_history WHERE run_id = '{}' AND schema_name = {} AND to_version = '{to}' \
+             AND kind = '{}'",
+            self.run.id,
+            literal(self.schema.as_str()),
+            Kind::Migrate.as_str(),
+        );
+        let sql = format!(
+            "SELECT regexp_replace(version, '^v', '') AS version FROM {row}; \
+             SELECT duration_ms::int8 AS took {ours}; \
+             SELECT schema_name AS {MOVED} FROM {platform}.tenant_version \
+             WHERE version = '{to}' AND status <> 'dropped' AND created_at < (SELECT min(applied_at) {ours})"
+        );
+        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the version"))?;
+        let [version, ours, _moved] = sets.as_slice() else { return Ok(None) };
+        let version = version.first().map(|row| row.text("version")).transpose()?;
+        let version: Option<Version> = version.and_then(|text| text.parse().ok());
+        if version.is_none_or(|version| version < *to) {
+            return Ok(None);
+        }
+        let Some(ours) = ours.first() else { return Ok(Some(Answer::DoneByAnother)) };
+        let took = u64::try_from(ours.integer("took")?).unwrap_or_default();
+        Ok(Some(Answer::Done(self.moved(&sets), Duration::from_millis(took))))
     }
 
     /// Versions that are too low for this platform step: its own FROM too where tenants have work in it.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::crew::Wear;
 use super::pack::{Pack, Task};
-use super::pass::{Next, Pass, Shared};
+use super::pass::{Next, Pass, Server, Shared};
 use super::unit::Answer;
 use super::{alone, gone};
 use crate::error::Failure;
@@ -88,14 +88,26 @@ async fn refused_or_gone(
     task: Task,
     answer: Answer,
 ) {
+    // What a connection that broke had sent may be what was done.
+    if task.attempts > 0
+        && matches!(answer, Answer::DoneByAnother)
+        && let Ok(Some(Answer::Done(_, took))) =
+            pass.unit(task.step, &task.schema).committed(connection).await
+    {
+        pass.done(shared, &task.schema, task.step, took);
+        return pass.give_back(shared, std::iter::once(Task { step: task.step + 1, attempts: 0, ..task }));
+    }
     match gone::look(pass, connection, &task.schema, &answer).await {
         Some(now) => pass.gone(shared, task, now),
-        None => pass.refused(shared, task, answer),
+        None => pass.refused(shared, task, (answer, Server::There)),
     }
 }
 
 async fn step_alone(pass: &Pass<'_>, shared: &RefCell<Shared<'_>>, connection: &mut Connection, task: Task) {
-    let answer = alone::send(&pass.unit(task.step, &task.schema), connection).await;
+    let unit = pass.unit(task.step, &task.schema);
+    let Some(answer) = alone::send(&unit, connection, pass.stop).await else {
+        return pass.give_back(shared, std::iter::once(task));
+    };
     match answer {
         Answer::Done(_, elapsed) => {
             pass.done(shared, &task.schema, task.step, elapsed);
@@ -120,34 +132,42 @@ async fn recover(
     tasks: Vec<Task>,
     answer: Answer,
 ) {
-    let found = match connection.another().await {
+    let (found, server) = match connection.another().await {
         Ok(fresh) => {
             *connection = fresh;
-            steps(pass, connection, &tasks).await
+            (steps(pass, connection, &tasks).await, Server::There)
         }
-        Err(failure) => Err(failure),
+        Err(failure) => (Err(failure), Server::Away),
     };
     let mut tasks = tasks.into_iter();
-    let Some(first) = tasks.next() else { return };
     let Ok(steps) = found else {
-        // The server is away: everything waits as the first task does.
+        let Some(first) = tasks.next() else { return };
+        // Everything waits as the first task does.
         pass.give_back(shared, tasks);
-        return pass.refused(shared, first, answer);
+        return pass.refused(shared, first, (answer, server));
     };
-    let now = |task: &Task| {
+    let mut rest = Vec::new();
+    let mut refused = None;
+    for (number, task) in tasks.enumerate() {
         let schema = task.schema.as_str();
-        steps.iter().find(|(found, _)| found == schema).map_or(task.step, |(_, step)| *step)
-    };
-    let rest: Vec<Task> = tasks.map(|task| Task { step: now(&task), ..task }).collect();
+        let now = steps.iter().find(|(found, _)| found == schema).map_or(task.step, |(_, step)| *step);
+        for step in task.step..now {
+            pass.done(shared, &task.schema, step, Duration::ZERO);
+        }
+        if now > task.step {
+            rest.push(Task { step: now, attempts: 0, ..task });
+        } else if number == 0 {
+            refused = Some(task);
+        } else {
+            // It had been sent too, and the server may go on with it.
+            rest.push(Task { attempts: task.attempts.max(1), ..task });
+        }
+    }
     pass.give_back(shared, rest.into_iter());
-    let step = now(&first);
-    if step == first.step {
-        return pass.refused(shared, first, answer);
+    // It was its unit that was under way.
+    if let Some(first) = refused {
+        pass.refused(shared, first, (answer, server));
     }
-    for done in first.step..step {
-        pass.done(shared, &first.schema, done, Duration::ZERO);
-    }
-    pass.give_back(shared, std::iter::once(Task { step, attempts: 0, ..first }));
 }
 
 async fn steps(

@@ -28,6 +28,9 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
         Event::TenantGone { schema, now } => {
             json!({ "at_ms": at, "event": "tenant-gone", "schema": schema, "now": now })
         }
+        Event::NotNoted { failure } => {
+            json!({ "at_ms": at, "event": "not-noted", "error": failure_json(failure) })
+        }
         Event::TenantDone { slug } => json!({ "at_ms": at, "event": "tenant-done", "slug": slug }),
         Event::TenantDelayed { slug, failure, pause } => json!({
             "at_ms": at, "event": "tenant-delayed", "slug": slug,

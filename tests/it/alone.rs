@@ -75,7 +75,8 @@ fn the_platform_too_has_statements_that_run_alone() {
         "index",
         "CREATE INDEX CONCURRENTLY user_names ON users (display_name);",
     );
-    let _done = project.run("migrate up").ok();
+    let (code, done) = project.json("migrate up");
+    assert_eq!((code, &done["tenants"]["migrated"]), (0, &1.into()), "{done}");
     assert_eq!(indexes(&project, "user_names"), "datalinx_platform valid");
     assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5");
 }
@@ -255,4 +256,75 @@ fn an_index_that_could_not_be_found_again_is_refused() {
     // In a transaction nothing is left behind.
     project.migration("1.0.4", "1.0.5", "index", "CREATE INDEX ON workspaces (name);");
     let _done = project.run("migrate up").ok();
+}
+
+#[test]
+fn an_interrupt_before_its_turn_begins_nothing() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration("1.0.4", "1.0.5", "tidy", "VACUUM workspaces;");
+    let other = "SELECT pg_advisory_xact_lock(hashtext('tenure alone'), hashtext('org_a'))";
+    let holder = Session::holding(&project.db, other);
+    let mut running = project.start("migrate up --format json");
+    let asking = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() \
+                  AND pid <> pg_backend_pid() AND (query LIKE '%pg_try_advisory%' OR query = 'ROLLBACK')";
+    wait_until("it to ask whether it is its turn", || project.db.value(asking) == "1");
+    running.signal("INT");
+    running.says("interrupted");
+    let output = running.end();
+    let cut: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(
+        (output.code, &cut["outcome"], &cut["tenants"]["left"]),
+        (130, &"interrupted".into(), &1.into())
+    );
+    holder.release();
+    assert_eq!((project.versions(), noted(&project)), ("platform 1.0.4, a 1.0.4".to_owned(), String::new()));
+}
+
+#[test]
+fn a_file_that_was_mended_is_gone_on_with_as_one_that_never_was_another() {
+    let project = with_duplicates_in_b();
+    let path = "migrations/v1.0.4_to_v1.0.5_unique.sql";
+    let text = std::fs::read_to_string(project.dir.path().join(path)).unwrap();
+    let _failed = project.json("migrate up --tenant b");
+    project.file(path, text.replace("0.9", "0.8"));
+    // What is there may be what another text made.
+    let (code, result) = project.json("migrate up --tenant b");
+    assert_eq!((code, &result["failures"][0]["sqlstate"]), (1, &"42P07".into()), "{result}");
+    project.db.run("DROP INDEX org_b.first_index");
+    for _attempt in 0..2 {
+        let (code, result) = project.json("migrate up --tenant b");
+        assert_eq!((code, &result["failures"][0]["sqlstate"]), (1, &"23505".into()), "{result}");
+    }
+    project.db.run("DELETE FROM org_b.workspaces");
+    let _done = project.run("migrate up").ok();
+    assert_eq!(indexes(&project, "workspace_names"), "org_a valid, org_b valid, org_c valid");
+    assert_eq!(indexes(&project, "first_index"), "org_a valid, org_b valid, org_c valid");
+}
+
+#[test]
+fn an_invalid_index_is_not_passed_over() {
+    let project = Project::with_tenants(&["a"]);
+    project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('twice'), ('twice')");
+    let by_hand = "CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON org_a.workspaces (name)";
+    assert!(project.db.try_run(by_hand).is_err());
+    project.db.run("DELETE FROM org_a.workspaces");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "unique",
+        "-- Allow: add-unique because names have been unique since 0.9\n\
+         CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS workspace_names ON workspaces (name);",
+    );
+    let (code, result) = project.json("migrate up");
+    let failure = &result["failures"][0];
+    assert_eq!(
+        (code, &failure["line"], project.versions().as_str()),
+        (1, &4.into(), "platform 1.0.4, a 1.0.4")
+    );
+    let hint = project.run("migrate up").stderr;
+    let drop = "DROP INDEX CONCURRENTLY \"org_a\".\"workspace_names\"";
+    assert!(hint.contains(drop), "{hint}");
+    project.db.run(drop);
+    let _done = project.run("migrate up").ok();
+    assert_eq!(indexes(&project, "workspace_names"), "org_a valid");
 }

@@ -294,3 +294,21 @@ fn tenants_are_made_while_the_platform_takes_many_steps() {
     let _left = project.run("migrate up").ok();
     everybody_at(&project, "1.0.20");
 }
+
+#[test]
+fn a_tenant_that_is_brought_back_during_a_run_is_brought_along_from_where_it_was() {
+    let project = Project::with_tenants(&["a", "b"]);
+    let _dropped = project.run("tenant drop b --confirm b").ok();
+    project.migration("1.0.4", "1.0.5", "one", "ALTER TABLE workspaces ADD COLUMN one text;");
+    let _done = project.run("migrate up").ok();
+    project.migration("1.0.5", "1.0.6", "two", "ALTER TABLE workspaces ADD COLUMN two text;");
+    let holder = Session::holding(&project.db, "SELECT FROM org_a.workspaces");
+    let running = project.start("migrate up --format json");
+    project.db.wait_for_waiting(1);
+    let _back = project.run("tenant undrop b").ok();
+    holder.release();
+    let output = running.end().ok();
+    assert!(output.stdout.contains("\"outcome\":\"done\""), "{output}");
+    assert_eq!(project.versions(), "platform 1.0.6, a 1.0.6, b 1.0.6");
+    assert_eq!(project.db.dump_of("org_b"), project.db.dump_of("org_a"));
+}

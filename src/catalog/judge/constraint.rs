@@ -2,12 +2,13 @@
 //! them.
 
 use super::super::difference::{Change, What};
-use super::super::model::{PartKind, Properties, Property};
+use super::super::model::{PartKey, PartKind, Properties, Property};
 use super::{Effect, deny, warn};
 
 pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
     match &change.what {
         What::Added { properties, .. } => added(change, properties, all),
+        What::Removed { properties } if goes_with_columns(change, properties, all) => Effect::default(),
         What::Removed { properties } => match properties.get(Property::Type) {
             Some("primary key" | "unique" | "exclusion") => Effect {
                 old_readers: warn("drop-unique", "lets rows in that are equal"),
@@ -34,6 +35,20 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
         },
         What::Reordered { .. } => Effect::default(),
     }
+}
+
+/// Whether all that it is about went with it: that the columns are gone says it all, since what named it named them.
+fn goes_with_columns(change: &Change, properties: &Properties, all: &[Change]) -> bool {
+    let columns = properties.list(Property::Columns);
+    let is_gone = |name: &&str| {
+        all.iter().any(|other| {
+            let is_it = |part: &PartKey| part.kind == PartKind::Column && part.name == **name;
+            other.object == change.object
+                && other.part.as_ref().is_some_and(is_it)
+                && matches!(other.what, What::Removed { .. })
+        })
+    };
+    !columns.is_empty() && columns.iter().all(is_gone)
 }
 
 /// Whether a foreign key does something here when the other row goes or changes.
@@ -106,6 +121,7 @@ pub(super) fn judge_index(change: &Change, all: &[Change]) -> Effect {
                 Effect::default()
             }
         }
+        What::Removed { properties } if goes_with_columns(change, properties, all) => Effect::default(),
         What::Removed { properties } => {
             let plans = warn("drop-object", SLOW);
             if properties.has(Property::Unique) {

@@ -55,6 +55,12 @@ impl Wire {
         }
     }
 
+    /// Cuts them, and lets nobody in any more.
+    pub fn end(&self) {
+        std::fs::remove_file(self.dir.path().join(".s.PGSQL.5432")).unwrap();
+        self.cut();
+    }
+
     /// The questions and the connections since the last time.
     pub fn counted(&self) -> (usize, usize) {
         (self.questions.swap(0, Ordering::SeqCst), self.connections.swap(0, Ordering::SeqCst))

@@ -1,0 +1,158 @@
+//! Ctrl-C and SIGTERM, heard in one place from the first connection on; before that they end the process, as they do by
+//! default. What is under way says what they mean for it: a fleet stops after the units in flight, what may be given up is
+//! given up; and where nobody says anything the command ends.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
+
+use super::ui::Ui;
+use crate::error::{Code, Failure};
+use crate::fleet::Stop;
+
+tokio::task_local! {
+    /// Those of the command that is run. The demo runs several, one in the other.
+    static SIGNALS: Rc<Signals>;
+}
+
+#[derive(Debug, Default)]
+struct Signals {
+    /// Somebody has something to say about them.
+    wanted: Notify,
+    claims: RefCell<Claims>,
+}
+
+#[derive(Debug, Default)]
+struct Claims {
+    /// The fleet that is to stop, and where that is told.
+    stop: Option<(Stop, Ui)>,
+    /// Work that may be given up; the innermost last.
+    work: Vec<Rc<Notify>>,
+    /// How many were heard.
+    heard: usize,
+}
+
+/// What one of them means.
+enum Meaning {
+    /// Somebody else sees to it.
+    Passed,
+    /// The command ends.
+    Ends,
+    /// The process ends at once.
+    BreaksOff,
+}
+
+/// Runs a command. Where nobody has claimed them, a signal ends it.
+pub(super) async fn heeding<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let signals = Rc::new(Signals::default());
+    let heard = Rc::clone(&signals);
+    SIGNALS.scope(signals, listen(command, heard)).await
+}
+
+async fn listen<T>(
+    command: impl Future<Output = Result<T, Failure>>,
+    signals: Rc<Signals>,
+) -> Result<T, Failure> {
+    let mut command = std::pin::pin!(command);
+    tokio::select! {
+        biased;
+        done = &mut command => return done,
+        () = signals.wanted.notified() => {}
+    }
+    // Without them the default stays: they end the process.
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return command.await;
+    };
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut command => return done,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        match signals.meaning() {
+            Meaning::Passed => {}
+            Meaning::Ends => {
+                return Err(
+                    interrupted().hint("what the server was asked for last may have been done all the same")
+                );
+            }
+            Meaning::BreaksOff => breaks_off(),
+        }
+    }
+}
+
+impl Signals {
+    fn meaning(&self) -> Meaning {
+        let mut claims = self.claims.borrow_mut();
+        claims.heard += 1;
+        if let Some(work) = claims.work.last() {
+            work.notify_one();
+            return Meaning::Passed;
+        }
+        match (&claims.stop, claims.heard) {
+            (Some((stop, ui)), 1) => {
+                stop.ask();
+                ui.note("interrupted: what was begun is finished first; once more breaks it off");
+                Meaning::Passed
+            }
+            (Some((stop, _)), _) if !stop.asked() => {
+                stop.ask();
+                Meaning::Passed
+            }
+            (None, 1) => Meaning::Ends,
+            // Systems send one after the other: what clears up behind the first is left in peace once.
+            (None, 2) => Meaning::Passed,
+            _ => Meaning::BreaksOff,
+        }
+    }
+}
+
+/// Work that may be given up, until it is dropped.
+struct Claim(Rc<Signals>, Rc<Notify>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0.claims.borrow_mut().work.retain(|work| !Rc::ptr_eq(work, &self.1));
+    }
+}
+
+/// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.
+pub(super) fn stop_on_signals(ui: Ui) -> Stop {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    let claimed = SIGNALS.try_with(|signals| {
+        signals.claims.borrow_mut().stop = Some((asked, ui));
+        signals.wanted.notify_one();
+    });
+    debug_assert!(claimed.is_ok(), "outside of a command");
+    stop
+}
+
+/// Does the work, unless Ctrl-C or SIGTERM ends it: for what may be given up at any time.
+pub(super) async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Ok(signals) = SIGNALS.try_with(Rc::clone) else { return work.await };
+    let given_up = Rc::new(Notify::new());
+    signals.claims.borrow_mut().work.push(Rc::clone(&given_up));
+    signals.wanted.notify_one();
+    let claim = Claim(signals, given_up);
+    tokio::select! {
+        done = work => done,
+        () = claim.1.notified() => Err(interrupted()),
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Code::Interrupted, "the command was interrupted")
+}
+
+#[expect(clippy::exit, reason = "asked twice, the process ends; the server rolls back what was open")]
+fn breaks_off() -> ! {
+    std::process::exit(i32::from(Code::Interrupted.class().exit_code()))
+}

@@ -1,0 +1,129 @@
+//! Connections that break under a run: what the server went on with is this run's own work, what was only asked is asked
+//! again, and a server that is gone ends the run.
+
+use crate::support::{Output, Project, Session, Wire, wait_until};
+
+/// A run over `wire`, which answers in JSON.
+fn up(project: &Project, wire: &Wire, flags: &str) -> crate::support::Running {
+    project.start(&format!(
+        "--database-url {} migrate up --format json --retries 3{flags}",
+        wire.url(&project.db)
+    ))
+}
+
+fn document(output: &Output) -> serde_json::Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output}"))
+}
+
+#[test]
+fn a_platforms_unit_that_the_server_goes_on_with_behind_a_cut_is_ours() {
+    let project = Project::with_tenants(&["a", "b"]);
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE datalinx_platform.users ADD COLUMN note text;");
+    let wire = Wire::of(&project.db);
+    let holder = Session::holding(&project.db, "SELECT FROM datalinx_platform.users");
+    let running = up(&project, &wire, "");
+    project.db.wait_for_waiting(1);
+    wire.cut();
+    // The next try waits for the first.
+    project.db.wait_for_waiting(2);
+    holder.release();
+    let output = running.end().ok();
+    let done = document(&output);
+    assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &1.into()), "{done}");
+    assert_eq!(done["tenants"]["migrated"], 2, "{done}");
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5");
+}
+
+#[test]
+fn tenants_units_that_the_server_goes_on_with_behind_a_cut_are_ours() {
+    let project = Project::with_tenants(&["a", "b", "c", "d"]);
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    let wire = Wire::of(&project.db);
+    let holder = Session::holding(&project.db, "SELECT FROM org_b.workspaces");
+    let running = up(&project, &wire, " --jobs 1");
+    project.db.wait_for_waiting(1);
+    wire.cut();
+    project.db.wait_for_waiting(2);
+    holder.release();
+    let output = running.end().ok();
+    let done = document(&output);
+    assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &4.into()), "{done}");
+    assert_eq!(
+        (&done["tenants"]["migrated"], &done["tenants"]["unchanged"]),
+        (&4.into(), &0.into()),
+        "{done}"
+    );
+    assert_eq!(project.repeated_units(), [""; 0]);
+}
+
+#[test]
+fn a_connection_that_idled_too_long_between_units_is_replaced() {
+    let project = Project::with_tenants(&["a", "b"]);
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    let holder = Session::holding(&project.db, "SELECT FROM org_b.workspaces");
+    project.db.run(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET idle_session_timeout = 500', current_database()); END $$",
+    );
+    let running = project.start("migrate up --format json --jobs 2");
+    project.db.wait_for_waiting(1);
+    // The one that waits is the second worker's or the first's: in either case the other has nothing to do.
+    let idle = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
+                AND pid <> pg_backend_pid() AND application_name = 'tenure'";
+    wait_until("the other's session to be ended", || project.db.value(idle) == "0");
+    holder.release();
+    let output = running.end().ok();
+    assert_eq!(document(&output)["outcome"], "done", "{output}");
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5");
+}
+
+#[test]
+fn a_server_that_is_gone_ends_the_run_even_where_it_goes_on_after_failures() {
+    let project = Project::with_tenants(&["a", "b", "c", "d"]);
+    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    let wire = Wire::of(&project.db);
+    let _holder = Session::holding(&project.db, "SELECT FROM org_a.workspaces");
+    let url = wire.url(&project.db);
+    let flags = "--format json --jobs 1 --retries 0 --on-failure continue --connect-attempts 1";
+    let running = project.start(&format!("--database-url {url} migrate up {flags}"));
+    project.db.wait_for_waiting(1);
+    wire.end();
+    let output = running.end();
+    let failed = document(&output);
+    assert_eq!(
+        (&failed["outcome"], failed["failures"].as_array().map(Vec::len)),
+        (&"failed".into(), Some(1)),
+        "{failed}"
+    );
+}
+
+#[test]
+fn a_last_note_that_is_lost_takes_nothing_from_the_result() {
+    for goes_on in [true, false] {
+        let project = Project::with_tenants(&["a"]);
+        project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+        let wire = Wire::of(&project.db);
+        let unit = Session::holding(&project.db, "SELECT FROM org_a.workspaces");
+        let running = up(&project, &wire, " --connect-attempts 1");
+        project.db.wait_for_waiting(1);
+        // The run's row is there; its end cannot be noted.
+        let note = Session::holding(&project.db, "LOCK TABLE datalinx_platform.run IN SHARE MODE");
+        unit.release();
+        wait_until("the end to be noted", || {
+            project.db.waiting().iter().any(|_| project.versions() == "platform 1.0.5, a 1.0.5")
+        });
+        if goes_on {
+            wire.cut()
+        } else {
+            wire.end()
+        }
+        if goes_on {
+            project.db.wait_for_waiting(2);
+        }
+        note.release();
+        let output = running.end().ok();
+        let done = document(&output);
+        assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &1.into()), "{done}");
+        let told = output.stderr.contains("the run's row does not say how it ended");
+        assert_eq!(told, !goes_on, "{output}");
+    }
+}
