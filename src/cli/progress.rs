@@ -152,7 +152,7 @@ impl Sink for Progress {
                 self.one(|paint| paint.dim("no longer there"), schema.as_str());
             }
             Event::NotNoted { failure } => {
-                self.said(&format!("the run's row does not say how it ended: {failure}"))
+                self.said(&format!("the run's row does not say how it ended: {failure}"));
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
             Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),

@@ -151,6 +151,26 @@ fn a_constraint_on_a_column_that_came_with_it_binds_nobody() {
 }
 
 #[test]
+fn what_goes_with_its_columns_is_told_with_them() {
+    let with = |kind, said: Said<'_>| {
+        let mut before = with_part(PartKind::Column, Some(&[TEXT]));
+        for object in before.objects.values_mut() {
+            object.parts.insert(PartKey { kind, name: "c".to_owned() }, properties(said));
+        }
+        verdict(&before, &with_part(PartKind::Column, None))
+    };
+    let column_alone = "data:deny readers:deny writers:deny";
+    let unique =
+        |columns| [(Property::Type, "unique"), (Property::Unique, "yes"), (Property::Columns, columns)];
+    assert_eq!(with(PartKind::Constraint, &unique("p")), column_alone);
+    assert_eq!(with(PartKind::Index, &unique("p")), column_alone);
+    // One that held for others too held for them.
+    assert_ne!(with(PartKind::Constraint, &unique("p\u{1e}stays")), column_alone);
+    assert_ne!(with(PartKind::Index, &unique("p\u{1e}stays")), column_alone);
+    assert_ne!(with(PartKind::Index, &[(Property::Unique, "yes")]), column_alone);
+}
+
+#[test]
 fn what_acts_unseen() {
     let one: Said<'_> = &[(Property::Definition, "one")];
     part(PartKind::Trigger, None, Some(one), "writers:warn");
