@@ -134,6 +134,17 @@ fn where_only_the_pooler_is_in_reach_it_does() {
         project.run_env(&both.each_ref().map(|(name, value)| (*name, value.as_str())), "migrate up").ok();
     assert!(up.stderr.contains("going through the pooler"), "{up}");
     assert_eq!(project.versions(), "platform 1.0.5, acme 1.0.5");
+
+    // An address that the server refuses says nothing of the pooler's; a good one behind it is still found.
+    let url = pooler.url(&project.db);
+    let absent = project.db.url.replace(&project.db.name, "absent");
+    let stale = [("DATABASE_URL", url.as_str()), ("DATABASE_URL_UNPOOLED", &absent)];
+    let status = project.run_env(&stale, "status").ok();
+    let said = ["\"absent\" does not exist", "(DATABASE_URL_UNPOOLED)", "is a transaction pooler (it"];
+    assert!(said.iter().all(|said| status.stderr.contains(said)), "{status}");
+    let one_is_good = [&stale[..], &[("DIRECT_URL", &project.db.url)]].concat();
+    let status = project.run_env(&one_is_good, "status").ok();
+    assert!(status.stderr.contains("(DIRECT_URL)") && !status.stderr.contains("pooler (it"), "{status}");
 }
 
 #[test]
