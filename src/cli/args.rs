@@ -144,7 +144,7 @@ pub(super) enum Command {
     Doctor,
     /// How to get back to just before a run
     RestorePoint {
-        /// The run's id, as `tenure migrate history` shows it [default: the newest that moved the chain]
+        /// The run's id; one that is not known shows the newest [default: the newest that changed something]
         #[arg(value_name = "RUN")]
         run: Option<String>,
     },

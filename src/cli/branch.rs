@@ -16,7 +16,7 @@ use crate::branch::{
 };
 use crate::error::{Code, Failure};
 use crate::outcome::{BranchDeleted, BranchList};
-use crate::postgres::DatabaseUrl;
+use crate::postgres::{DatabaseUrl, Knock};
 use crate::report;
 use crate::settings::{Expiry, Settings};
 
@@ -203,7 +203,10 @@ pub(super) async fn provider(
             };
             Ok(AnyProvider::Neon(Box::new(Neon::new(Access::resolve(&given)?, settings))))
         }
-        Kind::Local => Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings)))),
+        Kind::Local => {
+            let knock = Knock::times(context.global.connect_attempts);
+            Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings, knock))))
+        }
     }
 }
 

@@ -179,7 +179,8 @@ impl Place<'_> {
             Ok(_) => Ok(true),
             // What was found out stands; that something is left is told.
             Err(failure) => {
-                complain(&failure.to_string());
+                let how = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+                complain(&format!("{failure}{how}"));
                 Ok(false)
             }
         }

@@ -17,12 +17,10 @@ use crate::settings::Settings;
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Failure> {
-    let which = match run {
+    let which = match run.map(|id| id.parse().map(Which::Run).map_err(|_| id)) {
         None => Which::Newest,
-        Some(id) => Which::Run(id.parse().map_err(|_| {
-            Failure::new(Code::Usage, format!("{id:?} is not a run's id"))
-                .hint("`tenure migrate history` shows the runs of this database")
-        })?),
+        Some(Ok(run)) => run,
+        Some(Err(id)) => return Err(no_id(context, id).await),
     };
     let root = context.root()?;
     let mut connection = database::connect_root(context, &root).await?;
@@ -36,6 +34,20 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
     connection.close().await;
     context.ui.result(&point, |paint| report::restore_point(&point, paint))?;
     Ok(0)
+}
+
+/// What is wrong with the id, and which there are, as far as the database tells.
+async fn no_id(context: &Context, id: &str) -> Failure {
+    let failure = Failure::new(Code::Usage, format!("{id:?} is not a run's id"));
+    let there = async {
+        let root = context.root()?;
+        let mut connection = database::connect_root(context, &root).await?;
+        restore::newest(&mut connection, &root.settings.platform_schema()).await
+    };
+    match there.await {
+        Ok(there) => failure.hint(there),
+        Err(_) => failure.hint("leave it out for the newest run that changed something"),
+    }
 }
 
 /// Makes a branch of the database as it is, and leaves it there. No transaction is open meanwhile.

@@ -7,6 +7,9 @@ use crate::postgres::{Connection, DatabaseUrl, Knock};
 /// Where platforms write the server's own address, beside a `DATABASE_URL` that leads to a pooler.
 const UNPOOLED: [&str; 3] = ["DATABASE_URL_UNPOOLED", "DIRECT_URL", "POSTGRES_URL_NON_POOLING"];
 
+/// Where a direct address comes from that stands in no variable.
+const ITS_NAME: &str = "its name without -pooler";
+
 /// So often the server's own address is tried before the pooler must do.
 const BEFORE_THE_POOLER: u32 = 2;
 
@@ -18,16 +21,29 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     }
     if !context.global.allow_pooled
         && let Some((direct, from)) = by_name(named, &url)
-        && let Some(connection) = past(context, &url, &direct, from).await?
     {
-        return Ok(connection);
+        match past(context, &url, &direct, from).await {
+            Ok(Some(connection)) => return Ok(connection),
+            Ok(None) => {}
+            // What the server itself said is true through the pooler too, but for whom it lets in.
+            Err(failure) if from == ITS_NAME && is_for_both(&failure) => return Err(failure),
+            Err(failure) => context.ui.note(&format!("{failure}: going through the pooler")),
+        }
     }
     let knock = Knock::times(context.global.connect_attempts);
     let mut connection = Connection::knock(&url, knock, |why| context.ui.note(why)).await?;
     let Some(sign) = connection.pooled() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in beside(named) {
-            let Some(mut other) = past(context, &url, &direct, from).await? else { continue };
+            // Nobody has shown yet that it is the same server, so what it refuses is said of it alone.
+            let mut other = match past(context, &url, &direct, from).await {
+                Ok(Some(other)) => other,
+                Ok(None) => continue,
+                Err(failure) => {
+                    context.ui.note(&format!("{failure}: going through the pooler ({from} is not used)"));
+                    continue;
+                }
+            };
             if connection.shares_its_database_with(&mut other).await {
                 connection.close().await;
                 return Ok(other);
@@ -50,7 +66,7 @@ fn by_name(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)
     let same =
         |found: &DatabaseUrl| found.address() == direct.address() && found.database() == direct.database();
     let found = beside(named).into_iter().find(|(found, _)| same(found));
-    Some(found.unwrap_or((direct, "its name without -pooler")))
+    Some(found.unwrap_or((direct, ITS_NAME)))
 }
 
 /// What stands beside `DATABASE_URL`. It belongs to that, and not to another URL that was given.
@@ -62,7 +78,7 @@ fn beside(named: &str) -> Vec<(DatabaseUrl, &'static str)> {
     UNPOOLED.into_iter().filter_map(parsed).collect()
 }
 
-/// Connects to the server itself; nothing where it is out of reach, which a pooler in another network may not be, or no server.
+/// Connects to the server itself; nothing where a pooler answers. It may be out of reach where a pooler in another network is not.
 async fn past(
     context: &Context,
     url: &DatabaseUrl,
@@ -83,15 +99,11 @@ async fn past(
             context.ui.note(&format!("{} is a pooler too ({from})", direct.address()));
             Ok(None)
         }
-        // What the server itself said is true through the pooler too, but for whom it lets in.
-        Err(failure)
-            if failure.sqlstate.as_deref().is_some_and(|state| !matches!(state, "28000" | "53300")) =>
-        {
-            Err(failure)
-        }
-        Err(failure) => {
-            context.ui.note(&format!("{failure}: going through the pooler"));
-            Ok(None)
-        }
+        Err(failure) => Err(failure),
     }
+}
+
+/// Whether a refusal by the server itself would come through its pooler too, for the same user and password.
+fn is_for_both(failure: &Failure) -> bool {
+    failure.sqlstate.as_deref().is_some_and(|state| !matches!(state, "28000" | "53300"))
 }

@@ -76,6 +76,7 @@ async fn make_on_a_private_server(
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
+    project.leaves_the_machine_alone(to)?;
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, Patience::USUAL);
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());

@@ -2,6 +2,8 @@
 //! transaction may have another session of the server, so what belongs to a session (a setting, a prepared
 //! statement, a lock) is lost, or worse: left behind for a stranger.
 
+use uuid::Uuid;
+
 use super::Connection;
 use crate::error::{Code, Failure};
 
@@ -72,18 +74,33 @@ impl Sign {
 }
 
 impl Connection {
-    /// Whether another connection leads to the same database: of the same cluster, by its identifier, and the same of its databases.
-    /// What cannot be proved is not so.
+    /// Whether another connection leads to the same database of the same running server: a lock that one takes is seen by the
+    /// other. No number of the cluster says that, since a copy of its files (a restored backup, a snapshot, a promoted replica)
+    /// has them all. What cannot be proved is not so.
     pub async fn shares_its_database_with(&mut self, other: &mut Self) -> bool {
-        let (ours, theirs) = (self.identity().await, other.identity().await);
-        ours.is_some() && ours == theirs
+        // A lock of a transaction, which a pooler gives one session; nobody else knows its number.
+        let (classid, objid) = Uuid::new_v4().as_u64_pair();
+        let (classid, objid) = (classid >> 33, objid >> 33);
+        let lock = format!("BEGIN READ ONLY; SELECT pg_catalog.pg_advisory_xact_lock({classid}, {objid})");
+        let taken = self.run(&lock).await;
+        let seen = match taken {
+            Ok(()) => other.sees_the_lock(classid, objid).await,
+            Err(_) => false,
+        };
+        // A transaction that cannot be ended has ended with its session.
+        let _ended = self.run("ROLLBACK").await;
+        seen
     }
 
-    async fn identity(&mut self) -> Option<String> {
-        let sql = "SELECT system_identifier::text || ' ' || d.oid::text AS identity FROM pg_catalog.pg_control_system(), \
-                   pg_catalog.pg_database d WHERE datname = current_database()";
-        let sets = self.sets(sql).await.ok()?;
-        sets.first()?.first()?.text("identity").ok()
+    async fn sees_the_lock(&mut self, classid: u64, objid: u64) -> bool {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted \
+             AND classid = {classid} AND objid = {objid} AND objsubid = 2 AND database = (SELECT oid FROM \
+             pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) AS seen"
+        );
+        let answer = self.sets(&sql).await.ok();
+        let row = answer.as_ref().and_then(|sets| sets.first()).and_then(|rows| rows.first());
+        row.is_some_and(|row| row.truth("seen").unwrap_or_default())
     }
 
     /// Makes sure that no pooler is in between, for what needs one session of the server for itself.

@@ -7,14 +7,20 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::outcome::{NeonRestore, RestorePoint, Setting};
 
+/// How the server writes a time in UTC as RFC 3339.
+const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
+
 /// Which run is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// This one.
     Run(Uuid),
-    /// The newest that moved something along the chain.
+    /// The newest that changed something. To before one that failed at once would be to behind the change before it.
     Newest,
 }
+
+/// So many runs are shown to who does not know the id.
+const SHOWN: u32 = 10;
 
 /// Reads it; `neon_project` is for a server of Neon's that does not say its project. Writes nothing, and works on own tables of an older release, which noted the time only.
 pub async fn read(
@@ -25,11 +31,15 @@ pub async fn read(
 ) -> Result<RestorePoint, Failure> {
     let filter = match which {
         Which::Run(id) => format!("id = {}", literal(&id.to_string())),
-        Which::Newest => "command LIKE 'tenure migrate up%'".to_owned(),
+        // What runs alone has a row before it begins, since what it leaves stays when it fails.
+        Which::Newest => format!(
+            "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
+            platform.quoted()
+        ),
     };
     let sql = format!(
         "SELECT id::text AS run, command, outcome, \
-         to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS started_at, \
+         to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}') AS started_at, \
          to_jsonb(r)->>'wal_lsn' AS wal_lsn, to_jsonb(r)->>'restore_point' AS restore_point, to_jsonb(r)->>'timeline' AS timeline, \
          current_setting('archive_mode') <> 'off' AS archiving, current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
          current_setting('neon.project_id', true) AS project, current_setting('neon.branch_id', true) AS branch \
@@ -39,9 +49,34 @@ pub async fn read(
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the run"))?;
     match sets.first().and_then(|rows| rows.first()) {
         Some(row) => point(row, connection.is_neon(), neon_project),
-        None => Err(Failure::new(Code::RunUnknown, "there is no such run")
-            .hint("`tenure migrate history` shows the runs of this database")),
+        None => {
+            let message = match which {
+                Which::Run(_) => "there is no such run",
+                Which::Newest => "no run has changed anything",
+            };
+            Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
+        }
     }
+}
+
+/// Those who can be asked for.
+const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
+
+/// The newest runs, for who has to choose one: also those that failed, since a killed one may have done things that no row tells.
+pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<String, Failure> {
+    let sql = format!(
+        "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \
+         coalesce(outcome, 'not ended')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
+        platform.quoted()
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the runs"))?;
+    let rows = sets.first().map(Vec::as_slice).unwrap_or_default();
+    let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
+    Ok(if lines.is_empty() {
+        "`tenure migrate up` has not run here yet".to_owned()
+    } else {
+        format!("the newest runs:\n{}", lines.join("\n"))
+    })
 }
 
 fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<RestorePoint, Failure> {

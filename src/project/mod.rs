@@ -4,6 +4,7 @@
 
 mod course;
 mod files;
+mod machine;
 mod queries;
 mod review;
 mod templates;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use files::Tried;
 pub use files::read;
+pub use machine::acting_on_the_machine;
 pub use queries::{release, statements};
 pub use review::{Review, Witnesses, policy};
 pub use templates::check_templates;

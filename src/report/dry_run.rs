@@ -177,12 +177,13 @@ pub fn no_dry_run_markdown(why: Code) -> String {
 /// Those that took longest where there are many, in their order; and how many are left out.
 fn shown(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
     let weight = |it: &MeasuredStatement| it.slowest_ms.max(held(it));
-    let mut weights: Vec<f64> = all.iter().map(weight).collect();
-    weights.sort_by(|one, other| other.total_cmp(one));
-    let least = weights.get(MOST).copied();
-    let shown: Vec<_> = all.iter().filter(|it| least.is_none_or(|least| weight(it) > least)).collect();
-    let left = all.len() - shown.len();
-    (shown, left)
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    // Stable: of those that took equally long the first ones.
+    order.sort_by(|one, other| weight(&all[*other]).total_cmp(&weight(&all[*one])));
+    order.truncate(MOST);
+    order.sort_unstable();
+    let left = all.len() - order.len();
+    (order.into_iter().map(|at| &all[at]).collect(), left)
 }
 
 fn place(it: &MeasuredStatement) -> String {
@@ -307,5 +308,14 @@ mod tests {
         let (most, left) = shown(&all);
         assert_eq!((most.len(), left, most[0].ms.to_string()), (MOST, 60, "60".to_owned()));
         assert_eq!(shown(&all[..3]).1, 0);
+        // Of those that took equally long the first ones.
+        let mut equal: Vec<_> = (0..60).map(|_| of(1.0)).collect();
+        equal[50] = of(2.0);
+        equal[1] = of(0.5);
+        let (most, left) = shown(&equal);
+        assert_eq!((most.len(), left), (MOST, 20));
+        assert!(
+            std::ptr::eq(most[1], &raw const equal[2]) && std::ptr::eq(most[MOST - 1], &raw const equal[50])
+        );
     }
 }

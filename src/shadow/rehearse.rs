@@ -15,7 +15,7 @@ use crate::chain::{Migration, Version};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::{Connection, books};
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::queries::Release;
 use crate::sql::Scope;
 use crate::tenant::{After, NewTenant};
@@ -198,6 +198,10 @@ impl Rehearsal<'_> {
         let mut step = Step::new(index);
         step.without_rows = self.samples == Samples::Without;
         step.no_tenants = self.tenants.is_empty() && migration.has(Scope::Tenant);
+        step.failure = project::acting_on_the_machine(migration);
+        if step.failure.is_some() {
+            return Ok(step);
+        }
         if migration.transactional {
             // To look at everything after each statement takes long: it is only done where some statement did
             // something that must be told, or that a query of the release may mind, or changed rows.

@@ -8,6 +8,7 @@ use crate::catalog::Asked;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::postgres::message::Message;
+use crate::project;
 use crate::sql::{Scope, Statement};
 use crate::verify::{Evidence, Level, Observed, Witness};
 
@@ -51,6 +52,10 @@ impl Rehearsal<'_> {
         else {
             return Ok(None);
         };
+        if let Some(failure) = project::acting_on_the_machine(down) {
+            let differences = vec![(down_range(down), format!("it was not tried: {}", failure.message))];
+            return Ok(Some(Reversed { file: down.file.clone(), differences }));
+        }
         let mut reversed = Reversed { file: down.file.clone(), differences: Vec::new() };
         let platform = self.project.settings.platform_schema();
         let mut statements: Vec<&(Statement, Scope)> = down.statements.iter().collect();

@@ -18,6 +18,9 @@ pub(super) async fn migrate(
     project: &Project,
     to: &Version,
 ) -> Result<Option<Failure>, Failure> {
+    if let Err(failure) = project.leaves_the_machine_alone(to) {
+        return Ok(Some(failure));
+    }
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, Patience { retries: 0 });
     let prepared = Prepared::look(connection, project, request).await?;
     let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &Stop::default()));

@@ -227,6 +227,11 @@ impl Statement {
         super::transaction::reaches_beyond(self.node(script))
     }
 
+    /// Whether it acts on the machine of the server, as far as it says itself.
+    pub fn acts_on_machine(&self, script: &Script) -> bool {
+        super::transaction::acts_on_machine(self.node(script))
+    }
+
     /// The statement's first words, for messages: `ALTER TABLE`.
     pub fn verb(&self) -> String {
         format!("{:?}", self.kind).replace('_', " ")

@@ -176,6 +176,16 @@ const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
     SyntaxKind::REASSIGN,
 ];
 
+/// Whether the statement acts on the machine of the server: it runs a program there, or writes a file.
+pub(super) fn acts_on_machine(statement: Node<'_>) -> bool {
+    let acts = |target: Node<'_>| {
+        target.kind() == SyntaxKind::COPY_PROGRAM
+            && (target.says(SyntaxKind::PROGRAM_KW)
+                || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO))
+    };
+    statement.kind() == SyntaxKind::COPY && statement.descendants().any(acts)
+}
+
 /// Whether the statement leaves something elsewhere than in its own database. What a DO block or a function does is
 /// in no statement's tree, and is not seen.
 pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
@@ -198,7 +208,7 @@ pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
                     Some(DATABASE_KW | PARAMETER_KW | ROLE_KW | SUBSCRIPTION_KW | TABLESPACE_KW)
                 )
         }
-        _ => false,
+        _ => acts_on_machine(statement),
     }
 }
 
@@ -333,6 +343,9 @@ mod tests {
             "DROP TABLESPACE fast",
             "COMMENT ON DATABASE app IS 'x'",
             "COMMENT ON ROLE app IS 'x'",
+            "COPY a TO PROGRAM 'cat >/x'",
+            "COPY a FROM PROGRAM 'cat /x'",
+            "COPY (SELECT 1) TO '/x'",
         ] {
             assert!(reaches(sql), "{sql}");
         }
@@ -346,6 +359,8 @@ mod tests {
             "ALTER TABLE a SET TABLESPACE fast",
             "DROP TABLE a",
             "CREATE INDEX CONCURRENTLY i ON a (b)",
+            "COPY a FROM '/x'",
+            "COPY program FROM 'program'",
         ] {
             assert!(!reaches(sql), "{sql}");
         }

@@ -197,10 +197,14 @@ fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
 fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
     let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
     let (name, role) = (story.project.db.name.clone(), format!("{}_app", story.project.db.name));
+    let file =
+        std::env::temp_dir().join(format!("tenure_{}_{name}", std::process::id())).display().to_string();
     for sql in [
         format!("CREATE ROLE {role}"),
         format!("GRANT CONNECT ON DATABASE {name} TO PUBLIC"),
         format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
+        format!("COPY users TO PROGRAM 'cat >{file}'"),
+        format!("COPY (SELECT 1) TO '{file}'"),
     ] {
         story.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
         let before = story.truth();
@@ -210,6 +214,7 @@ fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
         assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
         assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
         assert_eq!((story.truth(), story.copies()), (before, Vec::new()), "{sql}");
+        assert!(!std::path::Path::new(&file).exists(), "{sql}");
     }
     let server = format!(
         "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = '{role}') + (SELECT count(*) FROM pg_db_role_setting \

@@ -40,10 +40,60 @@ fn a_run_notes_where_the_log_was_before_it() {
     assert!(said.stdout.contains("recovery_target_inclusive = 'off'"), "{said}");
     assert!(said.stdout.contains("archive_mode is off"), "{said}");
 
-    let other = "00000000-0000-4000-8000-000000000000";
-    assert!(project.run(&format!("restore-point {other}")).stderr.contains("run-unknown"));
-    assert_eq!(project.run("restore-point yesterday").code, 2);
+    // Who does not know the id is shown those that there are.
+    let shown = format!("{run} of {} by `tenure migrate up`: done", point["started_at"].as_str().unwrap());
+    let other = project.run("restore-point 00000000-0000-4000-8000-000000000000");
+    assert!(
+        other.code == 1 && other.stderr.contains("run-unknown") && other.stderr.contains(&shown),
+        "{other}"
+    );
+    let (code, document) = project.json("restore-point yesterday");
+    assert_eq!((code, &document["error"]["code"]), (2, &json!("usage")));
+    assert!(document["error"]["hint"].as_str().unwrap().contains(&shown), "{document}");
     assert!(Project::seeds().run("restore-point").stderr.contains("run-unknown"));
+    let away = [("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")];
+    assert_eq!(project.run_env(&away, "restore-point yesterday").code, 2);
+}
+
+#[test]
+fn the_newest_run_is_the_one_that_changed_something() {
+    let project = Project::with_tenants(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    project.run("migrate up").passes();
+    let (_, before) = project.json("restore-point");
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "bad",
+        "-- Scope: tenant\nSELECT 1 / (count(*) - count(*)) FROM workspaces;",
+    );
+    // Both are noted, and neither leaves anything: a way back to before them would lead to behind the last change.
+    assert_eq!(project.run("migrate up").code, 1);
+    assert_eq!(project.run("migrate up").code, 1);
+    let runs = "SELECT count(*)::text FROM datalinx_platform.run WHERE outcome = 'failed'";
+    assert_eq!(project.db.value(runs), "2");
+    assert_eq!(project.json("restore-point").1, before);
+    // Those that failed can be named too.
+    let unknown = project.run("restore-point 00000000-0000-4000-8000-000000000000");
+    assert_eq!(unknown.stderr.matches("by `tenure migrate up`: failed").count(), 2, "{unknown}");
+    // What runs alone leaves its traces where it fails, too.
+    project.remove("migrations/v1.0.5_to_v1.0.6_bad.sql");
+    let allow = "-- Allow: add-unique because nothing writes here";
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "index",
+        &format!(
+            "{allow}
+CREATE UNIQUE INDEX CONCURRENTLY twice ON workspaces ((1));"
+        ),
+    );
+    project.db.run("INSERT INTO org_acme.workspaces (name) VALUES ('a'), ('b')");
+    let up = project.run("migrate up");
+    assert!(up.code == 1 && up.stderr.contains("23505"), "{up}");
+    let (_, point) = project.json("restore-point");
+    assert_ne!(point["run"], before["run"]);
+    assert_eq!(point["outcome"], "failed");
 }
 
 #[test]

@@ -85,6 +85,38 @@ fn code_that_does_no_harm_is_cleared() {
 }
 
 #[test]
+fn a_program_is_not_run_to_see_what_it_does() {
+    let project = Project::seeds();
+    let file = std::env::temp_dir().join(format!("tenure_{}_program", std::process::id()));
+    let shown = file.display();
+    for (sql, own) in [
+        (format!("COPY users TO PROGRAM 'cat >{shown}'"), false),
+        (format!("COPY users FROM PROGRAM 'touch {shown}'"), true),
+        (format!("COPY (SELECT 1) TO '{shown}'"), false),
+    ] {
+        project.migration("1.0.4", "1.0.5", "more", &format!("-- Scope: platform\n{sql};"));
+        project.migration(
+            "1.0.5",
+            "1.0.6",
+            "then",
+            "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN c text;",
+        );
+        let (code, document) = if own { project.json("verify --shadow") } else { verified(&project, "") };
+        assert_eq!(code, 1, "{sql}: {document:#}");
+        assert_eq!(
+            lines(&document),
+            ["deny fails 4 effect", "deny opaque-code 4 text"],
+            "{sql}: {document:#}"
+        );
+        // Nor on the way to a step behind it.
+        let (_, document) = verified(&project, "migrations/v1.0.5_to_v1.0.6_then.sql");
+        let error = &document["error"];
+        assert_eq!((&error["code"], &error["line"]), (&json!("unit-failed"), &json!(4)), "{document:#}");
+        assert!(!file.exists(), "{sql}");
+    }
+}
+
+#[test]
 fn rows_and_values_are_watched() {
     let project = project_with(
         "-- Scope: platform\nDO $$ BEGIN DELETE FROM audit_log; END $$;\nDO $$ BEGIN UPDATE organizations SET name = upper(name); END $$;",

@@ -1,15 +1,19 @@
 //! Ways to the database: past a pooler or through it, with TLS as the URL asks for it, and with patience.
 
 use std::io::{Read, Write};
+use std::mem::ManuallyDrop;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tenure::postgres::server::DATABASE;
 
-use crate::support::{Output, Pooler, Project};
+use crate::support::{Database, Output, Pooler, Project};
 
 /// A step that cannot run in a transaction.
 fn with_a_step_alone(project: &Project) {
@@ -82,6 +86,43 @@ fn the_servers_own_address_beside_it_is_taken() {
     assert_eq!(project.versions(), "platform 1.0.5, acme 1.0.5");
 }
 
+/// The server of a project's own.
+fn own_server(project: &Project) -> ManuallyDrop<Database> {
+    let url = project.run_env(&[("DATABASE_URL", "")], "dev url").ok().stdout.trim().to_owned();
+    ManuallyDrop::new(Database { name: DATABASE.to_owned(), url })
+}
+
+#[test]
+fn a_copy_of_the_server_is_not_the_server() {
+    let (here, there) = (Project::seeds(), Project::seeds());
+    let dev = |project: &Project, what: &str| project.run_env(&[("DATABASE_URL", "")], what).passes();
+    // Where the server's account can walk to, the server lives beside the project.
+    for project in [&here, &there] {
+        std::fs::set_permissions(project.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    dev(&here, "dev start");
+    dev(&here, "migrate up");
+    dev(&here, "dev stop");
+    // As a restored backup or a snapshot of the disk is: all numbers of it are the same.
+    let copied =
+        Command::new("cp").arg("-a").arg(here.dir.path().join(".tenure")).arg(there.dir.path()).status();
+    assert!(copied.unwrap().success());
+    dev(&here, "dev start");
+    dev(&there, "dev start");
+    let (ours, copy) = (own_server(&here), own_server(&there));
+    assert_ne!(ours.url, copy.url);
+    let Some(pooler) = Pooler::start(&ours) else { return };
+    let url = pooler.url(&ours);
+    here.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    let version = "SELECT version FROM datalinx_platform.schema_version";
+
+    let up = here.run_env(&[("DATABASE_URL", &url), ("DIRECT_URL", &copy.url)], "migrate up").ok();
+    assert!(up.stderr.contains("DIRECT_URL was not shown to lead to the same database"), "{up}");
+    assert_eq!((ours.value(version).as_str(), copy.value(version).as_str()), ("1.0.5", "1.0.4"), "{up}");
+    let up = here.run_env(&[("DATABASE_URL", &url), ("DIRECT_URL", &ours.url)], "status").ok();
+    assert!(!up.stderr.contains("was not shown"), "{up}");
+}
+
 #[test]
 fn where_only_the_pooler_is_in_reach_it_does() {
     let project = Project::with_tenants(&["acme"]);
@@ -93,6 +134,17 @@ fn where_only_the_pooler_is_in_reach_it_does() {
         project.run_env(&both.each_ref().map(|(name, value)| (*name, value.as_str())), "migrate up").ok();
     assert!(up.stderr.contains("going through the pooler"), "{up}");
     assert_eq!(project.versions(), "platform 1.0.5, acme 1.0.5");
+
+    // An address that the server refuses says nothing of the pooler's; a good one behind it is still found.
+    let url = pooler.url(&project.db);
+    let absent = project.db.url.replace(&project.db.name, "absent");
+    let stale = [("DATABASE_URL", url.as_str()), ("DATABASE_URL_UNPOOLED", &absent)];
+    let status = project.run_env(&stale, "status").ok();
+    let said = ["\"absent\" does not exist", "(DATABASE_URL_UNPOOLED)", "is a transaction pooler (it"];
+    assert!(said.iter().all(|said| status.stderr.contains(said)), "{status}");
+    let one_is_good = [&stale[..], &[("DIRECT_URL", &project.db.url)]].concat();
+    let status = project.run_env(&one_is_good, "status").ok();
+    assert!(status.stderr.contains("(DIRECT_URL)") && !status.stderr.contains("pooler (it"), "{status}");
 }
 
 #[test]
@@ -179,7 +231,7 @@ fn behind_tls(project: &Project) -> Option<(Pooler, String)> {
     let (certificate, key) = (file("server.crt", leaf.pem()), file("server.key", key.serialize_pem()));
     // Another account reads them.
     for path in [project.dir.path().display().to_string(), certificate.clone(), key.clone()] {
-        std::process::Command::new("chmod").args(["a+rX", &path]).status().unwrap();
+        Command::new("chmod").args(["a+rX", &path]).status().unwrap();
     }
     let settings = format!(
         "client_tls_sslmode = require\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n\

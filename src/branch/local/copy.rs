@@ -77,9 +77,9 @@ impl Way {
 
 impl Local {
     pub(super) async fn make(&self, wanted: &Wanted) -> Result<Branch, Failure> {
-        let mut connection = self.connect().await?;
         let home = self.url.database();
         let parent = wanted.parent.as_deref().unwrap_or(home);
+        let mut connection = self.connect_beside(parent).await?;
         // A second call finds what the first one did.
         let all = self.ours(&mut connection, "true").await?;
         if let Some(done) = all.iter().find(|ours| is_done(ours, wanted)) {

@@ -23,12 +23,16 @@ use crate::settings::Settings;
 /// How long a look at the server, or dropping a database of ours, may take.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The database that every server has from its beginning, for who needs any one.
+const BESIDE: &str = "postgres";
+
 /// A server that one owns.
 #[derive(Debug)]
 pub struct Local {
     /// To the database whose branches these are.
     url: DatabaseUrl,
     copy_within: Duration,
+    knock: Knock,
     /// How far the server's clock is ahead of ours.
     ahead: Cell<time::Duration>,
 }
@@ -49,14 +53,29 @@ impl Ours {
 
 impl Local {
     /// The server of the database at `url`, which is what is copied where nobody says otherwise. It must lead there
-    /// without a transaction pooler, whose own sessions would keep the server from copying.
-    pub fn new(url: DatabaseUrl, settings: &Settings) -> Self {
+    /// without a transaction pooler, whose own sessions would keep the server from copying. `knock` is how patiently it is
+    /// connected to.
+    pub fn new(url: DatabaseUrl, settings: &Settings, knock: Knock) -> Self {
         let copy_within = settings.branch.ready_within.duration();
-        Self { url, copy_within, ahead: Cell::new(time::Duration::ZERO) }
+        Self { url, copy_within, knock, ahead: Cell::new(time::Duration::ZERO) }
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let mut connection = Connection::knock(&self.url, Knock::USUAL, |_| {}).await?;
+        self.connect_beside(self.url.database()).await
+    }
+
+    /// Connects to the server, not to the database `copied` where that can be: a session of ours there would keep others from
+    /// copying it too.
+    async fn connect_beside(&self, copied: &str) -> Result<Connection, Failure> {
+        let beside = self.url.with_database(BESIDE);
+        let first = if copied == BESIDE { &self.url } else { &beside };
+        let mut connection = match Connection::knock(first, self.knock, |_| {}).await {
+            // It may be gone, or closed to this role.
+            Err(failure) if failure.sqlstate.is_some() && copied != BESIDE => {
+                Connection::knock(&self.url, self.knock, |_| {}).await?
+            }
+            connection => connection?,
+        };
         connection.needs_a_session("a local branch")?;
         // The database may be closed to writes by default; making and dropping another one is no write to it.
         let set = connection.run("SET default_transaction_read_only = off").await;
@@ -170,7 +189,12 @@ impl Provider for Local {
     }
 
     fn apart(&self) -> Self {
-        Self { url: self.url.clone(), copy_within: self.copy_within, ahead: self.ahead.clone() }
+        Self {
+            url: self.url.clone(),
+            copy_within: self.copy_within,
+            knock: self.knock,
+            ahead: self.ahead.clone(),
+        }
     }
 
     async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
@@ -187,7 +211,7 @@ impl Provider for Local {
         let doing = format!("connecting to the branch {}", branch.name);
         let work = async {
             let url = self.urls(branch).await?.direct;
-            let mut connection = Connection::knock(&url, Knock::USUAL, |_| {}).await?;
+            let mut connection = Connection::knock(&url, self.knock, |_| {}).await?;
             let here = self.ours(&mut connection, "datname = current_database()").await?.pop();
             connection.close().await;
             match here {

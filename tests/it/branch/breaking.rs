@@ -56,3 +56,43 @@ fn the_server_gives_up_the_copy_of_who_was_killed() {
     story.db().wait_for_silence();
     assert!(left(&elsewhere, &story).is_empty());
 }
+
+#[test]
+fn two_copies_of_one_source_are_made_at_once() {
+    let (story, elsewhere) = (Story::new(), Database::fresh());
+    let start = |name: &str| {
+        let mut command = story.project.command(["branch", "create", name, "--provider", "local"]);
+        command.env("DATABASE_URL", &story.db().url);
+        Running::spawn(command)
+    };
+    // Both are connected before either of them can begin.
+    let puma = Session::open(&story.db().url);
+    let looking = format!(
+        "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tenure' AND query LIKE '%datid = ' || \
+         (SELECT oid FROM pg_database WHERE datname = '{}') || ' %'",
+        story.db().name
+    );
+    let (first, second) = (start("pr-1"), start("pr-2"));
+    wait_until("both to wait for the other program", || elsewhere.column(&looking).len() == 2);
+    drop(puma);
+    let (first, second) = (first.end(), second.end());
+    assert_eq!((first.code, second.code), (0, 0), "{first}\n{second}");
+    let mut listed = story.listed();
+    listed.sort();
+    assert_eq!(listed, ["pr-1", "pr-2"]);
+}
+
+#[test]
+fn a_role_that_may_only_enter_the_source_uses_it() {
+    let (story, elsewhere) = (Story::new(), Database::fresh());
+    let (name, role) = (&story.db().name, format!("{}_ci", story.db().name));
+    elsewhere.run(&format!("CREATE ROLE {role} LOGIN CREATEDB CONNECTION LIMIT 5"));
+    elsewhere.run(&format!("ALTER DATABASE {name} OWNER TO {role}"));
+    // Nobody but superusers may enter this one.
+    elsewhere.run("REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
+    let (code, document) = story.json_at(&story.db().url_as(&role), "create pr-1");
+    let deleted = story.json_at(&story.db().url_as(&role), "delete pr-1").1;
+    elsewhere.run("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
+    assert_eq!((code, &deleted["deleted"]), (0, &true.into()), "{document}");
+    elsewhere.run(&format!("ALTER DATABASE {name} OWNER TO tenure; DROP ROLE {role}"));
+}

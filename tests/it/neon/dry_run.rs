@@ -50,6 +50,8 @@ fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
         document["branch"]["expires_at"].is_string() && output.stderr.contains("was not deleted"),
         "{output}"
     );
+    let left = document["branch"]["name"].as_str().unwrap();
+    assert!(output.stderr.contains(&format!("`tenure branch delete '{left}'` deletes it")), "{output}");
 }
 
 #[test]
