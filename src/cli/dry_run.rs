@@ -13,12 +13,13 @@ use crate::chain::Migration;
 use crate::dry_run;
 use crate::error::{Code, Failure};
 use crate::fleet::{Allowed, Prepared, Stop};
-use crate::outcome::{DryRun, TriedOn};
+use crate::outcome::{DryRun, QueryBreak, TriedOn};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
 use crate::project::{Project, Review};
 use crate::report::{self, Verified};
 use crate::shadow::Shadow;
-use crate::verify::accepts;
+use crate::sql::Script;
+use crate::verify::accepted;
 
 /// What came of it.
 enum Tried {
@@ -105,11 +106,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
         let mut seen = Box::pin(seen).await?;
         connection.close().await;
-        for broken in seen.queries.iter_mut().flat_map(|queries| &mut queries.broken) {
-            // What comes after the name is its place.
-            let name = broken.query.split(" (").next().unwrap_or_default();
-            broken.allowed = accepting.iter().any(|script| accepts(script, "query-breaks", name));
-        }
+        accept(&accepting, seen.queries.iter_mut().flat_map(|queries| &mut queries.broken));
         for note in &seen.notes {
             context.ui.note(note);
         }
@@ -122,6 +119,19 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         Ok(Tried::Run(Box::new(DryRun { migrated: seen.migrated, branch })))
     }))
     .await
+}
+
+/// Marks what the lines of the pending files accept.
+fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBreak>) {
+    // What is only told needs nobody's word, so it uses up no line.
+    let mut broken: Vec<_> = broken.filter(|broken| broken.kind != "warn").collect();
+    // What comes after the name is its place.
+    let names: Vec<_> =
+        broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, "query-breaks", &names)) {
+        broken.allowed = allowed;
+    }
 }
 
 /// What all parts of it need.

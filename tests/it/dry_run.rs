@@ -338,6 +338,12 @@ fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted(
         assert_eq!(exit, code, "{words}: {document:#} {stderr}");
         assert_eq!(document["branch"]["queries"]["broken"][0]["allowed"], allowed, "{words}");
     }
+    // A line accepts one of them, as in verification.
+    story.project.file("queries/more.sql", "-- name: Second :many\nSELECT name FROM workspaces;\n");
+    let (exit, document, _) = story.json("--queries queries");
+    let broken = document["branch"]["queries"]["broken"].as_array().unwrap();
+    assert_eq!((exit, broken.len()), (1, 2), "{document:#}");
+    assert_eq!(broken.iter().filter(|broken| broken["allowed"] == true).count(), 1, "{document:#}");
 }
 
 #[test]
