@@ -64,7 +64,10 @@ pub trait Provider {
     /// The one of exactly this name, if there is one; one that Tenure did not make is refused.
     fn find(&self, name: &BranchName) -> impl Future<Output = Result<Option<Branch>, Failure>>;
 
-    /// Deletes it; one that is gone already is a success.
+    /// Whether it is still the one that this run had made: another run of the same name may have made it anew.
+    fn is_still(&self, branch: &Branch) -> impl Future<Output = Result<bool, Failure>>;
+
+    /// Deletes it; one that is gone already is a success, one that another run made anew since is left to that.
     fn delete(&self, branch: &BranchId) -> impl Future<Output = Result<Deleted, Failure>>;
 
     /// Deletes what a call of [`Provider::create`] for exactly this made, if it made anything.
@@ -306,6 +309,10 @@ impl Provider for AnyProvider {
 
     async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
         each!(self, provider => provider.find(name).await)
+    }
+
+    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
+        each!(self, provider => provider.is_still(branch).await)
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {

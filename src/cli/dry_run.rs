@@ -104,8 +104,10 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let told = (&allowed, command_line("migrate up --branch"));
         let seen =
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
-        let mut seen = Box::pin(seen).await?;
+        let seen = Box::pin(seen).await;
         connection.close().await;
+        on.is_still_there(&guard).await?;
+        let mut seen = seen?;
         accept(&accepting, seen.queries.iter_mut().flat_map(|queries| &mut queries.broken));
         for note in &seen.notes {
             context.ui.note(note);
@@ -177,6 +179,19 @@ impl Place<'_> {
         }
         let allowed = up::allowed(&pending, &review);
         Ok(Ok((review, allowed)))
+    }
+
+    /// That what was seen was seen on the branch of this run: another one of the same name takes it away.
+    async fn is_still_there(&self, guard: &Guard<AnyProvider>) -> Result<(), Failure> {
+        let (provider, branch) = guard.made()?;
+        // Where nobody can tell, what was seen stands.
+        if provider.is_still(branch).await.unwrap_or(true) {
+            return Ok(());
+        }
+        let message = format!("another run made the branch {} anew before this one was done", branch.name);
+        Err(Failure::new(Code::BranchTarget, message).hint(
+            "run this again; jobs of one branch go one after the other in a concurrency group (docs/ci.md)",
+        ))
     }
 
     /// Deletes the branch, or leaves it to who wants it; whether it is gone.

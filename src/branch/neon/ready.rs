@@ -11,11 +11,12 @@ use super::answer::{
     Database, DatabasesAnswer, Endpoint, OperationAnswer, OperationStatus, OperationsAnswer, UriAnswer,
 };
 use super::client::Trouble;
+use super::make::seen;
 use super::progress::{Standing, standing};
 use super::refusal::says_capacity;
 use super::request::Call;
 use super::target;
-use crate::branch::{Branch, Content, Urls};
+use crate::branch::{Branch, Content, Origin, Urls};
 use crate::error::{Code, Failure};
 use crate::postgres::ledger::{self, Ledger};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
@@ -122,6 +123,7 @@ impl Neon {
             target::is_ours(branch, &noted)?;
             // A state that nobody knows may be the last one.
             if !matches!(noted.branch.current_state.as_deref(), Some("init" | "resetting")) {
+                self.ready.replace(Some((branch.id.clone(), seen(&noted, Origin::Found).created_at)));
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
