@@ -19,7 +19,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
-pub use self::branch::{BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected};
+pub use self::branch::{
+    BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected, to_delete,
+};
 pub use self::copies::{Adopted, Cloned, Exported, Imported};
 pub use self::drift::{Basis, ComparedWith, DriftCounts, DriftLine, Drifted};
 pub use self::dry_run::{

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Branch, Deleted, Provider, Wanted};
+use super::{Branch, Deleted, Kind, Provider, Wanted};
 use crate::error::{Code, Failure};
+use crate::outcome::to_delete;
 
 /// How long a deletion may take when it is the last thing that this process does.
 const LAST_WORDS: Duration = Duration::from_secs(45);
@@ -47,7 +48,12 @@ impl<P: Provider + Send + 'static> Guard<P> {
                 // Nothing may have been made; the failure of the work is what people get either way.
                 match provider.undo(wanted).await {
                     Ok(_) => {}
-                    Err(second) => (guard.tell)(Weight::Left, &left_behind(wanted, None, &second)),
+                    Err(second) => {
+                        let hint =
+                            what_to_do(provider.kind(), wanted, &second).map(|hint| format!("; {hint}"));
+                        let left = left_behind(wanted, None, &second);
+                        (guard.tell)(Weight::Left, &format!("{left}{}", hint.unwrap_or_default()));
+                    }
                 }
                 guard.armed = None;
                 Err(failure)
@@ -76,7 +82,7 @@ impl<P: Provider + Send + 'static> Guard<P> {
         let deleted = provider.delete(&branch.id).await;
         let deleted = deleted.map_err(|failure| {
             let message = left_behind(wanted, Some(branch), &failure);
-            Failure { message, hint: Some(to_delete(wanted)), ..failure }
+            Failure { message, hint: what_to_do(provider.kind(), wanted, &failure), ..failure }
         });
         // Not before the answer is there: an interruption meanwhile is for the drop.
         self.armed = None;
@@ -101,14 +107,16 @@ fn left_behind(wanted: &Wanted, branch: Option<&Branch>, failure: &Failure) -> S
     }
 }
 
-fn to_delete(wanted: &Wanted) -> String {
-    format!("`tenure branch delete '{}'` deletes it", wanted.name)
+/// How to delete it by hand; nothing where it is left to somebody.
+fn what_to_do(kind: Kind, wanted: &Wanted, failure: &Failure) -> Option<String> {
+    let command = || format!("`{}` deletes it", to_delete(wanted.name.as_str(), kind.as_str()));
+    (failure.code != Code::BranchTarget).then(command)
 }
 
 impl<P: Provider + Send + 'static> Drop for Guard<P> {
     fn drop(&mut self) {
         let Some((provider, wanted)) = self.armed.take() else { return };
-        let (asked_for, branch) = (wanted.clone(), self.branch.clone());
+        let (kind, asked_for, branch) = (provider.kind(), wanted.clone(), self.branch.clone());
         if branch.is_some() {
             (self.tell)(Weight::Note, &format!("deleting the branch {}", asked_for.name));
         }
@@ -141,7 +149,8 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
             Ok(Deleted::Gone) => {}
             Err(failure) => {
                 let left = left_behind(&asked_for, self.branch.as_ref(), &failure);
-                (self.tell)(Weight::Left, &format!("{left}; {}", to_delete(&asked_for)));
+                let hint = what_to_do(kind, &asked_for, &failure).map(|hint| format!("; {hint}"));
+                (self.tell)(Weight::Left, &format!("{left}{}", hint.unwrap_or_default()));
             }
         }
     }
@@ -154,7 +163,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::branch::{BranchId, BranchName, Content, Kind, Origin, Urls};
+    use crate::branch::{BranchId, BranchName, Content, Origin, Urls};
 
     /// Makes branches that are words in a list.
     struct Fake {
@@ -211,6 +220,10 @@ mod tests {
 
         async fn find(&self, _name: &BranchName) -> Result<Option<Branch>, Failure> {
             Ok(None)
+        }
+
+        async fn is_still(&self, _branch: &Branch) -> Result<bool, Failure> {
+            Ok(true)
         }
 
         async fn delete(&self, _branch: &BranchId) -> Result<Deleted, Failure> {
@@ -299,7 +312,7 @@ mod tests {
         let (did, told) = story("delete", drop);
         assert_eq!(did, ["create", "delete"]);
         let wanted = "the branch pr-1 was not deleted (no delete); it ends by itself at 2026-11-21T12:00:00Z; \
-                      `tenure branch delete 'pr-1'` deletes it";
+                      `tenure branch delete --provider local 'pr-1'` deletes it";
         assert!(told.contains(wanted), "{told}");
         let (did, _told) = story("delete", |guard| {
             let failure = finish(guard.unwrap()).unwrap_err();

@@ -64,7 +64,10 @@ pub trait Provider {
     /// The one of exactly this name, if there is one; one that Tenure did not make is refused.
     fn find(&self, name: &BranchName) -> impl Future<Output = Result<Option<Branch>, Failure>>;
 
-    /// Deletes it; one that is gone already is a success.
+    /// Whether it is still the one that this run had made: another run of the same name may have made it anew.
+    fn is_still(&self, branch: &Branch) -> impl Future<Output = Result<bool, Failure>>;
+
+    /// Deletes it; one that is gone already is a success, one that another run made anew since is left to that.
     fn delete(&self, branch: &BranchId) -> impl Future<Output = Result<Deleted, Failure>>;
 
     /// Deletes what a call of [`Provider::create`] for exactly this made, if it made anything.
@@ -209,12 +212,32 @@ impl Urls {
                 url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, plain)| plain.into_owned())
             });
             secrets.extend([Some(url.reveal().to_owned()), encoded, plain].into_iter().flatten());
+            secrets.extend(in_parameters(url.reveal()));
         }
         secrets.retain(|secret| !secret.is_empty());
         secrets.sort();
         secrets.dedup();
         secrets
     }
+}
+
+/// The passwords among the parameters of a URL, as they stand there and as they are.
+fn in_parameters(url: &str) -> Vec<String> {
+    let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+    let query = query.split('#').next().unwrap_or_default();
+    let secret = query.split('&').filter_map(|pair| pair.split_once('=')).filter(|(key, _)| {
+        let key = url::form_urlencoded::parse(key.as_bytes()).next().map(|(key, _)| key.to_ascii_lowercase());
+        key.is_some_and(|key| key.contains("password"))
+    });
+    let both = secret.flat_map(|(_, encoded)| {
+        // A `+` is a space to some and itself to others.
+        let plain = |text: &str| {
+            let pair = format!("p={text}");
+            url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, plain)| plain.into_owned())
+        };
+        [Some(encoded.to_owned()), plain(encoded), plain(&encoded.replace('+', "%2B"))]
+    });
+    both.flatten().collect()
 }
 
 impl Branch {
@@ -308,6 +331,10 @@ impl Provider for AnyProvider {
         each!(self, provider => provider.find(name).await)
     }
 
+    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
+        each!(self, provider => provider.is_still(branch).await)
+    }
+
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         each!(self, provider => provider.delete(branch).await)
     }
@@ -338,6 +365,11 @@ mod tests {
             ]
         );
         assert!(!format!("{urls:?}").contains("b+c"));
+        let asked =
+            Urls { direct: url("postgresql://me@h/db?password=a%2Fb+c&sslmode=require"), pooled: None };
+        for secret in ["a%2Fb+c", "a/b c", "a/b+c"] {
+            assert!(asked.secrets().contains(&secret.to_owned()), "{secret}");
+        }
         let bare = Urls { direct: url("postgresql://me@h/db"), pooled: None };
         assert_eq!(bare.secrets(), ["postgresql://me@h/db"]);
     }

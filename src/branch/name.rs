@@ -43,6 +43,10 @@ impl FromStr for BranchName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.contains("://") {
+            // Not repeated, whatever else is wrong with it: it may be a URL with a password.
+            return Err("a URL is no name of a branch".to_owned());
+        }
         if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
             return Err(format!(
                 "{text:?} is no name of a branch: it is empty, or begins or ends with a space, or holds a control character"
@@ -50,10 +54,6 @@ impl FromStr for BranchName {
         }
         if text.chars().count() > LONGEST {
             return Err(format!("the name of a branch has at most {LONGEST} characters"));
-        }
-        if text.contains("://") {
-            // Not repeated: it may be a URL with a password.
-            return Err("a URL is no name of a branch".to_owned());
         }
         Ok(Self(text.to_owned()))
     }
@@ -78,8 +78,12 @@ mod tests {
             assert!(wrong.parse::<BranchName>().is_err(), "{wrong:?}");
         }
         assert!("x".repeat(201).parse::<BranchName>().is_err());
-        let secret = "postgres://me:hunter2@h/d".parse::<BranchName>().unwrap_err();
-        assert!(!secret.contains("hunter2"), "{secret}");
+        for secret in
+            ["postgres://me:hunter2@h/d", " postgres://me:hunter2@h/d", "postgres://me:hunter2@h/d\n"]
+        {
+            let secret = secret.parse::<BranchName>().unwrap_err();
+            assert!(!secret.contains("hunter2"), "{secret}");
+        }
     }
 
     #[test]

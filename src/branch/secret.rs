@@ -22,7 +22,12 @@ impl Secret {
 
     /// `text` without the secret: what others say may quote it.
     pub fn hidden_in(&self, text: &str) -> String {
-        if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, MASK) }
+        if self.0.is_empty() {
+            return text.to_owned();
+        }
+        // As it stands in the query of a URL it may look otherwise.
+        let encoded: String = url::form_urlencoded::byte_serialize(self.0.as_bytes()).collect();
+        text.replace(&self.0, MASK).replace(&encoded, MASK).replace(&encoded.replace('+', "%20"), MASK)
     }
 }
 
@@ -47,6 +52,8 @@ mod tests {
         let secret = Secret::new("napi_hunter2");
         assert_eq!(format!("{secret} {secret:?} {:#?}", Some(&secret)).matches("hunter2").count(), 0);
         assert_eq!(secret.hidden_in("the key napi_hunter2 is old"), "the key *** is old");
+        let odd = Secret::new("a/b c");
+        assert_eq!(odd.hidden_in("?a=a%2Fb+c&b=a%2Fb%20c&c=a/b c"), "?a=***&b=***&c=***");
         assert_eq!(Secret::new("").hidden_in("as it is"), "as it is");
         assert_eq!(secret.reveal(), "napi_hunter2");
     }

@@ -33,7 +33,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     let settings = settings(context)?;
     let provider = provider(context, &settings, args.provider.into(), &args.at).await?;
     let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires)?;
-    wanted.parent = args.parent.clone().or(wanted.parent);
+    wanted.parent = no_url(args.parent.clone(), "--parent")?.or(wanted.parent);
     wanted.content = if args.schema_only { Content::Schema } else { Content::All };
     // Whatever ends this early, the guard deletes the branch.
     let made = unless_interrupted(Box::pin(async {
@@ -139,7 +139,12 @@ fn said_name() -> Result<Option<BranchName>, Failure> {
 
 fn parsed<T: FromStr<Err = String>>(name: &str) -> Result<Option<T>, Failure> {
     let Some(text) = said(name) else { return Ok(None) };
-    text.parse().map(Some).map_err(|why| Failure::new(Code::Settings, format!("{name}: {why}")))
+    let wrong = |why: String| {
+        // Most say what was given, and that may be a URL with a password.
+        let why = if text.contains("://") { "a URL does not belong there".to_owned() } else { why };
+        Failure::new(Code::Settings, format!("{name}: {why}"))
+    };
+    text.parse().map(Some).map_err(wrong)
 }
 
 /// A variable that says something: CI systems set those that have no value to nothing.
@@ -168,12 +173,22 @@ pub(super) fn wanted(
     Ok(Wanted {
         name,
         // The settings name a branch, which is no database of a server.
-        parent: settings.branch.parent.clone().filter(|_| kind == Kind::Neon),
+        parent: no_url(settings.branch.parent.clone(), "the settings' parent")?
+            .filter(|_| kind == Kind::Neon),
         content: Content::All,
         expires: expires.unwrap_or(settings.branch.expires).duration(),
         run,
         annotations: annotations(variable, number),
     })
+}
+
+/// A name, which is not repeated where it is a URL: that may have a password.
+fn no_url(name: Option<String>, what: &str) -> Result<Option<String>, Failure> {
+    if name.as_deref().is_some_and(|name| name.contains("://")) {
+        return Err(Failure::new(Code::Settings, format!("{what} is a URL, not a name"))
+            .hint("name the branch or the database that is to be copied"));
+    }
+    Ok(name)
 }
 
 async fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {

@@ -13,12 +13,13 @@ use crate::chain::Migration;
 use crate::dry_run;
 use crate::error::{Code, Failure};
 use crate::fleet::{Allowed, Prepared, Stop};
-use crate::outcome::{DryRun, TriedOn};
+use crate::outcome::{DryRun, QueryBreak, TriedOn};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
 use crate::project::{Project, Review};
 use crate::report::{self, Verified};
 use crate::shadow::Shadow;
-use crate::verify::accepts;
+use crate::sql::Script;
+use crate::verify::accepted;
 
 /// What came of it.
 enum Tried {
@@ -103,13 +104,11 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let told = (&allowed, command_line("migrate up --branch"));
         let seen =
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);
-        let mut seen = Box::pin(seen).await?;
+        let seen = Box::pin(seen).await;
         connection.close().await;
-        for broken in seen.queries.iter_mut().flat_map(|queries| &mut queries.broken) {
-            // What comes after the name is its place.
-            let name = broken.query.split(" (").next().unwrap_or_default();
-            broken.allowed = accepting.iter().any(|script| accepts(script, "query-breaks", name));
-        }
+        on.is_still_there(&guard).await?;
+        let mut seen = seen?;
+        accept(&accepting, seen.queries.iter_mut().flat_map(|queries| &mut queries.broken));
         for note in &seen.notes {
             context.ui.note(note);
         }
@@ -122,6 +121,19 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         Ok(Tried::Run(Box::new(DryRun { migrated: seen.migrated, branch })))
     }))
     .await
+}
+
+/// Marks what the lines of the pending files accept.
+fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBreak>) {
+    // What is only told needs nobody's word, so it uses up no line.
+    let mut broken: Vec<_> = broken.filter(|broken| broken.kind != "warn").collect();
+    // What comes after the name is its place.
+    let names: Vec<_> =
+        broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, "query-breaks", &names)) {
+        broken.allowed = allowed;
+    }
 }
 
 /// What all parts of it need.
@@ -167,6 +179,19 @@ impl Place<'_> {
         }
         let allowed = up::allowed(&pending, &review);
         Ok(Ok((review, allowed)))
+    }
+
+    /// That what was seen was seen on the branch of this run: another one of the same name takes it away.
+    async fn is_still_there(&self, guard: &Guard<AnyProvider>) -> Result<(), Failure> {
+        let (provider, branch) = guard.made()?;
+        // Where nobody can tell, what was seen stands.
+        if provider.is_still(branch).await.unwrap_or(true) {
+            return Ok(());
+        }
+        let message = format!("another run made the branch {} anew before this one was done", branch.name);
+        Err(Failure::new(Code::BranchTarget, message).hint(
+            "run this again; jobs of one branch go one after the other in a concurrency group (docs/ci.md)",
+        ))
     }
 
     /// Deletes the branch, or leaves it to who wants it; whether it is gone.

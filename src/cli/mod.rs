@@ -47,6 +47,7 @@ use self::signals::{stop_on_signals, unless_interrupted};
 use self::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::project::{Project, Root, STACK};
+use crate::report;
 
 /// What every verb gets.
 struct Context {
@@ -171,19 +172,38 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let asked = words.iter().any(|word| word == "--format=json" || word == "--output=json")
         || words.windows(2).any(|pair| ["--format", "--output"].contains(&&*pair[0]) && pair[1] == "json")
         || std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json");
+    let plain = error.render().to_string();
+    let message = masked(&plain, &words);
     if asked {
-        let message = error.render().to_string();
         // The first paragraph says what is wrong and names it; the rest is usage and advice.
         let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
-        let document = serde_json::json!({ "error": crate::report::failure_json(
+        let document = serde_json::json!({ "error": report::failure_json(
             &Failure::new(Code::Usage, message).hint("see `tenure --help`")) });
         ui::print(&format!("{document}\n"));
-    } else {
+    } else if message == plain {
         // A closed pipe is no error.
         let _printed = error.print();
+    } else {
+        ui::complain(message.trim_end());
     }
     ExitCode::from(Code::Usage.class().exit_code())
+}
+
+/// What the parser says, without a URL or a password that stands among the words of the command line: it repeats what
+/// it cannot place.
+fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
+    let given = words.iter().flat_map(|word| {
+        // A flag's value is told without the flag.
+        let value = word.strip_prefix('-').and_then(|flag| flag.split_once('=')).map(|(_, value)| value);
+        std::iter::once(&**word).chain(value)
+    });
+    let message = given
+        .filter_map(|word| Some((word, word.split_once("://")?.0)))
+        .fold(message.to_owned(), |message, (word, scheme)| {
+            message.replace(word, &format!("{scheme}://***"))
+        });
+    report::without_secrets(&message)
 }
 
 /// `-v` shows what the program does, `-vv` in detail, `-vvv` the driver's words too.

@@ -27,6 +27,14 @@ pub struct BranchMade {
     pub expires_at: Option<String>,
 }
 
+/// The command that deletes a branch, as a shell takes it wherever it is run: with the provider, which the environment
+/// would choose otherwise, and the name as one word, whatever is in it.
+pub fn to_delete(name: &str, provider: &str) -> String {
+    let end_of_flags = if name.starts_with('-') { "-- " } else { "" };
+    let quoted = name.replace('\'', r"'\''");
+    format!("tenure branch delete --provider {provider} {end_of_flags}'{quoted}'")
+}
+
 /// A branch of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BranchRow {
@@ -93,5 +101,17 @@ impl Serialize for BranchFailure {
         out.serialize_field("code", self.failure.code.as_str())?;
         out.serialize_field("message", &self.failure.message)?;
         out.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_to_a_shell() {
+        assert_eq!(to_delete("pr-1", "neon"), "tenure branch delete --provider neon 'pr-1'");
+        assert_eq!(to_delete("it's", "local"), r"tenure branch delete --provider local 'it'\''s'");
+        assert_eq!(to_delete("-x y", "local"), "tenure branch delete --provider local -- '-x y'");
     }
 }

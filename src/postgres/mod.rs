@@ -29,4 +29,4 @@ pub use dump::dump;
 pub use knock::Knock;
 pub use pooler::Sign;
 pub use refusal::Refusal;
-pub use url::DatabaseUrl;
+pub use url::{DatabaseUrl, set_parameters};

@@ -160,15 +160,8 @@ impl DatabaseUrl {
         if self.is_neon() && !kept.iter().any(|(key, _)| key == "sslmode") {
             kept.push(("sslmode".to_owned(), "require".to_owned()));
         }
-        url.set_query(None);
-        let mut text = url.to_string();
-        for (index, (key, value)) in kept.iter().enumerate() {
-            // libpq reads %20 where others write +.
-            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-            text.push(if index == 0 { '?' } else { '&' });
-            text.extend([key, "=", &value.replace('+', "%20")]);
-        }
-        (text, password)
+        set_parameters(&mut url, &kept);
+        (url.into(), password)
     }
 
     /// The same server, another database.
@@ -218,11 +211,18 @@ fn without(url: &url::Url, names: &[&str]) -> url::Url {
         .map(|(key, value)| (key.into_owned(), value.into_owned()))
         .collect();
     let mut url = url.clone();
-    url.set_query(None);
-    if !kept.is_empty() {
-        url.query_pairs_mut().extend_pairs(kept);
-    }
+    set_parameters(&mut url, &kept);
     url
+}
+
+/// Gives a URL these parameters and no others. libpq takes a `+` for itself, so a space is written `%20`.
+pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
+    let encoded = |text: &str| {
+        url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    };
+    let pairs: Vec<_> =
+        parameters.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+    url.set_query((!pairs.is_empty()).then(|| pairs.join("&")).as_deref());
 }
 
 /// What libpq takes from the environment where the URL says nothing (manual, chapter 34.15).
@@ -265,9 +265,7 @@ impl fmt::Display for DatabaseUrl {
                 (key.into_owned(), if secret { "***".to_owned() } else { value.into_owned() })
             })
             .collect();
-        if !pairs.is_empty() {
-            shown.query_pairs_mut().clear().extend_pairs(pairs);
-        }
+        set_parameters(&mut shown, &pairs);
         f.write_str(shown.as_str())
     }
 }
@@ -295,6 +293,20 @@ mod tests {
             url.for_libpq(),
             ("postgresql://me@h/db?sslmode=disable".to_owned(), Some("x".to_owned()))
         );
+    }
+
+    #[test]
+    fn what_is_printed_is_read_by_libpq_as_it_was_meant() {
+        let given = "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=a%25b%20c%2Bd";
+        let url = DatabaseUrl::parse(given).unwrap();
+        assert_eq!(url.with_database("other").reveal(), given.replace("/db?", "/other?"));
+        assert_eq!(
+            url.to_string(),
+            "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=***"
+        );
+        let pooled = "postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?options=-c%20a%3Db";
+        let direct = DatabaseUrl::parse(pooled).unwrap().unpooled().unwrap();
+        assert_eq!(direct.reveal(), "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?options=-c%20a%3Db");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Paint, failure, table};
-use crate::outcome::{BranchDeleted, BranchList, BranchMade, BranchesCollected};
+use crate::outcome::{BranchDeleted, BranchList, BranchMade, BranchesCollected, to_delete};
 
 /// What `branch create` made. The URL stands alone on its line, to be taken from there.
 pub fn branch_made(made: &BranchMade, paint: Paint) -> String {
@@ -14,7 +14,7 @@ pub fn branch_made(made: &BranchMade, paint: Paint) -> String {
     if let Some(pooled) = pooled_url {
         let _written = writeln!(text, "{pooled}");
     }
-    let _written = writeln!(text, "{}", paint.dim(&format!("`tenure branch delete '{name}'` deletes it")));
+    let _written = writeln!(text, "{}", paint.dim(&format!("`{}` deletes it", to_delete(name, provider))));
     text
 }
 

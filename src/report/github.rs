@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::verified::Verified;
+use super::without_secrets;
 use crate::error::Place;
 use crate::verify::Level;
 
@@ -39,7 +40,7 @@ fn with_help(message: &str, help: Option<&str>) -> String {
 
 fn command(text: &mut String, name: &str, place: Option<String>, title: &str, message: &str) {
     let place = place.map(|place| format!("{place},")).unwrap_or_default();
-    let _ = writeln!(text, "::{name} {place}title={}::{}", property(title), data(message));
+    let _ = writeln!(text, "::{name} {place}title={}::{}", property(title), data(&without_secrets(message)));
 }
 
 /// The runner refuses columns of a span of several lines.

@@ -1,11 +1,12 @@
 //! Markdown for a pull request or a job's summary: counts, a table, and the lines themselves behind a fold.
-//! Whatever a file holds stays text: no cell ends early, no name becomes a link or a mention.
+//! Whatever a file holds stays text: no cell ends early, no name becomes a link or a mention. **Invariant:** what a file
+//! holds gets here by [`code`], [`prose`] or [`details`], which strike out URLs and passwords.
 
 use std::fmt::Write as _;
 
 use super::findings::one;
 use super::verified::{Verified, text_of};
-use super::{Paint, failure};
+use super::{Paint, failure, without_secrets};
 use crate::verify::{Finding, Level};
 
 /// A comment has room for so many drawings; the table has them all.
@@ -69,6 +70,7 @@ fn details(text: &mut String, verified: &Verified<'_>, open: &[&Finding]) {
     let failures = verified.failures.iter().map(|of| failure(of, Paint::Plain));
     let drawings: Vec<String> =
         failures.chain(open.iter().map(|finding| one(finding, Paint::Plain))).collect();
+    let drawings: Vec<_> = drawings.iter().map(|drawing| without_secrets(drawing)).collect();
     if drawings.is_empty() {
         return;
     }
@@ -90,16 +92,23 @@ pub(super) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
+    // Before it is cut: what is left of a secret is a part of one.
+    let text = without_secrets(text);
     let shown: String = if text.chars().count() > LONGEST {
         text.chars().take(LONGEST - 1).chain(['…']).collect()
     } else {
-        text.to_owned()
+        text
     };
-    format!("<code>{}</code>", prose(&shown))
+    format!("<code>{}</code>", escaped(&shown))
 }
 
-/// Text of a cell: each sign that means something in Markdown or HTML as the number of its letter.
+/// Text of a cell.
 pub(super) fn prose(text: &str) -> String {
+    escaped(&without_secrets(text))
+}
+
+/// Each sign that means something in Markdown or HTML as the number of its letter.
+fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

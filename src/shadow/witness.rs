@@ -12,7 +12,7 @@ use crate::chain::Migration;
 use crate::error::Place;
 use crate::queries::Kind;
 use crate::sql::Scope;
-use crate::verify::{Evidence, Level, Observed, Witness};
+use crate::verify::{Evidence, Level, Observed, Witness, names};
 
 impl Step {
     /// What verification should know of the step, which is `migration`. `by_contract` says that the queries of
@@ -201,7 +201,7 @@ impl Step {
                 Kind::Fails | Kind::Changed => ("query-breaks", Level::Deny),
                 Kind::Warn => ("query-changes", Level::Warn),
             };
-            let words = what.query.name.clone().into_iter().collect();
+            let words = what.query.name.as_deref().map(names).unwrap_or_default();
             observed.push(Observed {
                 rule,
                 level,

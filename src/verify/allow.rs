@@ -34,12 +34,35 @@ pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
     (allows, wrong)
 }
 
-/// Whether a line of `script` accepts what `rule` finds about `object`, or about anything.
-pub fn accepts(script: &Script, rule: &str, object: &str) -> bool {
-    let (allows, _) = allows(script);
-    allows.iter().any(|allow| {
-        allow.rule == rule && (allow.object.is_empty() || allow.object.join(".").eq_ignore_ascii_case(object))
-    })
+impl Allow {
+    /// Whether the line is about what `rule` finds of something with these names.
+    pub(super) fn is_about(&self, rule: &str, words: &[String]) -> bool {
+        self.rule == rule && self.object.iter().all(|part| words.contains(part))
+    }
+}
+
+/// Which of the things called `found` the lines of `scripts` accept as findings of `rule`. As in a file that is
+/// verified a line accepts one; those that name what they accept come first.
+pub fn accepted<'s>(scripts: impl IntoIterator<Item = &'s Script>, rule: &str, found: &[&str]) -> Vec<bool> {
+    let mut lines: Vec<Allow> = scripts.into_iter().flat_map(|script| allows(script).0).collect();
+    // Sorting keeps the order of those that are alike.
+    lines.sort_by_key(|allow| allow.object.is_empty());
+    let words: Vec<_> = found.iter().map(|name| names(name)).collect();
+    let mut accepted = vec![false; found.len()];
+    for allow in lines {
+        let one = (0..found.len()).find(|&at| !accepted[at] && allow.is_about(rule, &words[at]));
+        if let Some(at) = one {
+            accepted[at] = true;
+        }
+    }
+    accepted
+}
+
+/// The names that a line may call by what is called `name` and is no name of SQL's.
+pub fn names(name: &str) -> Vec<String> {
+    let mut names = parts(name);
+    names.push(name.to_owned());
+    names
 }
 
 /// The finding about a line that accepted nothing.
@@ -109,6 +132,24 @@ mod tests {
         let line = "drop-column Users.\"E.mail\" BECAUSE 2.1 no  longer reads it";
         assert_eq!(said(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
         assert_eq!(said("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
+    }
+
+    #[test]
+    fn a_line_accepts_one_and_those_with_a_name_come_first() {
+        let script = |lines: &[&str]| {
+            let lines: Vec<_> = lines.iter().map(|line| format!("-- Allow: {line} because x\n")).collect();
+            Script::parse(crate::error::Source::new("f.sql", format!("{}SELECT 1;", lines.concat()))).unwrap()
+        };
+        let accepted = |lines: &[&str], found: &[&str]| {
+            let scripts = [script(lines), script(&[])];
+            super::accepted(&scripts, "query-breaks", found)
+        };
+        assert_eq!(accepted(&["query-breaks"], &["A", "B"]), [true, false]);
+        assert_eq!(accepted(&["query-breaks", "query-breaks A"], &["A", "B", "C"]), [true, true, false]);
+        assert_eq!(accepted(&["query-breaks b", "query-breaks B"], &["A", "B"]), [false, true]);
+        assert_eq!(accepted(&["query-breaks \"B\""], &["b", "B"]), [false, true]);
+        assert_eq!(accepted(&["query-breaks q/r.sql:3"], &["q/r.sql:3"]), [true]);
+        assert_eq!(accepted(&["query-changes"], &["A"]), [false]);
     }
 
     #[test]

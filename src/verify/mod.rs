@@ -23,7 +23,7 @@ use std::ops::Range;
 use crate::error::Place;
 use crate::sql::Script;
 
-pub use allow::accepts;
+pub use allow::{accepted, names};
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
 pub use policy::{Policy, PolicyError};
 pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
@@ -71,9 +71,7 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     }
     for allow in &allows {
         let accepted = found.iter_mut().find(|found| {
-            found.finding.allowed.is_none()
-                && found.finding.rule.as_str() == allow.rule
-                && allow.object.iter().all(|part| found.words.contains(part))
+            found.finding.allowed.is_none() && allow.is_about(found.finding.rule.as_str(), &found.words)
         });
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),

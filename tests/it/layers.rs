@@ -13,8 +13,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
         "cli",
         &[
             "dry_run", "drift", "shadow", "tenant", "fleet", "branch", "postgres", "project", "report",
-            "outcome", "event", "settings", "walls", "verify", "queries", "template", "chain", "ident",
-            "error",
+            "outcome", "event", "settings", "walls", "verify", "queries", "template", "chain", "sql",
+            "ident", "error",
         ],
     ),
     (

@@ -199,8 +199,11 @@ impl Local {
             },
             Some("53100") => {
                 failure.code = Code::BranchCapacity;
-                failure.hint =
-                    Some("make room on the server's disk, or drop branches: `tenure branch gc`".to_owned());
+                failure.hint = Some(
+                    "make room on the server's disk, or drop branches: \
+                     `tenure branch gc --provider local --prefix tenure/ --older-than 1d`"
+                        .to_owned(),
+                );
             }
             Some("57014") => {
                 failure.code = Code::BranchNotReady;

@@ -262,6 +262,16 @@ impl Provider for Local {
         within(LIMIT, &format!("looking for the branch {name}"), self.found(name)).await
     }
 
+    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
+        let work = async {
+            let mut connection = self.connect().await?;
+            let ours = self.database(&mut connection, &branch.id).await?;
+            connection.close().await;
+            Ok(ours.is_some_and(|ours| Some(&ours.mark.run) == branch.run.as_ref()))
+        };
+        within(LIMIT, &format!("looking for the branch {}", branch.name), work).await
+    }
+
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         within(LIMIT, "dropping the database of a branch", self.delete_checked(branch)).await
     }

@@ -56,6 +56,15 @@ impl Trouble {
         }
     }
 
+    /// Whether the API promises that nothing was done.
+    pub(super) fn had_no_effect(&self) -> bool {
+        match self {
+            Self::Refused(_) => true,
+            Self::Failed(failure) => failure.code == Code::BranchBusy,
+            Self::Unknown(_) => false,
+        }
+    }
+
     /// Whether the API says that there is no such thing.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Refused(refused) if refused.status == 404 && !refused.message.contains("project"))

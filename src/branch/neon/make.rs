@@ -168,6 +168,8 @@ impl Neon {
         let (id, name) = (there.branch.id.as_str(), making.wanted.name.as_str());
         if self.can_be_reset(making, there).await? {
             let call = Call::restore(id, &making.parent.branch.id, name);
+            // However this ends, the branch may not be what it was.
+            self.renewed.replace(Some(BranchId(id.to_owned())));
             match self.client.ask::<BranchAnswer>(&call).await {
                 Ok(answer) => {
                     let mut noted = Noted { branch: answer.branch, notes: there.notes.clone() };
@@ -176,8 +178,16 @@ impl Neon {
                 }
                 // One that cannot be reset can be made anew, unless that is not allowed either.
                 Err(Trouble::Refused(refused))
-                    if !matches!(refused.status, 401 | 403) && !refused.is_capacity() => {}
-                Err(trouble) => return Err(trouble.failure(&call.doing)),
+                    if !matches!(refused.status, 401 | 403) && !refused.is_capacity() =>
+                {
+                    self.renewed.replace(None);
+                }
+                Err(trouble) => {
+                    if trouble.had_no_effect() {
+                        self.renewed.replace(None);
+                    }
+                    return Err(trouble.failure(&call.doing));
+                }
             }
         }
         self.delete_checked(&BranchId(id.to_owned())).await?;
@@ -215,8 +225,12 @@ impl Neon {
         Ok(())
     }
 
-    /// Deletes what a call for exactly this made, if it made anything.
+    /// Deletes what a call for exactly this made or began to make anew, if it did.
     pub(super) async fn take_back(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
+        let renewed = self.renewed.borrow().clone();
+        if let Some(id) = renewed {
+            return self.delete_checked(&id).await;
+        }
         if !self.asked.get() {
             return Ok(Deleted::Gone);
         }

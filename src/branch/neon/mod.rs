@@ -13,12 +13,13 @@ mod refusal;
 mod request;
 mod target;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 pub use self::access::{Access, CONTEXT_FILE, Given};
+use self::answer::Noted;
 use self::client::Client;
 use self::look::Which;
 use self::refusal::not_verified;
@@ -44,6 +45,10 @@ pub struct Neon {
     ready_within: Duration,
     /// Whether a branch was asked for, so that there may be one that nobody knows of.
     asked: Cell<bool>,
+    /// The branch that was there and was asked to be made as its parent is: it may be half of what it was.
+    renewed: RefCell<Option<BranchId>>,
+    /// The branch that this run waited for, and since when it was what it was then.
+    ready: RefCell<Option<(BranchId, Option<String>)>>,
 }
 
 impl Neon {
@@ -59,7 +64,17 @@ impl Neon {
             patience,
             ready_within: settings.branch.ready_within.duration(),
             asked: Cell::new(false),
+            renewed: RefCell::default(),
+            ready: RefCell::default(),
         }
+    }
+
+    /// Whether the branch that this run waited for was reset since. Its nonce does not say so: the API takes no new
+    /// annotation for a branch that is there.
+    fn is_anothers(&self, noted: &Noted) -> bool {
+        let ready = self.ready.borrow();
+        let since = make::seen(noted, Origin::Found).created_at;
+        ready.as_ref().is_some_and(|(id, then)| id.0 == noted.branch.id && *then != since)
     }
 
     /// Deletes a branch, once the API has shown that it is ours.
@@ -72,6 +87,10 @@ impl Neon {
         };
         if noted.branch.default || noted.branch.protected || noted.run().is_none() {
             return Err(make::foreign(&noted, &BranchName::seen(noted.branch.name.clone())));
+        }
+        if self.is_anothers(&noted) {
+            let why = "another run made it as its parent is since this one did, so it is that run's";
+            return Err(Failure::new(Code::BranchTarget, why));
         }
         let call = request::Call::delete(&id.0);
         match self.client.send(&call).await {
@@ -107,6 +126,8 @@ impl Provider for Neon {
             patience: self.patience,
             ready_within: self.ready_within,
             asked: self.asked.clone(),
+            renewed: self.renewed.clone(),
+            ready: self.ready.clone(),
         }
     }
 
@@ -157,6 +178,18 @@ impl Provider for Neon {
                     Err(make::foreign(there, name))
                 }
                 Some(there) => Ok(Some(make::seen(there, Origin::Found))),
+            }
+        };
+        within(self.patience + SLACK, &doing, work).await
+    }
+
+    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
+        let doing = format!("looking at the branch {}", branch.name);
+        let work = async {
+            match self.by_id(&branch.id.0).await {
+                Ok(noted) => Ok(!noted.branch.is_deleted() && !self.is_anothers(&noted)),
+                Err(trouble) if trouble.is_absence() => Ok(false),
+                Err(trouble) => Err(trouble.failure(&doing)),
             }
         };
         within(self.patience + SLACK, &doing, work).await

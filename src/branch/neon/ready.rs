@@ -11,14 +11,15 @@ use super::answer::{
     Database, DatabasesAnswer, Endpoint, OperationAnswer, OperationStatus, OperationsAnswer, UriAnswer,
 };
 use super::client::Trouble;
+use super::make::seen;
 use super::progress::{Standing, standing};
 use super::refusal::says_capacity;
 use super::request::Call;
 use super::target;
-use crate::branch::{Branch, Content, Urls};
+use crate::branch::{Branch, Content, Origin, Urls};
 use crate::error::{Code, Failure};
 use crate::postgres::ledger::{self, Ledger};
-use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::postgres::{Connection, DatabaseUrl, Knock, set_parameters};
 
 /// The pauses between two looks.
 const FIRST: Duration = Duration::from_millis(500);
@@ -122,6 +123,7 @@ impl Neon {
             target::is_ours(branch, &noted)?;
             // A state that nobody knows may be the last one.
             if !matches!(noted.branch.current_state.as_deref(), Some("init" | "resetting")) {
+                self.ready.replace(Some((branch.id.clone(), seen(&noted, Origin::Found).created_at)));
                 return Ok(());
             }
             tokio::time::sleep(pause).await;
@@ -167,9 +169,10 @@ impl Neon {
     fn url(&self, given: &str) -> Result<DatabaseUrl, Failure> {
         match (self.sslmode, url::Url::parse(given)) {
             (Some(mode), Ok(mut url)) => {
-                let others: Vec<_> =
-                    url.query_pairs().into_owned().filter(|(name, _)| name != "sslmode").collect();
-                url.query_pairs_mut().clear().extend_pairs(others).append_pair("sslmode", mode.as_str());
+                let others = url.query_pairs().into_owned().filter(|(name, _)| name != "sslmode");
+                let mode = ("sslmode".to_owned(), mode.as_str().to_owned());
+                let all: Vec<_> = others.chain([mode]).collect();
+                set_parameters(&mut url, &all);
                 DatabaseUrl::parse(url.as_str())
             }
             // What is no URL is told of as such.

@@ -7,6 +7,19 @@ use crate::error::{Code, Failure};
 /// More of somebody else's text than this helps nobody.
 const LONGEST: usize = 500;
 
+/// The limits of an account or a project that are known by their codes.
+const LIMITS: &[&str] = &[
+    "ACTIVE_ENDPOINTS_LIMIT_EXCEEDED",
+    "BRANCHES_LIMIT_EXCEEDED",
+    "BRANCHES_PROTECTED_LIMIT_EXCEEDED",
+    "COMPUTE_TIME_EXCEEDED",
+    "DATA_TRANSFER_LIMIT_EXCEEDED",
+    "ENDPOINTS_LIMIT_EXCEEDED",
+    "NON_PRIMARY_BRANCH_COMPUTE_TIME_EXCEEDED",
+    "PROJECTS_LIMIT_EXCEEDED",
+    "ROOT_BRANCHES_LIMIT_EXCEEDED",
+];
+
 /// An answer that is no success.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
@@ -20,9 +33,10 @@ impl Refused {
     /// Reads the body of an answer; one that is no error of the API's is quoted by its status only.
     pub(super) fn read(status: u16, body: &[u8], sent_id: &str, key: &Secret) -> Self {
         let said: ErrorAnswer = serde_json::from_slice(body).unwrap_or_default();
+        // Hidden before it is cut: the beginning of a key could stand at the cut.
         let clean = |text: &str| {
-            let text: String = text.chars().filter(|letter| !letter.is_control()).take(LONGEST).collect();
-            key.hidden_in(&text)
+            let text: String = text.chars().filter(|letter| !letter.is_control()).collect();
+            key.hidden_in(&text).chars().take(LONGEST).collect::<String>()
         };
         Self {
             status,
@@ -34,6 +48,10 @@ impl Refused {
 
     /// Whether the account or the project is at a limit; the status that comes with it is not always the same.
     pub(super) fn is_capacity(&self) -> bool {
+        // To these two a limit is how many requests may come, which passes by itself.
+        if matches!(self.status, 423 | 429) {
+            return LIMITS.contains(&self.code.as_str());
+        }
         self.code.contains("LIMIT_EXCEEDED")
             || self.code.contains("TIME_EXCEEDED")
             || says_capacity(&self.message)
@@ -57,7 +75,7 @@ impl Refused {
         if self.is_capacity() {
             return failure(
                 Code::BranchCapacity,
-                "delete branches that nobody needs (`tenure branch gc --prefix tenure/ --older-than 1d`), or raise the limit",
+                "delete branches that nobody needs (`tenure branch gc --provider neon --prefix tenure/ --older-than 1d`), or raise the limit",
             );
         }
         match self.status {
@@ -130,6 +148,11 @@ mod tests {
             assert!(not_verified(failure).message.starts_with("not verified: making"), "{code}");
         }
         assert!(refused(422, "", "branches limit exceeded").is_capacity());
+        assert!(refused(429, "BRANCHES_LIMIT_EXCEEDED", "no more").is_capacity());
+        for (status, code) in [(429, ""), (429, "RATE_LIMIT_EXCEEDED"), (423, "")] {
+            let failure = refused(status, code, "rate limit exceeded").failure("x");
+            assert_eq!(failure.code, Code::BranchBusy, "{status} {code}");
+        }
     }
 
     #[test]
@@ -153,6 +176,10 @@ mod tests {
     fn what_the_api_says_is_quoted_without_the_key_and_with_the_requests_id() {
         let failure = refused(400, "BAD", "no such key napi_hunter2\n\u{1b}[31m").failure("asking");
         assert_eq!(failure.message, "asking: BAD: no such key ***[31m (request r-1)");
+        for before in 480..510 {
+            let failure = refused(400, "", &format!("{}napi_hunter2", "x".repeat(before))).failure("asking");
+            assert!(!failure.message.contains("napi"), "{before}: {failure}");
+        }
         let bare = Refused::read(502, b"<html>", "sent", &Secret::new("k")).failure("asking");
         assert_eq!(bare.message, "asking: HTTP 502 (request sent)");
     }

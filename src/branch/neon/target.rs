@@ -2,8 +2,9 @@
 //! official tool once handed out the main branch's URL when a look-up had failed. Pure.
 
 use super::answer::{Endpoint, EndpointKind, Noted};
-use crate::branch::Branch;
+use crate::branch::{Branch, Kind};
 use crate::error::{Code, Failure};
+use crate::outcome::to_delete;
 
 /// Proves that `noted`, as the API shows it now, is `branch`, that Tenure made it, and that nobody else needs it.
 pub(super) fn is_ours(branch: &Branch, noted: &Noted) -> Result<(), Failure> {
@@ -29,8 +30,10 @@ pub(super) fn endpoint<'e>(branch: &Branch, endpoints: &'e [Endpoint]) -> Result
         |endpoint: &&Endpoint| endpoint.branch_id == branch.id.0 && endpoint.kind == EndpointKind::ReadWrite;
     let Some(found) = endpoints.iter().find(of_branch) else {
         let message = format!("the branch {} has no compute that can write", branch.name);
-        return Err(Failure::new(Code::BranchNotReady, message)
-            .hint(format!("tenure branch delete {}; the next run makes it anew", branch.name)));
+        return Err(Failure::new(Code::BranchNotReady, message).hint(format!(
+            "`{}`; the next run makes it anew",
+            to_delete(branch.name.as_str(), Kind::Neon.as_str())
+        )));
     };
     if found.disabled {
         let message = format!("the compute of the branch {} is disabled", branch.name);

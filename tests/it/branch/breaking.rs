@@ -1,7 +1,7 @@
 //! A command that ends while the server copies leaves nothing behind.
 
 use super::Story;
-use crate::support::{Database, Running, Session, wait_until};
+use crate::support::{Database, Project, Running, Session, wait_until};
 
 /// Starts to make a branch, and waits until the server is at it and cannot go on.
 fn stuck(story: &Story, elsewhere: &Database) -> (Running, Session) {
@@ -95,4 +95,29 @@ fn a_role_that_may_only_enter_the_source_uses_it() {
     elsewhere.run("GRANT CONNECT ON DATABASE postgres TO PUBLIC");
     assert_eq!((code, &deleted["deleted"]), (0, &true.into()), "{document}");
     elsewhere.run(&format!("ALTER DATABASE {name} OWNER TO tenure; DROP ROLE {role}"));
+}
+
+#[test]
+fn a_dry_run_whose_copy_another_run_takes_away_says_so() {
+    let (story, elsewhere) = (Story { project: Project::seeds() }, Database::fresh());
+    story.run("migrate up").passes();
+    story.run("tenant create a").passes();
+    story.db().run("INSERT INTO org_a.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n");
+    // Only where there are many rows, which the sample of a shadow has not.
+    let sql = "-- Scope: tenant\nSELECT pg_sleep(CASE WHEN (SELECT count(*) FROM workspaces) > 40 THEN 5 ELSE 0 END);";
+    story.project.migration("1.0.4", "1.0.5", "pending", sql);
+    let words = ["migrate", "up", "--branch", "local", "--format", "json"];
+    let mut command = story.project.command(words);
+    command.env("DATABASE_URL", &story.db().url).env("TENURE_BRANCH_NAME", "pr-1");
+    let running = Running::spawn(command);
+    let sleeps = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname LIKE ";
+    wait_until("the migration to sleep", || {
+        elsewhere.value(&format!("{sleeps}'{}\\_%'", story.db().name)) == "1"
+    });
+    let second = story.create("pr-1");
+    let output = running.end();
+    let document: serde_json::Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output}"));
+    assert_eq!((output.code, &document["error"]["code"]), (1, &"branch-target".into()), "{output}");
+    assert_eq!(story.copies(), std::slice::from_ref(&second.db.name), "the other run's copy is gone");
 }

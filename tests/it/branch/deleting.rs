@@ -1,7 +1,7 @@
 //! What goes: by its name, by its age, at its end; and what stays.
 
 use super::{Story, gone};
-use crate::support::Session;
+use crate::support::{Output, Session};
 
 #[test]
 fn a_branch_goes_with_who_uses_it_and_goes_once() {
@@ -56,4 +56,28 @@ fn one_that_cannot_go_is_told_and_the_others_go() {
     );
     held.db.run("DROP SUBSCRIPTION story");
     assert_eq!(story.json("gc --prefix ci/ --older-than 0s").0, 0);
+}
+
+#[test]
+fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
+    let story = Story::new();
+    for name in ["pr-1", "it's $HOME `date`", "-x"] {
+        let words = ["branch", "create", "--provider", "local", "--", name];
+        let made = story.project.command(words).env("DATABASE_URL", &story.db().url).output().unwrap();
+        let said = String::from_utf8(made.stdout).unwrap();
+        let line = said.lines().find(|line| line.ends_with("deletes it")).unwrap_or_else(|| panic!("{said}"));
+        let (hint, _) = line.strip_prefix('`').unwrap().rsplit_once('`').unwrap();
+        let mut shell = std::process::Command::new("sh");
+        let tenure = std::path::Path::new(assert_cmd::cargo::cargo_bin!("tenure"));
+        let path = std::env::join_paths(
+            std::iter::once(tenure.parent().unwrap().to_owned())
+                .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+        );
+        // In CI, where the other provider's key is set too.
+        shell.args(["-c", hint]).current_dir(story.project.dir.path());
+        shell.env("PATH", path.unwrap()).env("DATABASE_URL", &story.db().url).env("NEON_API_KEY", "napi_x");
+        let run = Output::of(&shell.output().unwrap());
+        assert!(run.code == 0 && run.stdout.starts_with("deleted"), "{hint}: {run}");
+        assert!(story.copies().is_empty(), "{hint}");
+    }
 }

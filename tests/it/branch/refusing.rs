@@ -1,7 +1,7 @@
 //! What is refused, and how that is told: a source that others use, a role that may not, a name that is taken.
 
 use super::Story;
-use crate::support::{Database, Session};
+use crate::support::{Database, Output, Session};
 
 #[test]
 fn who_uses_the_source_is_named_and_left_in_peace() {
@@ -110,6 +110,38 @@ fn a_url_in_the_place_of_a_name_is_not_repeated() {
             let said = format!("{}{}", output.stdout, output.stderr);
             assert!(output.code == 2 && said.contains("a URL is no name of a branch"), "{output}");
             assert!(!said.contains("hunter2"), "{output}");
+        }
+    }
+    let odd = [" postgres://u:hunter2@h/d", "postgres://u:hunter2@h/d\n", "postgres://u:hun'hunter2 x@h/d"];
+    for url in odd {
+        for words in [
+            vec!["branch", "create", url, "--provider", "local"],
+            vec!["branch", "create", "x", url, "--provider", "local"],
+            vec!["branch", "create", "x", "--parent", url, "--provider", "local"],
+            vec!["branch", "create", "x", "--expires", url, "--provider", "local"],
+            vec!["branch", "delete", url],
+            vec!["status", url],
+            vec!["verify", "--output", url],
+            vec!["migrate", "up", "--branch", url],
+            vec!["frobnicate", url],
+            vec![url],
+        ] {
+            for format in ["human", "json"] {
+                let output =
+                    story.project.command(words.iter().copied()).env("TENURE_FORMAT", format).output();
+                let output = Output::of(&output.unwrap());
+                assert_eq!(output.code, 2, "{words:?}: {output}");
+                assert!(
+                    !format!("{}{}", output.stdout, output.stderr).contains("hunter2"),
+                    "{words:?}: {output}"
+                );
+            }
+        }
+        for variable in ["TENURE_BRANCH_NAME", "TENURE_BRANCH_PARENT", "TENURE_BRANCH_EXPIRES"] {
+            let environment = [(variable, url), ("DATABASE_URL", &story.db().url)];
+            let run = story.project.run_env(&environment, "branch create --provider local");
+            assert_eq!(run.code, 2, "{variable}: {run}");
+            assert!(!run.stderr.contains("hunter2"), "{variable}: {run}");
         }
     }
 }

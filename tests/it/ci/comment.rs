@@ -148,6 +148,10 @@ fn an_address_is_never_in_a_comment() {
     let (_folder, job) = job();
     github.comment(job, "[a link](https://example.com/@me) is none\n");
     assert_eq!(github.comments().len(), 1);
+    // Nor is what was struck out already.
+    let struck = "<code>'postgresql&#58;//&#42;&#42;&#42;', 'password=&#42;&#42;&#42; x'</code>\n1 | 'postgres://***'\n";
+    github.comment(self::job().1, struck);
+    assert!(github.comments()[0]["body"].as_str().unwrap().ends_with(struck));
 }
 
 #[test]

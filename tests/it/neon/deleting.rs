@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Story;
-use crate::support::{Fault, Output, Project, Verb, wait_until};
+use crate::support::{ALWAYS, Fault, Output, Project, Running, Verb, wait_until};
 
 /// The names of what a collection deleted.
 fn deleted(collected: &Value) -> Vec<&str> {
@@ -80,6 +80,65 @@ fn what_is_interrupted_deletes_its_branch() {
         assert_eq!(output.code, 130, "{signal}: {output}");
         assert_eq!((story.neon.branches(), story.neon.ever_made()), (vec![], 1), "{signal}: {output}");
     }
+}
+
+#[test]
+fn what_is_interrupted_while_its_branch_is_reset_deletes_it() {
+    let story = Story::new();
+    let _first = story.create("pr-1");
+    story.neon.plant(Verb::Restore, 1, Fault::Slow(Duration::from_secs(3)));
+    let running = story.start("branch create --provider neon pr-1");
+    wait_until("the reset", || !story.neon.seen(Verb::Restore).is_empty());
+    running.signal("TERM");
+    let output: Output = running.end();
+    assert_eq!((output.code, story.neon.branches()), (130, vec![]), "{output}");
+    // So does what fails after the reset.
+    let _first = story.create("pr-2");
+    story.neon.plant(Verb::Update, ALWAYS, Fault::Broken);
+    assert_eq!(story.not_created("pr-2"), (3, "branch-api".to_owned()));
+    assert_eq!(story.neon.branches(), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_deleted_after_an_interrupted_reset_is_said() {
+    let story = Story::new();
+    let _first = story.create("pr-1");
+    story.neon.plant(Verb::Restore, 1, Fault::Slow(Duration::from_secs(3)));
+    story.neon.plant(Verb::Delete, ALWAYS, Fault::Refused(400, "", "not today"));
+    let running = story.start("branch create --provider neon pr-1");
+    wait_until("the reset", || !story.neon.seen(Verb::Restore).is_empty());
+    running.signal("TERM");
+    let output: Output = running.end();
+    assert!(output.code == 130 && output.stderr.contains("not today"), "{output}");
+    assert!(output.stderr.contains("tenure branch delete --provider neon 'pr-1'"), "{output}");
+}
+
+#[test]
+fn a_branch_that_another_run_has_reset_is_that_runs() {
+    let project = Project::with_tenants(&["acme"]);
+    project.db.run("INSERT INTO org_acme.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n");
+    // Only where there are many rows, which the sample of a shadow has not.
+    let sql = "-- Scope: tenant\nSELECT pg_sleep(CASE WHEN (SELECT count(*) FROM workspaces) > 40 THEN 5 ELSE 0 END);";
+    project.migration("1.0.4", "1.0.5", "pending", sql);
+    let story = Story::with(project, |_| {});
+    let words = ["migrate", "up", "--branch", "neon", "--format", "json"];
+    let mut command = story.project.command(words);
+    command.envs(story.neon.environment()).env("TENURE_BRANCH_NAME", "pr-1");
+    let running = Running::spawn(command);
+    let asleep = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = ";
+    wait_until("the migration to sleep", || {
+        story.neon.branches() == ["pr-1"]
+            && story.project.db.value(&format!("{asleep}'{}'", story.neon.database("pr-1").name)) == "1"
+    });
+    let second = story.create("pr-1");
+    let output: Output = running.end();
+    let document: Value =
+        serde_json::from_str(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output}"));
+    assert_eq!((output.code, &document["error"]["code"]), (1, &json!("branch-target")), "{output}");
+    assert!(output.stderr.contains("another run made it"), "{output}");
+    assert!(!output.stderr.contains("branch delete"), "{output}");
+    assert_eq!(json!(story.neon.id_of("pr-1")), second["id"]);
+    assert!(story.neon.seen(Verb::Delete).is_empty());
 }
 
 #[test]

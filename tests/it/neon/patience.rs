@@ -52,6 +52,14 @@ fn a_pause_that_nobody_waits_for_ends_it_at_once() {
 }
 
 #[test]
+fn a_limit_of_requests_is_no_limit_of_the_plan() {
+    let story = Story::new();
+    story.neon.plant(Verb::Create, ALWAYS, Fault::Refused(429, "", "rate limit exceeded"));
+    assert_eq!(story.not_created("pr-1"), (1, "branch-busy".to_owned()));
+    assert_eq!(story.neon.ever_made(), 0);
+}
+
+#[test]
 fn a_limit_of_the_plan_is_never_green_and_says_so() {
     let story = Story::with(Project::empty(), |settings| settings.branches = 2);
     let _first = story.create("pr-1");

@@ -1,0 +1,234 @@
+//! What a text says of the way to a server, struck out: a file may hold a URL or a password, and a comment on a pull
+//! request is read by anybody. **Invariant:** rather too much is struck out than too little.
+
+/// What stands where a secret would.
+const MASK: &str = "***";
+
+/// The word that a secret comes after, in any case; `sslpassword` and `PGPASSWORD` end with it.
+const WORD: &str = "password";
+
+/// The text without URLs that lead to a server, and without passwords.
+pub fn without_secrets(text: &str) -> String {
+    without_passwords(&without_urls(text))
+}
+
+fn without_urls(text: &str) -> String {
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at);
+        let scheme =
+            before.trim_end_matches(|sign: char| sign.is_ascii_alphanumeric() || "+.-".contains(sign));
+        let end = match scheme.chars().next_back().filter(|sign| "'\"`".contains(*sign)) {
+            // A literal that is a URL: a space or a bracket in it is a part of it.
+            Some(quote) => after.find(quote).unwrap_or(after.len()),
+            None => bare_url(after),
+        };
+        shown.push_str(before);
+        shown.push_str("://***");
+        rest = &after[end..];
+    }
+    shown.push_str(rest);
+    shown
+}
+
+/// How far a URL goes that stands in no quotes. What comes before an `@` is a part of it, whatever it is.
+fn bare_url(text: &str) -> usize {
+    let until =
+        |of: &dyn Fn(char) -> bool, from: usize| text[from..].find(of).map_or(text.len(), |at| from + at);
+    let end = until(&|sign| sign.is_whitespace() || "'\"`<>|".contains(sign), 0);
+    let space = until(&char::is_whitespace, end);
+    match text[end..space].rfind('@') {
+        Some(at) => until(&|sign| sign.is_whitespace() || "'\"`<>|".contains(sign), end + at),
+        None => end,
+    }
+}
+
+fn without_passwords(text: &str) -> String {
+    // Of ASCII only, so every place stays where it is.
+    let (mut shown, mut from, lower) = (String::new(), 0, text.to_ascii_lowercase());
+    while let Some(at) = lower[from..].find(WORD) {
+        let after = from + at + WORD.len();
+        match value(&text[..from + at], &text[after..]) {
+            Some((start, end)) => {
+                shown.push_str(&text[from..after + start]);
+                shown.push_str(MASK);
+                from = after + end;
+            }
+            None => {
+                shown.push_str(&text[from..after]);
+                from = after;
+            }
+        }
+    }
+    shown.push_str(&text[from..]);
+    shown
+}
+
+/// Where the value stands that follows the word, if one does: a literal, or whatever comes after a sign of
+/// assignment. `password text` is a column.
+fn value(before: &str, text: &str) -> Option<(usize, usize)> {
+    let name = before.trim_end_matches(|sign: char| sign.is_alphanumeric() || sign == '_');
+    let quote = name.chars().next_back().filter(|sign| "'\"".contains(*sign));
+    let closed = quote.and_then(|quote| text.strip_prefix('\\').unwrap_or(text).strip_prefix(quote));
+    let (named, was_quoted) = (closed.unwrap_or(text), closed.is_some());
+    let bare = blank(named);
+    let given = match bare.as_bytes() {
+        [b':', b'=', ..] | [b'=', b'>', ..] => Some(&bare[2..]),
+        [b':', b':', ..] => None,
+        [b'=' | b':', ..] => Some(&bare[1..]),
+        // The key of a pair of arguments.
+        [b',', ..] if was_quoted => Some(&bare[1..]),
+        _ => None,
+    };
+    let rest = blank(given.unwrap_or(bare));
+    let start = text.len() - rest.len();
+    if let Some(length) = literal(rest) {
+        return Some((start, start + length));
+    }
+    given?;
+    let length = word(rest);
+    (length > 0).then_some((start, start + length))
+}
+
+/// The text behind spaces, and behind the margin that a drawing gives each of its lines.
+fn blank(text: &str) -> &str {
+    let mut rest = text.trim_start_matches([' ', '\t']);
+    while let Some(line) = rest.strip_prefix(['\n', '\r']) {
+        rest = line.trim_start();
+        let margin = rest.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == ' ');
+        if let Some(behind) = margin.strip_prefix('|') {
+            rest = behind.trim_start_matches([' ', '\t', '_', '|', '/', '^', '-']);
+        }
+    }
+    rest
+}
+
+/// How long the literal is that the text begins with, as SQL or JSON writes one; one without an end goes to the
+/// text's end.
+fn literal(text: &str) -> Option<usize> {
+    if let Some(tagged) = text.strip_prefix('$') {
+        let tag = tagged.find('$')?;
+        if !tagged[..tag].chars().all(|sign| sign.is_alphanumeric() || sign == '_') {
+            return None;
+        }
+        let mark = &text[..tag + 2];
+        return Some(text[mark.len()..].find(mark).map_or(text.len(), |end| end + 2 * mark.len()));
+    }
+    let begins = ["U&", "u&", "E", "e", "N", "n", "B", "b", "X", "x", "\\", ""].into_iter();
+    let prefix = begins.into_iter().find(|prefix| {
+        text.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('\'') || rest.starts_with('"'))
+    })?;
+    let escapes = matches!(prefix, "E" | "e" | "\\") || text.starts_with('"');
+    let quote = char::from(*text.as_bytes().get(prefix.len())?);
+    // Two quotes that something follows stand for one inside of a literal that goes on around them.
+    let double = format!("{quote}{quote}");
+    let inner = &text[prefix.len() + 1..];
+    if let Some(within) = inner.strip_prefix(quote)
+        && within.starts_with(|sign: char| !sign.is_whitespace() && !",;)".contains(sign) && sign != quote)
+    {
+        return Some(within.find(&double).map_or(text.len(), |end| prefix.len() + 2 + end + 2));
+    }
+    let mut signs = inner.char_indices().peekable();
+    while let Some((at, sign)) = signs.next() {
+        if sign == '\\' && escapes {
+            signs.next();
+        } else if sign == quote && signs.peek().is_some_and(|(_, next)| *next == quote) {
+            signs.next();
+        } else if sign == quote {
+            return Some(prefix.len() + 1 + at + 1);
+        }
+    }
+    Some(text.len())
+}
+
+/// How long the word is that the text begins with: to a space or to the end of the literal around it, but whole
+/// literals that it is called with.
+fn word(text: &str) -> usize {
+    let (mut at, mut last) = (0, ' ');
+    while let Some(sign) = text[at..].chars().next() {
+        if sign == '\\' {
+            at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
+        } else if last == '(' && sign == '\'' {
+            at += literal(&text[at..]).unwrap_or(1);
+        } else if text[at..].starts_with("''") {
+            at += 2;
+        } else if sign.is_whitespace() || "'\"`<>|".contains(sign) {
+            break;
+        } else {
+            at += sign.len_utf8();
+        }
+        last = sign;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_url_gets_through() {
+        for (text, shown) in [
+            (
+                "CREATE SUBSCRIPTION s CONNECTION 'postgresql://me:hunter2@h/d?x=1' PUBLICATION p; -- see https://h",
+                "CREATE SUBSCRIPTION s CONNECTION 'postgresql://***' PUBLICATION p; -- see https://***",
+            ),
+            ("'postgres://me:hun ter|2@h/d', 1", "'postgres://***', 1"),
+            ("go to postgres://me:hun|ter2@h/d|x", "go to postgres://***|x"),
+            ("<https://h> a@b", "<https://***> a@b"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_password_gets_through() {
+        for text in [
+            "dblink('host=h user=u password=hunter2')",
+            "dblink('host=h user=u password = hunter2 dbname=d')",
+            "dblink('host=h password=''hunter2 hunter2'' user=u')",
+            r"dblink('host=h password=hun\ hunter2')",
+            "dblink('password=x,hunter2)y')",
+            "dblink('password=x''hunter2')",
+            "CREATE USER MAPPING FOR u SERVER s OPTIONS (user 'u', password 'hunter2')",
+            "CREATE USER MAPPING FOR u SERVER s OPTIONS (\"password\" 'hunter2')",
+            "ALTER ROLE u PASSWORD 'hun''hunter2'",
+            "ALTER ROLE u ENCRYPTED PASSWORD\n\t'hunter2' VALID UNTIL 'x'",
+            r"ALTER ROLE u PASSWORD E'a\'hunter2'",
+            "ALTER ROLE u PASSWORD U&'hunter2'",
+            "ALTER ROLE u PASSWORD $x$hunter2$x$",
+            "ALTER ROLE u PASSWORD 'hunter2",
+            "SET sslpassword TO x; PGPASSWORD=hunter2 psql",
+            "conn sslpassword=hunter2",
+            "UPDATE a SET password = crypt('my hunter2', gen_salt('bf'))",
+            "f(password => 'hunter2')",
+            "'{\"password\": \"hunter2\"}'",
+            "json_build_object('password', 'hunter2')",
+            "v_password := 'hunter2'",
+            " 3 |   ALTER ROLE u PASSWORD\n   |   ^^^^\n 4 |     'hunter2'",
+            "äöü PASSWORD 'hunter2'",
+        ] {
+            let shown = without_secrets(text);
+            assert!(!shown.contains("hunter2") && shown.contains(MASK), "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "ALTER TABLE users ADD COLUMN password text NOT NULL",
+            "ALTER TABLE users ADD COLUMN password_hash text DEFAULT 'x'",
+            "password authentication failed for user \"u\"",
+            "SELECT password::text, name FROM users WHERE password IS NOT NULL",
+            "ALTER ROLE u PASSWORD NULL",
+            "users.password, users.name",
+            "ends with password",
+            "ALTER TABLE \"password\" ADD COLUMN c int",
+        ] {
+            assert_eq!(without_secrets(text), text);
+        }
+        assert_eq!(without_secrets("SET a = password = 'x', b = 1"), "SET a = password = ***, b = 1");
+        assert_eq!(without_secrets("(user 'u', password 'x')"), "(user 'u', password ***)");
+        assert_eq!(without_secrets("dblink('password=x user=u', 1)"), "dblink('password=*** user=u', 1)");
+    }
+}
