@@ -120,9 +120,17 @@ pub struct TenantCounts {
     pub unchanged: usize,
     /// Those with a unit that failed.
     pub failed: usize,
+    /// Rows of the registry without a version, which nothing moves; left out where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unknown: usize,
     /// After a run that did not reach its end: those that are not where they should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// A tenant that took longer than others.
@@ -197,12 +205,16 @@ pub struct Status {
     /// The tenants one by one, if asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<Vec<TenantLine>>,
+    /// What kept something from being shown: `report` gives it to programs as it gives failures.
+    #[serde(skip)]
+    pub trouble: Vec<Failure>,
 }
 
 impl Status {
-    /// Whether anything is behind the chain's end.
+    /// Whether anything is behind the chain's end, or nobody can say that it is not.
     pub fn is_behind(&self) -> bool {
-        self.platform.version != self.platform.latest || self.tenants.behind > 0
+        let is_at_the_end = self.platform.version.as_ref() == Some(&self.platform.latest);
+        !is_at_the_end || self.tenants.behind > 0 || !self.trouble.is_empty()
     }
 }
 
@@ -211,8 +223,8 @@ impl Status {
 pub struct PlatformStatus {
     /// Its schema.
     pub schema: SchemaName,
-    /// Its version.
-    pub version: Version,
+    /// Its version, if it can be read.
+    pub version: Option<Version>,
     /// The chain's end.
     pub latest: Version,
     /// The files that are still to be run, in order.
@@ -228,7 +240,7 @@ pub struct TenantStatus {
     pub current: usize,
     /// Those at another version.
     pub behind: usize,
-    /// Rows of the registry without a version row.
+    /// Rows of the registry without a version row, and tenants whose version is none.
     pub unknown: usize,
     /// How many are at which version.
     pub versions: BTreeMap<Version, usize>,

@@ -1,7 +1,7 @@
 //! What was applied, against what the files say now: an edited file and a file that is gone are found
 //! here. Pure.
 
-use super::{Chain, Checksum, Version};
+use super::{Chain, Checksum, FleetState, Version};
 use crate::error::{Code, Failure, Place};
 
 /// The newest record of one migration in the history.
@@ -39,6 +39,14 @@ pub enum Divergence {
 }
 
 impl Divergence {
+    /// A failure unless records and chain agree. `fleet` says where the schemas are.
+    pub fn refuse(chain: &Chain, applied: &[Applied], fleet: &FleetState) -> Result<(), Failure> {
+        let Some(first) = Self::find(chain, applied).into_iter().next() else { return Ok(()) };
+        let mut versions = fleet.tenants.keys().chain([&fleet.platform]);
+        let leads_on = versions.all(|version| chain.position(version).is_some());
+        Err(first.failure(if leads_on { Rest::LeadsOn } else { Rest::LeadsNowhere }))
+    }
+
     /// All divergences between the records and the chain, in the order of the records.
     pub fn find(chain: &Chain, applied: &[Applied]) -> Vec<Self> {
         let same_edge = |applied: &Applied| {
@@ -65,12 +73,22 @@ impl Divergence {
     }
 }
 
-impl From<Divergence> for Failure {
-    fn from(divergence: Divergence) -> Self {
-        match divergence {
-            Divergence::Edited { applied, file, now } => {
+/// Whether the files that are there are a chain that knows where the schemas are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// They are: what is gone is not needed.
+    LeadsOn,
+    /// They are not: to accept that something is gone would help nobody.
+    LeadsNowhere,
+}
+
+impl Divergence {
+    /// The failure, with what can be done about it.
+    pub fn failure(self, rest: Rest) -> Failure {
+        match self {
+            Self::Edited { applied, file, now } => {
                 let then = applied.checksum.as_ref().map(Checksum::as_str).unwrap_or_default();
-                Self::new(
+                Failure::new(
                     Code::MigrationEdited,
                     format!(
                         "{file} was edited after it was applied at {}: its checksum was {then} and is {now}",
@@ -80,7 +98,7 @@ impl From<Divergence> for Failure {
                 .at(Place::File(format!("migrations/{file}")))
                 .hint("put the file back as it was and write a new migration; if the edit changes nothing, `tenure migrate repair` accepts it")
             }
-            Divergence::Gone { applied } => Self::new(
+            Self::Gone { applied } => Failure::new(
                 Code::MigrationGone,
                 format!(
                     "{} was applied at {} and is no longer in migrations/",
@@ -88,7 +106,14 @@ impl From<Divergence> for Failure {
                 ),
             )
             .at(Place::File(format!("migrations/{}", applied.name)))
-            .hint("put the file back; if it is meant to be gone, `tenure migrate repair` accepts that"),
+            .hint(match rest {
+                Rest::LeadsOn => {
+                    "put the file back; if it is meant to be gone, `tenure migrate repair` accepts that"
+                }
+                Rest::LeadsNowhere => {
+                    "put the file back: without it the files do not lead to where the database is"
+                }
+            }),
         }
     }
 }

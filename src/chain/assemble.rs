@@ -134,6 +134,17 @@ impl Chain {
         self.ups.first().map_or(Version::ZERO, |migration| migration.from().clone())
     }
 
+    /// Whether an empty database can be brought along it. A chain for a database that was made by other means may
+    /// begin later, and goes on without that.
+    pub fn begins_empty(&self) -> Result<(), ChainError> {
+        match self.ups.first() {
+            Some(first) if *first.from() != Version::ZERO => {
+                Err(ChainError::Late { file: first.file.clone(), from: first.from().clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The version that the last migration leads to; 0.0.0 for an empty chain.
     pub fn latest(&self) -> Version {
         self.ups.last().map_or(Version::ZERO, |migration| migration.to().clone())

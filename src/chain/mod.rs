@@ -13,7 +13,7 @@ mod plan;
 mod uses;
 mod version;
 
-pub use applied::{Applied, Divergence};
+pub use applied::{Applied, Divergence, Rest};
 pub use assemble::{Chain, Content, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;

@@ -14,6 +14,9 @@ use super::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::sql::Scope;
 
+/// Whose version it is that a message is about.
+const TENANT: &str = "a tenant is";
+
 /// Where the schemas of a fleet are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetState {
@@ -74,6 +77,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The work, in order.
     pub stages: Vec<Stage>,
+    /// The steps that tenants do not take since the platform would have to move, which it may not.
+    pub waiting: Range<usize>,
 }
 
 /// Why there is no plan.
@@ -98,6 +103,10 @@ impl From<PlanError> for Failure {
                 Code::UnknownVersion,
                 "`tenure migrate history` and the names in migrations/ show the versions",
             ),
+            PlanError::Unknown { whose, .. } if *whose == TENANT => (
+                Code::VersionUnknown,
+                "this checkout may lack migrations; else put the version that its schema has into its row of tenant_version",
+            ),
             PlanError::Unknown { .. } => (
                 Code::VersionUnknown,
                 "this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`",
@@ -119,6 +128,11 @@ impl Chain {
             latest: self.latest(),
         })
     }
+
+    /// The same for a version that the platform is at.
+    pub fn find_platform(&self, version: &Version) -> Result<usize, PlanError> {
+        locate(self, version, "the platform is")
+    }
 }
 
 impl Plan {
@@ -133,11 +147,11 @@ impl Plan {
             None => chain.migrations().len(),
             Some(to) => chain.find(to)?,
         };
-        let platform = locate(chain, &state.platform, "the platform is")?;
+        let platform = chain.find_platform(&state.platform)?;
         let tenants = state
             .tenants
             .iter()
-            .map(|(version, count)| Ok((locate(chain, version, "a tenant is")?, *count)))
+            .map(|(version, count)| Ok((locate(chain, version, TENANT)?, *count)))
             .collect::<Result<BTreeMap<usize, usize>, PlanError>>()?;
         let mut planner = Planner { chain, platform, tenants, pass: None, plan: Self::default() };
         match reach {
@@ -224,6 +238,7 @@ impl Planner<'_> {
         let start = self.tenants.keys().copied().min().unwrap_or(target);
         for step in start..target {
             if self.platform <= step && !is_tenant_only(&self.chain.migrations()[step]) {
+                self.plan.waiting = step..target;
                 break;
             }
             self.tenant_step(step);

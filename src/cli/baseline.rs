@@ -8,7 +8,9 @@ use crate::fleet;
 pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
     let project = context.project()?;
     let mut connection = database::connect(context, &project.root).await?;
-    let way = fleet::baseline(&mut connection, &project, version, &command_line("migrate baseline")).await?;
+    let sure = if context.global.yes { fleet::Declared::Surely } else { fleet::Declared::Doubtful };
+    let command = command_line("migrate baseline");
+    let way = fleet::baseline(&mut connection, &project, (version, sure), &command).await?;
     connection.close().await;
     let document = serde_json::json!({ "platform": way });
     context.ui.result(&document, |paint| {

@@ -45,11 +45,17 @@ pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result
 /// Reads the project for a verb that needs a database too. Where the files are no chain, the database may
 /// know why: a file that was applied is gone.
 pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
+    let (project, gone) = project_or_what_is_left(context).await?;
+    gone.map_or(Ok(project), Err)
+}
+
+/// The same for a verb that only shows: where an applied file is gone, what is left of the project, and that failure.
+pub(super) async fn project_or_what_is_left(
+    context: &Context,
+) -> Result<(Project, Option<Failure>), Failure> {
     let root = context.root()?;
-    let failure = match root.clone().load() {
-        Ok(project) => return Ok(project),
-        Err(failure) => failure,
-    };
+    let survey = root.clone().survey();
+    let Some(failure) = survey.failures.into_iter().next() else { return Ok((survey.project, None)) };
     if !matches!(
         failure.code,
         Code::ChainGap | Code::NoMigrations | Code::ScopeUnclear | Code::TemplateInvalid
@@ -64,7 +70,10 @@ pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
     let Ok(mut connection) = connect(context, &root.path).await else { return Err(failure) };
     let gone = fleet::gone(&mut connection, &root).await;
     connection.close().await;
-    Err(gone.ok().flatten().unwrap_or(failure))
+    match gone {
+        Ok(Some(gone)) => Ok((survey.project, Some(gone))),
+        Ok(None) | Err(_) => Err(failure),
+    }
 }
 
 /// Connects for a verb that needs no migration files.

@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
         context.ui.note(&format!("the report could not be written: {error}"));
     }
     match tried? {
-        Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1)),
+        Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1, None)),
         Tried::Run(run) => {
             let breaks = run.branch.breaks_queries();
             let is_good = run.migrated.failures.is_empty() && !breaks;
@@ -65,6 +65,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
     let project = context.project()?;
     // What is wrong with what was asked for is told before anything is made.
+    project.chain.begins_empty()?;
     let request = up::request(args, &project)?;
     let release = shadow::release(context, &project, &args.dry_run.queries)?;
     let events = Events::open(context.ui.progress(), args.events.as_deref())?;
@@ -76,7 +77,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     unless_interrupted(Box::pin(async {
         let on = Place { context, project: &project, args: &args.dry_run };
         // The shadow's server starts while the branch is made.
-        let (made, shadow) = tokio::join!(on.branch(provider, wanted), shadow::a_shadow(None));
+        let (made, shadow) = tokio::join!(on.branch(provider, wanted), shadow::a_shadow(&project, None));
         let (guard, url) = made?;
         let shadow = shadow?;
         let mut connection = on.connect(&url).await?;

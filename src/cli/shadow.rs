@@ -61,7 +61,7 @@ pub(super) async fn watch_on(
     let ready = Cell::new(ready);
     let shadow = async || match ready.take() {
         Some(ready) => Ok(ready),
-        None => a_shadow(args.shadow_url.as_deref()).await,
+        None => a_shadow(project, args.shadow_url.as_deref()).await,
     };
     let watched = Box::pin(shadow::watch(project, *first..last + 1, release.as_ref(), shadow));
     let steps = unless_interrupted(watched).await?;
@@ -96,8 +96,9 @@ pub(super) async fn watch_on(
     Ok(seen)
 }
 
-/// The database that was given, or one of a server of its own.
-pub(super) async fn a_shadow(given: Option<&str>) -> Result<Shadow, Failure> {
+/// The database that was given, or one of a server of its own, for a chain that can be run on it.
+pub(super) async fn a_shadow(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
+    project.chain.begins_empty()?;
     match given {
         Some(url) => Shadow::given(&DatabaseUrl::parse(url)?).await,
         None => Shadow::made(&database::environment()).await,

@@ -3,14 +3,18 @@
 use super::args::StatusArgs;
 use super::{Context, database};
 use crate::error::Failure;
-use crate::{fleet, report};
+use crate::fleet;
+use crate::report::{self, StatusDocument};
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Failure> {
-    let project = database::project(context).await?;
+    let (project, gone) = database::project_or_what_is_left(context).await?;
     let mut connection = database::connect(context, &project.root).await?;
     let list = if args.tenants { fleet::List::Tenants } else { fleet::List::Nothing };
-    let status = fleet::status(&mut connection, &project, list).await?;
+    let status = fleet::status(&mut connection, &project, list, gone).await?;
     connection.close().await;
-    context.ui.result(&status, |paint| report::status(&status, paint))?;
+    for failure in &status.trouble {
+        context.ui.note(&report::failure(failure, context.ui.stderr_paint()));
+    }
+    context.ui.result(&StatusDocument::from(&status), |paint| report::status(&status, paint))?;
     Ok(u8::from(args.check && status.is_behind()))
 }

@@ -100,19 +100,24 @@ impl Ui {
         }
     }
 
+    /// How stdout is painted.
+    pub(super) fn stdout_paint(self) -> Paint {
+        self.stdout
+    }
+
     /// How stderr is painted.
     pub(super) fn stderr_paint(self) -> Paint {
         self.stderr
     }
 
     /// Tells a failure: on stderr for people, on stdout for programs.
-    pub(super) fn failure(self, failure: &Failure, more: Option<(&str, Value)>) {
+    pub(super) fn failure(self, failure: &Failure, more: impl IntoIterator<Item = (&'static str, Value)>) {
         match self.format {
             Format::Human => complain(&report::failure(failure, self.stderr)),
             Format::Json => {
                 let mut document = json!({ "error": report::failure_json(failure) });
-                if let (Some((key, value)), Some(object)) = (more, document.as_object_mut()) {
-                    object.insert(key.to_owned(), value);
+                if let Some(object) = document.as_object_mut() {
+                    object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 print(&format!("{document}\n"));
             }

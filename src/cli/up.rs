@@ -31,11 +31,12 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         shadow::Seen::default()
     };
     let review = Review::of(&project, pending.iter().copied(), [], &seen.witnesses)?;
+    let planned = args.plan.then(|| Planned { steps: prepared.plan.steps.clone() });
     if let Some(denial) = review.denial() {
-        return Ok(refuse(context, &review, &denial));
+        return Ok(refuse(context, &review, &denial, planned.as_ref()));
     }
-    if args.plan {
-        let planned = Planned { steps: prepared.plan.steps };
+    tell_what_is_left_out(context, &project, &prepared);
+    if let Some(planned) = planned {
         context.ui.result(&planned, |paint| report::planned(&planned, paint))?;
         return Ok(0);
     }
@@ -93,6 +94,28 @@ pub(super) fn tell(context: &Context, review: &Review) {
     }
 }
 
+/// Tells what this run will not do, and nobody would notice.
+fn tell_what_is_left_out(context: &Context, project: &Project, prepared: &Prepared) {
+    let waiting = prepared.plan.waiting.clone();
+    if let Some(first) = project.chain.migrations().get(waiting.start).filter(|_| !waiting.is_empty()) {
+        context.ui.note(&format!(
+            "{} for the platform, whose part of {} has to run first: `tenure migrate up` runs it, for all tenants",
+            match waiting.len() {
+                1 => "1 migration waits".to_owned(),
+                several => format!("{several} migrations wait"),
+            },
+            first.file,
+        ));
+    }
+    let unknown = prepared.unknown();
+    if unknown > 0 {
+        let (rows, them) = if unknown == 1 { ("row", "it") } else { ("rows", "them") };
+        context.ui.note(&format!(
+            "{unknown} {rows} of the registry without a version: nothing moves {them} until `tenure tenant adopt` does"
+        ));
+    }
+}
+
 /// The findings that the files accept, for the history.
 pub(super) fn allowed(pending: &[&Migration], review: &Review) -> Allowed {
     let json = |migration: &Migration| review.allowed_json(&migration.script.source.file);
@@ -108,17 +131,22 @@ pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Mi
     }
 }
 
-/// Shows all findings, not just the first that denies.
-pub(super) fn refuse(context: &Context, review: &Review, denial: &Failure) -> u8 {
+/// Shows all findings, not just the first that denies; and the plan, where that was asked for.
+pub(super) fn refuse(context: &Context, review: &Review, denial: &Failure, planned: Option<&Planned>) -> u8 {
     match context.ui.format {
         Format::Human => {
+            if let Some(planned) = planned {
+                ui::print(&report::planned(planned, context.ui.stdout_paint()));
+            }
             let paint = context.ui.stderr_paint();
             ui::complain(report::findings(&review.findings, &review.summary, paint).trim_end());
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {
             let findings = serde_json::to_value(&review.findings).unwrap_or_default();
-            context.ui.failure(denial, Some(("findings", findings)));
+            let steps =
+                planned.map(|planned| ("steps", serde_json::to_value(&planned.steps).unwrap_or_default()));
+            context.ui.failure(denial, [("findings", findings)].into_iter().chain(steps));
         }
     }
     denial.class().exit_code()

@@ -50,6 +50,7 @@ async fn make_on_a_private_server(
     (major, environment): (u32, &Environment),
     references: &mut References,
 ) -> Result<(), Failure> {
+    project.chain.begins_empty()?;
     let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
         message: format!("PostgreSQL {major} is not installed here"),
         ..failure

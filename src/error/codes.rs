@@ -109,7 +109,7 @@ codes! {
     VersionBeyond "version-beyond" Refused "The database is at a version beyond the chain's end."
     NotMigrated "not-migrated" Refused "The platform has not been migrated far enough for this."
     RunUnknown "run-unknown" Refused "There is no run of that id."
-    BaselineRefused "baseline-refused" Refused "The database already has a version, so it cannot be given a baseline."
+    BaselineRefused "baseline-refused" Refused "The database already has a version, or nothing that a version could be of, so it gets no baseline."
     SlugInvalid "slug-invalid" Refused "A slug is not `[a-z][a-z0-9_]*`."
     NameInvalid "name-invalid" Refused "A tenant's display name holds a NUL."
     SchemaNameTooLong "schema-name-too-long" Refused "A slug makes a schema name of more than 63 bytes."

@@ -10,28 +10,46 @@ use crate::postgres::message::Run;
 use crate::postgres::{Connection, books, history, state};
 use crate::project::Project;
 
+/// How sure somebody is of a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Declared {
+    /// It may be meant for another database.
+    Doubtful,
+    /// It holds, whatever the database looks like.
+    Surely,
+}
+
 /// Declares that the platform of a database made by other means is at `version`. Refused where it has a
-/// version already.
+/// version already, and where nothing was made.
 pub async fn baseline(
     connection: &mut Connection,
     project: &Project,
-    version: &Version,
+    (version, declared): (&Version, Declared),
     command: &str,
 ) -> Result<Way, Failure> {
     project.chain.find(version)?;
-    let before = match state::read(connection, &project.settings).await {
-        Ok(state) if state.platform != Version::ZERO => {
-            return Err(Failure::new(
-                Code::BaselineRefused,
-                format!("the platform is at {} already", state.platform),
-            )
-            .hint("a baseline is for a database without a version; `tenure migrate up` moves this one"));
-        }
-        Ok(_) => Before::Zero,
+    let (state, unread) = state::survey(connection, &project.settings).await?;
+    let before = if unread.platform {
         // An empty or unreadable schema_version is what a baseline mends.
-        Err(failure) if failure.code == Code::VersionUnknown => Before::Unreadable,
-        Err(failure) => return Err(failure),
+        Before::Unreadable
+    } else if let Some(failure) = unread.failures.into_iter().next() {
+        return Err(failure);
+    } else if state.platform == Version::ZERO {
+        Before::Zero
+    } else {
+        let platform = project.settings.platform_schema().quoted();
+        return Err(Failure::new(
+            Code::BaselineRefused,
+            format!("the platform is at {} already", state.platform),
+        )
+        .hint(format!(
+            "a baseline is for a database without a version; `tenure migrate up` moves this one. One that is wrong is \
+             taken back by `DELETE FROM {platform}.schema_version`, and the right one declared"
+        )));
     };
+    if *version != Version::ZERO && !state.presence.registry && declared == Declared::Doubtful {
+        return Err(nothing_there(project, version));
+    }
     let run = new_run(project);
     books::ensure(connection, &run.platform).await?;
     history::begin_run(connection, &run, command).await?;
@@ -39,6 +57,20 @@ pub async fn baseline(
     end(connection, &run, &declared, "{}").await?;
     declared?;
     Ok(Way { from: Version::ZERO, to: version.clone() })
+}
+
+/// The registry is not there: with a version all the same, `migrate up` would leave out what makes it.
+fn nothing_there(project: &Project, version: &Version) -> Failure {
+    let (schema, registry) = (project.settings.platform_schema(), &project.settings.tenants.registry);
+    let first = project.chain.first();
+    let hint = if first == Version::ZERO {
+        "an empty database is at 0.0.0, and `tenure migrate up` brings it along; --yes declares the baseline all the same".to_owned()
+    } else {
+        format!("make what the chain begins with at {first} before; --yes declares the baseline all the same")
+    };
+    let message =
+        format!("there is no table {schema}.{registry}, so nothing shows that the platform is at {version}");
+    Failure::new(Code::BaselineRefused, message).hint(hint)
 }
 
 /// Accepts every applied migration that was edited or is gone, as it is now. The history keeps both.

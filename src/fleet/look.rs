@@ -1,8 +1,9 @@
 //! Where everything stands: `status`. Writes nothing.
 
-use crate::chain::Divergence;
+use crate::chain::{Divergence, Rest};
 use crate::error::Failure;
 use crate::outcome::{PlatformStatus, Status, TenantLine, TenantStatus};
+use crate::postgres::roll::{self, Wanted};
 use crate::postgres::{Connection, state};
 use crate::project::{Project, Root};
 
@@ -18,37 +19,48 @@ pub enum List {
 /// The applied migration whose file is gone, if one is: what is left of a chain then has a gap, or makes
 /// no sense, and the file that is missing is the better thing to say.
 pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
-    let state = state::read(connection, &root.settings).await?;
+    let (state, _unread) = state::survey(connection, &root.settings).await?;
     let edges = root.edges()?;
     let missing = state.applied.into_iter().find(|applied| {
         applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
     });
-    Ok(missing.map(|applied| Divergence::Gone { applied }.into()))
+    Ok(missing.map(|applied| Divergence::Gone { applied }.failure(Rest::LeadsNowhere)))
 }
 
-/// The state of the fleet against the chain.
-pub async fn status(connection: &mut Connection, project: &Project, list: List) -> Result<Status, Failure> {
-    let state = state::read(connection, &project.settings).await?;
+/// The state of the fleet against the chain, as far as it can be read. `trouble` is what is known to be wrong already.
+pub async fn status(
+    connection: &mut Connection,
+    project: &Project,
+    list: List,
+    trouble: Option<Failure>,
+) -> Result<Status, Failure> {
+    let (state, unread) = state::survey(connection, &project.settings).await?;
     let latest = project.chain.latest();
-    let pending = match project.chain.position(&state.platform) {
+    let version = (!unread.platform).then_some(state.platform);
+    let pending = match version.as_ref().and_then(|version| project.chain.position(version)) {
         Some(position) => {
             project.chain.migrations()[position..].iter().map(|migration| migration.file.clone()).collect()
         }
         // A version that the chain does not know: nothing can be said to be pending.
         None => Vec::new(),
     };
+    let known = state.tenants.values().sum::<usize>();
     let current = state.tenants.get(&latest).copied().unwrap_or_default();
+    let unknown = state.unknown + unread.tenants;
     let tenants = TenantStatus {
-        total: state.total_tenants(),
+        total: known + unknown,
         current,
-        behind: state.tenants.values().sum::<usize>() - current,
-        unknown: state.unknown,
-        versions: state.tenants.clone(),
+        behind: known - current,
+        unknown,
+        versions: state.tenants,
     };
     let lines = match list {
         List::Nothing => None,
         List::Tenants => {
-            let rows = state::tenants(connection, &project.settings, state.presence, &[]).await?;
+            let wanted = Wanted { lenient: true, ..Wanted::default() };
+            let rows = roll::read(connection, &project.settings, state.presence, &wanted).await?;
+            let mut rows: Vec<_> = rows.into_iter().map(|row| row.tenant).collect();
+            rows.sort_by(|one, other| one.schema.cmp(&other.schema));
             Some(
                 rows.into_iter()
                     .map(|row| TenantLine {
@@ -63,8 +75,9 @@ pub async fn status(connection: &mut Connection, project: &Project, list: List) 
     };
     let schema = project.settings.platform_schema();
     Ok(Status {
-        platform: PlatformStatus { schema, version: state.platform, latest, pending },
+        platform: PlatformStatus { schema, version, latest, pending },
         tenants,
         list: lines,
+        trouble: trouble.into_iter().chain(unread.failures).collect(),
     })
 }

@@ -22,7 +22,7 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use amend::{baseline, repair};
+pub use amend::{Declared, baseline, repair};
 pub use gauge::{Gauge, Gauged, Measured};
 pub use look::{List, gone, status};
 pub use patience::Patience;

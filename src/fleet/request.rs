@@ -93,10 +93,8 @@ impl Prepared {
         request: Request,
     ) -> Result<Self, Failure> {
         let state = state::read(connection, &project.settings).await?;
-        if let Some(divergence) = Divergence::find(&project.chain, &state.applied).into_iter().next() {
-            return Err(divergence.into());
-        }
         let mut fleet = state.fleet();
+        Divergence::refuse(&project.chain, &state.applied, &fleet)?;
         let mut only = Vec::new();
         if !request.tenants.is_empty() {
             let rows =
@@ -116,6 +114,11 @@ impl Prepared {
             plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
         }
         Ok(Self { request, state, plan, only, gauge: None })
+    }
+
+    /// How many rows of the registry have no version, so that no plan moves them. Who names tenants asks for no other.
+    pub fn unknown(&self) -> usize {
+        if self.request.tenants.is_empty() { self.state.unknown } else { 0 }
     }
 
     /// The migrations that the plan runs, in order.

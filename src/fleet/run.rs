@@ -384,6 +384,7 @@ impl Runner<'_> {
                 migrated,
                 unchanged: total - migrated - failed.len(),
                 failed: failed.len(),
+                unknown: self.prepared.unknown(),
                 left: None,
             },
             slowest: slowest(&self.moved),

@@ -1,6 +1,6 @@
 //! The roll of tenants: the registry and the version rows together, chosen and cut into pages in the server.
 
-use super::state::{Presence, registry, registry_failure};
+use super::state::{Presence, Whose, registry, registry_failure, version as version_of};
 use super::{Connection, Row};
 use crate::chain::Version;
 use crate::error::Failure;
@@ -24,6 +24,8 @@ pub struct Wanted {
     pub after: Option<Slug>,
     /// No more than so many.
     pub limit: Option<usize>,
+    /// What is no version is none, instead of a failure.
+    pub lenient: bool,
 }
 
 impl Wanted {
@@ -97,18 +99,22 @@ pub async fn read(
         wanted.condition(),
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
-    sets.iter().flatten().map(listed).collect()
+    sets.iter().flatten().map(|row| listed(row, wanted.lenient)).collect()
 }
 
-fn listed(row: &Row) -> Result<ListedTenant, Failure> {
+fn listed(row: &Row, lenient: bool) -> Result<ListedTenant, Failure> {
     let schema = row.text("schema")?;
     let version = row.optional_text("version")?;
+    let version = match version.map(|text| version_of(&text, Whose::Tenant(&schema))).transpose() {
+        Err(_) if lenient => None,
+        read => read?,
+    };
     Ok(ListedTenant {
         tenant: Tenant {
             id: row.optional_text("id")?,
             slug: row.text("slug")?,
             name: row.optional_text("name")?,
-            version: version.map(|text| super::state::version(&text, &schema)).transpose()?,
+            version,
             schema: SchemaName::existing(schema)?,
             template: row.optional_text("template")?,
             status: TenantState::named(&row.text("status")?),

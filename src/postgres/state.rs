@@ -55,6 +55,28 @@ impl Presence {
     };
 }
 
+/// What of a state could not be read, since what stands there is no version.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// Whether that of the platform is one: the state says 0.0.0.
+    pub platform: bool,
+    /// How many tenants it is; they are in no other number.
+    pub tenants: usize,
+    /// Why.
+    pub failures: Vec<Failure>,
+}
+
+impl Unread {
+    /// A version that is none stands here; any other failure ends the reading.
+    fn note(&mut self, failure: Failure) -> Result<(), Failure> {
+        if failure.code != Code::VersionUnknown {
+            return Err(failure);
+        }
+        self.failures.push(failure);
+        Ok(())
+    }
+}
+
 impl State {
     /// What a plan is made from.
     pub fn fleet(&self) -> FleetState {
@@ -73,10 +95,33 @@ async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, F
     connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
 }
 
-pub(super) fn version(text: &str, whose: &str) -> Result<Version, Failure> {
+/// Whose a version is that was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Platform,
+    /// The tenant's of that schema.
+    Tenant(&'a str),
+    /// A row's of the history.
+    Record,
+}
+
+pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> {
     text.parse().map_err(|error| {
-        Failure::new(Code::VersionUnknown, format!("{whose} is at a version that is none: {error}"))
-            .hint("put a semantic version there, or declare one with `tenure migrate baseline`")
+        let (whose, hint) = match whose {
+            Whose::Platform => (
+                "the platform".to_owned(),
+                "put a semantic version there, or declare one with `tenure migrate baseline`",
+            ),
+            Whose::Tenant(schema) => (
+                format!("the tenant of schema {schema}"),
+                "put the version that its schema has into its row of tenant_version; `tenure drift` then says whether it has it",
+            ),
+            Whose::Record => (
+                "a row of migration_history".to_owned(),
+                "put back what stood in that row: the history is only ever added to",
+            ),
+        };
+        Failure::new(Code::VersionUnknown, format!("{whose} is at a version that is none: {error}")).hint(hint)
     })
 }
 
@@ -121,6 +166,12 @@ fn present(rows: &[Row]) -> Result<Presence, Failure> {
 /// Reads the state, in one round trip where all tables are there, in two where some are not; however many
 /// tenants there are.
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
+    let (state, unread) = survey(connection, settings).await?;
+    unread.failures.into_iter().next().map_or(Ok(state), Err)
+}
+
+/// Reads of the state what can be read, and tells what cannot.
+pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
     let there = who_is_there(settings);
     match connection.sets(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
         Ok(mut sets) => {
@@ -139,29 +190,43 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
     }
 }
 
-fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<State, Failure> {
+fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread), Failure> {
     let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
     let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
     let (mut tenants, mut pool) = (BTreeMap::new(), BTreeMap::new());
+    let mut unread = Unread::default();
+    let platform = if presence.schema_version { platform_version(platform) } else { Ok(Version::ZERO) };
+    let platform = platform.or_else(|failure| {
+        unread.platform = true;
+        unread.note(failure).map(|()| Version::ZERO)
+    })?;
     for row in by_version {
-        let at = version(&row.text("version")?, "a tenant")?;
         let count = count(row.integer("tenants")?);
-        match row.optional_text("pool")? {
-            Some(template) => pool.insert((at, template), count),
-            None => tenants.insert(at, count),
+        let at = match version(&row.text("version")?, Whose::Tenant(&row.text("one")?)) {
+            Ok(at) => at,
+            Err(failure) => {
+                unread.tenants += count;
+                unread.note(failure)?;
+                continue;
+            }
         };
+        match row.optional_text("pool")? {
+            // Two texts may be one version.
+            Some(template) => *pool.entry((at, template)).or_default() += count,
+            None => *tenants.entry(at).or_default() += count,
+        }
     }
-    let mut applied = records.iter().map(applied).collect::<Result<Vec<_>, _>>()?;
-    applied.sort_by(|a, b| a.to.cmp(&b.to));
-    Ok(State {
-        presence,
-        platform: if presence.schema_version { platform_version(platform)? } else { Version::ZERO },
-        tenants,
-        pool,
-        unknown: unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?,
-        applied,
-    })
+    let mut records = records
+        .iter()
+        .map(applied)
+        .filter_map(|record| {
+            record.map_or_else(|failure| unread.note(failure).err().map(Err), |it| Some(Ok(it)))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    records.sort_by(|a, b| a.to.cmp(&b.to));
+    let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
+    Ok((State { presence, platform, tenants, pool, unknown, applied: records }, unread))
 }
 
 /// All that there is to ask, as one message; of a table that is not there, a question without rows.
@@ -188,7 +253,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
             presence.own_tables,
             format!(
                 "SELECT version, CASE WHEN status = 'pooled' THEN coalesce(template, '') END AS pool, \
-                 count(*)::int8 AS tenants FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY 1, 2"
+                 count(*)::int8 AS tenants, min(schema_name) AS one FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY 1, 2"
             ),
         ),
         unknown,
@@ -199,7 +264,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
 
 fn platform_version(rows: &[Row]) -> Result<Version, Failure> {
     match rows {
-        [row] => version(&row.text("version")?, "the platform"),
+        [row] => version(&row.text("version")?, Whose::Platform),
         [] => {
             Err(Failure::new(Code::VersionUnknown, "schema_version has no row, so the platform's version is unknown")
                 .hint("a copy of the schema without its rows looks like this; `tenure migrate baseline VERSION` declares the version"))
@@ -242,8 +307,8 @@ fn newest_records(platform: &str) -> String {
 
 fn applied(row: &Row) -> Result<Applied, Failure> {
     Ok(Applied {
-        from: version(&row.text("from_version")?, "a row of migration_history")?,
-        to: version(&row.text("to_version")?, "a row of migration_history")?,
+        from: version(&row.text("from_version")?, Whose::Record)?,
+        to: version(&row.text("to_version")?, Whose::Record)?,
         name: row.text("name")?,
         checksum: row.optional_text("checksum")?.map(Checksum::recorded),
         applied_at: row.text("applied_at")?,

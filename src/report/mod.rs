@@ -39,7 +39,7 @@ pub use github::{github, github_mask};
 pub use holdings::holdings;
 pub use life::{dropped, purged};
 pub use markdown::markdown;
-pub use outcome::{history, migrated, planned, status};
+pub use outcome::{StatusDocument, history, migrated, planned, status};
 pub use plural::{plural, plural_of};
 pub use pool::{pool_drained, pool_filled, pool_list};
 pub use queries::captured;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Paint, failure, plural, table};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Paint, failure, failure_json, plural, table};
 use crate::outcome::{Ending, HistoryEntry, Migrated, Planned, Slow, Status};
 
 /// What `migrate up` did.
@@ -82,7 +85,8 @@ pub fn status(status: &Status, paint: Paint) -> String {
     let (platform, tenants) = (&status.platform, &status.tenants);
     let mut text = String::new();
     let standing = match platform.pending.len() {
-        0 if platform.version == platform.latest => paint.good("up to date"),
+        _ if platform.version.is_none() => paint.bad("its version cannot be read"),
+        0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
         // Nothing can be said to be pending where the chain does not know the version.
         0 => paint.bad(&format!("no version of this chain, which leads to {}", platform.latest)),
         behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
@@ -91,7 +95,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
         text,
         "platform  {}  {}  {standing}",
         platform.schema,
-        paint.bold(&platform.version.to_string())
+        paint.bold(&or_dash(platform.version.as_ref()))
     );
     for file in &platform.pending {
         let _written = writeln!(text, "          {}", paint.dim(&format!("pending: {file}")));
@@ -128,6 +132,21 @@ pub fn status(status: &Status, paint: Paint) -> String {
         text.push_str(&table(["slug", "schema", "version", "status"], &rows, paint));
     }
     text
+}
+
+/// What `status` gives to programs.
+#[derive(Debug, Serialize)]
+pub struct StatusDocument<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trouble: Vec<Value>,
+}
+
+impl<'a> From<&'a Status> for StatusDocument<'a> {
+    fn from(status: &'a Status) -> Self {
+        Self { status, trouble: status.trouble.iter().map(failure_json).collect() }
+    }
 }
 
 /// What `migrate history` shows.

@@ -178,8 +178,12 @@ impl Adopting<'_> {
             }
         }
         if !standing.schema {
-            return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
-                .hint("`tenure tenant create` makes a new tenant"));
+            let hint = if standing.entries.is_empty() {
+                "`tenure tenant create` makes a new tenant"
+            } else {
+                Standing::ROW_ALONE
+            };
+            return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}")).hint(hint));
         }
         Ok(!standing.entries.is_empty())
     }

@@ -137,9 +137,7 @@ pub async fn create(
 /// Makes sure that tenants can be made at all.
 pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
     let mut state = state::read(connection, &project.settings).await?;
-    if let Some(divergence) = Divergence::find(&project.chain, &state.applied).into_iter().next() {
-        return Err(divergence.into());
-    }
+    Divergence::refuse(&project.chain, &state.applied, &state.fleet())?;
     let platform = project.settings.platform_schema();
     if !state.presence.registry || state.platform == Version::ZERO {
         return Err(Failure::new(
@@ -151,6 +149,7 @@ pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Res
         )
         .hint("run `tenure migrate up` first"));
     }
+    project.chain.find_platform(&state.platform)?;
     if !state.presence.own_tables_current {
         books::ensure(connection, &platform).await?;
         state.presence.own_tables = true;

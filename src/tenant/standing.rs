@@ -74,6 +74,10 @@ impl Standing {
         })
     }
 
+    /// What to do about a row of the registry without a schema.
+    pub(super) const ROW_ALONE: &str = "delete that row of the registry, then `tenure tenant create` makes both; or make the schema \
+         and adopt it";
+
     /// Refused unless nobody has the slug or the schema's name, in the books or in the catalog.
     pub(super) fn expect_nobody(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
         if self.state == Some(TenantState::Creating) {
@@ -94,6 +98,16 @@ impl Standing {
         };
         Err(Failure::new(Code::TenantExists, what).hint("choose another slug"))
     }
+}
+
+/// Whether there is a schema of that name.
+pub(super) async fn has_schema(connection: &mut Connection, schema: &SchemaName) -> Result<bool, Failure> {
+    let sql = format!(
+        "SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {}",
+        literal(schema.as_str())
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking for a schema"))?;
+    Ok(sets.iter().flatten().next().is_some())
 }
 
 /// The registry's row of a new tenant; its other columns take their defaults.

@@ -99,3 +99,24 @@ fn an_empty_version_table_is_no_fresh_database_and_a_baseline_mends_it() {
     assert!(project.run("migrate up").ok().stdout.starts_with("done"));
     assert_eq!(version(&project), ["1.0.4"]);
 }
+
+#[test]
+fn an_empty_database_gets_no_baseline_by_mistake() {
+    let project = Project::seeds();
+    let before = project.db.dump(&[]);
+    let (exit, document) = project.json("migrate baseline 1.0.2");
+    assert_eq!((exit, document["error"]["code"].as_str()), (1, Some("baseline-refused")), "{document}");
+    assert!(document["error"]["hint"].as_str().unwrap().contains("tenure migrate up"), "{document}");
+    assert!(project.db.dump(&[]) == before);
+    // Who knows better says so; and what was wrong can be put right.
+    project.run("migrate baseline 1.0.2 --yes").passes();
+    assert_eq!(version(&project), ["1.0.2"]);
+    let (_, document) = project.json("migrate baseline 1.0.1");
+    let hint = document["error"]["hint"].as_str().unwrap();
+    let sql = hint.split('`').find(|part| part.starts_with("DELETE")).unwrap();
+    project.db.run(sql);
+    project.run("migrate baseline 0.0.0").passes();
+    assert_eq!(version(&project), ["0.0.0"]);
+    project.run("migrate up").passes();
+    project.run("tenant create acme_corp").passes();
+}

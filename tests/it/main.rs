@@ -9,6 +9,7 @@
 
 mod adopt;
 mod alone;
+mod astray;
 mod bad_files;
 mod bad_sql;
 mod baseline;
@@ -35,6 +36,7 @@ mod fuzz;
 mod hidden;
 mod hooks;
 mod house;
+mod late_start;
 mod layers;
 mod life;
 mod listing;
@@ -65,6 +67,7 @@ mod squash;
 mod support;
 mod tenants;
 mod unreachable;
+mod untold;
 mod verify;
 mod walls;
 mod ways;

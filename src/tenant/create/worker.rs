@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::super::role::{self, Secret};
 use super::super::script::{Identity, Script};
+use super::super::standing::{Standing, has_schema};
 use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::pool::{Counts, Pool};
@@ -81,7 +82,7 @@ impl<'a> Maker<'a, '_> {
                             Err(failure) => Err(failure),
                         }
                     }
-                    Ok(Some(row)) => self.judge_existing(row),
+                    Ok(Some(row)) => self.judge_existing(connection, row).await,
                     Ok(None) => {
                         self.queue.borrow_mut().add(task);
                         continue;
@@ -200,7 +201,7 @@ impl<'a> Maker<'a, '_> {
                         let at = row.version.unwrap_or(Version::ZERO);
                         self.follow(connection, &task, at).await
                     }
-                    Ok(Some(row)) => self.judge_existing(&row),
+                    Ok(Some(row)) => self.judge_existing(connection, &row).await,
                     Ok(None) => Err(taken(refusal, schema)),
                     Err(failure) => Err(failure),
                 }
@@ -274,14 +275,17 @@ impl<'a> Maker<'a, '_> {
         Ok(rows.into_iter().next())
     }
 
-    fn judge_existing(&self, row: &Tenant) -> Result<Made, Failure> {
+    async fn judge_existing(&self, connection: &mut Connection, row: &Tenant) -> Result<Made, Failure> {
         let slug = &row.slug;
         if row.version.is_none() {
-            return Err(Failure::new(
-                Code::TenantExists,
-                format!("{slug} is in the registry, but its version is unknown"),
-            )
-            .hint("it was made by other means: `tenure tenant adopt` makes it a tenant"));
+            let in_the_registry =
+                |but: &str| Failure::new(Code::TenantExists, format!("{slug} is in the registry, but {but}"));
+            return Err(if has_schema(connection, &row.schema).await? {
+                in_the_registry("its version is unknown")
+                    .hint("it was made by other means: `tenure tenant adopt` makes it a tenant")
+            } else {
+                in_the_registry(&format!("there is no schema {}", row.schema)).hint(Standing::ROW_ALONE)
+            });
         }
         if row.status == TenantState::Creating {
             return Err(Failure::new(Code::TenantState, format!("{slug} is being made by another run"))
