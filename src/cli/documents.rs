@@ -20,5 +20,6 @@ pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
     std::fs::create_dir_all(dir).map_err(io)?;
     clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
     context.ui.note(&format!("the man pages are in {}", dir.display()));
+    context.ui.result(&serde_json::json!({ "dir": dir }), |_paint| String::new())?;
     Ok(0)
 }

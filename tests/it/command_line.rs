@@ -214,7 +214,8 @@ fn every_verb_has_a_man_page_and_completions_in_every_shell() {
     let project = Project::empty();
     let mut found = Vec::new();
     verbs(&project, "", &mut found);
-    let _written = project.run("man pages/man1").ok();
+    let written = project.run("man pages/man1 --format json").ok();
+    assert_eq!(written.stdout, "{\"dir\":\"pages/man1\"}\n");
     for (verb, _) in &found {
         let name = format!("tenure {verb}").trim().replace(' ', "-");
         let page = std::fs::read_to_string(project.dir.path().join(format!("pages/man1/{name}.1"))).unwrap();
