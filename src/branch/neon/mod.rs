@@ -19,6 +19,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 pub use self::access::{Access, CONTEXT_FILE, Given};
+use self::answer::Noted;
 use self::client::Client;
 use self::look::Which;
 use self::refusal::not_verified;
@@ -64,22 +65,33 @@ impl Neon {
 
     /// Deletes a branch, once the API has shown that it is ours.
     async fn delete_checked(&self, id: &BranchId) -> Result<Deleted, Failure> {
-        let noted = match self.by_id(&id.0).await {
-            Ok(noted) if noted.branch.is_deleted() => return Ok(Deleted::Gone),
-            Ok(noted) => noted,
-            Err(trouble) if trouble.is_absence() => return Ok(Deleted::Gone),
-            Err(trouble) => return Err(trouble.failure("looking at the branch that is to be deleted")),
-        };
-        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
-            return Err(make::foreign(&noted, &BranchName::seen(noted.branch.name.clone())));
+        match self.to_delete(id).await? {
+            Some(noted) => self.delete_noted(&noted).await,
+            None => Ok(Deleted::Gone),
         }
-        let call = request::Call::delete(&id.0);
+    }
+
+    /// What is to be deleted as it is now, if it is there.
+    async fn to_delete(&self, id: &BranchId) -> Result<Option<Noted>, Failure> {
+        match self.by_id(&id.0).await {
+            Ok(noted) => Ok(Some(noted).filter(|noted| !noted.branch.is_deleted())),
+            Err(trouble) if trouble.is_absence() => Ok(None),
+            Err(trouble) => Err(trouble.failure("looking at the branch that is to be deleted")),
+        }
+    }
+
+    async fn delete_noted(&self, noted: &Noted) -> Result<Deleted, Failure> {
+        let id = &noted.branch.id;
+        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
+            return Err(make::foreign(noted, &BranchName::seen(noted.branch.name.clone())));
+        }
+        let call = request::Call::delete(id);
         match self.client.send(&call).await {
             Ok((204, _)) => Ok(Deleted::Gone),
             Ok(_) => Ok(Deleted::Now),
             Err(trouble) if trouble.is_absence() => Ok(Deleted::Gone),
             // Some answers mean that it is being deleted already.
-            Err(trouble) => match self.by_id(&id.0).await {
+            Err(trouble) => match self.by_id(id).await {
                 Err(gone) if gone.is_absence() => Ok(Deleted::Gone),
                 Ok(noted) if noted.branch.is_deleted() => Ok(Deleted::Gone),
                 _ => Err(trouble.failure(&format!("deleting the branch {}", noted.branch.name))),
@@ -165,6 +177,19 @@ impl Provider for Neon {
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {branch}");
         within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
+    }
+
+    async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
+        let doing = format!("deleting the branch {}", branch.name);
+        let work = async {
+            let Some(noted) = self.to_delete(&branch.id).await? else { return Ok(Some(Deleted::Gone)) };
+            let now = make::seen(&noted, Origin::Found);
+            if (&now.created_at, &now.expires_at) != (&branch.created_at, &branch.expires_at) {
+                return Ok(None);
+            }
+            self.delete_noted(&noted).await.map(Some)
+        };
+        within(self.patience + SLACK, &doing, work).await
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
