@@ -16,11 +16,12 @@ pub async fn collect(
     prefix: &str,
     older_than: Duration,
 ) -> Result<BranchesCollected, Failure> {
-    let (due, kept) = choose(provider.list().await?, prefix, older_than, provider.now());
+    let (due, mut kept) = choose(provider.list().await?, prefix, older_than, provider.now());
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for branch in due {
-        match provider.delete(&branch.id).await {
-            Ok(_) => deleted.push(branch.row(provider.kind())),
+        match provider.delete_as_seen(&branch).await {
+            Ok(None) => kept += 1,
+            Ok(Some(_)) => deleted.push(branch.row(provider.kind())),
             Err(failure) => failed.push(BranchFailure { name: branch.name.to_string(), failure }),
         }
     }

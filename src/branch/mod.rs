@@ -70,6 +70,12 @@ pub trait Provider {
     /// Deletes it; one that is gone already is a success, one that another run made anew since is left to that.
     fn delete(&self, branch: &BranchId) -> impl Future<Output = Result<Deleted, Failure>>;
 
+    /// Deletes it if it is still as it was seen; `None` where it was made anew or prolonged since, which makes it young.
+    fn delete_as_seen(&self, branch: &Branch) -> impl Future<Output = Result<Option<Deleted>, Failure>> {
+        // Where making it anew gives it another id, the id is enough.
+        async { self.delete(&branch.id).await.map(Some) }
+    }
+
     /// Deletes what a call of [`Provider::create`] for exactly this made, if it made anything.
     fn undo(&self, wanted: &Wanted) -> impl Future<Output = Result<Deleted, Failure>>;
 }
@@ -337,6 +343,10 @@ impl Provider for AnyProvider {
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         each!(self, provider => provider.delete(branch).await)
+    }
+
+    async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
+        each!(self, provider => provider.delete_as_seen(branch).await)
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {

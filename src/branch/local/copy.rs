@@ -88,8 +88,16 @@ impl Local {
         let source = Source::look(&mut connection, parent, &mark::all_making()).await?;
         let mark = Mark::new(wanted, home, parent, self.learn(source.now_us))?;
         let name = mark.database()?;
-        let former = all.iter().find(|ours| ours.name == name);
-        if former.is_none() {
+        // Whatever it was a copy of, a name is one branch. One that another run is just making is that run's.
+        let is_former = |ours: &&Ours| {
+            let is_named = ours.mark.database().is_ok_and(|name| name == ours.name);
+            is_named && ours.mark.home == home && ours.mark.branch == wanted.name.as_str()
+        };
+        let formers: Vec<_> = all.iter().filter(is_former).collect();
+        if formers.iter().any(|former| former.name == source.name) {
+            return Err(super::foreign(parent, "is what is to be copied"));
+        }
+        if !formers.iter().any(|former| former.name == name) {
             nobody_elses(&mut connection, &name).await?;
         }
         source.is_quiet(&mut connection).await?;
@@ -111,13 +119,10 @@ impl Local {
                 notes.push(why.to_string());
             }
         }
-        let origin = match former {
-            Some(_) => {
-                drop(&mut connection, &name).await?;
-                Origin::Reset
-            }
-            None => Origin::Created,
-        };
+        let origin = if formers.is_empty() { Origin::Created } else { Origin::Reset };
+        for former in formers {
+            drop(&mut connection, &former.name).await?;
+        }
         let (making, name) = (making.quoted(), name.quoted());
         let sql = format!(
             "BEGIN; ALTER DATABASE {making} ALLOW_CONNECTIONS true; ALTER DATABASE {making} RENAME TO {name}; COMMIT"

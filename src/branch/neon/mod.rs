@@ -79,26 +79,37 @@ impl Neon {
 
     /// Deletes a branch, once the API has shown that it is ours.
     async fn delete_checked(&self, id: &BranchId) -> Result<Deleted, Failure> {
-        let noted = match self.by_id(&id.0).await {
-            Ok(noted) if noted.branch.is_deleted() => return Ok(Deleted::Gone),
-            Ok(noted) => noted,
-            Err(trouble) if trouble.is_absence() => return Ok(Deleted::Gone),
-            Err(trouble) => return Err(trouble.failure("looking at the branch that is to be deleted")),
-        };
-        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
-            return Err(make::foreign(&noted, &BranchName::seen(noted.branch.name.clone())));
+        match self.to_delete(id).await? {
+            Some(noted) => self.delete_noted(&noted).await,
+            None => Ok(Deleted::Gone),
         }
-        if self.is_anothers(&noted) {
+    }
+
+    /// What is to be deleted as it is now, if it is there.
+    async fn to_delete(&self, id: &BranchId) -> Result<Option<Noted>, Failure> {
+        match self.by_id(&id.0).await {
+            Ok(noted) => Ok(Some(noted).filter(|noted| !noted.branch.is_deleted())),
+            Err(trouble) if trouble.is_absence() => Ok(None),
+            Err(trouble) => Err(trouble.failure("looking at the branch that is to be deleted")),
+        }
+    }
+
+    async fn delete_noted(&self, noted: &Noted) -> Result<Deleted, Failure> {
+        let id = &noted.branch.id;
+        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
+            return Err(make::foreign(noted, &BranchName::seen(noted.branch.name.clone())));
+        }
+        if self.is_anothers(noted) {
             let why = "another run made it as its parent is since this one did, so it is that run's";
             return Err(Failure::new(Code::BranchTarget, why));
         }
-        let call = request::Call::delete(&id.0);
+        let call = request::Call::delete(id);
         match self.client.send(&call).await {
             Ok((204, _)) => Ok(Deleted::Gone),
             Ok(_) => Ok(Deleted::Now),
             Err(trouble) if trouble.is_absence() => Ok(Deleted::Gone),
             // Some answers mean that it is being deleted already.
-            Err(trouble) => match self.by_id(&id.0).await {
+            Err(trouble) => match self.by_id(id).await {
                 Err(gone) if gone.is_absence() => Ok(Deleted::Gone),
                 Ok(noted) if noted.branch.is_deleted() => Ok(Deleted::Gone),
                 _ => Err(trouble.failure(&format!("deleting the branch {}", noted.branch.name))),
@@ -198,6 +209,19 @@ impl Provider for Neon {
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {branch}");
         within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
+    }
+
+    async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
+        let doing = format!("deleting the branch {}", branch.name);
+        let work = async {
+            let Some(noted) = self.to_delete(&branch.id).await? else { return Ok(Some(Deleted::Gone)) };
+            let now = make::seen(&noted, Origin::Found);
+            if (&now.created_at, &now.expires_at) != (&branch.created_at, &branch.expires_at) {
+                return Ok(None);
+            }
+            self.delete_noted(&noted).await.map(Some)
+        };
+        within(self.patience + SLACK, &doing, work).await
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {

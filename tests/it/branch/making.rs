@@ -64,6 +64,22 @@ fn a_copy_of_another_database_belongs_to_the_one_that_is_named() {
     assert_eq!(story.json("delete pr-1").1["deleted"], true);
 }
 
+#[test]
+fn a_name_is_one_branch_whatever_it_is_a_copy_of() {
+    let (story, other) = (Story::new(), Story::new());
+    other.db().run("CREATE TABLE p.other ()");
+    let first = story.create("pr-1");
+    let again = story.create(&format!("pr-1 --parent {}", other.db().name));
+    assert_eq!((&again.document["origin"], story.listed()), (&"reset".into(), vec!["pr-1".to_owned()]));
+    assert_eq!(again.db.value("SELECT to_regclass('p.other')::text"), "p.other");
+    assert!(Session::try_open(&first.db.url).is_err());
+    // Nothing is made anew from itself.
+    let (exit, code, message) = story.refused(&format!("create pr-1 --parent {}", again.db.name));
+    assert_eq!((exit, code.as_str()), (1, "branch-exists"), "{message}");
+    assert_eq!(story.json("delete pr-1").1["deleted"], true);
+    assert_eq!((story.listed(), story.json("delete pr-1").1["deleted"].clone()), (Vec::new(), false.into()));
+}
+
 /// What a session of a database begins with, and who may do what with it.
 const SURROUNDINGS: &str = "SELECT concat_ws(' ', coalesce(r.rolname, 'all'), line) FROM pg_db_role_setting s \
     CROSS JOIN unnest(setconfig) AS line LEFT JOIN pg_roles r ON r.oid = s.setrole WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) \

@@ -58,6 +58,25 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
 }
 
 #[test]
+fn what_became_young_meanwhile_is_not_collected() {
+    let story = Story::new();
+    for name in ["ci/a", "ci/b"] {
+        let _made = story.create(&format!("{name} --expires 1d"));
+    }
+    story.neon.later(Duration::from_hours(2));
+    story.neon.plant(Verb::Delete, 1, Fault::Slow(Duration::from_secs(5)));
+    let collecting = story.start("branch gc --provider neon --prefix ci/ --older-than 1h --format json");
+    wait_until("the first deletion", || story.neon.seen(Verb::Delete).len() == 1);
+    // A job runs again while the list is worked off.
+    assert_eq!(story.create("ci/b")["origin"], "reset");
+    let output = collecting.end();
+    let collected: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.code, deleted(&collected)), (0, vec!["ci/a"]), "{output}");
+    assert_eq!((&collected["outcome"], &collected["kept"]), (&json!("done"), &json!(1)));
+    assert_eq!(story.neon.branches(), ["ci/b"]);
+}
+
+#[test]
 fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
     let story = Story::with(Project::empty(), |settings| settings.step = Duration::from_secs(5));
     let running = story.start("branch create --provider neon pr-1 --expires 1h");
