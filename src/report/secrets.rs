@@ -48,16 +48,13 @@ fn without_passwords(text: &str) -> String {
     let (mut shown, mut from, lower) = (String::new(), 0, text.to_ascii_lowercase());
     while let Some(at) = lower[from..].find(WORD) {
         let after = from + at + WORD.len();
-        match value(&text[..from + at], &text[after..]) {
-            Some((start, end)) => {
-                shown.push_str(&text[from..after + start]);
-                shown.push_str(MASK);
-                from = after + end;
-            }
-            None => {
-                shown.push_str(&text[from..after]);
-                from = after;
-            }
+        if let Some((start, end)) = value(&text[..from + at], &text[after..]) {
+            shown.push_str(&text[from..after + start]);
+            shown.push_str(MASK);
+            from = after + end;
+        } else {
+            shown.push_str(&text[from..after]);
+            from = after;
         }
     }
     shown.push_str(&text[from..]);
@@ -130,9 +127,8 @@ fn literal(text: &str) -> Option<usize> {
     }
     let mut signs = inner.char_indices().peekable();
     while let Some((at, sign)) = signs.next() {
-        if sign == '\\' && escapes {
-            signs.next();
-        } else if sign == quote && signs.peek().is_some_and(|(_, next)| *next == quote) {
+        let is_doubled = sign == quote && signs.peek().is_some_and(|(_, next)| *next == quote);
+        if is_doubled || (sign == '\\' && escapes) {
             signs.next();
         } else if sign == quote {
             return Some(prefix.len() + 1 + at + 1);

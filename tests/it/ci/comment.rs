@@ -46,8 +46,13 @@ impl GitHub {
 
     /// Runs the action without a key, with a report that is then there.
     fn comment(&self, job: Job, report: &str) -> Ran {
+        self.comment_with(job, report, "ghs_t0ken")
+    }
+
+    /// The same with a token of the story's.
+    fn comment_with(&self, job: Job, report: &str, token: &str) -> Ran {
         let job = job.with("GITHUB_API_URL", &self.base);
-        let given = [("command", "dry-run"), ("comment", "true")];
+        let given = [("command", "dry-run"), ("comment", "true"), ("github_token", token)];
         let mut written = false;
         job.uses_with(&given, BTreeMap::new(), |command| {
             if !written && job.file("temp/tenure-dry-run.md").exists() {
@@ -67,13 +72,28 @@ impl Drop for GitHub {
 }
 
 async fn answer(State(state): State<Arc<Mutex<Vec<Value>>>>, request: Request) -> (StatusCode, String) {
-    let authorized = request.headers().get("authorization").is_some_and(|it| it == "Bearer ghs_t0ken");
+    let token =
+        request.headers().get("authorization").and_then(|it| it.to_str().ok()?.strip_prefix("Bearer "));
+    let (authorized, person) = match token {
+        Some("ghs_t0ken") => (true, None),
+        Some(token) => (token.starts_with("ghp_"), token.strip_prefix("ghp_").map(str::to_owned)),
+        None => (false, None),
+    };
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     let mut comments = state.lock().unwrap();
     let path = parts.uri.path().strip_prefix("/repos/us/app/issues/").unwrap_or_default();
     if !authorized {
         return (StatusCode::UNAUTHORIZED, String::new());
+    }
+    if parts.uri.path() == "/user" {
+        // Who runs a job is nobody.
+        return match person {
+            Some(login) => (StatusCode::OK, json!({ "login": login }).to_string()),
+            None => {
+                (StatusCode::FORBIDDEN, "{\"message\":\"Resource not accessible by integration\"}".to_owned())
+            }
+        };
     }
     match (parts.method.as_str(), path) {
         ("GET", "42/comments") => {
@@ -84,7 +104,9 @@ async fn answer(State(state): State<Arc<Mutex<Vec<Value>>>>, request: Request) -
         }
         ("POST", "42/comments") => {
             let id = comments.len();
-            comments.push(comment(id, "Bot", &text(&body)));
+            let mut new = comment(id, if person.is_some() { "User" } else { "Bot" }, &text(&body));
+            new["user"]["login"] = person.as_deref().unwrap_or("github-actions[bot]").into();
+            comments.push(new);
             (StatusCode::CREATED, "{}".to_owned())
         }
         ("PATCH", path) => {
@@ -102,7 +124,7 @@ fn text(body: &[u8]) -> String {
 }
 
 fn comment(id: usize, whose: &str, body: &str) -> Value {
-    json!({ "id": id, "user": { "type": whose }, "body": body })
+    json!({ "id": id, "user": { "type": whose, "login": "somebody" }, "body": body })
 }
 
 const MARKER: &str = "<!-- tenure dry-run . -->";
@@ -127,6 +149,22 @@ fn there_is_one_comment_and_it_is_kept_up_to_date() {
         assert!(comments[..120].iter().all(|comment| comment["body"] == format!("{MARKER}\nhello")));
         assert!(!ran.log.contains("ghs_t0ken"), "{}", ran.log);
     }
+}
+
+#[test]
+fn with_the_token_of_a_person_there_is_one_comment_too() {
+    let github = GitHub::with(vec![comment(0, "User", &format!("{MARKER}\nof another person"))]);
+    for token in ["ghs_t0ken", "ghp_ann", "ghp_bob"] {
+        for report in ["the first\n", "the second\n"] {
+            let (_folder, job) = job();
+            let ran = github.comment_with(job, report, token);
+            assert!(!ran.log.contains(token), "{}", ran.log);
+        }
+    }
+    // One of each, as it was said last.
+    let bodies: Vec<_> = github.comments().iter().map(|it| it["body"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(bodies[0], format!("{MARKER}\nof another person"));
+    assert_eq!(bodies[1..], vec![format!("{MARKER}\nthe second\n"); 3]);
 }
 
 #[test]
