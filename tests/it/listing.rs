@@ -157,3 +157,20 @@ fn a_row_of_the_registry_without_a_schema_hides_nobody() {
         assert!(hint.contains("schema_name"), "{hint}");
     }
 }
+
+#[test]
+fn a_column_of_the_registry_that_is_not_there_is_the_settings_fault() {
+    let project = Project::with_tenants(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    project.file("tenure.toml", "[tenants.columns]\nschema = \"schema_nam\"\n");
+    for line in ["status", "migrate up", "tenant list"] {
+        let (code, document) = project.json(line);
+        let error = &document["error"];
+        assert_eq!(
+            (code, &error["code"], &error["sqlstate"]),
+            (1, &"registry-invalid".into(), &"42703".into()),
+            "{line}"
+        );
+        assert!(error["hint"].as_str().unwrap().contains("[tenants.columns]"), "{line}: {error}");
+    }
+}
