@@ -54,7 +54,7 @@ pub async fn migrate(
     }
     prepared.can_go_through(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
-        books::ensure(runner.connection, &runner.run.platform).await?;
+        books::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
     history::begin_marked_run(runner.connection, &runner.run, command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();

@@ -85,7 +85,7 @@ pub async fn undrop(
         return Err(unknown(slug));
     }
     if !state.presence.own_tables_current {
-        books::ensure(connection, &settings.platform_schema()).await?;
+        books::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = aside::read(connection, settings, Some(slug), 0).await?;
     let Some(found) = all.iter().find(|aside| !aside.purging).or(all.first()) else {
