@@ -48,7 +48,8 @@ impl Failure {
 
     /// The message for where everybody can read it: without what may be somebody's data.
     pub fn public_message(&self) -> String {
-        self.rows.iter().fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
+        let rows = self.rows.iter().filter(|row| !row.is_empty());
+        rows.fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
     }
 
     /// With one next step.
@@ -84,3 +85,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_public_is_the_message_without_rows() {
+        let mut failure = Failure::new(Code::UnitFailed, "key (id)=(7) is there already");
+        assert_eq!(failure.public_message(), "key (id)=(7) is there already");
+        failure.rows = vec![String::new(), "(id)=(7)".to_owned()];
+        assert_eq!(failure.public_message(), "key … is there already");
+    }
+}

@@ -60,9 +60,9 @@ impl Refusal {
         self.server().map(PgDatabaseError::code)
     }
 
-    /// The server's detail.
+    /// The server's detail; an empty one is none.
     pub fn detail(&self) -> Option<&str> {
-        self.server().and_then(PgDatabaseError::detail)
+        self.server().and_then(PgDatabaseError::detail).filter(|detail| !detail.is_empty())
     }
 
     /// The table that the server names, with its schema: of a foreign key the one whose rows refer.
@@ -138,11 +138,11 @@ impl Refusal {
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),
         };
-        let detail = server.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let detail = self.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let message = format!("{doing}: {}{detail}", server.message());
         let mut failure = Failure::new(code, message);
         failure.sqlstate = Some(server.code().to_owned());
-        failure.rows.extend(server.detail().map(str::to_owned));
+        failure.rows.extend(self.detail().map(str::to_owned));
         // A value that does not fit stands in the message itself, as may whatever somebody's own code raises.
         if ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
             failure.rows.push(server.message().to_owned());
