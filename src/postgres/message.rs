@@ -117,6 +117,11 @@ pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 /// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
 const CLEAN_UP: &[&str] = &[
     "CLOSE ALL",
+/// For a transaction that waits for us between its messages: the server ends it for no idleness and no age (a setting of 17 and
+/// later, so that no statement may name it).
+pub const UNHURRIED: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
+     WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
+
     "UNLISTEN *",
     "DEALLOCATE ALL",
     "DISCARD TEMP",

@@ -88,8 +88,9 @@ impl Refusal {
             let its_own = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
             return its_own.then(|| (None, self.error.to_string()));
         };
-        let passing =
-            ["40", "53", "55P03", "57", "58", "XX"].iter().any(|class| server.code().starts_with(class));
+        let passing = ["25P03", "25P04", "40", "53", "55P03", "57", "58", "XX"]
+            .iter()
+            .any(|class| server.code().starts_with(class));
         (!passing).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
     }
 
@@ -131,7 +132,13 @@ impl Refusal {
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),
             ),
-            "57P01" | "57P02" | "57P03" => {
+            "25P04" => (
+                Code::StatementFailed,
+                Some(
+                    "the server's transaction_timeout ended it; raise that for this role if the work needs longer",
+                ),
+            ),
+            "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
                 (Code::StatementFailed, Some("the server ended the session; run the command again"))
             }
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),

@@ -174,3 +174,20 @@ fn what_one_file_makes_in_pg_temp_is_gone_for_the_next() {
     });
     assert_eq!(project.db.column(types), expected.concat());
 }
+
+#[test]
+fn a_session_that_the_server_ends_for_its_idleness_is_opened_anew() {
+    let project = three();
+    project.db.run("CREATE SEQUENCE public.tries");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "ends",
+        "-- Scope: tenant\n-- Allow: opaque-code because a test\n\
+         DO $$ BEGIN CASE nextval('public.tries') WHEN 1 THEN RAISE 'idle' USING ERRCODE = '25P03'; \
+         WHEN 2 THEN RAISE 'idle' USING ERRCODE = '57P05'; ELSE NULL; END CASE; END $$;",
+    );
+    project.run("migrate up --jobs 1").passes();
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5, c 1.0.5");
+    assert_eq!(project.repeated_units(), [""; 0]);
+}
