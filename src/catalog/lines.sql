@@ -98,6 +98,8 @@ UNION ALL
             'storage=' || CASE WHEN a.attstorage <> t.typstorage THEN
                 CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
             'compression=' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
+            -- The default is -1, from 17 on NULL.
+            'statistics target=' || CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
             'options=' || array_to_string(a.attoptions || a.attfdwoptions, E'\x1e'),
             'position=' || row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)),
         NULL, 'pg_class'::regclass, rel.oid, a.attnum, relowner, 'c', a.attacl
@@ -218,12 +220,18 @@ UNION ALL
         NULL, 'pg_type'::regclass, typ.oid, 0, typowner, 'T', typacl
     FROM typ
 UNION ALL
-    SELECT s.oid, 'statistics', x.stxname, NULL, NULL, 'definition=' || pg_get_statisticsobjdef(x.oid), NULL,
+    SELECT s.oid, 'statistics', x.stxname, NULL, NULL,
+        concat_ws(E'\x1f', 'definition=' || pg_get_statisticsobjdef(x.oid),
+            'statistics target=' || CASE WHEN x.stxstattarget >= 0 THEN x.stxstattarget END), NULL,
         'pg_statistic_ext'::regclass, x.oid, 0, x.stxowner, NULL, NULL
     FROM s JOIN pg_statistic_ext x ON x.stxnamespace = s.oid
 UNION ALL
     SELECT s.oid, 'collation', c.collname, NULL, NULL,
-        concat_ws(E'\x1f', 'provider=' || c.collprovider::text, 'locale=' || c.collcollate,
+        concat_ws(E'\x1f', 'provider=' || c.collprovider::text,
+            -- Of ICU in a column that each release calls otherwise.
+            'locale=' || coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate),
+            'ctype=' || CASE WHEN c.collctype <> c.collcollate THEN c.collctype END,
+            'rules=' || (to_jsonb(c) ->> 'collicurules'),
             'deterministic=' || CASE WHEN NOT c.collisdeterministic THEN 'no' END), NULL,
         'pg_collation'::regclass, c.oid, 0, c.collowner, NULL, NULL
     FROM s JOIN pg_collation c ON c.collnamespace = s.oid

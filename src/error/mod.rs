@@ -32,6 +32,10 @@ pub struct Failure {
     pub rows: Vec<String>,
 }
 
+/// What the server says last in a session that it ends: it goes or comes, or the session was idle or in one transaction for
+/// longer than a setting lets it (manual, appendix A).
+const SESSION_ENDS: &[&str] = &["25P03", "25P04", "57P01", "57P02", "57P03", "57P05"];
+
 impl Failure {
     /// A failure with only its code and message.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
@@ -48,7 +52,8 @@ impl Failure {
 
     /// The message for where everybody can read it: without what may be somebody's data.
     pub fn public_message(&self) -> String {
-        self.rows.iter().fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
+        let rows = self.rows.iter().filter(|row| !row.is_empty());
+        rows.fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
     }
 
     /// With one next step.
@@ -68,7 +73,7 @@ impl Failure {
     /// Whether the session is gone with it, so that only the database knows what was committed.
     pub fn ended_the_session(&self) -> bool {
         self.code == Code::ConnectionLost
-            || matches!(self.sqlstate.as_deref(), Some("57P01" | "57P02" | "57P03"))
+            || self.sqlstate.as_deref().is_some_and(|state| SESSION_ENDS.contains(&state))
     }
 
     /// The class, and with it the exit code.
@@ -84,3 +89,32 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_public_is_the_message_without_rows() {
+        let mut failure = Failure::new(Code::UnitFailed, "key (id)=(7) is there already");
+        assert_eq!(failure.public_message(), "key (id)=(7) is there already");
+        failure.rows = vec![String::new(), "(id)=(7)".to_owned()];
+        assert_eq!(failure.public_message(), "key … is there already");
+    }
+
+    #[test]
+    fn a_session_ends_by_what_the_server_says() {
+        let mut failure = Failure::new(Code::UnitFailed, "x");
+        for (state, ended) in [
+            ("57P01", true),
+            ("25P03", true),
+            ("25P04", true),
+            ("57P05", true),
+            ("57014", false),
+            ("25P02", false),
+        ] {
+            failure.sqlstate = Some(state.to_owned());
+            assert_eq!(failure.ended_the_session(), ended, "{state}");
+        }
+    }
+}

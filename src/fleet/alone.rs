@@ -12,7 +12,7 @@ use super::Stop;
 use super::unit::{Answer, Unit};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
-use crate::postgres::message::{BEGIN, Kind, Message};
+use crate::postgres::message::{BEGIN, Kind, Message, UNHURRIED};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
@@ -41,7 +41,7 @@ impl Turn {
         let mut own = connection.another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
-            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = 0; \
+            "{BEGIN}; {UNHURRIED}; \
              SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
             literal(unit.schema.as_str()),
         );

@@ -51,7 +51,7 @@ pub async fn baseline(
         return Err(nothing_there(project, version));
     }
     let run = new_run(project);
-    books::ensure(connection, &run.platform).await?;
+    books::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
     history::begin_run(connection, &run, command).await?;
     let declared = history::baseline(connection, &run, before, version).await;
     end(connection, &run, &declared, "{}").await?;
@@ -85,7 +85,7 @@ pub async fn repair(
         return Ok(found);
     }
     let run = new_run(project);
-    books::ensure(connection, &run.platform).await?;
+    books::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
     history::begin_run(connection, &run, command).await?;
     let repaired = history::repair(connection, &run, &found).await;
     let counts = serde_json::json!({ "repaired": found.len() });

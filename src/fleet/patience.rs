@@ -37,11 +37,15 @@ impl Patience {
     }
 }
 
-/// Somebody else's lock, a deadlock, a serialization failure, a server that is going or coming, a broken
-/// connection (manual, appendix A).
+/// Somebody else's lock, a deadlock, a serialization failure, a server that is going or coming, a session that it ended for
+/// its idleness, a broken connection (manual, appendix A). What takes longer than a limit (`57014`, `25P04`) takes as long the
+/// next time.
 fn passes_by_itself(failure: &Failure) -> bool {
     let by_state = failure.sqlstate.as_deref().is_some_and(|state| {
-        matches!(state, "55P03" | "40P01" | "40001" | "57P01" | "57P02" | "57P03" | "53300")
+        matches!(
+            state,
+            "55P03" | "40P01" | "40001" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300"
+        )
     });
     by_state || matches!(failure.code, Code::ConnectionLost | Code::ServerUnreachable)
 }
@@ -59,12 +63,12 @@ mod tests {
     #[test]
     fn only_what_passes_by_itself_is_tried_again() {
         let patience = Patience { retries: 3 };
-        for state in ["55P03", "40P01", "40001", "57P01"] {
+        for state in ["55P03", "40P01", "40001", "57P01", "57P05", "25P03"] {
             assert!(patience.pause(&failure(state), 1).is_some(), "{state}");
             assert!(patience.pause(&failure(state), 3).is_some(), "{state}");
             assert_eq!(patience.pause(&failure(state), 4), None, "{state}");
         }
-        for state in ["42P01", "23505", "57014", "25P02"] {
+        for state in ["42P01", "23505", "57014", "25P02", "25P04"] {
             assert_eq!(patience.pause(&failure(state), 1), None, "{state}");
         }
         assert_eq!(Patience { retries: 0 }.pause(&failure("55P03"), 1), None);

@@ -1,7 +1,7 @@
 //! What is asked for, looked at against the database without writing: the state, what was edited, who
 //! is meant, and the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::{Gauge, Patience};
@@ -90,8 +90,11 @@ impl Prepared {
     pub async fn look(
         connection: &mut Connection,
         project: &Project,
-        request: Request,
+        mut request: Request,
     ) -> Result<Self, Failure> {
+        // Who is named twice is one tenant.
+        let mut named = HashSet::new();
+        request.tenants.retain(|slug| named.insert(slug.clone()));
         let state = state::read(connection, &project.settings).await?;
         let mut fleet = state.fleet();
         Divergence::refuse(&project.chain, &state.applied, &fleet)?;

@@ -12,7 +12,7 @@ use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::outcome::{Ending, Migrated, TenantCounts, UnitFailure, Way};
-use crate::postgres::message::{BEGIN, Run};
+use crate::postgres::message::{BEGIN, Run, UNHURRIED};
 use crate::postgres::{Connection, books, history};
 use crate::project::Project;
 
@@ -54,7 +54,7 @@ pub async fn migrate(
     }
     prepared.can_go_through(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
-        books::ensure(runner.connection, &runner.run.platform).await?;
+        books::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
     history::begin_marked_run(runner.connection, &runner.run, command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
@@ -230,7 +230,7 @@ impl Runner<'_> {
     /// is locked, so that no more can be made until it has moved.
     async fn settle_alone(&mut self, step: usize, end: usize) -> Option<Answer> {
         let lock = format!(
-            "{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; \
+            "{BEGIN}; {UNHURRIED}; SET LOCAL lock_timeout = 0; \
              SELECT 1 FROM {}.schema_version FOR UPDATE",
             self.run.platform.quoted()
         );

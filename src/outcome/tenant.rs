@@ -129,6 +129,9 @@ pub struct TenantList {
     /// Where there are more: the slug behind which they begin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Rows of the registry that name no schema, which are in no list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_schema: Option<usize>,
 }
 
 /// A tenant in a list.

@@ -2,6 +2,8 @@
 //! statements in one message, nothing prepared, so a pooler in transaction mode is no hindrance. This
 //! is the one place where text becomes SQL that is sent.
 
+use std::io::ErrorKind;
+
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -65,8 +67,10 @@ impl Row {
 /// A connection to the database.
 #[derive(Debug)]
 pub struct Connection {
-    connection: PgConnection,
+    driver: PgConnection,
     way: Door,
+    /// Nobody answered in time: an answer that comes later is nobody's.
+    lost: bool,
 }
 
 /// A way to the database.
@@ -82,13 +86,13 @@ impl Door {
     pub async fn open(&self) -> Result<Connection, Failure> {
         // What stands in between is known by now, and need not be asked again.
         let connection = knock::again(&self.url, self.knock).await?;
-        Ok(Connection { connection, way: self.clone() })
+        Ok(Connection { driver: connection, way: self.clone(), lost: false })
     }
 
     /// Connects if there is room right now, for who can do without.
     pub async fn open_now(&self) -> Result<Connection, Failure> {
         let connection = knock::again(&self.url, Knock::ONCE).await?;
-        Ok(Connection { connection, way: self.clone() })
+        Ok(Connection { driver: connection, way: self.clone(), lost: false })
     }
 }
 
@@ -104,7 +108,7 @@ impl Connection {
     /// failure has exit code 3 and names host and port, never the password.
     pub async fn knock(url: &DatabaseUrl, knock: Knock, tell: impl FnMut(&str)) -> Result<Self, Failure> {
         let (connection, pooled) = knock::open(url, knock, tell).await?;
-        Ok(Self { connection, way: Door { url: url.clone(), knock, pooled } })
+        Ok(Self { driver: connection, way: Door { url: url.clone(), knock, pooled }, lost: false })
     }
 
     /// Whether the server is one of Neon's, by its name.
@@ -135,7 +139,20 @@ impl Connection {
     /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
     /// file selects is nobody's to read here.
     pub async fn send(&mut self, message: &Message) -> Result<Vec<Vec<Row>>, Refusal> {
-        self.ask(message.sql(), |statement| message.is_own(statement)).await
+        let Some(patience) = message.patience() else {
+            return self.ask(message.sql(), |statement| message.is_own(statement)).await;
+        };
+        let answer = self.ask(message.sql(), |statement| message.is_own(statement));
+        if let Ok(answer) = tokio::time::timeout(patience, answer).await {
+            return answer;
+        }
+        self.lost = true;
+        let silence = format!("no answer for {} s", patience.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(ErrorKind::TimedOut, silence)).into())
+    }
+
+    fn expect_alive(&self) -> Result<(), sqlx::Error> {
+        if self.lost { Err(sqlx::Error::Io(ErrorKind::NotConnected.into())) } else { Ok(()) }
     }
 
     /// The same within a transaction that is open; one that fails is left to who began it.
@@ -174,9 +191,10 @@ impl Connection {
 
     /// Sends one message of a transaction that is open; how many rows each of its statements wrote, in order.
     pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, Refusal> {
+        self.expect_alive()?;
         let mut counts = Vec::new();
         let outcome = {
-            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
+            let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.driver);
             loop {
                 match stream.try_next().await {
                     Ok(Some(item)) => counts.extend(item.left().map(|done| done.rows_affected())),
@@ -220,7 +238,8 @@ impl Connection {
         sets: &mut Vec<Vec<Row>>,
         keeps: impl Fn(usize) -> bool,
     ) -> Result<(), sqlx::Error> {
-        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.connection);
+        self.expect_alive()?;
+        let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.driver);
         let mut rows = Vec::new();
         while let Some(item) = stream.try_next().await? {
             match item.right() {
@@ -234,13 +253,16 @@ impl Connection {
 
     /// Says goodbye.
     pub async fn close(self) {
+        if self.lost {
+            return;
+        }
         // A server that is gone already needs no goodbye.
-        let _closed = self.connection.close().await;
+        let _closed = self.driver.close().await;
     }
 
     /// The driver's connection, for the runner of Tenure's own tables and for what only the extended protocol
     /// can do.
     pub(super) fn driver(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        &mut self.driver
     }
 }

@@ -4,10 +4,12 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::Refusal;
+use super::deadline::Limit;
 use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
@@ -34,6 +36,7 @@ pub struct Message {
     statements: Vec<Option<(usize, Range<usize>)>>,
     /// For each COMMIT: which statement it is, and the file that it ends.
     commits: Vec<(usize, usize)>,
+    limit: Limit,
 }
 
 /// One row of the history.
@@ -114,6 +117,11 @@ pub const VERSION: &str = "tenure_version";
 /// another must see what that one did.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
+/// For a transaction that waits for us between its messages: the server ends it for no idleness and no age (a setting of 17 and
+/// later, so that no statement may name it).
+pub const UNHURRIED: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
+     WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
+
 /// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
 const CLEAN_UP: &[&str] = &[
     "CLOSE ALL",
@@ -163,6 +171,14 @@ impl Message {
             self.rendered.push_from(&script.source.text, origin, &shown);
             self.rendered.push(";\n");
             self.statements.push(Some((file, statement.range.clone())));
+            self.heed(script, statement);
+        }
+    }
+
+    /// A statement of a file may give those behind it more time.
+    fn heed(&mut self, script: &Script, statement: &Statement) {
+        if statement.may_set(script, "statement_timeout") {
+            self.limit = Limit::None;
         }
     }
 
@@ -214,6 +230,7 @@ impl Message {
         }
         self.rendered.push(";\n");
         self.statements.push(Some((file, range)));
+        self.heed(script, statement);
     }
 
     /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.
@@ -229,7 +246,7 @@ impl Message {
 
     fn begin_as(&mut self, begin: &str, limits: Migrate, first: &str) {
         self.push(begin);
-        self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+        self.limit_statements(limits);
         self.push("SET LOCAL lock_timeout = 0");
         self.push(first);
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
@@ -238,8 +255,13 @@ impl Message {
     /// Begins a tenant's unit: `advance` takes the version row, then sets lock timeout and search path.
     pub fn begin_tenant(&mut self, limits: Migrate, advance: &str) {
         self.push(BEGIN);
-        self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+        self.limit_statements(limits);
         self.push(advance);
+    }
+
+    fn limit_statements(&mut self, limits: Migrate) {
+        self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
+        self.limit = self.limit.and(Limit::of(limits.statement_timeout));
     }
 
     /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
@@ -311,6 +333,7 @@ impl Message {
     pub fn append(&mut self, other: &Self) {
         let before = self.sources.len();
         self.rendered.append(&other.rendered, before);
+        self.limit = self.limit.and(other.limit);
         self.sources.extend(other.sources.iter().map(Arc::clone));
         let (statements, commits) = (self.statements.len(), &other.commits);
         self.commits.extend(commits.iter().map(|(at, file)| (at + statements, file + before)));
@@ -326,6 +349,11 @@ impl Message {
     /// How many statements it has.
     pub fn statements(&self) -> usize {
         self.statements.len()
+    }
+
+    /// How long its answer is waited for, if there is an end to that.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.limit.patience(self.statements.len())
     }
 
     /// How many characters it has.

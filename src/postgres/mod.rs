@@ -6,6 +6,7 @@ mod archive;
 pub mod aside;
 pub mod books;
 mod connection;
+mod deadline;
 mod dump;
 pub mod health;
 pub mod history;

@@ -60,9 +60,9 @@ impl Refusal {
         self.server().map(PgDatabaseError::code)
     }
 
-    /// The server's detail.
+    /// The server's detail; an empty one is none.
     pub fn detail(&self) -> Option<&str> {
-        self.server().and_then(PgDatabaseError::detail)
+        self.server().and_then(PgDatabaseError::detail).filter(|detail| !detail.is_empty())
     }
 
     /// The table that the server names, with its schema: of a foreign key the one whose rows refer.
@@ -88,8 +88,9 @@ impl Refusal {
             let its_own = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
             return its_own.then(|| (None, self.error.to_string()));
         };
-        let passing =
-            ["40", "53", "55P03", "57", "58", "XX"].iter().any(|class| server.code().starts_with(class));
+        let passing = ["25P03", "25P04", "40", "53", "55P03", "57", "58", "XX"]
+            .iter()
+            .any(|class| server.code().starts_with(class));
         (!passing).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
     }
 
@@ -131,18 +132,24 @@ impl Refusal {
                 Code::StatementFailed,
                 Some("another session holds the lock; try again, or raise --lock-timeout"),
             ),
-            "57P01" | "57P02" | "57P03" => {
+            "25P04" => (
+                Code::StatementFailed,
+                Some(
+                    "the server's transaction_timeout ended it; raise that for this role if the work needs longer",
+                ),
+            ),
+            "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
                 (Code::StatementFailed, Some("the server ended the session; run the command again"))
             }
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),
         };
-        let detail = server.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let detail = self.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
         let message = format!("{doing}: {}{detail}", server.message());
         let mut failure = Failure::new(code, message);
         failure.sqlstate = Some(server.code().to_owned());
-        failure.rows.extend(server.detail().map(str::to_owned));
+        failure.rows.extend(self.detail().map(str::to_owned));
         // A value that does not fit stands in the message itself, as may whatever somebody's own code raises.
         if ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
             failure.rows.push(server.message().to_owned());

@@ -183,7 +183,11 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
             None => Err(refusal.failure(DOING)),
             Some(first) => {
                 let presence = present(first)?;
-                let answers = rows(connection, &question(presence, settings)).await?;
+                let explained = |refusal: super::Refusal| match refusal.completed {
+                    REGISTRY => registry_failure(&refusal, settings),
+                    _ => refusal.failure(DOING),
+                };
+                let answers = connection.sets(&question(presence, settings)).await.map_err(explained)?;
                 state(presence, &answers)
             }
         },
@@ -228,6 +232,9 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
     Ok((State { presence, platform, tenants, pool, unknown, applied: records }, unread))
 }
+
+/// Which of these questions is about the registry.
+const REGISTRY: usize = 3;
 
 /// All that there is to ask, as one message; of a table that is not there, a question without rows.
 fn question(presence: Presence, settings: &Settings) -> String {

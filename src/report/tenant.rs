@@ -66,12 +66,24 @@ pub enum Asked {
 
 /// What `tenant list` shows.
 pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
-    if list.tenants.is_empty() {
-        return match asked {
-            Asked::All => "no tenants; `tenure tenant create SLUG` makes one\n".to_owned(),
-            Asked::Some => "no such tenants\n".to_owned(),
+    let mut text = match asked {
+        Asked::All if list.tenants.is_empty() => {
+            "no tenants; `tenure tenant create SLUG` makes one\n".to_owned()
+        }
+        Asked::Some if list.tenants.is_empty() => "no such tenants\n".to_owned(),
+        Asked::All | Asked::Some => tenant_rows(list, paint),
+    };
+    if let Some(count) = list.without_schema {
+        let nameless = match count {
+            1 => "1 row of the registry names no schema".to_owned(),
+            _ => format!("{count} rows of the registry name no schema"),
         };
+        let _written = writeln!(text, "{}", paint.dim(&nameless));
     }
+    text
+}
+
+fn tenant_rows(list: &TenantList, paint: Paint) -> String {
     let rows: Vec<_> = list
         .tenants
         .iter()

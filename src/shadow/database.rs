@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
+use crate::postgres::message::UNHURRIED;
 use crate::postgres::server::{DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl, Knock};
 
@@ -142,9 +143,11 @@ impl Shadow {
 /// of a session would stay with a connection that others get.
 async fn hold(connection: &mut Connection) -> Result<Connection, Failure> {
     let mut holder = connection.another().await?;
-    let sql = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0; SELECT \
-               pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken";
-    let sets = holder.sets(sql).await.map_err(|refusal| refusal.failure("taking the shadow"))?;
+    let sql = format!(
+        "BEGIN; {UNHURRIED}; \
+         SELECT pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken"
+    );
+    let sets = holder.sets(&sql).await.map_err(|refusal| refusal.failure("taking the shadow"))?;
     match sets.last().and_then(|rows| rows.first()) {
         Some(row) if row.truth("taken")? => Ok(holder),
         _ => Err(Failure::new(Code::ShadowInUse, "another run is using this database as its shadow")

@@ -93,7 +93,12 @@ async fn rehearse(
         bystander: None,
         families: BTreeSet::new(),
     };
-    books::ensure(shadow.connection, &project.settings.platform_schema()).await?;
+    books::ensure(
+        shadow.connection,
+        &project.settings.platform_schema(),
+        project.settings.migrate.lock_timeout,
+    )
+    .await?;
     if steps.start > 0 {
         let from = project.chain.migrations()[steps.start].from();
         if let Some(failure) = shadow.migrate(from).await? {

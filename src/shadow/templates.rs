@@ -31,7 +31,8 @@ pub(super) struct Pair {
 
 /// Makes the platform, at the chain's end.
 pub(super) async fn raise(connection: &mut Connection, project: &Project) -> Result<(), Failure> {
-    books::ensure(connection, &project.settings.platform_schema()).await?;
+    books::ensure(connection, &project.settings.platform_schema(), project.settings.migrate.lock_timeout)
+        .await?;
     stage::migrate(connection, project, &project.chain.latest()).await?.map_or(Ok(()), Err)
 }
 

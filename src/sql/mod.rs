@@ -3,6 +3,7 @@
 //! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
 
 mod error;
+mod escaped;
 mod exported;
 mod known;
 mod mentions;

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use squawk_syntax::SyntaxKind;
 
+use super::escaped::decoded;
 use super::placeholder::STAND_IN;
 use super::tree::Kinds;
 use super::tree::Node;
@@ -187,13 +188,15 @@ fn called(call: Node<'_>) -> Option<Name> {
     Some(Name { schema: parts.pop(), name, role: Role::Mentioned, kind: call.kind(), range: callee.span() })
 }
 
-/// An identifier as the server stores it: folded to lower case unless it is quoted.
+/// An identifier as the server stores it: folded to lower case unless it is quoted, and with its letters where it is written
+/// by their numbers.
 pub fn normalized(identifier: &str) -> String {
     let identifier = identifier.trim();
     match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
-        // Of other letters the server folds none in a UTF-8 database.
-        None => identifier.to_ascii_lowercase(),
+        None => decoded(identifier)
+            // Of other letters the server folds none in a UTF-8 database.
+            .unwrap_or_else(|| identifier.to_ascii_lowercase()),
     }
 }
 
@@ -231,6 +234,8 @@ mod tests {
         assert_eq!(said("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
         assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
         assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
+        assert_eq!(said(r#"DROP TABLE U&"\0061\+000062".u&"c""d\\""#), [r#"Target ab.c"d\"#]);
+        assert_eq!(said(r#"DROP TABLE U&"!0061" UESCAPE '!'.b, c"#), ["Target a.b", "Target c"]);
         assert_eq!(said("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);
         assert_eq!(
             said("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),

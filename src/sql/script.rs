@@ -192,6 +192,12 @@ impl Statement {
         self.node(script).has(&[SyntaxKind::IF_EXISTS])
     }
 
+    /// Whether it may change a setting, named in lower case, as far as the text shows.
+    pub fn may_set(&self, script: &Script, name: &str) -> bool {
+        let all = [SyntaxKind::RESET, SyntaxKind::DISCARD];
+        !self.quiet && (all.contains(&self.kind) || mentions(script.text(self), name))
+    }
+
     /// Whether it does nothing but write rows of one table.
     pub fn only_writes_rows(&self) -> bool {
         use SyntaxKind::{DELETE, INSERT, MERGE, UPDATE};

@@ -5,7 +5,7 @@
 use squawk_syntax::SyntaxKind;
 
 use super::script::mentions;
-use super::tree::Node;
+use super::tree::{Node, Token};
 
 /// Functions of the server that leave nothing behind.
 const HARMLESS_CALLS: &[&str] =
@@ -42,9 +42,9 @@ pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
 pub(super) fn is_quiet(statement: Node<'_>) -> bool {
     let is_temporary = statement.children().any(|part| part.kind() == SyntaxKind::TEMP);
     match statement.kind() {
-        _ if is_temporary => false,
+        _ if is_temporary || says_temp_schema(statement) => false,
         // A new table evaluates no default.
-        SyntaxKind::CREATE_TABLE => !is_in_temp_schema(statement),
+        SyntaxKind::CREATE_TABLE => true,
         // Filling a new column evaluates its default in every row.
         SyntaxKind::ALTER_TABLE => statement
             .descendants()
@@ -58,9 +58,17 @@ fn is_harmless(name: Node<'_>) -> bool {
     HARMLESS_CALLS.contains(&super::normalized(name.text()).as_str())
 }
 
-fn is_in_temp_schema(statement: Node<'_>) -> bool {
-    let name = statement.children().find(|child| child.kind() == SyntaxKind::TABLE_NAME);
-    name.is_some_and(|name| name.text().to_ascii_lowercase().contains("pg_temp"))
+/// Whether it names something in the session's own schema, in which the server looks first for tables and types: what is left
+/// there takes the place of the next tenant's.
+fn says_temp_schema(statement: Node<'_>) -> bool {
+    let says = |word| mentions(statement.text(), word);
+    let names = |name: Token<'_>, next: Token<'_>| {
+        next.text == "." && super::normalized(name.text).starts_with("pg_temp")
+    };
+    // A name that is written in numbers may be any, and may go on behind its token.
+    says("u&\"")
+        || (says("pg_temp")
+            && statement.tokens().zip(statement.tokens().skip(1)).any(|(name, next)| names(name, next)))
 }
 
 #[cfg(test)]
@@ -80,6 +88,7 @@ mod tests {
             "ALTER TABLE t ADD COLUMN c jsonb DEFAULT '{}'",
             "CREATE INDEX i ON t (lower(c))",
             "GRANT SELECT ON t TO r",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = a, pg_temp AS 'SELECT 1'",
         ] {
             assert!(quiet(sql), "{sql}");
         }
@@ -87,6 +96,15 @@ mod tests {
             "CREATE TEMP TABLE t (id int)",
             "CREATE LOCAL TEMPORARY TABLE t (id int)",
             "CREATE TABLE pg_temp.t (id int)",
+            "CREATE TABLE PG_TEMP . t (id int)",
+            "CREATE TYPE pg_temp.mood AS ENUM ('a')",
+            "CREATE TYPE \"pg_temp\".mood AS ENUM ('a')",
+            "CREATE TYPE U&\"pg!005ftemp\" UESCAPE '!'.mood AS ENUM ('a')",
+            "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE VIEW pg_temp.v AS SELECT 1",
+            "CREATE SEQUENCE pg_temp_3.s",
+            "CREATE DOMAIN pg_temp.d AS int",
+            "ALTER SEQUENCE pg_temp.s RESTART",
             "CREATE TABLE t AS SELECT 1",
             "ALTER TABLE t ADD COLUMN c text DEFAULT set_config('a.b', 'c', false)",
             "ALTER TABLE t ADD COLUMN c text DEFAULT pg_catalog.set_config('a.b', 'c', false)",

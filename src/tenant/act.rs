@@ -47,7 +47,8 @@ impl Act<'_> {
         let tenant =
             rows.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
         if !state.presence.own_tables_current {
-            books::ensure(connection, &self.settings.platform_schema()).await?;
+            books::ensure(connection, &self.settings.platform_schema(), self.settings.migrate.lock_timeout)
+                .await?;
         }
         Ok((tenant, state))
     }

@@ -7,7 +7,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::outcome::{Changed, Dropped, Ending, Tenant, TenantState};
 use crate::postgres::aside::{self, Aside};
-use crate::postgres::message::{Kind, Leftovers, Message, Run};
+use crate::postgres::message::{Kind, Leftovers, Message, Run, UNHURRIED};
 use crate::postgres::{Connection, Refusal, Row, books, state};
 
 /// What the server called a tenant that it put aside.
@@ -85,7 +85,7 @@ pub async fn undrop(
         return Err(unknown(slug));
     }
     if !state.presence.own_tables_current {
-        books::ensure(connection, &settings.platform_schema()).await?;
+        books::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = aside::read(connection, settings, Some(slug), 0).await?;
     let Some(found) = all.iter().find(|aside| !aside.purging).or(all.first()) else {
@@ -135,7 +135,7 @@ async fn back(
     let explained = |refusal: Refusal| act::refused(&refusal, "bringing back", &found.tenant, settings);
     let mut message = Message::default();
     act::begin_still(&mut message, run, aside, &[TenantState::Dropped]);
-    message.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+    message.push(UNHURRIED);
     act::expect_free(&mut message, settings, schema, slug);
     // Under its old name its texts are right again.
     if *schema != found.former_schema {

@@ -151,7 +151,7 @@ pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Res
     }
     project.chain.find_platform(&state.platform)?;
     if !state.presence.own_tables_current {
-        books::ensure(connection, &platform).await?;
+        books::ensure(connection, &platform, project.settings.migrate.lock_timeout).await?;
         state.presence.own_tables = true;
     }
     Ok(state)

@@ -76,7 +76,7 @@ async fn tenants(
         }
     }
     if !state.presence.own_tables_current && !tenants.is_empty() {
-        books::ensure(connection, &act.settings.platform_schema()).await?;
+        books::ensure(connection, &act.settings.platform_schema(), act.settings.migrate.lock_timeout).await?;
     }
     Ok((tenants, state.platform))
 }

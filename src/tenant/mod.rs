@@ -62,11 +62,13 @@ pub async fn list(
     let presence = state::presence(connection, settings).await?;
     // One more says whether there are more.
     let limit = wanted.limit.map(|limit| limit.saturating_add(1));
-    let mut tenants = roll::read(connection, settings, presence, &Wanted { limit, ..wanted.clone() }).await?;
+    let one_more = Wanted { limit, ..wanted.clone() };
+    let (mut tenants, without_schema) =
+        roll::read_and_count(connection, settings, presence, &one_more).await?;
     let is_cut = wanted.limit.is_some_and(|limit| tenants.len() > limit);
     tenants.truncate(wanted.limit.unwrap_or(tenants.len()));
     let next = tenants.last().filter(|_| is_cut).map(|last| last.tenant.slug.clone());
-    Ok(TenantList { tenants, next })
+    Ok(TenantList { tenants, next, without_schema: (without_schema > 0).then_some(without_schema) })
 }
 
 /// One tenant in whatever state, with its history.

@@ -61,7 +61,7 @@ pub async fn candidates(
         return slug.map_or_else(|| Ok(Candidates::default()), |slug| Err(unknown(slug)));
     }
     if !state.presence.own_tables_current {
-        books::ensure(connection, &settings.platform_schema()).await?;
+        books::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = aside::read(connection, settings, slug, retention.seconds()).await?;
     match slug {

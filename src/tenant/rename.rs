@@ -7,7 +7,7 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Changed, Ending, Tenant, TenantState};
 use crate::postgres::Connection;
-use crate::postgres::message::{Kind, Leftovers, Message};
+use crate::postgres::message::{Kind, Leftovers, Message, UNHURRIED};
 
 /// What a tenant is to be called.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ pub async fn rename(
                 &[TenantState::Active, TenantState::Suspended],
             );
             // The server's time between our messages is ours.
-            message.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+            message.push(UNHURRIED);
             act::expect_free_but(&mut message, settings, &tenant, (&schema, &new.slug));
             act::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {

@@ -11,7 +11,7 @@ use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, Identifier, SchemaName, Slug, literal};
 use crate::outcome::TenantState;
-use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
+use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run, UNHURRIED};
 use crate::postgres::state;
 use crate::project::Project;
 use crate::settings::Settings;
@@ -219,7 +219,7 @@ impl<'a> Script<'a> {
         let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
         made.begin(run.limits, &expect);
         // The server's time between our messages is ours.
-        made.push("SET LOCAL idle_in_transaction_session_timeout = 0");
+        made.push(UNHURRIED);
         made.push(first);
         self.structure((schema, None), filled, &mut made)?;
         if self.left == Leftovers::Possible {

@@ -38,6 +38,8 @@ fn the_files_own_version_statement_says_the_files_version() {
         (&set("version = '1.0.1', description = 'x'"), "version-mismatch", "4:1"),
         (&set("version = version"), "version-mismatch", "5:15"),
         ("DELETE FROM datalinx_platform.schema_version;", "own-table", "3:13"),
+        ("UPDATE datalinx_platform.U&\"tenant_v\\0065rsion\" SET version = '1.0.0';", "own-table", "3:8"),
+        ("DELETE FROM U&\"datalinx!005fplatform\" UESCAPE '!'.tenant_version;", "own-table", "3:13"),
         (
             "INSERT INTO datalinx_platform.schema_version (version) VALUES ('9.0.0');",
             "version-mismatch",

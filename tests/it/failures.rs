@@ -265,3 +265,20 @@ fn a_step_that_fails_while_a_tenant_is_made_is_told_with_its_own_file() {
     "#);
     assert_eq!(project.versions(), "platform 1.0.5");
 }
+
+#[test]
+fn an_error_with_an_empty_detail_has_none() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "raises",
+        "-- Scope: tenant\n-- Allow: opaque-code because a test\n\
+         DO $$ BEGIN RAISE EXCEPTION 'not now' USING DETAIL = ''; END $$;",
+    );
+    let (code, result) = project.json("migrate up");
+    let failure = &result["failures"][0];
+    assert_eq!((code, &failure["sqlstate"]), (1, &"P0001".into()), "{result}");
+    let message = failure["message"].as_str().unwrap();
+    assert!(message.ends_with("not now"), "{message}");
+}

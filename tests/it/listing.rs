@@ -130,3 +130,47 @@ fn a_name_does_nothing_to_the_terminal() {
     }
     assert_eq!(project.json("tenant show acme").1["name"], "a\n\u{1b}[31mb");
 }
+
+#[test]
+fn a_row_of_the_registry_without_a_schema_hides_nobody() {
+    let project = Project::with_tenants(&["acme"]);
+    project.db.run(
+        "ALTER TABLE datalinx_platform.organizations ALTER COLUMN schema_name DROP NOT NULL, ALTER COLUMN schema_name TYPE text, \
+            ALTER COLUMN slug DROP NOT NULL; \
+         INSERT INTO datalinx_platform.organizations (name, slug, schema_name) VALUES ('A', 'soon', NULL), ('B', 'blank', ''), \
+            ('C', 'long', repeat('x', 64)), ('D', NULL, 'org_d')",
+    );
+    let (listed, _) = slugs(&project, "");
+    assert_eq!(listed, ["acme", "org_d"]);
+    assert_eq!(project.json("tenant list").1["without_schema"], 3);
+    let said = "3 rows of the registry name no schema\n";
+    assert!(project.run("tenant list").ok().stdout.ends_with(said));
+    assert_eq!(project.json("status").1["tenants"]["unknown"], 4);
+    for line in ["status --tenants", "drift", "tenant audit", "tenant list --limit 1"] {
+        let output = project.run(line);
+        assert!(output.code == 0 && !output.stderr.contains("error"), "{line}: {output}");
+    }
+    for line in ["tenant show soon", "tenant show long", "tenant create blank"] {
+        let (code, document) = project.json(line);
+        assert_eq!((code, &document["error"]["code"]), (1, &"registry-invalid".into()), "{line}");
+        let hint = document["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("schema_name"), "{hint}");
+    }
+}
+
+#[test]
+fn a_column_of_the_registry_that_is_not_there_is_the_settings_fault() {
+    let project = Project::with_tenants(&["acme"]);
+    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    project.file("tenure.toml", "[tenants.columns]\nschema = \"schema_nam\"\n");
+    for line in ["status", "migrate up", "tenant list"] {
+        let (code, document) = project.json(line);
+        let error = &document["error"];
+        assert_eq!(
+            (code, &error["code"], &error["sqlstate"]),
+            (1, &"registry-invalid".into(), &"42703".into()),
+            "{line}"
+        );
+        assert!(error["hint"].as_str().unwrap().contains("[tenants.columns]"), "{line}: {error}");
+    }
+}

@@ -126,6 +126,8 @@ fn a_plan_is_shown_and_nothing_is_written() {
     "#);
     let (_, planned) = project.json("migrate up --plan --to 1.0.3 --tenant b");
     assert_eq!(planned["steps"][0]["tenants"], 1);
+    let (_, planned) = project.json("migrate up --plan --to 1.0.3 --tenant b --tenant a --tenant b");
+    assert_eq!(planned["steps"][0]["tenants"], 2);
     assert_eq!(project.db.dump(&[]), before);
 }
 

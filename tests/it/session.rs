@@ -146,3 +146,48 @@ fn a_temporary_table_does_not_take_the_place_of_our_own() {
         "{output} {at:?}"
     );
 }
+
+#[test]
+fn what_one_file_makes_in_pg_temp_is_gone_for_the_next() {
+    let project = three();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "temporary",
+        "-- Scope: tenant\nCREATE TYPE PG_TEMP.mood AS ENUM ('a');\n\
+         -- Scope: tenant\nCREATE FUNCTION \"pg_temp\".one() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\
+         -- Scope: tenant\nCREATE DOMAIN U&\"pg_te\\006dp\".short AS varchar(3);\n\
+         ALTER TABLE workspaces ADD COLUMN first int;",
+    );
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "lasting",
+        "-- Scope: tenant\nCREATE TYPE mood AS ENUM ('b');\n-- Scope: tenant\nCREATE DOMAIN short AS varchar(5);\n\
+         ALTER TABLE workspaces ADD COLUMN feels mood, ADD COLUMN code short;",
+    );
+    project.run("migrate up --jobs 1").passes();
+    let types = "SELECT table_schema || ' ' || column_name || ' ' || coalesce(domain_schema, udt_schema) \
+                 FROM information_schema.columns WHERE column_name IN ('feels', 'code') ORDER BY 1";
+    let expected = ["a", "b", "c"].map(|tenant| {
+        [format!("org_{tenant} code org_{tenant}"), format!("org_{tenant} feels org_{tenant}")]
+    });
+    assert_eq!(project.db.column(types), expected.concat());
+}
+
+#[test]
+fn a_session_that_the_server_ends_for_its_idleness_is_opened_anew() {
+    let project = three();
+    project.db.run("CREATE SEQUENCE public.tries");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "ends",
+        "-- Scope: tenant\n-- Allow: opaque-code because a test\n\
+         DO $$ BEGIN CASE nextval('public.tries') WHEN 1 THEN RAISE 'idle' USING ERRCODE = '25P03'; \
+         WHEN 2 THEN RAISE 'idle' USING ERRCODE = '57P05'; ELSE NULL; END CASE; END $$;",
+    );
+    project.run("migrate up --jobs 1").passes();
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5, c 1.0.5");
+    assert_eq!(project.repeated_units(), [""; 0]);
+}

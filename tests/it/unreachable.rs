@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::support::{Output, Project};
+use crate::support::{Output, Project, Wire, wait_until};
 
 const SECRET: &str = "hunter2";
 
@@ -128,4 +128,30 @@ fn nobody_sees_the_password_in_the_help() {
     let output = run(&project, &format!("postgresql://me:{SECRET}@localhost/app"), "migrate up --help");
     assert_eq!(output.code, 0);
     assert!(output.stdout.contains("DATABASE_URL") && !output.stdout.contains(SECRET), "{output}");
+}
+
+#[test]
+fn an_answer_that_never_comes_is_not_waited_for_without_end() {
+    let project = Project::with_tenants(&["a"]);
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "slow",
+        "ALTER TABLE workspaces ADD COLUMN slow text DEFAULT pg_sleep(0.7)::text;",
+    );
+    project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('x')");
+    let wire = Wire::of(&project.db);
+    let running = project.start(&format!(
+        "--database-url {} migrate up --jobs 1 --statement-timeout 1s --format json",
+        wire.url(&project.db)
+    ));
+    let asleep = "SELECT count(*)::text FROM pg_stat_activity \
+                  WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    wait_until("the unit to be under way", || project.db.value(asleep) == "1");
+    wire.swallow();
+    let output = running.end();
+    assert_eq!(output.code, 0, "{output}");
+    // The server did it, and nobody did it again.
+    assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5");
+    assert_eq!(project.repeated_units(), [""; 0]);
 }

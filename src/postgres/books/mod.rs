@@ -12,6 +12,7 @@ use super::Connection;
 use super::message::BEGIN;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
+use crate::settings::LockTimeout;
 
 /// The migrations of Tenure's own tables.
 mod embedded {
@@ -32,8 +33,12 @@ pub fn needed() -> i64 {
 }
 
 /// Makes the platform schema if it is missing, and brings Tenure's own tables to what this program
-/// needs.
-pub async fn ensure(connection: &mut Connection, platform: &SchemaName) -> Result<(), Failure> {
+/// needs. To change one of them waits for units that are under way, and everybody behind it; so no longer than `limit`.
+pub async fn ensure(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    limit: LockTimeout,
+) -> Result<(), Failure> {
     let doing = "making Tenure's own tables";
     let schema = platform.quoted();
     let named = literal(platform.as_str());
@@ -46,7 +51,10 @@ pub async fn ensure(connection: &mut Connection, platform: &SchemaName) -> Resul
     let is_there = sets.last().is_some_and(|rows| !rows.is_empty());
     let create = if is_there { String::new() } else { format!("CREATE SCHEMA {schema}; ") };
     connection
-        .run(&format!("{create}SET LOCAL search_path = {schema}, pg_temp"))
+        .run(&format!(
+            "{create}SET LOCAL search_path = {schema}, pg_temp; SET LOCAL lock_timeout = {}",
+            limit.milliseconds()
+        ))
         .await
         .map_err(|refusal| refusal.failure(doing))?;
     let mut runner = embedded::migrations::runner();
@@ -69,8 +77,12 @@ fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failu
             let mut failure =
                 Failure::new(Code::StatementFailed, format!("{doing} in {platform}: {}", server.message()));
             failure.sqlstate = server.code().map(Cow::into_owned);
-            return failure
-                .hint("Tenure needs these names for itself: see docs/operations.md, \"In the database\"");
+            return failure.hint(match server.code().as_deref() {
+                Some("55P03") => {
+                    "a session holds one of these tables, as a long unit does; try again when it is done, or raise the lock timeout"
+                }
+                _ => "Tenure needs these names for itself: see docs/operations.md, \"In the database\"",
+            });
         }
         cause = error.source();
     }

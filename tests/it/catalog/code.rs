@@ -15,6 +15,7 @@ fn functions_sequences_and_types() {
         CREATE DOMAIN age AS int CONSTRAINT old CHECK (VALUE > 0); CREATE TYPE span AS RANGE (SUBTYPE = int); \
         CREATE FUNCTION h(a mood, b {org_schema}.pair) RETURNS mood LANGUAGE sql SET search_path = {org_schema}, public AS 'SELECT a'; \
         CREATE STATISTICS st ON id, x FROM t; \
+        CREATE COLLATION i (provider = icu, locale = 'de-DE'); \
         CREATE COLLATION c (locale = 'C');";
     for (change, expected) in [
         (
@@ -43,7 +44,12 @@ fn functions_sequences_and_types() {
         ("ALTER DOMAIN age DROP CONSTRAINT old", "domain age: constraint removed: old"),
         ("DROP TYPE span", "range span: removed"),
         ("DROP STATISTICS st", "statistics st: removed"),
+        ("ALTER STATISTICS st SET STATISTICS 70", "statistics st: statistics target added: 70"),
         ("DROP COLLATION c", "collation c: removed"),
+        (
+            "DROP COLLATION i; CREATE COLLATION i (provider = icu, locale = 'sv-SE')",
+            "collation i: locale changed from de-DE to sv-SE",
+        ),
         ("COMMENT ON FUNCTION f(int) IS 'x'", "function f(integer): comment added: x"),
         ("COMMENT ON TYPE pair IS 'x'", "composite type pair: comment added: x"),
     ] {

@@ -35,6 +35,10 @@ fn tables_and_columns() {
             "ALTER TABLE t ALTER COLUMN note SET COMPRESSION pglz",
             "table t: column note: compression added: pglz",
         ),
+        (
+            "ALTER TABLE t ALTER COLUMN note SET STATISTICS 500",
+            "table t: column note: statistics target added: 500",
+        ),
         ("COMMENT ON COLUMN t.note IS 'free'", "table t: column note: comment added: free"),
         ("COMMENT ON TABLE t IS 'of {org_schema}'", "table t: comment added: of {org_schema}"),
         ("COMMENT ON SCHEMA {org_schema} IS 'hers'", "schema: comment added: hers"),

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -17,6 +17,7 @@ pub struct Wire {
     questions: Arc<AtomicUsize>,
     connections: Arc<AtomicUsize>,
     clients: Arc<Mutex<Vec<UnixStream>>>,
+    silent: Arc<Mutex<Vec<Arc<AtomicBool>>>>,
 }
 
 impl Wire {
@@ -25,19 +26,27 @@ impl Wire {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
         let server = format!("{}/.s.PGSQL.5432", folder(db));
-        let wire =
-            Self { dir, questions: Arc::default(), connections: Arc::default(), clients: Arc::default() };
-        let clients = Arc::clone(&wire.clients);
+        let wire = Self {
+            dir,
+            questions: Arc::default(),
+            connections: Arc::default(),
+            clients: Arc::default(),
+            silent: Arc::default(),
+        };
+        let (clients, silent) = (Arc::clone(&wire.clients), Arc::clone(&wire.silent));
         let (questions, connections) = (Arc::clone(&wire.questions), Arc::clone(&wire.connections));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (client, server) = (client.unwrap(), UnixStream::connect(&server).unwrap());
                 connections.fetch_add(1, Ordering::SeqCst);
                 clients.lock().unwrap().push(client.try_clone().unwrap());
-                let (mut answers, mut back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                std::thread::spawn(move || std::io::copy(&mut answers, &mut back));
+                let is_silent = Arc::new(AtomicBool::new(false));
+                silent.lock().unwrap().push(Arc::clone(&is_silent));
+                let (answers, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                let swallowed = Arc::clone(&is_silent);
+                std::thread::spawn(move || pass_back(answers, back, &swallowed));
                 let questions = Arc::clone(&questions);
-                std::thread::spawn(move || pass_on(client, server, &questions));
+                std::thread::spawn(move || pass_on(client, server, &questions, &is_silent));
             }
         });
         wire
@@ -61,6 +70,13 @@ impl Wire {
         self.cut();
     }
 
+    /// From now on nothing passes through the connections that there are, and nobody is told: they stay open.
+    pub fn swallow(&self) {
+        for is_silent in self.silent.lock().unwrap().drain(..) {
+            is_silent.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// The questions and the connections since the last time.
     pub fn counted(&self) -> (usize, usize) {
         (self.questions.swap(0, Ordering::SeqCst), self.connections.swap(0, Ordering::SeqCst))
@@ -73,7 +89,12 @@ fn folder(db: &Database) -> String {
 }
 
 /// Passes messages on, one by one (manual, chapter 55.7): the first has no type.
-fn pass_on(mut client: UnixStream, mut server: UnixStream, questions: &AtomicUsize) -> Option<()> {
+fn pass_on(
+    mut client: UnixStream,
+    mut server: UnixStream,
+    questions: &AtomicUsize,
+    is_silent: &AtomicBool,
+) -> Option<()> {
     let mut has_type = false;
     loop {
         let mut head = vec![0; if has_type { 5 } else { 4 }];
@@ -86,7 +107,20 @@ fn pass_on(mut client: UnixStream, mut server: UnixStream, questions: &AtomicUsi
         let mut body = vec![0; length - 4];
         client.read_exact(&mut body).ok()?;
         head.extend(body);
-        server.write_all(&head).ok()?;
+        if !is_silent.load(Ordering::SeqCst) {
+            server.write_all(&head).ok()?;
+        }
         has_type = true;
+    }
+}
+
+/// Passes answers back as they come.
+fn pass_back(mut server: UnixStream, mut client: UnixStream, is_silent: &AtomicBool) -> Option<()> {
+    let mut bytes = vec![0; 16 << 10];
+    loop {
+        let count = server.read(&mut bytes).ok().filter(|count| *count > 0)?;
+        if !is_silent.load(Ordering::SeqCst) {
+            client.write_all(&bytes[..count]).ok()?;
+        }
     }
 }
