@@ -238,7 +238,7 @@ async fn open_as(
 ) -> Result<(PgConnection, Option<Sign>), Failure> {
     let plain = url.options(usual_root());
     // What is a pooler by its name need not be asked.
-    let mut sign = url.pooled().filter(|sign| *sign == Sign::Host);
+    let mut sign = url.pooled();
     let mut pauses = knock.pauses();
     let mut attempts = 0;
     loop {

@@ -12,16 +12,11 @@ use crate::error::{Code, Failure};
 pub enum Sign {
     /// The host's first label ends in `-pooler`: Neon's.
     Host,
-    /// A port that poolers listen on. It proves nothing, but is worth a question.
-    Port,
     /// It refused the options that a server takes at the start of a session.
     Refused,
     /// It took them, and the server never got them.
     Swallowed,
 }
-
-/// The ports of transaction poolers: PgBouncer's own, and Supabase's.
-const PORTS: [u16; 2] = [6432, 6543];
 
 /// What is added to the first label of Neon's hosts.
 const LABEL: &str = "-pooler";
@@ -45,11 +40,6 @@ impl Sign {
         Self::direct_host(host).map(|_| Self::Host)
     }
 
-    /// By the port.
-    pub(super) fn of_port(port: u16) -> Option<Self> {
-        PORTS.contains(&port).then_some(Self::Port)
-    }
-
     /// The host without the pooler's label.
     pub(super) fn direct_host(host: &str) -> Option<String> {
         let (label, domain) = host.split_once('.')?;
@@ -66,7 +56,6 @@ impl Sign {
     pub fn why(self) -> &'static str {
         match self {
             Self::Host => "by its host's name",
-            Self::Port => "by its port",
             Self::Refused => "it refuses the options of a session",
             Self::Swallowed => "the options of a session do not get through",
         }

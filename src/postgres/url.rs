@@ -106,10 +106,9 @@ impl DatabaseUrl {
     /// The sign of a pooler that the URL itself bears.
     pub fn pooled(&self) -> Option<Sign> {
         if self.options.get_socket().is_some() {
-            return Sign::of_port(self.options.get_port());
+            return None;
         }
-        let by_name = Sign::of_host(self.options.get_host()).filter(|_| self.is_neon());
-        by_name.or_else(|| Sign::of_port(self.options.get_port()))
+        Sign::of_host(self.options.get_host()).filter(|_| self.is_neon())
     }
 
     /// The host behind a pooler, where the pooler's name says what that is called.
@@ -368,8 +367,9 @@ mod tests {
         assert_eq!(asked.for_libpq().0, "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?sslmode=require");
         // Whoever else calls a host so may mean something else by it.
         assert!(url("postgresql://me@pg-pooler.corp/d").unpooled().is_none());
-        assert_eq!(url("postgresql://me@h:6543/d").pooled(), Some(Sign::Port));
-        assert_eq!(url("postgresql://me@h:6432/d?host=/run/x").pooled(), Some(Sign::Port));
+        // Any port may be a server's own.
+        assert_eq!(url("postgresql://me@h:6543/d").pooled(), None);
+        assert_eq!(url("postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?host=/run/x").pooled(), None);
         assert_eq!(url("postgresql://me@h/d").pooled(), None);
         assert!(url("postgresql://me@h:6543/d").unpooled().is_none());
     }

@@ -54,7 +54,7 @@ impl Source {
              EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'file_copy_method' AND 'clone' = ANY (enumvals)) AS clones \
              FROM pg_catalog.pg_roles WHERE rolname = current_user; \
              SELECT oid::int8 AS oid, pg_catalog.pg_get_userbyid(datdba)::text AS owner, datistemplate AS is_template, \
-             pg_catalog.pg_has_role(datdba, 'USAGE') AS is_owners, datallowconn AS is_open, \
+             pg_catalog.pg_has_role(datdba, 'USAGE') AS is_owners, \
              CASE WHEN pg_catalog.has_database_privilege(oid, 'CONNECT') THEN pg_catalog.pg_database_size(oid) ELSE 0 END::int8 AS bytes, \
              (SELECT count(*) FROM pg_catalog.pg_subscription WHERE subdbid = d.oid)::int8 AS subscriptions \
              FROM pg_catalog.pg_database d WHERE datname = {}; \
