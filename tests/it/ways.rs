@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -160,8 +161,8 @@ fn what_other_programs_put_into_the_url_is_named() {
     }
 }
 
-/// Closes the first connections, as an endpoint does that wakes; later ones go to the server.
-fn sleeper(project: &Project, naps: usize) -> (u16, Arc<AtomicUsize>) {
+/// Closes the connections of these numbers, such as the first ones, as an endpoint does that wakes; others go to the server.
+fn sleeper(project: &Project, naps: Range<usize>) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let folder = project.db.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap();
@@ -170,7 +171,7 @@ fn sleeper(project: &Project, naps: usize) -> (u16, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for client in listener.incoming() {
             let client = client.unwrap();
-            if count.fetch_add(1, Ordering::SeqCst) >= naps {
+            if !naps.contains(&count.fetch_add(1, Ordering::SeqCst)) {
                 relay(client, UnixStream::connect(&socket).unwrap());
             }
         }
@@ -193,7 +194,7 @@ fn copy(from: &mut impl Read, to: &mut impl Write) {
 #[test]
 fn a_server_that_wakes_is_waited_for() {
     let project = Project::seeds();
-    let (port, came) = sleeper(&project, 2);
+    let (port, came) = sleeper(&project, 0..2);
     let url = format!("postgresql://tenure@127.0.0.1:{port}/{}?sslmode=disable", project.db.name);
     let up = project.run_env(&[("DATABASE_URL", &url)], "migrate up").ok();
     assert!(
@@ -202,16 +203,24 @@ fn a_server_that_wakes_is_waited_for() {
     );
     assert!(came.load(Ordering::SeqCst) >= 3);
     // The driver asks for TLS first, and the end comes in the place of the answer.
-    let (port, came) = sleeper(&project, 1);
+    let (port, came) = sleeper(&project, 0..1);
     let url = format!("postgresql://tenure@127.0.0.1:{port}/{}", project.db.name);
     project.run_env(&[("DATABASE_URL", &url)], "status").passes();
     assert!(came.load(Ordering::SeqCst) >= 2);
 
-    let (port, came) = sleeper(&project, usize::MAX);
+    let (port, came) = sleeper(&project, 0..usize::MAX);
     let url = format!("postgresql://tenure@127.0.0.1:{port}/{}?sslmode=disable", project.db.name);
     let never = project.run_env(&[("DATABASE_URL", &url)], "status --connect-attempts 2");
     assert!(never.code == 3 && never.stderr.contains("(tried 2 times)"), "{never}");
     assert_eq!(came.load(Ordering::SeqCst), 2);
+
+    // Also where branches are made, which have connections of their own.
+    let (port, came) = sleeper(&project, 1..usize::MAX);
+    let url = format!("postgresql://tenure@127.0.0.1:{port}/{}?sslmode=disable", project.db.name);
+    let list =
+        project.run_env(&[("DATABASE_URL", &url)], "branch list --provider local --connect-attempts 2");
+    assert!(list.code == 3 && list.stderr.contains("(tried 2 times)"), "{list}");
+    assert_eq!(came.load(Ordering::SeqCst), 3);
 }
 
 /// A server that takes no connection without TLS, with a certificate for `localhost`, and the authority's file.
