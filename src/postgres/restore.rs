@@ -47,16 +47,14 @@ pub async fn read(
         platform.quoted()
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the run"))?;
-    match sets.first().and_then(|rows| rows.first()) {
-        Some(row) => point(row, connection.is_neon(), neon_project),
-        None => {
-            let message = match which {
-                Which::Run(_) => "there is no such run",
-                Which::Newest => "no run has changed anything",
-            };
-            Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
-        }
+    if let Some(row) = sets.first().and_then(|rows| rows.first()) {
+        return point(row, connection.is_neon(), neon_project);
     }
+    let message = match which {
+        Which::Run(_) => "there is no such run",
+        Which::Newest => "no run has changed anything",
+    };
+    Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
 }
 
 /// Those who can be asked for.
