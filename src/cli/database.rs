@@ -13,7 +13,7 @@ pub(super) const EMBEDDED: &str = "embedded";
 /// What the private server wants to know of the environment.
 pub(super) fn environment() -> Environment {
     Environment {
-        bindir: std::env::var_os("TENURE_PG_BINDIR").map(Into::into),
+        bindir: std::env::var_os("TENURE_PG_BINDIR").filter(|folder| !folder.is_empty()).map(Into::into),
         path: std::env::var_os("PATH"),
         temp: std::env::var_os("TMPDIR").map(Into::into),
     }
@@ -81,9 +81,19 @@ pub(super) async fn connect_root(context: &Context, root: &Root) -> Result<Conne
     connect(context, &root.path).await
 }
 
+/// Refuses the flag without a value: a script's variable that is not set is no wish for the private server, which is
+/// another database than the one that was meant.
+pub(super) fn check_name(context: &Context) -> Result<(), Failure> {
+    match context.global.database_url.as_deref() {
+        Some(url) if url.trim().is_empty() => Err(Failure::new(Code::DatabaseUrl, "--database-url is empty")
+            .hint("give it a URL; `--database-url embedded` is the project's private server")),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The database that a flag or the environment names.
 fn named(context: &Context) -> Option<&str> {
-    context.global.database_url.as_deref().map(str::trim).filter(|url| !url.is_empty())
+    context.global.database_url.as_deref().map(str::trim)
 }
 
 async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {

@@ -5,9 +5,12 @@ use std::os::unix::process::CommandExt as _;
 use super::{Context, database};
 use crate::error::{Code, Failure};
 use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
+use crate::project::Root;
 
 fn server(context: &Context) -> Result<Persistent, Failure> {
-    Persistent::of(&context.root()?.path, &database::environment())
+    // It can be stopped whatever is wrong with the settings.
+    let folder = Root::folder(context.global.project.as_deref(), &context.here)?;
+    Persistent::of(&folder, &database::environment())
 }
 
 pub(super) async fn start(context: &Context) -> Result<u8, Failure> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::CommandFactory;
 
 use super::args::Cli;
-use super::{Context, ui};
-use crate::error::{Code, Failure};
+use super::{Context, io, ui};
+use crate::error::Failure;
 
 pub(super) fn completions(shell: clap_complete::Shell) -> u8 {
     let mut script = Vec::new();
@@ -16,7 +16,7 @@ pub(super) fn completions(shell: clap_complete::Shell) -> u8 {
 }
 
 pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
-    let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", dir.display()));
+    let io = |error: std::io::Error| io(dir, &error);
     std::fs::create_dir_all(dir).map_err(io)?;
     clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
     context.ui.note(&format!("the man pages are in {}", dir.display()));

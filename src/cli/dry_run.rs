@@ -7,7 +7,7 @@ use std::path::Path;
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{Outcome, complain};
-use super::{Context, branch, command_line, shadow, unless_interrupted, up};
+use super::{Context, branch, command_line, io, shadow, unless_interrupted, up};
 use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
 use crate::chain::Migration;
 use crate::dry_run;
@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
 }
 
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create(path).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
+    File::create(path).map_err(|error| io(path, &error))
 }
 
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::progress::Progress;
-use super::ui;
-use crate::error::{Code, Failure};
+use super::{io, ui};
+use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::report;
 
@@ -21,11 +21,7 @@ impl Events {
     /// Opens the file before anything is done; lines are added to one that is there.
     pub(super) fn open(progress: Progress, path: Option<&Path>) -> Result<Self, Failure> {
         let open = |path: &Path| File::options().create(true).append(true).open(path);
-        let file = path
-            .map(|path| {
-                open(path).map_err(|error| Failure::new(Code::Io, format!("{}: {error}", path.display())))
-            })
-            .transpose()?;
+        let file = path.map(|path| open(path).map_err(|error| io(path, &error))).transpose()?;
         Ok(Self { progress, file })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Context;
+use super::{Context, io};
 use crate::error::{Code, Failure, Place};
 
 /// A file of a new project, and its text.
@@ -62,7 +62,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
 pub(super) fn write(root: &Path, files: &[NewFile]) -> Result<(), Failure> {
     for (path, text) in files {
         let path = root.join(path);
-        let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", path.display()));
+        let io = |error: std::io::Error| io(&path, &error);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(io)?;
         }

@@ -19,6 +19,7 @@ mod events;
 mod explain;
 mod history;
 mod init;
+mod line;
 mod new;
 mod progress;
 mod queries;
@@ -36,16 +37,13 @@ mod verify;
 mod way;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-
-use anyhow::Context as _;
-use clap::Parser as _;
 
 use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
 use self::signals::{stop_on_signals, unless_interrupted};
 use self::ui::Ui;
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Place};
 use crate::project::{Project, Root, STACK};
 use crate::report;
 
@@ -82,7 +80,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn program(arguments: Vec<OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, &arguments),
     };
@@ -117,6 +115,7 @@ fn run(cli: Cli) -> u8 {
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
+    database::check_name(context)?;
     match command {
         Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
         Command::Migrate(Migrate::New(args)) => new::run(context, &args),
@@ -169,17 +168,14 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
-    let asked = words.iter().any(|word| word == "--format=json" || word == "--output=json")
-        || words.windows(2).any(|pair| ["--format", "--output"].contains(&&*pair[0]) && pair[1] == "json")
-        || std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json");
     let plain = error.render().to_string();
     let message = masked(&plain, &words);
-    if asked {
+    if line::wants_json(&words) {
         // The first paragraph says what is wrong and names it; the rest is usage and advice.
         let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let document = serde_json::json!({ "error": report::failure_json(
-            &Failure::new(Code::Usage, message).hint("see `tenure --help`")) });
+            &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help(&words)))) });
         ui::print(&format!("{document}\n"));
     } else if message == plain {
         // A closed pipe is no error.
@@ -218,6 +214,12 @@ fn log(verbose: u8) {
         .with_writer(std::io::stderr)
         .log_internal_errors(false)
         .init();
+}
+
+/// What the command line names could not be read or written.
+fn io(path: &Path, error: &std::io::Error) -> Failure {
+    let shown = path.display().to_string();
+    Failure::new(Code::Io, format!("{shown}: {error}")).at(Place::File(shown))
 }
 
 /// The command as it stands in a run's row: the verb and its flags, no URL.

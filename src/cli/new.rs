@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::Context;
 use super::args::{BumpArg, NewArgs, ScopeArg};
+use super::{Context, io};
 use crate::chain::{Bump, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::project::MIGRATIONS;
@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
         description(&args.name),
     );
     let path = folder.join(name.to_string());
-    let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", path.display()));
+    let io = |error: std::io::Error| io(&path, &error);
     std::fs::create_dir_all(&folder).map_err(io)?;
     // Never over a file that is there.
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(io)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{CaptureArgs, ExportArg, Format};
-use super::{Context, database, ui};
+use super::{Context, database, io, ui};
 use crate::error::{Code, Failure};
 use crate::queries::capture::{Captured, capture, to_csv};
 use crate::{postgres, project, report};
@@ -42,8 +42,7 @@ fn write(
     let is_json = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
     let export = export(asked.unwrap_or(if is_json { ExportArg::Json } else { ExportArg::Csv }), captured)?;
     let shown = file.display().to_string();
-    std::fs::write(context.here.join(file), export)
-        .map_err(|error| Failure::new(Code::Io, format!("{shown}: {error}")))?;
+    std::fs::write(context.here.join(file), export).map_err(|error| io(file, &error))?;
     Ok(shown)
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::io;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::project::{Project, TEMPLATES};
@@ -126,8 +127,4 @@ fn remove(folder: &Path) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(folder, &error)),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-fn io(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::Io, format!("{}: {error}", path.display()))
 }

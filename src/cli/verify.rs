@@ -156,6 +156,15 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             None => loose.push((context.here.join(file), file.display().to_string())),
         }
     }
+    if let (Some(name), false) = (names.first(), base.is_empty()) {
+        let message = format!(
+            "--base is for files outside of {MIGRATIONS}/, and {name} is judged on what comes before it"
+        );
+        return Outcome::failed(
+            vec![Failure::new(Code::Usage, message).hint("leave --base out, or the file")],
+            None,
+        );
+    }
     if args.shadow.wanted() && !loose.is_empty() {
         return Outcome::failed(vec![shadow::no_file_but_migrations()], None);
     }

@@ -37,7 +37,7 @@ pub(super) struct SqlFile {
 impl SqlFile {
     fn read(&self, folder: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
         match &self.wrong {
-            Some(failure) => Err(failure.clone()),
+            Some(failure) => Err(failure.clone().at(Place::File(format!("{shown}/{}", self.name)))),
             None => read(&folder.join(&self.name), &format!("{shown}/{}", self.name)),
         }
     }
@@ -151,10 +151,11 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
 
 /// Reads a file of SQL or settings: UTF-8, with or without a BOM, and no larger than anybody writes.
 pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
-    let unreadable = |error: std::io::Error| io(path, &error);
+    let named = |failure: Failure| failure.at(Place::File(shown.to_owned()));
+    let unreadable = |error: std::io::Error| named(io(path, &error));
     // To open a pipe that nobody writes to would wait for ever.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(no_file(path));
+        return Err(named(no_file(path)));
     }
     let mut bytes = Vec::new();
     // One byte more tells what is too large, also while it grows.
@@ -184,5 +185,6 @@ fn no_file(path: &Path) -> Failure {
 }
 
 pub(super) fn io(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::Io, format!("{}: {error}", path.display()))
+    let shown = path.display().to_string();
+    Failure::new(Code::Io, format!("{shown}: {error}")).at(Place::File(shown))
 }

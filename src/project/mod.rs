@@ -69,6 +69,15 @@ impl Root {
     /// The folder that `asked` names, or the nearest one from `here` upwards that has a settings file
     /// or a migrations folder.
     pub fn find(asked: Option<&Path>, here: &Path) -> Result<Self, Failure> {
+        let path = Self::folder(asked, here)?;
+        let file = path.join(SETTINGS_FILE);
+        let settings =
+            if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
+        Ok(Self { path, settings })
+    }
+
+    /// The same folder, whatever its settings say.
+    pub fn folder(asked: Option<&Path>, here: &Path) -> Result<PathBuf, Failure> {
         let is_root = |path: &Path| path.join(SETTINGS_FILE).is_file() || path.join(MIGRATIONS).is_dir();
         let path = match asked {
             Some(asked) => {
@@ -89,10 +98,7 @@ impl Root {
                 .hint("run `tenure init` to begin a project, or name its folder with -C")
             })?,
         };
-        let file = path.join(SETTINGS_FILE);
-        let settings =
-            if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
-        Ok(Self { path, settings })
+        Ok(path)
     }
 
     /// The edges that the names in `migrations/` make, whether or not they are a chain.

@@ -24,6 +24,8 @@ pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -
         if path.is_dir() {
             folder(&mut release, &path, shown.trim_end_matches('/'), tenants)?;
         } else {
+            // Of what is not there, the name's end is not what is wrong.
+            std::fs::metadata(&path).map_err(|error| io(&path, &error).at(Place::File(shown.clone())))?;
             let Some(format) = Format::of(&shown) else {
                 return Err(none(&shown, "its name ends in neither .sql nor .json nor .csv"));
             };

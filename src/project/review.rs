@@ -138,7 +138,12 @@ impl Review {
 
 /// The policy that settings make.
 pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
-    Ok(Policy::new(&settings.verify.levels)?)
+    let verify = &settings.verify;
+    Policy::new(&verify.levels).map_err(|error| {
+        let place = verify.places.get(error.key()).cloned();
+        let failure = Failure::from(error);
+        place.map_or_else(|| failure.clone(), |place| failure.clone().at(place))
+    })
 }
 
 /// Judges a file outside of a project's folders.

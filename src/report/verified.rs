@@ -1,6 +1,8 @@
 //! All that one run of verification says, for whichever output: findings, counts, and what was wrong with
 //! files that could not be judged.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{Paint, failure_json, plural};
@@ -38,7 +40,14 @@ impl Verified<'_> {
 
     /// The findings and the counts, for people.
     pub fn text(&self, paint: Paint) -> String {
-        super::findings(self.findings, self.summary, paint)
+        let mut text = super::findings(self.findings, self.summary, paint);
+        if !self.failures.is_empty() {
+            // The last line must not read as if all was well.
+            text.truncate(text.trim_end().len());
+            let errors = plural(self.failures.len(), "error");
+            let _written = writeln!(text, "; {errors}, so not all could be judged");
+        }
+        text
     }
 
     /// The one document for programs. `error` is the first failure, as everywhere, and `errors` are all.

@@ -97,6 +97,9 @@ pub struct Migrate {
 pub struct Verify {
     /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
     pub levels: BTreeMap<String, String>,
+    /// Where each of them stands.
+    #[serde(skip)]
+    pub places: BTreeMap<String, Place>,
     /// Who may accept a step that takes something away.
     pub contract: Contract,
 }
@@ -163,7 +166,7 @@ fn known(name: &'static str) -> Identifier {
 impl Settings {
     /// Reads the text of `tenure.toml`.
     pub fn read(source: &Arc<Source>) -> Result<Self, Failure> {
-        let settings: Self = toml::from_str(&source.text).map_err(|error| {
+        let mut settings: Self = toml::from_str(&source.text).map_err(|error| {
             let place = match error.span() {
                 Some(span) => Place::at(source, span),
                 None => Place::File(source.file.clone()),
@@ -172,6 +175,7 @@ impl Settings {
                 .at(place)
                 .hint("README.md lists the settings")
         })?;
+        settings.verify.places = places(source);
         let wrong =
             |message: String| Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         let prefix = &settings.tenants.schema_prefix;
@@ -207,6 +211,23 @@ impl Settings {
     pub fn platform_schema(&self) -> SchemaName {
         SchemaName::from(self.platform.schema.clone())
     }
+}
+
+/// Where the levels of rules stand: whether there is such a rule is known to others.
+fn places(source: &Arc<Source>) -> BTreeMap<String, Place> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Places {
+        verify: Levels,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Levels {
+        levels: BTreeMap<String, toml::Spanned<String>>,
+    }
+    let read: Places = toml::from_str(&source.text).unwrap_or_default();
+    let place = |level: toml::Spanned<String>| Place::at(source, level.span());
+    read.verify.levels.into_iter().map(|(rule, level)| (rule, place(level))).collect()
 }
 
 /// Whether a name may begin so that the server knows by that text.

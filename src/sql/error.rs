@@ -2,6 +2,9 @@
 
 use crate::error::{Code, Failure, Place};
 
+/// What the reason begins with where a schema is nobody's.
+pub(super) const OTHER_SCHEMA: &str = "the schema";
+
 /// A file that is not a list of statements which Tenure can run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
@@ -130,6 +133,15 @@ impl From<SqlError> for Failure {
                 Code::ScopeUnclear,
                 place,
                 Some("split it: one statement for the platform, another for the tenants".to_owned()),
+            ),
+            SqlError::ScopeUnclear { place, why } if why.starts_with(OTHER_SCHEMA) => (
+                Code::ScopeUnclear,
+                place,
+                Some(
+                    "add a line `-- Scope: platform` or `-- Scope: tenant` above the statement; if it is the platform's \
+                     schema, `[platform] schema` in tenure.toml has to name it"
+                        .to_owned(),
+                ),
             ),
             SqlError::ScopeUnclear { place, .. } => (
                 Code::ScopeUnclear,

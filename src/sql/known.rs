@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::SyntaxKind;
 
+use super::error::OTHER_SCHEMA;
 use super::own::VERSION_TABLE;
 use super::scope::Home;
 use super::unread::Unread;
@@ -199,11 +200,12 @@ impl Known {
         if let Some(name) = targets.iter().find(both) {
             return format!("both have a {:?}", name.name);
         }
-        let shown = targets.first().map(|name| match &name.schema {
-            Some(schema) => format!("{schema}.{}", name.name),
-            None => name.name.clone(),
-        });
-        format!("nothing says whose {:?} is", shown.unwrap_or_default())
+        match targets.first() {
+            Some(Name { schema: Some(schema), .. }) => {
+                format!("{OTHER_SCHEMA} {schema:?} is neither the platform's nor a tenant's")
+            }
+            name => format!("nothing says whose {:?} is", name.map_or("it", |name| &name.name)),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Bookkeeping<'_> {
                     return Err(control(script, last));
                 }
                 Some((last, inner)) if last.kind == SyntaxKind::COMMIT_TRANSACTION => rest = inner,
-                _ => return Err(control(script, &script.statements[0])),
+                _ => return Err(control(script, unclosed(rest).unwrap_or(&script.statements[0]))),
             }
         }
         let mut statements = Vec::new();
@@ -110,6 +110,13 @@ impl Bookkeeping<'_> {
 fn own(script: &Script, name: &Name) -> SqlError {
     let place = Place::at(&script.source, name.range.clone());
     SqlError::OwnTable { name: name.name.clone(), place }
+}
+
+/// What ends a transaction in the wrong way or place, among the statements behind its BEGIN.
+fn unclosed(rest: &[Statement]) -> Option<&Statement> {
+    let is_control = |statement: &&Statement| CONTROL.contains(&statement.kind);
+    let other = |statement: &&Statement| statement.kind != SyntaxKind::COMMIT_TRANSACTION;
+    rest.iter().filter(is_control).find(other).or_else(|| rest.iter().find(is_control))
 }
 
 /// Whether a BEGIN has no modes, and a COMMIT begins no other transaction.

@@ -9,7 +9,7 @@ use super::likeness;
 use super::parcel::{self, Manifest, Print, Sent, Sum};
 use super::sessions;
 use crate::catalog::{Asked, server_major};
-use crate::error::{Code, Failure};
+use crate::error::{Code, Failure, Place};
 use crate::fleet::{Stop, unknown_tenant};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Ending, Exported, Tenant, TenantState};
@@ -165,9 +165,12 @@ fn deliver(manifest: &Manifest, dump: &mut File, target: &Target) -> io::Result<
 }
 
 fn writing(target: &Target, error: &io::Error) -> Failure {
-    let name = match target {
-        Target::File(path) => path.display().to_string(),
-        Target::Stdout => "stdout".to_owned(),
-    };
-    Failure::new(Code::Io, format!("writing {name}: {error}"))
+    let failure = |name: &str| Failure::new(Code::Io, format!("writing {name}: {error}"));
+    match target {
+        Target::File(path) => {
+            let name = path.display().to_string();
+            failure(&name).at(Place::File(name))
+        }
+        Target::Stdout => failure("stdout"),
+    }
 }

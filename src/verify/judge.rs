@@ -134,6 +134,8 @@ fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(
     let targets: Vec<&Name> = subject.targets().collect();
     if hit != statement.range || !names_its_objects || targets.len() < 2 {
         let text = short(&shown[hit.clone()]);
+        // A finding about a comment shows it.
+        let text = if text.is_empty() { short(&subject.script.source.text[hit.clone()]) } else { text };
         return vec![(hit, text)];
     }
     targets

@@ -57,6 +57,16 @@ impl Policy {
     }
 }
 
+impl PolicyError {
+    /// The setting that it is about.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Unknown { given, .. } => given,
+            Self::Level { rule, .. } | Self::Fixed { rule } => rule.as_str(),
+        }
+    }
+}
+
 impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         let hint = match &error {

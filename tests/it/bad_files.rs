@@ -336,7 +336,11 @@ fn settings_that_cannot_be_used_are_refused_where_they_stand() {
         (&[FIRST, ("tenure.toml", b"[migrate]\nlock_timout = '5s'\n")], "settings", "tenure.toml:2:1"),
         (&[FIRST, ("tenure.toml", b"[migrate]\nlock_timeout = 'soon'\n")], "settings", "tenure.toml:2:16"),
         (&[FIRST, ("tenure.toml", b"[platform\n")], "settings", "tenure.toml:1:10"),
-        (&[FIRST, ("tenure.toml", b"[verify.levels]\nno-such-rule = 'off'\n")], "settings", ""),
+        (
+            &[FIRST, ("tenure.toml", b"[verify.levels]\nno-such-rule = 'off'\n")],
+            "settings",
+            "tenure.toml:2:16",
+        ),
         (&[FIRST, ("tenure.toml", b"\xFF")], "not-utf8", "tenure.toml:1:1"),
     ]);
 }

@@ -236,8 +236,8 @@ fn transaction_control_inside_a_file_is_refused() {
     refused_body(&[
         (&format!("BEGIN;\n{ok}\n"), "transaction-control", "3:1"),
         (&format!("{ok}\nCOMMIT;\n"), "transaction-control", "4:1"),
-        (&format!("BEGIN;\n{ok}\nROLLBACK;\n"), "transaction-control", "3:1"),
-        (&format!("BEGIN;\n{ok}\nCOMMIT;\n{ok}\n"), "transaction-control", "3:1"),
+        (&format!("BEGIN;\n{ok}\nROLLBACK;\n"), "transaction-control", "5:1"),
+        (&format!("BEGIN;\n{ok}\nCOMMIT;\n{ok}\n"), "transaction-control", "5:1"),
         (&format!("BEGIN ISOLATION LEVEL SERIALIZABLE;\n{ok}\nCOMMIT;\n"), "transaction-control", "3:1"),
         (&format!("BEGIN;\n{ok}\nCOMMIT AND CHAIN;\n"), "transaction-control", "5:1"),
     ]);

@@ -236,3 +236,66 @@ fn the_version_is_the_packages() {
     let project = Project::empty();
     assert_eq!(project.run("--version").ok().stdout, format!("tenure {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn an_empty_url_is_no_wish_for_the_private_server() {
+    let project = Project::seeds();
+    for line in [["status", "--database-url", ""], ["status", "--database-url", "  "]] {
+        let output = project.run_words(line.into_iter().chain(["--format", "json"]));
+        let document: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        assert_eq!((output.code, &document["error"]["code"]), (2, &"database-url".into()), "{output}");
+    }
+    assert!(!project.dir.path().join(".tenure").exists(), "no server was made");
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let project = Project::seeds();
+    let with = |variables: &[&str], line: &str| {
+        let mut command = project.command(line.split_whitespace());
+        for variable in variables {
+            command.env(variable, "");
+        }
+        Output::of(&command.output().unwrap())
+    };
+    let all = ["TENURE_FORMAT", "TENURE_PROJECT", "TENURE_CONNECT_ATTEMPTS"];
+    let output = with(&all, "status").ok();
+    assert!(output.stdout.starts_with("platform"), "{output}");
+    let output = with(&["DATABASE_URL", "CI"], "verify").ok();
+    assert!(output.stdout.contains("nothing found"), "{output}");
+    let mut command = project.command(["status"]);
+    let output = Output::of(&command.env("DATABASE_URL", "").env("CI", "true").output().unwrap());
+    assert!(output.code == 2 && output.stderr.contains("no-database-url"), "{output}");
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_also_where_the_line_is_wrong() {
+    let project = Project::seeds();
+    let json = &[("TENURE_FORMAT", "json")];
+    for line in
+        ["--format human status --bogus", "status --bogus --format=human", "verify --bogus --output human"]
+    {
+        let output = project.run_env(json, line);
+        assert!(output.stdout.is_empty() && output.stderr.contains("--bogus"), "{line}: {output}");
+    }
+    let output = project.run_env(&[("TENURE_FORMAT", "human")], "status --bogus --format json");
+    assert!(output.stdout.starts_with("{\"error\""), "{output}");
+}
+
+#[test]
+fn a_wrong_line_is_told_where_its_own_help_is() {
+    let project = Project::seeds();
+    for (line, help) in [
+        ("tenant create", "tenure tenant create --help"),
+        ("-C tenant tenant create a --from b.csv", "tenure tenant create --help"),
+        ("migrate up --bogus", "tenure migrate up --help"),
+        ("migrate upp", "tenure migrate --help"),
+        ("--color never status everything", "tenure status --help"),
+        ("statuss", "tenure --help"),
+        ("", "tenure --help"),
+    ] {
+        let (_, document) = project.json(line);
+        let hint = document["error"]["hint"].as_str().unwrap();
+        assert_eq!(hint, format!("see `{help}`"), "{line}");
+    }
+}

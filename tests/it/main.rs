@@ -45,6 +45,7 @@ mod migrate_up;
 mod names;
 mod neon;
 mod parameters;
+mod pointing;
 mod pool;
 mod pool_faults;
 mod poolable;

@@ -69,7 +69,10 @@ fn all_that_is_wrong_is_told_in_one_run_and_what_can_be_judged_is() {
         assert!(human.stderr.contains(&format!("--> {place}")), "{place}: {human}");
     }
     assert!(human.stdout.starts_with("error[drop-column]"), "{human}");
-    assert!(human.stdout.ends_with("2 files, 2 statements: 1 denied\n"), "{human}");
+    assert!(
+        human.stdout.ends_with("2 files, 2 statements: 1 denied; 7 errors, so not all could be judged\n"),
+        "{human}"
+    );
 
     let sarif = document_of(&project.run("verify --output sarif"), 2);
     let results = sarif["runs"][0]["results"].as_array().unwrap().clone();

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::super::args::{AdoptArgs, CloneArgs, ExportArgs, Format, ImportArgs};
-use super::super::{Context, command_line, database, stop_on_signals, ui, up};
+use super::super::{Context, command_line, database, io, stop_on_signals, ui, up};
 use crate::error::{Code, Failure};
 use crate::ident::Slug;
 use crate::report;
@@ -82,8 +82,7 @@ pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Resu
     let input: Box<dyn Read> = if args.file == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
-        let io = |error| Failure::new(Code::Io, format!("{}: {error}", args.file.display()));
-        Box::new(File::open(&args.file).map_err(io)?)
+        Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
     };
     let limits = up::limits(args.limits, project.settings.migrate);
     let act = Act { settings: &project.settings, limits, command: command_line("tenant import") };
