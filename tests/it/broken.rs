@@ -112,9 +112,9 @@ fn a_last_note_that_is_lost_takes_nothing_from_the_result() {
             project.db.waiting().iter().any(|_| project.versions() == "platform 1.0.5, a 1.0.5")
         });
         if goes_on {
-            wire.cut()
+            wire.cut();
         } else {
-            wire.end()
+            wire.end();
         }
         if goes_on {
             project.db.wait_for_waiting(2);
