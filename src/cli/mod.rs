@@ -40,6 +40,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
 use self::signals::{stop_on_signals, unless_interrupted};
 use self::ui::Ui;
