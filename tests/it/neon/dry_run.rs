@@ -51,7 +51,10 @@ fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
         "{output}"
     );
     let left = document["branch"]["name"].as_str().unwrap();
-    assert!(output.stderr.contains(&format!("`tenure branch delete '{left}'` deletes it")), "{output}");
+    assert!(
+        output.stderr.contains(&format!("`tenure branch delete --provider neon '{left}'` deletes it")),
+        "{output}"
+    );
 }
 
 #[test]
