@@ -15,20 +15,23 @@ fn document(output: &Output) -> serde_json::Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output}"))
 }
 
+/// What a run says whose connection is cut while its unit waits for who reads `table`, and whose next try waits for that unit.
+fn cut_behind(table: &str, project: &Project, flags: &str) -> serde_json::Value {
+    let wire = Wire::of(&project.db);
+    let holder = Session::holding(&project.db, &format!("SELECT FROM {table}"));
+    let running = up(project, &wire, flags);
+    project.db.wait_for_waiting(1);
+    wire.cut();
+    project.db.wait_for_waiting(2);
+    holder.release();
+    document(&running.end().ok())
+}
+
 #[test]
 fn a_platforms_unit_that_the_server_goes_on_with_behind_a_cut_is_ours() {
     let project = Project::with_tenants(&["a", "b"]);
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE datalinx_platform.users ADD COLUMN note text;");
-    let wire = Wire::of(&project.db);
-    let holder = Session::holding(&project.db, "SELECT FROM datalinx_platform.users");
-    let running = up(&project, &wire, "");
-    project.db.wait_for_waiting(1);
-    wire.cut();
-    // The next try waits for the first.
-    project.db.wait_for_waiting(2);
-    holder.release();
-    let output = running.end().ok();
-    let done = document(&output);
+    let done = cut_behind("datalinx_platform.users", &project, "");
     assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &1.into()), "{done}");
     assert_eq!(done["tenants"]["migrated"], 2, "{done}");
     assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5, b 1.0.5");
@@ -38,15 +41,7 @@ fn a_platforms_unit_that_the_server_goes_on_with_behind_a_cut_is_ours() {
 fn tenants_units_that_the_server_goes_on_with_behind_a_cut_are_ours() {
     let project = Project::with_tenants(&["a", "b", "c", "d"]);
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
-    let wire = Wire::of(&project.db);
-    let holder = Session::holding(&project.db, "SELECT FROM org_b.workspaces");
-    let running = up(&project, &wire, " --jobs 1");
-    project.db.wait_for_waiting(1);
-    wire.cut();
-    project.db.wait_for_waiting(2);
-    holder.release();
-    let output = running.end().ok();
-    let done = document(&output);
+    let done = cut_behind("org_b.workspaces", &project, " --jobs 1");
     assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &4.into()), "{done}");
     assert_eq!(
         (&done["tenants"]["migrated"], &done["tenants"]["unchanged"]),
