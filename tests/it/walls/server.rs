@@ -28,6 +28,7 @@ impl Walled {
         let server = runtime.block_on(Throwaway::start(&environment)).unwrap();
         let mut project = Project::seeds();
         project.db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
+        project.db.run(super::NOT_FOR_ALL);
         project.db.run(
             "CREATE ROLE nobody LOGIN PASSWORD 'right'; \
              DO $$ BEGIN EXECUTE format('COPY (VALUES (%L), (%L)) TO %L', 'local all tenure trust', \
