@@ -202,3 +202,17 @@ fn every_link_between_documents_leads_somewhere() {
         }
     }
 }
+
+#[test]
+fn every_event_of_a_run_is_described() {
+    let code = std::fs::read_to_string(document("src/report/event.rs")).unwrap();
+    let text = std::fs::read_to_string(document("docs/operations.md")).unwrap();
+    let names = code.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
+    // The others are of other verbs, which have no such file.
+    let of_runs: Vec<&str> =
+        names.filter(|name| !name.starts_with("hook-") && !name.starts_with("tenant-")).collect();
+    assert!(of_runs.len() > 6, "{of_runs:?}");
+    for name in of_runs.into_iter().chain(["tenant-gone"]) {
+        assert!(text.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
