@@ -174,7 +174,12 @@ impl Slug {
         if first && rest {
             Ok(Self(name.to_owned()))
         } else {
-            Err(NameError::NotASlug { name: name.to_owned() })
+            // A URL in the place of a name may have a password.
+            let name = match name.split_once("://") {
+                Some((scheme, _)) => format!("{scheme}://***"),
+                None => name.to_owned(),
+            };
+            Err(NameError::NotASlug { name })
         }
     }
 

@@ -291,3 +291,16 @@ fn the_program_makes_what_it_lets_through_and_nothing_else() {
     // A schema and the two types of its domain: the domain, and an array of it.
     assert_eq!(new.len(), 3 * wanted.len());
 }
+
+#[test]
+fn a_url_in_the_place_of_a_slug_is_not_repeated() {
+    let project = Project::with_tenants(&["a"]);
+    let url = "postgres://me:hunter2@db.example/app";
+    for verb in ["create", "show", "suspend", "rename a", "drop --confirm a", "undrop"] {
+        for flags in ["", " --format json"] {
+            let output = project.run(&format!("tenant {verb} {url}{flags}"));
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(output.code != 0 && !said.contains("hunter2"), "{verb}: {output}");
+        }
+    }
+}

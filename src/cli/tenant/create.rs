@@ -9,6 +9,7 @@ use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
+use crate::ident::Slug;
 use crate::report;
 use crate::settings::Settings;
 use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant};
@@ -16,6 +17,10 @@ use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant};
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let set = values(&args.set)?;
+    // The document would repeat it, and it may have a password.
+    if let Some(url) = args.slug.as_deref().filter(|slug| slug.contains("://")) {
+        Slug::new(url)?;
+    }
     let wanted = match (&args.from, &args.slug) {
         (Some(file), _) => from_file(file, args.template.as_deref(), &set)?,
         (None, slug) => vec![NewTenant {
