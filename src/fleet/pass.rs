@@ -20,7 +20,7 @@ use crate::ident::{SchemaName, literal};
 use crate::outcome::UnitFailure;
 use crate::postgres::Connection;
 use crate::postgres::message::Run;
-use crate::sql::Scope;
+use crate::sql::{Scope, Statement};
 
 /// Tenants of one page.
 const PAGE: usize = 2_000;
@@ -36,6 +36,8 @@ pub(super) struct Pass<'a> {
     pub(super) stop: &'a Stop,
     /// The steps, as indices into the chain.
     pub(super) steps: Range<usize>,
+    /// `Tenant`, or `NewTenant` where the only schema is one that is being made.
+    pub(super) part: Part,
     /// Workers.
     pub(super) jobs: usize,
     /// About how many tenants there are to be moved.
@@ -175,7 +177,12 @@ impl Pass<'_> {
 
     fn runs_alone(&self, step: usize) -> bool {
         let migration = &self.chain.migrations()[step];
-        !migration.transactional && migration.has(Scope::Tenant)
+        let mut part = migration.part(Scope::Tenant);
+        !migration.transactional
+            && match self.part {
+                Part::NewTenant => part.any(Statement::differs_at_once),
+                Part::Tenant | Part::Platform { .. } => part.next().is_some(),
+            }
     }
 
     /// The unit of a step on a tenant.
@@ -186,7 +193,7 @@ impl Pass<'_> {
             chain: self.chain,
             migration,
             schema,
-            part: Part::Tenant,
+            part: self.part,
             allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
             gauge: self.gauge,
         }
@@ -245,7 +252,7 @@ impl Pass<'_> {
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
         shared.halted |= server == Server::Away;
         // Nobody waits for a schema that is nobody's: it stays behind, and is not taken.
-        if task.schema.is_pooled() && server == Server::There {
+        if task.schema.is_pooled() && self.part != Part::NewTenant && server == Server::There {
             return;
         }
         shared.halted |= self.request.on_failure == OnFailure::Stop;

@@ -51,6 +51,9 @@ pub(super) enum Part {
     },
     /// A tenant's statements.
     Tenant,
+    /// The same in a schema that is being made. Nobody uses it yet, so indexes are built without `CONCURRENTLY`, in
+    /// the unit's transaction.
+    NewTenant,
 }
 
 impl Unit<'_> {
@@ -58,7 +61,7 @@ impl Unit<'_> {
     pub(super) fn scope(&self) -> Scope {
         match self.part {
             Part::Platform { .. } => Scope::Platform,
-            Part::Tenant => Scope::Tenant,
+            Part::Tenant | Part::NewTenant => Scope::Tenant,
         }
     }
 
@@ -68,7 +71,7 @@ impl Unit<'_> {
         let (from, to) = (self.migration.from(), self.migration.to());
         match self.part {
             Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
-            Part::Tenant => {
+            Part::Tenant | Part::NewTenant => {
                 format!(
                     "SELECT {platform}.tenure_advance({}, '{from}', '{to}', {})",
                     literal(self.schema.as_str()),
@@ -94,7 +97,7 @@ impl Unit<'_> {
             ));
         }
         // A step that has nothing for tenants only moves a tenant's row.
-        if self.part != Part::Tenant || self.migration.has(Scope::Tenant) {
+        if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::Migrate));
         }
         message.commit(left);
@@ -116,7 +119,17 @@ impl Unit<'_> {
     /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
     pub(super) fn open(&self, message: &mut Message) {
         match self.part {
-            Part::Tenant => message.begin_tenant(self.run.limits, &self.advance()),
+            Part::NewTenant if !self.migration.transactional => {
+                // Another runner may be at the same step, with each statement sent alone.
+                let hold = format!(
+                    "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
+                    self.run.platform.quoted(),
+                    literal(self.schema.as_str())
+                );
+                message.begin_tenant(self.run.limits, &hold);
+                message.push(&self.advance());
+            }
+            Part::Tenant | Part::NewTenant => message.begin_tenant(self.run.limits, &self.advance()),
             Part::Platform { .. } => message.begin(self.run.limits, &self.advance()),
         }
         if let Part::Platform { waits: true, .. } = self.part {
@@ -135,7 +148,7 @@ impl Unit<'_> {
     pub(super) fn message(&self) -> Message {
         let mut message = Message::default();
         self.open(&mut message);
-        if self.part != Part::Tenant {
+        if self.scope() == Scope::Platform {
             message.search_path(self.schema);
         }
         self.push_statements(&mut message);
@@ -173,7 +186,7 @@ impl Unit<'_> {
         let (platform, to) = (self.run.platform.quoted(), self.migration.to());
         let row = match self.part {
             Part::Platform { .. } => format!("{platform}.schema_version"),
-            Part::Tenant => {
+            Part::Tenant | Part::NewTenant => {
                 format!("{platform}.tenant_version WHERE schema_name = {}", literal(self.schema.as_str()))
             }
         };

@@ -8,6 +8,7 @@ mod exported;
 mod known;
 mod mentions;
 mod names;
+mod one_transaction;
 mod order;
 mod own;
 mod parameter;

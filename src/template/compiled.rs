@@ -13,8 +13,10 @@ use crate::sql::{Name, ParameterKind, Scope, Script, Statement};
 pub struct Compiled<'a> {
     /// The template that it begins with.
     pub template: &'a Template,
-    /// The migrations after it, up to the version.
+    /// The migrations after it whose tenant parts are among the statements.
     pub steps: &'a [Migration],
+    /// The migrations after those: their tenant parts need transactions of their own, as a migrated tenant has them.
+    pub later: &'a [Migration],
     /// The statements, in the order in which they are sent.
     pub statements: Vec<(&'a Script, &'a Statement)>,
     /// The foreign keys to shared tables, in that order.
@@ -44,23 +46,31 @@ impl SharedKey {
 impl Template {
     /// The script that makes a tenant at `version`; `None` if the template is ahead of it.
     pub fn compile<'a>(&'a self, chain: &'a Chain, version: &Version) -> Option<Compiled<'a>> {
-        let steps = self.steps_to(chain, version)?;
-        let own = self
-            .files
-            .iter()
-            .flat_map(|(script, body)| body.iter().map(move |statement| (script, statement)));
-        let later = steps.iter().flat_map(|step| {
-            step.part(Scope::Tenant)
-                .filter(|statement| statement.fits_new_schema())
-                .map(move |statement| (&step.script, statement))
-        });
+        let all = self.steps_to(chain, version)?;
+        let own = || {
+            let statements = |(script, body): &'a (Script, Vec<Statement>)| {
+                body.iter().map(move |statement| (script, statement))
+            };
+            self.files.iter().flat_map(statements)
+        };
+        let of_steps = || all.iter().flat_map(new_tenants_part);
+        // One transaction makes what a transaction each makes: proved of every statement, or there are no two.
+        let is_same = |(_, statement): (&Script, &Statement)| statement.same_in_one_transaction;
+        let is_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
+        let (steps, later) = all.split_at(if is_one { all.len() } else { 0 });
         let mut order = Order::default();
-        for (script, statement) in own.chain(later) {
+        for (script, statement) in own().chain(steps.iter().flat_map(new_tenants_part)) {
             order.add(script, statement);
         }
         let (statements, shared_keys) = order.end();
-        Some(Compiled { template: self, steps, statements, shared_keys })
+        Some(Compiled { template: self, steps, later, statements, shared_keys })
     }
+}
+
+/// The statements of a step that have a point in a schema that is being made.
+fn new_tenants_part(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
+    let fitting = step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema());
+    fitting.map(move |statement| (&step.script, statement))
 }
 
 /// The statements so far: those that may go at once, and those that wait for the end.

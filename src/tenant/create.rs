@@ -5,6 +5,7 @@ pub(super) mod answer;
 mod follow;
 mod pool;
 mod queue;
+mod steps;
 mod worker;
 
 use std::cell::RefCell;

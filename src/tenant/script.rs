@@ -1,6 +1,8 @@
-//! What a new tenant takes, compiled once for each template and version: a tenant is then one message,
-//! in one transaction.
+//! What a new tenant takes, compiled once for each template and version: a tenant is then one message, in one
+//! transaction. Where that would not make what a migrated tenant has, the transaction makes the template, the units of
+//! the fleet follow, and a last transaction makes the tenant active.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, Identifier, SchemaName, Slug, literal};
 use crate::outcome::TenantState;
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run, UNHURRIED};
-use crate::postgres::state;
+use crate::postgres::{refusal, state};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
@@ -44,12 +46,18 @@ pub(super) struct Afterwards {
 /// A run that makes a tenant is given up by others so long after its command should have ended.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// A schema whose steps are still to come may be removed by others so long after its transaction.
+const UNFINISHED: Duration = Duration::from_secs(600);
+
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
     compiled: Compiled<'a>,
     project: &'a Project,
     settings: &'a Settings,
+    /// The platform's.
     version: Version,
+    /// That of the schema when its first transaction ends.
+    made_at: Version,
     left: Leftovers,
     /// Whether a foreign key leads to the registry itself.
     locks_registry: bool,
@@ -79,10 +87,19 @@ impl<'a> Script<'a> {
             key.table == settings.tenants.registry.as_str()
                 && key.schema.as_deref() == Some(platform.as_str())
         });
-        Ok(Self { compiled, project, settings, version: version.clone(), left, locks_registry })
+        let made_at = if compiled.later.is_empty() { version } else { &template.version };
+        let (version, made_at) = (version.clone(), made_at.clone());
+        Ok(Self { compiled, project, settings, version, made_at, left, locks_registry })
     }
 
-    /// The one message that makes a tenant.
+    /// The steps that follow the first transaction, as positions in the chain; `None` if all are in it.
+    pub(super) fn later(&self) -> Option<Range<usize>> {
+        let position = |version| self.project.chain.position(version);
+        let steps = position(&self.made_at)?..position(&self.version)?;
+        (!self.compiled.later.is_empty()).then_some(steps)
+    }
+
+    /// The message that makes a tenant; where steps follow, the one that begins it.
     pub(super) fn message(
         &self,
         run: &Run,
@@ -94,18 +111,103 @@ impl<'a> Script<'a> {
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
+        if self.later().is_some() {
+            // Nobody logs in before the tenant is whole.
+            let role = tenant.role.as_ref().map(|(name, _)| (name.clone(), None));
+            self.structure((schema, role.as_ref()), filled, &mut message)?;
+            if self.left == Leftovers::Possible {
+                message.own_role();
+            }
+            self.enter(run, (schema, role.as_ref()), (TenantState::Creating, filled), &mut message);
+            message.push(&self.unfinished(run, schema, tenant.id));
+            message.commit(self.left);
+            return Ok(message);
+        }
         self.structure((schema, tenant.role.as_ref()), filled, &mut message)?;
         let left = self.afterwards(&mut message, schema, filled, afterwards);
         if left == Leftovers::Possible {
             message.own_role();
         }
-        let made = (version, self.compiled.template.name.as_str());
-        let state = (TenantState::Active, &filled.shaping);
-        standing::enter_version(self.settings, (schema, tenant.role.as_ref()), made, state, &mut message);
+        self.enter(run, (schema, tenant.role.as_ref()), (TenantState::Active, filled), &mut message);
         self.making(&mut message, tenant, afterwards);
-        self.history(run, schema, &mut message);
         message.commit(left);
         Ok(message)
+    }
+
+    /// The message that makes a tenant active once its steps are done. It is refused unless they are, and where another
+    /// run has made it active.
+    pub(super) fn finishing(
+        &self,
+        run: &Run,
+        tenant: &Identity,
+        filled: &Filled,
+        afterwards: Afterwards,
+    ) -> Message {
+        let (platform, schema) = (run.platform.quoted(), &tenant.schema);
+        let named = literal(schema.as_str());
+        let mut message = Message::default();
+        act::begin(&mut message, run, schema, &[TenantState::Creating]);
+        let behind: Vec<String> =
+            self.compiled.later.iter().map(|step| format!("'{}'", step.from())).collect();
+        message.push(&format!(
+            "SELECT {platform}.tenure_refuse('{}', {}, NULL) WHERE NOT EXISTS (SELECT FROM {platform}.tenant_version \
+             WHERE schema_name = {named} AND made_from IS NOT NULL AND version NOT IN ({}))",
+            refusal::NOT_OURS,
+            literal(&format!("the tenant of schema {schema} is no longer being made by this run")),
+            behind.join(", ")
+        ));
+        message.push(&format!(
+            "UPDATE {platform}.tenant_version SET made_from = NULL, making_until = NULL WHERE schema_name = {named}"
+        ));
+        act::enter(&mut message, self.settings, schema, TenantState::Active);
+        if let Some((_, Some(secret))) = &tenant.role {
+            let verifier = Secret::literal(Some(secret));
+            message.push(&format!("SELECT {platform}.tenure_role_login({named}, {verifier})"));
+        }
+        let mut left = Leftovers::None;
+        if afterwards.rows && !self.compiled.template.after_create.is_empty() {
+            message.search_path(schema);
+            left = self.after_rows(&mut message, schema, filled);
+            if left == Leftovers::Possible {
+                message.own_role();
+            }
+        }
+        self.making(&mut message, tenant, afterwards);
+        message.commit(left);
+        message
+    }
+
+    /// Notes that steps are still to come: who makes the schema, of which template, and until when nobody removes it.
+    fn unfinished(&self, run: &Run, schema: &SchemaName, id: Uuid) -> String {
+        format!(
+            "UPDATE {}.tenant_version SET made_from = {}, making = '{id}', \
+             making_until = clock_timestamp() + interval '{} seconds' WHERE schema_name = {}",
+            run.platform.quoted(),
+            literal(self.compiled.template.checksum.as_str()),
+            UNFINISHED.as_secs(),
+            literal(schema.as_str()),
+        )
+    }
+
+    /// The message that takes over a tenant that a run has begun to make and left: refused unless it is of the same
+    /// template and the same values.
+    pub(super) fn resuming(&self, run: &Run, schema: &SchemaName, id: Uuid, filled: &Filled) -> Message {
+        let values = standing::parameters(&filled.shaping);
+        let mut message = Message::default();
+        act::begin(&mut message, run, schema, &[TenantState::Creating]);
+        message.push(&format!(
+            "SELECT {platform}.tenure_refuse('{}', 'the tenant is made otherwise', NULL) WHERE NOT EXISTS \
+             (SELECT FROM {platform}.tenant_version WHERE schema_name = {} AND template = {} AND made_from = {} \
+              AND parameters IS NOT DISTINCT FROM {values}::jsonb)",
+            refusal::NOT_OURS,
+            literal(schema.as_str()),
+            literal(&self.compiled.template.name),
+            literal(self.compiled.template.checksum.as_str()),
+            platform = run.platform.quoted(),
+        ));
+        message.push(&self.unfinished(run, schema, id));
+        message.commit(Leftovers::None);
+        message
     }
 
     /// The schema with its role, if it gets one, and what the template and the steps after it make in it.
@@ -289,13 +391,15 @@ impl<'a> Script<'a> {
     pub(super) fn enter(
         &self,
         run: &Run,
-        tenant: &Identity,
+        (schema, role): (&SchemaName, Option<&Role>),
         (state, filled): (TenantState, &Filled),
         message: &mut Message,
     ) {
-        let made = (&self.version, self.compiled.template.name.as_str());
-        let (schema, role) = (&tenant.schema, tenant.role.as_ref());
+        let made = (&self.made_at, self.compiled.template.name.as_str());
         standing::enter_version(self.settings, (schema, role), made, (state, &filled.shaping), message);
+        if state != TenantState::Active {
+            act::enter(message, self.settings, schema, state);
+        }
         self.history(run, schema, message);
     }
 

@@ -229,10 +229,7 @@ impl Copying<'_> {
         };
         self.stop.check()?;
         let mut message = Message::default();
-        self.script.enter(run, self.target, (state, &self.filled), &mut message);
-        if state == TenantState::Creating {
-            act::enter(&mut message, &self.project.settings, schema, state);
-        }
+        self.script.enter(run, (schema, role), (state, &self.filled), &mut message);
         message.commit(self.script.left());
         self.send(connection, &message).await?;
         Ok(later)

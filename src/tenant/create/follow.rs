@@ -72,8 +72,8 @@ impl<'a> Maker<'a, '_> {
         })
     }
 
-    /// Takes the tenant back after its command failed; the failure to tell.
-    async fn undo(
+    /// Takes the tenant back after its command or one of its steps failed; the failure to tell.
+    pub(super) async fn undo(
         &self,
         connection: &mut Connection,
         task: &Task<'a>,
