@@ -278,26 +278,41 @@ impl<'a> Script<'a> {
         Ok(message)
     }
 
-    /// The one message that makes a schema in advance, for the place `slot` of the pool.
+    /// The message that makes a schema in advance, for the place `slot` of the pool, or begins it where steps follow. A
+    /// schema without a place is only looked at, and nobody takes it.
     pub(super) fn pooled(
         &self,
         run: &Run,
         schema: &SchemaName,
-        slot: u32,
+        slot: Option<u32>,
         filled: &Filled,
     ) -> Result<Message, Failure> {
         let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
         let mut message = Message::default();
-        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        match slot {
+            Some(_) => {
+                message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+            }
+            None => message.begin(run.limits, "SELECT 1"),
+        }
+        let null = || "NULL".to_owned();
+        let is_whole = slot.is_some() && self.later().is_none();
+        let (made_from, proved_at, until) = if is_whole {
+            (literal(template.checksum.as_str()), format!("'{version}'"), null())
+        } else {
+            let until = format!("clock_timestamp() + interval '{} seconds'", UNFINISHED.as_secs());
+            (null(), null(), until)
+        };
         // First, so that of two who fill the same place one waits here, and has made nothing.
         message.push(&format!(
             "INSERT INTO {platform}.tenant_version \
-             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at) \
-             VALUES ({}, '{version}', {}, 'pooled', {}, {slot}, {}, '{version}')",
+             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at, making_until) \
+             VALUES ({}, '{}', {}, 'pooled', {}, {}, {made_from}, {proved_at}, {until})",
             literal(schema.as_str()),
+            self.made_at,
             literal(&template.name),
             standing::parameters(&filled.shaping),
-            literal(template.checksum.as_str()),
+            slot.map_or_else(null, |slot| slot.to_string()),
         ));
         self.structure((schema, None), filled, &mut message)?;
         if self.left == Leftovers::Possible {
@@ -306,6 +321,22 @@ impl<'a> Script<'a> {
         self.history(run, schema, &mut message);
         message.commit(self.left);
         Ok(message)
+    }
+
+    /// The message that lets a schema of the pool be taken once its steps are done.
+    pub(super) fn pooled_whole(&self, run: &Run, schema: &SchemaName) -> Message {
+        let (platform, version) = (run.platform.quoted(), &self.version);
+        let mut message = Message::default();
+        act::begin(&mut message, run, schema, &[TenantState::Pooled]);
+        // A migration may have moved it further: what was proved is not true of that version.
+        message.push(&format!(
+            "UPDATE {platform}.tenant_version SET made_from = {}, making_until = NULL, \
+             proved_at = CASE WHEN version = '{version}' THEN version END WHERE schema_name = {}",
+            literal(self.compiled.template.checksum.as_str()),
+            literal(schema.as_str()),
+        ));
+        message.commit(Leftovers::None);
+        message
     }
 
     /// What makes the schema after the statement `first`, in a transaction that is left open; and what ends it so that
@@ -329,6 +360,11 @@ impl<'a> Script<'a> {
         }
         undone.roll_back(self.left);
         Ok((made, undone))
+    }
+
+    /// The version of the schema when all is done.
+    pub(super) fn version(&self) -> &Version {
+        &self.version
     }
 
     /// Whether a foreign key leads to the registry itself.

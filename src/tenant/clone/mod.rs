@@ -3,6 +3,8 @@
 
 mod rows;
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
@@ -16,7 +18,7 @@ use super::standing::{self, Standing};
 use super::undo::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
-use crate::fleet::{Stop, unknown_tenant};
+use crate::fleet::{Patience, Stop, catch_up, unknown_tenant};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
@@ -155,6 +157,15 @@ struct Copied {
     notes: Vec<String>,
 }
 
+/// What is to be done after the first transaction.
+enum Rest {
+    Nothing,
+    /// A foreign key to a shared table has locked that table: these rows come in a transaction of their own.
+    Rows(Rows),
+    /// Steps that need transactions of their own, and then the rows.
+    Steps(Range<usize>),
+}
+
 /// One clone under way.
 struct Copying<'a> {
     project: &'a Project,
@@ -171,10 +182,17 @@ struct Copying<'a> {
 impl Copying<'_> {
     async fn run(&mut self, connection: &mut Connection, run: &Run) -> Result<(), Failure> {
         let made = self.make(connection, run).await;
-        let rows = act::or_rollback(connection, made).await?;
-        let Some(rows) = rows else { return Ok(()) };
-        // A foreign key to a shared table has locked that table: the rows come in a transaction of their own.
-        let filled = self.fill(connection, run, rows).await;
+        let filled = match act::or_rollback(connection, made).await? {
+            Rest::Nothing => return Ok(()),
+            Rest::Rows(rows) => self.fill(connection, run, Some(rows)).await,
+            Rest::Steps(steps) => {
+                let (subject, schema) = ((run, &self.project.chain), &self.target.schema);
+                match catch_up(connection, subject, schema, steps, (Patience::USUAL, None)).await {
+                    Ok(()) => self.fill(connection, run, None).await,
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
         match act::or_rollback(connection, filled).await {
             Ok(()) => Ok(()),
             Err(failure) => {
@@ -185,9 +203,9 @@ impl Copying<'_> {
         }
     }
 
-    /// Makes the new schema, and fills it where that holds no lock on what others share. Otherwise the tenant is left
-    /// in the state `creating`, and what is to be copied is given back.
-    async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Option<Rows>, Failure> {
+    /// Makes the new schema, and fills it where that holds no lock on what others share and no steps need transactions of
+    /// their own. Otherwise the tenant is left in the state `creating`, and what is to be done is given back.
+    async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Rest, Failure> {
         let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
         // First, as a step of the platform does: it stays at this version until the new tenant is in the books.
         let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
@@ -206,48 +224,67 @@ impl Copying<'_> {
                 standing::refused(&refusal, &self.doing(), &self.target.schema)
             }
         })?;
-        let (right, seen) = self.photographs(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
-        if !self.found.definitions.is_empty() {
-            return Err(self.refusal());
-        }
-        let rows = match self.extent {
-            Extent::Structure => None,
-            Extent::Data => Some(self.look(connection).await?),
-        };
-        let mut state = TenantState::Active;
-        let later = match rows {
-            Some(rows) if rows.leads_out => {
-                state = TenantState::Creating;
-                Some(rows)
+        let rest = match self.script.later() {
+            Some(steps) => Rest::Steps(steps),
+            None => {
+                self.compare(connection).await?;
+                match self.rows(connection).await? {
+                    Some(rows) if rows.leads_out => Rest::Rows(rows),
+                    Some(rows) => {
+                        self.copy(connection, rows).await?;
+                        Rest::Nothing
+                    }
+                    None => Rest::Nothing,
+                }
             }
-            Some(rows) => {
-                self.copy(connection, rows).await?;
-                None
-            }
-            None => None,
         };
         self.stop.check()?;
+        let state = match rest {
+            Rest::Nothing => TenantState::Active,
+            Rest::Rows(_) | Rest::Steps(_) => TenantState::Creating,
+        };
         let mut message = Message::default();
         self.script.enter(run, (schema, role), (state, &self.filled), &mut message);
         message.commit(self.script.left());
         self.send(connection, &message).await?;
-        Ok(later)
+        Ok(rest)
     }
 
-    /// Copies into a tenant that is in the state `creating`.
-    async fn fill(&mut self, connection: &mut Connection, run: &Run, rows: Rows) -> Result<(), Failure> {
+    /// Refused unless the new schema is like the old one.
+    async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        let (right, seen) = self.photographs(connection).await?;
+        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// What is to be copied; `None` if only the definitions are.
+    async fn rows(&self, connection: &mut Connection) -> Result<Option<Rows>, Failure> {
+        match self.extent {
+            Extent::Structure => Ok(None),
+            Extent::Data => self.look(connection).await.map(Some),
+        }
+    }
+
+    /// Copies into a tenant that is in the state `creating`: these rows, or those that are there now.
+    async fn fill(
+        &mut self,
+        connection: &mut Connection,
+        run: &Run,
+        rows: Option<Rows>,
+    ) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
         let hold = [act::holding(run, source, WHOLE), act::holding(run, target, &[TenantState::Creating])];
         self.begin(connection, run, &hold).await?;
         // Between the two transactions a migration may have moved one of them.
-        let (right, seen) = self.photographs(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, source);
-        if !self.found.definitions.is_empty() {
-            return Err(self.refusal());
-        }
+        self.compare(connection).await?;
         self.stop.check()?;
-        self.copy(connection, rows).await?;
+        let rows = match rows {
+            Some(rows) => Some(rows),
+            None => self.rows(connection).await?,
+        };
+        if let Some(rows) = rows {
+            self.copy(connection, rows).await?;
+        }
         self.stop.check()?;
         let mut message = Message::default();
         act::enter(&mut message, &self.project.settings, target, TenantState::Active);
