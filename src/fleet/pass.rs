@@ -12,7 +12,7 @@ use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, again, worker};
+use super::{Stop, again, unit, worker};
 use crate::chain::{Chain, Migration};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -20,7 +20,7 @@ use crate::ident::{SchemaName, literal};
 use crate::outcome::UnitFailure;
 use crate::postgres::Connection;
 use crate::postgres::message::Run;
-use crate::sql::{Scope, Statement};
+use crate::sql::Scope;
 
 /// Tenants of one page.
 const PAGE: usize = 2_000;
@@ -164,7 +164,7 @@ impl Pass<'_> {
             let first = task.step;
             pack.tasks.push(task);
             for step in first..self.steps.end {
-                if self.runs_alone(step) {
+                if self.runs_alone(step) || (step > first && !self.may_follow(step)) {
                     pack.rest.push(Task { step, attempts: 0, ..pack.tasks[pack.tasks.len() - 1].clone() });
                     break;
                 }
@@ -176,13 +176,14 @@ impl Pass<'_> {
     }
 
     fn runs_alone(&self, step: usize) -> bool {
-        let migration = &self.chain.migrations()[step];
-        let mut part = migration.part(Scope::Tenant);
-        !migration.transactional
-            && match self.part {
-                Part::NewTenant => part.any(Statement::differs_at_once),
-                Part::Tenant | Part::Platform { .. } => part.next().is_some(),
-            }
+        unit::runs_alone(&self.chain.migrations()[step], self.part)
+    }
+
+    /// Whether a step may be in the message of the step before it on the same tenant. The transactions of one message
+    /// have one time: `now()` is when the message came (manual, chapter 9.9.5).
+    fn may_follow(&self, step: usize) -> bool {
+        let mut part = self.chain.migrations()[step].part(Scope::Tenant);
+        part.all(|statement| statement.same_in_one_transaction)
     }
 
     /// The unit of a step on a tenant.

@@ -8,7 +8,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::{Connection, Refusal, Row, refusal};
-use crate::sql::Scope;
+use crate::sql::{Scope, Statement};
 
 /// The column of the tenants' rows that a platform unit moved.
 const MOVED: &str = "tenure_moved_schema";
@@ -56,13 +56,30 @@ pub(super) enum Part {
     NewTenant,
 }
 
+impl Part {
+    /// The scope of the statements.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Self::Platform { .. } => Scope::Platform,
+            Self::Tenant | Self::NewTenant => Scope::Tenant,
+        }
+    }
+}
+
+/// Whether the statements of that part are sent alone, outside of a transaction.
+pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
+    let mut statements = migration.part(part.scope());
+    !migration.transactional
+        && match part {
+            Part::NewTenant => statements.any(Statement::differs_at_once),
+            Part::Tenant | Part::Platform { .. } => statements.next().is_some(),
+        }
+}
+
 impl Unit<'_> {
     /// The scope of the statements that it runs.
     pub(super) fn scope(&self) -> Scope {
-        match self.part {
-            Part::Platform { .. } => Scope::Platform,
-            Part::Tenant | Part::NewTenant => Scope::Tenant,
-        }
+        self.part.scope()
     }
 
     /// The statement that takes and moves the version row.
@@ -119,7 +136,7 @@ impl Unit<'_> {
     /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
     pub(super) fn open(&self, message: &mut Message) {
         match self.part {
-            Part::NewTenant if !self.migration.transactional => {
+            Part::NewTenant if !self.migration.transactional && !runs_alone(self.migration, self.part) => {
                 // Another runner may be at the same step, with each statement sent alone.
                 let hold = format!(
                     "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",

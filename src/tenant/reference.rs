@@ -36,7 +36,7 @@ pub(super) async fn photograph(
     let (script, limits) = (Script::new(project, template, version)?, run.limits);
     if script.later().is_some() {
         let look = async |connection: &mut Connection, schema: &SchemaName| {
-            catalog::photograph_as(connection, schema, Asked::Within).await
+            catalog::photograph(connection, schema).await
         };
         return scratch::with(connection, (run, &project.chain), (&script, filled), None, look).await;
     }

@@ -193,11 +193,12 @@ impl<'a> Maker<'a, '_> {
     async fn refused(
         &self,
         connection: &mut Connection,
-        task: Task<'a>,
+        mut task: Task<'a>,
         message: &Message,
         refusal: &Refusal,
     ) {
-        let schema = &task.tenant.schema;
+        let schema = task.tenant.schema.clone();
+        let schema = &schema;
         let result = match refusal.sqlstate() {
             Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
             // Somebody else may have made it between our look and our message.
@@ -206,6 +207,12 @@ impl<'a> Maker<'a, '_> {
                     // The server went on with what it was sent before the connection was lost.
                     Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
                         return self.was_made(connection, task, row).await;
+                    }
+                    Ok(Some(row)) if row.status == TenantState::Creating => {
+                        match self.resume_or_take_back(connection, &row, &mut task).await {
+                            Ok(()) => return self.queue.borrow_mut().give_back(task, None),
+                            Err(failure) => Err(failure),
+                        }
                     }
                     Ok(Some(row)) => self.judge_existing(connection, &row).await,
                     Ok(None) => Err(taken(refusal, schema)),

@@ -26,6 +26,9 @@ use crate::template::Template;
 /// How often this backend wrote rows of a table. It counts what earlier transactions did too, until it tells the others.
 const WRITTEN: &str = "n_tup_ins + n_tup_upd + n_tup_del";
 
+/// What ends with its unit keeps no name.
+const NOT_TEMPORARY: &str = "schemaname !~ '^pg_temp_'";
+
 /// So many things are named.
 const MOST: usize = 10;
 
@@ -191,7 +194,7 @@ impl Gauge for Units {
     fn question(&self, schema: &SchemaName) -> String {
         format!(
             "SELECT 'rows of ' || schemaname || '.' || relname AS line, ({WRITTEN})::int8 AS times \
-             FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname <> {} AND {WRITTEN} > 0 \
+             FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname <> {} AND {NOT_TEMPORARY} AND {WRITTEN} > 0 \
              UNION ALL SELECT '{READ}', {}::int8",
             literal(schema.as_str()),
             self.reads
@@ -242,7 +245,7 @@ async fn kept(
     .collect();
     let sql = format!(
         "{}; SELECT 'rows of ' || schemaname || '.' || relname AS line FROM pg_catalog.pg_stat_xact_user_tables \
-           WHERE schemaname <> {schema} AND {WRITTEN} > \
+           WHERE schemaname <> {schema} AND {NOT_TEMPORARY} AND {WRITTEN} > \
              coalesce((nullif(current_setting('tenure.written', true), '')::jsonb ->> relid::text)::int8, 0); \
          SELECT relname::text AS line FROM pg_catalog.pg_class \
            WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'm') AND relispopulated",
