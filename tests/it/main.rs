@@ -61,6 +61,7 @@ mod restore;
 mod seeds;
 mod server;
 mod session;
+mod setup;
 mod shadow;
 mod shadow_database;
 mod signals;
