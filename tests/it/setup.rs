@@ -1,7 +1,7 @@
 //! `script/setup --for-tests` chooses the PostgreSQL that the tests run on. Its programs, apt among them, are
 //! stand-ins here.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,8 +28,8 @@ impl Machine {
         ];
         let path = std::env::var_os("PATH").unwrap();
         for name in real {
-            let program = std::env::split_paths(&path).map(|folder| folder.join(name));
-            let program = program.filter(|program| program.is_file()).next().unwrap();
+            let mut program = std::env::split_paths(&path).map(|folder| folder.join(name));
+            let program = program.find(|program| program.is_file()).unwrap();
             symlink(program, machine.programs().join(name)).unwrap();
         }
         for name in ["cargo", "cc", "curl", "jq", "ldd", "pgbouncer", "initdb"] {
