@@ -2,6 +2,7 @@
 //! to know of each: which names it makes or touches, whether it may run in a transaction, whether it
 //! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
 
+mod column_options;
 mod error;
 mod escaped;
 mod exported;
@@ -26,6 +27,7 @@ mod unread;
 
 use std::ops::Range;
 
+pub use column_options::without_server_options;
 pub use error::SqlError;
 pub use exported::mended;
 pub use known::Known;

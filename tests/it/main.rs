@@ -62,6 +62,7 @@ mod restore;
 mod seeds;
 mod server;
 mod session;
+mod setup;
 mod shadow;
 mod shadow_database;
 mod signals;

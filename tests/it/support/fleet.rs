@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _
 use tokio::runtime::{Builder, Runtime};
 
 use super::project::without_the_pooler;
-use super::{Database, Output, Project, is_pooled};
+use super::{Database, Output, Project, is_pooled, send_signal};
 
 /// How long an event may take before a story is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -102,9 +102,7 @@ impl Running {
 
     /// Sends a signal: `INT`, `KILL`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(status.success());
+        send_signal(self.child.id(), name);
     }
 
     /// Waits until a line with `words` is on its stderr.
