@@ -70,5 +70,6 @@ mod tenants;
 mod unreachable;
 mod untold;
 mod verify;
+mod versions;
 mod walls;
 mod ways;
