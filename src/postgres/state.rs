@@ -228,12 +228,11 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
                 continue;
             }
         };
-        match row.optional_text("pool")? {
-            Some(template) => *pool.entry((at, template)).or_default() += count,
-            None => {
-                examples.insert(at.clone(), one);
-                *tenants.entry(at).or_default() += count;
-            }
+        if let Some(template) = row.optional_text("pool")? {
+            *pool.entry((at, template)).or_default() += count;
+        } else {
+            examples.insert(at.clone(), one);
+            *tenants.entry(at).or_default() += count;
         }
     }
     let mut records = records
