@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::outcome::TenantState;
 use crate::postgres::message::{BEGIN, Leftovers, Message, Run};
-use crate::postgres::{Connection, Door, Refusal, refusal, state};
+use crate::postgres::{Connection, Door, Refusal, Row, refusal, state};
 use crate::settings::Settings;
 
 /// How often a message that may be sent twice is sent, each time on a new connection where the old one broke.
@@ -203,7 +203,7 @@ pub(super) async fn undo(
     let message = unmaking(settings, run, schema, Attempt::Of(run.id));
     let is_gone = |refusal: &Refusal| refusal.sqlstate() == Some(refusal::NO_VERSION_ROW);
     match send(connection, &message, is_gone).await {
-        Ok(()) => failure,
+        Ok(_sets) => failure,
         Err(refusal) if is_gone(&refusal) => failure,
         Err(refusal) => {
             let why = refusal.failure("undoing it").message;
@@ -227,12 +227,12 @@ pub(super) async fn send(
     connection: &mut Connection,
     message: &Message,
     is_done: impl Fn(&Refusal) -> bool,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Vec<Row>>, Refusal> {
     let mut tries = 1;
     loop {
         let refusal = match connection.send(message).await {
-            Ok(_sets) => return Ok(()),
-            Err(refusal) if tries > 1 && is_done(&refusal) => return Ok(()),
+            Ok(sets) => return Ok(sets),
+            Err(refusal) if tries > 1 && is_done(&refusal) => return Ok(Vec::new()),
             Err(refusal) => refusal,
         };
         if tries == TRIES || !refusal.failure("").ended_the_session() {

@@ -44,6 +44,7 @@ mod looking;
 mod migrate_up;
 mod names;
 mod neon;
+mod output;
 mod parameters;
 mod pointing;
 mod pool;

@@ -59,7 +59,7 @@ impl<'a> Maker<'a, '_> {
         act::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
         message.commit(Leftovers::None);
         let sent = undo::send(connection, &message, |_| false).await;
-        sent.map_err(|refusal| {
+        sent.map(drop).map_err(|refusal| {
             let mut failure = refusal.failure(&format!("making {} active after its command", tenant.slug));
             failure.schema = Some(tenant.schema.as_str().to_owned());
             failure.hint = Some(
@@ -79,7 +79,7 @@ impl<'a> Maker<'a, '_> {
         // An answer that was lost leaves no row behind.
         let is_gone = |refusal: &Refusal| refusal.sqlstate() == Some(refusal::NO_VERSION_ROW);
         match undo::send(connection, &message, is_gone).await {
-            Ok(()) => {
+            Ok(_sets) => {
                 failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug);
             }
             Err(refusal) => {
