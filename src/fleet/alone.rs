@@ -79,32 +79,9 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         return unit.explain(&refusal, &message);
     }
     for statement in unit.migration.part(unit.scope()) {
-        let leftover = match tried {
-            Tried::Never => Ok(Leftover::None),
-            Tried::AsItIs | Tried::OtherText => leftover(unit, statement, tried, connection).await,
-        };
-        match leftover {
-            Ok(Leftover::None) => {}
-            Ok(Leftover::Done) => continue,
-            Ok(Leftover::Invalid(drop)) => {
-                if let Err(refusal) = connection.run(&drop).await {
-                    return unit.explain(&refusal, &Message::default());
-                }
-            }
-            Err(refusal) => return unit.explain(&refusal, &Message::default()),
+        if let Err(answer) = run_statement(unit, statement, tried, connection).await {
+            return answer;
         }
-        let mut message = Message::default();
-        message.push_alone(&unit.migration.script, statement, unit.schema);
-        let began = Instant::now();
-        if let Err(refusal) = connection.run(message.sql()).await {
-            return unit.explain(&refusal, &message);
-        }
-        match is_invalid(unit, statement, connection).await {
-            Ok(false) => {}
-            Ok(true) => return Answer::Failed(invalid(unit, statement)),
-            Err(refusal) => return unit.explain(&refusal, &Message::default()),
-        }
-        unit.tell_alone(statement, began.elapsed());
     }
     let mut message = Message::default();
     unit.open(&mut message);
@@ -113,6 +90,61 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         Ok(sets) => Answer::Done(unit.moved(&sets), began.elapsed()),
         Err(refusal) => unit.explain(&refusal, &message),
     }
+}
+
+/// Runs one statement, unless an earlier attempt did. The server may still be at work on that attempt, waiting for a lock, when its
+/// effect is looked for: so where the statement meets an effect that was not there, it is looked for once more.
+async fn run_statement(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    tried: Tried,
+    connection: &mut Connection,
+) -> Result<(), Answer> {
+    let explained = |refusal: Refusal| unit.explain(&refusal, &Message::default());
+    let mut may_look_again = tried != Tried::Never;
+    loop {
+        let leftover = match tried {
+            Tried::Never => Leftover::None,
+            Tried::AsItIs | Tried::OtherText => {
+                leftover(unit, statement, tried, connection).await.map_err(explained)?
+            }
+        };
+        let mut message = Message::default();
+        let began = Instant::now();
+        let sent = match leftover {
+            Leftover::Done => return Ok(()),
+            Leftover::Invalid(drop) => connection.run(&drop).await,
+            Leftover::None => Ok(()),
+        };
+        let sent = match sent {
+            Ok(()) => {
+                message.push_alone(&unit.migration.script, statement, unit.schema);
+                connection.run(message.sql()).await
+            }
+            Err(refusal) => Err(refusal),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(refusal) if may_look_again && met_an_effect(&refusal) => {
+                may_look_again = false;
+                continue;
+            }
+            Err(refusal) => return Err(unit.explain(&refusal, &message)),
+        }
+        if !is_invalid(unit, statement, connection).await.map_err(explained)? {
+            unit.tell_alone(statement, began.elapsed());
+            return Ok(());
+        }
+        if !may_look_again {
+            return Err(Answer::Failed(invalid(unit, statement)));
+        }
+        may_look_again = false;
+    }
+}
+
+/// Whether what the statement makes is there already, or what it drops is not (manual, appendix A).
+fn met_an_effect(refusal: &Refusal) -> bool {
+    matches!(refusal.sqlstate(), Some("42P07" | "42704" | "42P01"))
 }
 
 /// Whether the unit had begun before.

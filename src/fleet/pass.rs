@@ -13,7 +13,7 @@ use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
 use super::{Stop, again, unit, worker};
-use crate::chain::{Chain, Migration};
+use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::ident::{SchemaName, literal};
@@ -331,7 +331,8 @@ impl Pass<'_> {
         sets.iter()
             .flatten()
             .map(|row| {
-                let version = row.text("version")?.parse().map_err(|error| odd(format!("{error}")))?;
+                let version =
+                    Version::stored(&row.text("version")?).map_err(|error| odd(error.to_string()))?;
                 let step = self
                     .chain
                     .position(&version)

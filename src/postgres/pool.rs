@@ -67,8 +67,7 @@ pub async fn free(
 }
 
 fn pooled(row: &Row) -> Result<Pooled, Failure> {
-    let version = row.text("version")?;
-    let version = version.parse().map_err(|error| {
+    let version = Version::stored(&row.text("version")?).map_err(|error| {
         Failure::new(
             Code::VersionUnknown,
             format!("a schema of the pool is at a version that is none: {error}"),

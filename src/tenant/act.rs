@@ -53,6 +53,11 @@ impl Act<'_> {
         Ok((tenant, state))
     }
 
+    /// A run of this verb.
+    pub(super) fn run(&self) -> Run {
+        Run { id: Uuid::new_v4(), platform: self.settings.platform_schema(), limits: self.limits }
+    }
+
     /// Does `work` as a run that is noted: its beginning, and how it ended.
     pub(super) async fn noted<T>(
         &self,
@@ -60,8 +65,7 @@ impl Act<'_> {
         counts: &serde_json::Value,
         work: impl AsyncFnOnce(&mut Connection, &Run) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let platform = self.settings.platform_schema();
-        let run = Run { id: Uuid::new_v4(), platform, limits: self.limits };
+        let run = self.run();
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
         let ending = match &result {

@@ -39,7 +39,7 @@ pub use export::{Target, export};
 pub use grant::grant;
 pub use hook::Hook;
 pub use import::import;
-pub use login::{Login, login};
+pub use login::{Login, login, withdraw};
 pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use role::NewRole;

@@ -15,14 +15,14 @@ use super::reference::{self, Differences};
 use super::role;
 use super::script::{Identity, Script};
 use super::standing::{self, Standing};
-use super::undo::undo;
+use super::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
 use crate::fleet::{Patience, Stop, catch_up, unknown_tenant};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
-use crate::postgres::{Connection, state};
+use crate::postgres::{Connection, Refusal, state};
 use crate::project::Project;
 use crate::template::{Filled, Template};
 
@@ -72,9 +72,13 @@ pub async fn clone(
     }
     let template = project.template(source.template.as_deref())?;
     let script = Script::new(project, template, &at)?;
-    Standing::look(connection, settings, &cloning.target, &schema)
-        .await?
-        .expect_nobody(&cloning.target, &schema)?;
+    let mut standing = Standing::look(connection, settings, &cloning.target, &schema).await?;
+    if standing.state == Some(TenantState::Creating) {
+        let (run, doing) = (act.run(), format!("cloning {} as {}", source.slug, cloning.target));
+        undo::take_back(connection, settings, &run, (&schema, &doing)).await?;
+        standing = Standing::look(connection, settings, &cloning.target, &schema).await?;
+    }
+    standing.expect_nobody(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
     let role = role::usual(settings, &schema)?;
@@ -187,7 +191,9 @@ impl Copying<'_> {
             Rest::Rows(rows) => self.fill(connection, run, Some(rows)).await,
             Rest::Steps(steps) => {
                 let (subject, schema) = ((run, &self.project.chain), &self.target.schema);
-                match catch_up(connection, subject, schema, steps, (Patience::USUAL, None)).await {
+                let door = connection.door();
+                let catching_up = catch_up(connection, subject, schema, steps, (Patience::USUAL, None));
+                match undo::while_alive(door, run, schema, catching_up).await {
                     Ok(()) => self.fill(connection, run, None).await,
                     Err(failure) => Err(failure),
                 }
@@ -196,9 +202,8 @@ impl Copying<'_> {
         match act::or_rollback(connection, filled).await {
             Ok(()) => Ok(()),
             Err(failure) => {
-                let id = self.target.id.to_string();
-                let new = (&self.target.schema, id.as_str());
-                Err(undo(connection, &self.project.settings, run, new, failure).await)
+                let schema = &self.target.schema;
+                Err(undo::undo(connection, &self.project.settings, run, schema, failure).await)
             }
         }
     }
@@ -245,8 +250,9 @@ impl Copying<'_> {
         };
         let mut message = Message::default();
         self.script.enter(run, (schema, role), (state, &self.filled), &mut message);
+        undo::mark(&mut message, run, schema);
         message.commit(self.script.left());
-        self.send(connection, &message).await?;
+        self.commit(connection, run, (&message, state)).await?;
         Ok(rest)
     }
 
@@ -273,7 +279,8 @@ impl Copying<'_> {
         rows: Option<Rows>,
     ) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
-        let hold = [act::holding(run, source, WHOLE), act::holding(run, target, &[TenantState::Creating])];
+        // The new tenant first, for which nobody else waits: while this has its row, the attempt is alive.
+        let hold = [undo::holding(run, target), act::holding(run, source, WHOLE)];
         self.begin(connection, run, &hold).await?;
         // Between the two transactions a migration may have moved one of them.
         self.compare(connection).await?;
@@ -289,7 +296,7 @@ impl Copying<'_> {
         let mut message = Message::default();
         act::enter(&mut message, &self.project.settings, target, TenantState::Active);
         message.commit(Leftovers::None);
-        self.send(connection, &message).await
+        self.commit(connection, run, (&message, TenantState::Active)).await
     }
 
     /// Begins a transaction that sees one moment to its end, with the statements that take rows of the books.
@@ -351,9 +358,15 @@ impl Copying<'_> {
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
     }
 
-    async fn send(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
-        let sent = connection.send(message).await;
-        sent.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), &self.target.schema))
+    async fn commit(
+        &self,
+        connection: &mut Connection,
+        run: &Run,
+        (message, state): (&Message, TenantState),
+    ) -> Result<(), Failure> {
+        let schema = &self.target.schema;
+        let explained = |refusal: &Refusal| standing::refused(refusal, &self.doing(), schema);
+        undo::commit(connection, (run, schema, state), message, explained).await
     }
 
     fn refusal(&self) -> Failure {

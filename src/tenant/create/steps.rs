@@ -41,10 +41,10 @@ impl<'a> Maker<'a, '_> {
                     if self.creation.patience.pause(&failure, task.attempts).is_some() {
                         return self.again_or_failed(task, failure);
                     }
-                    Err(self.undo(connection, &task, &at, failure).await)
+                    Err(self.undo(connection, &task, failure).await)
                 }
             },
-            Err(failure) => Err(self.undo(connection, &task, &at, failure).await),
+            Err(failure) => Err(self.undo(connection, &task, failure).await),
         };
         self.queue.borrow_mut().finish(task.index, result);
     }
