@@ -82,7 +82,7 @@ impl<'a> Maker<'a, '_> {
         if let Some(id) = id.filter(|_| is_named_so) {
             let at = self.queue.borrow().at.clone();
             let script = self.script(task.template, &at)?;
-            if script.later().is_some() {
+            if script.later().is_some() && self.is_begun_so(connection, &script, row, task).await? {
                 let message = script.resuming(self.run, &row.schema, id, &task.filled);
                 match connection.send(&message).await {
                     Ok(_sets) => {
@@ -96,6 +96,25 @@ impl<'a> Maker<'a, '_> {
             }
         }
         self.take_back(connection, row).await
+    }
+
+    /// Whether a tenant in the making is of the task's template and values. Asked without waiting for a unit that has
+    /// the version row: it may be a clone's or an import's.
+    async fn is_begun_so(
+        &self,
+        connection: &mut Connection,
+        script: &Script<'a>,
+        row: &Tenant,
+        task: &Task<'a>,
+    ) -> Result<bool, Failure> {
+        let sql = format!(
+            "SELECT true AS same FROM {}.tenant_version WHERE {}",
+            self.run.platform.quoted(),
+            script.begun_so(&row.schema, &task.filled)
+        );
+        let sets = connection.sets(&sql).await;
+        let sets = sets.map_err(|refusal| refusal.failure(&format!("creating {}", row.slug)))?;
+        Ok(sets.iter().flatten().next().is_some())
     }
 }
 

@@ -59,12 +59,11 @@ pub(super) async fn prove(
     }
     let registry = state::registry(&project.settings);
     let (mut keeping, mut has_read) = try_it(connection, run, &script, (template, &registry)).await?;
-    if script.later().is_some() {
+    // What the template shows already is told without making a schema that others could see.
+    if script.later().is_some() && keeping.is_empty() && !has_read {
         let (more, reads) = try_steps(connection, (run, project), &script, (template, &registry)).await?;
-        keeping.extend(more);
-        keeping.sort_unstable();
-        keeping.dedup();
-        has_read |= reads;
+        keeping = more;
+        has_read = reads;
     }
     // To make a key to the registry reads it too.
     if has_read && !script.locks_registry() {
@@ -177,6 +176,8 @@ async fn try_steps(
     let seen = units.seen.into_inner();
     let has_read = seen.contains(READ);
     lines.extend(seen.into_iter().filter(|line| line != READ));
+    lines.sort_unstable();
+    lines.dedup();
     Ok((lines, has_read))
 }
 

@@ -77,22 +77,30 @@ impl Script<'_> {
         id: Uuid,
         filled: &Filled,
     ) -> Message {
-        let values = standing::parameters(&filled.shaping);
         let mut message = Message::default();
         act::begin(&mut message, run, schema, &[TenantState::Creating]);
         message.push(&format!(
             "SELECT {platform}.tenure_refuse('{}', 'the tenant is made otherwise', NULL) WHERE NOT EXISTS \
-             (SELECT FROM {platform}.tenant_version WHERE schema_name = {} AND template = {} AND made_from = {} \
-              AND parameters IS NOT DISTINCT FROM {values}::jsonb)",
+             (SELECT FROM {platform}.tenant_version WHERE {})",
             refusal::NOT_OURS,
-            literal(schema.as_str()),
-            literal(&self.compiled.template.name),
-            literal(self.compiled.template.checksum.as_str()),
+            self.begun_so(schema, filled),
             platform = run.platform.quoted(),
         ));
         message.push(&self.unfinished(run, schema, id));
         message.commit(Leftovers::None);
         message
+    }
+
+    /// The condition on the version row of `schema` that steps of this template, with these values, are to come.
+    pub(in crate::tenant) fn begun_so(&self, schema: &SchemaName, filled: &Filled) -> String {
+        format!(
+            "schema_name = {} AND status = 'creating' AND template = {} AND made_from = {} \
+             AND parameters IS NOT DISTINCT FROM {}::jsonb",
+            literal(schema.as_str()),
+            literal(&self.compiled.template.name),
+            literal(self.compiled.template.checksum.as_str()),
+            standing::parameters(&filled.shaping),
+        )
     }
 
     /// The message that lets a schema of the pool be taken once its steps are done.
