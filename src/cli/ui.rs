@@ -139,7 +139,7 @@ impl Ui {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 // Who cannot be told there may read this.
-                if print(&format!("{document}\n")).is_err() {
+                if put(&format!("{document}\n")).is_err() {
                     complain(&report::failure(failure, self.stderr));
                 }
             }

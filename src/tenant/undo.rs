@@ -204,7 +204,8 @@ pub(super) async fn undo(
     let is_gone = |refusal: &Refusal| refusal.sqlstate() == Some(refusal::NO_VERSION_ROW);
     match send(connection, &message, is_gone).await {
         Ok(_sets) => failure,
-        Err(refusal) if is_gone(&refusal) => failure,
+        // Another attempt has taken it back, and may be making it.
+        Err(refusal) if is_gone(&refusal) || refusal.sqlstate() == Some(refusal::NOT_OURS) => failure,
         Err(refusal) => {
             let why = refusal.failure("undoing it").message;
             left_behind(failure, schema, &why)

@@ -86,7 +86,9 @@ fn what_is_broken_off_is_rolled_back_at_the_server_too() {
         } else {
             assert!(after.1.starts_with("platform 1.0.4, a 1.0.4, b 1.0.4"), "{}", after.1);
         }
-        assert_eq!(project.db.value("SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'"), "0");
+        let locks = "SELECT count(*)::text FROM pg_locks JOIN pg_database d ON d.oid = database \
+                     WHERE locktype = 'advisory' AND datname = current_database()";
+        assert_eq!(project.db.value(locks), "0");
     }
 }
 
