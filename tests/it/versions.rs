@@ -141,7 +141,9 @@ fn tables_from_before_the_check_get_it_whatever_stands_in_them() {
     project.db.run(&format!(
         "UPDATE {TENANTS} SET version = 'v1.0.4' WHERE status = 'dropped'; \
          CREATE FUNCTION datalinx_platform.tenure_expect_no_tenant_at(text[]) RETURNS void LANGUAGE sql AS ''; \
-         DROP FUNCTION datalinx_platform.tenure_expect_tenants_at; \
+         SET search_path = datalinx_platform; \
+         DROP FUNCTION tenure_expect_tenants_at, tenure_hold_making, tenure_unmake; \
+         CREATE FUNCTION tenure_unmake(text, uuid) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; \
          DELETE FROM datalinx_platform.tenure_schema_history WHERE version = 5"
     ));
     project.run("tenant create t2").passes();
