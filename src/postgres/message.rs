@@ -14,7 +14,7 @@ use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
-use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement, Values};
+use crate::sql::{Filling, Rendered, Script, Statement, Values};
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -163,16 +163,36 @@ impl Message {
         statements: impl Iterator<Item = &'a Statement>,
         schema: &SchemaName,
     ) {
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let shown = schema.in_text();
+        let file = self.source(script);
         for statement in statements {
-            let origin = Origin { file, range: statement.range.clone() };
-            self.rendered.push_from(&script.source.text, origin, &shown);
-            self.rendered.push(";\n");
-            self.statements.push(Some((file, statement.range.clone())));
-            self.heed(script, statement);
+            self.render((script, file), statement, schema, &Values::default(), None);
+            self.end_statement(script, file, statement);
         }
+    }
+
+    fn source(&mut self, script: &Script) -> usize {
+        self.sources.push(Arc::clone(&script.source));
+        self.sources.len() - 1
+    }
+
+    /// The text of a statement, for `schema`.
+    fn render(
+        &mut self,
+        from: (&Script, usize),
+        statement: &Statement,
+        schema: &SchemaName,
+        values: &Values,
+        without: Option<Range<usize>>,
+    ) {
+        let (in_text, quoted) = (schema.in_text(), schema.quoted());
+        let filling = Filling { in_text: &in_text, quoted: &quoted, values };
+        self.rendered.push_statement(from, statement, filling, without);
+    }
+
+    fn end_statement(&mut self, script: &Script, file: usize, statement: &Statement) {
+        self.rendered.push(";\n");
+        self.statements.push(Some((file, statement.range.clone())));
+        self.heed(script, statement);
     }
 
     /// A statement of a file may give those behind it more time.
@@ -182,30 +202,17 @@ impl Message {
         }
     }
 
-    /// Adds one statement of a file that is sent alone, where no search path can be set for it: the names
-    /// of tables and indexes that it acts on are qualified with `schema`.
+    /// Adds one statement of a file that is sent alone.
     pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let (text, shown) = (&script.source.text, schema.in_text());
-        let mut at = statement.range.start;
-        let is_bare = |name: &&Name| {
-            name.role == Role::Target && name.schema.is_none() && RELATIONS.contains(&name.kind)
-        };
-        for name in statement.names.iter().filter(is_bare) {
-            self.rendered.push_from(text, Origin { file, range: at..name.range.start }, &shown);
-            self.rendered.push(&format!("{}.", schema.quoted()));
-            at = name.range.start;
-        }
-        self.rendered.push_from(text, Origin { file, range: at..statement.range.end }, &shown);
+        let file = self.source(script);
+        self.render((script, file), statement, schema, &Values::default(), None);
         self.statements.push(Some((file, statement.range.clone())));
     }
 
     /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
     pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
         self.push(sql);
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
+        let file = self.source(script);
         if let Some(last) = self.statements.last_mut() {
             *last = Some((file, statement.range.clone()));
         }
@@ -220,17 +227,9 @@ impl Message {
         schema: &SchemaName,
         values: &Values,
     ) {
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let (text, shown) = (&script.source.text, schema.in_text());
-        let range = statement.range.clone();
-        let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
-        for range in [range.start..word.start, word.end..range.end] {
-            self.rendered.push_filled(text, Origin { file, range }, &shown, &script.uses, values);
-        }
-        self.rendered.push(";\n");
-        self.statements.push(Some((file, range)));
-        self.heed(script, statement);
+        let file = self.source(script);
+        self.render((script, file), statement, schema, values, statement.concurrently.clone());
+        self.end_statement(script, file, statement);
     }
 
     /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.

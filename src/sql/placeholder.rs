@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::Origin;
 use super::parameter::{Use, Values};
+use super::{Lookup, Origin, Script, Statement};
 
 /// What people write where a tenant's schema goes.
 pub const ORG_SCHEMA: &str = "{org_schema}";
@@ -20,6 +20,17 @@ pub fn is_org_schema(name: &str) -> bool {
 /// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
 pub(super) fn masked(text: &str) -> String {
     text.replace(ORG_SCHEMA, STAND_IN)
+}
+
+/// What stands in a statement instead of its placeholders.
+#[derive(Debug, Clone, Copy)]
+pub struct Filling<'a> {
+    /// The schema as it takes the place of `{org_schema}`, which may be inside a string.
+    pub in_text: &'a str,
+    /// The schema as a quoted identifier, before a name that is sent qualified.
+    pub quoted: &'a str,
+    /// The values of a template's parameters.
+    pub values: &'a Values,
 }
 
 /// Piece by piece a text for the server, and for each piece where it came from, so that a position in
@@ -64,7 +75,7 @@ impl Rendered {
     }
 
     /// The same, with each of `uses` that stands there replaced by its value, in which nothing is replaced.
-    pub fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
+    fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
         let Origin { file, range } = origin;
         let mut at = range.start;
         let within = |one: &&Use| range.start <= one.range.start && one.range.end <= range.end;
@@ -74,6 +85,38 @@ impl Rendered {
             at = one.range.end;
         }
         self.push_from(text, Origin { file, range: at..range.end }, schema);
+    }
+
+    /// Adds a statement as it is run in a schema: its own names are qualified, placeholders are filled in, and the
+    /// bytes `without` are left out.
+    pub fn push_statement(
+        &mut self,
+        (script, file): (&Script, usize),
+        statement: &Statement,
+        filling: Filling<'_>,
+        without: Option<Range<usize>>,
+    ) {
+        let Filling { in_text, quoted, values } = filling;
+        let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
+        let mut edits: Vec<(Range<usize>, &str)> = Vec::new();
+        for name in statement.names.iter().filter(|name| name.schema.is_none()) {
+            let (start, end) = (name.range.start, name.range.end);
+            match name.lookup {
+                Lookup::Path => {}
+                Lookup::Own => edits.push((start..start, &own)),
+                Lookup::OwnOperator => edits.extend([(start..start, operator.as_str()), (end..end, ")")]),
+            }
+        }
+        edits.extend(without.map(|range| (range, "")));
+        edits.sort_by_key(|(range, _)| range.start);
+        let (text, uses) = (&script.source.text, &script.uses);
+        let mut at = statement.range.start;
+        for (range, shown) in edits {
+            self.push_filled(text, Origin { file, range: at..range.start }, in_text, uses, values);
+            at = range.end;
+            self.push_piece(shown, file, range, true);
+        }
+        self.push_filled(text, Origin { file, range: at..statement.range.end }, in_text, uses, values);
     }
 
     fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {

@@ -166,9 +166,10 @@ impl Template {
             let scripts: Vec<&Script> = files.iter().chain(&after_create).map(|(script, _)| script).collect();
             wrong.extend(parameters.unused(&scripts));
         }
-        for statement in files.iter().flat_map(|(_, statements)| statements) {
+        for statement in files.iter_mut().flat_map(|(_, statements)| statements) {
             known.learn(statement, Scope::Tenant);
         }
+        known.end_of_file();
         parameters.learn(&files);
         match version {
             Some(version) if wrong.is_empty() => {
