@@ -63,6 +63,7 @@ impl Unit<'_> {
     /// Adds the file's statements, and what is asked between them.
     pub(super) fn push_statements(&self, message: &mut Message) {
         let (script, part) = (&self.migration.script, self.migration.part(self.scope()));
+        message.expect(script, self.migration.part(self.scope()), self.schema);
         let Some(gauge) = self.gauge.filter(|_| self.migration.has(self.scope())) else {
             return message.push_file(script, part, self.schema);
         };

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use self::statements::ResolvedIndex;
+
 use super::Refusal;
 use super::deadline::Limit;
 use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{SchemaName, literal};
 use crate::settings::Migrate;
-use crate::sql::{Filling, Rendered, Script, Statement, Values};
+use crate::sql::{Rendered, Statement};
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -154,82 +156,6 @@ impl Message {
         self.rendered.push(sql);
         self.rendered.push(";\n");
         self.statements.push(None);
-    }
-
-    /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
-    pub fn push_file<'a>(
-        &mut self,
-        script: &Script,
-        statements: impl Iterator<Item = &'a Statement>,
-        schema: &SchemaName,
-    ) {
-        let file = self.source(script);
-        for statement in statements {
-            self.render((script, file), statement, schema, &Values::default(), None);
-            self.end_statement(script, file, statement);
-        }
-    }
-
-    fn source(&mut self, script: &Script) -> usize {
-        self.sources.push(Arc::clone(&script.source));
-        self.sources.len() - 1
-    }
-
-    /// The text of a statement, for `schema`.
-    fn render(
-        &mut self,
-        from: (&Script, usize),
-        statement: &Statement,
-        schema: &SchemaName,
-        values: &Values,
-        without: Option<Range<usize>>,
-    ) {
-        let (in_text, quoted) = (schema.in_text(), schema.quoted());
-        let filling = Filling { in_text: &in_text, quoted: &quoted, values };
-        self.rendered.push_statement(from, statement, filling, without);
-    }
-
-    fn end_statement(&mut self, script: &Script, file: usize, statement: &Statement) {
-        self.rendered.push(";\n");
-        self.statements.push(Some((file, statement.range.clone())));
-        self.heed(script, statement);
-    }
-
-    /// A statement of a file may give those behind it more time.
-    fn heed(&mut self, script: &Script, statement: &Statement) {
-        if statement.may_set(script, "statement_timeout") {
-            self.limit = Limit::None;
-        }
-    }
-
-    /// Adds one statement of a file that is sent alone.
-    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
-        let file = self.source(script);
-        self.render((script, file), statement, schema, &Values::default(), None);
-        self.statements.push(Some((file, statement.range.clone())));
-    }
-
-    /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
-    pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
-        self.push(sql);
-        let file = self.source(script);
-        if let Some(last) = self.statements.last_mut() {
-            *last = Some((file, statement.range.clone()));
-        }
-    }
-
-    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
-    /// which needs to be alone, has nobody to wait for and is left out.
-    pub fn push_at_once(
-        &mut self,
-        script: &Script,
-        statement: &Statement,
-        schema: &SchemaName,
-        values: &Values,
-    ) {
-        let file = self.source(script);
-        self.render((script, file), statement, schema, values, statement.concurrently.clone());
-        self.end_statement(script, file, statement);
     }
 
     /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.
@@ -390,5 +316,6 @@ fn word_length(text: &str) -> usize {
     if word > 0 { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
 
+mod statements;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@
 
 mod error;
 mod escaped;
+mod expected;
 mod exported;
+mod index;
 mod known;
 mod mentions;
 mod names;
@@ -27,7 +29,9 @@ mod unread;
 use std::ops::Range;
 
 pub use error::SqlError;
+pub use expected::{TenantObjects, expect_in_order};
 pub use exported::mended;
+pub use index::{IndexParts, TableInDefinition};
 pub use known::Known;
 pub use mentions::{Mention, mention};
 pub use names::{Name, RELATIONS, Role, normalized};

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::parameter::{Use, Values};
-use super::{Lookup, Origin, Script, Statement};
+use super::{Lookup, Name, Origin, Script, Statement};
 
 /// What people write where a tenant's schema goes.
 pub const ORG_SCHEMA: &str = "{org_schema}";
@@ -87,36 +87,65 @@ impl Rendered {
         self.push_from(text, Origin { file, range: at..range.end }, schema);
     }
 
-    /// Adds a statement as it is run in a schema: its own names are qualified, placeholders are filled in, and the
-    /// bytes `without` are left out.
-    pub fn push_statement(
+    /// Adds the bytes `part` of a statement as it is run in a schema: its own names are qualified, and placeholders are
+    /// filled in.
+    pub fn push_part(
         &mut self,
         (script, file): (&Script, usize),
         statement: &Statement,
+        part: Range<usize>,
         filling: Filling<'_>,
-        without: Option<Range<usize>>,
     ) {
         let Filling { in_text, quoted, values } = filling;
         let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
-        let mut edits: Vec<(Range<usize>, &str)> = Vec::new();
-        for name in statement.names.iter().filter(|name| name.schema.is_none()) {
-            let (start, end) = (name.range.start, name.range.end);
+        let (text, uses) = (&script.source.text, &script.uses);
+        let mut at = part.start;
+        let mut insert = |until: usize, inserted: &str| {
+            self.push_filled(text, Origin { file, range: at..until }, in_text, uses, values);
+            self.push_piece(inserted, file, until..until, true);
+            at = until;
+        };
+        let within = |name: &&Name| part.start <= name.range.start && name.range.end <= part.end;
+        for name in statement.names.iter().filter(|name| name.schema.is_none()).filter(within) {
             match name.lookup {
-                Lookup::Path => {}
-                Lookup::Own => edits.push((start..start, &own)),
-                Lookup::OwnOperator => edits.extend([(start..start, operator.as_str()), (end..end, ")")]),
+                Lookup::Path | Lookup::Expected => {}
+                Lookup::Own => insert(name.range.start, &own),
+                Lookup::OwnOperator => {
+                    insert(name.range.start, &operator);
+                    insert(name.range.end, ")");
+                }
             }
         }
-        edits.extend(without.map(|range| (range, "")));
-        edits.sort_by_key(|(range, _)| range.start);
-        let (text, uses) = (&script.source.text, &script.uses);
-        let mut at = statement.range.start;
-        for (range, shown) in edits {
-            self.push_filled(text, Origin { file, range: at..range.start }, in_text, uses, values);
-            at = range.end;
-            self.push_piece(shown, file, range, true);
+        insert(part.end, "");
+    }
+
+    /// Adds text that stands for these bytes of a file.
+    pub fn push_instead(&mut self, shown: &str, origin: Origin) {
+        self.push_piece(shown, origin.file, origin.range, true);
+    }
+
+    /// Adds one query that fails where an object that these statements expect is not in the schema `quoted`; nothing
+    /// where they expect none. Says whether it did. An error leads to the name in the file (manual, chapter 8.19).
+    pub fn push_expectations<'a>(
+        &mut self,
+        file: usize,
+        statements: impl Iterator<Item = &'a Statement>,
+        quoted: &str,
+    ) -> bool {
+        let mut done: Vec<(&str, &str)> = Vec::new();
+        let expected = |name: &&Name| name.lookup == Lookup::Expected;
+        for name in statements.flat_map(|statement| &statement.names).filter(expected) {
+            let Some(finder) = name.finder().filter(|finder| !done.contains(&(*finder, &name.name))) else {
+                continue;
+            };
+            self.push(if done.is_empty() { "SELECT " } else { ", " });
+            let object = format!("{quoted}.\"{}\"", name.name.replace('"', "\"\""));
+            let shown = format!("'{}'", object.replace('\'', "''"));
+            self.push_piece(&shown, file, name.range.clone(), true);
+            self.push(&format!("::{finder}"));
+            done.push((finder, &name.name));
         }
-        self.push_filled(text, Origin { file, range: at..statement.range.end }, in_text, uses, values);
+        !done.is_empty()
     }
 
     fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {

@@ -11,6 +11,8 @@ use super::tree::Node;
 pub enum Lookup {
     /// Along the search path; or the name means no object of a schema.
     Path,
+    /// The same, but the tenant has the object: before the statement runs it is made sure that it does.
+    Expected,
     /// In the schema of the statement's scope: the name is sent as `schema.name`.
     Own,
     /// The same, for an operator in a list of options: it is sent as `OPERATOR(schema.name)`.
@@ -31,10 +33,25 @@ fn is_own(holder: Node<'_>) -> bool {
     };
     match holder.kind() {
         // A new name in RENAME TO takes no schema, and neither does that of a new index.
-        AGGREGATE_NAME | COLLATION | CONVERSION | DOMAIN | FUNCTION_NAME | OP_CLASS_NAME | OP_FAMILY_NAME
-        | PROCEDURE_NAME | PROPERTY_GRAPH | ROUTINE_NAME | SEQUENCE | STATISTICS | TABLE_NAME
-        | TEXT_SEARCH_CONFIGURATION | TEXT_SEARCH_DICTIONARY | TEXT_SEARCH_PARSER | TEXT_SEARCH_TEMPLATE
-        | TYPE_NAME | VIEW => !parent.is_some_and(|parent| parent.says(RENAME_KW)),
+        AGGREGATE_NAME
+        | COLLATION
+        | CONVERSION
+        | DOMAIN
+        | FUNCTION_NAME
+        | OP_CLASS_NAME
+        | OP_FAMILY_NAME
+        | PROCEDURE_NAME
+        | PROPERTY_GRAPH
+        | ROUTINE_NAME
+        | SEQUENCE
+        | STATISTICS
+        | TABLE_NAME
+        | TEXT_SEARCH_CONFIGURATION
+        | TEXT_SEARCH_DICTIONARY
+        | TEXT_SEARCH_PARSER
+        | TEXT_SEARCH_TEMPLATE
+        | TYPE_NAME
+        | VIEW => !parent.is_some_and(|parent| parent.says(RENAME_KW)),
         AGGREGATE
         | CONVERSION_REF
         | DOMAIN_REF
@@ -85,9 +102,9 @@ fn is_own(holder: Node<'_>) -> bool {
 pub(super) fn lookup_of_operator(node: Node<'_>) -> Option<Lookup> {
     use SyntaxKind::{ATTRIBUTE_VALUE, CREATE_OPERATOR, OBJECT_OPERATOR, OP, OP_SIG};
     match node.kind() {
-        OP if node.parent().is_some_and(|parent| {
-            matches!(parent.kind(), CREATE_OPERATOR | OBJECT_OPERATOR | OP_SIG)
-        }) =>
+        OP if node
+            .parent()
+            .is_some_and(|parent| matches!(parent.kind(), CREATE_OPERATOR | OBJECT_OPERATOR | OP_SIG)) =>
         {
             Some(Lookup::Own)
         }

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod alone;
+mod alone_names;
 mod astray;
 mod bad_files;
 mod bad_sql;
@@ -44,6 +45,7 @@ mod looking;
 mod migrate_up;
 mod names;
 mod neon;
+mod own_schema;
 mod parameters;
 mod pointing;
 mod pool;

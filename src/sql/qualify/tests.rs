@@ -5,14 +5,15 @@ use crate::sql::{Filling, Known, Rendered, Scope, Script, Values};
 
 /// The statements of `text` as they are sent to the schema `t`.
 fn rendered(text: &str) -> String {
-    let mut script = Script::parse(Source::new("t.sql", text)).unwrap_or_else(|error| panic!("{text}: {error}"));
+    let mut script =
+        Script::parse(Source::new("t.sql", text)).unwrap_or_else(|error| panic!("{text}: {error}"));
     let (mut known, mut sent) = (Known::default(), Rendered::default());
     let mut statements = std::mem::take(&mut script.statements);
     let filling = Filling { in_text: "t", quoted: "\"t\"", values: &Values::default() };
     for statement in &mut statements {
         known.learn(statement, Scope::Tenant);
         sent.push(if sent.sql.is_empty() { "" } else { "; " });
-        sent.push_statement((&script, 0), statement, filling, None);
+        sent.push_part((&script, 0), statement, statement.range.clone(), filling);
     }
     sent.sql
 }
@@ -288,7 +289,9 @@ fn nothing_else_is_qualified() {
 #[test]
 fn an_operator_among_options_is_written_as_one() {
     assert_eq!(
-        rendered("CREATE OPERATOR === (LEFTARG = b, RIGHTARG = b, FUNCTION = f, COMMUTATOR = ===, negator = !==, HASHES)"),
+        rendered(
+            "CREATE OPERATOR === (LEFTARG = b, RIGHTARG = b, FUNCTION = f, COMMUTATOR = ===, negator = !==, HASHES)"
+        ),
         "CREATE OPERATOR \"t\".=== (LEFTARG = b, RIGHTARG = b, FUNCTION = f, COMMUTATOR = OPERATOR(\"t\".===), \
          negator = OPERATOR(\"t\".!==), HASHES)"
     );
@@ -327,9 +330,14 @@ fn a_position_behind_a_qualifier_leads_to_the_file() {
     let filling = Filling { in_text: "org_é", quoted: "\"org_é\"", values: &Values::default() };
     let mut sent = Rendered::default();
     sent.push("BEGIN;");
-    sent.push_statement((&script, 0), &script.statements[0], filling, None);
-    let at = |word: &str| sent.sql.chars().collect::<String>().find(word).map(|at| sent.sql[..at].chars().count() + 1);
-    for (sent_word, word) in [("nmae", "nmae"), ("\"org_é\".", "customers"), ("customers", "customers"), ("SET", "SET")] {
+    let statement = &script.statements[0];
+    sent.push_part((&script, 0), statement, statement.range.clone(), filling);
+    let at = |word: &str| {
+        sent.sql.chars().collect::<String>().find(word).map(|at| sent.sql[..at].chars().count() + 1)
+    };
+    for (sent_word, word) in
+        [("nmae", "nmae"), ("\"org_é\".", "customers"), ("customers", "customers"), ("SET", "SET")]
+    {
         let (_, offset) = sent.origin(at(sent_word).unwrap(), &[text]).unwrap();
         assert_eq!(offset, text.find(word).unwrap(), "{sent_word}");
     }

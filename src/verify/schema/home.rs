@@ -99,7 +99,7 @@ impl Schema {
         let is_bare = name.schema.is_none();
         let before = is_bare.then_some(Home::Temporary);
         // A unit's statement names what it changes with the unit's schema.
-        let looks_further = is_bare && (scope.is_none() || name.lookup == Lookup::Path);
+        let looks_further = is_bare && (scope.is_none() || name.lookup != Lookup::Own);
         for home in before.into_iter().chain([first]).chain(looks_further.then(public)) {
             if called.iter().any(|(own, _)| *own == home) {
                 return Found::There(home);
