@@ -25,12 +25,30 @@ pub(super) fn lookup(holder: Node<'_>) -> Lookup {
 }
 
 fn is_own(holder: Node<'_>) -> bool {
-    use SyntaxKind::*;
+    use SyntaxKind::{
+        AGGREGATE, AGGREGATE_NAME, ALTER_COLLATION, ALTER_FUNCTION, ALTER_INDEX, ALTER_OPERATOR_CLASS,
+        ALTER_TEXT_SEARCH_DICTIONARY, ATTACH_INDEX_PARTITION, ATTRIBUTE_VALUE, COLLATION, COLLATION_REF,
+        CONVERSION, CONVERSION_REF, DELETE, DOMAIN, DOMAIN_REF, DROP_COLLATION, DROP_INDEX,
+        DROP_OPERATOR_CLASS, DROP_TEXT_SEARCH_DICT, EDGE_TABLE_DEF, FUNCTION_NAME, FUNCTION_NAME_REF,
+        FUNCTION_SIG, FUNCTION_SIG_LIST, GRAPH_TABLE_FN, INDEX_REF, INSERT, LIKE_CLAUSE, OBJECT_COLLATION,
+        OBJECT_FUNCTION, OBJECT_INDEX, OBJECT_OPERATOR_CLASS, OBJECT_RULE, OBJECT_TEXT_SEARCH_DICT,
+        OBJECT_TRIGGER, ON_RELATION, OP_CLASS_FOR_ORDER_BY, OP_CLASS_NAME, OP_CLASS_REF, OP_FAMILY_NAME,
+        OP_FAMILY_REF, PATH_TYPE, PRIVILEGE_DEFAULT, PRIVILEGE_FUNCTION, PRIVILEGE_TABLE, PROCEDURE_NAME,
+        PROCEDURE_NAME_REF, PROCEDURE_SIG, PROPERTY_GRAPH, PROPERTY_GRAPH_REF, QUALIFIED_COLUMN_NAME_REF,
+        REINDEX_TARGET_INDEX, RELATION_LIST, RELATION_NAME, RELATION_NAME_REF, RENAME_KW, ROUTINE_NAME,
+        ROUTINE_NAME_REF, ROUTINE_SIG, RULE_ON, SEQUENCE, SEQUENCE_REF, STATISTICS, STATISTICS_REF,
+        TABLE_NAME, TABLE_NAME_REF, TEXT_SEARCH_CONFIGURATION, TEXT_SEARCH_CONFIGURATION_REF,
+        TEXT_SEARCH_DICTIONARY, TEXT_SEARCH_DICTIONARY_REF, TEXT_SEARCH_PARSER, TEXT_SEARCH_PARSER_REF,
+        TEXT_SEARCH_TEMPLATE, TEXT_SEARCH_TEMPLATE_REF, TYPE_NAME, TYPE_NAME_REF, UPDATE, VERTEX_TABLE_DEF,
+        VIEW, VIEW_REF,
+    };
     let parent = holder.parent();
     let within = |kinds: &[SyntaxKind]| parent.is_some_and(|parent| kinds.contains(&parent.kind()));
     let further = |kinds: &[SyntaxKind]| {
         parent.and_then(Node::parent).is_some_and(|parent| kinds.contains(&parent.kind()))
     };
+    // Rights on the server's own views and functions, which are found before all others.
+    let of_server = || super::normalized(holder.text()).starts_with("pg_");
     match holder.kind() {
         // A new name in RENAME TO takes no schema, and neither does that of a new index.
         AGGREGATE_NAME
@@ -64,24 +82,20 @@ fn is_own(holder: Node<'_>) -> bool {
         | TYPE_NAME_REF
         | VIEW_REF => true,
         TABLE_NAME_REF => !within(&[EDGE_TABLE_DEF, VERTEX_TABLE_DEF]),
+        RELATION_NAME_REF if within(&[PRIVILEGE_DEFAULT, PRIVILEGE_TABLE]) => !of_server(),
         RELATION_NAME_REF => {
-            within(&[
-                INSERT,
-                LIKE_CLAUSE,
-                OBJECT_RULE,
-                OBJECT_TRIGGER,
-                ON_RELATION,
-                PRIVILEGE_DEFAULT,
-                PRIVILEGE_TABLE,
-                RULE_ON,
-            ]) || (within(&[RELATION_NAME]) && further(&[DELETE, RELATION_LIST, UPDATE]))
+            within(&[INSERT, LIKE_CLAUSE, OBJECT_RULE, OBJECT_TRIGGER, ON_RELATION, RULE_ON])
+                || (within(&[RELATION_NAME]) && further(&[DELETE, RELATION_LIST, UPDATE]))
         }
         // Where a table's index is named, the server looks for it in the table's schema.
         INDEX_REF => {
             within(&[ALTER_INDEX, ATTACH_INDEX_PARTITION, DROP_INDEX, OBJECT_INDEX, REINDEX_TARGET_INDEX])
         }
         FUNCTION_NAME_REF => {
-            within(&[FUNCTION_SIG]) && further(&[ALTER_FUNCTION, FUNCTION_SIG_LIST, OBJECT_FUNCTION])
+            let has_right = holder.ancestors().nth(3).is_some_and(|list| list.kind() == PRIVILEGE_FUNCTION);
+            within(&[FUNCTION_SIG])
+                && further(&[ALTER_FUNCTION, FUNCTION_SIG_LIST, OBJECT_FUNCTION])
+                && !(has_right && of_server())
         }
         PROCEDURE_NAME_REF => within(&[PROCEDURE_SIG]),
         ROUTINE_NAME_REF => within(&[ROUTINE_SIG]),

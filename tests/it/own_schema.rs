@@ -242,7 +242,7 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
         "CREATE TABLE public.mappings (id int, target_table text); INSERT INTO public.mappings VALUES (1, 'kept'); \
          CREATE TYPE public.mappings_kind AS ENUM ('x'); DROP TABLE org_b.mappings",
     );
-    let before = public(&project);
+    let (before, mut wrong) = (public(&project), Vec::new());
     for (sql, column) in [
         ("UPDATE mappings SET target_table = 'x'", 8),
         ("ALTER TABLE /* ours */ mappings ADD COLUMN extra int", 24),
@@ -266,9 +266,11 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
             "{sql}: {said:#}"
         );
         assert_eq!(failure["schema"], "org_b", "{sql}: {said:#}");
-        assert_eq!((&failure["line"], &failure["column"]), (&5.into(), &column.into()), "{sql}: {said:#}");
+        if (&failure["line"], &failure["column"]) != (&5.into(), &column.into()) {
+            wrong.push(format!("{sql}: {failure:#}"));
+        }
         assert_eq!(public(&project), before, "{sql}");
-        assert_eq!(project.db.value("SELECT to_regclass('org_b.made') IS NULL"), "t");
+        assert_eq!(project.db.value("SELECT (to_regclass('org_b.made') IS NULL)::text"), "true");
         // The other tenant has what it needs: it goes back, so that the next statement finds both alike.
         project.db.run(
             "UPDATE datalinx_platform.tenant_version SET version = '1.0.4' WHERE schema_name = 'org_a'; \
@@ -279,6 +281,7 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
         project.db.run("ALTER TABLE org_a.mappings DROP COLUMN IF EXISTS extra");
         project.db.run("DROP MATERIALIZED VIEW IF EXISTS org_a.mapped");
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -336,9 +339,9 @@ fn a_template_file_before_the_one_that_makes_its_table_is_refused() {
             "{created}"
         );
         assert_eq!(
-            project
-                .db
-                .value("SELECT count(*) FROM pg_constraint WHERE confrelid = 'public.widgets'::regclass"),
+            project.db.value(
+                "SELECT count(*)::text FROM pg_constraint WHERE confrelid = 'public.widgets'::regclass"
+            ),
             "0"
         );
     }

@@ -256,6 +256,8 @@ fn nothing_else_is_qualified() {
         "SET CONSTRAINTS k DEFERRED",
         "NOTIFY a",
         "GRANT a TO b",
+        "GRANT SELECT ON pg_stat_activity TO r",
+        "REVOKE EXECUTE ON FUNCTION pg_ls_dir(text) FROM PUBLIC",
         "GRANT SELECT ON ALL TABLES IN SCHEMA s TO r",
         "GRANT USAGE ON LANGUAGE l TO r",
         "GRANT USAGE ON FOREIGN SERVER s TO r",
