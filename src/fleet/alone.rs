@@ -1,5 +1,5 @@
 //! A unit whose statements cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, …). Each
-//! is sent alone in its message, its table's name qualified, since no `SET LOCAL` can hold a search path
+//! is sent alone in its message, with all its names qualified, since no `SET LOCAL` can hold a search path
 //! for it. The unit is noted as begun first; an attempt after a failed one removes the invalid index
 //! that was left (manual, chapter on CREATE INDEX, "Building Indexes Concurrently") and passes over what
 //! is there already. The version row moves last.
@@ -12,7 +12,7 @@ use super::Stop;
 use super::unit::{Answer, Unit};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
-use crate::postgres::message::{BEGIN, Kind, Message, UNHURRIED};
+use crate::postgres::message::{BEGIN, Kind, Message, ResolvedIndex, UNHURRIED};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
@@ -109,18 +109,22 @@ async fn run_statement(
                 leftover(unit, statement, tried, connection).await.map_err(explained)?
             }
         };
-        let mut message = Message::default();
-        let began = Instant::now();
+        let mut began = Instant::now();
         let sent = match leftover {
             Leftover::Done => return Ok(()),
             Leftover::Invalid(drop) => connection.run(&drop).await,
             Leftover::None => Ok(()),
         };
+        let mut message = Message::default();
         let sent = match sent {
-            Ok(()) => {
-                message.push_alone(&unit.migration.script, statement, unit.schema);
-                connection.run(message.sql()).await
-            }
+            Ok(()) => match resolved(unit, statement, connection).await {
+                Ok(resolved) => {
+                    message = resolved;
+                    began = Instant::now();
+                    connection.run(message.sql()).await
+                }
+                Err(answer) => return Err(answer),
+            },
             Err(refusal) => Err(refusal),
         };
         match sent {
@@ -145,6 +149,30 @@ async fn run_statement(
 /// Whether what the statement makes is there already, or what it drops is not (manual, appendix A).
 fn met_an_effect(refusal: &Refusal) -> bool {
     matches!(refusal.sqlstate(), Some("42P07" | "42704" | "42P01"))
+}
+
+/// The statement as it is sent. No search path can be set for it, so the names in an index's definition are looked up
+/// before, along the unit's.
+async fn resolved(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    connection: &mut Connection,
+) -> Result<Message, Answer> {
+    let script = &unit.migration.script;
+    let mut message = Message::default();
+    let Some(parts) = statement.index_parts(script) else {
+        message.push_alone(script, statement, unit.schema);
+        return Ok(message);
+    };
+    let (index, mut trial) = ((statement, &parts), Message::default());
+    trial.push_trial(unit.run.limits, script, index, unit.schema);
+    let sets = connection.sets(trial.sql()).await.map_err(|refusal| unit.explain(&refusal, &trial))?;
+    match ResolvedIndex::of(&sets) {
+        Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
+        Ok(None) => message.push_alone(script, statement, unit.schema),
+        Err(failure) => return Err(Answer::Failed(failure)),
+    }
+    Ok(message)
 }
 
 /// Whether the unit had begun before.

@@ -63,6 +63,7 @@ impl Unit<'_> {
     /// Adds the file's statements, and what is asked between them.
     pub(super) fn push_statements(&self, message: &mut Message) {
         let (script, part) = (&self.migration.script, self.migration.part(self.scope()));
+        message.expect(script, self.migration.part(self.scope()), self.schema);
         let gauge = self.gauge.filter(|_| self.migration.has(self.scope()));
         let question = gauge.map(|gauge| gauge.question(self.schema));
         if let Some(question) = &question {
@@ -75,7 +76,7 @@ impl Unit<'_> {
             match self.part {
                 Part::NewTenant if !statement.fits_new_schema() => continue,
                 Part::NewTenant => {
-                    message.push_at_once(script, statement, self.schema, &Values::default());
+                    message.push_in_transaction(script, statement, self.schema, &Values::default());
                 }
                 Part::Tenant | Part::Platform { .. } => {
                     message.push_file(script, std::iter::once(statement), self.schema);

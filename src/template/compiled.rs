@@ -82,8 +82,6 @@ struct Order<'a> {
     waiting: Vec<String>,
     /// Each key, with where its statement stands in `last`.
     keys: Vec<(SharedKey, usize)>,
-    /// The tables that the tenant makes.
-    made: Vec<&'a str>,
     /// Whether something waits that could be about anything.
     is_shut: bool,
     /// Whether a table may have rows.
@@ -93,8 +91,7 @@ struct Order<'a> {
 impl<'a> Order<'a> {
     fn add(&mut self, script: &'a Script, statement: &'a Statement) {
         let text = script.text(statement).to_lowercase();
-        self.made.extend(statement.table_made().map(|name| name.name.as_str()));
-        let keys = self.shared_keys(script, statement);
+        let keys = Self::shared_keys(script, statement);
         // What name a parameter brings nobody knows.
         let brings_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
         let is_plain = statement.is_plain(self.has_rows) && !brings_name;
@@ -117,12 +114,9 @@ impl<'a> Order<'a> {
             && !self.last.iter().any(|(_, waits)| waits.is_named_in(text))
     }
 
-    /// The keys of `statement` to tables that this tenant does not make.
-    fn shared_keys(&self, script: &Script, statement: &Statement) -> Vec<SharedKey> {
-        let is_shared = |name: &&Name| match name.schema {
-            Some(_) => !name.in_tenant_schema(),
-            None => !self.made.contains(&name.name.as_str()),
-        };
+    /// The keys of `statement` to tables of other schemas. A bare name is sent as the tenant's own table.
+    fn shared_keys(script: &Script, statement: &Statement) -> Vec<SharedKey> {
+        let is_shared = |name: &&Name| name.schema.is_some() && !name.in_tenant_schema();
         let targets = statement.key_targets(script).into_iter().filter(is_shared);
         targets
             .map(|name| SharedKey {
@@ -220,9 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_shared_unless_the_tenant_makes_its_table() {
+    fn a_key_is_shared_if_its_table_is_in_another_schema() {
         let keys = |sql: &str| compiled(sql).1;
-        assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), ["countries 1"]);
+        // A bare name is the tenant's own table, whether a file is seen to make it or not.
+        assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), Vec::<String>::new());
+        assert_eq!(keys("CREATE TABLE a (b int REFERENCES public.countries)"), ["countries 1"]);
         assert_eq!(
             keys("CREATE TABLE a (id int); ALTER TABLE a ADD FOREIGN KEY (id) REFERENCES p.a"),
             ["a 1"]

@@ -9,6 +9,7 @@
 
 mod adopt;
 mod alone;
+mod alone_names;
 mod astray;
 mod bad_files;
 mod bad_sql;
@@ -46,6 +47,7 @@ mod names;
 mod neon;
 mod new_tenants;
 mod output;
+mod own_schema;
 mod parameters;
 mod pointing;
 mod pool;
