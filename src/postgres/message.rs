@@ -2,18 +2,23 @@
 //! version row and the history's row, as one text in one transaction. `--plan` and the runner read
 //! from this one encoder. **Invariant:** nothing here outlives the transaction.
 
+mod end;
+mod extensions;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+pub use end::Leftovers;
+
 use super::Refusal;
 use super::deadline::Limit;
 use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
-use crate::ident::{SchemaName, literal};
-use crate::settings::Migrate;
+use crate::ident::{Identifier, SchemaName, SharedPath, literal};
+use crate::settings::{Migrate, Settings};
 use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement, Values};
 
 /// What all units of a run share.
@@ -25,6 +30,8 @@ pub struct Run {
     pub platform: SchemaName,
     /// The limits.
     pub limits: Migrate,
+    /// What a unit's search path names behind its own schema.
+    pub path: SharedPath,
 }
 
 /// A text to send, with the way back from a server's error to a place in a file.
@@ -37,6 +44,8 @@ pub struct Message {
     /// For each COMMIT: which statement it is, and the file that it ends.
     commits: Vec<(usize, usize)>,
     limit: Limit,
+    /// Where extensions are made, once a search path was set.
+    extensions: Option<Identifier>,
 }
 
 /// One row of the history.
@@ -122,29 +131,15 @@ pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 pub const UNHURRIED: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
-/// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
-const CLEAN_UP: &[&str] = &[
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "DEALLOCATE ALL",
-    "DISCARD TEMP",
-    "RESET ALL",
-    "SELECT pg_catalog.pg_advisory_unlock_all()",
-];
-
-/// Whether the statements of a unit may have left something in the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leftovers {
-    /// A setting, a role, a temporary table, a prepared statement, a lock.
-    Possible,
-    /// Certainly nothing.
-    None,
-}
-
-impl Leftovers {
-    /// Of all these statements.
-    pub fn of<'a>(mut statements: impl Iterator<Item = &'a Statement>) -> Self {
-        if statements.all(|statement| statement.quiet) { Self::None } else { Self::Possible }
+impl Run {
+    /// A new one, by these settings and limits.
+    pub fn new(settings: &Settings, limits: Migrate) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            platform: settings.platform_schema(),
+            limits,
+            path: settings.shared_path(),
+        }
     }
 }
 
@@ -167,10 +162,14 @@ impl Message {
         self.sources.push(Arc::clone(&script.source));
         let shown = schema.in_text();
         for statement in statements {
+            let is_extension = self.enter_extensions(script, statement);
             let origin = Origin { file, range: statement.range.clone() };
             self.rendered.push_from(&script.source.text, origin, &shown);
             self.rendered.push(";\n");
             self.statements.push(Some((file, statement.range.clone())));
+            if is_extension {
+                self.leave_extensions(script, statement);
+            }
             self.heed(script, statement);
         }
     }
@@ -220,6 +219,7 @@ impl Message {
         schema: &SchemaName,
         values: &Values,
     ) {
+        let is_extension = self.enter_extensions(script, statement);
         let file = self.sources.len();
         self.sources.push(Arc::clone(&script.source));
         let (text, shown) = (&script.source.text, schema.in_text());
@@ -230,6 +230,9 @@ impl Message {
         }
         self.rendered.push(";\n");
         self.statements.push(Some((file, range)));
+        if is_extension {
+            self.leave_extensions(script, statement);
+        }
         self.heed(script, statement);
     }
 
@@ -252,7 +255,7 @@ impl Message {
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     }
 
-    /// Begins a tenant's unit: `advance` takes the version row, then sets lock timeout and search path.
+    /// Begins a tenant's unit: `advance` takes the version row, then sets the lock timeout.
     pub fn begin_tenant(&mut self, limits: Migrate, advance: &str) {
         self.push(BEGIN);
         self.limit_statements(limits);
@@ -262,41 +265,6 @@ impl Message {
     fn limit_statements(&mut self, limits: Migrate) {
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
         self.limit = self.limit.and(Limit::of(limits.statement_timeout));
-    }
-
-    /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
-    pub fn search_path(&mut self, schema: &SchemaName) {
-        self.push(&format!("SET LOCAL search_path = {}, public", schema.quoted()));
-    }
-
-    /// Puts the session's own role back, so that what follows is done, and noted, by who began.
-    pub fn own_role(&mut self) {
-        self.push("RESET SESSION AUTHORIZATION");
-        self.push("RESET ROLE");
-    }
-
-    /// Ends the unit's transaction. Where its statements may have left something in the session, that is
-    /// cleared away first, inside the transaction: behind a pooler there is no later for it.
-    pub fn commit(&mut self, left: Leftovers) {
-        self.clean_up(left);
-        if let Some(file) = self.sources.len().checked_sub(1) {
-            self.commits.push((self.statements.len(), file));
-        }
-        self.push("COMMIT");
-    }
-
-    /// Ends a transaction of which nothing is to stay. What no rollback takes back is cleared away inside it.
-    pub fn roll_back(&mut self, left: Leftovers) {
-        self.clean_up(left);
-        self.push("ROLLBACK");
-    }
-
-    fn clean_up(&mut self, left: Leftovers) {
-        if left == Leftovers::Possible {
-            for statement in CLEAN_UP {
-                self.push(statement);
-            }
-        }
     }
 
     /// Adds a row of the history.

@@ -37,6 +37,7 @@ impl Rehearsal<'_> {
         step: &mut Step,
     ) -> Result<(Option<Failure>, Look), Failure> {
         let doing = "watching a migration on the shadow";
+        let path = self.project.settings.shared_path();
         let platform = vec![self.project.settings.platform_schema()];
         let question = Moment::question(&self.schemas());
         let sets = self
@@ -76,7 +77,7 @@ impl Rehearsal<'_> {
                 let is_old = |table: &Table| first.tables().any(|old| old == table);
                 let uses = end.used_since(&start, is_old);
                 let unrepeatable =
-                    repeat::failing(self.connection, migration, statement, schema, &now).await?;
+                    repeat::failing(self.connection, migration, statement, (schema, &path), &now).await?;
                 step.statements.push(Seen {
                     unrepeatable,
                     range: statement.range.clone(),
@@ -112,7 +113,7 @@ impl Rehearsal<'_> {
         question: &str,
     ) -> Result<Result<(Moment, Moment), Failure>, Failure> {
         let mut message = Message::default();
-        message.search_path(schema);
+        message.search_path(schema, &self.project.settings.shared_path());
         message.push(question);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));

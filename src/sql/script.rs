@@ -228,6 +228,12 @@ impl Statement {
         super::transaction::OF_THE_SERVER.contains(&self.kind)
     }
 
+    /// Whether it makes an extension and names no schema for it.
+    pub fn leaves_extension_schema_open(&self) -> bool {
+        self.kind == SyntaxKind::CREATE_EXTENSION
+            && !self.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF)
+    }
+
     /// Whether it leaves something elsewhere than in its own database, as far as it says itself.
     pub fn reaches_beyond_database(&self, script: &Script) -> bool {
         super::transaction::reaches_beyond(self.node(script))

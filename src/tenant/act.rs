@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
@@ -60,8 +58,7 @@ impl Act<'_> {
         counts: &serde_json::Value,
         work: impl AsyncFnOnce(&mut Connection, &Run) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let platform = self.settings.platform_schema();
-        let run = Run { id: Uuid::new_v4(), platform, limits: self.limits };
+        let run = Run::new(self.settings, self.limits);
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
         let ending = match &result {

@@ -35,7 +35,7 @@ pub(super) enum Path {
 }
 
 impl Schema {
-    fn named(&self, schema: &str) -> Home {
+    pub(super) fn named(&self, schema: &str) -> Home {
         match schema {
             "pg_temp" => Home::Temporary,
             _ if schema == self.platform => Home::Platform,
@@ -98,7 +98,8 @@ impl Schema {
         let called = held.called(&name.name);
         let is_bare = name.schema.is_none();
         let before = is_bare.then_some(Home::Temporary);
-        for home in before.into_iter().chain([first]).chain(is_bare.then(public)) {
+        let shared = self.shared.iter().filter(|home| is_bare && **home != first).cloned();
+        for home in before.into_iter().chain([first.clone()]).chain(shared) {
             if called.iter().any(|(own, _)| *own == home) {
                 return Found::There(home);
             }
@@ -159,6 +160,6 @@ impl Schema {
     }
 }
 
-fn public() -> Home {
+pub(super) fn public() -> Home {
     Home::Named("public".to_owned())
 }
