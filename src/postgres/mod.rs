@@ -8,6 +8,7 @@ pub mod books;
 mod connection;
 mod deadline;
 mod dump;
+pub mod extensions;
 pub mod health;
 pub mod history;
 pub mod holdings;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::beyond::{self, Ran};
 use super::look::Look;
 use super::rehearse::Rehearsal;
 use super::repeat;
@@ -39,7 +40,7 @@ impl Rehearsal<'_> {
         let doing = "watching a migration on the shadow";
         let path = self.project.settings.shared_path();
         let platform = vec![self.project.settings.platform_schema()];
-        let question = Moment::question(&self.schemas());
+        let question = Moment::question(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
             .sets(&format!("{BEGIN}; {question}"))
@@ -56,6 +57,7 @@ impl Rehearsal<'_> {
                 Scope::Tenant => self.tenants.clone(),
             };
             for schema in &schemas {
+                let named = beyond::named(migration, schema);
                 let (start, end) = match self.run(migration, statement, schema, &question).await? {
                     Ok(moments) => moments,
                     Err(failure) => return Ok((Some(failure), look)),
@@ -82,6 +84,7 @@ impl Rehearsal<'_> {
                     unrepeatable,
                     range: statement.range.clone(),
                     scope: *scope,
+                    beyond: self.beyond(Ran { scope: *scope, schema, named: &named }, (&look, &now), &uses),
                     blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
                     watched: end.since(&start, is_old),
                     changes: look.changes(&now),

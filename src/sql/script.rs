@@ -228,6 +228,14 @@ impl Statement {
         super::transaction::OF_THE_SERVER.contains(&self.kind)
     }
 
+    /// The extension that it makes.
+    pub fn extension_made(&self, script: &Script) -> Option<String> {
+        let node = self.node(script);
+        let name =
+            (self.kind == SyntaxKind::CREATE_EXTENSION).then(|| node.child(SyntaxKind::EXTENSION))??;
+        Some(super::normalized(name.text()))
+    }
+
     /// Whether it makes an extension and names no schema for it.
     pub fn leaves_extension_schema_open(&self) -> bool {
         self.kind == SyntaxKind::CREATE_EXTENSION
