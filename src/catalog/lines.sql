@@ -24,11 +24,48 @@ member AS MATERIALIZED (
     UNION ALL SELECT classid, objid FROM pg_depend
     WHERE refclassid = 'pg_type'::regclass AND deptype = 'i' AND classid = 'pg_proc'::regclass
 ),
+-- The options of tables, their TOAST tables, views and indexes that PostgreSQL 14 to 18 document (the manual's CREATE TABLE,
+-- "Storage Parameters"; CREATE VIEW, "Parameters"; CREATE INDEX, "Index Storage Parameters"). Others are not compared: the
+-- server writes some by itself, with another value in every schema, as 15.20 writes pg_attver into pg_attribute. For the
+-- same reason only the two documented options of a column are compared, below.
+documented (option) AS (
+    VALUES ('fillfactor'), ('toast_tuple_target'), ('parallel_workers'), ('user_catalog_table'), ('autovacuum_enabled'),
+        ('vacuum_index_cleanup'), ('vacuum_truncate'), ('vacuum_max_eager_freeze_failure_rate'),
+        ('autovacuum_vacuum_threshold'), ('autovacuum_vacuum_max_threshold'), ('autovacuum_vacuum_scale_factor'),
+        ('autovacuum_vacuum_insert_threshold'), ('autovacuum_vacuum_insert_scale_factor'),
+        ('autovacuum_analyze_threshold'), ('autovacuum_analyze_scale_factor'), ('autovacuum_vacuum_cost_delay'),
+        ('autovacuum_vacuum_cost_limit'), ('autovacuum_freeze_min_age'), ('autovacuum_freeze_max_age'),
+        ('autovacuum_freeze_table_age'), ('autovacuum_multixact_freeze_min_age'),
+        ('autovacuum_multixact_freeze_max_age'), ('autovacuum_multixact_freeze_table_age'),
+        ('log_autovacuum_min_duration'), ('check_option'), ('security_barrier'), ('security_invoker'),
+        ('deduplicate_items'), ('buffering'), ('fastupdate'), ('gin_pending_list_limit'), ('pages_per_range'),
+        ('autosummarize')
+),
+-- Options by relation: those that are compared, and how an index's definition prints all of them and those. The options
+-- of an extension's access method are known to the extension only; of those, and of what a foreign-data wrapper knows,
+-- all are compared whose name does not begin with pg_, which PostgreSQL keeps for itself.
+options AS MATERIALIZED (
+    SELECT relation AS oid,
+        string_agg(in_toast || option, E'\x1e' ORDER BY option COLLATE "C") FILTER (WHERE is_compared) AS compared,
+        ' WITH (' || string_agg(printed, ', ' ORDER BY nth) || ')' AS printed,
+        coalesce(' WITH (' || string_agg(printed, ', ' ORDER BY nth) FILTER (WHERE is_compared) || ')', '') AS printed_compared
+    FROM (
+        SELECT c.oid AS relation, option, nth, CASE relkind WHEN 't' THEN 'toast.' ELSE '' END AS in_toast,
+            quote_ident(key) || '=' || CASE WHEN quote_ident(value) = value THEN value ELSE quote_literal(value) END AS printed,
+            CASE WHEN amname IS NULL OR amname IN ('heap', 'btree', 'hash', 'gist', 'spgist', 'gin', 'brin')
+                THEN key IN (SELECT documented.option FROM documented) ELSE NOT key ^@ 'pg_' END AS is_compared
+        FROM (SELECT * FROM pg_class WHERE reloptions IS NOT NULL
+                AND (relkind = 't' OR relnamespace IN (SELECT oid FROM s)) OFFSET 0) c
+            LEFT JOIN pg_am ON pg_am.oid = relam, unnest(reloptions) WITH ORDINALITY AS written (option, nth),
+            split_part(option, '=', 1) AS key, substr(option, length(key) + 2) AS value
+    ) each_option
+    GROUP BY relation
+),
 rel AS MATERIALIZED (
     SELECT s.oid AS nsp, c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reltype,
         CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
             WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'composite type' ELSE 'table' END AS kind,
-        c.relispartition, c.relpartbound, c.relpersistence, c.reloptions, c.relam, c.relrowsecurity,
+        c.relispartition, c.relpartbound, c.relpersistence, c.reltoastrelid, c.relam, c.relrowsecurity,
         c.relforcerowsecurity, c.relreplident, c.relispopulated, c.reloftype
     -- No index begins with a namespace; read once, not once a schema.
     FROM s JOIN (SELECT * FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') OFFSET 0) c
@@ -63,15 +100,17 @@ UNION ALL
             'partition bound=' || CASE WHEN relispartition THEN pg_get_expr(relpartbound, rel.oid) END,
             'of type=' || CASE WHEN reloftype <> 0 THEN format_type(reloftype, NULL) END,
             'access method=' || CASE WHEN relkind IN ('r', 'm') AND amname <> 'heap' THEN amname END,
-            'options=' || array_to_string(reloptions, E'\x1e'),
+            'options=' || nullif(concat_ws(E'\x1e', options.compared, toast.compared), ''),
             'row security=' || CASE WHEN relforcerowsecurity AND relrowsecurity THEN 'forced'
                 WHEN relrowsecurity THEN 'enabled' WHEN relforcerowsecurity THEN 'forced, but not enabled' END,
             'replica identity=' || CASE relreplident WHEN 'n' THEN CASE WHEN relkind IN ('r', 'p') THEN 'nothing' END
                 WHEN 'f' THEN 'full' WHEN 'i' THEN 'an index' END,
             'populated=' || CASE WHEN NOT relispopulated THEN 'no' END,
-            'server=' || srvname || concat('(', array_to_string(ftoptions, ', '), ')')),
+            'server=' || srvname || concat('(', (SELECT string_agg(option, ', ' ORDER BY option COLLATE "C")
+                FROM unnest(ftoptions) AS option WHERE NOT option ^@ 'pg_'), ')')),
         NULL, 'pg_class'::regclass, rel.oid, 0, relowner, 'r', relacl
     FROM rel LEFT JOIN parent ON parent.inhrelid = rel.oid LEFT JOIN pg_am ON pg_am.oid = rel.relam
+        LEFT JOIN options ON options.oid = rel.oid LEFT JOIN options toast ON toast.oid = rel.reltoastrelid
         LEFT JOIN pg_foreign_table ON ftrelid = rel.oid LEFT JOIN pg_foreign_server ON pg_foreign_server.oid = ftserver
     WHERE relkind NOT IN ('S', 'c')
 UNION ALL
@@ -100,7 +139,11 @@ UNION ALL
             'compression=' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
             -- The default is -1, from 17 on NULL.
             'statistics target=' || CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
-            'options=' || array_to_string(a.attoptions || a.attfdwoptions, E'\x1e'),
+            'options=' || CASE WHEN a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL THEN
+                (SELECT string_agg(option, E'\x1e' ORDER BY option COLLATE "C") FROM (
+                    SELECT option FROM unnest(a.attoptions) AS option
+                        WHERE split_part(option, '=', 1) IN ('n_distinct', 'n_distinct_inherited')
+                    UNION ALL SELECT option FROM unnest(a.attfdwoptions) AS option WHERE NOT option ^@ 'pg_') compared) END,
             'position=' || row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum)),
         NULL, 'pg_class'::regclass, rel.oid, a.attnum, relowner, 'c', a.attacl
     FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid JOIN pg_type t ON t.oid = a.atttypid
@@ -117,17 +160,22 @@ UNION ALL
             'definition=' || CASE WHEN con.convalidated THEN pg_get_constraintdef(con.oid)
                 ELSE regexp_replace(pg_get_constraintdef(con.oid), ' NOT VALID$', '') END,
             'validated=' || CASE WHEN NOT con.convalidated THEN 'no' END,
-            'valid=' || CASE WHEN NOT i.indisvalid THEN 'no' END),
+            'valid=' || CASE WHEN NOT i.indisvalid THEN 'no' END,
+            -- Its definition leaves them out.
+            'options=' || options.compared),
         NULL, 'pg_constraint'::regclass, con.oid, 0, coalesce(relowner, typowner), NULL, NULL
     FROM pg_constraint con LEFT JOIN rel ON rel.oid = con.conrelid LEFT JOIN typ ON typ.oid = con.contypid
         LEFT JOIN pg_index i ON i.indexrelid = con.conindid AND con.contype IN ('p', 'u', 'x')
+        LEFT JOIN options ON options.oid = i.indexrelid
     WHERE con.contype IN ('p', 'u', 'x', 'c', 'f') AND (rel.oid IS NOT NULL OR typ.oid IS NOT NULL)
         AND con.connamespace IN (SELECT oid FROM s)
 UNION ALL
     -- Indexes that are not a constraint's.
     SELECT nsp, kind, rel.relname, 'index', ic.relname,
         concat_ws(E'\x1f',
-            'definition=' || pg_get_indexdef(i.indexrelid),
+            -- Parameters of an operator class are what its author says, and are compared as they are.
+            'definition=' || CASE WHEN options.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
+                ELSE replace(pg_get_indexdef(i.indexrelid), options.printed, options.printed_compared) END,
             'unique=' || CASE WHEN i.indisunique THEN 'yes' END,
             'columns=' || CASE WHEN i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL THEN
                 (SELECT string_agg(a.attname, E'\x1e' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
@@ -136,6 +184,7 @@ UNION ALL
             'replica identity=' || CASE WHEN i.indisreplident THEN 'yes' END),
         NULL, 'pg_class'::regclass, i.indexrelid, 0, ic.relowner, NULL, NULL
     FROM rel JOIN pg_index i ON i.indrelid = rel.oid JOIN pg_class ic ON ic.oid = i.indexrelid
+        LEFT JOIN options ON options.oid = i.indexrelid
     WHERE NOT EXISTS (SELECT FROM pg_constraint con
                       WHERE con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x'))
 UNION ALL
@@ -199,6 +248,7 @@ UNION ALL
                     g.aggfinalfn::text, g.aggcombinefn::text, g.aggmtransfn::text, g.aggsortop::regoperator::text)
                  FROM pg_aggregate g WHERE g.aggfnoid = p.oid) END,
             'definition=' || pg_get_function_sqlbody(p.oid)),
+        -- What its SET clauses say: the server adds none, and any parameter may stand there.
         concat_ws(E'\x1f', 'options=' || array_to_string(p.proconfig, E'\x1e'),
             'body=' || CASE WHEN p.prosqlbody IS NULL AND p.prokind <> 'a' THEN p.prosrc END),
         'pg_proc'::regclass, p.oid, 0, p.proowner, 'f', p.proacl

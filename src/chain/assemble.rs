@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{ChainError, Checksum, FileName, Migration, Version};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::{Known, Script, SqlError};
+use crate::sql::{Known, Scope, Script, SqlError, TenantObjects};
 
 /// One file of `migrations/`.
 #[derive(Debug, Clone)]
@@ -117,6 +117,30 @@ impl Chain {
         };
         let (ups, downs) = (read(ups), read(downs));
         (Self { ups, downs }, wrong)
+    }
+
+    /// Expects of the statements of tenants that they find what the tenants have: those of a template, and those that
+    /// came by the chain alone. `templates` are the templates' versions and what they make.
+    pub fn expect(&mut self, templates: &[(&Version, TenantObjects)]) {
+        let mut by_chain = TenantObjects::default();
+        let (mut by_template, mut waiting) = (Vec::new(), templates.iter().collect::<Vec<_>>());
+        for migration in &mut self.ups {
+            let Migration { name, script, statements, .. } = migration;
+            waiting.retain(|(version, objects)| {
+                let arrives = *version <= &name.from;
+                by_template.extend(arrives.then(|| objects.clone()));
+                !arrives
+            });
+            let mut new = TenantObjects::default();
+            for (statement, _) in statements.iter_mut().filter(|(_, scope)| *scope == Scope::Tenant) {
+                let of_chain = (by_template.is_empty() || !waiting.is_empty()).then_some(&by_chain);
+                let tenants: Vec<_> = by_template.iter().chain(of_chain).collect();
+                statement.expect_held(&tenants, &new);
+                let text = script.text(statement);
+                let all = by_template.iter_mut().chain([&mut by_chain, &mut new]);
+                all.for_each(|objects| objects.follow(statement, text));
+            }
+        }
     }
 
     /// The migrations that lead up, in order.

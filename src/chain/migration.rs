@@ -97,14 +97,14 @@ impl Migration {
 /// Gives every statement its scope: by the line above it, by its names, or by its neighbour.
 fn scoped(
     script: &Script,
-    statements: Vec<Statement>,
+    mut statements: Vec<Statement>,
     lines: &ScopeLines,
     books: Bookkeeping<'_>,
     known: &mut Known,
 ) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
     let (mut wrong, mut unclear) = (Vec::new(), false);
-    for statement in &statements {
+    for statement in &mut statements {
         let clue = lines
             .at(statement.range.start)
             .map_or_else(|| known.clue(statement, books.platform), ScopeClue::Says);

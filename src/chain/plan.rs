@@ -6,6 +6,7 @@
 //! platform's version row moves last, so that `schema_version` never promises what a tenant lacks.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -14,9 +15,6 @@ use super::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::sql::Scope;
 
-/// Whose version it is that a message is about.
-const TENANT: &str = "a tenant is";
-
 /// Where the schemas of a fleet are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetState {
@@ -24,6 +22,26 @@ pub struct FleetState {
     pub platform: Version,
     /// How many of the tenants that are to be moved are at which version.
     pub tenants: BTreeMap<Version, usize>,
+    /// For each of these versions the schema of one tenant that is at it.
+    pub examples: BTreeMap<Version, String>,
+}
+
+/// Whose version a message is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionOf {
+    /// The platform's.
+    Platform,
+    /// The version of the tenant of this schema.
+    Tenant(String),
+}
+
+impl fmt::Display for VersionOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform => f.write_str("the platform"),
+            Self::Tenant(schema) => write!(f, "the tenant of schema {schema}"),
+        }
+    }
 }
 
 /// Which schemas a run may touch.
@@ -89,11 +107,13 @@ pub enum PlanError {
     #[error("{asked} is not a version of the chain, which leads from {first} to {latest}")]
     Target { asked: Version, first: Version, latest: Version },
     /// A schema is at a version that the chain does not know.
-    #[error("{whose} at version {version}, which the chain does not know; it leads from {first} to {latest}")]
-    Unknown { whose: &'static str, version: Version, first: Version, latest: Version },
+    #[error(
+        "{whose} is at version {version}, which the chain does not know; it leads from {first} to {latest}"
+    )]
+    Unknown { whose: VersionOf, version: Version, first: Version, latest: Version },
     /// A schema is beyond the chain's end.
-    #[error("{whose} at version {version}, beyond the chain's end at {latest}")]
-    Beyond { whose: &'static str, version: Version, latest: Version },
+    #[error("{whose} is at version {version}, beyond the chain's end at {latest}")]
+    Beyond { whose: VersionOf, version: Version, latest: Version },
 }
 
 impl From<PlanError> for Failure {
@@ -103,7 +123,7 @@ impl From<PlanError> for Failure {
                 Code::UnknownVersion,
                 "`tenure migrate history` and the names in migrations/ show the versions",
             ),
-            PlanError::Unknown { whose, .. } if *whose == TENANT => (
+            PlanError::Unknown { whose: VersionOf::Tenant(_), .. } => (
                 Code::VersionUnknown,
                 "this checkout may lack migrations; else put the version that its schema has into its row of tenant_version",
             ),
@@ -131,7 +151,12 @@ impl Chain {
 
     /// The same for a version that the platform is at.
     pub fn find_platform(&self, version: &Version) -> Result<usize, PlanError> {
-        locate(self, version, "the platform is")
+        locate(self, version, || VersionOf::Platform)
+    }
+
+    /// The same for a version that the tenant of `schema` is at.
+    pub fn find_tenant(&self, version: &Version, schema: &str) -> Result<usize, PlanError> {
+        locate(self, version, || VersionOf::Tenant(schema.to_owned()))
     }
 }
 
@@ -151,7 +176,10 @@ impl Plan {
         let tenants = state
             .tenants
             .iter()
-            .map(|(version, count)| Ok((locate(chain, version, TENANT)?, *count)))
+            .map(|(version, count)| {
+                let example = state.examples.get(version).map(String::as_str).unwrap_or_default();
+                Ok((chain.find_tenant(version, example)?, *count))
+            })
             .collect::<Result<BTreeMap<usize, usize>, PlanError>>()?;
         let mut planner = Planner { chain, platform, tenants, pass: None, plan: Self::default() };
         match reach {
@@ -190,8 +218,9 @@ impl Plan {
     }
 }
 
-fn locate(chain: &Chain, version: &Version, whose: &'static str) -> Result<usize, PlanError> {
+fn locate(chain: &Chain, version: &Version, whose: impl Fn() -> VersionOf) -> Result<usize, PlanError> {
     chain.position(version).ok_or_else(|| {
+        let whose = whose();
         let (version, latest) = (version.clone(), chain.latest());
         if version > latest {
             PlanError::Beyond { whose, version, latest }

@@ -47,6 +47,17 @@ impl Version {
             Bump::Patch => semver::Version::new(now.major, now.minor, now.patch + 1),
         })
     }
+
+    /// Reads a version out of one of Tenure's own tables. SQL compares these texts, so only the text that this program
+    /// writes is a version there: no leading `v`, no spaces.
+    pub fn stored(text: &str) -> Result<Self, VersionError> {
+        let version: Self = text.parse()?;
+        let written = version.to_string();
+        if written == text {
+            return Ok(version);
+        }
+        Err(VersionError { text: text.to_owned(), why: format!("it is written {written} there") })
+    }
 }
 
 impl FromStr for Version {
@@ -96,5 +107,19 @@ mod tests {
         for wrong in ["1.0", "1.0.0+a", "", "x", "vv1.0.0"] {
             assert!(wrong.parse::<Version>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_stored_version_is_the_text_that_is_written() {
+        for right in ["1.0.4", "0.0.0", "1.0.0-rc.1", "1.0.0-RC.1", "2.0.0-0a.x-y"] {
+            assert_eq!(Version::stored(right).unwrap().to_string(), right);
+        }
+        for wrong in ["v1.0.4", "V1.0.4", " 1.0.4", "1.0.4 ", "1.0.4\n", "1.0.4+b", "01.0.4", "1.0", ""] {
+            assert!(Version::stored(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(
+            Version::stored("v1.0.4").unwrap_err().to_string(),
+            "\"v1.0.4\" is not a version: it is written 1.0.4 there"
+        );
     }
 }

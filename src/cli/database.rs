@@ -1,5 +1,6 @@
 //! Which database: the one that was named, or the project's private server.
 
+use super::signals::cancel_when_given_up;
 use super::{Context, unless_interrupted, way};
 use crate::error::{Code, Failure};
 use crate::fleet;
@@ -22,6 +23,12 @@ pub(super) fn environment() -> Environment {
 /// Connects to the database that `--database-url` or `DATABASE_URL` names, or, outside CI, to the
 /// project's private server, which is started if need be.
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
+    let connection = connect_named(context, root).await?;
+    cancel_when_given_up(connection.door());
+    Ok(connection)
+}
+
+async fn connect_named(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
     let url = match named(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
         Some(url) => return Box::pin(unless_interrupted(way::connect(context, url))).await,

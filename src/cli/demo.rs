@@ -66,7 +66,8 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failur
 impl Demo<'_> {
     fn say(&self, text: &str) {
         if self.context.ui.format == Format::Human {
-            ui::print(&format!("\n# {text}\n"));
+            // The demo's result says whether it could be written.
+            let _said = ui::print(&format!("\n# {text}\n"));
         }
     }
 
@@ -83,7 +84,7 @@ impl Demo<'_> {
             .env("DATABASE_URL", database::EMBEDDED)
             .env_remove("TENURE_PROJECT");
         match self.context.ui.format {
-            Format::Human => ui::print(&format!("$ {command}\n")),
+            Format::Human => ui::print(&format!("$ {command}\n"))?,
             Format::Json => {
                 process.stdout(Stdio::null()).stderr(Stdio::null());
             }
@@ -116,7 +117,7 @@ impl Demo<'_> {
         let text = std::fs::read_to_string(file.path()).map_err(io)?;
         std::fs::write(file.path(), text.replace("BEGIN;\n\n", &format!("BEGIN;\n{sql}\n"))).map_err(io)?;
         if self.context.ui.format == Format::Human {
-            ui::print(&format!("> {}\n", sql.replace('\n', "\n> ")));
+            ui::print(&format!("> {}\n", sql.replace('\n', "\n> ")))?;
         }
         Ok(file.path())
     }

@@ -8,11 +8,11 @@ use super::args::Cli;
 use super::{Context, io, ui};
 use crate::error::Failure;
 
-pub(super) fn completions(shell: clap_complete::Shell) -> u8 {
+pub(super) fn completions(shell: clap_complete::Shell) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "tenure", &mut script);
-    ui::print(&String::from_utf8_lossy(&script));
-    0
+    ui::print(&String::from_utf8_lossy(&script))?;
+    Ok(0)
 }
 
 pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {

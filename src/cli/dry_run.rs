@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
         context.ui.note(&format!("the report could not be written: {error}"));
     }
     match tried? {
-        Tried::Denied(denied) => Ok(up::refuse(context, &denied.0, &denied.1, None)),
+        Tried::Denied(denied) => up::refuse(context, &denied.0, &denied.1, None),
         Tried::Run(run) => {
             let breaks = run.branch.breaks_queries();
             let is_good = run.migrated.failures.is_empty() && !breaks;

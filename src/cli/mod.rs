@@ -157,7 +157,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Dev(Dev::Url) => dev::url(context),
         Command::Doctor => doctor::run(context).await,
         Command::RestorePoint { run } => restore::run(context, run.as_deref()).await,
-        Command::Completions { shell } => Ok(documents::completions(shell)),
+        Command::Completions { shell } => documents::completions(shell),
         Command::Man { dir } => documents::man(context, &dir),
     }
 }
@@ -165,9 +165,14 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
 /// Help and version are results; anything else is a failure, in JSON where JSON was asked for.
 fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
-        // A closed pipe is no error.
-        let _printed = error.print();
-        return ExitCode::SUCCESS;
+        return match error.print() {
+            // A closed pipe is no error.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                ui::complain(&format!("error: writing to stdout: {error}"));
+                ExitCode::from(Code::Io.class().exit_code())
+            }
+            _ => ExitCode::SUCCESS,
+        };
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let plain = error.render().to_string();
@@ -178,7 +183,8 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let document = serde_json::json!({ "error": report::failure_json(
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help(&words)))) });
-        ui::print(&format!("{document}\n"));
+        // The exit code says so in any case.
+        let _printed = ui::print(&format!("{document}\n"));
     } else if message == plain {
         // A closed pipe is no error.
         let _printed = error.print();

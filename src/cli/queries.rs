@@ -22,7 +22,7 @@ pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Fai
     match (&written, context.ui.format) {
         // The export itself is what is asked for; what is said of it goes elsewhere.
         (None, Format::Human) => {
-            ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?);
+            ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?)?;
             context.ui.note(report::captured(&captured, None, context.ui.stderr_paint()).trim_end());
         }
         (written, _) => {

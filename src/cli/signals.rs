@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM, heard in one place from the first connection on; before that they end the process, as they do by
 //! default. What is under way says what they mean for it: a fleet stops after the units in flight, what may be given up is
-//! given up; and where nobody says anything the command ends.
+//! given up; and where nobody says anything, or a fleet is told twice, what the server is doing is cancelled and the command ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use super::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::fleet::Stop;
+use crate::postgres::{self, Door, Ended, Fate};
 
 tokio::task_local! {
     /// Those of the command that is run. The demo runs several, one in the other.
@@ -32,16 +33,16 @@ struct Claims {
     work: Vec<Rc<Notify>>,
     /// How many were heard.
     heard: usize,
+    /// The ways to the databases where something may be under way.
+    doors: Vec<Door>,
 }
 
 /// What one of them means.
 enum Meaning {
     /// Somebody else sees to it.
     Passed,
-    /// The command ends.
+    /// The command ends, and with it what the server is doing for it.
     Ends,
-    /// The process ends at once.
-    BreaksOff,
 }
 
 /// Runs a command. Where nobody has claimed them, a signal ends it.
@@ -76,14 +77,73 @@ async fn listen<T>(
         }
         match signals.meaning() {
             Meaning::Passed => {}
-            Meaning::Ends => {
-                return Err(
-                    interrupted().hint("what the server was asked for last may have been done all the same")
-                );
-            }
-            Meaning::BreaksOff => breaks_off(),
+            Meaning::Ends => break,
         }
     }
+    // The command is not dropped yet: its connections stay open, so that nobody else gets its sessions.
+    let doors = signals.claims.borrow().doors.clone();
+    let mut given_up = std::pin::pin!(give_up(&doors));
+    loop {
+        tokio::select! {
+            biased;
+            failure = &mut given_up => return Err(failure),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        // Systems send one after the other.
+        let mut claims = signals.claims.borrow_mut();
+        claims.heard += 1;
+        if claims.heard > 2 {
+            breaks_off();
+        }
+    }
+}
+
+/// Cancels what the server is doing for the command; the failure says what became of it.
+async fn give_up(doors: &[Door]) -> Failure {
+    let mut told = Vec::new();
+    let mut hint = None;
+    for door in doors {
+        match postgres::cancel(door).await {
+            Ok(ended) => {
+                for Ended { pid, fate } in ended {
+                    told.push(match fate {
+                        Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back"),
+                        Fate::Committed => format!("process {pid} of the server had committed"),
+                        Fate::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
+                        Fate::Runs => format!("process {pid} of the server still runs"),
+                        Fate::Unproved => {
+                            format!("process {pid} of the server may go on: behind a pooler it may be another client's")
+                        }
+                    });
+                    if fate == Fate::Runs {
+                        hint = Some(format!("SELECT pg_terminate_backend({pid}) ends it"));
+                    }
+                }
+            }
+            Err(failure) => {
+                hint = Some(format!(
+                    "what the server was asked for last may go on, and may be committed: {}",
+                    failure.message
+                ));
+            }
+        }
+    }
+    let mut failure = interrupted();
+    if !told.is_empty() {
+        failure.message = format!("{}: {}", failure.message, told.join("; "));
+    }
+    failure.hint = hint;
+    failure
+}
+
+/// What the sessions of this process do in the database behind `door` is cancelled when the command is given up.
+pub(super) fn cancel_when_given_up(door: Door) {
+    // Outside of a command nothing is given up.
+    let _known = SIGNALS.try_with(|signals| {
+        signals.claims.borrow_mut().doors.push(door);
+        signals.wanted.notify_one();
+    });
 }
 
 impl Signals {
@@ -104,10 +164,9 @@ impl Signals {
                 stop.ask();
                 Meaning::Passed
             }
-            (None, 1) => Meaning::Ends,
             // Systems send one after the other: what clears up behind the first is left in peace once.
             (None, 2) => Meaning::Passed,
-            _ => Meaning::BreaksOff,
+            _ => Meaning::Ends,
         }
     }
 }
@@ -152,7 +211,7 @@ fn interrupted() -> Failure {
     Failure::new(Code::Interrupted, "the command was interrupted")
 }
 
-#[expect(clippy::exit, reason = "asked twice, the process ends; the server rolls back what was open")]
+#[expect(clippy::exit, reason = "asked three times, the process ends whatever the server does")]
 fn breaks_off() -> ! {
     std::process::exit(i32::from(Code::Interrupted.class().exit_code()))
 }

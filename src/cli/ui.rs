@@ -1,6 +1,6 @@
 //! The terminal: results to stdout, talk to stderr, colours and questions. The only place that prints.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 
 use console::Term;
 use serde::Serialize;
@@ -52,15 +52,7 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
-        match self.format {
-            Format::Human => print(&text(self.stdout)),
-            Format::Json => {
-                let json = serde_json::to_string(value)
-                    .map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-                print(&format!("{json}\n"));
-            }
-        }
-        Ok(())
+        self.put(Outcome::Done, value, text).or_else(Unwritten::unless_closed)
     }
 
     /// Writes a result that may be a failure: people find a failure on stderr, programs always on stdout.
@@ -70,12 +62,39 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
+        self.put(outcome, value, text).or_else(Unwritten::unless_closed)
+    }
+
+    /// The same for a result that is worth nothing to who does not read it, such as one with a password: a pipe that the reader
+    /// closed is an error too.
+    pub(super) fn secret(
+        self,
+        outcome: Outcome,
+        value: &impl Serialize,
+        text: impl FnOnce(Paint) -> String,
+    ) -> Result<(), Failure> {
+        self.put(outcome, value, text).map_err(|unwritten| unwritten.0)
+    }
+
+    fn put(
+        self,
+        outcome: Outcome,
+        value: &impl Serialize,
+        text: impl FnOnce(Paint) -> String,
+    ) -> Result<(), Unwritten> {
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
-                complain(text(self.stderr).trim_end());
-                Ok(())
+                let text = text(self.stderr);
+                write(std::io::stderr().lock(), &format!("{}\n", text.trim_end()))
+                    .map_err(Unwritten::of("stderr"))
             }
-            (Format::Json, _) | (Format::Human, Outcome::Done) => self.result(value, text),
+            (Format::Human, Outcome::Done) => put(&text(self.stdout)),
+            (Format::Json, _) => {
+                let json = serde_json::to_string(value).map_err(|error| {
+                    Unwritten(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
+                })?;
+                put(&format!("{json}\n"))
+            }
         }
     }
 
@@ -119,7 +138,10 @@ impl Ui {
                 if let Some(object) = document.as_object_mut() {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
-                print(&format!("{document}\n"));
+                // Who cannot be told there may read this.
+                if put(&format!("{document}\n")).is_err() {
+                    complain(&report::failure(failure, self.stderr));
+                }
             }
         }
     }
@@ -135,7 +157,7 @@ impl Ui {
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
             return Err(refused(&format!("{question}: not done, since nobody can be asked here")));
         }
-        write(std::io::stderr().lock(), &format!("{question}? [y/N] "));
+        let _asked = write(std::io::stderr().lock(), &format!("{question}? [y/N] "));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         match answer.trim() {
@@ -160,7 +182,7 @@ impl Ui {
             }
             None => {}
         }
-        write(std::io::stderr().lock(), &format!("{question}? Type {name} to do it: "));
+        let _asked = write(std::io::stderr().lock(), &format!("{question}? Type {name} to do it: "));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         if read.is_ok() && answer.trim() == name {
@@ -188,18 +210,36 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// Writes to stdout. A pipe that the reader closed is no error: `tenure … | head` ends quietly.
-pub(super) fn print(text: &str) {
-    write(std::io::stdout().lock(), text);
+/// A result that could not be written, and how.
+struct Unwritten(Failure, ErrorKind);
+
+impl Unwritten {
+    fn of(stream: &str) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self(Failure::new(Code::Io, format!("writing to {stream}: {error}")), error.kind())
+    }
+
+    /// A pipe that the reader closed is no error: `tenure … | head` ends quietly.
+    fn unless_closed(self) -> Result<(), Failure> {
+        if self.1 == ErrorKind::BrokenPipe { Ok(()) } else { Err(self.0) }
+    }
+}
+
+/// Writes to stdout. A pipe that the reader closed is no error.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    put(text).or_else(Unwritten::unless_closed)
+}
+
+fn put(text: &str) -> Result<(), Unwritten> {
+    write(std::io::stdout().lock(), text).map_err(Unwritten::of("stdout"))
 }
 
 /// Writes a line to stderr; where nobody reads it any more, it is lost, and the work goes on.
 fn say(line: &str) {
-    write(std::io::stderr().lock(), &format!("{line}\n"));
+    let _said = write(std::io::stderr().lock(), &format!("{line}\n"));
 }
 
-fn write(mut to: impl std::io::Write, text: &str) {
-    let _written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {
+    to.write_all(text.as_bytes()).and_then(|()| to.flush())
 }
 
 /// Tells people what went wrong, also where they want it quiet.

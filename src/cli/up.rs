@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let review = Review::of(&project, pending.iter().copied(), [], &seen.witnesses)?;
     let planned = args.plan.then(|| Planned { steps: prepared.plan.steps.clone() });
     if let Some(denial) = review.denial() {
-        return Ok(refuse(context, &review, &denial, planned.as_ref()));
+        return refuse(context, &review, &denial, planned.as_ref());
     }
     tell_what_is_left_out(context, &project, &prepared);
     if let Some(planned) = planned {
@@ -160,11 +160,16 @@ pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Mi
 }
 
 /// Shows all findings, not just the first that denies; and the plan, where that was asked for.
-pub(super) fn refuse(context: &Context, review: &Review, denial: &Failure, planned: Option<&Planned>) -> u8 {
+pub(super) fn refuse(
+    context: &Context,
+    review: &Review,
+    denial: &Failure,
+    planned: Option<&Planned>,
+) -> Result<u8, Failure> {
     match context.ui.format {
         Format::Human => {
             if let Some(planned) = planned {
-                ui::print(&report::planned(planned, context.ui.stdout_paint()));
+                ui::print(&report::planned(planned, context.ui.stdout_paint()))?;
             }
             let paint = context.ui.stderr_paint();
             ui::complain(report::findings(&review.findings, &review.summary, paint).trim_end());
@@ -177,5 +182,5 @@ pub(super) fn refuse(context: &Context, review: &Review, denial: &Failure, plann
             context.ui.failure(denial, [("findings", findings)].into_iter().chain(steps));
         }
     }
-    denial.class().exit_code()
+    Ok(denial.class().exit_code())
 }

@@ -84,13 +84,13 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
                 ui.result(&(), |paint| verified.text(paint))?;
             }
         }
-        OutputArg::Json => ui::print(&format!("{}\n", verified.json())),
+        OutputArg::Json => ui::print(&format!("{}\n", verified.json()))?,
         OutputArg::Sarif => {
             let text = report::sarif(&verified).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-            ui::print(&text);
+            ui::print(&text)?;
         }
-        OutputArg::Github => ui::print(&report::github(&verified)),
-        OutputArg::Markdown => ui::print(&report::markdown(&verified)),
+        OutputArg::Github => ui::print(&report::github(&verified))?,
+        OutputArg::Markdown => ui::print(&report::markdown(&verified))?,
     }
     Ok(verified.exit_code())
 }

@@ -20,7 +20,7 @@ use crate::chain::Version;
 use crate::error::Failure;
 use crate::fleet::unknown_tenant;
 use crate::ident::{SchemaName, Slug};
-use crate::outcome::{DriftCounts, Drifted, Tenant};
+use crate::outcome::{DriftCounts, DriftLine, Drifted, Tenant};
 use crate::postgres::server::Environment;
 use crate::postgres::{Connection, state};
 use crate::project::Project;
@@ -54,19 +54,29 @@ pub async fn drift(
     }
     let is_asked = |tenant: &Tenant| only.is_empty() || only.iter().any(|slug| slug.as_str() == tenant.slug);
     let mut groups: BTreeMap<Key, Vec<Tenant>> = BTreeMap::new();
-    let mut counts = DriftCounts::default();
+    let (mut counts, mut differences) = (DriftCounts::default(), Vec::new());
     for tenant in tenants {
         let Some(version) = tenant.version.clone() else {
             counts.unknown += usize::from(is_asked(&tenant));
             continue;
         };
+        if let Err(error) = project.chain.find_tenant(&version, tenant.schema.as_str()) {
+            if is_asked(&tenant) {
+                counts.total += 1;
+                counts.different += 1;
+                let change = Failure::from(error).message;
+                differences.push(DriftLine { schema: tenant.schema, object: "version".to_owned(), change });
+            }
+            continue;
+        }
         let template = tenant.template.clone().unwrap_or_else(|| project.settings.tenants.template.clone());
         let values = shaping.remove(tenant.schema.as_str()).unwrap_or_default();
         groups.entry((version, template, values)).or_default().push(tenant);
     }
     // The others of a group may have to say what is usual in it.
     groups.retain(|_, tenants| tenants.iter().any(is_asked));
-    let mut drifted = Drifted { tenants: counts, ..Drifted::default() };
+    differences.sort_by(|one: &DriftLine, other| one.schema.cmp(&other.schema));
+    let mut drifted = Drifted { tenants: counts, differences, ..Drifted::default() };
     if groups.is_empty() {
         return Ok(drifted);
     }

@@ -1,5 +1,5 @@
 //! A unit whose statements cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, …). Each
-//! is sent alone in its message, its table's name qualified, since no `SET LOCAL` can hold a search path
+//! is sent alone in its message, with all its names qualified, since no `SET LOCAL` can hold a search path
 //! for it. The unit is noted as begun first; an attempt after a failed one removes the invalid index
 //! that was left (manual, chapter on CREATE INDEX, "Building Indexes Concurrently") and passes over what
 //! is there already. The version row moves last.
@@ -12,7 +12,7 @@ use super::Stop;
 use super::unit::{Answer, Unit};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
-use crate::postgres::message::{BEGIN, Kind, Message, UNHURRIED};
+use crate::postgres::message::{BEGIN, Kind, Message, ResolvedIndex, UNHURRIED};
 use crate::postgres::{Connection, Refusal};
 use crate::sql::{IndexWork, Statement};
 
@@ -79,32 +79,9 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         return unit.explain(&refusal, &message);
     }
     for statement in unit.migration.part(unit.scope()) {
-        let leftover = match tried {
-            Tried::Never => Ok(Leftover::None),
-            Tried::AsItIs | Tried::OtherText => leftover(unit, statement, tried, connection).await,
-        };
-        match leftover {
-            Ok(Leftover::None) => {}
-            Ok(Leftover::Done) => continue,
-            Ok(Leftover::Invalid(drop)) => {
-                if let Err(refusal) = connection.run(&drop).await {
-                    return unit.explain(&refusal, &Message::default());
-                }
-            }
-            Err(refusal) => return unit.explain(&refusal, &Message::default()),
+        if let Err(answer) = run_statement(unit, statement, tried, connection).await {
+            return answer;
         }
-        let mut message = Message::default();
-        message.push_alone(&unit.migration.script, statement, unit.schema);
-        let began = Instant::now();
-        if let Err(refusal) = connection.run(message.sql()).await {
-            return unit.explain(&refusal, &message);
-        }
-        match is_invalid(unit, statement, connection).await {
-            Ok(false) => {}
-            Ok(true) => return Answer::Failed(invalid(unit, statement)),
-            Err(refusal) => return unit.explain(&refusal, &Message::default()),
-        }
-        unit.tell_alone(statement, began.elapsed());
     }
     let mut message = Message::default();
     unit.open(&mut message);
@@ -113,6 +90,89 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
         Ok(sets) => Answer::Done(unit.moved(&sets), began.elapsed()),
         Err(refusal) => unit.explain(&refusal, &message),
     }
+}
+
+/// Runs one statement, unless an earlier attempt did. The server may still be at work on that attempt, waiting for a lock, when its
+/// effect is looked for: so where the statement meets an effect that was not there, it is looked for once more.
+async fn run_statement(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    tried: Tried,
+    connection: &mut Connection,
+) -> Result<(), Answer> {
+    let explained = |refusal: Refusal| unit.explain(&refusal, &Message::default());
+    let mut may_look_again = tried != Tried::Never;
+    loop {
+        let leftover = match tried {
+            Tried::Never => Leftover::None,
+            Tried::AsItIs | Tried::OtherText => {
+                leftover(unit, statement, tried, connection).await.map_err(explained)?
+            }
+        };
+        let mut began = Instant::now();
+        let sent = match leftover {
+            Leftover::Done => return Ok(()),
+            Leftover::Invalid(drop) => connection.run(&drop).await,
+            Leftover::None => Ok(()),
+        };
+        let mut message = Message::default();
+        let sent = match sent {
+            Ok(()) => match resolved(unit, statement, connection).await {
+                Ok(resolved) => {
+                    message = resolved;
+                    began = Instant::now();
+                    connection.run(message.sql()).await
+                }
+                Err(answer) => return Err(answer),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        match sent {
+            Ok(()) => {}
+            Err(refusal) if may_look_again && met_an_effect(&refusal) => {
+                may_look_again = false;
+                continue;
+            }
+            Err(refusal) => return Err(unit.explain(&refusal, &message)),
+        }
+        if !is_invalid(unit, statement, connection).await.map_err(explained)? {
+            unit.tell_alone(statement, began.elapsed());
+            return Ok(());
+        }
+        if !may_look_again {
+            return Err(Answer::Failed(invalid(unit, statement)));
+        }
+        may_look_again = false;
+    }
+}
+
+/// Whether what the statement makes is there already, or what it drops is not (manual, appendix A).
+fn met_an_effect(refusal: &Refusal) -> bool {
+    matches!(refusal.sqlstate(), Some("42P07" | "42704" | "42P01"))
+}
+
+/// The statement as it is sent. No search path can be set for it, so the names in an index's definition are looked up
+/// before, along the unit's.
+async fn resolved(
+    unit: &Unit<'_>,
+    statement: &Statement,
+    connection: &mut Connection,
+) -> Result<Message, Answer> {
+    let script = &unit.migration.script;
+    let mut message = Message::default();
+    let Some(parts) = statement.index_parts(script) else {
+        message.push_alone(script, statement, unit.schema);
+        return Ok(message);
+    };
+    let (index, mut trial) = ((statement, &parts), Message::default());
+    trial.push_trial(unit.run.limits, script, index, (unit.schema, &unit.run.path));
+    let sets = connection.sets(trial.sql()).await.map_err(|refusal| unit.explain(&refusal, &trial))?;
+    match ResolvedIndex::of(&sets) {
+        Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
+        Ok(None) => message.push_alone(script, statement, unit.schema),
+        Err(failure) => return Err(Answer::Failed(failure)),
+    }
+    Ok(message)
 }
 
 /// Whether the unit had begun before.

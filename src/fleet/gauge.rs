@@ -5,12 +5,12 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::unit::Unit;
+use super::unit::{Part, Unit};
 use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::Row;
 use crate::postgres::message::Message;
-use crate::sql::{Scope, Statement};
+use crate::sql::{Scope, Statement, Values};
 
 /// The column in which the server says what time it is, in microseconds.
 const AT: &str = "tenure_at_us";
@@ -63,15 +63,29 @@ impl Unit<'_> {
     /// Adds the file's statements, and what is asked between them.
     pub(super) fn push_statements(&self, message: &mut Message) {
         let (script, part) = (&self.migration.script, self.migration.part(self.scope()));
-        let Some(gauge) = self.gauge.filter(|_| self.migration.has(self.scope())) else {
+        message.expect(script, self.migration.part(self.scope()), self.schema);
+        let gauge = self.gauge.filter(|_| self.migration.has(self.scope()));
+        let question = gauge.map(|gauge| gauge.question(self.schema));
+        if let Some(question) = &question {
+            message.push(question);
+        }
+        if question.is_none() && self.part != Part::NewTenant {
             return message.push_file(script, part, self.schema);
-        };
-        let question = gauge.question(self.schema);
-        message.push(&question);
+        }
         for statement in part {
-            message.push_file(script, std::iter::once(statement), self.schema);
-            message.push(CLOCK);
-            message.push(&question);
+            match self.part {
+                Part::NewTenant if !statement.fits_new_schema() => continue,
+                Part::NewTenant => {
+                    message.push_in_transaction(script, statement, self.schema, &Values::default());
+                }
+                Part::Tenant | Part::Platform { .. } => {
+                    message.push_file(script, std::iter::once(statement), self.schema);
+                }
+            }
+            if let Some(question) = &question {
+                message.push(CLOCK);
+                message.push(question);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::pass::Pass;
 use super::unit::Answer;
+use crate::chain::Version;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, refusal};
 
@@ -38,6 +39,6 @@ pub(super) async fn look(
     if now == schema.as_str() {
         return None;
     }
-    let step = pass.chain.position(&version.parse().ok()?)?;
+    let step = pass.chain.position(&Version::stored(&version).ok()?)?;
     Some(Some((SchemaName::existing(now).ok()?, step)))
 }

@@ -44,6 +44,12 @@ pub async fn status(
         // A version that the chain does not know: nothing can be said to be pending.
         None => Vec::new(),
     };
+    // Nor is a tenant that is at one behind: no run moves it.
+    let elsewhere = state
+        .examples
+        .iter()
+        .filter_map(|(version, schema)| project.chain.find_tenant(version, schema).err().map(Failure::from));
+    let trouble: Vec<Failure> = trouble.into_iter().chain(unread.failures).chain(elsewhere).collect();
     let known = state.tenants.values().sum::<usize>();
     let current = state.tenants.get(&latest).copied().unwrap_or_default();
     let unknown = state.unknown + unread.tenants;
@@ -78,6 +84,6 @@ pub async fn status(
         platform: PlatformStatus { schema, version, latest, pending },
         tenants,
         list: lines,
-        trouble: trouble.into_iter().chain(unread.failures).collect(),
+        trouble,
     })
 }

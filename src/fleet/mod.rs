@@ -5,6 +5,7 @@
 mod again;
 mod alone;
 mod amend;
+mod catch_up;
 pub(crate) mod crew;
 mod gauge;
 mod gone;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use amend::{Declared, baseline, repair};
+pub(crate) use catch_up::catch_up;
 pub use gauge::{Gauge, Gauged, Measured};
 pub use look::{List, gone, status};
 pub use patience::Patience;

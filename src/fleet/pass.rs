@@ -12,8 +12,8 @@ use super::pack::{Pace, Pack, Task};
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{Answer, Part, Unit};
-use super::{Stop, again, worker};
-use crate::chain::{Chain, Migration};
+use super::{Stop, again, unit, worker};
+use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::ident::{SchemaName, literal};
@@ -36,6 +36,8 @@ pub(super) struct Pass<'a> {
     pub(super) stop: &'a Stop,
     /// The steps, as indices into the chain.
     pub(super) steps: Range<usize>,
+    /// `Tenant`, or `NewTenant` where the only schema is one that is being made.
+    pub(super) part: Part,
     /// Workers.
     pub(super) jobs: usize,
     /// About how many tenants there are to be moved.
@@ -162,7 +164,7 @@ impl Pass<'_> {
             let first = task.step;
             pack.tasks.push(task);
             for step in first..self.steps.end {
-                if self.runs_alone(step) {
+                if self.runs_alone(step) || (step > first && !self.may_follow(step)) {
                     pack.rest.push(Task { step, attempts: 0, ..pack.tasks[pack.tasks.len() - 1].clone() });
                     break;
                 }
@@ -174,8 +176,14 @@ impl Pass<'_> {
     }
 
     fn runs_alone(&self, step: usize) -> bool {
-        let migration = &self.chain.migrations()[step];
-        !migration.transactional && migration.has(Scope::Tenant)
+        unit::runs_alone(&self.chain.migrations()[step], self.part)
+    }
+
+    /// Whether a step may be in the message of the step before it on the same tenant. The transactions of one message
+    /// have one time: `now()` is when the message came (manual, chapter 9.9.5).
+    fn may_follow(&self, step: usize) -> bool {
+        let mut part = self.chain.migrations()[step].part(Scope::Tenant);
+        part.all(|statement| statement.same_in_one_transaction)
     }
 
     /// The unit of a step on a tenant.
@@ -186,7 +194,7 @@ impl Pass<'_> {
             chain: self.chain,
             migration,
             schema,
-            part: Part::Tenant,
+            part: self.part,
             allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
             gauge: self.gauge,
         }
@@ -245,7 +253,7 @@ impl Pass<'_> {
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
         shared.halted |= server == Server::Away;
         // Nobody waits for a schema that is nobody's: it stays behind, and is not taken.
-        if task.schema.is_pooled() && server == Server::There {
+        if task.schema.is_pooled() && self.part != Part::NewTenant && server == Server::There {
             return;
         }
         shared.halted |= self.request.on_failure == OnFailure::Stop;
@@ -323,7 +331,8 @@ impl Pass<'_> {
         sets.iter()
             .flatten()
             .map(|row| {
-                let version = row.text("version")?.parse().map_err(|error| odd(format!("{error}")))?;
+                let version =
+                    Version::stored(&row.text("version")?).map_err(|error| odd(error.to_string()))?;
                 let step = self
                     .chain
                     .position(&version)

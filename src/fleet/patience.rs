@@ -5,6 +5,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::error::{Code, Failure};
+use crate::postgres::refusal;
 
 /// The first pause; each further one is about twice as long, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -37,14 +38,23 @@ impl Patience {
     }
 }
 
-/// Somebody else's lock, a deadlock, a serialization failure, a server that is going or coming, a session that it ended for
+/// Somebody else's lock, a unit that runs alone, a deadlock, a serialization failure, a server that is going or coming, a session that it ended for
 /// its idleness, a broken connection (manual, appendix A). What takes longer than a limit (`57014`, `25P04`) takes as long the
 /// next time.
 fn passes_by_itself(failure: &Failure) -> bool {
     let by_state = failure.sqlstate.as_deref().is_some_and(|state| {
         matches!(
             state,
-            "55P03" | "40P01" | "40001" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53300"
+            "55P03"
+                | "40P01"
+                | "40001"
+                | "57P01"
+                | "57P02"
+                | "57P03"
+                | "57P05"
+                | "25P03"
+                | "53300"
+                | refusal::ALONE
         )
     });
     by_state || matches!(failure.code, Code::ConnectionLost | Code::ServerUnreachable)

@@ -102,15 +102,16 @@ impl Prepared {
         if !request.tenants.is_empty() {
             let rows =
                 state::tenants(connection, &project.settings, state.presence, &request.tenants).await?;
-            let mut tenants = BTreeMap::new();
+            let (mut tenants, mut examples) = (BTreeMap::new(), BTreeMap::new());
             for slug in &request.tenants {
                 let row =
                     rows.iter().find(|row| row.slug == slug.as_str()).ok_or_else(|| unknown_tenant(slug))?;
                 let version = row.version.clone().ok_or_else(|| unknown_tenant(slug))?;
+                examples.insert(version.clone(), row.schema.to_string());
                 *tenants.entry(version).or_insert(0) += 1;
                 only.push(row.schema.clone());
             }
-            fleet = FleetState { tenants, ..fleet };
+            fleet = FleetState { tenants, examples, ..fleet };
         }
         let mut plan = Plan::make(&project.chain, &fleet, request.to.as_ref(), request.reach)?;
         if only.is_empty() && !state.pool.is_empty() {

@@ -185,6 +185,7 @@ impl Runner<'_> {
             gauge: self.prepared.gauge.as_deref(),
             stop: self.stop,
             steps: start..end,
+            part: Part::Tenant,
             jobs: jobs.max(1),
             tenants: limit.unwrap_or_else(|| {
                 let state = &self.prepared.state;

@@ -8,7 +8,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::message::{HistoryRow, Kind, Leftovers, Message, Run};
 use crate::postgres::{Connection, Refusal, Row, refusal};
-use crate::sql::Scope;
+use crate::sql::{Scope, Statement};
 
 /// The column of the tenants' rows that a platform unit moved.
 const MOVED: &str = "tenure_moved_schema";
@@ -51,15 +51,35 @@ pub(super) enum Part {
     },
     /// A tenant's statements.
     Tenant,
+    /// The same in a schema that is being made. Nobody uses it yet, so indexes are built without `CONCURRENTLY`, in
+    /// the unit's transaction.
+    NewTenant,
+}
+
+impl Part {
+    /// The scope of the statements.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Self::Platform { .. } => Scope::Platform,
+            Self::Tenant | Self::NewTenant => Scope::Tenant,
+        }
+    }
+}
+
+/// Whether the statements of that part are sent alone, outside of a transaction.
+pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
+    let mut statements = migration.part(part.scope());
+    !migration.transactional
+        && match part {
+            Part::NewTenant => statements.any(Statement::differs_at_once),
+            Part::Tenant | Part::Platform { .. } => statements.next().is_some(),
+        }
 }
 
 impl Unit<'_> {
     /// The scope of the statements that it runs.
     pub(super) fn scope(&self) -> Scope {
-        match self.part {
-            Part::Platform { .. } => Scope::Platform,
-            Part::Tenant => Scope::Tenant,
-        }
+        self.part.scope()
     }
 
     /// The statement that takes and moves the version row.
@@ -68,7 +88,7 @@ impl Unit<'_> {
         let (from, to) = (self.migration.from(), self.migration.to());
         match self.part {
             Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
-            Part::Tenant => {
+            Part::Tenant | Part::NewTenant => {
                 format!(
                     "SELECT {platform}.tenure_advance({}, '{from}', '{to}', {})",
                     literal(self.schema.as_str()),
@@ -94,7 +114,7 @@ impl Unit<'_> {
             ));
         }
         // A step that has nothing for tenants only moves a tenant's row.
-        if self.part != Part::Tenant || self.migration.has(Scope::Tenant) {
+        if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::Migrate));
         }
         message.commit(left);
@@ -116,18 +136,25 @@ impl Unit<'_> {
     /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
     pub(super) fn open(&self, message: &mut Message) {
         match self.part {
-            Part::Tenant => message.begin_tenant(self.run.limits, &self.advance()),
+            Part::NewTenant if !self.migration.transactional && !runs_alone(self.migration, self.part) => {
+                // Another runner may be at the same step, with each statement sent alone.
+                let hold = format!(
+                    "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
+                    self.run.platform.quoted(),
+                    literal(self.schema.as_str())
+                );
+                message.begin_tenant(self.run.limits, &hold);
+                message.push(&self.advance());
+            }
+            Part::Tenant | Part::NewTenant => message.begin_tenant(self.run.limits, &self.advance()),
             Part::Platform { .. } => message.begin(self.run.limits, &self.advance()),
         }
         if let Part::Platform { waits: true, .. } = self.part {
-            let behind = self.behind();
-            if !behind.is_empty() {
-                message.push(&format!(
-                    "SELECT {}.tenure_expect_no_tenant_at(ARRAY[{}])",
-                    self.run.platform.quoted(),
-                    behind.join(", ")
-                ));
-            }
+            message.push(&format!(
+                "SELECT {}.tenure_expect_tenants_at(ARRAY[{}])",
+                self.run.platform.quoted(),
+                self.allowed_versions().join(", ")
+            ));
         }
     }
 
@@ -169,11 +196,14 @@ impl Unit<'_> {
     /// those that are there and were before it.
     pub(super) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
         let (platform, to) = (self.run.platform.quoted(), self.migration.to());
-        let row = match self.part {
-            Part::Platform { .. } => format!("{platform}.schema_version"),
-            Part::Tenant => {
-                format!("{platform}.tenant_version WHERE schema_name = {}", literal(self.schema.as_str()))
+        let version = match self.part {
+            Part::Platform { .. } => {
+                format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
             }
+            Part::Tenant | Part::NewTenant => format!(
+                "SELECT version FROM {platform}.tenant_version WHERE schema_name = {}",
+                literal(self.schema.as_str())
+            ),
         };
         let ours = format!(
             "FROM {platform}.migration_history WHERE run_id = '{}' AND schema_name = {} AND to_version = '{to}' \
@@ -183,7 +213,7 @@ impl Unit<'_> {
             Kind::Migrate.as_str(),
         );
         let sql = format!(
-            "SELECT regexp_replace(version, '^v', '') AS version FROM {row}; \
+            "{version}; \
              SELECT duration_ms::int8 AS took {ours}; \
              SELECT schema_name AS {MOVED} FROM {platform}.tenant_version \
              WHERE version = '{to}' AND status <> 'dropped' AND created_at < (SELECT min(applied_at) {ours})"
@@ -191,7 +221,7 @@ impl Unit<'_> {
         let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the version"))?;
         let [version, ours, _moved] = sets.as_slice() else { return Ok(None) };
         let version = version.first().map(|row| row.text("version")).transpose()?;
-        let version: Option<Version> = version.and_then(|text| text.parse().ok());
+        let version = version.and_then(|text| Version::stored(&text).ok());
         if version.is_none_or(|version| version < *to) {
             return Ok(None);
         }
@@ -200,19 +230,23 @@ impl Unit<'_> {
         Ok(Some(Answer::Done(self.moved(&sets), Duration::from_millis(took))))
     }
 
-    /// Versions that are too low for this platform step: its own FROM too where tenants have work in it.
-    fn behind(&self) -> Vec<String> {
+    /// The versions that tenants may have when this platform step runs: those of the chain from its FROM on; from its TO on
+    /// where only tenants have work in it.
+    fn allowed_versions(&self) -> Vec<String> {
         let only_settles = !self.migration.has(Scope::Platform) && self.migration.has(Scope::Tenant);
         let bound = if only_settles { self.migration.to() } else { self.migration.from() };
-        let all = self.chain.migrations().iter().map(Migration::from);
-        all.filter(|version| *version < bound).map(|version| format!("'{version}'")).collect()
+        let first = self.chain.first();
+        let all = std::iter::once(&first).chain(self.chain.migrations().iter().map(Migration::to));
+        all.filter(|version| *version >= bound).map(|version| format!("'{version}'")).collect()
     }
 
     /// What a refusal means for this unit.
     pub(super) fn explain(&self, refusal: &Refusal, message: &Message) -> Answer {
         match refusal.sqlstate() {
             Some(refusal::NOT_AT_FROM) => {
-                let at = refusal.detail().and_then(|detail| detail.parse::<Version>().ok());
+                let at = refusal.detail().and_then(|detail| Version::stored(detail).ok());
+                // A version that the chain does not have is nobody's work.
+                let at = at.filter(|at| self.chain.position(at).is_some());
                 if at.as_ref().is_some_and(|at| at >= self.migration.to()) {
                     return Answer::DoneByAnother;
                 }

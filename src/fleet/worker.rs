@@ -9,6 +9,7 @@ use super::pack::{Pack, Task};
 use super::pass::{Next, Pass, Server, Shared};
 use super::unit::Answer;
 use super::{alone, gone};
+use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::literal;
 use crate::postgres::{Connection, Refusal};
@@ -182,7 +183,7 @@ async fn steps(
         schemas.join(", ")
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading versions"))?;
-    let step = |text: String| text.parse().ok().and_then(|version| pass.chain.position(&version));
+    let step = |text: String| Version::stored(&text).ok().and_then(|version| pass.chain.position(&version));
     sets.iter()
         .flatten()
         .map(|row| Ok((row.text("schema_name")?, step(row.text("version")?).unwrap_or_default())))

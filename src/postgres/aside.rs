@@ -2,6 +2,7 @@
 
 use super::state::{registry, registry_failure};
 use super::{Connection, Row};
+use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Tenant, TenantState};
@@ -62,7 +63,7 @@ fn aside(row: &Row) -> Result<Aside, Failure> {
             id: row.optional_text("id")?,
             slug: schema.clone(),
             name: row.optional_text("name")?,
-            version: row.text("version")?.parse().ok(),
+            version: Version::stored(&row.text("version")?).ok(),
             schema: SchemaName::existing(schema)?,
             template: row.optional_text("template")?,
             status: TenantState::Dropped,

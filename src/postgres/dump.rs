@@ -6,8 +6,9 @@ use super::DatabaseUrl;
 use super::server::{Binaries, Environment};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
+use crate::sql::without_server_options;
 
-/// What `schema` of the database holds, without rows, as SQL. `major` is the server's: another release's
+/// What `schema` of the database holds, without rows and without what only a server sets, as SQL. `major` is the server's: another release's
 /// `pg_dump` may not read it, or write what it does not understand.
 pub fn dump(
     url: &DatabaseUrl,
@@ -38,5 +39,6 @@ pub fn dump(
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(broken(said.lines().next().unwrap_or("it failed and said nothing").to_owned()));
     }
-    String::from_utf8(output.stdout).map_err(|error| broken(error.to_string()))
+    let text = String::from_utf8(output.stdout).map_err(|error| broken(error.to_string()))?;
+    Ok(without_server_options(&text).into_owned())
 }

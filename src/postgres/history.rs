@@ -137,11 +137,11 @@ pub async fn read(
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let (platform, named) = (platform.quoted(), literal(schema.as_str()));
     let moves = "kind IN ('rename', 'drop', 'undrop')";
-    // A name was given up by a row that has it as the one before, or that says that its tenant is deleted.
+    // A name was given up by a row that has it as the one before, or that says that its tenant is deleted or was taken back.
     let given_up = |name: &str, before: &str| {
         format!(
             "(SELECT coalesce(max(id), 0) FROM {platform}.migration_history \
-              WHERE ((name = {name} AND {moves}) OR (schema_name = {name} AND kind = 'purge')) AND id < {before})"
+              WHERE ((name = {name} AND {moves}) OR (schema_name = {name} AND kind IN ('purge', 'undone'))) AND id < {before})"
         )
     };
     let newest = "9223372036854775807";

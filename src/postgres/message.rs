@@ -4,6 +4,7 @@
 
 mod end;
 mod extensions;
+mod statements;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 pub use end::Leftovers;
+pub use statements::ResolvedIndex;
 
 use super::Refusal;
 use super::deadline::Limit;
@@ -19,7 +21,7 @@ use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
 use crate::ident::{Identifier, SchemaName, SharedPath, literal};
 use crate::settings::{Migrate, Settings};
-use crate::sql::{Name, Origin, RELATIONS, Rendered, Role, Script, Statement, Values};
+use crate::sql::Rendered;
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -149,91 +151,6 @@ impl Message {
         self.rendered.push(sql);
         self.rendered.push(";\n");
         self.statements.push(None);
-    }
-
-    /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
-    pub fn push_file<'a>(
-        &mut self,
-        script: &Script,
-        statements: impl Iterator<Item = &'a Statement>,
-        schema: &SchemaName,
-    ) {
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let shown = schema.in_text();
-        for statement in statements {
-            let is_extension = self.enter_extensions(script, statement);
-            let origin = Origin { file, range: statement.range.clone() };
-            self.rendered.push_from(&script.source.text, origin, &shown);
-            self.rendered.push(";\n");
-            self.statements.push(Some((file, statement.range.clone())));
-            if is_extension {
-                self.leave_extensions(script, statement);
-            }
-            self.heed(script, statement);
-        }
-    }
-
-    /// A statement of a file may give those behind it more time.
-    fn heed(&mut self, script: &Script, statement: &Statement) {
-        if statement.may_set(script, "statement_timeout") {
-            self.limit = Limit::None;
-        }
-    }
-
-    /// Adds one statement of a file that is sent alone, where no search path can be set for it: the names
-    /// of tables and indexes that it acts on are qualified with `schema`.
-    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let (text, shown) = (&script.source.text, schema.in_text());
-        let mut at = statement.range.start;
-        let is_bare = |name: &&Name| {
-            name.role == Role::Target && name.schema.is_none() && RELATIONS.contains(&name.kind)
-        };
-        for name in statement.names.iter().filter(is_bare) {
-            self.rendered.push_from(text, Origin { file, range: at..name.range.start }, &shown);
-            self.rendered.push(&format!("{}.", schema.quoted()));
-            at = name.range.start;
-        }
-        self.rendered.push_from(text, Origin { file, range: at..statement.range.end }, &shown);
-        self.statements.push(Some((file, statement.range.clone())));
-    }
-
-    /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
-    pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
-        self.push(sql);
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        if let Some(last) = self.statements.last_mut() {
-            *last = Some((file, statement.range.clone()));
-        }
-    }
-
-    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
-    /// which needs to be alone, has nobody to wait for and is left out.
-    pub fn push_at_once(
-        &mut self,
-        script: &Script,
-        statement: &Statement,
-        schema: &SchemaName,
-        values: &Values,
-    ) {
-        let is_extension = self.enter_extensions(script, statement);
-        let file = self.sources.len();
-        self.sources.push(Arc::clone(&script.source));
-        let (text, shown) = (&script.source.text, schema.in_text());
-        let range = statement.range.clone();
-        let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
-        for range in [range.start..word.start, word.end..range.end] {
-            self.rendered.push_filled(text, Origin { file, range }, &shown, &script.uses, values);
-        }
-        self.rendered.push(";\n");
-        self.statements.push(Some((file, range)));
-        if is_extension {
-            self.leave_extensions(script, statement);
-        }
-        self.heed(script, statement);
     }
 
     /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.

@@ -5,6 +5,7 @@
 mod archive;
 pub mod aside;
 pub mod books;
+mod cancel;
 mod connection;
 mod deadline;
 mod dump;
@@ -26,6 +27,7 @@ pub mod state;
 mod url;
 
 pub use archive::{Archive, Section, pack};
+pub use cancel::{Ended, Fate, cancel};
 pub use connection::{Connection, Door, Row};
 pub use dump::dump;
 pub use knock::Knock;

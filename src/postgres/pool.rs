@@ -26,7 +26,8 @@ pub struct Pooled {
     pub created_at: String,
 }
 
-/// All of them, or those of one template, by template and place. The own tables may be older than the pool.
+/// All of them, or those of one template, by template and place, but for those that a run is making. The own tables may be
+/// older than the pool.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -37,7 +38,8 @@ pub async fn read(
         "SELECT schema_name, coalesce(template, '') AS template, version, to_jsonb(t) ->> 'made_from' AS made_from, \
          to_jsonb(t) ->> 'proved_at' AS proved_at, (to_jsonb(t) ->> 'pool_slot')::int8 AS slot, \
          to_regnamespace(quote_ident(schema_name)) IS NOT NULL AS is_there, created_at::text AS created_at \
-         FROM {}.tenant_version t WHERE status = 'pooled'{only} ORDER BY template, slot, schema_name",
+         FROM {}.tenant_version t WHERE status = 'pooled'{only} \
+         AND coalesce((to_jsonb(t) ->> 'making_until')::timestamptz < clock_timestamp(), true) ORDER BY template, slot, schema_name",
         platform.quoted()
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the pool"))?;
@@ -65,8 +67,7 @@ pub async fn free(
 }
 
 fn pooled(row: &Row) -> Result<Pooled, Failure> {
-    let version = row.text("version")?;
-    let version = version.parse().map_err(|error| {
+    let version = Version::stored(&row.text("version")?).map_err(|error| {
         Failure::new(
             Code::VersionUnknown,
             format!("a schema of the pool is at a version that is none: {error}"),

@@ -40,7 +40,7 @@ pub const NOT_FREE: &str = "TNP01";
 pub const NOT_OURS: &str = "TNP02";
 /// A tenant is being made by another run; the detail says until when.
 pub const BEING_MADE: &str = "TNP03";
-/// A tenant is being cloned or imported by another run, which takes as long as it takes.
+/// A tenant is being made by another run, which is at work on it.
 pub const BEING_COPIED: &str = "TNP04";
 /// A role is there already that is not this database's, or is another tenant's; the detail says whose.
 pub const ROLE_TAKEN: &str = "TNR01";
@@ -109,7 +109,10 @@ impl Refusal {
             }
             BEING_MADE => (
                 Code::TenantState,
-                Some("when that run is gone without an end, the tenant can be made anew after that time"),
+                Some(
+                    "when that run is gone without an end, the same command makes it anew after that time, or `tenure tenant drop` \
+                     takes away what it left",
+                ),
             ),
             BEING_COPIED => (
                 Code::TenantState,
@@ -140,6 +143,9 @@ impl Refusal {
             ),
             "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
                 (Code::StatementFailed, Some("the server ended the session; run the command again"))
+            }
+            "57014" if server.message().contains("user request") => {
+                (Code::StatementFailed, Some("somebody cancelled it; run the command again"))
             }
             "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),

@@ -36,6 +36,8 @@ pub struct State {
     pub platform: Version,
     /// How many tenants are at which version.
     pub tenants: BTreeMap<Version, usize>,
+    /// For each of these versions the schema of one tenant that is at it.
+    pub examples: BTreeMap<Version, String>,
     /// How many schemas that were made in advance are at which version, by template.
     pub pool: BTreeMap<(Version, String), usize>,
     /// How many rows of the registry have no version row.
@@ -80,7 +82,11 @@ impl Unread {
 impl State {
     /// What a plan is made from.
     pub fn fleet(&self) -> FleetState {
-        FleetState { platform: self.platform.clone(), tenants: self.tenants.clone() }
+        FleetState {
+            platform: self.platform.clone(),
+            tenants: self.tenants.clone(),
+            examples: self.examples.clone(),
+        }
     }
 
     /// All tenants, those without a version row included.
@@ -105,8 +111,14 @@ pub(super) enum Whose<'a> {
     Record,
 }
 
+/// Reads a version. The rows that only Tenure writes hold the text that it writes, since SQL compares it; other hands may write
+/// the platform's with a leading v, and SQL reads it without.
 pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> {
-    text.parse().map_err(|error| {
+    let read = match whose {
+        Whose::Tenant(_) => Version::stored(text),
+        Whose::Platform | Whose::Record => text.parse(),
+    };
+    read.map_err(|error| {
         let (whose, hint) = match whose {
             Whose::Platform => (
                 "the platform".to_owned(),
@@ -198,7 +210,7 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
     let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
     let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= books::needed());
-    let (mut tenants, mut pool) = (BTreeMap::new(), BTreeMap::new());
+    let (mut tenants, mut examples, mut pool) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut unread = Unread::default();
     let platform = if presence.schema_version { platform_version(platform) } else { Ok(Version::ZERO) };
     let platform = platform.or_else(|failure| {
@@ -207,7 +219,8 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
     })?;
     for row in by_version {
         let count = count(row.integer("tenants")?);
-        let at = match version(&row.text("version")?, Whose::Tenant(&row.text("one")?)) {
+        let one = row.text("one")?;
+        let at = match version(&row.text("version")?, Whose::Tenant(&one)) {
             Ok(at) => at,
             Err(failure) => {
                 unread.tenants += count;
@@ -215,10 +228,11 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
                 continue;
             }
         };
-        match row.optional_text("pool")? {
-            // Two texts may be one version.
-            Some(template) => *pool.entry((at, template)).or_default() += count,
-            None => *tenants.entry(at).or_default() += count,
+        if let Some(template) = row.optional_text("pool")? {
+            *pool.entry((at, template)).or_default() += count;
+        } else {
+            examples.insert(at.clone(), one);
+            *tenants.entry(at).or_default() += count;
         }
     }
     let mut records = records
@@ -230,7 +244,7 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
         .collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.to.cmp(&b.to));
     let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
-    Ok((State { presence, platform, tenants, pool, unknown, applied: records }, unread))
+    Ok((State { presence, platform, tenants, examples, pool, unknown, applied: records }, unread))
 }
 
 /// Which of these questions is about the registry.

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use self::parameters::Parameters;
 use self::tls::Tls;
+use super::cancel;
 use super::pooler::Sign;
 use crate::error::{Code, Failure};
 
@@ -75,7 +76,7 @@ impl DatabaseUrl {
         // The driver's own message may quote a parameter's value; its kind is enough.
         let options = PgConnectOptions::from_str(known.as_str())
             .map_err(|_| wrong("a parameter has a value that the driver does not know".to_owned()))?
-            .application_name("tenure")
+            .application_name(cancel::application_name())
             // A pooler such as PgBouncer refuses start-up parameters that it does not track.
             .extra_float_digits(None);
         if options.get_socket().is_none() && options.get_host().contains(',') {

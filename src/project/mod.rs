@@ -136,7 +136,10 @@ impl Root {
         let Tried { found, failures: unread } = files::migration_files(&self.path);
         failures.extend(unread);
         let names: Vec<_> = found.iter().filter_map(|file| FileName::parse(&file.name).ok()).collect();
-        let (chain, wrong) = Chain::survey(found, &platform, known);
+        let (mut chain, wrong) = Chain::survey(found, &platform, known);
+        chain.expect(
+            &templates.values().map(|template| (&template.version, template.objects())).collect::<Vec<_>>(),
+        );
         failures.extend(wrong.into_iter().map(Failure::from));
         // A version that a name leads to is known, also where its file is wrong.
         let versions: BTreeSet<_> = names.iter().flat_map(|name| [&name.from, &name.to]).collect();

@@ -1,7 +1,7 @@
 //! The chain run on a shadow, step by step: each step is first watched statement by statement in a
 //! transaction that is rolled back, then run as `migrate up` runs it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::database::Shadow;
@@ -10,10 +10,10 @@ use super::queries::Queries;
 use super::statements::{When, of_the_server};
 use super::step::Step;
 use super::{sample, stage};
-use crate::catalog::Asked;
+use crate::catalog::{self, Asked, Change, Property, What};
 use crate::chain::{Migration, Version};
-use crate::error::Failure;
-use crate::ident::SchemaName;
+use crate::error::{Class, Failure};
+use crate::ident::{SchemaName, Slug};
 use crate::postgres::{Connection, books};
 use crate::project::{self, Project};
 use crate::queries::Release;
@@ -91,7 +91,7 @@ async fn rehearse(
         outsider,
         tenants: Vec::new(),
         bystander: None,
-        families: BTreeSet::new(),
+        families: BTreeMap::new(),
     };
     books::ensure(
         shadow.connection,
@@ -105,7 +105,7 @@ async fn rehearse(
             return Err(failure);
         }
     }
-    let mut all = Vec::new();
+    let mut all: Vec<Step> = Vec::new();
     let mut look = Look::default();
     let mut queries = release.map(Queries::of);
     for index in steps {
@@ -133,6 +133,9 @@ async fn rehearse(
             break;
         }
     }
+    if let Some(last) = all.last_mut().filter(|last| last.failure.is_none()) {
+        last.new_tenant = shadow.new_tenants(project.chain.migrations()[last.index].to()).await?;
+    }
     Ok(all)
 }
 
@@ -147,8 +150,8 @@ pub(super) struct Rehearsal<'a> {
     pub(super) tenants: Vec<SchemaName>,
     /// The second one of the first template: the statements do not run for it before the step as a whole does.
     pub(super) bystander: Option<SchemaName>,
-    /// The templates that have their tenants.
-    families: BTreeSet<String>,
+    /// The templates that have their tenants, each with the first of them.
+    families: BTreeMap<String, SchemaName>,
 }
 
 impl Rehearsal<'_> {
@@ -167,10 +170,13 @@ impl Rehearsal<'_> {
         for template in all {
             let oldest = self.project.versions_of(template).into_iter().next();
             let Some(oldest) = oldest.filter(|oldest| oldest.version <= *migration.from()) else { continue };
-            if !self.families.insert(template.family().to_owned()) {
+            if self.families.contains_key(template.family()) {
                 continue;
             }
-            let number = self.families.len();
+            let number = self.families.len() + 1;
+            let slug = Slug::new(&format!("tenure_sample_{number}a"))?;
+            let schema = SchemaName::of(&settings.tenants.schema_prefix, &slug, &settings.platform_schema())?;
+            self.families.insert(template.family().to_owned(), schema);
             let letters: &[&str] = if number == 1 { &["a", "b"] } else { &["a"] };
             wanted.extend(letters.iter().map(|letter| NewTenant {
                 slug: format!("tenure_sample_{number}{letter}"),
@@ -216,6 +222,52 @@ impl Rehearsal<'_> {
             (false, true) => self.tenants.clone(),
             _ => Vec::new(),
         }
+    }
+
+    /// Makes a tenant of the newest version of each template that has tenants, where the platform is `at`, and says how
+    /// it differs from the one that was migrated.
+    async fn new_tenants(&mut self, at: &Version) -> Result<Vec<String>, Failure> {
+        let mut lines = Vec::new();
+        for (number, (family, migrated)) in self.families.iter().enumerate() {
+            let of_it = self.project.templates.values().find(|template| template.family() == family);
+            let versions = of_it.map(|template| self.project.versions_of(template)).unwrap_or_default();
+            let Some(newest) = versions.into_iter().rfind(|template| template.version <= *at) else {
+                continue;
+            };
+            let wanted = [NewTenant {
+                slug: format!("tenure_new_{number}"),
+                name: None,
+                template: Some(newest.name.clone()),
+                set: newest.parameters.samples(),
+            }];
+            let made = stage::tenants(self.connection, self.project, &wanted, After::Nothing).await;
+            let schema = match made {
+                Ok(made) => made.into_iter().next(),
+                Err(failure) if failure.code.class() == Class::Unreachable => return Err(failure),
+                Err(failure) => {
+                    lines.push(format!("a new tenant cannot be made any more: {}", failure.message));
+                    continue;
+                }
+            };
+            let Some(schema) = schema else { continue };
+            let both = [migrated.clone(), schema];
+            let prints = catalog::fingerprints_as(self.connection, &both, Asked::Alone).await?;
+            if prints.get(&both[0]) == prints.get(&both[1]) {
+                continue;
+            }
+            let right = catalog::photograph_as(self.connection, &both[0], Asked::Alone).await?;
+            let seen = catalog::photograph_as(self.connection, &both[1], Asked::Alone).await?;
+            let changes = Change::between(&right, &seen);
+            // Whether a materialized view is filled is a matter of its rows.
+            let is_filled = |change: &&Change| {
+                matches!(&change.what, What::Changed { property: Property::Populated, .. })
+            };
+            let told = changes.iter().filter(|change| !is_filled(change));
+            lines.extend(told.map(|change| {
+                format!("a new tenant is not as a migrated one: `{}: {}`", change.object, change.line())
+            }));
+        }
+        Ok(lines)
     }
 
     async fn step(&mut self, index: usize, before: &Look, asks: bool) -> Result<Step, Failure> {

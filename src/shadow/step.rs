@@ -29,6 +29,8 @@ pub struct Step {
     pub broken: Vec<Caused<Break>>,
     /// What of the release says nothing about it.
     pub unchecked: Vec<Unchecked>,
+    /// How a tenant that is made at its end differs from one that was migrated; of the last step that was watched.
+    pub(super) new_tenant: Vec<String>,
     /// What became of undoing it, where the chain has a file that does.
     pub reversed: Option<Reversed>,
     /// Extensions that it made where no unit finds them, each with its schema.
@@ -76,6 +78,7 @@ impl Step {
             lost: Vec::new(),
             broken: Vec::new(),
             unchecked: Vec::new(),
+            new_tenant: Vec::new(),
             reversed: None,
             unreachable: Vec::new(),
             failure: None,

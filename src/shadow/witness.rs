@@ -25,6 +25,7 @@ impl Step {
         self.unreachable(migration, &mut observed);
         self.rewritten(&mut observed);
         self.unrepeatable(&mut observed);
+        self.new_tenant_differs(&mut observed);
         self.failed(migration, &mut observed);
         self.broken(&mut observed);
         for one in &mut observed {
@@ -187,6 +188,19 @@ impl Step {
                 evidence: Evidence::Effect,
             }));
         }
+    }
+
+    fn new_tenant_differs(&self, observed: &mut Vec<Observed>) {
+        observed.extend(self.new_tenant.iter().map(|what| Observed {
+            rule: "new-tenant-differs",
+            level: Level::Deny,
+            range: Range::default(),
+            message: what.clone(),
+            words: Vec::new(),
+            scope: Some(Scope::Tenant),
+            elsewhere: false,
+            evidence: Evidence::Effect,
+        }));
     }
 
     fn unrepeatable(&self, observed: &mut Vec<Observed>) {

@@ -2,7 +2,7 @@
 //! what the names in a statement then say of its scope. Where they do not say it, that is an error and
 //! never a guess.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use squawk_syntax::SyntaxKind;
 
@@ -10,15 +10,15 @@ use super::error::{ONE_TENANT, OTHER_SCHEMA};
 use super::own::VERSION_TABLE;
 use super::scope::Home;
 use super::unread::Unread;
-use super::{Name, ORG_SCHEMA, Role, Scope, ScopeClue, Statement};
+use super::{Lookup, Name, ORG_SCHEMA, Role, Scope, ScopeClue, Statement};
 
 /// Unqualified names that earlier files make, by whose they are.
 #[derive(Debug, Clone)]
 pub struct Known {
     platform: Names,
     tenant: Names,
-    /// Of this file only, and found before all others.
-    temporary: HashMap<String, Scope>,
+    /// Of this file only, and found before all others: relations and types by their names.
+    temporary: HashSet<(Scope, String)>,
     pub(super) unread: Unread,
     /// What the schema of a tenant begins with, where that says something.
     prefix: Option<String>,
@@ -34,7 +34,7 @@ struct Names {
 
 /// Names of different spaces do not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Space {
+pub(super) enum Space {
     /// Tables, views, indexes, sequences, and types, since each table is one.
     Relation,
     Routine,
@@ -42,7 +42,7 @@ enum Space {
 }
 
 impl Space {
-    fn of(kind: SyntaxKind) -> Self {
+    pub(super) fn of(kind: SyntaxKind) -> Self {
         let kind = format!("{kind:?}");
         let begins = |words: &[&str]| words.iter().any(|word| kind.starts_with(word));
         if begins(&["AGGREGATE", "CALL_EXPR", "FUNCTION", "PROCEDURE", "ROUTINE"]) {
@@ -63,7 +63,7 @@ impl Default for Known {
         Self {
             platform,
             tenant: Names::default(),
-            temporary: HashMap::new(),
+            temporary: HashSet::new(),
             unread: Unread::default(),
             prefix: None,
         }
@@ -89,29 +89,89 @@ impl Known {
         Self { prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()), ..Self::default() }
     }
 
-    /// Remembers what `statement`, of scope `scope`, makes, and forgets what it drops or renames.
-    pub fn learn(&mut self, statement: &Statement, scope: Scope) {
-        let made = || statement.names.iter().filter(|name| name.role == Role::Made && !is_schema(name));
-        if statement.home == Home::Session || made().any(|name| name.schema.as_deref() == Some("pg_temp")) {
-            self.temporary.extend(made().map(|name| (name.name.clone(), scope)));
-            return;
-        }
-        let key = |name: &Name| (Space::of(name.kind), name.name.clone());
-        let names = match scope {
-            Scope::Platform => &mut self.platform,
-            Scope::Tenant => &mut self.tenant,
-        };
+    /// Remembers what `statement`, of scope `scope`, makes, and forgets what it drops or renames. A bare name that
+    /// means something temporary of the file stays bare in it.
+    pub fn learn(&mut self, statement: &mut Statement, scope: Scope) {
         let kind = format!("{:?}", statement.kind);
-        let renames = kind.starts_with("ALTER_") && made().next().is_some();
+        let is_new_name = |name: &Name| (name.role, name.lookup) == (Role::Made, Lookup::Path);
+        let renames = kind.starts_with("ALTER_") && statement.names.iter().any(is_new_name);
+        let is_temporary = self.settle(statement, scope);
+        let made = || statement.names.iter().filter(|name| name.role == Role::Made && !is_schema(name));
         if kind.starts_with("DROP_") || renames {
             for name in statement.names.iter().filter(|name| name.role == Role::Target) {
                 // After DROP of a temporary table its name means the other one again.
-                if name.schema.is_some() || self.temporary.remove(&name.name).is_none() {
-                    names.forget(&key(name));
+                if !self.forget_temporary(name, scope) {
+                    self.names(scope).forget(&(Space::of(name.kind), name.name.clone()));
                 }
             }
         }
-        made().for_each(|name| names.add(key(name)));
+        for name in made() {
+            let key = (Space::of(name.kind), name.name.clone());
+            match key.0 {
+                Space::Relation if is_temporary => {
+                    self.temporary.insert((scope, key.1));
+                }
+                _ if is_temporary => {}
+                _ => self.names(scope).add(key),
+            }
+        }
+        if statement.kind == SyntaxKind::DISCARD {
+            self.temporary.retain(|(of, _)| *of != scope);
+        }
+    }
+
+    fn names(&mut self, scope: Scope) -> &mut Names {
+        match scope {
+            Scope::Platform => &mut self.platform,
+            Scope::Tenant => &mut self.tenant,
+        }
+    }
+
+    fn forget_temporary(&mut self, name: &Name, scope: Scope) -> bool {
+        let is_bare = name.schema.is_none() && name.lookup == Lookup::Path;
+        let known = self.temporary.take(&(scope, name.name.clone()));
+        match known {
+            Some(_) if is_bare || is_temporary_schema(name) => true,
+            Some(known) => {
+                self.temporary.insert(known);
+                false
+            }
+            None => is_temporary_schema(name),
+        }
+    }
+
+    /// Leaves the bare names in `statement` that mean something temporary, which is in no schema of a scope. Says
+    /// whether what it makes is temporary.
+    fn settle(&self, statement: &mut Statement, scope: Scope) -> bool {
+        if !self.temporary.is_empty() {
+            for name in &mut statement.names {
+                if name.schema.is_none()
+                    && name.role != Role::Made
+                    && Space::of(name.kind) == Space::Relation
+                    && self.temporary.contains(&(scope, name.name.clone()))
+                {
+                    name.lookup = Lookup::Path;
+                }
+            }
+        }
+        // A view of something temporary is temporary itself (manual, CREATE VIEW), as is an index on it.
+        let by_mention = statement.kind == SyntaxKind::CREATE_VIEW;
+        let means_temporary = |name: &Name| match name.role {
+            Role::Made => is_temporary_schema(name),
+            Role::Mentioned if !by_mention => false,
+            Role::Target | Role::Mentioned => {
+                is_temporary_schema(name)
+                    || (name.schema.is_none()
+                        && Space::of(name.kind) == Space::Relation
+                        && self.temporary.contains(&(scope, name.name.clone())))
+            }
+        };
+        let is_temporary = statement.home == Home::Session || statement.names.iter().any(means_temporary);
+        if is_temporary {
+            let made = statement.names.iter_mut().filter(|name| name.role == Role::Made);
+            made.for_each(|name| name.lookup = Lookup::Path);
+        }
+        is_temporary
     }
 
     /// Forgets what does not outlive a file.
@@ -132,14 +192,18 @@ impl Known {
             Some(_) => None,
             None => {
                 let key = (Space::of(name.kind), name.name.clone());
-                if let (Space::Relation, Some(scope)) = (key.0, self.temporary.get(&name.name)) {
-                    return Some(*scope);
-                }
                 let one_of = |platform: bool, tenant: bool| match (platform, tenant) {
                     (true, false) => Some(Scope::Platform),
                     (false, true) => Some(Scope::Tenant),
                     (true, true) | (false, false) => None,
                 };
+                if key.0 == Space::Relation {
+                    let temporary = |scope| self.temporary.contains(&(scope, key.1.clone()));
+                    let (platform, tenant) = (temporary(Scope::Platform), temporary(Scope::Tenant));
+                    if platform || tenant {
+                        return one_of(platform, tenant);
+                    }
+                }
                 let there = (self.platform.there.contains(&key), self.tenant.there.contains(&key));
                 match there {
                     (false, false) if name.role != Role::Made => {
@@ -235,6 +299,11 @@ const PARTS: &[SyntaxKind] = &[
     SyntaxKind::RULE_REF,
     SyntaxKind::TRIGGER_REF,
 ];
+
+/// Whether the name is written with the session's own schema, under its alias or by its number.
+fn is_temporary_schema(name: &Name) -> bool {
+    name.schema.as_deref().is_some_and(|schema| schema.starts_with("pg_temp"))
+}
 
 fn is_schema(name: &Name) -> bool {
     name.kind == SyntaxKind::SCHEMA

@@ -2,17 +2,22 @@
 //! to know of each: which names it makes or touches, whether it may run in a transaction, whether it
 //! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
 
+mod column_options;
 mod error;
 mod escaped;
+mod expected;
 mod exported;
+mod index;
 mod known;
 mod mentions;
 mod named;
 mod names;
+mod one_transaction;
 mod order;
 mod own;
 mod parameter;
 mod placeholder;
+mod qualify;
 mod query;
 mod refused;
 mod repeat;
@@ -27,15 +32,19 @@ mod unread;
 
 use std::ops::Range;
 
+pub use column_options::without_server_options;
 pub use error::SqlError;
+pub use expected::{TenantObjects, expect_in_order};
 pub use exported::mended;
+pub use index::{IndexParts, TableInDefinition};
 pub use known::Known;
 pub use mentions::{Mention, mention};
 pub use named::Named;
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use own::TABLES as OWN_TABLES;
 pub use parameter::{ParameterKind, TemplateParameter, Use, Values, opening_lines};
-pub use placeholder::{ORG_SCHEMA, Rendered, is_org_schema, names_org_schema};
+pub use placeholder::{Filling, ORG_SCHEMA, Rendered, is_org_schema, names_org_schema};
+pub use qualify::Lookup;
 pub use query::{Destination, Parameter};
 pub use scope::{Scope, ScopeClue};
 pub use script::{Comment, IndexWork, Script, Statement};

@@ -8,6 +8,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::escaped::decoded;
 use super::placeholder::STAND_IN;
+use super::qualify::{Lookup, lookup, lookup_of_operator};
 use super::tree::Kinds;
 use super::tree::Node;
 
@@ -24,6 +25,8 @@ pub struct Name {
     pub kind: SyntaxKind,
     /// Its bytes in the file.
     pub range: Range<usize>,
+    /// Where the server looks for it, if it is bare.
+    pub lookup: Lookup,
 }
 
 /// What a statement does with a name.
@@ -77,9 +80,6 @@ const READING: &[SyntaxKind] = &[
 const WRITING: &[SyntaxKind] =
     &[SyntaxKind::DELETE, SyntaxKind::INSERT, SyntaxKind::MERGE, SyntaxKind::UPDATE];
 
-/// Inside one of these nothing is run now: the code of a routine, the action of a rule.
-const LATER: &[SyntaxKind] = &[SyntaxKind::ATOMIC_BODY, SyntaxKind::RULE_DO];
-
 /// These hold paths that name no object of a schema.
 const NOT_OBJECTS: &[SyntaxKind] =
     &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
@@ -97,7 +97,16 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     let mut found = Vec::new();
     collect(statement, Position::Acting, &mut found);
     // Nothing can be written to a name of a WITH: what is written is a table, of the same name or not.
-    found.retain(|name| name.schema.is_some() || name.role != Role::Mentioned || !ctes.contains(&name.name));
+    let is_cte = |name: &Name| {
+        name.schema.is_none()
+            && (name.role, name.lookup) == (Role::Mentioned, Lookup::Path)
+            && ctes.contains(&name.name)
+    };
+    found.retain(|name| !is_cte(name));
+    if statement.kind() == SyntaxKind::CREATE_SCHEMA {
+        // Its elements are made in that schema, and refer to each other there.
+        found.iter_mut().for_each(|name| name.lookup = Lookup::Path);
+    }
     found
 }
 
@@ -106,15 +115,20 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
 enum Position {
     Acting,
     Reading,
+    /// In the action of a rule.
     Later,
+    /// In the body of a routine.
+    Body,
 }
 
 impl Position {
     /// That of the names below `node`, which stands at this one itself.
     fn below(self, node: Node<'_>) -> Self {
         match node.kind() {
+            _ if self == Self::Body => Self::Body,
+            SyntaxKind::ATOMIC_BODY => Self::Body,
             _ if self == Self::Later => Self::Later,
-            kind if LATER.contains(&kind) => Self::Later,
+            SyntaxKind::RULE_DO => Self::Later,
             kind if WRITING.contains(&kind) => Self::Acting,
             kind if READING.contains(&kind) => Self::Reading,
             _ => self,
@@ -123,7 +137,11 @@ impl Position {
 }
 
 fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
-    if NOT_OBJECTS.contains(&node.kind()) {
+    if NOT_OBJECTS.contains(&node.kind()) && lookup(node) == Lookup::Path {
+        return;
+    }
+    if let Some(name) = operator(node) {
+        found.push(name);
         return;
     }
     match node.kind() {
@@ -136,6 +154,7 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
                 role,
                 kind: node.kind(),
                 range: node.span(),
+                lookup: Lookup::Path,
             });
             return;
         }
@@ -144,24 +163,46 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
     }
     for child in node.children() {
         match child.kind() {
-            SyntaxKind::PATH => found.extend(read(child, node, Role::Made)),
-            SyntaxKind::PATH_REF => {
-                let role = if position == Position::Acting { Role::Target } else { Role::Mentioned };
-                found.extend(read(child, node, role));
+            SyntaxKind::PATH | SyntaxKind::PATH_REF => {
+                let role = match position {
+                    _ if child.kind() == SyntaxKind::PATH => Role::Made,
+                    Position::Acting => Role::Target,
+                    _ => Role::Mentioned,
+                };
+                // The body of a routine stays as it is written.
+                let lookup = if position == Position::Body { Lookup::Path } else { lookup(node) };
+                found.extend(read(child, node, role, lookup));
             }
             _ => collect(child, position.below(child), found),
         }
     }
 }
 
-fn read(path: Node<'_>, holder: Node<'_>, role: Role) -> Option<Name> {
+/// An operator that the statement makes or acts on.
+fn operator(node: Node<'_>) -> Option<Name> {
+    let lookup = lookup_of_operator(node).filter(|lookup| *lookup != Lookup::Path)?;
+    let mut parts = Vec::new();
+    let path = node.child(SyntaxKind::PATH_REF);
+    path.into_iter().for_each(|path| segments(path, &mut parts));
+    let range = node.span();
+    let sign = &node.text()[path.map_or(range.start, |path| path.range().end) - node.range().start..];
+    let role = match node.parent().map(Node::kind) {
+        Some(SyntaxKind::CREATE_OPERATOR) => Role::Made,
+        _ if lookup == Lookup::Own => Role::Target,
+        _ => Role::Mentioned,
+    };
+    let schema = parts.into_iter().find(|part| !part.is_empty());
+    Some(Name { schema, name: sign.trim().to_owned(), role, kind: SyntaxKind::OP, range, lookup })
+}
+
+fn read(path: Node<'_>, holder: Node<'_>, role: Role, lookup: Lookup) -> Option<Name> {
     let mut parts = Vec::new();
     segments(path, &mut parts);
     if holder.kind() == SyntaxKind::QUALIFIED_COLUMN_NAME_REF {
         parts.pop();
     }
     let name = parts.pop()?;
-    Some(Name { schema: parts.pop(), name, role, kind: holder.kind(), range: path.span() })
+    Some(Name { schema: parts.pop(), name, role, kind: holder.kind(), range: path.span(), lookup })
 }
 
 fn segments(path: Node<'_>, parts: &mut Vec<String>) {
@@ -185,7 +226,8 @@ fn called(call: Node<'_>) -> Option<Name> {
         _ => return None,
     };
     let name = parts.pop()?;
-    Some(Name { schema: parts.pop(), name, role: Role::Mentioned, kind: call.kind(), range: callee.span() })
+    let (schema, range) = (parts.pop(), callee.span());
+    Some(Name { schema, name, role: Role::Mentioned, kind: call.kind(), range, lookup: Lookup::Path })
 }
 
 /// An identifier as the server stores it: folded to lower case unless it is quoted, and with its letters where it is written

@@ -32,11 +32,6 @@ impl Statement {
         PLAIN.contains(&self.kind) && !(has_rows && PLAIN_WITHOUT_ROWS.contains(&self.kind))
     }
 
-    /// The table that it makes, if it makes one.
-    pub fn table_made(&self) -> Option<&Name> {
-        self.names.iter().find(|name| name.role == Role::Made && name.kind == SyntaxKind::TABLE_NAME)
-    }
-
     /// The tables that its foreign keys lead to.
     pub fn key_targets(&self, script: &Script) -> Vec<&Name> {
         let keys: Vec<_> = self

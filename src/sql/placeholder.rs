@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::Origin;
 use super::parameter::{Use, Values};
+use super::{Lookup, Name, Origin, Script, Statement};
 
 /// What people write where a tenant's schema goes.
 pub const ORG_SCHEMA: &str = "{org_schema}";
@@ -25,6 +25,17 @@ pub fn names_org_schema(name: &str) -> bool {
 /// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
 pub(super) fn masked(text: &str) -> String {
     text.replace(ORG_SCHEMA, STAND_IN)
+}
+
+/// What stands in a statement instead of its placeholders.
+#[derive(Debug, Clone, Copy)]
+pub struct Filling<'a> {
+    /// The schema as it takes the place of `{org_schema}`, which may be inside a string.
+    pub in_text: &'a str,
+    /// The schema as a quoted identifier, before a name that is sent qualified.
+    pub quoted: &'a str,
+    /// The values of a template's parameters.
+    pub values: &'a Values,
 }
 
 /// Piece by piece a text for the server, and for each piece where it came from, so that a position in
@@ -69,7 +80,7 @@ impl Rendered {
     }
 
     /// The same, with each of `uses` that stands there replaced by its value, in which nothing is replaced.
-    pub fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
+    fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
         let Origin { file, range } = origin;
         let mut at = range.start;
         let within = |one: &&Use| range.start <= one.range.start && one.range.end <= range.end;
@@ -79,6 +90,67 @@ impl Rendered {
             at = one.range.end;
         }
         self.push_from(text, Origin { file, range: at..range.end }, schema);
+    }
+
+    /// Adds the bytes `part` of a statement as it is run in a schema: its own names are qualified, and placeholders are
+    /// filled in.
+    pub fn push_part(
+        &mut self,
+        (script, file): (&Script, usize),
+        statement: &Statement,
+        part: Range<usize>,
+        filling: Filling<'_>,
+    ) {
+        let Filling { in_text, quoted, values } = filling;
+        let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
+        let (text, uses) = (&script.source.text, &script.uses);
+        let mut at = part.start;
+        let mut insert = |until: usize, inserted: &str| {
+            self.push_filled(text, Origin { file, range: at..until }, in_text, uses, values);
+            self.push_piece(inserted, file, until..until, true);
+            at = until;
+        };
+        let within = |name: &&Name| part.start <= name.range.start && name.range.end <= part.end;
+        for name in statement.names.iter().filter(|name| name.schema.is_none()).filter(within) {
+            match name.lookup {
+                Lookup::Path | Lookup::Expected => {}
+                Lookup::Own => insert(name.range.start, &own),
+                Lookup::OwnOperator => {
+                    insert(name.range.start, &operator);
+                    insert(name.range.end, ")");
+                }
+            }
+        }
+        insert(part.end, "");
+    }
+
+    /// Adds text that stands for these bytes of a file.
+    pub fn push_instead(&mut self, shown: &str, origin: Origin) {
+        self.push_piece(shown, origin.file, origin.range, true);
+    }
+
+    /// Adds one query that fails where an object that these statements expect is not in the schema `quoted`; nothing
+    /// where they expect none. Says whether it did. An error leads to the name in the file (manual, chapter 8.19).
+    pub fn push_expectations<'a>(
+        &mut self,
+        file: usize,
+        statements: impl Iterator<Item = &'a Statement>,
+        quoted: &str,
+    ) -> bool {
+        let mut done: Vec<(&str, &str)> = Vec::new();
+        let expected = |name: &&Name| name.lookup == Lookup::Expected;
+        for name in statements.flat_map(|statement| &statement.names).filter(expected) {
+            let Some(finder) = name.finder().filter(|finder| !done.contains(&(*finder, &name.name))) else {
+                continue;
+            };
+            self.push(if done.is_empty() { "SELECT " } else { ", " });
+            let object = format!("{quoted}.\"{}\"", name.name.replace('"', "\"\""));
+            let shown = format!("'{}'", object.replace('\'', "''"));
+            self.push_piece(&shown, file, name.range.clone(), true);
+            self.push(&format!("::{finder}"));
+            done.push((finder, &name.name));
+        }
+        !done.is_empty()
     }
 
     fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {

@@ -45,6 +45,9 @@ pub struct Statement {
     pub transactional: bool,
     /// Whether it certainly leaves nothing behind in the session.
     pub quiet: bool,
+    /// Whether it does the same in one transaction with others like it as in a transaction of its own, in a schema
+    /// without rows.
+    pub same_in_one_transaction: bool,
     /// Where its word `CONCURRENTLY` stands.
     pub concurrently: Option<Range<usize>>,
     /// Whether bare names mean something else from here on, as far as the text shows.
@@ -147,12 +150,14 @@ impl Script {
 
 impl Statement {
     fn read(node: Node<'_>, source: &Source, all: &Kinds) -> Self {
+        let (names, quiet) = (names(node, all), super::session::is_quiet(node));
         Self {
             range: node.span(),
             kind: node.kind(),
-            names: names(node, all),
+            same_in_one_transaction: super::one_transaction::is_same(node, &names, quiet, all),
+            names,
             transactional: !super::transaction::refused_in_transaction(node, all),
-            quiet: super::session::is_quiet(node),
+            quiet,
             changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
             for_tenant: says_org_schema(node, source),
@@ -221,6 +226,12 @@ impl Statement {
     /// has none.
     pub fn fits_new_schema(&self) -> bool {
         self.transactional || self.concurrently.is_some()
+    }
+
+    /// Whether it would leave something else if it ran in a transaction, without the word `CONCURRENTLY`: a partition
+    /// that is detached so keeps a CHECK constraint (manual, page of ALTER TABLE).
+    pub fn differs_at_once(&self) -> bool {
+        self.kind == SyntaxKind::ALTER_TABLE && self.concurrently.is_some()
     }
 
     /// Whether it acts on the whole server, at once and for good.

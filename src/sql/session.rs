@@ -46,16 +46,21 @@ pub(super) fn is_quiet(statement: Node<'_>) -> bool {
         // A new table evaluates no default.
         SyntaxKind::CREATE_TABLE => true,
         // Filling a new column evaluates its default in every row.
-        SyntaxKind::ALTER_TABLE => statement
-            .descendants()
-            .filter(|node| node.kind() == SyntaxKind::CALL_EXPR)
-            .all(|call| call.children().next().is_some_and(|name| is_harmless(name))),
+        SyntaxKind::ALTER_TABLE => calls_are_harmless(statement),
         kind => DEFINITIONS.contains(&kind),
     }
 }
 
-fn is_harmless(name: Node<'_>) -> bool {
-    HARMLESS_CALLS.contains(&super::normalized(name.text()).as_str())
+/// Whether it calls no functions but those of the server that leave nothing behind.
+pub(super) fn calls_are_harmless(statement: Node<'_>) -> bool {
+    let name = |call: Node<'_>| call.children().next().map(|name| super::normalized(name.text()));
+    let mut calls = statement.descendants().filter(|node| node.kind() == SyntaxKind::CALL_EXPR);
+    calls.all(|call| name(call).is_some_and(|name| is_harmless(&name)))
+}
+
+/// Whether a function of that name is one of those.
+pub(super) fn is_harmless(name: &str) -> bool {
+    HARMLESS_CALLS.contains(&name)
 }
 
 /// Whether it names something in the session's own schema, in which the server looks first for tables and types: what is left

@@ -13,8 +13,10 @@ use crate::sql::{Name, ParameterKind, Scope, Script, Statement};
 pub struct Compiled<'a> {
     /// The template that it begins with.
     pub template: &'a Template,
-    /// The migrations after it, up to the version.
+    /// The migrations after it whose tenant parts are among the statements.
     pub steps: &'a [Migration],
+    /// The migrations after those: their tenant parts need transactions of their own, as a migrated tenant has them.
+    pub later: &'a [Migration],
     /// The statements, in the order in which they are sent.
     pub statements: Vec<(&'a Script, &'a Statement)>,
     /// The foreign keys to shared tables, in that order.
@@ -44,23 +46,31 @@ impl SharedKey {
 impl Template {
     /// The script that makes a tenant at `version`; `None` if the template is ahead of it.
     pub fn compile<'a>(&'a self, chain: &'a Chain, version: &Version) -> Option<Compiled<'a>> {
-        let steps = self.steps_to(chain, version)?;
-        let own = self
-            .files
-            .iter()
-            .flat_map(|(script, body)| body.iter().map(move |statement| (script, statement)));
-        let later = steps.iter().flat_map(|step| {
-            step.part(Scope::Tenant)
-                .filter(|statement| statement.fits_new_schema())
-                .map(move |statement| (&step.script, statement))
-        });
+        let all = self.steps_to(chain, version)?;
+        let own = || {
+            let statements = |(script, body): &'a (Script, Vec<Statement>)| {
+                body.iter().map(move |statement| (script, statement))
+            };
+            self.files.iter().flat_map(statements)
+        };
+        let of_steps = || all.iter().flat_map(new_tenants_part);
+        // One transaction makes what a transaction each makes: proved of every statement, or there are no two.
+        let is_same = |(_, statement): (&Script, &Statement)| statement.same_in_one_transaction;
+        let is_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
+        let (steps, later) = all.split_at(if is_one { all.len() } else { 0 });
         let mut order = Order::default();
-        for (script, statement) in own.chain(later) {
+        for (script, statement) in own().chain(steps.iter().flat_map(new_tenants_part)) {
             order.add(script, statement);
         }
         let (statements, shared_keys) = order.end();
-        Some(Compiled { template: self, steps, statements, shared_keys })
+        Some(Compiled { template: self, steps, later, statements, shared_keys })
     }
+}
+
+/// The statements of a step that have a point in a schema that is being made.
+fn new_tenants_part(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
+    let fitting = step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema());
+    fitting.map(move |statement| (&step.script, statement))
 }
 
 /// The statements so far: those that may go at once, and those that wait for the end.
@@ -72,8 +82,6 @@ struct Order<'a> {
     waiting: Vec<String>,
     /// Each key, with where its statement stands in `last`.
     keys: Vec<(SharedKey, usize)>,
-    /// The tables that the tenant makes.
-    made: Vec<&'a str>,
     /// Whether something waits that could be about anything.
     is_shut: bool,
     /// Whether a table may have rows.
@@ -83,8 +91,7 @@ struct Order<'a> {
 impl<'a> Order<'a> {
     fn add(&mut self, script: &'a Script, statement: &'a Statement) {
         let text = script.text(statement).to_lowercase();
-        self.made.extend(statement.table_made().map(|name| name.name.as_str()));
-        let keys = self.shared_keys(script, statement);
+        let keys = Self::shared_keys(script, statement);
         // What name a parameter brings nobody knows.
         let brings_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
         let is_plain = statement.is_plain(self.has_rows) && !brings_name;
@@ -107,12 +114,9 @@ impl<'a> Order<'a> {
             && !self.last.iter().any(|(_, waits)| waits.is_named_in(text))
     }
 
-    /// The keys of `statement` to tables that this tenant does not make.
-    fn shared_keys(&self, script: &Script, statement: &Statement) -> Vec<SharedKey> {
-        let is_shared = |name: &&Name| match name.schema {
-            Some(_) => !name.in_tenant_schema(),
-            None => !self.made.contains(&name.name.as_str()),
-        };
+    /// The keys of `statement` to tables of other schemas. A bare name is sent as the tenant's own table.
+    fn shared_keys(script: &Script, statement: &Statement) -> Vec<SharedKey> {
+        let is_shared = |name: &&Name| name.schema.is_some() && !name.in_tenant_schema();
         let targets = statement.key_targets(script).into_iter().filter(is_shared);
         targets
             .map(|name| SharedKey {
@@ -210,9 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_shared_unless_the_tenant_makes_its_table() {
+    fn a_key_is_shared_if_its_table_is_in_another_schema() {
         let keys = |sql: &str| compiled(sql).1;
-        assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), ["countries 1"]);
+        // A bare name is the tenant's own table, whether a file is seen to make it or not.
+        assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), Vec::<String>::new());
+        assert_eq!(keys("CREATE TABLE a (b int REFERENCES public.countries)"), ["countries 1"]);
         assert_eq!(
             keys("CREATE TABLE a (id int); ALTER TABLE a ADD FOREIGN KEY (id) REFERENCES p.a"),
             ["a 1"]

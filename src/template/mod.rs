@@ -15,7 +15,9 @@ pub use self::squash::{Dumped, Layout, NewFile};
 use crate::chain::{Chain, ChainError, Checksum, Migration, Use, Version, template_line, uses_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter};
+use crate::sql::{
+    Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter, TenantObjects, expect_in_order,
+};
 
 /// A template, read and checked.
 #[derive(Debug, Clone)]
@@ -166,9 +168,21 @@ impl Template {
             let scripts: Vec<&Script> = files.iter().chain(&after_create).map(|(script, _)| script).collect();
             wrong.extend(parameters.unused(&scripts));
         }
-        for statement in files.iter().flat_map(|(_, statements)| statements) {
+        for statement in files.iter_mut().flat_map(|(_, statements)| statements) {
             known.learn(statement, Scope::Tenant);
         }
+        known.end_of_file();
+        let mut in_order: Vec<_> = files
+            .iter_mut()
+            .flat_map(|(script, statements)| {
+                let script = &*script;
+                statements.iter_mut().map(move |statement| {
+                    let text = script.text(statement);
+                    (statement, text)
+                })
+            })
+            .collect();
+        expect_in_order(&mut in_order);
         parameters.learn(&files);
         match version {
             Some(version) if wrong.is_empty() => {
@@ -180,6 +194,15 @@ impl Template {
             }
             _ => Err(wrong),
         }
+    }
+
+    /// What its files make in a tenant's schema.
+    pub fn objects(&self) -> TenantObjects {
+        let mut objects = TenantObjects::default();
+        for (script, statements) in &self.files {
+            statements.iter().for_each(|statement| objects.follow(statement, script.text(statement)));
+        }
+        objects
     }
 
     /// The migrations whose tenant parts bring a schema of this template to `version`, with the range

@@ -51,6 +51,11 @@ impl Act<'_> {
         Ok((tenant, state))
     }
 
+    /// A run of this verb.
+    pub(super) fn run(&self) -> Run {
+        Run::new(self.settings, self.limits)
+    }
+
     /// Does `work` as a run that is noted: its beginning, and how it ended.
     pub(super) async fn noted<T>(
         &self,
@@ -58,7 +63,7 @@ impl Act<'_> {
         counts: &serde_json::Value,
         work: impl AsyncFnOnce(&mut Connection, &Run) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let run = Run::new(self.settings, self.limits);
+        let run = self.run();
         history::begin_run(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
         let ending = match &result {

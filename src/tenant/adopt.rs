@@ -98,13 +98,8 @@ pub async fn adopt(
     let mut found = Differences::default();
     let adopted = act
         .noted(connection, &counts, async |connection, run| {
-            let right = reference::photograph(
-                connection,
-                project,
-                (template, &adoption.version, &filled),
-                run.limits,
-            )
-            .await;
+            let right =
+                reference::photograph(connection, project, (template, &adoption.version, &filled), run).await;
             let written = adopting.write(connection, run, right, &mut found).await;
             act::or_rollback(connection, written).await
         })

@@ -91,6 +91,11 @@ pub async fn undrop(
     let Some(found) = all.iter().find(|aside| !aside.purging).or(all.first()) else {
         return Err(unknown(slug));
     };
+    if found.tenant.version.is_none() {
+        let message = format!("the row of {} in tenant_version has an invalid version", found.tenant.schema);
+        return Err(Failure::new(Code::VersionUnknown, message)
+            .hint("put the version that its schema has into that row, then run the command again"));
+    }
     let (schema, slug) = match new {
         Some(new) => {
             let platform = settings.platform_schema();

@@ -5,6 +5,7 @@ pub(super) mod answer;
 mod follow;
 mod pool;
 mod queue;
+mod steps;
 mod worker;
 
 use std::cell::RefCell;
@@ -123,9 +124,15 @@ pub async fn create(
     let outcome = queue.borrow().outcome();
     if is_noted {
         let noted = end(connection, &run, &outcome).await;
-        // Without a failure of its own the run's missing last note is the failure.
-        if outcome.failed.is_empty() {
-            noted?;
+        let has_passwords = outcome.created.iter().any(|tenant| tenant.password.is_some());
+        match noted {
+            // Passwords that roles have must be shown.
+            Err(failure) if has_passwords => {
+                queue.borrow_mut().sink.take(&Event::NotNoted { failure: &failure });
+            }
+            // Without a failure of its own the run's missing last note is the failure.
+            noted if outcome.failed.is_empty() => noted?,
+            _ => {}
         }
     }
     Ok(outcome)

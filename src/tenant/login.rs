@@ -2,9 +2,9 @@
 
 use super::act::{self, Act};
 use super::role::Secret;
-use super::sessions;
+use super::{sessions, undo};
 use crate::error::Failure;
-use crate::ident::{Slug, literal};
+use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{LoggedIn, TenantState};
 use crate::postgres::Connection;
 use crate::postgres::message::{Leftovers, Message};
@@ -17,6 +17,34 @@ pub enum Login {
     /// No longer.
     Revoked,
 }
+
+/// Takes away the passwords of new logins that nobody has seen.
+pub async fn withdraw(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    schemas: &[SchemaName],
+) -> Result<(), Failure> {
+    let counts = serde_json::json!({ "tenants": schemas.len() });
+    act.noted(connection, &counts, async |connection, run| {
+        for some in schemas.chunks(AT_ONCE) {
+            let mut message = Message::default();
+            let mut statements = some.iter().map(|schema| {
+                let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
+                format!("SELECT {platform}.tenure_role_login({named}, NULL)")
+            });
+            message.begin(run.limits, &statements.next().unwrap_or_default());
+            statements.for_each(|statement| message.push(&statement));
+            message.commit(Leftovers::None);
+            let sent = connection.send(&message).await;
+            sent.map_err(|refusal| refusal.failure("taking away passwords that nobody has seen"))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// So many roles are changed in one transaction.
+const AT_ONCE: usize = 100;
 
 /// The column of the role's name.
 const ROLE: &str = "tenure_role";
@@ -31,7 +59,8 @@ pub async fn login(
     let (tenant, _state) = act.find(connection, slug).await?;
     let secret = (login == Login::Given).then(Secret::make);
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
-    let role = act.noted(connection, &counts, async |connection, run| {
+    let mut role = None;
+    let noted = act.noted(connection, &counts, async |connection, run| {
         let mut message = Message::default();
         // What is closed is not opened that way.
         let states: &[_] = match login {
@@ -46,13 +75,19 @@ pub async fn login(
             Secret::literal(secret.as_ref()),
         ));
         message.commit(Leftovers::None);
-        let sets = connection
-            .send(&message)
+        // Where the answer is lost, the same password is given again.
+        let sets = undo::send(connection, &message, |_| false)
             .await
             .map_err(|refusal| act::refused(&refusal, "the login of", &tenant, act.settings))?;
-        Ok(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default())
+        role = Some(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default());
+        Ok(())
     });
-    let role = role.await?;
+    let noted = noted.await;
+    let role = match role {
+        // A password that the role has must be shown, also where the run's end could not be noted.
+        Some(role) if login == Login::Given => role,
+        role => noted.map(|()| role.unwrap_or_default())?,
+    };
     let sessions = match login {
         Login::Given => None,
         Login::Revoked => Some(sessions::end(connection, &role).await?),

@@ -1,5 +1,5 @@
 //! Tenants: made from a template and the steps after it, listed, shown. One tenant is one message in one
-//! transaction: it is there whole or not at all.
+//! transaction where that makes what a migrated tenant has; else it is in the state `creating` until its steps are done.
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod act;
@@ -21,6 +21,7 @@ mod reference;
 mod rename;
 mod residue;
 mod role;
+mod scratch;
 mod script;
 mod sessions;
 mod standing;
@@ -38,7 +39,7 @@ pub use export::{Target, export};
 pub use grant::grant;
 pub use hook::Hook;
 pub use import::import;
-pub use login::{Login, login};
+pub use login::{Login, login, withdraw};
 pub use purge::{Purge, Registered, candidates, purge};
 pub use rename::{NewName, rename};
 pub use role::NewRole;

@@ -4,6 +4,7 @@
 
 use uuid::Uuid;
 
+use super::scratch;
 use super::script::Script;
 use crate::catalog::{self, Asked, Change, Kind, Photograph, Property, What};
 use crate::chain::Version;
@@ -11,9 +12,8 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::outcome::DriftLine;
 use crate::postgres::Connection;
-use crate::postgres::message::{BEGIN, Leftovers, Message};
+use crate::postgres::message::{BEGIN, Leftovers, Message, Run};
 use crate::project::Project;
-use crate::settings::Migrate;
 use crate::template::{Filled, Template};
 
 /// How a schema differs from what it should be.
@@ -25,14 +25,21 @@ pub(super) struct Differences {
     pub(super) access: Vec<DriftLine>,
 }
 
-/// The photograph of a tenant of `template` at `version`. Waits for locks no longer than `limits` say; leaves nothing.
+/// The photograph of a tenant of `template` at `version`. Waits for locks no longer than the run's limits say; leaves
+/// nothing.
 pub(super) async fn photograph(
     connection: &mut Connection,
     project: &Project,
     (template, version, filled): (&Template, &Version, &Filled),
-    limits: Migrate,
+    run: &Run,
 ) -> Result<Photograph, Failure> {
-    let script = Script::new(project, template, version)?;
+    let (script, limits) = (Script::new(project, template, version)?, run.limits);
+    if script.later().is_some() {
+        let look = async |connection: &mut Connection, schema: &SchemaName| {
+            catalog::photograph(connection, schema).await
+        };
+        return scratch::with(connection, (run, &project.chain), (&script, filled), None, look).await;
+    }
     let schema = SchemaName::existing(format!("tenure_{}", Uuid::new_v4().simple()))?;
     let mut message = Message::default();
     message.push(BEGIN);

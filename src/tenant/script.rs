@@ -1,6 +1,8 @@
-//! What a new tenant takes, compiled once for each template and version: a tenant is then one message,
-//! in one transaction.
+//! What a new tenant takes, compiled once for each template and version: a tenant is then one message, in one
+//! transaction. Where that would not make what a migrated tenant has, the transaction makes the template, the units of
+//! the fleet follow, and a last transaction makes the tenant active.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -44,12 +46,20 @@ pub(super) struct Afterwards {
 /// A run that makes a tenant is given up by others so long after its command should have ended.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// A schema whose steps are still to come may be removed by others so long after its transaction.
+const UNFINISHED: Duration = Duration::from_secs(600);
+
+mod unfinished;
+
 /// The script of one template at one version.
 pub(super) struct Script<'a> {
     compiled: Compiled<'a>,
     project: &'a Project,
     settings: &'a Settings,
+    /// The platform's.
     version: Version,
+    /// That of the schema when its first transaction ends.
+    made_at: Version,
     left: Leftovers,
     /// Whether a foreign key leads to the registry itself.
     locks_registry: bool,
@@ -79,10 +89,19 @@ impl<'a> Script<'a> {
             key.table == settings.tenants.registry.as_str()
                 && key.schema.as_deref() == Some(platform.as_str())
         });
-        Ok(Self { compiled, project, settings, version: version.clone(), left, locks_registry })
+        let made_at = if compiled.later.is_empty() { version } else { &template.version };
+        let (version, made_at) = (version.clone(), made_at.clone());
+        Ok(Self { compiled, project, settings, version, made_at, left, locks_registry })
     }
 
-    /// The one message that makes a tenant.
+    /// The steps that follow the first transaction, as positions in the chain; `None` if all are in it.
+    pub(super) fn later(&self) -> Option<Range<usize>> {
+        let position = |version| self.project.chain.position(version);
+        let steps = position(&self.made_at)?..position(&self.version)?;
+        (!self.compiled.later.is_empty()).then_some(steps)
+    }
+
+    /// The message that makes a tenant; where steps follow, the one that begins it.
     pub(super) fn message(
         &self,
         run: &Run,
@@ -94,16 +113,25 @@ impl<'a> Script<'a> {
         let mut message = Message::default();
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
+        if self.later().is_some() {
+            // Nobody logs in before the tenant is whole.
+            let role = tenant.role.as_ref().map(|(name, _)| (name.clone(), None));
+            self.structure((schema, role.as_ref()), filled, &mut message)?;
+            if self.left == Leftovers::Possible {
+                message.own_role();
+            }
+            self.enter(run, (schema, role.as_ref()), (TenantState::Creating, filled), &mut message);
+            message.push(&self.unfinished(run, schema, tenant.id));
+            message.commit(self.left);
+            return Ok(message);
+        }
         self.structure((schema, tenant.role.as_ref()), filled, &mut message)?;
         let left = self.afterwards(&mut message, schema, filled, afterwards);
         if left == Leftovers::Possible {
             message.own_role();
         }
-        let made = (version, self.compiled.template.name.as_str());
-        let state = (TenantState::Active, &filled.shaping);
-        standing::enter_version(self.settings, (schema, tenant.role.as_ref()), made, state, &mut message);
+        self.enter(run, (schema, tenant.role.as_ref()), (TenantState::Active, filled), &mut message);
         self.making(&mut message, tenant, afterwards);
-        self.history(run, schema, &mut message);
         message.commit(left);
         Ok(message)
     }
@@ -176,26 +204,41 @@ impl<'a> Script<'a> {
         Ok(message)
     }
 
-    /// The one message that makes a schema in advance, for the place `slot` of the pool.
+    /// The message that makes a schema in advance, for the place `slot` of the pool, or begins it where steps follow. A
+    /// schema without a place is only looked at, and nobody takes it.
     pub(super) fn pooled(
         &self,
         run: &Run,
         schema: &SchemaName,
-        slot: u32,
+        slot: Option<u32>,
         filled: &Filled,
     ) -> Result<Message, Failure> {
         let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
         let mut message = Message::default();
-        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        match slot {
+            Some(_) => {
+                message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+            }
+            None => message.begin(run.limits, "SELECT 1"),
+        }
+        let null = || "NULL".to_owned();
+        let is_whole = slot.is_some() && self.later().is_none();
+        let (made_from, proved_at, until) = if is_whole {
+            (literal(template.checksum.as_str()), format!("'{version}'"), null())
+        } else {
+            let until = format!("clock_timestamp() + interval '{} seconds'", UNFINISHED.as_secs());
+            (null(), null(), until)
+        };
         // First, so that of two who fill the same place one waits here, and has made nothing.
         message.push(&format!(
             "INSERT INTO {platform}.tenant_version \
-             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at) \
-             VALUES ({}, '{version}', {}, 'pooled', {}, {slot}, {}, '{version}')",
+             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at, making_until) \
+             VALUES ({}, '{}', {}, 'pooled', {}, {}, {made_from}, {proved_at}, {until})",
             literal(schema.as_str()),
+            self.made_at,
             literal(&template.name),
             standing::parameters(&filled.shaping),
-            literal(template.checksum.as_str()),
+            slot.map_or_else(null, |slot| slot.to_string()),
         ));
         self.structure((schema, None), filled, &mut message)?;
         if self.left == Leftovers::Possible {
@@ -227,6 +270,11 @@ impl<'a> Script<'a> {
         }
         undone.roll_back(self.left);
         Ok((made, undone))
+    }
+
+    /// The version of the schema when all is done.
+    pub(super) fn version(&self) -> &Version {
+        &self.version
     }
 
     /// Whether a foreign key leads to the registry itself.
@@ -289,13 +337,15 @@ impl<'a> Script<'a> {
     pub(super) fn enter(
         &self,
         run: &Run,
-        tenant: &Identity,
+        (schema, role): (&SchemaName, Option<&Role>),
         (state, filled): (TenantState, &Filled),
         message: &mut Message,
     ) {
-        let made = (&self.version, self.compiled.template.name.as_str());
-        let (schema, role) = (&tenant.schema, tenant.role.as_ref());
+        let made = (&self.made_at, self.compiled.template.name.as_str());
         standing::enter_version(self.settings, (schema, role), made, (state, &filled.shaping), message);
+        if state != TenantState::Active {
+            act::enter(message, self.settings, schema, state);
+        }
         self.history(run, schema, message);
     }
 

@@ -80,13 +80,6 @@ impl Standing {
 
     /// Refused unless nobody has the slug or the schema's name, in the books or in the catalog.
     pub(super) fn expect_nobody(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
-        if self.state == Some(TenantState::Creating) {
-            return Err(Failure::new(
-                Code::TenantState,
-                format!("the tenant of schema {schema} is being made by another run"),
-            )
-            .hint("if that run is gone without an end, `tenure tenant drop` takes away what it left"));
-        }
         let what = if self.entries.iter().any(|entry| entry.slug == slug.as_str()) {
             format!("the tenant {slug} is there already")
         } else if self.schema {

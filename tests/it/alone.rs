@@ -181,6 +181,43 @@ fn a_session_that_ends_in_the_middle_is_made_up_for() {
     assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5");
 }
 
+/// A step that makes or drops an index waits for a lock, and its program is killed; the next attempt waits behind it, and meets its
+/// effect when the lock is released.
+#[test]
+fn an_effect_that_comes_after_the_look_is_passed_over() {
+    for (step, index, left) in [
+        ("CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);", "workspace_names", "org_a valid"),
+        (
+            "-- Allow: add-unique because it is the key\nCREATE UNIQUE INDEX CONCURRENTLY workspace_ids ON workspaces (id);",
+            "workspace_ids",
+            "org_a valid",
+        ),
+        (
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS workspace_names ON workspaces (name);",
+            "workspace_names",
+            "org_a valid",
+        ),
+        ("DROP INDEX CONCURRENTLY {org_schema}.idx_workspaces_name;", "idx_workspaces_name", ""),
+    ] {
+        let project = Project::with_tenants(&["a"]);
+        project.db.run("CREATE INDEX idx_workspaces_name ON org_a.workspaces (name)");
+        project.migration("1.0.4", "1.0.5", "index", &format!("{step}\nVACUUM workspaces;"));
+        let holder = Session::holding(&project.db, "LOCK TABLE org_a.workspaces IN SHARE MODE");
+        let first = project.start("migrate up");
+        project.db.wait_for_waiting(1);
+        first.signal("KILL");
+        assert_ne!(first.end().code, 0);
+        let second = project.start("migrate up");
+        project.db.wait_for_waiting(2);
+        holder.release();
+        let output = second.end();
+        assert_eq!(output.code, 0, "{step}: {output}");
+        assert_eq!(indexes(&project, index), left, "{step}");
+        assert_eq!(project.versions(), "platform 1.0.5, a 1.0.5", "{step}");
+        assert_eq!(project.repeated_units(), [""; 0]);
+    }
+}
+
 #[test]
 fn two_runs_at_once_build_an_index_once() {
     let project = Project::with_tenants(&["a", "b"]);

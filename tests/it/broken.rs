@@ -63,7 +63,7 @@ fn a_connection_that_idled_too_long_between_units_is_replaced() {
     project.db.wait_for_waiting(1);
     // The one that waits is the second worker's or the first's: in either case the other has nothing to do.
     let idle = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' \
-                AND pid <> pg_backend_pid() AND application_name = 'tenure'";
+                AND pid <> pg_backend_pid() AND application_name LIKE 'tenure %'";
     wait_until("the other's session to be ended", || project.db.value(idle) == "0");
     holder.release();
     let output = running.end().ok();

@@ -1,25 +1,18 @@
 //! `tenure queries capture`: what the release that runs has sent, from the server's statistics, once for all
 //! tenants and without anybody's data.
 
-use std::path::PathBuf;
-
 use tempfile::TempDir;
-use tenure::postgres::server::{DATABASE, Environment, Throwaway};
+use tenure::postgres::server::{DATABASE, Throwaway};
 use tenure::queries::Tenants;
 use tokio::runtime::Builder;
 
-use crate::support::{Database, Project};
+use crate::support::{Database, Project, environment};
 
 /// A server that counts queries, which the server of all other tests does not.
 fn counting() -> (Throwaway, Project) {
-    let environment = Environment {
-        bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
-        path: std::env::var_os("PATH"),
-        temp: Some(std::env::temp_dir()),
-    };
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let server =
-        runtime.block_on(Throwaway::start_preloading(&environment, &["pg_stat_statements"])).unwrap();
+        runtime.block_on(Throwaway::start_preloading(&environment(), &["pg_stat_statements"])).unwrap();
     // Named as the one that no test drops: it goes with its server.
     let db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
     db.run("CREATE EXTENSION pg_stat_statements");

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
+use tenure::postgres::server::Binaries;
 
-use crate::support::{Project, Session};
+use crate::support::{Project, Session, environment};
 
 #[test]
 fn a_run_notes_where_the_log_was_before_it() {
@@ -135,6 +136,7 @@ fn a_server_recovered_to_there_knows_nothing_of_the_run() {
     let output = Command::new("sh")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/restore.sh"))
         .arg(assert_cmd::cargo::cargo_bin!("tenure"))
+        .arg(Binaries::find(&environment()).unwrap().folder())
         .env("HOME", project.dir.path())
         .env_remove("DATABASE_URL")
         .current_dir(project.dir.path())

@@ -1,9 +1,10 @@
 #!/bin/sh
 # In a project: a server that archives its log, two runs, and a recovery to just before the second, with the settings that
-# `tenure restore-point` prints. The program is the first argument. PostgreSQL refuses to be root.
+# `tenure restore-point` prints. The program is the first argument, the folder of PostgreSQL's the second one.
+# PostgreSQL refuses to be root.
 set -eu
 tenure=$1
-bin=${TENURE_PG_BINDIR:-$(pg_config --bindir)}
+bin=$2
 dir=$(mktemp -d)
 if [ "$(id -u)" = 0 ]; then chown postgres "$dir"; fi
 

@@ -13,13 +13,7 @@ use tempfile::TempDir;
 use tenure::error::{Code, Failure};
 use tenure::postgres::server::{DATABASE, Environment, Persistent, Started, Stopped, Throwaway};
 
-fn environment() -> Environment {
-    Environment {
-        bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
-        path: std::env::var_os("PATH"),
-        temp: Some(std::env::temp_dir()),
-    }
-}
+use crate::support::{environment, is_process, send_signal, send_signal_to_group};
 
 /// A project whose server is reset, so that nothing is left, when the test ends in whatever way.
 struct Project {
@@ -68,13 +62,9 @@ async fn ask(url: &str, sql: &str) -> Result<Option<String>, sqlx::Error> {
 }
 
 /// The server's first process, as its data folder names it.
-fn postmaster(folder: &Path) -> String {
+fn postmaster(folder: &Path) -> u32 {
     let text = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
-    text.lines().next().unwrap().to_owned()
-}
-
-fn signal(name: &str, pid: &str) {
-    assert!(Command::new("kill").args([name, pid]).status().unwrap().success());
+    text.lines().next().unwrap().parse().unwrap()
 }
 
 /// Waits for what must happen soon. The events here are ends of processes that are not our children.
@@ -165,7 +155,7 @@ async fn a_server_that_was_killed_starts_again_at_once() {
     ask(&url, "CREATE TABLE kept AS SELECT 'yes' AS value").await.unwrap();
     // A commit may wait a moment in memory, since the server does not wait for the disk.
     ask(&url, "CHECKPOINT").await.unwrap();
-    signal("-KILL", &postmaster(server.address().folder()));
+    send_signal(postmaster(server.address().folder()), "KILL");
     assert_eq!(server.start().await, Ok(Started::Now));
     assert_eq!(ask(&url, "SELECT value FROM kept").await.unwrap().as_deref(), Some("yes"));
 }
@@ -318,7 +308,7 @@ async fn hold_a_server_for_ever() {
 
 /// Starts that process, waits until it has its server, and ends its whole group, as a terminal does
 /// with Ctrl-C. What it told is the server's folder.
-async fn end_a_holder(name: &str, project: Option<&Path>) -> (PathBuf, String) {
+async fn end_a_holder(name: &str, project: Option<&Path>) -> (PathBuf, u32) {
     let shared = tempfile::tempdir().unwrap();
     let told = shared.path().join("told");
     let mut holder = Command::new(std::env::current_exe().unwrap());
@@ -328,26 +318,24 @@ async fn end_a_holder(name: &str, project: Option<&Path>) -> (PathBuf, String) {
     eventually("the other process has its server", || told.exists()).await;
     let folder = PathBuf::from(std::fs::read_to_string(&told).unwrap());
     let pid = postmaster(&folder);
-    assert!(
-        Command::new("kill").args([name, "--", &format!("-{}", holder.id())]).status().unwrap().success()
-    );
+    send_signal_to_group(holder.id(), name);
     assert!(!holder.wait().unwrap().success());
     (folder, pid)
 }
 
 #[tokio::test]
 async fn a_killed_process_takes_its_throwaway_along() {
-    for name in ["-KILL", "-INT"] {
+    for name in ["KILL", "INT"] {
         let (folder, pid) = end_a_holder(name, None).await;
         eventually("its folder is deleted", || !folder.exists()).await;
-        assert!(!Command::new("kill").args(["-0", &pid]).stderr(Stdio::null()).status().unwrap().success());
+        assert!(!is_process(pid));
     }
 }
 
 #[tokio::test]
 async fn the_server_of_a_project_outlives_who_started_it() {
     let project = Project::new("");
-    for name in ["-INT", "-HUP", "-KILL"] {
+    for name in ["INT", "HUP", "KILL"] {
         end_a_holder(name, Some(&project.folder)).await;
         // Long enough for a server that was hit to have gone.
         tokio::time::sleep(Duration::from_millis(200)).await;

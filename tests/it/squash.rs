@@ -1,9 +1,12 @@
 //! `template squash` and `template check`: a new version of a template makes the same tenant as the old one
 //! and the steps after it, which is proved on a throwaway database.
 
-use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Output, Project};
+use serde_json::{Value, json};
+use tenure::postgres::server::Binaries;
+
+use crate::support::{Output, Project, environment};
 
 /// The seeds' project with a richer tenant, at 1.0.6.
 fn rich() -> Project {
@@ -89,6 +92,37 @@ fn a_new_version_is_written_and_makes_the_same_tenant() {
     );
     let drifted = project.run("drift");
     assert_eq!(drifted.code, 0, "{drifted}");
+}
+
+/// `pg_dump` of a minor release that does not know the option writes it for every column.
+#[test]
+fn the_servers_own_options_are_in_no_template() {
+    let project = rich();
+    project.migration(
+        "1.0.6",
+        "1.0.7",
+        "estimate",
+        "-- Scope: tenant\nALTER TABLE workspaces ALTER COLUMN colour SET (n_distinct = 3);",
+    );
+    let dump = Binaries::client_since(&environment(), "pg_dump", 14).unwrap();
+    // Another column gets the option alone.
+    let script = format!(
+        "#!/bin/sh\n'{}' \"$@\" | sed -E -e 's/^(.*) colour SET \\((n_distinct=3)\\);$/\\1 colour SET (\\2, pg_attver=9);\\n\\1 id SET (pg_attver=9);/'\n",
+        dump.display(),
+    );
+    project.file("programs/pg_dump", script);
+    let program = project.dir.path().join("programs/pg_dump");
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let folder = program.parent().unwrap().display().to_string();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap());
+    // A folder without a server: then the one on the PATH is taken.
+    let surroundings = [("TENURE_PG_BINDIR", folder.as_str()), ("PATH", path.as_str())];
+    project.run_env(&surroundings, &format!("template squash --shadow-url {}", project.db.url)).passes();
+    let mut all = String::new();
+    for entry in std::fs::read_dir(project.dir.path().join("tenant_templates/default_v1.0.7")).unwrap() {
+        all += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    assert!(all.contains("SET (n_distinct=3)") && !all.contains("pg_attver"), "{all}");
 }
 
 #[test]

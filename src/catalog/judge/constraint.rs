@@ -27,7 +27,7 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
             )),
         },
         What::Changed { property, to, now, .. } => match property {
-            Property::Validated => Effect::default(),
+            Property::Validated | Property::Options => Effect::default(),
             Property::Valid => Effect::plans(
                 warn("drop-object", "leaves an index that is not used").filter(|_| to.is_some()),
             ),

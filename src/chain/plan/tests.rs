@@ -32,6 +32,7 @@ fn state(platform: usize, tenants: &[(usize, usize)]) -> FleetState {
     FleetState {
         platform: version(platform),
         tenants: tenants.iter().map(|(n, count)| (version(*n), *count)).collect(),
+        examples: tenants.iter().map(|(n, _)| (version(*n), format!("org_{n}"))).collect(),
     }
 }
 
@@ -87,6 +88,11 @@ fn a_version_off_the_chain_is_no_plan() {
     let mut odd = state(0, &[]);
     odd.platform = "0.9.0".parse().unwrap();
     assert!(matches!(plan(odd), Err(PlanError::Unknown { .. })));
+    let beyond = plan(state(0, &[(0, 1), (9, 2)])).unwrap_err();
+    assert_eq!(
+        beyond.to_string(),
+        "the tenant of schema org_9 is at version 1.0.9, beyond the chain's end at 1.0.2"
+    );
     let to = "3.0.0".parse().unwrap();
     let asked = Plan::make(&chain("pt"), &state(0, &[]), Some(&to), Reach::Fleet);
     assert!(matches!(asked, Err(PlanError::Target { .. })));

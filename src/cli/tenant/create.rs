@@ -7,12 +7,13 @@ use std::path::Path;
 use super::super::args::CreateArgs;
 use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, stop_on_signals, up};
+use super::walls::unseen;
 use crate::error::{Code, Failure};
 use crate::fleet::Patience;
 use crate::ident::Slug;
 use crate::report;
 use crate::settings::Settings;
-use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant};
+use crate::tenant::{self, Act, After, Creation, Hook, IfExists, NewRole, NewTenant};
 
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -43,7 +44,6 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
     let created =
         tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)).await?;
-    connection.close().await;
     let mut document = serde_json::to_value(&created).unwrap_or_default();
     // One tenant that failed is the command's own failure too, in the form that every failure has.
     if let (None, [failed], Some(object)) = (&args.from, created.failed.as_slice(), document.as_object_mut())
@@ -51,7 +51,17 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         object.insert("error".to_owned(), report::failure_json(&failed.failure));
     }
     let went = if created.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &document, |paint| report::created(&created, paint))?;
+    let text = |paint| report::created(&created, paint);
+    let with_password = created.created.iter().filter(|tenant| tenant.password.is_some());
+    let with_password: Vec<_> = with_password.map(|tenant| tenant.schema.clone()).collect();
+    if with_password.is_empty() {
+        context.ui.outcome(went, &document, text)?;
+    } else if let Err(failure) = context.ui.secret(went, &document, text) {
+        let act =
+            Act { settings: &project.settings, limits: creation.limits, command: creation.command.clone() };
+        return Err(unseen(&mut connection, &act, &with_password, failure).await);
+    }
+    connection.close().await;
     Ok(match created.failed.as_slice() {
         [failed] if args.from.is_none() => failed.failure.class().exit_code(),
         _ => created.ending().exit_code(),

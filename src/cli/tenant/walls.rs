@@ -4,7 +4,7 @@ use super::super::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
 use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, up};
 use crate::error::Failure;
-use crate::ident::Slug;
+use crate::ident::{SchemaName, Slug};
 use crate::outcome::Turned;
 use crate::postgres::Connection;
 use crate::tenant::{Act, Login};
@@ -31,12 +31,43 @@ async fn turn(
 
 pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
     let login = if args.revoke { Login::Revoked } else { Login::Given };
-    let done = with_act(context, &args.tenant, "tenant login", async |connection, act, slug| {
-        tenant::login(connection, act, slug, login).await
-    });
-    let done = done.await?;
-    context.ui.result(&done, |paint| report::logged_in(&done, paint))?;
-    Ok(0)
+    with_act(context, &args.tenant, "tenant login", async |connection, act, slug| {
+        let done = tenant::login(connection, act, slug, login).await?;
+        let text = |paint| report::logged_in(&done, paint);
+        if done.password.is_none() {
+            context.ui.result(&done, text)?;
+        } else if let Err(failure) = context.ui.secret(Outcome::Done, &done, text) {
+            return Err(unseen(connection, act, &[done.tenant.schema], failure).await);
+        }
+        Ok(0)
+    })
+    .await
+}
+
+/// The new passwords of these tenants' roles could not be written: they are taken away, and the failure says so.
+pub(super) async fn unseen(
+    connection: &mut Connection,
+    act: &Act<'_>,
+    schemas: &[SchemaName],
+    mut failure: Failure,
+) -> Failure {
+    let (passwords, them) = if schemas.len() == 1 { ("password", "it") } else { ("passwords", "them") };
+    match tenant::withdraw(connection, act, schemas).await {
+        Ok(()) => {
+            failure.message = format!(
+                "{}: the new {passwords} could not be shown, so nobody can log in with {them}",
+                failure.message
+            );
+            failure.hint("`tenure tenant login SLUG` gives the tenant's role a new one")
+        }
+        Err(other) => {
+            failure.message = format!(
+                "{}: the new {passwords} could not be shown, nor taken away: {}",
+                failure.message, other.message
+            );
+            failure.hint("`tenure tenant login SLUG --revoke` takes the login away")
+        }
+    }
 }
 
 pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {

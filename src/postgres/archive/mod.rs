@@ -18,6 +18,7 @@ use super::server::{Binaries, Environment};
 use super::{Connection, Refusal};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
+use crate::sql::without_server_options;
 
 /// How often it is asked whether somebody wants a program to end.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -96,7 +97,7 @@ impl Archive {
         read.map_err(|error| io(&error))?;
         let text = String::from_utf8(bytes)
             .map_err(|_| Failure::new(Code::ExportInvalid, "the definitions in the file are no UTF-8"))?;
-        let mut sql = text::definitions(&text);
+        let mut sql = without_server_options(&text::definitions(&text)).into_owned();
         if let Some(owner) = owner {
             sql = text::given_by_us(&sql, owner);
         }

@@ -1,4 +1,4 @@
-//! What names say of a statement's scope.
+//! Whose a statement is, for each way in which its names say so.
 
 use super::*;
 use crate::error::Source;
@@ -7,13 +7,13 @@ use crate::sql::Script;
 fn clue(sql: &str) -> ScopeClue {
     let made = |sql: &str| Script::parse(Source::new("t.sql", sql)).unwrap().statements;
     let mut known = Known::default();
-    for statement in made("CREATE TABLE users (id int); CREATE TABLE shared (id int)") {
-        known.learn(&statement, Scope::Platform);
+    for mut statement in made("CREATE TABLE users (id int); CREATE TABLE shared (id int)") {
+        known.learn(&mut statement, Scope::Platform);
     }
-    for statement in made(
+    for mut statement in made(
         "CREATE TABLE workspaces (id int); CREATE TABLE shared (id int); CREATE INDEX i ON workspaces (id)",
     ) {
-        known.learn(&statement, Scope::Tenant);
+        known.learn(&mut statement, Scope::Tenant);
     }
     known.clue(&made(sql)[0], "datalinx_platform")
 }
@@ -141,8 +141,8 @@ fn what_no_schema_holds_is_the_platforms() {
 fn only_what_lasts_is_known() {
     let mut known = Known::default();
     let mut learn = |scope, sql: &str| {
-        for statement in Script::parse(Source::new("t.sql", sql)).unwrap().statements {
-            known.learn(&statement, scope);
+        for mut statement in Script::parse(Source::new("t.sql", sql)).unwrap().statements {
+            known.learn(&mut statement, scope);
         }
         known.clone()
     };

@@ -3,6 +3,8 @@
 
 mod rows;
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
@@ -13,14 +15,14 @@ use super::reference::{self, Differences};
 use super::role;
 use super::script::{Identity, Script};
 use super::standing::{self, Standing};
-use super::undo::undo;
+use super::undo;
 use crate::catalog::{self, Asked, Photograph};
 use crate::error::{Code, Failure};
-use crate::fleet::{Stop, unknown_tenant};
+use crate::fleet::{Patience, Stop, catch_up, unknown_tenant};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::outcome::{Cloned, Ending, Tenant, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
-use crate::postgres::{Connection, state};
+use crate::postgres::{Connection, Refusal, state};
 use crate::project::Project;
 use crate::template::{Filled, Template};
 
@@ -70,9 +72,13 @@ pub async fn clone(
     }
     let template = project.template(source.template.as_deref())?;
     let script = Script::new(project, template, &at)?;
-    Standing::look(connection, settings, &cloning.target, &schema)
-        .await?
-        .expect_nobody(&cloning.target, &schema)?;
+    let mut standing = Standing::look(connection, settings, &cloning.target, &schema).await?;
+    if standing.state == Some(TenantState::Creating) {
+        let (run, doing) = (act.run(), format!("cloning {} as {}", source.slug, cloning.target));
+        undo::take_back(connection, settings, &run, (&schema, &doing)).await?;
+        standing = Standing::look(connection, settings, &cloning.target, &schema).await?;
+    }
+    standing.expect_nobody(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
     let role = role::usual(settings, &schema)?;
@@ -155,6 +161,15 @@ struct Copied {
     notes: Vec<String>,
 }
 
+/// What is to be done after the first transaction.
+enum Rest {
+    Nothing,
+    /// A foreign key to a shared table has locked that table: these rows come in a transaction of their own.
+    Rows(Rows),
+    /// Steps that need transactions of their own, and then the rows.
+    Steps(Range<usize>),
+}
+
 /// One clone under way.
 struct Copying<'a> {
     project: &'a Project,
@@ -171,23 +186,31 @@ struct Copying<'a> {
 impl Copying<'_> {
     async fn run(&mut self, connection: &mut Connection, run: &Run) -> Result<(), Failure> {
         let made = self.make(connection, run).await;
-        let rows = act::or_rollback(connection, made).await?;
-        let Some(rows) = rows else { return Ok(()) };
-        // A foreign key to a shared table has locked that table: the rows come in a transaction of their own.
-        let filled = self.fill(connection, run, rows).await;
+        let filled = match act::or_rollback(connection, made).await? {
+            Rest::Nothing => return Ok(()),
+            Rest::Rows(rows) => self.fill(connection, run, Some(rows)).await,
+            Rest::Steps(steps) => {
+                let (subject, schema) = ((run, &self.project.chain), &self.target.schema);
+                let door = connection.door();
+                let catching_up = catch_up(connection, subject, schema, steps, (Patience::USUAL, None));
+                match undo::while_alive(door, run, schema, catching_up).await {
+                    Ok(()) => self.fill(connection, run, None).await,
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
         match act::or_rollback(connection, filled).await {
             Ok(()) => Ok(()),
             Err(failure) => {
-                let id = self.target.id.to_string();
-                let new = (&self.target.schema, id.as_str());
-                Err(undo(connection, &self.project.settings, run, new, failure).await)
+                let schema = &self.target.schema;
+                Err(undo::undo(connection, &self.project.settings, run, schema, failure).await)
             }
         }
     }
 
-    /// Makes the new schema, and fills it where that holds no lock on what others share. Otherwise the tenant is left
-    /// in the state `creating`, and what is to be copied is given back.
-    async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Option<Rows>, Failure> {
+    /// Makes the new schema, and fills it where that holds no lock on what others share and no steps need transactions of
+    /// their own. Otherwise the tenant is left in the state `creating`, and what is to be done is given back.
+    async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Rest, Failure> {
         let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
         // First, as a step of the platform does: it stays at this version until the new tenant is in the books.
         let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
@@ -206,56 +229,74 @@ impl Copying<'_> {
                 standing::refused(&refusal, &self.doing(), &self.target.schema)
             }
         })?;
-        let (right, seen) = self.photographs(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
-        if !self.found.definitions.is_empty() {
-            return Err(self.refusal());
-        }
-        let rows = match self.extent {
-            Extent::Structure => None,
-            Extent::Data => Some(self.look(connection).await?),
-        };
-        let mut state = TenantState::Active;
-        let later = match rows {
-            Some(rows) if rows.leads_out => {
-                state = TenantState::Creating;
-                Some(rows)
+        let rest = match self.script.later() {
+            Some(steps) => Rest::Steps(steps),
+            None => {
+                self.compare(connection).await?;
+                match self.rows(connection).await? {
+                    Some(rows) if rows.leads_out => Rest::Rows(rows),
+                    Some(rows) => {
+                        self.copy(connection, rows).await?;
+                        Rest::Nothing
+                    }
+                    None => Rest::Nothing,
+                }
             }
-            Some(rows) => {
-                self.copy(connection, rows).await?;
-                None
-            }
-            None => None,
         };
         self.stop.check()?;
+        let state = match rest {
+            Rest::Nothing => TenantState::Active,
+            Rest::Rows(_) | Rest::Steps(_) => TenantState::Creating,
+        };
         let mut message = Message::default();
-        self.script.enter(run, self.target, (state, &self.filled), &mut message);
-        if state == TenantState::Creating {
-            act::enter(&mut message, &self.project.settings, schema, state);
-        }
+        self.script.enter(run, (schema, role), (state, &self.filled), &mut message);
+        undo::mark(&mut message, run, schema);
         message.commit(self.script.left());
-        self.send(connection, &message).await?;
-        Ok(later)
+        self.commit(connection, run, (&message, state)).await?;
+        Ok(rest)
     }
 
-    /// Copies into a tenant that is in the state `creating`.
-    async fn fill(&mut self, connection: &mut Connection, run: &Run, rows: Rows) -> Result<(), Failure> {
+    /// Refused unless the new schema is like the old one.
+    async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        let (right, seen) = self.photographs(connection).await?;
+        self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// What is to be copied; `None` if only the definitions are.
+    async fn rows(&self, connection: &mut Connection) -> Result<Option<Rows>, Failure> {
+        match self.extent {
+            Extent::Structure => Ok(None),
+            Extent::Data => self.look(connection).await.map(Some),
+        }
+    }
+
+    /// Copies into a tenant that is in the state `creating`: these rows, or those that are there now.
+    async fn fill(
+        &mut self,
+        connection: &mut Connection,
+        run: &Run,
+        rows: Option<Rows>,
+    ) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
-        let hold = [act::holding(run, source, WHOLE), act::holding(run, target, &[TenantState::Creating])];
+        // The new tenant first, for which nobody else waits: while this has its row, the attempt is alive.
+        let hold = [undo::holding(run, target), act::holding(run, source, WHOLE)];
         self.begin(connection, run, &hold).await?;
         // Between the two transactions a migration may have moved one of them.
-        let (right, seen) = self.photographs(connection).await?;
-        self.found = reference::differences_but_rows(&right, &seen, source);
-        if !self.found.definitions.is_empty() {
-            return Err(self.refusal());
-        }
+        self.compare(connection).await?;
         self.stop.check()?;
-        self.copy(connection, rows).await?;
+        let rows = match rows {
+            Some(rows) => Some(rows),
+            None => self.rows(connection).await?,
+        };
+        if let Some(rows) = rows {
+            self.copy(connection, rows).await?;
+        }
         self.stop.check()?;
         let mut message = Message::default();
         act::enter(&mut message, &self.project.settings, target, TenantState::Active);
         message.commit(Leftovers::None);
-        self.send(connection, &message).await
+        self.commit(connection, run, (&message, TenantState::Active)).await
     }
 
     /// Begins a transaction that sees one moment to its end, with the statements that take rows of the books.
@@ -318,9 +359,15 @@ impl Copying<'_> {
         if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
     }
 
-    async fn send(&self, connection: &mut Connection, message: &Message) -> Result<(), Failure> {
-        let sent = connection.send(message).await;
-        sent.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), &self.target.schema))
+    async fn commit(
+        &self,
+        connection: &mut Connection,
+        run: &Run,
+        (message, state): (&Message, TenantState),
+    ) -> Result<(), Failure> {
+        let schema = &self.target.schema;
+        let explained = |refusal: &Refusal| standing::refused(refusal, &self.doing(), schema);
+        undo::commit(connection, (run, schema, state), message, explained).await
     }
 
     fn refusal(&self) -> Failure {

@@ -29,6 +29,8 @@ pub(super) struct Task<'a> {
     pub(super) attempts: u32,
     /// How often the platform moved under it.
     pub(super) moves: usize,
+    /// Whether its schema is there already, and only steps are to come.
+    pub(super) begun: bool,
 }
 
 /// What a worker is to do next.

@@ -69,12 +69,12 @@ impl<'a> Maker<'a, '_> {
             let rows = state::tenants(connection, &self.project.settings, self.presence, &slugs).await;
             let rows: Result<HashMap<String, Tenant>, Failure> =
                 rows.map(|rows| rows.into_iter().map(|row| (row.slug.clone(), row)).collect());
-            for task in page {
+            for mut task in page {
                 let row = rows.as_ref().map(|rows| rows.get(task.tenant.slug.as_str()));
                 let result = match row {
                     Err(failure) => Err(failure.clone()),
                     Ok(Some(row)) if row.status == TenantState::Creating => {
-                        match self.take_back(connection, row).await {
+                        match self.resume_or_take_back(connection, row, &mut task).await {
                             Ok(()) => {
                                 self.queue.borrow_mut().add(task);
                                 continue;
@@ -119,7 +119,7 @@ impl<'a> Maker<'a, '_> {
             NewRole::Login => Some((role::name(&self.project.settings, &schema)?, Some(Secret::make()))),
         };
         let tenant = Identity { id: Uuid::new_v4(), slug, name, schema, role };
-        Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0 })
+        Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0, begun: false })
     }
 
     /// Slugs that stand in the list again, once the first of each is settled.
@@ -145,6 +145,9 @@ impl<'a> Maker<'a, '_> {
             Ok(script) => script,
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
+        if task.begun {
+            return self.go_on(connection, task, &script, at).await;
+        }
         let (run, tenant, filled, after) = (self.run, &task.tenant, &task.filled, self.afterwards());
         let pooled = self.pool.borrow_mut().give(&task);
         let message = match &pooled {
@@ -157,6 +160,10 @@ impl<'a> Maker<'a, '_> {
         };
         task.attempts += 1;
         match connection.send(&message).await {
+            Ok(_sets) if pooled.is_none() && script.later().is_some() => {
+                task.begun = true;
+                self.go_on(connection, task, &script, at).await;
+            }
             Ok(_sets) => {
                 let result = self.follow(connection, &task, at).await;
                 self.queue.borrow_mut().finish(task.index, result);
@@ -173,7 +180,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    fn script(&self, template: &'a Template, at: &Version) -> Result<Rc<Script<'a>>, Failure> {
+    pub(super) fn script(&self, template: &'a Template, at: &Version) -> Result<Rc<Script<'a>>, Failure> {
         let key = (template.name.as_str(), at.clone());
         if let Some(script) = self.scripts.borrow().get(&key) {
             return Ok(Rc::clone(script));
@@ -186,11 +193,12 @@ impl<'a> Maker<'a, '_> {
     async fn refused(
         &self,
         connection: &mut Connection,
-        task: Task<'a>,
+        mut task: Task<'a>,
         message: &Message,
         refusal: &Refusal,
     ) {
-        let schema = &task.tenant.schema;
+        let schema = task.tenant.schema.clone();
+        let schema = &schema;
         let result = match refusal.sqlstate() {
             Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
             // Somebody else may have made it between our look and our message.
@@ -198,8 +206,13 @@ impl<'a> Maker<'a, '_> {
                 match self.existing(connection, &task.tenant.slug).await {
                     // The server went on with what it was sent before the connection was lost.
                     Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
-                        let at = row.version.unwrap_or(Version::ZERO);
-                        self.follow(connection, &task, at).await
+                        return self.was_made(connection, task, row).await;
+                    }
+                    Ok(Some(row)) if row.status == TenantState::Creating => {
+                        match self.resume_or_take_back(connection, &row, &mut task).await {
+                            Ok(()) => return self.queue.borrow_mut().give_back(task, None),
+                            Err(failure) => Err(failure),
+                        }
                     }
                     Ok(Some(row)) => self.judge_existing(connection, &row).await,
                     Ok(None) => Err(taken(refusal, schema)),
@@ -209,7 +222,7 @@ impl<'a> Maker<'a, '_> {
             _ => {
                 let failure = explain(refusal, message, schema);
                 match self.after_a_break(connection, &task, &failure).await {
-                    Some(at) => self.follow(connection, &task, at).await,
+                    Some(row) => return self.was_made(connection, task, row).await,
                     None => return self.again_or_failed(task, failure),
                 }
             }
@@ -247,17 +260,31 @@ impl<'a> Maker<'a, '_> {
         connection: &mut Connection,
         task: &Task<'a>,
         failure: &Failure,
-    ) -> Option<Version> {
+    ) -> Option<Tenant> {
         if !failure.ended_the_session() {
             return None;
         }
         *connection = connection.another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
-        let is_ours = is_of(&row, task);
-        row.version.filter(|_| is_ours)
+        (is_of(&row, task) && row.version.is_some()).then_some(row)
     }
 
-    fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
+    /// The first transaction was committed, though its answer was lost.
+    async fn was_made(&self, connection: &mut Connection, mut task: Task<'a>, row: Tenant) {
+        let at = self.queue.borrow().at.clone();
+        match self.script(task.template, &at) {
+            Ok(script) if script.later().is_some() && row.status == TenantState::Creating => {
+                task.begun = true;
+                self.go_on(connection, task, &script, at).await;
+            }
+            _ => {
+                let result = self.follow(connection, &task, row.version.unwrap_or(at)).await;
+                self.queue.borrow_mut().finish(task.index, result);
+            }
+        }
+    }
+
+    pub(super) fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
         let mut queue = self.queue.borrow_mut();
         match self.creation.patience.pause(&failure, task.attempts) {
             Some(pause) => {
@@ -269,13 +296,21 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    async fn existing(&self, connection: &mut Connection, slug: &Slug) -> Result<Option<Tenant>, Failure> {
+    pub(super) async fn existing(
+        &self,
+        connection: &mut Connection,
+        slug: &Slug,
+    ) -> Result<Option<Tenant>, Failure> {
         let only = std::slice::from_ref(slug);
         let rows = state::tenants(connection, &self.project.settings, self.presence, only).await?;
         Ok(rows.into_iter().next())
     }
 
-    async fn judge_existing(&self, connection: &mut Connection, row: &Tenant) -> Result<Made, Failure> {
+    pub(super) async fn judge_existing(
+        &self,
+        connection: &mut Connection,
+        row: &Tenant,
+    ) -> Result<Made, Failure> {
         let slug = &row.slug;
         if row.version.is_none() {
             let in_the_registry =

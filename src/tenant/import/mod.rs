@@ -15,7 +15,7 @@ use super::create::ready;
 use super::likeness;
 use super::parcel::{self, Manifest};
 use super::standing::Standing;
-use super::undo::undo;
+use super::undo;
 use crate::catalog::server_major;
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
@@ -25,7 +25,7 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::outcome::{Ending, Imported, TenantState};
 use crate::postgres::message::{Leftovers, Message, Run};
 use crate::postgres::server::Environment;
-use crate::postgres::{Archive, Connection, state};
+use crate::postgres::{Archive, Connection, Refusal, state};
 use crate::project::Project;
 
 /// Imports the tenant of a file, under its own slug or another one.
@@ -42,7 +42,7 @@ pub async fn import(
     let wanted = Wanted::of(project, &manifest, other)?;
     let state = ready(connection, project).await?;
     adopt::may_be_at(project, &wanted.version, &state.platform)?;
-    wanted.expect_nobody(connection, project).await?;
+    wanted.expect_nobody(connection, project, act).await?;
     likeness::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
     let archive = open(connection, dump, &manifest, environment).await?;
     let is_older = wanted.version < state.platform;
@@ -64,13 +64,14 @@ pub async fn import(
             let restored = restore.run(connection, run).await;
             let restored = act::or_rollback(connection, restored).await?;
             if is_older {
-                let migrated =
-                    migrate(connection, project, &wanted, &state.platform, (act, &mut *sink, stop)).await;
+                let (door, how) = (connection.door(), (act, &mut *sink, stop));
+                let migrating = migrate(connection, project, &wanted, &state.platform, how);
+                let migrated = undo::while_alive(door, run, &wanted.schema, Box::pin(migrating)).await;
                 match finish(connection, project, run, &wanted, migrated).await {
                     Ok(count) => units = count,
                     Err(failure) => {
-                        let new = (&wanted.schema, wanted.id.as_str());
-                        return Err(undo(connection, &project.settings, run, new, failure).await);
+                        let settings = &project.settings;
+                        return Err(undo::undo(connection, settings, run, &wanted.schema, failure).await);
                     }
                 }
             }
@@ -143,15 +144,23 @@ impl Wanted {
         Ok(Self { slug, schema, former, id, name, version, state })
     }
 
-    async fn expect_nobody(&self, connection: &mut Connection, project: &Project) -> Result<(), Failure> {
+    async fn expect_nobody(
+        &self,
+        connection: &mut Connection,
+        project: &Project,
+        act: &Act<'_>,
+    ) -> Result<(), Failure> {
         let settings = &project.settings;
-        Standing::look(connection, settings, &self.slug, &self.schema)
-            .await?
-            .expect_nobody(&self.slug, &self.schema)
-            .map_err(|failure| match failure.code {
-                Code::TenantExists => failure.hint("give it another slug with --as"),
-                _ => failure,
-            })?;
+        let mut standing = Standing::look(connection, settings, &self.slug, &self.schema).await?;
+        if standing.state == Some(TenantState::Creating) {
+            let doing = format!("importing {}", self.slug);
+            undo::take_back(connection, settings, &act.run(), (&self.schema, &doing)).await?;
+            standing = Standing::look(connection, settings, &self.slug, &self.schema).await?;
+        }
+        standing.expect_nobody(&self.slug, &self.schema).map_err(|failure| match failure.code {
+            Code::TenantExists => failure.hint("give it another slug with --as"),
+            _ => failure,
+        })?;
         let columns = &settings.tenants.columns;
         let sql = format!(
             "SELECT {}::text AS slug FROM {} WHERE {}::text = {}",
@@ -211,9 +220,10 @@ async fn finish(
 ) -> Result<usize, Failure> {
     let units = migrated?;
     let mut message = Message::default();
-    act::begin(&mut message, run, &wanted.schema, &[TenantState::Creating]);
+    message.begin(run.limits, &undo::holding(run, &wanted.schema));
     act::enter(&mut message, &project.settings, &wanted.schema, wanted.state);
     message.commit(Leftovers::None);
-    let sent = connection.send(&message).await;
-    sent.map(|_sets| units).map_err(|refusal| refusal.failure(&format!("importing {}", wanted.slug)))
+    let explained = |refusal: &Refusal| refusal.failure(&format!("importing {}", wanted.slug));
+    undo::commit(connection, (run, &wanted.schema, wanted.state), &message, explained).await?;
+    Ok(units)
 }

@@ -18,7 +18,7 @@ use crate::tenant::adopt::IfDifferent;
 use crate::tenant::parcel::Manifest;
 use crate::tenant::role::{self, Owner, Reach};
 use crate::tenant::script::Identity;
-use crate::tenant::{likeness, residue, standing};
+use crate::tenant::{likeness, residue, standing, undo};
 
 const STRANGERS: &str = include_str!("strangers.sql");
 
@@ -187,9 +187,10 @@ impl Restore<'_> {
             allowed: "[]",
         };
         message.history(run, &row);
+        undo::mark(&mut message, run, schema);
         message.commit(Leftovers::Possible);
-        let written = connection.send(&message).await;
-        written.map(drop).map_err(|refusal| standing::refused(&refusal, &self.doing(), schema))
+        let explained = |refusal: &Refusal| standing::refused(refusal, &self.doing(), schema);
+        undo::commit(connection, (run, schema, self.state), &message, explained).await
     }
 
     /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out, and those

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::super::create::answer::explain;
 use super::super::script::Script;
-use super::{interrupted, proof, remove, state_of};
+use super::{interrupted, proof, remove, remove_one, state_of};
+use crate::chain::Chain;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::fleet::crew::{self, Crew, Wear};
-use crate::fleet::{Patience, Stop, jobs};
+use crate::fleet::{Patience, Stop, catch_up, jobs};
 use crate::ident::SchemaName;
 use crate::outcome::{Ending, PoolFailure, PoolFilled, PoolState};
 use crate::postgres::message::{Message, Run};
@@ -61,6 +62,7 @@ struct Shared<'a> {
 /// What makes a schema.
 struct Maker<'a> {
     script: &'a Script<'a>,
+    chain: &'a Chain,
     run: &'a Run,
     filled: &'a Filled,
     patience: Patience,
@@ -110,7 +112,8 @@ pub async fn fill(
     } else if !places.is_empty() {
         let script = Script::new(project, template, &version)?;
         let filled = template.parameters.usual();
-        let maker = Maker { script: &script, run: &run, filled: &filled, patience: filling.patience };
+        let chain = &project.chain;
+        let maker = Maker { script: &script, chain, run: &run, filled: &filled, patience: filling.patience };
         let shared = maker.fill(connection, places, filling.jobs, (sink, stop)).await?;
         (result.made, result.there) = (shared.made, result.there + shared.others);
         result.failed.extend(shared.failed);
@@ -173,29 +176,25 @@ impl Maker<'_> {
 
     /// Fills a place, with as many tries as patience has.
     async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
-        let message: Message = match self.script.pooled(self.run, &place.schema, place.slot, self.filled) {
-            Ok(message) => message,
-            Err(failure) => return shared.borrow_mut().failed.push(PoolFailure(failure)),
-        };
+        let message: Message =
+            match self.script.pooled(self.run, &place.schema, Some(place.slot), self.filled) {
+                Ok(message) => message,
+                Err(failure) => return shared.borrow_mut().failed.push(PoolFailure(failure)),
+            };
         loop {
             place.attempts += 1;
             let refusal = match connection.send(&message).await {
-                Ok(_sets) => {
-                    let mut shared = shared.borrow_mut();
-                    shared.made += 1;
-                    return shared.sink.take(&Event::TenantDone { slug: &place.name });
-                }
+                Ok(_sets) => return self.finish(connection, &place, shared).await,
                 Err(refusal) => refusal,
             };
             let mut failure = explain(&refusal, &message, &place.schema);
             // The place, or after a lost answer our own row, is there.
             if refusal.sqlstate() == Some("23505") && message.place(&refusal).is_none() {
-                let mut shared = shared.borrow_mut();
                 if place.attempts > 1 && refusal.detail().is_some_and(|detail| detail.contains(&place.name)) {
-                    shared.made += 1;
-                } else {
-                    shared.others += 1;
+                    return self.finish(connection, &place, shared).await;
                 }
+                let mut shared = shared.borrow_mut();
+                shared.others += 1;
                 return shared.sink.take(&Event::TenantDone { slug: &place.name });
             }
             if failure.ended_the_session()
@@ -218,5 +217,47 @@ impl Maker<'_> {
             shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
             return shared.failed.push(PoolFailure(failure));
         }
+    }
+    /// Does the steps that follow the first transaction, if any do; the schema is removed where that fails.
+    async fn finish(&self, connection: &mut Connection, place: &Place, shared: &RefCell<Shared<'_>>) {
+        let whole = match self.script.later() {
+            None => Ok(()),
+            Some(steps) => {
+                let subject = (self.run, self.chain);
+                let caught_up =
+                    catch_up(connection, subject, &place.schema, steps, (self.patience, None)).await;
+                let message = self.script.pooled_whole(self.run, &place.schema);
+                match caught_up {
+                    Ok(()) => connection
+                        .send(&message)
+                        .await
+                        .map(drop)
+                        .map_err(|refusal| refusal.failure(&format!("finishing {}", place.schema))),
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        match whole {
+            Ok(()) => {
+                let mut shared = shared.borrow_mut();
+                shared.made += 1;
+                shared.sink.take(&Event::TenantDone { slug: &place.name });
+            }
+            Err(failure) => self.take_back(connection, place, failure, shared).await,
+        }
+    }
+
+    async fn take_back(
+        &self,
+        connection: &mut Connection,
+        place: &Place,
+        failure: Failure,
+        shared: &RefCell<Shared<'_>>,
+    ) {
+        // What cannot be removed now is removed by the next run, once its time is over.
+        let _removed = remove_one(connection, self.run, &place.schema).await;
+        let mut shared = shared.borrow_mut();
+        shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
+        shared.failed.push(PoolFailure(failure));
     }
 }

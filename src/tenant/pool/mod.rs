@@ -9,11 +9,11 @@ use super::act;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::fleet::Stop;
-use crate::ident::literal;
+use crate::ident::{SchemaName, literal};
 use crate::outcome::{Ending, PoolDrained, PoolFailure, PoolList, PoolState, PooledSchema};
 use crate::postgres::message::{Leftovers, Message, Run};
 use crate::postgres::pool::{self, Pooled};
-use crate::postgres::{Connection, history, refusal, state};
+use crate::postgres::{Connection, Refusal, history, refusal, state};
 use crate::project::Project;
 use crate::settings::Migrate;
 
@@ -100,13 +100,8 @@ async fn remove(
             failed.push(interrupted());
             break;
         }
-        let mut message = Message::default();
-        let drain =
-            format!("SELECT {}.tenure_drain({})", run.platform.quoted(), literal(row.schema.as_str()));
-        message.begin(run.limits, &drain);
-        message.commit(Leftovers::None);
-        match act::in_turn(connection, &message, run.limits).await {
-            Ok(_sets) => removed += 1,
+        match remove_one(connection, run, &row.schema).await {
+            Ok(()) => removed += 1,
             Err(refusal)
                 if matches!(refusal.sqlstate(), Some(refusal::NO_VERSION_ROW | refusal::OTHER_STATE)) => {}
             Err(refusal) => {
@@ -115,6 +110,19 @@ async fn remove(
         }
     }
     (removed, failed)
+}
+
+/// Removes one schema of the pool.
+pub(super) async fn remove_one(
+    connection: &mut Connection,
+    run: &Run,
+    schema: &SchemaName,
+) -> Result<(), Refusal> {
+    let mut message = Message::default();
+    let drain = format!("SELECT {}.tenure_drain({})", run.platform.quoted(), literal(schema.as_str()));
+    message.begin(run.limits, &drain);
+    message.commit(Leftovers::None);
+    act::in_turn(connection, &message, run.limits).await.map(drop)
 }
 
 fn interrupted() -> PoolFailure {

@@ -2,25 +2,32 @@
 //! transaction of which nothing stays. What holds the old name all the same, what was written for it elsewhere, and what
 //! asks for a tenant that is not there yet, would be wrong for the tenant that takes it.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::super::create::answer::explain;
-use super::super::residue;
 use super::super::script::Script;
+use super::super::{residue, scratch};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
+use crate::fleet::{Gauge, Gauged, Measured};
 use crate::ident::{SchemaName, literal};
-use crate::postgres::message::{Leftovers, Message, Run};
-use crate::postgres::{Connection, pool, state};
+use crate::postgres::message::{BEGIN, Leftovers, Message, Run, UNHURRIED};
+use crate::postgres::{Connection, Row, pool, state};
 use crate::project::Project;
 use crate::settings::Migrate;
+use crate::sql::{Scope, Statement};
 use crate::template::Template;
 
 /// How often this backend wrote rows of a table. It counts what earlier transactions did too, until it tells the others.
 const WRITTEN: &str = "n_tup_ins + n_tup_upd + n_tup_del";
+
+/// What ends with its unit keeps no name.
+const NOT_TEMPORARY: &str = "schemaname !~ '^pg_temp_'";
 
 /// So many things are named.
 const MOST: usize = 10;
@@ -51,7 +58,13 @@ pub(super) async fn prove(
         return Err(looks(&format!(": {}", asking.join(", "))));
     }
     let registry = state::registry(&project.settings);
-    let (keeping, has_read) = try_it(connection, run, &script, (template, &registry)).await?;
+    let (mut keeping, mut has_read) = try_it(connection, run, &script, (template, &registry)).await?;
+    // What the template shows already is told without making a schema that others could see.
+    if script.later().is_some() && keeping.is_empty() && !has_read {
+        let (more, reads) = try_steps(connection, (run, project), &script, (template, &registry)).await?;
+        keeping = more;
+        has_read = reads;
+    }
     // To make a key to the registry reads it too.
     if has_read && !script.locks_registry() {
         return Err(looks(", by code that it runs"));
@@ -79,7 +92,10 @@ fn refused(template: &Template, why: &str) -> Failure {
 fn asking(script: &Script<'_>, project: &Project) -> Vec<String> {
     let registry = project.settings.tenants.registry.as_str().to_lowercase();
     let compiled = script.compiled();
-    let asks = compiled.statements.iter().filter(|(script, statement)| {
+    let later = compiled.later.iter();
+    let later =
+        later.flat_map(|step| step.part(Scope::Tenant).map(move |statement| (&step.script, statement)));
+    let asks = compiled.statements.iter().copied().chain(later).filter(|(script, statement)| {
         statement.reads_rows() && script.text(statement).to_lowercase().contains(&registry)
     });
     asks.map(|(script, statement)| script.place(statement).to_string()).collect()
@@ -93,17 +109,9 @@ async fn try_it(
     script: &Script<'_>,
     (template, registry): (&Template, &str),
 ) -> Result<(Vec<String>, bool), Failure> {
-    let reads = format!(
-        "(SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_catalog.pg_stat_xact_user_tables \
-         WHERE relid = to_regclass({}))",
-        literal(registry)
-    );
+    let reads = reads(registry);
     let names = [Uuid::new_v4(), Uuid::new_v4()].map(|key| SchemaName::pooled(key.as_u128()));
-    let before = format!(
-        "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true), \
-           set_config('tenure.read', {reads}::text, true) \
-         FROM pg_catalog.pg_stat_xact_user_tables WHERE {WRITTEN} > 0"
-    );
+    let before = before(&reads);
     let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before)?;
     connection.send(&made).await.map_err(|refusal| explain(&refusal, &made, &names[0]))?;
     let has_read =
@@ -115,11 +123,94 @@ async fn try_it(
     let has_read = has_read.map_err(|refusal| refusal.failure("asking what a trial has read"))?;
     let has_read =
         has_read.iter().flatten().next().map(|row| row.truth("more")).transpose()?.unwrap_or(false);
-    // The name of the trial is nobody's.
+    Ok((neutral(&kept, &names[0]), has_read))
+}
+
+/// How often this backend sought rows of the registry.
+fn reads(registry: &str) -> String {
+    format!(
+        "(SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_catalog.pg_stat_xact_user_tables \
+         WHERE relid = to_regclass({}))",
+        literal(registry)
+    )
+}
+
+/// The statement that remembers, to the end of the transaction, what was written and read before it.
+fn before(reads: &str) -> String {
+    format!(
+        "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true), \
+           set_config('tenure.read', {reads}::text, true) \
+         FROM pg_catalog.pg_stat_xact_user_tables WHERE {WRITTEN} > 0"
+    )
+}
+
+/// The name of the trial is nobody's.
+fn neutral(kept: &BTreeSet<String>, name: &SchemaName) -> Vec<String> {
     let mut lines: Vec<String> =
-        kept.iter().map(|line| line.replace(names[0].as_str(), "{org_schema}")).collect();
+        kept.iter().map(|line| line.replace(name.as_str(), "{org_schema}")).collect();
+    lines.dedup();
+    lines
+}
+
+/// The same for a schema whose steps need transactions of their own: it is made, each unit says what it read and wrote
+/// elsewhere, and the schema is removed again.
+async fn try_steps(
+    connection: &mut Connection,
+    (run, project): (&Run, &Project),
+    script: &Script<'_>,
+    (template, registry): (&Template, &str),
+) -> Result<(Vec<String>, bool), Failure> {
+    let units = Units { reads: reads(registry), seen: RefCell::default() };
+    let kept = async |connection: &mut Connection, schema: &SchemaName| {
+        let new = SchemaName::pooled(Uuid::new_v4().as_u128());
+        let begin = format!("{BEGIN}; {UNHURRIED}; {}", before(&units.reads));
+        connection.run(&begin).await.map_err(|refusal| refusal.failure("beginning a trial"))?;
+        let kept = kept(connection, &[schema.clone(), new]).await;
+        let ended = connection.run("ROLLBACK").await;
+        let kept = kept?;
+        ended.map_err(|refusal| refusal.failure("taking a trial back"))?;
+        Ok(neutral(&kept, schema))
+    };
+    let (filled, chain) = (template.parameters.usual(), &project.chain);
+    let mut lines = scratch::with(connection, (run, chain), (script, &filled), Some(&units), kept).await?;
+    let seen = units.seen.into_inner();
+    let has_read = seen.contains(READ);
+    lines.extend(seen.into_iter().filter(|line| line != READ));
+    lines.sort_unstable();
     lines.dedup();
     Ok((lines, has_read))
+}
+
+/// What the units of a trial did elsewhere than in its schema.
+#[derive(Debug)]
+struct Units {
+    reads: String,
+    seen: RefCell<BTreeSet<String>>,
+}
+
+/// The line that counts reads of the registry.
+const READ: &str = "";
+
+impl Gauge for Units {
+    fn question(&self, schema: &SchemaName) -> String {
+        format!(
+            "SELECT 'rows of ' || schemaname || '.' || relname AS line, ({WRITTEN})::int8 AS times \
+             FROM pg_catalog.pg_stat_xact_user_tables WHERE schemaname <> {} AND {NOT_TEMPORARY} AND {WRITTEN} > 0 \
+             UNION ALL SELECT '{READ}', {}::int8",
+            literal(schema.as_str()),
+            self.reads
+        )
+    }
+
+    fn take(&self, unit: &Gauged<'_>) {
+        let count = |row: &Row| Some((row.text("line").ok()?, row.integer("times").ok()?));
+        let counts = |rows: &[Row]| rows.iter().filter_map(count).collect::<BTreeMap<_, _>>();
+        let (before, after) = (counts(unit.before), unit.after.last().map(|(_, rows)| counts(rows)));
+        let grown = |(line, times): &(String, i64)| before.get(line).copied().unwrap_or_default() < *times;
+        self.seen.borrow_mut().extend(after.into_iter().flatten().filter(grown).map(|(line, _)| line));
+    }
+
+    fn take_alone(&self, _part: &Measured<'_>, _statement: &Statement, _elapsed: Duration) {}
 }
 
 async fn kept(
@@ -155,7 +246,7 @@ async fn kept(
     .collect();
     let sql = format!(
         "{}; SELECT 'rows of ' || schemaname || '.' || relname AS line FROM pg_catalog.pg_stat_xact_user_tables \
-           WHERE schemaname <> {schema} AND {WRITTEN} > \
+           WHERE schemaname <> {schema} AND {NOT_TEMPORARY} AND {WRITTEN} > \
              coalesce((nullif(current_setting('tenure.written', true), '')::jsonb ->> relid::text)::int8, 0); \
          SELECT relname::text AS line FROM pg_catalog.pg_class \
            WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'm') AND relispopulated",

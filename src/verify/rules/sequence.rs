@@ -2,7 +2,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Node, Role, normalized};
+use crate::sql::{Lookup, Name, Node, Role, normalized};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Breaks, Judge, Rule, Spares};
 use crate::verify::schema::words;
@@ -53,7 +53,8 @@ fn sets(subject: &Subject<'_>, call: Node<'_>) -> bool {
     let mut parts: Vec<String> = text.trim().trim_matches('\'').split('.').map(normalized).collect();
     let name = parts.pop().unwrap_or_default();
     let kind = SyntaxKind::SEQUENCE_REF;
-    let name = Name { schema: parts.pop(), name, role: Role::Target, kind, range: literal.span() };
+    let (schema, range) = (parts.pop(), literal.span());
+    let name = Name { schema, name, role: Role::Target, kind, range, lookup: Lookup::Path };
     !subject.is_new(&name)
 }
 

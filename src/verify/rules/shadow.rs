@@ -72,6 +72,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
+        id: RuleId("new-tenant-differs"),
+        level: Level::Deny,
+        breaks: &[Breaks::Verification],
+        why: "is the last of steps after which a new tenant cannot be made, or differs from a migrated one",
+        instead: "make the template and the steps lead to the same schema; what the difference is stands in the message",
+        bad: "SELECT add_column_unless_the_schema_is_new();",
+        good: "ALTER TABLE users ADD COLUMN nick text;",
+        spares: Spares::Nothing,
+        judge: Judge::Verification,
+    },
+    Rule {
         id: RuleId("reverse-differs"),
         level: Level::Deny,
         breaks: &[Breaks::Verification],

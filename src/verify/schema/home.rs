@@ -6,7 +6,7 @@ use squawk_syntax::SyntaxKind;
 use super::held::Held;
 use super::table::Found;
 use super::{Key, Schema};
-use crate::sql::{Name, Node, Scope, Statement, normalized};
+use crate::sql::{Lookup, Name, Node, Scope, Statement, normalized};
 
 /// A schema, as far as the text says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,7 +98,9 @@ impl Schema {
         let called = held.called(&name.name);
         let is_bare = name.schema.is_none();
         let before = is_bare.then_some(Home::Temporary);
-        let shared = self.shared.iter().filter(|home| is_bare && **home != first).cloned();
+        // A unit's statement names what it changes with the unit's schema.
+        let looks_further = is_bare && (scope.is_none() || name.lookup != Lookup::Own);
+        let shared = self.shared.iter().filter(|home| looks_further && **home != first).cloned();
         for home in before.into_iter().chain([first.clone()]).chain(shared) {
             if called.iter().any(|(own, _)| *own == home) {
                 return Found::There(home);
@@ -152,6 +154,7 @@ impl Schema {
                     role: crate::sql::Role::Mentioned,
                     kind: SyntaxKind::SCHEMA_REF,
                     range: 0..0,
+                    lookup: Lookup::Path,
                 };
                 self.home(&name, None).map_or(Path::Anywhere, Path::To)
             }

@@ -11,7 +11,7 @@ mod seeds;
 
 use super::*;
 use crate::error::Source;
-use crate::sql::{Bookkeeping, FileKind, Role, Scope, Statement};
+use crate::sql::{Bookkeeping, FileKind, Role, Scope, Statement, expect_in_order};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
@@ -29,7 +29,14 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
     let script = parse(sql);
     let body = Bookkeeping { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
         .body(&script, |_| Some(Scope::Platform));
-    let statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
+    let mut statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
+    if matches!(kind, Kind::Template(_)) {
+        let in_order = statements.iter_mut().map(|statement| {
+            let text = script.text(statement);
+            (statement, text)
+        });
+        expect_in_order(&mut in_order.collect::<Vec<_>>());
+    }
     let of_tenant = sql.starts_with("-- Scope: tenant");
     let scope = |statement| if of_tenant { Scope::Tenant } else { scope(statement) };
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
@@ -141,7 +148,7 @@ fn every_bad_example_is_found_and_every_good_one_passes() {
     let seen_only = |rule: &Rule| rules::shadow::ROWS.iter().any(|row| row.id == rule.id);
     for rule in RULES.iter().filter(|rule| rule.id.as_str() != "unverifiable" && !seen_only(rule)) {
         let kind = || match rule.id.as_str() {
-            "template-beyond-tenant" => Kind::Template(&[]),
+            "template-beyond-tenant" | "read-before-made" => Kind::Template(&[]),
             _ => Kind::Migration,
         };
         let (before, policy) = (base(EXAMPLES_ACT_ON), as_said(rule));

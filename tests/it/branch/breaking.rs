@@ -68,7 +68,7 @@ fn two_copies_of_one_source_are_made_at_once() {
     // Both are connected before either of them can begin.
     let puma = Session::open(&story.db().url);
     let looking = format!(
-        "SELECT pid::text FROM pg_stat_activity WHERE application_name = 'tenure' AND query LIKE '%datid = ' || \
+        "SELECT pid::text FROM pg_stat_activity WHERE application_name LIKE 'tenure %' AND query LIKE '%datid = ' || \
          (SELECT oid FROM pg_database WHERE datname = '{}') || ' %'",
         story.db().name
     );

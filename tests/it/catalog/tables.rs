@@ -106,6 +106,83 @@ fn constraints_and_indexes() {
 }
 
 #[test]
+fn the_options_of_everything_that_keeps_rows() {
+    let db = Database::fresh();
+    let make = "CREATE TABLE t (id int CONSTRAINT keyed PRIMARY KEY, a int, b text); CREATE INDEX plain ON t (a); \
+        CREATE VIEW v AS SELECT a FROM t;";
+    for (change, expected) in [
+        ("ALTER TABLE t ALTER a SET (n_distinct = 5)", "table t: column a: options added: n_distinct=5"),
+        (
+            "ALTER TABLE t ALTER b SET (n_distinct_inherited = -0.5)",
+            "table t: column b: options added: n_distinct_inherited=-0.5",
+        ),
+        (
+            "ALTER TABLE t SET (toast.autovacuum_enabled = off, fillfactor = 80)",
+            "table t: options added: fillfactor=80, toast.autovacuum_enabled=off",
+        ),
+        (
+            "ALTER INDEX keyed SET (fillfactor = 60)",
+            "table t: constraint keyed: options added: fillfactor=60",
+        ),
+        ("ALTER INDEX plain SET (deduplicate_items = off)", "table t: index plain: definition changed"),
+        ("ALTER VIEW v SET (security_barrier)", "view v: options added: security_barrier=true"),
+        ("ALTER TABLE t SET (autovacuum_enabled = off)", "table t: options added: autovacuum_enabled=off"),
+    ] {
+        check(&db, make, change, &[expected]);
+    }
+}
+
+/// The number is another one in every schema, as the server's own is.
+#[test]
+fn an_option_that_only_a_server_writes_is_no_difference() {
+    let db = Database::fresh();
+    let make = "CREATE TABLE t (id int CONSTRAINT keyed PRIMARY KEY, a int, b text); \
+        CREATE INDEX plain ON t (a) WITH (fillfactor = 60) WHERE a > 0; CREATE INDEX bare ON t (b); \
+        CREATE VIEW v AS SELECT a FROM t; CREATE MATERIALIZED VIEW m AS SELECT a FROM t; \
+        CREATE TYPE pair AS (x int, y int); \
+        CREATE FOREIGN TABLE f (a int OPTIONS (column_name 'b')) SERVER options_server OPTIONS (table_name 'g'); \
+        ALTER TABLE t ALTER a SET (n_distinct = 5); ALTER TABLE t SET (fillfactor = 70, toast.vacuum_truncate = off);";
+    db.run("CREATE FOREIGN DATA WRAPPER options_wrapper; CREATE SERVER options_server FOREIGN DATA WRAPPER options_wrapper");
+    let number = "(random() * 1e9)::int";
+    let own = "(SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
+    for change in [
+        format!(
+            "UPDATE pg_attribute SET attoptions = attoptions || ('pg_attver=' || {number}) \
+                 FROM pg_class c WHERE c.oid = attrelid AND relnamespace = {own} AND relkind IN ('r', 'v', 'm', 'c', 'f')"
+        ),
+        format!(
+            "UPDATE pg_attribute SET attoptions = ARRAY['pg_attver=' || {number}] || coalesce(attoptions, '{{}}') \
+                 FROM pg_class c WHERE c.oid = attrelid AND relnamespace = {own} AND relkind IN ('r', 'v', 'm', 'c', 'f')"
+        ),
+        format!(
+            "UPDATE pg_attribute SET attoptions = ARRAY['other=' || {number}] || coalesce(attoptions, '{{}}') \
+                 FROM pg_class c WHERE c.oid = attrelid AND relnamespace = {own} AND relkind = 'r'"
+        ),
+        format!(
+            "UPDATE pg_attribute SET attfdwoptions = attfdwoptions || ('pg_attver=' || {number}) \
+                 WHERE attrelid = 'f'::regclass AND attfdwoptions IS NOT NULL"
+        ),
+        format!(
+            "UPDATE pg_foreign_table SET ftoptions = ftoptions || ('pg_relver=' || {number}) WHERE ftrelid = 'f'::regclass"
+        ),
+        format!(
+            "UPDATE pg_class SET reloptions = ARRAY['pg_relver=' || {number}] || coalesce(reloptions, '{{}}') \
+                 WHERE relnamespace = {own} AND relkind IN ('r', 'v', 'm', 'i')"
+        ),
+        format!(
+            "UPDATE pg_class SET reloptions = reloptions || ('other=it''s ' || {number}) \
+                 WHERE relnamespace = {own} AND reloptions IS NOT NULL"
+        ),
+        format!(
+            "UPDATE pg_class SET reloptions = ARRAY['pg_relver=' || {number}] || coalesce(reloptions, '{{}}') \
+                 WHERE oid IN (SELECT reltoastrelid FROM pg_class WHERE relnamespace = {own})"
+        ),
+    ] {
+        check(&db, make, &change, &[]);
+    }
+}
+
+#[test]
 fn partitions_and_inheritance() {
     let db = Database::fresh();
     let make = "CREATE TABLE p (id int, at date) PARTITION BY RANGE (at); \

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::Story;
 use super::runner::Job;
-use crate::support::{ALWAYS, Fault, Project, Session, Verb, wait_until};
+use crate::support::{ALWAYS, Fault, Project, Session, Verb, send_signal, wait_until};
 
 #[test]
 fn a_dry_run_reports_and_leaves_nothing() {
@@ -80,9 +80,7 @@ fn a_job_that_is_cancelled_deletes_its_branch() {
         if is_the_run {
             wait_until("the branch", || !story.neon.branches().is_empty());
             // The runner tells the shell alone.
-            let status =
-                std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-            assert!(status.unwrap().success());
+            send_signal(child.id(), "INT");
         }
         child.wait_with_output().unwrap()
     });

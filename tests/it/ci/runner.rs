@@ -10,6 +10,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::{action, string};
+use crate::support::postgres_folder;
 
 /// A job of a pull request, in a workspace.
 pub struct Job {
@@ -79,8 +80,8 @@ impl Job {
             folder,
         };
         job.context.insert("runner.temp".to_owned(), job.environment["RUNNER_TEMP"].clone());
-        job.environment
-            .extend(std::env::var("TENURE_PG_BINDIR").map(|folder| ("TENURE_PG_BINDIR".to_owned(), folder)));
+        let folder = postgres_folder().map(|folder| folder.display().to_string());
+        job.environment.extend(folder.map(|folder| ("TENURE_PG_BINDIR".to_owned(), folder)));
         job
     }
 

@@ -6,9 +6,10 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tenure::postgres::server::Binaries;
 
 use super::state;
-use crate::support::Project;
+use crate::support::{Project, environment};
 
 /// An export of alpha with its description changed and, if one is given, another dump.
 fn crafted(project: &Project, change: impl Fn(&mut Value), dump: Option<Vec<u8>>) {
@@ -190,6 +191,41 @@ fn a_password_is_on_no_command_line() {
         "tenant export alpha --to a.tenure",
     );
     assert!(nothing.code == 2 && nothing.stderr.contains("no-client-programs"), "{nothing}");
+}
+
+/// `pg_dump` of a minor release that does not know the option writes it for every column.
+#[test]
+fn the_servers_own_options_of_an_older_dump_are_left_out() {
+    let project = Project::with_tenants(&["alpha"]);
+    project.db.run(
+        "ALTER TABLE org_alpha.workspaces ALTER name SET (n_distinct = 5); \
+         CREATE TABLE org_alpha.\"odd; (name\" (\"SET\" int); \
+         ALTER TABLE org_alpha.\"odd; (name\" ALTER \"SET\" SET (n_distinct = -0.5, n_distinct_inherited = 2)",
+    );
+    project.run("tenant export alpha --to alpha.tenure").passes();
+    let restore = Binaries::client_since(&environment(), "pg_restore", 14).unwrap();
+    // Another column gets the option alone.
+    let script = format!(
+        "#!/bin/sh\n'{}' \"$@\" | sed -E -e 's/^(.*) name SET \\((n_distinct=5)\\);$/\\1 name SET (pg_attver=22158952, \\2);\\n\\1 id SET (pg_attver=22158952);/' \
+         -e 's/SET \\((n_distinct=-0.5), /SET (\\1, pg_attver=7, /'\n",
+        restore.display(),
+    );
+    project.file("programs/pg_restore", script);
+    let program = project.dir.path().join("programs/pg_restore");
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let bindir = program.parent().unwrap().display().to_string();
+    project.run_env(&[("TENURE_PG_BINDIR", &bindir)], "tenant import alpha.tenure --as beta").passes();
+    let options = "SELECT attrelid::regclass || ' ' || attname || ' ' || o FROM pg_attribute, unnest(attoptions) o \
+                   WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'org_beta'::regnamespace) \
+                   AND o LIKE 'n_%' ORDER BY 1";
+    assert_eq!(
+        project.db.column(options),
+        [
+            "org_beta.\"odd; (name\" SET n_distinct=-0.5",
+            "org_beta.\"odd; (name\" SET n_distinct_inherited=2",
+            "org_beta.workspaces name n_distinct=5",
+        ]
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod clone;
 mod crafted;
+mod lost;
 mod making;
 mod parcel;
 mod rights;

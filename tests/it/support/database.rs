@@ -1,6 +1,7 @@
 //! A database of its own for each test, on the one private server of this binary. The server ends with
 //! the process, however that ends.
 
+use std::io::Write as _;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -8,8 +9,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
-use tenure::postgres::server::{DATABASE, Environment, Throwaway};
+use tenure::postgres::server::{DATABASE, Throwaway};
 use tokio::runtime::{Builder, Runtime};
+
+use super::environment;
 
 static SERVER: OnceLock<Throwaway> = OnceLock::new();
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -20,12 +23,13 @@ fn runtime() -> Runtime {
 
 fn server() -> &'static Throwaway {
     SERVER.get_or_init(|| {
-        let environment = Environment {
-            bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
-            path: std::env::var_os("PATH"),
-            temp: Some(std::env::temp_dir()),
-        };
-        runtime().block_on(Throwaway::start(&environment)).unwrap()
+        let server = runtime().block_on(Throwaway::start(&environment())).unwrap();
+        let database = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
+        let version = database.value("SELECT current_setting('server_version')");
+        let folder = server.binaries().folder().display();
+        // Past the test harness, which keeps what a passing test prints to itself.
+        std::io::stderr().write_all(format!("PostgreSQL {version} in {folder}\n").as_bytes()).unwrap();
+        server
     })
 }
 

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _
 use tokio::runtime::{Builder, Runtime};
 
 use super::project::without_the_pooler;
-use super::{Database, Output, Project, is_pooled};
+use super::{Database, Output, Project, is_pooled, send_signal};
 
 /// How long an event may take before a story is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,6 +38,11 @@ impl Project {
     /// Makes tenants.
     pub fn create(&self, slugs: &[&str]) {
         let _created = self.run_with_input("tenant create --from -", &csv(slugs)).ok();
+    }
+
+    /// Takes away the check on the tenants' versions, so that a story can have a row from before there was one.
+    pub fn drop_version_check(&self) {
+        self.db.run("ALTER TABLE datalinx_platform.tenant_version DROP CONSTRAINT tenant_version_version");
     }
 
     /// Runs the program with something to read.
@@ -102,9 +107,7 @@ impl Running {
 
     /// Sends a signal: `INT`, `KILL`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
-        assert!(status.success());
+        send_signal(self.child.id(), name);
     }
 
     /// Waits until a line with `words` is on its stderr.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::{Database, Pooler, is_pooled};
+use super::{Database, Pooler, is_pooled, postgres_folder};
 
 /// A project's folder. The private server that a story started in it ends with it.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Project {
                 Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
             )
             // What the program starts is the release that the stories run on.
-            .envs(std::env::var_os("TENURE_PG_BINDIR").map(|folder| ("TENURE_PG_BINDIR", folder)))
+            .envs(postgres_folder().map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
         command
     }

@@ -18,6 +18,8 @@ pub struct Wire {
     connections: Arc<AtomicUsize>,
     clients: Arc<Mutex<Vec<UnixStream>>>,
     silent: Arc<Mutex<Vec<Arc<AtomicBool>>>>,
+    /// A part of the question whose answer is to be lost.
+    losing: Arc<Mutex<Option<String>>>,
 }
 
 impl Wire {
@@ -32,8 +34,10 @@ impl Wire {
             connections: Arc::default(),
             clients: Arc::default(),
             silent: Arc::default(),
+            losing: Arc::default(),
         };
         let (clients, silent) = (Arc::clone(&wire.clients), Arc::clone(&wire.silent));
+        let losing = Arc::clone(&wire.losing);
         let (questions, connections) = (Arc::clone(&wire.questions), Arc::clone(&wire.connections));
         std::thread::spawn(move || {
             for client in listener.incoming() {
@@ -44,9 +48,19 @@ impl Wire {
                 silent.lock().unwrap().push(Arc::clone(&is_silent));
                 let (answers, back) = (server.try_clone().unwrap(), client.try_clone().unwrap());
                 let swallowed = Arc::clone(&is_silent);
-                std::thread::spawn(move || pass_back(answers, back, &swallowed));
+                let (is_lost, losing) = (Arc::new(AtomicBool::new(false)), Arc::clone(&losing));
+                let lost = Arc::clone(&is_lost);
+                std::thread::spawn(move || pass_back(answers, back, &swallowed, &lost));
                 let questions = Arc::clone(&questions);
-                std::thread::spawn(move || pass_on(client, server, &questions, &is_silent));
+                std::thread::spawn(move || {
+                    pass_on(client, server, &questions, &is_silent, |question| {
+                        let mut losing = losing.lock().unwrap();
+                        if losing.as_ref().is_some_and(|words| question.contains(words)) {
+                            *losing = None;
+                            is_lost.store(true, Ordering::SeqCst);
+                        }
+                    })
+                });
             }
         });
         wire
@@ -68,6 +82,16 @@ impl Wire {
     pub fn end(&self) {
         std::fs::remove_file(self.dir.path().join(".s.PGSQL.5432")).unwrap();
         self.cut();
+    }
+
+    /// Cuts the connection inside of the answer to the next question that contains `words`, when the server is done with it.
+    pub fn lose_answer_to(&self, words: &str) {
+        *self.losing.lock().unwrap() = Some(words.to_owned());
+    }
+
+    /// Whether that question was asked.
+    pub fn has_lost(&self) -> bool {
+        self.losing.lock().unwrap().is_none()
     }
 
     /// From now on nothing passes through the connections that there are, and nobody is told: they stay open.
@@ -94,6 +118,7 @@ fn pass_on(
     mut server: UnixStream,
     questions: &AtomicUsize,
     is_silent: &AtomicBool,
+    heard: impl Fn(&str),
 ) -> Option<()> {
     let mut has_type = false;
     loop {
@@ -106,6 +131,7 @@ fn pass_on(
         let length = head.last_chunk::<4>().map(|length| u32::from_be_bytes(*length))? as usize;
         let mut body = vec![0; length - 4];
         client.read_exact(&mut body).ok()?;
+        heard(&String::from_utf8_lossy(&body));
         head.extend(body);
         if !is_silent.load(Ordering::SeqCst) {
             server.write_all(&head).ok()?;
@@ -115,11 +141,22 @@ fn pass_on(
 }
 
 /// Passes answers back as they come.
-fn pass_back(mut server: UnixStream, mut client: UnixStream, is_silent: &AtomicBool) -> Option<()> {
+fn pass_back(
+    mut server: UnixStream,
+    mut client: UnixStream,
+    is_silent: &AtomicBool,
+    is_lost: &AtomicBool,
+) -> Option<()> {
     let mut bytes = vec![0; 16 << 10];
     loop {
         let count = server.read(&mut bytes).ok().filter(|count| *count > 0)?;
-        if !is_silent.load(Ordering::SeqCst) {
+        if is_lost.load(Ordering::SeqCst) {
+            // An answer ends with ReadyForQuery, which is six bytes.
+            if count >= 6 && bytes[count - 6..].starts_with(b"Z\0\0\0\x05") {
+                client.write_all(&bytes[..count / 2]).ok()?;
+                return client.shutdown(Shutdown::Both).ok();
+            }
+        } else if !is_silent.load(Ordering::SeqCst) {
             client.write_all(&bytes[..count]).ok()?;
         }
     }

@@ -7,6 +7,7 @@ mod logins;
 mod seams;
 mod server;
 mod settings;
+mod unseen;
 
 use serde_json::Value;
 

@@ -1,13 +1,12 @@
 //! A server of a story's own, on which roles need their passwords.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tenure::postgres::server::{DATABASE, Environment, Throwaway};
+use tenure::postgres::server::{DATABASE, Throwaway};
 use tokio::runtime::Builder;
 
-use crate::support::{Database, Project, wait_until};
+use crate::support::{Database, Project, environment, wait_until};
 
 /// The server, and the seeds' project on it.
 pub struct Walled {
@@ -19,13 +18,8 @@ pub struct Walled {
 impl Walled {
     /// Starts it. Everybody but the owner needs a password.
     pub fn start() -> Self {
-        let environment = Environment {
-            bindir: std::env::var_os("TENURE_PG_BINDIR").map(PathBuf::from),
-            path: std::env::var_os("PATH"),
-            temp: Some(std::env::temp_dir()),
-        };
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let server = runtime.block_on(Throwaway::start(&environment)).unwrap();
+        let server = runtime.block_on(Throwaway::start(&environment())).unwrap();
         let mut project = Project::seeds();
         project.db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
         project.db.run(super::NOT_FOR_ALL);

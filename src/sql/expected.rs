@@ -1,0 +1,104 @@
+//! What a tenant has at one point of its history, as far as the text says: a bare name of it that a statement only
+//! reads is expected to be found in the tenant's schema, and not further along the search path.
+
+use std::collections::HashSet;
+
+use squawk_syntax::SyntaxKind;
+
+use super::known::Space;
+use super::{Lookup, Name, Role, Statement};
+
+/// The relations, types and routines of a tenant by their names.
+#[derive(Debug, Clone, Default)]
+pub struct TenantObjects(HashSet<(Space, String)>);
+
+impl TenantObjects {
+    /// Follows a statement of a tenant, with its `text`. [`super::Known::learn`] has settled what is temporary in it.
+    pub fn follow(&mut self, statement: &Statement, text: &str) {
+        let kind = format!("{:?}", statement.kind);
+        let is_new_name = |name: &Name| (name.role, name.lookup) == (Role::Made, Lookup::Path);
+        let new_name = statement.names.iter().find(|name| kind.starts_with("ALTER_") && is_new_name(name));
+        let moves = kind.starts_with("ALTER_")
+            && statement.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF);
+        if kind.starts_with("DROP_") || moves || new_name.is_some() {
+            for name in statement.names.iter().filter(|name| name.role == Role::Target && is_own(name)) {
+                self.0.remove(&key(name));
+                self.0.extend(new_name.map(key));
+            }
+        }
+        if statement.kind == SyntaxKind::DO && !self.0.is_empty() {
+            // Nobody knows what its code does with what it names.
+            let text = text.to_lowercase();
+            self.0.retain(|(_, name)| !text.contains(&name.to_lowercase()));
+        }
+        let made = statement.names.iter().filter(|name| name.role == Role::Made && is_own(name));
+        self.0.extend(made.map(key));
+    }
+
+    fn has(&self, name: &Name) -> bool {
+        self.0.contains(&key(name))
+    }
+}
+
+/// Whether the statement looks for the object of a bare name along the search path.
+fn is_read(name: &Name) -> bool {
+    use SyntaxKind::{CALL_EXPR, PATH_TYPE, RELATION_NAME_REF};
+    let kinds = [CALL_EXPR, PATH_TYPE, RELATION_NAME_REF];
+    name.schema.is_none() && name.lookup == Lookup::Path && kinds.contains(&name.kind)
+}
+
+impl Name {
+    /// The type of the server that finds the object by its name; none for a routine, of which several may share one.
+    pub(super) fn finder(&self) -> Option<&'static str> {
+        match self.kind {
+            SyntaxKind::PATH_TYPE => Some("pg_catalog.regtype"),
+            SyntaxKind::RELATION_NAME_REF => Some("pg_catalog.regclass"),
+            _ => None,
+        }
+    }
+}
+
+impl Statement {
+    /// Expects what it reads of the relations and types that all of `tenants` have, and that its unit has not made: `new`.
+    pub fn expect_held(&mut self, tenants: &[&TenantObjects], new: &TenantObjects) {
+        for name in self.names.iter_mut().filter(|name| is_read(name) && name.finder().is_some()) {
+            if !tenants.is_empty() && tenants.iter().all(|tenant| tenant.has(name)) && !new.has(name) {
+                name.lookup = Lookup::Expected;
+            }
+        }
+    }
+}
+
+/// Expects what the statements of a template read and later ones of them make. Each comes with its text.
+pub fn expect_in_order(statements: &mut [(&mut Statement, &str)]) {
+    let (mut made, mut later) = (TenantObjects::default(), HashSet::new());
+    let mut missing = Vec::with_capacity(statements.len());
+    for (statement, text) in statements.iter() {
+        let names = statement.names.iter().enumerate();
+        missing.push(
+            names.filter(|(_, name)| is_read(name) && !made.has(name)).map(|(at, _)| at).collect::<Vec<_>>(),
+        );
+        made.follow(statement, text);
+    }
+    for ((statement, _), missing) in statements.iter_mut().zip(missing).rev() {
+        for at in missing {
+            let name = &mut statement.names[at];
+            if later.contains(&key(name)) {
+                name.lookup = Lookup::Expected;
+            }
+        }
+        later.extend(statement.names.iter().filter(|name| name.role == Role::Made && is_own(name)).map(key));
+    }
+}
+
+fn key(name: &Name) -> (Space, String) {
+    (Space::of(name.kind), name.name.clone())
+}
+
+/// Whether the name is one of the tenant's schema.
+fn is_own(name: &Name) -> bool {
+    match name.schema {
+        Some(_) => name.in_tenant_schema(),
+        None => name.lookup == Lookup::Own,
+    }
+}

@@ -1,0 +1,113 @@
+//! Which statements do the same in one transaction with the statements before them as in a transaction each. The
+//! list is closed: a statement that is not on it needs the transaction that a migrated tenant gives it.
+
+use squawk_syntax::SyntaxKind;
+
+use super::names::{Name, Role};
+use super::session;
+use super::tree::{Kinds, Node};
+
+/// Definitions that drop or rename, beside those that `session` knows to run no code of the project's.
+const DROPS: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_INDEX,
+    SyntaxKind::ALTER_VIEW,
+    SyntaxKind::DROP_DOMAIN,
+    SyntaxKind::DROP_FUNCTION,
+    SyntaxKind::DROP_POLICY,
+    SyntaxKind::DROP_PROCEDURE,
+    SyntaxKind::DROP_SEQUENCE,
+    SyntaxKind::DROP_TABLE,
+    SyntaxKind::DROP_TRIGGER,
+    SyntaxKind::DROP_TYPE,
+    SyntaxKind::DROP_VIEW,
+];
+
+/// These only store the expressions in them: the server evaluates none of their calls when it runs the statement.
+const STORES: &[SyntaxKind] = &[
+    SyntaxKind::CREATE_FUNCTION,
+    SyntaxKind::CREATE_POLICY,
+    SyntaxKind::CREATE_PROCEDURE,
+    SyntaxKind::CREATE_TABLE,
+    SyntaxKind::CREATE_TRIGGER,
+    SyntaxKind::CREATE_VIEW,
+];
+
+/// Whether the statement does the same in a schema without rows, wherever the transactions end between statements of
+/// this kind. Excluded are, among others, values of an enum (`ALTER TYPE … ADD VALUE`: a new value cannot be used in
+/// its transaction), temporary objects and settings (they end with a unit), rows (they fire triggers), constraints
+/// that are checked at COMMIT, and calls of functions that are not known. `all` are the kinds in its file.
+pub(super) fn is_same(statement: Node<'_>, names: &[Name], is_quiet: bool, all: &Kinds) -> bool {
+    let kind = statement.kind();
+    let is_definition = is_quiet || DROPS.contains(&kind);
+    let says = |word| super::transaction::word(statement, word, all).is_some();
+    // See `Statement::differs_at_once`.
+    let detaches = kind == SyntaxKind::ALTER_TABLE && says(SyntaxKind::CONCURRENTLY_KW);
+    let stores = STORES.contains(&kind) && !statement.has(&[SyntaxKind::PARTITION_OF]);
+    is_definition
+        && !detaches
+        && !says(SyntaxKind::DEFERRABLE_KW)
+        && !says(SyntaxKind::DEFERRED_KW)
+        && (stores || session::calls_are_harmless(statement))
+        // A function of the project could take the place of a harmless one of the server.
+        && !names.iter().any(|name| name.role == Role::Made && session::is_harmless(&name.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Source;
+    use crate::sql::Script;
+
+    fn is_same(sql: &str) -> bool {
+        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].same_in_one_transaction
+    }
+
+    #[test]
+    fn only_definitions_that_run_no_code_are_on_the_list() {
+        for sql in [
+            "CREATE TABLE t (id uuid DEFAULT gen_random_uuid(), x text DEFAULT f() CHECK (g(x)))",
+            "CREATE TABLE t (w uuid REFERENCES workspaces(id))",
+            "CREATE TABLE t PARTITION OF p FOR VALUES IN ('a')",
+            "ALTER TABLE t ADD COLUMN c timestamptz NOT NULL DEFAULT now()",
+            "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (c) REFERENCES u (c)",
+            "CREATE UNIQUE INDEX CONCURRENTLY i ON t (lower(c))",
+            "CREATE TYPE stage AS ENUM ('a')",
+            "CREATE VIEW v AS SELECT f(a) FROM t",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()",
+            "DROP TABLE IF EXISTS t CASCADE",
+            "DROP INDEX CONCURRENTLY i",
+            "COMMENT ON TABLE t IS 'x'",
+            "GRANT SELECT ON t TO r",
+        ] {
+            assert!(is_same(sql), "{sql}");
+        }
+        for sql in [
+            "ALTER TYPE stage ADD VALUE 'b'",
+            "ALTER TYPE stage RENAME VALUE 'a' TO 'b'",
+            "CREATE TEMP TABLE t (id int)",
+            "CREATE TABLE pg_temp.t (id int)",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE TABLE t PARTITION OF p FOR VALUES FROM (f()) TO (g())",
+            "CREATE TABLE t (a int REFERENCES u DEFERRABLE INITIALLY DEFERRED)",
+            "ALTER TABLE t ADD UNIQUE (a) DEFERRABLE",
+            "ALTER TABLE t ALTER CONSTRAINT k DEFERRABLE",
+            "CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f()",
+            "ALTER TABLE t ADD COLUMN c int DEFAULT f()",
+            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY",
+            "CREATE INDEX i ON t (f(c))",
+            "CREATE FUNCTION lower(stage) RETURNS text LANGUAGE sql AS 'SELECT 1'",
+            "CREATE MATERIALIZED VIEW m AS SELECT 1",
+            "INSERT INTO t VALUES (1)",
+            "WITH a AS (DELETE FROM t RETURNING *) SELECT * FROM a",
+            "SELECT f()",
+            "DO $$ BEGIN NULL; END $$",
+            "CALL p()",
+            "SET LOCAL work_mem = '1MB'",
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "LOCK TABLE t",
+            "CREATE RULE r AS ON INSERT TO t DO INSTEAD NOTHING",
+        ] {
+            assert!(!is_same(sql), "{sql}");
+        }
+    }
+}

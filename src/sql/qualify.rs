@@ -1,0 +1,146 @@
+//! Which bare names are sent qualified. The search path of a unit ends in shared schemas, so a name that the
+//! unit's schema lacks would mean an object of theirs (manual, chapter 5.10.3). What a statement makes, changes
+//! or drops is therefore named with the unit's schema; what it only reads keeps the search path.
+
+use squawk_syntax::SyntaxKind;
+
+use super::tree::Node;
+
+/// Where the server looks for the object of a bare name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// Along the search path; or the name means no object of a schema.
+    Path,
+    /// The same, but the tenant has the object: before the statement runs it is made sure that it does.
+    Expected,
+    /// In the schema of the statement's scope: the name is sent as `schema.name`.
+    Own,
+    /// The same, for an operator in a list of options: it is sent as `OPERATOR(schema.name)`.
+    OwnOperator,
+}
+
+/// How the name is looked up whose path stands in the node `holder`.
+pub(super) fn lookup(holder: Node<'_>) -> Lookup {
+    if is_own(holder) { Lookup::Own } else { Lookup::Path }
+}
+
+fn is_own(holder: Node<'_>) -> bool {
+    use SyntaxKind::{
+        AGGREGATE, AGGREGATE_NAME, ALTER_COLLATION, ALTER_FUNCTION, ALTER_INDEX, ALTER_OPERATOR_CLASS,
+        ALTER_TEXT_SEARCH_DICTIONARY, ATTACH_INDEX_PARTITION, ATTRIBUTE_VALUE, COLLATION, COLLATION_REF,
+        CONVERSION, CONVERSION_REF, DELETE, DOMAIN, DOMAIN_REF, DROP_COLLATION, DROP_INDEX,
+        DROP_OPERATOR_CLASS, DROP_TEXT_SEARCH_DICT, EDGE_TABLE_DEF, FUNCTION_NAME, FUNCTION_NAME_REF,
+        FUNCTION_SIG, FUNCTION_SIG_LIST, GRAPH_TABLE_FN, INDEX_REF, INSERT, LIKE_CLAUSE, OBJECT_COLLATION,
+        OBJECT_FUNCTION, OBJECT_INDEX, OBJECT_OPERATOR_CLASS, OBJECT_RULE, OBJECT_TEXT_SEARCH_DICT,
+        OBJECT_TRIGGER, ON_RELATION, OP_CLASS_FOR_ORDER_BY, OP_CLASS_NAME, OP_CLASS_REF, OP_FAMILY_NAME,
+        OP_FAMILY_REF, PATH_TYPE, PRIVILEGE_DEFAULT, PRIVILEGE_FUNCTION, PRIVILEGE_TABLE, PROCEDURE_NAME,
+        PROCEDURE_NAME_REF, PROCEDURE_SIG, PROPERTY_GRAPH, PROPERTY_GRAPH_REF, QUALIFIED_COLUMN_NAME_REF,
+        REINDEX_TARGET_INDEX, RELATION_LIST, RELATION_NAME, RELATION_NAME_REF, RENAME_KW, ROUTINE_NAME,
+        ROUTINE_NAME_REF, ROUTINE_SIG, RULE_ON, SEQUENCE, SEQUENCE_REF, STATISTICS, STATISTICS_REF,
+        TABLE_NAME, TABLE_NAME_REF, TEXT_SEARCH_CONFIGURATION, TEXT_SEARCH_CONFIGURATION_REF,
+        TEXT_SEARCH_DICTIONARY, TEXT_SEARCH_DICTIONARY_REF, TEXT_SEARCH_PARSER, TEXT_SEARCH_PARSER_REF,
+        TEXT_SEARCH_TEMPLATE, TEXT_SEARCH_TEMPLATE_REF, TYPE_NAME, TYPE_NAME_REF, UPDATE, VERTEX_TABLE_DEF,
+        VIEW, VIEW_REF,
+    };
+    let parent = holder.parent();
+    let within = |kinds: &[SyntaxKind]| parent.is_some_and(|parent| kinds.contains(&parent.kind()));
+    let further = |kinds: &[SyntaxKind]| {
+        parent.and_then(Node::parent).is_some_and(|parent| kinds.contains(&parent.kind()))
+    };
+    // Rights on the server's own views and functions, which are found before all others.
+    let of_server = || super::normalized(holder.text()).starts_with("pg_");
+    match holder.kind() {
+        // A new name in RENAME TO takes no schema, and neither does that of a new index.
+        AGGREGATE_NAME
+        | COLLATION
+        | CONVERSION
+        | DOMAIN
+        | FUNCTION_NAME
+        | OP_CLASS_NAME
+        | OP_FAMILY_NAME
+        | PROCEDURE_NAME
+        | PROPERTY_GRAPH
+        | ROUTINE_NAME
+        | SEQUENCE
+        | STATISTICS
+        | TABLE_NAME
+        | TEXT_SEARCH_CONFIGURATION
+        | TEXT_SEARCH_DICTIONARY
+        | TEXT_SEARCH_PARSER
+        | TEXT_SEARCH_TEMPLATE
+        | TYPE_NAME
+        | VIEW => !parent.is_some_and(|parent| parent.says(RENAME_KW)),
+        AGGREGATE
+        | CONVERSION_REF
+        | DOMAIN_REF
+        | QUALIFIED_COLUMN_NAME_REF
+        | SEQUENCE_REF
+        | STATISTICS_REF
+        | TEXT_SEARCH_CONFIGURATION_REF
+        | TEXT_SEARCH_PARSER_REF
+        | TEXT_SEARCH_TEMPLATE_REF
+        | TYPE_NAME_REF
+        | VIEW_REF => true,
+        TABLE_NAME_REF => !within(&[EDGE_TABLE_DEF, VERTEX_TABLE_DEF]),
+        RELATION_NAME_REF if within(&[PRIVILEGE_DEFAULT, PRIVILEGE_TABLE]) => !of_server(),
+        RELATION_NAME_REF => {
+            within(&[INSERT, LIKE_CLAUSE, OBJECT_RULE, OBJECT_TRIGGER, ON_RELATION, RULE_ON])
+                || (within(&[RELATION_NAME]) && further(&[DELETE, RELATION_LIST, UPDATE]))
+        }
+        // Where a table's index is named, the server looks for it in the table's schema.
+        INDEX_REF => {
+            within(&[ALTER_INDEX, ATTACH_INDEX_PARTITION, DROP_INDEX, OBJECT_INDEX, REINDEX_TARGET_INDEX])
+        }
+        FUNCTION_NAME_REF => {
+            let has_right = holder.ancestors().nth(3).is_some_and(|list| list.kind() == PRIVILEGE_FUNCTION);
+            within(&[FUNCTION_SIG])
+                && further(&[ALTER_FUNCTION, FUNCTION_SIG_LIST, OBJECT_FUNCTION])
+                && !(has_right && of_server())
+        }
+        PROCEDURE_NAME_REF => within(&[PROCEDURE_SIG]),
+        ROUTINE_NAME_REF => within(&[ROUTINE_SIG]),
+        COLLATION_REF => within(&[ALTER_COLLATION, DROP_COLLATION, OBJECT_COLLATION]),
+        OP_CLASS_REF => within(&[ALTER_OPERATOR_CLASS, DROP_OPERATOR_CLASS, OBJECT_OPERATOR_CLASS]),
+        OP_FAMILY_REF => !within(&[OP_CLASS_FOR_ORDER_BY]),
+        PROPERTY_GRAPH_REF => !within(&[GRAPH_TABLE_FN]),
+        TEXT_SEARCH_DICTIONARY_REF => {
+            within(&[ALTER_TEXT_SEARCH_DICTIONARY, DROP_TEXT_SEARCH_DICT, OBJECT_TEXT_SEARCH_DICT])
+        }
+        // The type of multiranges that is made with a type of ranges.
+        PATH_TYPE => within(&[ATTRIBUTE_VALUE]) && is_option(parent, &["multirange_type_name"]),
+        _ => false,
+    }
+}
+
+/// How the operator `node` is looked up, if a statement makes, changes or drops it.
+pub(super) fn lookup_of_operator(node: Node<'_>) -> Option<Lookup> {
+    use SyntaxKind::{ATTRIBUTE_VALUE, CREATE_OPERATOR, OBJECT_OPERATOR, OP, OP_SIG};
+    match node.kind() {
+        OP if node
+            .parent()
+            .is_some_and(|parent| matches!(parent.kind(), CREATE_OPERATOR | OBJECT_OPERATOR | OP_SIG)) =>
+        {
+            Some(Lookup::Own)
+        }
+        // A commutator or negator that does not exist is made; one that exists is changed.
+        ATTRIBUTE_VALUE if is_sign(node.text()) && is_option(Some(node), &["commutator", "negator"]) => {
+            Some(Lookup::OwnOperator)
+        }
+        _ => None,
+    }
+}
+
+fn is_sign(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.chars().all(|sign| "+-*/<>=~!@#%^&|`?".contains(sign))
+}
+
+/// Whether `value` is that of one of these options, which are in lower case.
+fn is_option(value: Option<Node<'_>>, options: &[&str]) -> bool {
+    let option = value.and_then(Node::parent).filter(|option| option.kind() == SyntaxKind::ATTRIBUTE_OPTION);
+    let name = option.and_then(|option| option.child(SyntaxKind::ATTRIBUTE_NAME));
+    name.is_some_and(|name| options.contains(&super::normalized(name.text()).as_str()))
+}
+
+#[cfg(test)]
+mod tests;
