@@ -37,7 +37,7 @@ fn what_a_tenants_step_does_elsewhere_is_denied() {
         "DROP VIEW recent;",
         "PERFORM datalinx_platform.note();",
         "EXECUTE 'CREATE TABLE pub' || 'lic.extra (id int)';",
-        "EXECUTE 'CREATE SCHEMA IF NOT EXISTS ' || 'elsewhere';",
+        "EXECUTE 'CREATE SCHEMA IF NOT EXISTS ' || 'else' || 'where';",
         "EXECUTE 'CREATE ROLE ' || 'beyond_' || 'story_app';",
         "EXECUTE 'ALTER TABLE org_tenure' || '_sample_1b.workspaces ADD COLUMN IF NOT EXISTS c int';",
     ] {

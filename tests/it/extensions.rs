@@ -103,10 +103,10 @@ fn an_error_in_it_leads_to_the_file() {
     project.file("tenure.toml", "[extensions]\nschema = \"tools\"\n");
     project.migration("1.0.4", "1.0.5", "more", "-- Scope: platform\nSELECT 1;\nCREATE EXTENSION not_there;");
     let (_, document) = project.json("migrate up");
-    let failure = &document["failures"][0]["error"];
+    let failure = &document["failures"][0];
     assert_eq!(
-        (failure["line"].as_i64(), failure["file"].as_str()),
-        (Some(5), Some("migrations/v1.0.4_to_v1.0.5_more.sql")),
+        (failure["line"].as_i64(), failure["migration"].as_str()),
+        (Some(5), Some("v1.0.4_to_v1.0.5_more.sql")),
         "{document:#}"
     );
 }
