@@ -105,7 +105,9 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     found.retain(|name| !is_cte(name));
     if statement.kind() == SyntaxKind::CREATE_SCHEMA {
         // Its elements are made in that schema, and refer to each other there.
-        found.iter_mut().for_each(|name| name.lookup = Lookup::Path);
+        for name in &mut found {
+            name.lookup = Lookup::Path;
+        }
     }
     found
 }
@@ -183,7 +185,9 @@ fn operator(node: Node<'_>) -> Option<Name> {
     let lookup = lookup_of_operator(node).filter(|lookup| *lookup != Lookup::Path)?;
     let mut parts = Vec::new();
     let path = node.child(SyntaxKind::PATH_REF);
-    path.into_iter().for_each(|path| segments(path, &mut parts));
+    if let Some(path) = path {
+        segments(path, &mut parts);
+    }
     let range = node.span();
     let sign = &node.text()[path.map_or(range.start, |path| path.range().end) - node.range().start..];
     let role = match node.parent().map(Node::kind) {

@@ -200,7 +200,9 @@ impl Template {
     pub fn objects(&self) -> TenantObjects {
         let mut objects = TenantObjects::default();
         for (script, statements) in &self.files {
-            statements.iter().for_each(|statement| objects.follow(statement, script.text(statement)));
+            for statement in statements {
+                objects.follow(statement, script.text(statement));
+            }
         }
         objects
     }

@@ -60,12 +60,9 @@ async fn expect_still_at(
         literal(schema.as_str())
     );
     let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a version"))?;
-    match sets.iter().flatten().next().map(|row| row.truth("still")).transpose()? {
-        Some(true) => Ok(()),
-        Some(false) | None => {
-            let moved = format!("a migration moved {schema} while it was looked at");
-            Err(Failure::new(Code::NotMigrated, moved)
-                .hint("run the command again when the migration has ended"))
-        }
+    if sets.iter().flatten().next().map(|row| row.truth("still")).transpose()? == Some(true) {
+        return Ok(());
     }
+    let moved = format!("a migration moved {schema} while it was looked at");
+    Err(Failure::new(Code::NotMigrated, moved).hint("run the command again when the migration has ended"))
 }

@@ -47,7 +47,7 @@ pub(super) struct Afterwards {
 const GRACE: Duration = Duration::from_secs(30);
 
 /// A schema whose steps are still to come may be removed by others so long after its transaction.
-const UNFINISHED: Duration = Duration::from_secs(600);
+const UNFINISHED: Duration = Duration::from_mins(10);
 
 mod unfinished;
 

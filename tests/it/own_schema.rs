@@ -168,18 +168,8 @@ fn project() -> Project {
     let project = Project::with_tenants(&["a"]);
     project.db.run("DROP ROLE IF EXISTS own_schema_reader");
     project.db.run(SHARED);
-    without_rules(&project);
+    project.without_rules();
     project
-}
-
-/// Rules are turned off, so that what is seen is what a unit does.
-fn without_rules(project: &Project) {
-    let off: String = tenure::verify::RULES
-        .iter()
-        .filter(|rule| !rule.is_fixed())
-        .map(|rule| format!("{} = 'off'\n", rule.id))
-        .collect();
-    project.file("tenure.toml", format!("[verify.levels]\n{off}"));
 }
 
 /// Everything in `public`: what there is, and the rows.
@@ -237,7 +227,7 @@ fn a_platform_step_leaves_what_public_has_too() {
 #[test]
 fn a_tenant_that_lost_a_table_fails_and_is_named() {
     let project = Project::with_tenants(&["a", "b"]);
-    without_rules(&project);
+    project.without_rules();
     project.db.run(
         "CREATE TABLE public.mappings (id int, target_table text); INSERT INTO public.mappings VALUES (1, 'kept'); \
          CREATE TYPE public.mappings_kind AS ENUM ('x'); DROP TABLE org_b.mappings",
@@ -248,7 +238,7 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
         ("ALTER TABLE /* ours */ mappings ADD COLUMN extra int", 24),
         ("INSERT INTO workspaces (name) SELECT target_table FROM mappings", 56),
         ("CREATE VIEW mapped AS SELECT id FROM data_sources JOIN mappings USING (id)", 56),
-        ("CREATE MATERIALIZED VIEW mapped AS TABLE mappings", 42),
+        ("CREATE MATERIALIZED VIEW stored AS TABLE mappings", 42),
         ("DELETE FROM workspaces WHERE id IN (SELECT workspace_id FROM mappings)", 62),
         ("CREATE FUNCTION one(mappings) RETURNS int LANGUAGE sql AS 'SELECT 1'", 21),
         (
@@ -279,7 +269,7 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
         );
         project.db.run("DROP FUNCTION IF EXISTS org_a.one, org_a.all_of");
         project.db.run("ALTER TABLE org_a.mappings DROP COLUMN IF EXISTS extra");
-        project.db.run("DROP MATERIALIZED VIEW IF EXISTS org_a.mapped");
+        project.db.run("DROP MATERIALIZED VIEW IF EXISTS org_a.stored");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -288,7 +278,7 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
 fn what_only_the_shared_schema_has_is_read_there() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("CREATE TABLE public.countries (code text); INSERT INTO public.countries VALUES ('de')");
-    without_rules(&project);
+    project.without_rules();
     step(
         &project,
         "tenant",

@@ -45,7 +45,7 @@ pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result
     let act = Act { settings: &project.settings, limits, command: command_line("tenant clone") };
     let mut connection = database::connect(context, &project.root).await?;
     let stop = stop_on_signals(context.ui);
-    let cloned = tenant::clone(&mut connection, &project, &cloning, (&act, &stop)).await;
+    let cloned = Box::pin(tenant::clone(&mut connection, &project, &cloning, (&act, &stop))).await;
     connection.close().await;
     match cloned {
         Ok(cloned) => context.ui.result(&cloned, |paint| report::cloned(&cloned, paint)).map(|()| 0),

@@ -229,18 +229,17 @@ impl Copying<'_> {
                 standing::refused(&refusal, &self.doing(), &self.target.schema)
             }
         })?;
-        let rest = match self.script.later() {
-            Some(steps) => Rest::Steps(steps),
-            None => {
-                self.compare(connection).await?;
-                match self.rows(connection).await? {
-                    Some(rows) if rows.leads_out => Rest::Rows(rows),
-                    Some(rows) => {
-                        self.copy(connection, rows).await?;
-                        Rest::Nothing
-                    }
-                    None => Rest::Nothing,
+        let rest = if let Some(steps) = self.script.later() {
+            Rest::Steps(steps)
+        } else {
+            self.compare(connection).await?;
+            match self.rows(connection).await? {
+                Some(rows) if rows.leads_out => Rest::Rows(rows),
+                Some(rows) => {
+                    self.copy(connection, rows).await?;
+                    Rest::Nothing
                 }
+                None => Rest::Nothing,
             }
         };
         self.stop.check()?;

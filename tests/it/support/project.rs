@@ -81,6 +81,13 @@ impl Project {
         self.file(&format!("migrations/v{from}_to_v{to}_{name}.sql"), text)
     }
 
+    /// Turns every rule off that can be, so that what is seen is what a unit does.
+    pub fn without_rules(&self) -> &Self {
+        let rules = tenure::verify::RULES.iter().filter(|rule| !rule.is_fixed());
+        let off: Vec<String> = rules.map(|rule| format!("{} = 'off'", rule.id)).collect();
+        self.file("tenure.toml", format!("[verify.levels]\n{}\n", off.join("\n")))
+    }
+
     /// Removes a file.
     pub fn remove(&self, path: &str) -> &Self {
         std::fs::remove_file(self.dir.path().join(path)).unwrap();
