@@ -65,8 +65,8 @@ impl Named {
 
 /// Where the content of a string begins, and the content; none of what is a number, or not ended.
 pub(super) fn content(literal: &str) -> Option<(usize, &str)> {
-    if literal.starts_with('$') {
-        let start = literal[1..].find('$')? + 2;
+    if let Some(rest) = literal.strip_prefix('$') {
+        let start = rest.find('$')? + 2;
         let tag = &literal[..start];
         let inner = literal[start..].strip_suffix(tag)?;
         return Some((start, inner));

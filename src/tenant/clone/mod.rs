@@ -97,7 +97,8 @@ pub async fn clone(
         cloned: Copied::default(),
     };
     let done =
-        act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await).await;
+        Box::pin(act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await))
+            .await;
     let Copying { found, cloned, .. } = copying;
     if let Err(failure) = done {
         let is_told = failure.code == Code::CloneDiffers;
