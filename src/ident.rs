@@ -2,9 +2,13 @@
 //! constructor, so that a value of the type is always safe to print into a statement.
 //! This module knows no project, no settings, no database.
 
+mod path;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use path::SharedPath;
 
 use crate::error::{Code, Failure};
 

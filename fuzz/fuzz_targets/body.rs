@@ -2,17 +2,16 @@
 //! `tests/it/fuzz.rs` share it.
 
 use tenure::error::{Place, Source};
-use tenure::ident::{Identifier, SchemaName};
 use tenure::project::Review;
+use tenure::settings::Settings;
 use tenure::verify::{Finding, Policy};
 
 /// The findings in a file with that text on the schema that `base` makes, or nothing where one of them is
 /// refused before anything is judged.
 pub fn findings(base: Option<&str>, text: &str) -> Option<Vec<Finding>> {
-    let platform = SchemaName::from(Identifier::new("datalinx_platform").ok()?);
     let base: Vec<_> = base.map(|base| Source::new("base.sql", base)).into_iter().collect();
     let source = Source::new("fuzz.sql", text);
-    Some(Review::of_text(source, &base, &Policy::default(), &platform).ok()?.findings)
+    Some(Review::of_text(source, &base, &Policy::default(), &Settings::default()).ok()?.findings)
 }
 
 /// It is judged or refused without a panic, also one that was caught, and each finding points at text. It may

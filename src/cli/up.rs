@@ -9,6 +9,7 @@ use crate::error::Failure;
 use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request};
 use crate::ident::Slug;
 use crate::outcome::{Ending, Planned};
+use crate::postgres::{Connection, extensions};
 use crate::project::{Project, Review};
 use crate::report;
 use crate::settings;
@@ -41,6 +42,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         return Ok(0);
     }
     tell(context, &review);
+    tell_of_extensions(context, &mut connection, &project, &pending).await?;
     if args.restore_branch && !prepared.plan.is_empty() {
         Box::pin(restore::branch(context, &project.settings, &connection)).await?;
     }
@@ -114,6 +116,32 @@ fn tell_what_is_left_out(context: &Context, project: &Project, prepared: &Prepar
             "{unknown} {rows} of the registry without a version: nothing moves {them} until `tenure tenant adopt` does"
         ));
     }
+}
+
+/// Names the setting without which units do not find an extension that the files make, where the database has it, or
+/// its control file puts it, elsewhere.
+async fn tell_of_extensions(
+    context: &Context,
+    connection: &mut Connection,
+    project: &Project,
+    pending: &[&Migration],
+) -> Result<(), Failure> {
+    let made = pending.iter().flat_map(|migration| {
+        migration.statements.iter().filter_map(|(statement, _)| statement.extension_made(&migration.script))
+    });
+    let made: Vec<String> = made.collect();
+    if made.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = made.iter().map(String::as_str).collect();
+    for (name, schema) in extensions::unreachable(connection, &names, &project.settings.shared_path()).await?
+    {
+        context.ui.note(&format!(
+            "the extension {name} is in the schema {schema}, where units do not look: \
+             [tenants] search_path = [\"{schema}\"] in tenure.toml adds it to their search path"
+        ));
+    }
+    Ok(())
 }
 
 /// The findings that the files accept, for the history.

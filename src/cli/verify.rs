@@ -207,7 +207,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
         }
         _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Seen::default() },
     };
-    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings.platform_schema());
+    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings);
     outcome.review.add(review);
     outcome.failures.extend(failures);
     outcome

@@ -55,7 +55,8 @@ pub async fn run(
     let mut questions = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
-            Some(Questions::ask(connection, release, (tenant, &platform)).await?)
+            let shared = project.settings.shared_path();
+            Some(Questions::ask(connection, release, (tenant, &platform, &shared)).await?)
         }
         None => None,
     };

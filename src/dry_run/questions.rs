@@ -1,7 +1,7 @@
 //! The queries of the running release, asked of the branch before and after, with the rows that are really there.
 
 use crate::error::Failure;
-use crate::ident::SchemaName;
+use crate::ident::{SchemaName, SharedPath};
 use crate::outcome::{QueriesAsked, QueryBreak};
 use crate::postgres::Connection;
 use crate::postgres::queries::{observe, rehearse};
@@ -13,6 +13,7 @@ pub(super) struct Questions<'a> {
     release: &'a Release,
     tenant: SchemaName,
     platform: SchemaName,
+    shared: SharedPath,
     before: Observation,
 }
 
@@ -21,17 +22,18 @@ impl<'a> Questions<'a> {
     pub(super) async fn ask(
         connection: &mut Connection,
         release: &'a Release,
-        (tenant, platform): (&SchemaName, &SchemaName),
+        (tenant, platform, shared): (&SchemaName, &SchemaName, &SharedPath),
     ) -> Result<Self, Failure> {
-        let schemas = Schemas { tenant, platform };
+        let schemas = Schemas { tenant, platform, shared };
         let mut before = observe(connection, release, schemas, None).await?;
         rehearse(connection, release, schemas, &mut before, None).await?;
-        Ok(Self { release, tenant: tenant.clone(), platform: platform.clone(), before })
+        let (tenant, platform, shared) = (tenant.clone(), platform.clone(), shared.clone());
+        Ok(Self { release, tenant, platform, shared, before })
     }
 
     /// Asks again after it.
     pub(super) async fn ask_again(&mut self, connection: &mut Connection) -> Result<QueriesAsked, Failure> {
-        let schemas = Schemas { tenant: &self.tenant, platform: &self.platform };
+        let schemas = Schemas { tenant: &self.tenant, platform: &self.platform, shared: &self.shared };
         let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;
         rehearse(connection, self.release, schemas, &mut after, Some(&self.before)).await?;
         let broken = compare(self.release, &self.before, &after).into_iter().map(|broken| QueryBreak {

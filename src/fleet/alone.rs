@@ -165,7 +165,7 @@ async fn resolved(
         return Ok(message);
     };
     let (index, mut trial) = ((statement, &parts), Message::default());
-    trial.push_trial(unit.run.limits, script, index, unit.schema);
+    trial.push_trial(unit.run.limits, script, index, (unit.schema, &unit.run.path));
     let sets = connection.sets(trial.sql()).await.map_err(|refusal| unit.explain(&refusal, &trial))?;
     match ResolvedIndex::of(&sets) {
         Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),

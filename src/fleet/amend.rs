@@ -1,7 +1,5 @@
 //! What changes the books and no schema: `migrate baseline`, `migrate repair`.
 
-use uuid::Uuid;
-
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::outcome::{Ending, Way};
@@ -107,5 +105,5 @@ async fn end(
 }
 
 fn new_run(project: &Project) -> Run {
-    Run { id: Uuid::new_v4(), platform: project.settings.platform_schema(), limits: project.settings.migrate }
+    Run::new(&project.settings, project.settings.migrate)
 }

@@ -99,18 +99,20 @@ impl Unit<'_> {
     /// Hands on what was answered: the unit is the statements `range` of `message`, whose answers are `sets`.
     pub(super) fn tell(&self, message: &Message, range: Range<usize>, sets: &[Vec<Row>]) {
         let Some(gauge) = self.gauge else { return };
-        let files: Vec<usize> = range.clone().filter(|at| !message.is_own(*at)).collect();
+        let is_file = |at: &usize| !message.is_own(*at);
+        // What is sent with a statement of the file, to set where it works, counts as part of it.
+        let ends = range.clone().filter(|at| is_file(at) && !(at + 1 < range.end && is_file(&(at + 1))));
         let answer = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default();
         let clock = |at: usize| answer(at).first().and_then(|row| row.integer(AT).ok()).unwrap_or_default();
         let (Some(first), Some(last)) =
-            (files.first().and_then(|at| at.checked_sub(1)), range.end.checked_sub(1))
+            (range.clone().find(is_file).and_then(|at| at.checked_sub(1)), range.end.checked_sub(1))
         else {
             return;
         };
         gauge.take(&Gauged {
             part: self.measured(),
             before: answer(first),
-            after: files.iter().map(|at| (clock(at + 1), answer(at + 2))).collect(),
+            after: ends.map(|at| (clock(at + 1), answer(at + 2))).collect(),
             committed_us: clock(last),
         });
     }

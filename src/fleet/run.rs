@@ -32,9 +32,8 @@ pub async fn migrate(
     (sink, stop): (&mut dyn Sink, &Stop),
 ) -> Result<Migrated, Failure> {
     let began = Instant::now();
-    let platform = project.settings.platform_schema();
     let mut runner = Runner {
-        run: Run { id: uuid::Uuid::new_v4(), platform, limits: prepared.request.limits },
+        run: Run::new(&project.settings, prepared.request.limits),
         chain: &project.chain,
         prepared,
         allowed,

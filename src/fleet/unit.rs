@@ -162,9 +162,7 @@ impl Unit<'_> {
     pub(super) fn message(&self) -> Message {
         let mut message = Message::default();
         self.open(&mut message);
-        if self.scope() == Scope::Platform {
-            message.search_path(self.schema);
-        }
+        message.search_path(self.schema, &self.run.path);
         self.push_statements(&mut message);
         self.finish(&mut message);
         self.push_end(&mut message);

@@ -80,3 +80,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_units_path_has_each_schema_once() {
+    let name = |text: &str| Identifier::new(text).unwrap();
+    let own = SchemaName::existing("org_acme").unwrap();
+    assert_eq!(SharedPath::default().of(&own), "\"org_acme\", public");
+    let path = SharedPath::new(&[name("Shared"), name("ext")], &name("ext"));
+    assert_eq!(path.of(&own), "\"org_acme\", \"Shared\", \"ext\", public");
+    let path = SharedPath::new(&[name("datalinx_platform"), name("public")], &name("extensions"));
+    assert_eq!(path.of(&platform()), "\"datalinx_platform\", public, \"extensions\"");
+    assert_eq!(
+        path.behind(&[&own, &platform()]),
+        "\"org_acme\", \"datalinx_platform\", public, \"extensions\""
+    );
+}

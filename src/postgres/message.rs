@@ -2,21 +2,26 @@
 //! version row and the history's row, as one text in one transaction. `--plan` and the runner read
 //! from this one encoder. **Invariant:** nothing here outlives the transaction.
 
+mod end;
+mod extensions;
+mod statements;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-pub use self::statements::ResolvedIndex;
+pub use end::Leftovers;
+pub use statements::ResolvedIndex;
 
 use super::Refusal;
 use super::deadline::Limit;
 use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
-use crate::ident::{SchemaName, literal};
-use crate::settings::Migrate;
-use crate::sql::{Rendered, Statement};
+use crate::ident::{Identifier, SchemaName, SharedPath, literal};
+use crate::settings::{Migrate, Settings};
+use crate::sql::Rendered;
 
 /// What all units of a run share.
 #[derive(Debug, Clone)]
@@ -27,6 +32,8 @@ pub struct Run {
     pub platform: SchemaName,
     /// The limits.
     pub limits: Migrate,
+    /// What a unit's search path names behind its own schema.
+    pub path: SharedPath,
 }
 
 /// A text to send, with the way back from a server's error to a place in a file.
@@ -39,6 +46,8 @@ pub struct Message {
     /// For each COMMIT: which statement it is, and the file that it ends.
     commits: Vec<(usize, usize)>,
     limit: Limit,
+    /// Where extensions are made, once a search path was set.
+    extensions: Option<Identifier>,
 }
 
 /// One row of the history.
@@ -124,29 +133,15 @@ pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 pub const UNHURRIED: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
-/// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
-const CLEAN_UP: &[&str] = &[
-    "CLOSE ALL",
-    "UNLISTEN *",
-    "DEALLOCATE ALL",
-    "DISCARD TEMP",
-    "RESET ALL",
-    "SELECT pg_catalog.pg_advisory_unlock_all()",
-];
-
-/// Whether the statements of a unit may have left something in the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leftovers {
-    /// A setting, a role, a temporary table, a prepared statement, a lock.
-    Possible,
-    /// Certainly nothing.
-    None,
-}
-
-impl Leftovers {
-    /// Of all these statements.
-    pub fn of<'a>(mut statements: impl Iterator<Item = &'a Statement>) -> Self {
-        if statements.all(|statement| statement.quiet) { Self::None } else { Self::Possible }
+impl Run {
+    /// A new one, by these settings and limits.
+    pub fn new(settings: &Settings, limits: Migrate) -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            platform: settings.platform_schema(),
+            limits,
+            path: settings.shared_path(),
+        }
     }
 }
 
@@ -177,7 +172,7 @@ impl Message {
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     }
 
-    /// Begins a tenant's unit: `advance` takes the version row, then sets lock timeout and search path.
+    /// Begins a tenant's unit: `advance` takes the version row, then sets the lock timeout.
     pub fn begin_tenant(&mut self, limits: Migrate, advance: &str) {
         self.push(BEGIN);
         self.limit_statements(limits);
@@ -187,41 +182,6 @@ impl Message {
     fn limit_statements(&mut self, limits: Migrate) {
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
         self.limit = self.limit.and(Limit::of(limits.statement_timeout));
-    }
-
-    /// Sets the search path of the unit: `schema`, then `public` (manual, chapter 5.9.3).
-    pub fn search_path(&mut self, schema: &SchemaName) {
-        self.push(&format!("SET LOCAL search_path = {}, public", schema.quoted()));
-    }
-
-    /// Puts the session's own role back, so that what follows is done, and noted, by who began.
-    pub fn own_role(&mut self) {
-        self.push("RESET SESSION AUTHORIZATION");
-        self.push("RESET ROLE");
-    }
-
-    /// Ends the unit's transaction. Where its statements may have left something in the session, that is
-    /// cleared away first, inside the transaction: behind a pooler there is no later for it.
-    pub fn commit(&mut self, left: Leftovers) {
-        self.clean_up(left);
-        if let Some(file) = self.sources.len().checked_sub(1) {
-            self.commits.push((self.statements.len(), file));
-        }
-        self.push("COMMIT");
-    }
-
-    /// Ends a transaction of which nothing is to stay. What no rollback takes back is cleared away inside it.
-    pub fn roll_back(&mut self, left: Leftovers) {
-        self.clean_up(left);
-        self.push("ROLLBACK");
-    }
-
-    fn clean_up(&mut self, left: Leftovers) {
-        if left == Leftovers::Possible {
-            for statement in CLEAN_UP {
-                self.push(statement);
-            }
-        }
     }
 
     /// Adds a row of the history.
@@ -316,6 +276,5 @@ fn word_length(text: &str) -> usize {
     if word > 0 { word } else { text.chars().next().map_or(0, char::len_utf8) }
 }
 
-mod statements;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod cancel;
 mod connection;
 mod deadline;
 mod dump;
+pub mod extensions;
 pub mod health;
 pub mod history;
 pub mod holdings;

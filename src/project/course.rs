@@ -54,7 +54,8 @@ impl<'a> Course<'a> {
         });
         let keep = keep.flatten();
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
-        let state = Schema::of_project(&platform, whole);
+        let shared = project.settings.shared_path();
+        let state = Schema::of_project(&platform, whole).searching(shared.names());
         let mut course =
             Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {

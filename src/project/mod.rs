@@ -117,7 +117,8 @@ impl Root {
     /// Reads what can be read of the migrations and templates, and tells all that is wrong with them.
     pub fn survey(self) -> Survey {
         let platform = self.settings.platform_schema();
-        let (mut failures, mut known, mut templates) = (Vec::new(), Known::default(), BTreeMap::new());
+        let (mut failures, mut known, mut templates) =
+            (Vec::new(), Known::of_project(&self.settings.tenants.schema_prefix), BTreeMap::new());
         let Tried { found, failures: unread } = files::template_sources(&self.path);
         failures.extend(unread);
         for (name, sources) in found {

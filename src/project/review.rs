@@ -12,11 +12,10 @@ use super::workers::each;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Source};
-use crate::ident::SchemaName;
 use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, Policy, Schema, Summary, Witness, verify};
+use crate::verify::{File, Finding, Kind, Policy, ProjectSchemas, Schema, Summary, Witness, verify};
 
 /// What was seen of migrations that ran somewhere, by the names of their files.
 pub type Witnesses = HashMap<String, Witness>;
@@ -48,10 +47,9 @@ impl Review {
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
         let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
         let mut course = Course::of(project, &asked);
-        let platform = project.settings.platform_schema();
         // While one thread judges a file, another follows what the next one meets.
         let legs = asked.into_iter().flat_map(|asked| course.legs(asked));
-        let judged = each(legs, |leg| leg.judge(&policy, &platform, witnesses));
+        let judged = each(legs, |leg| leg.judge(&policy, &project.settings, witnesses));
         Ok(Self::gathered(judged))
     }
 
@@ -62,13 +60,13 @@ impl Review {
         files: &[(PathBuf, String)],
         base: &[Arc<Source>],
         policy: &Policy,
-        platform: &SchemaName,
+        settings: &Settings,
     ) -> (Self, Vec<Failure>) {
-        let before = match schema_of(base, platform) {
+        let before = match schema_of(base, settings) {
             Ok(before) => before,
             Err(failure) => return (Self::empty(), vec![failure]),
         };
-        let tried = each(files.iter(), |(path, shown)| loose(read(path, shown)?, &before, policy, platform));
+        let tried = each(files.iter(), |(path, shown)| loose(read(path, shown)?, &before, policy, settings));
         let (mut judged, mut failures) = (Vec::new(), Vec::new());
         for file in tried {
             match file {
@@ -84,9 +82,9 @@ impl Review {
         source: Arc<Source>,
         base: &[Arc<Source>],
         policy: &Policy,
-        platform: &SchemaName,
+        settings: &Settings,
     ) -> Result<Self, Failure> {
-        let judged = loose(source, &schema_of(base, platform)?, policy, platform)?;
+        let judged = loose(source, &schema_of(base, settings)?, policy, settings)?;
         Ok(Self::gathered(vec![judged]))
     }
 
@@ -151,20 +149,22 @@ fn loose(
     source: Arc<Source>,
     before: &Schema,
     policy: &Policy,
-    platform: &SchemaName,
+    settings: &Settings,
 ) -> Result<(Vec<Finding>, usize), Failure> {
     let script = Script::parse(source)?;
+    let platform = settings.platform_schema();
     let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
     let body = books.body(&script, |_| Some(Scope::Platform))?;
     // A scope where a line says it; names of a project that nobody knows say nothing.
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let walk = before.walk(&script, scoped);
-    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, platform, &Witnesses::new()))
+    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
 }
 
 /// The schema that these files make, one after the other.
-fn schema_of(base: &[Arc<Source>], platform: &SchemaName) -> Result<Schema, Failure> {
+fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failure> {
+    let platform = settings.platform_schema();
     if base.is_empty() {
         return Ok(Schema::unknown(platform.as_str()));
     }
@@ -177,14 +177,20 @@ fn schema_of(base: &[Arc<Source>], platform: &SchemaName) -> Result<Schema, Fail
 }
 
 impl Leg<'_> {
-    fn judge(&self, policy: &Policy, platform: &SchemaName, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
+    fn judge(&self, policy: &Policy, settings: &Settings, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
+        let platform = settings.platform_schema();
+        let shared: Vec<String> = settings.shared_path().names().map(str::to_owned).collect();
         let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
         let file = File {
             script: self.script,
             walk: &self.walk,
             kind: self.kind,
             witness: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
-            platform: platform.as_str(),
+            schemas: ProjectSchemas {
+                platform: platform.as_str(),
+                prefix: &settings.tenants.schema_prefix,
+                shared: &shared,
+            },
         };
         (verify(&file, policy), self.walk.met.len())
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Plan, Query, Release};
 use crate::error::Place;
-use crate::ident::SchemaName;
+use crate::ident::{SchemaName, SharedPath};
 
 /// Where queries are looked at: a tenant that stands for all, and the platform.
 #[derive(Debug, Clone, Copy)]
@@ -13,16 +13,18 @@ pub struct Schemas<'a> {
     pub tenant: &'a SchemaName,
     /// The platform.
     pub platform: &'a SchemaName,
+    /// What a search path names behind them.
+    pub shared: &'a SharedPath,
 }
 
 /// The search paths that an application may have set, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchPath {
-    /// The tenant's schema, then `public`.
+    /// The tenant's schema, then the shared ones.
     Tenant,
-    /// The platform's schema, then `public`.
+    /// The platform's schema, then the shared ones.
     Platform,
-    /// The tenant's schema, the platform's, then `public`.
+    /// The tenant's schema, the platform's, then the shared ones.
     Both,
 }
 
@@ -32,11 +34,11 @@ impl SearchPath {
 
     /// The path as SQL.
     pub fn sql(self, schemas: Schemas<'_>) -> String {
-        let (tenant, platform) = (schemas.tenant.quoted(), schemas.platform.quoted());
+        let Schemas { tenant, platform, shared } = schemas;
         match self {
-            Self::Tenant => format!("{tenant}, public"),
-            Self::Platform => format!("{platform}, public"),
-            Self::Both => format!("{tenant}, {platform}, public"),
+            Self::Tenant => shared.of(tenant),
+            Self::Platform => shared.of(platform),
+            Self::Both => shared.behind(&[tenant, platform]),
         }
     }
 }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::sql::{Scope, Script};
-    use crate::verify::{File, Kind, Policy, Schema, verify};
+    use crate::verify::{File, Kind, Policy, ProjectSchemas, Schema, verify};
 
     fn shown(sql: &str) -> String {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();
@@ -73,7 +73,7 @@ mod tests {
             walk: &Schema::unknown("datalinx_platform").walk(&script, statements.iter().copied()),
             kind: Kind::Migration,
             witness: None,
-            platform: "datalinx_platform",
+            schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
         };
         let found = verify(&file, &Policy::default());
         findings(&found, &Summary::of(&found, 1, statements.len()), Paint::Plain)

@@ -13,7 +13,7 @@ pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, Patience, ReadyWith
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
-use crate::ident::{Identifier, SchemaName};
+use crate::ident::{Identifier, SchemaName, SharedPath};
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub platform: Platform,
     /// `[tenants]`
     pub tenants: Tenants,
+    /// `[extensions]`
+    pub extensions: Extensions,
     /// `[migrate]`
     pub migrate: Migrate,
     /// `[verify]`
@@ -60,6 +62,8 @@ pub struct Tenants {
     pub after_create_timeout: HookTimeout,
     /// Whether every new tenant gets a role of its own.
     pub roles: bool,
+    /// Shared schemas that a unit's search path names behind its own schema.
+    pub search_path: Vec<Identifier>,
     /// What a tenant's role begins with, before the schema's name: roles belong to the whole server, and
     /// several databases of it may have a tenant of one name.
     pub role_prefix: String,
@@ -79,6 +83,14 @@ pub struct Columns {
     pub schema: Identifier,
     /// Where it is in its life, such as `active` or `suspended`, where the registry has a column for it.
     pub status: Option<Identifier>,
+}
+
+/// `[extensions]`: where extensions are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Extensions {
+    /// The schema of an extension whose statement names none.
+    pub schema: Identifier,
 }
 
 /// `[migrate]`: the limits of a unit.
@@ -129,6 +141,12 @@ impl Default for Platform {
     }
 }
 
+impl Default for Extensions {
+    fn default() -> Self {
+        Self { schema: known("public") }
+    }
+}
+
 impl Default for Tenants {
     fn default() -> Self {
         Self {
@@ -140,6 +158,7 @@ impl Default for Tenants {
             after_create: Vec::new(),
             after_create_timeout: HookTimeout::default(),
             roles: false,
+            search_path: Vec::new(),
             role_prefix: String::new(),
         }
     }
@@ -191,7 +210,13 @@ impl Settings {
                 "tenants.role_prefix is {prefix:?}; lower-case letters, digits and _ make it, and a _ ends it"
             ));
         }
-        let tenants = &settings.tenants;
+        let (tenants, extensions) = (&settings.tenants, &settings.extensions.schema);
+        let shared = tenants.search_path.iter().map(|schema| ("tenants.search_path", schema));
+        for (key, schema) in shared.chain([("extensions.schema", extensions)]) {
+            if let Some(why) = settings.not_shared(schema) {
+                return wrong(format!("{key} names {schema:?}: {why}", schema = schema.as_str()));
+            }
+        }
         let wrong = if tenants.after_create.first().is_some_and(String::is_empty) {
             Some("tenants.after_create names no program")
         } else if tenants.after_create.iter().any(|word| word.contains('\0')) {
@@ -205,6 +230,23 @@ impl Settings {
             return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         }
         Ok(settings)
+    }
+
+    /// Why `schema` cannot be one that all tenants share.
+    fn not_shared(&self, schema: &Identifier) -> Option<&'static str> {
+        let (name, prefix) = (schema.as_str(), &self.tenants.schema_prefix);
+        if name.starts_with("pg_") || name == "information_schema" {
+            Some("it is a schema of the server")
+        } else if !prefix.is_empty() && name.starts_with(prefix.as_str()) && *schema != self.platform.schema {
+            Some("a schema that begins with tenants.schema_prefix is a tenant's")
+        } else {
+            None
+        }
+    }
+
+    /// What the search path of a unit names behind the unit's own schema.
+    pub fn shared_path(&self) -> SharedPath {
+        SharedPath::new(&self.tenants.search_path, &self.extensions.schema)
     }
 
     /// The platform schema.
@@ -240,6 +282,28 @@ fn begins_a_name(prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shared_schemas_are_nobodys_own() {
+        let settings =
+            read("[extensions]\nschema = \"extensions\"\n[tenants]\nsearch_path = [\"lookup\"]").unwrap();
+        assert_eq!(settings.shared_path().names().collect::<Vec<_>>(), ["lookup", "extensions", "public"]);
+        assert_eq!(read("").unwrap().shared_path(), SharedPath::default());
+        for wrong in [
+            "[extensions]\nschema = \"org_acme\"",
+            "[extensions]\nschema = \"\"",
+            "[extensions]\nschema = \"pg_catalog\"",
+            "[extensions]\nschemas = \"x\"",
+            "[tenants]\nsearch_path = [\"lookup\", \"org_b\"]",
+            "[tenants]\nsearch_path = [\"information_schema\"]",
+            "[tenants]\nsearch_path = \"lookup\"",
+        ] {
+            assert_eq!(read(wrong).unwrap_err().code, Code::Settings, "{wrong}");
+        }
+        // The platform's schema may begin as tenants' do, and what was made in it is found.
+        let own = "[platform]\nschema = \"org_platform\"\n[tenants]\nsearch_path = [\"org_platform\"]";
+        assert!(read(own).is_ok());
+    }
 
     fn read(text: &str) -> Result<Settings, Failure> {
         Settings::read(&Source::new("tenure.toml", text))

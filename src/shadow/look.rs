@@ -10,7 +10,7 @@ use crate::catalog::{
 };
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::Connection;
+use crate::postgres::{Connection, Row};
 use crate::sql::OWN_TABLES;
 
 const OUTSIDE: &str = include_str!("outside.sql");
@@ -21,7 +21,18 @@ pub(super) struct Look {
     prints: Prints,
     photographs: BTreeMap<SchemaName, Rc<Photograph>>,
     pub(super) rows: Rows,
-    outside: BTreeSet<String>,
+    outside: BTreeMap<String, Thing>,
+}
+
+/// A thing that no schema holds.
+#[derive(Debug, Clone)]
+pub(super) struct Thing {
+    /// What it is.
+    pub(super) what: String,
+    /// The names that a file calls it by.
+    pub(super) names: Vec<String>,
+    /// The schema that it is about; of an extension, where it is.
+    pub(super) schema: Option<String>,
 }
 
 impl Look {
@@ -61,13 +72,54 @@ impl Look {
     /// Whether `after` is different where no photograph shows what that does to anybody. An extension that is new
     /// takes nothing away.
     pub(super) fn is_left(&self, after: &Self) -> bool {
-        let gone = self.outside.difference(&after.outside).next().is_some();
-        gone || after.outside.difference(&self.outside).any(|line| !line.starts_with("extension "))
+        self.changed_outside(after)
+            .any(|(line, thing)| thing.what != "extension" || self.outside.contains_key(line))
+    }
+
+    /// What lies outside of schemas and is only here, or only in `after`.
+    fn changed_outside<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = (&'a String, &'a Thing)> {
+        let gone = self.outside.iter().filter(|(line, _)| !after.outside.contains_key(*line));
+        gone.chain(after.outside.iter().filter(|(line, _)| !self.outside.contains_key(*line)))
+    }
+
+    /// The same, but for what is about `schema`.
+    pub(super) fn outside_of<'a>(
+        &'a self,
+        schema: &'a SchemaName,
+        after: &'a Self,
+    ) -> impl Iterator<Item = &'a Thing> {
+        let is_others =
+            |thing: &&Thing| thing.what == "extension" || thing.schema.as_deref() != Some(schema.as_str());
+        self.changed_outside(after).map(|(_, thing)| thing).filter(is_others)
+    }
+
+    /// The extensions that `after` has and this has not, or has elsewhere.
+    pub(super) fn new_extensions<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a Thing> {
+        let new = after.outside.iter().filter(|(line, _)| !self.outside.contains_key(*line));
+        new.map(|(_, thing)| thing).filter(|thing| thing.what == "extension")
+    }
+
+    /// The schemas that only one of the two has.
+    pub(super) fn other_schemas<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a SchemaName> {
+        let gone = self.prints.keys().filter(|schema| !after.prints.contains_key(*schema));
+        gone.chain(after.prints.keys().filter(|schema| !self.prints.contains_key(*schema)))
+    }
+
+    /// All schemas.
+    pub(super) fn schemas(&self) -> impl Iterator<Item = &SchemaName> {
+        self.prints.keys()
+    }
+
+    /// Whether `after` differs in anything but these schemas.
+    pub(super) fn differs_beyond(&self, after: &Self, own: &[SchemaName]) -> bool {
+        self.changed_outside(after).next().is_some()
+            || self.other_schemas(after).next().is_some()
+            || self.changes(after).iter().any(|(schema, _)| !own.contains(schema))
     }
 
     /// What of the server `after` shows changed: roles, and settings that are not only this database's.
     pub(super) fn of_server(&self, after: &Self) -> BTreeSet<String> {
-        let changed = self.outside.symmetric_difference(&after.outside);
+        let changed = self.changed_outside(after).map(|(line, _)| line);
         changed.filter(|line| is_servers(line)).cloned().collect()
     }
 
@@ -75,8 +127,8 @@ impl Look {
     /// shadow's own transaction has.
     pub(super) async fn catch_up(&mut self, other: &mut Connection) -> Result<(), Failure> {
         let (_, outside) = here(other).await?;
-        self.outside.retain(|line| !is_servers(line));
-        self.outside.extend(outside.into_iter().filter(|line| is_servers(line)));
+        self.outside.retain(|line, _| !is_servers(line));
+        self.outside.extend(outside.into_iter().filter(|(line, _)| is_servers(line)));
         Ok(())
     }
 
@@ -112,7 +164,7 @@ fn is_servers(line: &str) -> bool {
 }
 
 /// All schemas but the server's own, and the lines of what lies outside of them.
-async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeSet<String>), Failure> {
+async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeMap<String, Thing>), Failure> {
     let sql = format!(
         "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace \
          WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname; {OUTSIDE}"
@@ -121,7 +173,12 @@ async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeSet<
     let of = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default().iter();
     let schemas =
         of(0).map(|row| Ok(SchemaName::existing(row.text("schema")?)?)).collect::<Result<_, Failure>>()?;
-    let outside = of(1).map(|row| row.text("line")).collect::<Result<_, Failure>>()?;
+    let thing = |row: &Row| {
+        let names = row.text("names")?.lines().map(str::to_owned).collect();
+        let thing = Thing { what: row.text("what")?, names, schema: row.optional_text("home")? };
+        Ok((row.text("line")?, thing))
+    };
+    let outside = of(1).map(thing).collect::<Result<_, Failure>>()?;
     Ok((schemas, outside))
 }
 

@@ -2,6 +2,7 @@
 //! happens to rows, what each statement locks. Text can hide that; this cannot.
 
 mod attribute;
+mod beyond;
 mod caused;
 mod data;
 mod database;

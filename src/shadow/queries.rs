@@ -57,7 +57,8 @@ impl Rehearsal<'_> {
     ) -> Result<Observation, Failure> {
         let platform = self.project.settings.platform_schema();
         let tenant = self.tenants.first().unwrap_or(&platform).clone();
-        let schemas = Schemas { tenant: &tenant, platform: &platform };
+        let schemas =
+            Schemas { tenant: &tenant, platform: &platform, shared: &self.project.settings.shared_path() };
         let mut now = observe(self.connection, release, schemas, before).await?;
         rehearse(self.connection, release, schemas, &mut now, before).await?;
         Ok(now)

@@ -123,6 +123,7 @@ async fn rehearse(
         if !is_over {
             look = before.again(shadow.connection, Asked::Alone).await?;
             shadow.sum_up(&mut step, &before, &look);
+            step.unreachable = shadow.unreachable(&before, &look);
             if let Some(queries) = &mut queries {
                 shadow.ask_again(queries, &mut step).await?;
             }
@@ -204,6 +205,25 @@ impl Rehearsal<'_> {
         schemas
     }
 
+    /// The extensions that `after` shows where no unit finds them.
+    fn unreachable(&self, before: &Look, after: &Look) -> Vec<(String, String)> {
+        let path = self.project.settings.shared_path();
+        let is_found = |schema: &str| schema == "pg_catalog" || path.names().any(|it| it == schema);
+        let new = before.new_extensions(after);
+        new.filter_map(|thing| Some((thing.names.concat(), thing.schema.clone()?)))
+            .filter(|(_, schema)| !is_found(schema))
+            .collect()
+    }
+
+    /// The schemas of which every change is one that the step is for: where it has two parts, none is.
+    fn own_of(&self, migration: &Migration) -> Vec<SchemaName> {
+        match (migration.has(Scope::Platform), migration.has(Scope::Tenant)) {
+            (true, false) => vec![self.project.settings.platform_schema()],
+            (false, true) => self.tenants.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Makes a tenant of the newest version of each template that has tenants, where the platform is `at`, and says how
     /// it differs from the one that was migrated.
     async fn new_tenants(&mut self, at: &Version) -> Result<Vec<String>, Failure> {
@@ -264,7 +284,10 @@ impl Rehearsal<'_> {
             // something that must be told, or that a query of the release may mind, or changed rows.
             let (failure, after) = self.watch(migration, before, When::AtTheEnd, &mut step).await?;
             step.failure = failure;
-            let is_told = before.is_harmed(&after) || (asks && before.differs(&after)) || step.changes_rows();
+            let is_told = before.is_harmed(&after)
+                || (asks && before.differs(&after))
+                || step.changes_rows()
+                || before.differs_beyond(&after, &self.own_of(migration));
             if step.failure.is_none() && is_told {
                 step.statements.clear();
                 // No transaction takes back what became of a sequence.

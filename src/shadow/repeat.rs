@@ -4,7 +4,7 @@ use super::look::Look;
 use crate::catalog::Asked;
 use crate::chain::Migration;
 use crate::error::Failure;
-use crate::ident::SchemaName;
+use crate::ident::{SchemaName, SharedPath};
 use crate::postgres::message::Message;
 use crate::postgres::{Connection, Row};
 use crate::sql::Statement;
@@ -19,7 +19,7 @@ pub(super) async fn failing(
     connection: &mut Connection,
     migration: &Migration,
     statement: &Statement,
-    schema: &SchemaName,
+    (schema, path): (&SchemaName, &SharedPath),
     known: &Look,
 ) -> Result<Option<String>, Failure> {
     if !statement.promises_to_repeat(&migration.script) {
@@ -27,7 +27,7 @@ pub(super) async fn failing(
     }
     let mut message = Message::default();
     message.push("SAVEPOINT tenure_repeat");
-    message.search_path(schema);
+    message.search_path(schema, path);
     message.push(WRITTEN);
     message.push_file(&migration.script, std::iter::once(statement), schema);
     message.push(WRITTEN);

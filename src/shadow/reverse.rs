@@ -68,7 +68,7 @@ impl Rehearsal<'_> {
                 (Scope::Tenant, None) => continue,
             };
             let mut message = Message::default();
-            message.search_path(schema);
+            message.search_path(schema, &self.project.settings.shared_path());
             message.push_file(&down.script, std::iter::once(statement), schema);
             if let Err(refusal) = self.connection.send(&message).await {
                 let failure = refusal.failure(&down.file);

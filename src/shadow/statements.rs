@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::beyond::{self, Ran};
 use super::look::Look;
 use super::rehearse::Rehearsal;
 use super::repeat;
@@ -37,8 +38,9 @@ impl Rehearsal<'_> {
         step: &mut Step,
     ) -> Result<(Option<Failure>, Look), Failure> {
         let doing = "watching a migration on the shadow";
+        let path = self.project.settings.shared_path();
         let platform = vec![self.project.settings.platform_schema()];
-        let question = Moment::question(&self.schemas());
+        let question = Moment::question(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
             .sets(&format!("{BEGIN}; {question}"))
@@ -55,6 +57,7 @@ impl Rehearsal<'_> {
                 Scope::Tenant => self.tenants.clone(),
             };
             for schema in &schemas {
+                let named = beyond::named(migration, schema);
                 let (start, end) = match self.run(migration, statement, schema, &question).await? {
                     Ok(moments) => moments,
                     Err(failure) => return Ok((Some(failure), look)),
@@ -76,11 +79,12 @@ impl Rehearsal<'_> {
                 let is_old = |table: &Table| first.tables().any(|old| old == table);
                 let uses = end.used_since(&start, is_old);
                 let unrepeatable =
-                    repeat::failing(self.connection, migration, statement, schema, &now).await?;
+                    repeat::failing(self.connection, migration, statement, (schema, &path), &now).await?;
                 step.statements.push(Seen {
                     unrepeatable,
                     range: statement.range.clone(),
                     scope: *scope,
+                    beyond: self.beyond(Ran { scope: *scope, schema, named: &named }, (&look, &now), &uses),
                     blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
                     watched: end.since(&start, is_old),
                     changes: look.changes(&now),
@@ -112,7 +116,7 @@ impl Rehearsal<'_> {
         question: &str,
     ) -> Result<Result<(Moment, Moment), Failure>, Failure> {
         let mut message = Message::default();
-        message.search_path(schema);
+        message.search_path(schema, &self.project.settings.shared_path());
         message.push(question);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));

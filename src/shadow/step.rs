@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::beyond::Beyond;
 use super::caused::Caused;
 use super::data::DataChange;
 use super::reverse::Reversed;
@@ -32,6 +33,8 @@ pub struct Step {
     pub(super) new_tenant: Vec<String>,
     /// What became of undoing it, where the chain has a file that does.
     pub reversed: Option<Reversed>,
+    /// Extensions that it made where no unit finds them, each with its schema.
+    pub unreachable: Vec<(String, String)>,
     /// Why it could not be run.
     pub failure: Option<Failure>,
     /// Why it could not be run on the sample rows, though it could without them.
@@ -57,6 +60,8 @@ pub struct Seen {
     pub blind: bool,
     /// Why it cannot be run again, though it says so.
     pub(super) unrepeatable: Option<String>,
+    /// What it did elsewhere.
+    pub(super) beyond: Vec<Beyond>,
     pub(super) changes: Vec<(SchemaName, Vec<Change>)>,
     pub(super) lost: Vec<DataChange>,
     /// How it used the tables that were there before the file.
@@ -75,6 +80,7 @@ impl Step {
             unchecked: Vec::new(),
             new_tenant: Vec::new(),
             reversed: None,
+            unreachable: Vec::new(),
             failure: None,
             failed_on_rows: None,
             without_rows: false,

@@ -21,6 +21,8 @@ impl Step {
         let mut observed = Vec::new();
         self.changed(migration, &mut observed);
         self.lost(migration, &mut observed);
+        self.beyond(&mut observed);
+        self.unreachable(migration, &mut observed);
         self.rewritten(&mut observed);
         self.unrepeatable(&mut observed);
         self.new_tenant_differs(&mut observed);
@@ -66,10 +68,6 @@ impl Step {
                     evidence: Evidence::Effect,
                 });
             };
-            if caused.schema == Whose::OtherTenant {
-                let why = "happens in the schema of another tenant than the one that the statement is for";
-                tell("beyond-tenant", Level::Deny, why);
-            }
             // One finding for one change: the gravest harm says enough. How much it weighs is the rule's to say,
             // as it is of a text; what only costs time is told.
             let effect = Effect::of(change, &all);
@@ -136,6 +134,41 @@ impl Step {
                     .is_some_and(|part| part.kind == PartKind::Column && part.name == column)
                 && matches!(&caused.what.what, What::Changed { property: Property::Type, .. })
         })
+    }
+
+    fn beyond(&self, observed: &mut Vec<Observed>) {
+        for seen in &self.statements {
+            observed.extend(seen.beyond.iter().map(|beyond| Observed {
+                rule: beyond.rule,
+                level: Level::Deny,
+                range: seen.range.clone(),
+                message: beyond.message.clone(),
+                words: beyond.words.clone(),
+                scope: Some(seen.scope),
+                elsewhere: false,
+                evidence: Evidence::Effect,
+            }));
+        }
+    }
+
+    fn unreachable(&self, migration: &Migration, observed: &mut Vec<Observed>) {
+        for (name, schema) in &self.unreachable {
+            let made = migration.statements.iter().find(|(statement, _)| {
+                statement.extension_made(&migration.script).as_deref() == Some(name.as_str())
+            });
+            observed.push(Observed {
+                rule: "extension-unreachable",
+                level: Level::Warn,
+                range: made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(),
+                message: format!(
+                    "`extension {name}` is in schema {schema}, which no unit's search path names: [tenants] search_path = [\"{schema}\"] in tenure.toml adds it"
+                ),
+                words: vec![name.clone()],
+                scope: None,
+                elsewhere: false,
+                evidence: Evidence::Effect,
+            });
+        }
     }
 
     fn rewritten(&self, observed: &mut Vec<Observed>) {

@@ -5,6 +5,9 @@ use crate::error::{Code, Failure, Place};
 /// What the reason begins with where a schema is nobody's.
 pub(super) const OTHER_SCHEMA: &str = "the schema";
 
+/// What the reason begins with where a schema is one tenant's.
+pub(super) const ONE_TENANT: &str = "it names the schema of one tenant";
+
 /// A file that is not a list of statements which Tenure can run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
@@ -133,6 +136,11 @@ impl From<SqlError> for Failure {
                 Code::ScopeUnclear,
                 place,
                 Some("split it: one statement for the platform, another for the tenants".to_owned()),
+            ),
+            SqlError::ScopeUnclear { place, why } if why.starts_with(ONE_TENANT) => (
+                Code::ScopeUnclear,
+                place,
+                Some("write `{org_schema}` in its place: the statement then runs for each tenant".to_owned()),
             ),
             SqlError::ScopeUnclear { place, why } if why.starts_with(OTHER_SCHEMA) => (
                 Code::ScopeUnclear,

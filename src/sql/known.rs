@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use squawk_syntax::SyntaxKind;
 
-use super::error::OTHER_SCHEMA;
+use super::error::{ONE_TENANT, OTHER_SCHEMA};
 use super::own::VERSION_TABLE;
 use super::scope::Home;
 use super::unread::Unread;
@@ -20,6 +20,8 @@ pub struct Known {
     /// Of this file only, and found before all others: relations and types by their names.
     temporary: HashSet<(Scope, String)>,
     pub(super) unread: Unread,
+    /// What the schema of a tenant begins with, where that says something.
+    prefix: Option<String>,
 }
 
 /// Names of one scope.
@@ -58,7 +60,13 @@ impl Default for Known {
     fn default() -> Self {
         let mut platform = Names::default();
         platform.add((Space::Relation, VERSION_TABLE.to_owned()));
-        Self { platform, tenant: Names::default(), temporary: HashSet::new(), unread: Unread::default() }
+        Self {
+            platform,
+            tenant: Names::default(),
+            temporary: HashSet::new(),
+            unread: Unread::default(),
+            prefix: None,
+        }
     }
 }
 
@@ -76,6 +84,11 @@ impl Names {
 }
 
 impl Known {
+    /// Nothing yet, of a project in which the schemas of tenants begin with `prefix`.
+    pub fn of_project(prefix: &str) -> Self {
+        Self { prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()), ..Self::default() }
+    }
+
     /// Remembers what `statement`, of scope `scope`, makes, and forgets what it drops or renames. A bare name that
     /// means something temporary of the file stays bare in it.
     pub fn learn(&mut self, statement: &mut Statement, scope: Scope) {
@@ -264,7 +277,12 @@ impl Known {
         if let Some(name) = targets.iter().find(both) {
             return format!("both have a {:?}", name.name);
         }
+        let is_tenants =
+            |schema: &str| self.prefix.as_deref().is_some_and(|prefix| schema.starts_with(prefix));
         match targets.first() {
+            Some(Name { schema: Some(schema), .. }) if is_tenants(schema) => {
+                format!("{ONE_TENANT}, {schema:?}")
+            }
             Some(Name { schema: Some(schema), .. }) => {
                 format!("{OTHER_SCHEMA} {schema:?} is neither the platform's nor a tenant's")
             }

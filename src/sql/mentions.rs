@@ -17,7 +17,7 @@ pub enum Mention {
 /// The strongest way in which `text` names the schema `name`; none where it only stands in comments, or where it is
 /// the name of something else.
 pub fn mention(text: &str, name: &str) -> Option<Mention> {
-    let tokens = tokens(text);
+    let tokens: Vec<_> = tokens(text).into_iter().map(|token| (token.kind, token.text)).collect();
     let mut strongest = None;
     let mut sets_path = false;
     for (index, (kind, word)) in tokens.iter().enumerate() {
@@ -43,8 +43,17 @@ pub fn mention(text: &str, name: &str) -> Option<Mention> {
     strongest
 }
 
+/// A token of a text that is not parsed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'t> {
+    pub(super) kind: TokenKind,
+    /// The byte at which it begins.
+    pub(super) start: usize,
+    pub(super) text: &'t str,
+}
+
 /// What is neither space nor comment.
-fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
+pub(super) fn tokens(text: &str) -> Vec<Piece<'_>> {
     let mut start = 0;
     let mut found = Vec::new();
     for token in tokenize(text) {
@@ -53,8 +62,8 @@ fn tokens(text: &str) -> Vec<(TokenKind, &str)> {
             token.kind,
             TokenKind::Whitespace | TokenKind::LineComment | TokenKind::BlockComment { .. }
         );
-        if let (false, Some(word)) = (is_empty, text.get(start..end)) {
-            found.push((token.kind, word));
+        if let (false, Some(text)) = (is_empty, text.get(start..end)) {
+            found.push(Piece { kind: token.kind, start, text });
         }
         start = end;
     }

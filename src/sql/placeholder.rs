@@ -17,6 +17,11 @@ pub fn is_org_schema(name: &str) -> bool {
     name == STAND_IN
 }
 
+/// The same where the placeholder is only the beginning: `{org_schema}_reader`.
+pub fn names_org_schema(name: &str) -> bool {
+    name.starts_with(STAND_IN)
+}
+
 /// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
 pub(super) fn masked(text: &str) -> String {
     text.replace(ORG_SCHEMA, STAND_IN)

@@ -239,6 +239,20 @@ impl Statement {
         super::transaction::OF_THE_SERVER.contains(&self.kind)
     }
 
+    /// The extension that it makes.
+    pub fn extension_made(&self, script: &Script) -> Option<String> {
+        let node = self.node(script);
+        let name =
+            (self.kind == SyntaxKind::CREATE_EXTENSION).then(|| node.child(SyntaxKind::EXTENSION))??;
+        Some(super::normalized(name.text()))
+    }
+
+    /// Whether it makes an extension and names no schema for it.
+    pub fn leaves_extension_schema_open(&self) -> bool {
+        self.kind == SyntaxKind::CREATE_EXTENSION
+            && !self.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF)
+    }
+
     /// Whether it leaves something elsewhere than in its own database, as far as it says itself.
     pub fn reaches_beyond_database(&self, script: &Script) -> bool {
         super::transaction::reaches_beyond(self.node(script))

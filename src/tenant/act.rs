@@ -4,8 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use uuid::Uuid;
-
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::fleet::unknown_tenant;
@@ -55,7 +53,7 @@ impl Act<'_> {
 
     /// A run of this verb.
     pub(super) fn run(&self) -> Run {
-        Run { id: Uuid::new_v4(), platform: self.settings.platform_schema(), limits: self.limits }
+        Run::new(self.settings, self.limits)
     }
 
     /// Does `work` as a run that is noted: its beginning, and how it ended.

@@ -10,8 +10,6 @@ mod worker;
 
 use std::cell::RefCell;
 
-use uuid::Uuid;
-
 pub(super) use self::answer::explain;
 use self::queue::{Next, Queue};
 use self::worker::Maker;
@@ -85,8 +83,7 @@ pub async fn create(
     (sink, stop): (&mut dyn Sink, &Stop),
 ) -> Result<Created, Failure> {
     let state = ready(connection, project).await?;
-    let platform = project.settings.platform_schema();
-    let run = Run { id: Uuid::new_v4(), platform, limits: creation.limits };
+    let run = Run::new(&project.settings, creation.limits);
     sink.take(&Event::Began { expected: wanted.len() });
     let queue = RefCell::new(Queue::new(wanted, state.platform, sink));
     let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());

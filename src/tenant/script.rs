@@ -146,7 +146,7 @@ impl<'a> Script<'a> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
         // First, so that what is made next has the role's rights from the beginning.
         self.role(schema, role, Reach::Empty, message)?;
-        message.search_path(schema);
+        message.search_path(schema, &self.settings.shared_path());
         for (script, statement) in &self.compiled.statements {
             message.push_at_once(script, statement, schema, &filled.values);
         }
@@ -193,7 +193,7 @@ impl<'a> Script<'a> {
         self.role(&tenant.schema, tenant.role.as_ref(), Reach::Filled, &mut message)?;
         let mut left = Leftovers::None;
         if afterwards.rows && !self.compiled.template.after_create.is_empty() {
-            message.search_path(&tenant.schema);
+            message.search_path(&tenant.schema, &run.path);
             left = self.after_rows(&mut message, &tenant.schema, filled);
             if left == Leftovers::Possible {
                 message.own_role();

@@ -44,7 +44,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| policy.level(rule).is_some()).collect();
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
-    let mut made = Made::new(file.platform, in_template);
+    let mut made = Made::new(file.schemas.platform, in_template);
     let statements = &file.walk.met;
     let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
@@ -68,7 +68,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
             file: statements,
             script,
             after: &file.walk.after,
-            platform: file.platform,
+            schemas: file.schemas,
             in_template,
             in_service,
         };

@@ -21,7 +21,7 @@ mod witness;
 use std::ops::Range;
 
 use crate::error::Place;
-use crate::sql::Script;
+use crate::sql::{Script, names_org_schema};
 
 pub use allow::{accepted, names};
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
@@ -42,8 +42,29 @@ pub struct File<'a> {
     pub kind: Kind<'a>,
     /// What others saw it do, if anybody looked.
     pub witness: Option<&'a Witness>,
+    /// The schemas of its project.
+    pub schemas: ProjectSchemas<'a>,
+}
+
+/// The schemas of a project, by what they are for.
+#[derive(Debug, Clone, Copy)]
+pub struct ProjectSchemas<'a> {
     /// The platform schema: `users` in a platform statement and `platform.users` are one table.
     pub platform: &'a str,
+    /// What the schema of a tenant begins with; empty where a name does not say that it is a tenant's.
+    pub prefix: &'a str,
+    /// What a unit's search path names behind the unit's own schema.
+    pub shared: &'a [String],
+}
+
+impl ProjectSchemas<'_> {
+    /// Whether `schema` is that of one tenant.
+    pub(crate) fn is_of_tenant(&self, schema: &str) -> bool {
+        !self.prefix.is_empty()
+            && schema.starts_with(self.prefix)
+            && schema != self.platform
+            && !names_org_schema(schema)
+    }
 }
 
 /// What a file is.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use squawk_syntax::SyntaxKind;
 
+use super::ProjectSchemas;
 use super::made::Made;
 use super::schema::{Found, Met, Schema, Table};
 use crate::sql::{Kinds, Name, Node, Role, Scope, Script, Statement};
@@ -24,7 +25,7 @@ pub(super) struct Meets<'a> {
     pub(super) script: &'a Script,
     /// What all statements of the file together make of the schemas.
     pub(super) after: &'a Schema,
-    pub(super) platform: &'a str,
+    pub(super) schemas: ProjectSchemas<'a>,
     pub(super) in_template: bool,
     /// Whether the file changes a schema that people use, as far as anybody knows.
     pub(super) in_service: bool,
@@ -96,6 +97,11 @@ impl<'a> Subject<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Whether `name` is in the schema of one tenant.
+    pub(super) fn names_one_tenant(&self, name: &Name) -> bool {
+        name.schema.as_deref().is_some_and(|schema| self.schemas.is_of_tenant(schema))
     }
 
     /// The table that the statement acts on.

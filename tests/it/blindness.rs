@@ -195,7 +195,7 @@ fn what_happens_elsewhere_is_told_whatever_the_text_says() {
         "tenant\n-- Allow: overwrite-rows accounts because the notes are no longer shown",
         "UPDATE {org_schema}.accounts SET note = 'x' WHERE id = 1;",
     );
-    assert_eq!((code, rules), (1, vec!["values-changed".to_owned()]));
+    assert_eq!((code, rules), (1, vec!["values-changed".to_owned(), "beyond-tenant".to_owned()]));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use tenure::ident::SchemaName;
+use tenure::ident::{SchemaName, SharedPath};
 use tenure::postgres::{Connection, DatabaseUrl, queries};
 use tenure::queries::{Observation, Release, Schemas, Tenants, compare};
 use tokio::runtime::Builder;
@@ -64,7 +64,7 @@ impl Story {
         run(async {
             let mut connection = self.connect().await;
             let (tenant, platform) = (schema("org_a"), schema("platform"));
-            let schemas = Schemas { tenant: &tenant, platform: &platform };
+            let schemas = Schemas { tenant: &tenant, platform: &platform, shared: &SharedPath::default() };
             let mut before = queries::observe(&mut connection, &self.release, schemas, None).await.unwrap();
             if self.rehearsed {
                 let done =

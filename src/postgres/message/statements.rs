@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{BEGIN, Message};
 use crate::error::Failure;
-use crate::ident::{SchemaName, literal};
+use crate::ident::{SchemaName, SharedPath, literal};
 use crate::postgres::Row;
 use crate::postgres::deadline::Limit;
 use crate::settings::Migrate;
@@ -23,8 +23,7 @@ impl Message {
     ) {
         let file = self.source(script);
         for statement in statements {
-            self.render((script, file), statement, statement.range.clone(), schema, &Values::default());
-            self.end_statement(script, file, statement);
+            self.push_parts((script, file), statement, [statement.range.clone()], schema, &Values::default());
         }
     }
 
@@ -65,9 +64,25 @@ impl Message {
         );
     }
 
-    fn end_statement(&mut self, script: &Script, file: usize, statement: &Statement) {
+    /// Adds one statement of a transaction, which consists of these parts of its text.
+    fn push_parts(
+        &mut self,
+        from: (&Script, usize),
+        statement: &Statement,
+        parts: impl IntoIterator<Item = Range<usize>>,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
+        let (script, file) = from;
+        let is_extension = self.enter_extensions(script, statement);
+        for part in parts {
+            self.render(from, statement, part, schema, values);
+        }
         self.rendered.push(";\n");
         self.statements.push(Some((file, statement.range.clone())));
+        if is_extension {
+            self.leave_extensions(script, statement);
+        }
         self.heed(script, statement);
     }
 
@@ -93,7 +108,7 @@ impl Message {
         limits: Migrate,
         script: &Script,
         index: (&Statement, &IndexParts<'_>),
-        schema: &SchemaName,
+        (schema, path): (&SchemaName, &SharedPath),
     ) {
         let (statement, parts) = index;
         let own = format!("{}.{}", schema.quoted(), quoted(&parts.table.name));
@@ -109,7 +124,7 @@ impl Message {
         self.push(BEGIN);
         self.limit_statements(limits);
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
-        self.search_path(schema);
+        self.search_path(schema, path);
         let file = self.source(script);
         let origin = Origin { file, range: parts.table.range.clone() };
         // The row of a child is one of its parent's rows; a table that is merely like another has rows of its own type.
@@ -191,10 +206,8 @@ impl Message {
         let file = self.source(script);
         let range = statement.range.clone();
         let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
-        for part in [range.start..word.start, word.end..range.end] {
-            self.render((script, file), statement, part, schema, values);
-        }
-        self.end_statement(script, file, statement);
+        let parts = [range.start..word.start, word.end..range.end];
+        self.push_parts((script, file), statement, parts, schema, values);
     }
 }
 

@@ -10,12 +10,13 @@ fn a_unit_reads_as_designed() {
         id: Uuid::nil(),
         platform: SchemaName::existing("datalinx_platform").unwrap(),
         limits: Migrate::default(),
+        path: SharedPath::default(),
     };
     let script = Script::parse(Source::new("m.sql", "ALTER TABLE {org_schema}.t ADD c int")).unwrap();
     let (from, to) = ("1.0.0".parse().unwrap(), "1.0.1".parse().unwrap());
     let mut message = Message::default();
     message.begin(run.limits, "SELECT 1");
-    message.search_path(&schema);
+    message.search_path(&schema, &run.path);
     message.push_file(&script, script.statements.iter(), &schema);
     message.history(
         &run,

@@ -51,6 +51,25 @@ fn what_names_do_not_decide_is_unclear() {
 }
 
 #[test]
+fn the_schema_of_one_tenant_is_told_from_another() {
+    let said = |sql: &str| {
+        let script = Script::parse(Source::new("t.sql", sql)).unwrap();
+        match Known::of_project("org_").clue(&script.statements[0], "datalinx_platform") {
+            ScopeClue::Unclear(why) => why,
+            clue => panic!("{sql}: {clue:?}"),
+        }
+    };
+    for sql in [
+        "ALTER TABLE org_acme.workspaces ADD c int",
+        "DROP VIEW org_b.v",
+        "COMMENT ON SCHEMA org_acme IS 'x'",
+    ] {
+        assert!(said(sql).starts_with(ONE_TENANT), "{sql}: {}", said(sql));
+    }
+    assert!(said("ALTER TABLE lookup.t ADD c int").starts_with(OTHER_SCHEMA));
+}
+
+#[test]
 fn a_write_is_a_write_wherever_it_stands() {
     for sql in [
         "WITH moved AS (DELETE FROM datalinx_platform.users RETURNING id) INSERT INTO {org_schema}.w SELECT id FROM moved",

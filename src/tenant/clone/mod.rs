@@ -97,7 +97,8 @@ pub async fn clone(
         cloned: Copied::default(),
     };
     let done =
-        act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await).await;
+        Box::pin(act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await))
+            .await;
     let Copying { found, cloned, .. } = copying;
     if let Err(failure) = done {
         let is_told = failure.code == Code::CloneDiffers;
@@ -339,7 +340,8 @@ impl Copying<'_> {
     async fn copy(&mut self, connection: &mut Connection, rows: Rows) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
         let mut steps = rows.steps(source, target);
-        let path = format!("SET LOCAL search_path = {}, public", target.quoted());
+        let path = self.project.settings.shared_path().of(target);
+        let path = format!("SET LOCAL search_path = {path}");
         steps.insert(0, Step { sql: path, doing: "preparing".to_owned(), copies: false });
         let sql: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
         let counts = connection.counts(&sql.join(";\n")).await.map_err(|refusal| {

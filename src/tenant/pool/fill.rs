@@ -97,7 +97,7 @@ pub async fn fill(
     if places.is_empty() && goes.is_empty() && !is_unproved {
         return Ok(result);
     }
-    let run = Run { id: Uuid::new_v4(), platform, limits: filling.limits };
+    let run = Run::new(&project.settings, filling.limits);
     let is_proved = stays.iter().any(|row| kind(row) == PoolState::Ready);
     if is_unproved || !(is_proved || places.is_empty()) {
         proof::prove(connection, project, &run, (template, &version)).await?;

@@ -77,7 +77,7 @@ pub async fn drain(
     if rows.is_empty() {
         return Ok(PoolDrained { outcome: Ending::Nothing, removed: 0, failed: Vec::new() });
     }
-    let run = Run { id: uuid::Uuid::new_v4(), platform, limits: draining.limits };
+    let run = Run::new(&project.settings, draining.limits);
     history::begin_run(connection, &run, &draining.command).await?;
     let (removed, failed) = remove(connection, &run, &rows, stop).await;
     let outcome = Ending::of_many(removed, &failed);

@@ -322,7 +322,7 @@ pub async fn keep(connection: &mut Connection, project: &Project, limits: Migrat
     let mut notes = Vec::new();
     for name in unproved.collect::<BTreeSet<_>>() {
         let Some(template) = project.templates.get(name) else { continue };
-        let run = Run { id: Uuid::new_v4(), platform: platform.clone(), limits };
+        let run = Run::new(&project.settings, limits);
         let subject = (template, &at);
         let proved = match prove(connection, project, &run, subject).await {
             Ok(()) => note(connection, &run, subject).await,

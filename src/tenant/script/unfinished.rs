@@ -45,7 +45,7 @@ impl Script<'_> {
         }
         let mut left = Leftovers::None;
         if afterwards.rows && !self.compiled.template.after_create.is_empty() {
-            message.search_path(schema);
+            message.search_path(schema, &run.path);
             left = self.after_rows(&mut message, schema, filled);
             if left == Leftovers::Possible {
                 message.own_role();

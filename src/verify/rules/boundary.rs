@@ -21,6 +21,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(beyond),
     },
     Rule {
+        id: RuleId("tenant-extension"),
+        level: Level::Deny,
+        breaks: &[Breaks::Others],
+        why: "is about an extension, which a database has once and not once for each tenant",
+        instead: "move it into a platform step, under a line `-- Scope: platform`: what it makes in [extensions] schema is in every unit's search path",
+        bad: "-- Scope: tenant\nCREATE EXTENSION pg_trgm;",
+        good: "-- Scope: tenant\nCREATE INDEX CONCURRENTLY idx_users_trgm ON users USING gin (name gin_trgm_ops);",
+        spares: Spares::Nothing,
+        judge: Judge::Code(extensions),
+    },
+    Rule {
         id: RuleId("platform-lock"),
         level: Level::Warn,
         breaks: &[Breaks::Locks],
@@ -47,9 +58,19 @@ fn beyond(subject: &Subject<'_>) -> Vec<Hit> {
         .filter(|name| {
             name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
         })
-        .filter(|name| !name.in_tenant_schema())
+        .filter(|name| !name.in_tenant_schema() && !subject.names_one_tenant(name))
         .map(|name| name.range.clone())
         .collect()
+}
+
+fn extensions(subject: &Subject<'_>) -> Vec<Hit> {
+    use SyntaxKind::{ALTER_EXTENSION, CREATE_EXTENSION, DROP_EXTENSION};
+    let is_extension = matches!(subject.statement.kind, ALTER_EXTENSION | CREATE_EXTENSION | DROP_EXTENSION);
+    if is_extension && subject.scope == Some(Scope::Tenant) {
+        vec![subject.statement.range.clone()]
+    } else {
+        Vec::new()
+    }
 }
 
 /// A foreign key locks the table that it refers to (manual, ALTER TABLE: SHARE ROW EXCLUSIVE), and `FOR
@@ -58,8 +79,9 @@ fn locks(subject: &Subject<'_>) -> Vec<Hit> {
     if !of_tenant(subject) || !subject.in_service {
         return Vec::new();
     }
-    let of_platform =
-        |name: &&Name| name.schema.as_deref() == Some(subject.platform) && name.role == Role::Mentioned;
+    let of_platform = |name: &&Name| {
+        name.schema.as_deref() == Some(subject.schemas.platform) && name.role == Role::Mentioned
+    };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
     let holders: Vec<Hit> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
         vec![subject.statement.range.clone()]
@@ -83,7 +105,10 @@ mod tests {
         for (sql, expected) in [
             ("CREATE TABLE public.a (id uuid, created_at date, updated_at date)", &["beyond-tenant"][..]),
             ("INSERT INTO datalinx_platform.log (id) VALUES (1)", &["beyond-tenant"]),
-            ("INSERT INTO org_other.log (id) SELECT id FROM a", &["beyond-tenant"]),
+            ("INSERT INTO org_other.log (id) SELECT id FROM a", &["names-one-tenant"]),
+            ("CREATE EXTENSION citext", &["tenant-extension"]),
+            ("DROP EXTENSION IF EXISTS citext", &["drop-extension", "tenant-extension"]),
+            ("ALTER EXTENSION citext SET SCHEMA {org_schema}", &["tenant-extension", "set-schema"]),
             ("INSERT INTO {org_schema}.log (id) SELECT id FROM datalinx_platform.users", &[]),
             ("CREATE TEMP TABLE x AS SELECT 1 AS a", &[]),
             ("ALTER TABLE a ADD b uuid REFERENCES datalinx_platform.users (id)", &["platform-lock"]),

@@ -22,6 +22,7 @@ mod sequence;
 mod session;
 pub(super) mod shadow;
 mod sift;
+mod single_tenant;
 pub(super) mod squawk;
 mod storage;
 mod template;
@@ -45,6 +46,7 @@ const PARTS: &[&[Rule]] = &[
     &[sequence::RULE],
     session::ROWS,
     boundary::ROWS,
+    &[single_tenant::RULE],
     squawk::traffic::ROWS,
     &[rewrite::RULE, opaque_code::RULE],
     template::ROWS,

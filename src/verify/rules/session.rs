@@ -26,7 +26,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         level: Level::Deny,
         breaks: &[Breaks::Verification],
         why: "makes names mean something else than everybody who reads the file thinks",
-        instead: "write the schema before the name: a unit's search path is its own schema, then public",
+        instead: "write the schema before the name: a unit's search path is its own schema, then the shared ones and public",
         bad: "SET LOCAL search_path = archive;",
         good: "SET LOCAL search_path = {org_schema}, public;",
         spares: Spares::Nothing,
@@ -130,11 +130,12 @@ fn outlives(subject: &Subject<'_>) -> Vec<Hit> {
 fn path(subject: &Subject<'_>) -> Vec<Hit> {
     let own = |setting: &Setting| {
         let first = setting.values.first().is_some_and(|first| match subject.scope {
-            Some(Scope::Platform) => *first == subject.platform,
+            Some(Scope::Platform) => *first == subject.schemas.platform,
             _ => subject.statement.for_tenant && !first.contains('\''),
         });
-        let rest =
-            setting.values.iter().skip(1).all(|value| ["public", "pg_catalog"].contains(&value.as_str()));
+        let rest = setting.values.iter().skip(1).all(|value| {
+            ["public", "pg_catalog"].contains(&value.as_str()) || subject.schemas.shared.contains(value)
+        });
         setting.local && first && rest
     };
     let found =

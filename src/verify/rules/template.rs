@@ -47,7 +47,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     let made = subject.statement.names.iter().filter(|name| name.role == Role::Made);
     made.chain(subject.targets())
         .filter(|name| name.schema.as_deref().is_some_and(|schema| schema != "pg_temp"))
-        .filter(|name| !name.in_tenant_schema())
+        .filter(|name| !name.in_tenant_schema() && !subject.names_one_tenant(name))
         .map(|name| name.range.clone())
         .collect()
 }

@@ -35,7 +35,7 @@ pub(super) enum Path {
 }
 
 impl Schema {
-    fn named(&self, schema: &str) -> Home {
+    pub(super) fn named(&self, schema: &str) -> Home {
         match schema {
             "pg_temp" => Home::Temporary,
             _ if schema == self.platform => Home::Platform,
@@ -100,7 +100,8 @@ impl Schema {
         let before = is_bare.then_some(Home::Temporary);
         // A unit's statement names what it changes with the unit's schema.
         let looks_further = is_bare && (scope.is_none() || name.lookup != Lookup::Own);
-        for home in before.into_iter().chain([first]).chain(looks_further.then(public)) {
+        let shared = self.shared.iter().filter(|home| looks_further && **home != first).cloned();
+        for home in before.into_iter().chain([first.clone()]).chain(shared) {
             if called.iter().any(|(own, _)| *own == home) {
                 return Found::There(home);
             }
@@ -162,6 +163,6 @@ impl Schema {
     }
 }
 
-fn public() -> Home {
+pub(super) fn public() -> Home {
     Home::Named("public".to_owned())
 }

@@ -42,6 +42,8 @@ use crate::sql::{Name, Node, Role, Scope, Statement};
 #[derive(Debug, Clone)]
 pub struct Schema {
     platform: String,
+    /// Where bare names are looked for behind a unit's own schema, in order.
+    shared: Arc<[Home]>,
     relations: Relations,
     types: Held<TypeDef>,
     routines: Held<Vec<Routine>>,
@@ -120,6 +122,7 @@ impl Schema {
     fn with(platform: &str, knows: Knows) -> Self {
         Self {
             platform: platform.to_owned(),
+            shared: [home::public()].into(),
             relations: Relations::default(),
             types: Held::default(),
             routines: Held::default(),
@@ -127,6 +130,13 @@ impl Schema {
             knows,
             path: Path::Usual,
         }
+    }
+
+    /// The same, where a unit's search path names these schemas behind the unit's own.
+    #[must_use]
+    pub fn searching<'a>(mut self, shared: impl Iterator<Item = &'a str>) -> Self {
+        self.shared = shared.map(|schema| self.named(schema)).collect();
+        self
     }
 
     /// A new file begins: nothing is new, temporary things and settings are gone.

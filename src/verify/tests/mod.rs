@@ -1,6 +1,6 @@
 //! What every test of verification uses: SQL in, rule ids out, as the platform `datalinx_platform` and
 //! its tenants would have it. A statement belongs to the platform where it acts on a
-//! schema that is not the tenant's.
+//! schema that is not the tenant's, or on an extension.
 
 mod cases;
 mod lines;
@@ -14,6 +14,8 @@ use crate::error::Source;
 use crate::sql::{Bookkeeping, FileKind, Role, Scope, Statement, expect_in_order};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
+
+const SCHEMAS: ProjectSchemas<'static> = ProjectSchemas { platform: PLATFORM, prefix: "org_", shared: &[] };
 
 pub(super) fn parse(sql: &str) -> Script {
     Script::parse(Source::new("t.sql", sql)).unwrap_or_else(|error| panic!("{sql}: {error}"))
@@ -43,7 +45,7 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
         walk: &before.walk(&script, scoped.iter().copied()),
         kind,
         witness: None,
-        platform: PLATFORM,
+        schemas: SCHEMAS,
     };
     verify(&file, policy)
 }
@@ -53,7 +55,8 @@ fn scope(statement: &Statement) -> Scope {
         let schema = name.schema.as_deref().filter(|schema| *schema != "pg_temp");
         name.role != Role::Mentioned && schema.is_some() && !name.in_tenant_schema()
     };
-    let of_platform = statement.names.iter().any(elsewhere);
+    let of_platform =
+        format!("{:?}", statement.kind).ends_with("_EXTENSION") || statement.names.iter().any(elsewhere);
     if of_platform { Scope::Platform } else { Scope::Tenant }
 }
 
@@ -99,7 +102,7 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
         walk: &before.walk(&script, statements.iter().copied()),
         kind,
         witness: None,
-        platform: PLATFORM,
+        schemas: SCHEMAS,
     };
     without_conventions(verify(&file, &Policy::default()))
 }

@@ -95,7 +95,7 @@ fn without_a_scope_a_bare_name_is_only_itself() {
             walk: &before.walk(&script, statements.iter().copied()),
             kind: Kind::Loose,
             witness: None,
-            platform: PLATFORM,
+            schemas: SCHEMAS,
         };
         without_conventions(verify(&file, &Policy::default())).len()
     };

@@ -21,7 +21,7 @@ fn the_repositorys_own_project_has_no_finding() {
             walk: &before.walk(&script, statements.iter().copied()),
             kind,
             witness: None,
-            platform: PLATFORM,
+            schemas: SCHEMAS,
         };
         assert_eq!(verify(&file, &Policy::default()), [], "{name}");
         for statement in &body.statements {

@@ -14,7 +14,7 @@ fn sound(sql: &str) {
             walk: &before.walk(&script, statements.iter().copied()),
             kind,
             witness: None,
-            platform: PLATFORM,
+            schemas: SCHEMAS,
         };
         for finding in verify(&file, &Policy::default()) {
             assert_ne!(finding.rule.as_str(), "unverifiable", "{sql}");

@@ -1,0 +1,26 @@
+//! Extensions that the units of a project do not find.
+
+use super::Connection;
+use crate::error::Failure;
+use crate::ident::{SharedPath, literal};
+
+/// Of the extensions `names`, those that are in a schema which `path` does not name, or whose control file says that they
+/// will be, each with that schema.
+pub async fn unreachable(
+    connection: &mut Connection,
+    names: &[&str],
+    path: &SharedPath,
+) -> Result<Vec<(String, String)>, Failure> {
+    let list = |names: &mut dyn Iterator<Item = &str>| names.map(literal).collect::<Vec<_>>().join(", ");
+    let sql = format!(
+        "SELECT name, home FROM (SELECT a.name::text AS name, coalesce(n.nspname, (SELECT min(v.schema) \
+         FROM pg_catalog.pg_available_extension_versions v WHERE v.name = a.name AND v.version = a.default_version))::text AS home \
+         FROM pg_catalog.pg_available_extensions a LEFT JOIN pg_catalog.pg_extension e ON e.extname = a.name \
+         LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE a.name IN ({})) found \
+         WHERE home NOT IN ('pg_catalog', {}) ORDER BY name",
+        list(&mut names.iter().copied()),
+        list(&mut path.names()),
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking for extensions"))?;
+    sets.iter().flatten().map(|row| Ok((row.text("name")?, row.text("home")?))).collect()
+}

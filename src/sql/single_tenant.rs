@@ -1,0 +1,328 @@
+//! Where a statement names the schema of one tenant. In what the parser reads that is exact; in bodies and strings,
+//! which are only tokens, a name counts where the server would take it for a schema.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use squawk_lexer::TokenKind;
+use squawk_syntax::SyntaxKind;
+
+use super::mentions::{Piece, tokens};
+use super::named::content;
+use super::{Node, Script, Statement, normalized};
+
+/// Before a name these words say, also in a piece of a statement, that a relation follows.
+const BEFORE_RELATIONS: &[&str] =
+    &["from", "into", "join", "only", "references", "sequence", "table", "truncate", "update", "view"];
+
+/// A name behind one of these is no schema, though a dot follows: a setting, or a table before its column.
+const BEFORE_OTHERS: &[&str] = &["by", "column", "local", "reset", "session", "set", "show"];
+
+/// A string that begins with one of these is a statement.
+const VERBS: &[&str] = &[
+    "alter", "analyze", "call", "comment", "copy", "create", "delete", "do", "drop", "execute", "grant",
+    "insert", "lock", "merge", "refresh", "reindex", "revoke", "select", "set", "truncate", "update",
+    "vacuum", "with",
+];
+
+/// The places where `statement` names a schema of which `is_tenants` says that it is one tenant's.
+pub fn single_tenants(
+    script: &Script,
+    statement: &Statement,
+    is_tenants: &dyn Fn(&str) -> bool,
+) -> Vec<Range<usize>> {
+    let text = &script.masked()[statement.range.clone()];
+    let exact = statement.names.iter().filter(|name| name.schema.as_deref().is_some_and(is_tenants));
+    let mut found: Vec<Range<usize>> = exact.map(|name| name.range.clone()).collect();
+    let mut scan = Scan { is_tenants, bare: HashSet::new(), found: Vec::new() };
+    scan.learn_bare(text);
+    scan.read(text, statement.range.start, Place::Parsed(&code(script, statement)));
+    found.extend(scan.found);
+    // A schema may be a name by itself, and stand in a list.
+    found.sort_by_key(|range| (range.start, range.end));
+    found.dedup_by_key(|range| range.start);
+    found
+}
+
+/// Where the strings of a statement stand that may be code.
+fn code(script: &Script, statement: &Statement) -> Vec<Range<usize>> {
+    match statement.kind {
+        SyntaxKind::DO | SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
+            vec![statement.range.clone()]
+        }
+        SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => Vec::new(),
+        _ => {
+            let node = statement.node(script);
+            let holders = [SyntaxKind::ARG_LIST, SyntaxKind::CAST_EXPR];
+            node.descendants().filter(|part| holders.contains(&part.kind())).map(Node::span).collect()
+        }
+    }
+}
+
+/// What a text is.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// The parser has read its names; strings in these ranges may be code.
+    Parsed(&'a [Range<usize>]),
+    /// A body.
+    Body,
+    /// A string, which may be anything.
+    String,
+}
+
+struct Scan<'a> {
+    is_tenants: &'a dyn Fn(&str) -> bool,
+    /// Names that stand somewhere without a dot behind them: of tables, aliases and variables.
+    bare: HashSet<String>,
+    found: Vec<Range<usize>>,
+}
+
+impl Scan<'_> {
+    fn tenants(&self, token: &Piece<'_>) -> Option<String> {
+        let is_name = matches!(token.kind, TokenKind::Ident | TokenKind::QuotedIdent { .. });
+        is_name.then(|| normalized(token.text)).filter(|name| (self.is_tenants)(name))
+    }
+
+    fn learn_bare(&mut self, text: &str) {
+        let all = tokens(text);
+        for (index, token) in all.iter().enumerate() {
+            if let Some((_, inner)) = string(token) {
+                self.learn_bare(inner);
+            }
+            let dotted = all.get(index + 1).is_some_and(|next| next.kind == TokenKind::Dot);
+            if let Some(name) = self.tenants(token).filter(|_| !dotted) {
+                self.bare.insert(name);
+            }
+        }
+    }
+
+    /// Reads `text`, which begins at `offset` of the file.
+    fn read(&mut self, text: &str, offset: usize, place: Place<'_>) {
+        let all = tokens(text);
+        let is_statement = all.first().is_some_and(|first| VERBS.contains(&word(first).as_str()));
+        let mut schemas = Schemas::None;
+        for (index, token) in all.iter().enumerate() {
+            let before = |back: usize| index.checked_sub(back).map_or_else(String::new, |at| word(&all[at]));
+            let range = offset + token.start..offset + token.start + token.text.len();
+            if let Some((start, inner)) = string(token) {
+                let at = range.start + start;
+                if schemas.follow(&all, index) {
+                    self.find_words(inner, &range);
+                } else if is_path_of_relation(&all, index) {
+                    self.find_path(inner, &range);
+                }
+                let is_code = match place {
+                    Place::Parsed(code) => {
+                        code.iter().any(|it| it.start <= range.start && range.end <= it.end)
+                    }
+                    // A message of RAISE tells something.
+                    Place::Body | Place::String => before(1) != "raise" && before(2) != "raise",
+                };
+                if is_code {
+                    let is_body = token.text.starts_with('$')
+                        || matches!(place, Place::Parsed(_)) && at_body(&all, index);
+                    self.read(inner, at, if is_body { Place::Body } else { Place::String });
+                }
+                continue;
+            }
+            let is_schema = schemas.follow(&all, index);
+            let Some(name) = self.tenants(token) else { continue };
+            let is_dotted = all.get(index + 1).is_some_and(|next| next.kind == TokenKind::Dot)
+                && before(1) != "."
+                && !self.bare.contains(&name)
+                && (!BEFORE_OTHERS.contains(&before(1).as_str()) || is_of_three(&all, index));
+            let is_found = match place {
+                // What names do not hold.
+                Place::Parsed(_) => is_schema || (is_dotted && before(1) == "collate"),
+                Place::Body => is_schema || is_dotted,
+                Place::String => {
+                    is_schema
+                        || (is_dotted && (is_statement || BEFORE_RELATIONS.contains(&before(1).as_str())))
+                }
+            };
+            if is_found {
+                self.found.push(range);
+            }
+        }
+    }
+
+    /// Finds the names in a list of schemas.
+    fn find_words(&mut self, list: &str, range: &Range<usize>) {
+        let names = list.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$'));
+        if names.into_iter().any(self.is_tenants) {
+            self.found.push(range.clone());
+        }
+    }
+
+    /// Finds `schema.name` in a string that is nothing else.
+    fn find_path(&mut self, path: &str, range: &Range<usize>) {
+        let parts = tokens(path);
+        if let [schema, dot, _, ..] = parts.as_slice()
+            && dot.kind == TokenKind::Dot
+            && self.tenants(schema).is_some()
+        {
+            self.found.push(range.clone());
+        }
+    }
+}
+
+/// Whether the next name is that of a schema: behind SCHEMA, or in a search path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Schemas {
+    None,
+    Next,
+    /// A comma may follow, and another.
+    Given,
+}
+
+impl Schemas {
+    /// Goes on to the token at `index`; whether it is a schema's name.
+    fn follow(&mut self, all: &[Piece<'_>], index: usize) -> bool {
+        let token = &all[index];
+        let text = word(token);
+        let next = |at: usize| all.get(index + at).map_or_else(String::new, word);
+        let is_name = matches!(
+            token.kind,
+            TokenKind::Ident | TokenKind::QuotedIdent { .. } | TokenKind::Literal { .. }
+        );
+        let names_setting = text == "search_path" || text == "'search_path'";
+        if names_setting && matches!(next(1).as_str(), "=" | "to" | ",") {
+            *self = Self::Next;
+            return false;
+        }
+        let is_between = matches!(text.as_str(), "if" | "not" | "exists" | "to" | "=" | ",");
+        match *self {
+            _ if text == "schema" => *self = Self::Next,
+            Self::Next if is_between => {}
+            Self::Next if is_name => {
+                *self = Self::Given;
+                return true;
+            }
+            Self::Given if text == "," => *self = Self::Next,
+            _ => *self = Self::None,
+        }
+        false
+    }
+}
+
+/// A string, as its content and where that begins.
+fn string<'t>(token: &Piece<'t>) -> Option<(usize, &'t str)> {
+    matches!(token.kind, TokenKind::Literal { .. }).then(|| content(token.text)).flatten()
+}
+
+/// A token for comparing: in lower case.
+fn word(token: &Piece<'_>) -> String {
+    token.text.to_ascii_lowercase()
+}
+
+/// Whether the string at `index` is the body of a routine or of a block.
+fn at_body(all: &[Piece<'_>], index: usize) -> bool {
+    let before = index.checked_sub(1).map(|at| word(&all[at]));
+    before.is_some_and(|before| matches!(before.as_str(), "as" | "do")) || index == all.len() - 1
+}
+
+/// Whether `a.b.c` begins there.
+fn is_of_three(all: &[Piece<'_>], index: usize) -> bool {
+    all.get(index + 3).is_some_and(|third| third.kind == TokenKind::Dot)
+}
+
+/// Whether the server looks for the relation that the string at `index` names.
+fn is_path_of_relation(all: &[Piece<'_>], index: usize) -> bool {
+    let at = |at: Option<usize>| at.and_then(|at| all.get(at)).map_or_else(String::new, word);
+    let looks = |function: &str| {
+        matches!(function, "nextval" | "setval" | "currval")
+            || function.starts_with("to_reg")
+            || function.starts_with("pg_")
+    };
+    let called = at(index.checked_sub(1)) == "(" && looks(&at(index.checked_sub(2)));
+    let cast =
+        at(Some(index + 1)) == ":" && at(Some(index + 2)) == ":" && at(Some(index + 3)).starts_with("reg");
+    called || cast
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Source;
+
+    fn found(sql: &str) -> Vec<String> {
+        let script =
+            Script::parse(Source::new("t.sql", sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let is_tenants = |name: &str| name.starts_with("org_");
+        let all =
+            script.statements.iter().flat_map(|statement| single_tenants(&script, statement, &is_tenants));
+        all.map(|range| sql[range].to_owned()).collect()
+    }
+
+    #[test]
+    fn a_tenants_schema_is_found_wherever_it_is_named() {
+        for sql in [
+            "ALTER TABLE org_acme.workspaces ADD c int",
+            "DELETE FROM \"org_acme\".t",
+            "SELECT * FROM ORG_ACME.t",
+            "SELECT org_acme.f(1)",
+            "CREATE TABLE t (a org_acme.mood)",
+            "CREATE TABLE t (a text COLLATE org_acme.de)",
+            "SELECT 1 OPERATOR(org_acme.+) 2",
+            "CREATE TABLE t (a int REFERENCES org_acme.u (id))",
+            "CREATE TABLE t (LIKE org_acme.u)",
+            "GRANT USAGE ON SCHEMA org_acme TO r",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA org_acme TO r",
+            "DROP SCHEMA org_acme CASCADE",
+            "CREATE SCHEMA org_acme",
+            "CREATE SCHEMA IF NOT EXISTS org_acme",
+            "ALTER SCHEMA org_acme RENAME TO x",
+            "ALTER TABLE t SET SCHEMA org_acme",
+            "ALTER DEFAULT PRIVILEGES IN SCHEMA org_acme GRANT SELECT ON TABLES TO r",
+            "COMMENT ON SCHEMA org_acme IS 'x'",
+            "COMMENT ON COLUMN org_acme.t.a IS 'x'",
+            "SET search_path = public, org_acme",
+            "SET SCHEMA 'org_acme'",
+            "SELECT set_config('search_path', 'org_acme, public', true)",
+            "ALTER ROLE r SET search_path = org_acme",
+            "ALTER FUNCTION f() SET search_path TO org_acme",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = org_acme AS 'SELECT 1'",
+            "SELECT nextval('org_acme.s')",
+            "SELECT 'org_acme.t'::regclass",
+            "DO $$ BEGIN UPDATE org_acme.t SET a = 1; END $$",
+            "DO 'BEGIN DELETE FROM org_acme.t; END'",
+            "DO $$ BEGIN EXECUTE 'TRUNCATE a, org_acme.b'; END $$",
+            "DO $$ BEGIN EXECUTE 'DELETE ' || 'FROM org_acme.t'; END $$",
+            "DO $$ BEGIN PERFORM org_acme.f(); END $$",
+            "DO $$ DECLARE m org_acme.mood; BEGIN NULL; END $$",
+            "DO $$ BEGIN DROP SCHEMA IF EXISTS a, org_acme; END $$",
+            "DO $$ BEGIN EXECUTE $q$SET LOCAL search_path = org_acme$q$; END $$",
+            "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM a, org_acme.t $$",
+            "SELECT run('DROP TABLE org_acme.t')",
+        ] {
+            assert_eq!(found(sql).len(), 1, "{sql}: {:?}", found(sql));
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_one_is_let_be() {
+        for sql in [
+            "SELECT org_members.id FROM org_members",
+            "SELECT o.id FROM org_members o WHERE o.org_id = 1",
+            "ALTER TABLE {org_schema}.t ADD c int",
+            "COMMENT ON COLUMN org_members.id IS 'from org_acme.t'",
+            "ALTER SEQUENCE s OWNED BY org_members.id",
+            "UPDATE {org_schema}.org_members SET a = org_members.b",
+            "INSERT INTO t VALUES ('DELETE FROM org_acme.t', 'org_acme.t')",
+            "SET LOCAL org_app.tenant = 'x'",
+            "SELECT current_setting('org_app.tenant')",
+            "DO $$ DECLARE org_row record; BEGIN FOR org_row IN SELECT 1 LOOP PERFORM f(org_row.id); END LOOP; END $$",
+            "DO $$ BEGIN SET LOCAL org_app.tenant = 'x'; RAISE NOTICE 'not from org_acme.t'; END $$",
+            "CREATE FUNCTION f(org_user t) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN org_user.id; END $$",
+            "CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS $$ SELECT org_members.id FROM p.org_members $$",
+            "DO $$ BEGIN UPDATE t SET a = 'org_chart.pdf' WHERE b IS DISTINCT FROM 'org_x.y'; END $$",
+            "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ADD org_id int', 'org_members'); END $$",
+            "DO $$ BEGIN EXECUTE 'COMMENT ON COLUMN org_members.id IS ''x'''; END $$",
+            "DO $$ DECLARE s text; BEGIN FOR s IN SELECT schema_name FROM p.organizations LOOP EXECUTE format('DROP TABLE %I.t', s); END LOOP; END $$",
+            "CREATE ROLE {org_schema}_reader",
+            "-- org_acme.t\nSELECT 1 /* org_acme.t */",
+        ] {
+            assert_eq!(found(sql), Vec::<String>::new(), "{sql}");
+        }
+    }
+}

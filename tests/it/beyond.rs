@@ -1,0 +1,117 @@
+//! What a step does outside of the schema that it is for.
+
+use serde_json::Value;
+
+use crate::support::Project;
+
+/// The seeds, then a step that makes things to be touched, then `sql`.
+fn verified(sql: &str) -> (i32, Value) {
+    let project = Project::seeds();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "others",
+        "-- Scope: platform\nCREATE TABLE public.imports (id int);\nINSERT INTO public.imports VALUES (1);\n\
+         CREATE VIEW public.recent AS SELECT 1 AS a;\nCREATE TABLE datalinx_platform.audit (id serial, note text);\n\
+         CREATE FUNCTION datalinx_platform.note() RETURNS void LANGUAGE sql AS \
+         'INSERT INTO datalinx_platform.audit (note) VALUES (''x'')';",
+    );
+    project.migration("1.0.5", "1.0.6", "more", sql);
+    project.json("verify --shadow migrations/v1.0.5_to_v1.0.6_more.sql")
+}
+
+fn denied(document: &Value) -> Vec<String> {
+    let findings = document["findings"].as_array().unwrap_or_else(|| panic!("{document:#}"));
+    let is_denied = |finding: &&Value| finding["level"] == "deny" && finding["allowed"] != true;
+    findings.iter().filter(is_denied).map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_a_tenants_step_does_elsewhere_is_denied() {
+    for body in [
+        "DROP TABLE imports;",
+        "DELETE FROM imports;",
+        "INSERT INTO imports VALUES (2);",
+        "TRUNCATE imports;",
+        "EXECUTE 'ALTER TABLE ' || 'imports ADD COLUMN a int';",
+        "DROP VIEW recent;",
+        "PERFORM datalinx_platform.note();",
+        "EXECUTE 'CREATE TABLE pub' || 'lic.extra (id int)';",
+        "EXECUTE 'CREATE SCHEMA IF NOT EXISTS ' || 'else' || 'where';",
+        "EXECUTE 'CREATE ROLE ' || 'beyond_' || 'story_app';",
+        "EXECUTE 'ALTER TABLE org_tenure' || '_sample_1b.workspaces ADD COLUMN IF NOT EXISTS c int';",
+    ] {
+        let (code, document) = verified(&format!("-- Scope: tenant\nDO $$ BEGIN {body} END $$;"));
+        assert!(denied(&document).contains(&"beyond-tenant".to_owned()), "{body}: {document:#}");
+        assert_eq!(code, 1, "{body}");
+    }
+}
+
+#[test]
+fn what_the_file_names_or_nobody_keeps_is_let_be() {
+    for body in [
+        "INSERT INTO datalinx_platform.audit (note) VALUES ('x');",
+        "CREATE TEMP TABLE imports_now AS SELECT 1 AS a; INSERT INTO imports_now VALUES (2); DROP TABLE imports_now;",
+        "UPDATE workspaces SET name = name || 'x' WHERE false;",
+        "EXECUTE 'ALTER TABLE workspaces ADD COLUMN colour text';",
+        "EXECUTE 'ALTER DEFAULT PRIVILEGES IN SCHEMA {org_schema} GRANT SELECT ON TABLES TO public';",
+    ] {
+        let (_, document) = verified(&format!("-- Scope: tenant\nDO $$ BEGIN {body} END $$;"));
+        assert!(!denied(&document).contains(&"beyond-tenant".to_owned()), "{body}: {document:#}");
+    }
+    let accepted = "-- Scope: tenant\n-- Allow: beyond-tenant audit because every tenant writes a line\n\
+                    DO $$ BEGIN PERFORM datalinx_platform.note(); END $$;";
+    assert!(!denied(&verified(accepted).1).contains(&"beyond-tenant".to_owned()));
+}
+
+#[test]
+fn a_platforms_step_names_what_it_changes_elsewhere() {
+    for (sql, is_denied) in [
+        ("SELECT datalinx_platform.note();", false),
+        ("DO $$ BEGIN EXECUTE 'DELETE FROM public.imp' || 'orts'; END $$;", true),
+        (
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE org_tenure' || '_sample_1a.work' || 'spaces ADD COLUMN c int'; END $$;",
+            true,
+        ),
+        ("DO $$ BEGIN DELETE FROM public.imports; END $$;", false),
+        (
+            "DO $$ DECLARE s text; BEGIN FOR s IN SELECT schema_name FROM datalinx_platform.organizations LOOP \
+             EXECUTE format('ALTER TABLE %I.workspaces ADD COLUMN c int', s); END LOOP; END $$;",
+            false,
+        ),
+    ] {
+        let (_, document) = verified(&format!("-- Scope: platform\n{sql}"));
+        assert_eq!(
+            denied(&document).contains(&"beyond-platform".to_owned()),
+            is_denied,
+            "{sql}: {document:#}"
+        );
+    }
+}
+
+#[test]
+fn no_file_touches_a_single_tenant_by_name() {
+    let project = Project::seeds();
+    for (sql, code, rule) in [
+        (
+            "-- Scope: platform\nALTER TABLE org_acme.workspaces ADD COLUMN c int;",
+            "finding-denied",
+            "names-one-tenant",
+        ),
+        (
+            "-- Scope: tenant\nGRANT USAGE ON SCHEMA org_globex TO public;",
+            "finding-denied",
+            "names-one-tenant",
+        ),
+        ("ALTER TABLE org_acme.workspaces ADD COLUMN c int;", "scope-unclear", ""),
+        ("DROP VIEW org_initech.v;", "scope-unclear", ""),
+    ] {
+        project.migration("1.0.4", "1.0.5", "more", sql);
+        let (exit, document) = project.json("migrate up");
+        assert_ne!(exit, 0, "{sql}");
+        let error = &document["error"];
+        assert_eq!(error["code"], code, "{sql}: {document:#}");
+        assert!(error["hint"].as_str().unwrap().contains("{org_schema}"), "{sql}: {document:#}");
+        assert!(error["message"].as_str().unwrap().contains(rule), "{sql}: {document:#}");
+    }
+}
