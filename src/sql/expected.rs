@@ -20,7 +20,7 @@ impl TenantObjects {
         let new_name = statement.names.iter().find(|name| kind.starts_with("ALTER_") && is_new_name(name));
         let moves = kind.starts_with("ALTER_")
             && statement.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF);
-        if kind.starts_with("DROP_") || moves || new_name.is_some() {
+        if statement.drops_targets() || moves || new_name.is_some() {
             for name in statement.names.iter().filter(|name| name.role == Role::Target && is_own(name)) {
                 self.0.remove(&key(name));
                 self.0.extend(new_name.map(key));

@@ -97,7 +97,7 @@ impl Known {
         let renames = kind.starts_with("ALTER_") && statement.names.iter().any(is_new_name);
         let is_temporary = self.settle(statement, scope);
         let made = || statement.names.iter().filter(|name| name.role == Role::Made && !is_schema(name));
-        if kind.starts_with("DROP_") || renames {
+        if statement.drops_targets() || renames {
             for name in statement.names.iter().filter(|name| name.role == Role::Target) {
                 // After DROP of a temporary table its name means the other one again.
                 if !self.forget_temporary(name, scope) {

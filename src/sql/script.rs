@@ -228,6 +228,12 @@ impl Statement {
         self.transactional || self.concurrently.is_some()
     }
 
+    /// Whether the objects that it names as its targets are gone after it. `DROP TRIGGER … ON t` leaves the table.
+    pub fn drops_targets(&self) -> bool {
+        use SyntaxKind::{DROP_POLICY, DROP_RULE, DROP_TRIGGER};
+        self.verb().starts_with("DROP ") && !matches!(self.kind, DROP_POLICY | DROP_RULE | DROP_TRIGGER)
+    }
+
     /// Whether it would leave something else if it ran in a transaction, without the word `CONCURRENTLY`: a partition
     /// that is detached so keeps a CHECK constraint (manual, page of ALTER TABLE).
     pub fn differs_at_once(&self) -> bool {

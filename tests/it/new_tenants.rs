@@ -57,6 +57,19 @@ const CHAINS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "code that waits for COMMIT finds the tenant's own tables",
+        &[
+            "CREATE TABLE {org_schema}.audit (id int); CREATE TABLE {org_schema}.pairs (id int); \
+             CREATE FUNCTION {org_schema}.noted() RETURNS trigger LANGUAGE plpgsql AS \
+               'BEGIN INSERT INTO audit VALUES (NEW.id); RETURN NULL; END'; \
+             CREATE CONSTRAINT TRIGGER later AFTER INSERT ON pairs DEFERRABLE INITIALLY DEFERRED \
+               FOR EACH ROW EXECUTE FUNCTION {org_schema}.noted();",
+            "INSERT INTO pairs VALUES (1);",
+            "-- Scope: tenant\nCREATE TEMP TABLE swapped (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); \
+             INSERT INTO swapped VALUES (1), (2); UPDATE swapped SET id = id + 1; INSERT INTO pairs SELECT id FROM swapped;",
+        ],
+    ),
+    (
         "a setting ends with its step",
         &[
             "-- Scope: tenant\nCREATE TABLE {org_schema}.said (step int, said text); SET LOCAL tenure_test.said = 'one'; \

@@ -207,6 +207,34 @@ fn no_statement_of_a_tenant_reaches_what_public_has_under_the_name() {
 }
 
 #[test]
+fn a_temporary_table_is_meant_until_it_is_dropped() {
+    let project = Project::with_tenants(&["a"]);
+    project.without_rules();
+    project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('kept')");
+    for (made, dropped) in [
+        ("CREATE RULE r AS ON DELETE TO workspaces DO ALSO NOTHING", "DROP RULE r ON workspaces"),
+        ("CREATE POLICY r ON workspaces", "DROP POLICY r ON workspaces"),
+        (
+            "CREATE FUNCTION r() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
+             CREATE TRIGGER r BEFORE INSERT ON workspaces FOR EACH ROW EXECUTE FUNCTION r()",
+            "DROP TRIGGER r ON workspaces; DROP FUNCTION r",
+        ),
+    ] {
+        let sql = format!(
+            "CREATE TEMP TABLE workspaces AS SELECT 1 AS id;\n{made};\n{dropped};\nDELETE FROM workspaces;\nDROP TABLE workspaces"
+        );
+        step(&project, "tenant", &sql);
+        project.run("migrate up").passes();
+        assert_eq!(project.db.value("SELECT count(*)::text FROM org_a.workspaces"), "1", "{sql}");
+        project.db.run(
+            "UPDATE datalinx_platform.tenant_version SET version = '1.0.4'; \
+             UPDATE datalinx_platform.schema_version SET version = '1.0.4'; \
+             DELETE FROM datalinx_platform.migration_history WHERE to_version = '1.0.5'",
+        );
+    }
+}
+
+#[test]
 fn a_platform_step_leaves_what_public_has_too() {
     let project = project();
     let before = public(&project);

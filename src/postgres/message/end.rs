@@ -32,6 +32,12 @@ impl Leftovers {
 impl Message {
     /// Puts the session's own role back, so that what follows is done, and noted, by who began.
     pub fn own_role(&mut self) {
+        // What waits for COMMIT happens now, while the unit's search path, its limits and the role that its statements chose are
+        // there (manual, page of SET CONSTRAINTS).
+        if let Some(file) = self.sources.len().checked_sub(1) {
+            self.commits.push((self.statements.len(), file));
+        }
+        self.push("SET CONSTRAINTS ALL IMMEDIATE");
         self.push("RESET SESSION AUTHORIZATION");
         self.push("RESET ROLE");
     }

@@ -9,7 +9,7 @@ use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::fleet::catch_up;
-use crate::outcome::Tenant;
+use crate::outcome::{Tenant, TenantState};
 use crate::postgres::{Connection, Refusal, refusal};
 
 impl<'a> Maker<'a, '_> {
@@ -70,13 +70,13 @@ impl<'a> Maker<'a, '_> {
     }
 
     /// Takes over a tenant that a run began with the same template, name and values, and did not finish; one that was
-    /// begun otherwise is taken back, if its time is over.
+    /// begun otherwise is taken back, if its time is over. Gives its row where that run has finished it meanwhile.
     pub(super) async fn resume_or_take_back(
         &self,
         connection: &mut Connection,
         row: &Tenant,
         task: &mut Task<'a>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Tenant>, Failure> {
         let id = row.id.as_deref().and_then(|id| id.parse().ok());
         let is_named_so = row.name.as_deref() == Some(task.tenant.name.as_str());
         if let Some(id) = id.filter(|_| is_named_so) {
@@ -88,14 +88,19 @@ impl<'a> Maker<'a, '_> {
                     Ok(_sets) => {
                         task.tenant.id = id;
                         task.begun = true;
-                        return Ok(());
+                        return Ok(None);
                     }
-                    Err(refusal) if refusal.sqlstate() == Some(refusal::NOT_OURS) => {}
+                    Err(refusal) if is_finished(&refusal) => {
+                        let now = self.existing(connection, &task.tenant.slug).await?;
+                        if let Some(now) = now.filter(|now| now.status != TenantState::Creating) {
+                            return Ok(Some(now));
+                        }
+                    }
                     Err(refusal) => return Err(refusal.failure(&format!("creating {}", row.slug))),
                 }
             }
         }
-        self.take_back(connection, row).await
+        self.take_back(connection, row).await.map(|()| None)
     }
 
     /// Whether a tenant in the making is of the task's template and values. Asked without waiting for a unit that has

@@ -75,7 +75,8 @@ impl<'a> Maker<'a, '_> {
                     Err(failure) => Err(failure.clone()),
                     Ok(Some(row)) if row.status == TenantState::Creating => {
                         match self.resume_or_take_back(connection, row, &mut task).await {
-                            Ok(()) => {
+                            Ok(Some(row)) => self.judge_existing(connection, &row).await,
+                            Ok(None) => {
                                 self.queue.borrow_mut().add(task);
                                 continue;
                             }
@@ -210,7 +211,8 @@ impl<'a> Maker<'a, '_> {
                     }
                     Ok(Some(row)) if row.status == TenantState::Creating => {
                         match self.resume_or_take_back(connection, &row, &mut task).await {
-                            Ok(()) => return self.queue.borrow_mut().give_back(task, None),
+                            Ok(Some(row)) => self.judge_existing(connection, &row).await,
+                            Ok(None) => return self.queue.borrow_mut().give_back(task, None),
                             Err(failure) => Err(failure),
                         }
                     }
