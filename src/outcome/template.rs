@@ -76,6 +76,8 @@ pub struct CheckedTemplate {
     pub latest: Version,
     /// The statements that a new tenant takes.
     pub statements: usize,
+    /// How many transactions they are in: more than one where steps need their own.
+    pub transactions: usize,
     /// The foreign keys to tables that tenants share.
     pub shared_keys: Vec<ShownKey>,
 }

@@ -11,11 +11,13 @@ pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
     let latest = project.chain.latest();
     let checked = |template: &Template| {
         let compiled = template.compile(&project.chain, &latest)?;
+        let (statements, transactions) = compiled.extent();
         Some(CheckedTemplate {
             name: template.name.clone(),
             version: template.version.clone(),
             latest: latest.clone(),
-            statements: compiled.statements.len(),
+            statements,
+            transactions,
             shared_keys: compiled.shared_keys.into_iter().map(ShownKey).collect(),
         })
     };

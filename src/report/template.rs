@@ -63,8 +63,12 @@ fn proved(proof: &Proof, paint: Paint) -> String {
 }
 
 fn line(template: &CheckedTemplate, paint: Paint) -> String {
+    let transactions = match template.transactions {
+        0 | 1 => String::new(),
+        more => format!(" in {}", plural(more, "transaction")),
+    };
     format!(
-        "{}  at {}, a new tenant at {}: {}",
+        "{}  at {}, a new tenant at {}: {}{transactions}",
         paint.bold(&template.name),
         template.version,
         template.latest,

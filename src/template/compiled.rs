@@ -67,6 +67,17 @@ impl Template {
     }
 }
 
+impl Compiled<'_> {
+    /// How many statements a new tenant takes, and in how many transactions: steps that need their own are followed by one
+    /// that makes the tenant active.
+    pub fn extent(&self) -> (usize, usize) {
+        let of_steps =
+            self.later.iter().map(|step| new_tenants_part(step).count()).filter(|count| *count > 0);
+        let (statements, steps) = of_steps.fold((0, 0), |(all, steps), count| (all + count, steps + 1));
+        (self.statements.len() + statements, if steps == 0 { 1 } else { steps + 2 })
+    }
+}
+
 /// The statements of a step that have a point in a schema that is being made.
 fn new_tenants_part(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
     let fitting = step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema());

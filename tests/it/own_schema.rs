@@ -185,7 +185,9 @@ fn step(project: &Project, scope: &str, sql: &str) {
 fn no_statement_of_a_tenant_reaches_what_public_has_under_the_name() {
     let project = project();
     let before = public(&project);
-    for sql in REFUSED {
+    let has_merge =
+        project.db.value("SELECT (current_setting('server_version_num')::int >= 150000)::text") == "true";
+    for sql in REFUSED.iter().filter(|sql| has_merge || !sql.starts_with("MERGE")) {
         step(&project, "tenant", sql);
         let (code, said) = project.json("migrate up");
         let failure = &said["failures"][0];
@@ -235,7 +237,8 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
     let (before, mut wrong) = (public(&project), Vec::new());
     for (sql, column) in [
         ("UPDATE mappings SET target_table = 'x'", 8),
-        ("ALTER TABLE /* ours */ mappings ADD COLUMN extra int", 24),
+        // The server gives no position in a utility statement.
+        ("ALTER TABLE /* ours */ mappings ADD COLUMN extra int", 1),
         ("INSERT INTO workspaces (name) SELECT target_table FROM mappings", 56),
         ("CREATE VIEW mapped AS SELECT id FROM data_sources JOIN mappings USING (id)", 56),
         ("CREATE MATERIALIZED VIEW stored AS TABLE mappings", 42),
