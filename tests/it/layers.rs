@@ -46,7 +46,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("branch", &["postgres", "outcome", "settings", "ident", "error"]),
     ("catalog", &["postgres", "verify", "ident", "error"]),
     ("postgres", &["outcome", "settings", "queries", "chain", "sql", "ident", "error"]),
-    ("project", &["outcome", "settings", "verify", "queries", "template", "chain", "sql", "ident", "error"]),
+    ("project", &["outcome", "settings", "verify", "queries", "template", "chain", "sql", "error"]),
     ("report", &["outcome", "event", "walls", "verify", "queries", "chain", "sql", "ident", "error"]),
     ("outcome", &["verify", "template", "chain", "sql", "ident", "error"]),
     ("event", &["ident", "error"]),
