@@ -39,11 +39,12 @@ pub async fn watch(
     release: Option<&Release>,
     shadow: impl AsyncFn() -> Result<Shadow, Failure>,
 ) -> Result<Vec<Step>, Failure> {
-    let mut all = on(shadow().await?, (project, release), steps.clone(), Samples::With).await?;
+    let mut all = Box::pin(on(shadow().await?, (project, release), steps.clone(), Samples::With)).await?;
     let Some(last) = all.pop_if(|step| step.failure.as_ref().is_some_and(may_be_the_rows)) else {
         return Ok(all);
     };
-    let rest = on(shadow().await?, (project, release), last.index..steps.end, Samples::Without).await?;
+    let rest = on(shadow().await?, (project, release), last.index..steps.end, Samples::Without);
+    let rest = Box::pin(rest).await?;
     let mut rest = rest.into_iter();
     if let Some(mut first) = rest.next() {
         if first.failure.is_none() {
