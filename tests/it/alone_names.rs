@@ -74,6 +74,16 @@ fn the_names_of_an_index_are_found_along_the_units_path() {
     }
     let left = "SELECT relname FROM pg_class WHERE relname LIKE 'tenure_trial%'";
     assert_eq!(project.db.column(left), Vec::<String>::new());
+    project.db.run("CREATE TABLE public.logs (note text)");
+    project.migration(
+        "1.0.6",
+        "1.0.7",
+        "logs",
+        "-- Scope: platform\nCREATE INDEX CONCURRENTLY i ON public.logs (lower(note));",
+    );
+    let _migrated = project.run("migrate up").ok();
+    let logs = "SELECT pg_get_indexdef('public.i'::regclass)";
+    assert_eq!(project.db.value(logs), "CREATE INDEX i ON public.logs USING btree (lower(note))");
     // A new tenant gets the same.
     project.create(&["c"]);
     assert_eq!(

@@ -111,7 +111,11 @@ impl Message {
         (schema, path): (&SchemaName, &SharedPath),
     ) {
         let (statement, parts) = index;
-        let own = format!("{}.{}", schema.quoted(), quoted(&parts.table.name));
+        let home = match &parts.table.schema {
+            Some(other) if !parts.table.in_tenant_schema() => quoted(other),
+            Some(_) | None => schema.quoted(),
+        };
+        let own = format!("{home}.{}", quoted(&parts.table.name));
         // A table of the same name is found by the definition before the index's own if it is temporary.
         let trial = match parts.itself {
             TableInDefinition::Unnamed => {
