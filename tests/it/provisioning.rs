@@ -162,6 +162,7 @@ fn template_check_says_what_is_locked_meanwhile() {
           "version": "1.0.0",
           "latest": "1.0.4",
           "statements": 9,
+          "transactions": 1,
           "shared_keys": [
             {
               "table": "datalinx_platform.users",
