@@ -74,11 +74,12 @@ fn what_is_broken_off_is_rolled_back_at_the_server_too() {
         project.migration("1.0.4", "1.0.5", name, sql);
         let before = (project.db.dump_of("org_*"), project.versions());
         let running = project.start("migrate up --jobs 3 --format json");
-        let workers = if name == "tenants" { "2" } else { "1" };
-        wait_until("the units to be under way", || project.db.value(ASLEEP) == workers);
+        let workers = if name == "tenants" { 2 } else { 1 };
+        wait_until("the units to be under way", || project.db.value(ASLEEP) == workers.to_string());
         let document = interrupted(&project, running, 2);
         let cancelled = message(&document).matches("was cancelled and rolls back").count();
-        assert_eq!(cancelled.to_string(), workers, "{document}");
+        // The third tenant's unit may be under way too.
+        assert!(cancelled >= workers, "{document}");
         let after = (project.db.dump_of("org_*"), project.versions());
         // The third tenant has no row, so its unit may be done.
         if name == "platform" {
@@ -166,8 +167,8 @@ fn what_had_committed_is_said_to_have_committed() {
     // A statement that no cancellation ends, and that is over in time.
     project.db.run(
         "CREATE FUNCTION public.deaf() RETURNS text LANGUAGE plpgsql AS $$ DECLARE ends timestamptz := clock_timestamp() + '2 s'; \
-         BEGIN LOOP BEGIN PERFORM pg_sleep(0.1); EXCEPTION WHEN query_canceled THEN NULL; END; \
-         EXIT WHEN clock_timestamp() > ends; END LOOP; RETURN ''; END $$",
+         BEGIN LOOP BEGIN LOOP PERFORM pg_sleep(0.1); EXIT WHEN clock_timestamp() > ends; END LOOP; EXIT; \
+         EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; RETURN ''; END $$",
     );
     project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('x')");
     project.migration(
