@@ -162,13 +162,13 @@ fn a_verb_that_is_given_up_does_not_write_afterwards() {
 }
 
 #[test]
-fn what_had_committed_is_said_to_have_committed() {
+fn what_hardly_ends_is_waited_for_and_told() {
     let project = Project::with_tenants(&["a"]);
-    // A statement that no cancellation ends, and that is over in time.
+    // A statement that most cancellations do not end, and that is over in time.
     project.db.run(
         "CREATE FUNCTION public.deaf() RETURNS text LANGUAGE plpgsql AS $$ DECLARE ends timestamptz := clock_timestamp() + '2 s'; \
-         BEGIN LOOP BEGIN LOOP PERFORM pg_sleep(0.1); EXIT WHEN clock_timestamp() > ends; END LOOP; EXIT; \
-         EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; RETURN ''; END $$",
+         BEGIN LOOP BEGIN PERFORM pg_sleep(0.1); EXCEPTION WHEN query_canceled THEN NULL; END; \
+         EXIT WHEN clock_timestamp() > ends; END LOOP; RETURN ''; END $$",
     );
     project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('x')");
     project.migration(
@@ -180,8 +180,12 @@ fn what_had_committed_is_said_to_have_committed() {
     let running = project.start("migrate up --format json");
     wait_until("the unit to be under way", || project.db.value(ASLEEP) == "1");
     let document = interrupted(&project, running, 2);
-    assert!(message(&document).contains("had committed"), "{document}");
-    assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5");
+    // Whether a cancellation comes between two waits of the function, or behind it, is chance.
+    let told = ["had committed", "rolls back"].iter().any(|fate| message(&document).contains(fate));
+    assert!(told, "{document}");
+    if message(&document).contains("rolls back") {
+        assert_eq!(project.versions(), "platform 1.0.4, a 1.0.4", "{document}");
+    }
 }
 
 #[test]
