@@ -35,8 +35,8 @@ pub(super) fn application_name() -> &'static str {
 pub enum Fate {
     /// Its transaction is rolled back.
     RolledBack,
-    /// Its transaction was committed first.
-    Committed,
+    /// Its transaction ended first: it was committed, or a cancellation met its COMMIT, which leaves a session as idle as that.
+    LeftBlock,
     /// A statement outside of a transaction block was cancelled, or was done first.
     Ended,
     /// It goes on.
@@ -112,7 +112,7 @@ fn fate(session: Option<Seen>) -> Fate {
         _ if !session.is_ours => Fate::Unproved,
         Doing::Statement => Fate::Runs,
         Doing::Block => Fate::RolledBack,
-        Doing::Nothing if session.in_block => Fate::Committed,
+        Doing::Nothing if session.in_block => Fate::LeftBlock,
         Doing::Nothing => Fate::Ended,
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         for (session, expected) in [
             (at(true, true, Doing::Statement), Fate::Runs),
             (at(true, true, Doing::Block), Fate::RolledBack),
-            (at(true, true, Doing::Nothing), Fate::Committed),
+            (at(true, true, Doing::Nothing), Fate::LeftBlock),
             (at(true, false, Doing::Nothing), Fate::Ended),
             (at(false, false, Doing::Statement), Fate::Unproved),
             (None, Fate::RolledBack),

@@ -181,7 +181,8 @@ fn what_hardly_ends_is_waited_for_and_told() {
     wait_until("the unit to be under way", || project.db.value(ASLEEP) == "1");
     let document = interrupted(&project, running, 2);
     // Whether a cancellation comes between two waits of the function, or behind it, is chance.
-    let told = ["had committed", "rolls back"].iter().any(|fate| message(&document).contains(fate));
+    let told =
+        ["had ended its transaction", "rolls back"].iter().any(|fate| message(&document).contains(fate));
     assert!(told, "{document}");
     if message(&document).contains("rolls back") {
         assert_eq!(project.versions(), "platform 1.0.4, a 1.0.4", "{document}");
