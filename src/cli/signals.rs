@@ -109,9 +109,7 @@ async fn give_up(doors: &[Door]) -> Failure {
                 for Ended { pid, fate } in ended {
                     told.push(match fate {
                         Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back"),
-                        Fate::LeftBlock => format!(
-                            "process {pid} of the server had ended its transaction: `tenure status` shows whether it was committed"
-                        ),
+                        Fate::Committed => format!("process {pid} of the server had committed"),
                         Fate::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
                         Fate::Runs => format!("process {pid} of the server still runs"),
                         Fate::Unproved => {

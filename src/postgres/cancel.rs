@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::message::BEGIN;
-use super::{Door, Row};
+use super::{Connection, Door, Row};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
 
@@ -35,9 +35,9 @@ pub(super) fn application_name() -> &'static str {
 pub enum Fate {
     /// Its transaction is rolled back.
     RolledBack,
-    /// Its transaction ended first: it was committed, or a cancellation met its COMMIT, which leaves a session as idle as that.
-    LeftBlock,
-    /// A statement outside of a transaction block was cancelled, or was done first.
+    /// Its transaction was committed first.
+    Committed,
+    /// What had written nothing yet, or ran outside of a transaction block, was cancelled, or was done first.
     Ended,
     /// It goes on.
     Runs,
@@ -58,9 +58,18 @@ pub struct Ended {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     is_ours: bool,
-    /// Whether what it does, or did last, is in a transaction block.
-    in_block: bool,
     doing: Doing,
+    /// The transaction in which it was last seen writing, by its 64-bit number.
+    writes: Option<i64>,
+}
+
+/// What the server says of a transaction (manual, chapter Transaction ID and Snapshot Information Functions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Committed,
+    Aborted,
+    /// It goes on, or is so old that nobody knows.
+    Open,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +80,8 @@ enum Doing {
     Block,
     /// Nothing.
     Nothing,
+    /// The session has ended.
+    Gone,
 }
 
 /// Cancels what the sessions of this process are doing in the database behind `door`, over another connection, and waits for it to end.
@@ -78,7 +89,7 @@ pub async fn cancel(door: &Door) -> Result<Vec<Ended>, Failure> {
     let mut connection = tokio::time::timeout(LIMIT, door.open_now()).await.map_err(|_| silence())??;
     let sql = question(connection.pooled().is_some());
     let mut looks = 0;
-    let mut seen: BTreeMap<i64, Option<Seen>> = BTreeMap::new();
+    let mut seen: BTreeMap<i64, Seen> = BTreeMap::new();
     loop {
         let answer = tokio::time::timeout(LIMIT, connection.sets(&sql)).await.map_err(|_| silence())?;
         let sets = answer.map_err(|refusal| refusal.failure("cancelling what is under way"))?;
@@ -86,34 +97,62 @@ pub async fn cancel(door: &Door) -> Result<Vec<Ended>, Failure> {
         looks += 1;
         let is_busy = now.values().any(|session| session.doing == Doing::Statement);
         for (pid, before) in &mut seen {
-            // The last look at a session that ended says whether it was in a block.
-            *before = now.remove(pid).map(|session| match before {
-                Some(before) if session.doing != Doing::Statement => {
-                    Seen { in_block: before.in_block, is_ours: before.is_ours, ..session }
-                }
-                _ => session,
-            });
+            let last = *before;
+            before.doing = Doing::Gone;
+            if let Some(session) = now.remove(pid) {
+                *before = Seen { writes: session.writes.or(last.writes), ..session };
+            }
         }
         let begun = now.into_iter().filter(|(_, session)| session.doing == Doing::Statement);
-        seen.extend(begun.map(|(pid, session)| (pid, Some(session))));
+        seen.extend(begun);
         if (!is_busy && looks >= LOOKS) || PAUSE * looks >= LIMIT {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
+    let mut ended = Vec::new();
+    for (pid, session) in seen {
+        let status = match session.writes {
+            None => Status::Open,
+            Some(number) => status(&mut connection, number).await?,
+        };
+        ended.push(Ended { pid, fate: fate(session, status) });
+    }
     connection.close().await;
-    Ok(seen.into_iter().map(|(pid, session)| Ended { pid, fate: fate(session) }).collect())
+    Ok(ended)
 }
 
-fn fate(session: Option<Seen>) -> Fate {
-    // A session that is gone has no transaction.
-    let Some(session) = session else { return Fate::RolledBack };
-    match session.doing {
-        _ if !session.is_ours => Fate::Unproved,
-        Doing::Statement => Fate::Runs,
-        Doing::Block => Fate::RolledBack,
-        Doing::Nothing if session.in_block => Fate::LeftBlock,
-        Doing::Nothing => Fate::Ended,
+/// Whether the transaction of that number was committed. Of what a session is doing nothing else says so for certain: a cancellation
+/// that meets a COMMIT leaves the session as idle as the COMMIT does.
+async fn status(connection: &mut Connection, number: i64) -> Result<Status, Failure> {
+    let sql = format!("SELECT pg_catalog.pg_xact_status('{number}') AS status");
+    let answer = tokio::time::timeout(LIMIT, connection.sets(&sql)).await.map_err(|_| silence())?;
+    let sets = answer.map_err(|refusal| refusal.failure("asking what became of a transaction"))?;
+    Ok(
+        match sets
+            .iter()
+            .flatten()
+            .next()
+            .map(|row| row.optional_text("status"))
+            .transpose()?
+            .flatten()
+            .as_deref()
+        {
+            Some("committed") => Status::Committed,
+            Some("aborted") => Status::Aborted,
+            _ => Status::Open,
+        },
+    )
+}
+
+fn fate(session: Seen, status: Status) -> Fate {
+    match (status, session.doing) {
+        (Status::Committed, _) => Fate::Committed,
+        // The transaction of a session that is gone, or that waits in a block for a client that is, has no COMMIT to come.
+        (Status::Aborted, _) | (Status::Open, Doing::Gone | Doing::Block) => Fate::RolledBack,
+        (Status::Open, _) if !session.is_ours => Fate::Unproved,
+        (Status::Open, Doing::Statement) => Fate::Runs,
+        (Status::Open, Doing::Nothing) => Fate::Ended,
     }
 }
 
@@ -122,12 +161,15 @@ fn fate(session: Option<Seen>) -> Fate {
 fn question(pooled: bool) -> String {
     let ours =
         if pooled { format!("query LIKE {}", literal(&format!("{BEGIN}%"))) } else { "true".to_owned() };
+    // The server numbers transactions with 64 bits and shows the lower 32 of them: it is the one with these that is nearest to those
+    // that go on now.
     format!(
-        "SELECT pid::int8 AS pid, ours, active, in_block, open, \
+        "SELECT pid::int8 AS pid, ours, active, open, \
+             CASE WHEN ours THEN near + ((xid - near + 2147483648) & 4294967295) - 2147483648 END AS writes, \
              CASE WHEN ours AND active THEN pg_catalog.pg_cancel_backend(pid) END AS cancelled \
-         FROM (SELECT pid, {ours} AS ours, state = 'active' AS active, \
-                   query LIKE 'BEGIN%' OR coalesce(xact_start < query_start, false) AS in_block, \
-                   state LIKE 'idle in transaction%' AS open \
+         FROM (SELECT pid, {ours} AS ours, state = 'active' AS active, state LIKE 'idle in transaction%' AS open, \
+                   backend_xid::text::int8 AS xid, \
+                   pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::int8 AS near \
                FROM pg_catalog.pg_stat_activity \
                WHERE application_name = {} AND datname = current_database() AND pid <> pg_catalog.pg_backend_pid() \
                    AND backend_type = 'client backend' AND state IS NOT NULL) sessions",
@@ -141,8 +183,8 @@ fn read(row: &Row) -> Result<(i64, Seen), Failure> {
         (false, true) => Doing::Block,
         (false, false) => Doing::Nothing,
     };
-    let seen = Seen { is_ours: row.truth("ours")?, in_block: row.truth("in_block")?, doing };
-    Ok((row.integer("pid")?, seen))
+    let writes = row.optional_integer("writes")?;
+    Ok((row.integer("pid")?, Seen { is_ours: row.truth("ours")?, doing, writes }))
 }
 
 fn silence() -> Failure {
@@ -155,17 +197,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_look_at_a_session_says_what_became_of_it() {
-        let at = |is_ours, in_block, doing| Some(Seen { is_ours, in_block, doing });
-        for (session, expected) in [
-            (at(true, true, Doing::Statement), Fate::Runs),
-            (at(true, true, Doing::Block), Fate::RolledBack),
-            (at(true, true, Doing::Nothing), Fate::LeftBlock),
-            (at(true, false, Doing::Nothing), Fate::Ended),
-            (at(false, false, Doing::Statement), Fate::Unproved),
-            (None, Fate::RolledBack),
+    fn the_server_and_the_last_look_say_what_became_of_it() {
+        let at = |is_ours, doing| Seen { is_ours, doing, writes: None };
+        for (session, status, expected) in [
+            (at(true, Doing::Statement), Status::Open, Fate::Runs),
+            (at(true, Doing::Block), Status::Open, Fate::RolledBack),
+            (at(true, Doing::Nothing), Status::Open, Fate::Ended),
+            (at(true, Doing::Gone), Status::Open, Fate::RolledBack),
+            (at(false, Doing::Statement), Status::Open, Fate::Unproved),
+            (at(true, Doing::Nothing), Status::Committed, Fate::Committed),
+            (at(true, Doing::Gone), Status::Committed, Fate::Committed),
+            (at(true, Doing::Nothing), Status::Aborted, Fate::RolledBack),
+            (at(false, Doing::Statement), Status::Aborted, Fate::RolledBack),
         ] {
-            assert_eq!(fate(session), expected, "{session:?}");
+            assert_eq!(fate(session, status), expected, "{session:?} {status:?}");
         }
     }
 }

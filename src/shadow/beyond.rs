@@ -53,6 +53,12 @@ impl Ran<'_> {
         }
     }
 
+    /// That it may change an object of that name elsewhere, if there is one.
+    pub(super) fn meant(&self, schema: &str, name: &str) -> Beyond {
+        let words = vec![schema.to_owned(), name.to_owned()];
+        self.beyond(name, &format!("may mean an object of schema {schema}"), words)
+    }
+
     fn beyond(&self, what: &str, place: &str, words: Vec<String>) -> Beyond {
         let own = match self.scope {
             Scope::Platform => "the platform's schema",

@@ -6,6 +6,7 @@ mod beyond;
 mod caused;
 mod data;
 mod database;
+mod decoy;
 mod effects;
 mod look;
 mod queries;

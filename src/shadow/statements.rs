@@ -58,6 +58,11 @@ impl Rehearsal<'_> {
             };
             for schema in &schemas {
                 let named = beyond::named(migration, schema);
+                let ran = Ran { scope: *scope, schema, named: &named };
+                let decoyed = match when {
+                    When::AfterEach => self.decoyed((migration, statement), ran, &look).await?,
+                    When::AtTheEnd => Vec::new(),
+                };
                 let (start, end) = match self.run(migration, statement, schema, &question).await? {
                     Ok(moments) => moments,
                     Err(failure) => return Ok((Some(failure), look)),
@@ -80,11 +85,13 @@ impl Rehearsal<'_> {
                 let uses = end.used_since(&start, is_old);
                 let unrepeatable =
                     repeat::failing(self.connection, migration, statement, (schema, &path), &now).await?;
+                let mut beyond = self.beyond(ran, (&look, &now), &uses);
+                beyond.extend(decoyed);
                 step.statements.push(Seen {
                     unrepeatable,
                     range: statement.range.clone(),
                     scope: *scope,
-                    beyond: self.beyond(Ran { scope: *scope, schema, named: &named }, (&look, &now), &uses),
+                    beyond,
                     blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
                     watched: end.since(&start, is_old),
                     changes: look.changes(&now),

@@ -39,7 +39,7 @@ pub use exported::mended;
 pub use index::{IndexParts, TableInDefinition};
 pub use known::Known;
 pub use mentions::{Mention, mention};
-pub use named::Named;
+pub use named::{Named, TargetKind};
 pub use names::{Name, RELATIONS, Role, normalized};
 pub use own::TABLES as OWN_TABLES;
 pub use parameter::{ParameterKind, TemplateParameter, Use, Values, opening_lines};

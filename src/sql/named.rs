@@ -1,6 +1,6 @@
 //! Which objects a text names: in statements, in bodies and in strings, but not in comments.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use squawk_lexer::TokenKind;
 
@@ -12,6 +12,59 @@ use super::normalized;
 pub struct Named {
     words: HashSet<String>,
     qualified: HashSet<(String, String)>,
+    targets: BTreeMap<String, TargetKind>,
+}
+
+/// What a bare name is the name of, by the words before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A table, or something that may be one.
+    Table,
+    /// A view.
+    View,
+    /// A materialized view.
+    MaterializedView,
+    /// A sequence.
+    Sequence,
+    /// A type.
+    Type,
+    /// A domain.
+    Domain,
+    /// A function, or a routine of either kind.
+    Function,
+    /// A procedure.
+    Procedure,
+    /// An index.
+    Index,
+}
+
+impl TargetKind {
+    /// What is dropped, altered, emptied or written, where the `words` before its name say so.
+    fn behind(words: &[String]) -> Option<Self> {
+        let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        while words.last().is_some_and(|word| ["if", "exists", "only", "concurrently"].contains(word)) {
+            words.pop();
+        }
+        let kind = match words.as_slice() {
+            [.., "update" | "into" | "truncate"] | [.., "delete", "from"] | [.., "truncate", "table"] => {
+                return Some(Self::Table);
+            }
+            [.., "drop" | "alter", "materialized", "view"] => return Some(Self::MaterializedView),
+            [.., "drop" | "alter", kind] => *kind,
+            _ => return None,
+        };
+        match kind {
+            "table" => Some(Self::Table),
+            "view" => Some(Self::View),
+            "sequence" => Some(Self::Sequence),
+            "type" => Some(Self::Type),
+            "domain" => Some(Self::Domain),
+            "function" | "routine" => Some(Self::Function),
+            "procedure" => Some(Self::Procedure),
+            "index" => Some(Self::Index),
+            _ => None,
+        }
+    }
 }
 
 impl Named {
@@ -25,24 +78,35 @@ impl Named {
     fn read(&mut self, text: &str) {
         // Whether the name before ends with a dot, and the name.
         let mut before: (Option<String>, bool) = (None, false);
-        for token in tokens(text) {
+        // The words without anything between them but spaces.
+        let mut run: Vec<String> = Vec::new();
+        let mut tokens = tokens(text).into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let is_qualifier = tokens.peek().is_some_and(|next| next.kind == TokenKind::Dot);
             before = match token.kind {
                 TokenKind::Ident | TokenKind::QuotedIdent { .. } => {
                     let word = normalized(token.text);
                     self.words.insert(word.clone());
                     if let (Some(schema), true) = before {
                         self.qualified.insert((schema, word.clone()));
+                    } else if let Some(kind) = TargetKind::behind(&run).filter(|_| !is_qualifier) {
+                        self.targets.insert(word.clone(), kind);
                     }
+                    run.push(word.clone());
                     (Some(word), false)
                 }
                 TokenKind::Dot => (before.0, true),
                 TokenKind::Literal { .. } => {
+                    run.clear();
                     if let Some((_, content)) = content(token.text) {
                         self.read(content);
                     }
                     (None, false)
                 }
-                _ => (None, false),
+                _ => {
+                    run.clear();
+                    (None, false)
+                }
             };
         }
     }
@@ -55,6 +119,11 @@ impl Named {
     /// Whether `name` stands in the text, with a schema or without.
     pub fn has_word(&self, name: &str) -> bool {
         self.words.contains(name)
+    }
+
+    /// The bare names of what the text drops, alters, empties or writes to, as far as it says so without conditions.
+    pub fn targets(&self) -> &BTreeMap<String, TargetKind> {
+        &self.targets
     }
 
     /// All names in the text.
@@ -89,6 +158,25 @@ mod tests {
         }
         assert!(named.has_word("imports") && !named.has("x", "y") && !named.has_word("x"));
         assert!(!named.has("public", "imports") && !named.has("from", "Public"));
+    }
+
+    #[test]
+    fn the_bare_names_of_targets_are_found() {
+        let named = Named::of(
+            "DO $$ BEGIN DROP VIEW IF EXISTS v; EXECUTE 'drop materialized view m, n'; DELETE FROM ONLY d; \
+             IF true THEN UPDATE public.u SET a = 1; TRUNCATE TABLE t; ALTER SEQUENCE IF EXISTS \"S\" OWNED BY NONE; END IF; END $$",
+        );
+        let found: Vec<_> = named.targets().iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        assert_eq!(
+            found,
+            [
+                ("S", TargetKind::Sequence),
+                ("d", TargetKind::Table),
+                ("m", TargetKind::MaterializedView),
+                ("t", TargetKind::Table),
+                ("v", TargetKind::View)
+            ]
+        );
     }
 
     #[test]

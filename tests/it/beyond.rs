@@ -65,6 +65,56 @@ fn what_the_file_names_or_nobody_keeps_is_let_be() {
 }
 
 #[test]
+fn what_code_would_do_to_things_that_the_shadow_lacks_is_denied() {
+    let project = Project::seeds();
+    let bodies = [
+        ("DROP TABLE IF EXISTS imports;", true),
+        ("DROP VIEW IF EXISTS totals;", true),
+        ("DROP MATERIALIZED VIEW IF EXISTS totals;", true),
+        ("DROP SEQUENCE IF EXISTS numbers;", true),
+        ("DROP TYPE IF EXISTS mood;", true),
+        ("DROP FUNCTION IF EXISTS helper();", true),
+        ("DROP INDEX IF EXISTS by_name;", true),
+        ("ALTER TABLE IF EXISTS imports ADD COLUMN a int;", true),
+        ("IF to_regclass('imports') IS NOT NULL THEN DELETE FROM imports; END IF;", true),
+        ("IF to_regclass('imports') IS NOT NULL THEN UPDATE imports SET done = true; END IF;", true),
+        ("EXECUTE format('DROP TABLE IF EXISTS %I CASCADE', 'im' || 'ports');", false),
+        ("EXECUTE format('DROP TABLE IF EXISTS %I CASCADE', 'imports');", true),
+        ("DROP TABLE IF EXISTS {org_schema}.imports;", false),
+        ("DROP TABLE IF EXISTS public.imports;", false),
+        ("CREATE TABLE IF NOT EXISTS imports (id int); DROP TABLE imports;", false),
+        ("CREATE TEMP TABLE imports AS SELECT 1 AS a; UPDATE imports SET a = 2; DROP TABLE imports;", false),
+        ("IF to_regclass('imports') IS NOT NULL THEN PERFORM count(*) FROM imports; END IF;", false),
+    ];
+    for (number, (body, _)) in bodies.iter().enumerate() {
+        project.migration(
+            &format!("1.0.{}", number + 4),
+            &format!("1.0.{}", number + 5),
+            "code",
+            &format!("-- Scope: tenant\nDO $$ BEGIN {body} END $$;"),
+        );
+    }
+    // In a function that the step calls.
+    let last = bodies.len() + 4;
+    project.migration(
+        &format!("1.0.{last}"),
+        "1.1.0",
+        "function",
+        "CREATE FUNCTION {org_schema}.forget() RETURNS void LANGUAGE plpgsql AS \
+         $$ BEGIN DROP TABLE IF EXISTS imports; END $$;\nSELECT {org_schema}.forget();",
+    );
+    let (_, document) = project.json("verify --shadow");
+    let of = |finding: &Value| finding["file"].as_str().unwrap().to_owned();
+    let findings = document["findings"].as_array().unwrap_or_else(|| panic!("{document:#}"));
+    let found: Vec<String> = findings.iter().filter(|it| it["rule"] == "beyond-tenant").map(of).collect();
+    for (number, (body, is_denied)) in bodies.iter().enumerate() {
+        let file = format!("migrations/v1.0.{}_to_v1.0.{}_code.sql", number + 4, number + 5);
+        assert_eq!(found.contains(&file), *is_denied, "{body}: {document:#}");
+    }
+    assert!(found.contains(&format!("migrations/v1.0.{last}_to_v1.1.0_function.sql")), "{document:#}");
+}
+
+#[test]
 fn a_platforms_step_names_what_it_changes_elsewhere() {
     for (sql, is_denied) in [
         ("SELECT datalinx_platform.note();", false),
