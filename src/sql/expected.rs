@@ -7,6 +7,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::known::Space;
 use super::{Lookup, Name, Role, Statement};
+use crate::ident::literal;
 
 /// The relations, types and routines of a tenant by their names.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +30,8 @@ impl TenantObjects {
         if statement.kind == SyntaxKind::DO && !self.0.is_empty() {
             // Nobody knows what its code does with what it names.
             let text = text.to_lowercase();
-            self.0.retain(|(_, name)| !text.contains(&name.to_lowercase()));
+            let takes_away = ["drop", "rename", "schema"].iter().any(|word| text.contains(word));
+            self.0.retain(|(_, name)| !(takes_away && text.contains(&name.to_lowercase())));
         }
         let made = statement.names.iter().filter(|name| name.role == Role::Made && is_own(name));
         self.0.extend(made.map(key));
@@ -48,11 +50,24 @@ fn is_read(name: &Name) -> bool {
 }
 
 impl Name {
-    /// The type of the server that finds the object by its name; none for a routine, of which several may share one.
-    pub(super) fn finder(&self) -> Option<&'static str> {
+    /// The expression that fails where the object is not in the schema `quoted`, around its text that stands for the name.
+    pub(super) fn proof(&self, quoted: &str) -> Option<[String; 3]> {
+        let object = literal(&format!("{quoted}.\"{}\"", self.name.replace('"', "\"\"")));
         match self.kind {
-            SyntaxKind::PATH_TYPE => Some("pg_catalog.regtype"),
-            SyntaxKind::RELATION_NAME_REF => Some("pg_catalog.regclass"),
+            SyntaxKind::PATH_TYPE => Some([String::new(), object, "::pg_catalog.regtype".to_owned()]),
+            SyntaxKind::RELATION_NAME_REF => {
+                Some([String::new(), object, "::pg_catalog.regclass".to_owned()])
+            }
+            // Several may share one name, so there need not be one that it stands for.
+            SyntaxKind::CALL_EXPR => {
+                let any = format!(
+                    "CASE WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_proc WHERE proname = {} \
+                     AND pronamespace = {}::pg_catalog.regnamespace) THEN ",
+                    literal(&self.name),
+                    literal(quoted)
+                );
+                Some([any, object, "::pg_catalog.text::pg_catalog.regproc END".to_owned()])
+            }
             _ => None,
         }
     }
@@ -61,7 +76,7 @@ impl Name {
 impl Statement {
     /// Expects what it reads of the relations and types that all of `tenants` have, and that its unit has not made: `new`.
     pub fn expect_held(&mut self, tenants: &[&TenantObjects], new: &TenantObjects) {
-        for name in self.names.iter_mut().filter(|name| is_read(name) && name.finder().is_some()) {
+        for name in self.names.iter_mut().filter(|name| is_read(name)) {
             if !tenants.is_empty() && tenants.iter().all(|tenant| tenant.has(name)) && !new.has(name) {
                 name.lookup = Lookup::Expected;
             }

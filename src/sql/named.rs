@@ -38,11 +38,14 @@ pub enum TargetKind {
     Index,
 }
 
+/// What may stand between the words and the name.
+const BETWEEN: &[&str] = &["concurrently", "exists", "if", "only"];
+
 impl TargetKind {
     /// What is dropped, altered, emptied or written, where the `words` before its name say so.
     fn behind(words: &[String]) -> Option<Self> {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
-        while words.last().is_some_and(|word| ["if", "exists", "only", "concurrently"].contains(word)) {
+        while words.last().is_some_and(|word| BETWEEN.contains(word)) {
             words.pop();
         }
         let kind = match words.as_slice() {
@@ -89,7 +92,9 @@ impl Named {
                     self.words.insert(word.clone());
                     if let (Some(schema), true) = before {
                         self.qualified.insert((schema, word.clone()));
-                    } else if let Some(kind) = TargetKind::behind(&run).filter(|_| !is_qualifier) {
+                    } else if let Some(kind) = TargetKind::behind(&run)
+                        .filter(|_| !is_qualifier && word != "table" && !BETWEEN.contains(&word.as_str()))
+                    {
                         self.targets.insert(word.clone(), kind);
                     }
                     run.push(word.clone());

@@ -4,9 +4,12 @@
 
 use std::ops::Range;
 
+use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
 use super::escaped::decoded;
+use super::mentions::tokens;
+use super::named::content;
 use super::placeholder::STAND_IN;
 use super::qualify::{Lookup, lookup, lookup_of_operator};
 use super::tree::Kinds;
@@ -161,6 +164,7 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
             return;
         }
         SyntaxKind::CALL_EXPR => found.extend(called(node)),
+        SyntaxKind::LITERAL => found.extend(named_by_text(node)),
         _ => {}
     }
     for child in node.children() {
@@ -234,6 +238,47 @@ fn called(call: Node<'_>) -> Option<Name> {
     Some(Name { schema, name, role: Role::Mentioned, kind: call.kind(), range, lookup: Lookup::Path })
 }
 
+/// The object whose name is the text of a literal: of a sequence that is asked, or of what an object identifier stands for
+/// (manual, chapters 9.17 and 8.19).
+fn named_by_text(literal: Node<'_>) -> Option<Name> {
+    let parent = literal.parent()?;
+    let kind = match parent.kind() {
+        SyntaxKind::CAST_EXPR => {
+            let class = normalized(parent.child(SyntaxKind::PATH_TYPE)?.text());
+            match class.strip_prefix("pg_catalog.").unwrap_or(&class) {
+                "regclass" => SyntaxKind::RELATION_NAME_REF,
+                "regtype" => SyntaxKind::PATH_TYPE,
+                "regproc" => SyntaxKind::CALL_EXPR,
+                _ => return None,
+            }
+        }
+        SyntaxKind::ARG => {
+            let arguments = parent.parent()?;
+            let call = called(arguments.parent().filter(|call| call.kind() == SyntaxKind::CALL_EXPR)?)?;
+            let is_first = arguments.children().next()?.range() == parent.range();
+            if !is_first || !["currval", "nextval", "setval"].contains(&call.name.as_str()) {
+                return None;
+            }
+            SyntaxKind::RELATION_NAME_REF
+        }
+        _ => return None,
+    };
+    let (_, text) = content(literal.text())?;
+    let mut parts: Vec<String> = Vec::new();
+    for (at, token) in tokens(text).into_iter().enumerate() {
+        match token.kind {
+            TokenKind::Ident | TokenKind::QuotedIdent { .. } if at % 2 == 0 => {
+                parts.push(normalized(token.text));
+            }
+            TokenKind::Dot if at % 2 == 1 => {}
+            _ => return None,
+        }
+    }
+    let name = parts.pop()?;
+    let (schema, range) = (parts.pop(), literal.span());
+    Some(Name { schema, name, role: Role::Mentioned, kind, range, lookup: Lookup::Path })
+}
+
 /// An identifier as the server stores it: folded to lower case unless it is quoted, and with its letters where it is written
 /// by their numbers.
 pub fn normalized(identifier: &str) -> String {
@@ -279,6 +324,17 @@ mod tests {
         assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Mentioned d"]);
         assert_eq!(said("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
         assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
+        assert_eq!(
+            said("SELECT setval('S.\"Q\"', 1), 'R'::regclass, f('x'), 'not a name'::regclass"),
+            [
+                "Mentioned setval",
+                "Mentioned s.Q",
+                "Mentioned r",
+                "Mentioned regclass",
+                "Mentioned f",
+                "Mentioned regclass"
+            ]
+        );
         assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
         assert_eq!(said(r#"DROP TABLE U&"\0061\+000062".u&"c""d\\""#), [r#"Target ab.c"d\"#]);
         assert_eq!(said(r#"DROP TABLE U&"!0061" UESCAPE '!'.b, c"#), ["Target a.b", "Target c"]);

@@ -137,18 +137,16 @@ impl Rendered {
         statements: impl Iterator<Item = &'a Statement>,
         quoted: &str,
     ) -> bool {
-        let mut done: Vec<(&str, &str)> = Vec::new();
+        let mut done: Vec<[String; 3]> = Vec::new();
         let expected = |name: &&Name| name.lookup == Lookup::Expected;
         for name in statements.flat_map(|statement| &statement.names).filter(expected) {
-            let Some(finder) = name.finder().filter(|finder| !done.contains(&(*finder, &name.name))) else {
-                continue;
-            };
+            let Some(proof) = name.proof(quoted).filter(|proof| !done.contains(proof)) else { continue };
             self.push(if done.is_empty() { "SELECT " } else { ", " });
-            let object = format!("{quoted}.\"{}\"", name.name.replace('"', "\"\""));
-            let shown = format!("'{}'", object.replace('\'', "''"));
-            self.push_piece(&shown, file, name.range.clone(), true);
-            self.push(&format!("::{finder}"));
-            done.push((finder, &name.name));
+            let [before, object, behind] = &proof;
+            self.push(before);
+            self.push_piece(object, file, name.range.clone(), true);
+            self.push(behind);
+            done.push(proof);
         }
         !done.is_empty()
     }

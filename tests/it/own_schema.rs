@@ -306,6 +306,56 @@ fn a_tenant_that_lost_a_table_fails_and_is_named() {
 }
 
 #[test]
+fn a_tenant_that_lost_a_routine_or_a_sequence_fails_and_is_named() {
+    let project = Project::with_tenants(&["a", "b"]);
+    project.without_rules();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "code",
+        "CREATE FUNCTION {org_schema}.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';\n\
+         CREATE FUNCTION {org_schema}.label(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ''own''';\n\
+         CREATE FUNCTION {org_schema}.label(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ''own''';\n\
+         CREATE SEQUENCE {org_schema}.counter;",
+    );
+    let _passed = project.run("migrate up").ok();
+    project.db.run(
+        "CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+         CREATE FUNCTION public.label(int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ''shared'''; \
+         CREATE SEQUENCE public.counter; DROP FUNCTION org_b.stamp, org_b.label(int), org_b.label(text); \
+         DROP SEQUENCE org_b.counter",
+    );
+    for (sql, sqlstate) in [
+        ("CREATE TRIGGER stamped BEFORE INSERT ON workspaces FOR EACH ROW EXECUTE FUNCTION stamp()", "42883"),
+        ("ALTER TABLE workspaces ADD COLUMN l text DEFAULT label(1)", "42883"),
+        ("UPDATE workspaces SET name = label(2)", "42883"),
+        ("SELECT 'stamp'::regproc", "42883"),
+        ("ALTER TABLE workspaces ADD COLUMN n bigint DEFAULT nextval('counter')", "42P01"),
+        ("SELECT setval('counter', 7)", "42P01"),
+        ("INSERT INTO workspaces (name) VALUES (nextval('counter'::regclass)::text)", "42P01"),
+    ] {
+        let step = format!("-- Scope: tenant\nCREATE TABLE made (id int);\n{sql};");
+        project.migration("1.0.5", "1.0.6", "step", &step);
+        let (_, said) = project.json("migrate up");
+        let failure = &said["failures"][0];
+        assert_eq!(
+            (&failure["schema"], &failure["sqlstate"]),
+            (&"org_b".into(), &sqlstate.into()),
+            "{sql}: {said:#}"
+        );
+        assert_eq!(project.db.value("SELECT last_value::text FROM public.counter"), "1", "{sql}");
+        assert_eq!(project.versions(), "platform 1.0.5, a 1.0.6, b 1.0.5", "{sql}");
+        // The other tenant has what it needs: it goes back.
+        project.db.run(
+            "UPDATE datalinx_platform.tenant_version SET version = '1.0.5' WHERE schema_name = 'org_a'; \
+             DROP TABLE org_a.made; DROP TRIGGER IF EXISTS stamped ON org_a.workspaces; \
+             ALTER TABLE org_a.workspaces DROP COLUMN IF EXISTS l, DROP COLUMN IF EXISTS n; \
+             DELETE FROM datalinx_platform.migration_history WHERE to_version = '1.0.6'",
+        );
+    }
+}
+
+#[test]
 fn what_only_the_shared_schema_has_is_read_there() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("CREATE TABLE public.countries (code text); INSERT INTO public.countries VALUES ('de')");
