@@ -2,7 +2,7 @@
 //! what the names in a statement then say of its scope. Where they do not say it, that is an error and
 //! never a guess.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use squawk_syntax::SyntaxKind;
 
@@ -19,6 +19,8 @@ pub struct Known {
     tenant: Names,
     /// Of this file only, and found before all others: relations and types by their names.
     temporary: HashSet<(Scope, String)>,
+    /// What the functions make that is temporary.
+    by_code: HashMap<String, Vec<String>>,
     pub(super) unread: Unread,
     /// What the schema of a tenant begins with, where that says something.
     prefix: Option<String>,
@@ -64,6 +66,7 @@ impl Default for Known {
             platform,
             tenant: Names::default(),
             temporary: HashSet::new(),
+            by_code: HashMap::new(),
             unread: Unread::default(),
             prefix: None,
         }
@@ -115,6 +118,7 @@ impl Known {
                 _ => self.names(scope).add(key),
             }
         }
+        self.follow_code(statement, scope);
         if statement.kind == SyntaxKind::DISCARD {
             self.temporary.retain(|(of, _)| *of != scope);
         }
@@ -125,6 +129,48 @@ impl Known {
             Scope::Platform => &mut self.platform,
             Scope::Tenant => &mut self.tenant,
         }
+    }
+
+    /// What code that the statement runs makes only for the session.
+    fn follow_code(&mut self, statement: &Statement, scope: Scope) {
+        let code = &statement.temporary_by_code;
+        let mut made: Vec<String> = Vec::new();
+        if statement.kind == SyntaxKind::DO {
+            made.extend(code.iter().cloned());
+        } else if let Some(function) = statement.names.iter().find(|name| name.role == Role::Made) {
+            if !code.is_empty() {
+                self.by_code.insert(function.name.clone(), code.clone());
+            }
+        }
+        if !self.by_code.is_empty() {
+            let called = statement.names.iter().filter(|name| Space::of(name.kind) == Space::Routine);
+            let called = called.filter(|name| name.role != Role::Made);
+            made.extend(called.filter_map(|name| self.by_code.get(&name.name)).flatten().cloned());
+        }
+        for name in made {
+            // The text does not say which of two is meant.
+            if !self.names(scope).there.contains(&(Space::Relation, name.clone())) {
+                self.temporary.insert((scope, name));
+            }
+        }
+    }
+
+    /// Whether a bare name means something temporary: that, or the index or sequence that came with it.
+    fn is_temporary(&self, name: &Name, scope: Scope) -> bool {
+        if name.schema.is_some() || self.temporary.is_empty() || Space::of(name.kind) != Space::Relation {
+            return false;
+        }
+        let has = |name: &str| self.temporary.contains(&(scope, name.to_owned()));
+        let names = match scope {
+            Scope::Platform => &self.platform,
+            Scope::Tenant => &self.tenant,
+        };
+        let came_with = || {
+            let ends = ["_seq", "_pkey", "_key", "_idx", "_excl"].iter().any(|end| name.name.ends_with(end));
+            ends && !names.there.contains(&(Space::Relation, name.name.clone()))
+                && name.name.match_indices('_').any(|(at, _)| has(&name.name[..at]))
+        };
+        has(&name.name) || came_with()
     }
 
     fn forget_temporary(&mut self, name: &Name, scope: Scope) -> bool {
@@ -145,11 +191,7 @@ impl Known {
     fn settle(&self, statement: &mut Statement, scope: Scope) -> bool {
         if !self.temporary.is_empty() {
             for name in &mut statement.names {
-                if name.schema.is_none()
-                    && name.role != Role::Made
-                    && Space::of(name.kind) == Space::Relation
-                    && self.temporary.contains(&(scope, name.name.clone()))
-                {
+                if name.role != Role::Made && self.is_temporary(name, scope) {
                     name.lookup = Lookup::Path;
                 }
             }
@@ -159,12 +201,7 @@ impl Known {
         let means_temporary = |name: &Name| match name.role {
             Role::Made => is_temporary_schema(name),
             Role::Mentioned if !by_mention => false,
-            Role::Target | Role::Mentioned => {
-                is_temporary_schema(name)
-                    || (name.schema.is_none()
-                        && Space::of(name.kind) == Space::Relation
-                        && self.temporary.contains(&(scope, name.name.clone())))
-            }
+            Role::Target | Role::Mentioned => is_temporary_schema(name) || self.is_temporary(name, scope),
         };
         let is_temporary = statement.home == Home::Session || statement.names.iter().any(means_temporary);
         if is_temporary {

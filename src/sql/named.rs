@@ -1,11 +1,13 @@
 //! Which objects a text names: in statements, in bodies and in strings, but not in comments.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use squawk_lexer::TokenKind;
+use squawk_syntax::SyntaxKind;
 
 use super::mentions::tokens;
 use super::normalized;
+use super::tree::Node;
 
 /// The names in a text, as the server would store them.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +15,7 @@ pub struct Named {
     words: HashSet<String>,
     qualified: HashSet<(String, String)>,
     targets: BTreeMap<String, TargetKind>,
+    temporary: BTreeSet<String>,
 }
 
 /// What a bare name is the name of, by the words before it.
@@ -39,25 +42,34 @@ pub enum TargetKind {
 }
 
 /// What may stand between the words and the name.
-const BETWEEN: &[&str] = &["concurrently", "exists", "if", "only"];
+const BETWEEN: &[&str] = &["concurrently", "exists", "if", "not", "only", "table"];
+
+/// Whether the name behind these words is that of something temporary.
+fn makes_temporary(words: &[String]) -> bool {
+    let mut words = words.iter().rev().map(String::as_str).skip_while(|word| BETWEEN.contains(word));
+    match words.next() {
+        Some("view" | "sequence") => matches!(words.next(), Some("temp" | "temporary")),
+        Some("temp" | "temporary") => words.any(|word| ["create", "into"].contains(&word)),
+        _ => false,
+    }
+}
 
 impl TargetKind {
     /// What is dropped, altered, emptied or written, where the `words` before its name say so.
     fn behind(words: &[String]) -> Option<Self> {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let is_table = words.contains(&"table");
         while words.last().is_some_and(|word| BETWEEN.contains(word)) {
             words.pop();
         }
         let kind = match words.as_slice() {
-            [.., "update" | "into" | "truncate"] | [.., "delete", "from"] | [.., "truncate", "table"] => {
-                return Some(Self::Table);
-            }
+            [.., "update" | "into" | "truncate"] | [.., "delete", "from"] => return Some(Self::Table),
+            [.., "drop" | "alter"] if is_table => return Some(Self::Table),
             [.., "drop" | "alter", "materialized", "view"] => return Some(Self::MaterializedView),
             [.., "drop" | "alter", kind] => *kind,
             _ => return None,
         };
         match kind {
-            "table" => Some(Self::Table),
             "view" => Some(Self::View),
             "sequence" => Some(Self::Sequence),
             "type" => Some(Self::Type),
@@ -92,8 +104,10 @@ impl Named {
                     self.words.insert(word.clone());
                     if let (Some(schema), true) = before {
                         self.qualified.insert((schema, word.clone()));
+                    } else if makes_temporary(&run) && !BETWEEN.contains(&word.as_str()) {
+                        self.temporary.insert(word.clone());
                     } else if let Some(kind) = TargetKind::behind(&run)
-                        .filter(|_| !is_qualifier && word != "table" && !BETWEEN.contains(&word.as_str()))
+                        .filter(|_| !is_qualifier && !BETWEEN.contains(&word.as_str()))
                     {
                         self.targets.insert(word.clone(), kind);
                     }
@@ -135,6 +149,18 @@ impl Named {
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
+}
+
+/// The names of what code in the statement makes and the session alone has.
+pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
+    let is_code = matches!(
+        statement.kind(),
+        SyntaxKind::DO | SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE
+    );
+    if !is_code || !statement.text().to_ascii_lowercase().contains("temp") {
+        return Vec::new();
+    }
+    Named::of(statement.text()).temporary.into_iter().collect()
 }
 
 /// Where the content of a string begins, and the content; none of what is a number, or not ended.

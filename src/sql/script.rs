@@ -54,6 +54,8 @@ pub struct Statement {
     pub changes_search_path: bool,
     /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
     pub for_tenant: bool,
+    /// What is temporary and made by its code.
+    pub(super) temporary_by_code: Vec<String>,
     /// Where the things are that it is about.
     pub(super) home: Home,
     /// Whether it gives a schema another name.
@@ -161,6 +163,7 @@ impl Statement {
             changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
             for_tenant: says_org_schema(node, source),
+            temporary_by_code: super::named::temporary_by_code(node),
             home: Home::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: node.index(),
