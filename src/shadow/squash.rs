@@ -43,14 +43,7 @@ async fn squash_on(
     let (database, major) = (database(connection).await?, server_major(connection).await?);
     let dumped = Dumped::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
     let latest = project.chain.latest();
-    let rows = if old.has_rows() {
-        let mut ways =
-            [true, false].map(|only_added| template.rows_to(&project.chain, &latest, only_added)).to_vec();
-        ways.dedup();
-        ways
-    } else {
-        vec![Vec::new()]
-    };
+    let rows = if old.has_rows() { template.rows_to(&project.chain, &latest) } else { vec![Vec::new()] };
     let mut why = None;
     let mut number = 0;
     for layout in Layout::ALL {
@@ -79,7 +72,7 @@ async fn squash_on(
         Code::TemplateDiffers,
         format!("a new version of {:?} would not make the same tenant, so none is written: {why}", template.name),
     )
-    .hint("rows that code writes cannot be taken over, only statements that are INSERT, UPDATE, DELETE or MERGE; \
+    .hint("rows that code writes cannot be taken over, only statements that are INSERT, UPDATE, DELETE or MERGE, and the temporary tables that these use; \
          what PostgreSQL prints otherwise than it was written can be written anew by a step of the chain"))
 }
 

@@ -7,13 +7,15 @@ use serde_json::Value;
 
 use super::data::{Record, Rows};
 use super::database::Shadow;
+use super::look::Look;
 use super::stage;
-use crate::catalog::{self, Change, Photograph};
+use crate::catalog::{self, Asked, Change, Kind, Photograph};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::outcome::Proof;
 use crate::postgres::{Connection, books};
 use crate::project::Project;
+use crate::sql::Named;
 use crate::template::Template;
 use crate::tenant::{After, NewTenant};
 
@@ -109,6 +111,25 @@ pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, 
     Ok(proofs)
 }
 
+/// What making tenants changed outside of their schemas, where no file of the template or of the chain names it.
+fn beyond(project: &Project, template: &Template, before: &Look, now: &Look) -> Vec<String> {
+    let of_template = template.files.iter().chain(&template.after_create).map(|(script, _)| script);
+    let scripts = of_template.chain(project.chain.migrations().iter().map(|migration| &migration.script));
+    let named: Vec<Named> = scripts.map(|script| Named::of(&script.source.text)).collect();
+    let mut lines = Vec::new();
+    for (schema, changes) in before.changes(now) {
+        let is_named = |change: &&Change| {
+            let name = change.object.bare_name();
+            change.object.kind == Kind::Extension
+                || named.iter().any(|named| named.has(schema.as_str(), name))
+        };
+        lines.extend(changes.iter().filter(|change| !is_named(change)).map(|change| {
+            format!("`{}: {}` in schema {schema}, which is not the tenant's", change.object, change.line())
+        }));
+    }
+    lines
+}
+
 async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<Proof>, Failure> {
     raise(connection, project).await?;
     let mut proofs = Vec::new();
@@ -131,9 +152,12 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
+            let look = Look::default().again(connection, Asked::Alone).await?;
             match Pair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
+                    let now = look.again(connection, Asked::Alone).await?;
+                    proof.differences.extend(beyond(project, template, &look, &now));
                     proof.proved = proof.differences.is_empty();
                     made.push((template, pair));
                 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
-use super::names::{Name, names};
+use super::names::{Name, Role, names};
 use super::parameter::{TemplateParameter, Use, masked};
 use super::scope::Home;
 use super::tree::{Kinds, Node, Tree};
@@ -204,6 +204,13 @@ impl Statement {
     pub fn may_set(&self, script: &Script, name: &str) -> bool {
         let all = [SyntaxKind::RESET, SyntaxKind::DISCARD];
         !self.quiet && (all.contains(&self.kind) || mentions(script.text(self), name))
+    }
+
+    /// The tables that it makes and that only the session has.
+    pub fn temporary_tables(&self) -> impl Iterator<Item = &Name> {
+        let is_table = !matches!(self.kind, SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_SEQUENCE);
+        let made = self.names.iter().filter(|name| name.role == Role::Made);
+        made.filter(move |_| is_table && self.home == Home::Session)
     }
 
     /// Whether it does nothing but write rows of one table.

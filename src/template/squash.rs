@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::{AFTER_CREATE, Template};
 use crate::chain::{Chain, ChainError, Version};
 use crate::error::{Code, Failure, Source};
-use crate::sql::{ORG_SCHEMA, Scope, Script, Statement};
+use crate::sql::{Name, ORG_SCHEMA, Scope, Script};
 
 /// How statements are laid out in files. The order of a dump holds only while the server does not look into
 /// bodies of functions, so there are several, and the first that the server takes is the best to read.
@@ -141,18 +141,39 @@ impl Template {
         files.extend(after);
     }
 
-    /// The statements of the template and of the steps after it, up to `version`, that write rows; only those
-    /// that add some, or all.
-    pub fn rows_to(&self, chain: &Chain, version: &Version, only_added: bool) -> Vec<String> {
-        let writes: &[&str] = if only_added { &["INSERT"] } else { &["INSERT", "UPDATE", "DELETE", "MERGE"] };
-        let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
+    /// The statements of the template and of the steps after it, up to `version`, that write rows, in the ways that may do: only
+    /// those that add some, or all; without temporary tables, or with them.
+    pub fn rows_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
+        let own = self.files.iter().map(|(script, all)| (script, all.iter().collect::<Vec<_>>()));
         let steps = self.steps_to(chain, version).unwrap_or_default();
-        let later =
-            steps.iter().flat_map(|step| step.part(Scope::Tenant).map(move |one| (&step.script, one)));
-        let all = own.chain(later);
-        let rows =
-            all.filter(|(_, statement): &(&Script, &Statement)| writes.contains(&statement.verb().as_str()));
-        rows.map(|(script, statement)| script.text(statement).to_owned()).collect()
+        let later = steps.iter().map(|step| (&step.script, step.part(Scope::Tenant).collect()));
+        let transactions: Vec<_> = own.chain(later).collect();
+        let way = |writes: &[&str], with_temporary: bool| {
+            let mut texts = Vec::new();
+            for (script, statements) in &transactions {
+                let mut temporary = Vec::new();
+                for statement in statements {
+                    let made: Vec<&Name> = statement.temporary_tables().filter(|_| with_temporary).collect();
+                    if !made.is_empty() || writes.contains(&statement.verb().as_str()) {
+                        texts.push(script.text(statement).to_owned());
+                    }
+                    temporary.extend(made);
+                }
+                // The next step may make another of that name.
+                texts.extend(temporary.iter().filter(|_| with_temporary).map(|name| {
+                    format!("DROP TABLE IF EXISTS pg_temp.\"{}\"", name.name.replace('"', "\"\""))
+                }));
+            }
+            texts
+        };
+        let (adding, all) = (&["INSERT"][..], &["INSERT", "UPDATE", "DELETE", "MERGE"][..]);
+        let mut ways = Vec::new();
+        for one in [way(adding, false), way(all, false), way(adding, true), way(all, true)] {
+            if !ways.contains(&one) {
+                ways.push(one);
+            }
+        }
+        ways
     }
 }
 

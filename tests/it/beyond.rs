@@ -165,3 +165,20 @@ fn no_file_touches_a_single_tenant_by_name() {
         assert!(error["message"].as_str().unwrap().contains(rule), "{sql}: {document:#}");
     }
 }
+
+#[test]
+fn what_a_template_does_elsewhere_is_told() {
+    let project = Project::seeds();
+    for (body, named) in [
+        ("EXECUTE 'CREATE TABLE IF NOT EXISTS pub' || 'lic.spare (id int)';", false),
+        ("EXECUTE 'CREATE TABLE IF NOT EXISTS public.spare (id int)';", true),
+    ] {
+        project.file(
+            "tenant_templates/default/900_code.sql",
+            &format!("-- Allow: opaque-code because a test\nDO $$ BEGIN {body} END $$;"),
+        );
+        let (code, document) = project.json("template check --shadow");
+        let told = document.to_string().contains("table spare: added");
+        assert_eq!((told, code == 0), (!named, named), "{document:#}");
+    }
+}

@@ -96,6 +96,26 @@ fn a_new_version_is_written_and_makes_the_same_tenant() {
 
 /// `pg_dump` of a minor release that does not know the option writes it for every column.
 #[test]
+fn rows_that_came_from_a_temporary_table_are_taken_over() {
+    let project = Project::seeds();
+    for (from, to, name) in [("1.0.4", "1.0.5", "first"), ("1.0.5", "1.0.6", "second")] {
+        project.migration(
+            from,
+            to,
+            name,
+            &format!(
+                "-- Scope: tenant\nCREATE TEMP TABLE wanted AS SELECT '{name}' AS name;\n\
+                 INSERT INTO workspaces (name) SELECT name FROM wanted;"
+            ),
+        );
+    }
+    let (code, document) = json_on_shadow(&project, "template squash");
+    assert_eq!(code, 0, "{document:#}");
+    let (code, document) = json_on_shadow(&project, "template check");
+    assert_eq!(code, 0, "{document:#}");
+}
+
+#[test]
 fn the_servers_own_options_are_in_no_template() {
     let project = rich();
     project.migration(

@@ -53,7 +53,13 @@ fn beyond(subject: &Subject<'_>) -> Vec<Hit> {
     if !of_tenant(subject) {
         return Vec::new();
     }
-    let made = subject.statement.names.iter().filter(|name| name.role == Role::Made);
+    let statement = subject.statement;
+    let is_schema = |name: &Name| name.kind == SyntaxKind::SCHEMA;
+    if statement.kind == SyntaxKind::CREATE_SCHEMA && !statement.names.iter().any(is_schema) {
+        // It is called as its owner.
+        return vec![statement.range.clone()];
+    }
+    let made = statement.names.iter().filter(|name| name.role == Role::Made);
     made.chain(subject.targets())
         .filter(|name| {
             name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
@@ -105,6 +111,7 @@ mod tests {
         for (sql, expected) in [
             ("CREATE TABLE public.a (id uuid, created_at date, updated_at date)", &["beyond-tenant"][..]),
             ("INSERT INTO datalinx_platform.log (id) VALUES (1)", &["beyond-tenant"]),
+            ("CREATE SCHEMA AUTHORIZATION CURRENT_USER", &["beyond-tenant"]),
             ("INSERT INTO org_other.log (id) SELECT id FROM a", &["names-one-tenant"]),
             ("CREATE EXTENSION citext", &["tenant-extension"]),
             ("DROP EXTENSION IF EXISTS citext", &["drop-extension", "tenant-extension"]),
