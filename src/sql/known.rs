@@ -137,10 +137,10 @@ impl Known {
         let mut made: Vec<String> = Vec::new();
         if statement.kind == SyntaxKind::DO {
             made.extend(code.iter().cloned());
-        } else if let Some(function) = statement.names.iter().find(|name| name.role == Role::Made) {
-            if !code.is_empty() {
-                self.by_code.insert(function.name.clone(), code.clone());
-            }
+        } else if !code.is_empty()
+            && let Some(function) = statement.names.iter().find(|name| name.role == Role::Made)
+        {
+            self.by_code.insert(function.name.clone(), code.clone());
         }
         if !self.by_code.is_empty() {
             let called = statement.names.iter().filter(|name| Space::of(name.kind) == Space::Routine);
