@@ -175,7 +175,7 @@ fn what_a_template_does_elsewhere_is_told() {
     ] {
         project.file(
             "tenant_templates/default/900_code.sql",
-            &format!("-- Allow: opaque-code because a test\nDO $$ BEGIN {body} END $$;"),
+            format!("-- Allow: opaque-code because a test\nDO $$ BEGIN {body} END $$;"),
         );
         let (code, document) = project.json("template check --shadow");
         let told = document.to_string().contains("table spare: added");
