@@ -56,7 +56,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("queries", &["sql", "ident", "error"]),
     ("template", &["chain", "sql", "ident", "error"]),
     ("chain", &["sql", "ident", "error"]),
-    ("sql", &["error"]),
+    ("sql", &["ident", "error"]),
     ("ident", &["error"]),
     ("error", &[]),
 ];
