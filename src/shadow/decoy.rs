@@ -4,8 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use squawk_syntax::SyntaxKind;
-
 use super::beyond::{Beyond, Ran};
 use super::look::Look;
 use super::rehearse::Rehearsal;
@@ -31,14 +29,9 @@ const BODIES: &str = "SELECT p.proname::text AS name, p.prosrc AS body FROM pg_c
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
             WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')";
 
-/// Whether a statement of that kind runs code of the project.
-fn is_code(statement: &Statement) -> bool {
-    matches!(statement.kind, SyntaxKind::DO | SyntaxKind::CALL | SyntaxKind::SELECT)
-}
-
 /// Whether code of a tenant's part is to be tried.
 pub(super) fn is_wanted(migration: &Migration) -> bool {
-    migration.part(Scope::Tenant).any(is_code)
+    migration.part(Scope::Tenant).any(Statement::runs_code)
 }
 
 impl Rehearsal<'_> {
@@ -51,7 +44,7 @@ impl Rehearsal<'_> {
         known: &Look,
     ) -> Result<Vec<Beyond>, Failure> {
         let path = self.project.settings.shared_path();
-        let Some(shared) = path.names().next().filter(|_| is_code(statement) && ran.scope == Scope::Tenant)
+        let Some(shared) = path.names().next().filter(|_| statement.runs_code() && ran.scope == Scope::Tenant)
         else {
             return Ok(Vec::new());
         };

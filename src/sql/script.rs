@@ -213,6 +213,11 @@ impl Statement {
         made.filter(move |_| is_table && self.home == Home::Session)
     }
 
+    /// Whether it may run code of the project: a `DO` block, or what it calls.
+    pub fn runs_code(&self) -> bool {
+        matches!(self.kind, SyntaxKind::DO | SyntaxKind::CALL | SyntaxKind::SELECT)
+    }
+
     /// Whether it does nothing but write rows of one table.
     pub fn only_writes_rows(&self) -> bool {
         use SyntaxKind::{DELETE, INSERT, MERGE, UPDATE};
