@@ -44,7 +44,8 @@ impl Rehearsal<'_> {
         known: &Look,
     ) -> Result<Vec<Beyond>, Failure> {
         let path = self.project.settings.shared_path();
-        let Some(shared) = path.names().next().filter(|_| statement.runs_code() && ran.scope == Scope::Tenant)
+        let Some(shared) =
+            path.names().next().filter(|_| statement.runs_code() && ran.scope == Scope::Tenant)
         else {
             return Ok(Vec::new());
         };
