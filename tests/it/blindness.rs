@@ -204,7 +204,8 @@ fn tenants_of_every_template_are_looked_at() {
     let (code, rules) = denied(
         &project,
         "tenant",
-        "DO $$ BEGIN IF to_regclass('only_lite') IS NOT NULL THEN EXECUTE 'DROP TABLE only_lite'; END IF; END $$;",
+        "DO $$ BEGIN IF to_regclass('{org_schema}.only_lite') IS NOT NULL THEN \
+         EXECUTE 'DROP TABLE {org_schema}.only_lite'; END IF; END $$;",
     );
     assert_eq!((code, rules), (1, vec!["drop-table".to_owned()]));
 }
