@@ -86,7 +86,7 @@ pub enum Event<'a> {
         failure: &'a Failure,
     },
     /// What a run did is done, but its own row does not say so.
-    NotNoted {
+    RunRecordFailed {
         /// Why.
         failure: &'a Failure,
     },

@@ -19,7 +19,7 @@ use super::server::Server;
 const PLATFORM: &str = "datalinx_platform";
 
 /// A message, and how many rows it writes where all goes well.
-struct Message {
+struct SqlBatch {
     sql: String,
     rows: u64,
 }
@@ -44,7 +44,7 @@ pub(super) fn migrate(server: &Server, url: &str, jobs: usize, steps: &[Step]) -
             end.push_str(&history(&run, PLATFORM, (&step.from, &step.to), &step.file, "migrate"));
         }
         end.push_str("COMMIT;");
-        send(&mut connection, Message { sql: end, rows: 1 + steps.len() as u64 }).await?;
+        send(&mut connection, SqlBatch { sql: end, rows: 1 + steps.len() as u64 }).await?;
         end_run(connection, &run).await?;
         Ok(began.elapsed())
     })
@@ -74,7 +74,7 @@ async fn send_all(
     url: &str,
     first: PgConnection,
     jobs: usize,
-    messages: Vec<Message>,
+    messages: Vec<SqlBatch>,
 ) -> Result<PgConnection> {
     // One thread drives all connections: the work is the server's.
     let queue = RefCell::new(messages);
@@ -92,7 +92,7 @@ async fn send_all(
     Ok(first)
 }
 
-async fn send(connection: &mut PgConnection, message: Message) -> Result<()> {
+async fn send(connection: &mut PgConnection, message: SqlBatch) -> Result<()> {
     let done = sqlx::raw_sql(AssertSqlSafe(message.sql)).execute(connection).await?;
     ensure!(
         done.rows_affected() == message.rows,
@@ -104,7 +104,7 @@ async fn send(connection: &mut PgConnection, message: Message) -> Result<()> {
 }
 
 /// A transaction a step, as Tenure has it: any of them may fail, and those before it stand.
-fn migrate_message(run: &str, schema: &str, steps: &[Step]) -> Message {
+fn migrate_message(run: &str, schema: &str, steps: &[Step]) -> SqlBatch {
     let units = steps.iter().map(|step| {
         format!(
             "BEGIN; UPDATE {PLATFORM}.tenant_version SET version = '{to}', applied_at = clock_timestamp() \
@@ -115,11 +115,11 @@ fn migrate_message(run: &str, schema: &str, steps: &[Step]) -> Message {
             history = history(run, schema, (&step.from, &step.to), &step.file, "migrate"),
         )
     });
-    Message { sql: units.collect(), rows: 2 * steps.len() as u64 }
+    SqlBatch { sql: units.collect(), rows: 2 * steps.len() as u64 }
 }
 
 /// The registry's row, the schema, the template, the version row, the history.
-fn provision_message(run: &str, slug: &str, template: &str) -> Message {
+fn provision_message(run: &str, slug: &str, template: &str) -> SqlBatch {
     let schema = format!("org_{slug}");
     let sql = format!(
         "BEGIN; INSERT INTO {PLATFORM}.organizations (name, slug, schema_name) VALUES ('{slug}', '{slug}', '{schema}'); \
@@ -129,7 +129,7 @@ fn provision_message(run: &str, slug: &str, template: &str) -> Message {
         template = template.replace("{org_schema}", &schema),
         history = history(run, &schema, ("0.0.0", "1.0.0"), "default", "template"),
     );
-    Message { sql, rows: 3 }
+    SqlBatch { sql, rows: 3 }
 }
 
 fn history(run: &str, schema: &str, (from, to): (&str, &str), file: &str, kind: &str) -> String {
@@ -152,6 +152,6 @@ async fn begin_run(connection: &mut PgConnection, command: &str) -> Result<Strin
 /// Notes that it has ended.
 async fn end_run(mut connection: PgConnection, run: &str) -> Result<()> {
     let sql = format!("UPDATE {PLATFORM}.run SET finished_at = now(), outcome = 'done' WHERE id = '{run}'");
-    send(&mut connection, Message { sql, rows: 1 }).await?;
+    send(&mut connection, SqlBatch { sql, rows: 1 }).await?;
     Ok(connection.close().await?)
 }

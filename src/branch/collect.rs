@@ -5,9 +5,9 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Branch, Provider};
+use super::{Branch, BranchFailure, BranchesCollected, Provider};
 use crate::error::Failure;
-use crate::outcome::{BranchFailure, BranchesCollected, Ending};
+use crate::postgres::metadata::RunStatus;
 
 /// Deletes the branches of ours whose names begin so and that are older, or that have come to their end and are
 /// still there. One that cannot be deleted does not keep the others.
@@ -26,12 +26,12 @@ pub async fn collect(
         }
     }
     let outcome = match (deleted.is_empty(), failed.is_empty()) {
-        (true, true) => Ending::Nothing,
-        (false, true) => Ending::Done,
-        (true, false) => Ending::Failed,
-        (false, false) => Ending::Partial,
+        (true, true) => RunStatus::Nothing,
+        (false, true) => RunStatus::Done,
+        (true, false) => RunStatus::Failed,
+        (false, false) => RunStatus::Partial,
     };
-    Ok(BranchesCollected { outcome, provider: provider.kind().as_str(), deleted, kept, failed })
+    Ok(BranchesCollected { outcome, provider: provider.kind().as_str(), deleted, kept, failures: failed })
 }
 
 /// Those that are due, the oldest first, and how many stay. One whose age nobody knows stays.

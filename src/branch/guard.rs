@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Branch, Deleted, Kind, Provider, Wanted};
+use super::{Branch, Deleted, Kind, Provider, Wanted, to_delete};
 use crate::error::{Code, Failure};
-use crate::outcome::to_delete;
 
 /// How long a deletion may take when it is the last thing that this process does.
 const LAST_WORDS: Duration = Duration::from_secs(45);

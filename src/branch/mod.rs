@@ -8,8 +8,13 @@ mod guard;
 pub mod local;
 mod name;
 pub mod neon;
+mod result;
 mod secret;
+pub mod text;
 
+pub use self::result::{
+    BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected, to_delete,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +30,6 @@ pub use self::name::BranchName;
 use self::neon::Neon;
 pub use self::secret::Secret;
 use crate::error::{Code, Failure};
-use crate::outcome::{BranchMade, BranchRow};
 use crate::postgres::DatabaseUrl;
 
 /// The key of the annotation that says that Tenure made a branch; its value is [`Wanted::run`], the nonce.

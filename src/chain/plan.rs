@@ -120,15 +120,15 @@ impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Self {
         let (code, hint) = match &error {
             PlanError::Target { .. } => (
-                Code::UnknownVersion,
+                Code::VersionNotInChain,
                 "`tenure migrate history` and the names in migrations/ show the versions",
             ),
             PlanError::Unknown { whose: VersionOf::Tenant(_), .. } => (
-                Code::VersionUnknown,
+                Code::DatabaseVersionUnknown,
                 "this checkout may lack migrations; else put the version that its schema has into its row of tenant_version",
             ),
             PlanError::Unknown { .. } => (
-                Code::VersionUnknown,
+                Code::DatabaseVersionUnknown,
                 "this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`",
             ),
             PlanError::Beyond { .. } => {

@@ -2,8 +2,8 @@
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 mod branch;
-mod copies;
-mod life;
+mod copy;
+mod lifecycle;
 mod pool;
 mod template;
 mod tenant;
@@ -16,14 +16,14 @@ pub(super) use self::branch::{
     AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, DryRunArgs, GcArgs, ListBranchArgs, ProviderArg,
     Whose,
 };
-pub(super) use self::copies::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
-pub(super) use self::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
+pub(super) use self::copy::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
+pub(super) use self::lifecycle::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
 pub(super) use self::pool::{DrainArgs, FillArgs, Pool};
 pub(super) use self::template::{CheckArgs, SquashArgs, Template};
 pub(super) use self::tenant::{AuditArgs, CreateArgs, GrantArgs, LoginArgs, OneTenant, Tenant};
 use crate::chain::Version;
-use crate::fleet::Patience;
-use crate::postgres::Knock;
+use crate::executor::RetryPolicy;
+use crate::postgres::ConnectPolicy;
 use crate::settings::{LockTimeout, StatementTimeout};
 
 /// Migrations and provisioning for PostgreSQL products that give every customer a schema of its own.
@@ -64,7 +64,7 @@ pub(super) struct Global {
         value_name = "N",
         env = "TENURE_CONNECT_ATTEMPTS",
         hide_env_values = true,
-        default_value_t = Knock::USUAL.attempts,
+        default_value_t = ConnectPolicy::USUAL.attempts,
         value_parser = clap::value_parser!(u32).range(1..=100)
     )]
     pub(super) connect_attempts: u32,
@@ -206,7 +206,7 @@ pub(super) struct UpArgs {
     #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
     pub(super) on_failure: OnFailureArg,
     /// How often a unit is tried again that met a lock, a deadlock or a lost connection
-    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(super) retries: u32,
     /// Add what happens to this file, as JSON lines
     #[arg(long, value_name = "FILE")]

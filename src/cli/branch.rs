@@ -11,13 +11,11 @@ use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
 use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
 use crate::branch::{
-    AnyProvider, BranchName, Content, Deleted, Guard, Kind, Provider as _, Secret, Tell, Urls, Wanted,
-    Weight, annotations, collect, pull_request,
+    self, AnyProvider, BranchDeleted, BranchList, BranchName, Content, Deleted, Guard, Kind, Provider as _,
+    Secret, Tell, Urls, Wanted, Weight, annotations, collect, pull_request,
 };
 use crate::error::{Code, Failure};
-use crate::outcome::{BranchDeleted, BranchList};
-use crate::postgres::{DatabaseUrl, Knock};
-use crate::report;
+use crate::postgres::{ConnectPolicy, DatabaseUrl};
 use crate::settings::{Expiry, Settings};
 
 pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Failure> {
@@ -46,7 +44,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     }));
     let (guard, urls, made) = made.await?;
     mask(&urls);
-    context.ui.result(&made, |paint| report::branch_made(&made, paint))?;
+    context.ui.result(&made, |paint| branch::text::branch_made(&made, paint))?;
     guard.keep();
     Ok(0)
 }
@@ -56,7 +54,7 @@ async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
     let branches = unless_interrupted(provider.list()).await?;
     let kind = provider.kind();
     let list = BranchList { branches: branches.iter().map(|branch| branch.row(kind)).collect() };
-    context.ui.result(&list, |paint| report::branch_list(&list, paint))?;
+    context.ui.result(&list, |paint| branch::text::branch_list(&list, paint))?;
     Ok(0)
 }
 
@@ -75,7 +73,7 @@ async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failur
     let deleted = unless_interrupted(Box::pin(work)).await? == Deleted::Now;
     let name = name.to_string();
     let deleted = BranchDeleted { name, provider: provider.kind().as_str(), deleted };
-    context.ui.result(&deleted, |paint| report::branch_deleted(&deleted, paint))?;
+    context.ui.result(&deleted, |paint| branch::text::branch_deleted(&deleted, paint))?;
     Ok(0)
 }
 
@@ -95,8 +93,8 @@ async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
     let provider = the_provider(context, &args.whose).await?;
     let work = collect(&provider, &args.prefix, args.older_than.duration());
     let collected = unless_interrupted(Box::pin(work)).await?;
-    let went = if collected.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &collected, |paint| report::branches_collected(&collected, paint))?;
+    let went = if collected.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &collected, |paint| branch::text::branches_collected(&collected, paint))?;
     Ok(collected.outcome.exit_code())
 }
 
@@ -219,7 +217,7 @@ pub(super) async fn provider(
             Ok(AnyProvider::Neon(Box::new(Neon::new(Access::resolve(&given)?, settings))))
         }
         Kind::Local => {
-            let knock = Knock::times(context.global.connect_attempts);
+            let knock = ConnectPolicy::times(context.global.connect_attempts);
             Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings, knock))))
         }
     }

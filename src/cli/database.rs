@@ -1,9 +1,9 @@
 //! Which database: the one that was named, or the project's private server.
 
 use super::signals::cancel_when_given_up;
-use super::{Context, unless_interrupted, way};
+use super::{Context, connect, unless_interrupted};
 use crate::error::{Code, Failure};
-use crate::fleet;
+use crate::migrate;
 use crate::postgres::server::{Environment, Persistent, Started};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::{Project, Root};
@@ -31,7 +31,7 @@ pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result
 async fn connect_named(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
     let url = match named(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
-        Some(url) => return Box::pin(unless_interrupted(way::connect(context, url))).await,
+        Some(url) => return Box::pin(unless_interrupted(connect::connect(context, url))).await,
         None if in_ci() => {
             return Err(Failure::new(
                 Code::NoDatabaseUrl,
@@ -75,7 +75,7 @@ pub(super) async fn project_or_what_is_left(
         return Err(failure);
     }
     let Ok(mut connection) = connect(context, &root.path).await else { return Err(failure) };
-    let gone = fleet::gone(&mut connection, &root).await;
+    let gone = migrate::gone(&mut connection, &root).await;
     connection.close().await;
     match gone {
         Ok(Some(gone)) => Ok((survey.project, Some(gone))),

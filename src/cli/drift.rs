@@ -2,9 +2,9 @@
 
 use super::args::DriftArgs;
 use super::{Context, database};
+use crate::drift;
 use crate::error::Failure;
 use crate::ident::Slug;
-use crate::{drift, report};
 
 pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -12,6 +12,6 @@ pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failu
     let mut connection = database::connect(context, &project.root).await?;
     let drifted = drift::drift(&mut connection, &project, &tenants, &database::environment()).await?;
     connection.close().await;
-    context.ui.result(&drifted, |paint| report::drifted(&drifted, paint))?;
+    context.ui.result(&drifted, |paint| drift::text::drifted(&drifted, paint))?;
     Ok(drifted.exit_code())
 }

@@ -10,16 +10,15 @@ use super::ui::{Outcome, complain};
 use super::{Context, branch, command_line, io, shadow, unless_interrupted, up};
 use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
 use crate::chain::Migration;
-use crate::dry_run;
+use crate::dry_run::{self, BranchReport, DryRun, QueryBreak};
 use crate::error::{Code, Failure};
-use crate::fleet::{Allowed, Prepared, Stop};
-use crate::outcome::{DryRun, QueryBreak, TriedOn};
-use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::executor::{Allowed, Prepared, Stop};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::project::{Project, Review};
-use crate::report::{self, Verified};
 use crate::shadow::Shadow;
 use crate::sql::Script;
 use crate::verify::accepted;
+use crate::verify::format::{self, Verified};
 
 /// What came of it.
 enum Tried {
@@ -35,8 +34,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     let tried = tried(context, args, provider).await;
     let text = match &tried {
         Ok(Tried::Denied(denied)) => denied_markdown(&denied.0),
-        Ok(Tried::Run(run)) => report::dry_run_markdown(run),
-        Err(failure) => report::no_dry_run_markdown(failure.code),
+        Ok(Tried::Run(run)) => dry_run::text::dry_run_markdown(run),
+        Err(failure) => dry_run::text::no_dry_run_markdown(failure.code),
     };
     if let Some(mut file) = report
         && let Err(error) = file.write_all(text.as_bytes())
@@ -49,7 +48,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
             let breaks = run.branch.breaks_queries();
             let is_good = run.migrated.failures.is_empty() && !breaks;
             let went = if is_good { Outcome::Done } else { Outcome::Failed };
-            context.ui.outcome(went, &run, |paint| report::dry_run(&run, paint))?;
+            context.ui.outcome(went, &run, |paint| dry_run::text::dry_run(&run, paint))?;
             Ok(match run.migrated.outcome.exit_code() {
                 0 => u8::from(breaks),
                 code => code,
@@ -160,7 +159,7 @@ impl Place<'_> {
     }
 
     async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        let knock = Knock::times(self.context.global.connect_attempts);
+        let knock = ConnectPolicy::times(self.context.global.connect_attempts);
         Connection::knock(url, knock, |why| self.context.ui.note(why)).await
     }
 
@@ -218,8 +217,8 @@ impl Place<'_> {
         provider: &'static str,
         (deleted, url): (bool, &DatabaseUrl),
         seen: &dry_run::Seen,
-    ) -> TriedOn {
-        TriedOn {
+    ) -> BranchReport {
+        BranchReport {
             name: branch.name.to_string(),
             provider,
             parent: branch.parent,
@@ -256,7 +255,7 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
 
 /// What verification found, as `verify` says it.
 fn denied_markdown(review: &Review) -> String {
-    report::markdown(&Verified {
+    format::markdown(&Verified {
         findings: &review.findings,
         summary: &review.summary,
         failures: &[],

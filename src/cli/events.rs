@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::{io, ui};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
-use crate::report;
+use crate::output;
 
 /// The terminal's progress, and the file if one was asked for.
 pub(super) struct Events {
@@ -31,7 +31,7 @@ impl Sink for Events {
         self.progress.take(event);
         let Some(file) = &mut self.file else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let line = format!("{}\n", report::event_json(event, now));
+        let line = format!("{}\n", output::event_json(event, now));
         // A full disk must not stop a migration under way; it is told once.
         if let Err(error) = file.write_all(line.as_bytes()) {
             ui::complain(&format!("the events can no longer be written: {error}"));

@@ -6,31 +6,31 @@ use super::Context;
 use super::args::ExplainArgs;
 use super::ui::Ui;
 use crate::error::{Code, Failure, nearest};
+use crate::isolation;
 use crate::project::policy;
-use crate::report::{self, Levelled};
+use crate::verify::format::{self, Levelled};
 use crate::verify::{self, Policy, RULES};
-use crate::walls;
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();
     if let Some(rule) = verify::find(&name) {
         let level = effective(context)?.level(rule);
-        let value = json!({ "rule": report::rule_json(&(rule, level)) });
-        context.ui.result(&value, |_| report::explained_rule(rule, level))?;
+        let value = json!({ "rule": format::rule_json(&(rule, level)) });
+        context.ui.result(&value, |_| format::explained_rule(rule, level))?;
         return Ok(0);
     }
     if let Some(code) = Code::ALL.iter().copied().find(|code| code.as_str() == name) {
-        let value = json!({ "error_code": report::code_json(code) });
-        context.ui.result(&value, |_| report::explained_code(code))?;
+        let value = json!({ "error_code": format::code_json(code) });
+        context.ui.result(&value, |_| format::explained_code(code))?;
         return Ok(0);
     }
-    if let Some(rule) = walls::RULES.iter().find(|rule| rule.id == name) {
+    if let Some(rule) = isolation::RULES.iter().find(|rule| rule.id == name) {
         let value = json!({ "audit_rule": rule });
-        context.ui.result(&value, |_| report::explained_wall(rule))?;
+        context.ui.result(&value, |_| isolation::text::explained_wall(rule))?;
         return Ok(0);
     }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
-    let names = names.chain(walls::RULES.iter().map(|rule| rule.id));
+    let names = names.chain(isolation::RULES.iter().map(|rule| rule.id));
     let hint = match nearest(&name, names).as_slice() {
         [] => "`tenure verify --rules` lists the rules".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),
@@ -42,8 +42,8 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
 pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
     let policy = effective(context)?;
     let rules: Vec<Levelled> = RULES.iter().map(|rule| (rule, policy.level(rule))).collect();
-    let value = json!({ "rules": rules.iter().map(report::rule_json).collect::<Vec<_>>() });
-    ui.result(&value, |paint| report::rules(&rules, paint))?;
+    let value = json!({ "rules": rules.iter().map(format::rule_json).collect::<Vec<_>>() });
+    ui.result(&value, |paint| format::rules(&rules, paint))?;
     Ok(0)
 }
 

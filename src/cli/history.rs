@@ -4,8 +4,8 @@ use super::args::HistoryArgs;
 use super::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
-use crate::postgres::{history, state};
-use crate::{report, tenant};
+use crate::postgres::metadata::{history, state};
+use crate::{migrate, tenant};
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Failure> {
     let root = context.root()?;
@@ -23,6 +23,6 @@ pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Fai
     };
     connection.close().await;
     let document = serde_json::json!({ "history": entries });
-    context.ui.result(&document, |paint| report::history(&entries, paint))?;
+    context.ui.result(&document, |paint| migrate::text::history(&entries, paint))?;
     Ok(0)
 }

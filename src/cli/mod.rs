@@ -1,4 +1,4 @@
-//! The command line: read the arguments, call one function, hand its result to `report`. The only layer
+//! The command line: read the arguments, call one function, print its result. The only layer
 //! that reads the environment, prints, or knows an exit code; a verb's file has no logic of its own.
 #![expect(
     clippy::disallowed_methods,
@@ -8,6 +8,7 @@
 mod args;
 mod baseline;
 mod branch;
+mod connect;
 mod database;
 mod demo;
 mod dev;
@@ -34,7 +35,6 @@ mod tenant;
 mod ui;
 mod up;
 mod verify;
-mod way;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
 use self::signals::{stop_on_signals, unless_interrupted};
 use self::ui::Ui;
 use crate::error::{Code, Failure, Place};
+use crate::output;
 use crate::project::{Project, Root, STACK};
-use crate::report;
 
 /// What every verb gets.
 struct Context {
@@ -181,7 +181,7 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         // The first paragraph says what is wrong and names it; the rest is usage and advice.
         let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
-        let document = serde_json::json!({ "error": report::failure_json(
+        let document = serde_json::json!({ "error": output::failure_json(
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help(&words)))) });
         // The exit code says so in any case.
         let _printed = ui::print(&format!("{document}\n"));
@@ -207,7 +207,7 @@ fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
         .fold(message.to_owned(), |message, (word, scheme)| {
             message.replace(word, &format!("{scheme}://***"))
         });
-    report::without_secrets(&message)
+    output::without_secrets(&message)
 }
 
 /// `-v` shows what the program does, `-vv` in detail, `-vvv` the driver's words too.

@@ -9,7 +9,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use super::ui::complain;
 use crate::error::Failure;
 use crate::event::{Event, Sink};
-use crate::report::Paint;
+use crate::output::Paint;
 
 /// Work of fewer parts is told by its result.
 const A_LOT: usize = 10;
@@ -151,7 +151,7 @@ impl Sink for Progress {
             Event::TenantGone { schema, now: None } => {
                 self.one(|paint| paint.dim("no longer there"), schema.as_str());
             }
-            Event::NotNoted { failure } => {
+            Event::RunRecordFailed { failure } => {
                 self.said(&format!("the run's row does not say how it ended: {failure}"));
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),

@@ -6,7 +6,7 @@ use super::args::{CaptureArgs, ExportArg, Format};
 use super::{Context, database, io, ui};
 use crate::error::{Code, Failure};
 use crate::queries::capture::{Captured, capture, to_csv};
-use crate::{postgres, project, report};
+use crate::{postgres, project, queries};
 
 pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -23,11 +23,11 @@ pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Fai
         // The export itself is what is asked for; what is said of it goes elsewhere.
         (None, Format::Human) => {
             ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?)?;
-            context.ui.note(report::captured(&captured, None, context.ui.stderr_paint()).trim_end());
+            context.ui.note(queries::text::captured(&captured, None, context.ui.stderr_paint()).trim_end());
         }
         (written, _) => {
             let file = written.as_deref();
-            context.ui.result(&document, |paint| report::captured(&captured, file, paint))?;
+            context.ui.result(&document, |paint| queries::text::captured(&captured, file, paint))?;
         }
     }
     Ok(0)

@@ -3,13 +3,13 @@
 use super::{Context, command_line, database};
 use crate::chain::Divergence;
 use crate::error::Failure;
-use crate::fleet;
-use crate::report::plural;
+use crate::migrate;
+use crate::output::plural;
 
 pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let mut connection = database::connect(context, &project.root).await?;
-    let repaired = fleet::repair(&mut connection, &project, &command_line("migrate repair")).await?;
+    let repaired = migrate::repair(&mut connection, &project, &command_line("migrate repair")).await?;
     connection.close().await;
     let names = |gone: bool| -> Vec<&str> {
         repaired

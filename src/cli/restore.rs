@@ -8,9 +8,9 @@ use super::args::AtNeon;
 use super::{Context, branch as branches, database, unless_interrupted};
 use crate::branch::{AnyProvider, BranchName, Guard, Kind, Provider as _};
 use crate::error::{Code, Failure};
-use crate::postgres::restore::{self, Which};
-use crate::postgres::{Connection, state};
-use crate::report;
+use crate::postgres::Connection;
+use crate::postgres::metadata::state;
+use crate::restore_point::{self, Which};
 use crate::settings::Settings;
 
 /// So long a branch waits to be gone back to: what nobody needed by then is no loss.
@@ -30,9 +30,10 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
     }
     let project = std::env::var("NEON_PROJECT_ID").ok().filter(|project| !project.is_empty());
     let point =
-        restore::read(&mut connection, &root.settings.platform_schema(), which, project.as_deref()).await?;
+        restore_point::read(&mut connection, &root.settings.platform_schema(), which, project.as_deref())
+            .await?;
     connection.close().await;
-    context.ui.result(&point, |paint| report::restore_point(&point, paint))?;
+    context.ui.result(&point, |paint| restore_point::text::restore_point(&point, paint))?;
     Ok(0)
 }
 
@@ -42,7 +43,7 @@ async fn no_id(context: &Context, id: &str) -> Failure {
     let there = async {
         let root = context.root()?;
         let mut connection = database::connect_root(context, &root).await?;
-        restore::newest(&mut connection, &root.settings.platform_schema()).await
+        restore_point::newest(&mut connection, &root.settings.platform_schema()).await
     };
     match there.await {
         Ok(there) => failure.hint(there),

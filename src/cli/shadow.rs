@@ -7,12 +7,12 @@ use super::args::ShadowArgs;
 use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
-use crate::outcome::StatementEffect;
 use crate::postgres::DatabaseUrl;
 use crate::project::{self, Project, Witnesses};
 use crate::queries::{Release, Tenants, Unchecked};
 use crate::settings::Contract;
 use crate::shadow::{self, Shadow};
+use crate::verify::StatementEffect;
 
 /// So many queries that say nothing are told to people; programs get all.
 const SHOWN: usize = 5;

@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 
 use super::ui::Ui;
 use crate::error::{Code, Failure};
-use crate::fleet::Stop;
-use crate::postgres::{self, Door, Ended, Fate};
+use crate::executor::Stop;
+use crate::postgres::{self, Connector, Ended, Fate};
 
 tokio::task_local! {
     /// Those of the command that is run. The demo runs several, one in the other.
@@ -34,7 +34,7 @@ struct Claims {
     /// How many were heard.
     heard: usize,
     /// The ways to the databases where something may be under way.
-    doors: Vec<Door>,
+    doors: Vec<Connector>,
 }
 
 /// What one of them means.
@@ -100,7 +100,7 @@ async fn listen<T>(
 }
 
 /// Cancels what the server is doing for the command; the failure says what became of it.
-async fn give_up(doors: &[Door]) -> Failure {
+async fn give_up(doors: &[Connector]) -> Failure {
     let mut told = Vec::new();
     let mut hint = None;
     for door in doors {
@@ -138,7 +138,7 @@ async fn give_up(doors: &[Door]) -> Failure {
 }
 
 /// What the sessions of this process do in the database behind `door` is cancelled when the command is given up.
-pub(super) fn cancel_when_given_up(door: Door) {
+pub(super) fn cancel_when_given_up(door: Connector) {
     // Outside of a command nothing is given up.
     let _known = SIGNALS.try_with(|signals| {
         signals.claims.borrow_mut().doors.push(door);

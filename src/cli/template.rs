@@ -4,10 +4,9 @@ use super::args::{CheckArgs, SquashArgs};
 use super::shadow::a_shadow;
 use super::{Context, database, squash, unless_interrupted};
 use crate::error::{Class, Failure};
-use crate::outcome::Squashed;
 use crate::project::check_templates;
-use crate::report;
 use crate::shadow;
+use crate::template::{self, Squashed};
 
 pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -19,7 +18,7 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
             async { shadow::prove(&project, a_shadow(&project, args.shadow_url.as_deref()).await?).await };
         checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }
-    context.ui.result(&checked, |paint| report::checked(&checked, paint))?;
+    context.ui.result(&checked, |paint| template::text::checked(&checked, paint))?;
     Ok(if checked.is_refused() { Class::Refused.exit_code() } else { 0 })
 }
 
@@ -47,6 +46,6 @@ pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, F
         (squashed.files, squashed.removed) = place.write(&files, || context.project().map(drop))?;
         squashed.made = Some(place.name);
     }
-    context.ui.result(&squashed, |paint| report::squashed(&squashed, paint))?;
+    context.ui.result(&squashed, |paint| template::text::squashed(&squashed, paint))?;
     Ok(0)
 }

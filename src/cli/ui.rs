@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::args::{Color, Format, Global};
 use super::progress::{Manner, Progress};
 use crate::error::{Code, Failure};
-use crate::report::{self, Paint};
+use crate::output::{self, Paint};
+use crate::verify::format;
 
 /// How this process talks.
 #[derive(Debug, Clone, Copy)]
@@ -115,7 +116,7 @@ impl Ui {
     /// nothing but the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
-            say(&report::github_mask(secret));
+            say(&format::github_mask(secret));
         }
     }
 
@@ -132,15 +133,15 @@ impl Ui {
     /// Tells a failure: on stderr for people, on stdout for programs.
     pub(super) fn failure(self, failure: &Failure, more: impl IntoIterator<Item = (&'static str, Value)>) {
         match self.format {
-            Format::Human => complain(&report::failure(failure, self.stderr)),
+            Format::Human => complain(&output::failure(failure, self.stderr)),
             Format::Json => {
-                let mut document = json!({ "error": report::failure_json(failure) });
+                let mut document = json!({ "error": output::failure_json(failure) });
                 if let Some(object) = document.as_object_mut() {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 // Who cannot be told there may read this.
                 if put(&format!("{document}\n")).is_err() {
-                    complain(&report::failure(failure, self.stderr));
+                    complain(&output::failure(failure, self.stderr));
                 }
             }
         }

@@ -6,14 +6,14 @@ use super::ui::{self, Outcome};
 use super::{Context, command_line, database, dry_run, restore, shadow, stop_on_signals};
 use crate::chain::{Migration, Reach};
 use crate::error::Failure;
-use crate::fleet::{self, Allowed, OnFailure, Patience, Prepared, Request};
+use crate::executor::{self, Allowed, OnFailure, Prepared, Request, RetryPolicy};
 use crate::ident::Slug;
-use crate::outcome::{Ending, Planned};
+use crate::migrate::{self, Planned};
+use crate::postgres::metadata::RunStatus;
 use crate::postgres::{Connection, extensions};
 use crate::project::{Project, Review};
-use crate::report;
-use crate::settings;
-use crate::tenant;
+use crate::verify::format;
+use crate::{settings, tenant};
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
     if let Some(provider) = args.dry_run.branch {
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     }
     tell_what_is_left_out(context, &project, &prepared);
     if let Some(planned) = planned {
-        context.ui.result(&planned, |paint| report::planned(&planned, paint))?;
+        context.ui.result(&planned, |paint| migrate::text::planned(&planned, paint))?;
         return Ok(0);
     }
     tell(context, &review);
@@ -51,17 +51,17 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let stop = stop_on_signals(context.ui);
     let command = command_line("migrate up");
     let migrated =
-        fleet::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
+        executor::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
             .await?;
     // Nobody needs the pool sooner than what is left.
-    if !prepared.state.pool.is_empty() && matches!(migrated.outcome, Ending::Done | Ending::Nothing) {
+    if !prepared.state.pool.is_empty() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
         for note in tenant::pool::keep(&mut connection, &project, limits).await {
             context.ui.note(&note);
         }
     }
     connection.close().await;
     let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &migrated, |paint| report::migrated(&migrated, paint))?;
+    context.ui.outcome(went, &migrated, |paint| migrate::text::migrated(&migrated, paint))?;
     Ok(migrated.outcome.exit_code())
 }
 
@@ -84,7 +84,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
             OnFailureArg::Stop => OnFailure::Stop,
             OnFailureArg::Continue => OnFailure::Continue,
         },
-        patience: Patience { retries: args.retries },
+        patience: RetryPolicy { retries: args.retries },
     })
 }
 
@@ -92,7 +92,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
 pub(super) fn tell(context: &Context, review: &Review) {
     if !review.findings.is_empty() {
         let paint = context.ui.stderr_paint();
-        context.ui.note(report::findings(&review.findings, &review.summary, paint).trim_end());
+        context.ui.note(format::findings(&review.findings, &review.summary, paint).trim_end());
     }
 }
 
@@ -169,10 +169,10 @@ pub(super) fn refuse(
     match context.ui.format {
         Format::Human => {
             if let Some(planned) = planned {
-                ui::print(&report::planned(planned, context.ui.stdout_paint()))?;
+                ui::print(&migrate::text::planned(planned, context.ui.stdout_paint()))?;
             }
             let paint = context.ui.stderr_paint();
-            ui::complain(report::findings(&review.findings, &review.summary, paint).trim_end());
+            ui::complain(format::findings(&review.findings, &review.summary, paint).trim_end());
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {

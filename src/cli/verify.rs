@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, OutputArg, VerifyArgs};
-use super::shadow::Seen;
-use super::{Context, explain, shadow, ui};
+use super::shadow::{self, Seen};
+use super::{Context, explain, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
-use crate::report::{self, Verified};
 use crate::settings::Settings;
+use crate::verify::format::{self, Verified};
 
 /// What was found, and what kept files from being judged.
 struct Outcome {
@@ -86,11 +86,11 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
         }
         OutputArg::Json => ui::print(&format!("{}\n", verified.json()))?,
         OutputArg::Sarif => {
-            let text = report::sarif(&verified).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
+            let text = format::sarif(&verified).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
             ui::print(&text)?;
         }
-        OutputArg::Github => ui::print(&report::github(&verified))?,
-        OutputArg::Markdown => ui::print(&report::markdown(&verified))?,
+        OutputArg::Github => ui::print(&format::github(&verified))?,
+        OutputArg::Markdown => ui::print(&format::markdown(&verified))?,
     }
     Ok(verified.exit_code())
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Key, Reference};
-use crate::catalog::{self, Change, Fingerprint, Kind, Photograph, Prints};
+use super::{Basis, ComparedWith, Drifted, Key, Reference};
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::outcome::{Basis, ComparedWith, DriftLine, Drifted, Tenant};
 use crate::postgres::Connection;
+use crate::postgres::catalog::{
+    self, Change, Fingerprint, Fingerprints, Kind, SchemaDifference, SchemaSnapshot,
+};
+use crate::postgres::metadata::Tenant;
 
 /// So many ways to differ are looked at closely; tenants that differ in the same way are looked at once.
 const CLOSELY: usize = 100;
@@ -16,7 +18,7 @@ const CLOSELY: usize = 100;
 pub(super) struct Group<'a> {
     key: Key,
     tenants: &'a [Tenant],
-    prints: &'a Prints,
+    prints: &'a Fingerprints,
     reference: Result<Reference, String>,
     /// The fingerprint that is right.
     right: Fingerprint,
@@ -32,7 +34,7 @@ impl<'a> Group<'a> {
         key: Key,
         tenants: &'a [Tenant],
         reference: Result<Reference, String>,
-        prints: &'a Prints,
+        prints: &'a Fingerprints,
     ) -> Self {
         let there = || tenants.iter().filter_map(|tenant| prints.get(&tenant.schema));
         let usual = |part: fn(&Fingerprint) -> &String| most_common(there().map(part));
@@ -76,7 +78,7 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        let right = if odd.is_empty() { None } else { Some(self.photographs(connection).await?) };
+        let right = if odd.is_empty() { None } else { Some(self.snapshots(connection).await?) };
         for (nth, schemas) in odd.into_values().enumerate() {
             let lines = match (&right, schemas.first()) {
                 (Some(right), Some(schema)) if nth < CLOSELY => look(connection, right, schema).await?,
@@ -103,44 +105,44 @@ impl<'a> Group<'a> {
     }
 
     /// What is right, as photographs: for the definitions and for the access to them.
-    async fn photographs(&self, connection: &mut Connection) -> Result<[Photograph; 2], Failure> {
+    async fn snapshots(&self, connection: &mut Connection) -> Result<[SchemaSnapshot; 2], Failure> {
         Ok([
-            self.photograph(connection, self.definitions, |print| &print.definition).await?,
-            self.photograph(connection, self.access, |print| &print.access).await?,
+            self.snapshot(connection, self.definitions, |print| &print.definition).await?,
+            self.snapshot(connection, self.access, |print| &print.access).await?,
         ])
     }
 
-    async fn photograph(
+    async fn snapshot(
         &self,
         connection: &mut Connection,
         basis: Basis,
         part: fn(&Fingerprint) -> &String,
-    ) -> Result<Photograph, Failure> {
+    ) -> Result<SchemaSnapshot, Failure> {
         if let (Basis::Files, Ok(reference)) = (basis, &self.reference) {
-            return Ok(without_extensions(reference.photograph.clone()));
+            return Ok(without_extensions(reference.snapshot.clone()));
         }
         let is_usual = |tenant: &&Tenant| {
             self.prints.get(&tenant.schema).is_some_and(|print| part(print) == part(&self.right))
         };
         match self.tenants.iter().find(is_usual) {
-            Some(tenant) => Ok(without_extensions(catalog::photograph(connection, &tenant.schema).await?)),
-            None => Ok(Photograph::default()),
+            Some(tenant) => Ok(without_extensions(catalog::snapshot(connection, &tenant.schema).await?)),
+            None => Ok(SchemaSnapshot::default()),
         }
     }
 }
 
 /// They belong to the database.
-fn without_extensions(photograph: Photograph) -> Photograph {
-    photograph.without(|key| key.kind == Kind::Extension)
+fn without_extensions(snapshot: SchemaSnapshot) -> SchemaSnapshot {
+    snapshot.without(|key| key.kind == Kind::Extension)
 }
 
 /// What is different in `schema`: object and change.
 async fn look(
     connection: &mut Connection,
-    [definitions, access]: &[Photograph; 2],
+    [definitions, access]: &[SchemaSnapshot; 2],
     schema: &SchemaName,
 ) -> Result<Vec<(String, String)>, Failure> {
-    let seen = without_extensions(catalog::photograph(connection, schema).await?);
+    let seen = without_extensions(catalog::snapshot(connection, schema).await?);
     let mut changes: Vec<Change> =
         Change::between(definitions, &seen).into_iter().filter(|change| !change.is_access()).collect();
     changes.extend(Change::between(access, &seen).into_iter().filter(Change::is_access));
@@ -151,8 +153,8 @@ async fn look(
     Ok(changes.iter().map(|change| (change.object.to_string(), change.line())).collect())
 }
 
-fn line(schema: &SchemaName, (object, change): (&str, &str)) -> DriftLine {
-    DriftLine { schema: schema.clone(), object: object.to_owned(), change: change.to_owned() }
+fn line(schema: &SchemaName, (object, change): (&str, &str)) -> SchemaDifference {
+    SchemaDifference { schema: schema.clone(), object: object.to_owned(), change: change.to_owned() }
 }
 
 /// What stands there most often, and how often; of two the first in order.
@@ -168,10 +170,10 @@ fn most_common<'a>(all: impl Iterator<Item = &'a String>) -> (String, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::TenantState;
+    use crate::postgres::metadata::TenantState;
 
-    fn tenants(access: &[&str]) -> (Vec<Tenant>, Prints) {
-        let mut prints = Prints::new();
+    fn tenants(access: &[&str]) -> (Vec<Tenant>, Fingerprints) {
+        let mut prints = Fingerprints::new();
         let tenants = access.iter().enumerate().map(|(number, access)| {
             let schema = SchemaName::existing(format!("org_{number}")).unwrap();
             let print =
@@ -196,7 +198,7 @@ mod tests {
         let (tenants, prints) = tenants(access);
         let reference = files.ok_or_else(|| "no server".to_owned()).map(|access| Reference {
             print: Fingerprint { definition: "other".to_owned(), access: access.to_owned() },
-            photograph: Photograph::default(),
+            snapshot: SchemaSnapshot::default(),
         });
         let group = Group::of(
             ("1.0.0".parse().unwrap(), "default".to_owned(), BTreeMap::new()),

@@ -4,10 +4,13 @@
 //! database that is looked at.
 
 mod compare;
-mod prints;
+mod fingerprints;
 mod reference;
+mod result;
 mod surroundings;
+pub mod text;
 
+pub use self::result::{Basis, ComparedWith, DriftCounts, Drifted};
 use std::collections::{BTreeMap, HashMap};
 
 use futures_util::future::join;
@@ -15,14 +18,14 @@ use futures_util::future::join;
 use self::compare::Group;
 use self::reference::Reference;
 use self::surroundings::Surroundings;
-use crate::catalog;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::fleet::unknown_tenant;
+use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug};
-use crate::outcome::{DriftCounts, DriftLine, Drifted, Tenant};
+use crate::postgres::Connection;
+use crate::postgres::catalog::{self, SchemaDifference};
+use crate::postgres::metadata::{Tenant, state};
 use crate::postgres::server::Environment;
-use crate::postgres::{Connection, state};
 use crate::project::Project;
 
 /// Tenants are comparable that are at one version, come from one template, and brought it the same values, as far
@@ -65,7 +68,11 @@ pub async fn drift(
                 counts.total += 1;
                 counts.different += 1;
                 let change = Failure::from(error).message;
-                differences.push(DriftLine { schema: tenant.schema, object: "version".to_owned(), change });
+                differences.push(SchemaDifference {
+                    schema: tenant.schema,
+                    object: "version".to_owned(),
+                    change,
+                });
             }
             continue;
         }
@@ -75,7 +82,7 @@ pub async fn drift(
     }
     // The others of a group may have to say what is usual in it.
     groups.retain(|_, tenants| tenants.iter().any(is_asked));
-    differences.sort_by(|one: &DriftLine, other| one.schema.cmp(&other.schema));
+    differences.sort_by(|one: &SchemaDifference, other| one.schema.cmp(&other.schema));
     let mut drifted = Drifted { tenants: counts, differences, ..Drifted::default() };
     if groups.is_empty() {
         return Ok(drifted);
@@ -86,7 +93,7 @@ pub async fn drift(
     let surroundings = Surroundings::of(connection).await?;
     let (references, prints) = join(
         reference::make(project, &keys, &surroundings, (major, environment)),
-        prints::take(connection, &schemas),
+        fingerprints::take(connection, &schemas),
     )
     .await;
     let (mut references, prints) = (references, prints?);

@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::{Key, References, Surroundings};
-use crate::catalog::{self, Fingerprint, Photograph};
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Silent;
-use crate::fleet::{self, Allowed, Patience, Prepared, Request, Stop};
+use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop};
 use crate::ident::{SchemaName, Slug};
+use crate::postgres::catalog::{self, Fingerprint, SchemaSnapshot};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
@@ -23,7 +23,7 @@ const COMMAND: &str = "tenure drift";
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) print: Fingerprint,
-    pub(super) photograph: Photograph,
+    pub(super) snapshot: SchemaSnapshot,
 }
 
 /// Makes a reference for each of `keys`, which are in order of versions, or says why there is none. Only a server
@@ -74,10 +74,11 @@ async fn make_on_a_private_server(
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
     project.leaves_the_machine_alone(to)?;
-    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, Patience::USUAL);
+    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy::USUAL);
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
-    let migrated = fleet::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;
+    let migrated =
+        executor::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;
     match migrated.failures.into_iter().next() {
         Some(failed) => Err(Failure {
             message: format!("on an empty database, {}", failed.failure.message),
@@ -100,7 +101,7 @@ async fn one(
         if_exists: IfExists::Fail,
         limits: project.settings.migrate,
         jobs: Some(1),
-        patience: Patience::USUAL,
+        patience: RetryPolicy::USUAL,
         after: After::Nothing,
         // The server is nobody else's.
         role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },
@@ -114,13 +115,13 @@ async fn one(
     let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
-    if let Some(failed) = created.failed.into_iter().next() {
+    if let Some(failed) = created.failures.into_iter().next() {
         return Err(failed.failure);
     }
     let prints = catalog::fingerprints(connection, std::slice::from_ref(&schema)).await?;
-    let photograph = catalog::photograph(connection, &schema).await?;
+    let snapshot = catalog::snapshot(connection, &schema).await?;
     match prints.into_values().next() {
-        Some(print) => Ok(Reference { print, photograph }),
+        Some(print) => Ok(Reference { print, snapshot }),
         None => Err(Failure::new(Code::StatementFailed, "the tenant to compare with has no schema")),
     }
 }

@@ -6,12 +6,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use super::{MeasuredStatement, MeasuredTable};
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::fleet::{Gauge, Gauged, Measured};
+use crate::executor::{Measured, SlowTenant, StatementObserver, UnitTrace};
 use crate::ident::SchemaName;
-use crate::outcome::{MeasuredStatement, MeasuredTable, Slow};
-use crate::shadow::{Lock, Moment, Table};
+use crate::shadow::{Lock, LockSample, Table};
 use crate::sql::{Scope, Statement};
 
 /// A tenant's schema, whichever it is.
@@ -26,11 +26,11 @@ pub(super) struct Measure {
     platform: SchemaName,
     public: SchemaName,
     // One thread runs all workers.
-    tally: RefCell<Tally>,
+    tally: RefCell<Measurements>,
 }
 
 #[derive(Debug, Default)]
-struct Tally {
+struct Measurements {
     /// In the order of a run: by version, the platform's before the tenants', as they stand in the file.
     statements: BTreeMap<(Version, bool, usize), Tallied>,
     tenants: HashMap<String, Duration>,
@@ -64,7 +64,7 @@ struct Touched {
 /// What is told in the end.
 pub(super) struct Told {
     pub(super) statements: Vec<MeasuredStatement>,
-    pub(super) slowest: Vec<Slow>,
+    pub(super) slowest: Vec<SlowTenant>,
     pub(super) trouble: Option<String>,
 }
 
@@ -78,17 +78,17 @@ impl Measure {
         let tally = self.tally.borrow();
         Told {
             statements: tally.statements.values().map(Tallied::told).collect(),
-            slowest: Slow::longest(&tally.tenants, most),
+            slowest: SlowTenant::longest(&tally.tenants, most),
             trouble: tally.trouble.clone(),
         }
     }
 
-    fn learn(&self, unit: &Gauged<'_>) -> Result<(), Failure> {
+    fn learn(&self, unit: &UnitTrace<'_>) -> Result<(), Failure> {
         let part = &unit.part;
-        let first = Moment::read(unit.before)?;
+        let first = LockSample::read(unit.before)?;
         let (mut before, mut moments) = (first.clone(), Vec::new());
         for (ended_us, rows) in &unit.after {
-            let after = Moment::read(rows)?;
+            let after = LockSample::read(rows)?;
             let watched = after.since(&before, |table| first.has(table));
             moments.push((before.at_us(), *ended_us, after.at_us(), watched.tables));
             before = after;
@@ -117,15 +117,15 @@ impl Measure {
     }
 }
 
-impl Gauge for Measure {
+impl StatementObserver for Measure {
     fn question(&self, schema: &SchemaName) -> String {
         // A tenant's statement may lock what the tenants share.
         let mut schemas = vec![schema.clone(), self.platform.clone(), self.public.clone()];
         schemas.dedup();
-        Moment::question(&schemas)
+        LockSample::question(&schemas)
     }
 
-    fn take(&self, unit: &Gauged<'_>) {
+    fn take(&self, unit: &UnitTrace<'_>) {
         if let Err(failure) = self.learn(unit) {
             self.tally.borrow_mut().trouble =
                 Some(format!("some statements could not be measured: {failure}"));
@@ -137,7 +137,7 @@ impl Gauge for Measure {
     }
 }
 
-impl Tally {
+impl Measurements {
     fn add(&mut self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) -> &mut Tallied {
         let schema = part.schema.as_str();
         if part.scope == Scope::Tenant && !part.schema.is_pooled() {
@@ -186,7 +186,7 @@ impl Tallied {
             statement: self.text.clone(),
             scope: self.scope,
             units: self.units,
-            ms: milliseconds(self.total),
+            duration_ms: milliseconds(self.total),
             slowest_ms: milliseconds(self.longest),
             slowest_schema: self.slowest.clone(),
             tables: tables.collect(),

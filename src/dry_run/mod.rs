@@ -2,21 +2,26 @@
 //! each unit the server is asked what they locked and how long that took. What comes out is told, and the branch is
 //! whoever's who made it. Nothing here knows another database than the branch.
 
+mod catalog_diff;
 mod measure;
-mod picture;
 mod questions;
+mod result;
+pub mod text;
 
+pub use self::result::{
+    BranchReport, DryRun, MeasuredStatement, MeasuredTable, ObjectChange, QueriesAsked, QueryBreak,
+};
 use std::rc::Rc;
 
+use self::catalog_diff::CatalogDiff;
 use self::measure::Measure;
-use self::picture::Picture;
 use self::questions::Questions;
 use crate::error::Failure;
 use crate::event::Sink;
-use crate::fleet::{self, Allowed, Prepared, Stop};
+use crate::executor::{self, Allowed, Migrated, Prepared, SlowTenant, Stop};
 use crate::ident::SchemaName;
-use crate::outcome::{MeasuredStatement, Migrated, ObjectChange, QueriesAsked, Slow};
-use crate::postgres::{Connection, state};
+use crate::postgres::Connection;
+use crate::postgres::metadata::state;
 use crate::project::Project;
 use crate::queries::Release;
 
@@ -31,7 +36,7 @@ pub struct Seen {
     /// What each statement did.
     pub statements: Vec<MeasuredStatement>,
     /// The tenants that took longest.
-    pub slowest: Vec<Slow>,
+    pub slowest: Vec<SlowTenant>,
     /// What is different in the catalog.
     pub changes: Vec<ObjectChange>,
     /// What became of the release's queries.
@@ -51,7 +56,7 @@ pub async fn run(
 ) -> Result<Seen, Failure> {
     let platform = project.settings.platform_schema();
     let tenants = tenants(connection, project, &prepared).await?;
-    let before = Picture::take(connection, &platform, &tenants).await?;
+    let before = CatalogDiff::take(connection, &platform, &tenants).await?;
     let mut questions = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
@@ -62,7 +67,8 @@ pub async fn run(
     };
     let measure = Rc::new(Measure::new(platform.clone())?);
     prepared.gauge = Some(Rc::<Measure>::clone(&measure));
-    let mut migrated = fleet::migrate(connection, project, &prepared, allowed, command, (sink, stop)).await?;
+    let mut migrated =
+        executor::migrate(connection, project, &prepared, allowed, command, (sink, stop)).await?;
     let queries = match &mut questions {
         Some(questions) => Some(questions.ask_again(connection).await?),
         None => None,

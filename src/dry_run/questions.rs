@@ -1,8 +1,8 @@
 //! The queries of the running release, asked of the branch before and after, with the rows that are really there.
 
+use super::{QueriesAsked, QueryBreak};
 use crate::error::Failure;
 use crate::ident::{SchemaName, SharedPath};
-use crate::outcome::{QueriesAsked, QueryBreak};
 use crate::postgres::Connection;
 use crate::postgres::queries::{observe, rehearse};
 use crate::queries::{Kind, Observation, Release, Schemas, compare};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::message::BEGIN;
-use super::{Connection, Door, Row};
+use super::batch::BEGIN;
+use super::{Connection, Connector, Row};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
 
@@ -85,7 +85,7 @@ enum Doing {
 }
 
 /// Cancels what the sessions of this process are doing in the database behind `door`, over another connection, and waits for it to end.
-pub async fn cancel(door: &Door) -> Result<Vec<Ended>, Failure> {
+pub async fn cancel(door: &Connector) -> Result<Vec<Ended>, Failure> {
     let mut connection = tokio::time::timeout(LIMIT, door.open_now()).await.map_err(|_| silence())??;
     let sql = question(connection.pooled().is_some());
     let mut looks = 0;

@@ -8,10 +8,10 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::knock::{self, Knock};
-use super::message::Message;
-use super::pooler::Sign;
-use super::{DatabaseUrl, Refusal};
+use super::batch::SqlBatch;
+use super::connect::pooler::PoolerEvidence;
+use super::connect::retry::{self, ConnectPolicy};
+use super::{DatabaseUrl, ServerError};
 use crate::error::{Code, Failure};
 
 /// One row of an answer, read by the names that our own queries give their columns.
@@ -68,30 +68,30 @@ impl Row {
 #[derive(Debug)]
 pub struct Connection {
     driver: PgConnection,
-    way: Door,
+    way: Connector,
     /// Nobody answered in time: an answer that comes later is nobody's.
     lost: bool,
 }
 
 /// A way to the database.
 #[derive(Debug, Clone)]
-pub struct Door {
+pub struct Connector {
     url: DatabaseUrl,
-    knock: Knock,
-    pooled: Option<Sign>,
+    knock: ConnectPolicy,
+    pooled: Option<PoolerEvidence>,
 }
 
-impl Door {
+impl Connector {
     /// Connects.
     pub async fn open(&self) -> Result<Connection, Failure> {
         // What stands in between is known by now, and need not be asked again.
-        let connection = knock::again(&self.url, self.knock).await?;
+        let connection = retry::again(&self.url, self.knock).await?;
         Ok(Connection { driver: connection, way: self.clone(), lost: false })
     }
 
     /// Connects if there is room right now, for who can do without.
     pub async fn open_now(&self) -> Result<Connection, Failure> {
-        let connection = knock::again(&self.url, Knock::ONCE).await?;
+        let connection = retry::again(&self.url, ConnectPolicy::ONCE).await?;
         Ok(Connection { driver: connection, way: self.clone(), lost: false })
     }
 }
@@ -100,15 +100,19 @@ impl Connection {
     /// Connects to a server that is known to be there, or not to be. See [`Connection::knock`] for one that may sleep or have
     /// a pooler before it.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let way = Door { url: url.clone(), knock: Knock::ONCE, pooled: None };
+        let way = Connector { url: url.clone(), knock: ConnectPolicy::ONCE, pooled: None };
         way.open().await
     }
 
     /// Connects with patience and learns whether a pooler is in between; `tell` hears why there is a further try. Every
     /// failure has exit code 3 and names host and port, never the password.
-    pub async fn knock(url: &DatabaseUrl, knock: Knock, tell: impl FnMut(&str)) -> Result<Self, Failure> {
-        let (connection, pooled) = knock::open(url, knock, tell).await?;
-        Ok(Self { driver: connection, way: Door { url: url.clone(), knock, pooled }, lost: false })
+    pub async fn knock(
+        url: &DatabaseUrl,
+        knock: ConnectPolicy,
+        tell: impl FnMut(&str),
+    ) -> Result<Self, Failure> {
+        let (connection, pooled) = retry::open(url, knock, tell).await?;
+        Ok(Self { driver: connection, way: Connector { url: url.clone(), knock, pooled }, lost: false })
     }
 
     /// Whether the server is one of Neon's, by its name.
@@ -122,7 +126,7 @@ impl Connection {
     }
 
     /// What showed that a transaction pooler is in between, if one is.
-    pub fn pooled(&self) -> Option<Sign> {
+    pub fn pooled(&self) -> Option<PoolerEvidence> {
         self.way.pooled
     }
 
@@ -132,13 +136,13 @@ impl Connection {
     }
 
     /// The way to further connections, for who cannot hold this one meanwhile.
-    pub fn door(&self) -> Door {
+    pub fn door(&self) -> Connector {
         self.way.clone()
     }
 
     /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
     /// file selects is nobody's to read here.
-    pub async fn send(&mut self, message: &Message) -> Result<Vec<Vec<Row>>, Refusal> {
+    pub async fn send(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
         let Some(patience) = message.patience() else {
             return self.ask(message.sql(), |statement| message.is_own(statement)).await;
         };
@@ -156,11 +160,11 @@ impl Connection {
     }
 
     /// The same within a transaction that is open; one that fails is left to who began it.
-    pub async fn send_within(&mut self, message: &Message) -> Result<Vec<Vec<Row>>, Refusal> {
+    pub async fn send_within(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         match self.collect(message.sql(), &mut sets, |statement| message.is_own(statement)).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(Refusal { completed: sets.len(), sets, error }),
+            Err(error) => Err(ServerError { completed: sets.len(), sets, error }),
         }
     }
 
@@ -171,26 +175,26 @@ impl Connection {
 
     /// Sends one message and waits until the server has done all of it. After a refusal the session is
     /// out of the failed transaction again, if it still is one.
-    pub async fn run(&mut self, sql: &str) -> Result<(), Refusal> {
+    pub async fn run(&mut self, sql: &str) -> Result<(), ServerError> {
         self.sets(sql).await.map(|_sets| ())
     }
 
     /// Sends one message; the rows of each of its statements, in order.
-    pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Refusal> {
+    pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         self.ask(sql, |_statement| true).await
     }
 
     /// Sends one message, and leaves a transaction that fails to who began it.
-    pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, Refusal> {
+    pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         match self.collect(sql, &mut sets, |_statement| true).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(Refusal { completed: sets.len(), sets, error }),
+            Err(error) => Err(ServerError { completed: sets.len(), sets, error }),
         }
     }
 
     /// Sends one message of a transaction that is open; how many rows each of its statements wrote, in order.
-    pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, Refusal> {
+    pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, ServerError> {
         self.expect_alive()?;
         let mut counts = Vec::new();
         let outcome = {
@@ -203,14 +207,14 @@ impl Connection {
                 }
             }
         };
-        outcome.map(|()| counts.clone()).map_err(|error| Refusal {
+        outcome.map(|()| counts.clone()).map_err(|error| ServerError {
             completed: counts.len(),
             sets: Vec::new(),
             error,
         })
     }
 
-    async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, Refusal> {
+    async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         let outcome = self.collect(sql, &mut sets, keeps).await;
         match outcome {
@@ -227,7 +231,7 @@ impl Connection {
                     // A broken session cannot be rolled back; the first error is the one to tell.
                     let _rolled_back = self.collect(undo, &mut Vec::new(), |_statement| false).await;
                 }
-                Err(Refusal { completed: sets.len(), sets, error })
+                Err(ServerError { completed: sets.len(), sets, error })
             }
         }
     }

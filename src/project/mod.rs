@@ -2,11 +2,11 @@
 //! The only reader of the user's files; it writes nothing and asks no database.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
-mod course;
 mod files;
 mod machine;
 mod queries;
 mod review;
+mod schema_replay;
 mod templates;
 mod workers;
 

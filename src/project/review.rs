@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::course::{Asked, Course, Leg};
+use super::schema_replay::{Asked, ReplayedFile, SchemaReplay};
 use super::workers::each;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
@@ -15,10 +15,10 @@ use crate::error::{Code, Failure, Source};
 use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, Policy, ProjectSchemas, Schema, Summary, Witness, verify};
+use crate::verify::{File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, verify};
 
 /// What was seen of migrations that ran somewhere, by the names of their files.
-pub type Witnesses = HashMap<String, Witness>;
+pub type Witnesses = HashMap<String, ObservedEffects>;
 
 /// What verification found in some files.
 #[derive(Debug, Clone, Serialize)]
@@ -46,7 +46,7 @@ impl Review {
             .collect();
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
         let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
-        let mut course = Course::of(project, &asked);
+        let mut course = SchemaReplay::of(project, &asked);
         // While one thread judges a file, another follows what the next one meets.
         let legs = asked.into_iter().flat_map(|asked| course.legs(asked));
         let judged = each(legs, |leg| leg.judge(&policy, &project.settings, witnesses));
@@ -159,7 +159,7 @@ fn loose(
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let walk = before.walk(&script, scoped);
-    Ok(Leg { script: &script, walk, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
+    Ok(ReplayedFile { script: &script, walk, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
 }
 
 /// The schema that these files make, one after the other.
@@ -176,7 +176,7 @@ fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failur
     Ok(schema)
 }
 
-impl Leg<'_> {
+impl ReplayedFile<'_> {
     fn judge(&self, policy: &Policy, settings: &Settings, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
         let platform = settings.platform_schema();
         let shared: Vec<String> = settings.shared_path().names().map(str::to_owned).collect();

@@ -3,8 +3,7 @@
 
 use super::{Project, Review};
 use crate::error::Failure;
-use crate::outcome::{Checked, CheckedTemplate, ShownKey};
-use crate::template::Template;
+use crate::template::{Checked, CheckedTemplate, ShownKey, Template};
 
 /// Checks all templates of a project.
 pub fn check_templates(project: &Project) -> Result<Checked, Failure> {

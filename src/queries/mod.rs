@@ -9,6 +9,7 @@ mod plan;
 mod read;
 mod release;
 pub mod sample;
+pub mod text;
 
 pub use compare::{Break, Kind, compare};
 pub use observation::{

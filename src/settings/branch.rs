@@ -23,9 +23,9 @@ pub struct BranchSettings {
     /// How long a branch lives when nobody deletes it.
     pub expires: Expiry,
     /// How long a provider that is busy is asked again.
-    pub patience: Patience,
+    pub retry_timeout: RetryPolicy,
     /// How long a branch may take until it answers.
-    pub ready_within: ReadyWithin,
+    pub ready_timeout: ReadyWithin,
 }
 
 /// How a branch is connected to: never without TLS.
@@ -66,7 +66,7 @@ durations! {
     /// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
     Expiry = Duration::from_hours(2), |end| between(end, SOONEST_END, LATEST_END);
     /// How long a provider that is busy is asked again; 2 min unless said.
-    Patience = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, LONGEST_WAIT);
+    RetryPolicy = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, LONGEST_WAIT);
     /// How long a branch may take until it answers; 5 min unless said.
     ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), LONGEST_WAIT);
 }
@@ -118,7 +118,7 @@ mod tests {
         for wrong in ["31d", "59s", "0s", "soon", ""] {
             assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
         }
-        assert!("0s".parse::<Patience>().is_ok() && "7h".parse::<Patience>().is_err());
+        assert!("0s".parse::<RetryPolicy>().is_ok() && "7h".parse::<RetryPolicy>().is_err());
         assert!("1s".parse::<ReadyWithin>().is_ok() && "0s".parse::<ReadyWithin>().is_err());
         assert_eq!("0s".parse::<Age>().unwrap().duration(), Duration::ZERO);
         assert_eq!(BranchSettings::default().expires.to_string(), "2h");

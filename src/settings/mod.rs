@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, Patience, ReadyWithin};
+pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
 use crate::error::{Code, Failure, Place, Source};
-use crate::ident::{Identifier, SchemaName, SharedPath};
+use crate::ident::{Identifier, NameError, SchemaName, SharedPath};
 
 /// The settings of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -247,6 +247,11 @@ impl Settings {
     /// What the search path of a unit names behind the unit's own schema.
     pub fn shared_path(&self) -> SharedPath {
         SharedPath::new(&self.tenants.search_path, &self.extensions.schema)
+    }
+
+    /// The name of the role of the tenant whose schema this is.
+    pub fn tenant_role(&self, schema: &SchemaName) -> Result<Identifier, NameError> {
+        schema.role(&self.tenants.role_prefix)
     }
 
     /// The platform schema.

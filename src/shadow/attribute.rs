@@ -1,16 +1,16 @@
 //! What a step did in all, each with the statement that was seen to do it.
 
-use super::caused::{Caused, Whose};
+use super::attributed::{Attributed, Whose};
 use super::data::DataChange;
-use super::look::Look;
-use super::rehearse::Rehearsal;
+use super::database_snapshot::DatabaseSnapshot;
+use super::shadow_run::ShadowRun;
 use super::step::{Seen, Step};
-use crate::catalog::Change;
 use crate::ident::SchemaName;
+use crate::postgres::catalog::Change;
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// Adds to `step` what is different in `after`.
-    pub(super) fn sum_up(&self, step: &mut Step, before: &Look, after: &Look) {
+    pub(super) fn sum_up(&self, step: &mut Step, before: &DatabaseSnapshot, after: &DatabaseSnapshot) {
         let changes = before.changes(after);
         let of_first = changes.iter().find(|(schema, _)| Some(schema) == self.tenants.first());
         let of_first: Vec<Change> = of_first.map(|(_, changes)| changes.clone()).unwrap_or_default();
@@ -26,7 +26,7 @@ impl Rehearsal<'_> {
                     continue;
                 }
                 let statement = culprit(&step.statements, &schema, &change).map(|seen| seen.range.clone());
-                step.changes.push(Caused { what: change, schema: whose, statement });
+                step.changes.push(Attributed { what: change, schema: whose, statement });
             }
         }
         for lost in before.rows.lost(&after.rows) {
@@ -35,7 +35,7 @@ impl Rehearsal<'_> {
                 Err(_) => Whose::Elsewhere,
             };
             // The same of another tenant says nothing new.
-            let twin = |other: &Caused<DataChange>| {
+            let twin = |other: &Attributed<DataChange>| {
                 other.what.table.1 == lost.table.1 && other.what.what == lost.what
             };
             let is_tenants = matches!(whose, Whose::Tenant | Whose::OtherTenant);
@@ -43,12 +43,12 @@ impl Rehearsal<'_> {
                 continue;
             }
             let statement = loser(&step.statements, &lost).map(|seen| seen.range.clone());
-            step.lost.push(Caused { what: lost, schema: whose, statement });
+            step.lost.push(Attributed { what: lost, schema: whose, statement });
         }
     }
 
     fn whose(&self, schema: &SchemaName) -> Whose {
-        if self.bystander.as_ref() == Some(schema) {
+        if self.control_tenant.as_ref() == Some(schema) {
             Whose::OtherTenant
         } else if self.tenants.contains(schema) {
             Whose::Tenant

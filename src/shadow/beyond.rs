@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::look::Look;
-use super::rehearse::Rehearsal;
+use super::database_snapshot::DatabaseSnapshot;
+use super::shadow_run::ShadowRun;
 use super::watch::{Table, Use};
-use crate::catalog::{Change, Kind};
 use crate::chain::Migration;
 use crate::ident::SchemaName;
+use crate::postgres::catalog::{Change, Kind};
 use crate::sql::{Named, OWN_TABLES, Scope};
 
 /// One such effect.
@@ -69,12 +69,12 @@ impl Ran<'_> {
     }
 }
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// What a statement that ran so did elsewhere: to definitions, between two looks, and to rows.
     pub(super) fn beyond(
         &self,
         ran: Ran<'_>,
-        (before, now): (&Look, &Look),
+        (before, now): (&DatabaseSnapshot, &DatabaseSnapshot),
         uses: &BTreeMap<Table, Use>,
     ) -> Vec<Beyond> {
         let mut found = Vec::new();
@@ -106,7 +106,7 @@ impl Rehearsal<'_> {
 
     /// A schema, so that it reads the same whichever tenant of the sample it is.
     fn shown(&self, schema: &SchemaName) -> String {
-        if self.tenants.contains(schema) || self.bystander.as_ref() == Some(schema) {
+        if self.tenants.contains(schema) || self.control_tenant.as_ref() == Some(schema) {
             "the schema of a tenant".to_owned()
         } else {
             format!("schema {schema}")
@@ -124,7 +124,7 @@ fn is_named(ran: Ran<'_>, schema: &SchemaName, change: &Change) -> bool {
 }
 
 /// What no schema holds, and schemas.
-fn of_database(ran: Ran<'_>, before: &Look, now: &Look) -> Vec<Beyond> {
+fn of_database(ran: Ran<'_>, before: &DatabaseSnapshot, now: &DatabaseSnapshot) -> Vec<Beyond> {
     let mut found = Vec::new();
     for thing in before.outside_of(ran.schema, now) {
         if thing.what == "extension" {

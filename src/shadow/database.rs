@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::message::UNHURRIED;
+use crate::postgres::batch::NO_IDLE_TIMEOUT;
 use crate::postgres::server::{DATABASE, Environment, Throwaway};
-use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 
 const EMPTY: &str = include_str!("empty.sql");
 
@@ -61,7 +61,7 @@ impl Shadow {
     /// The database of `url`, if it is empty, or was left by a shadow that was killed.
     pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
         let url = &url.unpooled().unwrap_or_else(|| url.clone());
-        let mut connection = Connection::knock(url, Knock::USUAL, |_| {}).await?;
+        let mut connection = Connection::knock(url, ConnectPolicy::USUAL, |_| {}).await?;
         connection.needs_a_session("a shadow")?;
         let holder = Box::new(hold(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
@@ -98,11 +98,11 @@ impl Shadow {
     /// To it, and, where the server is somebody's who wants to keep what else is on it, another that sees what others
     /// see.
     pub(super) fn connections(&mut self) -> (&mut Connection, Option<&mut Connection>) {
-        let outsider = match &mut self.end {
+        let observer_conn = match &mut self.end {
             End::Stop(_) => None,
             End::Empty { holder, .. } => Some(&mut **holder),
         };
-        (&mut self.connection, outsider)
+        (&mut self.connection, observer_conn)
     }
 
     /// Where it is.
@@ -144,7 +144,7 @@ impl Shadow {
 async fn hold(connection: &mut Connection) -> Result<Connection, Failure> {
     let mut holder = connection.another().await?;
     let sql = format!(
-        "BEGIN; {UNHURRIED}; \
+        "BEGIN; {NO_IDLE_TIMEOUT}; \
          SELECT pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken"
     );
     let sets = holder.sets(&sql).await.map_err(|refusal| refusal.failure("taking the shadow"))?;

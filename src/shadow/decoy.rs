@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::beyond::{Beyond, Ran};
-use super::look::Look;
-use super::rehearse::Rehearsal;
-use super::watch::Moment;
-use crate::catalog::Asked;
+use super::database_snapshot::DatabaseSnapshot;
+use super::shadow_run::ShadowRun;
+use super::watch::LockSample;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SharedPath, literal};
 use crate::postgres::Row;
-use crate::postgres::message::Message;
+use crate::postgres::batch::SqlBatch;
+use crate::postgres::catalog::Asked;
 use crate::sql::{Named, Scope, Statement, TargetKind};
 
 /// Code that uses more names than this is not asked.
@@ -34,14 +34,14 @@ pub(super) fn is_wanted(migration: &Migration) -> bool {
     migration.part(Scope::Tenant).any(Statement::runs_code)
 }
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// What the statement, which is about to run, would do to objects of a shared schema that have names which it uses and the
     /// tenant has not.
     pub(super) async fn decoyed(
         &mut self,
         (migration, statement): (&Migration, &Statement),
         ran: Ran<'_>,
-        known: &Look,
+        known: &DatabaseSnapshot,
     ) -> Result<Vec<Beyond>, Failure> {
         let path = self.project.settings.shared_path();
         let Some(shared) =
@@ -49,7 +49,7 @@ impl Rehearsal<'_> {
         else {
             return Ok(Vec::new());
         };
-        let doing = |refusal: crate::postgres::Refusal| refusal.failure("trying a statement's names");
+        let doing = |refusal: crate::postgres::ServerError| refusal.failure("trying a statement's names");
         let text = migration.script.source.text[statement.range.clone()]
             .replace(crate::sql::ORG_SCHEMA, ran.schema.as_str());
         let (targets, decoys) = self.missing(&text, ran, &path).await?;
@@ -60,15 +60,15 @@ impl Rehearsal<'_> {
         let made = decoys.iter().map(|(name, kind)| decoy(*kind, shared, name)).collect::<Vec<_>>().concat();
         self.connection.run(&made).await.map_err(doing)?;
         let before = known.again(self.connection, Asked::Within).await?;
-        let question = Moment::question(&before.schemas().cloned().collect::<Vec<_>>());
-        let mut message = Message::default();
+        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
+        let mut message = SqlBatch::default();
         message.search_path(ran.schema, &path);
         message.push(&question);
         message.push_file(&migration.script, std::iter::once(statement), ran.schema);
         message.push(&question);
         let found = match self.connection.send_within(&message).await {
             Ok(sets) => {
-                let moment = |set: Option<&Vec<Row>>| Moment::read(set.map_or(&[][..], Vec::as_slice));
+                let moment = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
                 let (start, end) = (moment(sets.get(1))?, moment(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
                 let now = before.again(self.connection, Asked::Within).await?;
@@ -95,8 +95,8 @@ impl Rehearsal<'_> {
         ran: Ran<'_>,
         path: &SharedPath,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, TargetKind>), Failure> {
-        let doing = |refusal: crate::postgres::Refusal| refusal.failure("finding a statement's names");
-        let mut message = Message::default();
+        let doing = |refusal: crate::postgres::ServerError| refusal.failure("finding a statement's names");
+        let mut message = SqlBatch::default();
         message.search_path(ran.schema, path);
         message.push(BODIES);
         let sets = self.connection.send_within(&message).await.map_err(doing)?;
@@ -116,7 +116,7 @@ impl Rehearsal<'_> {
             kinds.extend(named.targets().iter().map(|(name, kind)| (name.clone(), *kind)));
         }
         let list = words.iter().map(|word| literal(word)).collect::<Vec<_>>().join(", ");
-        let mut message = Message::default();
+        let mut message = SqlBatch::default();
         message.search_path(ran.schema, path);
         message.push(&format!(
             "SELECT word FROM unnest(ARRAY[{list}]::pg_catalog.text[]) word \

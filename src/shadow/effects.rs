@@ -2,7 +2,7 @@
 
 use super::step::Step;
 use crate::chain::Migration;
-use crate::outcome::{StatementEffect, TableEffect};
+use crate::verify::{StatementEffect, TableEffect};
 
 impl Step {
     /// Its statements, as far as they were watched; it is the step of `migration`.
@@ -24,7 +24,7 @@ impl Step {
                     scanned: treatment.scans > 0,
                 })
                 .collect(),
-            ms: seen.watched.elapsed.as_secs_f64() * 1e3,
+            duration_ms: seen.watched.elapsed.as_secs_f64() * 1e3,
             wal_bytes: seen.watched.wal,
         });
         statements.collect()

@@ -2,33 +2,33 @@
 //! happens to rows, what each statement locks. Text can hide that; this cannot.
 
 mod attribute;
+mod attributed;
 mod beyond;
-mod caused;
 mod data;
 mod database;
+mod database_snapshot;
 mod decoy;
 mod effects;
-mod look;
+mod observed_effects;
 mod queries;
-mod rehearse;
 mod repeat;
 mod reverse;
 mod sample;
+mod setup;
+mod shadow_run;
 mod squash;
-mod stage;
 mod statements;
 mod step;
 mod templates;
 mod watch;
-mod witness;
 
-pub use caused::{Caused, Whose};
+pub use attributed::{Attributed, Whose};
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
-pub use look::is_own;
-pub use rehearse::watch;
+pub use database_snapshot::is_own;
 pub use reverse::Reversed;
+pub use shadow_run::watch;
 pub use squash::{Dump, squash};
 pub use step::{Seen, Step};
 pub use templates::prove;
-pub use watch::{Lock, Moment, Table, Treatment, Watched};
+pub use watch::{Lock, LockSample, StatementTrace, Table, TableUsage};

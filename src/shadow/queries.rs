@@ -1,8 +1,8 @@
 //! The queries of the running release, asked on the shadow before each step and after it. A step is held
 //! against what was right just before it: what an earlier one broke is told there.
 
-use super::caused::{Caused, Whose};
-use super::rehearse::Rehearsal;
+use super::attributed::{Attributed, Whose};
+use super::shadow_run::ShadowRun;
 use super::step::{Seen, Step};
 use crate::error::Failure;
 use crate::postgres::queries::{observe, rehearse};
@@ -23,7 +23,7 @@ impl<'a> Queries<'a> {
     }
 }
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// Asks before a step, unless nothing happened since the last time.
     pub(super) async fn ask(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
         if queries.last.is_none() || queries.tenants != self.tenants.len() {
@@ -44,7 +44,7 @@ impl Rehearsal<'_> {
         step.unchecked = before.unchecked(queries.release);
         for broken in compare(queries.release, &before, &after) {
             let statement = culprit(&step.statements, &broken).map(|seen| seen.range.clone());
-            step.broken.push(Caused { what: broken, schema: Whose::Tenant, statement });
+            step.broken.push(Attributed { what: broken, schema: Whose::Tenant, statement });
         }
         queries.last = Some(after);
         Ok(())

@@ -1,11 +1,11 @@
 //! A statement that says `IF NOT EXISTS` is run a second time, right after the first: it must change nothing.
 
-use super::look::Look;
-use crate::catalog::Asked;
+use super::database_snapshot::DatabaseSnapshot;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SchemaName, SharedPath};
-use crate::postgres::message::Message;
+use crate::postgres::batch::SqlBatch;
+use crate::postgres::catalog::Asked;
 use crate::postgres::{Connection, Row};
 use crate::sql::Statement;
 
@@ -20,12 +20,12 @@ pub(super) async fn failing(
     migration: &Migration,
     statement: &Statement,
     (schema, path): (&SchemaName, &SharedPath),
-    known: &Look,
+    known: &DatabaseSnapshot,
 ) -> Result<Option<String>, Failure> {
     if !statement.promises_to_repeat(&migration.script) {
         return Ok(None);
     }
-    let mut message = Message::default();
+    let mut message = SqlBatch::default();
     message.push("SAVEPOINT tenure_repeat");
     message.search_path(schema, path);
     message.push(WRITTEN);

@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::look::Look;
-use super::rehearse::Rehearsal;
-use crate::catalog::Asked;
+use super::database_snapshot::DatabaseSnapshot;
+use super::shadow_run::ShadowRun;
 use crate::chain::Migration;
 use crate::error::Failure;
-use crate::postgres::message::Message;
+use crate::postgres::batch::SqlBatch;
+use crate::postgres::catalog::Asked;
 use crate::project;
 use crate::sql::{Scope, Statement};
-use crate::verify::{Evidence, Level, Observed, Witness};
+use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects};
 
 /// What is not as it was before, after a step was undone.
 #[derive(Debug, Clone)]
@@ -23,8 +23,8 @@ pub struct Reversed {
 
 impl Reversed {
     /// What verification should know of the file.
-    pub fn witness(&self) -> Witness {
-        let observed = self.differences.iter().map(|(range, what)| Observed {
+    pub fn witness(&self) -> ObservedEffects {
+        let observed = self.differences.iter().map(|(range, what)| ObservedEffect {
             rule: "reverse-differs",
             level: Level::Deny,
             range: range.clone(),
@@ -34,18 +34,18 @@ impl Reversed {
             elsewhere: false,
             evidence: Evidence::Effect,
         });
-        Witness { observed: observed.collect(), ..Witness::default() }
+        ObservedEffects { observed: observed.collect(), ..ObservedEffects::default() }
     }
 }
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// Undoes `migration`, which has run in the transaction that is open and looked like `before` at its beginning, if
     /// the chain has a file for that which can run there. The transaction is of no more use.
     pub(super) async fn reverse(
         &mut self,
         migration: &Migration,
-        before: &Look,
-        after: &Look,
+        before: &DatabaseSnapshot,
+        after: &DatabaseSnapshot,
     ) -> Result<Option<Reversed>, Failure> {
         let undoes = |down: &&Migration| down.from() == migration.to() && down.to() == migration.from();
         let Some(down) = self.project.chain.downs().iter().find(undoes).filter(|down| down.transactional)
@@ -67,7 +67,7 @@ impl Rehearsal<'_> {
                 (Scope::Tenant, Some(tenant)) => tenant,
                 (Scope::Tenant, None) => continue,
             };
-            let mut message = Message::default();
+            let mut message = SqlBatch::default();
             message.search_path(schema, &self.project.settings.shared_path());
             message.push_file(&down.script, std::iter::once(statement), schema);
             if let Err(refusal) = self.connection.send(&message).await {

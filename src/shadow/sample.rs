@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::message::BEGIN;
+use crate::postgres::batch::BEGIN;
 use crate::sql::OWN_TABLES;
 
 const FILL: &str = include_str!("sample.sql");

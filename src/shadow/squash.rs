@@ -3,10 +3,10 @@
 
 use super::database::Shadow;
 use super::templates::{Pair, raise};
-use crate::catalog::server_major;
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
+use crate::postgres::catalog::server_major;
 use crate::project::{Project, TEMPLATES};
 use crate::sql::Known;
 use crate::template::{Dumped, Layout, NewFile, Template};
@@ -99,7 +99,7 @@ async fn differences(
 }
 
 async fn database(connection: &mut Connection) -> Result<String, Failure> {
-    let doing = |refusal: crate::postgres::Refusal| refusal.failure("asking for the shadow's name");
+    let doing = |refusal: crate::postgres::ServerError| refusal.failure("asking for the shadow's name");
     let sets = connection.sets("SELECT current_database()::text AS name").await.map_err(doing)?;
     match sets.iter().flatten().next() {
         Some(row) => row.text("name"),

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::beyond::{self, Ran};
-use super::look::Look;
-use super::rehearse::Rehearsal;
+use super::database_snapshot::DatabaseSnapshot;
 use super::repeat;
+use super::shadow_run::ShadowRun;
 use super::step::{Seen, Step};
-use super::watch::{Moment, Table, Use};
-use crate::catalog::Asked;
+use super::watch::{LockSample, Table, Use};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
-use crate::postgres::message::{BEGIN, Message};
+use crate::postgres::batch::{BEGIN, SqlBatch};
+use crate::postgres::catalog::Asked;
 use crate::settings::StatementTimeout;
 use crate::sql::{OWN_TABLES, Scope, Statement};
 
@@ -27,26 +27,26 @@ pub(super) enum When {
     AtTheEnd,
 }
 
-impl Rehearsal<'_> {
+impl ShadowRun<'_> {
     /// Runs the statements, each of the tenants' for a tenant of each template. The failure is that of a
     /// statement; the look is the last one.
     pub(super) async fn watch(
         &mut self,
         migration: &Migration,
-        before: &Look,
+        before: &DatabaseSnapshot,
         when: When,
         step: &mut Step,
-    ) -> Result<(Option<Failure>, Look), Failure> {
+    ) -> Result<(Option<Failure>, DatabaseSnapshot), Failure> {
         let doing = "watching a migration on the shadow";
         let path = self.project.settings.shared_path();
         let platform = vec![self.project.settings.platform_schema()];
-        let question = Moment::question(&before.schemas().cloned().collect::<Vec<_>>());
+        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
             .sets(&format!("{BEGIN}; {question}"))
             .await
             .map_err(|refusal| refusal.failure(doing))?;
-        let first = Moment::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
+        let first = LockSample::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
         let mut look = before.clone();
         // The order of a run: the platform's part, then the tenant's.
         let mut statements: Vec<&(Statement, Scope)> = migration.statements.iter().collect();
@@ -72,8 +72,8 @@ impl Rehearsal<'_> {
                     When::AtTheEnd => look.clone(),
                 };
                 let changed = look.of_server(&now);
-                if let Some(outsider) = self.outsider.as_mut().filter(|_| !changed.is_empty()) {
-                    look.catch_up(outsider).await?;
+                if let Some(observer_conn) = self.observer_conn.as_mut().filter(|_| !changed.is_empty()) {
+                    look.catch_up(observer_conn).await?;
                     // What only the second look shows was done by others after the first.
                     if let Some(line) = look.of_server(&now).intersection(&changed).next() {
                         let why = format!("it changes what belongs to the server: {line}");
@@ -121,8 +121,8 @@ impl Rehearsal<'_> {
         statement: &Statement,
         schema: &SchemaName,
         question: &str,
-    ) -> Result<Result<(Moment, Moment), Failure>, Failure> {
-        let mut message = Message::default();
+    ) -> Result<Result<(LockSample, LockSample), Failure>, Failure> {
+        let mut message = SqlBatch::default();
         message.search_path(schema, &self.project.settings.shared_path());
         message.push(question);
         let limit = limit(self.project.settings.migrate.statement_timeout);
@@ -133,7 +133,8 @@ impl Rehearsal<'_> {
         message.push(question);
         match self.connection.send(&message).await {
             Ok(sets) => {
-                let moment = |at: usize| Moment::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
+                let moment =
+                    |at: usize| LockSample::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
                 Ok(Ok((moment(1)?, moment(sets.len().saturating_sub(1))?)))
             }
             Err(refusal) => {
@@ -160,11 +161,11 @@ fn limit(set: StatementTimeout) -> u128 {
 
 /// Whether the statement may have done something to rows that the sample does not show: `now` is what is there after
 /// it, where somebody looked.
-fn is_blind(uses: &BTreeMap<Table, Use>, before: &Look, now: Option<&Look>) -> bool {
+fn is_blind(uses: &BTreeMap<Table, Use>, before: &DatabaseSnapshot, now: Option<&DatabaseSnapshot>) -> bool {
     uses.iter().any(|(table, used)| {
         let is_own = OWN_TABLES.contains(&table.1.as_str());
         let of = used.root.as_ref().unwrap_or(table);
-        let is_shown = |now: &Look| before.rows.show_a_change(&now.rows, of);
+        let is_shown = |now: &DatabaseSnapshot| before.rows.show_a_change(&now.rows, of);
         // What would be done to rows, if there were some; or was done to none, or left them as they were.
         before.rows.lack(table)
             || (used.writes && (is_own || used.touched == 0))

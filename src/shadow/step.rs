@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::attributed::Attributed;
 use super::beyond::Beyond;
-use super::caused::Caused;
 use super::data::DataChange;
 use super::reverse::Reversed;
-use super::watch::{Table, Use, Watched};
-use crate::catalog::Change;
+use super::watch::{StatementTrace, Table, Use};
 use crate::error::Failure;
 use crate::ident::SchemaName;
+use crate::postgres::catalog::Change;
 use crate::queries::{Break, Unchecked};
 use crate::sql::Scope;
 
@@ -22,11 +22,11 @@ pub struct Step {
     /// Its statements, as far as they were watched.
     pub statements: Vec<Seen>,
     /// What it changed in all, each with the statement that did it.
-    pub changes: Vec<Caused<Change>>,
+    pub changes: Vec<Attributed<Change>>,
     /// What it did to rows.
-    pub lost: Vec<Caused<DataChange>>,
+    pub lost: Vec<Attributed<DataChange>>,
     /// What it did to queries of the running release.
-    pub broken: Vec<Caused<Break>>,
+    pub broken: Vec<Attributed<Break>>,
     /// What of the release says nothing about it.
     pub unchecked: Vec<Unchecked>,
     /// How a tenant that is made at its end differs from one that was migrated; of the last step that was watched.
@@ -55,7 +55,7 @@ pub struct Seen {
     /// Whose it is.
     pub scope: Scope,
     /// Locks and costs.
-    pub watched: Watched,
+    pub watched: StatementTrace,
     /// Whether it may have done what the sample does not show.
     pub blind: bool,
     /// Why it cannot be run again, though it says so.

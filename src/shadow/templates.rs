@@ -7,16 +7,15 @@ use serde_json::Value;
 
 use super::data::{Record, Rows};
 use super::database::Shadow;
-use super::look::Look;
-use super::stage;
-use crate::catalog::{self, Asked, Change, Kind, Photograph};
+use super::database_snapshot::DatabaseSnapshot;
+use super::setup;
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::outcome::Proof;
-use crate::postgres::{Connection, books};
+use crate::postgres::catalog::{self, Asked, Change, Kind, SchemaSnapshot};
+use crate::postgres::{Connection, metadata};
 use crate::project::Project;
 use crate::sql::Named;
-use crate::template::Template;
+use crate::template::{Proof, Template};
 use crate::tenant::{After, NewTenant};
 
 /// The rows of a tenant, by table.
@@ -26,16 +25,16 @@ type Seeds = BTreeMap<String, Vec<Record>>;
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) schema: SchemaName,
-    photograph: Photograph,
+    snapshot: SchemaSnapshot,
     rows: Seeds,
     twin: Seeds,
 }
 
 /// Makes the platform, at the chain's end.
 pub(super) async fn raise(connection: &mut Connection, project: &Project) -> Result<(), Failure> {
-    books::ensure(connection, &project.settings.platform_schema(), project.settings.migrate.lock_timeout)
+    metadata::ensure(connection, &project.settings.platform_schema(), project.settings.migrate.lock_timeout)
         .await?;
-    stage::migrate(connection, project, &project.chain.latest()).await?.map_or(Ok(()), Err)
+    setup::migrate(connection, project, &project.chain.latest()).await?.map_or(Ok(()), Err)
 }
 
 impl Pair {
@@ -53,16 +52,16 @@ impl Pair {
             template: Some(template.to_owned()),
             set: set.clone(),
         });
-        let schemas = stage::tenants(connection, project, &wanted, after).await?;
+        let schemas = setup::tenants(connection, project, &wanted, after).await?;
         let schema = schemas[0].clone();
-        let photograph = catalog::photograph(connection, &schema).await?;
+        let snapshot = catalog::snapshot(connection, &schema).await?;
         let mut seeds = Vec::new();
         for schema in &schemas {
             let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
             seeds.push(rows.with_sequences().collect::<Seeds>());
         }
         let (twin, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
-        Ok(Self { schema, photograph, rows, twin })
+        Ok(Self { schema, snapshot, rows, twin })
     }
 
     /// Whether a new tenant's tables hold rows.
@@ -72,7 +71,7 @@ impl Pair {
 
     /// What is different in `other`, a line each.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
-        let changes = Change::between(&self.photograph, &other.photograph);
+        let changes = Change::between(&self.snapshot, &other.snapshot);
         let mut lines: Vec<String> =
             changes.iter().map(|change| format!("{}: {}", change.object, change.line())).collect();
         for (table, rows) in &self.rows {
@@ -112,7 +111,12 @@ pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, 
 }
 
 /// What making tenants changed outside of their schemas, where no file of the template or of the chain names it.
-fn beyond(project: &Project, template: &Template, before: &Look, now: &Look) -> Vec<String> {
+fn beyond(
+    project: &Project,
+    template: &Template,
+    before: &DatabaseSnapshot,
+    now: &DatabaseSnapshot,
+) -> Vec<String> {
     let of_template = template.files.iter().chain(&template.after_create).map(|(script, _)| script);
     let scripts = of_template.chain(project.chain.migrations().iter().map(|migration| &migration.script));
     let named: Vec<Named> = scripts.map(|script| Named::of(&script.source.text)).collect();
@@ -152,7 +156,7 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            let look = Look::default().again(connection, Asked::Alone).await?;
+            let look = DatabaseSnapshot::default().again(connection, Asked::Alone).await?;
             match Pair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();

@@ -14,7 +14,7 @@ pub type Table = (String, String);
 
 /// What a statement did to one table that was there before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Treatment {
+pub struct TableUsage {
     /// The strongest lock on it.
     pub lock: Option<Lock>,
     /// Whether its file was written anew.
@@ -25,9 +25,9 @@ pub struct Treatment {
 
 /// What a statement cost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Watched {
+pub struct StatementTrace {
     /// The tables that it locked.
-    pub tables: BTreeMap<Table, Treatment>,
+    pub tables: BTreeMap<Table, TableUsage>,
     /// On the server.
     pub elapsed: Duration,
     /// Bytes of write-ahead log; others on the same server may have added to it.
@@ -84,7 +84,7 @@ impl fmt::Display for Lock {
 
 /// What the server said at one moment of the transaction.
 #[derive(Debug, Clone, Default)]
-pub struct Moment {
+pub struct LockSample {
     tables: BTreeMap<Table, State>,
     at_us: i64,
     wal: i64,
@@ -127,7 +127,7 @@ pub(super) struct Use {
     pub(super) root: Option<Table>,
 }
 
-impl Moment {
+impl LockSample {
     /// The statement that asks: a row a table of the schemas.
     pub fn question(schemas: &[SchemaName]) -> String {
         let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
@@ -179,20 +179,20 @@ impl Moment {
     }
 
     /// What happened from `before` until now to the tables that were there before the whole file.
-    pub fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> Watched {
+    pub fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> StatementTrace {
         let mut tables = BTreeMap::new();
         for (table, now, before) in self.pairs(before, is_old) {
-            let treatment = Treatment {
+            let treatment = TableUsage {
                 lock: now.locks.last().filter(|lock| before.locks.last() < Some(*lock)).copied(),
                 rewritten: now.file != before.file,
                 scans: now.scans - before.scans,
             };
-            if treatment != Treatment::default() {
+            if treatment != TableUsage::default() {
                 tables.insert(table.clone(), treatment);
             }
         }
         let elapsed = u64::try_from(self.at_us - before.at_us).unwrap_or_default();
-        Watched { tables, elapsed: Duration::from_micros(elapsed), wal: self.wal - before.wal }
+        StatementTrace { tables, elapsed: Duration::from_micros(elapsed), wal: self.wal - before.wal }
     }
 
     /// How these tables were used meanwhile, those that were. A lock is kept until the end of the transaction, so where
@@ -268,9 +268,9 @@ mod tests {
         ("s".to_owned(), name.to_owned())
     }
 
-    fn moment(tables: &[(&str, State)], at_us: i64) -> Moment {
+    fn moment(tables: &[(&str, State)], at_us: i64) -> LockSample {
         let tables = tables.iter().map(|(name, state)| (table(name), state.clone())).collect();
-        Moment { tables, at_us, wal: at_us }
+        LockSample { tables, at_us, wal: at_us }
     }
 
     fn state(locks: &[Lock], file: i64, scans: i64) -> State {
@@ -292,7 +292,7 @@ mod tests {
             350,
         );
         let watched = after.since(&before, |_| true);
-        let expected = Treatment { lock: Some(Lock::AccessExclusive), rewritten: true, scans: 1 };
+        let expected = TableUsage { lock: Some(Lock::AccessExclusive), rewritten: true, scans: 1 };
         assert_eq!(watched.tables, BTreeMap::from([(table("a"), expected)]));
         assert_eq!((watched.elapsed, watched.wal), (Duration::from_micros(250), 250));
     }

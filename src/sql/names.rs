@@ -12,8 +12,7 @@ use super::mentions::tokens;
 use super::named::content;
 use super::placeholder::STAND_IN;
 use super::qualify::{Lookup, lookup, lookup_of_operator};
-use super::tree::Kinds;
-use super::tree::Node;
+use super::tree::{Kinds, Node};
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,7 @@ use squawk_syntax::syntax_error::SyntaxError;
 
 use super::SqlError;
 use super::script::mentions;
-use super::tree::Kinds;
-use super::tree::Node;
+use super::tree::{Kinds, Node};
 use crate::error::{Place, Source};
 
 /// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes

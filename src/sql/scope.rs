@@ -6,8 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use squawk_syntax::SyntaxKind;
 
-use super::tree::Kinds;
-use super::tree::Node;
+use super::tree::{Kinds, Node};
 
 /// What a statement acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

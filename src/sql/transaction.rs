@@ -5,8 +5,7 @@
 use squawk_syntax::SyntaxKind;
 
 use super::own::{VERSION_TABLE, touched};
-use super::tree::Kinds;
-use super::tree::Node;
+use super::tree::{Kinds, Node};
 use super::{Name, Role, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 

@@ -4,9 +4,12 @@
 mod compiled;
 mod family;
 mod parameters;
+mod result;
 mod squash;
+pub mod text;
 mod uses;
 
+pub use self::result::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};

@@ -2,56 +2,41 @@
 //! transaction where that makes what a migrated tenant has; else it is in the state `creating` until its steps are done.
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
-mod act;
-mod adopt;
-mod aside;
-mod audit;
-mod clone;
-mod create;
-mod export;
-mod grant;
-mod hook;
-mod import;
-mod likeness;
-mod login;
-mod parcel;
+mod cleanup;
+pub mod copy;
+pub mod create;
+pub mod lifecycle;
+mod name_ownership;
+mod operation;
 pub mod pool;
-mod purge;
+mod provisioning;
 mod reference;
-mod rename;
-mod residue;
-mod role;
+mod result;
+pub mod roles;
 mod scratch;
-mod script;
-mod sessions;
-mod standing;
-mod suspend;
-mod undo;
-mod wanted;
+pub mod text;
 
-pub use act::Act;
-pub use adopt::{Adoption, Differs, IfDifferent, adopt};
-pub use aside::{drop, undrop};
-pub use audit::audit;
-pub use clone::{Cloning, Extent, clone};
-pub use create::{After, Creation, IfExists, create};
-pub use export::{Target, export};
-pub use grant::grant;
-pub use hook::Hook;
-pub use import::import;
-pub use login::{Login, login, withdraw};
-pub use purge::{Purge, Registered, candidates, purge};
-pub use rename::{NewName, rename};
-pub use role::NewRole;
-pub use suspend::{resume, suspend};
-pub use wanted::{NewTenant, from_csv};
+pub use copy::{
+    Adopted, Adoption, Cloned, Cloning, Differs, Exported, Extent, IfDifferent, Imported, Target, adopt,
+    clone, export, import,
+};
+pub use create::{After, Creation, Hook, IfExists, NewTenant, create, from_csv};
+pub use lifecycle::{
+    Dropped, Kept, NewName, Purge, Purged, PurgedTenant, Registered, candidates, drop, purge, rename, resume,
+    suspend, undrop,
+};
+pub use operation::TenantOperation;
+pub use result::{Changed, Created, CreatedTenant, FailedTenant, TenantList};
+pub use roles::{
+    Granted, GrantedTenant, LoggedIn, Login, LoginChange, NewRole, Password, Sessions, grant, login, withdraw,
+};
 
 use crate::error::Failure;
-use crate::fleet::unknown_tenant;
+use crate::executor::unknown_tenant;
 use crate::ident::Slug;
-use crate::outcome::{HistoryEntry, Tenant, TenantList};
-use crate::postgres::roll::{self, Wanted};
-use crate::postgres::{Connection, history, state};
+use crate::postgres::Connection;
+use crate::postgres::metadata::tenant_registry::{self, Wanted};
+use crate::postgres::metadata::{HistoryEntry, Tenant, history, state};
 use crate::settings::Settings;
 
 /// The tenants that are asked for, in order of their slugs.
@@ -65,7 +50,7 @@ pub async fn list(
     let limit = wanted.limit.map(|limit| limit.saturating_add(1));
     let one_more = Wanted { limit, ..wanted.clone() };
     let (mut tenants, without_schema) =
-        roll::read_and_count(connection, settings, presence, &one_more).await?;
+        tenant_registry::read_and_count(connection, settings, presence, &one_more).await?;
     let is_cut = wanted.limit.is_some_and(|limit| tenants.len() > limit);
     tenants.truncate(wanted.limit.unwrap_or(tenants.len()));
     let next = tenants.last().filter(|_| is_cut).map(|last| last.tenant.slug.clone());
@@ -80,7 +65,7 @@ pub async fn show(
 ) -> Result<(Tenant, Vec<HistoryEntry>), Failure> {
     let presence = state::presence(connection, settings).await?;
     let wanted = Wanted { slugs: vec![slug.clone()], every_state: true, ..Wanted::default() };
-    let rows = roll::read(connection, settings, presence, &wanted).await?;
+    let rows = tenant_registry::read(connection, settings, presence, &wanted).await?;
     let tenant = rows.into_iter().next().ok_or_else(|| unknown_tenant(slug))?.tenant;
     let entries = if presence.own_tables {
         history::read(connection, &settings.platform_schema(), &tenant.schema).await?
@@ -97,10 +82,10 @@ pub async fn called(
     tenant: &Tenant,
 ) -> Result<String, Failure> {
     let schema = &tenant.schema;
-    let usual = || role::name(settings, schema).map_or_else(|_| schema.to_string(), |name| name.to_string());
+    let usual = || settings.tenant_role(schema).map_or_else(|_| schema.to_string(), |name| name.to_string());
     // Without a version there is no row.
     let role = match tenant.version {
-        Some(_) => sessions::role_of(connection, settings, schema).await?,
+        Some(_) => roles::sessions::role_of(connection, settings, schema).await?,
         None => None,
     };
     Ok(role.unwrap_or_else(usual))

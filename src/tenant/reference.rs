@@ -4,15 +4,14 @@
 
 use uuid::Uuid;
 
+use super::provisioning::ProvisioningScript;
 use super::scratch;
-use super::script::Script;
-use crate::catalog::{self, Asked, Change, Kind, Photograph, Property, What};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
-use crate::outcome::DriftLine;
 use crate::postgres::Connection;
-use crate::postgres::message::{BEGIN, Leftovers, Message, Run};
+use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
+use crate::postgres::catalog::{self, Asked, Change, Kind, Property, SchemaDifference, SchemaSnapshot, What};
 use crate::project::Project;
 use crate::template::{Filled, Template};
 
@@ -20,33 +19,33 @@ use crate::template::{Filled, Template};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Differences {
     /// In what it is.
-    pub(super) definitions: Vec<DriftLine>,
+    pub(super) definitions: Vec<SchemaDifference>,
     /// In who owns it and who may use it: roles belong to a server, not to the files.
-    pub(super) access: Vec<DriftLine>,
+    pub(super) access: Vec<SchemaDifference>,
 }
 
 /// The photograph of a tenant of `template` at `version`. Waits for locks no longer than the run's limits say; leaves
 /// nothing.
-pub(super) async fn photograph(
+pub(super) async fn snapshot(
     connection: &mut Connection,
     project: &Project,
     (template, version, filled): (&Template, &Version, &Filled),
     run: &Run,
-) -> Result<Photograph, Failure> {
-    let (script, limits) = (Script::new(project, template, version)?, run.limits);
+) -> Result<SchemaSnapshot, Failure> {
+    let (script, limits) = (ProvisioningScript::new(project, template, version)?, run.limits);
     if script.later().is_some() {
         let look = async |connection: &mut Connection, schema: &SchemaName| {
-            catalog::photograph(connection, schema).await
+            catalog::snapshot(connection, schema).await
         };
         return scratch::with(connection, (run, &project.chain), (&script, filled), None, look).await;
     }
     let schema = SchemaName::existing(format!("tenure_{}", Uuid::new_v4().simple()))?;
-    let mut message = Message::default();
+    let mut message = SqlBatch::default();
     message.push(BEGIN);
     message.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     script.structure((&schema, None), filled, &mut message)?;
-    if script.left() == Leftovers::Possible {
+    if script.left() == SessionState::Possible {
         message.own_role();
     }
     connection.send(&message).await.map_err(|refusal| {
@@ -57,22 +56,22 @@ pub(super) async fn photograph(
         }
         failure
     })?;
-    let photograph = catalog::photograph_as(connection, &schema, Asked::Within).await?;
+    let snapshot = catalog::snapshot_as(connection, &schema, Asked::Within).await?;
     // A lock of the session is no part of the transaction.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
     undone.map_err(|refusal| refusal.failure("undoing the tenant to compare with"))?;
-    Ok(photograph)
+    Ok(snapshot)
 }
 
 /// How `schema`, seen as `seen`, differs from `right`. Extensions belong to the database.
-pub(super) fn differences(right: &Photograph, seen: &Photograph, schema: &SchemaName) -> Differences {
+pub(super) fn differences(right: &SchemaSnapshot, seen: &SchemaSnapshot, schema: &SchemaName) -> Differences {
     differ(right, seen, schema, |_| true)
 }
 
 /// The same, but for whether a materialized view is filled, which is a matter of its rows.
 pub(super) fn differences_but_rows(
-    right: &Photograph,
-    seen: &Photograph,
+    right: &SchemaSnapshot,
+    seen: &SchemaSnapshot,
     schema: &SchemaName,
 ) -> Differences {
     let is_filled =
@@ -81,16 +80,19 @@ pub(super) fn differences_but_rows(
 }
 
 fn differ(
-    right: &Photograph,
-    seen: &Photograph,
+    right: &SchemaSnapshot,
+    seen: &SchemaSnapshot,
     schema: &SchemaName,
     is_told: impl Fn(&Change) -> bool,
 ) -> Differences {
-    let without = |photograph: &Photograph| photograph.clone().without(|key| key.kind == Kind::Extension);
+    let without = |snapshot: &SchemaSnapshot| snapshot.clone().without(|key| key.kind == Kind::Extension);
     let mut found = Differences::default();
     for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_told) {
-        let line =
-            DriftLine { schema: schema.clone(), object: change.object.to_string(), change: change.line() };
+        let line = SchemaDifference {
+            schema: schema.clone(),
+            object: change.object.to_string(),
+            change: change.line(),
+        };
         let list = if change.is_access() { &mut found.access } else { &mut found.definitions };
         list.push(line);
     }

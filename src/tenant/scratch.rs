@@ -7,21 +7,22 @@ use uuid::Uuid;
 
 use super::create::explain;
 use super::pool::remove_one;
-use super::script::Script;
+use super::provisioning::ProvisioningScript;
 use crate::chain::{Chain, Version};
 use crate::error::{Code, Failure};
-use crate::fleet::{Gauge, Patience, catch_up};
+use crate::executor::{RetryPolicy, StatementObserver, catch_up};
 use crate::ident::{SchemaName, literal};
-use crate::postgres::message::Run;
-use crate::postgres::{Connection, pool};
+use crate::postgres::Connection;
+use crate::postgres::batch::Run;
+use crate::postgres::metadata::pool;
 use crate::template::Filled;
 
 /// Makes such a schema, does `look` with it, and removes it.
 pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
-    (script, filled): (&Script<'_>, &Filled),
-    gauge: Option<&dyn Gauge>,
+    (script, filled): (&ProvisioningScript<'_>, &Filled),
+    gauge: Option<&dyn StatementObserver>,
     look: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     for left in
@@ -34,7 +35,7 @@ pub(super) async fn with<T>(
     let message = script.pooled(run, &schema, None, filled)?;
     connection.send(&message).await.map_err(|refusal| explain(&refusal, &message, &schema))?;
     let steps = script.later().unwrap_or_default();
-    let looked = match catch_up(connection, (run, chain), &schema, steps, (Patience::USUAL, gauge)).await {
+    let looked = match catch_up(connection, (run, chain), &schema, steps, (RetryPolicy::USUAL, gauge)).await {
         Ok(()) => match look(connection, &schema).await {
             Ok(value) => expect_still_at(connection, run, &schema, script.version()).await.map(|()| value),
             Err(failure) => Err(failure),

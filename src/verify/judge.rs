@@ -7,14 +7,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use super::made::{Made, is_drop};
-use super::rule::{Judge, RULES, Rule, Spares};
+use super::new_objects::{NewObjects, is_drop};
+use super::rule::{Judge, RULES, Rule};
+use super::rule_context::{Meets, RuleContext, Span};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
-use super::schema::Met;
-use super::spared;
-use super::subject::{Hit, Meets, Subject};
-use super::{File, Kind, Policy};
+use super::schema::StatementContext;
+use super::{File, Kind, Policy, spared};
 use crate::sql::{Name, Node, Scope, Script, normalized};
 
 /// What a rule found, before the policy.
@@ -44,7 +43,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
     let rules: Vec<&Rule> = RULES.iter().filter(|rule| policy.level(rule).is_some()).collect();
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
-    let mut made = Made::new(file.schemas.platform, in_template);
+    let mut made = NewObjects::new(file.schemas.platform, in_template);
     let statements = &file.walk.met;
     let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
@@ -58,7 +57,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
     theirs.sort_by_key(|(_, hit)| hit.start);
     let shown = without_comments(script, &script.source.text);
     let mut found = Vec::new();
-    for &Met { statement, scope, ref schema } in statements {
+    for &StatementContext { statement, scope, ref schema } in statements {
         let node = statement.node(script);
         let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
         let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
@@ -72,13 +71,13 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
             in_template,
             in_service,
         };
-        let subject = Subject::new(statement, node, scope, meets);
+        let subject = RuleContext::new(statement, node, scope, meets);
         for &rule in &rules {
-            if rule.spares == Spares::NewObjects && subject.only_new() {
+            if rule.ignores_new_objects && subject.only_new() {
                 continue;
             }
             let mut hits = outermost(hits(rule, &subject, theirs));
-            if rule.spares == Spares::NewObjects {
+            if rule.ignores_new_objects {
                 hits.retain(|hit| !spared::is_spared(&subject, hit));
             }
             for (range, text) in hits.into_iter().flat_map(|hit| by_object(rule, hit, &subject, &shown)) {
@@ -94,7 +93,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
     found
 }
 
-fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit> {
+fn hits(rule: &Rule, subject: &RuleContext<'_>, theirs: &[(Theirs, Span)]) -> Vec<Span> {
     match rule.judge {
         Judge::Known(codes, kinds) => {
             let whole = &subject.statement.range;
@@ -104,7 +103,7 @@ fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit
                 .map(|(_, hit)| hit.start..hit.end.min(whole.end));
             reported.chain(subject.nodes(kinds).map(Node::span)).collect()
         }
-        Judge::Sifted(codes, kinds, keeps) => {
+        Judge::Filtered(codes, kinds, keeps) => {
             let known = Rule { judge: Judge::Known(codes, kinds), ..*rule };
             hits(&known, subject, theirs).into_iter().filter(|hit| keeps(subject, hit)).collect()
         }
@@ -114,9 +113,9 @@ fn hits(rule: &Rule, subject: &Subject<'_>, theirs: &[(Theirs, Hit)]) -> Vec<Hit
 }
 
 /// One finding for what is reported twice, by squawk and by the tree, or inside of each other.
-fn outermost(mut hits: Vec<Hit>) -> Vec<Hit> {
+fn outermost(mut hits: Vec<Span>) -> Vec<Span> {
     hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end)));
-    let mut kept: Vec<Hit> = Vec::new();
+    let mut kept: Vec<Span> = Vec::new();
     for hit in hits {
         if kept.last().is_none_or(|last| last.end <= hit.start) {
             kept.push(hit);
@@ -127,7 +126,7 @@ fn outermost(mut hits: Vec<Hit>) -> Vec<Hit> {
 
 /// `DROP TABLE a, b` is two findings, so that an Allow line that says `a` does not let `b` go too. Each
 /// with the text that its message begins with.
-fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(Hit, String)> {
+fn by_object(rule: &Rule, hit: Span, subject: &RuleContext<'_>, shown: &str) -> Vec<(Span, String)> {
     let statement = subject.statement;
     let names_its_objects =
         is_drop(statement.kind) || matches!(statement.kind, SyntaxKind::TRUNCATE | SyntaxKind::REVOKE);
@@ -140,7 +139,7 @@ fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(
     }
     targets
         .into_iter()
-        .filter(|name| rule.spares == Spares::Nothing || !subject.is_new(name))
+        .filter(|name| !rule.ignores_new_objects || !subject.is_new(name))
         .map(|name| {
             let text = format!("{} {}", statement.verb(), short(&shown[name.range.clone()]));
             (name.range.clone(), text)
@@ -150,7 +149,7 @@ fn by_object(rule: &Rule, hit: Hit, subject: &Subject<'_>, shown: &str) -> Vec<(
 
 /// The names in the span of a finding, and, unless it is about one object of several, all that the
 /// statement acts on.
-fn words(node: Node<'_>, range: &Range<usize>, subject: &Subject<'_>) -> Vec<String> {
+fn words(node: Node<'_>, range: &Range<usize>, subject: &RuleContext<'_>) -> Vec<String> {
     let tokens = node.tokens();
     let mut words: Vec<String> = tokens
         .filter(|token| {

@@ -5,18 +5,20 @@
 //! The story: [`verify`] → `judge` (rules → raw findings) → `Policy` (levels) → `allow` (accepted) → sorted.
 
 mod allow;
+mod effects;
 mod finding;
+pub mod format;
 mod judge;
-mod made;
+mod new_objects;
+mod observed_effects;
 mod policy;
 mod rule;
+mod rule_context;
 mod rules;
 mod schema;
 mod spared;
-mod subject;
 #[cfg(test)]
 mod tests;
-mod witness;
 
 use std::ops::Range;
 
@@ -24,11 +26,12 @@ use crate::error::Place;
 use crate::sql::{Script, names_org_schema};
 
 pub use allow::{accepted, names};
+pub use effects::{StatementEffect, TableEffect};
 pub use finding::{Evidence, Finding, Level, RuleId, Summary};
+pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Policy, PolicyError};
-pub use rule::{Breaks, EXAMPLES_ACT_ON, RULES, Rule, find};
-pub use schema::{Met, Schema, Walk, is_of_server, shows_more};
-pub use witness::{Observed, Witness};
+pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, find};
+pub use schema::{Schema, ScriptReplay, StatementContext, is_of_server, shows_more};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +40,11 @@ pub struct File<'a> {
     pub script: &'a Script,
     /// The statements to judge, in order, and what they meet: those that Tenure does itself are not among
     /// them.
-    pub walk: &'a Walk<'a>,
+    pub walk: &'a ScriptReplay<'a>,
     /// What it is.
     pub kind: Kind<'a>,
     /// What others saw it do, if anybody looked.
-    pub witness: Option<&'a Witness>,
+    pub witness: Option<&'a ObservedEffects>,
     /// The schemas of its project.
     pub schemas: ProjectSchemas<'a>,
 }
@@ -146,7 +149,7 @@ fn finding(file: &File<'_>, raw: &judge::Raw, level: Level) -> Finding {
         scope: raw.scope,
         evidence: Evidence::Text,
         message: raw.message.clone(),
-        help: raw.rule.instead.to_owned(),
+        help: raw.rule.remediation.to_owned(),
         allowed: None,
     }
 }

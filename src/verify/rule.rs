@@ -7,8 +7,8 @@ use serde::Serialize;
 use squawk_syntax::SyntaxKind;
 
 use super::finding::{Level, RuleId};
+use super::rule_context::{RuleContext, Span};
 use super::rules;
-use super::subject::{Hit, Subject};
 
 /// One rule.
 #[derive(Debug, Clone, Copy)]
@@ -17,18 +17,19 @@ pub struct Rule {
     pub id: RuleId,
     /// Its weight where the policy says nothing.
     pub level: Level,
-    /// What is in danger: one thing or more, in the order of [`Breaks::ALL`].
-    pub breaks: &'static [Breaks],
+    /// What is in danger: one thing or more, in the order of [`Impact::ALL`].
+    pub breaks: &'static [Impact],
     /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
     /// What to do instead.
-    pub instead: &'static str,
+    pub remediation: &'static str,
     /// SQL that it finds.
     pub bad: &'static str,
     /// SQL that reaches the same aim and is not denied.
     pub good: &'static str,
-    /// Whether what the file itself made is spared.
-    pub(super) spares: Spares,
+    /// Whether statements on objects that the same file creates, and that nobody can be using yet, are skipped. If not, all are
+    /// checked, or the rule itself decides.
+    pub(super) ignores_new_objects: bool,
     /// How it finds.
     pub(super) judge: Judge,
 }
@@ -37,7 +38,7 @@ impl Rule {
     /// Whose rules it is made from, where they are not Tenure's own.
     pub fn source(&self) -> Option<String> {
         match self.judge {
-            Judge::Known(theirs, _) | Judge::Sifted(theirs, ..) if !theirs.is_empty() => {
+            Judge::Known(theirs, _) | Judge::Filtered(theirs, ..) if !theirs.is_empty() => {
                 let names: Vec<_> = theirs.iter().map(ToString::to_string).collect();
                 Some(format!("squawk: {}", names.join(", ")))
             }
@@ -59,7 +60,7 @@ impl Rule {
 /// What a rule protects. Shown and written as one of the words of the documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Breaks {
+pub enum Impact {
     /// Rows that no rollback brings back.
     Data,
     /// What the release that is still running reads.
@@ -76,7 +77,7 @@ pub enum Breaks {
     Verification,
 }
 
-impl Breaks {
+impl Impact {
     /// All of them, in the order of the documentation.
     pub const ALL: &[Self] = &[
         Self::Data,
@@ -102,7 +103,7 @@ impl Breaks {
     }
 }
 
-impl fmt::Display for Breaks {
+impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Data => "data",
@@ -116,15 +117,6 @@ impl fmt::Display for Breaks {
     }
 }
 
-/// Whether a statement on objects that the same file made, and that nobody can be using yet, is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spares {
-    /// It is not.
-    NewObjects,
-    /// It is; or the rule looks for itself.
-    Nothing,
-}
-
 /// How a rule finds what it is about.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Judge {
@@ -132,9 +124,9 @@ pub(super) enum Judge {
     /// statements that are most common, the tree has the rest.
     Known(&'static [squawk_linter::Rule], &'static [SyntaxKind]),
     /// The same, and then our own look at each: what is known of the schema decides.
-    Sifted(&'static [squawk_linter::Rule], &'static [SyntaxKind], fn(&Subject<'_>, &Hit) -> bool),
+    Filtered(&'static [squawk_linter::Rule], &'static [SyntaxKind], fn(&RuleContext<'_>, &Span) -> bool),
     /// Our own look at a statement.
-    Code(fn(&Subject<'_>) -> Vec<Hit>),
+    Code(fn(&RuleContext<'_>) -> Vec<Span>),
     /// Verification makes the finding itself.
     Verification,
 }
@@ -186,10 +178,10 @@ mod tests {
             let id = rule.id.as_str();
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
             assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
-            assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.instead.is_empty(), "{id}");
-            let dangers = Breaks::ALL.iter().filter(|danger| rule.breaks.contains(danger)).copied();
+            assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.remediation.is_empty(), "{id}");
+            let dangers = Impact::ALL.iter().filter(|danger| rule.breaks.contains(danger)).copied();
             assert!(!rule.breaks.is_empty() && rule.breaks.iter().copied().eq(dangers), "{id}: order");
-            assert!(!rule.why.ends_with('.') && !rule.instead.ends_with('.'), "{id}: no full stop");
+            assert!(!rule.why.ends_with('.') && !rule.remediation.ends_with('.'), "{id}: no full stop");
         }
     }
 
@@ -197,7 +189,7 @@ mod tests {
     fn no_rule_of_squawk_feeds_two_of_ours() {
         let mut used = Vec::new();
         for rule in RULES {
-            if let Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) = rule.judge {
+            if let Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _) = rule.judge {
                 for code in theirs {
                     assert!(!used.contains(code), "{code} twice");
                     used.push(*code);

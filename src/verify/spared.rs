@@ -5,11 +5,11 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
+use super::rule_context::{RuleContext, Span};
 use super::schema::{Column, Filled, Found, Table, column_ref, filled_by, name_of, names_of};
-use super::subject::{Hit, Subject};
 
 /// Whether the finding at `hit` is about such a part.
-pub(super) fn is_spared(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn is_spared(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let Some(action) = subject.action_at(hit) else { return false };
     let table = subject.table();
     match action.kind() {

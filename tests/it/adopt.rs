@@ -145,9 +145,9 @@ fn only_a_version_that_the_tenant_can_be_at_is_accepted() {
     let project = made_by_others(&["acme"]);
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
     for (version, wanted) in [
-        ("9.9.9", "unknown-version"),
+        ("9.9.9", "version-not-in-chain"),
         ("1.0.5", "not-migrated"),
-        ("0.0.0", "unknown-version"),
+        ("0.0.0", "version-not-in-chain"),
         ("one", "usage"),
     ] {
         let (_, document) = project.json(&format!("tenant adopt org_acme --slug acme --version {version}"));

@@ -62,7 +62,7 @@ fn status_shows_what_it_can_where_a_version_cannot_be_read() {
         project.drop_version_check();
         project.db.run(sql);
         let (exit, status) = project.json("status --tenants");
-        assert_eq!((exit, trouble(&status)), (0, vec!["version-unknown"]), "{sql}: {status}");
+        assert_eq!((exit, trouble(&status)), (0, vec!["database-version-unknown"]), "{sql}: {status}");
         assert_eq!(status["platform"]["version"], version, "{sql}: {status}");
         assert_eq!(status["tenants"]["total"], 2, "{sql}: {status}");
         assert_eq!(status["tenants"]["versions"], json!({ at: known }), "{sql}: {status}");
@@ -71,9 +71,9 @@ fn status_shows_what_it_can_where_a_version_cannot_be_read() {
         assert_eq!(slugs, ["acme", "globex"], "{sql}");
         assert_eq!(project.json("status --check").0, 1, "{sql}");
         let human = project.run("status --tenants").ok();
-        assert!(human.stderr.contains("version-unknown"), "{sql}: {human}");
+        assert!(human.stderr.contains("database-version-unknown"), "{sql}: {human}");
         // Nothing is migrated from where nobody knows.
-        assert_eq!(code(&project.json("migrate up").1), "version-unknown", "{sql}");
+        assert_eq!(code(&project.json("migrate up").1), "database-version-unknown", "{sql}");
     }
 }
 
@@ -115,7 +115,7 @@ fn repair_is_advised_only_where_it_helps() {
 #[test]
 fn a_platform_beyond_the_chain_gets_no_tenant_and_is_told_so() {
     let project = Project::with_tenants(&[]);
-    for (version, expected) in [("7.0.0", "version-beyond"), ("1.0.2-rc.7", "version-unknown")] {
+    for (version, expected) in [("7.0.0", "version-beyond"), ("1.0.2-rc.7", "database-version-unknown")] {
         project.db.run(&format!("UPDATE datalinx_platform.schema_version SET version = '{version}'"));
         for verb in ["migrate up", "tenant create q"] {
             let (exit, document) = project.json(verb);
@@ -133,7 +133,7 @@ fn a_tenant_whose_version_is_none_is_mended_where_it_stands() {
     for version in ["newest", "0.9.0"] {
         project.db.run(&format!("UPDATE datalinx_platform.tenant_version SET version = '{version}'"));
         let (exit, document) = project.json("migrate up");
-        assert_eq!((exit, code(&document)), (1, "version-unknown"), "{document}");
+        assert_eq!((exit, code(&document)), (1, "database-version-unknown"), "{document}");
         let hint = hint(&document);
         assert!(!hint.contains("baseline") && hint.contains("tenant_version"), "{hint}");
     }

@@ -80,7 +80,7 @@ fn a_baseline_names_a_version_of_the_chain() {
     let project = made_by_hand("");
     let before = project.db.dump(&[]);
     let (exit, document) = project.json("migrate baseline 1.0.9");
-    assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("unknown-version")), "{document}");
+    assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("version-not-in-chain")), "{document}");
     let (exit, document) = project.json("migrate baseline newest");
     assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("usage")), "{document}");
     assert!(project.db.dump(&[]) == before);
@@ -91,7 +91,11 @@ fn an_empty_version_table_is_no_fresh_database_and_a_baseline_mends_it() {
     let project = made_by_hand(THEIR_TABLE);
     let before = project.db.dump(&[]);
     let (exit, document) = project.json("migrate up");
-    assert_eq!((exit, document["error"]["code"].as_str()), (1, Some("version-unknown")), "{document}");
+    assert_eq!(
+        (exit, document["error"]["code"].as_str()),
+        (1, Some("database-version-unknown")),
+        "{document}"
+    );
     assert!(document["error"]["hint"].as_str().unwrap().contains("tenure migrate baseline"), "{document}");
     assert!(project.db.dump(&[]) == before);
     assert!(project.run("migrate baseline 1.0.2").ok().stdout.contains("1.0.2"));

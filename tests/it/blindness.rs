@@ -142,7 +142,7 @@ fn what_the_sample_cannot_show_is_not_cleared() {
 fn of_many_rows_each_counts() {
     let project = project();
     let (code, rules) = denied(&project, "platform", &dark("DELETE FROM big WHERE id > 2100"));
-    assert_eq!((code, rules), (1, vec!["rows-gone".to_owned()]));
+    assert_eq!((code, rules), (1, vec!["deletes-rows".to_owned()]));
     let (code, rules) = denied(&project, "platform", &dark("UPDATE big SET name = '' WHERE id > 2100"));
     assert_eq!((code, rules), (1, vec!["values-changed".to_owned()]));
     let (code, rules) = denied(

@@ -96,7 +96,7 @@ fn quiet_says_only_what_went_wrong_and_loud_says_what_is_done() {
     assert_eq!(quiet.stderr, "", "{normal}");
     assert!(quiet.stdout.starts_with("done"), "{quiet}");
     let wrong = project.run("migrate up -q --to 7.7.7");
-    assert!(wrong.stderr.starts_with("error[unknown-version]"), "{wrong}");
+    assert!(wrong.stderr.starts_with("error[version-not-in-chain]"), "{wrong}");
 }
 
 #[test]

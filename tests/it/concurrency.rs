@@ -323,7 +323,7 @@ fn tenures_own_tables_of_an_older_release_are_changed_without_a_long_wait() {
     project.db.run(&format!(
         "DROP TABLE datalinx_platform.tenant_version, datalinx_platform.run, datalinx_platform.migration_history CASCADE; \
          SET search_path = datalinx_platform; {}; DELETE FROM tenure_schema_history WHERE version > 1",
-        include_str!("../../src/postgres/books/sql/V1__own_tables.sql")
+        include_str!("../../src/postgres/metadata/sql/V1__own_tables.sql")
     ));
     project.migration("1.0.4", "1.0.5", "shared", "CREATE TABLE datalinx_platform.shared (id int);");
     let holder = Session::holding(

@@ -64,7 +64,7 @@ fn migrate_up() {
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number"}
     units: "number"
-    elapsed_ms: "number"
+    duration_ms: "number"
     failures: []
     "#);
     assert_snapshot!(shown(&project, "migrate up"), @r#"
@@ -73,7 +73,7 @@ fn migrate_up() {
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number"}
     units: "number"
-    elapsed_ms: "number"
+    duration_ms: "number"
     failures: []
     "#);
     assert_snapshot!(shown(&project, "migrate up --plan"), @"
@@ -92,7 +92,7 @@ fn migrate_up_that_fails_before_anything_moved() {
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
-    elapsed_ms: "number"
+    duration_ms: "number"
     failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]
     "#);
 }
@@ -108,7 +108,7 @@ fn migrate_up_that_does_part_of_the_fleet() {
     platform: {"from":"string","to":"string"}
     tenants: {"total":"number","migrated":"number","unchanged":"number","failed":"number","left":"number"}
     units: "number"
-    elapsed_ms: "number"
+    duration_ms: "number"
     failures: [{"schema":"string","migration":"string","code":"string","sqlstate":"string","message":"string","line":"number","column":"number","attempts":"number"}]
     "#);
     assert_snapshot!(shown(&project, "status --tenants --check"), @r#"
@@ -152,19 +152,19 @@ fn tenants() {
     exit 0
     created: [{"id":"string","slug":"string","schema":"string","version":"string"}]
     existing: []
-    failed: []
+    failures: []
     "#);
     assert_snapshot!(shown(&project, "tenant create acme_corp --if-not-exists"), @r#"
     exit 0
     created: []
     existing: [{"id":"string","slug":"string","schema":"string","version":"string"}]
-    failed: []
+    failures: []
     "#);
     assert_snapshot!(shown(&project, "tenant create acme_corp"), @r#"
     exit 1 "tenant-exists"
     created: []
     existing: []
-    failed: [{"slug":"string","code":"string","message":"string"}]
+    failures: [{"slug":"string","code":"string","message":"string"}]
     error: {"code":"string","message":"string","hint":"string"}
     "#);
     assert_snapshot!(shown(&project, "tenant list"), @r#"

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use tenure::error::{Class, Code};
-use tenure::verify::Breaks;
+use tenure::verify::Impact;
 
 use crate::support::Project;
 
@@ -85,7 +85,7 @@ fn docs_rules_md_is_the_list_of_rules() {
          file outside of it from `--base`. Where nobody knows, after code whose effect no text shows or without\n\
          `--base`, a rule expects the worst.\n\nWhat a rule protects:\n\n",
     );
-    for danger in Breaks::ALL {
+    for danger in Impact::ALL {
         let _ = writeln!(text, "- **{danger}**: {}", danger.doc());
     }
     let _ = write!(
@@ -102,7 +102,7 @@ fn docs_rules_md_is_the_list_of_rules() {
             rule.level,
             breaks.join(", "),
             rule.why,
-            rule.instead,
+            rule.remediation,
         );
         for (word, example) in [("Refused", rule.bad), ("Passes", rule.good)] {
             if !example.is_empty() {
@@ -121,16 +121,16 @@ fn docs_rules_md_is_the_list_of_rules() {
 #[test]
 fn docs_audit_md_is_the_list_of_its_rules() {
     let mut text = String::from(
-        "# Rules of the audit\n\nMade from the list in `src/walls/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
-         `tenure tenant audit` asks the database's catalog; [walls.md](walls.md) is about what it proves. `deny` makes its exit\n\
+        "# Rules of the audit\n\nMade from the list in `src/isolation/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+         `tenure tenant audit` asks the database's catalog; [isolation.md](isolation.md) is about what it proves. `deny` makes its exit\n\
          code 1, `warn` tells. `[audit.levels]` in `tenure.toml` changes a rule's level, to `off` too. Each finding has the\n\
          statement that mends it, where one does.\n",
     );
-    for rule in tenure::walls::RULES {
+    for rule in tenure::isolation::RULES {
         let _ = write!(
             text,
             "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
-            rule.id, rule.level, rule.finds, rule.why, rule.instead,
+            rule.id, rule.level, rule.finds, rule.why, rule.remediation,
         );
     }
     let path = document("docs/audit.md");
@@ -193,7 +193,7 @@ fn every_link_between_documents_leads_somewhere() {
         "docs/queries.md",
         "docs/tenants.md",
         "docs/verify.md",
-        "docs/walls.md",
+        "docs/isolation.md",
     ] {
         let path = document(name);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -205,7 +205,7 @@ fn every_link_between_documents_leads_somewhere() {
 
 #[test]
 fn every_event_of_a_run_is_described() {
-    let code = std::fs::read_to_string(document("src/report/event.rs")).unwrap();
+    let code = std::fs::read_to_string(document("src/output/event.rs")).unwrap();
     let text = std::fs::read_to_string(document("docs/operations.md")).unwrap();
     let names = code.split("\"event\": \"").skip(1).filter_map(|rest| rest.split('"').next());
     // The others are of other verbs, which have no such file.

@@ -379,7 +379,7 @@ fn what_runs_in_no_transaction_is_timed() {
     let (code, document, stderr) = story.json("");
     assert_eq!(code, 0, "{document:#} {stderr}");
     let made = statement(&document, "CONCURRENTLY");
-    assert!(made["alone"] == true && made["ms"].as_f64().unwrap() > 0.0, "{made}");
+    assert!(made["alone"] == true && made["duration_ms"].as_f64().unwrap() > 0.0, "{made}");
 }
 
 #[test]

@@ -159,8 +159,8 @@ fn without_its_command_there_is_no_tenant() {
     project.file("list.csv", "slug\na\nb\nc\n");
     let (code, document) = project.json("tenant create --from list.csv --jobs 1");
     assert_eq!(code, 4, "{document}");
-    assert_eq!(document["failed"][0]["code"], "hook-failed");
-    assert!(document["failed"][0]["message"].as_str().unwrap().contains("signal 9"), "{document}");
+    assert_eq!(document["failures"][0]["code"], "hook-failed");
+    assert!(document["failures"][0]["message"].as_str().unwrap().contains("signal 9"), "{document}");
     assert_eq!(there(&project), "2 2 2");
     command(&project, "true");
     let _made = project.run("tenant create acme").ok();

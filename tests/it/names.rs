@@ -275,7 +275,7 @@ fn the_program_makes_what_it_lets_through_and_nothing_else() {
     assert_eq!(output.code, 4, "{output}");
     let known =
         ["slug-invalid", "schema-name-too-long", "schema-name-reserved", "name-invalid", "tenant-exists"];
-    for failed in document["failed"].as_array().unwrap() {
+    for failed in document["failures"].as_array().unwrap() {
         assert!(known.contains(&failed["code"].as_str().unwrap()), "{failed}");
     }
     let registry = project.db.rows("SELECT slug, name, schema_name FROM datalinx_platform.organizations");

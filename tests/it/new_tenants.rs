@@ -301,7 +301,7 @@ fn what_a_kill_leaves_of_other_values_is_removed_after_its_deadline() {
     end_sessions_that_wait(&project);
     lock.release();
     let (code, refused) = project.json("tenant create new --name Another");
-    assert_eq!((code, &refused["failed"][0]["code"]), (1, &"tenant-state".into()), "{refused}");
+    assert_eq!((code, &refused["failures"][0]["code"]), (1, &"tenant-state".into()), "{refused}");
     project
         .db
         .run("UPDATE datalinx_platform.tenant_version SET making_until = now() WHERE status = 'creating'");
@@ -339,8 +339,8 @@ fn a_step_that_fails_takes_the_new_tenant_back() {
     );
     project.run("migrate up").passes();
     let (code, failed) = project.json("tenant create new");
-    assert_eq!((code, &failed["failed"][0]["code"]), (1, &"unit-failed".into()), "{failed}");
-    let message = failed["failed"][0]["message"].as_str().unwrap();
+    assert_eq!((code, &failed["failures"][0]["code"]), (1, &"unit-failed".into()), "{failed}");
+    let message = failed["failures"][0]["message"].as_str().unwrap();
     assert!(message.contains("v1.0.5_to_v1.0.6_rows.sql on org_new"), "{message}");
     assert!(message.contains("was taken back"), "{message}");
     assert_eq!(state(&project), [""; 0]);

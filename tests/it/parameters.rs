@@ -60,7 +60,7 @@ fn a_list_has_a_column_for_each() {
     project.file("list.csv", "slug,set.seats,set.pln\nd,1,\ne,1,pro\n");
     let (code, document) = project.json("tenant create --from list.csv");
     assert_eq!((code, &document["created"][0]["slug"]), (4, &"d".into()));
-    assert_eq!(document["failed"][0]["code"], "parameter-invalid");
+    assert_eq!(document["failures"][0]["code"], "parameter-invalid");
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn a_description_that_says_nothing_is_shown() {
     project.file("migrations/v0.0.0_to_v1.0.0_a.sql", format!("-- Description: A\n{FIRST}\n"));
     let (_, document) = project.json("verify");
     let all = document["findings"].as_array().unwrap();
-    let found = all.iter().find(|finding| finding["rule"] == "undescribed").unwrap();
+    let found = all.iter().find(|finding| finding["rule"] == "missing-description").unwrap();
     assert_eq!(found["message"], "`-- Description: A` does not say what it is for");
 }
 

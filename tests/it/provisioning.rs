@@ -102,7 +102,7 @@ fn an_interrupted_list_is_finished_by_the_next_run() {
     let output = running.end();
     let document: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!((output.code, created(&document)), (130, vec!["n00", "n01"]));
-    let left = document["failed"].as_array().unwrap();
+    let left = document["failures"].as_array().unwrap();
     assert!(left.len() == 8 && left.iter().all(|tenant| tenant["code"] == "interrupted"), "{document}");
     let outcome = "SELECT outcome FROM datalinx_platform.run ORDER BY started_at DESC LIMIT 1";
     assert_eq!(project.db.value(outcome), "interrupted");

@@ -140,7 +140,7 @@ fn what_depends_on_it_refuses_before_anything_is_deleted() {
     ----- stdout -----
 
     ----- stderr -----
-    error[tenant-needed]: deleting dropped_DATE_org_acme: others depend on what is in schema dropped_DATE_org_acme: view public.seen
+    error[tenant-in-use]: deleting dropped_DATE_org_acme: others depend on what is in schema dropped_DATE_org_acme: view public.seen
      = note: SQLSTATE TN009
      = help: change or drop them first, or leave the tenant as it is
     ");
@@ -157,7 +157,7 @@ fn rows_that_refer_to_the_registry_refuse_it_unless_its_row_stays() {
              SELECT id, 'a@b' FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
     );
     let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()));
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()));
     assert!(refused["error"]["hint"].as_str().unwrap().contains("datalinx_platform.users"), "{refused}");
     assert_eq!(left(&project), "1 1 1");
     assert_eq!(
@@ -257,7 +257,7 @@ fn a_registry_that_keeps_its_rows_refuses_before_anything_is_deleted() {
          CREATE TRIGGER keep BEFORE DELETE ON datalinx_platform.organizations FOR EACH ROW EXECUTE FUNCTION public.keep()",
     );
     let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()), "{refused}");
     assert!(refused["error"]["hint"].as_str().unwrap().contains("--keep-registry"), "{refused}");
     assert_eq!(left(&project), "1 1 1");
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
@@ -273,7 +273,7 @@ fn a_key_that_is_checked_at_the_end_refuses_at_the_beginning() {
          INSERT INTO public.later SELECT id FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
     );
     let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-needed".into()), "{refused}");
+    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()), "{refused}");
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
     assert_eq!(project.db.value(tables), "4");
 }

@@ -202,13 +202,13 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     };
     set("1.0.2-odd");
     let (document, human) = refused(&project, "migrate up");
-    assert_eq!(document["error"]["code"], "version-unknown");
+    assert_eq!(document["error"]["code"], "database-version-unknown");
     assert_snapshot!(human, @"
     exit code: 1
     ----- stdout -----
 
     ----- stderr -----
-    error[version-unknown]: the platform is at version 1.0.2-odd, which the chain does not know; it leads from 0.0.0 to 1.0.4
+    error[database-version-unknown]: the platform is at version 1.0.2-odd, which the chain does not know; it leads from 0.0.0 to 1.0.4
      = help: this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`
     ");
     set("7.1.0");
@@ -231,13 +231,13 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     ----- stderr -----
     ");
     assert_eq!(project.run("status --check").code, 1);
-    for (version, code) in [("newest", "version-unknown"), ("", "version-unknown")] {
+    for (version, code) in [("newest", "database-version-unknown"), ("", "database-version-unknown")] {
         set(version);
         assert_eq!(refused(&project, "migrate up").0["error"]["code"], code, "{version:?}");
     }
     set("1.0.4");
     // A tenant by itself can be lost too.
-    for (version, code) in [("0.9.9", "version-unknown"), ("8.0.0", "version-beyond")] {
+    for (version, code) in [("0.9.9", "database-version-unknown"), ("8.0.0", "version-beyond")] {
         project.db.run(&format!("UPDATE datalinx_platform.tenant_version SET version = '{version}'"));
         assert_eq!(refused(&project, "migrate up").0["error"]["code"], code, "{version:?}");
     }
@@ -247,16 +247,16 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
 fn a_version_row_too_many_or_too_few_is_refused() {
     let project = migrated();
     project.db.run("INSERT INTO datalinx_platform.schema_version (version) VALUES ('1.0.0')");
-    assert_eq!(refused(&project, "migrate up").0["error"]["code"], "version-unknown");
+    assert_eq!(refused(&project, "migrate up").0["error"]["code"], "database-version-unknown");
     project.db.run("DELETE FROM datalinx_platform.schema_version");
-    assert_eq!(refused(&project, "migrate up").0["error"]["code"], "version-unknown");
+    assert_eq!(refused(&project, "migrate up").0["error"]["code"], "database-version-unknown");
 }
 
 #[test]
 fn a_target_that_is_no_version_of_the_chain_is_a_wrong_command_line() {
     let project = Project::seeds();
     let (exit, document) = project.json("migrate up --to 1.0.9");
-    assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("unknown-version")), "{document}");
+    assert_eq!((exit, document["error"]["code"].as_str()), (2, Some("version-not-in-chain")), "{document}");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_slug_that_can_be_none_makes_no_tenant() {
     let project = migrated();
     let long = "a".repeat(60);
     let code =
-        |slug: &str| refused(&project, &format!("tenant create {slug}")).0["failed"][0]["code"].clone();
+        |slug: &str| refused(&project, &format!("tenant create {slug}")).0["failures"][0]["code"].clone();
     for slug in
         ["Acme", "1acme", "_acme", "acme-corp", "acme.corp", "ac\u{e9}", "a;b", "a\"b", &long.to_uppercase()]
     {
@@ -277,7 +277,7 @@ fn a_slug_that_can_be_none_makes_no_tenant() {
     project.db.run("CREATE SCHEMA org_squatter");
     let noted = ["--exclude-table-data=*.run", "--exclude-table-data=*.migration_history_id_seq"];
     let (document, _) = refused_apart_from(&project, "tenant create squatter", &noted);
-    assert_eq!(document["failed"][0]["code"], "tenant-exists");
+    assert_eq!(document["failures"][0]["code"], "tenant-exists");
     assert_snapshot!(refused(&project, "tenant create Acme").1, @r#"
     exit code: 1
     ----- stdout -----
@@ -302,7 +302,7 @@ fn a_schema_that_belongs_to_somebody_else_makes_no_tenant() {
     project.file("tenure.toml", "[tenants]\nschema_prefix = \"\"\n");
     for slug in ["public", "information_schema", "pg_catalog", "pg_acme", "datalinx_platform"] {
         let (document, _) = refused(&project, &format!("tenant create {slug}"));
-        assert_eq!(document["failed"][0]["code"], "schema-name-reserved", "{slug}");
+        assert_eq!(document["failures"][0]["code"], "schema-name-reserved", "{slug}");
     }
     assert_snapshot!(refused(&project, "tenant create public").1, @r#"
     exit code: 1
@@ -321,7 +321,7 @@ fn a_tenant_needs_a_platform_and_a_template_that_is_there() {
     assert_eq!(refused(&project, "tenant create acme_corp").0["error"]["code"], "not-migrated");
     assert!(project.run("migrate up").ok().stdout.starts_with("done"));
     let document = project.json("tenant create acme_corp --template gold").1;
-    assert_eq!(document["failed"][0]["code"], "template-missing", "{document}");
+    assert_eq!(document["failures"][0]["code"], "template-missing", "{document}");
     assert_eq!(refused(&project, "migrate up --tenant acme_corp").0["error"]["code"], "tenant-unknown");
     assert_eq!(refused(&project, "tenant show acme_corp").0["error"]["code"], "tenant-unknown");
 }

@@ -124,7 +124,7 @@ fn rows_and_values_are_watched() {
     let (code, document) = verified(&project, "");
     assert_eq!(code, 1);
     let told = lines(&document);
-    assert!(told.contains(&"deny rows-gone 4 effect".to_owned()), "{told:?}");
+    assert!(told.contains(&"deny deletes-rows 4 effect".to_owned()), "{told:?}");
     assert!(told.contains(&"deny values-changed 5 effect".to_owned()), "{told:?}");
 }
 

@@ -113,8 +113,12 @@ fn a_server_that_was_given_keeps_its_roles_and_databases() {
     ] {
         let (code, document) = verified(&project(step), &shadow);
         assert_eq!((code, &document["error"]), (1, &Value::Null), "{step}: {document}");
-        let fails =
-            document["findings"].as_array().unwrap().iter().filter(|it| it["rule"] == "fails").count();
+        let fails = document["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["rule"] == "execution-fails")
+            .count();
         assert_eq!(fails, 1, "{step}: {document}");
     }
     assert_eq!(shadow.value(roles), before);
@@ -127,8 +131,12 @@ fn on_a_server_of_its_own_a_migration_hurts_nobody() {
     // It is made anew each time.
     for _ in 0..2 {
         let (_, document) = project.json("verify --shadow");
-        let fails =
-            document["findings"].as_array().unwrap().iter().filter(|it| it["rule"] == "fails").count();
+        let fails = document["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["rule"] == "execution-fails")
+            .count();
         assert_eq!((fails, &document["error"]), (0, &Value::Null), "{document}");
     }
     let roles = "SELECT count(*)::text FROM pg_roles WHERE rolname = 'shadow_story_role'";
@@ -143,8 +151,12 @@ fn a_statement_without_end_is_ended() {
     let began = Instant::now();
     let (code, document) = verified(&project, &shadow);
     assert!(began.elapsed() < Duration::from_secs(20));
-    let fails: Vec<&Value> =
-        document["findings"].as_array().unwrap().iter().filter(|it| it["rule"] == "fails").collect();
+    let fails: Vec<&Value> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|it| it["rule"] == "execution-fails")
+        .collect();
     assert_eq!((code, fails.len()), (1, 1), "{document}");
     assert!(fails[0]["message"].as_str().unwrap().contains("statement timeout"), "{document}");
     // A limit that a file sets is for its statements, not for our questions.

@@ -90,7 +90,7 @@ fn a_list_is_made_and_what_is_wrong_in_it_is_told_by_itself() {
     assert_eq!((code, slugs("created")), (4, vec![]));
     assert_eq!(slugs("existing"), ["acme", "retail", "acme", "there", "last"]);
     assert_eq!(
-        (slugs("failed"), &result["failed"][0]["code"]),
+        (slugs("failures"), &result["failures"][0]["code"]),
         (vec!["Bad-Slug".to_owned()], &"slug-invalid".into())
     );
 }

@@ -177,7 +177,7 @@ fn sarif_is_what_its_schema_asks_for() {
         let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(rules[index]["id"], result["ruleId"], "{result}");
         let rule = tenure::verify::find(result["ruleId"].as_str().unwrap()).unwrap();
-        assert!(rules[index]["help"]["text"].as_str().unwrap().contains(rule.instead), "{result}");
+        assert!(rules[index]["help"]["text"].as_str().unwrap().contains(rule.remediation), "{result}");
         let place = &result["locations"][0]["physicalLocation"];
         assert_eq!(place["artifactLocation"]["uri"], "migrations/v1.0.0_to_v1.0.1_odd.sql");
         assert_eq!(place["artifactLocation"]["uriBaseId"], "%SRCROOT%");
@@ -356,7 +356,7 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     let nowhere = Project::empty();
     for rule in RULES {
         let text = nowhere.run(&format!("explain {}", rule.id)).ok().stdout;
-        for part in [rule.why, rule.instead] {
+        for part in [rule.why, rule.remediation] {
             assert!(text.contains(part), "{text}");
         }
     }
@@ -365,11 +365,11 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
         let text = nowhere.run(&format!("explain {}", code.as_str())).ok().stdout;
         assert!(text.contains(code.doc()), "{text}");
     }
-    for rule in tenure::walls::RULES {
+    for rule in tenure::isolation::RULES {
         assert!(RULES.iter().all(|other| other.id.as_str() != rule.id), "{} is a rule of both", rule.id);
         assert!(Code::ALL.iter().all(|code| code.as_str() != rule.id), "{} is a code too", rule.id);
         let text = nowhere.run(&format!("explain {}", rule.id)).ok().stdout;
-        for part in [rule.finds, rule.why, rule.instead] {
+        for part in [rule.finds, rule.why, rule.remediation] {
             assert!(text.contains(part), "{text}");
         }
     }

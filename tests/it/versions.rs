@@ -29,16 +29,16 @@ fn a_tenant_whose_version_the_server_would_not_find_is_refused_and_named() {
     // Rows from before there was a check.
     project.drop_version_check();
     for (version, expected) in [
-        ("v1.0.4", "version-unknown"),
-        ("V1.0.4", "version-unknown"),
-        (" 1.0.4", "version-unknown"),
-        ("1.0.4 ", "version-unknown"),
-        ("1.0.4+build.7", "version-unknown"),
-        ("01.0.4", "version-unknown"),
-        ("1.0", "version-unknown"),
-        ("", "version-unknown"),
-        ("1.0.3-rc.1", "version-unknown"),
-        ("1.0.5-RC.1", "version-unknown"),
+        ("v1.0.4", "database-version-unknown"),
+        ("V1.0.4", "database-version-unknown"),
+        (" 1.0.4", "database-version-unknown"),
+        ("1.0.4 ", "database-version-unknown"),
+        ("1.0.4+build.7", "database-version-unknown"),
+        ("01.0.4", "database-version-unknown"),
+        ("1.0", "database-version-unknown"),
+        ("", "database-version-unknown"),
+        ("1.0.3-rc.1", "database-version-unknown"),
+        ("1.0.5-RC.1", "database-version-unknown"),
         ("1.0.7", "version-beyond"),
     ] {
         set_t1(&project, version);
@@ -93,7 +93,11 @@ fn the_platforms_version_may_have_a_leading_v_and_nothing_else() {
         let before = project.db.dump(&[]);
         for verb in ["migrate up", "tenant create t3"] {
             let (exit, document) = project.json(verb);
-            assert_eq!((exit, code(&document)), (1, "version-unknown"), "{version:?}, {verb}: {document}");
+            assert_eq!(
+                (exit, code(&document)),
+                (1, "database-version-unknown"),
+                "{version:?}, {verb}: {document}"
+            );
         }
         assert_eq!(project.json("status --check").0, 1, "{version:?}");
         assert!(project.db.dump(&[]) == before, "{version:?}");
@@ -151,6 +155,6 @@ fn tables_from_before_the_check_get_it_whatever_stands_in_them() {
         project.db.try_run(&format!("UPDATE {TENANTS} SET version = 'v1' WHERE status = 'active'")).is_err()
     );
     let (exit, document) = project.json("tenant undrop gone");
-    assert_eq!((exit, code(&document)), (1, "version-unknown"), "{document}");
+    assert_eq!((exit, code(&document)), (1, "database-version-unknown"), "{document}");
     project.run("tenant drop gone --purge --confirm gone").passes();
 }

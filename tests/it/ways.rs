@@ -24,7 +24,7 @@ fn with_a_step_alone(project: &Project) {
 fn nothing_was_written(project: &Project, output: &Output) {
     assert_eq!(output.code, 1, "{output}");
     assert!(
-        output.stderr.contains("[pooled]") && output.stderr.contains("v1.0.4_to_v1.0.5_index.sql"),
+        output.stderr.contains("[session-required]") && output.stderr.contains("v1.0.4_to_v1.0.5_index.sql"),
         "{output}"
     );
     assert_eq!(project.versions(), "platform 1.0.4, acme 1.0.4");
@@ -50,10 +50,10 @@ fn a_pooler_is_found_out_and_what_needs_a_session_is_refused() {
         nothing_was_written(&project, &up);
         assert!(up.stderr.contains(said), "{up}");
         let export = project.run_env(&[("DATABASE_URL", &url)], "tenant export acme --to acme.tenure");
-        assert!(export.code == 1 && export.stderr.contains("[pooled]"), "{export}");
+        assert!(export.code == 1 && export.stderr.contains("[session-required]"), "{export}");
         assert!(!project.dir.path().join("acme.tenure").exists());
         let shadow = project.run_env(&[], &format!("verify --shadow-url {url}"));
-        assert!(shadow.code == 1 && shadow.stderr.contains("[pooled]"), "{shadow}");
+        assert!(shadow.code == 1 && shadow.stderr.contains("[session-required]"), "{shadow}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Local, Ours};
 use crate::branch::{Branch, Deleted, Origin, Wanted};
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::{Connection, Refusal};
+use crate::postgres::{Connection, ServerError};
 
 /// How long a copy that was given up may go on.
 const GIVING_UP: Duration = Duration::from_secs(20);
@@ -192,7 +192,7 @@ impl Local {
         &self,
         connection: &mut Connection,
         source: &Source,
-        refusal: &Refusal,
+        refusal: &ServerError,
         doing: &str,
     ) -> Failure {
         let mut failure = refusal.failure(doing);
@@ -213,7 +213,7 @@ impl Local {
             Some("57014") => {
                 failure.code = Code::BranchNotReady;
                 failure.hint = Some(
-                    "`ready_within` of `[branch]` in tenure.toml says how long a copy may take".to_owned(),
+                    "`ready_timeout` of `[branch]` in tenure.toml says how long a copy may take".to_owned(),
                 );
             }
             Some("42501") | None => {}

@@ -17,7 +17,7 @@ use self::mark::Mark;
 use super::{Branch, BranchId, BranchName, Content, Deleted, Kind, Origin, Provider, Urls, Wanted, within};
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::{Connection, DatabaseUrl, Knock};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::settings::Settings;
 
 /// How long a look at the server, or dropping a database of ours, may take.
@@ -32,7 +32,7 @@ pub struct Local {
     /// To the database whose branches these are.
     url: DatabaseUrl,
     copy_within: Duration,
-    knock: Knock,
+    knock: ConnectPolicy,
     /// How far the server's clock is ahead of ours.
     ahead: Cell<time::Duration>,
 }
@@ -55,8 +55,8 @@ impl Local {
     /// The server of the database at `url`, which is what is copied where nobody says otherwise. It must lead there
     /// without a transaction pooler, whose own sessions would keep the server from copying. `knock` is how patiently it is
     /// connected to.
-    pub fn new(url: DatabaseUrl, settings: &Settings, knock: Knock) -> Self {
-        let copy_within = settings.branch.ready_within.duration();
+    pub fn new(url: DatabaseUrl, settings: &Settings, knock: ConnectPolicy) -> Self {
+        let copy_within = settings.branch.ready_timeout.duration();
         Self { url, copy_within, knock, ahead: Cell::new(time::Duration::ZERO) }
     }
 

@@ -29,7 +29,7 @@ const LARGEST: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) struct Client {
     access: Access,
-    patience: Duration,
+    retry_timeout: Duration,
     /// Made when it is first needed, on the runtime that needs it.
     http: OnceCell<reqwest::Client>,
     /// How far the server's clock is before ours.
@@ -79,15 +79,15 @@ struct Reply {
 }
 
 impl Client {
-    pub(super) fn new(access: Access, patience: Duration) -> Self {
-        Self { access, patience, http: OnceCell::new(), ahead: Cell::default() }
+    pub(super) fn new(access: Access, retry_timeout: Duration) -> Self {
+        Self { access, retry_timeout, http: OnceCell::new(), ahead: Cell::default() }
     }
 
     /// The same without anything that belongs to this runtime.
     pub(super) fn apart(&self) -> Self {
         Self {
             access: self.access.clone(),
-            patience: self.patience,
+            retry_timeout: self.retry_timeout,
             http: OnceCell::new(),
             ahead: self.ahead.clone(),
         }
@@ -126,7 +126,7 @@ impl Client {
     pub(super) async fn send(&self, call: &Call) -> Result<(u16, Vec<u8>), Trouble> {
         // What is left behind costs more than a wait.
         let deletes = call.method == reqwest::Method::DELETE;
-        let patience = if deletes { self.patience.max(TO_DELETE) } else { self.patience };
+        let retry_timeout = if deletes { self.retry_timeout.max(TO_DELETE) } else { self.retry_timeout };
         let started = Instant::now();
         let mut tries = 0;
         loop {
@@ -145,7 +145,7 @@ impl Client {
                 Err((attempt, why)) => (attempt, Ok(why)),
             };
             let pause = with_chance(decide::pause(tries));
-            let next = decide::next(&attempt, call.repeat, started.elapsed(), patience, pause);
+            let next = decide::next(&attempt, call.repeat, started.elapsed(), retry_timeout, pause);
             let unreachable = |why: &str| {
                 Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.doing))
                     .hint("check the network, HTTPS_PROXY and NEON_API_HOST")

@@ -131,7 +131,7 @@ impl Neon {
             Err(Failure::new(Code::BranchNotFound, format!("no branch of the project has the host {host}"))
                 .hint("set NEON_PROJECT_ID to the project of the database"))
         };
-        within(self.patience + SLACK, doing, work).await
+        within(self.retry_timeout + SLACK, doing, work).await
     }
 
     /// The computes of a branch.

@@ -30,7 +30,7 @@ use crate::settings::{BranchSslMode, Settings};
 
 /// Neon takes no later end.
 const LATEST_END: Duration = Duration::from_hours(24 * 30);
-/// What each call may take beside the patience with a busy API.
+/// What each call may take beside the time for retries of a busy API.
 const SLACK: Duration = Duration::from_mins(3);
 
 /// A project at Neon.
@@ -41,8 +41,8 @@ pub struct Neon {
     role: Option<String>,
     sslmode: Option<BranchSslMode>,
     platform: SchemaName,
-    patience: Duration,
-    ready_within: Duration,
+    retry_timeout: Duration,
+    ready_timeout: Duration,
     /// Whether a branch was asked for, so that there may be one that nobody knows of.
     asked: Cell<bool>,
     /// The branch that was there and was asked to be made as its parent is: it may be half of what it was.
@@ -54,15 +54,15 @@ pub struct Neon {
 impl Neon {
     /// The project that `access` leads to, used as the settings say.
     pub fn new(access: Access, settings: &Settings) -> Self {
-        let patience = settings.branch.patience.duration();
+        let retry_timeout = settings.branch.retry_timeout.duration();
         Self {
-            client: Client::new(access, patience),
+            client: Client::new(access, retry_timeout),
             database: settings.branch.database.clone(),
             role: settings.branch.role.clone(),
             sslmode: settings.branch.sslmode,
             platform: settings.platform_schema(),
-            patience,
-            ready_within: settings.branch.ready_within.duration(),
+            retry_timeout,
+            ready_timeout: settings.branch.ready_timeout.duration(),
             asked: Cell::new(false),
             renewed: RefCell::default(),
             ready: RefCell::default(),
@@ -134,8 +134,8 @@ impl Provider for Neon {
             role: self.role.clone(),
             sslmode: self.sslmode,
             platform: self.platform.clone(),
-            patience: self.patience,
-            ready_within: self.ready_within,
+            retry_timeout: self.retry_timeout,
+            ready_timeout: self.ready_timeout,
             asked: self.asked.clone(),
             renewed: self.renewed.clone(),
             ready: self.ready.clone(),
@@ -147,20 +147,20 @@ impl Provider for Neon {
             return Err(Failure::new(Code::Settings, "a branch at Neon lives 30 days at most")
                 .hint("say --expires 30d or less"));
         }
-        // Each of its requests has the whole patience, as when it is asked for alone.
-        let limit = self.patience.saturating_mul(2) + SLACK;
+        // Each of its requests has the whole time for retries, as when it is asked for alone.
+        let limit = self.retry_timeout.saturating_mul(2) + SLACK;
         let doing = format!("making the branch {}", wanted.name);
         within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
         let doing = format!("waiting for the branch {}", branch.name);
-        within(self.ready_within, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
+        within(self.ready_timeout, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
     }
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
         let doing = format!("asking for the way to the branch {}", branch.name);
-        within(self.patience + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
+        within(self.retry_timeout + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
     }
 
     async fn list(&self) -> Result<Vec<Branch>, Failure> {
@@ -176,7 +176,7 @@ impl Provider for Neon {
             walked.await.map_err(|trouble| trouble.failure(doing))?;
             Ok(ours)
         };
-        within(self.patience + SLACK, doing, work).await
+        within(self.retry_timeout + SLACK, doing, work).await
     }
 
     async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
@@ -191,7 +191,7 @@ impl Provider for Neon {
                 Some(there) => Ok(Some(make::seen(there, Origin::Found))),
             }
         };
-        within(self.patience + SLACK, &doing, work).await
+        within(self.retry_timeout + SLACK, &doing, work).await
     }
 
     async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
@@ -203,12 +203,12 @@ impl Provider for Neon {
                 Err(trouble) => Err(trouble.failure(&doing)),
             }
         };
-        within(self.patience + SLACK, &doing, work).await
+        within(self.retry_timeout + SLACK, &doing, work).await
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {branch}");
-        within(self.patience + SLACK, &doing, self.delete_checked(branch)).await
+        within(self.retry_timeout + SLACK, &doing, self.delete_checked(branch)).await
     }
 
     async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
@@ -221,11 +221,11 @@ impl Provider for Neon {
             }
             self.delete_noted(&noted).await.map(Some)
         };
-        within(self.patience + SLACK, &doing, work).await
+        within(self.retry_timeout + SLACK, &doing, work).await
     }
 
     async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
         let doing = format!("deleting the branch {}", wanted.name);
-        within(self.patience + SLACK, &doing, self.take_back(wanted)).await
+        within(self.retry_timeout + SLACK, &doing, self.take_back(wanted)).await
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Neon;
 use super::answer::{
     Database, DatabasesAnswer, Endpoint, OperationAnswer, OperationStatus, OperationsAnswer, UriAnswer,
 };
@@ -15,11 +14,11 @@ use super::make::seen;
 use super::progress::{Standing, standing};
 use super::refusal::says_capacity;
 use super::request::Call;
-use super::target;
+use super::{Neon, target};
 use crate::branch::{Branch, Content, Origin, Urls};
 use crate::error::{Code, Failure};
-use crate::postgres::ledger::{self, Ledger};
-use crate::postgres::{Connection, DatabaseUrl, Knock, set_parameters};
+use crate::postgres::metadata::version_state::{self, VersionState};
+use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, set_parameters};
 
 /// The pauses between two looks.
 const FIRST: Duration = Duration::from_millis(500);
@@ -27,7 +26,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A compute that sleeps needs seconds to wake, one that was just made may need more; the time until a branch
 /// must be ready bounds it.
-const WAKES: Knock = Knock::times(14);
+const WAKES: ConnectPolicy = ConnectPolicy::times(14);
 
 /// How many sessions may be lost before the first answer.
 const SESSIONS: u32 = 3;
@@ -212,7 +211,7 @@ impl Neon {
             let (by_endpoint, by_branch) = (row.optional_text("endpoint")?, row.optional_text("branch")?);
             target::server_says(by_endpoint.as_deref(), by_branch.as_deref(), endpoint, branch)?;
         }
-        if ledger::look(connection, &self.platform).await? != Ledger::Empty {
+        if version_state::look(connection, &self.platform).await? != VersionState::Empty {
             return Ok(());
         }
         let Some(parent) = branch.parent.as_deref().filter(|_| branch.content == Content::Schema) else {
@@ -224,11 +223,13 @@ impl Neon {
                 return Err(no_ledger(branch, &format!("and its parent cannot be read ({failure})")));
             }
         };
-        let seeded = ledger::seed(&mut source, connection, &self.platform).await;
+        let seeded = version_state::seed(&mut source, connection, &self.platform).await;
         source.close().await;
         match seeded? {
-            Ledger::There => Ok(()),
-            Ledger::Empty | Ledger::Absent => Err(no_ledger(branch, "and neither has what it is a copy of")),
+            VersionState::There => Ok(()),
+            VersionState::Empty | VersionState::Absent => {
+                Err(no_ledger(branch, "and neither has what it is a copy of"))
+            }
         }
     }
 

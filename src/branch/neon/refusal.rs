@@ -92,9 +92,10 @@ impl Refused {
                 "look at NEON_PROJECT_ID and NEON_API_HOST, and whether the key is of that project",
             ),
             409 => failure(Code::BranchExists, "give another name, or delete that one"),
-            423 | 429 => {
-                failure(Code::BranchBusy, "run it again later; `[branch] patience` is how long is waited")
-            }
+            423 | 429 => failure(
+                Code::BranchBusy,
+                "run it again later; `[branch] retry_timeout` is how long is waited",
+            ),
             408 | 500..=599 => failure(Code::BranchApi, "run it again; neonstatus.com says how Neon is"),
             300..=399 => failure(Code::Settings, "NEON_API_HOST leads elsewhere; the key is not sent there"),
             _ => failure(Code::BranchRefused, "the words are Neon's; docs/branches.md may know more"),

@@ -2,9 +2,8 @@
 //! official tool once handed out the main branch's URL when a look-up had failed. Pure.
 
 use super::answer::{Endpoint, EndpointKind, Noted};
-use crate::branch::{Branch, Kind};
+use crate::branch::{Branch, Kind, to_delete};
 use crate::error::{Code, Failure};
-use crate::outcome::to_delete;
 
 /// Proves that `noted`, as the API shows it now, is `branch`, that Tenure made it, and that nobody else needs it.
 pub(super) fn is_ours(branch: &Branch, noted: &Noted) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::Limits;
-use crate::fleet::Patience;
+use crate::executor::RetryPolicy;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Pool {
@@ -27,7 +27,7 @@ pub(in crate::cli) struct FillArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(in crate::cli) jobs: Option<u16>,
     /// How often a schema is tried again that met a lock, a deadlock or a lost connection
-    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(in crate::cli) retries: u32,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,

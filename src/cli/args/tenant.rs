@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Pool;
-use super::life::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
-use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits};
-use crate::fleet::Patience;
+use super::lifecycle::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
+use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits, Pool};
+use crate::executor::RetryPolicy;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Tenant {
@@ -100,7 +99,7 @@ pub(in crate::cli) struct CreateArgs {
     #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(in crate::cli) jobs: Option<u16>,
     /// How often a tenant is tried again that met a lock, a deadlock or a lost connection
-    #[arg(long, value_name = "N", default_value_t = Patience::USUAL.retries)]
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(in crate::cli) retries: u32,
     /// A tenant that is there already is no failure
     #[arg(long)]

@@ -7,13 +7,13 @@ use std::path::Path;
 use super::super::args::CreateArgs;
 use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, stop_on_signals, up};
-use super::walls::unseen;
+use super::roles::unseen;
 use crate::error::{Code, Failure};
-use crate::fleet::Patience;
+use crate::executor::RetryPolicy;
 use crate::ident::Slug;
-use crate::report;
+use crate::output;
 use crate::settings::Settings;
-use crate::tenant::{self, Act, After, Creation, Hook, IfExists, NewRole, NewTenant};
+use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, TenantOperation};
 
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
@@ -35,7 +35,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
         limits: up::limits(args.limits, project.settings.migrate),
         jobs: args.jobs.map(usize::from),
-        patience: Patience { retries: args.retries },
+        patience: RetryPolicy { retries: args.retries },
         after: After::All(Hook::of(&project.settings.tenants, &project.root)),
         role: role(args, &project.settings)?,
         command: command_line("tenant create"),
@@ -46,23 +46,27 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)).await?;
     let mut document = serde_json::to_value(&created).unwrap_or_default();
     // One tenant that failed is the command's own failure too, in the form that every failure has.
-    if let (None, [failed], Some(object)) = (&args.from, created.failed.as_slice(), document.as_object_mut())
+    if let (None, [failed], Some(object)) =
+        (&args.from, created.failures.as_slice(), document.as_object_mut())
     {
-        object.insert("error".to_owned(), report::failure_json(&failed.failure));
+        object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }
-    let went = if created.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    let text = |paint| report::created(&created, paint);
+    let went = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    let text = |paint| tenant::create::text::created(&created, paint);
     let with_password = created.created.iter().filter(|tenant| tenant.password.is_some());
     let with_password: Vec<_> = with_password.map(|tenant| tenant.schema.clone()).collect();
     if with_password.is_empty() {
         context.ui.outcome(went, &document, text)?;
     } else if let Err(failure) = context.ui.secret(went, &document, text) {
-        let act =
-            Act { settings: &project.settings, limits: creation.limits, command: creation.command.clone() };
+        let act = TenantOperation {
+            settings: &project.settings,
+            limits: creation.limits,
+            command: creation.command.clone(),
+        };
         return Err(unseen(&mut connection, &act, &with_password, failure).await);
     }
     connection.close().await;
-    Ok(match created.failed.as_slice() {
+    Ok(match created.failures.as_slice() {
         [failed] if args.from.is_none() => failed.failure.class().exit_code(),
         _ => created.ending().exit_code(),
     })

@@ -4,12 +4,12 @@ use super::super::args::{DropArgs, UndropArgs};
 use super::super::ui::{Outcome, Ui};
 use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::Failure;
-use crate::fleet::Patience;
+use crate::executor::RetryPolicy;
 use crate::ident::Slug;
+use crate::output;
 use crate::project::Root;
 use crate::settings::Retention;
-use crate::tenant::{Act, Purge, Registered};
-use crate::{report, tenant};
+use crate::tenant::{self, Purge, Registered, TenantOperation};
 
 pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
@@ -21,10 +21,10 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
     Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
-    let act = Act { settings: &root.settings, limits, command: command_line("tenant drop") };
+    let act = TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
     let dropped = tenant::drop(&mut connection, &act, &slug).await?;
     connection.close().await;
-    context.ui.result(&dropped, |paint| report::dropped(&dropped, paint))?;
+    context.ui.result(&dropped, |paint| tenant::lifecycle::text::dropped(&dropped, paint))?;
     Ok(0)
 }
 
@@ -41,24 +41,24 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
         let slugs: Vec<_> = found.due.iter().map(|aside| aside.former_slug.as_str()).collect();
         context.ui.confirm(&format!("delete for good what was dropped: {}", slugs.join(", ")))?;
     }
-    let act = Act {
+    let act = TenantOperation {
         settings: &root.settings,
         limits: up::limits(args.limits, root.settings.migrate),
         command: command_line("tenant drop --purge"),
     };
     let registered = if args.keep_registry { Registered::Stays } else { Registered::Goes };
     let stop = stop_on_signals(context.ui);
-    let how = Purge { act: &act, registered, patience: Patience::USUAL, stop: &stop };
+    let how = Purge { act: &act, registered, patience: RetryPolicy::USUAL, stop: &stop };
     let purged = tenant::purge(&mut connection, &how, found).await?;
     connection.close().await;
     let mut document = serde_json::to_value(&purged).unwrap_or_default();
     // One tenant that failed is the command's own failure too, in the form that every failure has.
-    if let (Some(_), [failed], Some(object)) = (slug, purged.failed.as_slice(), document.as_object_mut()) {
-        object.insert("error".to_owned(), report::failure_json(&failed.failure));
+    if let (Some(_), [failed], Some(object)) = (slug, purged.failures.as_slice(), document.as_object_mut()) {
+        object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }
-    let went = if purged.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &document, |paint| report::purged(&purged, paint))?;
-    Ok(match purged.failed.as_slice() {
+    let went = if purged.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &document, |paint| tenant::lifecycle::text::purged(&purged, paint))?;
+    Ok(match purged.failures.as_slice() {
         [failed] if slug.is_some() => failed.failure.class().exit_code(),
         _ => purged.outcome.exit_code(),
     })
@@ -70,9 +70,9 @@ pub(in crate::cli) async fn undrop(context: &Context, args: &UndropArgs) -> Resu
     let new = args.new.as_deref().map(Slug::new).transpose()?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
-    let act = Act { settings: &root.settings, limits, command: command_line("tenant undrop") };
+    let act = TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
     let changed = tenant::undrop(&mut connection, &act, &slug, new.as_ref()).await?;
     connection.close().await;
-    context.ui.result(&changed, |paint| report::changed(&changed, paint))?;
+    context.ui.result(&changed, |paint| tenant::lifecycle::text::changed(&changed, paint))?;
     Ok(0)
 }

@@ -4,8 +4,8 @@ use super::super::args::{DrainArgs, FillArgs, Pool};
 use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, stop_on_signals, up};
 use crate::error::Failure;
-use crate::fleet::Patience;
-use crate::report;
+use crate::executor::RetryPolicy;
+use crate::tenant;
 use crate::tenant::pool::{self, Draining, Filling};
 
 pub(in crate::cli) async fn pool(context: &Context, verb: &Pool) -> Result<u8, Failure> {
@@ -23,15 +23,15 @@ async fn fill(context: &Context, args: &FillArgs) -> Result<u8, Failure> {
         template: args.template.clone(),
         jobs: args.jobs.map(usize::from),
         limits: up::limits(args.limits, project.settings.migrate),
-        patience: Patience { retries: args.retries },
+        patience: RetryPolicy { retries: args.retries },
         command: command_line("tenant pool fill"),
     };
     let mut connection = database::connect(context, &project.root).await?;
     let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
     let filled = pool::fill(&mut connection, &project, &filling, (&mut progress, &stop)).await?;
     connection.close().await;
-    let went = if filled.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &filled, |paint| report::pool_filled(&filled, paint))?;
+    let went = if filled.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &filled, |paint| tenant::pool::text::pool_filled(&filled, paint))?;
     Ok(filled.outcome.exit_code())
 }
 
@@ -40,7 +40,7 @@ async fn list(context: &Context) -> Result<u8, Failure> {
     let mut connection = database::connect(context, &project.root).await?;
     let list = pool::list(&mut connection, &project).await?;
     connection.close().await;
-    context.ui.result(&list, |paint| report::pool_list(&list, paint))?;
+    context.ui.result(&list, |paint| tenant::pool::text::pool_list(&list, paint))?;
     Ok(0)
 }
 
@@ -55,7 +55,7 @@ async fn drain(context: &Context, args: &DrainArgs) -> Result<u8, Failure> {
     let stop = stop_on_signals(context.ui);
     let drained = pool::drain(&mut connection, &project, &draining, &stop).await?;
     connection.close().await;
-    let went = if drained.failed.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &drained, |paint| report::pool_drained(&drained, paint))?;
+    let went = if drained.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &drained, |paint| tenant::pool::text::pool_drained(&drained, paint))?;
     Ok(drained.outcome.exit_code())
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::postgres::PgTypeInfo;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Statement as _};
 
-use super::super::{Connection, Refusal, Row};
+use super::super::{Connection, Row, ServerError};
 use crate::error::{Code, Failure};
 use crate::queries::{Column, Prepared, SearchPath, Type};
 
@@ -27,10 +27,10 @@ struct ShapeColumn {
 
 impl Connection {
     /// Prepares a statement without running it.
-    pub(super) async fn describe(&mut self, sql: &str) -> Result<Shape, Refusal> {
+    pub(super) async fn describe(&mut self, sql: &str) -> Result<Shape, ServerError> {
         let prepared =
             self.driver().prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql.to_owned()))).await;
-        let statement = prepared.map_err(Refusal::from)?;
+        let statement = prepared.map_err(ServerError::from)?;
         let parameters = match statement.parameters() {
             Some(Either::Left(kinds)) => kinds.iter().map(number).collect(),
             _ => Vec::new(),
@@ -44,8 +44,8 @@ impl Connection {
     }
 
     /// Makes the driver and the server forget what was prepared.
-    pub(super) async fn forget(&mut self) -> Result<(), Refusal> {
-        self.driver().clear_cached_statements().await.map_err(Refusal::from)
+    pub(super) async fn forget(&mut self) -> Result<(), ServerError> {
+        self.driver().clear_cached_statements().await.map_err(ServerError::from)
     }
 
     /// Asks for the names of all that `shapes` hold.

@@ -11,7 +11,7 @@ mod trial;
 pub use self::statistics::statistics;
 
 use self::describe::Shape;
-use super::{Connection, Refusal};
+use super::{Connection, ServerError};
 use crate::error::Failure;
 use crate::queries::{Observation, Query, Refused, Release, Schemas, SearchPath, Seen};
 use crate::sql::Rendered;
@@ -71,7 +71,7 @@ pub async fn rehearse(
 
 /// Sets the savepoint, in a transaction of its own if none is open; whether that is so.
 async fn enter(connection: &mut Connection) -> Result<bool, Failure> {
-    let failed = |refusal: Refusal| refusal.failure("setting a savepoint for the queries of the release");
+    let failed = |refusal: ServerError| refusal.failure("setting a savepoint for the queries of the release");
     match connection.attempt(&format!("SAVEPOINT {OUTER}")).await {
         Ok(_) => Ok(false),
         Err(refusal) if refusal.sqlstate() == Some(NO_TRANSACTION) => {
@@ -181,12 +181,12 @@ impl Observer<'_> {
     }
 }
 
-fn failed(refusal: &Refusal) -> Failure {
+fn failed(refusal: &ServerError) -> Failure {
     refusal.failure("preparing the queries of the release")
 }
 
 /// What the server, or the driver, has against a query; `None` where it is the connection that failed.
-fn refused(query: &Query, rendered: &Rendered, refusal: &Refusal) -> Option<Refused> {
+fn refused(query: &Query, rendered: &Rendered, refusal: &ServerError) -> Option<Refused> {
     let at = refusal.position().and_then(|position| rendered.origin(position, &[&query.text]));
     let (sqlstate, message) = refusal.about_the_statement()?;
     Some(Refused { sqlstate, message, at: at.map(|(_, offset)| offset) })

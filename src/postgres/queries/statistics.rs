@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
-use crate::postgres::{Connection, Refusal, state};
+use crate::postgres::metadata::state;
+use crate::postgres::{Connection, ServerError};
 use crate::queries::capture::{Statistic, Surroundings};
 use crate::settings::Settings;
 
@@ -19,7 +20,7 @@ pub async fn statistics(
     connection: &mut Connection,
     settings: &Settings,
 ) -> Result<(Vec<Statistic>, Surroundings), Failure> {
-    let failed = |refusal: Refusal| unavailable(&refusal);
+    let failed = |refusal: ServerError| unavailable(&refusal);
     let home = connection.sets(HOME).await.map_err(failed)?;
     let Some(home) = home.first().and_then(|rows| rows.first()) else {
         return Err(missing(format!("the extension {EXTENSION} is not in this database")));
@@ -62,7 +63,7 @@ async fn surroundings(connection: &mut Connection, settings: &Settings) -> Resul
     Ok(Surroundings { platform: platform.as_str().to_owned(), tenants, objects })
 }
 
-fn unavailable(refusal: &Refusal) -> Failure {
+fn unavailable(refusal: &ServerError) -> Failure {
     let failure = refusal.failure("reading the server's statistics");
     // The extension is made, and its library is not loaded.
     if refusal.sqlstate() == Some("55000") { missing(failure.message) } else { failure }

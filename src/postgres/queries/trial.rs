@@ -4,7 +4,7 @@
 use super::facts::Tables;
 use super::{INNER, Observer, failed};
 use crate::error::Failure;
-use crate::postgres::Refusal;
+use crate::postgres::ServerError;
 use crate::queries::sample::{CHOICES, Choice, filled, values};
 use crate::queries::{Observation, Prepared, Query, Refused, SearchPath, Seen, Trial};
 
@@ -114,7 +114,7 @@ impl Observer<'_> {
 }
 
 /// What a refusal says of the query, if it does.
-fn trial(refusal: &Refusal) -> Option<Trial> {
+fn trial(refusal: &ServerError) -> Option<Trial> {
     if let Some((sqlstate, message)) = refusal.about_the_statement() {
         return Some(Trial::Refused(Refused { sqlstate, message, at: None }));
     }

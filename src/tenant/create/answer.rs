@@ -2,11 +2,11 @@
 
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
-use crate::postgres::message::Message;
-use crate::postgres::{Refusal, refusal};
+use crate::postgres::batch::SqlBatch;
+use crate::postgres::{ServerError, error};
 
 /// The schema or the row is there, and is not a tenant's.
-pub(super) fn taken(refusal: &Refusal, schema: &SchemaName) -> Failure {
+pub(super) fn taken(refusal: &ServerError, schema: &SchemaName) -> Failure {
     let mut failure = refusal.failure(&format!("creating {schema}"));
     failure.code = Code::TenantExists;
     failure.schema = Some(schema.as_str().to_owned());
@@ -15,7 +15,7 @@ pub(super) fn taken(refusal: &Refusal, schema: &SchemaName) -> Failure {
     failure
 }
 
-pub(in crate::tenant) fn explain(refusal: &Refusal, message: &Message, schema: &SchemaName) -> Failure {
+pub(in crate::tenant) fn explain(refusal: &ServerError, message: &SqlBatch, schema: &SchemaName) -> Failure {
     let mut failure = refusal.failure(&format!("creating {schema}"));
     failure.place = message.place(refusal);
     failure.schema = Some(schema.as_str().to_owned());
@@ -26,7 +26,7 @@ pub(in crate::tenant) fn explain(refusal: &Refusal, message: &Message, schema: &
             Some("every column of the registry but id, name, slug and schema must have a default")
         }
         Some("42804" | "22P02") => Some("the registry's id column must take a UUID, the others a text"),
-        Some(refusal::NOT_ONE_ROW) => {
+        Some(error::NOT_ONE_ROW) => {
             Some("a trigger or a view must not swallow what is written to the registry")
         }
         _ => None,

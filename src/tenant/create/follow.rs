@@ -3,10 +3,7 @@
 
 use serde_json::json;
 
-use super::super::act;
-use super::super::hook::Hook;
-use super::super::script::{Afterwards, Identity};
-use super::super::undo::{self, Attempt};
+use super::hook::Hook;
 use super::queue::Task;
 use super::worker::Maker;
 use super::{After, Made};
@@ -14,9 +11,12 @@ use crate::chain::Version;
 use crate::error::Failure;
 use crate::event::Event;
 use crate::ident::literal;
-use crate::outcome::{CreatedTenant, Tenant, TenantState};
-use crate::postgres::message::{BEGIN, Leftovers, Message};
-use crate::postgres::{Connection, Refusal, refusal};
+use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
+use crate::postgres::metadata::{Tenant, TenantState};
+use crate::postgres::{Connection, ServerError, error};
+use crate::tenant::cleanup::{self, Attempt};
+use crate::tenant::provisioning::{Afterwards, TenantRecord};
+use crate::tenant::{CreatedTenant, operation};
 
 impl<'a> Maker<'a, '_> {
     /// What there is to do when a tenant's schema is there.
@@ -47,8 +47,8 @@ impl<'a> Maker<'a, '_> {
     }
 
     /// The tenant is made.
-    async fn end_making(&self, connection: &mut Connection, tenant: &Identity) -> Result<(), Failure> {
-        let mut message = Message::default();
+    async fn end_making(&self, connection: &mut Connection, tenant: &TenantRecord) -> Result<(), Failure> {
+        let mut message = SqlBatch::default();
         let told = format!(
             "SELECT {}.tenure_made({}, '{}')",
             self.run.platform.quoted(),
@@ -56,9 +56,9 @@ impl<'a> Maker<'a, '_> {
             tenant.id,
         );
         message.begin(self.run.limits, &told);
-        act::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
-        message.commit(Leftovers::None);
-        let sent = undo::send(connection, &message, |_| false).await;
+        operation::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
+        message.commit(SessionState::None);
+        let sent = cleanup::send(connection, &message, |_| false).await;
         sent.map(drop).map_err(|refusal| {
             let mut failure = refusal.failure(&format!("making {} active after its command", tenant.slug));
             failure.schema = Some(tenant.schema.as_str().to_owned());
@@ -80,10 +80,10 @@ impl<'a> Maker<'a, '_> {
         let tenant = &task.tenant;
         failure.schema = Some(tenant.schema.as_str().to_owned());
         let attempt = Attempt::Of(tenant.id);
-        let message = undo::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
+        let message = cleanup::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
         // An answer that was lost leaves no row behind.
-        let is_gone = |refusal: &Refusal| refusal.sqlstate() == Some(refusal::NO_VERSION_ROW);
-        match undo::send(connection, &message, is_gone).await {
+        let is_gone = |refusal: &ServerError| refusal.sqlstate() == Some(error::NO_VERSION_ROW);
+        match cleanup::send(connection, &message, is_gone).await {
             Ok(_sets) => {
                 failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug);
             }
@@ -101,7 +101,7 @@ impl<'a> Maker<'a, '_> {
     }
 
     /// Nobody has to wait for this attempt. Where not even that can be said, its time runs out by itself.
-    async fn give_up(&self, connection: &mut Connection, tenant: &Identity) {
+    async fn give_up(&self, connection: &mut Connection, tenant: &TenantRecord) {
         let sql = format!(
             "{BEGIN}; UPDATE {}.tenant_version SET making_until = now() WHERE making = '{}'; COMMIT",
             self.run.platform.quoted(),
@@ -113,7 +113,7 @@ impl<'a> Maker<'a, '_> {
     /// Takes back what a run left that is gone: a tenant that is in the making, and may be no more.
     pub(super) async fn take_back(&self, connection: &mut Connection, row: &Tenant) -> Result<(), Failure> {
         let doing = format!("creating {}", row.slug);
-        undo::take_back(connection, &self.project.settings, self.run, (&row.schema, &doing)).await
+        cleanup::take_back(connection, &self.project.settings, self.run, (&row.schema, &doing)).await
     }
 }
 
@@ -132,7 +132,7 @@ fn document(task: &Task<'_>, at: &Version) -> String {
     format!("{document}\n")
 }
 
-pub(super) fn made(tenant: &Identity, at: Version) -> Made {
+pub(super) fn made(tenant: &TenantRecord, at: Version) -> Made {
     Made::New(CreatedTenant {
         id: Some(tenant.id.to_string()),
         slug: tenant.slug.as_str().to_owned(),

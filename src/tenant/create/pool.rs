@@ -6,7 +6,8 @@ use super::queue::Task;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::{Connection, pool};
+use crate::postgres::Connection;
+use crate::postgres::metadata::pool;
 use crate::project::Project;
 
 /// So many more than there are tasks are asked for, since others may take some first.

@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::super::NewTenant;
-use super::super::script::Identity;
 use super::Made;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::fleet::Stop;
-use crate::outcome::{Created, FailedTenant};
+use crate::executor::Stop;
 use crate::template::{Filled, Template};
+use crate::tenant::provisioning::TenantRecord;
+use crate::tenant::{Created, FailedTenant};
 
 /// How long a worker without work waits before it asks again, while others may give some back.
 const IDLE: Duration = Duration::from_millis(2);
@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_millis(2);
 pub(super) struct Task<'a> {
     /// Where it stands in the list.
     pub(super) index: usize,
-    pub(super) tenant: Identity,
+    pub(super) tenant: TenantRecord,
     pub(super) template: &'a Template,
     /// The values of the template's parameters.
     pub(super) filled: Filled,
@@ -161,7 +161,9 @@ impl<'a> Queue<'a> {
                 Some(Ok(Made::New(tenant))) => outcome.created.push(tenant.clone()),
                 Some(Ok(Made::Existing(tenant))) => outcome.existing.push(tenant.clone()),
                 Some(Err(failure)) => {
-                    outcome.failed.push(FailedTenant { slug: tenant.slug.clone(), failure: failure.clone() });
+                    outcome
+                        .failures
+                        .push(FailedTenant { slug: tenant.slug.clone(), failure: failure.clone() });
                 }
                 None => {}
             }

@@ -2,15 +2,15 @@
 //! the schema to the platform's version, and a last transaction makes the tenant active. What a run leaves that is
 //! killed in between, the same command finishes.
 
-use super::super::script::Script;
 use super::answer::explain;
 use super::queue::Task;
 use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::fleet::catch_up;
-use crate::outcome::{Tenant, TenantState};
-use crate::postgres::{Connection, Refusal, refusal};
+use crate::executor::catch_up;
+use crate::postgres::metadata::{Tenant, TenantState};
+use crate::postgres::{Connection, ServerError, error};
+use crate::tenant::provisioning::ProvisioningScript;
 
 impl<'a> Maker<'a, '_> {
     /// Does what follows the first transaction of a tenant.
@@ -18,7 +18,7 @@ impl<'a> Maker<'a, '_> {
         &self,
         connection: &mut Connection,
         mut task: Task<'a>,
-        script: &Script<'a>,
+        script: &ProvisioningScript<'a>,
         at: Version,
     ) {
         task.attempts += 1;
@@ -54,8 +54,8 @@ impl<'a> Maker<'a, '_> {
         &self,
         connection: &mut Connection,
         task: &Task<'a>,
-        script: &Script<'a>,
-    ) -> Result<(), Refusal> {
+        script: &ProvisioningScript<'a>,
+    ) -> Result<(), ServerError> {
         let message = script.finishing(self.run, &task.tenant, &task.filled, self.afterwards());
         let Err(refusal) = connection.send(&message).await else { return Ok(()) };
         if !refusal.failure("").ended_the_session() {
@@ -108,7 +108,7 @@ impl<'a> Maker<'a, '_> {
     async fn is_begun_so(
         &self,
         connection: &mut Connection,
-        script: &Script<'a>,
+        script: &ProvisioningScript<'a>,
         row: &Tenant,
         task: &Task<'a>,
     ) -> Result<bool, Failure> {
@@ -124,6 +124,6 @@ impl<'a> Maker<'a, '_> {
 }
 
 /// Whether the refusal says that the tenant was made active before.
-fn is_finished(refusal: &Refusal) -> bool {
-    matches!(refusal.sqlstate(), Some(refusal::NOT_OURS | refusal::OTHER_STATE))
+fn is_finished(refusal: &ServerError) -> bool {
+    matches!(refusal.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
 }

@@ -6,9 +6,6 @@ use std::rc::Rc;
 
 use uuid::Uuid;
 
-use super::super::role::{self, Secret};
-use super::super::script::{Identity, Script};
-use super::super::standing::{Standing, has_schema};
 use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::pool::{Counts, Pool};
@@ -17,14 +14,18 @@ use super::{Creation, IfExists, Made};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
-use crate::fleet::Stop;
+use crate::executor::Stop;
 use crate::ident::{DisplayName, SchemaName, Slug};
-use crate::outcome::{CreatedTenant, Tenant, TenantState};
-use crate::postgres::message::{Message, Run};
-use crate::postgres::state::{self, Presence};
-use crate::postgres::{Connection, Refusal, refusal};
+use crate::postgres::batch::{Run, SqlBatch};
+use crate::postgres::metadata::state::{self, Presence};
+use crate::postgres::metadata::{Tenant, TenantState};
+use crate::postgres::{Connection, ServerError, error};
 use crate::project::Project;
 use crate::template::Template;
+use crate::tenant::CreatedTenant;
+use crate::tenant::name_ownership::{NameOwnership, has_schema};
+use crate::tenant::provisioning::{ProvisioningScript, TenantRecord};
+use crate::tenant::roles::role::Secret;
 
 /// Tenants that are looked up in one query.
 const PAGE: usize = 2_000;
@@ -37,7 +38,7 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) presence: Presence,
     pub(super) queue: &'q RefCell<Queue<'a>>,
     /// Compiled once for each template, for the platform's version.
-    pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<Script<'a>>>>,
+    pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<ProvisioningScript<'a>>>>,
     /// Schemas that were made in advance.
     pub(super) pool: RefCell<Pool>,
     /// Asked to stop.
@@ -116,10 +117,10 @@ impl<'a> Maker<'a, '_> {
         let name = DisplayName::new(tenant.name.as_ref().unwrap_or(&tenant.slug))?;
         let role = match self.creation.role {
             NewRole::None => None,
-            NewRole::Closed => Some((role::name(&self.project.settings, &schema)?, None)),
-            NewRole::Login => Some((role::name(&self.project.settings, &schema)?, Some(Secret::make()))),
+            NewRole::Closed => Some((self.project.settings.tenant_role(&schema)?, None)),
+            NewRole::Login => Some((self.project.settings.tenant_role(&schema)?, Some(Secret::make()))),
         };
-        let tenant = Identity { id: Uuid::new_v4(), slug, name, schema, role };
+        let tenant = TenantRecord { id: Uuid::new_v4(), slug, name, schema, role };
         Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0, begun: false })
     }
 
@@ -171,7 +172,7 @@ impl<'a> Maker<'a, '_> {
             }
             Err(refusal) => {
                 if let Some(pooled) = pooled {
-                    if refusal.sqlstate() == Some(refusal::NOT_FREE) {
+                    if refusal.sqlstate() == Some(error::NOT_FREE) {
                         return self.queue.borrow_mut().give_back(task, None);
                     }
                     self.pool.borrow_mut().put_back(&task, pooled);
@@ -181,12 +182,16 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    pub(super) fn script(&self, template: &'a Template, at: &Version) -> Result<Rc<Script<'a>>, Failure> {
+    pub(super) fn script(
+        &self,
+        template: &'a Template,
+        at: &Version,
+    ) -> Result<Rc<ProvisioningScript<'a>>, Failure> {
         let key = (template.name.as_str(), at.clone());
         if let Some(script) = self.scripts.borrow().get(&key) {
             return Ok(Rc::clone(script));
         }
-        let script = Rc::new(Script::new(self.project, template, at)?);
+        let script = Rc::new(ProvisioningScript::new(self.project, template, at)?);
         self.scripts.borrow_mut().insert(key, Rc::clone(&script));
         Ok(script)
     }
@@ -195,13 +200,13 @@ impl<'a> Maker<'a, '_> {
         &self,
         connection: &mut Connection,
         mut task: Task<'a>,
-        message: &Message,
-        refusal: &Refusal,
+        message: &SqlBatch,
+        refusal: &ServerError,
     ) {
         let schema = task.tenant.schema.clone();
         let schema = &schema;
         let result = match refusal.sqlstate() {
-            Some(refusal::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
+            Some(error::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
             // Somebody else may have made it between our look and our message.
             Some("42P06" | "23505") if message.place(refusal).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
@@ -321,7 +326,7 @@ impl<'a> Maker<'a, '_> {
                 in_the_registry("its version is unknown")
                     .hint("it was made by other means: `tenure tenant adopt` makes it a tenant")
             } else {
-                in_the_registry(&format!("there is no schema {}", row.schema)).hint(Standing::ROW_ALONE)
+                in_the_registry(&format!("there is no schema {}", row.schema)).hint(NameOwnership::ROW_ALONE)
             });
         }
         if row.status == TenantState::Creating {

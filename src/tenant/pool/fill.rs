@@ -7,21 +7,21 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 use super::super::create::answer::explain;
-use super::super::script::Script;
-use super::{interrupted, proof, remove, remove_one, state_of};
+use super::{PoolFailure, PoolFilled, PoolState, interrupted, proof, remove, remove_one, state_of};
 use crate::chain::Chain;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::fleet::crew::{self, Crew, Wear};
-use crate::fleet::{Patience, Stop, catch_up, jobs};
+use crate::executor::worker_pool::{self, ConnectionRecycler, WorkerPool};
+use crate::executor::{RetryPolicy, Stop, catch_up, jobs};
 use crate::ident::SchemaName;
-use crate::outcome::{Ending, PoolFailure, PoolFilled, PoolState};
-use crate::postgres::message::{Message, Run};
-use crate::postgres::pool::{self, Pooled};
-use crate::postgres::{Connection, history, refusal};
+use crate::postgres::batch::{Run, SqlBatch};
+use crate::postgres::metadata::pool::{self, Pooled};
+use crate::postgres::metadata::{RunStatus, history};
+use crate::postgres::{Connection, error};
 use crate::project::Project;
 use crate::settings::Migrate;
 use crate::template::Filled;
+use crate::tenant::provisioning::ProvisioningScript;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub struct Filling {
     /// The limits of a unit.
     pub limits: Migrate,
     /// How often a schema is tried again that met a lock or a lost connection.
-    pub patience: Patience,
+    pub patience: RetryPolicy,
     /// The command, for the run's row.
     pub command: String,
 }
@@ -61,11 +61,11 @@ struct Shared<'a> {
 
 /// What makes a schema.
 struct Maker<'a> {
-    script: &'a Script<'a>,
+    script: &'a ProvisioningScript<'a>,
     chain: &'a Chain,
     run: &'a Run,
     filled: &'a Filled,
-    patience: Patience,
+    patience: RetryPolicy,
 }
 
 /// Makes sure that the template's pool has so many schemas at the platform's version.
@@ -85,14 +85,14 @@ pub async fn fill(
     let is_unproved = stays.iter().any(|row| kind(row) == PoolState::Unproved);
     let places = places(filling.wanted, &stays);
     let mut result = PoolFilled {
-        outcome: Ending::Nothing,
+        outcome: RunStatus::Nothing,
         template: template.name.clone(),
         version: version.clone(),
         wanted: filling.wanted,
         there: stays.len(),
         made: 0,
         removed: 0,
-        failed: Vec::new(),
+        failures: Vec::new(),
     };
     if places.is_empty() && goes.is_empty() && !is_unproved {
         return Ok(result);
@@ -106,25 +106,26 @@ pub async fn fill(
     if is_unproved {
         proof::note(connection, &run, (template, &version)).await?;
     }
-    (result.removed, result.failed) = remove(connection, &run, &goes, stop).await;
+    (result.removed, result.failures) = remove(connection, &run, &goes, stop).await;
     if !places.is_empty() && stop.asked() {
-        result.failed.push(interrupted());
+        result.failures.push(interrupted());
     } else if !places.is_empty() {
-        let script = Script::new(project, template, &version)?;
+        let script = ProvisioningScript::new(project, template, &version)?;
         let filled = template.parameters.usual();
         let chain = &project.chain;
         let maker = Maker { script: &script, chain, run: &run, filled: &filled, patience: filling.patience };
         let shared = maker.fill(connection, places, filling.jobs, (sink, stop)).await?;
         (result.made, result.there) = (shared.made, result.there + shared.others);
-        result.failed.extend(shared.failed);
+        result.failures.extend(shared.failed);
     }
-    result.outcome = Ending::of_many(result.made + result.removed + usize::from(is_unproved), &result.failed);
-    let ending = if result.outcome == Ending::Nothing { Ending::Done } else { result.outcome };
+    result.outcome =
+        RunStatus::of_many(result.made + result.removed + usize::from(is_unproved), &result.failures);
+    let ending = if result.outcome == RunStatus::Nothing { RunStatus::Done } else { result.outcome };
     let counts = serde_json::json!({ "template": template.name, "wanted": filling.wanted, "there": result.there,
-        "made": result.made, "removed": result.removed, "failed": result.failed.len() });
+        "made": result.made, "removed": result.removed, "failed": result.failures.len() });
     let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
     // Without a failure of its own the run's missing last note is the failure.
-    if result.failed.is_empty() { noted.map(|()| result) } else { Ok(result) }
+    if result.failures.is_empty() { noted.map(|()| result) } else { Ok(result) }
 }
 
 /// The lowest places that are free, so many as are missing.
@@ -156,9 +157,9 @@ impl Maker<'_> {
         let shared =
             RefCell::new(Shared { places, made: 0, others: 0, failed: Vec::new(), is_over: false, sink });
         let is_over = || stop.asked() || shared.borrow().is_over || shared.borrow().places.is_empty();
-        let crew = Crew { jobs: jobs.min(tasks), tasks };
-        crew::run(connection, crew, is_over, async |own: &mut Connection| {
-            let mut wear = Wear::default();
+        let crew = WorkerPool { jobs: jobs.min(tasks), tasks };
+        worker_pool::run(connection, crew, is_over, async |own: &mut Connection| {
+            let mut wear = ConnectionRecycler::default();
             while !is_over() {
                 let Some(place) = shared.borrow_mut().places.pop_front() else { break };
                 self.make(own, place, &shared).await;
@@ -176,7 +177,7 @@ impl Maker<'_> {
 
     /// Fills a place, with as many tries as patience has.
     async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
-        let message: Message =
+        let message: SqlBatch =
             match self.script.pooled(self.run, &place.schema, Some(place.slot), self.filled) {
                 Ok(message) => message,
                 Err(failure) => return shared.borrow_mut().failed.push(PoolFailure(failure)),
@@ -209,7 +210,7 @@ impl Maker<'_> {
                 continue;
             }
             let mut shared = shared.borrow_mut();
-            if refusal.sqlstate() == Some(refusal::PLATFORM_MOVED) {
+            if refusal.sqlstate() == Some(error::PLATFORM_MOVED) {
                 failure = Failure::new(Code::NotMigrated, "the platform moved while the pool was filled")
                     .hint("run the command again when `tenure status` is quiet");
                 shared.is_over = true;

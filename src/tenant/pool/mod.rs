@@ -4,16 +4,19 @@
 
 mod fill;
 mod proof;
+mod result;
+pub mod text;
 
-use super::act;
+pub use self::result::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
+use super::operation;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::fleet::Stop;
+use crate::executor::Stop;
 use crate::ident::{SchemaName, literal};
-use crate::outcome::{Ending, PoolDrained, PoolFailure, PoolList, PoolState, PooledSchema};
-use crate::postgres::message::{Leftovers, Message, Run};
-use crate::postgres::pool::{self, Pooled};
-use crate::postgres::{Connection, Refusal, history, refusal, state};
+use crate::postgres::batch::{Run, SessionState, SqlBatch};
+use crate::postgres::metadata::pool::{self, Pooled};
+use crate::postgres::metadata::{RunStatus, history, state};
+use crate::postgres::{Connection, ServerError, error};
 use crate::project::Project;
 use crate::settings::Migrate;
 
@@ -75,16 +78,16 @@ pub async fn drain(
     let platform = project.settings.platform_schema();
     let rows = pool::read(connection, &platform, draining.template.as_deref()).await?;
     if rows.is_empty() {
-        return Ok(PoolDrained { outcome: Ending::Nothing, removed: 0, failed: Vec::new() });
+        return Ok(PoolDrained { outcome: RunStatus::Nothing, removed: 0, failures: Vec::new() });
     }
     let run = Run::new(&project.settings, draining.limits);
     history::begin_run(connection, &run, &draining.command).await?;
     let (removed, failed) = remove(connection, &run, &rows, stop).await;
-    let outcome = Ending::of_many(removed, &failed);
+    let outcome = RunStatus::of_many(removed, &failed);
     let counts = serde_json::json!({ "removed": removed, "failed": failed.len() }).to_string();
-    let ending = if outcome == Ending::Nothing { Ending::Done } else { outcome };
+    let ending = if outcome == RunStatus::Nothing { RunStatus::Done } else { outcome };
     history::end_run(connection, &run, ending.as_str(), &counts).await?;
-    Ok(PoolDrained { outcome, removed, failed })
+    Ok(PoolDrained { outcome, removed, failures: failed })
 }
 
 /// Removes these, unless somebody takes or removes them first.
@@ -103,7 +106,7 @@ async fn remove(
         match remove_one(connection, run, &row.schema).await {
             Ok(()) => removed += 1,
             Err(refusal)
-                if matches!(refusal.sqlstate(), Some(refusal::NO_VERSION_ROW | refusal::OTHER_STATE)) => {}
+                if matches!(refusal.sqlstate(), Some(error::NO_VERSION_ROW | error::OTHER_STATE)) => {}
             Err(refusal) => {
                 failed.push(PoolFailure(refusal.failure(&format!("removing {}", row.schema))));
             }
@@ -117,12 +120,12 @@ pub(super) async fn remove_one(
     connection: &mut Connection,
     run: &Run,
     schema: &SchemaName,
-) -> Result<(), Refusal> {
-    let mut message = Message::default();
+) -> Result<(), ServerError> {
+    let mut message = SqlBatch::default();
     let drain = format!("SELECT {}.tenure_drain({})", run.platform.quoted(), literal(schema.as_str()));
     message.begin(run.limits, &drain);
-    message.commit(Leftovers::None);
-    act::in_turn(connection, &message, run.limits).await.map(drop)
+    message.commit(SessionState::None);
+    operation::in_turn(connection, &message, run.limits).await.map(drop)
 }
 
 fn interrupted() -> PoolFailure {

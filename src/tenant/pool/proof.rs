@@ -10,18 +10,20 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::super::create::answer::explain;
-use super::super::script::Script;
-use super::super::{residue, scratch};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::fleet::{Gauge, Gauged, Measured};
+use crate::executor::{Measured, StatementObserver, UnitTrace};
 use crate::ident::{SchemaName, literal};
-use crate::postgres::message::{BEGIN, Leftovers, Message, Run, UNHURRIED};
-use crate::postgres::{Connection, Row, pool, state};
+use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
+use crate::postgres::metadata::{pool, state};
+use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Migrate;
 use crate::sql::{Scope, Statement};
 use crate::template::Template;
+use crate::tenant::lifecycle::name_references;
+use crate::tenant::provisioning::ProvisioningScript;
+use crate::tenant::scratch;
 
 /// How often this backend wrote rows of a table. It counts what earlier transactions did too, until it tells the others.
 const WRITTEN: &str = "n_tup_ins + n_tup_upd + n_tup_del";
@@ -47,7 +49,7 @@ pub(super) async fn prove(
         )
         .hint("give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew"));
     }
-    let script = Script::new(project, template, version)?;
+    let script = ProvisioningScript::new(project, template, version)?;
     let looks = |what: &str| {
         let why = format!("it looks into the registry, where a schema of the pool has no row{what}");
         refused(template, &why)
@@ -89,7 +91,7 @@ fn refused(template: &Template, why: &str) -> Failure {
 }
 
 /// The statements that may read rows and name the registry.
-fn asking(script: &Script<'_>, project: &Project) -> Vec<String> {
+fn asking(script: &ProvisioningScript<'_>, project: &Project) -> Vec<String> {
     let registry = project.settings.tenants.registry.as_str().to_lowercase();
     let compiled = script.compiled();
     let later = compiled.later.iter();
@@ -106,7 +108,7 @@ fn asking(script: &Script<'_>, project: &Project) -> Vec<String> {
 async fn try_it(
     connection: &mut Connection,
     run: &Run,
-    script: &Script<'_>,
+    script: &ProvisioningScript<'_>,
     (template, registry): (&Template, &str),
 ) -> Result<(Vec<String>, bool), Failure> {
     let reads = reads(registry);
@@ -157,13 +159,13 @@ fn neutral(kept: &BTreeSet<String>, name: &SchemaName) -> Vec<String> {
 async fn try_steps(
     connection: &mut Connection,
     (run, project): (&Run, &Project),
-    script: &Script<'_>,
+    script: &ProvisioningScript<'_>,
     (template, registry): (&Template, &str),
 ) -> Result<(Vec<String>, bool), Failure> {
     let units = Units { reads: reads(registry), seen: RefCell::default() };
     let kept = async |connection: &mut Connection, schema: &SchemaName| {
         let new = SchemaName::pooled(Uuid::new_v4().as_u128());
-        let begin = format!("{BEGIN}; {UNHURRIED}; {}", before(&units.reads));
+        let begin = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", before(&units.reads));
         connection.run(&begin).await.map_err(|refusal| refusal.failure("beginning a trial"))?;
         let kept = kept(connection, &[schema.clone(), new]).await;
         let ended = connection.run("ROLLBACK").await;
@@ -191,7 +193,7 @@ struct Units {
 /// The line that counts reads of the registry.
 const READ: &str = "";
 
-impl Gauge for Units {
+impl StatementObserver for Units {
     fn question(&self, schema: &SchemaName) -> String {
         format!(
             "SELECT 'rows of ' || schemaname || '.' || relname AS line, ({WRITTEN})::int8 AS times \
@@ -202,7 +204,7 @@ impl Gauge for Units {
         )
     }
 
-    fn take(&self, unit: &Gauged<'_>) {
+    fn take(&self, unit: &UnitTrace<'_>) {
         let count = |row: &Row| Some((row.text("line").ok()?, row.integer("times").ok()?));
         let counts = |rows: &[Row]| rows.iter().filter_map(count).collect::<BTreeMap<_, _>>();
         let (before, after) = (counts(unit.before), unit.after.last().map(|(_, rows)| counts(rows)));
@@ -217,7 +219,7 @@ async fn kept(
     connection: &mut Connection,
     [old, new]: &[SchemaName; 2],
 ) -> Result<BTreeSet<String>, Failure> {
-    let mut lines: BTreeSet<String> = residue::of(connection, old, new).await?.into_iter().collect();
+    let mut lines: BTreeSet<String> = name_references::of(connection, old, new).await?.into_iter().collect();
     let (name, schema) = (literal(old.as_str()), literal(new.as_str()));
     let holds = |column: &str| format!("pg_catalog.strpos({column}::text, {name}) > 0");
     // A longer name that only begins with the schema's is another name for the catalog.
@@ -283,7 +285,7 @@ pub(super) async fn note(
     run: &Run,
     (template, version): (&Template, &Version),
 ) -> Result<(), Failure> {
-    let mut message = Message::default();
+    let mut message = SqlBatch::default();
     message.begin(run.limits, "SELECT 1");
     message.push(&format!(
         "UPDATE {}.tenant_version SET proved_at = '{version}' WHERE status = 'pooled' AND template = {} \
@@ -292,7 +294,7 @@ pub(super) async fn note(
         literal(&template.name),
         literal(template.checksum.as_str()),
     ));
-    message.commit(Leftovers::None);
+    message.commit(SessionState::None);
     let sent = connection.send(&message).await;
     sent.map(|_sets| ()).map_err(|refusal| refusal.failure("noting that the pool may be used"))
 }
@@ -317,7 +319,7 @@ pub async fn keep(connection: &mut Connection, project: &Project, limits: Migrat
     let at = state.platform;
     let unproved = rows
         .iter()
-        .filter(|row| super::state_of(row, project, &at) == crate::outcome::PoolState::Unproved)
+        .filter(|row| super::state_of(row, project, &at) == crate::tenant::pool::PoolState::Unproved)
         .map(|row| row.template.as_str());
     let mut notes = Vec::new();
     for name in unproved.collect::<BTreeSet<_>>() {

@@ -6,26 +6,26 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::constant::refutes;
 use crate::verify::schema::{Column, Filled, column_ref, filled_by, mentioned, name_of, proven};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-check"),
     level: Level::Deny,
-    breaks: &[Breaks::OldWriters],
+    breaks: &[Impact::OldWriters],
     why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",
-    instead: "let the new release keep the rule first; add the constraint when the old one is gone",
+    remediation: "let the new release keep the rule first; add the constraint when the old one is gone",
     bad: "ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID;",
     good: "ALTER TABLE users VALIDATE CONSTRAINT named;",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
 /// On a new column too: the condition may name other columns, or refuse the NULL that old writers leave. What
 /// holds for the NULL or the default that they leave, or holds already, is let be.
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let in_table =
         subject.nodes(&[SyntaxKind::CHECK_CONSTRAINT, SyntaxKind::NOT_NULL_CONSTRAINT]).filter(|node| {
             match node.parent().map(Node::kind) {
@@ -40,7 +40,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 
 /// Whether no row of the running release can fail: the server holds the same against it already, or the
 /// condition is on a column that it leaves out, and holds for what stands there then.
-fn suits_old_writers(subject: &Subject<'_>, constraint: Node<'_>) -> bool {
+fn suits_old_writers(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let table = subject.table().there();
     if constraint.kind() == SyntaxKind::NOT_NULL_CONSTRAINT {
         let column = column_ref(constraint);

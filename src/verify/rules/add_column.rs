@@ -5,23 +5,23 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::TypeDef;
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-required-column"),
     level: Level::Deny,
-    breaks: &[Breaks::OldWriters],
+    breaks: &[Impact::OldWriters],
     why: "adds a column that inserts of the running release leave out and the server then requires",
-    instead: "add it nullable or with a constant DEFAULT; require it when the old release is gone",
+    remediation: "add it nullable or with a constant DEFAULT; require it when the old release is gone",
     bad: "ALTER TABLE users ADD COLUMN phone text NOT NULL;",
     good: "ALTER TABLE users ADD COLUMN phone text NOT NULL DEFAULT '';",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let required = [SyntaxKind::NOT_NULL_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT];
     subject
         .nodes(&[SyntaxKind::ADD_COLUMN])
@@ -31,7 +31,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// Whether its type is a domain that takes no NULL.
-fn is_never_null(subject: &Subject<'_>, column: Node<'_>) -> bool {
+fn is_never_null(subject: &RuleContext<'_>, column: Node<'_>) -> bool {
     let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
     let names = subject.statement.names.iter();
     names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {

@@ -5,27 +5,27 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::fills_itself;
 use crate::verify::schema::{Filled, Found, Index, Relation, Table, is_serial, name_of, names_of, words};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-unique"),
     level: Level::Deny,
-    breaks: &[Breaks::OldWriters, Breaks::Locks],
+    breaks: &[Impact::OldWriters, Impact::Locks],
     why: "refuses what the running release writes where it is not unique",
-    instead: "let the new release keep it unique first; add this when the old one is gone",
+    remediation: "let the new release keep it unique first; add this when the old one is gone",
     bad: "CREATE UNIQUE INDEX CONCURRENTLY users_phone ON users (phone);",
     good: "CREATE TABLE phones (user_id uuid, phone text UNIQUE);",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
 /// A constraint made from a unique index demands nothing new, a primary key does: NOT NULL. A nullable
 /// column without a default stays NULL under the writers that do not know it, and NULLs differ from each
 /// other unless the constraint says otherwise, so its UNIQUE cannot refuse them.
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let constraints =
         [SyntaxKind::UNIQUE_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT, SyntaxKind::EXCLUDE_CONSTRAINT];
     let demands = |node: &Node<'_>| {
@@ -76,7 +76,7 @@ fn columns_of(constraint: Node<'_>) -> Vec<String> {
 }
 
 /// Whether the rows differ in `columns` anyway, or stay NULL there under writers that do not know them.
-fn holds_already(subject: &Subject<'_>, demand: Node<'_>, columns: &[String]) -> bool {
+fn holds_already(subject: &RuleContext<'_>, demand: Node<'_>, columns: &[String]) -> bool {
     let Some(table) = subject.table().there() else { return false };
     let strict = demand.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
     if strict || columns.is_empty() {
@@ -99,7 +99,7 @@ fn stays_null(table: &Table, columns: &[String]) -> bool {
 }
 
 /// Whether a unique index demands something of the running release's writes.
-fn binds(subject: &Subject<'_>, index: Node<'_>) -> bool {
+fn binds(subject: &RuleContext<'_>, index: Node<'_>) -> bool {
     let made = subject.statement.names.iter().find(|name| name.kind == SyntaxKind::INDEX);
     let there = made.is_some_and(|name| matches!(subject.schema.index(name, subject.scope), Found::There(_)));
     if there && index.has(&[SyntaxKind::IF_NOT_EXISTS]) {
@@ -121,7 +121,7 @@ fn binds(subject: &Subject<'_>, index: Node<'_>) -> bool {
 }
 
 /// Whether the columns of the index that `PRIMARY KEY USING INDEX` names are never NULL.
-fn index_is_key(subject: &Subject<'_>, constraint: Node<'_>) -> bool {
+fn index_is_key(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let used = constraint.first(SyntaxKind::USING_INDEX_NAME);
     let name = used.and_then(|used| used.children().next()).and_then(|index| words(index).last().cloned());
     let key = |table: &Table, index: &Index| {

@@ -5,51 +5,51 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node, Role, Scope};
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("beyond-tenant"),
         level: Level::Deny,
-        breaks: &[Breaks::Others],
+        breaks: &[Impact::Others],
         why: "acts on another schema than the tenant's, once for each tenant",
-        instead: "put it into a platform migration, or write {org_schema} or no schema before the name",
+        remediation: "put it into a platform migration, or write {org_schema} or no schema before the name",
         bad: "-- Scope: tenant\nALTER TABLE public.plans ADD COLUMN price int;",
         good: "-- Scope: tenant\nALTER TABLE {org_schema}.users ADD COLUMN price int;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(beyond),
     },
     Rule {
         id: RuleId("tenant-extension"),
         level: Level::Deny,
-        breaks: &[Breaks::Others],
+        breaks: &[Impact::Others],
         why: "is about an extension, which a database has once and not once for each tenant",
-        instead: "move it into a platform step, under a line `-- Scope: platform`: what it makes in [extensions] schema is in every unit's search path",
+        remediation: "move it into a platform step, under a line `-- Scope: platform`: what it makes in [extensions] schema is in every unit's search path",
         bad: "-- Scope: tenant\nCREATE EXTENSION pg_trgm;",
         good: "-- Scope: tenant\nCREATE INDEX CONCURRENTLY idx_users_trgm ON users USING gin (name gin_trgm_ops);",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(extensions),
     },
     Rule {
         id: RuleId("platform-lock"),
         level: Level::Warn,
-        breaks: &[Breaks::Locks],
+        breaks: &[Impact::Locks],
         why: "locks a table of the platform, once for each tenant, while all tenants write to it",
-        instead: "reference the platform from a template, or keep the id without a foreign key",
+        remediation: "reference the platform from a template, or keep the id without a foreign key",
         bad: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid REFERENCES datalinx_platform.accounts (id);",
         good: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(locks),
     },
 ];
 
 /// Whether a statement is a tenant's migration's.
-fn of_tenant(subject: &Subject<'_>) -> bool {
+fn of_tenant(subject: &RuleContext<'_>) -> bool {
     subject.scope == Some(Scope::Tenant) && !subject.in_template
 }
 
-fn beyond(subject: &Subject<'_>) -> Vec<Hit> {
+fn beyond(subject: &RuleContext<'_>) -> Vec<Span> {
     if !of_tenant(subject) {
         return Vec::new();
     }
@@ -69,7 +69,7 @@ fn beyond(subject: &Subject<'_>) -> Vec<Hit> {
         .collect()
 }
 
-fn extensions(subject: &Subject<'_>) -> Vec<Hit> {
+fn extensions(subject: &RuleContext<'_>) -> Vec<Span> {
     use SyntaxKind::{ALTER_EXTENSION, CREATE_EXTENSION, DROP_EXTENSION};
     let is_extension = matches!(subject.statement.kind, ALTER_EXTENSION | CREATE_EXTENSION | DROP_EXTENSION);
     if is_extension && subject.scope == Some(Scope::Tenant) {
@@ -81,7 +81,7 @@ fn extensions(subject: &Subject<'_>) -> Vec<Hit> {
 
 /// A foreign key locks the table that it refers to (manual, ALTER TABLE: SHARE ROW EXCLUSIVE), and `FOR
 /// UPDATE` the rows.
-fn locks(subject: &Subject<'_>) -> Vec<Hit> {
+fn locks(subject: &RuleContext<'_>) -> Vec<Span> {
     if !of_tenant(subject) || !subject.in_service {
         return Vec::new();
     }
@@ -89,7 +89,7 @@ fn locks(subject: &Subject<'_>) -> Vec<Hit> {
         name.schema.as_deref() == Some(subject.schemas.platform) && name.role == Role::Mentioned
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
-    let holders: Vec<Hit> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
+    let holders: Vec<Span> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
         vec![subject.statement.range.clone()]
     } else {
         subject.nodes(&keys).map(Node::range).collect()

@@ -3,11 +3,11 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node};
+use crate::verify::rule_context::RuleContext;
 use crate::verify::schema::{name_of, words};
-use crate::verify::subject::Subject;
 
 /// Whether `condition` on the rows of `table` is surely the same for each row.
-pub(super) fn always(subject: &Subject<'_>, table: Option<&Name>, condition: Node<'_>) -> bool {
+pub(super) fn always(subject: &RuleContext<'_>, table: Option<&Name>, condition: Node<'_>) -> bool {
     if condition.kind() == SyntaxKind::PAREN_EXPR {
         return condition.children().all(|inner| always(subject, table, inner));
     }
@@ -43,7 +43,7 @@ pub(super) fn always(subject: &Subject<'_>, table: Option<&Name>, condition: Nod
 }
 
 /// `id IN (SELECT id FROM the_same_table)`.
-fn is_all_of(subject: &Subject<'_>, table: &Name, column: Node<'_>, list: Node<'_>) -> bool {
+fn is_all_of(subject: &RuleContext<'_>, table: &Name, column: Node<'_>, list: Node<'_>) -> bool {
     let Some(select) = list.first(SyntaxKind::SELECT) else {
         return false;
     };

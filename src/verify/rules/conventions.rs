@@ -6,64 +6,64 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Node, Role};
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Column, ConstraintKind, Table, name_of, names_of};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("primary-key-uuid"),
         level: Level::Warn,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why: "has a primary key that can be counted through",
-        instead: "id UUID PRIMARY KEY DEFAULT gen_random_uuid()",
+        remediation: "id UUID PRIMARY KEY DEFAULT gen_random_uuid()",
         bad: "CREATE TABLE notes (id bigserial PRIMARY KEY, created_at timestamptz, updated_at timestamptz);",
         good: "CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), created_at timestamptz, updated_at timestamptz);",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(keys),
     },
     Rule {
         id: RuleId("table-timestamps"),
         level: Level::Warn,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why: "does not say when its rows were made and changed",
-        instead: "add created_at and updated_at: TIMESTAMP WITH TIME ZONE DEFAULT NOW()",
+        remediation: "add created_at and updated_at: TIMESTAMP WITH TIME ZONE DEFAULT NOW()",
         bad: "CREATE TABLE notes (id uuid PRIMARY KEY, body text);",
         good: "CREATE TABLE notes (id uuid PRIMARY KEY, body text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now());",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(timestamps),
     },
     Rule {
         id: RuleId("foreign-key-index"),
         level: Level::Warn,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why: "refers to a table by a column without an index, so that a DELETE there reads all of this one",
-        instead: "CREATE INDEX on the column, in the same migration or CONCURRENTLY in the next",
+        remediation: "CREATE INDEX on the column, in the same migration or CONCURRENTLY in the next",
         bad: "ALTER TABLE users ADD COLUMN boss_id uuid REFERENCES users (id);",
         good: "ALTER TABLE users ADD COLUMN boss_id uuid REFERENCES users (id); CREATE INDEX idx_users_boss ON users (boss_id);",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(references),
     },
     Rule {
         id: RuleId("large-migration"),
         level: Level::Warn,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why: "is more than a small step: a failure undoes all of it, and its locks are held to its end",
-        instead: "make several migrations of it",
+        remediation: "make several migrations of it",
         bad: MANY,
         good: "ALTER TABLE users ADD COLUMN nick text;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(size),
     },
     Rule {
-        id: RuleId("undescribed"),
+        id: RuleId("missing-description"),
         level: Level::Warn,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why: "does not say what it is for",
-        instead: "say in a few words after -- Description: what the migration does",
+        remediation: "say in a few words after -- Description: what the migration does",
         bad: "-- Description: change\nALTER TABLE users ADD COLUMN nick text;",
         good: "-- Description: Let people choose a nickname\nALTER TABLE users ADD COLUMN nick text;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(description),
     },
 ];
@@ -75,7 +75,7 @@ const MANY: &str = "COMMENT ON TABLE users IS '01'; COMMENT ON TABLE users IS '0
 
 /// The table that the statement makes, if it is one of the project's own shape: no temporary one, no part
 /// or copy of another.
-fn made_table<'a>(subject: &'a Subject<'_>) -> Option<(&'a Table, Hit)> {
+fn made_table<'a>(subject: &'a RuleContext<'_>) -> Option<(&'a Table, Span)> {
     let borrowed = [SyntaxKind::INHERITS, SyntaxKind::OF_TYPE, SyntaxKind::PARTITION_OF, SyntaxKind::TEMP];
     if subject.statement.kind != SyntaxKind::CREATE_TABLE || subject.node.has(&borrowed) {
         return None;
@@ -91,7 +91,7 @@ fn made_table<'a>(subject: &'a Subject<'_>) -> Option<(&'a Table, Hit)> {
 /// Numbers and texts; a domain or a type of the user's own may be a UUID.
 const COUNTABLE: &[&str] = &["int2", "int4", "int8", "numeric", "text", "varchar", "bpchar", "date"];
 
-fn keys(subject: &Subject<'_>) -> Vec<Hit> {
+fn keys(subject: &RuleContext<'_>) -> Vec<Span> {
     let Some((table, hit)) = made_table(subject) else { return Vec::new() };
     let key = table.constraints.iter().find(|own| own.kind == ConstraintKind::Primary);
     // A key of several columns refers to other tables' rows.
@@ -100,7 +100,7 @@ fn keys(subject: &Subject<'_>) -> Vec<Hit> {
     if of_type.is_some_and(|of_type| of_type.is_one_of(COUNTABLE)) { vec![hit] } else { Vec::new() }
 }
 
-fn timestamps(subject: &Subject<'_>) -> Vec<Hit> {
+fn timestamps(subject: &RuleContext<'_>) -> Vec<Span> {
     let Some((table, hit)) = made_table(subject) else { return Vec::new() };
     let has_column = |name: &str| table.columns.iter().any(|column| column.name == name);
     let is_time = |column: &Column| {
@@ -114,7 +114,7 @@ fn timestamps(subject: &Subject<'_>) -> Vec<Hit> {
     if fine { Vec::new() } else { vec![hit] }
 }
 
-fn references(subject: &Subject<'_>) -> Vec<Hit> {
+fn references(subject: &RuleContext<'_>) -> Vec<Span> {
     if !subject.in_service {
         return Vec::new();
     }
@@ -150,7 +150,7 @@ fn first_column(key: Node<'_>) -> Option<String> {
     }
 }
 
-fn size(subject: &Subject<'_>) -> Vec<Hit> {
+fn size(subject: &RuleContext<'_>) -> Vec<Span> {
     let first_beyond = subject.file.get(SMALL).is_some_and(|met| met.statement == subject.statement);
     if subject.in_service && first_beyond { vec![subject.statement.range.clone()] } else { Vec::new() }
 }
@@ -172,7 +172,7 @@ const SAYS_NOTHING: &[&str] = &[
 ];
 
 /// The line itself is the chain's business; here is what it says.
-fn description(subject: &Subject<'_>) -> Vec<Hit> {
+fn description(subject: &RuleContext<'_>) -> Vec<Span> {
     let first = subject.file.first().is_some_and(|met| met.statement == subject.statement);
     if !first || subject.in_template {
         return Vec::new();

@@ -5,25 +5,25 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-cascade"),
     level: Level::Deny,
-    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    breaks: &[Impact::OldReaders, Impact::OldWriters],
     why: "also drops whatever depends on it, which the text does not name",
-    instead: "drop each dependent object by its name, without CASCADE",
+    remediation: "drop each dependent object by its name, without CASCADE",
     bad: "DROP INDEX idx_users_name CASCADE;",
     good: "DROP INDEX idx_users_name;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
 /// The CASCADE of a foreign key's action hangs from no DROP. Nothing old depends on a table or view that
 /// is new, except through a key or a partition; a new type, function or sequence may stand behind the
 /// default of an old column.
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let tables = matches!(
         subject.statement.kind,
         SyntaxKind::DROP_TABLE | SyntaxKind::DROP_VIEW | SyntaxKind::DROP_MATERIALIZED_VIEW
@@ -33,7 +33,9 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
     }
     subject
         .nodes(&[SyntaxKind::CASCADE])
-        .filter(|cascade| cascade.parent().is_some_and(|parent| crate::verify::made::is_drop(parent.kind())))
+        .filter(|cascade| {
+            cascade.parent().is_some_and(|parent| crate::verify::new_objects::is_drop(parent.kind()))
+        })
         .map(Node::span)
         .collect()
 }

@@ -4,24 +4,24 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::sift;
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
     level: Level::Deny,
-    breaks: &[Breaks::OldWriters],
+    breaks: &[Impact::OldWriters],
     why: "takes away the value that inserts of the running release leave out",
-    instead: "drop it when no release that leaves the column out is running",
+    remediation: "drop it when no release that leaves the column out is running",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",
     good: "ALTER TABLE users ALTER COLUMN role SET DEFAULT 'viewer';",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
 /// `SET DEFAULT NULL` is the same thing by another name (manual, ALTER TABLE).
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     subject
         .nodes(&[SyntaxKind::DROP_DEFAULT, SyntaxKind::SET_DEFAULT])
         .filter(|node| {

@@ -4,25 +4,26 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-object"),
     level: Level::Deny,
-    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    breaks: &[Impact::OldReaders, Impact::OldWriters],
     why: "removes something that the running release may use",
-    instead: "drop it in a migration that comes after that release is gone",
+    remediation: "drop it in a migration that comes after that release is gone",
     bad: "DROP COLLATION german;",
     good: "DROP STATISTICS users_stats;",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let kind = subject.statement.kind;
-    let other =
-        crate::verify::made::is_drop(kind) && !HAVE_THEIR_OWN.contains(&kind) && !HARMLESS.contains(&kind);
+    let other = crate::verify::new_objects::is_drop(kind)
+        && !HAVE_THEIR_OWN.contains(&kind)
+        && !HARMLESS.contains(&kind);
     if other { vec![subject.statement.range.clone()] } else { Vec::new() }
 }
 

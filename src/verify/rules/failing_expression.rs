@@ -6,23 +6,23 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{SqlType, Table, mentioned, words};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("failing-expression"),
     level: Level::Deny,
-    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    breaks: &[Impact::OldReaders, Impact::OldWriters],
     why: "cannot be computed for every row that the running release may write, and refuses the others",
-    instead: "use an expression that never fails: nullif(…, 0) below a division, a CASE around a cast",
+    remediation: "use an expression that never fails: nullif(…, 0) below a division, a CASE around a cast",
     bad: "CREATE INDEX unit_price ON orders ((price / amount));",
     good: "CREATE INDEX unit_price ON orders ((price / nullif(amount, 0)));",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let table = subject.table().there();
     let places = [SyntaxKind::PARTITION_ITEM, SyntaxKind::GENERATED_STORED];
     subject

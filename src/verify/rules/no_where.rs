@@ -7,76 +7,76 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::condition::{always, nulls};
 use crate::verify::schema::executed;
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("delete-without-where"),
         level: Level::Deny,
-        breaks: &[Breaks::Data],
+        breaks: &[Impact::Data],
         why: "removes every row, or all that have no partner",
-        instead: "say by a WHERE which rows must go, and by an Allow line why",
+        remediation: "say by a WHERE which rows must go, and by an Allow line why",
         bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
         good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::All)),
     },
     Rule {
         id: RuleId("update-without-where"),
         level: Level::Deny,
-        breaks: &[Breaks::Data, Breaks::Locks],
+        breaks: &[Impact::Data, Impact::Locks],
         why: "overwrites every row, and holds a lock on each until the migration is done",
-        instead: "say by a WHERE which rows are meant: those that do not have the value yet",
+        remediation: "say by a WHERE which rows are meant: those that do not have the value yet",
         bad: "UPDATE users SET role = 'viewer' WHERE true;",
         good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::All)),
     },
     Rule {
         id: RuleId("delete-rows"),
         level: Level::Deny,
-        breaks: &[Breaks::Data],
+        breaks: &[Impact::Data],
         why: "removes rows that no rollback brings back once the migration is done",
-        instead: "if nobody needs them, accept it by an Allow line that says why",
+        remediation: "if nobody needs them, accept it by an Allow line that says why",
         bad: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
         good: "INSERT INTO teams (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::Some)),
     },
     Rule {
         id: RuleId("overwrite-rows"),
         level: Level::Deny,
-        breaks: &[Breaks::Data],
+        breaks: &[Impact::Data],
         why: "overwrites values that the running release has written and reads",
-        instead: "fill only what is NULL, or a column that the same migration adds",
+        remediation: "fill only what is NULL, or a column that the same migration adds",
         bad: "UPDATE users SET role = 'admin' WHERE email LIKE '%@example.com';",
         good: "UPDATE users SET phone = '' WHERE phone IS NULL;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::Some)),
     },
     Rule {
         id: RuleId("upsert-rows"),
         level: Level::Warn,
-        breaks: &[Breaks::Data],
+        breaks: &[Impact::Data],
         why: "overwrites what the running release has written into the rows that it names, where they are there",
-        instead: "DO NOTHING where the row is there",
+        remediation: "DO NOTHING where the row is there",
         bad: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name;",
         good: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO NOTHING;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Upsert, Reach::Some)),
     },
     Rule {
         id: RuleId("fill-locks-rows"),
         level: Level::Warn,
-        breaks: &[Breaks::Locks],
+        breaks: &[Impact::Locks],
         why: "holds a lock on every row until the migration is done",
-        instead: "on a big table, give the column a constant DEFAULT instead, or fill it in small steps",
+        remediation: "on a big table, give the column a constant DEFAULT instead, or fill it in small steps",
         bad: "ALTER TABLE users ADD COLUMN nick text; UPDATE users SET nick = name;",
         good: "ALTER TABLE users ADD COLUMN nick text DEFAULT '';",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| acts(subject, Act::Fill, Reach::All)),
     },
 ];
@@ -99,7 +99,7 @@ enum Reach {
     Some,
 }
 
-fn acts(subject: &Subject<'_>, act: Act, reach: Reach) -> Vec<Hit> {
+fn acts(subject: &RuleContext<'_>, act: Act, reach: Reach) -> Vec<Span> {
     if subject.statement.kind == SyntaxKind::EXPLAIN && !executed(subject.statement.kind, subject.node) {
         return Vec::new();
     }
@@ -119,7 +119,7 @@ fn acts(subject: &Subject<'_>, act: Act, reach: Reach) -> Vec<Hit> {
 }
 
 /// What `node` does to which rows.
-fn what(subject: &Subject<'_>, node: Node<'_>) -> Option<(Act, Reach)> {
+fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(Act, Reach)> {
     let above = |kind| node.ancestors().find(|above| above.kind() == kind);
     match node.kind() {
         SyntaxKind::DELETE => Some((Act::Delete, reach(subject, node))),
@@ -152,7 +152,7 @@ fn what(subject: &Subject<'_>, node: Node<'_>) -> Option<(Act, Reach)> {
 }
 
 /// Whether a WHERE of the statement itself chooses among the rows.
-fn reach(subject: &Subject<'_>, node: Node<'_>) -> Reach {
+fn reach(subject: &RuleContext<'_>, node: Node<'_>) -> Reach {
     let table = subject.relation_of(node);
     let chooses = node.children().any(|child| match child.kind() {
         SyntaxKind::WHERE_CURRENT_OF => true,
@@ -164,7 +164,7 @@ fn reach(subject: &Subject<'_>, node: Node<'_>) -> Reach {
 
 /// Whether an UPDATE overwrites nothing: each column is one that the file has added, or the WHERE says that
 /// it is NULL.
-fn fills(subject: &Subject<'_>, update: Node<'_>) -> bool {
+fn fills(subject: &RuleContext<'_>, update: Node<'_>) -> bool {
     let table =
         subject.relation_of(update).and_then(|name| subject.schema.table(name, subject.scope).there());
     let is_new = |name: &str| {

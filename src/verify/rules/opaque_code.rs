@@ -6,25 +6,25 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Found, calls, executed, names_of, words};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("opaque-code"),
     level: Level::Deny,
-    breaks: &[Breaks::Verification],
+    breaks: &[Impact::Verification],
     why: "runs code that cannot be judged by its text",
-    instead: "write it as plain SQL, or accept it with -- Allow: and have it judged on a shadow",
+    remediation: "write it as plain SQL, or accept it with -- Allow: and have it judged on a shadow",
     bad: "DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;",
     good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
 /// Blocks; programs and files of the server; and calls, wherever the statement computes them now, but of
 /// functions that are known to change nothing: the server's, and those that it keeps from it.
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let blocks = subject.nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD]);
     let copies = subject.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {
         words(*target).first().is_some_and(|word| word == "program")
@@ -36,7 +36,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// `o.f` is a call of `f(o)`, where `o` has no column of that name (manual, chapter 4.2.4).
-fn attributes(subject: &Subject<'_>) -> Vec<Hit> {
+fn attributes(subject: &RuleContext<'_>) -> Vec<Span> {
     if !executed(subject.statement.kind, subject.node) {
         return Vec::new();
     }

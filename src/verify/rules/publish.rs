@@ -5,23 +5,23 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node};
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{ConstraintKind, Table, words};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("publish-without-key"),
     level: Level::Deny,
-    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    breaks: &[Impact::OldReaders, Impact::OldWriters],
     why: "makes updates and deletes of the running release fail on a table without a key",
-    instead: "publish tables that have a primary key, or make REPLICA IDENTITY FULL first",
+    remediation: "publish tables that have a primary key, or make REPLICA IDENTITY FULL first",
     bad: "CREATE TABLE logs (a int); CREATE PUBLICATION warehouse FOR TABLE logs;",
     good: "CREATE TABLE logs (a int PRIMARY KEY); CREATE PUBLICATION warehouse FOR TABLE logs;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
@@ -51,7 +51,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// `WITH (publish = 'insert')`: what is not published needs no key.
-fn only_inserts(subject: &Subject<'_>) -> bool {
+fn only_inserts(subject: &RuleContext<'_>) -> bool {
     let mut options = subject.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(option));
     options.any(|said| {
         said.first().is_some_and(|name| name == "publish")
@@ -59,7 +59,7 @@ fn only_inserts(subject: &Subject<'_>) -> bool {
     })
 }
 
-fn is_keyless(subject: &Subject<'_>, name: &Name) -> bool {
+fn is_keyless(subject: &RuleContext<'_>, name: &Name) -> bool {
     name.kind == SyntaxKind::TABLE_NAME_REF
         && subject.schema.table(name, subject.scope).there().is_some_and(|table| !has_key(table))
 }

@@ -5,21 +5,21 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Role;
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Change, Found, Relation, Routine, View};
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("replace-object"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes what the running release gets under a name that it uses",
-        instead: "choose another name, or let a view only show more columns behind the old ones",
+        remediation: "choose another name, or let a view only show more columns behind the old ones",
         bad: "CREATE OR REPLACE VIEW active_users AS SELECT id FROM users;",
         good: "CREATE OR REPLACE VIEW active_users AS SELECT id, name, email FROM users WHERE disabled_at IS NULL;",
-        spares: Spares::NewObjects,
-        judge: Judge::Sifted(
+        ignores_new_objects: true,
+        judge: Judge::Filtered(
             &[squawk_linter::Rule::BanReplaceViewFunction],
             &[SyntaxKind::CREATE_AGGREGATE],
             replaces,
@@ -28,28 +28,28 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("ambiguous-overload"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "makes calls ambiguous that the running release sends: they fit the old routine and this one",
-        instead: "choose another name, or give no defaults",
+        remediation: "choose another name, or give no defaults",
         bad: "CREATE FUNCTION total(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql AS 'SELECT a + b';",
         good: "CREATE FUNCTION total_of_two(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql AS 'SELECT a + b';",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| overloads(subject, true)),
     },
     Rule {
         id: RuleId("add-overload"),
         level: Level::Warn,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "may make calls ambiguous that give a literal without a type",
-        instead: "choose another name",
+        remediation: "choose another name",
         bad: "CREATE FUNCTION total(a text) RETURNS text LANGUAGE sql AS 'SELECT a';",
         good: "CREATE FUNCTION total_text(a text) RETURNS text LANGUAGE sql AS 'SELECT a';",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(|subject| overloads(subject, false)),
     },
 ];
 
-fn replaces(subject: &Subject<'_>, _: &Hit) -> bool {
+fn replaces(subject: &RuleContext<'_>, _: &Span) -> bool {
     let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
     let Some(name) = made else { return true };
     // Even a trigger or a rule, whose tables have their own rule.
@@ -71,7 +71,7 @@ fn replaces(subject: &Subject<'_>, _: &Hit) -> bool {
     }
 }
 
-fn overloads(subject: &Subject<'_>, surely: bool) -> Vec<Hit> {
+fn overloads(subject: &RuleContext<'_>, surely: bool) -> Vec<Span> {
     if !matches!(subject.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
         return Vec::new();
     }

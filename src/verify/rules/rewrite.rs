@@ -6,22 +6,22 @@ use squawk_syntax::SyntaxKind;
 use crate::sql::Node;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("long-lock"),
     level: Level::Warn,
-    breaks: &[Breaks::Locks],
+    breaks: &[Impact::Locks],
     why: "keeps the table locked while it, or an index on it, is written",
-    instead: "do it when the table is small or nobody waits",
+    remediation: "do it when the table is small or nobody waits",
     bad: "CLUSTER users USING users_pkey;",
     good: "CREATE UNLOGGED TABLE scratch (id int);",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let rewrites = [
         SyntaxKind::CLUSTER,
         SyntaxKind::REFRESH,

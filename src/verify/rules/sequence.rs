@@ -4,19 +4,19 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Lookup, Name, Node, Role, normalized};
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::words;
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("change-sequence"),
     level: Level::Deny,
-    breaks: &[Breaks::OldWriters],
+    breaks: &[Impact::OldWriters],
     why: "changes the numbers that the running release draws: they may have been drawn before, or end",
-    instead: "make another sequence",
+    remediation: "make another sequence",
     bad: "ALTER SEQUENCE invoice_numbers RESTART WITH 1;",
     good: "ALTER SEQUENCE invoice_numbers CACHE 20;",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
@@ -29,7 +29,7 @@ const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::OPTION_START,
 ];
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let options = subject
         .nodes(&[SyntaxKind::ALTER_SEQUENCE])
         .flat_map(|node| node.children().collect::<Vec<_>>())
@@ -40,7 +40,7 @@ fn judge(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// `setval(…)` of a sequence that the file did not make.
-fn sets(subject: &Subject<'_>, call: Node<'_>) -> bool {
+fn sets(subject: &RuleContext<'_>, call: Node<'_>) -> bool {
     let callee = call.children().next().map(|callee| words(callee)).unwrap_or_default();
     if callee.last().map(String::as_str) != Some("setval") {
         return false;

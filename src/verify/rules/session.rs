@@ -5,42 +5,42 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Node, Scope};
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::words;
-use crate::verify::subject::{Hit, Subject};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("session-setting"),
         level: Level::Warn,
-        breaks: &[Breaks::Others],
+        breaks: &[Impact::Others],
         why: "outlives the transaction where the file is run by hand; a unit takes it back at its end",
-        instead: "write SET LOCAL",
+        remediation: "write SET LOCAL",
         bad: "SET statement_timeout = 0;",
         good: "SET LOCAL statement_timeout = 0;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(outlives),
     },
     Rule {
         id: RuleId("search-path"),
         level: Level::Deny,
-        breaks: &[Breaks::Verification],
+        breaks: &[Impact::Verification],
         why: "makes names mean something else than everybody who reads the file thinks",
-        instead: "write the schema before the name: a unit's search path is its own schema, then the shared ones and public",
+        remediation: "write the schema before the name: a unit's search path is its own schema, then the shared ones and public",
         bad: "SET LOCAL search_path = archive;",
         good: "SET LOCAL search_path = {org_schema}, public;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(path),
     },
     Rule {
         id: RuleId("set-role"),
         level: Level::Deny,
-        breaks: &[Breaks::Others],
+        breaks: &[Impact::Others],
         why: "makes another role do and own what follows",
-        instead: "connect as the role that is meant",
+        remediation: "connect as the role that is meant",
         bad: "SET ROLE admin;",
         good: "GRANT SELECT ON users TO app;",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Known(
             &[],
             &[
@@ -52,14 +52,14 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("guards-off"),
+        id: RuleId("disables-safeguards"),
         level: Level::Deny,
-        breaks: &[Breaks::Data],
+        breaks: &[Impact::Data],
         why: "switches off what guards the rows, or how their text is read",
-        instead: "leave the setting as it is",
+        remediation: "leave the setting as it is",
         bad: "SET LOCAL session_replication_role = replica;",
         good: "SET LOCAL lock_timeout = '1s';",
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Code(guards),
     },
 ];
@@ -73,10 +73,10 @@ struct Setting {
     name: String,
     local: bool,
     values: Vec<String>,
-    hit: Hit,
+    hit: Span,
 }
 
-fn settings(subject: &Subject<'_>) -> Vec<Setting> {
+fn settings(subject: &RuleContext<'_>) -> Vec<Setting> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD => {
@@ -120,14 +120,14 @@ fn by_call(call: Node<'_>) -> Option<Setting> {
     })
 }
 
-fn outlives(subject: &Subject<'_>) -> Vec<Hit> {
+fn outlives(subject: &RuleContext<'_>) -> Vec<Span> {
     let found =
         settings(subject).into_iter().filter(|setting| !setting.local && setting.name != "search_path");
     found.map(|setting| setting.hit).collect()
 }
 
 /// Where it is set for the transaction, and to what it is in a unit anyway, nothing changes.
-fn path(subject: &Subject<'_>) -> Vec<Hit> {
+fn path(subject: &RuleContext<'_>) -> Vec<Span> {
     let own = |setting: &Setting| {
         let first = setting.values.first().is_some_and(|first| match subject.scope {
             Some(Scope::Platform) => *first == subject.schemas.platform,
@@ -143,7 +143,7 @@ fn path(subject: &Subject<'_>) -> Vec<Hit> {
     found.map(|setting| setting.hit).collect()
 }
 
-fn guards(subject: &Subject<'_>) -> Vec<Hit> {
+fn guards(subject: &RuleContext<'_>) -> Vec<Span> {
     let found = settings(subject).into_iter().filter(|setting| GUARDS.contains(&setting.name.as_str()));
     found.map(|setting| setting.hit).collect()
 }
@@ -178,7 +178,7 @@ mod tests {
             ("SET SESSION AUTHORIZATION x", &["set-role"]),
             ("RESET ROLE", &["set-role"]),
             ("RESET SESSION AUTHORIZATION", &["set-role"]),
-            ("SET LOCAL session_replication_role = replica", &["guards-off"]),
+            ("SET LOCAL session_replication_role = replica", &["disables-safeguards"]),
         ] {
             assert_eq!(ids(sql), expected, "{sql}");
         }

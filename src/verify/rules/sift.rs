@@ -5,29 +5,29 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
+use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{
     Constraint, ConstraintKind, Conversion, Filled, Found, SqlType, column_ref, filled_by, name_of, names_of,
     words,
 };
-use crate::verify::subject::{Hit, Subject};
 
 /// The new type is not one that all old values fit and read the same in.
-pub(super) fn type_breaks(subject: &Subject<'_>, hit: &Hit) -> bool {
-    conversion(subject, hit).is_none_or(|found| found == Conversion::Breaks)
+pub(super) fn type_breaks(subject: &RuleContext<'_>, hit: &Span) -> bool {
+    conversion(subject, hit).is_none_or(|found| found == Conversion::Impact)
 }
 
 /// All values fit, and are written anew.
-pub(super) fn type_rewrites(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn type_rewrites(subject: &RuleContext<'_>, hit: &Span) -> bool {
     conversion(subject, hit) == Some(Conversion::Rewrites)
 }
 
 /// All values fit as they are.
-pub(super) fn type_widens(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn type_widens(subject: &RuleContext<'_>, hit: &Span) -> bool {
     conversion(subject, hit) == Some(Conversion::Widens)
 }
 
 /// What the change of a column's type means, if both types are known.
-fn conversion(subject: &Subject<'_>, hit: &Hit) -> Option<Conversion> {
+fn conversion(subject: &RuleContext<'_>, hit: &Span) -> Option<Conversion> {
     let action = subject.action_at(hit).filter(|action| action.kind() == SyntaxKind::ALTER_COLUMN)?;
     let name = column_ref(action)?;
     let change = action.child(SyntaxKind::SET_TYPE)?;
@@ -49,7 +49,7 @@ fn only_casts(using: Node<'_>, column: &str, of_type: &SqlType) -> bool {
 }
 
 /// Nothing that holds for every row says that the column is never NULL.
-pub(super) fn null_possible(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn null_possible(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let proven = || {
         let column = column_ref(subject.action_at(hit)?)?;
         Some(subject.table().there()?.proves_not_null(&column))
@@ -58,7 +58,7 @@ pub(super) fn null_possible(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// To let the server draw numbers where it did not, for those who give none, takes nothing from anybody.
-pub(super) fn identity_breaks(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn identity_breaks(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let by_default = |action: Node<'_>| {
         let added = action.child(SyntaxKind::ADD_GENERATED)?;
         Some(added.has(&[SyntaxKind::GENERATED_BY_DEFAULT]) && added.children().count() == 1)
@@ -67,13 +67,13 @@ pub(super) fn identity_breaks(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// The constraint that an action drops or renames, if it is known.
-fn constraint<'a>(subject: &'a Subject<'_>, hit: &Hit) -> Option<&'a Constraint> {
+fn constraint<'a>(subject: &'a RuleContext<'_>, hit: &Span) -> Option<&'a Constraint> {
     let name = names_of(subject.action_at(hit)?, SyntaxKind::CONSTRAINT_NAME_REF).concat();
     subject.table().there()?.constraint(&name).there()
 }
 
 /// The constraint only keeps rows out: nobody names it, and nothing is done by it.
-pub(super) fn loosens(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn loosens(subject: &RuleContext<'_>, hit: &Span) -> bool {
     subject.statement.kind == SyntaxKind::ALTER_DOMAIN
         || constraint(subject, hit).is_some_and(|found| {
             matches!(
@@ -84,7 +84,7 @@ pub(super) fn loosens(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// The constraint, or the index, is one that ON CONFLICT may name, or may be.
-pub(super) fn drops_unique(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn drops_unique(subject: &RuleContext<'_>, hit: &Span) -> bool {
     if subject.statement.kind == SyntaxKind::DROP_INDEX {
         return subject.targets().any(|name| index_matters(subject, name));
     }
@@ -94,7 +94,7 @@ pub(super) fn drops_unique(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// Whether rows must differ by the index `name`, and by no other in the same way.
-pub(super) fn index_matters(subject: &Subject<'_>, name: &crate::sql::Name) -> bool {
+pub(super) fn index_matters(subject: &RuleContext<'_>, name: &crate::sql::Name) -> bool {
     match subject.schema.index(name, subject.scope) {
         Found::There((table, index)) => {
             let twin = |other: &&crate::verify::schema::Index| {
@@ -112,12 +112,12 @@ pub(super) fn index_matters(subject: &Subject<'_>, name: &crate::sql::Name) -> b
 }
 
 /// The key does something to rows of its own when another row goes.
-pub(super) fn drops_action(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn drops_action(subject: &RuleContext<'_>, hit: &Span) -> bool {
     constraint(subject, hit).is_some_and(|found| found.kind == ConstraintKind::Foreign { acts: true })
 }
 
 /// What gets another name is one that queries say: an index is, where a constraint is made of it.
-pub(super) fn renames(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn renames(subject: &RuleContext<'_>, _: &Span) -> bool {
     if subject.statement.kind != SyntaxKind::ALTER_INDEX {
         return true;
     }
@@ -129,7 +129,7 @@ pub(super) fn renames(subject: &Subject<'_>, _: &Hit) -> bool {
 }
 
 /// The default becomes another one.
-pub(super) fn default_changes(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn default_changes(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let Some(action) = subject.action_at(hit) else { return true };
     let default = action.first(SyntaxKind::SET_DEFAULT);
     let new = default.map_or(Filled::Not, |node| filled_by(node));
@@ -139,7 +139,7 @@ pub(super) fn default_changes(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// There is a default that goes.
-pub(super) fn has_default(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn has_default(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let none = || {
         let column = column_ref(subject.action_at(hit)?)?;
         Some(subject.table().there()?.column(&column).there()?.filled == Filled::Not)
@@ -148,7 +148,7 @@ pub(super) fn has_default(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// The trigger, rule or policy that is dropped may be there.
-pub(super) fn may_hang(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn may_hang(subject: &RuleContext<'_>, _: &Span) -> bool {
     let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
     let absent = || {
         let part = subject.node.children().find(|part| parts.contains(&part.kind()))?;
@@ -158,7 +158,7 @@ pub(super) fn may_hang(subject: &Subject<'_>, _: &Hit) -> bool {
 }
 
 /// It changes what a call does, and not only how it is planned.
-pub(super) fn call_changes(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn call_changes(subject: &RuleContext<'_>, _: &Span) -> bool {
     let planning = [
         SyntaxKind::COST_FUNC_OPTION,
         SyntaxKind::PARALLEL_FUNC_OPTION,
@@ -170,7 +170,7 @@ pub(super) fn call_changes(subject: &Subject<'_>, _: &Hit) -> bool {
 }
 
 /// Renames, moves and owners have rules of their own, and what the file has made is nobody's yet.
-pub(super) fn no_rule_of_its_own(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn no_rule_of_its_own(subject: &RuleContext<'_>, _: &Span) -> bool {
     let named = |statement: &crate::sql::Statement, role| {
         let name = statement.names.iter().find(|name| name.role == role);
         name.map(|name| (name.schema.clone(), name.name.clone()))
@@ -193,7 +193,7 @@ pub(super) fn no_rule_of_its_own(subject: &Subject<'_>, _: &Hit) -> bool {
 }
 
 /// What a statement does to the relations of the server.
-pub(super) fn of_catalog(subject: &Subject<'_>) -> Vec<Hit> {
+pub(super) fn of_catalog(subject: &RuleContext<'_>) -> Vec<Span> {
     let relations = [SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
     let servers = |name: &crate::sql::Name| match name.schema.as_deref() {
         Some(schema) => ["pg_catalog", "information_schema", "pg_toast"].contains(&schema),
@@ -208,7 +208,7 @@ pub(super) fn of_catalog(subject: &Subject<'_>) -> Vec<Hit> {
 }
 
 /// The table whose rows appear elsewhere is not one that the file has made.
-pub(super) fn joins_old_rows(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn joins_old_rows(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let inherits = |action: Node<'_>| action.kind() == SyntaxKind::INHERIT_TABLE;
     let shown = match subject.action_at(hit) {
         Some(action) if inherits(action) => subject.targets().next(),
@@ -222,13 +222,13 @@ pub(super) fn joins_old_rows(subject: &Subject<'_>, hit: &Hit) -> bool {
 }
 
 /// The policy only takes away.
-pub(super) fn restricts(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn restricts(subject: &RuleContext<'_>, _: &Span) -> bool {
     let kind = subject.node.child(SyntaxKind::AS_POLICY_TYPE);
     kind.is_some_and(|kind| words(kind).last().is_some_and(|word| word == "restrictive"))
 }
 
 /// A barrier changes the plan at most, and without a check more rows are taken.
-pub(super) fn view_changes(subject: &Subject<'_>, _: &Hit) -> bool {
+pub(super) fn view_changes(subject: &RuleContext<'_>, _: &Span) -> bool {
     let lists = [SyntaxKind::SET_OPTIONS, SyntaxKind::RESET_OPTIONS];
     let of_view = subject.statement.kind == SyntaxKind::ALTER_VIEW;
     let harmless = |list: Node<'_>| {
@@ -244,7 +244,7 @@ pub(super) fn view_changes(subject: &Subject<'_>, _: &Hit) -> bool {
 }
 
 /// To let sessions defer a key that say so is no change for those that do not.
-pub(super) fn defers(subject: &Subject<'_>, hit: &Hit) -> bool {
+pub(super) fn defers(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let said = subject.action_at(hit).map(|action| words(action)).unwrap_or_default();
     let tail = said.iter().skip_while(|word| *word != "deferrable").map(String::as_str).collect::<Vec<_>>();
     let not = said.iter().any(|word| word == "not" || word == "no" || word == "enforced");

@@ -2,22 +2,22 @@
 
 use crate::sql::single_tenants;
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
-use crate::verify::subject::{Hit, Subject};
+use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::rule_context::{RuleContext, Span};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("names-one-tenant"),
     level: Level::Deny,
-    breaks: &[Breaks::Others],
+    breaks: &[Impact::Others],
     why: "names the schema of one tenant, and the others, and new ones, do not get what it does",
-    instead: "write {org_schema} in place of the schema, in a statement of the tenants: it then runs for each of them",
+    remediation: "write {org_schema} in place of the schema, in a statement of the tenants: it then runs for each of them",
     bad: "ALTER TABLE org_acme.users ADD COLUMN nick text;",
     good: "ALTER TABLE {org_schema}.users ADD COLUMN nick text;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &Subject<'_>) -> Vec<Hit> {
+fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     single_tenants(subject.script, subject.statement, &|schema| subject.schemas.is_of_tenant(schema))
 }
 

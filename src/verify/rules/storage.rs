@@ -4,17 +4,17 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     id: RuleId("empty-view"),
     level: Level::Deny,
-    breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+    breaks: &[Impact::OldReaders, Impact::OldWriters],
     why: "empties the view, and whoever reads it gets an error until it is filled",
-    instead: "leave WITH NO DATA out",
+    remediation: "leave WITH NO DATA out",
     bad: "REFRESH MATERIALIZED VIEW sales WITH NO DATA;",
     good: "REFRESH MATERIALIZED VIEW sales;",
-    spares: Spares::NewObjects,
+    ignores_new_objects: true,
     judge: Judge::Code(|subject| {
         let refreshes = subject.nodes(&[SyntaxKind::REFRESH]);
         refreshes.filter(|node| node.has(&[SyntaxKind::WITH_NO_DATA])).map(Node::span).collect()

@@ -1,18 +1,18 @@
 //! What verification itself has to say: of a file that it cannot judge, and of `-- Allow:` lines.
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
 
 /// The rule of a file on which judging itself broke. Neither the policy nor an Allow line lifts it.
 pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
     id: RuleId("unverifiable"),
     level: Level::Deny,
-    breaks: &[Breaks::Verification],
+    breaks: &[Impact::Verification],
     why: "cannot be judged: the analysis broke on it",
-    instead: "simplify the statements, and report the file as a bug",
+    remediation: "simplify the statements, and report the file as a bug",
     bad: "-- a file on which the parser breaks",
     good: "SELECT 1;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Verification,
 };
 
@@ -20,12 +20,12 @@ pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
 pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
     id: RuleId("allow-invalid"),
     level: Level::Deny,
-    breaks: &[Breaks::Verification],
+    breaks: &[Impact::Verification],
     why: "accepts nothing",
-    instead: "write -- Allow: rule-id [object] because …, with a reason",
+    remediation: "write -- Allow: rule-id [object] because …, with a reason",
     bad: "-- Allow: drop-table users\nDROP TABLE users;",
     good: "-- Allow: drop-table users because 2.1 was the last release to use it\nDROP TABLE users;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Verification,
 };
 
@@ -33,12 +33,12 @@ pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
 pub(in crate::verify) const ALLOW_UNUSED: Rule = Rule {
     id: RuleId("allow-unused"),
     level: Level::Warn,
-    breaks: &[Breaks::Verification],
+    breaks: &[Impact::Verification],
     why: "accepts a finding that nothing here makes",
-    instead: "remove the line, or correct its rule or object; each line accepts one finding",
+    remediation: "remove the line, or correct its rule or object; each line accepts one finding",
     bad: "-- Allow: drop-table users because it is empty\nSELECT 1;",
     good: "SELECT 1;",
-    spares: Spares::Nothing,
+    ignores_new_objects: false,
     judge: Judge::Verification,
 };
 

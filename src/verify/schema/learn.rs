@@ -5,12 +5,12 @@ use std::sync::Arc;
 use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
-use super::held::Held;
-use super::home::Home;
+use super::name_map::NameMap;
 use super::parts::{constrain, index, name_of, words};
 use super::relations::Relations;
+use super::schema_ref::SchemaRef;
 use super::table::{Column, Found, Table};
-use super::{Key, Knows, Relation, Routine, Schema, TypeDef, View, runs_unseen};
+use super::{Completeness, Key, Relation, Routine, Schema, TypeDef, View, runs_unseen};
 use crate::sql::{Name, Node, Role, Scope, Script, Statement};
 
 /// A statement that is being followed.
@@ -74,7 +74,7 @@ impl Schema {
             }
             SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
             SyntaxKind::IMPORT_FOREIGN_SCHEMA => {
-                self.knows = Knows { platform: false, tenant: false, others: false }
+                self.knows = Completeness { platform: false, tenant: false, others: false }
             }
             // Its elements are made in a schema that the text does not name again.
             SyntaxKind::CREATE_SCHEMA if node.children().count() > 1 => self.knows.others = false,
@@ -87,19 +87,19 @@ impl Schema {
     /// After this anything may be anywhere.
     fn forget_all(&mut self) {
         self.relations = Relations::default();
-        self.types = Held::default();
-        self.routines = Held::default();
+        self.types = NameMap::default();
+        self.routines = NameMap::default();
         self.touched.clear();
-        self.knows = Knows { platform: false, tenant: false, others: false };
+        self.knows = Completeness { platform: false, tenant: false, others: false };
     }
 
     /// The key of what a statement makes.
     fn new_key(&mut self, step: Step<'_>) -> Option<Key> {
         let name = step.made()?.clone();
-        let home = if step.temporary() { Some(Home::Temporary) } else { self.home(&name, step.scope) };
+        let home = if step.temporary() { Some(SchemaRef::Temporary) } else { self.home(&name, step.scope) };
         if home.is_none() {
             // It is somewhere, and nobody can say where.
-            self.knows = Knows { platform: false, tenant: false, others: false };
+            self.knows = Completeness { platform: false, tenant: false, others: false };
         }
         Some((home?, name.name))
     }
@@ -279,12 +279,12 @@ impl Schema {
     }
 
     /// From here on what is not held in `home` may be there all the same.
-    fn unsure_of(&mut self, home: &Home) {
+    fn unsure_of(&mut self, home: &SchemaRef) {
         match home {
-            Home::Tenant => self.knows.tenant = false,
-            Home::Platform => self.knows.platform = false,
-            Home::Temporary => {}
-            Home::Named(_) | Home::Bare => self.knows.others = false,
+            SchemaRef::Tenant => self.knows.tenant = false,
+            SchemaRef::Platform => self.knows.platform = false,
+            SchemaRef::Temporary => {}
+            SchemaRef::Named(_) | SchemaRef::Bare => self.knows.others = false,
         }
     }
 

@@ -5,17 +5,17 @@
 
 mod alter;
 mod code;
-mod held;
-mod home;
 mod learn;
+mod name_map;
 mod objects;
 mod parts;
 mod relations;
+mod schema_ref;
+mod script_replay;
 mod table;
 #[cfg(test)]
 mod tests;
 mod types;
-mod walk;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ use std::sync::Arc;
 pub use code::is_of_server;
 use code::runs_unseen;
 pub(super) use code::{calls, executed};
-use held::Held;
-pub(super) use home::Home;
-use home::Path;
+use name_map::NameMap;
 pub(super) use objects::Change;
 pub use objects::shows_more;
 pub(super) use parts::{column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words};
 use relations::Relations;
+use schema_ref::Path;
+pub(super) use schema_ref::SchemaRef;
+pub use script_replay::{ScriptReplay, StatementContext};
 pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
 pub(super) use types::{Conversion, SqlType};
-pub use walk::{Met, Walk};
 
 use squawk_syntax::SyntaxKind;
 
@@ -43,25 +43,25 @@ use crate::sql::{Name, Node, Role, Scope, Statement};
 pub struct Schema {
     platform: String,
     /// Where bare names are looked for behind a unit's own schema, in order.
-    shared: Arc<[Home]>,
+    shared: Arc<[SchemaRef]>,
     relations: Relations,
-    types: Held<TypeDef>,
-    routines: Held<Vec<Routine>>,
+    types: NameMap<TypeDef>,
+    routines: NameMap<Vec<Routine>>,
     /// The relations in which something may be new.
     touched: HashSet<Key>,
-    knows: Knows,
+    knows: Completeness,
     path: Path,
 }
 
 /// Of which schemas everything is known, so that what is not held is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Knows {
+struct Completeness {
     platform: bool,
     tenant: bool,
     others: bool,
 }
 
-type Key = (Home, String);
+type Key = (SchemaRef, String);
 
 /// What shares one space of names: tables, views, sequences.
 #[derive(Debug, Clone)]
@@ -105,27 +105,27 @@ pub(super) struct Routine {
 impl Schema {
     /// An empty database of which everything is known.
     pub fn empty(platform: &str) -> Self {
-        Self::with(platform, Knows { platform: true, tenant: true, others: true })
+        Self::with(platform, Completeness { platform: true, tenant: true, others: true })
     }
 
     /// A database of which nothing is known.
     pub fn unknown(platform: &str) -> Self {
-        Self::with(platform, Knows { platform: false, tenant: false, others: false })
+        Self::with(platform, Completeness { platform: false, tenant: false, others: false })
     }
 
     /// The beginning of a project's history. The tenant's schema is a template's; other schemas than these two
     /// belong to others.
     pub fn of_project(platform: &str, from_the_start: bool) -> Self {
-        Self::with(platform, Knows { platform: from_the_start, tenant: false, others: false })
+        Self::with(platform, Completeness { platform: from_the_start, tenant: false, others: false })
     }
 
-    fn with(platform: &str, knows: Knows) -> Self {
+    fn with(platform: &str, knows: Completeness) -> Self {
         Self {
             platform: platform.to_owned(),
-            shared: [home::public()].into(),
+            shared: [schema_ref::public()].into(),
             relations: Relations::default(),
-            types: Held::default(),
-            routines: Held::default(),
+            types: NameMap::default(),
+            routines: NameMap::default(),
             touched: HashSet::new(),
             knows,
             path: Path::Usual,
@@ -143,7 +143,7 @@ impl Schema {
     pub fn begin_file(&mut self) {
         self.path = Path::Usual;
         for key in std::mem::take(&mut self.touched) {
-            if key.0 == Home::Temporary {
+            if key.0 == SchemaRef::Temporary {
                 self.relations.remove(&key);
             } else {
                 self.relations.age(&key);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::held::Held;
+use super::name_map::NameMap;
 use super::table::Table;
 use super::{Key, Relation};
 
@@ -13,20 +13,20 @@ const SURELY_KEPT: usize = 24;
 /// The relations that are known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relations {
-    held: Held<Relation>,
+    held: NameMap<Relation>,
     /// The table of each index.
-    tables: Held<Key>,
+    tables: NameMap<Key>,
     /// How the names begin of tables of which not all is known: they may have indexes that the server named.
-    sketchy: Held<()>,
+    sketchy: NameMap<()>,
 }
 
 impl Relations {
-    pub(super) fn held(&self) -> &Held<Relation> {
+    pub(super) fn held(&self) -> &NameMap<Relation> {
         &self.held
     }
 
     /// The tables by the names of their indexes.
-    pub(super) fn tables_of_indexes(&self) -> &Held<Key> {
+    pub(super) fn tables_of_indexes(&self) -> &NameMap<Key> {
         &self.tables
     }
 

@@ -26,7 +26,7 @@ pub(in crate::verify) enum Conversion {
     /// Every old value fits and reads as before, but each row is written anew.
     Rewrites,
     /// Something that the running release writes does not fit, or what it reads is another.
-    Breaks,
+    Impact,
 }
 
 impl SqlType {
@@ -85,7 +85,7 @@ impl SqlType {
             return Conversion::Same;
         }
         if (self.dimensions > 0) != (to.dimensions > 0) {
-            return Conversion::Breaks;
+            return Conversion::Impact;
         }
         let scalar = scalar(self, to);
         // The server holds no two array types for the same bytes, whatever their elements are.
@@ -111,7 +111,7 @@ fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
         ("bpchar", "text") | ("int2", "int4" | "int8") | ("int4", "int8") | ("float4", "float8") => {
             Conversion::Rewrites
         }
-        _ => Conversion::Breaks,
+        _ => Conversion::Impact,
     }
 }
 
@@ -128,7 +128,7 @@ fn numeric(old: &[u32], new: &[u32]) -> Conversion {
         (Some((p, s)), Some((q, t))) if s < t && p.saturating_sub(s) <= q.saturating_sub(t) => {
             Conversion::Rewrites
         }
-        _ => Conversion::Breaks,
+        _ => Conversion::Impact,
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_a_change_means() {
-        use Conversion::{Breaks, Rewrites, Same, Widens};
+        use Conversion::{Impact, Rewrites, Same, Widens};
         for (from, to, expected) in [
             ("varchar(50)", "varchar(100)", Widens),
             ("varchar(50)", "varchar", Widens),
@@ -213,23 +213,23 @@ mod tests {
             ("real", "double precision", Rewrites),
             ("numeric(10,2)", "numeric(12,4)", Rewrites),
             ("varchar(10)[]", "text[]", Rewrites),
-            ("varchar(100)", "varchar(50)", Breaks),
-            ("varchar", "varchar(50)", Breaks),
-            ("text", "varchar(50)", Breaks),
-            ("bigint", "int", Breaks),
-            ("numeric(10,2)", "numeric(10,4)", Breaks),
-            ("numeric(10,2)", "numeric(12,1)", Breaks),
-            ("numeric", "numeric(10,2)", Breaks),
-            ("int", "numeric", Breaks),
-            ("int", "text", Breaks),
-            ("text", "uuid", Breaks),
-            ("text", "text[]", Breaks),
-            ("timestamp", "timestamptz", Breaks),
-            ("timestamptz", "timestamptz(3)", Breaks),
-            ("json", "jsonb", Breaks),
-            ("mood", "text", Breaks),
-            ("text", "citext", Breaks),
-            ("interval", "interval day to second", Breaks),
+            ("varchar(100)", "varchar(50)", Impact),
+            ("varchar", "varchar(50)", Impact),
+            ("text", "varchar(50)", Impact),
+            ("bigint", "int", Impact),
+            ("numeric(10,2)", "numeric(10,4)", Impact),
+            ("numeric(10,2)", "numeric(12,1)", Impact),
+            ("numeric", "numeric(10,2)", Impact),
+            ("int", "numeric", Impact),
+            ("int", "text", Impact),
+            ("text", "uuid", Impact),
+            ("text", "text[]", Impact),
+            ("timestamp", "timestamptz", Impact),
+            ("timestamptz", "timestamptz(3)", Impact),
+            ("json", "jsonb", Impact),
+            ("mood", "text", Impact),
+            ("text", "citext", Impact),
+            ("interval", "interval day to second", Impact),
         ] {
             assert_eq!(of(from).conversion(&of(to)), expected, "{from} -> {to}");
         }

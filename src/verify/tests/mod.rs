@@ -109,7 +109,7 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
 
 /// Most tests are about what breaks.
 pub(super) fn without_conventions(found: Vec<Finding>) -> Vec<&'static str> {
-    let breaks = |finding: &&Finding| rule(finding.rule.as_str()).breaks != [Breaks::Conventions];
+    let breaks = |finding: &&Finding| rule(finding.rule.as_str()).breaks != [Impact::Conventions];
     found.iter().filter(breaks).map(|finding| finding.rule.as_str()).collect()
 }
 

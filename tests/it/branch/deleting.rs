@@ -51,7 +51,7 @@ fn one_that_cannot_go_is_told_and_the_others_go() {
     let (code, document) = story.json("gc --prefix ci/ --older-than 0s");
     assert_eq!((code, &document["outcome"], gone(&document)), (4, &"partial".into(), vec!["ci/free"]));
     assert_eq!(
-        (&document["failed"][0]["name"], &document["failed"][0]["code"]),
+        (&document["failures"][0]["name"], &document["failures"][0]["code"]),
         (&"ci/held".into(), &"branch-refused".into())
     );
     held.db.run("DROP SUBSCRIPTION story");

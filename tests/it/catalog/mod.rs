@@ -6,8 +6,8 @@ mod code;
 mod names;
 mod tables;
 
-use tenure::catalog::{Change, Photograph, fingerprints, photograph};
 use tenure::ident::SchemaName;
+use tenure::postgres::catalog::{Change, SchemaSnapshot, fingerprints, snapshot};
 use tenure::postgres::{Connection, DatabaseUrl};
 
 use crate::support::Database;
@@ -20,16 +20,16 @@ fn name(schema: &str) -> SchemaName {
     SchemaName::existing(schema).unwrap()
 }
 
-fn picture_by(url: &str, schema: &str) -> Photograph {
+fn picture_by(url: &str, schema: &str) -> SchemaSnapshot {
     runtime().block_on(async {
         let mut connection = Connection::open(&DatabaseUrl::parse(url).unwrap()).await.unwrap();
-        let picture = photograph(&mut connection, &name(schema)).await.unwrap();
+        let picture = snapshot(&mut connection, &name(schema)).await.unwrap();
         connection.close().await;
         picture
     })
 }
 
-fn picture(db: &Database, schema: &str) -> Photograph {
+fn picture(db: &Database, schema: &str) -> SchemaSnapshot {
     picture_by(&db.url, schema)
 }
 
@@ -45,7 +45,7 @@ fn prints(db: &Database, schemas: &[&str]) -> Vec<String> {
     schemas.iter().map(|schema| format!("{:?}", prints[schema])).collect()
 }
 
-fn lines(before: &Photograph, after: &Photograph) -> Vec<String> {
+fn lines(before: &SchemaSnapshot, after: &SchemaSnapshot) -> Vec<String> {
     Change::between(before, after)
         .iter()
         .map(|change| format!("{}: {}", change.object, change.line()))
@@ -69,7 +69,7 @@ fn check_in(db: &Database, schemas: &[&str], make: &str, change: &str, expected:
         run_in(db, schema, make);
     }
     let all = || schemas.iter().map(|schema| picture(db, schema)).collect::<Vec<_>>();
-    let equal = |pictures: &[Photograph], when: &str| {
+    let equal = |pictures: &[SchemaSnapshot], when: &str| {
         for (picture, schema) in pictures.iter().zip(schemas) {
             assert_eq!(lines(&pictures[0], picture), [""; 0], "{schema} {when} {change}");
             assert_eq!(pictures[0], *picture, "{schema} {when} {change}");

@@ -1,6 +1,6 @@
 //! Two schemas are equal where only their names, ages or readers differ.
 
-use tenure::catalog::Kind;
+use tenure::postgres::catalog::Kind;
 
 use super::{check_in, lines, picture, picture_by, prints, run_in};
 use crate::support::{Database, Project};

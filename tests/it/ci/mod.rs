@@ -44,7 +44,7 @@ impl Story {
 
     fn with(change: impl FnOnce(Job) -> Job) -> Self {
         let project = Project::with_tenants(&["acme"]);
-        project.file("tenure.toml", "[branch]\npatience = \"3s\"\nready_within = \"20s\"\n");
+        project.file("tenure.toml", "[branch]\nretry_timeout = \"3s\"\nready_timeout = \"20s\"\n");
         project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
         let job = change(Job::new(project.dir.path()));
         Self { neon: Neon::start(&project.db), project, job }

@@ -83,7 +83,7 @@ fn what_matters_of_a_pull_request_is_told_from_the_rest() {
 fn an_input_is_never_a_part_of_the_shell() {
     // Nobody answers there, and nobody is asked again.
     let project = Project::seeds();
-    project.file("tenure.toml", "[branch]\npatience = \"0s\"\n");
+    project.file("tenure.toml", "[branch]\nretry_timeout = \"0s\"\n");
     let hostile = "$(touch pwned)`touch pwned`'; touch pwned; '\"; touch pwned; \"";
     let inputs = super::action()["inputs"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     for command in ["verify", "dry-run", "create", "delete"] {

@@ -136,7 +136,7 @@ fn an_older_export_is_brought_up_to_date_and_a_newer_one_refused() {
         other.dir.path().join("newer.tenure")
     };
     let behind = Project::with_tenants(&[]);
-    for (prepare, wanted) in [("", "unknown-version"), ("file", "not-migrated")] {
+    for (prepare, wanted) in [("", "version-not-in-chain"), ("file", "not-migrated")] {
         if !prepare.is_empty() {
             behind.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
         }

@@ -185,6 +185,6 @@ fn what_cannot_be_deleted_is_said_and_the_others_go() {
     story.neon.later(Duration::from_mins(10));
     let (code, collected) = story.json("branch gc --provider neon --prefix ci/ --older-than 1m");
     assert_eq!((code, deleted(&collected)), (4, vec!["ci/b"]), "{collected}");
-    assert_eq!(collected["failed"][0]["name"], "ci/a");
+    assert_eq!(collected["failures"][0]["name"], "ci/a");
     assert_eq!(story.neon.branches(), ["ci/a", "somebody's"]);
 }

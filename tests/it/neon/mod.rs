@@ -31,7 +31,7 @@ impl Story {
 
     /// One whose Neon is as the story wants it.
     fn with(project: Project, change: impl FnOnce(&mut Settings)) -> Self {
-        project.file("tenure.toml", "[branch]\npatience = \"3s\"\nready_within = \"20s\"\n");
+        project.file("tenure.toml", "[branch]\nretry_timeout = \"3s\"\nready_timeout = \"20s\"\n");
         Self { neon: Neon::with(&project.db, change), project }
     }
 

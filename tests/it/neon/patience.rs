@@ -30,7 +30,7 @@ fn a_project_that_stays_busy_is_given_up_as_not_verified() {
 #[test]
 fn a_pause_that_is_asked_for_is_kept() {
     let story = Story::new();
-    story.project.file("tenure.toml", "[branch]\npatience = \"20s\"\n");
+    story.project.file("tenure.toml", "[branch]\nretry_timeout = \"20s\"\n");
     // A date has no parts of a second, so it is up to one earlier.
     for (index, least) in [0, 4, 4].into_iter().enumerate() {
         let pause = match index {

@@ -2,7 +2,7 @@
 //! that it is.
 
 use super::Story;
-use crate::support::{ALWAYS, Course, Fault, Output, Verb};
+use crate::support::{ALWAYS, Fault, Output, SchemaReplay, Verb};
 
 #[test]
 fn no_secret_is_in_what_a_failure_prints() {
@@ -33,12 +33,12 @@ fn no_secret_is_in_what_a_failure_prints() {
     }
 }
 
-fn error() -> Course {
-    Course { states: vec!["running".to_owned(), "error".to_owned()], error: Some("no room".to_owned()) }
+fn error() -> SchemaReplay {
+    SchemaReplay { states: vec!["running".to_owned(), "error".to_owned()], error: Some("no room".to_owned()) }
 }
 
 fn fails_without_a_secret(story: &Story, what: &str) {
-    story.project.file("tenure.toml", "[branch]\npatience = \"1s\"\nready_within = \"2s\"\n");
+    story.project.file("tenure.toml", "[branch]\nretry_timeout = \"1s\"\nready_timeout = \"2s\"\n");
     // The JSON of a failure is made of the same text.
     let output = story.run("-vv branch create --provider neon pr-1");
     assert_ne!(output.code, 0, "{what}: {output}");

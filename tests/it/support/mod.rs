@@ -12,7 +12,7 @@ mod wire;
 pub use database::Database;
 pub use fleet::{Running, Session, csv, wait_until};
 pub use machine::{environment, is_process, postgres_folder, send_signal, send_signal_to_group};
-pub use neon::{ALWAYS, Course, Fault, Neon, PROJECT, Settings, Verb};
+pub use neon::{ALWAYS, Fault, Neon, PROJECT, SchemaReplay, Settings, Verb};
 pub use pooler::{POOL, Pooler, is_pooled, needs_the_server_itself};
 pub use project::{Folder, Output, Project};
 pub use wire::Wire;

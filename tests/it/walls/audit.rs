@@ -52,26 +52,26 @@ fn rights_across_tenants_are_found() {
     found(
         "GRANT USAGE ON SCHEMA org_two TO {db}_org_one",
         "REVOKE USAGE ON SCHEMA org_two FROM {db}_org_one",
-        &["right-across | deny | org_two | schema"],
+        &["cross-tenant-privilege | deny | org_two | schema"],
     );
     found(
         "GRANT SELECT ON org_two.workspaces TO {db}_org_one; GRANT UPDATE (status) ON org_two.mappings TO {db}_org_one",
         "REVOKE SELECT ON org_two.workspaces FROM {db}_org_one; REVOKE UPDATE (status) ON org_two.mappings FROM {db}_org_one",
         &[
-            "right-across | deny | org_two | table mappings: column status",
-            "right-across | deny | org_two | table workspaces",
+            "cross-tenant-privilege | deny | org_two | table mappings: column status",
+            "cross-tenant-privilege | deny | org_two | table workspaces",
         ],
     );
     found(
         "ALTER DEFAULT PRIVILEGES IN SCHEMA org_two GRANT SELECT ON TABLES TO {db}_org_one",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA org_two REVOKE SELECT ON TABLES FROM {db}_org_one",
-        &["right-across | deny | org_two | default privileges on tables"],
+        &["cross-tenant-privilege | deny | org_two | default privileges on tables"],
     );
     // By way of a role that both, or others, are members of.
     found(
         "CREATE ROLE {db}_readers; GRANT SELECT ON org_two.workspaces TO {db}_readers; GRANT {db}_readers TO {db}_org_one",
         "DROP OWNED BY {db}_readers; DROP ROLE {db}_readers",
-        &["right-across | deny | org_two | table workspaces"],
+        &["cross-tenant-privilege | deny | org_two | table workspaces"],
     );
     found(
         "CREATE ROLE {db}_between; GRANT {db}_org_two TO {db}_between; GRANT {db}_between TO {db}_org_one",
@@ -134,7 +134,7 @@ fn what_reaches_into_another_tenants_schema_is_found() {
     found(
         "ALTER TABLE org_one.mappings ADD CONSTRAINT out FOREIGN KEY (workspace_id) REFERENCES org_two.workspaces (id)",
         "ALTER TABLE org_one.mappings DROP CONSTRAINT out",
-        &["reaches-across | deny | org_one | table mappings: foreign key out"],
+        &["cross-tenant-dependency | deny | org_one | table mappings: foreign key out"],
     );
     let granted = "GRANT SELECT, INSERT, UPDATE, DELETE ON org_one.v, org_one.m TO {db}_org_one";
     found(
@@ -144,8 +144,8 @@ fn what_reaches_into_another_tenants_schema_is_found() {
         ),
         "DROP VIEW org_one.v; DROP MATERIALIZED VIEW org_one.m",
         &[
-            "reaches-across | deny | org_one | materialized view m",
-            "reaches-across | deny | org_one | view v",
+            "cross-tenant-dependency | deny | org_one | materialized view m",
+            "cross-tenant-dependency | deny | org_one | view v",
         ],
     );
     found(
@@ -159,23 +159,26 @@ fn what_reaches_into_another_tenants_schema_is_found() {
          ALTER TABLE org_one.mappings ALTER version SET DEFAULT 1; DROP SEQUENCE org_two.numbers; \
          DROP POLICY p ON org_one.mappings; DROP FUNCTION org_two.touch() CASCADE",
         &[
-            "reaches-across | deny | org_one | table mappings: default of version",
-            "reaches-across | deny | org_one | table mappings: policy p",
-            "reaches-across | deny | org_one | table mappings: rule r",
-            "reaches-across | deny | org_one | table mappings: trigger t",
-            "reaches-across | deny | org_one | table workspaces",
+            "cross-tenant-dependency | deny | org_one | table mappings: default of version",
+            "cross-tenant-dependency | deny | org_one | table mappings: policy p",
+            "cross-tenant-dependency | deny | org_one | table mappings: rule r",
+            "cross-tenant-dependency | deny | org_one | table mappings: trigger t",
+            "cross-tenant-dependency | deny | org_one | table workspaces",
         ],
     );
     found(
         "CREATE TABLE org_one.child () INHERITS (org_two.workspaces); CREATE TABLE org_two.parts (n int) PARTITION BY LIST (n); \
          CREATE TABLE org_one.part PARTITION OF org_two.parts DEFAULT",
         "DROP TABLE org_one.child, org_two.parts",
-        &["reaches-across | deny | org_one | table child", "reaches-across | deny | org_one | table part"],
+        &[
+            "cross-tenant-dependency | deny | org_one | table child",
+            "cross-tenant-dependency | deny | org_one | table part",
+        ],
     );
     found(
         "CREATE FUNCTION org_one.parsed() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM org_two.workspaces; END",
         "DROP FUNCTION org_one.parsed()",
-        &["reaches-across | deny | org_one | function parsed()"],
+        &["cross-tenant-dependency | deny | org_one | function parsed()"],
     );
     // What only a text says; one that a comment says says nothing, and one that may be another thing's name warns.
     found(
@@ -186,10 +189,10 @@ fn what_reaches_into_another_tenants_schema_is_found() {
          CREATE FUNCTION org_one.path() RETURNS int LANGUAGE sql SET search_path = org_three, pg_temp AS 'SELECT 1'",
         "DROP FUNCTION org_one.plain(), org_one.dynamic(text), org_one.own(), org_one.told(), org_one.path()",
         &[
-            "names-across | deny | org_one | function dynamic(text)",
-            "names-across | deny | org_one | function path()",
-            "names-across | deny | org_one | function plain()",
-            "names-across | warn | org_one | function told()",
+            "cross-tenant-reference | deny | org_one | function dynamic(text)",
+            "cross-tenant-reference | deny | org_one | function path()",
+            "cross-tenant-reference | deny | org_one | function plain()",
+            "cross-tenant-reference | warn | org_one | function told()",
         ],
     );
     found(
@@ -201,11 +204,11 @@ fn what_reaches_into_another_tenants_schema_is_found() {
         "ALTER ROLE {db}_org_one RESET search_path; DROP POLICY p ON org_one.mappings; \
          ALTER TABLE org_one.mappings DROP CONSTRAINT c, ALTER status SET DEFAULT 'draft'; DROP FUNCTION org_one.note() CASCADE",
         &[
-            "names-across | deny | org_one | role {db}_org_one",
-            "names-across | deny | org_one | table mappings: constraint c",
-            "names-across | deny | org_one | table mappings: default of status",
-            "names-across | deny | org_one | table mappings: policy p",
-            "names-across | deny | org_one | table mappings: trigger t",
+            "cross-tenant-reference | deny | org_one | role {db}_org_one",
+            "cross-tenant-reference | deny | org_one | table mappings: constraint c",
+            "cross-tenant-reference | deny | org_one | table mappings: default of status",
+            "cross-tenant-reference | deny | org_one | table mappings: policy p",
+            "cross-tenant-reference | deny | org_one | table mappings: trigger t",
         ],
     );
     // What is no tenant's, and shows their rows to others.
@@ -274,9 +277,9 @@ fn roles_are_judged() {
         "ALTER ROLE {db}_org_one BYPASSRLS CREATEROLE; ALTER ROLE {db}_org_two CREATEDB REPLICATION; GRANT pg_read_all_data TO {db}_org_three",
         "ALTER ROLE {db}_org_one NOBYPASSRLS NOCREATEROLE; ALTER ROLE {db}_org_two NOCREATEDB NOREPLICATION; REVOKE pg_read_all_data FROM {db}_org_three",
         &[
-            "role-power | deny | org_one | role {db}_org_one",
-            "role-power | deny | org_three | role {db}_org_three",
-            "role-power | deny | org_two | role {db}_org_two",
+            "role-overprivileged | deny | org_one | role {db}_org_one",
+            "role-overprivileged | deny | org_three | role {db}_org_three",
+            "role-overprivileged | deny | org_two | role {db}_org_two",
         ],
     );
     found(
@@ -304,7 +307,10 @@ fn roles_are_judged() {
         "CREATE ROLE {db}_away; COMMENT ON ROLE {db}_away IS 'tenure: of database elsewhere'; \
          GRANT SELECT ON org_one.workspaces, datalinx_platform.users TO {db}_away",
         "DROP OWNED BY {db}_away; DROP ROLE {db}_away",
-        &["right-across | deny | - | table users", "right-across | deny | org_one | table workspaces"],
+        &[
+            "cross-tenant-privilege | deny | - | table users",
+            "cross-tenant-privilege | deny | org_one | table workspaces",
+        ],
     );
     drop_roles(&project);
 }

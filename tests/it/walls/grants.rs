@@ -76,7 +76,7 @@ fn a_copy_of_a_database_gets_roles_of_its_own() {
     for verb in ["tenant grant", "tenant login one"] {
         let (code, refused) = copy.json(verb);
         let said = if refused["error"].is_null() {
-            &refused["failed"][0]["code"]
+            &refused["failures"][0]["code"]
         } else {
             &refused["error"]["code"]
         };
@@ -110,7 +110,7 @@ fn people_read_each_finding_once() {
      = note: the same of 1 other tenant
      = help: REVOKE USAGE ON SCHEMA org_one FROM PUBLIC
 
-    error[reaches-across]: in org_two, view v depends on table workspaces of org_one
+    error[cross-tenant-dependency]: in org_two, view v depends on table workspaces of org_one
     --> org_two, view v
      = help: drop it, and make it anew with the names of its own schema: write {org_schema}, or no schema at all
 
@@ -120,9 +120,13 @@ fn people_read_each_finding_once() {
     assert!(of_one.stdout.contains("view v") && of_one.stdout.ends_with("1 tenant: 2 denied\n"), "{of_one}");
     let unknown = project.run("tenant audit --tenant nobody");
     assert!(unknown.code == 1 && unknown.stderr.contains("tenant-unknown"), "{unknown}");
-    project.file("tenure.toml", "[audit.levels]\npublic-right = \"off\"\nreaches-across = \"warn\"\n");
+    project
+        .file("tenure.toml", "[audit.levels]\npublic-right = \"off\"\ncross-tenant-dependency = \"warn\"\n");
     let (code, document) = project.json("tenant audit");
-    assert_eq!((code, lines(&document)), (0, vec!["reaches-across | warn | org_two | view v".to_owned()]));
+    assert_eq!(
+        (code, lines(&document)),
+        (0, vec!["cross-tenant-dependency | warn | org_two | view v".to_owned()])
+    );
     project.file("tenure.toml", "[audit.levels]\npublic-rights = \"off\"\n");
     let (code, wrong) = project.json("tenant audit");
     assert_eq!((code, &wrong["error"]["hint"]), (2, &"did you mean public-right?".into()));

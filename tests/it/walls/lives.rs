@@ -76,8 +76,8 @@ fn a_role_is_renamed_put_aside_brought_back_and_deleted_with_its_tenant() {
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname ~ '^dropped_'";
     let before = project.db.value(tables);
     let (code, refused) = project.json("tenant drop --purge --now --yes");
-    assert_eq!((code, &refused["failed"][0]["code"]), (1, &"tenant-needed".into()), "{refused}");
-    let said = refused["failed"][0]["message"].as_str().unwrap();
+    assert_eq!((code, &refused["failures"][0]["code"]), (1, &"tenant-in-use".into()), "{refused}");
+    let said = refused["failures"][0]["message"].as_str().unwrap();
     assert!(said.contains("table public.kept"), "{said}");
     assert!(before != "0" && project.db.value(tables) == before, "{before}");
     project.db.run("DROP TABLE public.kept");

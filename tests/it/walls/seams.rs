@@ -60,10 +60,13 @@ fn a_role_that_was_left_behind_with_rights_is_found_and_not_used_again() {
     let (code, document) = project.json("tenant audit");
     let found = lines(&document);
     assert!(
-        code == 1 && found.iter().all(|line| line.starts_with("right-across | deny | org_five | ")),
+        code == 1 && found.iter().all(|line| line.starts_with("cross-tenant-privilege | deny | org_five | ")),
         "{found:?}"
     );
-    assert!(found.contains(&"right-across | deny | org_five | table workspaces".to_owned()), "{found:?}");
+    assert!(
+        found.contains(&"cross-tenant-privilege | deny | org_five | table workspaces".to_owned()),
+        "{found:?}"
+    );
     let (code, refused) = project.json("tenant create three");
     assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{refused}");
     let said = refused["error"]["message"].as_str().unwrap();
@@ -90,13 +93,14 @@ fn who_is_a_member_of_an_owner_has_all_that_it_owns() {
          ALTER TABLE org_two.workspaces OWNER TO {owner}",
         one = role(&project, "org_one"),
     ));
-    let expected = format!("role-power | deny | org_one | role {}", role(&project, "org_one"));
+    let expected = format!("role-overprivileged | deny | org_one | role {}", role(&project, "org_one"));
     let (code, document) = project.json("tenant audit");
     assert!(code == 1 && lines(&document).contains(&expected), "{document:#}");
     project.db.run("ALTER SCHEMA org_two OWNER TO CURRENT_USER");
     let (_, document) = project.json("tenant audit");
     assert!(lines(&document).contains(&expected), "{document:#}");
-    let helped = document["findings"].as_array().unwrap().iter().find(|found| found["rule"] == "role-power");
+    let helped =
+        document["findings"].as_array().unwrap().iter().find(|found| found["rule"] == "role-overprivileged");
     project.db.run(helped.unwrap()["help"].as_str().unwrap());
     let (_, document) = project.json("tenant audit");
     assert!(!lines(&document).contains(&expected), "{document:#}");
@@ -212,7 +216,7 @@ fn rights_that_come_with_every_new_table_are_found() {
     ));
     let (code, document) = project.json("tenant audit");
     let expected = [
-        "right-across | deny | - | default privileges on sequences",
+        "cross-tenant-privilege | deny | - | default privileges on sequences",
         "public-right | deny | - | default privileges on tables",
     ];
     assert_eq!((code, lines(&document)), (1, expected.map(str::to_owned).to_vec()), "{document:#}");

@@ -15,14 +15,14 @@ use squawk_syntax::SourceFile;
 
 use crate::sql::Script;
 use crate::verify::rule::{Judge, Rule};
-use crate::verify::subject::Hit;
+use crate::verify::rule_context::Span;
 
 /// What squawk reports of `script`, of the rules that `rules` name. A fresh linter for each file: one that
 /// is used again reports the first file's findings, or panics.
-pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, Hit)> {
+pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, Span)> {
     let text = without_comments(script, script.masked());
     let wanted = rules.iter().filter_map(|rule| match rule.judge {
-        Judge::Known(theirs, kinds) | Judge::Sifted(theirs, kinds, _) => Some((theirs, kinds)),
+        Judge::Known(theirs, kinds) | Judge::Filtered(theirs, kinds, _) => Some((theirs, kinds)),
         Judge::Code(_) | Judge::Verification => None,
     });
     // Where none of the nodes is that a rule is about, squawk has nothing to find either.
@@ -42,7 +42,7 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, 
     found
         .into_iter()
         .map(|violation| {
-            let range: Hit = violation.text_range.into();
+            let range: Span = violation.text_range.into();
             (violation.code, trimmed(&text, range))
         })
         .filter(|(code, range)| *code != Theirs::AddingFieldWithDefault || may_differ(&text[range.clone()]))
@@ -82,7 +82,7 @@ fn may_differ(expression: &str) -> bool {
     calls || expression.to_lowercase().contains("generated")
 }
 
-fn trimmed(text: &str, range: Hit) -> Hit {
+fn trimmed(text: &str, range: Span) -> Span {
     let shown = &text[range.clone()];
     let start = range.start + (shown.len() - shown.trim_start().len());
     start..start + shown.trim().len()
@@ -114,7 +114,7 @@ mod tests {
     fn what_is_left_out_would_find_nothing() {
         let rules: Vec<&Rule> = RULES.iter().collect();
         let all = rules.iter().filter_map(|rule| match rule.judge {
-            Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _) => Some(theirs),
+            Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _) => Some(theirs),
             Judge::Code(_) | Judge::Verification => None,
         });
         let all: Vec<Theirs> = all.flatten().copied().collect();
@@ -124,7 +124,7 @@ mod tests {
             linter.settings.assume_in_transaction = true;
             let mut whole = linter.lint(&SourceFile::parse(script.masked()), script.masked());
             whole.retain(|it| {
-                let range: Hit = it.text_range.into();
+                let range: Span = it.text_range.into();
                 it.code != Theirs::AddingFieldWithDefault || may_differ(&script.masked()[range])
             });
             let sorted = |codes: &mut dyn Iterator<Item = Theirs>| {
@@ -136,7 +136,7 @@ mod tests {
             // With all rules on, each statement has something that it might be about; so one at a time too.
             for rule in &rules {
                 let alone = lint(&script, &[rule]);
-                let (Judge::Known(theirs, _) | Judge::Sifted(theirs, _, _)) = rule.judge else { continue };
+                let (Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _)) = rule.judge else { continue };
                 let wanted = whole.iter().map(|it| it.code).filter(|code| theirs.contains(code));
                 let alone = sorted(&mut alone.iter().map(|(code, _)| *code));
                 assert_eq!(sorted(&mut { wanted }), alone, "{}: {sql}", rule.id);

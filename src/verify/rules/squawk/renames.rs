@@ -5,30 +5,30 @@ use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rules::sift;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-table"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the name that the running release uses",
-        instead: "make a view of the new name, move the code over, rename when the old release is gone",
+        remediation: "make a view of the new name, move the code over, rename when the old release is gone",
         bad: "ALTER TABLE users RENAME TO people;",
         good: "CREATE VIEW people AS SELECT * FROM users;",
-        spares: Spares::NewObjects,
+        ignores_new_objects: true,
         judge: Judge::Known(&[Theirs::RenamingTable], &[SyntaxKind::TABLE_RENAME_TO]),
     },
     Rule {
         id: RuleId("rename-column"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the column name that the running release uses",
-        instead: "add a column of the new name, write both, drop the old one when the old release is gone",
+        remediation: "add a column of the new name, write both, drop the old one when the old release is gone",
         bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
         good: "ALTER TABLE users ADD COLUMN mail text;",
-        spares: Spares::NewObjects,
+        ignores_new_objects: true,
         judge: Judge::Known(
             &[Theirs::RenamingColumn],
             &[SyntaxKind::RENAME_COLUMN, SyntaxKind::RENAME_ATTRIBUTE],
@@ -37,13 +37,13 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-object"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
-        instead: "make the new name beside the old one",
+        remediation: "make the new name beside the old one",
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
         good: "ALTER TYPE mood ADD VALUE 'fine';",
-        spares: Spares::NewObjects,
-        judge: Judge::Sifted(
+        ignores_new_objects: true,
+        judge: Judge::Filtered(
             &[],
             &[
                 SyntaxKind::INDEX_RENAME_TO,
@@ -79,12 +79,12 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("set-schema"),
         level: Level::Deny,
-        breaks: &[Breaks::OldReaders, Breaks::OldWriters],
+        breaks: &[Impact::OldReaders, Impact::OldWriters],
         why: "moves an object away from where the running release finds it",
-        instead: "make it in the other schema beside the old one",
+        remediation: "make it in the other schema beside the old one",
         bad: "ALTER TABLE users SET SCHEMA archive;",
         good: "CREATE VIEW archived_users AS SELECT * FROM users;",
-        spares: Spares::NewObjects,
+        ignores_new_objects: true,
         judge: Judge::Known(&[Theirs::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
     },
 ];

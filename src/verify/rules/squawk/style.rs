@@ -3,7 +3,7 @@
 use squawk_linter::Rule as Theirs;
 
 use crate::verify::finding::{Level, RuleId};
-use crate::verify::rule::{Breaks, Judge, Rule, Spares};
+use crate::verify::rule::{Impact, Judge, Rule};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     row(
@@ -84,19 +84,19 @@ const fn row(
     id: &'static str,
     theirs: &'static [Theirs],
     why: &'static str,
-    instead: &'static str,
+    remediation: &'static str,
     bad: &'static str,
     good: &'static str,
 ) -> Rule {
     Rule {
         id: RuleId(id),
         level: Level::Off,
-        breaks: &[Breaks::Conventions],
+        breaks: &[Impact::Conventions],
         why,
-        instead,
+        remediation,
         bad,
         good,
-        spares: Spares::Nothing,
+        ignores_new_objects: false,
         judge: Judge::Known(theirs, &[]),
     }
 }

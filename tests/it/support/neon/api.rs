@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Shared;
-use super::change;
 use super::fault::{Seen, Verb};
 use super::state::{Branch, Endpoint, PROJECT, State, text};
+use super::{Shared, change};
 
 /// An answer.
 #[derive(Debug)]

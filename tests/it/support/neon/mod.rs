@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 pub use fault::{Fault, Seen, Verb};
-pub use settings::{Course, Settings};
+pub use settings::{SchemaReplay, Settings};
 pub use state::PROJECT;
 
 use super::{Database, Output, Pooler, Project};
@@ -170,7 +170,7 @@ impl Neon {
     /// What the next start of a compute goes through: `scheduling failed running finished`.
     pub fn course(&self, states: &str, error: Option<&str>) -> &Self {
         let states = states.split_whitespace().map(str::to_owned).collect();
-        self.state().settings.courses.insert(0, Course { states, error: error.map(str::to_owned) });
+        self.state().settings.courses.insert(0, SchemaReplay { states, error: error.map(str::to_owned) });
         self
     }
 

@@ -43,7 +43,7 @@ pub fn listen(shared: &Shared, endpoint: &str, pooled: bool) -> u16 {
 }
 
 /// What the endpoint says of itself at this moment.
-enum Door {
+enum Connector {
     Refuses,
     Sleeps,
     Closed(&'static str),
@@ -68,13 +68,13 @@ async fn pass(shared: &Shared, id: &str, pooled: bool, mut client: TcpStream) ->
     let began = std::time::Instant::now();
     loop {
         match door(shared, id) {
-            Door::Refuses => return Ok(()),
-            Door::Closed(why) => return refuse(&mut client, PROXY, why).await,
-            Door::Open => break,
-            Door::Sleeps if began.elapsed() > PATIENCE => {
+            Connector::Refuses => return Ok(()),
+            Connector::Closed(why) => return refuse(&mut client, PROXY, why).await,
+            Connector::Open => break,
+            Connector::Sleeps if began.elapsed() > PATIENCE => {
                 return refuse(&mut client, PROXY, "Couldn't connect to compute node").await;
             }
-            Door::Sleeps => tokio::time::sleep(Duration::from_millis(10)).await,
+            Connector::Sleeps => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
     // AuthenticationCleartextPassword, and the answer.
@@ -120,17 +120,17 @@ async fn pass(shared: &Shared, id: &str, pooled: bool, mut client: TcpStream) ->
     tokio::io::copy_bidirectional(&mut client, &mut server).await.map(|_| ())
 }
 
-fn door(shared: &Shared, id: &str) -> Door {
+fn door(shared: &Shared, id: &str) -> Connector {
     let mut state = shared.state.lock().unwrap();
     state.reap();
     let Some((branch, endpoint)) = state.endpoint(id) else {
-        return Door::Closed("Control plane request failed: endpoint cannot be found");
+        return Connector::Closed("Control plane request failed: endpoint cannot be found");
     };
     let (branch, refusals) = (branch.id.clone(), endpoint.refusals);
     let start = endpoint.start.and_then(|start| state.operation(&start));
     let awake = start.is_none_or(Operation::done);
     if start.is_some_and(|start| matches!(start.status(), "error" | "cancelled")) {
-        return Door::Closed(
+        return Connector::Closed(
             "Control plane request failed: endpoint is temporarily unavailable. \
              Check your quotas and/or contact our support.",
         );
@@ -143,9 +143,9 @@ fn door(shared: &Shared, id: &str) -> Door {
         }
     }
     match (refusals, awake) {
-        (1.., _) => Door::Refuses,
-        (0, true) => Door::Open,
-        (0, false) => Door::Sleeps,
+        (1.., _) => Connector::Refuses,
+        (0, true) => Connector::Open,
+        (0, false) => Connector::Sleeps,
     }
 }
 

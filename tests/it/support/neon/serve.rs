@@ -10,11 +10,10 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::api::{self, Reply, route};
-use super::change;
 use super::fault::{Fault, Seen};
 use super::spec::Spec;
 use super::state::http_date;
-use super::{BASE, Shared};
+use super::{BASE, Shared, change};
 
 /// What becomes of a request.
 enum Fate {

@@ -12,7 +12,7 @@ pub struct Settings {
     /// How long an operation stays in each of its states.
     pub step: Duration,
     /// The courses of the next operations, the next one last.
-    pub courses: Vec<Course>,
+    pub courses: Vec<SchemaReplay>,
     /// No page holds more, whatever was asked for.
     pub page: usize,
     /// Branches that the plan allows, and root branches.
@@ -44,7 +44,7 @@ pub struct Settings {
 
 /// The states that an operation goes through.
 #[derive(Debug)]
-pub struct Course {
+pub struct SchemaReplay {
     pub states: Vec<String>,
     pub error: Option<String>,
 }

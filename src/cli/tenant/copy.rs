@@ -1,0 +1,118 @@
+//! `tenure tenant adopt`, `clone`, `export`, `import`
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::cli::args::{AdoptArgs, CloneArgs, ExportArgs, Format, ImportArgs};
+use crate::cli::{Context, command_line, database, io, stop_on_signals, ui, up};
+use crate::error::{Code, Failure};
+use crate::ident::Slug;
+use crate::tenant::{self, Adoption, Cloning, Differs, Extent, IfDifferent, Target, TenantOperation};
+
+pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let adoption = Adoption {
+        schema: args.schema.clone(),
+        slug: Slug::new(&args.slug)?,
+        version: args.version.clone(),
+        name: args.name.clone(),
+        template: args.template.clone(),
+        set: crate::cli::tenant::create::values(&args.set)?,
+        if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
+    };
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant adopt") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let adopted = tenant::adopt(&mut connection, &project, &adoption, &act).await;
+    connection.close().await;
+    match adopted {
+        Ok(adopted) => {
+            context.ui.result(&adopted, |paint| tenant::copy::text::adopted(&adopted, paint)).map(|()| 0)
+        }
+        Err(differs) => Ok(refuse(context, &differs)),
+    }
+}
+
+pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let cloning = Cloning {
+        source: Slug::new(&args.source)?,
+        target: Slug::new(&args.target)?,
+        name: args.name.clone(),
+        extent: if args.data { Extent::Data } else { Extent::Structure },
+    };
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant clone") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let stop = stop_on_signals(context.ui);
+    let cloned = Box::pin(tenant::clone(&mut connection, &project, &cloning, (&act, &stop))).await;
+    connection.close().await;
+    match cloned {
+        Ok(cloned) => {
+            context.ui.result(&cloned, |paint| tenant::copy::text::cloned(&cloned, paint)).map(|()| 0)
+        }
+        Err(differs) => Ok(refuse(context, &differs)),
+    }
+}
+
+pub(in crate::cli) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(&args.slug)?;
+    let target = if args.to == Path::new("-") { Target::Stdout } else { Target::File(args.to.clone()) };
+    if target == Target::Stdout && context.ui.format == Format::Json {
+        return Err(Failure::new(Code::Usage, "--to - writes the file to stdout, where no JSON has room")
+            .hint("name a file"));
+    }
+    let mut connection = database::connect_root(context, &root).await?;
+    let stop = stop_on_signals(context.ui);
+    let environment = database::environment();
+    let exported =
+        tenant::export(&mut connection, &root.settings, &slug, &target, (&environment, &stop)).await;
+    connection.close().await;
+    let exported = exported?;
+    if target == Target::Stdout {
+        context.ui.note(tenant::copy::text::exported(&exported, context.ui.stderr_paint()).trim_end());
+    } else {
+        context.ui.result(&exported, |paint| tenant::copy::text::exported(&exported, paint))?;
+    }
+    Ok(0)
+}
+
+pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slug = args.slug.as_deref().map(Slug::new).transpose()?;
+    let input: Box<dyn Read> = if args.file == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
+    };
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant import") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let (environment, mut progress) = (database::environment(), context.ui.progress());
+    let stop = stop_on_signals(context.ui);
+    let how = (&environment, &mut progress as &mut dyn crate::event::Sink, &stop);
+    let if_different = if args.force { IfDifferent::Accept } else { IfDifferent::Refuse };
+    let what = (input, slug.as_ref(), if_different);
+    let imported = Box::pin(tenant::import(&mut connection, &project, what, &act, how)).await;
+    connection.close().await;
+    let imported = imported?;
+    context.ui.result(&imported, |paint| tenant::copy::text::imported(&imported, paint))?;
+    Ok(0)
+}
+
+/// Tells a failure, and the differences that it is about.
+fn refuse(context: &Context, differs: &Differs) -> u8 {
+    let more = if differs.differences.is_empty() {
+        None
+    } else {
+        if context.ui.format == Format::Human {
+            let paint = context.ui.stderr_paint();
+            ui::complain(tenant::copy::text::differences(&differs.differences, paint).trim_end());
+        }
+        Some(("differences", serde_json::to_value(&differs.differences).unwrap_or_default()))
+    };
+    context.ui.failure(&differs.failure, more);
+    differs.failure.class().exit_code()
+}

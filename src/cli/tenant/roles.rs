@@ -1,0 +1,110 @@
+//! `tenure tenant suspend`, `resume`, `login`, `grant`, `audit`: what is about tenants' roles and walls.
+
+use crate::cli::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
+use crate::cli::ui::Outcome;
+use crate::cli::{Context, command_line, database, up};
+use crate::error::Failure;
+use crate::ident::{SchemaName, Slug};
+use crate::isolation;
+use crate::postgres::Connection;
+use crate::tenant::{self, Login, LoginChange, TenantOperation};
+
+pub(in crate::cli) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+    turn(context, args, "tenant suspend", tenant::suspend).await
+}
+
+pub(in crate::cli) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+    turn(context, args, "tenant resume", tenant::resume).await
+}
+
+async fn turn(
+    context: &Context,
+    args: &OneTenant,
+    verb: &str,
+    act: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<LoginChange, Failure>,
+) -> Result<u8, Failure> {
+    let turned = with_act(context, args, verb, act).await?;
+    context.ui.result(&turned, |paint| tenant::lifecycle::text::turned(&turned, paint))?;
+    Ok(0)
+}
+
+pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
+    let login = if args.revoke { Login::Revoked } else { Login::Given };
+    with_act(context, &args.tenant, "tenant login", async |connection, act, slug| {
+        let done = tenant::login(connection, act, slug, login).await?;
+        let text = |paint| tenant::roles::text::logged_in(&done, paint);
+        if done.password.is_none() {
+            context.ui.result(&done, text)?;
+        } else if let Err(failure) = context.ui.secret(Outcome::Done, &done, text) {
+            return Err(unseen(connection, act, &[done.tenant.schema], failure).await);
+        }
+        Ok(0)
+    })
+    .await
+}
+
+/// The new passwords of these tenants' roles could not be written: they are taken away, and the failure says so.
+pub(super) async fn unseen(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    schemas: &[SchemaName],
+    mut failure: Failure,
+) -> Failure {
+    let (passwords, them) = if schemas.len() == 1 { ("password", "it") } else { ("passwords", "them") };
+    match tenant::withdraw(connection, act, schemas).await {
+        Ok(()) => {
+            failure.message = format!(
+                "{}: the new {passwords} could not be shown, so nobody can log in with {them}",
+                failure.message
+            );
+            failure.hint("`tenure tenant login SLUG` gives the tenant's role a new one")
+        }
+        Err(other) => {
+            failure.message = format!(
+                "{}: the new {passwords} could not be shown, nor taken away: {}",
+                failure.message, other.message
+            );
+            failure.hint("`tenure tenant login SLUG --revoke` takes the login away")
+        }
+    }
+}
+
+pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slugs = args.slug.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let limits = up::limits(args.limits, project.settings.migrate);
+    let how = TenantOperation { settings: &project.settings, limits, command: command_line("tenant grant") };
+    let mut connection = database::connect(context, &project.root).await?;
+    let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
+    connection.close().await;
+    let went = if granted.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(went, &granted, |paint| tenant::roles::text::granted(&granted, paint))?;
+    Ok(granted.ending().exit_code())
+}
+
+pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
+    let project = database::project(context).await?;
+    let slugs = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
+    let mut connection = database::connect(context, &project.root).await?;
+    let audited = isolation::audit(&mut connection, &project, &slugs).await?;
+    connection.close().await;
+    context.ui.result(&audited, |paint| isolation::text::audited(&audited, paint))?;
+    Ok(audited.exit_code())
+}
+
+/// Does `verb` on the tenant of the slug.
+async fn with_act<T>(
+    context: &Context,
+    args: &OneTenant,
+    verb: &str,
+    act: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(&args.slug)?;
+    let mut connection = database::connect_root(context, &root).await?;
+    let limits = up::limits(args.limits, root.settings.migrate);
+    let how = TenantOperation { settings: &root.settings, limits, command: command_line(verb) };
+    let done = act(&mut connection, &how, &slug).await?;
+    connection.close().await;
+    Ok(done)
+}

@@ -1,0 +1,66 @@
+//! `tenure tenant list`, `tenure tenant show`
+
+use crate::cli::args::{ListArgs, ShowArgs};
+use crate::cli::{Context, database};
+use crate::error::Failure;
+use crate::ident::Slug;
+use crate::postgres::metadata::tenant_registry::Wanted;
+use crate::postgres::metadata::tenant_stats::{self, Rows};
+use crate::tenant::text::Asked;
+use crate::{drift, tenant};
+
+pub(in crate::cli) async fn list(context: &Context, args: &ListArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let wanted = Wanted {
+        states: args.status.iter().map(|state| (*state).into()).collect(),
+        at: args.at.clone(),
+        after: args.after.as_deref().map(Slug::new).transpose()?,
+        limit: args.limit.and_then(|limit| usize::try_from(limit).ok()),
+        ..Wanted::default()
+    };
+    let is_all = wanted.states.is_empty() && wanted.at.is_none() && wanted.after.is_none();
+    let asked = if is_all { Asked::All } else { Asked::Some };
+    let mut connection = database::connect_root(context, &root).await?;
+    let list = tenant::list(&mut connection, &root.settings, &wanted).await?;
+    connection.close().await;
+    context.ui.result(&list, |paint| tenant::text::tenant_list(&list, asked, paint))?;
+    Ok(0)
+}
+
+pub(in crate::cli) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failure> {
+    let root = context.root()?;
+    let slug = Slug::new(&args.slug)?;
+    let rows = if args.count { Rows::Counted } else { Rows::Estimated };
+    let mut connection = database::connect_root(context, &root).await?;
+    let (tenant, history) = tenant::show(&mut connection, &root.settings, &slug).await?;
+    let role = tenant::called(&mut connection, &root.settings, &tenant).await?;
+    let held = tenant_stats::read(&mut connection, (&tenant.schema, &role), rows).await?;
+    let drifted = if args.drift {
+        let project = database::project(context).await?;
+        let only = std::slice::from_ref(&slug);
+        Some(drift::drift(&mut connection, &project, only, &database::environment()).await?)
+    } else {
+        None
+    };
+    connection.close().await;
+    let mut document = serde_json::to_value(&tenant).unwrap_or_default();
+    if let Some(object) = document.as_object_mut() {
+        let value = |value: Result<serde_json::Value, serde_json::Error>| value.unwrap_or_default();
+        if let serde_json::Value::Object(more) = value(serde_json::to_value(&held)) {
+            object.extend(more);
+        }
+        object.insert("history".to_owned(), value(serde_json::to_value(&history)));
+        if let Some(drifted) = &drifted {
+            object.insert("drift".to_owned(), value(serde_json::to_value(drifted)));
+        }
+    }
+    context.ui.result(&document, |paint| {
+        let mut text = tenant::text::tenant(&tenant, &held, &history, paint);
+        if let Some(drifted) = &drifted {
+            text.push('\n');
+            text.push_str(&drift::text::drifted(drifted, paint));
+        }
+        text
+    })?;
+    Ok(0)
+}

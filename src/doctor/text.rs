@@ -1,0 +1,29 @@
+//! The result of `tenure doctor` as text.
+
+use std::fmt::Write as _;
+
+use super::{Diagnosis, Health};
+use crate::output::{Paint, plural};
+
+/// What the doctor found.
+pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
+    let mut text = String::new();
+    for check in &diagnosis.checks {
+        let state = match check.state {
+            Health::Ok => paint.good("ok  "),
+            Health::Warn => paint.warn("warn"),
+            Health::Fail => paint.bad("fail"),
+        };
+        let _written = writeln!(text, "{state}  {:<14}  {}", check.check, check.message);
+        if let Some(help) = check.help {
+            let _written = writeln!(text, "      {:<14}  {}", "", paint.dim(help));
+        }
+    }
+    let count = |state| diagnosis.checks.iter().filter(|check| check.state == state).count();
+    let _written = match (count(Health::Fail), count(Health::Warn)) {
+        (0, 0) => writeln!(text, "\nall is well"),
+        (0, warned) => writeln!(text, "\n{}", plural(warned, "warning")),
+        (failed, _) => writeln!(text, "\n{} must be mended first", plural(failed, "thing")),
+    };
+    text
+}

@@ -1,0 +1,118 @@
+//! What `tenure drift` found, for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Basis, ComparedWith, Drifted};
+use crate::output::{Paint, plural};
+
+/// So many schemas are named where they differ in the same way.
+const NAMED: usize = 5;
+
+/// The differences, tenants that differ in the same way together; then the counts.
+pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut of_schema: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for line in &drifted.differences {
+        of_schema.entry(line.schema.as_str()).or_default().push((&line.object, &line.change));
+    }
+    let mut alike: BTreeMap<&[(&str, &str)], Vec<&str>> = BTreeMap::new();
+    for (schema, changes) in &of_schema {
+        alike.entry(changes).or_default().push(schema);
+    }
+    let mut alike: Vec<_> = alike.into_iter().collect();
+    alike.sort_by(|one, other| one.1.cmp(&other.1));
+    for (changes, schemas) in alike {
+        let _written = writeln!(text, "{}", paint.bold(&names(&schemas)));
+        for (object, change) in changes {
+            let _written = writeln!(text, "  {object}: {change}");
+        }
+        text.push('\n');
+    }
+    for with in &drifted.references {
+        if let Some(note) = note(with) {
+            let _written = writeln!(text, "{}", paint.dim(&note));
+        }
+    }
+    let counts = drifted.tenants;
+    let head = match (counts.total, counts.different) {
+        (0, _) => "no tenants to compare".to_owned(),
+        (total, 0) => format!("{}, {}", plural(total, "tenant"), paint.good("all as they should be")),
+        (total, different) => {
+            format!(
+                "{}, {} as they should be, {}",
+                plural(total, "tenant"),
+                counts.same,
+                paint.bad(&format!("{different} different"))
+            )
+        }
+    };
+    text.push_str(&head);
+    if counts.unknown > 0 {
+        let _written = write!(text, "; {} without a version", counts.unknown);
+    }
+    text.push('\n');
+    text
+}
+
+fn names(schemas: &[&str]) -> String {
+    match schemas.split_at_checked(NAMED) {
+        Some((first, rest)) if !rest.is_empty() => {
+            format!("{} and {} more", first.join(", "), rest.len())
+        }
+        _ => schemas.join(", "),
+    }
+}
+
+/// What people must know of how they were compared.
+fn note(with: &ComparedWith) -> Option<String> {
+    let what = match (with.definitions, with.access) {
+        (Basis::Files, Basis::Files) => return None,
+        (Basis::Files, Basis::Majority) => "owners and privileges are",
+        (Basis::Majority, _) => "all is",
+    };
+    let because = with.because.as_deref().map(|because| format!(": {because}")).unwrap_or_default();
+    Some(format!("note: at {}, {what} compared with what most tenants have{because}", with.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drift::{DriftCounts, SchemaDifference};
+
+    fn line(schema: &str, change: &str) -> SchemaDifference {
+        SchemaDifference {
+            schema: crate::ident::SchemaName::existing(schema).unwrap(),
+            object: "table t".to_owned(),
+            change: change.to_owned(),
+        }
+    }
+
+    #[test]
+    fn tenants_that_differ_alike_stand_together() {
+        let mut found = Drifted {
+            tenants: DriftCounts { total: 12, same: 3, different: 9, unknown: 1 },
+            differences: (0..7).map(|number| line(&format!("org_{number}"), "column added: a")).collect(),
+            references: vec![ComparedWith {
+                version: "1.0.0".parse().unwrap(),
+                template: "default".to_owned(),
+                parameters: std::collections::BTreeMap::new(),
+                tenants: 12,
+                definitions: Basis::Majority,
+                access: Basis::Majority,
+                because: Some("no server".to_owned()),
+            }],
+        };
+        found.differences.push(line("org_8", "column added: b"));
+        insta::assert_snapshot!(drifted(&found, Paint::Plain), @r"
+        org_0, org_1, org_2, org_3, org_4 and 2 more
+          table t: column added: a
+
+        org_8
+          table t: column added: b
+
+        note: at 1.0.0, all is compared with what most tenants have: no server
+        12 tenants, 3 as they should be, 9 different; 1 without a version
+        ");
+    }
+}

@@ -1,0 +1,87 @@
+//! What the catalog shows before and after. Schemas that are alike before and alike after are photographed once, so
+//! a fleet of thousands costs little more than its fingerprints.
+
+use std::collections::BTreeMap;
+
+use super::ObjectChange;
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::postgres::Connection;
+use crate::postgres::catalog::{Change, Fingerprint, Fingerprints, SchemaSnapshot, fingerprints, snapshot};
+use crate::shadow::is_own;
+use crate::sql::Scope;
+
+/// So many schemas are asked for at once.
+const PAGE: usize = 500;
+
+/// How it is before.
+#[derive(Debug)]
+pub(super) struct CatalogDiff {
+    platform: SchemaName,
+    prints: Fingerprints,
+    snapshots: BTreeMap<Fingerprint, SchemaSnapshot>,
+}
+
+impl CatalogDiff {
+    /// Looks at the platform's schema and at those of the tenants.
+    pub(super) async fn take(
+        connection: &mut Connection,
+        platform: &SchemaName,
+        tenants: &[SchemaName],
+    ) -> Result<Self, Failure> {
+        let mut all = vec![platform.clone()];
+        all.extend(tenants.iter().cloned());
+        let found = prints(connection, &all).await?;
+        let mut snapshots = BTreeMap::new();
+        for (schema, print) in &found {
+            if !snapshots.contains_key(print) {
+                snapshots.insert(print.clone(), ours(connection, schema).await?);
+            }
+        }
+        Ok(Self { platform: platform.clone(), prints: found, snapshots })
+    }
+
+    /// Looks again: what is different.
+    pub(super) async fn changes(&self, connection: &mut Connection) -> Result<Vec<ObjectChange>, Failure> {
+        let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
+        let now = prints(connection, &schemas).await?;
+        // Who was alike and is alike.
+        let mut alike: BTreeMap<(&Fingerprint, Option<&Fingerprint>, Scope), Vec<&SchemaName>> =
+            BTreeMap::new();
+        for (schema, before) in &self.prints {
+            let scope = if *schema == self.platform { Scope::Platform } else { Scope::Tenant };
+            let after = now.get(schema);
+            if after != Some(before) {
+                alike.entry((before, after, scope)).or_default().push(schema);
+            }
+        }
+        let mut counted: BTreeMap<(Scope, String, String), usize> = BTreeMap::new();
+        for ((before, _, scope), schemas) in alike {
+            let (Some(before), Some(first)) = (self.snapshots.get(before), schemas.first()) else {
+                continue;
+            };
+            let after = ours(connection, first).await?;
+            for change in Change::between(before, &after) {
+                let key = (scope, change.object.to_string(), change.line());
+                *counted.entry(key).or_default() += schemas.len();
+            }
+        }
+        let told = counted.into_iter();
+        Ok(told
+            .map(|((scope, object, change), schemas)| ObjectChange { scope, object, change, schemas })
+            .collect())
+    }
+}
+
+/// One without what Tenure keeps for itself.
+async fn ours(connection: &mut Connection, schema: &SchemaName) -> Result<SchemaSnapshot, Failure> {
+    Ok(snapshot(connection, schema).await?.without(is_own))
+}
+
+async fn prints(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Fingerprints, Failure> {
+    let mut all = Fingerprints::new();
+    for page in schemas.chunks(PAGE) {
+        all.extend(fingerprints(connection, page).await?);
+    }
+    Ok(all)
+}

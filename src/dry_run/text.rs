@@ -1,0 +1,299 @@
+//! What a dry run on a branch showed, for people and for a pull request. **Invariant:** the Markdown holds no way to a
+//! database: it may stand where everybody can read it.
+
+use std::fmt::Write as _;
+
+use super::{BranchReport, DryRun, MeasuredStatement, MeasuredTable};
+use crate::error::{Code, Failure};
+use crate::executor::SlowTenant;
+use crate::migrate::text::migrated;
+use crate::output::{Paint, code, plural, plural_of, prose, table};
+use crate::postgres::metadata::RunStatus;
+
+/// So many statements are shown to people; programs get all.
+const MOST: usize = 40;
+/// So many changes of the catalog are shown to people.
+const MOST_CHANGES: usize = 30;
+/// The longest statement in a column of a terminal.
+const NARROW: usize = 60;
+
+/// For people on a terminal.
+pub fn dry_run(run: &DryRun, paint: Paint) -> String {
+    let branch = &run.branch;
+    let mut text = String::new();
+    if !branch.statements.is_empty() {
+        let (shown, left) = shown(&branch.statements);
+        let rows: Vec<_> = shown
+            .iter()
+            .map(|it| {
+                let what: String = it.statement.chars().take(NARROW).collect();
+                [
+                    strongest(it),
+                    milliseconds(held(it)),
+                    milliseconds(it.slowest_ms),
+                    it.units.to_string(),
+                    further(it),
+                    place(it),
+                    what,
+                ]
+            })
+            .collect();
+        let headings = ["lock", "held", "time", "schemas", "besides", "where", "statement"];
+        text.push_str(&table(headings, &rows, paint));
+        if left > 0 {
+            let _written = writeln!(text, "{}", paint.dim(&format!("and {left} that took less")));
+        }
+        text.push('\n');
+    }
+    // Of a fleet the run tells them too.
+    if !branch.slowest.is_empty() && run.migrated.slowest.is_empty() {
+        let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
+    }
+    for change in branch.changes.iter().take(MOST_CHANGES) {
+        let of = if change.schemas > 1 {
+            format!(" ({})", plural(change.schemas, "schema"))
+        } else {
+            String::new()
+        };
+        let _written = writeln!(text, "{}  {}: {}{of}", change.scope, change.object, change.change);
+    }
+    if branch.changes.len() > MOST_CHANGES {
+        let more = branch.changes.len() - MOST_CHANGES;
+        let _written = writeln!(text, "{}", paint.dim(&format!("and {}", plural(more, "further change"))));
+    }
+    for broken in branch.queries.iter().flat_map(|queries| &queries.broken) {
+        let word = if broken.kind == "warn" { paint.warn(broken.kind) } else { paint.bad(broken.kind) };
+        let _written = writeln!(text, "{word}: {}: {}", broken.query, broken.what);
+    }
+    if let Some(queries) = asked(branch) {
+        let _written = writeln!(text, "{queries}");
+    }
+    // What a run on a real database leaves to be done is not to be done here.
+    text.push_str(
+        &migrated(&run.migrated, paint).replace("`tenure migrate up` does just what is left", "left"),
+    );
+    let _written = writeln!(text, "{}", ending(branch));
+    if let Some(url) = &branch.database_url {
+        let _written = writeln!(text, "{url}");
+    }
+    text
+}
+
+/// For a pull request.
+pub fn dry_run_markdown(run: &DryRun) -> String {
+    let (branch, done) = (&run.branch, &run.migrated);
+    let head = match done.outcome {
+        RunStatus::Done if branch.breaks_queries() => {
+            "**failed**: everything that is pending was done on a branch, and queries of the release do not work there"
+        }
+        RunStatus::Done => "everything that is pending was done on a branch",
+        RunStatus::Nothing => "nothing is pending",
+        RunStatus::Failed => "**failed**: nothing moved on the branch",
+        RunStatus::Partial => "**failed**: only a part was done on the branch",
+        RunStatus::Interrupted => "interrupted",
+    };
+    let mut text = format!(
+        "### Tenure dry run\n\n{head}: the platform from {} to {}, {} of {}, {}.\n",
+        done.platform.from,
+        done.platform.to,
+        done.tenants.migrated,
+        plural(done.tenants.total, "tenant"),
+        plural(done.units, "unit")
+    );
+    if !done.failures.is_empty() {
+        text.push_str("\n| schema | migration | what is wrong | tries |\n| --- | --- | --- | --- |\n");
+        for failed in done.failures.iter().take(MOST) {
+            let (schema, file) = (code(failed.schema.as_str()), code(&failed.migration));
+            let message = prose(&public(&failed.failure));
+            let _written = writeln!(text, "| {schema} | {file} | {message} | {} |", failed.attempts);
+        }
+    }
+    if !branch.statements.is_empty() {
+        text.push_str(
+            "\n| statement | strongest lock | held | time | on | besides |\n| --- | --- | --- | --- | --- | --- |\n",
+        );
+        let (shown, left) = shown(&branch.statements);
+        for it in &shown {
+            let (where_it_is, what) = (code(&place(it)), code(&it.statement));
+            let on = if it.units == 1 { code(&it.slowest_schema) } else { plural(it.units, "schema") };
+            let (held, time) = (milliseconds(held(it)), milliseconds(it.slowest_ms));
+            let (lock, further) = (prose(&strongest(it)), prose(&further(it)));
+            let _written =
+                writeln!(text, "| {where_it_is} {what} | {lock} | {held} | {time} | {on} | {further} |");
+        }
+        if left > 0 {
+            let _written = writeln!(text, "\nand {left} that took less");
+        }
+        text.push_str("\nHeld: from its statement to the COMMIT, on the slowest schema; so is the time.\n");
+    }
+    if !branch.slowest.is_empty() {
+        text.push_str("\n| slowest tenants | time |\n| --- | --- |\n");
+        for slow in &branch.slowest {
+            let _written = writeln!(text, "| {} | {} ms |", code(&slow.schema), slow.duration_ms);
+        }
+    }
+    if let Some(queries) = asked(branch) {
+        let _written = writeln!(text, "\n{queries}.");
+    }
+    let broken: Vec<_> = branch.queries.iter().flat_map(|queries| &queries.broken).collect();
+    if !broken.is_empty() {
+        text.push_str("\n| | query | what changed |\n| --- | --- | --- |\n");
+        for broken in broken.into_iter().take(MOST) {
+            let (query, what) = (code(&broken.query), prose(&broken.what));
+            let _written = writeln!(text, "| {} | {query} | {what} |", broken.kind);
+        }
+    }
+    if !branch.changes.is_empty() {
+        let _written = writeln!(
+            text,
+            "\n<details><summary>Changes of the catalog: {}</summary>\n\n| of | schemas | what | change |\n| --- | --- | --- | --- |",
+            branch.changes.len()
+        );
+        for change in &branch.changes {
+            let (object, how) = (code(&change.object), prose(&change.change));
+            let _written = writeln!(text, "| {} | {} | {object} | {how} |", change.scope, change.schemas);
+        }
+        text.push_str("\n</details>\n");
+    }
+    let _written = writeln!(text, "\n{}.", prose(&ending(branch)));
+    text
+}
+
+/// What is wrong, without the rows that the server shows: the log has them.
+fn public(failure: &Failure) -> String {
+    let mut message = failure.public_message();
+    if let Some(place) = &failure.place {
+        let _written = write!(message, " at {place}");
+    }
+    if let Some(sqlstate) = &failure.sqlstate {
+        let _written = write!(message, " (SQLSTATE {sqlstate})");
+    }
+    message
+}
+
+/// For a pull request, where there was no dry run in the end. What went wrong may name addresses: the log has it.
+pub fn no_dry_run_markdown(why: Code) -> String {
+    format!("### Tenure dry run\n\n**Not done**: {}. The job's log says more.\n", code(why.as_str()))
+}
+
+/// Those that took longest where there are many, in their order; and how many are left out.
+fn shown(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
+    let weight = |it: &MeasuredStatement| it.slowest_ms.max(held(it));
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    // Stable: of those that took equally long the first ones.
+    order.sort_by(|one, other| weight(&all[*other]).total_cmp(&weight(&all[*one])));
+    order.truncate(MOST);
+    order.sort_unstable();
+    let left = all.len() - order.len();
+    (order.into_iter().map(|at| &all[at]).collect(), left)
+}
+
+fn place(it: &MeasuredStatement) -> String {
+    let file = it.file.rsplit('/').next().unwrap_or(&it.file);
+    format!("{file}:{}", it.line)
+}
+
+fn name(table: &MeasuredTable) -> String {
+    format!("{}.{}", table.schema, table.table)
+}
+
+/// `ACCESS EXCLUSIVE on {org_schema}.tasks`
+fn strongest(it: &MeasuredStatement) -> String {
+    if it.alone {
+        return "not asked: it runs in no transaction".to_owned();
+    }
+    match it.tables.first() {
+        Some(MeasuredTable { lock: Some(lock), .. }) => format!("{lock} on {}", name(&it.tables[0])),
+        _ => "–".to_owned(),
+    }
+}
+
+fn held(it: &MeasuredStatement) -> f64 {
+    it.tables.first().map_or(0.0, |table| table.held_ms)
+}
+
+/// The other tables, and what was written anew or read whole.
+fn further(it: &MeasuredStatement) -> String {
+    let mut words = Vec::new();
+    let rewritten: Vec<_> = it.tables.iter().filter(|table| table.rewritten > 0).map(name).collect();
+    if !rewritten.is_empty() {
+        words.push(format!("rewrites {}", rewritten.join(", ")));
+    }
+    let scanned: Vec<_> =
+        it.tables.iter().filter(|table| table.scanned && table.rewritten == 0).map(name).collect();
+    if !scanned.is_empty() {
+        words.push(format!("reads all of {}", scanned.join(", ")));
+    }
+    let others = it.tables.iter().skip(1);
+    let others: Vec<_> =
+        others.filter_map(|table| Some(format!("{} on {}", table.lock.as_ref()?, name(table)))).collect();
+    words.extend(others);
+    if words.is_empty() { "–".to_owned() } else { words.join("; ") }
+}
+
+fn slowest(slowest: &[SlowTenant]) -> String {
+    let one = |slow: &SlowTenant| format!("{} {} ms", slow.schema, slow.duration_ms);
+    slowest.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn asked(branch: &BranchReport) -> Option<String> {
+    let queries = branch.queries.as_ref()?;
+    let broken = plural_of(queries.broken.len(), "is another thing", "are another thing");
+    let unchecked =
+        if queries.unchecked > 0 { format!(", {} say nothing", queries.unchecked) } else { String::new() };
+    Some(format!(
+        "{} of the release asked before and after: {broken}{unchecked}",
+        plural_of(queries.asked, "query", "queries")
+    ))
+}
+
+fn ending(branch: &BranchReport) -> String {
+    let BranchReport { name, provider, deleted, expires_at, .. } = branch;
+    match (deleted, expires_at) {
+        (true, _) => format!("the branch {name} at {provider} is deleted again"),
+        (false, Some(end)) => format!("the branch {name} at {provider} is still there, until {end}"),
+        (false, None) => format!("the branch {name} at {provider} is still there until it is deleted"),
+    }
+}
+
+fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms < 10.0 => format!("{ms:.1} ms"),
+        ms if ms < 10_000.0 => format!("{ms:.0} ms"),
+        ms => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_statements_the_longest_are_shown() {
+        let of = |ms: f64| MeasuredStatement {
+            file: "f".to_owned(),
+            line: 1,
+            statement: String::new(),
+            scope: crate::sql::Scope::Tenant,
+            units: 1,
+            duration_ms: ms,
+            slowest_ms: ms,
+            slowest_schema: "org_x".to_owned(),
+            tables: Vec::new(),
+            alone: false,
+        };
+        let all: Vec<_> = (0..100).map(|number| of(f64::from(number))).collect();
+        let (most, left) = shown(&all);
+        assert_eq!((most.len(), left, most[0].duration_ms.to_string()), (MOST, 60, "60".to_owned()));
+        assert_eq!(shown(&all[..3]).1, 0);
+        // Of those that took equally long the first ones.
+        let mut equal: Vec<_> = (0..60).map(|_| of(1.0)).collect();
+        equal[50] = of(2.0);
+        equal[1] = of(0.5);
+        let (most, left) = shown(&equal);
+        assert_eq!((most.len(), left), (MOST, 20));
+        assert!(
+            std::ptr::eq(most[1], &raw const equal[2]) && std::ptr::eq(most[MOST - 1], &raw const equal[50])
+        );
+    }
+}

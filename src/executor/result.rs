@@ -1,0 +1,120 @@
+//! The result of a run over the fleet: the JSON of `migrate up`.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::ser::SerializeStruct;
+
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::postgres::metadata::RunStatus;
+
+/// What `migrate up` did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Migrated {
+    /// How it ended.
+    pub outcome: RunStatus,
+    /// The platform's way.
+    pub platform: VersionChange,
+    /// The tenants in numbers.
+    pub tenants: TenantCounts,
+    /// Units done.
+    pub units: usize,
+    /// From the first look at the database to the end.
+    pub duration_ms: u128,
+    /// The units that failed.
+    pub failures: Vec<UnitFailure>,
+    /// Of many tenants, those that took longest, the longest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slowest: Vec<SlowTenant>,
+}
+
+/// From where to where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionChange {
+    /// The version before.
+    pub from: Version,
+    /// The version after.
+    pub to: Version,
+}
+
+/// The tenants of a run in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TenantCounts {
+    /// All that have a version.
+    pub total: usize,
+    /// Those that moved and did not fail.
+    pub migrated: usize,
+    /// Those that did not move.
+    pub unchanged: usize,
+    /// Those with a unit that failed.
+    pub failed: usize,
+    /// Rows of the registry without a version, which nothing moves; left out where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unknown: usize,
+    /// After a run that did not reach its end: those that are not where they should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<usize>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// A tenant that took longer than others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SlowTenant {
+    /// Its schema.
+    pub schema: String,
+    /// The time of its units.
+    pub duration_ms: u128,
+}
+
+impl SlowTenant {
+    /// The `most` that took longest, the longest first.
+    pub fn longest(all: &HashMap<String, Duration>, most: usize) -> Vec<Self> {
+        let mut all: Vec<(&String, &Duration)> =
+            all.iter().filter(|(_, elapsed)| !elapsed.is_zero()).collect();
+        all.sort_unstable_by_key(|(schema, elapsed)| (std::cmp::Reverse(**elapsed), *schema));
+        let longest = all.into_iter().take(most);
+        longest
+            .map(|(schema, elapsed)| Self { schema: schema.clone(), duration_ms: elapsed.as_millis() })
+            .collect()
+    }
+}
+
+/// A unit that failed and was rolled back.
+#[derive(Debug, Clone)]
+pub struct UnitFailure {
+    /// The schema.
+    pub schema: SchemaName,
+    /// The file's name.
+    pub migration: String,
+    /// Why, and where in the file.
+    pub failure: Failure,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl Serialize for UnitFailure {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let start = self.failure.place.as_ref().and_then(crate::error::Place::start);
+        let mut out = serializer.serialize_struct("UnitFailure", 8)?;
+        out.serialize_field("schema", &self.schema)?;
+        out.serialize_field("migration", &self.migration)?;
+        out.serialize_field("code", self.failure.code.as_str())?;
+        if let Some(sqlstate) = &self.failure.sqlstate {
+            out.serialize_field("sqlstate", sqlstate)?;
+        }
+        out.serialize_field("message", &self.failure.message)?;
+        if let Some(start) = start {
+            out.serialize_field("line", &start.line)?;
+            out.serialize_field("column", &start.column)?;
+        }
+        out.serialize_field("attempts", &self.attempts)?;
+        out.end()
+    }
+}

@@ -1,0 +1,92 @@
+//! The tenants as an audit needs them: also those that were dropped or made in advance, since their schemas have
+//! walls too.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::error::Failure;
+use crate::ident::SchemaName;
+use crate::isolation::{Fact, Kind};
+use crate::postgres::Connection;
+use crate::postgres::metadata::TenantState;
+use crate::postgres::metadata::state::{self, Presence};
+use crate::project::Project;
+use crate::settings::Settings;
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Who {
+    /// Its slug, where it is somebody's.
+    pub(crate) slug: Option<String>,
+    /// Its schema.
+    pub(crate) schema: SchemaName,
+    /// The role that its version row names.
+    pub(crate) role: Option<String>,
+    /// The role that it has, or would have: one that was made by hand is a tenant's role too.
+    expected: Option<String>,
+    /// The template that it was made from.
+    pub(crate) template: String,
+    status: TenantState,
+}
+
+/// All that have a version row, in order of their schemas.
+pub(crate) async fn all(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+) -> Result<Vec<Who>, Failure> {
+    let known = state::tenants(connection, settings, presence, &[]).await?;
+    let slugs: HashMap<SchemaName, String> = known.into_iter().map(|row| (row.schema, row.slug)).collect();
+    // The column came later than the table, and who looks does not change it.
+    let sql = format!(
+        "SELECT schema_name, template, status, to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t ORDER BY 1",
+        settings.platform_schema().quoted()
+    );
+    let sets =
+        connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the tenants' roles"))?;
+    let who = |row: &crate::postgres::Row| {
+        let schema = SchemaName::existing(row.text("schema_name")?)?;
+        let role = row.optional_text("role")?;
+        let named = role.clone().or_else(|| settings.tenant_role(&schema).ok().map(|name| name.to_string()));
+        Ok(Who {
+            slug: slugs.get(&schema).cloned(),
+            expected: named,
+            role,
+            template: row.optional_text("template")?.unwrap_or_else(|| settings.tenants.template.clone()),
+            status: TenantState::named(&row.text("status")?),
+            schema,
+        })
+    };
+    sets.iter().flatten().map(who).collect()
+}
+
+impl Who {
+    /// It as the questions read it.
+    pub(crate) fn said(&self, project: &Project, is_of_page: bool) -> Value {
+        // Of a template that is not there nobody knows what it uses.
+        let template = project.templates.contains_key(&self.template).then_some(&self.template);
+        json!({
+            "schema": self.schema,
+            "role": self.expected,
+            "has_role": self.role.is_some(),
+            "template": template,
+            "status": self.status,
+            "page": is_of_page,
+        })
+    }
+
+    /// That nobody knows what its template uses.
+    pub(crate) fn unknown_template(&self, project: &Project) -> Option<Fact> {
+        let is_unknown = self.role.is_some() && !project.templates.contains_key(&self.template);
+        is_unknown.then(|| Fact {
+            kind: Kind::TemplateUnknown,
+            schema: Some(self.schema.as_str().to_owned()),
+            object: "schema".to_owned(),
+            who: None,
+            other: None,
+            what: Some(self.template.clone()),
+            target: None,
+        })
+    }
+}

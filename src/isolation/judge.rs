@@ -1,0 +1,297 @@
+//! Facts → findings: what is said of each, and the statement that mends it.
+
+use std::collections::HashSet;
+
+use super::mention::{self, Named};
+use super::rule::Rule;
+use super::{Fact, Finding, Kind, Policy};
+use crate::verify::{Evidence, Level};
+
+/// What there is to say of `facts` under `policy`, in order of schemas and objects, each once.
+pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
+    // The text of what depends on a thing names it too.
+    let reaching: HashSet<_> =
+        facts.iter().filter(|fact| fact.kind == Kind::ReachesAcross).map(about).collect();
+    let is_told =
+        |fact: &&Fact| matches!(fact.kind, Kind::Names | Kind::Expression) && reaching.contains(&about(fact));
+    let mut findings: Vec<Finding> =
+        facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| one(fact, policy)).collect();
+    let key = |finding: &Finding| {
+        (finding.schema.clone(), finding.object.clone(), finding.rule, finding.message.clone())
+    };
+    findings.sort_by_cached_key(key);
+    findings.dedup();
+    findings
+}
+
+/// Schema, object, and other tenant.
+fn about(fact: &Fact) -> (Option<&str>, &str, Option<&str>) {
+    (fact.schema.as_deref(), fact.object.as_str(), fact.other.as_deref())
+}
+
+fn one(fact: &Fact, policy: &Policy) -> Option<Finding> {
+    let rule = Rule::of(fact.kind)?;
+    let own = match mention::of(fact)? {
+        Named::Certainly => rule.level,
+        Named::Perhaps => Level::Warn,
+    };
+    let level = policy.level(rule, own)?;
+    let Said { message, help } = said(fact, rule);
+    Some(Finding {
+        rule: rule.id,
+        level,
+        schema: fact.schema.clone(),
+        object: fact.object.clone(),
+        other: fact.other.clone().filter(|_| names_a_schema(fact.kind)),
+        evidence: Evidence::Catalog,
+        message,
+        help,
+        allowed: false,
+    })
+}
+
+/// Whether [`Fact::other`] is a tenant's schema.
+fn names_a_schema(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::RightAcross
+            | Kind::RightThrough
+            | Kind::MemberAcross
+            | Kind::PlatformRight
+            | Kind::ReachesAcross
+            | Kind::Names
+            | Kind::Expression
+            | Kind::Setting
+            | Kind::SharedReach
+            | Kind::DefinerOpen
+    )
+}
+
+struct Said {
+    message: String,
+    help: String,
+}
+
+fn said(fact: &Fact, rule: &Rule) -> Said {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let (who, other, what, target) =
+        (text(&fact.who), text(&fact.other), text(&fact.what), text(&fact.target));
+    let object = &fact.object;
+    // Default privileges that are no schema's are the only such rights without one.
+    let nowhere = match fact.kind {
+        Kind::PublicRight | Kind::RightThrough => "all schemas",
+        _ => "the platform",
+    };
+    let schema = fact.schema.as_deref().unwrap_or(nowhere);
+    let holder = if fact.who.is_some() { format!("the role {who}") } else { "PUBLIC".to_owned() };
+    let grantee = fact.who.as_deref().map_or_else(|| "PUBLIC".to_owned(), quoted);
+    let rights = what.as_str();
+    let advice = || rule.remediation.to_owned();
+    let (message, help) = match fact.kind {
+        Kind::RightAcross => (
+            format!("the role {who} of the tenant of {other} has {rights} on the {object} of {schema}"),
+            revoke(rights, &target, &grantee),
+        ),
+        Kind::RightThrough => (
+            format!(
+                "the role {who}, which acts for other tenants, such as that of {other}, has {rights} on the {object} of {schema}"
+            ),
+            revoke(rights, &target, &grantee),
+        ),
+        Kind::StrangerRight => (
+            match &fact.other {
+                Some(database) => format!(
+                    "the role {who}, which is of a tenant of the database {database}, has {rights} on the {object} of {schema}"
+                ),
+                None => format!(
+                    "the role {who}, which Tenure made and which is no tenant's, has {rights} on the {object} of {schema}"
+                ),
+            },
+            revoke(rights, &target, &grantee),
+        ),
+        Kind::PublicRight => {
+            (format!("PUBLIC has {rights} on the {object} of {schema}"), revoke(rights, &target, "PUBLIC"))
+        }
+        Kind::RoleRight => {
+            (format!("the role {who} has {rights} on its own {object}"), revoke(rights, &target, &grantee))
+        }
+        Kind::PlatformRight => (
+            format!(
+                "{holder} has {rights} on the platform's {object}, which the template of {other} does not name"
+            ),
+            format!(
+                "{}; or, if its tenants need it, a `-- Uses:` line in the template",
+                revoke(rights, &target, &grantee)
+            ),
+        ),
+        Kind::MemberAcross => (
+            format!("the role {who}, which acts for {schema}, is a member of {what}, the role of {other}"),
+            format!("REVOKE {target}"),
+        ),
+        Kind::ReachesAcross => (format!("in {schema}, {object} depends on {what} of {other}"), advice()),
+        Kind::Names | Kind::Expression => {
+            (format!("in {schema}, the text of {object} names {other}"), advice())
+        }
+        Kind::Setting => (format!("in {schema}, {object} sets {what}, which names {other}"), advice()),
+        Kind::ViewOpensPlatform => (
+            format!("the {object} of {schema} shows the platform's {what} with its owner's rights"),
+            format!("{}: ALTER VIEW {target} SET (security_invoker)", rule.remediation),
+        ),
+        Kind::SharedReach => (
+            format!("the {object} of {schema} shows rows of {other}, and {holder} has {rights} on it"),
+            format!("{}; or make it WITH (security_invoker)", revoke(rights, &target, &grantee)),
+        ),
+        Kind::WrongOwner => (
+            format!("the {object} of {schema} belongs to {who}, the schema to {other}"),
+            format!("ALTER {target}; `tenure tenant grant` then gives the tenant's role its rights on it"),
+        ),
+        Kind::RoleOwns => {
+            (format!("the role {who} owns the {object}"), format!("REASSIGN OWNED BY {target}"))
+        }
+        Kind::Extension => {
+            (format!("the {object} lives in {schema}"), fact.target.clone().unwrap_or_else(advice))
+        }
+        Kind::DefinerPath => (
+            format!(
+                "the {object} of {schema} runs as {who} and takes its names from its caller's search path"
+            ),
+            format!("ALTER ROUTINE {target}"),
+        ),
+        Kind::DefinerUserPath => (
+            format!(
+                "the {object} of {schema} runs as {who} with {what}, in which the caller's own schema is"
+            ),
+            format!("ALTER ROUTINE {target}"),
+        ),
+        Kind::DefinerOpen => (
+            format!(
+                "the {object} of {schema} runs as {who}, and tenants such as that of {other} may call it"
+            ),
+            format!("if that is not meant: REVOKE EXECUTE ON {target} FROM PUBLIC"),
+        ),
+        Kind::PublicSchema => (
+            "PUBLIC may create things in the schema public, every tenant's role among them".to_owned(),
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC".to_owned(),
+        ),
+        Kind::RoleMissing => (format!("the tenant of {schema} has no role"), advice()),
+        Kind::RolePower => (format!("the role {who} has {what}"), format!("ALTER ROLE {target}")),
+        Kind::RoleMember => {
+            (format!("the role {who} acts as {what}, by a membership"), format!("REVOKE {target}"))
+        }
+        Kind::RoleElsewhere => match fact.other.as_deref() {
+            Some(mark) => (
+                format!("the role {who} of {schema} says of itself {mark:?}, which is not this one"),
+                advice(),
+            ),
+            None => {
+                (format!("the role {who} of {schema} does not say to which database it belongs"), advice())
+            }
+        },
+        Kind::RoleOpen => (
+            format!("the tenant of {schema} is {other}, and its role may log in"),
+            format!("ALTER ROLE {target} NOLOGIN"),
+        ),
+        Kind::RoleLacks => (format!("the role {who} of {schema} lacks {what} on the {object}"), advice()),
+        Kind::TemplateUnknown => (
+            format!("the tenant of {schema} was made from the template {what:?}, which is not there"),
+            advice(),
+        ),
+    };
+    Said { message, help }
+}
+
+/// The statement that takes rights away. A target that begins with a bracket names columns, which stand behind each
+/// right; one of default privileges has two parts.
+fn revoke(rights: &str, target: &str, grantee: &str) -> String {
+    if let Some((whose, sort)) = target.split_once('|') {
+        return format!("ALTER DEFAULT PRIVILEGES {whose} REVOKE {rights} ON {sort} FROM {grantee}");
+    }
+    let rights = rights.replace(" with grant option", "");
+    match target.split_once(" ON ") {
+        Some((columns, table)) if columns.starts_with('(') => {
+            let each: Vec<_> = rights.split(", ").map(|right| format!("{right} {columns}")).collect();
+            format!("REVOKE {} ON {table} FROM {grantee}", each.join(", "))
+        }
+        _ => format!("REVOKE {rights} ON {target} FROM {grantee}"),
+    }
+}
+
+/// A role's name in a statement that people read.
+fn quoted(role: &str) -> String {
+    let is_plain = role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !role.starts_with(|c: char| c.is_ascii_digit());
+    if is_plain { role.to_owned() } else { format!("\"{}\"", role.replace('"', "\"\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(kind: Kind) -> Fact {
+        let some = |text: &str| Some(text.to_owned());
+        Fact {
+            kind,
+            schema: some("org_a"),
+            object: "table t".to_owned(),
+            who: some("org_b"),
+            other: some("org_b"),
+            what: some("SELECT"),
+            target: some("TABLE org_a.t"),
+        }
+    }
+
+    #[test]
+    fn a_right_is_told_with_the_statement_that_takes_it_away() {
+        let found = judge(&[fact(Kind::RightAcross), fact(Kind::RightAcross)], &Policy::default());
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].message,
+            "the role org_b of the tenant of org_b has SELECT on the table t of org_a"
+        );
+        assert_eq!(found[0].help, "REVOKE SELECT ON TABLE org_a.t FROM org_b");
+        insta::assert_snapshot!(serde_json::to_string(&found[0]).unwrap(), @r#"{"rule":"cross-tenant-privilege","level":"deny","schema":"org_a","object":"table t","other":"org_b","evidence":"catalog","message":"the role org_b of the tenant of org_b has SELECT on the table t of org_a","help":"REVOKE SELECT ON TABLE org_a.t FROM org_b","allowed":false}"#);
+    }
+
+    #[test]
+    fn what_depends_on_another_tenant_is_told_once() {
+        let mut names = fact(Kind::Names);
+        names.what = Some("SELECT org_b.f()".to_owned());
+        let both = judge(&[names.clone(), fact(Kind::ReachesAcross)], &Policy::default());
+        assert_eq!(both.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["cross-tenant-dependency"]);
+        names.object = "function f()".to_owned();
+        assert_eq!(judge(&[names, fact(Kind::ReachesAcross)], &Policy::default()).len(), 2);
+    }
+
+    #[test]
+    fn statements_are_whole() {
+        assert_eq!(
+            revoke("SELECT, UPDATE", "(a) ON TABLE org_a.t", "\"Odd\""),
+            "REVOKE SELECT (a), UPDATE (a) ON TABLE org_a.t FROM \"Odd\""
+        );
+        assert_eq!(
+            revoke("SELECT", "FOR ROLE o IN SCHEMA org_a|TABLES", "PUBLIC"),
+            "ALTER DEFAULT PRIVILEGES FOR ROLE o IN SCHEMA org_a REVOKE SELECT ON TABLES FROM PUBLIC"
+        );
+        assert_eq!(
+            revoke("USAGE with grant option", "SCHEMA org_a", "b"),
+            "REVOKE USAGE ON SCHEMA org_a FROM b"
+        );
+        assert_eq!(quoted("a-b"), "\"a-b\"");
+    }
+
+    #[test]
+    fn every_kind_is_told() {
+        for kind in Kind::ALL {
+            let mut fact = fact(*kind);
+            if matches!(kind, Kind::Names | Kind::Setting) {
+                fact.what = Some("search_path=org_b".to_owned());
+            } else if *kind == Kind::Expression {
+                fact.what = Some("'org_b.t'".to_owned());
+            }
+            let found = judge(&[fact], &Policy::default());
+            assert_eq!(found.len(), 1, "{}", kind.as_str());
+            assert!(found[0].message.contains("org_") || *kind == Kind::PublicSchema, "{}", found[0].message);
+            assert!(!found[0].help.is_empty());
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where everything stands: `status`. Writes nothing.
+
+use super::{PlatformStatus, Status, TenantLine, TenantStatus};
+use crate::chain::{Divergence, Rest};
+use crate::error::Failure;
+use crate::postgres::Connection;
+use crate::postgres::metadata::state;
+use crate::postgres::metadata::tenant_registry::{self, Wanted};
+use crate::project::{Project, Root};
+
+/// Whether the tenants are listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// No.
+    Nothing,
+    /// Yes.
+    Tenants,
+}
+
+/// The applied migration whose file is gone, if one is: what is left of a chain then has a gap, or makes
+/// no sense, and the file that is missing is the better thing to say.
+pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
+    let (state, _unread) = state::survey(connection, &root.settings).await?;
+    let edges = root.edges()?;
+    let missing = state.applied.into_iter().find(|applied| {
+        applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
+    });
+    Ok(missing.map(|applied| Divergence::Gone { applied }.failure(Rest::LeadsNowhere)))
+}
+
+/// The state of the fleet against the chain, as far as it can be read. `trouble` is what is known to be wrong already.
+pub async fn status(
+    connection: &mut Connection,
+    project: &Project,
+    list: List,
+    trouble: Option<Failure>,
+) -> Result<Status, Failure> {
+    let (state, unread) = state::survey(connection, &project.settings).await?;
+    let latest = project.chain.latest();
+    let version = (!unread.platform).then_some(state.platform);
+    let pending = match version.as_ref().and_then(|version| project.chain.position(version)) {
+        Some(position) => {
+            project.chain.migrations()[position..].iter().map(|migration| migration.file.clone()).collect()
+        }
+        // A version that the chain does not know: nothing can be said to be pending.
+        None => Vec::new(),
+    };
+    // Nor is a tenant that is at one behind: no run moves it.
+    let elsewhere = state
+        .examples
+        .iter()
+        .filter_map(|(version, schema)| project.chain.find_tenant(version, schema).err().map(Failure::from));
+    let trouble: Vec<Failure> = trouble.into_iter().chain(unread.failures).chain(elsewhere).collect();
+    let known = state.tenants.values().sum::<usize>();
+    let current = state.tenants.get(&latest).copied().unwrap_or_default();
+    let unknown = state.unknown + unread.tenants;
+    let tenants = TenantStatus {
+        total: known + unknown,
+        current,
+        behind: known - current,
+        unknown,
+        versions: state.tenants,
+    };
+    let lines = match list {
+        List::Nothing => None,
+        List::Tenants => {
+            let wanted = Wanted { lenient: true, ..Wanted::default() };
+            let rows = tenant_registry::read(connection, &project.settings, state.presence, &wanted).await?;
+            let mut rows: Vec<_> = rows.into_iter().map(|row| row.tenant).collect();
+            rows.sort_by(|one, other| one.schema.cmp(&other.schema));
+            Some(
+                rows.into_iter()
+                    .map(|row| TenantLine {
+                        slug: row.slug,
+                        schema: row.schema,
+                        version: row.version,
+                        status: row.status,
+                    })
+                    .collect(),
+            )
+        }
+    };
+    let schema = project.settings.platform_schema();
+    Ok(Status {
+        platform: PlatformStatus { schema, version, latest, pending },
+        tenants,
+        list: lines,
+        trouble,
+    })
+}

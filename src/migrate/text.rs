@@ -1,0 +1,174 @@
+//! The results of verbs, for people.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Planned, Status};
+use crate::executor::{Migrated, SlowTenant};
+use crate::output::{Paint, failure, failure_json, or_dash, plural, table};
+use crate::postgres::metadata::{HistoryEntry, RunStatus};
+
+/// What `migrate up` did.
+pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &migrated.failures {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    let head = match migrated.outcome {
+        RunStatus::Done => paint.good("done"),
+        RunStatus::Nothing => paint.good("nothing to do"),
+        RunStatus::Failed => paint.bad("failed, nothing moved"),
+        RunStatus::Partial => paint.bad("partly done"),
+        RunStatus::Interrupted => paint.warn("interrupted"),
+    };
+    let (way, tenants) = (&migrated.platform, &migrated.tenants);
+    let _written = if way.from == way.to {
+        write!(text, "{head}: the platform is at {}", paint.bold(&way.to.to_string()))
+    } else {
+        write!(text, "{head}: the platform went from {} to {}", way.from, paint.bold(&way.to.to_string()))
+    };
+    let _written = write!(text, "; {}", plural(tenants.total, "tenant"));
+    for (count, word) in
+        [(tenants.migrated, "migrated"), (tenants.unchanged, "unchanged"), (tenants.failed, "failed")]
+    {
+        if count > 0 {
+            let _written = write!(text, ", {count} {word}");
+        }
+    }
+    let _written =
+        writeln!(text, "; {} in {}", plural(migrated.units, "unit"), elapsed(migrated.duration_ms));
+    if !migrated.slowest.is_empty() {
+        let slow = |slow: &SlowTenant| format!("{} {}", slow.schema, elapsed(slow.duration_ms));
+        let slowest: Vec<_> = migrated.slowest.iter().map(slow).collect();
+        let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest.join(", "))));
+    }
+    if matches!(migrated.outcome, RunStatus::Partial | RunStatus::Failed | RunStatus::Interrupted) {
+        let left = match tenants.left {
+            Some(left) if left > 0 => format!(": {}", plural(left, "tenant")),
+            Some(_) | None => String::new(),
+        };
+        let line = format!("`tenure migrate up` does just what is left{left}");
+        let _written = writeln!(text, "{}", paint.dim(&line));
+    }
+    text
+}
+
+fn elapsed(milliseconds: u128) -> String {
+    match milliseconds {
+        0..10_000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
+    }
+}
+
+/// What `migrate up --plan` shows.
+pub fn planned(planned: &Planned, paint: Paint) -> String {
+    if planned.steps.is_empty() {
+        return format!("{}\n", paint.good("nothing to do"));
+    }
+    let rows: Vec<_> = planned
+        .steps
+        .iter()
+        .map(|step| {
+            [
+                format!("{} → {}", step.from, step.to),
+                if step.platform { "yes".to_owned() } else { "–".to_owned() },
+                if step.tenants > 0 { step.tenants.to_string() } else { "–".to_owned() },
+                if step.transactional { "yes".to_owned() } else { "no".to_owned() },
+                step.migration.clone(),
+            ]
+        })
+        .collect();
+    table(["step", "platform", "tenants", "transaction", "migration"], &rows, paint)
+}
+
+/// What `status` shows.
+pub fn status(status: &Status, paint: Paint) -> String {
+    let (platform, tenants) = (&status.platform, &status.tenants);
+    let mut text = String::new();
+    let standing = match platform.pending.len() {
+        _ if platform.version.is_none() => paint.bad("its version cannot be read"),
+        0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
+        // Nothing can be said to be pending where the chain does not know the version.
+        0 => paint.bad(&format!("no version of this chain, which leads to {}", platform.latest)),
+        behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
+    };
+    let _written = writeln!(
+        text,
+        "platform  {}  {}  {standing}",
+        platform.schema,
+        paint.bold(&or_dash(platform.version.as_ref()))
+    );
+    for file in &platform.pending {
+        let _written = writeln!(text, "          {}", paint.dim(&format!("pending: {file}")));
+    }
+    let _written = write!(text, "tenants   {}", tenants.total);
+    for (count, word) in
+        [(tenants.current, "current"), (tenants.behind, "behind"), (tenants.unknown, "unknown")]
+    {
+        if count > 0 {
+            let _written = write!(text, ", {count} {word}");
+        }
+    }
+    text.push('\n');
+    if tenants.versions.len() > 1 {
+        for (version, count) in &tenants.versions {
+            let _written = writeln!(text, "          {count} at {version}");
+        }
+    }
+    if let Some(list) = &status.list
+        && !list.is_empty()
+    {
+        let rows: Vec<_> = list
+            .iter()
+            .map(|line| {
+                [
+                    line.slug.clone(),
+                    line.schema.to_string(),
+                    or_dash(line.version.as_ref()),
+                    line.status.as_str().to_owned(),
+                ]
+            })
+            .collect();
+        text.push('\n');
+        text.push_str(&table(["slug", "schema", "version", "status"], &rows, paint));
+    }
+    text
+}
+
+/// What `status` gives to programs.
+#[derive(Debug, Serialize)]
+pub struct StatusDocument<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trouble: Vec<Value>,
+}
+
+impl<'a> From<&'a Status> for StatusDocument<'a> {
+    fn from(status: &'a Status) -> Self {
+        Self { status, trouble: status.trouble.iter().map(failure_json).collect() }
+    }
+}
+
+/// What `migrate history` shows.
+pub fn history(entries: &[HistoryEntry], paint: Paint) -> String {
+    if entries.is_empty() {
+        return "no history\n".to_owned();
+    }
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            [
+                entry.applied_at.clone(),
+                format!("{} → {}", entry.from, entry.to),
+                entry.kind.clone(),
+                format!("{} ms", entry.duration_ms),
+                entry.applied_by.clone(),
+                entry.name.clone(),
+            ]
+        })
+        .collect();
+    table(["applied", "step", "kind", "took", "by", "name"], &rows, paint)
+}

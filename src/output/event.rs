@@ -1,0 +1,54 @@
+//! An event as one JSON object, for `--events`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::failure_json;
+use crate::event::Event;
+
+/// The event; `at_ms` is when it happened, in milliseconds since 1970.
+pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
+    let at = u64::try_from(at_ms).unwrap_or(u64::MAX);
+    match event {
+        Event::Began { expected } => json!({ "at_ms": at, "event": "began", "expected": expected }),
+        Event::UnitDone { schema, migration, elapsed } => json!({
+            "at_ms": at, "event": "unit-done", "schema": schema, "migration": migration,
+            "duration_ms": milliseconds(*elapsed),
+        }),
+        Event::UnitDoneByAnother { schema, migration } => json!({
+            "at_ms": at, "event": "unit-done-by-another", "schema": schema, "migration": migration,
+        }),
+        Event::UnitDelayed { schema, migration, failure, pause } => json!({
+            "at_ms": at, "event": "unit-delayed", "schema": schema, "migration": migration,
+            "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
+        }),
+        Event::UnitFailed { schema, migration, failure } => json!({
+            "at_ms": at, "event": "unit-failed", "schema": schema, "migration": migration,
+            "error": failure_json(failure),
+        }),
+        Event::TenantGone { schema, now } => {
+            json!({ "at_ms": at, "event": "tenant-gone", "schema": schema, "now": now })
+        }
+        Event::RunRecordFailed { failure } => {
+            json!({ "at_ms": at, "event": "run-record-failed", "error": failure_json(failure) })
+        }
+        Event::TenantDone { slug } => json!({ "at_ms": at, "event": "tenant-done", "slug": slug }),
+        Event::TenantDelayed { slug, failure, pause } => json!({
+            "at_ms": at, "event": "tenant-delayed", "slug": slug,
+            "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
+        }),
+        Event::HookSaid { slug, line } => json!({
+            "at_ms": at, "event": "hook-said", "slug": slug, "line": line,
+        }),
+        Event::TenantFailed { slug, failure } => json!({
+            "at_ms": at, "event": "tenant-failed", "slug": slug, "error": failure_json(failure),
+        }),
+        Event::Ended => json!({ "at_ms": at, "event": "ended" }),
+    }
+}
+
+/// To a thousandth: many units take less than one.
+fn milliseconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1_000_000.0).round() / 1_000.0
+}

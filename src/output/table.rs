@@ -1,0 +1,57 @@
+//! Aligned columns.
+
+use super::Paint;
+
+/// `rows` below `headings`, every column as wide as its widest cell, the last one free.
+pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: Paint) -> String {
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headings[column].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |cells: [&str; N]| {
+        let mut text = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let fill = widths[column] - cell.chars().count();
+            text.push_str(cell);
+            text.extend(std::iter::repeat_n(' ', fill + 2));
+        }
+        text.trim_end().to_owned()
+    };
+    let mut text = paint.dim(&line(headings));
+    text.push('\n');
+    for row in &rows {
+        text.push_str(&line(std::array::from_fn(|column| row[column].as_str())));
+        text.push('\n');
+    }
+    text
+}
+
+/// A text of others, such as a customer's name, without what would move the cursor or colour the terminal.
+pub fn plain(text: &str) -> String {
+    let shown = |letter: char| {
+        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+    };
+    text.chars().map(shown).collect()
+}
+
+/// The value as text, or a dash where there is none.
+pub fn or_dash(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "–".to_owned(), ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [["a".to_owned(), "long one".to_owned()], ["äöü".to_owned(), String::new()]];
+        insta::assert_snapshot!(table(["slug", "x"], &rows, Paint::Plain), @r"
+        slug  x
+        a     long one
+        äöü
+        ");
+    }
+}

@@ -1,0 +1,242 @@
+//! The statements of a user's files in a message: each is rendered for one schema, in one way.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{BEGIN, SqlBatch};
+use crate::error::Failure;
+use crate::ident::{SchemaName, SharedPath, literal};
+use crate::postgres::Row;
+use crate::postgres::deadline::Limit;
+use crate::settings::Migrate;
+use crate::sql::{Filling, IndexParts, Origin, Script, Statement, TableInDefinition, Values};
+
+impl SqlBatch {
+    /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
+    pub fn push_file<'a>(
+        &mut self,
+        script: &Script,
+        statements: impl Iterator<Item = &'a Statement>,
+        schema: &SchemaName,
+    ) {
+        let file = self.source(script);
+        for statement in statements {
+            self.push_parts((script, file), statement, [statement.range.clone()], schema, &Values::default());
+        }
+    }
+
+    /// Makes sure that what these statements expect in `schema` is there.
+    pub fn expect<'a>(
+        &mut self,
+        script: &Script,
+        statements: impl Iterator<Item = &'a Statement>,
+        schema: &SchemaName,
+    ) {
+        if self.rendered.push_expectations(self.sources.len(), statements, &schema.quoted()) {
+            self.source(script);
+            self.rendered.push(";\n");
+            self.statements.push(None);
+        }
+    }
+
+    fn source(&mut self, script: &Script) -> usize {
+        self.sources.push(Arc::clone(&script.source));
+        self.sources.len() - 1
+    }
+
+    /// The text of a part of a statement, for `schema`.
+    fn render(
+        &mut self,
+        from: (&Script, usize),
+        statement: &Statement,
+        part: Range<usize>,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
+        let (in_text, quoted) = (schema.in_text(), schema.quoted());
+        self.rendered.push_part(
+            from,
+            statement,
+            part,
+            Filling { in_text: &in_text, quoted: &quoted, values },
+        );
+    }
+
+    /// Adds one statement of a transaction, which consists of these parts of its text.
+    fn push_parts(
+        &mut self,
+        from: (&Script, usize),
+        statement: &Statement,
+        parts: impl IntoIterator<Item = Range<usize>>,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
+        let (script, file) = from;
+        let is_extension = self.enter_extensions(script, statement);
+        for part in parts {
+            self.render(from, statement, part, schema, values);
+        }
+        self.rendered.push(";\n");
+        self.statements.push(Some((file, statement.range.clone())));
+        if is_extension {
+            self.leave_extensions(script, statement);
+        }
+        self.heed(script, statement);
+    }
+
+    /// A statement of a file may give those behind it more time.
+    fn heed(&mut self, script: &Script, statement: &Statement) {
+        if statement.may_set(script, "statement_timeout") {
+            self.limit = Limit::None;
+        }
+    }
+
+    /// Adds one statement of a file that is sent alone.
+    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+        let file = self.source(script);
+        self.render((script, file), statement, statement.range.clone(), schema, &Values::default());
+        self.statements.push(Some((file, statement.range.clone())));
+    }
+
+    /// Adds what finds the names in the definition of an index, which is built alone, along the search path of a unit:
+    /// the same index on a new table like the index's own, in a transaction that is rolled back. The last rows are those
+    /// of [`ResolvedIndex::of`].
+    pub fn push_trial(
+        &mut self,
+        limits: Migrate,
+        script: &Script,
+        index: (&Statement, &IndexParts<'_>),
+        (schema, path): (&SchemaName, &SharedPath),
+    ) {
+        let (statement, parts) = index;
+        let home = match &parts.table.schema {
+            Some(other) if !parts.table.in_tenant_schema() => quoted(other),
+            Some(_) | None => schema.quoted(),
+        };
+        let own = format!("{home}.{}", quoted(&parts.table.name));
+        // A table of the same name is found by the definition before the index's own if it is temporary.
+        let trial = match parts.itself {
+            TableInDefinition::Unnamed => {
+                format!("{}.\"tenure_trial_{}\"", schema.quoted(), Uuid::new_v4().simple())
+            }
+            TableInDefinition::Qualifier | TableInDefinition::Row => {
+                format!("pg_temp.{}", quoted(&parts.table.name))
+            }
+        };
+        self.push(BEGIN);
+        self.limit_statements(limits);
+        self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
+        self.search_path(schema, path);
+        let file = self.source(script);
+        let origin = Origin { file, range: parts.table.range.clone() };
+        // The row of a child is one of its parent's rows; a table that is merely like another has rows of its own type.
+        let (before, behind) = match parts.itself {
+            TableInDefinition::Row => ("() INHERITS (", ")"),
+            TableInDefinition::Unnamed | TableInDefinition::Qualifier => ("(LIKE ", ")"),
+        };
+        self.rendered.push(&format!("CREATE TABLE {trial} {before}"));
+        self.rendered.push_instead(&own, origin);
+        self.rendered.push(&format!("{behind};\n"));
+        self.statements.push(Some((file, statement.range.clone())));
+        let unique = if parts.is_unique { "UNIQUE " } else { "" };
+        self.rendered.push(&format!("CREATE {unique}INDEX ON {trial}"));
+        self.render((script, file), statement, parts.definition.clone(), schema, &Values::default());
+        self.rendered.push(";\n");
+        self.statements.push(Some((file, statement.range.clone())));
+        self.push("SET LOCAL search_path = ''");
+        self.push(&format!(
+            "SELECT pg_catalog.pg_get_indexdef(i.indexrelid) AS definition, \
+             pg_catalog.format('.%I USING ', t.relname) AS before, \
+             coalesce(' WHERE ' || pg_catalog.pg_get_expr(i.indpred, i.indrelid), '') AS predicate \
+             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t ON t.oid = i.indrelid WHERE i.indrelid = {}::pg_catalog.regclass",
+            literal(&trial)
+        ));
+        self.push("ROLLBACK");
+    }
+
+    /// Adds the statement that builds an index, with the names in its definition as the server found them.
+    pub fn push_resolved(
+        &mut self,
+        script: &Script,
+        index: (&Statement, &IndexParts<'_>),
+        found: &ResolvedIndex,
+        schema: &SchemaName,
+    ) {
+        let (statement, parts) = index;
+        let file = self.source(script);
+        self.render((script, file), statement, parts.head.clone(), schema, &Values::default());
+        let definition = || Origin { file, range: parts.definition.clone() };
+        self.rendered.push_instead(&format!(" USING {}", found.definition), definition());
+        if let Some(range) = parts.tablespace.clone() {
+            self.rendered.push(" ");
+            self.render((script, file), statement, range, schema, &Values::default());
+        }
+        self.rendered.push_instead(&found.predicate, definition());
+        self.statements.push(Some((file, statement.range.clone())));
+    }
+
+    /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
+    pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
+        self.push(sql);
+        let file = self.source(script);
+        if let Some(last) = self.statements.last_mut() {
+            *last = Some((file, statement.range.clone()));
+        }
+    }
+
+    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
+    /// which needs to be alone, has nobody to wait for and is left out.
+    pub fn push_at_once(
+        &mut self,
+        script: &Script,
+        statement: &Statement,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
+        self.expect(script, std::iter::once(statement), schema);
+        self.push_in_transaction(script, statement, schema, values);
+    }
+
+    /// The same where what the statement expects in `schema` was made sure of.
+    pub fn push_in_transaction(
+        &mut self,
+        script: &Script,
+        statement: &Statement,
+        schema: &SchemaName,
+        values: &Values,
+    ) {
+        let file = self.source(script);
+        let range = statement.range.clone();
+        let word = statement.concurrently.clone().unwrap_or(range.end..range.end);
+        let parts = [range.start..word.start, word.end..range.end];
+        self.push_parts((script, file), statement, parts, schema, values);
+    }
+}
+
+/// The definition of an index, with every name as the server found it: in its catalog, or qualified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedIndex {
+    /// From the access method to the storage parameters.
+    definition: String,
+    /// The `WHERE` clause, or nothing.
+    predicate: String,
+}
+
+impl ResolvedIndex {
+    /// What the message of [`SqlBatch::push_trial`] was answered; `None` where the server describes no index.
+    pub fn of(sets: &[Vec<Row>]) -> Result<Option<Self>, Failure> {
+        let described = |row| Row::text(row, "definition").ok().map(|whole| (row, whole));
+        let Some((row, whole)) = sets.iter().flatten().find_map(described) else { return Ok(None) };
+        let (before, predicate) = (row.text("before")?, row.text("predicate")?);
+        let definition = whole.find(&before).map(|at| &whole[at + before.len()..]);
+        let definition = definition.and_then(|definition| definition.strip_suffix(predicate.as_str()));
+        Ok(definition
+            .map(|definition| Self { definition: definition.to_owned(), predicate: predicate.clone() }))
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

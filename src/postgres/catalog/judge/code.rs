@@ -1,0 +1,100 @@
+//! Functions, types, sequences and the rest.
+
+use super::{Effect, deny, warn};
+use crate::postgres::catalog::difference::{Change, Overloads, What, is_called};
+use crate::postgres::catalog::model::{Kind, Property, members};
+use crate::verify::is_of_server;
+
+pub(super) fn judge(change: &Change) -> Effect {
+    let kind = change.object.kind;
+    match &change.what {
+        What::Added { overloads: Overloads::Surely, .. } => Effect::both(deny(
+            "ambiguous-overload",
+            "makes calls ambiguous that fit the function of the same name and this one",
+        )),
+        What::Added { overloads: Overloads::Perhaps, .. } => Effect::both(warn(
+            "add-overload",
+            "may make calls ambiguous, or take them over from the function of the same name",
+        )),
+        What::Added { .. } if is_called(kind) && is_of_server(change.object.bare_name()) => Effect::both(
+            deny("replace-object", "may take calls over from the server's function of that name"),
+        ),
+        What::Added { .. } | What::Reordered { .. } => Effect::default(),
+        What::Removed { .. } => removed(kind),
+        What::Changed { property, from, to, .. } => changed(kind, *property, from.as_deref(), to.as_deref()),
+    }
+}
+
+fn removed(kind: Kind) -> Effect {
+    let rule = match kind {
+        Kind::Function | Kind::Procedure | Kind::Aggregate => "drop-function",
+        Kind::Sequence => "drop-sequence",
+        Kind::Domain => "drop-domain",
+        Kind::Enum | Kind::CompositeType | Kind::Range => "drop-type",
+        Kind::Extension => "drop-extension",
+        Kind::Statistics => return Effect::plans(warn("drop-object", "makes the planner know less")),
+        _ => "drop-object",
+    };
+    Effect::both(deny(rule, "removes what the running release may use"))
+}
+
+fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
+    match kind {
+        Kind::Function | Kind::Procedure | Kind::Aggregate | Kind::Operator => function(property),
+        Kind::Enum => labels(from, to),
+        Kind::Domain => domain(property, from, to),
+        Kind::Sequence => match property {
+            Property::OwnedBy => Effect::default(),
+            _ => {
+                Effect::writers(warn("change-sequence", "changes the numbers that the running release draws"))
+            }
+        },
+        Kind::Extension => Effect::both(warn("change-extension", "may change functions that are in use")),
+        Kind::Statistics => Effect::default(),
+        _ => Effect::both(deny("drop-type", "makes its values mean something else")),
+    }
+}
+
+fn function(property: Property) -> Effect {
+    match property {
+        Property::Arguments => {
+            Effect::both(deny("drop-function", "makes calls fail that name an argument or leave one out"))
+        }
+        Property::Result => Effect::both(deny("drop-function", "makes calls give another type")),
+        Property::Cost | Property::Rows | Property::Parallel | Property::Leakproof => {
+            Effect::plans(warn("replace-object", "makes the planner choose anew"))
+        }
+        _ => Effect::both(warn(
+            "replace-object",
+            "changes what the running release gets under a name that it uses",
+        )),
+    }
+}
+
+fn labels(from: Option<&str>, to: Option<&str>) -> Effect {
+    let (from, to) = (from.map(members).unwrap_or_default(), to.map(members).unwrap_or_default());
+    if from.iter().any(|label| !to.contains(label)) {
+        return Effect::both(deny(
+            "rename-object",
+            "removes a value that the running release reads and writes",
+        ));
+    }
+    let kept: Vec<_> = to.into_iter().filter(|label| from.contains(label)).collect();
+    if kept == from {
+        // The running release never writes it; what it does on reading one that it does not know is its own.
+        return Effect::default();
+    }
+    Effect::readers(deny("change-column-type", "changes which value is greater and in which order rows come"))
+}
+
+fn domain(property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
+    match (property, from, to) {
+        (Property::NotNull, None, _) => Effect::writers(deny("change-domain", "refuses NULL")),
+        (Property::NotNull, _, _) => Effect::readers(warn("change-domain", "lets NULL in")),
+        (Property::Default, _, _) => Effect::writers(warn(
+            "change-domain",
+            "makes an INSERT that leaves a column out write another value",
+        )),
+        _ => Effect::both(deny("change-domain", "makes its values mean something else")),
+    }
+}

@@ -1,0 +1,114 @@
+//! Tables and views as wholes, and what acts on their rows unseen: triggers, rules, policies.
+
+use super::{Effect, deny, warn};
+use crate::postgres::catalog::difference::{Change, What};
+use crate::postgres::catalog::model::{Kind, Property};
+use crate::verify::shows_more;
+
+pub(super) fn judge(change: &Change) -> Effect {
+    let kind = change.object.kind;
+    match &change.what {
+        // What is written to the parent goes there from now on.
+        What::Added { properties, .. }
+            if properties.has(Property::PartitionOf) && properties.has(Property::Check) =>
+        {
+            Effect::writers(deny("add-check", "refuses rows that the table above took"))
+        }
+        What::Added { .. } => Effect::default(),
+        What::Removed { .. } => {
+            let rule = if kind == Kind::Table { "drop-table" } else { "drop-view" };
+            let lost = deny("drop-table", "removes the rows of a table").filter(|_| kind == Kind::Table);
+            Effect::both(deny(rule, "removes what the running release may read and write")).with_data(lost)
+        }
+        What::Reordered { .. } => Effect::both(deny(
+            "change-column-type",
+            "changes which value stands where for SELECT * and for INSERT without a list of columns",
+        )),
+        What::Changed { property, from, to, .. } => changed(kind, *property, from.as_deref(), to.as_deref()),
+    }
+}
+
+fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
+    const REPLACED: &str = "changes what the running release gets under a name that it uses";
+    match property {
+        Property::Definition if shows_more(from.unwrap_or_default(), to.unwrap_or_default()) => {
+            Effect::default()
+        }
+        Property::Definition if kind == Kind::View => Effect::both(warn("replace-object", REPLACED)),
+        Property::Definition => Effect::readers(warn("replace-object", REPLACED)),
+        Property::Populated if to.is_some() => {
+            Effect::readers(deny("replace-object", "makes every read fail until it is filled"))
+        }
+        Property::Persistence if to.is_some() => Effect::default()
+            .with_data(deny("change-replication", "makes the rows vanish when the server crashes")),
+        Property::RowSecurity if to.is_some() => {
+            Effect::both(deny("row-security", "hides rows, or refuses them, by other rules than before"))
+        }
+        Property::RowSecurity => Effect::readers(deny("row-security", "shows rows that were hidden")),
+        Property::PartitionOf | Property::PartitionBound | Property::PartitionKey => {
+            Effect::both(deny("detach-partition", "changes in which table rows are found"))
+        }
+        Property::Inherits if to.is_none() || from.is_some() => {
+            Effect::readers(deny("detach-partition", "takes rows out of the table above"))
+        }
+        Property::Inherits => Effect::readers(warn("detach-partition", "adds rows to the table above")),
+        Property::ReplicaIdentity => match to {
+            Some("nothing") => Effect::writers(deny(
+                "change-replication",
+                "refuses UPDATE and DELETE where the table is published",
+            )),
+            _ => Effect::default(),
+        },
+        Property::Options => Effect::both(warn("replace-object", "changes how it is read or kept"))
+            .filter_unless(kind == Kind::Table),
+        Property::Server | Property::OfType => Effect::both(warn("replace-object", REPLACED)),
+        _ => Effect::default(),
+    }
+}
+
+impl Effect {
+    /// Nothing, where `is_harmless`: a table's options are the vacuum's.
+    fn filter_unless(self, is_harmless: bool) -> Self {
+        if is_harmless { Self::default() } else { self }
+    }
+}
+
+pub(super) fn schema(change: &Change) -> Effect {
+    match change.what {
+        What::Removed { .. } => {
+            Effect::both(deny("drop-schema", "removes all that the running release uses in it"))
+                .with_data(deny("drop-schema", "removes its tables' rows"))
+        }
+        _ => Effect::default(),
+    }
+}
+
+pub(super) fn trigger(change: &Change) -> Effect {
+    Effect::writers(match &change.what {
+        What::Added { .. } => {
+            warn("create-trigger", "does more, or something else, when the running release writes")
+        }
+        What::Removed { .. } => warn("drop-trigger", "stops work that the running release may rely on"),
+        What::Changed { property: Property::Enabled, .. } => {
+            warn("disable-trigger", "switches work off or on that the running release may rely on")
+        }
+        _ => warn("replace-object", "does something else when the running release writes"),
+    })
+}
+
+pub(super) fn rule(change: &Change) -> Effect {
+    Effect::both(match &change.what {
+        What::Removed { .. } => warn("drop-object", "stops what the running release may rely on"),
+        _ => deny("create-rule", "makes the running release's statements do something else"),
+    })
+}
+
+pub(super) fn policy(change: &Change) -> Effect {
+    // It sleeps until somebody switches row security on, which is a change of its own.
+    if let What::Added { properties, .. } = &change.what
+        && !properties.has(Property::RowSecurity)
+    {
+        return Effect::default();
+    }
+    Effect::both(deny("change-policy", "changes which rows the running release sees and may write"))
+}

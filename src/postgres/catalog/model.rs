@@ -1,0 +1,334 @@
+//! A photograph: objects by kind and name, their parts by kind and name, the properties of each. Ordered
+//! maps of values; nothing here knows a server.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+macro_rules! names {
+    ($(#[$meta:meta])* $type:ident { $($variant:ident $name:literal)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[expect(missing_docs, reason = "each is named by what it is called")]
+        pub enum $type { $($variant,)* }
+
+        impl $type {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// What people call it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The one that is called so.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == name)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+names! {
+    /// What kind of thing an object is.
+    Kind {
+        Schema "schema"
+        Table "table"
+        View "view"
+        MaterializedView "materialized view"
+        ForeignTable "foreign table"
+        Sequence "sequence"
+        Function "function"
+        Procedure "procedure"
+        Aggregate "aggregate"
+        Operator "operator"
+        Enum "enum"
+        CompositeType "composite type"
+        Domain "domain"
+        Range "range"
+        Collation "collation"
+        Statistics "statistics"
+        Extension "extension"
+    }
+}
+
+names! {
+    /// What kind of thing a part of an object is.
+    PartKind {
+        Column "column"
+        Constraint "constraint"
+        Index "index"
+        Trigger "trigger"
+        Rule "rule"
+        Policy "policy"
+    }
+}
+
+names! {
+    /// What is said of an object or a part. What is not said has its default.
+    Property {
+        Type "type"
+        NotNull "not null"
+        Default "default"
+        Generated "generated"
+        Identity "identity"
+        IdentitySequence "sequence"
+        Collation "collation"
+        Storage "storage"
+        Compression "compression"
+        StatisticsTarget "statistics target"
+        Position "position"
+        Columns "columns"
+        Definition "definition"
+        Validated "validated"
+        Valid "valid"
+        Unique "unique"
+        Enabled "enabled"
+        Command "command"
+        Permissive "permissive"
+        Roles "roles"
+        Using "using"
+        Check "check"
+        Persistence "persistence"
+        PartitionKey "partition key"
+        PartitionOf "partition of"
+        PartitionBound "partition bound"
+        Inherits "inherits"
+        OfType "of type"
+        AccessMethod "access method"
+        Options "options"
+        RowSecurity "row security"
+        ReplicaIdentity "replica identity"
+        Populated "populated"
+        Server "server"
+        Start "start"
+        Increment "increment"
+        Min "min"
+        Max "max"
+        Cache "cache"
+        Cycle "cycle"
+        OwnedBy "owned by"
+        Arguments "arguments"
+        Result "result"
+        Language "language"
+        Window "window"
+        Volatility "volatility"
+        Strict "strict"
+        Security "security"
+        Leakproof "leakproof"
+        Parallel "parallel"
+        Cost "cost"
+        Rows "rows"
+        Library "library"
+        Aggregate "aggregate"
+        Body "body"
+        Labels "labels"
+        Provider "provider"
+        Locale "locale"
+        LetterTypes "ctype"
+        CollationRules "rules"
+        Deterministic "deterministic"
+        Version "version"
+        InSchema "schema"
+        Comment "comment"
+        Owner "owner"
+        Privileges "privileges"
+        DefaultPrivileges "default privileges"
+    }
+}
+
+impl Property {
+    /// Whether it says who may do what. Roles belong to a server, not to the files of a project.
+    pub const fn is_access(self) -> bool {
+        matches!(self, Self::Owner | Self::Privileges | Self::DefaultPrivileges)
+    }
+}
+
+/// Between two properties of a line.
+pub(super) const BETWEEN_PROPERTIES: char = '\x1f';
+/// Between two members of a list.
+pub(super) const BETWEEN_MEMBERS: char = '\x1e';
+
+/// The properties of an object or a part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Properties(BTreeMap<Property, String>);
+
+impl Properties {
+    /// Reads `name=value` and so on. What is no property belongs to the value before it: a body may hold any
+    /// character.
+    pub(super) fn read(&mut self, text: &str) {
+        let mut last = None;
+        for piece in text.split(BETWEEN_PROPERTIES) {
+            let known = piece
+                .split_once('=')
+                .and_then(|(name, value)| Some((Property::named(name)?, value)))
+                .filter(|(property, _)| !self.0.contains_key(property));
+            if let Some((property, value)) = known {
+                self.0.insert(property, value.to_owned());
+                last = Some(property);
+            } else if let Some(value) = last.and_then(|property| self.0.get_mut(&property)) {
+                value.push(BETWEEN_PROPERTIES);
+                value.push_str(piece);
+            }
+        }
+    }
+
+    /// The value, where it is not the default.
+    pub fn get(&self, property: Property) -> Option<&str> {
+        self.0.get(&property).map(String::as_str)
+    }
+
+    /// The members of a value that is a list; none where it is the default.
+    pub fn list(&self, property: Property) -> Vec<&str> {
+        self.get(property).map(members).unwrap_or_default()
+    }
+
+    /// Whether it is said.
+    pub fn has(&self, property: Property) -> bool {
+        self.0.contains_key(&property)
+    }
+
+    /// All that is said.
+    pub fn iter(&self) -> impl Iterator<Item = (Property, &str)> {
+        self.0.iter().map(|(property, value)| (*property, value.as_str()))
+    }
+
+    pub(super) fn set(&mut self, property: Property, value: String) {
+        self.0.insert(property, value);
+    }
+}
+
+impl<const N: usize> From<[(Property, &str); N]> for Properties {
+    fn from(said: [(Property, &str); N]) -> Self {
+        Self(said.into_iter().map(|(property, value)| (property, value.to_owned())).collect())
+    }
+}
+
+/// The members of a list.
+pub(super) fn members(value: &str) -> Vec<&str> {
+    value.split(BETWEEN_MEMBERS).collect()
+}
+
+/// An object's kind and name. A function's name has its argument types: `total(integer)`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called in its schema.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// The name without argument types.
+    pub fn bare_name(&self) -> &str {
+        match self.kind {
+            Kind::Function | Kind::Procedure | Kind::Aggregate | Kind::Operator => {
+                self.name.split_once('(').map_or(self.name.as_str(), |(name, _)| name)
+            }
+            _ => &self.name,
+        }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            // Its name is the neutral one.
+            Kind::Schema => f.write_str("schema"),
+            kind => write!(f, "{kind} {}", self.name),
+        }
+    }
+}
+
+/// A part's kind and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartKey {
+    /// What it is.
+    pub kind: PartKind,
+    /// What it is called.
+    pub name: String,
+}
+
+/// One object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Object {
+    /// What is said of it.
+    pub properties: Properties,
+    /// Its columns, constraints, indexes, triggers, rules, policies.
+    pub parts: BTreeMap<PartKey, Properties>,
+}
+
+/// What a schema held at one moment, and which extensions the database had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaSnapshot {
+    /// The objects.
+    pub objects: BTreeMap<ObjectKey, Object>,
+}
+
+impl SchemaSnapshot {
+    /// Whether there was such a schema at all.
+    pub fn has_schema(&self) -> bool {
+        self.objects.keys().any(|key| key.kind == Kind::Schema)
+    }
+
+    /// The object of that kind and name.
+    pub fn object(&self, kind: Kind, name: &str) -> Option<&Object> {
+        self.objects.get(&ObjectKey { kind, name: name.to_owned() })
+    }
+
+    /// Without the objects for which `unwanted` is true: Tenure's own tables in the platform's schema.
+    #[must_use]
+    pub fn without(mut self, unwanted: impl Fn(&ObjectKey) -> bool) -> Self {
+        self.objects.retain(|key, _| !unwanted(key));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_back() {
+        let mut properties = Properties::default();
+        properties.read("type=text\x1fdefault='a=b'::text\x1flabels=x\x1ey");
+        properties.read("comment=one\x1ftwo\x1fno such=three");
+        assert_eq!(properties.get(Property::Type), Some("text"));
+        assert_eq!(properties.get(Property::Default), Some("'a=b'::text"));
+        assert_eq!(properties.list(Property::Labels), ["x", "y"]);
+        assert_eq!(properties.get(Property::Comment), Some("one\x1ftwo\x1fno such=three"));
+        assert!(!properties.has(Property::NotNull));
+    }
+
+    #[test]
+    fn a_body_that_looks_like_a_line_takes_no_other_value_away() {
+        let mut properties = Properties::default();
+        properties.read("comment=c\x1fbody=x\x1fcomment=y");
+        assert_eq!(properties.get(Property::Comment), Some("c"));
+        assert_eq!(properties.get(Property::Body), Some("x\x1fcomment=y"));
+    }
+
+    #[test]
+    fn every_name_stands_once() {
+        for property in Property::ALL {
+            assert_eq!(Property::named(property.as_str()), Some(*property));
+        }
+        for kind in Kind::ALL {
+            assert_eq!(Kind::named(kind.as_str()), Some(*kind));
+        }
+        assert_eq!(PartKind::named("nothing"), None);
+    }
+
+    #[test]
+    fn a_function_has_its_name_without_the_types() {
+        let key = |kind, name: &str| ObjectKey { kind, name: name.to_owned() };
+        assert_eq!(key(Kind::Function, "f(integer, text)").bare_name(), "f");
+        assert_eq!(key(Kind::Table, "a(b").bare_name(), "a(b");
+        assert_eq!(key(Kind::Schema, "{org_schema}").to_string(), "schema");
+    }
+}

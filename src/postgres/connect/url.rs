@@ -1,0 +1,387 @@
+//! A database URL whose secret has no way out: shown, it has no password.
+
+mod parameters;
+mod tls;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
+use self::parameters::Parameters;
+use self::tls::Tls;
+use super::pooler::PoolerEvidence;
+use crate::error::{Code, Failure};
+use crate::postgres::cancel;
+
+/// How long a server may take to answer at all: one that sleeps needs seconds to wake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A PostgreSQL URL.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    url: url::Url,
+    options: PgConnectOptions,
+    tls: Tls,
+    connect_timeout: Option<Duration>,
+    notes: Vec<String>,
+}
+
+impl DatabaseUrl {
+    /// Reads `text`. The failure never repeats it: it may hold a password.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        let wrong = |why: String| {
+            Failure::new(Code::DatabaseUrl, format!("the database URL cannot be understood: {why}"))
+                .hint("for example: postgresql://user:password@host:5432/database?sslmode=require")
+        };
+        let text = text.trim();
+        let url = url::Url::parse(text).map_err(|error| wrong(why_not(text, error)))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(wrong(format!("{}: is not postgresql:", url.scheme())));
+        }
+        if url.fragment().is_some() {
+            return Err(wrong("it holds a #; in a password write it as %23".to_owned()));
+        }
+        let bare = |part: &str| !part.is_empty() && !part.contains('=');
+        if url.path().contains('@')
+            || url.query_pairs().any(|(key, _)| key.contains(['@', '/']))
+            || url.query().is_some_and(|query| query.split('&').any(bare))
+        {
+            // A part of a password, most likely, which must not be told as the database's name.
+            return Err(wrong(
+                "in a user or password write / as %2F, ? as %3F, @ as %40, & as %26".to_owned(),
+            ));
+        }
+        let mut given = Parameters::sort(&url).map_err(&wrong)?;
+        given.sslmode = given.sslmode.or_else(|| of_environment("PGSSLMODE"));
+        given.sslrootcert = given.sslrootcert.or_else(|| of_environment("PGSSLROOTCERT"));
+        given.channel_binding = given.channel_binding.or_else(|| of_environment("PGCHANNELBINDING"));
+        given.connect_timeout = given.connect_timeout.or_else(|| of_environment("PGCONNECT_TIMEOUT"));
+        let connect_timeout = match given.connect_timeout.as_deref().map(str::parse::<i64>) {
+            None => Some(CONNECT_TIMEOUT),
+            // As in libpq: nothing or less is no limit, and one second is too short to be meant.
+            Some(Ok(seconds)) => u64::try_from(seconds)
+                .ok()
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| Duration::from_secs(seconds.max(2))),
+            Some(Err(_)) => return Err(wrong("connect_timeout is not a number of seconds".to_owned())),
+        };
+        // The driver logs what it does not know, with its value.
+        let mut known = url.clone();
+        known.set_query(None);
+        if !given.driver.is_empty() {
+            known.query_pairs_mut().extend_pairs(&given.driver);
+        }
+        // The driver's own message may quote a parameter's value; its kind is enough.
+        let options = PgConnectOptions::from_str(known.as_str())
+            .map_err(|_| wrong("a parameter has a value that the driver does not know".to_owned()))?
+            .application_name(cancel::application_name())
+            // A pooler such as PgBouncer refuses start-up parameters that it does not track.
+            .extra_float_digits(None);
+        if options.get_socket().is_none() && options.get_host().contains(',') {
+            return Err(wrong(SEVERAL_HOSTS.to_owned()));
+        }
+        let tls = tls::decide(&given, options.get_ssl_mode(), is_neons(options.get_host()))
+            .map_err(|why| wrong(why.to_owned()))?;
+        let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
+        if !given.left_out.is_empty() {
+            notes.push(format!(
+                "of the database URL {} means nothing here and is left out",
+                given.left_out.join(", ")
+            ));
+        }
+        Ok(Self { url, options, tls, connect_timeout, notes })
+    }
+
+    /// What of the URL is done otherwise than it says, or left out: for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// How long the server may take to answer; no limit if none.
+    pub(in crate::postgres) fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
+
+    /// The sign of a pooler that the URL itself bears.
+    pub fn pooled(&self) -> Option<PoolerEvidence> {
+        if self.options.get_socket().is_some() {
+            return None;
+        }
+        PoolerEvidence::of_host(self.options.get_host()).filter(|_| self.is_neon())
+    }
+
+    /// The host behind a pooler, where the pooler's name says what that is called.
+    #[must_use]
+    pub fn unpooled(&self) -> Option<Self> {
+        let direct = PoolerEvidence::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
+        let mut url = without(&self.url, &["host", "hostaddr"]);
+        url.set_host(Some(&direct)).ok()?;
+        Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
+    }
+
+    /// The name of the server itself, without a pooler's label.
+    pub(in crate::postgres) fn host(&self) -> String {
+        // Where the driver is told another address, the URL's own host is still the name.
+        let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
+        PoolerEvidence::direct_host(host).unwrap_or_else(|| host.to_owned())
+    }
+
+    /// Whether the server is one of Neon's.
+    pub(in crate::postgres) fn is_neon(&self) -> bool {
+        is_neons(self.options.get_host())
+    }
+
+    /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
+    pub fn reveal(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// The URL for a program of PostgreSQL's own, without what only our driver understands, and the password
+    /// apart from it.
+    pub(in crate::postgres) fn for_libpq(&self) -> (String, Option<String>) {
+        let mut url = self.url.clone();
+        // `+` stands for itself outside of a query.
+        let encoded = url.password().map(|password| format!("password={}", password.replace('+', "%2B")));
+        let mut password = encoded.and_then(|text| {
+            url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, password)| password.into_owned())
+        });
+        // Only a URL that cannot have a password refuses to lose it.
+        let _removed: Result<(), ()> = url.set_password(None);
+        let mut kept = Vec::new();
+        for (key, value) in self.url.query_pairs() {
+            if key == "password" {
+                password = Some(value.into_owned());
+            } else if parameters::is_libpqs(&key) {
+                kept.push((parameters::usual(&key).to_owned(), value.into_owned()));
+            }
+        }
+        if self.is_neon() && !kept.iter().any(|(key, _)| key == "sslmode") {
+            kept.push(("sslmode".to_owned(), "require".to_owned()));
+        }
+        set_parameters(&mut url, &kept);
+        (url.into(), password)
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut url = without(&self.url, &["dbname"]);
+        url.set_path(name);
+        Self { options: self.options.clone().database(name), url, ..self.clone() }
+    }
+
+    /// What the driver connects with. `usual_root` is the file of authorities in its usual place, where there is one.
+    pub(in crate::postgres) fn options(&self, usual_root: Option<String>) -> PgConnectOptions {
+        let options = self.options.clone();
+        if options.get_socket().is_some() {
+            // As in libpq: who listens on a socket of the machine is no stranger.
+            return options.ssl_mode(PgSslMode::Disable);
+        }
+        let tls = self.tls.clone().with_usual_root(usual_root);
+        let options = options.ssl_mode(tls.mode);
+        match tls.root {
+            Some(root) => options.ssl_root_cert(root),
+            None => options,
+        }
+    }
+
+    /// Where the server is: `host:port`, or the folder of its socket.
+    pub fn address(&self) -> String {
+        match self.options.get_socket() {
+            Some(folder) => format!("the socket in {}", folder.display()),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        }
+    }
+
+    /// The database's name, as far as the URL says it.
+    pub fn database(&self) -> &str {
+        self.options.get_database().unwrap_or_else(|| self.options.get_username())
+    }
+}
+
+const SEVERAL_HOSTS: &str = "it names several hosts; name the primary's";
+
+/// The URL without these parameters.
+fn without(url: &url::Url, names: &[&str]) -> url::Url {
+    let kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(key, _)| !names.contains(&key.as_ref()))
+        .map(|(key, value)| (key.into_owned(), value.into_owned()))
+        .collect();
+    let mut url = url.clone();
+    set_parameters(&mut url, &kept);
+    url
+}
+
+/// Gives a URL these parameters and no others. libpq takes a `+` for itself, so a space is written `%20`.
+pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
+    let encoded = |text: &str| {
+        url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    };
+    let pairs: Vec<_> =
+        parameters.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+    url.set_query((!pairs.is_empty()).then(|| pairs.join("&")).as_deref());
+}
+
+/// What libpq takes from the environment where the URL says nothing (manual, chapter 34.15).
+#[expect(clippy::disallowed_methods, reason = "the driver reads the same, but not all of it")]
+fn of_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Whether a host is one of Neon's, which takes no connection without TLS.
+fn is_neons(host: &str) -> bool {
+    host.ends_with(".neon.tech") || host.ends_with(".neon.build")
+}
+
+/// What is wrong with a text that is no URL. The library's words do not repeat it, but some lead astray.
+fn why_not(text: &str, error: url::ParseError) -> String {
+    let authority =
+        text.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    match error {
+        _ if hosts.contains(',') => SEVERAL_HOSTS.to_owned(),
+        url::ParseError::InvalidPort => {
+            format!("{error}; in a user or password write : as %3A, @ as %40, / as %2F, ? as %3F, # as %23")
+        }
+        url::ParseError::RelativeUrlWithoutBase => "it does not begin with postgresql://".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.url.clone();
+        if shown.password().is_some() {
+            // Only a URL that cannot have a password refuses one.
+            let _set: Result<(), ()> = shown.set_password(Some("***"));
+        }
+        let pairs: Vec<(String, String)> = shown
+            .query_pairs()
+            .map(|(key, value)| {
+                let secret = key.to_ascii_lowercase().contains("password");
+                (key.into_owned(), if secret { "***".to_owned() } else { value.into_owned() })
+            })
+            .collect();
+        set_parameters(&mut shown, &pairs);
+        f.write_str(shown.as_str())
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_programs_get_the_password_apart() {
+        let url = DatabaseUrl::parse(
+            "postgresql://me:a%20b+c@h/db?host=%2Fvar%2Fmy%20run&statement-cache-capacity=1&pgbouncer=true",
+        );
+        let (text, password) = url.unwrap().for_libpq();
+        assert_eq!(text, "postgresql://me@h/db?host=%2Fvar%2Fmy%20run");
+        assert_eq!(password.as_deref(), Some("a b+c"));
+        let url = DatabaseUrl::parse("postgresql://me@h/db?password=x&sslmode=disable").unwrap();
+        assert_eq!(
+            url.for_libpq(),
+            ("postgresql://me@h/db?sslmode=disable".to_owned(), Some("x".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_printed_is_read_by_libpq_as_it_was_meant() {
+        let given = "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=a%25b%20c%2Bd";
+        let url = DatabaseUrl::parse(given).unwrap();
+        assert_eq!(url.with_database("other").reveal(), given.replace("/db?", "/other?"));
+        assert_eq!(
+            url.to_string(),
+            "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=***"
+        );
+        let pooled = "postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?options=-c%20a%3Db";
+        let direct = DatabaseUrl::parse(pooled).unwrap().unpooled().unwrap();
+        assert_eq!(direct.reveal(), "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?options=-c%20a%3Db");
+    }
+
+    #[test]
+    fn no_way_of_showing_it_shows_the_password() {
+        let url = DatabaseUrl::parse(
+            "postgresql://me:hunter2@db.example:6000/app?password=hunter2&sslmode=disable",
+        )
+        .unwrap();
+        for shown in [format!("{url}"), format!("{url:?}"), format!("{url:#?}"), url.address()] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        assert_eq!(url.address(), "db.example:6000");
+        assert_eq!(url.database(), "app");
+        let failure = DatabaseUrl::parse("mysql://me:hunter2@x/y").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let failure = DatabaseUrl::parse("postgresql://me:hunter2@x/y?sslmode=hunter2").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        assert!(DatabaseUrl::parse("hunter2").is_err());
+        let failure = DatabaseUrl::parse("postgresql://me:12345#hunter2@x/y").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        assert!(!format!("{failure} {failure:?}").contains("12345"));
+        let failure = DatabaseUrl::parse("postgresql://me@x/y?sslpassword=hunter2").unwrap_err();
+        assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+        let url = DatabaseUrl::parse("postgresql://me@x/y?poolpassword=hunter2&pgbouncer=true").unwrap();
+        assert!(!format!("{url} {:?} {:?}", url.options, url.notes).contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_no_url_is_explained() {
+        for (text, said) in [
+            ("postgresql://me@a:5432,b:5432/d", "several hosts"),
+            ("postgresql://me@a,b/d", "several hosts"),
+            ("postgresql://me:pass/word@h/d", "%2F"),
+            ("postgresql://me:7/Secret@h/d", "%2F"),
+            ("postgresql://me:/Secret@h/d", "%2F"),
+            ("postgresql://me:12?Secret@h/d", "%3F"),
+            ("postgresql://me@h/d?password=a&Secret", "%26"),
+            ("host=h dbname=d", "postgresql://"),
+            ("postgresql://h/d?connect_timeout=soon", "connect_timeout"),
+        ] {
+            let why = DatabaseUrl::parse(text).unwrap_err().to_string();
+            assert!(why.contains(said) && !why.contains("Secret"), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_pooler_is_known_by_its_name_or_port() {
+        let url = |text| DatabaseUrl::parse(text).unwrap();
+        let neon = url("postgresql://me:secret@ep-a-b-pooler.c-3.us-east-1.aws.neon.tech/d?sslmode=require");
+        assert_eq!(neon.pooled(), Some(PoolerEvidence::Host));
+        let direct = neon.unpooled().unwrap();
+        assert_eq!(direct.address(), "ep-a-b.c-3.us-east-1.aws.neon.tech:5432");
+        assert_eq!(
+            direct.reveal(),
+            "postgresql://me:secret@ep-a-b.c-3.us-east-1.aws.neon.tech/d?sslmode=require"
+        );
+        assert_eq!((direct.pooled(), direct.unpooled().is_some()), (None, false));
+        let asked = url("postgresql://me@x/d?host=ep-a-pooler.us-east-2.aws.neon.tech").unpooled().unwrap();
+        assert_eq!(asked.for_libpq().0, "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?sslmode=require");
+        // Whoever else calls a host so may mean something else by it.
+        assert!(url("postgresql://me@pg-pooler.corp/d").unpooled().is_none());
+        // Any port may be a server's own.
+        assert_eq!(url("postgresql://me@h:6543/d").pooled(), None);
+        assert_eq!(url("postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?host=/run/x").pooled(), None);
+        assert_eq!(url("postgresql://me@h/d").pooled(), None);
+        assert!(url("postgresql://me@h:6543/d").unpooled().is_none());
+    }
+
+    #[test]
+    fn how_long_it_may_take_is_libpqs() {
+        let timeout =
+            |query: &str| DatabaseUrl::parse(&format!("postgresql://h/d{query}")).unwrap().connect_timeout();
+        assert_eq!(timeout(""), Some(CONNECT_TIMEOUT));
+        assert_eq!(timeout("?connect_timeout=30"), Some(Duration::from_secs(30)));
+        assert_eq!(timeout("?connect_timeout=1"), Some(Duration::from_secs(2)));
+        assert_eq!((timeout("?connect_timeout=0"), timeout("?connect_timeout=-1")), (None, None));
+    }
+}

@@ -1,0 +1,78 @@
+//! The tenants that were dropped and are not deleted yet, as their version rows and the registry know them.
+
+use super::state::{registry, registry_failure};
+use super::{Tenant, TenantState};
+use crate::chain::Version;
+use crate::error::Failure;
+use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::{Connection, Row};
+use crate::settings::Settings;
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub struct DroppedTenant {
+    /// As it is now: its slug and schema are `dropped_…`.
+    pub tenant: Tenant,
+    /// The slug that it had.
+    pub former_slug: String,
+    /// The schema that it had.
+    pub former_schema: SchemaName,
+    /// The state that it had.
+    pub former_status: TenantState,
+    /// Whether somebody began to delete it for good.
+    pub purging: bool,
+    /// Whether it was dropped so long ago as was asked.
+    pub due: bool,
+}
+
+/// Those that had the slug, or are called so now; all if none is named. The newest first. `seconds` is how long ago one
+/// must have been dropped to be due. Reads columns of Tenure's own newest tables.
+pub async fn read(
+    connection: &mut Connection,
+    settings: &Settings,
+    slug: Option<&Slug>,
+    seconds: u64,
+) -> Result<Vec<DroppedTenant>, Failure> {
+    let columns = &settings.tenants.columns;
+    let which = slug.map_or_else(String::new, |slug| {
+        let slug = literal(slug.as_str());
+        format!("AND ({slug} IN (former_slug, schema_name)) ")
+    });
+    let sql = format!(
+        "SELECT r.id, r.name, t.schema_name, t.version, t.template, t.created_at::text AS created_at, former_slug, \
+             former_schema, coalesce(former_status, 'active') AS former_status, purge_began_at IS NOT NULL AS purging, \
+             dropped_at <= now() - make_interval(secs => {seconds}) AS due \
+         FROM {}.tenant_version t LEFT JOIN \
+             (SELECT {}::text AS id, {}::text AS name, {}::text AS schema FROM {}) r ON r.schema = t.schema_name \
+         WHERE status = 'dropped' AND former_slug IS NOT NULL AND purged_at IS NULL {which}\
+         ORDER BY dropped_at DESC, schema_name DESC",
+        settings.platform_schema().quoted(),
+        columns.id.quoted(),
+        columns.name.quoted(),
+        columns.schema.quoted(),
+        registry(settings),
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    sets.iter().flatten().map(aside).collect()
+}
+
+fn aside(row: &Row) -> Result<DroppedTenant, Failure> {
+    let schema = row.text("schema_name")?;
+    Ok(DroppedTenant {
+        tenant: Tenant {
+            id: row.optional_text("id")?,
+            slug: schema.clone(),
+            name: row.optional_text("name")?,
+            version: Version::stored(&row.text("version")?).ok(),
+            schema: SchemaName::existing(schema)?,
+            template: row.optional_text("template")?,
+            status: TenantState::Dropped,
+            created_at: row.optional_text("created_at")?,
+        },
+        former_slug: row.text("former_slug")?,
+        former_schema: SchemaName::existing(row.text("former_schema")?)?,
+        former_status: TenantState::named(&row.text("former_status")?),
+        purging: row.truth("purging")?,
+        due: row.truth("due")?,
+    })
+}

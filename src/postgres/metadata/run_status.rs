@@ -1,0 +1,44 @@
+//! How a run of a command ended: the word in its row, in the JSON, and the exit code.
+
+use serde::Serialize;
+
+use crate::error::Class;
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// All that was to be done is done.
+    Done,
+    /// There was nothing to do.
+    Nothing,
+    /// It failed, and nothing of the fleet moved.
+    Failed,
+    /// Some of it is done and some is not.
+    Partial,
+    /// It was interrupted between two units.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// The word in the JSON and in the run's row.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Nothing => "nothing",
+            Self::Failed => "failed",
+            Self::Partial => "partial",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Done | Self::Nothing => 0,
+            Self::Failed => Class::Refused.exit_code(),
+            Self::Partial => Class::Partial.exit_code(),
+            Self::Interrupted => Class::Interrupted.exit_code(),
+        }
+    }
+}

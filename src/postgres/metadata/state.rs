@@ -1,0 +1,394 @@
+//! What is in the database, read in one round trip or two and without writing: whether Tenure's own tables
+//! are there, where the platform and the tenants are, and what was applied.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::tenant_registry::{self, Wanted};
+use super::{MIGRATIONS_TABLE, Tenant, needed};
+use crate::chain::{Applied, Checksum, FleetState, Version};
+use crate::error::{Code, Failure};
+use crate::ident::{Slug, literal};
+use crate::postgres::{Connection, Row};
+use crate::settings::Settings;
+
+/// Which of the tables that matter are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one answer a table")]
+pub struct Presence {
+    /// `schema_version`, ours or one that was there before us.
+    pub schema_version: bool,
+    /// `tenant_version`, and with it the rest of Tenure's own tables.
+    pub own_tables: bool,
+    /// Where refinery notes what version they are at.
+    pub ledger: bool,
+    /// Whether they are at the version that this program needs, where that was asked.
+    pub own_tables_current: bool,
+    /// The registry.
+    pub registry: bool,
+}
+
+/// Where everything is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Which tables are there.
+    pub presence: Presence,
+    /// The platform's version; 0.0.0 for a database that has none.
+    pub platform: Version,
+    /// How many tenants are at which version.
+    pub tenants: BTreeMap<Version, usize>,
+    /// For each of these versions the schema of one tenant that is at it.
+    pub examples: BTreeMap<Version, String>,
+    /// How many schemas that were made in advance are at which version, by template.
+    pub pool: BTreeMap<(Version, String), usize>,
+    /// How many rows of the registry have no version row.
+    pub unknown: usize,
+    /// The newest record of each migration.
+    pub applied: Vec<Applied>,
+}
+
+impl Presence {
+    /// All is there, as it mostly is.
+    const WHOLE: Self = Self {
+        schema_version: true,
+        own_tables: true,
+        ledger: true,
+        own_tables_current: true,
+        registry: true,
+    };
+}
+
+/// What of a state could not be read, since what stands there is no version.
+#[derive(Debug, Default)]
+pub struct Unread {
+    /// Whether that of the platform is one: the state says 0.0.0.
+    pub platform: bool,
+    /// How many tenants it is; they are in no other number.
+    pub tenants: usize,
+    /// Why.
+    pub failures: Vec<Failure>,
+}
+
+impl Unread {
+    /// A version that is none stands here; any other failure ends the reading.
+    fn note(&mut self, failure: Failure) -> Result<(), Failure> {
+        if failure.code != Code::DatabaseVersionUnknown {
+            return Err(failure);
+        }
+        self.failures.push(failure);
+        Ok(())
+    }
+}
+
+impl State {
+    /// What a plan is made from.
+    pub fn fleet(&self) -> FleetState {
+        FleetState {
+            platform: self.platform.clone(),
+            tenants: self.tenants.clone(),
+            examples: self.examples.clone(),
+        }
+    }
+
+    /// All tenants, those without a version row included.
+    pub fn total_tenants(&self) -> usize {
+        self.tenants.values().sum::<usize>() + self.unknown
+    }
+}
+
+const DOING: &str = "reading the state of the database";
+
+async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
+    connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
+}
+
+/// Whose a version is that was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Whose<'a> {
+    Platform,
+    /// The tenant's of that schema.
+    Tenant(&'a str),
+    /// A row's of the history.
+    Record,
+}
+
+/// Reads a version. The rows that only Tenure writes hold the text that it writes, since SQL compares it; other hands may write
+/// the platform's with a leading v, and SQL reads it without.
+pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> {
+    let read = match whose {
+        Whose::Tenant(_) => Version::stored(text),
+        Whose::Platform | Whose::Record => text.parse(),
+    };
+    read.map_err(|error| {
+        let (whose, hint) = match whose {
+            Whose::Platform => (
+                "the platform".to_owned(),
+                "put a semantic version there, or declare one with `tenure migrate baseline`",
+            ),
+            Whose::Tenant(schema) => (
+                format!("the tenant of schema {schema}"),
+                "put the version that its schema has into its row of tenant_version; `tenure drift` then says whether it has it",
+            ),
+            Whose::Record => (
+                "a row of migration_history".to_owned(),
+                "put back what stood in that row: the history is only ever added to",
+            ),
+        };
+        Failure::new(Code::DatabaseVersionUnknown, format!("{whose} is at a version that is none: {error}")).hint(hint)
+    })
+}
+
+/// Asks which tables are there. One round trip.
+pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
+    let sets = rows(connection, &who_is_there(settings)).await?;
+    present(sets.first().map(Vec::as_slice).unwrap_or_default())
+}
+
+fn who_is_there(settings: &Settings) -> String {
+    let platform = settings.platform_schema().quoted();
+    let there = |table: &str| format!("to_regclass({}) IS NOT NULL", literal(&format!("{platform}.{table}")));
+    format!(
+        "SELECT {} AS schema_version, {} AS own_tables, {} AS registry, {} AS ledger, \
+         current_setting('standard_conforming_strings') AS strings",
+        there("schema_version"),
+        there("tenant_version"),
+        there(&settings.tenants.registry.quoted()),
+        there(MIGRATIONS_TABLE),
+    )
+}
+
+fn present(rows: &[Row]) -> Result<Presence, Failure> {
+    let row = rows.first().ok_or_else(odd_answer)?;
+    if row.text("strings")? != "on" {
+        // Where a string ends would be another place for the server than for the parser.
+        return Err(Failure::new(
+            Code::UnsafeStrings,
+            "this database or role has standard_conforming_strings off",
+        )
+        .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
+    }
+    Ok(Presence {
+        schema_version: row.truth("schema_version")?,
+        own_tables: row.truth("own_tables")?,
+        ledger: row.truth("ledger")?,
+        own_tables_current: false,
+        registry: row.truth("registry")?,
+    })
+}
+
+/// Reads the state, in one round trip where all tables are there, in two where some are not; however many
+/// tenants there are.
+pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
+    let (state, unread) = survey(connection, settings).await?;
+    unread.failures.into_iter().next().map_or(Ok(state), Err)
+}
+
+/// Reads of the state what can be read, and tells what cannot.
+pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
+    let there = who_is_there(settings);
+    match connection.sets(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
+        Ok(mut sets) => {
+            let answers = sets.split_off(1);
+            state(present(&sets[0])?, &answers)
+        }
+        // The first answer says what is missing, unless the server will not even say that.
+        Err(refusal) => match refusal.sets.first() {
+            None => Err(refusal.failure(DOING)),
+            Some(first) => {
+                let presence = present(first)?;
+                let explained = |refusal: crate::postgres::ServerError| match refusal.completed {
+                    REGISTRY => registry_failure(&refusal, settings),
+                    _ => refusal.failure(DOING),
+                };
+                let answers = connection.sets(&question(presence, settings)).await.map_err(explained)?;
+                state(presence, &answers)
+            }
+        },
+    }
+}
+
+fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread), Failure> {
+    let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
+    let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
+    presence.own_tables_current = noted.is_some_and(|version| version >= needed());
+    let (mut tenants, mut examples, mut pool) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut unread = Unread::default();
+    let platform = if presence.schema_version { platform_version(platform) } else { Ok(Version::ZERO) };
+    let platform = platform.or_else(|failure| {
+        unread.platform = true;
+        unread.note(failure).map(|()| Version::ZERO)
+    })?;
+    for row in by_version {
+        let count = count(row.integer("tenants")?);
+        let one = row.text("one")?;
+        let at = match version(&row.text("version")?, Whose::Tenant(&one)) {
+            Ok(at) => at,
+            Err(failure) => {
+                unread.tenants += count;
+                unread.note(failure)?;
+                continue;
+            }
+        };
+        if let Some(template) = row.optional_text("pool")? {
+            *pool.entry((at, template)).or_default() += count;
+        } else {
+            examples.insert(at.clone(), one);
+            *tenants.entry(at).or_default() += count;
+        }
+    }
+    let mut records = records
+        .iter()
+        .map(applied)
+        .filter_map(|record| {
+            record.map_or_else(|failure| unread.note(failure).err().map(Err), |it| Some(Ok(it)))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    records.sort_by(|a, b| a.to.cmp(&b.to));
+    let unknown = unknown.first().map_or(Ok(0), |row| row.integer("unknown")).map(count)?;
+    Ok((State { presence, platform, tenants, examples, pool, unknown, applied: records }, unread))
+}
+
+/// Which of these questions is about the registry.
+const REGISTRY: usize = 3;
+
+/// All that there is to ask, as one message; of a table that is not there, a question without rows.
+fn question(presence: Presence, settings: &Settings) -> String {
+    let platform = settings.platform_schema().quoted();
+    let asked = |is_there: bool, question: String| {
+        if is_there { question } else { "SELECT NULL::int8 AS nothing WHERE false".to_owned() }
+    };
+    let unknown = match (presence.registry, presence.own_tables) {
+        (true, true) => unknown_tenants(settings),
+        (true, false) => format!("SELECT count(*)::int8 AS unknown FROM {}", registry(settings)),
+        (false, _) => "SELECT 0::int8 AS unknown".to_owned(),
+    };
+    [
+        asked(
+            presence.ledger,
+            format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{MIGRATIONS_TABLE}"),
+        ),
+        asked(
+            presence.schema_version,
+            format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
+        ),
+        asked(
+            presence.own_tables,
+            format!(
+                "SELECT version, CASE WHEN status = 'pooled' THEN coalesce(template, '') END AS pool, \
+                 count(*)::int8 AS tenants, min(schema_name) AS one FROM {platform}.tenant_version WHERE status <> 'dropped' GROUP BY 1, 2"
+            ),
+        ),
+        unknown,
+        asked(presence.own_tables, newest_records(&platform)),
+    ]
+    .join("; ")
+}
+
+fn platform_version(rows: &[Row]) -> Result<Version, Failure> {
+    match rows {
+        [row] => version(&row.text("version")?, Whose::Platform),
+        [] => {
+            Err(Failure::new(Code::DatabaseVersionUnknown, "schema_version has no row, so the platform's version is unknown")
+                .hint("a copy of the schema without its rows looks like this; `tenure migrate baseline VERSION` declares the version"))
+        }
+        _ => Err(Failure::new(Code::DatabaseVersionUnknown, "schema_version has more than one row")
+            .hint("keep the one row with the platform's version")),
+    }
+}
+
+/// The registry's table, as SQL.
+pub fn registry(settings: &Settings) -> String {
+    format!("{}.{}", settings.platform_schema().quoted(), settings.tenants.registry.quoted())
+}
+
+fn unknown_tenants(settings: &Settings) -> String {
+    format!(
+        "SELECT count(*)::int8 AS unknown FROM {} r WHERE NOT EXISTS \
+         (SELECT FROM {}.tenant_version t WHERE t.schema_name = r.{}::text)",
+        registry(settings),
+        settings.platform_schema().quoted(),
+        settings.tenants.columns.schema.quoted(),
+    )
+}
+
+/// The newest record of each version, by stepping through the index from version to version: the cost
+/// follows the number of migrations, not of tenants.
+fn newest_records(platform: &str) -> String {
+    format!(
+        "WITH RECURSIVE v AS ( \
+           (SELECT to_version FROM {platform}.migration_history WHERE kind IN ('migrate', 'repair') ORDER BY to_version LIMIT 1) \
+           UNION ALL \
+           SELECT (SELECT h.to_version FROM {platform}.migration_history h \
+                   WHERE h.to_version > v.to_version AND h.kind IN ('migrate', 'repair') ORDER BY h.to_version LIMIT 1) \
+           FROM v WHERE v.to_version IS NOT NULL) \
+         SELECT r.from_version, r.to_version, r.name, r.checksum, r.applied_at::text AS applied_at FROM v, LATERAL \
+           (SELECT * FROM {platform}.migration_history h WHERE h.to_version = v.to_version \
+            AND h.kind IN ('migrate', 'repair') ORDER BY h.id DESC LIMIT 1) r"
+    )
+}
+
+fn applied(row: &Row) -> Result<Applied, Failure> {
+    Ok(Applied {
+        from: version(&row.text("from_version")?, Whose::Record)?,
+        to: version(&row.text("to_version")?, Whose::Record)?,
+        name: row.text("name")?,
+        checksum: row.optional_text("checksum")?.map(Checksum::recorded),
+        applied_at: row.text("applied_at")?,
+    })
+}
+
+/// The tenants, in order of their schemas; only those of `only` if some are asked for. What was dropped, and what
+/// was made in advance, is nobody's tenant.
+pub async fn tenants(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+    only: &[Slug],
+) -> Result<Vec<Tenant>, Failure> {
+    let wanted = Wanted { slugs: only.to_vec(), ..Wanted::default() };
+    let listed = tenant_registry::read(connection, settings, presence, &wanted).await?;
+    let mut tenants: Vec<Tenant> = listed.into_iter().map(|listed| listed.tenant).collect();
+    tenants.sort_by(|one, other| one.schema.cmp(&other.schema));
+    Ok(tenants)
+}
+
+/// The values of parameters that tenants brought to their templates, as far as those give a schema its shape; by
+/// schema. The own tables may be older than those values.
+pub async fn parameters(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<HashMap<String, BTreeMap<String, String>>, Failure> {
+    let sql = format!(
+        "SELECT schema_name, to_jsonb(t) ->> 'parameters' AS parameters FROM {}.tenant_version t \
+         WHERE to_jsonb(t) ->> 'parameters' IS NOT NULL",
+        settings.platform_schema().quoted()
+    );
+    let sets = rows(connection, &sql).await?;
+    let read = |row: &Row| Ok((row.text("schema_name")?, row.text("parameters")?));
+    let all = sets.iter().flatten().map(read).collect::<Result<Vec<_>, Failure>>()?;
+    let value = |text: String| serde_json::from_str(&text).unwrap_or_default();
+    Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
+}
+
+/// A refusal of a statement on the registry: a column that is not there is the settings' fault.
+pub(crate) fn registry_failure(refusal: &crate::postgres::ServerError, settings: &Settings) -> Failure {
+    let mut failure = refusal.failure("reading the registry of tenants");
+    if matches!(refusal.sqlstate(), Some("42703" | "42P01")) {
+        failure.code = Code::RegistryInvalid;
+        failure.hint = Some(format!(
+            "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",
+            settings.tenants.registry
+        ));
+    }
+    failure
+}
+
+fn odd_answer() -> Failure {
+    Failure::new(
+        Code::StatementFailed,
+        format!("{DOING}: the server gave another number of answers than questions"),
+    )
+}
+
+fn count(rows: i64) -> usize {
+    usize::try_from(rows).unwrap_or_default()
+}

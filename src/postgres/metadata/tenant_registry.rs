@@ -1,0 +1,171 @@
+//! The roll of tenants: the registry and the version rows together, chosen and cut into pages in the server.
+
+use super::state::{Presence, Whose, registry, registry_failure, version as version_of};
+use super::{ListedTenant, Tenant, TenantState};
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::{Connection, Row};
+use crate::settings::Settings;
+
+/// Which tenants are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Only these; all if none is named.
+    pub slugs: Vec<Slug>,
+    /// Only in these states. If none is named, all but those that were dropped, and those that were made in advance:
+    /// they are nobody's tenant.
+    pub states: Vec<TenantState>,
+    /// In every state there is.
+    pub every_state: bool,
+    /// Only those at this version.
+    pub at: Option<Version>,
+    /// Only those behind this one, in order of slugs.
+    pub after: Option<Slug>,
+    /// No more than so many.
+    pub limit: Option<usize>,
+    /// What is no version is none, instead of a failure.
+    pub lenient: bool,
+}
+
+impl Wanted {
+    fn condition(&self) -> String {
+        let list = |words: Vec<String>| words.join(", ");
+        let mut conditions = Vec::new();
+        if !self.slugs.is_empty() {
+            let slugs = self.slugs.iter().map(|slug| literal(slug.as_str())).collect();
+            conditions.push(format!("slug IN ({})", list(slugs)));
+        }
+        if !self.states.is_empty() {
+            let states = self.states.iter().map(|state| literal(state.as_str())).collect();
+            conditions.push(format!("status IN ({})", list(states)));
+        } else if !self.every_state {
+            conditions.push("status NOT IN ('dropped', 'pooled')".to_owned());
+        }
+        if let Some(version) = &self.at {
+            conditions.push(format!("version = '{version}'"));
+        }
+        if let Some(after) = &self.after {
+            conditions.push(format!("slug COLLATE \"C\" > {}", literal(after.as_str())));
+        }
+        if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") }
+    }
+}
+
+/// What a row of the registry says that leads to a schema.
+const NAMES_A_SCHEMA: &str = "schema <> '' AND octet_length(schema) <= 63";
+
+/// Those tenants, in order of their slugs. A row of the registry that names no schema, as while somebody signs up, is left out,
+/// unless it is asked for by its slug: then it is an error.
+pub async fn read(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+    wanted: &Wanted,
+) -> Result<Vec<ListedTenant>, Failure> {
+    let sql = question(settings, presence, wanted);
+    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    sets.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect()
+}
+
+/// The same, and how many rows of the registry name no schema.
+pub async fn read_and_count(
+    connection: &mut Connection,
+    settings: &Settings,
+    presence: Presence,
+    wanted: &Wanted,
+) -> Result<(Vec<ListedTenant>, usize), Failure> {
+    let sql = format!(
+        "SELECT count(*)::int8 AS without FROM ({}) r WHERE ({NAMES_A_SCHEMA}) IS NOT TRUE; {}",
+        registered(settings, presence),
+        question(settings, presence, wanted)
+    );
+    let mut sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    let rows = sets.split_off(1);
+    let without = sets.iter().flatten().map(|row| row.integer("without")).next().transpose()?;
+    let tenants =
+        rows.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect::<Result<_, _>>()?;
+    Ok((tenants, without.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()))
+}
+
+/// The registry, with columns of our own names.
+fn registered(settings: &Settings, presence: Presence) -> String {
+    if !presence.registry {
+        return "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false"
+            .to_owned();
+    }
+    let columns = &settings.tenants.columns;
+    format!(
+        "SELECT {}::text AS id, {}::text AS slug, {}::text AS name, {}::text AS schema FROM {}",
+        columns.id.quoted(),
+        columns.slug.quoted(),
+        columns.name.quoted(),
+        columns.schema.quoted(),
+        registry(settings),
+    )
+}
+
+fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String {
+    // Looking does not bring Tenure's own tables to their newest version, so a column may not be there.
+    let version_rows = if presence.own_tables {
+        let newer = |column: &str| format!("to_jsonb(v)->>'{column}' AS {column}");
+        format!(
+            "SELECT schema_name, version, template, status, created_at::text AS created_at, {}, {} \
+             FROM {}.tenant_version v",
+            newer("former_slug"),
+            newer("dropped_at"),
+            settings.platform_schema().quoted(),
+        )
+    } else {
+        "SELECT NULL::text AS schema_name, NULL::text AS version, NULL::text AS template, NULL::text AS status, \
+         NULL::text AS created_at, NULL::text AS former_slug, NULL::text AS dropped_at WHERE false"
+            .to_owned()
+    };
+    let named = if wanted.slugs.is_empty() { NAMES_A_SCHEMA } else { "true" };
+    let limit = wanted.limit.map_or_else(String::new, |limit| format!(" LIMIT {limit}"));
+    format!(
+        "SELECT * FROM (SELECT r.id, coalesce(r.slug, t.schema_name, r.schema) AS slug, r.name, \
+                coalesce(t.schema_name, r.schema) AS schema, t.version, t.template, \
+                coalesce(t.status, 'unknown') AS status, t.created_at, t.former_slug, \
+                to_char(t.dropped_at::timestamptz, 'YYYY-MM-DD HH24:MI:SSOF') AS dropped_at \
+             FROM (SELECT * FROM ({}) every WHERE {named}) r FULL JOIN ({version_rows}) t ON t.schema_name = r.schema) roll \
+         WHERE {} ORDER BY slug COLLATE \"C\"{limit}",
+        registered(settings, presence),
+        wanted.condition(),
+    )
+}
+
+fn listed(row: &Row, lenient: bool, settings: &Settings) -> Result<ListedTenant, Failure> {
+    let slug = row.text("slug")?;
+    let Some(schema) = row.optional_text("schema")?.and_then(|name| SchemaName::existing(name).ok()) else {
+        return Err(nameless(&slug, settings));
+    };
+    let version = row.optional_text("version")?;
+    let version = match version.map(|text| version_of(&text, Whose::Tenant(schema.as_str()))).transpose() {
+        Err(_) if lenient => None,
+        read => read?,
+    };
+    Ok(ListedTenant {
+        tenant: Tenant {
+            id: row.optional_text("id")?,
+            slug,
+            name: row.optional_text("name")?,
+            version,
+            schema,
+            template: row.optional_text("template")?,
+            status: TenantState::named(&row.text("status")?),
+            created_at: row.optional_text("created_at")?,
+        },
+        former_slug: row.optional_text("former_slug")?,
+        dropped_at: row.optional_text("dropped_at")?,
+    })
+}
+
+fn nameless(slug: &str, settings: &Settings) -> Failure {
+    let message =
+        format!("the registry's row of {slug:?} names no schema: it is NULL, empty or longer than 63 bytes");
+    Failure::new(Code::RegistryInvalid, message).hint(format!(
+        "put the schema's name into the column {} of {}, or delete the row",
+        settings.tenants.columns.schema, settings.tenants.registry
+    ))
+}

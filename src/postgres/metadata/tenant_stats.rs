@@ -1,0 +1,125 @@
+//! What a tenant holds: its size on disk, its tables with their rows, its role. Catalogs only, so a role without any right
+//! on the tenant's tables can ask; only to count rows needs the right to read them.
+
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::ident::{Identifier, SchemaName, literal};
+use crate::postgres::{Connection, Row};
+
+/// What a tenant holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TenantStats {
+    /// All of it on disk: tables, their indexes, what is stored beside them.
+    pub size_bytes: u64,
+    /// Its tables and materialized views, in order of their names.
+    pub tables: Vec<TableSize>,
+    /// Whether the rows were counted; otherwise they are the server's estimates.
+    pub counted: bool,
+    /// The role that is called like its schema, if there is one.
+    pub role: Option<TenantRole>,
+}
+
+/// A table in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableSize {
+    /// Its name.
+    pub name: String,
+    /// Its rows; `None` where the server has no estimate yet.
+    pub rows: Option<u64>,
+    /// With its indexes and what is stored beside it.
+    pub bytes: u64,
+}
+
+/// A tenant's role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TenantRole {
+    /// Its name.
+    pub name: String,
+    /// Whether it may log in.
+    pub login: bool,
+}
+
+/// Tables that are counted in one message, and so in one transaction: each takes locks until its end.
+const TOGETHER: usize = 50;
+
+/// How long it waits for a table that somebody is changing.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+
+/// How rows are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// As the server estimates them.
+    Estimated,
+    /// One by one.
+    Counted,
+}
+
+/// Reads it.
+pub async fn read(
+    connection: &mut Connection,
+    (schema, role): (&SchemaName, &str),
+    rows: Rows,
+) -> Result<TenantStats, Failure> {
+    let (named, role) = (literal(schema.as_str()), literal(role));
+    let sql = format!(
+        "BEGIN READ ONLY; {LOCK_TIMEOUT}; \
+         SELECT relname::text AS name, \
+             CASE WHEN reltuples >= 0 AND relkind <> 'p' THEN reltuples::int8 END AS rows, pg_total_relation_size(c.oid) AS bytes \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+         WHERE nspname = {named} AND relkind IN ('r', 'p', 'm') ORDER BY relname; \
+         SELECT rolname::text AS name, rolcanlogin AS login FROM pg_catalog.pg_roles WHERE rolname = {role}; COMMIT"
+    );
+    let doing = format!("looking at what {schema} holds");
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    let mut stats = TenantStats::default();
+    for row in sets.iter().flatten() {
+        if let Ok(login) = row.truth("login") {
+            stats.role = Some(TenantRole { name: row.text("name")?, login });
+        } else {
+            let table = table(row)?;
+            stats.size_bytes += table.bytes;
+            stats.tables.push(table);
+        }
+    }
+    if rows == Rows::Counted {
+        for page in stats.tables.chunks_mut(TOGETHER) {
+            count(connection, schema, page).await?;
+        }
+        stats.counted = true;
+    }
+    Ok(stats)
+}
+
+fn table(row: &Row) -> Result<TableSize, Failure> {
+    Ok(TableSize {
+        name: row.text("name")?,
+        // The server does not estimate what its partitions hold together.
+        rows: row.optional_integer("rows")?.and_then(|rows| u64::try_from(rows).ok()),
+        bytes: u64::try_from(row.integer("bytes")?).unwrap_or_default(),
+    })
+}
+
+async fn count(
+    connection: &mut Connection,
+    schema: &SchemaName,
+    tables: &mut [TableSize],
+) -> Result<(), Failure> {
+    let mut statements = vec!["BEGIN READ ONLY".to_owned(), LOCK_TIMEOUT.to_owned()];
+    for table in tables.iter() {
+        let name = Identifier::new(table.name.as_str())?;
+        let from = format!("{}.{}", schema.quoted(), name.quoted());
+        statements.push(format!("SELECT count(*)::int8 AS rows FROM {from}"));
+    }
+    statements.push("COMMIT".to_owned());
+    let sql = statements.join("; ");
+    let sets = connection
+        .sets(&sql)
+        .await
+        .map_err(|refusal| refusal.failure(&format!("counting the rows of {schema}")))?;
+    let counts = sets.iter().flatten().map(|row| row.integer("rows"));
+    for (table, rows) in tables.iter_mut().zip(counts) {
+        table.rows = u64::try_from(rows?).ok();
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The way that a project's schemas go, file by file: the platform's by the chain, the tenant's by the
+//! template and then the chain. It is gone once, as far as somebody asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Project;
+use crate::chain::{Migration, Version};
+use crate::sql::{Scope, Script};
+use crate::template::Template;
+use crate::verify::{Kind, Schema, ScriptReplay};
+
+/// A file that somebody asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// A step of the chain, or back on it.
+    Migration(&'a Migration),
+    /// A template, and its scripts.
+    Template(&'a Template, &'a [&'a Script]),
+}
+
+/// A file, and what its statements meet.
+#[derive(Debug)]
+pub(super) struct ReplayedFile<'a> {
+    pub(super) script: &'a Script,
+    pub(super) walk: ScriptReplay<'a>,
+    pub(super) kind: Kind<'a>,
+}
+
+/// How far the way is gone.
+#[derive(Debug)]
+pub(super) struct SchemaReplay<'a> {
+    project: &'a Project,
+    platform: String,
+    /// The next step of the chain.
+    next: usize,
+    state: Schema,
+    /// The versions at which the state is kept for those who ask when it is over.
+    keep: BTreeSet<&'a Version>,
+    kept: BTreeMap<&'a Version, Schema>,
+}
+
+impl<'a> SchemaReplay<'a> {
+    /// The beginning of the way, for those who will ask.
+    pub(super) fn of(project: &'a Project, asked: &[Asked<'a>]) -> Self {
+        let platform = project.settings.platform_schema().as_str().to_owned();
+        let chain = project.chain.migrations();
+        let keep = asked.iter().flat_map(|asked| match asked {
+            Asked::Migration(migration) if on_the_way(chain, migration).is_some() => [None, None],
+            Asked::Migration(migration) => [Some(migration.from()), None],
+            Asked::Template(template, _) => {
+                let has_more = !template.after_create.is_empty();
+                [Some(&template.version), chain.last().map(Migration::to).filter(|_| has_more)]
+            }
+        });
+        let keep = keep.flatten();
+        let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
+        let shared = project.settings.shared_path();
+        let state = Schema::of_project(&platform, whole).searching(shared.names());
+        let mut course =
+            Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
+        if let Some(first) = chain.first() {
+            course.arrive(first.from());
+        }
+        course
+    }
+
+    /// What is asked for. Steps of the chain are asked for in its order, and before all else.
+    pub(super) fn legs(&mut self, asked: Asked<'a>) -> Vec<ReplayedFile<'a>> {
+        match asked {
+            Asked::Migration(migration) => {
+                let walk = match on_the_way(self.project.chain.migrations(), migration) {
+                    Some(at) if at >= self.next => {
+                        while self.next < at {
+                            self.step();
+                        }
+                        self.step()
+                    }
+                    _ => None,
+                };
+                let walk = walk.unwrap_or_else(|| {
+                    let before = self.at(migration.from());
+                    before.walk(&migration.script, migration.scoped())
+                });
+                vec![ReplayedFile { script: &migration.script, walk, kind: Kind::Migration }]
+            }
+            Asked::Template(template, scripts) => {
+                let mut state = self.at(&template.version);
+                state.adopt_tenant(&Schema::empty(&self.platform));
+                let files = template.files.iter().enumerate();
+                let leg = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
+                    let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
+                    let walk = state.walk(script, of_tenant);
+                    state.clone_from(&walk.after);
+                    ReplayedFile { script, walk, kind: Kind::Template(&scripts[..index]) }
+                };
+                let mut legs: Vec<_> = files.map(leg).collect();
+                // What is run in a new tenant meets it at the chain's end.
+                let end = self.project.chain.latest();
+                for (script, statements) in &template.after_create {
+                    let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
+                    let walk = self.at(&end).walk(script, of_tenant);
+                    legs.push(ReplayedFile { script, walk, kind: Kind::Template(&scripts[..legs.len()]) });
+                }
+                legs
+            }
+        }
+    }
+
+    /// Goes the next step.
+    fn step(&mut self) -> Option<ScriptReplay<'a>> {
+        let migration = self.project.chain.migrations().get(self.next)?;
+        let walk = self.state.walk(&migration.script, migration.scoped());
+        self.next += 1;
+        self.state.clone_from(&walk.after);
+        self.arrive(migration.to());
+        Some(walk)
+    }
+
+    fn arrive(&mut self, version: &'a Version) {
+        // Tenants of several templates differ, and nobody knows in what.
+        if let Some(template) = self.project.only_template()
+            && template.version == *version
+        {
+            self.state.adopt_tenant(&tenant_of(template, &self.platform));
+        }
+        if self.keep.contains(version) {
+            self.kept.insert(version, self.state.clone());
+        }
+    }
+
+    /// The schemas at `version`, of which nothing is known where it is not on the way.
+    fn at(&mut self, version: &Version) -> Schema {
+        while !self.kept.contains_key(version) && self.step().is_some() {}
+        self.kept.get(version).cloned().unwrap_or_else(|| Schema::unknown(&self.platform))
+    }
+}
+
+/// Which step of the chain it is.
+fn on_the_way(chain: &[Migration], migration: &Migration) -> Option<usize> {
+    let at = chain.binary_search_by(|step| step.to().cmp(migration.to())).ok()?;
+    (chain[at].file == migration.file).then_some(at)
+}
+
+/// What the template makes.
+fn tenant_of(template: &Template, platform: &str) -> Schema {
+    let mut state = Schema::empty(platform);
+    for (script, statements) in &template.files {
+        state.begin_file();
+        for statement in statements {
+            state.learn(script, statement, Some(Scope::Tenant));
+        }
+    }
+    state
+}

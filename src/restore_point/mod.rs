@@ -1,0 +1,217 @@
+//! The way back to just before a run: what was noted of the write-ahead log, and the settings or the call that lead there.
+
+mod result;
+pub mod text;
+
+use uuid::Uuid;
+
+pub use self::result::{NeonRestore, RestorePoint, Setting};
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, literal};
+use crate::postgres::{Connection, Row};
+
+/// How the server writes a time in UTC as RFC 3339.
+const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
+
+/// Which run is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Run(Uuid),
+    /// The newest that changed something. To before one that failed at once would be to behind the change before it.
+    Newest,
+}
+
+/// So many runs are shown to who does not know the id.
+const SHOWN: u32 = 10;
+
+/// Reads it; `neon_project` is for a server of Neon's that does not say its project. Writes nothing, and works on own tables of an older release, which noted the time only.
+pub async fn read(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    which: Which,
+    neon_project: Option<&str>,
+) -> Result<RestorePoint, Failure> {
+    let filter = match which {
+        Which::Run(id) => format!("id = {}", literal(&id.to_string())),
+        // What runs alone has a row before it begins, since what it leaves stays when it fails.
+        Which::Newest => format!(
+            "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
+            platform.quoted()
+        ),
+    };
+    let sql = format!(
+        "SELECT id::text AS run, command, outcome, \
+         to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}') AS started_at, \
+         to_jsonb(r)->>'wal_lsn' AS wal_lsn, to_jsonb(r)->>'restore_point' AS restore_point, to_jsonb(r)->>'timeline' AS timeline, \
+         current_setting('archive_mode') <> 'off' AS archiving, current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
+         current_setting('neon.project_id', true) AS project, current_setting('neon.branch_id', true) AS branch \
+         FROM {}.run r WHERE {filter} ORDER BY r.started_at DESC LIMIT 1",
+        platform.quoted()
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the run"))?;
+    if let Some(row) = sets.first().and_then(|rows| rows.first()) {
+        return point(row, connection.is_neon(), neon_project);
+    }
+    let message = match which {
+        Which::Run(_) => "there is no such run",
+        Which::Newest => "no run has changed anything",
+    };
+    Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
+}
+
+/// Those who can be asked for.
+const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
+
+/// The newest runs, for who has to choose one: also those that failed, since a killed one may have done things that no row tells.
+pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<String, Failure> {
+    let sql = format!(
+        "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \
+         coalesce(outcome, 'not ended')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
+        platform.quoted()
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the runs"))?;
+    let rows = sets.first().map(Vec::as_slice).unwrap_or_default();
+    let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
+    Ok(if lines.is_empty() {
+        "`tenure migrate up` has not run here yet".to_owned()
+    } else {
+        format!("the newest runs:\n{}", lines.join("\n"))
+    })
+}
+
+fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<RestorePoint, Failure> {
+    let (wal_lsn, restore_point) = (row.optional_text("wal_lsn")?, row.optional_text("restore_point")?);
+    let (run, started_at) = (row.text("run")?, row.text("started_at")?);
+    let place = Place {
+        run: &run,
+        started_at: &started_at,
+        lsn: wal_lsn.as_deref(),
+        name: restore_point.as_deref(),
+        timeline: row.optional_text("timeline")?,
+    };
+    let recovery = place.recovery();
+    let neon = (neons_host || row.truth("neon")?)
+        .then(|| -> Result<_, Failure> {
+            let project = row.optional_text("project")?;
+            Ok(place.neon(project.as_deref().or(neon_project), row.optional_text("branch")?.as_deref()))
+        })
+        .transpose()?;
+    Ok(RestorePoint {
+        command: row.text("command")?,
+        outcome: row.optional_text("outcome")?,
+        archiving: row.truth("archiving")?,
+        run,
+        started_at,
+        wal_lsn,
+        restore_point,
+        recovery,
+        neon,
+    })
+}
+
+/// What is known of the moment.
+struct Place<'a> {
+    run: &'a str,
+    started_at: &'a str,
+    lsn: Option<&'a str>,
+    name: Option<&'a str>,
+    timeline: Option<String>,
+}
+
+impl Place<'_> {
+    /// The most exact target that there is; a server takes one only (manual, chapter 20.5.6). The run's own row was not committed
+    /// before it.
+    fn recovery(&self) -> Vec<Setting> {
+        let mut settings = match (self.name, self.lsn) {
+            (Some(name), _) => vec![Setting { name: "recovery_target_name", value: name.to_owned() }],
+            (None, Some(lsn)) => vec![
+                Setting { name: "recovery_target_lsn", value: lsn.to_owned() },
+                Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
+            ],
+            (None, None) => vec![
+                // The manual has it without the abbreviation of a time zone.
+                Setting {
+                    name: "recovery_target_time",
+                    value: self.started_at.replace('T', " ").replace('Z', "+00"),
+                },
+                Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
+            ],
+        };
+        if let Some(timeline) = &self.timeline {
+            settings.push(Setting { name: "recovery_target_timeline", value: timeline.clone() });
+        }
+        settings.push(Setting { name: "recovery_target_action", value: "promote".to_owned() });
+        settings
+    }
+
+    /// What was there until now is kept as a branch, which Neon insists on.
+    fn neon(&self, project: Option<&str>, branch: Option<&str>) -> NeonRestore {
+        let (project, branch) = (project.unwrap_or("PROJECT_ID"), branch.unwrap_or("BRANCH_ID"));
+        let kept = format!("before-restore-{}", self.run);
+        let mut body = serde_json::json!({ "source_branch_id": branch });
+        let (key, value) = match self.lsn {
+            Some(lsn) => ("source_lsn", lsn),
+            None => ("source_timestamp", self.started_at),
+        };
+        body[key] = value.into();
+        body["preserve_under_name"] = kept.as_str().into();
+        NeonRestore {
+            path: format!("/projects/{project}/branches/{branch}/restore"),
+            body,
+            command: format!(
+                "neon branches restore {branch} '^self@{value}' --preserve-under-name {kept} --project-id {project}"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(name: Option<&str>, lsn: Option<&str>, timeline: Option<&str>) -> String {
+        let place = Place {
+            run: "r",
+            started_at: "2026-11-21T10:00:00.5Z",
+            lsn,
+            name,
+            timeline: timeline.map(str::to_owned),
+        };
+        let settings = place.recovery();
+        settings
+            .iter()
+            .map(|setting| format!("{}={}", setting.name, setting.value))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn the_most_exact_target_is_the_only_one() {
+        assert_eq!(
+            lines(Some("tenure_r"), Some("0/1"), Some("3")),
+            "recovery_target_name=tenure_r recovery_target_timeline=3 recovery_target_action=promote"
+        );
+        assert_eq!(
+            lines(None, Some("0/1"), Some("1")),
+            "recovery_target_lsn=0/1 recovery_target_inclusive=off recovery_target_timeline=1 recovery_target_action=promote"
+        );
+        assert_eq!(
+            lines(None, None, None),
+            "recovery_target_time=2026-11-21 10:00:00.5+00 recovery_target_inclusive=off recovery_target_action=promote"
+        );
+    }
+
+    #[test]
+    fn at_neon_what_was_there_is_kept() {
+        let place = Place { run: "r", started_at: "T", lsn: Some("0/1"), name: None, timeline: None };
+        let neon = place.neon(Some("p"), Some("br-x"));
+        assert_eq!(neon.path, "/projects/p/branches/br-x/restore");
+        assert_eq!(
+            neon.body.to_string(),
+            r#"{"source_branch_id":"br-x","source_lsn":"0/1","preserve_under_name":"before-restore-r"}"#
+        );
+        let place = Place { lsn: None, ..place };
+        assert_eq!(place.neon(None, None).body["source_timestamp"], "T");
+    }
+}

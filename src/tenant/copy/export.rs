@@ -1,0 +1,177 @@
+//! `tenant export`: a tenant as one file. Writes nothing to the database, and holds no lock of its own while `pg_dump`
+//! runs: what was read before is read again behind it, and a tenant that moved meanwhile makes no file.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::archive::{self, Manifest, Print, Sent, Sum};
+use super::fingerprint;
+use crate::error::{Code, Failure, Place};
+use crate::executor::{Stop, unknown_tenant};
+use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::catalog::{Asked, server_major};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, state};
+use crate::postgres::server::Environment;
+use crate::postgres::{Connection, pack};
+use crate::settings::Settings;
+use crate::tenant::Exported;
+use crate::tenant::roles::sessions;
+
+/// Where an export goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Into a file, which is there whole or not at all. One that is there is replaced.
+    File(PathBuf),
+    /// To stdout.
+    Stdout,
+}
+
+/// Exports a tenant.
+pub async fn export(
+    connection: &mut Connection,
+    settings: &Settings,
+    slug: &Slug,
+    target: &Target,
+    (environment, stop): (&Environment, &Stop),
+) -> Result<Exported, Failure> {
+    // What pg_dump sets for its session would stay with the pooler's next client.
+    connection.needs_a_session("an export, by pg_dump,")?;
+    let presence = state::presence(connection, settings).await?;
+    let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
+    let tenant = tenants.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
+    if !matches!(tenant.status, TenantState::Active | TenantState::Suspended) {
+        return Err(Failure::new(
+            Code::TenantState,
+            format!("{slug} is {}, so it is not whole", tenant.status.as_str()),
+        ));
+    }
+    let major = server_major(connection).await?;
+    let (extensions, mut roles, owner) = fingerprint::needs(connection, &tenant.schema).await?;
+    let own_role = sessions::role_of(connection, settings, &tenant.schema).await?;
+    roles.retain(|role| own_role.as_ref() != Some(role));
+    if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
+        let why = format!("the extension {} is in the tenant's schema, and no dump holds it", inside.name);
+        return Err(Failure::new(Code::ImportNeeds, why).hint("move it: ALTER EXTENSION … SET SCHEMA public"));
+    }
+    let seen = look(connection, settings, &tenant.schema).await?;
+    let registry = registry(connection, settings, &tenant).await?;
+    let mut dump = unnamed(target)?;
+    pack(connection, (&tenant.schema, major), &dump, environment, || stop.asked()).await?;
+    let again = look(connection, settings, &tenant.schema).await;
+    if again.as_ref() != Ok(&seen) {
+        let mut failure = Failure::new(
+            Code::TenantMoved,
+            format!("{slug} was migrated or changed while it was exported; the file was not kept"),
+        )
+        .hint("run the command again");
+        failure.schema = Some(tenant.schema.as_str().to_owned());
+        // A database that no longer answers is another matter.
+        return Err(again.err().filter(Failure::ended_the_session).unwrap_or(failure));
+    }
+    let mut parameters = state::parameters(connection, settings).await?;
+    let (format, format_version) = Manifest::format();
+    let sent = Sent {
+        id: tenant.id.clone(),
+        slug: tenant.slug.clone(),
+        name: tenant.name.clone(),
+        schema: tenant.schema.as_str().to_owned(),
+        status: tenant.status.as_str().to_owned(),
+    };
+    let manifest = Manifest {
+        format,
+        format_version,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        tenant: sent,
+        version: tenant.version.as_ref().map(ToString::to_string).unwrap_or_default(),
+        template: tenant.template.clone(),
+        parameters: parameters.remove(tenant.schema.as_str()).unwrap_or_default(),
+        registry,
+        fingerprint: seen.1,
+        postgresql: major,
+        extensions,
+        roles,
+        own_role,
+        owner,
+        dump: Sum::of(&mut dump).map_err(|error| writing(target, &error))?,
+    };
+    let bytes = manifest.dump.bytes;
+    deliver(&manifest, &mut dump, target).map_err(|error| writing(target, &error))?;
+    let file = match target {
+        Target::File(path) => path.display().to_string(),
+        Target::Stdout => "-".to_owned(),
+    };
+    Ok(Exported { outcome: RunStatus::Done, tenant, file, bytes })
+}
+
+/// What must not change meanwhile: the version row, and what the schema is like.
+async fn look(
+    connection: &mut Connection,
+    settings: &Settings,
+    schema: &SchemaName,
+) -> Result<(String, Print), Failure> {
+    let sql = format!(
+        "SELECT concat_ws(' ', version, status, applied_at) AS row FROM {}.tenant_version WHERE schema_name = {}",
+        settings.platform_schema().quoted(),
+        literal(schema.as_str()),
+    );
+    let sets = connection.sets(&sql).await;
+    let sets = sets.map_err(|refusal| refusal.failure("reading the tenant's version"))?;
+    let row = sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default();
+    Ok((row, fingerprint::print(connection, schema, Asked::Alone).await?))
+}
+
+async fn registry(
+    connection: &mut Connection,
+    settings: &Settings,
+    tenant: &Tenant,
+) -> Result<Option<serde_json::Map<String, serde_json::Value>>, Failure> {
+    let sql = format!(
+        "SELECT to_jsonb(r) AS row FROM {} r WHERE r.{}::text = {}",
+        state::registry(settings),
+        settings.tenants.columns.schema.quoted(),
+        literal(tenant.schema.as_str()),
+    );
+    let sets = connection.sets(&sql).await;
+    let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
+    let row = sets.iter().flatten().next().map(|row| row.document("row")).transpose()?;
+    Ok(row.and_then(|row| row.as_object().cloned()))
+}
+
+/// A file that nobody else can open, and that is gone with the process: beside the target, where there is room.
+fn unnamed(target: &Target) -> Result<File, Failure> {
+    let file = match target {
+        Target::File(path) => tempfile::tempfile_in(folder(path)),
+        Target::Stdout => tempfile::tempfile(),
+    };
+    file.map_err(|error| writing(target, &error))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Writes the file under a name of its own, readable for its owner alone, and renames it when it is whole.
+fn deliver(manifest: &Manifest, dump: &mut File, target: &Target) -> io::Result<()> {
+    match target {
+        Target::Stdout => archive::write(manifest, dump, io::stdout().lock()),
+        Target::File(path) => {
+            let mut file = tempfile::Builder::new().prefix(".tenure-").tempfile_in(folder(path))?;
+            archive::write(manifest, dump, io::BufWriter::new(file.as_file_mut()))?;
+            file.as_file_mut().flush()?;
+            file.as_file().sync_all()?;
+            file.persist(path).map(drop).map_err(|error| error.error)
+        }
+    }
+}
+
+fn writing(target: &Target, error: &io::Error) -> Failure {
+    let failure = |name: &str| Failure::new(Code::Io, format!("writing {name}: {error}"));
+    match target {
+        Target::File(path) => {
+            let name = path.display().to_string();
+            failure(&name).at(Place::File(name))
+        }
+        Target::Stdout => failure("stdout"),
+    }
+}

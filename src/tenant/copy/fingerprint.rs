@@ -1,0 +1,136 @@
+//! What a tenant's schema is like, in short, and what it needs of the database around it: what an export tells, and an
+//! import asks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+
+use super::archive::{Extension, Print, hex};
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, literal};
+use crate::postgres::Connection;
+use crate::postgres::catalog::{self, Asked, Kind, Properties, SchemaDifference};
+
+const NEEDS: &str = include_str!("needs.sql");
+
+/// The fingerprints of `schema`, without owners and privileges, which belong to a server.
+pub(in crate::tenant) async fn print(
+    connection: &mut Connection,
+    schema: &SchemaName,
+    asked: Asked,
+) -> Result<Print, Failure> {
+    let snapshot = catalog::snapshot_as(connection, schema, asked).await?;
+    if !snapshot.has_schema() {
+        return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
+            .hint("`tenure drift` names the tenants whose schema is gone"));
+    }
+    let mut objects = BTreeMap::new();
+    for (key, object) in snapshot.objects.iter().filter(|(key, _)| key.kind != Kind::Extension) {
+        objects.insert(key.to_string(), digest(&object.properties));
+        for (part, properties) in &object.parts {
+            objects.insert(format!("{key}: {} {}", part.kind, part.name), digest(properties));
+        }
+    }
+    let mut whole = Sha256::new();
+    for (name, digest) in &objects {
+        whole.update(format!("{name}\n{digest}\n"));
+    }
+    Ok(Print { definition: hex(&whole.finalize()), objects })
+}
+
+/// Short, since it only has to say which of two things was changed.
+fn digest(properties: &Properties) -> String {
+    let mut hash = Sha256::new();
+    for (property, value) in properties.iter().filter(|(property, _)| !property.is_access()) {
+        hash.update(format!("{property}={value}\x1f"));
+    }
+    hex(&hash.finalize()[..8])
+}
+
+/// How what came out differs from what went in. Another major version may print the same in other words.
+pub(in crate::tenant) fn differences(
+    packed: &Print,
+    seen: &Print,
+    schema: &SchemaName,
+) -> Vec<SchemaDifference> {
+    let names: BTreeSet<&String> = packed.objects.keys().chain(seen.objects.keys()).collect();
+    let line = |name: &str, change: &str| SchemaDifference {
+        schema: schema.clone(),
+        object: name.to_owned(),
+        change: change.to_owned(),
+    };
+    let judge = |name: &&String| match (packed.objects.get(*name), seen.objects.get(*name)) {
+        (Some(_), None) => Some(line(name, "removed")),
+        (None, Some(_)) => Some(line(name, "added")),
+        (one, other) if one != other => Some(line(name, OTHER_WORDS)),
+        _ => None,
+    };
+    names.iter().filter_map(judge).collect()
+}
+
+/// What is said of a definition that is printed in other words.
+pub(in crate::tenant) const OTHER_WORDS: &str = "definition changed";
+
+/// The extensions and the roles that `schema` needs, and its owner, if that gives rights on what it will make.
+pub(in crate::tenant) async fn needs(
+    connection: &mut Connection,
+    schema: &SchemaName,
+) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
+    let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
+    let sets = connection.sets(&sql).await;
+    let sets = sets.map_err(|refusal| refusal.failure("asking what the schema needs"))?;
+    let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
+    for row in sets.iter().flatten() {
+        match row.text("kind")?.as_str() {
+            "role" => roles.push(row.text("name")?),
+            "owner" => owner = Some(row.text("name")?),
+            _ => extensions.push(Extension {
+                name: row.text("name")?,
+                version: row.text("version")?,
+                schema: row.text("schema")?,
+            }),
+        }
+    }
+    Ok((extensions, roles, owner))
+}
+
+/// Refused unless the database has what is needed.
+pub(in crate::tenant) async fn expect(
+    connection: &mut Connection,
+    (extensions, roles): (&[Extension], &[String]),
+) -> Result<(), Failure> {
+    let sql = "SELECT extname::text AS name, nspname::text AS schema FROM pg_catalog.pg_extension e \
+               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; \
+               SELECT rolname::text AS name FROM pg_catalog.pg_roles";
+    let sets = connection.sets(sql).await;
+    let sets = sets.map_err(|refusal| refusal.failure("reading the names of roles and extensions"))?;
+    let [installed, there] = sets.as_slice() else { return Ok(()) };
+    let installed: Vec<(String, String)> = installed
+        .iter()
+        .map(|row| Ok((row.text("name")?, row.text("schema")?)))
+        .collect::<Result<_, Failure>>()?;
+    let there: Vec<String> = there.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
+    let mut lacking = Vec::new();
+    for wanted in extensions {
+        match installed.iter().find(|(name, _)| *name == wanted.name) {
+            None => {
+                lacking.push(format!("extension {} {} in {}", wanted.name, wanted.version, wanted.schema));
+            }
+            Some((_, schema)) if *schema != wanted.schema => {
+                lacking
+                    .push(format!("extension {} in {}, where it is in {schema}", wanted.name, wanted.schema));
+            }
+            Some(_) => {}
+        }
+    }
+    let missing = roles.iter().filter(|role| !there.contains(role));
+    lacking.extend(missing.map(|role| format!("role {role}")));
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Code::ImportNeeds,
+        format!("the database lacks what the tenant needs: {}", lacking.join("; ")),
+    )
+    .hint("CREATE EXTENSION … SCHEMA …, CREATE ROLE … NOLOGIN; then import it again"))
+}

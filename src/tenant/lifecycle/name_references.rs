@@ -1,0 +1,148 @@
+//! What still holds a schema's name after the schema got another one. What the server stores as a reference
+//! follows; a body of a function, a string in a default, a comment is text, and does not. Of the schema itself
+//! this is a proof and not a list of places: photographed before and after its renaming, with its own name made neutral,
+//! it differs just where the old name stayed.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Code, Failure};
+use crate::ident::{SchemaName, literal};
+use crate::postgres::Connection;
+use crate::postgres::catalog::{self, Asked, Change, Property, SchemaSnapshot, What};
+use crate::tenant::operation;
+
+const OUTSIDE: &str = include_str!("name_references.sql");
+
+/// Renames schema `old` in the transaction that is open, and says what holds the old name all the same, in this
+/// schema and in others: `function f(integer): body`, sorted. The transaction is left open, with the schema
+/// renamed; only after a failure it is gone.
+pub(in crate::tenant) async fn of(
+    connection: &mut Connection,
+    old: &SchemaName,
+    new: &SchemaName,
+) -> Result<Vec<String>, Failure> {
+    let mut lines = inside(connection, old, new).await?;
+    lines.extend(outside(connection, new, old).await?);
+    Ok(lines.into_iter().collect())
+}
+
+/// The same, of what the schema itself holds: a copy's name in other schemas is the original's.
+pub(in crate::tenant) async fn inside(
+    connection: &mut Connection,
+    old: &SchemaName,
+    new: &SchemaName,
+) -> Result<BTreeSet<String>, Failure> {
+    let before = catalog::snapshot_as(connection, old, Asked::Within).await?;
+    let rename = format!("ALTER SCHEMA {} RENAME TO {}", old.quoted(), new.quoted());
+    connection.run(&rename).await.map_err(|refusal| {
+        let mut failure = refusal.failure(&format!("renaming schema {old}"));
+        match refusal.sqlstate() {
+            Some("3F000") => {
+                failure.code = Code::SchemaUnknown;
+                failure.hint = Some(operation::SCHEMA_GONE.to_owned());
+            }
+            Some("42P06") => failure.code = Code::TenantExists,
+            _ => {}
+        }
+        failure
+    })?;
+    let after = catalog::snapshot_as(connection, new, Asked::Within).await?;
+    Ok(Change::between(&before, &after).iter().filter_map(kept).collect())
+}
+
+/// The same for a schema that has another name already: what holds `name`, in `schema` and in others.
+pub(in crate::tenant) async fn holding(
+    connection: &mut Connection,
+    schema: &SchemaName,
+    name: &SchemaName,
+) -> Result<Vec<String>, Failure> {
+    let snapshot = catalog::snapshot_as(connection, schema, Asked::Within).await?;
+    let mut lines = holders(&snapshot, name.as_str());
+    lines.extend(outside(connection, schema, name).await?);
+    Ok(lines.into_iter().collect())
+}
+
+/// The failure that such lines are: the renaming would break what they name.
+pub(in crate::tenant) fn refusal(name: &SchemaName, lines: &[String]) -> Failure {
+    let named = lines.join(", ");
+    let mut failure = Failure::new(
+        Code::NameInText,
+        format!("the name {name} stands in texts that do not follow: {named}"),
+    )
+    .hint("let them do without the name, such as by the search path, in a migration of all tenants");
+    failure.schema = Some(name.as_str().to_owned());
+    failure
+}
+
+/// What a difference says of the old name. A right is a role's, whose name only looks like the schema's.
+fn kept(change: &Change) -> Option<String> {
+    let what = match &change.what {
+        What::Changed { property: Property::Roles, .. } => return None,
+        What::Changed { property, .. } if property.is_access() => return None,
+        What::Changed { property, .. } => property.as_str(),
+        What::Added { .. } | What::Removed { .. } | What::Reordered { .. } => "definition",
+    };
+    Some(match &change.part {
+        Some(part) => format!("{}: {what} of {} {}", change.object, part.kind, part.name),
+        None => format!("{}: {what}", change.object),
+    })
+}
+
+fn holders(snapshot: &SchemaSnapshot, name: &str) -> BTreeSet<String> {
+    let mut lines = BTreeSet::new();
+    for (key, object) in &snapshot.objects {
+        let parts = object.parts.iter().map(|(part, properties)| (Some(part), properties));
+        for (part, properties) in std::iter::once((None, &object.properties)).chain(parts) {
+            for (property, value) in properties.iter() {
+                let is_text = !property.is_access() && property != Property::Roles;
+                if is_text && has_word(value, name) {
+                    lines.insert(match part {
+                        Some(part) => format!("{key}: {property} of {} {}", part.kind, part.name),
+                        None => format!("{key}: {property}"),
+                    });
+                }
+            }
+        }
+    }
+    lines
+}
+
+/// Whether `word` stands in `text` with no letter, digit, `_` or `$` beside it.
+fn has_word(text: &str, word: &str) -> bool {
+    let belongs = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(belongs) && !text[at + word.len()..].starts_with(belongs))
+}
+
+async fn outside(
+    connection: &mut Connection,
+    own: &SchemaName,
+    name: &SchemaName,
+) -> Result<Vec<String>, Failure> {
+    // As the server writes the bytes of a constant in a stored tree: signed, in decimals.
+    let bytes: Vec<String> = name.as_str().bytes().map(|byte| byte.cast_signed().to_string()).collect();
+    let [own, word, bytes] = [own.as_str(), name.as_str(), &bytes.join(" ")].map(literal);
+    let sql = format!(
+        "SAVEPOINT tenure_residue; SET LOCAL search_path = ''; SET LOCAL jit = off; \
+         WITH given (own, name, bytes) AS (VALUES ({own}, {word}, {bytes})), {OUTSIDE}; \
+         ROLLBACK TO SAVEPOINT tenure_residue"
+    );
+    let doing = format!("looking for texts that hold the name {name}");
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    sets.iter().flatten().map(|row| row.text("line")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_longer_one_is_no_word() {
+        for text in ["org_a", "SELECT * FROM org_a.t", "\"org_a\"", "'org_a.t'", "x org_a, y"] {
+            assert!(has_word(text, "org_a"), "{text}");
+        }
+        for text in ["", "org_ab", "my_org_a", "org_a_idx", "org_a$", "forg_a"] {
+            assert!(!has_word(text, "org_a"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `tenant suspend` and `tenant resume`: the tenant's state, and whether its role may log in, in one transaction. The
+//! schema is migrated all the same.
+
+use crate::error::Failure;
+use crate::ident::{Slug, literal};
+use crate::postgres::batch::{SessionState, SqlBatch};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState};
+use crate::postgres::{Connection, Row};
+use crate::tenant::operation::{self, TenantOperation};
+use crate::tenant::roles::{role, sessions};
+use crate::tenant::{Changed, LoginChange};
+
+/// Suspends the tenant: nobody is to work in it until it is resumed. Its role, if it has one, may no longer log in,
+/// and its open sessions are ended.
+pub async fn suspend(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    slug: &Slug,
+) -> Result<LoginChange, Failure> {
+    let mut turned = turn(connection, act, slug, (TenantState::Active, TenantState::Suspended)).await?;
+    if turned.changed.outcome == RunStatus::Nothing {
+        // Whoever suspended it may have been stopped before the sessions were ended.
+        turned.role = sessions::own_role_of(connection, act.settings, &turned.changed.tenant.schema).await?;
+    }
+    // Not before the commit: until then the role may log in again.
+    if let Some(role) = &turned.role {
+        turned.sessions = Some(sessions::end(connection, role).await?);
+    }
+    Ok(turned)
+}
+
+/// Takes a suspension back: the role may log in if it could before.
+pub async fn resume(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    slug: &Slug,
+) -> Result<LoginChange, Failure> {
+    turn(connection, act, slug, (TenantState::Suspended, TenantState::Active)).await
+}
+
+async fn turn(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    slug: &Slug,
+    (from, to): (TenantState, TenantState),
+) -> Result<LoginChange, Failure> {
+    let (tenant, _state) = act.find(connection, slug).await?;
+    if tenant.status == to {
+        let changed = Changed { outcome: RunStatus::Nothing, tenant };
+        return Ok(LoginChange { changed, role: None, sessions: None });
+    }
+    let opens = to == TenantState::Active;
+    let doing = if opens { "resuming" } else { "suspending" };
+    let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
+    let sets = act.noted(connection, &counts, async |connection, run| {
+        let mut message = SqlBatch::default();
+        // Two who do the same at once have both done it.
+        operation::begin(&mut message, run, &tenant.schema, &[from, to]);
+        operation::enter(&mut message, act.settings, &tenant.schema, to);
+        message.push(&role::turning(&run.platform, &literal(tenant.schema.as_str()), opens));
+        message.commit(SessionState::None);
+        let sent = connection.send(&message).await;
+        sent.map_err(|refusal| operation::refused(&refusal, doing, &tenant, act.settings))
+    });
+    let sets: Vec<Vec<Row>> = sets.await?;
+    let role = role::turned(&sets);
+    let changed = Changed { outcome: RunStatus::Done, tenant: Tenant { status: to, ..tenant } };
+    Ok(LoginChange { changed, role, sessions: None })
+}

@@ -1,0 +1,78 @@
+//! The results of the verbs that put tenants aside and delete them, for people.
+
+use std::fmt::Write as _;
+
+use super::{Dropped, Purged};
+use crate::output::{Paint, failure, plural};
+use crate::postgres::metadata::RunStatus;
+use crate::tenant::roles::text::told;
+use crate::tenant::{Changed, LoginChange};
+
+/// What a verb on one tenant did: how the tenant is now.
+pub fn changed(changed: &Changed, paint: Paint) -> String {
+    let head = match changed.outcome {
+        RunStatus::Nothing => "nothing to do",
+        _ => "done",
+    };
+    let tenant = &changed.tenant;
+    format!(
+        "{}: {} is {}  {}\n",
+        paint.good(head),
+        paint.bold(&tenant.slug),
+        tenant.status.as_str(),
+        tenant.schema
+    )
+}
+
+/// What `tenant suspend` and `tenant resume` did.
+pub fn turned(turned: &LoginChange, paint: Paint) -> String {
+    let mut text = changed(&turned.changed, paint);
+    if let Some(sessions) = &turned.sessions {
+        text.push_str(&told(sessions));
+    }
+    text
+}
+
+/// What `tenant drop` did.
+pub fn dropped(dropped: &Dropped, paint: Paint) -> String {
+    let Dropped { tenant, former_slug, dependents, .. } = dropped;
+    let mut text =
+        format!("{}: {}  {}\n", paint.good("dropped"), paint.bold(former_slug), tenant.schema.as_str());
+    if !dependents.is_empty() {
+        let _written = writeln!(text, "still in use by");
+        for dependent in dependents {
+            let _written = writeln!(text, "  {dependent}");
+        }
+    }
+    if let Some(sessions) = &dropped.sessions {
+        text.push_str(&told(sessions));
+    }
+    let back = format!("`tenure tenant undrop {former_slug}` brings it back");
+    let _written = writeln!(text, "{}", paint.dim(&back));
+    text
+}
+
+/// What `tenant drop --purge` did.
+pub fn purged(purged: &Purged, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &purged.failures {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    for tenant in &purged.purged {
+        let _written =
+            writeln!(text, "{} {}  {}", paint.good("deleted"), paint.bold(&tenant.slug), tenant.schema);
+    }
+    for tenant in &purged.kept {
+        let _written = writeln!(text, "kept {}  {}", paint.bold(&tenant.slug), tenant.schema);
+    }
+    match (purged.purged.len(), purged.failures.len(), purged.kept.len()) {
+        (0, 0, 0) => text.push_str("nothing to do: no tenant was dropped\n"),
+        (0, 0, kept) => {
+            let kept = plural(kept, "dropped tenant");
+            let _written =
+                writeln!(text, "nothing to do: {kept}, not long enough ago; `--now` deletes at once");
+        }
+        _ => {}
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! The results of the verbs on the pool, for people.
+
+use std::fmt::Write as _;
+
+use super::{PoolDrained, PoolFailure, PoolFilled, PoolList};
+use crate::output::{Paint, failure, table};
+use crate::postgres::metadata::RunStatus;
+
+/// What `tenant pool fill` did.
+pub fn pool_filled(filled: &PoolFilled, paint: Paint) -> String {
+    let mut text = failures(&filled.failures, paint);
+    let PoolFilled { template, version, there, made, removed, .. } = filled;
+    let head = paint.good(if filled.outcome == RunStatus::Nothing { "nothing to do" } else { "done" });
+    let head = if filled.failures.is_empty() { head } else { paint.bad(filled.outcome.as_str()) };
+    let _written = writeln!(
+        text,
+        "{head}: {} of the template {} at {version}; {made} made, {removed} removed",
+        crate::output::plural(there + made, "schema"),
+        paint.bold(template),
+    );
+    text
+}
+
+/// What `tenant pool drain` did.
+pub fn pool_drained(drained: &PoolDrained, paint: Paint) -> String {
+    let mut text = failures(&drained.failures, paint);
+    let head = match drained.outcome {
+        RunStatus::Nothing => paint.good("nothing to do"),
+        RunStatus::Done => paint.good("done"),
+        other => paint.bad(other.as_str()),
+    };
+    let _written = writeln!(text, "{head}: {} removed", crate::output::plural(drained.removed, "schema"));
+    text
+}
+
+/// What `tenant pool list` shows.
+pub fn pool_list(list: &PoolList, paint: Paint) -> String {
+    if list.pool.is_empty() {
+        return "no schemas; `tenure tenant pool fill N` makes some in advance\n".to_owned();
+    }
+    let rows: Vec<_> = list
+        .pool
+        .iter()
+        .map(|row| {
+            [
+                row.schema.to_string(),
+                row.template.clone(),
+                row.version.to_string(),
+                row.state.as_str().to_owned(),
+                row.created_at.clone(),
+            ]
+        })
+        .collect();
+    table(["schema", "template", "version", "state", "created"], &rows, paint)
+}
+
+fn failures(failed: &[PoolFailure], paint: Paint) -> String {
+    failed.iter().fold(String::new(), |mut text, one| {
+        let _written = writeln!(text, "{}\n", failure(&one.0, paint));
+        text
+    })
+}

@@ -1,0 +1,132 @@
+//! `tenant grant`: tenants that have no role get one, and roles get what they lack of their rights. Each tenant is one
+//! transaction; nothing is taken away but from the role of another database that a copy came with.
+
+use super::role::{self, Owner, Reach};
+use crate::chain::Version;
+use crate::error::{Code, Failure};
+use crate::executor::unknown_tenant;
+use crate::ident::{Identifier, Slug};
+use crate::isolation::{Kind, audit};
+use crate::postgres::Connection;
+use crate::postgres::batch::{Run, SessionState, SqlBatch};
+use crate::postgres::metadata::{self, Tenant, TenantState, state};
+use crate::project::Project;
+use crate::tenant::operation::{self, TenantOperation};
+use crate::tenant::{FailedTenant, Granted, GrantedTenant};
+
+/// What `tenant grant` mends.
+const MENDED: &[Kind] = &[Kind::RoleMissing, Kind::RoleLacks, Kind::RoleElsewhere];
+
+/// States in which a tenant has its role.
+const STATES: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
+
+/// A tenant that lacks something, and the role that it is to have.
+struct Task {
+    tenant: Tenant,
+    template: String,
+    role: Identifier,
+    /// Where the platform is.
+    at: Version,
+}
+
+/// Gives all tenants, or those of `only`, what they lack.
+pub async fn grant(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    project: &Project,
+    only: &[Slug],
+) -> Result<Granted, Failure> {
+    if !act.settings.tenants.roles {
+        return Err(Failure::new(Code::Settings, "tenants get no roles here")
+            .hint("set roles = true under [tenants] in tenure.toml"));
+    }
+    let (tenants, at) = tenants(connection, act, only).await?;
+    let (tasks, mut granted) = look(connection, act, project, (tenants, at)).await?;
+    if tasks.is_empty() {
+        return Ok(granted);
+    }
+    let counts = serde_json::json!({ "tenants": tasks.len() });
+    act.noted(connection, &counts, async |connection, run| {
+        for task in tasks {
+            let slug = task.tenant.slug.clone();
+            match one(connection, act, project, run, &task).await {
+                Ok(()) => {
+                    granted.granted.push(GrantedTenant { slug, schema: task.tenant.schema, role: task.role });
+                }
+                Err(failure) => granted.failures.push(FailedTenant { slug, failure }),
+            }
+        }
+        Ok(granted)
+    })
+    .await
+}
+
+/// The tenants that are asked for; Tenure's own tables are brought to what this program needs.
+async fn tenants(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    only: &[Slug],
+) -> Result<(Vec<Tenant>, Version), Failure> {
+    let state = state::read(connection, act.settings).await?;
+    let rows = state::tenants(connection, act.settings, state.presence, only).await?;
+    let tenants: Vec<_> = rows.into_iter().filter(|row| row.version.is_some()).collect();
+    for slug in only {
+        if !tenants.iter().any(|tenant| tenant.slug == slug.as_str()) {
+            return Err(unknown_tenant(slug));
+        }
+    }
+    if !state.presence.own_tables_current && !tenants.is_empty() {
+        metadata::ensure(connection, &act.settings.platform_schema(), act.settings.migrate.lock_timeout)
+            .await?;
+    }
+    Ok((tenants, state.platform))
+}
+
+/// Sorts out those that lack nothing, and those for which no role can be named.
+async fn look(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    project: &Project,
+    (tenants, at): (Vec<Tenant>, Version),
+) -> Result<(Vec<Task>, Granted), Failure> {
+    let everybody = audit::everybody(connection, act.settings).await?;
+    let facts = audit::lacking(connection, project, &everybody).await?;
+    let lacking = audit::schemas_of(&facts, MENDED);
+    let elsewhere = audit::schemas_of(&facts, &[Kind::RoleElsewhere]);
+    let (mut tasks, mut granted) = (Vec::new(), Granted::default());
+    for tenant in tenants {
+        let who = everybody.iter().find(|who| who.schema == tenant.schema);
+        let Some(who) = who.filter(|_| lacking.contains(&tenant.schema)) else {
+            granted.unchanged += 1;
+            continue;
+        };
+        // A role keeps its name, whatever the prefix is now; one of another database is not this tenant's.
+        let kept = who.role.clone().filter(|_| !elsewhere.contains(&tenant.schema));
+        let role = match kept {
+            Some(kept) => Identifier::new(kept).map_err(Failure::from),
+            None => act.settings.tenant_role(&tenant.schema).map_err(Failure::from),
+        };
+        match role {
+            Ok(role) => tasks.push(Task { tenant, template: who.template.clone(), role, at: at.clone() }),
+            Err(failure) => granted.failures.push(FailedTenant { slug: tenant.slug, failure }),
+        }
+    }
+    Ok((tasks, granted))
+}
+
+async fn one(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    project: &Project,
+    run: &Run,
+    task: &Task,
+) -> Result<(), Failure> {
+    let template = project.template(Some(&task.template))?;
+    let mut message = SqlBatch::default();
+    operation::begin(&mut message, run, &task.tenant.schema, STATES);
+    let owner = Owner { schema: &task.tenant.schema, template, version: &task.at, reach: Reach::Filled };
+    role::make(&mut message, project, &owner, (&task.role, None))?;
+    message.commit(SessionState::None);
+    let sent = connection.send(&message).await;
+    sent.map(drop).map_err(|refusal| operation::refused(&refusal, "granting", &task.tenant, act.settings))
+}

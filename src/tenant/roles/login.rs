@@ -1,0 +1,97 @@
+//! `tenant login`: the role of a tenant may log in with a new password, or no longer.
+
+use super::role::Secret;
+use super::sessions;
+use crate::error::Failure;
+use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::Connection;
+use crate::postgres::batch::{SessionState, SqlBatch};
+use crate::postgres::metadata::TenantState;
+use crate::tenant::operation::{self, TenantOperation};
+use crate::tenant::{LoggedIn, cleanup};
+
+/// Whether a role may log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// With a new password; an old one is worth nothing any more.
+    Given,
+    /// No longer.
+    Revoked,
+}
+
+/// Takes away the passwords of new logins that nobody has seen.
+pub async fn withdraw(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    schemas: &[SchemaName],
+) -> Result<(), Failure> {
+    let counts = serde_json::json!({ "tenants": schemas.len() });
+    act.noted(connection, &counts, async |connection, run| {
+        for some in schemas.chunks(AT_ONCE) {
+            let mut message = SqlBatch::default();
+            let mut statements = some.iter().map(|schema| {
+                let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
+                format!("SELECT {platform}.tenure_role_login({named}, NULL)")
+            });
+            message.begin(run.limits, &statements.next().unwrap_or_default());
+            statements.for_each(|statement| message.push(&statement));
+            message.commit(SessionState::None);
+            let sent = connection.send(&message).await;
+            sent.map_err(|refusal| refusal.failure("taking away passwords that nobody has seen"))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// So many roles are changed in one transaction.
+const AT_ONCE: usize = 100;
+
+/// The column of the role's name.
+const ROLE: &str = "tenure_role";
+
+/// Gives the tenant's role a password, or takes it away.
+pub async fn login(
+    connection: &mut Connection,
+    act: &TenantOperation<'_>,
+    slug: &Slug,
+    login: Login,
+) -> Result<LoggedIn, Failure> {
+    let (tenant, _state) = act.find(connection, slug).await?;
+    let secret = (login == Login::Given).then(Secret::make);
+    let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
+    let mut role = None;
+    let noted = act.noted(connection, &counts, async |connection, run| {
+        let mut message = SqlBatch::default();
+        // What is closed is not opened that way.
+        let states: &[_] = match login {
+            Login::Given => &[TenantState::Active],
+            Login::Revoked => &[TenantState::Active, TenantState::Suspended],
+        };
+        operation::begin(&mut message, run, &tenant.schema, states);
+        message.push(&format!(
+            "SELECT {}.tenure_role_login({}, {}) AS {ROLE}",
+            run.platform.quoted(),
+            literal(tenant.schema.as_str()),
+            Secret::literal(secret.as_ref()),
+        ));
+        message.commit(SessionState::None);
+        // Where the answer is lost, the same password is given again.
+        let sets = cleanup::send(connection, &message, |_| false)
+            .await
+            .map_err(|refusal| operation::refused(&refusal, "the login of", &tenant, act.settings))?;
+        role = Some(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default());
+        Ok(())
+    });
+    let noted = noted.await;
+    let role = match role {
+        // A password that the role has must be shown, also where the run's end could not be noted.
+        Some(role) if login == Login::Given => role,
+        role => noted.map(|()| role.unwrap_or_default())?,
+    };
+    let sessions = match login {
+        Login::Given => None,
+        Login::Revoked => Some(sessions::end(connection, &role).await?),
+    };
+    Ok(LoggedIn { tenant, role, password: secret.map(|secret| secret.password), sessions })
+}

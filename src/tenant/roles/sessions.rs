@@ -1,0 +1,62 @@
+//! The open sessions of a role that may no longer log in.
+
+use crate::error::Failure;
+use crate::ident::{SchemaName, literal};
+use crate::postgres::Connection;
+use crate::settings::Settings;
+use crate::tenant::Sessions;
+
+/// The role of the tenant of `schema`, if it has one. The own tables may be older than roles.
+pub(in crate::tenant) async fn role_of(
+    connection: &mut Connection,
+    settings: &Settings,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let sql = format!(
+        "SELECT to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t WHERE schema_name = {}",
+        settings.platform_schema().quoted(),
+        literal(schema.as_str())
+    );
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
+}
+
+/// The same role, if it is this database's and no original's of which this one is a copy. The own tables are new enough.
+pub(in crate::tenant) async fn own_role_of(
+    connection: &mut Connection,
+    settings: &Settings,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
+    let sql = format!("SELECT {platform}.tenure_role_of({named}) AS role");
+    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
+}
+
+/// Ends them, where the server lets us, and counts.
+pub(in crate::tenant) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {
+    let of_role = format!("FROM pg_catalog.pg_stat_activity WHERE usename = {}", literal(role));
+    let ended = format!("SELECT pg_catalog.pg_terminate_backend(pid) AS ended {of_role}");
+    match connection.sets(&ended).await {
+        Ok(sets) => {
+            let mut sessions = Sessions { ended: 0, left: 0, because: None };
+            for row in sets.iter().flatten() {
+                // One that was gone already has ended too.
+                row.truth("ended")?;
+                sessions.ended += 1;
+            }
+            Ok(sessions)
+        }
+        Err(refusal) if refusal.sqlstate() == Some("42501") => {
+            let doing = "ending the role's sessions";
+            let because = Some(refusal.failure(doing).message);
+            let sets = connection
+                .sets(&format!("SELECT count(*)::int8 AS sessions {of_role}"))
+                .await
+                .map_err(|refusal| refusal.failure(doing))?;
+            let left = sets.iter().flatten().next().map_or(Ok(0), |row| row.integer("sessions"))?;
+            Ok(Sessions { ended: 0, left: usize::try_from(left).unwrap_or_default(), because })
+        }
+        Err(refusal) => Err(refusal.failure("ending the role's sessions")),
+    }
+}

@@ -1,0 +1,59 @@
+//! The results of the verbs on tenants' roles, for people.
+
+use std::fmt::Write as _;
+
+use crate::output::{Paint, failure, plural};
+use crate::tenant::{Granted, LoggedIn, Password, Sessions};
+
+/// What `tenant login` did.
+pub fn logged_in(done: &LoggedIn, paint: Paint) -> String {
+    let slug = paint.bold(&done.tenant.slug);
+    let mut text = match &done.password {
+        Some(_) => format!("{}: {slug} may log in\n", paint.good("done")),
+        None => format!("{}: {slug} may no longer log in  role {}\n", paint.good("done"), done.role),
+    };
+    text.push_str(&password(Some(&done.role), done.password.as_ref()));
+    if let Some(sessions) = &done.sessions {
+        text.push_str(&told(sessions));
+    }
+    text
+}
+
+/// What `tenant grant` did.
+pub fn granted(granted: &Granted, paint: Paint) -> String {
+    let mut text = String::new();
+    for failed in &granted.failures {
+        let _written = writeln!(text, "{}\n", failure(&failed.failure, paint));
+    }
+    for tenant in &granted.granted {
+        let slug = paint.bold(&tenant.slug);
+        let _written = writeln!(text, "{} {slug}  role {}", paint.good("granted"), tenant.role);
+    }
+    let counts = [granted.granted.len(), granted.unchanged, granted.failures.len()];
+    let _written = writeln!(text, "{} granted, {} unchanged, {} failed", counts[0], counts[1], counts[2]);
+    text
+}
+
+/// A password, the one time that it is shown; nothing where there is none.
+pub(in crate::tenant) fn password(role: Option<&str>, password: Option<&Password>) -> String {
+    match (role, password) {
+        (Some(role), Some(password)) => {
+            format!("  role {role}  password {}  (it is not shown again)\n", password.reveal())
+        }
+        _ => String::new(),
+    }
+}
+
+/// What became of a role's sessions.
+pub(in crate::tenant) fn told(sessions: &Sessions) -> String {
+    let mut text = String::new();
+    if sessions.ended > 0 {
+        let _written = writeln!(text, "  {} of its role ended", plural(sessions.ended, "session"));
+    }
+    if sessions.left > 0 {
+        let because = sessions.because.as_deref().unwrap_or_default();
+        let _written =
+            writeln!(text, "  {} of its role still open: {because}", plural(sessions.left, "session"));
+    }
+    text
+}

@@ -1,0 +1,153 @@
+//! The results of the verbs on tenants, for people.
+
+use std::fmt::Write as _;
+
+use super::TenantList;
+use crate::migrate::text::history;
+use crate::output::{Paint, or_dash, plain, plural, table};
+use crate::postgres::metadata::tenant_stats::TenantStats;
+use crate::postgres::metadata::{HistoryEntry, Tenant};
+
+/// So many rows of its history are shown with a tenant.
+const NEWEST: usize = 20;
+
+/// Which tenants a list is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All that are in use.
+    All,
+    /// Those of some states, of a version, of a page.
+    Some,
+}
+
+/// What `tenant list` shows.
+pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
+    let mut text = match asked {
+        Asked::All if list.tenants.is_empty() => {
+            "no tenants; `tenure tenant create SLUG` makes one\n".to_owned()
+        }
+        Asked::Some if list.tenants.is_empty() => "no such tenants\n".to_owned(),
+        Asked::All | Asked::Some => tenant_rows(list, paint),
+    };
+    if let Some(count) = list.without_schema {
+        let nameless = match count {
+            1 => "1 row of the registry names no schema".to_owned(),
+            _ => format!("{count} rows of the registry name no schema"),
+        };
+        let _written = writeln!(text, "{}", paint.dim(&nameless));
+    }
+    text
+}
+
+fn tenant_rows(list: &TenantList, paint: Paint) -> String {
+    let rows: Vec<_> = list
+        .tenants
+        .iter()
+        .map(|listed| {
+            let tenant = &listed.tenant;
+            [
+                tenant.slug.clone(),
+                or_dash(tenant.name.as_ref()),
+                tenant.schema.to_string(),
+                or_dash(tenant.version.as_ref()),
+                or_dash(tenant.template.as_ref()),
+                tenant.status.as_str().to_owned(),
+                or_dash(tenant.created_at.as_ref()),
+            ]
+        })
+        .collect();
+    let mut text =
+        table(["slug", "name", "schema", "version", "template", "status", "created"], &rows, paint);
+    if let Some(next) = &list.next {
+        let _written = writeln!(text, "{}", paint.dim(&format!("there are more: --after {next}")));
+    }
+    text
+}
+
+/// What `tenant show` shows.
+pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], paint: Paint) -> String {
+    let mut text = String::new();
+    for (key, value) in [
+        ("slug", tenant.slug.clone()),
+        ("name", or_dash(tenant.name.as_ref())),
+        ("id", or_dash(tenant.id.as_ref())),
+        ("schema", tenant.schema.to_string()),
+        ("version", or_dash(tenant.version.as_ref())),
+        ("template", or_dash(tenant.template.as_ref())),
+        ("status", tenant.status.as_str().to_owned()),
+        ("created", or_dash(tenant.created_at.as_ref())),
+    ] {
+        let _written = writeln!(text, "{}{}", paint.dim(&format!("{key:<10}")), plain(&value));
+    }
+    text.push_str(&holdings(held, paint));
+    if !entries.is_empty() {
+        let older = entries.len().saturating_sub(NEWEST);
+        text.push('\n');
+        text.push_str(&history(&entries[older..], paint));
+        if older > 0 {
+            let more = format!("{older} older: `tenure migrate history --tenant {}`", tenant.slug);
+            let _written = writeln!(text, "{}", paint.dim(&more));
+        }
+    }
+    text
+}
+
+/// So many tables are named, the largest first.
+const LARGEST: usize = 20;
+
+/// Size, role, and the largest tables.
+pub fn holdings(holdings: &TenantStats, paint: Paint) -> String {
+    let mut text = String::new();
+    let role = holdings.role.as_ref().map_or_else(
+        || "–".to_owned(),
+        |role| format!("{}, {}", role.name, if role.login { "may log in" } else { "may not log in" }),
+    );
+    let tables = plural(holdings.tables.len(), "table");
+    let size = format!("{} in {tables}", bytes(holdings.size_bytes));
+    for (key, value) in [("size", size), ("role", role)] {
+        let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
+    }
+    if holdings.tables.is_empty() {
+        return text;
+    }
+    let mut largest: Vec<_> = holdings.tables.iter().collect();
+    largest.sort_by_key(|table| std::cmp::Reverse(table.bytes));
+    let about = if holdings.counted { "" } else { "~" };
+    let rows: Vec<_> = largest
+        .iter()
+        .take(LARGEST)
+        .map(|table| {
+            let rows = table.rows.map_or_else(|| "–".to_owned(), |rows| format!("{about}{rows}"));
+            [table.name.clone(), rows, bytes(table.bytes)]
+        })
+        .collect();
+    text.push('\n');
+    text.push_str(&table(["table", "rows", "size"], &rows, paint));
+    if largest.len() > LARGEST {
+        let _written = writeln!(text, "{}", paint.dim(&format!("and {} smaller", largest.len() - LARGEST)));
+    }
+    text
+}
+
+/// `0 bytes`, `8 KiB`, `1.5 GiB`
+fn bytes(bytes: u64) -> String {
+    let (mut unit, mut shift) = ("bytes", 0);
+    for (name, bits) in [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)] {
+        if bytes >> bits > 0 {
+            (unit, shift) = (name, bits);
+        }
+    }
+    let (whole, tenths) = (bytes >> shift, ((bytes % (1 << shift)) * 10) >> shift);
+    if tenths == 0 || whole >= 100 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_at_a_glance() {
+        let said: Vec<_> = [0, 1_023, 8_192, 1_610_612_736, 200 << 20, u64::MAX].map(bytes).into();
+        assert_eq!(said, ["0 bytes", "1023 bytes", "8 KiB", "1.5 GiB", "200 MiB", "16777215 TiB"]);
+    }
+}

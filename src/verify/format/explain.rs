@@ -1,0 +1,83 @@
+//! The rules and the error codes for people and programs: all of them in a table, or one explained.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::error::Code;
+use crate::output::{Paint, table};
+use crate::verify::{Level, Rule};
+
+/// A rule and the level that it has in this project; `None` where it is off.
+pub type Levelled = (&'static Rule, Option<Level>);
+
+/// One line a rule.
+pub fn rules(rules: &[Levelled], paint: Paint) -> String {
+    let rows: Vec<[String; 4]> = rules
+        .iter()
+        .map(|(rule, level)| {
+            [rule.id.to_string(), word(*level), breaks(rule), format!("the statement {}", rule.why)]
+        })
+        .collect();
+    let mut text = table(["rule", "level", "breaks", "why"], &rows, paint);
+    text.push_str("\n`tenure explain RULE` shows one of them, with examples\n");
+    text
+}
+
+/// The JSON of a rule.
+pub fn rule_json((rule, level): &Levelled) -> Value {
+    let mut value = json!({
+        "id": rule.id, "level": word(*level), "breaks": rule.breaks, "why": rule.why,
+        "instead": rule.remediation, "bad": rule.bad, "good": rule.good,
+    });
+    if let (Some(source), Some(object)) = (rule.source(), value.as_object_mut()) {
+        object.insert("source".to_owned(), json!(source));
+    }
+    value
+}
+
+/// The JSON of an error code.
+pub fn code_json(code: Code) -> Value {
+    json!({ "code": code.as_str(), "means": code.doc(), "exit_code": code.class().exit_code() })
+}
+
+/// One rule, at length.
+pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
+    let mut text = format!("{} ({})\n\n", rule.id, word(level));
+    let _ = writeln!(text, "The statement {}.\n\nIn danger: {}.", rule.why, breaks(rule));
+    let _ = writeln!(text, "What to do instead: {}.", rule.remediation);
+    for (title, sql) in [("Refused", rule.bad), ("Passes", rule.good)] {
+        let _ = write!(text, "\n{title}:\n\n");
+        for line in sql.trim().lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    if rule.can_be_accepted() {
+        let _ = write!(
+            text,
+            "\nTo accept one finding, in the file:\n\n    -- Allow: {} [object] because …\n",
+            rule.id
+        );
+    }
+    if !rule.is_fixed() {
+        let _ = write!(
+            text,
+            "\nTo change the level, in tenure.toml (deny, warn or off):\n\n    [verify.levels]\n    {} = \"warn\"\n",
+            rule.id
+        );
+    }
+    text
+}
+
+/// One error code, at length.
+pub fn explained_code(code: Code) -> String {
+    format!("{} (error, exit code {})\n\n{}\n", code.as_str(), code.class().exit_code(), code.doc())
+}
+
+fn word(level: Option<Level>) -> String {
+    level.map_or_else(|| "off".to_owned(), |level| level.to_string())
+}
+
+fn breaks(rule: &Rule) -> String {
+    rule.breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

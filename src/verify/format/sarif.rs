@@ -1,0 +1,211 @@
+//! SARIF 2.1.0, which code scanning reads. What was accepted is there too, as suppressed in its source.
+//! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
+use serde_sarif::sarif::{
+    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
+    PhysicalLocation, PropertyBag, Region, ReportingConfiguration, ReportingDescriptor,
+    ReportingDescriptorReference, Result as Entry, ResultLevel, Run, Sarif, Suppression, Tool, ToolComponent,
+};
+
+use super::explain::{explained_code, explained_rule};
+use super::verified::{Verified, text_of};
+use crate::chain::Checksum;
+use crate::error::{Failure, Place};
+use crate::verify::{self, Finding, Level};
+
+const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// Names the root of the repository; code scanning knows where that is.
+const ROOT: &str = "%SRCROOT%";
+
+/// The document, on lines of its own.
+pub fn sarif(verified: &Verified<'_>) -> Result<String, serde_json::Error> {
+    let mut run = Builder { verified, rules: Vec::new(), seen: HashMap::new() };
+    let mut entries: Vec<Entry> = Vec::new();
+    // A result without a place is shown nowhere; what is wrong with no file is the run's own.
+    let (placed, bare): (Vec<_>, Vec<_>) =
+        verified.failures.iter().partition(|failure| failure.place.is_some());
+    entries.extend(placed.into_iter().map(|failure| run.failure(failure)));
+    entries.extend(verified.findings.iter().map(|finding| run.finding(finding)));
+    let driver = ToolComponent::builder()
+        .name("tenure")
+        .version(env!("CARGO_PKG_VERSION"))
+        .semantic_version(env!("CARGO_PKG_VERSION"))
+        .short_description(multiformat("Migrations of PostgreSQL databases with a schema for every tenant"))
+        .rules(run.rules)
+        .build();
+    let invocation = Invocation::builder()
+        .execution_successful(verified.failures.is_empty())
+        .exit_code(i64::from(verified.exit_code()))
+        .tool_execution_notifications(bare.into_iter().map(notification).collect::<Vec<_>>())
+        .build();
+    let run = Run::builder()
+        .tool(Tool::builder().driver(driver).build())
+        .invocations(vec![invocation])
+        .column_kind("unicodeCodePoints")
+        .results(entries)
+        .build();
+    let document = Sarif::builder().schema(SCHEMA).version("2.1.0").runs(vec![run]).build();
+    serde_json::to_string_pretty(&document).map(|text| format!("{text}\n"))
+}
+
+struct Builder<'a> {
+    verified: &'a Verified<'a>,
+    rules: Vec<ReportingDescriptor>,
+    /// How often a rule has found the same text in a file.
+    seen: HashMap<String, usize>,
+}
+
+impl Builder<'_> {
+    fn finding(&mut self, finding: &Finding) -> Entry {
+        let id = finding.rule.as_str();
+        let index = self.index(id, || match verify::find(id) {
+            Some(rule) => descriptor(
+                id,
+                &format!("The statement {}", rule.why),
+                rule.remediation,
+                &explained_rule(rule, Some(rule.level)),
+                rule.level,
+                &rule.breaks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ),
+            None => ReportingDescriptor::builder().id(id).build(),
+        });
+        let level = match finding.level {
+            Level::Deny => ResultLevel::Error,
+            Level::Warn | Level::Off => ResultLevel::Warning,
+        };
+        let text = format!("{}. Instead: {}.", finding.message, finding.help);
+        let mut entry = self.entry(id, index, level, &text, &finding.place);
+        entry.suppressions = finding.allowed.as_ref().map(|because| {
+            let status = json!("accepted");
+            let builder = Suppression::builder().kind("inSource").status(status);
+            vec![builder.justification(because.clone()).build()]
+        });
+        entry
+    }
+
+    fn failure(&mut self, failure: &Failure) -> Entry {
+        let (id, doc) = (failure.code.as_str(), failure.code.doc());
+        let index = self.index(id, || {
+            descriptor(id, doc, "", &explained_code(failure.code), Level::Deny, &["error".to_owned()])
+        });
+        let text = sentence(failure);
+        // Only those that have one come here.
+        let nowhere = Place::File(String::new());
+        self.entry(id, index, ResultLevel::Error, &text, failure.place.as_ref().unwrap_or(&nowhere))
+    }
+
+    /// Where the rule stands in the list; it is put there if need be.
+    fn index(&mut self, id: &str, rule: impl FnOnce() -> ReportingDescriptor) -> i64 {
+        let at = self.rules.iter().position(|known| known.id == id).unwrap_or_else(|| {
+            self.rules.push(rule());
+            self.rules.len() - 1
+        });
+        i64::try_from(at).unwrap_or(-1)
+    }
+
+    fn entry(&mut self, id: &str, index: i64, level: ResultLevel, text: &str, place: &Place) -> Entry {
+        Entry::builder()
+            .rule_id(id)
+            .rule_index(index)
+            .level(level)
+            .message(Message::builder().text(text).build())
+            .locations(vec![self.location(place)])
+            .partial_fingerprints(self.fingerprint(id, place))
+            .build()
+    }
+
+    fn location(&self, place: &Place) -> Location {
+        let artifact = artifact(&(self.verified.path)(place.file()));
+        let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let physical = PhysicalLocation::builder().artifact_location(artifact);
+        let physical = match (place.start(), place.end()) {
+            (Some(start), Some(end)) => physical
+                .region(
+                    Region::builder()
+                        .start_line(number(start.line))
+                        .start_column(number(start.column))
+                        .end_line(number(end.line))
+                        .end_column(number(end.column))
+                        .build(),
+                )
+                .build(),
+            _ => physical.build(),
+        };
+        Location::builder().physical_location(physical).build()
+    }
+
+    /// The same for the same text of the same file, wherever in it that stands.
+    fn fingerprint(&mut self, id: &str, place: &Place) -> BTreeMap<String, String> {
+        let key = format!("{id}\n{}\n{}", place.file(), text_of(place));
+        let before = self.seen.entry(key.clone()).or_default();
+        *before += 1;
+        let hash = Checksum::of(&format!("{key}\n{before}")).to_string();
+        BTreeMap::from([("tenureStatement/v1".to_owned(), hash)])
+    }
+}
+
+fn descriptor(
+    id: &str,
+    short: &str,
+    remediation: &str,
+    help: &str,
+    level: Level,
+    tags: &[String],
+) -> ReportingDescriptor {
+    let level = match level {
+        Level::Deny => "error",
+        Level::Warn => "warning",
+        Level::Off => "none",
+    };
+    let markdown = format!("```text\n{}\n```", help.trim_end());
+    let tags = json!({ "tags": tags });
+    let properties = serde_json::from_value::<PropertyBag>(tags).unwrap_or_default();
+    let full =
+        if remediation.is_empty() { short.to_owned() } else { format!("{short}. Instead: {remediation}.") };
+    ReportingDescriptor::builder()
+        .id(id)
+        .short_description(multiformat(short))
+        .full_description(multiformat(&full))
+        .help(MultiformatMessageString::builder().text(help).markdown(markdown).build())
+        .default_configuration(ReportingConfiguration::builder().level(level).build())
+        .properties(properties)
+        .build()
+}
+
+fn notification(failure: &Failure) -> Notification {
+    Notification::builder()
+        .level("error")
+        .descriptor(ReportingDescriptorReference::builder().id(failure.code.as_str()).build())
+        .message(Message::builder().text(sentence(failure)).build())
+        .build()
+}
+
+fn sentence(failure: &Failure) -> String {
+    match &failure.hint {
+        Some(hint) => format!("{}. Help: {hint}.", failure.message),
+        None => format!("{}.", failure.message),
+    }
+}
+
+fn multiformat(text: &str) -> MultiformatMessageString {
+    MultiformatMessageString::builder().text(text).build()
+}
+
+/// A path as a URI: below the root, or, where it leads elsewhere, from the root of the machine.
+fn artifact(path: &str) -> ArtifactLocation {
+    let absolute = path.starts_with('/');
+    let whole = if absolute { path.to_owned() } else { format!("/{path}") };
+    let url = url::Url::from_file_path(&whole).ok();
+    match url {
+        Some(url) if absolute => ArtifactLocation::builder().uri(url.as_str()).build(),
+        Some(url) => {
+            ArtifactLocation::builder().uri(url.path().trim_start_matches('/')).uri_base_id(ROOT).build()
+        }
+        None => ArtifactLocation::builder().uri(path).uri_base_id(ROOT).build(),
+    }
+}

@@ -1,0 +1,96 @@
+//! All that one run of verification says, for whichever output: findings, counts, and what was wrong with
+//! files that could not be judged.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::error::{Failure, Place};
+use crate::output::{Paint, failure_json, plural};
+use crate::queries::Unchecked;
+use crate::verify::{Finding, StatementEffect, Summary};
+
+/// The result of a run.
+#[derive(Clone, Copy)]
+pub struct Verified<'a> {
+    /// In the order of the files, then of their text.
+    pub findings: &'a [Finding],
+    /// In numbers.
+    pub summary: &'a Summary,
+    /// What kept files, or all of it, from being judged.
+    pub failures: &'a [Failure],
+    /// What each statement did on the shadow, if they ran on one.
+    pub effects: Option<&'a [StatementEffect]>,
+    /// What of the release's queries says nothing.
+    pub unchecked: &'a [Unchecked],
+    /// A file's path from where those count who read the report: the root of the repository, not of the
+    /// project.
+    pub path: &'a dyn Fn(&str) -> String,
+}
+
+impl Verified<'_> {
+    /// The exit code: that of what could not be judged, else of what is denied.
+    pub fn exit_code(&self) -> u8 {
+        match self.failures.first() {
+            Some(failure) => failure.class().exit_code(),
+            None => u8::from(self.summary.deny > 0),
+        }
+    }
+
+    /// The findings and the counts, for people.
+    pub fn text(&self, paint: Paint) -> String {
+        let mut text = super::findings(self.findings, self.summary, paint);
+        if !self.failures.is_empty() {
+            // The last line must not read as if all was well.
+            text.truncate(text.trim_end().len());
+            let errors = plural(self.failures.len(), "error");
+            let _written = writeln!(text, "; {errors}, so not all could be judged");
+        }
+        text
+    }
+
+    /// The one document for programs. `error` is the first failure, as everywhere, and `errors` are all.
+    pub fn json(&self) -> Value {
+        let mut document = json!({ "findings": self.findings, "summary": self.summary });
+        let Some(object) = document.as_object_mut() else { return document };
+        if let Some(effects) = self.effects {
+            let unchecked =
+                self.unchecked.iter().map(|it| json!({ "place": it.place.to_string(), "why": it.why }));
+            object.insert("effects".to_owned(), json!(effects));
+            object.insert("unchecked".to_owned(), unchecked.collect());
+        }
+        if let Some(first) = self.failures.first() {
+            object.insert("error".to_owned(), failure_json(first));
+            object.insert("errors".to_owned(), self.failures.iter().map(failure_json).collect());
+        }
+        document
+    }
+
+    /// One line: what was looked at and what was found.
+    pub(super) fn counts(&self) -> String {
+        let found = super::summary(self.summary);
+        if self.failures.is_empty() {
+            return found;
+        }
+        format!("{}; {found}", plural(self.failures.len(), "error"))
+    }
+
+    /// Where something is, as people read it: `file:line:column`.
+    pub(super) fn place(&self, place: &Place) -> String {
+        let file = (self.path)(place.file());
+        place.start().map_or_else(|| file.clone(), |at| format!("{file}:{}:{}", at.line, at.column))
+    }
+}
+
+/// What stands in `place`, on one line.
+pub(super) fn text_of(place: &Place) -> String {
+    let text = match place {
+        Place::File(_) => "",
+        Place::Span(source, range) => {
+            let (start, end) =
+                (source.text.floor_char_boundary(range.start), source.text.ceil_char_boundary(range.end));
+            &source.text[start..end.max(start)]
+        }
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,240 @@
+//! What a file has made so far, so that a rule can spare what nobody can be using yet. It errs to one
+//! side: what is not surely new is old. `IF NOT EXISTS` and `OR REPLACE` prove nothing, and after a
+//! change of the search path an unqualified name proves nothing either.
+
+use std::collections::{HashMap, HashSet};
+
+use squawk_syntax::SyntaxKind;
+
+use super::schema::SchemaRef;
+use crate::sql::{Name, Node, Role, Scope, Script, Statement};
+
+/// The objects that a file, or a template, has made.
+#[derive(Debug, Default)]
+pub(super) struct NewObjects<'a> {
+    platform: &'a str,
+    in_template: bool,
+    /// Each with the kind of the statement that made it.
+    objects: HashMap<Key, SyntaxKind>,
+    path_changed: bool,
+    /// The bare names of all routines that the file writes, new or not.
+    defined: HashSet<String>,
+}
+
+/// What tells two objects apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    space: Space,
+    home: SchemaRef,
+    /// A routine's name ends in the types of its parameters, in brackets.
+    name: String,
+}
+
+/// Names of different spaces do not meet: tables, views, indexes, sequences and types share one, since
+/// each relation is a type too (manual, chapter 52: the unique keys of `pg_class` and `pg_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Space {
+    Relation,
+    Routine,
+    Schema,
+}
+
+impl<'a> NewObjects<'a> {
+    /// Nothing yet. In a template even `IF NOT EXISTS` makes: the schema is fresh.
+    pub(super) fn new(platform: &'a str, in_template: bool) -> Self {
+        Self { platform, in_template, ..Self::default() }
+    }
+
+    /// Whether `name`, in the statement `node`, is surely an object made before.
+    pub(super) fn holds(&self, name: &Name, node: Node<'_>, scope: Option<Scope>) -> bool {
+        if self.in_fresh_schema(name) {
+            return true;
+        }
+        let Some(wanted) = self.key(name, signature(name, node), scope) else { return false };
+        if wanted.space != Space::Routine || wanted.name.ends_with(')') {
+            return self.objects.contains_key(&wanted);
+        }
+        // Without parameters the server takes the name only if one routine has it.
+        self.objects.keys().any(|key| {
+            (key.space, &key.home) == (wanted.space, &wanted.home)
+                && key.name.strip_prefix(&wanted.name).is_some_and(|rest| rest.starts_with('('))
+        })
+    }
+
+    /// Whether `name` is surely a table made before: a new view may show the rows of an old table.
+    pub(super) fn holds_table(&self, name: &Name, scope: Option<Scope>) -> bool {
+        let is_table = |kind: &SyntaxKind| TABLES.contains(kind);
+        self.in_fresh_schema(name)
+            || self.key(name, None, scope).is_some_and(|key| self.objects.get(&key).is_some_and(is_table))
+    }
+
+    /// Whether the file wrote the code of a routine of that name, in whichever schema.
+    pub(super) fn defines(&self, name: &Name) -> bool {
+        self.defined.contains(&name.name)
+    }
+
+    /// Remembers what a statement makes, and forgets what it drops, renames or moves. `proven` where it is
+    /// known that nothing had that name.
+    pub(super) fn learn(
+        &mut self,
+        statement: &Statement,
+        script: &Script,
+        node: Node<'_>,
+        scope: Option<Scope>,
+        proven: bool,
+    ) {
+        self.path_changed |= statement.changes_search_path;
+        let made = statement.names.iter().find(|name| name.role == Role::Made);
+        let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
+        self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
+        if CREATES.contains(&statement.kind) {
+            let unproven = node.has(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
+            let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
+            // What is written to the parent goes there from now on.
+            let parent = node.child(SyntaxKind::PARTITION_OF).is_some();
+            if parent && !targets_of_partition(statement).all(|name| self.holds_table(name, scope)) {
+                return;
+            }
+            let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
+            let Some(mut key) = self.key(name, parameters, scope) else { return };
+            if script.holds(&[SyntaxKind::TEMP]) && node.holds(&[SyntaxKind::TEMP]) {
+                key.home = SchemaRef::Temporary;
+            } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
+                // An index lives in its table's schema.
+                let Some(home) = self.home(table, scope) else { return };
+                key.home = home;
+            }
+            self.objects.insert(key, statement.kind);
+        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && node.holds(MOVES)) {
+            let old: Vec<Key> =
+                targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
+            for key in old {
+                if let (Some(kind), Some(new)) = (self.objects.remove(&key), made) {
+                    self.objects.insert(Key { name: new.name.clone(), ..key }, kind);
+                }
+            }
+        }
+    }
+
+    /// All that a template's own schema holds is new.
+    fn in_fresh_schema(&self, name: &Name) -> bool {
+        self.in_template && name.in_tenant_schema()
+    }
+
+    fn key(&self, name: &Name, parameters: Option<String>, scope: Option<Scope>) -> Option<Key> {
+        let space = match name.kind {
+            SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => Space::Schema,
+            kind if ROUTINES.contains(&kind) => Space::Routine,
+            _ => Space::Relation,
+        };
+        let home = self.home(name, scope)?;
+        let key = Key { space, home, name: format!("{}{}", name.name, parameters.unwrap_or_default()) };
+        let temporary = Key { home: SchemaRef::Temporary, ..key.clone() };
+        let hidden = name.schema.is_none() && self.objects.contains_key(&temporary);
+        Some(if hidden { temporary } else { key })
+    }
+
+    fn home(&self, name: &Name, scope: Option<Scope>) -> Option<SchemaRef> {
+        Some(match (name.schema.as_deref(), scope) {
+            (Some(_), _) if name.in_tenant_schema() => SchemaRef::Tenant,
+            (Some("pg_temp"), _) => SchemaRef::Temporary,
+            (Some(schema), _) if schema == self.platform => SchemaRef::Platform,
+            (Some(schema), _) => SchemaRef::Named(schema.to_owned()),
+            (None, _) if self.path_changed => return None,
+            (None, Some(Scope::Tenant)) => SchemaRef::Tenant,
+            (None, Some(Scope::Platform)) => SchemaRef::Platform,
+            (None, None) if self.in_template => SchemaRef::Tenant,
+            (None, None) => SchemaRef::Bare,
+        })
+    }
+}
+
+/// The parent of the partition that the statement makes.
+fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
+    statement.names.iter().filter(|name| name.kind == SyntaxKind::TABLE_NAME_REF).take(1)
+}
+
+/// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
+fn signature(name: &Name, node: Node<'_>) -> Option<String> {
+    if !ROUTINES.contains(&name.kind) {
+        return None;
+    }
+    let holder = node.descendants().find(|child| child.kind() == name.kind && child.span() == name.range)?;
+    let list = holder.parent()?.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST)?;
+    Some(types(list))
+}
+
+/// The parameters of the routine that `node` makes.
+fn parameters(node: Node<'_>) -> String {
+    let list = node.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST);
+    list.map_or_else(|| "()".to_owned(), |list| types(list))
+}
+
+/// The types that tell routines of one name apart: those of the parameters that are not OUT.
+fn types(list: Node<'_>) -> String {
+    let inputs = list
+        .children()
+        .filter(|param| param.kind() == SyntaxKind::PARAM && !param.has(&[SyntaxKind::PARAM_OUT]));
+    let shown = inputs.map(|param| {
+        let of_type = param.children().find(|child| format!("{:?}", child.kind()).ends_with("_TYPE"));
+        let text = of_type.map(|node| node.text().to_lowercase()).unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    });
+    format!("({})", shown.collect::<Vec<_>>().join(","))
+}
+
+/// A statement that drops a policy acts on its table, which stays.
+fn drops_its_targets(kind: SyntaxKind) -> bool {
+    is_drop(kind)
+        && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
+}
+
+/// Whether statements of this kind drop objects.
+pub(super) fn is_drop(kind: SyntaxKind) -> bool {
+    format!("{kind:?}").starts_with("DROP_")
+}
+
+const TABLES: &[SyntaxKind] =
+    &[SyntaxKind::CREATE_TABLE, SyntaxKind::CREATE_TABLE_AS, SyntaxKind::SELECT_INTO];
+
+const CREATES: &[SyntaxKind] = &[
+    SyntaxKind::CREATE_DOMAIN,
+    SyntaxKind::CREATE_FOREIGN_TABLE,
+    SyntaxKind::CREATE_FUNCTION,
+    SyntaxKind::CREATE_INDEX,
+    SyntaxKind::CREATE_MATERIALIZED_VIEW,
+    SyntaxKind::CREATE_PROCEDURE,
+    SyntaxKind::CREATE_SCHEMA,
+    SyntaxKind::CREATE_SEQUENCE,
+    SyntaxKind::CREATE_TABLE,
+    SyntaxKind::CREATE_TABLE_AS,
+    SyntaxKind::CREATE_TYPE,
+    SyntaxKind::CREATE_VIEW,
+    SyntaxKind::SELECT_INTO,
+];
+
+const ROUTINES: &[SyntaxKind] = &[
+    SyntaxKind::AGGREGATE_NAME,
+    SyntaxKind::FUNCTION_NAME,
+    SyntaxKind::FUNCTION_NAME_REF,
+    SyntaxKind::PROCEDURE_NAME,
+    SyntaxKind::PROCEDURE_NAME_REF,
+    SyntaxKind::ROUTINE_NAME_REF,
+];
+
+/// After these a name means something else, or a new table holds old rows.
+const MOVES: &[SyntaxKind] = &[
+    SyntaxKind::ATTACH_PARTITION,
+    SyntaxKind::DOMAIN_RENAME_TO,
+    SyntaxKind::FUNCTION_RENAME_TO,
+    SyntaxKind::INDEX_RENAME_TO,
+    SyntaxKind::INHERIT_TABLE,
+    SyntaxKind::PROCEDURE_RENAME_TO,
+    SyntaxKind::ROUTINE_RENAME_TO,
+    SyntaxKind::SCHEMA_RENAME_TO,
+    SyntaxKind::SEQUENCE_RENAME_TO,
+    SyntaxKind::SET_SCHEMA,
+    SyntaxKind::TABLE_RENAME_TO,
+    SyntaxKind::TYPE_RENAME_TO,
+    SyntaxKind::VIEW_RENAME_TO,
+];

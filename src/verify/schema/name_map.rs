@@ -1,0 +1,82 @@
+//! Things by their names. Each file of a chain keeps the state that it meets, so a copy shares all with its
+//! original; and what has a name is found without a look at all else, however long the chain is.
+
+use std::sync::Arc;
+
+use rpds::HashTrieMapSync;
+
+use super::Key;
+use super::schema_ref::SchemaRef;
+
+/// The things of one kind.
+#[derive(Debug, Clone)]
+pub(super) struct NameMap<T>(HashTrieMapSync<String, Vec<(SchemaRef, Arc<T>)>>);
+
+impl<T> Default for NameMap<T> {
+    fn default() -> Self {
+        Self(HashTrieMapSync::new_sync())
+    }
+}
+
+impl<T> NameMap<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All that are called `name`, in whichever schemas.
+    pub(super) fn called(&self, name: &str) -> &[(SchemaRef, Arc<T>)] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn get(&self, home: &SchemaRef, name: &str) -> Option<&Arc<T>> {
+        self.called(name).iter().find(|(own, _)| own == home).map(|(_, thing)| thing)
+    }
+
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.get(&key.0, &key.1).is_some()
+    }
+
+    pub(super) fn insert(&mut self, (home, name): Key, thing: Arc<T>) {
+        let Some(called) = self.0.get_mut(&name) else {
+            self.0.insert_mut(name, vec![(home, thing)]);
+            return;
+        };
+        match called.iter_mut().find(|(own, _)| *own == home) {
+            Some((_, held)) => *held = thing,
+            None => called.push((home, thing)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, (home, name): &Key) -> Option<Arc<T>> {
+        let called = self.0.get_mut(name)?;
+        let at = called.iter().position(|(own, _)| own == home)?;
+        let (_, thing) = called.remove(at);
+        if called.is_empty() {
+            self.0.remove_mut(name);
+        }
+        Some(thing)
+    }
+
+    /// Takes from `other` all that is in the tenant's schema, and gives up its own there.
+    pub(super) fn adopt_tenant(&mut self, other: &Self) {
+        let in_tenant = |(name, called): (&String, &Vec<(SchemaRef, Arc<T>)>)| {
+            let thing = called.iter().find(|(home, _)| *home == SchemaRef::Tenant)?.1.clone();
+            Some(((SchemaRef::Tenant, name.clone()), thing))
+        };
+        let gone: Vec<_> = self.0.iter().filter_map(in_tenant).collect();
+        for (key, _) in gone {
+            self.remove(&key);
+        }
+        for (key, thing) in other.0.iter().filter_map(in_tenant) {
+            self.insert(key, thing);
+        }
+    }
+}
+
+impl<T: Clone> NameMap<T> {
+    /// The thing, to change it; other states keep it as it was.
+    pub(super) fn get_mut(&mut self, (home, name): &Key) -> Option<&mut T> {
+        let called = self.0.get_mut(name)?;
+        called.iter_mut().find(|(own, _)| own == home).map(|(_, thing)| Arc::make_mut(thing))
+    }
+}
