@@ -43,17 +43,17 @@ impl Migration {
         let header = Header::read(&script, &name);
         let version = name.to.to_string();
         let body = ScopeLines::read(&script).map_err(|error| vec![error]).and_then(|lines| {
-            let books =
+            let bookkeeping =
                 Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
             let whose =
                 |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
-            let body = books.body(&script, whose).map_err(|error| vec![error.into()])?;
+            let body = bookkeeping.body(&script, whose).map_err(|error| vec![error.into()])?;
             if !body.transactional
                 && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
             {
                 return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
             }
-            let statements = scoped(&script, body.statements, &lines, books, known)?;
+            let statements = scoped(&script, body.statements, &lines, bookkeeping, known)?;
             Ok((statements, body.transactional))
         });
         if body.is_err() {
@@ -99,7 +99,7 @@ fn scoped(
     script: &Script,
     mut statements: Vec<Statement>,
     lines: &ScopeLines,
-    books: Bookkeeping<'_>,
+    bookkeeping: Bookkeeping<'_>,
     known: &mut Known,
 ) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
@@ -107,14 +107,14 @@ fn scoped(
     for statement in &mut statements {
         let clue = lines
             .at(statement.range.start)
-            .map_or_else(|| known.clue(statement, books.platform), ScopeClue::Says);
+            .map_or_else(|| known.clue(statement, bookkeeping.platform), ScopeClue::Says);
         match clue {
             ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
                 wrong.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
             }
             ScopeClue::Says(scope) => {
                 if scope == Scope::Platform {
-                    wrong.extend(books.check_of_platform(script, statement).err());
+                    wrong.extend(bookkeeping.check_of_platform(script, statement).err());
                 }
                 known.learn(statement, scope);
                 scopes.push(Some(scope));

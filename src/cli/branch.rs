@@ -217,8 +217,8 @@ pub(super) async fn provider(
             Ok(AnyProvider::Neon(Box::new(Neon::new(Access::resolve(&given)?, settings))))
         }
         Kind::Local => {
-            let knock = ConnectPolicy::times(context.global.connect_attempts);
-            Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings, knock))))
+            let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
+            Ok(AnyProvider::Local(Box::new(Local::new(server(context).await?, settings, connect_policy))))
         }
     }
 }

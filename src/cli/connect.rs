@@ -30,8 +30,8 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
             Err(failure) => context.ui.note(&format!("{failure}: going through the pooler")),
         }
     }
-    let knock = ConnectPolicy::times(context.global.connect_attempts);
-    let mut connection = Connection::knock(&url, knock, |why| context.ui.note(why)).await?;
+    let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
+    let mut connection = Connection::connect_policy(&url, connect_policy, |why| context.ui.note(why)).await?;
     let Some(sign) = connection.pooled() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in beside(named) {
@@ -91,9 +91,9 @@ async fn past(
         direct.address()
     ));
     let attempts = context.global.connect_attempts;
-    let knock =
+    let connect_policy =
         ConnectPolicy { unanswered: BEFORE_THE_POOLER.min(attempts), ..ConnectPolicy::times(attempts) };
-    match Connection::knock(direct, knock, |why| context.ui.note(why)).await {
+    match Connection::connect_policy(direct, connect_policy, |why| context.ui.note(why)).await {
         Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
         Ok(connection) => {
             connection.close().await;

@@ -24,7 +24,7 @@ pub(super) fn environment() -> Environment {
 /// project's private server, which is started if need be.
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
     let connection = connect_named(context, root).await?;
-    cancel_when_given_up(connection.door());
+    cancel_when_given_up(connection.connector());
     Ok(connection)
 }
 

@@ -45,12 +45,12 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     match tried? {
         Tried::Denied(denied) => up::refuse(context, &denied.0, &denied.1, None),
         Tried::Run(run) => {
-            let breaks = run.branch.breaks_queries();
-            let is_good = run.migrated.failures.is_empty() && !breaks;
+            let impact = run.branch.breaks_queries();
+            let is_good = run.migrated.failures.is_empty() && !impact;
             let went = if is_good { Outcome::Done } else { Outcome::Failed };
             context.ui.outcome(went, &run, |paint| dry_run::text::dry_run(&run, paint))?;
             Ok(match run.migrated.outcome.exit_code() {
-                0 => u8::from(breaks),
+                0 => u8::from(impact),
                 code => code,
             })
         }
@@ -159,8 +159,8 @@ impl Place<'_> {
     }
 
     async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        let knock = ConnectPolicy::times(self.context.global.connect_attempts);
-        Connection::knock(url, knock, |why| self.context.ui.note(why)).await
+        let connect_policy = ConnectPolicy::times(self.context.global.connect_attempts);
+        Connection::connect_policy(url, connect_policy, |why| self.context.ui.note(why)).await
     }
 
     /// Verifies what is pending there, with what a shadow shows.

@@ -68,7 +68,7 @@ pub(super) async fn watch_on(
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
     for step in &steps {
         let migration = &chain[step.index];
-        seen.witnesses.insert(migration.file.clone(), step.witness(migration, by_contract));
+        seen.witnesses.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
         seen.effects.extend(step.effects(migration));
         if step.no_tenants {
             context.ui.note(&format!(
@@ -82,7 +82,7 @@ pub(super) async fn watch_on(
                 .ui
                 .note(&format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
         }
-        seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.witness())));
+        seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
     }
     // Of the last step: an earlier one may begin before there is what a query asks for.
     seen.unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();

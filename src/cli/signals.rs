@@ -34,7 +34,7 @@ struct Claims {
     /// How many were heard.
     heard: usize,
     /// The ways to the databases where something may be under way.
-    doors: Vec<Connector>,
+    connectors: Vec<Connector>,
 }
 
 /// What one of them means.
@@ -81,8 +81,8 @@ async fn listen<T>(
         }
     }
     // The command is not dropped yet: its connections stay open, so that nobody else gets its sessions.
-    let doors = signals.claims.borrow().doors.clone();
-    let mut given_up = std::pin::pin!(give_up(&doors));
+    let connectors = signals.claims.borrow().connectors.clone();
+    let mut given_up = std::pin::pin!(give_up(&connectors));
     loop {
         tokio::select! {
             biased;
@@ -100,11 +100,11 @@ async fn listen<T>(
 }
 
 /// Cancels what the server is doing for the command; the failure says what became of it.
-async fn give_up(doors: &[Connector]) -> Failure {
+async fn give_up(connectors: &[Connector]) -> Failure {
     let mut told = Vec::new();
     let mut hint = None;
-    for door in doors {
-        match postgres::cancel(door).await {
+    for connector in connectors {
+        match postgres::cancel(connector).await {
             Ok(ended) => {
                 for Ended { pid, fate } in ended {
                     told.push(match fate {
@@ -137,11 +137,11 @@ async fn give_up(doors: &[Connector]) -> Failure {
     failure
 }
 
-/// What the sessions of this process do in the database behind `door` is cancelled when the command is given up.
-pub(super) fn cancel_when_given_up(door: Connector) {
+/// What the sessions of this process do in the database behind `connector` is cancelled when the command is given up.
+pub(super) fn cancel_when_given_up(connector: Connector) {
     // Outside of a command nothing is given up.
     let _known = SIGNALS.try_with(|signals| {
-        signals.claims.borrow_mut().doors.push(door);
+        signals.claims.borrow_mut().connectors.push(connector);
         signals.wanted.notify_one();
     });
 }

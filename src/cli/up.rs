@@ -84,7 +84,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
             OnFailureArg::Stop => OnFailure::Stop,
             OnFailureArg::Continue => OnFailure::Continue,
         },
-        patience: RetryPolicy { retries: args.retries },
+        retry_policy: RetryPolicy { retries: args.retries },
     })
 }
 

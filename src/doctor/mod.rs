@@ -78,16 +78,16 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1",
         ledger = literal(metadata::MIGRATIONS_TABLE),
     );
-    let sets = connection.sets(&question).await.map_err(|refusal| refusal.failure(doing))?;
+    let sets = connection.query_batch(&question).await.map_err(|server_error| server_error.failure(doing))?;
     let row = |index: usize| sets.get(index).and_then(|rows: &Vec<Row>| rows.first());
     let Some(seen) = row(0) else { return Ok(judged(Vec::new())) };
-    let own_tables = if seen.truth("own_tables")? {
+    let own_tables = if seen.get_bool("own_tables")? {
         let sql = format!(
             "SELECT max(version)::int8 AS version FROM {}.{}",
             platform.quoted(),
             metadata::MIGRATIONS_TABLE
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
         let version = sets.first().and_then(|rows| rows.first()).map(|row| row.optional_integer("version"));
         Some(version.transpose()?.flatten().unwrap_or_default())
     } else {
@@ -99,26 +99,26 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
         version: seen.text("version")?,
         major: seen.integer("major")?,
         pooled: connection.pooled(),
-        neon: seen.truth("neon")? || connection.is_neon(),
-        standby: seen.truth("standby")?,
-        strings: seen.truth("strings")?,
-        platform: seen.optional_truth("platform")?,
-        may_create: seen.truth("may_create")?,
+        neon: seen.get_bool("neon")? || connection.is_neon(),
+        standby: seen.get_bool("standby")?,
+        strings: seen.get_bool("strings")?,
+        platform: seen.get_optional_bool("platform")?,
+        may_create: seen.get_bool("may_create")?,
         own_tables,
         archive_mode: seen.text("archive_mode")?,
         archived: archiver("archived")?,
         archive_failed: archiver("failed")?,
         wal_level: seen.text("wal_level")?,
-        restore_points: seen.truth("restore_points")?,
+        restore_points: seen.get_bool("restore_points")?,
         free: most - seen.integer("used")?,
         most,
         oldest: row(2)
             .map(|row| -> Result<_, Failure> { Ok((row.integer("seconds")?, row.text("who")?)) })
             .transpose()?,
-        sees: seen.truth("sees")?,
+        sees: seen.get_bool("sees")?,
         prepared: seen.integer("prepared")?,
         invalid: seen.integer("invalid")?,
-        statements: seen.truth("statements")?,
+        statements: seen.get_bool("statements")?,
     };
     Ok(judged(facts.checks()))
 }
@@ -144,7 +144,7 @@ impl Facts {
     fn checks(&self) -> Vec<Check> {
         vec![
             self.release(),
-            self.way(),
+            self.connection(),
             self.role(),
             self.strings(),
             self.own_tables(),
@@ -176,7 +176,7 @@ impl Facts {
         }
     }
 
-    fn way(&self) -> Check {
+    fn connection(&self) -> Check {
         match self.pooled {
             None => ok("connection", "direct"),
             Some(sign) => warn(
@@ -331,7 +331,7 @@ impl Facts {
 mod tests {
     use super::*;
 
-    type Harm = fn(&mut Facts);
+    type Alter = fn(&mut Facts);
 
     fn well() -> Facts {
         Facts {
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn each_thing_that_is_wrong_is_found_by_its_own_check() {
         assert_eq!(judged(well().checks()).outcome, Health::Ok);
-        let harms: [(&str, Health, Harm); 18] = [
+        let harms: [(&str, Health, Alter); 18] = [
             ("release", Health::Fail, |facts| facts.major = 13),
             ("release", Health::Warn, |facts| facts.major = 19),
             ("release", Health::Fail, |facts| facts.standby = true),

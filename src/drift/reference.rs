@@ -101,7 +101,7 @@ async fn one(
         if_exists: IfExists::Fail,
         limits: project.settings.migrate,
         jobs: Some(1),
-        patience: RetryPolicy::USUAL,
+        retry_policy: RetryPolicy::USUAL,
         after: After::Nothing,
         // The server is nobody else's.
         role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },

@@ -22,9 +22,9 @@ impl Surroundings {
     /// Reads them.
     pub(super) async fn of(connection: &mut Connection) -> Result<Self, Failure> {
         let sets = connection
-            .sets(&format!("{ROLES}; {EXTENSIONS}"))
+            .query_batch(&format!("{ROLES}; {EXTENSIONS}"))
             .await
-            .map_err(|refusal| refusal.failure("reading the names of roles and extensions"))?;
+            .map_err(|server_error| server_error.failure("reading the names of roles and extensions"))?;
         let name = |row: &Row, column| Ok::<_, Failure>(Identifier::new(row.text(column)?)?);
         let mut found = Self::default();
         if let [roles, extensions] = sets.as_slice() {
@@ -45,7 +45,7 @@ impl Surroundings {
         let roles: Vec<_> = missing.map(|role| format!("CREATE ROLE {} NOLOGIN", role.quoted())).collect();
         if !roles.is_empty() {
             let made = connection.run(&roles.join("; ")).await;
-            made.map_err(|refusal| refusal.failure("making roles of the same names"))?;
+            made.map_err(|server_error| server_error.failure("making roles of the same names"))?;
         }
         for (extension, schema) in &self.extensions {
             if schema.as_str() == "public" && !there.extensions.iter().any(|(other, _)| other == extension) {

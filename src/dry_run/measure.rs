@@ -26,7 +26,7 @@ pub(super) struct Measure {
     platform: SchemaName,
     public: SchemaName,
     // One thread runs all workers.
-    tally: RefCell<Measurements>,
+    stats: RefCell<Measurements>,
 }
 
 #[derive(Debug, Default)]
@@ -70,16 +70,16 @@ pub(super) struct Told {
 
 impl Measure {
     pub(super) fn new(platform: SchemaName) -> Result<Self, Failure> {
-        Ok(Self { platform, public: SchemaName::existing("public")?, tally: RefCell::default() })
+        Ok(Self { platform, public: SchemaName::existing("public")?, stats: RefCell::default() })
     }
 
     /// What there is to tell, with so many of the slowest tenants.
     pub(super) fn told(&self, most: usize) -> Told {
-        let tally = self.tally.borrow();
+        let stats = self.stats.borrow();
         Told {
-            statements: tally.statements.values().map(Tallied::told).collect(),
-            slowest: SlowTenant::longest(&tally.tenants, most),
-            trouble: tally.trouble.clone(),
+            statements: stats.statements.values().map(Tallied::told).collect(),
+            slowest: SlowTenant::longest(&stats.tenants, most),
+            trouble: stats.trouble.clone(),
         }
     }
 
@@ -93,14 +93,14 @@ impl Measure {
             moments.push((before.at_us(), *ended_us, after.at_us(), watched.tables));
             before = after;
         }
-        let mut tally = self.tally.borrow_mut();
+        let mut stats = self.stats.borrow_mut();
         let statements = part.migration.part(part.scope);
         for (at, (statement, (began, ended, _, tables))) in statements.zip(&moments).enumerate() {
             let elapsed = micros(ended - began);
             // From here to the COMMIT, but for our own questions.
             let asking: i64 = moments[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
             let held = micros(unit.committed_us - began - asking);
-            let tallied = tally.add(part, statement, elapsed);
+            let tallied = stats.add(part, statement, elapsed);
             for (table, treatment) in tables {
                 let is_tenants = part.scope == Scope::Tenant && table.0 == part.schema.as_str();
                 let schema = if is_tenants { TENANT } else { table.0.as_str() };
@@ -127,13 +127,13 @@ impl StatementObserver for Measure {
 
     fn take(&self, unit: &UnitTrace<'_>) {
         if let Err(failure) = self.learn(unit) {
-            self.tally.borrow_mut().trouble =
+            self.stats.borrow_mut().trouble =
                 Some(format!("some statements could not be measured: {failure}"));
         }
     }
 
     fn take_alone(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) {
-        self.tally.borrow_mut().add(part, statement, elapsed).alone = true;
+        self.stats.borrow_mut().add(part, statement, elapsed).alone = true;
     }
 }
 

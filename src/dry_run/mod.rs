@@ -66,7 +66,7 @@ pub async fn run(
         None => None,
     };
     let measure = Rc::new(Measure::new(platform.clone())?);
-    prepared.gauge = Some(Rc::<Measure>::clone(&measure));
+    prepared.observer = Some(Rc::<Measure>::clone(&measure));
     let mut migrated =
         executor::migrate(connection, project, &prepared, allowed, command, (sink, stop)).await?;
     let queries = match &mut questions {

@@ -185,18 +185,18 @@ mod tests {
     #[test]
     fn a_pack_grows_while_it_stays_short() {
         let millis = Duration::from_millis;
-        let mut pace = BatchSizer::default();
-        let mut sizes = vec![pace.units()];
+        let mut batch_sizer = BatchSizer::default();
+        let mut sizes = vec![batch_sizer.units()];
         for elapsed in [1, 2, 6, 12] {
-            pace.learn(pace.units(), millis(elapsed));
-            sizes.push(pace.units());
+            batch_sizer.learn(batch_sizer.units(), millis(elapsed));
+            sizes.push(batch_sizer.units());
         }
         assert_eq!(sizes, [1, 10, 50, 50, 50]);
         // One that took long makes the next ones shorter, and slow work travels alone.
-        pace.learn(50, millis(501));
-        assert_eq!(pace.units(), 5);
-        pace.learn(5, millis(500));
-        assert_eq!(pace.units(), 1);
+        batch_sizer.learn(50, millis(501));
+        assert_eq!(batch_sizer.units(), 5);
+        batch_sizer.learn(5, millis(500));
+        assert_eq!(batch_sizer.units(), 1);
     }
 
     #[test]

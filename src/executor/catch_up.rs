@@ -23,16 +23,16 @@ pub(crate) async fn catch_up(
     (run, chain): (&Run, &Chain),
     schema: &SchemaName,
     steps: Range<usize>,
-    (patience, gauge): (RetryPolicy, Option<&dyn StatementObserver>),
+    (retry_policy, observer): (RetryPolicy, Option<&dyn StatementObserver>),
 ) -> Result<(), Failure> {
-    let request = Request::plain(&Version::ZERO, Reach::Tenants, run.limits, patience);
+    let request = Request::plain(&Version::ZERO, Reach::Tenants, run.limits, retry_policy);
     let pass = TenantExecutor {
         run,
         chain,
         request: &request,
         only: std::slice::from_ref(schema),
         allowed: &Allowed::default(),
-        gauge,
+        observer,
         // A tenant whose making has begun is finished.
         stop: &Stop::default(),
         steps,
@@ -41,10 +41,10 @@ pub(crate) async fn catch_up(
         tenants: 1,
         limit: None,
     };
-    let tally = pass.run(connection, &mut Silent).await;
-    match tally.failures.into_iter().next() {
+    let stats = pass.run(connection, &mut Silent).await;
+    match stats.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),
-        None if tally.is_cut => Err(Failure::new(Code::Interrupted, format!("{schema} was not finished"))),
+        None if stats.is_cut => Err(Failure::new(Code::Interrupted, format!("{schema} was not finished"))),
         None => Ok(()),
     }
 }

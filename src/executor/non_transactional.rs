@@ -46,13 +46,13 @@ impl Turn {
             literal(unit.schema.as_str()),
         );
         loop {
-            let sets = own.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+            let sets = own.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
             if let Some(row) = sets.last().and_then(|rows| rows.first())
-                && row.truth("taken")?
+                && row.get_bool("taken")?
             {
                 return Ok(Some(Self(own)));
             }
-            own.run("ROLLBACK").await.map_err(|refusal| refusal.failure(doing))?;
+            own.run("ROLLBACK").await.map_err(|server_error| server_error.failure(doing))?;
             if stop.asked() {
                 own.close().await;
                 return Ok(None);
@@ -72,11 +72,11 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     let began = Instant::now();
     let tried = match look(unit, connection).await {
         Ok(tried) => tried,
-        Err(refusal) => return unit.explain(&refusal, &SqlBatch::default()),
+        Err(server_error) => return unit.explain(&server_error, &SqlBatch::default()),
     };
     let message = begin(unit, tried);
-    if let Err(refusal) = connection.run(message.sql()).await {
-        return unit.explain(&refusal, &message);
+    if let Err(server_error) = connection.run(message.sql()).await {
+        return unit.explain(&server_error, &message);
     }
     for statement in unit.migration.part(unit.scope()) {
         if let Err(answer) = run_statement(unit, statement, tried, connection).await {
@@ -88,7 +88,7 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     unit.finish(&mut message);
     match connection.send(&message).await {
         Ok(sets) => Answer::Done(unit.moved(&sets), began.elapsed()),
-        Err(refusal) => unit.explain(&refusal, &message),
+        Err(server_error) => unit.explain(&server_error, &message),
     }
 }
 
@@ -100,7 +100,7 @@ async fn run_statement(
     tried: Tried,
     connection: &mut Connection,
 ) -> Result<(), Answer> {
-    let explained = |refusal: ServerError| unit.explain(&refusal, &SqlBatch::default());
+    let explained = |server_error: ServerError| unit.explain(&server_error, &SqlBatch::default());
     let mut may_look_again = tried != Tried::Never;
     loop {
         let leftover = match tried {
@@ -125,15 +125,15 @@ async fn run_statement(
                 }
                 Err(answer) => return Err(answer),
             },
-            Err(refusal) => Err(refusal),
+            Err(server_error) => Err(server_error),
         };
         match sent {
             Ok(()) => {}
-            Err(refusal) if may_look_again && met_an_effect(&refusal) => {
+            Err(server_error) if may_look_again && met_an_effect(&server_error) => {
                 may_look_again = false;
                 continue;
             }
-            Err(refusal) => return Err(unit.explain(&refusal, &message)),
+            Err(server_error) => return Err(unit.explain(&server_error, &message)),
         }
         if !is_invalid(unit, statement, connection).await.map_err(explained)? {
             unit.tell_alone(statement, began.elapsed());
@@ -147,8 +147,8 @@ async fn run_statement(
 }
 
 /// Whether what the statement makes is there already, or what it drops is not (manual, appendix A).
-fn met_an_effect(refusal: &ServerError) -> bool {
-    matches!(refusal.sqlstate(), Some("42P07" | "42704" | "42P01"))
+fn met_an_effect(server_error: &ServerError) -> bool {
+    matches!(server_error.sqlstate(), Some("42P07" | "42704" | "42P01"))
 }
 
 /// The statement as it is sent. No search path can be set for it, so the names in an index's definition are looked up
@@ -166,7 +166,10 @@ async fn resolved(
     };
     let (index, mut trial) = ((statement, &parts), SqlBatch::default());
     trial.push_trial(unit.run.limits, script, index, (unit.schema, &unit.run.path));
-    let sets = connection.sets(trial.sql()).await.map_err(|refusal| unit.explain(&refusal, &trial))?;
+    let sets = connection
+        .query_batch(trial.sql())
+        .await
+        .map_err(|server_error| unit.explain(&server_error, &trial))?;
     match ResolvedIndex::of(&sets) {
         Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
         Ok(None) => message.push_alone(script, statement, unit.schema),
@@ -201,9 +204,9 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ser
         literal(&unit.migration.file),
         Kind::Begun.as_str(),
     ));
-    let sets = connection.sets(message.sql()).await?;
+    let sets = connection.query_batch(message.sql()).await?;
     let row = sets.get(3).and_then(|rows| rows.first());
-    Ok(match row.map(|row| row.truth("same")) {
+    Ok(match row.map(|row| row.get_bool("same")) {
         Some(Ok(true)) => Tried::AsItIs,
         Some(Ok(false) | Err(_)) => Tried::OtherText,
         None => Tried::Never,
@@ -277,9 +280,9 @@ async fn leftover(
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
-    let sets = connection.sets(&sql).await?;
+    let sets = connection.query_batch(&sql).await?;
     let row = sets.first().and_then(|rows| rows.first());
-    let is = |column: &str| row.is_some_and(|row| row.truth(column).unwrap_or(false));
+    let is = |column: &str| row.is_some_and(|row| row.get_bool(column).unwrap_or(false));
     Ok(match work {
         IndexWork::Makes if is("of_this_text") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
         IndexWork::Drops if row.is_none() && tried == Tried::AsItIs => Leftover::Done,
@@ -309,8 +312,8 @@ async fn is_invalid(
         literal(unit.schema.as_str()),
         literal(&index.name),
     );
-    let sets = connection.sets(&sql).await?;
-    Ok(sets.iter().flatten().any(|row| !row.truth("valid").unwrap_or(true)))
+    let sets = connection.query_batch(&sql).await?;
+    Ok(sets.iter().flatten().any(|row| !row.get_bool("valid").unwrap_or(true)))
 }
 
 fn invalid(unit: &Unit<'_>, statement: &Statement) -> Failure {

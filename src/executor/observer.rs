@@ -64,8 +64,8 @@ impl Unit<'_> {
     pub(super) fn push_statements(&self, message: &mut SqlBatch) {
         let (script, part) = (&self.migration.script, self.migration.part(self.scope()));
         message.expect(script, self.migration.part(self.scope()), self.schema);
-        let gauge = self.gauge.filter(|_| self.migration.has(self.scope()));
-        let question = gauge.map(|gauge| gauge.question(self.schema));
+        let observer = self.observer.filter(|_| self.migration.has(self.scope()));
+        let question = observer.map(|observer| observer.question(self.schema));
         if let Some(question) = &question {
             message.push(question);
         }
@@ -91,14 +91,14 @@ impl Unit<'_> {
 
     /// Asks when the unit was committed.
     pub(super) fn push_end(&self, message: &mut SqlBatch) {
-        if self.gauge.is_some() {
+        if self.observer.is_some() {
             message.push(CLOCK);
         }
     }
 
     /// Hands on what was answered: the unit is the statements `range` of `message`, whose answers are `sets`.
     pub(super) fn tell(&self, message: &SqlBatch, range: Range<usize>, sets: &[Vec<Row>]) {
-        let Some(gauge) = self.gauge else { return };
+        let Some(observer) = self.observer else { return };
         let is_file = |at: &usize| !message.is_own(*at);
         // What is sent with a statement of the file, to set where it works, counts as part of it.
         let ends = range.clone().filter(|at| is_file(at) && !(at + 1 < range.end && is_file(&(at + 1))));
@@ -109,7 +109,7 @@ impl Unit<'_> {
         else {
             return;
         };
-        gauge.take(&UnitTrace {
+        observer.take(&UnitTrace {
             part: self.measured(),
             before: answer(first),
             after: ends.map(|at| (clock(at + 1), answer(at + 2))).collect(),
@@ -119,8 +119,8 @@ impl Unit<'_> {
 
     /// The same of a statement that was sent alone.
     pub(super) fn tell_alone(&self, statement: &Statement, elapsed: Duration) {
-        if let Some(gauge) = self.gauge {
-            gauge.take_alone(&self.measured(), statement, elapsed);
+        if let Some(observer) = self.observer {
+            observer.take_alone(&self.measured(), statement, elapsed);
         }
     }
 }

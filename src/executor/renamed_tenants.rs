@@ -32,7 +32,7 @@ pub(super) async fn look(
          WHERE t.status <> 'dropped' ORDER BY way.id DESC"
     );
     // A failure here tells less than the one that is known.
-    let sets = connection.sets(&sql).await.ok()?;
+    let sets = connection.query_batch(&sql).await.ok()?;
     let mut found =
         sets.iter().flatten().map(|row| Some((row.text("schema_name").ok()?, row.text("version").ok()?)));
     let Some((now, version)) = found.next().flatten() else { return Some(None) };

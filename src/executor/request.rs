@@ -31,12 +31,12 @@ pub struct Request {
     /// What a tenant that fails means for the others.
     pub on_failure: OnFailure,
     /// How often a unit is tried again.
-    pub patience: RetryPolicy,
+    pub retry_policy: RetryPolicy,
 }
 
 impl Request {
     /// To bring all that `reach` says to a version, over one connection.
-    pub fn plain(to: &Version, reach: Reach, limits: Migrate, patience: RetryPolicy) -> Self {
+    pub fn plain(to: &Version, reach: Reach, limits: Migrate, retry_policy: RetryPolicy) -> Self {
         Self {
             to: Some(to.clone()),
             tenants: Vec::new(),
@@ -45,7 +45,7 @@ impl Request {
             jobs: Some(1),
             canary: 0,
             on_failure: OnFailure::Stop,
-            patience,
+            retry_policy,
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Prepared {
     /// The schemas of the tenants that were named.
     pub only: Vec<SchemaName>,
     /// Who wants to know what each statement does, where somebody does.
-    pub gauge: Option<Rc<dyn StatementObserver>>,
+    pub observer: Option<Rc<dyn StatementObserver>>,
 }
 
 impl Prepared {
@@ -117,7 +117,7 @@ impl Prepared {
         if only.is_empty() && !state.pool.is_empty() {
             plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
         }
-        Ok(Self { request, state, plan, only, gauge: None })
+        Ok(Self { request, state, plan, only, observer: None })
     }
 
     /// How many rows of the registry have no version, so that no plan moves them. Who names tenants asks for no other.

@@ -9,19 +9,19 @@ pub(super) async fn ask(
     connection: &mut Connection,
     sql: &str,
     doing: &str,
-    patience: RetryPolicy,
+    retry_policy: RetryPolicy,
 ) -> Result<Vec<Vec<Row>>, Failure> {
     let mut attempts = 0;
     loop {
-        let failure = match connection.sets(sql).await {
+        let failure = match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) => refusal.failure(doing),
+            Err(server_error) => server_error.failure(doing),
         };
         attempts += 1;
         if !failure.ended_the_session() {
             return Err(failure);
         }
-        let Some(pause) = patience.pause(&failure, attempts) else { return Err(failure) };
+        let Some(pause) = retry_policy.pause(&failure, attempts) else { return Err(failure) };
         // What idled too long needs no pause, only another connection.
         if attempts > 1 {
             tokio::time::sleep(pause).await;

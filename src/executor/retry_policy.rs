@@ -72,22 +72,22 @@ mod tests {
 
     #[test]
     fn only_what_passes_by_itself_is_tried_again() {
-        let patience = RetryPolicy { retries: 3 };
+        let retry_policy = RetryPolicy { retries: 3 };
         for state in ["55P03", "40P01", "40001", "57P01", "57P05", "25P03"] {
-            assert!(patience.pause(&failure(state), 1).is_some(), "{state}");
-            assert!(patience.pause(&failure(state), 3).is_some(), "{state}");
-            assert_eq!(patience.pause(&failure(state), 4), None, "{state}");
+            assert!(retry_policy.pause(&failure(state), 1).is_some(), "{state}");
+            assert!(retry_policy.pause(&failure(state), 3).is_some(), "{state}");
+            assert_eq!(retry_policy.pause(&failure(state), 4), None, "{state}");
         }
         for state in ["42P01", "23505", "57014", "25P02", "25P04"] {
-            assert_eq!(patience.pause(&failure(state), 1), None, "{state}");
+            assert_eq!(retry_policy.pause(&failure(state), 1), None, "{state}");
         }
         assert_eq!(RetryPolicy { retries: 0 }.pause(&failure("55P03"), 1), None);
     }
 
     #[test]
     fn pauses_grow_and_end() {
-        let patience = RetryPolicy { retries: 100 };
-        let pause = |attempts| patience.pause(&failure("40001"), attempts).unwrap();
+        let retry_policy = RetryPolicy { retries: 100 };
+        let pause = |attempts| retry_policy.pause(&failure("40001"), attempts).unwrap();
         assert!(pause(1) >= FIRST && pause(1) <= FIRST * 3);
         assert!(pause(5) > pause(1));
         assert!(pause(90) <= LONGEST * 2);

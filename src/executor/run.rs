@@ -182,7 +182,7 @@ impl Runner<'_> {
             request,
             only: &self.prepared.only,
             allowed: self.allowed,
-            gauge: self.prepared.gauge.as_deref(),
+            observer: self.prepared.observer.as_deref(),
             stop: self.stop,
             steps: start..end,
             part: Part::Tenant,
@@ -193,15 +193,15 @@ impl Runner<'_> {
             }),
             limit,
         };
-        let tally = pass.run(self.connection, self.sink).await;
-        self.units += tally.units;
-        self.did_something |= tally.did_something;
-        for (schema, elapsed) in tally.moved {
+        let stats = pass.run(self.connection, self.sink).await;
+        self.units += stats.units;
+        self.did_something |= stats.did_something;
+        for (schema, elapsed) in stats.moved {
             *self.moved.entry(schema).or_default() += elapsed;
         }
-        let failed = !tally.failures.is_empty();
-        self.failures.extend(tally.failures);
-        if failed || (self.stop.asked() && tally.is_cut) { Next::Halt } else { Next::GoOn }
+        let failed = !stats.failures.is_empty();
+        self.failures.extend(stats.failures);
+        if failed || (self.stop.asked() && stats.is_cut) { Next::Halt } else { Next::GoOn }
     }
 
     /// The platform's row over steps that have nothing for it, once every tenant is there.
@@ -238,8 +238,8 @@ impl Runner<'_> {
             Ok(holder) => holder,
             Err(failure) => return Some(Answer::Failed(failure)),
         };
-        if let Err(refusal) = holder.run(&lock).await {
-            return Some(Answer::Failed(refusal.failure("holding the platform's version")));
+        if let Err(server_error) = holder.run(&lock).await {
+            return Some(Answer::Failed(server_error.failure("holding the platform's version")));
         }
         let answer = if self.tenants(0, end).await == Next::GoOn {
             // The unit joins the transaction that holds the row.
@@ -265,8 +265,8 @@ impl Runner<'_> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
         let allowed = self.allowed.get(&migration.file).map_or("[]", String::as_str);
-        let (run, gauge) = (&self.run.clone(), self.prepared.gauge.as_deref());
-        let unit = Unit { run, chain, migration, schema: &schema, part, allowed, gauge };
+        let (run, observer) = (&self.run.clone(), self.prepared.observer.as_deref());
+        let unit = Unit { run, chain, migration, schema: &schema, part, allowed, observer };
         let has_work = migration.has(unit.scope());
         let (file, schema) = (migration.file.as_str(), &schema);
         let mut was_broken = false;
@@ -284,7 +284,7 @@ impl Runner<'_> {
             let (answer, is_broken) = self.settled(answer, &unit, was_broken).await;
             was_broken |= is_broken;
             if let Answer::Failed(failure) = &answer
-                && let Some(pause) = self.prepared.request.patience.pause(failure, self.attempts)
+                && let Some(pause) = self.prepared.request.retry_policy.pause(failure, self.attempts)
             {
                 self.sink.take(&Event::UnitDelayed { schema, migration: file, failure, pause });
                 tokio::time::sleep(pause).await;
@@ -352,7 +352,7 @@ impl Runner<'_> {
             self.run.platform.quoted()
         );
         let doing = "counting what is left";
-        let sets = retry::ask(self.connection, &sql, doing, self.prepared.request.patience).await?;
+        let sets = retry::ask(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
         let row = sets.first().and_then(|rows| rows.first());
         let count = row.map(|row| row.integer("tenants")).transpose()?.unwrap_or_default();
         Ok(usize::try_from(count).unwrap_or_default())

@@ -31,7 +31,7 @@ pub(super) struct TenantExecutor<'a> {
     pub(super) request: &'a Request,
     pub(super) only: &'a [SchemaName],
     pub(super) allowed: &'a Allowed,
-    pub(super) gauge: Option<&'a dyn StatementObserver>,
+    pub(super) observer: Option<&'a dyn StatementObserver>,
     pub(super) stop: &'a Stop,
     /// The steps, as indices into the chain.
     pub(super) steps: Range<usize>,
@@ -66,8 +66,8 @@ pub(super) struct Shared<'a> {
     fetching: bool,
     fetched: usize,
     halted: bool,
-    pace: BatchSizer,
-    tally: RunStats,
+    batch_sizer: BatchSizer,
+    stats: RunStats,
     sink: &'a mut dyn Sink,
 }
 
@@ -104,19 +104,19 @@ impl TenantExecutor<'_> {
             fetching: false,
             fetched: 0,
             halted: false,
-            pace: BatchSizer::default(),
-            tally: RunStats::default(),
+            batch_sizer: BatchSizer::default(),
+            stats: RunStats::default(),
             sink,
         });
         let is_over = || shared.borrow().is_over();
-        let crew = WorkerPool { jobs: self.jobs, tasks: self.tenants };
-        worker_pool::run(connection, crew, is_over, async |own: &mut Connection| {
+        let worker_pool = WorkerPool { jobs: self.jobs, tasks: self.tenants };
+        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
             worker::work(self, &shared, own).await;
         })
         .await;
         let shared = shared.into_inner();
         let is_cut = !shared.queue.is_empty() || !shared.delayed.is_empty() || shared.cursor.is_some();
-        RunStats { is_cut, ..shared.tally }
+        RunStats { is_cut, ..shared.stats }
     }
 
     /// What a worker does next.
@@ -144,7 +144,7 @@ impl TenantExecutor<'_> {
         }
         // Near the end everybody takes a smaller share, so that nobody waits for the last one.
         let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
-        let share = share.max(shared.pace.worth_the_way()).min(shared.pace.units());
+        let share = share.max(shared.batch_sizer.worth_the_way()).min(shared.batch_sizer.units());
         self.pack(&mut shared, share.max(1))
     }
 
@@ -195,7 +195,7 @@ impl TenantExecutor<'_> {
             schema,
             part: self.part,
             allowed: self.allowed.get(&migration.file).map_or("[]", String::as_str),
-            gauge: self.gauge,
+            observer: self.observer,
         }
     }
 
@@ -209,12 +209,12 @@ impl TenantExecutor<'_> {
     ) {
         let mut shared = shared.borrow_mut();
         let migration: &Migration = &self.chain.migrations()[step];
-        shared.tally.did_something = true;
+        shared.stats.did_something = true;
         if !schema.is_pooled() {
-            *shared.tally.moved.entry(schema.as_str().to_owned()).or_default() += elapsed;
+            *shared.stats.moved.entry(schema.as_str().to_owned()).or_default() += elapsed;
         }
         if migration.has(Scope::Tenant) {
-            shared.tally.units += 1;
+            shared.stats.units += 1;
             shared.sink.take(&Event::UnitDone { schema, migration: &migration.file, elapsed });
         }
     }
@@ -238,7 +238,7 @@ impl TenantExecutor<'_> {
             Answer::Waits(failure) | Answer::Failed(failure) => failure,
         };
         let attempts = task.attempts + 1;
-        if let Some(pause) = self.request.patience.pause(&failure, attempts)
+        if let Some(pause) = self.request.retry_policy.pause(&failure, attempts)
             && !self.stop.asked()
         {
             shared.sink.take(&Event::UnitDelayed {
@@ -257,7 +257,7 @@ impl TenantExecutor<'_> {
         }
         shared.halted |= self.request.on_failure == OnFailure::Stop;
         let migration = file.clone();
-        shared.tally.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
+        shared.stats.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
     }
 
     /// A tenant is gone: it is left out, or followed under its new name from the version that it is at.
@@ -303,7 +303,7 @@ impl TenantExecutor<'_> {
             Err(failure) => {
                 let migration = self.chain.migrations()[self.steps.start].file.clone();
                 let schema = self.run.platform.clone();
-                shared.tally.failures.push(UnitFailure { schema, migration, failure, attempts: 1 });
+                shared.stats.failures.push(UnitFailure { schema, migration, failure, attempts: 1 });
                 shared.halted = true;
             }
         }
@@ -326,7 +326,7 @@ impl TenantExecutor<'_> {
         );
         let doing = "reading the tenants";
         let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
-        let sets = retry::ask(connection, &sql, doing, self.request.patience).await?;
+        let sets = retry::ask(connection, &sql, doing, self.request.retry_policy).await?;
         sets.iter()
             .flatten()
             .map(|row| {
@@ -372,7 +372,7 @@ pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool)
 impl Shared<'_> {
     /// Learns how long so many units took.
     pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
-        self.pace.learn(units, elapsed);
+        self.batch_sizer.learn(units, elapsed);
     }
 
     /// Whether a further worker would find nothing to do.

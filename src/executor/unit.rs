@@ -36,7 +36,7 @@ pub(super) struct Unit<'a> {
     /// The accepted findings of the file, as JSON.
     pub(super) allowed: &'a str,
     /// Who wants to know what each statement does.
-    pub(super) gauge: Option<&'a dyn StatementObserver>,
+    pub(super) observer: Option<&'a dyn StatementObserver>,
 }
 
 /// Which part of the migration a unit runs.
@@ -178,7 +178,7 @@ impl Unit<'_> {
                 self.tell(&message, 0..message.statements(), &sets);
                 Answer::Done(self.moved(&sets), began.elapsed())
             }
-            Err(refusal) => self.explain(&refusal, &message),
+            Err(server_error) => self.explain(&server_error, &message),
         }
     }
 
@@ -218,7 +218,10 @@ impl Unit<'_> {
              SELECT schema_name AS {MOVED} FROM {platform}.tenant_version \
              WHERE version = '{to}' AND status <> 'dropped' AND created_at < (SELECT min(applied_at) {ours})"
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the version"))?;
+        let sets = connection
+            .query_batch(&sql)
+            .await
+            .map_err(|server_error| server_error.failure("reading the version"))?;
         let [version, ours, _moved] = sets.as_slice() else { return Ok(None) };
         let version = version.first().map(|row| row.text("version")).transpose()?;
         let version = version.and_then(|text| Version::stored(&text).ok());
@@ -241,28 +244,28 @@ impl Unit<'_> {
     }
 
     /// What a refusal means for this unit.
-    pub(super) fn explain(&self, refusal: &ServerError, message: &SqlBatch) -> Answer {
-        match refusal.sqlstate() {
+    pub(super) fn explain(&self, server_error: &ServerError, message: &SqlBatch) -> Answer {
+        match server_error.sqlstate() {
             Some(error::NOT_AT_FROM) => {
-                let at = refusal.detail().and_then(|detail| Version::stored(detail).ok());
+                let at = server_error.detail().and_then(|detail| Version::stored(detail).ok());
                 // A version that the chain does not have is nobody's work.
                 let at = at.filter(|at| self.chain.position(at).is_some());
                 if at.as_ref().is_some_and(|at| at >= self.migration.to()) {
                     return Answer::DoneByAnother;
                 }
-                Answer::Failed(self.failure(refusal, message))
+                Answer::Failed(self.failure(server_error, message))
             }
-            Some(error::TENANTS_BEHIND) => Answer::Waits(self.failure(refusal, message)),
-            _ => Answer::Failed(self.failure(refusal, message)),
+            Some(error::TENANTS_BEHIND) => Answer::Waits(self.failure(server_error, message)),
+            _ => Answer::Failed(self.failure(server_error, message)),
         }
     }
 
-    fn failure(&self, refusal: &ServerError, message: &SqlBatch) -> Failure {
-        let mut failure = refusal.failure(&format!("{} on {}", self.migration.file, self.schema));
+    fn failure(&self, server_error: &ServerError, message: &SqlBatch) -> Failure {
+        let mut failure = server_error.failure(&format!("{} on {}", self.migration.file, self.schema));
         if failure.code == Code::StatementFailed {
             failure.code = Code::UnitFailed;
         }
-        failure.place = message.place(refusal);
+        failure.place = message.place(server_error);
         failure.schema = Some(self.schema.as_str().to_owned());
         if failure.hint.is_none() {
             let before = if self.migration.transactional {

@@ -20,17 +20,17 @@ pub(super) async fn work(
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
 ) {
-    let mut wear = ConnectionRecycler::default();
+    let mut recycler = ConnectionRecycler::default();
     loop {
         match pass.next(shared) {
             Next::Batch(pack) => {
                 let schemas = pack.tasks.len();
                 send(pass, shared, connection, pack).await;
-                wear.add(schemas, connection).await;
+                recycler.add(schemas, connection).await;
             }
             Next::Alone(task) => {
                 step_alone(pass, shared, connection, task).await;
-                wear.add(1, connection).await;
+                recycler.add(1, connection).await;
             }
             Next::Fetch(cursor) => pass.fetch(shared, connection, &cursor).await,
             Next::Wait(pause) => tokio::time::sleep(pause).await,
@@ -50,7 +50,7 @@ async fn send(
     let elapsed = began.elapsed();
     let (done, sets) = match &answer {
         Ok(sets) => (pack.units.len(), sets),
-        Err(refusal) => (pack.done(refusal.completed), &refusal.sets),
+        Err(server_error) => (pack.done(server_error.completed), &server_error.sets),
     };
     if done > 0 {
         shared.borrow_mut().learn(done, elapsed);
@@ -63,7 +63,7 @@ async fn send(
     }
     match answer {
         Ok(_sets) => pass.give_back(shared, pack.rest.into_iter()),
-        Err(refusal) => refused(pass, shared, connection, pack, done, &refusal).await,
+        Err(server_error) => refused(pass, shared, connection, pack, done, &server_error).await,
     }
 }
 
@@ -73,14 +73,14 @@ async fn refused(
     connection: &mut Connection,
     pack: Batch,
     done: usize,
-    refusal: &ServerError,
+    server_error: &ServerError,
 ) {
     // What a task has left after its packed units is still to come where all of those are done.
     let mut left = pack.left(done);
     let rest = pack.rest.iter().filter(|rest| left.iter().all(|task| task.schema != rest.schema)).cloned();
     pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
     let Some(first) = left.pop_front() else { return };
-    let answer = pass.unit(first.step, &first.schema).explain(refusal, &pack.message);
+    let answer = pass.unit(first.step, &first.schema).explain(server_error, &pack.message);
     if is_broken(&answer) {
         left.push_front(first.clone());
         recover(pass, shared, connection, left.into(), answer).await;
@@ -196,7 +196,10 @@ async fn steps(
         pass.run.platform.quoted(),
         schemas.join(", ")
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading versions"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading versions"))?;
     let step = |text: String| Version::stored(&text).ok().and_then(|version| pass.chain.position(&version));
     sets.iter()
         .flatten()

@@ -30,21 +30,21 @@ pub(crate) struct WorkerPool {
 /// its own, unless `is_over` says by then that nothing is left.
 pub(crate) async fn run(
     connection: &mut Connection,
-    crew: WorkerPool,
+    worker_pool: WorkerPool,
     is_over: impl Fn() -> bool,
     work: impl AsyncFn(&mut Connection),
 ) {
-    let door = connection.door();
-    let stagger = if crew.tasks < MANY { STAGGER } else { Duration::ZERO };
-    let others = (1..crew.jobs).map(|number| {
-        let (door, is_over, work) = (&door, &is_over, &work);
+    let connector = connection.connector();
+    let stagger = if worker_pool.tasks < MANY { STAGGER } else { Duration::ZERO };
+    let others = (1..worker_pool.jobs).map(|number| {
+        let (connector, is_over, work) = (&connector, &is_over, &work);
         async move {
             tokio::time::sleep(stagger * u32::try_from(number).unwrap_or(u32::MAX)).await;
             if is_over() {
                 return;
             }
             // A server that has no slot for a further worker has the first one.
-            let Ok(mut own) = door.open_now().await else { return };
+            let Ok(mut own) = connector.open_now().await else { return };
             work(&mut own).await;
             own.close().await;
         }

@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(policy(rule.id, "off").unwrap().level(rule, rule.level), None);
         assert_eq!(policy(rule.id, "warn").unwrap().level(rule, rule.level), Some(Level::Warn));
         assert_eq!(Policy::default().level(rule, rule.level), Some(Level::Deny));
-        let failure = policy("right-acros", "off").unwrap_err();
+        let failure = policy("cross-tenant-privileg", "off").unwrap_err();
         assert_eq!(
             (failure.code, failure.hint.as_deref()),
             (Code::Settings, Some("did you mean cross-tenant-privilege?"))

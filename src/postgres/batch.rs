@@ -237,8 +237,8 @@ impl SqlBatch {
     }
 
     /// How long its answer is waited for, if there is an end to that.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        self.limit.patience(self.statements.len())
+    pub(super) fn retry_policy(&self) -> Option<Duration> {
+        self.limit.retry_policy(self.statements.len())
     }
 
     /// How many characters it has.
@@ -251,20 +251,20 @@ impl SqlBatch {
         &self.rendered.sql
     }
 
-    /// The place in a user's file that `refusal` is about: where the server points, or else the
+    /// The place in a user's file that `server_error` is about: where the server points, or else the
     /// statement that it had come to; the file, where only the COMMIT behind it failed, as it does for a
     /// deferred constraint. `None` where that is Tenure's own statement.
-    pub fn place(&self, refusal: &ServerError) -> Option<Place> {
+    pub fn place(&self, server_error: &ServerError) -> Option<Place> {
         let texts: Vec<&str> = self.sources.iter().map(|source| source.text.as_str()).collect();
-        let pointed = refusal.position().and_then(|position| self.rendered.origin(position, &texts));
+        let pointed = server_error.position().and_then(|position| self.rendered.origin(position, &texts));
         if let Some((file, offset)) = pointed {
             let source = &self.sources[file];
             return Some(Place::at(source, offset..offset + word_length(&source.text[offset..])));
         }
-        if let Some((file, range)) = self.statements.get(refusal.completed)? {
+        if let Some((file, range)) = self.statements.get(server_error.completed)? {
             return Some(Place::at(&self.sources[*file], range.clone()));
         }
-        let (_, file) = self.commits.iter().find(|(commit, _)| *commit == refusal.completed)?;
+        let (_, file) = self.commits.iter().find(|(commit, _)| *commit == server_error.completed)?;
         Some(Place::File(self.sources[*file].file.clone()))
     }
 }

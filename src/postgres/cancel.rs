@@ -84,15 +84,16 @@ enum Doing {
     Gone,
 }
 
-/// Cancels what the sessions of this process are doing in the database behind `door`, over another connection, and waits for it to end.
-pub async fn cancel(door: &Connector) -> Result<Vec<Ended>, Failure> {
-    let mut connection = tokio::time::timeout(LIMIT, door.open_now()).await.map_err(|_| silence())??;
+/// Cancels what the sessions of this process are doing in the database behind `connector`, over another connection, and waits for it to end.
+pub async fn cancel(connector: &Connector) -> Result<Vec<Ended>, Failure> {
+    let mut connection = tokio::time::timeout(LIMIT, connector.open_now()).await.map_err(|_| silence())??;
     let sql = question(connection.pooled().is_some());
     let mut looks = 0;
     let mut seen: BTreeMap<i64, Seen> = BTreeMap::new();
     loop {
-        let answer = tokio::time::timeout(LIMIT, connection.sets(&sql)).await.map_err(|_| silence())?;
-        let sets = answer.map_err(|refusal| refusal.failure("cancelling what is under way"))?;
+        let answer =
+            tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| silence())?;
+        let sets = answer.map_err(|server_error| server_error.failure("cancelling what is under way"))?;
         let mut now = sets.iter().flatten().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
         looks += 1;
         let is_busy = now.values().any(|session| session.doing == Doing::Statement);
@@ -126,8 +127,8 @@ pub async fn cancel(door: &Connector) -> Result<Vec<Ended>, Failure> {
 /// that meets a COMMIT leaves the session as idle as the COMMIT does.
 async fn status(connection: &mut Connection, number: i64) -> Result<Status, Failure> {
     let sql = format!("SELECT pg_catalog.pg_xact_status('{number}') AS status");
-    let answer = tokio::time::timeout(LIMIT, connection.sets(&sql)).await.map_err(|_| silence())?;
-    let sets = answer.map_err(|refusal| refusal.failure("asking what became of a transaction"))?;
+    let answer = tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| silence())?;
+    let sets = answer.map_err(|server_error| server_error.failure("asking what became of a transaction"))?;
     Ok(
         match sets
             .iter()
@@ -148,8 +149,10 @@ async fn status(connection: &mut Connection, number: i64) -> Result<Status, Fail
 fn fate(session: Seen, status: Status) -> Fate {
     match (status, session.doing) {
         (Status::Committed, _) => Fate::Committed,
-        // The transaction of a session that is gone, or that waits in a block for a client that is, has no COMMIT to come.
-        (Status::Aborted, _) | (Status::Open, Doing::Gone | Doing::Block) => Fate::RolledBack,
+        // A block that waits for a client which is gone has no COMMIT to come.
+        (Status::Aborted, _) | (Status::Open, Doing::Block) => Fate::RolledBack,
+        // Its last transaction may have begun to write after the last look.
+        (Status::Open, Doing::Gone) => Fate::Ended,
         (Status::Open, _) if !session.is_ours => Fate::Unproved,
         (Status::Open, Doing::Statement) => Fate::Runs,
         (Status::Open, Doing::Nothing) => Fate::Ended,
@@ -178,13 +181,13 @@ fn question(pooled: bool) -> String {
 }
 
 fn read(row: &Row) -> Result<(i64, Seen), Failure> {
-    let doing = match (row.truth("active")?, row.truth("open")?) {
+    let doing = match (row.get_bool("active")?, row.get_bool("open")?) {
         (true, _) => Doing::Statement,
         (false, true) => Doing::Block,
         (false, false) => Doing::Nothing,
     };
     let writes = row.optional_integer("writes")?;
-    Ok((row.integer("pid")?, Seen { is_ours: row.truth("ours")?, doing, writes }))
+    Ok((row.integer("pid")?, Seen { is_ours: row.get_bool("ours")?, doing, writes }))
 }
 
 fn silence() -> Failure {
@@ -203,7 +206,7 @@ mod tests {
             (at(true, Doing::Statement), Status::Open, Fate::Runs),
             (at(true, Doing::Block), Status::Open, Fate::RolledBack),
             (at(true, Doing::Nothing), Status::Open, Fate::Ended),
-            (at(true, Doing::Gone), Status::Open, Fate::RolledBack),
+            (at(true, Doing::Gone), Status::Open, Fate::Ended),
             (at(false, Doing::Statement), Status::Open, Fate::Unproved),
             (at(true, Doing::Nothing), Status::Committed, Fate::Committed),
             (at(true, Doing::Gone), Status::Committed, Fate::Committed),

@@ -40,12 +40,12 @@ impl Row {
     }
 
     /// A boolean.
-    pub fn truth(&self, column: &str) -> Result<bool, Failure> {
+    pub fn get_bool(&self, column: &str) -> Result<bool, Failure> {
         self.get(column)
     }
 
     /// Such one that may be NULL.
-    pub fn optional_truth(&self, column: &str) -> Result<Option<bool>, Failure> {
+    pub fn get_optional_bool(&self, column: &str) -> Result<Option<bool>, Failure> {
         self.get(column)
     }
 
@@ -68,7 +68,7 @@ impl Row {
 #[derive(Debug)]
 pub struct Connection {
     driver: PgConnection,
-    way: Connector,
+    connector: Connector,
     /// Nobody answered in time: an answer that comes later is nobody's.
     lost: bool,
 }
@@ -77,7 +77,7 @@ pub struct Connection {
 #[derive(Debug, Clone)]
 pub struct Connector {
     url: DatabaseUrl,
-    knock: ConnectPolicy,
+    connect_policy: ConnectPolicy,
     pooled: Option<PoolerEvidence>,
 }
 
@@ -85,73 +85,77 @@ impl Connector {
     /// Connects.
     pub async fn open(&self) -> Result<Connection, Failure> {
         // What stands in between is known by now, and need not be asked again.
-        let connection = retry::again(&self.url, self.knock).await?;
-        Ok(Connection { driver: connection, way: self.clone(), lost: false })
+        let connection = retry::again(&self.url, self.connect_policy).await?;
+        Ok(Connection { driver: connection, connector: self.clone(), lost: false })
     }
 
     /// Connects if there is room right now, for who can do without.
     pub async fn open_now(&self) -> Result<Connection, Failure> {
         let connection = retry::again(&self.url, ConnectPolicy::ONCE).await?;
-        Ok(Connection { driver: connection, way: self.clone(), lost: false })
+        Ok(Connection { driver: connection, connector: self.clone(), lost: false })
     }
 }
 
 impl Connection {
-    /// Connects to a server that is known to be there, or not to be. See [`Connection::knock`] for one that may sleep or have
+    /// Connects to a server that is known to be there, or not to be. See [`Connection::connect_policy`] for one that may sleep or have
     /// a pooler before it.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let way = Connector { url: url.clone(), knock: ConnectPolicy::ONCE, pooled: None };
-        way.open().await
+        let connector = Connector { url: url.clone(), connect_policy: ConnectPolicy::ONCE, pooled: None };
+        connector.open().await
     }
 
     /// Connects with patience and learns whether a pooler is in between; `tell` hears why there is a further try. Every
     /// failure has exit code 3 and names host and port, never the password.
-    pub async fn knock(
+    pub async fn connect_policy(
         url: &DatabaseUrl,
-        knock: ConnectPolicy,
+        connect_policy: ConnectPolicy,
         tell: impl FnMut(&str),
     ) -> Result<Self, Failure> {
-        let (connection, pooled) = retry::open(url, knock, tell).await?;
-        Ok(Self { driver: connection, way: Connector { url: url.clone(), knock, pooled }, lost: false })
+        let (connection, pooled) = retry::open(url, connect_policy, tell).await?;
+        Ok(Self {
+            driver: connection,
+            connector: Connector { url: url.clone(), connect_policy, pooled },
+            lost: false,
+        })
     }
 
     /// Whether the server is one of Neon's, by its name.
     pub fn is_neon(&self) -> bool {
-        self.way.url.is_neon()
+        self.connector.url.is_neon()
     }
 
     /// The name of the server itself, without a pooler's label.
     pub fn host(&self) -> String {
-        self.way.url.host()
+        self.connector.url.host()
     }
 
     /// What showed that a transaction pooler is in between, if one is.
     pub fn pooled(&self) -> Option<PoolerEvidence> {
-        self.way.pooled
+        self.connector.pooled
     }
 
     /// Where it leads: for a program of PostgreSQL's own, and for the server's other databases.
     pub fn url(&self) -> &DatabaseUrl {
-        &self.way.url
+        &self.connector.url
     }
 
     /// The way to further connections, for who cannot hold this one meanwhile.
-    pub fn door(&self) -> Connector {
-        self.way.clone()
+    pub fn connector(&self) -> Connector {
+        self.connector.clone()
     }
 
     /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
     /// file selects is nobody's to read here.
     pub async fn send(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
-        let Some(patience) = message.patience() else {
+        let Some(retry_policy) = message.retry_policy() else {
             return self.ask(message.sql(), |statement| message.is_own(statement)).await;
         };
         let answer = self.ask(message.sql(), |statement| message.is_own(statement));
-        if let Ok(answer) = tokio::time::timeout(patience, answer).await {
+        if let Ok(answer) = tokio::time::timeout(retry_policy, answer).await {
             return answer;
         }
         self.lost = true;
-        let silence = format!("no answer for {} s", patience.as_secs());
+        let silence = format!("no answer for {} s", retry_policy.as_secs());
         Err(sqlx::Error::Io(std::io::Error::new(ErrorKind::TimedOut, silence)).into())
     }
 
@@ -170,17 +174,17 @@ impl Connection {
 
     /// Opens another one to the same database.
     pub async fn another(&self) -> Result<Self, Failure> {
-        self.way.open().await
+        self.connector.open().await
     }
 
     /// Sends one message and waits until the server has done all of it. After a refusal the session is
     /// out of the failed transaction again, if it still is one.
     pub async fn run(&mut self, sql: &str) -> Result<(), ServerError> {
-        self.sets(sql).await.map(|_sets| ())
+        self.query_batch(sql).await.map(|_sets| ())
     }
 
     /// Sends one message; the rows of each of its statements, in order.
-    pub async fn sets(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
+    pub async fn query_batch(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         self.ask(sql, |_statement| true).await
     }
 
@@ -223,7 +227,7 @@ impl Connection {
                 if matches!(error, sqlx::Error::Database(_)) {
                     // What a file took for its session before it failed would stay with the pooler's next client; one message, so that
                     // it is the same session.
-                    let undo = if self.way.pooled.is_some() {
+                    let undo = if self.connector.pooled.is_some() {
                         "ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
                     } else {
                         "ROLLBACK"

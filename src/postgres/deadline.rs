@@ -38,7 +38,7 @@ impl Limit {
     }
 
     /// When so many statements must have ended.
-    pub(super) fn patience(self, statements: usize) -> Option<Duration> {
+    pub(super) fn retry_policy(self, statements: usize) -> Option<Duration> {
         match self {
             Self::Each(each) => {
                 let statements = u32::try_from(statements).unwrap_or(u32::MAX);
@@ -59,13 +59,13 @@ mod tests {
 
     #[test]
     fn a_message_is_waited_for_as_long_as_all_its_statements_may_take() {
-        assert_eq!(of("2s").patience(4), Some(Duration::from_secs(8) + GRACE));
+        assert_eq!(of("2s").retry_policy(4), Some(Duration::from_secs(8) + GRACE));
         assert_eq!(
-            of("2s").and(Limit::Unsaid).and(of("3s")).patience(2),
+            of("2s").and(Limit::Unsaid).and(of("3s")).retry_policy(2),
             Some(Duration::from_secs(6) + GRACE)
         );
-        assert_eq!(of("0s").patience(4), None);
-        assert_eq!(of("2s").and(of("0s")).patience(4), None);
-        assert_eq!(Limit::Unsaid.patience(4), None);
+        assert_eq!(of("0s").retry_policy(4), None);
+        assert_eq!(of("2s").and(of("0s")).retry_policy(4), None);
+        assert_eq!(Limit::Unsaid.retry_policy(4), None);
     }
 }

@@ -21,6 +21,9 @@ pub async fn unreachable(
         list(&mut names.iter().copied()),
         list(&mut path.names()),
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking for extensions"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("looking for extensions"))?;
     sets.iter().flatten().map(|row| Ok((row.text("name")?, row.text("home")?))).collect()
 }

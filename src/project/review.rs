@@ -46,9 +46,9 @@ impl Review {
             .collect();
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
         let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
-        let mut course = SchemaReplay::of(project, &asked);
+        let mut replay = SchemaReplay::of(project, &asked);
         // While one thread judges a file, another follows what the next one meets.
-        let legs = asked.into_iter().flat_map(|asked| course.legs(asked));
+        let legs = asked.into_iter().flat_map(|asked| replay.legs(asked));
         let judged = each(legs, |leg| leg.judge(&policy, &project.settings, witnesses));
         Ok(Self::gathered(judged))
     }
@@ -185,13 +185,13 @@ impl ReplayedFile<'_> {
             script: self.script,
             walk: &self.walk,
             kind: self.kind,
-            witness: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
+            observed_effects: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
             schemas: ProjectSchemas {
                 platform: platform.as_str(),
                 prefix: &settings.tenants.schema_prefix,
                 shared: &shared,
             },
         };
-        (verify(&file, policy), self.walk.met.len())
+        (verify(&file, policy), self.walk.context.len())
     }
 }

@@ -56,12 +56,12 @@ impl<'a> SchemaReplay<'a> {
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
         let shared = project.settings.shared_path();
         let state = Schema::of_project(&platform, whole).searching(shared.names());
-        let mut course =
+        let mut replay =
             Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {
-            course.arrive(first.from());
+            replay.arrive(first.from());
         }
-        course
+        replay
     }
 
     /// What is asked for. Steps of the chain are asked for in its order, and before all else.

@@ -49,7 +49,8 @@ pub async fn read(
          FROM {}.run r WHERE {filter} ORDER BY r.started_at DESC LIMIT 1",
         platform.quoted()
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the run"))?;
+    let sets =
+        connection.query_batch(&sql).await.map_err(|server_error| server_error.failure("reading the run"))?;
     if let Some(row) = sets.first().and_then(|rows| rows.first()) {
         return point(row, connection.is_neon(), neon_project);
     }
@@ -70,7 +71,10 @@ pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Resul
          coalesce(outcome, 'not ended')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
         platform.quoted()
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the runs"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the runs"))?;
     let rows = sets.first().map(Vec::as_slice).unwrap_or_default();
     let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
     Ok(if lines.is_empty() {
@@ -91,7 +95,7 @@ fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<Rest
         timeline: row.optional_text("timeline")?,
     };
     let recovery = place.recovery();
-    let neon = (neons_host || row.truth("neon")?)
+    let neon = (neons_host || row.get_bool("neon")?)
         .then(|| -> Result<_, Failure> {
             let project = row.optional_text("project")?;
             Ok(place.neon(project.as_deref().or(neon_project), row.optional_text("branch")?.as_deref()))
@@ -100,7 +104,7 @@ fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<Rest
     Ok(RestorePoint {
         command: row.text("command")?,
         outcome: row.optional_text("outcome")?,
-        archiving: row.truth("archiving")?,
+        archiving: row.get_bool("archiving")?,
         run,
         started_at,
         wal_lsn,

@@ -104,7 +104,8 @@ impl Rows {
             names.join(", "),
             own.join(", ")
         );
-        let listed = connection.sets(&list).await.map_err(|refusal| refusal.failure(doing))?;
+        let listed =
+            connection.query_batch(&list).await.map_err(|server_error| server_error.failure(doing))?;
         let listed: Vec<&Row> = listed.iter().flatten().collect();
         let mut question = String::new();
         for row in &listed {
@@ -128,17 +129,18 @@ impl Rows {
         if question.is_empty() {
             return Ok(rows);
         }
-        let sets = connection.sets(&question).await.map_err(|refusal| refusal.failure(doing))?;
+        let sets =
+            connection.query_batch(&question).await.map_err(|server_error| server_error.failure(doing))?;
         for (row, set) in listed.into_iter().zip(&sets) {
             let name = (row.text("schema")?, row.text("name")?);
             match (row.text("kind")?.as_str(), set.first()) {
                 ("sequence", Some(at)) => {
-                    let (last, is_called) = (at.integer("last")?, at.truth("is_called")?);
-                    let sequence = Sequence { last, is_called, rises: row.truth("rises")? };
+                    let (last, is_called) = (at.integer("last")?, at.get_bool("is_called")?);
+                    let sequence = Sequence { last, is_called, rises: row.get_bool("rises")? };
                     rows.sequences.insert(name, sequence);
                 }
                 ("partition", Some(it)) => {
-                    if !it.truth("filled")? {
+                    if !it.get_bool("filled")? {
                         rows.empty_partitions.insert(name);
                     }
                 }
@@ -184,7 +186,10 @@ impl Rows {
             let name = format!("{}.{}", Identifier::new(schema)?.quoted(), Identifier::new(name)?.quoted());
             let _ = write!(sql, "SELECT pg_catalog.setval({}, {last}, {is_called}); ", literal(&name));
         }
-        connection.run(&sql).await.map_err(|refusal| refusal.failure("putting the sample's sequences back"))
+        connection
+            .run(&sql)
+            .await
+            .map_err(|server_error| server_error.failure("putting the sample's sequences back"))
     }
 }
 

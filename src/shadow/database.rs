@@ -61,7 +61,7 @@ impl Shadow {
     /// The database of `url`, if it is empty, or was left by a shadow that was killed.
     pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
         let url = &url.unpooled().unwrap_or_else(|| url.clone());
-        let mut connection = Connection::knock(url, ConnectPolicy::USUAL, |_| {}).await?;
+        let mut connection = Connection::connect_policy(url, ConnectPolicy::USUAL, |_| {}).await?;
         connection.needs_a_session("a shadow")?;
         let holder = Box::new(hold(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
@@ -71,10 +71,13 @@ impl Shadow {
             let _ = write!(sql, " OR EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid >= 16384)");
         }
         sql.push_str(" AS holds FROM pg_catalog.pg_database d WHERE datname = current_database()");
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
+        let sets = connection
+            .query_batch(&sql)
+            .await
+            .map_err(|server_error| server_error.failure("looking at the shadow"))?;
         let row = sets.first().and_then(|rows| rows.first());
         let (comment, holds) = match row {
-            Some(row) => (row.optional_text("comment")?, row.truth("holds")?),
+            Some(row) => (row.optional_text("comment")?, row.get_bool("holds")?),
             None => (None, true),
         };
         let is_marked = comment.as_deref() == Some(MARK);
@@ -111,14 +114,14 @@ impl Shadow {
     }
 
     async fn empty(&mut self) -> Result<(), Failure> {
-        self.connection.run(EMPTY).await.map_err(|refusal| refusal.failure("emptying the shadow"))
+        self.connection.run(EMPTY).await.map_err(|server_error| server_error.failure("emptying the shadow"))
     }
 
     async fn comment(&mut self, text: Option<&str>) -> Result<(), Failure> {
         let name = Identifier::new(self.url.database())?.quoted();
         let text = text.map_or_else(|| "NULL".to_owned(), literal);
         let done = self.connection.run(&format!("COMMENT ON DATABASE {name} IS {text}")).await;
-        done.map_err(|refusal| refusal.failure("marking the shadow"))
+        done.map_err(|server_error| server_error.failure("marking the shadow"))
     }
 
     /// Throws it away.
@@ -147,9 +150,10 @@ async fn hold(connection: &mut Connection) -> Result<Connection, Failure> {
         "BEGIN; {NO_IDLE_TIMEOUT}; \
          SELECT pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken"
     );
-    let sets = holder.sets(&sql).await.map_err(|refusal| refusal.failure("taking the shadow"))?;
+    let sets =
+        holder.query_batch(&sql).await.map_err(|server_error| server_error.failure("taking the shadow"))?;
     match sets.last().and_then(|rows| rows.first()) {
-        Some(row) if row.truth("taken")? => Ok(holder),
+        Some(row) if row.get_bool("taken")? => Ok(holder),
         _ => Err(Failure::new(Code::ShadowInUse, "another run is using this database as its shadow")
             .hint("wait for it, or name another database")),
     }

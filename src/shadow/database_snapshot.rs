@@ -169,7 +169,10 @@ async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeMap<
         "SELECT nspname::text AS schema FROM pg_catalog.pg_namespace \
          WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname; {OUTSIDE}"
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking at the shadow"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("looking at the shadow"))?;
     let of = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default().iter();
     let schemas =
         of(0).map(|row| Ok(SchemaName::existing(row.text("schema")?)?)).collect::<Result<_, Failure>>()?;

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::beyond::{Beyond, Ran};
 use super::database_snapshot::DatabaseSnapshot;
 use super::shadow_run::ShadowRun;
+use super::statements::limit;
 use super::watch::LockSample;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SharedPath, literal};
-use crate::postgres::Row;
 use crate::postgres::batch::SqlBatch;
 use crate::postgres::catalog::Asked;
+use crate::postgres::{Row, ServerError};
 use crate::sql::{Named, Scope, Statement, TargetKind};
 
 /// Code that uses more names than this is not asked.
@@ -29,6 +30,10 @@ const BODIES: &str = "SELECT p.proname::text AS name, p.prosrc AS body FROM pg_c
         AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
             WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')";
 
+fn doing(server_error: ServerError) -> Failure {
+    server_error.failure("trying the names of a statement")
+}
+
 /// Whether code of a tenant's part is to be tried.
 pub(super) fn is_wanted(migration: &Migration) -> bool {
     migration.part(Scope::Tenant).any(Statement::runs_code)
@@ -43,13 +48,11 @@ impl ShadowRun<'_> {
         ran: Ran<'_>,
         known: &DatabaseSnapshot,
     ) -> Result<Vec<Beyond>, Failure> {
-        let path = self.project.settings.shared_path();
-        let Some(shared) =
-            path.names().next().filter(|_| statement.runs_code() && ran.scope == Scope::Tenant)
-        else {
+        if !statement.runs_code() || ran.scope != Scope::Tenant {
             return Ok(Vec::new());
-        };
-        let doing = |refusal: crate::postgres::ServerError| refusal.failure("trying a statement's names");
+        }
+        let path = self.project.settings.shared_path();
+        let Some(shared) = self.shared_schema(&path).await? else { return Ok(Vec::new()) };
         let text = migration.script.source.text[statement.range.clone()]
             .replace(crate::sql::ORG_SCHEMA, ran.schema.as_str());
         let (targets, decoys) = self.missing(&text, ran, &path).await?;
@@ -57,34 +60,77 @@ impl ShadowRun<'_> {
             return Ok(Vec::new());
         }
         self.connection.run("SAVEPOINT tenure_decoys").await.map_err(doing)?;
-        let made = decoys.iter().map(|(name, kind)| decoy(*kind, shared, name)).collect::<Vec<_>>().concat();
-        self.connection.run(&made).await.map_err(doing)?;
-        let before = known.again(self.connection, Asked::Within).await?;
-        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
-        let mut message = SqlBatch::default();
-        message.search_path(ran.schema, &path);
-        message.push(&question);
-        message.push_file(&migration.script, std::iter::once(statement), ran.schema);
-        message.push(&question);
-        let found = match self.connection.send_within(&message).await {
-            Ok(sets) => {
-                let moment = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
-                let (start, end) = (moment(sets.get(1))?, moment(sets.last())?);
-                let uses = end.used_since(&start, |_| true);
-                let now = before.again(self.connection, Asked::Within).await?;
-                self.beyond(ran, (&before, &now), &uses)
-            }
-            Err(refusal) if refusal.sqlstate().is_none() => return Err(doing(refusal)),
-            // It got as far as an object that is not as it wants it.
-            Err(_) => targets.iter().map(|name| ran.meant(shared, name)).collect(),
+        let mut made = SqlBatch::default();
+        for (name, kind) in &decoys {
+            made.push(&decoy(*kind, &shared, name));
+        }
+        let found = match self.connection.send_within(&made).await {
+            Ok(_) => self.tried((migration, statement), ran, (&path, &shared), known, &targets).await,
+            Err(server_error) if server_error.sqlstate().is_none() => return Err(doing(server_error)),
+            // A name that cannot be made there cannot be dropped there either.
+            Err(_) => Ok(Vec::new()),
         };
         self.connection
             .run("ROLLBACK TO SAVEPOINT tenure_decoys; RELEASE SAVEPOINT tenure_decoys")
             .await
             .map_err(doing)?;
+        // No savepoint takes back what became of a sequence.
+        known.rows.rewind(self.connection).await?;
         let is_decoy = |word: &String| decoys.contains_key(word.strip_prefix(INDEXED).unwrap_or(word));
         let is_decoys = |beyond: &Beyond| beyond.words.iter().any(is_decoy);
-        Ok(found.into_iter().filter(is_decoys).collect())
+        Ok(found?.into_iter().filter(is_decoys).collect())
+    }
+
+    /// Runs the statement while the decoys are there: what it does to them.
+    async fn tried(
+        &mut self,
+        (migration, statement): (&Migration, &Statement),
+        ran: Ran<'_>,
+        (path, shared): (&SharedPath, &str),
+        known: &DatabaseSnapshot,
+        targets: &BTreeSet<String>,
+    ) -> Result<Vec<Beyond>, Failure> {
+        let before = known.again(self.connection, Asked::Within).await?;
+        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
+        let mut message = SqlBatch::default();
+        message.search_path(ran.schema, path);
+        message.push(&question);
+        let limit = limit(self.project.settings.migrate.statement_timeout);
+        message.push(&format!("SET LOCAL statement_timeout = {limit}"));
+        message.push_file(&migration.script, std::iter::once(statement), ran.schema);
+        message.push("SET LOCAL statement_timeout = 0");
+        message.push(&question);
+        match self.connection.send_within(&message).await {
+            Ok(sets) => {
+                let moment = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
+                let (start, end) = (moment(sets.get(1))?, moment(sets.last())?);
+                let uses = end.used_since(&start, |_| true);
+                let now = before.again(self.connection, Asked::Within).await?;
+                Ok(self.beyond(ran, (&before, &now), &uses))
+            }
+            Err(server_error) => match server_error.sqlstate() {
+                None => Err(doing(server_error)),
+                // It waits for something that the decoys keep from happening.
+                Some("57014") => Ok(Vec::new()),
+                // It got as far as an object that is not as it wants it.
+                Some(_) => Ok(targets.iter().map(|name| ran.meant(shared, name)).collect()),
+            },
+        }
+    }
+
+    /// The first schema of the path that is there.
+    async fn shared_schema(&mut self, path: &SharedPath) -> Result<Option<String>, Failure> {
+        for name in path.names() {
+            let sql = format!(
+                "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}) AS found",
+                literal(name)
+            );
+            let sets = self.connection.query_batch(&sql).await.map_err(doing)?;
+            if sets.iter().flatten().next().map(|row| row.get_bool("found")).transpose()? == Some(true) {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+        Ok(None)
     }
 
     /// The names in `text`, and in the functions that it calls, that the unit would not find: those of what it certainly changes,
@@ -95,7 +141,6 @@ impl ShadowRun<'_> {
         ran: Ran<'_>,
         path: &SharedPath,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, TargetKind>), Failure> {
-        let doing = |refusal: crate::postgres::ServerError| refusal.failure("finding a statement's names");
         let mut message = SqlBatch::default();
         message.search_path(ran.schema, path);
         message.push(BODIES);
@@ -108,10 +153,10 @@ impl ShadowRun<'_> {
         let mut texts = vec![text.to_owned()];
         while let Some(text) = texts.pop() {
             let named = Named::of(&text);
+            // A name that stands behind a schema means nothing of another one.
+            words.extend(named.bare_words().map(str::to_owned));
             for word in named.words() {
-                if words.insert(word.to_owned()) {
-                    texts.extend(bodies.remove(word).unwrap_or_default());
-                }
+                texts.extend(bodies.remove(word).unwrap_or_default());
             }
             kinds.extend(named.targets().iter().map(|(name, kind)| (name.clone(), *kind)));
         }

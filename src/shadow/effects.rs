@@ -13,7 +13,7 @@ impl Step {
             line: source.position(seen.range.start).line,
             scope: seen.scope,
             tables: seen
-                .watched
+                .trace
                 .tables
                 .iter()
                 .map(|((schema, table), treatment)| TableEffect {
@@ -24,8 +24,8 @@ impl Step {
                     scanned: treatment.scans > 0,
                 })
                 .collect(),
-            duration_ms: seen.watched.elapsed.as_secs_f64() * 1e3,
-            wal_bytes: seen.watched.wal,
+            duration_ms: seen.trace.elapsed.as_secs_f64() * 1e3,
+            wal_bytes: seen.trace.wal,
         });
         statements.collect()
     }

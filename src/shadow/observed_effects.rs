@@ -17,7 +17,7 @@ use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, names};
 impl Step {
     /// What verification should know of the step, which is `migration`. `by_contract` says that the queries of
     /// the running release decide what may go.
-    pub fn witness(&self, migration: &Migration, by_contract: bool) -> ObservedEffects {
+    pub fn observed_effects(&self, migration: &Migration, by_contract: bool) -> ObservedEffects {
         let mut observed = Vec::new();
         self.changed(migration, &mut observed);
         self.lost(migration, &mut observed);
@@ -173,7 +173,7 @@ impl Step {
 
     fn rewritten(&self, observed: &mut Vec<ObservedEffect>) {
         for seen in &self.statements {
-            let tables = seen.watched.tables.iter().filter(|(_, treatment)| treatment.rewritten);
+            let tables = seen.trace.tables.iter().filter(|(_, treatment)| treatment.rewritten);
             observed.extend(tables.map(|((_, table), treatment)| ObservedEffect {
                 rule: "rewrites-table",
                 level: Level::Warn,

@@ -45,14 +45,14 @@ pub(super) async fn failing(
                 connection
                     .send_within(&message)
                     .await
-                    .map_err(|refusal| refusal.failure("running a statement again"))?;
+                    .map_err(|server_error| server_error.failure("running a statement again"))?;
                 let changes = before.changes(&before.again(connection, Asked::Within).await?);
                 let first = changes.iter().flat_map(|(_, changes)| changes).next();
                 first.map(|change| format!("changes `{}: {}`", change.object, change.line()))
             }
         }
-        Err(refusal) => {
-            let failure = refusal.failure("running a statement again");
+        Err(server_error) => {
+            let failure = server_error.failure("running a statement again");
             // A lost connection is no verdict.
             if failure.sqlstate.is_none() {
                 return Err(failure);
@@ -66,5 +66,5 @@ pub(super) async fn failing(
 
 async fn back(connection: &mut Connection) -> Result<(), Failure> {
     let back = "ROLLBACK TO SAVEPOINT tenure_repeat; RELEASE SAVEPOINT tenure_repeat";
-    connection.run(back).await.map_err(|refusal| refusal.failure("taking a second run back"))
+    connection.run(back).await.map_err(|server_error| server_error.failure("taking a second run back"))
 }

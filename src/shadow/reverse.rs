@@ -23,7 +23,7 @@ pub struct Reversed {
 
 impl Reversed {
     /// What verification should know of the file.
-    pub fn witness(&self) -> ObservedEffects {
+    pub fn observed_effects(&self) -> ObservedEffects {
         let observed = self.differences.iter().map(|(range, what)| ObservedEffect {
             rule: "reverse-differs",
             level: Level::Deny,
@@ -70,8 +70,8 @@ impl ShadowRun<'_> {
             let mut message = SqlBatch::default();
             message.search_path(schema, &self.project.settings.shared_path());
             message.push_file(&down.script, std::iter::once(statement), schema);
-            if let Err(refusal) = self.connection.send(&message).await {
-                let failure = refusal.failure(&down.file);
+            if let Err(server_error) = self.connection.send(&message).await {
+                let failure = server_error.failure(&down.file);
                 if failure.sqlstate.is_none() {
                     return Err(failure);
                 }

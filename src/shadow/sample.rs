@@ -28,5 +28,5 @@ pub(super) async fn fill(
             literal(schema.as_str()),
         );
     }
-    connection.run(&message).await.map_err(|refusal| refusal.failure("making sample rows"))
+    connection.run(&message).await.map_err(|server_error| server_error.failure("making sample rows"))
 }

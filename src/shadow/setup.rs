@@ -39,7 +39,7 @@ pub(super) async fn tenants(
         if_exists: IfExists::Fail,
         limits: project.settings.migrate,
         jobs: Some(1),
-        patience: RetryPolicy { retries: 0 },
+        retry_policy: RetryPolicy { retries: 0 },
         after,
         // Roles belong to the whole server, which others may share, and would outlive the shadow.
         role: NewRole::None,

@@ -99,8 +99,9 @@ async fn differences(
 }
 
 async fn database(connection: &mut Connection) -> Result<String, Failure> {
-    let doing = |refusal: crate::postgres::ServerError| refusal.failure("asking for the shadow's name");
-    let sets = connection.sets("SELECT current_database()::text AS name").await.map_err(doing)?;
+    let doing =
+        |server_error: crate::postgres::ServerError| server_error.failure("asking for the shadow's name");
+    let sets = connection.query_batch("SELECT current_database()::text AS name").await.map_err(doing)?;
     match sets.iter().flatten().next() {
         Some(row) => row.text("name"),
         None => Err(Failure::new(Code::StatementFailed, "the shadow has no name")),

@@ -43,9 +43,9 @@ impl ShadowRun<'_> {
         let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
-            .sets(&format!("{BEGIN}; {question}"))
+            .query_batch(&format!("{BEGIN}; {question}"))
             .await
-            .map_err(|refusal| refusal.failure(doing))?;
+            .map_err(|server_error| server_error.failure(doing))?;
         let first = LockSample::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
         let mut look = before.clone();
         // The order of a run: the platform's part, then the tenant's.
@@ -93,7 +93,7 @@ impl ShadowRun<'_> {
                     scope: *scope,
                     beyond,
                     blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
-                    watched: end.since(&start, is_old),
+                    trace: end.since(&start, is_old),
                     changes: look.changes(&now),
                     lost: look.rows.lost(&now.rows),
                     uses,
@@ -111,7 +111,7 @@ impl ShadowRun<'_> {
 
     async fn roll_back(&mut self) -> Result<(), Failure> {
         let rolled_back = self.connection.run("ROLLBACK").await;
-        rolled_back.map_err(|refusal| refusal.failure("watching a migration on the shadow"))
+        rolled_back.map_err(|server_error| server_error.failure("watching a migration on the shadow"))
     }
 
     /// Runs one statement for one schema: the moments before and after it, or why it fails.
@@ -137,13 +137,14 @@ impl ShadowRun<'_> {
                     |at: usize| LockSample::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
                 Ok(Ok((moment(1)?, moment(sets.len().saturating_sub(1))?)))
             }
-            Err(refusal) => {
-                let mut failure = refusal.failure(&format!("{} on the shadow", migration.file));
+            Err(server_error) => {
+                let mut failure = server_error.failure(&format!("{} on the shadow", migration.file));
                 if failure.sqlstate.is_none() {
                     // A lost connection is no verdict.
                     return Err(failure);
                 }
-                failure.place = message.place(&refusal).or_else(|| Some(migration.script.place(statement)));
+                failure.place =
+                    message.place(&server_error).or_else(|| Some(migration.script.place(statement)));
                 Ok(Err(failure))
             }
         }
@@ -151,7 +152,7 @@ impl ShadowRun<'_> {
 }
 
 /// In milliseconds.
-fn limit(set: StatementTimeout) -> u128 {
+pub(super) fn limit(set: StatementTimeout) -> u128 {
     let most = LIMIT.as_millis();
     match set.milliseconds() {
         0 => most,

@@ -55,7 +55,7 @@ pub struct Seen {
     /// Whose it is.
     pub scope: Scope,
     /// Locks and costs.
-    pub watched: StatementTrace,
+    pub trace: StatementTrace,
     /// Whether it may have done what the sample does not show.
     pub blind: bool,
     /// Why it cannot be run again, though it says so.

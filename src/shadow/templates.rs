@@ -110,7 +110,7 @@ pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, 
     Ok(proofs)
 }
 
-/// What making tenants changed outside of their schemas, where no file of the template or of the chain names it.
+/// What making tenants changed outside of their schemas, where no file of the template or of the steps after it names it.
 fn beyond(
     project: &Project,
     template: &Template,
@@ -118,7 +118,8 @@ fn beyond(
     now: &DatabaseSnapshot,
 ) -> Vec<String> {
     let of_template = template.files.iter().chain(&template.after_create).map(|(script, _)| script);
-    let scripts = of_template.chain(project.chain.migrations().iter().map(|migration| &migration.script));
+    let steps = template.steps_to(&project.chain, &project.chain.latest()).unwrap_or_default();
+    let scripts = of_template.chain(steps.iter().map(|step| &step.script));
     let named: Vec<Named> = scripts.map(|script| Named::of(&script.source.text)).collect();
     let mut lines = Vec::new();
     for (schema, changes) in before.changes(now) {

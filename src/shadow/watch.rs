@@ -291,10 +291,10 @@ mod tests {
             ],
             350,
         );
-        let watched = after.since(&before, |_| true);
+        let trace = after.since(&before, |_| true);
         let expected = TableUsage { lock: Some(Lock::AccessExclusive), rewritten: true, scans: 1 };
-        assert_eq!(watched.tables, BTreeMap::from([(table("a"), expected)]));
-        assert_eq!((watched.elapsed, watched.wal), (Duration::from_micros(250), 250));
+        assert_eq!(trace.tables, BTreeMap::from([(table("a"), expected)]));
+        assert_eq!((trace.elapsed, trace.wal), (Duration::from_micros(250), 250));
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Known {
     tenant: Names,
     /// Of this file only, and found before all others: relations and types by their names.
     temporary: HashSet<(Scope, String)>,
+    /// The same, as far as code says so.
+    temporary_by_code: HashSet<(Scope, String)>,
     /// What the functions make that is temporary.
     by_code: HashMap<String, Vec<String>>,
     pub(super) unread: Unread,
@@ -66,6 +68,7 @@ impl Default for Known {
             platform,
             tenant: Names::default(),
             temporary: HashSet::new(),
+            temporary_by_code: HashSet::new(),
             by_code: HashMap::new(),
             unread: Unread::default(),
             prefix: None,
@@ -121,6 +124,7 @@ impl Known {
         self.follow_code(statement, scope);
         if statement.kind == SyntaxKind::DISCARD {
             self.temporary.retain(|(of, _)| *of != scope);
+            self.temporary_by_code.retain(|(of, _)| *of != scope);
         }
     }
 
@@ -143,24 +147,31 @@ impl Known {
             self.by_code.insert(function.name.clone(), code.clone());
         }
         if !self.by_code.is_empty() {
-            let called = statement.names.iter().filter(|name| Space::of(name.kind) == Space::Routine);
-            let called = called.filter(|name| name.role != Role::Made);
+            let is_call =
+                |name: &&Name| name.kind == SyntaxKind::CALL_EXPR || statement.kind == SyntaxKind::CALL;
+            let called = statement.names.iter().filter(is_call);
             made.extend(called.filter_map(|name| self.by_code.get(&name.name)).flatten().cloned());
         }
         for name in made {
             // The text does not say which of two is meant.
             if !self.names(scope).there.contains(&(Space::Relation, name.clone())) {
-                self.temporary.insert((scope, name));
+                self.temporary_by_code.insert((scope, name));
             }
         }
     }
 
-    /// Whether a bare name means something temporary: that, or the index or sequence that came with it.
+    /// Whether a bare name certainly means something temporary.
     fn is_temporary(&self, name: &Name, scope: Scope) -> bool {
-        if name.schema.is_some() || self.temporary.is_empty() || Space::of(name.kind) != Space::Relation {
+        is_bare_relation(name) && self.temporary.contains(&(scope, name.name.clone()))
+    }
+
+    /// Whether a bare name may mean something temporary: what code makes, or the index or sequence of a temporary table.
+    fn may_be_temporary(&self, name: &Name, scope: Scope) -> bool {
+        if !is_bare_relation(name) || (self.temporary.is_empty() && self.temporary_by_code.is_empty()) {
             return false;
         }
-        let has = |name: &str| self.temporary.contains(&(scope, name.to_owned()));
+        let by_code = |name: &str| self.temporary_by_code.contains(&(scope, name.to_owned()));
+        let has = |name: &str| self.temporary.contains(&(scope, name.to_owned())) || by_code(name);
         let names = match scope {
             Scope::Platform => &self.platform,
             Scope::Tenant => &self.tenant,
@@ -170,11 +181,14 @@ impl Known {
             ends && !names.there.contains(&(Space::Relation, name.name.clone()))
                 && name.name.match_indices('_').any(|(at, _)| has(&name.name[..at]))
         };
-        has(&name.name) || came_with()
+        by_code(&name.name) || came_with()
     }
 
     fn forget_temporary(&mut self, name: &Name, scope: Scope) -> bool {
         let is_bare = name.schema.is_none() && name.lookup == Lookup::Path;
+        if is_bare_relation(name) && self.temporary_by_code.remove(&(scope, name.name.clone())) {
+            return true;
+        }
         let known = self.temporary.take(&(scope, name.name.clone()));
         match known {
             Some(_) if is_bare || is_temporary_schema(name) => true,
@@ -189,11 +203,11 @@ impl Known {
     /// Leaves the bare names in `statement` that mean something temporary, which is in no schema of a scope. Says
     /// whether what it makes is temporary.
     fn settle(&self, statement: &mut Statement, scope: Scope) -> bool {
-        if !self.temporary.is_empty() {
-            for name in &mut statement.names {
-                if name.role != Role::Made && self.is_temporary(name, scope) {
-                    name.lookup = Lookup::Path;
-                }
+        for name in statement.names.iter_mut().filter(|name| name.role != Role::Made) {
+            if self.is_temporary(name, scope) {
+                name.lookup = Lookup::Path;
+            } else if name.lookup == Lookup::Own && self.may_be_temporary(name, scope) {
+                name.lookup = Lookup::Temporary;
             }
         }
         // A view of something temporary is temporary itself (manual, CREATE VIEW), as is an index on it.
@@ -201,7 +215,11 @@ impl Known {
         let means_temporary = |name: &Name| match name.role {
             Role::Made => is_temporary_schema(name),
             Role::Mentioned if !by_mention => false,
-            Role::Target | Role::Mentioned => is_temporary_schema(name) || self.is_temporary(name, scope),
+            Role::Target | Role::Mentioned => {
+                is_temporary_schema(name)
+                    || self.is_temporary(name, scope)
+                    || name.lookup == Lookup::Temporary
+            }
         };
         let is_temporary = statement.home == Home::Session || statement.names.iter().any(means_temporary);
         if is_temporary {
@@ -214,6 +232,7 @@ impl Known {
     /// Forgets what does not outlive a file.
     pub fn end_of_file(&mut self) {
         self.temporary.clear();
+        self.temporary_by_code.clear();
     }
 
     /// Whose `schema_version` is without a schema, if only one has it.
@@ -326,6 +345,10 @@ impl Known {
             name => format!("nothing says whose {:?} is", name.map_or("it", |name| &name.name)),
         }
     }
+}
+
+fn is_bare_relation(name: &Name) -> bool {
+    name.schema.is_none() && Space::of(name.kind) == Space::Relation
 }
 
 /// Names of what belongs to a table.

@@ -13,6 +13,7 @@ use super::tree::Node;
 #[derive(Debug, Clone, Default)]
 pub struct Named {
     words: HashSet<String>,
+    bare: HashSet<String>,
     qualified: HashSet<(String, String)>,
     targets: BTreeMap<String, TargetKind>,
     temporary: BTreeSet<String>,
@@ -63,7 +64,10 @@ impl TargetKind {
             words.pop();
         }
         let kind = match words.as_slice() {
-            [.., "update" | "into" | "truncate"] | [.., "delete", "from"] => return Some(Self::Table),
+            [.., "for" | "do" | "key", "update"] => return None,
+            [.., "update" | "truncate"] | [.., "insert" | "merge", "into"] | [.., "delete", "from"] => {
+                return Some(Self::Table);
+            }
             [.., "drop" | "alter"] if is_table => return Some(Self::Table),
             [.., "drop" | "alter", "materialized", "view"] => return Some(Self::MaterializedView),
             [.., "drop" | "alter", kind] => *kind,
@@ -102,8 +106,13 @@ impl Named {
                 TokenKind::Ident | TokenKind::QuotedIdent { .. } => {
                     let word = normalized(token.text);
                     self.words.insert(word.clone());
+                    if !is_qualifier && !before.1 {
+                        self.bare.insert(word.clone());
+                    }
                     if let (Some(schema), true) = before {
                         self.qualified.insert((schema, word.clone()));
+                    } else if is_qualifier {
+                        // The schema, or an alias.
                     } else if makes_temporary(&run) && !BETWEEN.contains(&word.as_str()) {
                         self.temporary.insert(word.clone());
                     } else if let Some(kind) = TargetKind::behind(&run)
@@ -138,6 +147,11 @@ impl Named {
     /// Whether `name` stands in the text, with a schema or without.
     pub fn has_word(&self, name: &str) -> bool {
         self.words.contains(name)
+    }
+
+    /// The names that stand in the text without a schema.
+    pub fn bare_words(&self) -> impl Iterator<Item = &str> {
+        self.bare.iter().map(String::as_str)
     }
 
     /// The bare names of what the text drops, alters, empties or writes to, as far as it says so without conditions.

@@ -115,6 +115,7 @@ impl Rendered {
             match name.lookup {
                 Lookup::Path | Lookup::Expected => {}
                 Lookup::Own => insert(name.range.start, &own),
+                Lookup::Temporary => insert(name.range.start, "pg_temp."),
                 Lookup::OwnOperator => {
                     insert(name.range.start, &operator);
                     insert(name.range.end, ")");

@@ -15,7 +15,10 @@ pub enum Lookup {
     Expected,
     /// In the schema of the statement's scope: the name is sent as `schema.name`.
     Own,
-    /// The same, for an operator in a list of options: it is sent as `OPERATOR(schema.name)`.
+    /// In the session's own schema: the name is sent as `pg_temp.name`. Only code shows that it is temporary, so a permanent object of that
+    /// name must not be found.
+    Temporary,
+    /// As [`Self::Own`], for an operator in a list of options: it is sent as `OPERATOR(schema.name)`.
     OwnOperator,
 }
 

@@ -144,15 +144,17 @@ impl Template {
     /// The statements of the template and of the steps after it, up to `version`, that write rows, in the ways that may do: only
     /// those that add some, or all; without temporary tables, or with them.
     pub fn rows_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
-        let own = self.files.iter().map(|(script, all)| (script, all.iter().collect::<Vec<_>>()));
+        let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
         let steps = self.steps_to(chain, version).unwrap_or_default();
-        let later = steps.iter().map(|step| (&step.script, step.part(Scope::Tenant).collect()));
-        let transactions: Vec<_> = own.chain(later).collect();
+        let later = steps
+            .iter()
+            .map(|step| step.part(Scope::Tenant).map(|statement| (&step.script, statement)).collect());
+        let transactions: Vec<Vec<_>> = std::iter::once(own.collect()).chain(later).collect();
         let way = |writes: &[&str], with_temporary: bool| {
             let mut texts = Vec::new();
-            for (script, statements) in &transactions {
+            for statements in &transactions {
                 let mut temporary = Vec::new();
-                for statement in statements {
+                for (script, statement) in statements {
                     let made: Vec<&Name> = statement.temporary_tables().filter(|_| with_temporary).collect();
                     if !made.is_empty() || writes.contains(&statement.verb().as_str()) {
                         texts.push(script.text(statement).to_owned());

@@ -52,7 +52,7 @@ pub(super) fn holding(run: &Run, schema: &SchemaName) -> String {
 /// Does `work` on a tenant that this run is making, and says meanwhile that the run is alive: on a connection of its own, and
 /// without waiting for a unit that has the version row.
 pub(super) async fn while_alive<T>(
-    door: Connector,
+    connector: Connector,
     run: &Run,
     schema: &SchemaName,
     work: impl Future<Output = T>,
@@ -70,7 +70,7 @@ pub(super) async fn while_alive<T>(
             tokio::time::sleep(BEAT).await;
             let connection = match open.take() {
                 Some(connection) => Some(connection),
-                None => door.open_now().await.ok(),
+                None => connector.open_now().await.ok(),
             };
             if let Some(mut connection) = connection
                 && connection.run(&sql).await.is_ok()
@@ -93,8 +93,8 @@ pub(super) async fn commit(
     message: &SqlBatch,
     explained: impl Fn(&ServerError) -> Failure,
 ) -> Result<(), Failure> {
-    let Err(refusal) = connection.send(message).await else { return Ok(()) };
-    let mut failure = explained(&refusal);
+    let Err(server_error) = connection.send(message).await else { return Ok(()) };
+    let mut failure = explained(&server_error);
     if !failure.ended_the_session() {
         return Err(failure);
     }
@@ -143,7 +143,7 @@ async fn found(
     ));
     message.roll_back(SessionState::None);
     let sets = connection.send(&message).await;
-    let sets = sets.map_err(|refusal| refusal.failure("asking whether the tenant was made"))?;
+    let sets = sets.map_err(|server_error| server_error.failure("asking whether the tenant was made"))?;
     let status = sets.iter().flatten().find_map(|row| row.text("status").ok());
     Ok(status.as_deref().map(TenantState::named))
 }
@@ -179,8 +179,8 @@ pub(super) async fn take_back(
     (schema, doing): (&SchemaName, &str),
 ) -> Result<(), Failure> {
     let message = unmaking(settings, run, schema, Attempt::Stale);
-    connection.send(&message).await.map(drop).map_err(|refusal| {
-        let mut failure = refusal.failure(doing);
+    connection.send(&message).await.map(drop).map_err(|server_error| {
+        let mut failure = server_error.failure(doing);
         failure.schema = Some(schema.as_str().to_owned());
         failure
     })
@@ -201,13 +201,15 @@ pub(super) async fn undo(
         }
     }
     let message = unmaking(settings, run, schema, Attempt::Of(run.id));
-    let is_gone = |refusal: &ServerError| refusal.sqlstate() == Some(error::NO_VERSION_ROW);
+    let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
     match send(connection, &message, is_gone).await {
         Ok(_sets) => failure,
         // Another attempt has taken it back, and may be making it.
-        Err(refusal) if is_gone(&refusal) || refusal.sqlstate() == Some(error::NOT_OURS) => failure,
-        Err(refusal) => {
-            let why = refusal.failure("undoing it").message;
+        Err(server_error) if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OURS) => {
+            failure
+        }
+        Err(server_error) => {
+            let why = server_error.failure("undoing it").message;
             left_behind(failure, schema, &why)
         }
     }
@@ -231,18 +233,18 @@ pub(super) async fn send(
 ) -> Result<Vec<Vec<Row>>, ServerError> {
     let mut tries = 1;
     loop {
-        let refusal = match connection.send(message).await {
+        let server_error = match connection.send(message).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) if tries > 1 && is_done(&refusal) => return Ok(Vec::new()),
-            Err(refusal) => refusal,
+            Err(server_error) if tries > 1 && is_done(&server_error) => return Ok(Vec::new()),
+            Err(server_error) => server_error,
         };
-        if tries == TRIES || !refusal.failure("").ended_the_session() {
-            return Err(refusal);
+        if tries == TRIES || !server_error.failure("").ended_the_session() {
+            return Err(server_error);
         }
         tries += 1;
         match connection.another().await {
             Ok(fresh) => *connection = fresh,
-            Err(_) => return Err(refusal),
+            Err(_) => return Err(server_error),
         }
     }
 }

@@ -52,8 +52,10 @@ impl NameOwnership {
             is = literal(slug.as_str()),
             platform = settings.platform_schema().quoted(),
         );
-        let sets =
-            connection.sets(&sql).await.map_err(|refusal| state::registry_failure(&refusal, settings))?;
+        let sets = connection
+            .query_batch(&sql)
+            .await
+            .map_err(|server_error| state::registry_failure(&server_error, settings))?;
         let [entries, states, there] = sets.as_slice() else { return Ok(Self::default()) };
         let entry = |row: &Row| {
             Ok::<_, Failure>(Entry {
@@ -99,7 +101,10 @@ pub(super) async fn has_schema(connection: &mut Connection, schema: &SchemaName)
         "SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {}",
         literal(schema.as_str())
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("looking for a schema"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("looking for a schema"))?;
     Ok(sets.iter().flatten().next().is_some())
 }
 
@@ -156,10 +161,10 @@ pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
 }
 
 /// The failure of a message that writes a new tenant into the books.
-pub(super) fn refused(refusal: &ServerError, doing: &str, schema: &SchemaName) -> Failure {
-    let mut failure = refusal.failure(doing);
+pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaName) -> Failure {
+    let mut failure = server_error.failure(doing);
     failure.schema = Some(schema.as_str().to_owned());
-    match refusal.sqlstate() {
+    match server_error.sqlstate() {
         Some("23505") => {
             failure.code = Code::TenantExists;
             failure.hint =

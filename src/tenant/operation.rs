@@ -189,9 +189,14 @@ pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
 }
 
 /// The failure of a verb's message.
-pub(super) fn refused(refusal: &ServerError, doing: &str, tenant: &Tenant, settings: &Settings) -> Failure {
-    let mut failure = refusal.failure(&format!("{doing} {}", tenant.slug));
-    match refusal.sqlstate() {
+pub(super) fn refused(
+    server_error: &ServerError,
+    doing: &str,
+    tenant: &Tenant,
+    settings: &Settings,
+) -> Failure {
+    let mut failure = server_error.failure(&format!("{doing} {}", tenant.slug));
+    match server_error.sqlstate() {
         // Somebody was quicker between the look and the deed.
         Some("42P06" | "23505") => failure.code = Code::TenantExists,
         Some(error::NO_VERSION_ROW) => {
@@ -217,7 +222,7 @@ pub(super) fn refused(refusal: &ServerError, doing: &str, tenant: &Tenant, setti
         _ => {}
     }
     failure.schema = Some(tenant.schema.as_str().to_owned());
-    if matches!(refusal.sqlstate(), Some("42703" | "42P01" | "42804")) {
+    if matches!(server_error.sqlstate(), Some("42703" | "42P01" | "42804")) {
         failure.code = Code::RegistryInvalid;
         failure.hint = Some(format!(
             "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",
@@ -258,8 +263,8 @@ pub(super) async fn in_turn(
     let (began, limit) = (Instant::now(), limits.statement_timeout.milliseconds());
     loop {
         match connection.send(message).await {
-            Err(refusal)
-                if refusal.sqlstate() == Some(error::ALONE)
+            Err(server_error)
+                if server_error.sqlstate() == Some(error::ALONE)
                     && (limit == 0 || began.elapsed().as_millis() < limit) =>
             {
                 tokio::time::sleep(PAUSE).await;

@@ -48,9 +48,9 @@ pub(super) async fn snapshot(
     if script.left() == SessionState::Possible {
         message.own_role();
     }
-    connection.send(&message).await.map_err(|refusal| {
-        let mut failure = refusal.failure(&format!("making a tenant at {version} to compare with"));
-        failure.place = message.place(&refusal);
+    connection.send(&message).await.map_err(|server_error| {
+        let mut failure = server_error.failure(&format!("making a tenant at {version} to compare with"));
+        failure.place = message.place(&server_error);
         if failure.code == Code::StatementFailed {
             failure.code = Code::UnitFailed;
         }
@@ -59,7 +59,7 @@ pub(super) async fn snapshot(
     let snapshot = catalog::snapshot_as(connection, &schema, Asked::Within).await?;
     // A lock of the session is no part of the transaction.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
-    undone.map_err(|refusal| refusal.failure("undoing the tenant to compare with"))?;
+    undone.map_err(|server_error| server_error.failure("undoing the tenant to compare with"))?;
     Ok(snapshot)
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
     (script, filled): (&ProvisioningScript<'_>, &Filled),
-    gauge: Option<&dyn StatementObserver>,
+    observer: Option<&dyn StatementObserver>,
     look: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     for left in
@@ -33,9 +33,11 @@ pub(super) async fn with<T>(
     }
     let schema = SchemaName::pooled(Uuid::new_v4().as_u128());
     let message = script.pooled(run, &schema, None, filled)?;
-    connection.send(&message).await.map_err(|refusal| explain(&refusal, &message, &schema))?;
+    connection.send(&message).await.map_err(|server_error| explain(&server_error, &message, &schema))?;
     let steps = script.later().unwrap_or_default();
-    let looked = match catch_up(connection, (run, chain), &schema, steps, (RetryPolicy::USUAL, gauge)).await {
+    let looked = match catch_up(connection, (run, chain), &schema, steps, (RetryPolicy::USUAL, observer))
+        .await
+    {
         Ok(()) => match look(connection, &schema).await {
             Ok(value) => expect_still_at(connection, run, &schema, script.version()).await.map(|()| value),
             Err(failure) => Err(failure),
@@ -44,7 +46,7 @@ pub(super) async fn with<T>(
     };
     let removed = remove_one(connection, run, &schema).await;
     let value = looked?;
-    removed.map_err(|refusal| refusal.failure(&format!("removing {schema}")))?;
+    removed.map_err(|server_error| server_error.failure(&format!("removing {schema}")))?;
     Ok(value)
 }
 
@@ -60,8 +62,11 @@ async fn expect_still_at(
         run.platform.quoted(),
         literal(schema.as_str())
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a version"))?;
-    if sets.iter().flatten().next().map(|row| row.truth("still")).transpose()? == Some(true) {
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading a version"))?;
+    if sets.iter().flatten().next().map(|row| row.get_bool("still")).transpose()? == Some(true) {
         return Ok(());
     }
     let moved = format!("a migration moved {schema} while it was looked at");

@@ -79,7 +79,7 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
     ] {
         let _written = writeln!(text, "{}{}", paint.dim(&format!("{key:<10}")), plain(&value));
     }
-    text.push_str(&holdings(held, paint));
+    text.push_str(&tenant_stats(held, paint));
     if !entries.is_empty() {
         let older = entries.len().saturating_sub(NEWEST);
         text.push('\n');
@@ -96,23 +96,23 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
 const LARGEST: usize = 20;
 
 /// Size, role, and the largest tables.
-pub fn holdings(holdings: &TenantStats, paint: Paint) -> String {
+pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
     let mut text = String::new();
-    let role = holdings.role.as_ref().map_or_else(
+    let role = tenant_stats.role.as_ref().map_or_else(
         || "–".to_owned(),
         |role| format!("{}, {}", role.name, if role.login { "may log in" } else { "may not log in" }),
     );
-    let tables = plural(holdings.tables.len(), "table");
-    let size = format!("{} in {tables}", bytes(holdings.size_bytes));
+    let tables = plural(tenant_stats.tables.len(), "table");
+    let size = format!("{} in {tables}", bytes(tenant_stats.size_bytes));
     for (key, value) in [("size", size), ("role", role)] {
         let _written = writeln!(text, "{}{value}", paint.dim(&format!("{key:<10}")));
     }
-    if holdings.tables.is_empty() {
+    if tenant_stats.tables.is_empty() {
         return text;
     }
-    let mut largest: Vec<_> = holdings.tables.iter().collect();
+    let mut largest: Vec<_> = tenant_stats.tables.iter().collect();
     largest.sort_by_key(|table| std::cmp::Reverse(table.bytes));
-    let about = if holdings.counted { "" } else { "~" };
+    let about = if tenant_stats.counted { "" } else { "~" };
     let rows: Vec<_> = largest
         .iter()
         .take(LARGEST)

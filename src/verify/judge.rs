@@ -9,7 +9,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::new_objects::{NewObjects, is_drop};
 use super::rule::{Judge, RULES, Rule};
-use super::rule_context::{Meets, RuleContext, Span};
+use super::rule_context::{RuleContext, SchemaContext, Span};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
 use super::schema::StatementContext;
@@ -44,7 +44,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = NewObjects::new(file.schemas.platform, in_template);
-    let statements = &file.walk.met;
+    let statements = &file.walk.context;
     let in_service = !in_template && statements.first().is_some_and(|first| !first.schema.is_empty());
     if let Kind::Template(earlier) = file.kind {
         for script in earlier {
@@ -61,7 +61,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
         let node = statement.node(script);
         let before = |offset: usize| theirs.partition_point(|(_, hit)| hit.start < offset);
         let theirs = &theirs[before(statement.range.start)..before(statement.range.end)];
-        let meets = Meets {
+        let meets = SchemaContext {
             made: &made,
             schema,
             file: statements,

@@ -44,7 +44,7 @@ pub struct File<'a> {
     /// What it is.
     pub kind: Kind<'a>,
     /// What others saw it do, if anybody looked.
-    pub witness: Option<&'a ObservedEffects>,
+    pub observed_effects: Option<&'a ObservedEffects>,
     /// The schemas of its project.
     pub schemas: ProjectSchemas<'a>,
 }
@@ -90,8 +90,8 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     let of_text: Vec<_> =
         raws.into_iter().filter_map(|raw| policy.level(raw.rule).map(|level| (raw, level))).collect();
     let mut found: Vec<Found> = of_text.iter().map(|(raw, level)| Found::new(file, raw, *level)).collect();
-    if let Some(witness) = file.witness {
-        found.extend(witness.findings(file, policy, &of_text));
+    if let Some(observed_effects) = file.observed_effects {
+        found.extend(observed_effects.findings(file, policy, &of_text));
     }
     for allow in &allows {
         let accepted = found.iter_mut().find(|found| {
@@ -100,13 +100,13 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
             // It may accept what only a shadow shows.
-            None if file.witness.is_none() && is_opaque(&of_text) => {}
+            None if file.observed_effects.is_none() && is_opaque(&of_text) => {}
             None => wrong.push(allow::unused(allow)),
         }
     }
-    if let Some(witness) = file.witness {
+    if let Some(observed_effects) = file.observed_effects {
         for found in &mut found {
-            witness.clear(&mut found.finding, &found.range);
+            observed_effects.clear(&mut found.finding, &found.range);
         }
     }
     for (rule, range, message) in wrong {

@@ -110,8 +110,8 @@ impl ObservedEffects {
 fn takes_definitions(id: RuleId) -> bool {
     let of_rows = [no_where::ROWS, squawk::data::ROWS, &shadow::ROWS[..2]];
     let reads = [Impact::OldReaders, Impact::OldWriters];
-    let breaks = find(id.as_str()).is_some_and(|rule| rule.breaks.iter().any(|it| reads.contains(it)));
-    breaks && !of_rows.iter().any(|rows| rows.iter().any(|row| row.id == id))
+    let impact = find(id.as_str()).is_some_and(|rule| rule.impact.iter().any(|it| reads.contains(it)));
+    impact && !of_rows.iter().any(|rows| rows.iter().any(|row| row.id == id))
 }
 
 /// Whether a finding of the text says it already: under the same rule, or of the same thing that it would lose
@@ -128,7 +128,7 @@ fn tells(raw: &Raw, observed: &ObservedEffect) -> bool {
     if observed.elsewhere || (of_rows && !same_rule) {
         return false;
     }
-    let same_danger = raw.rule.breaks.iter().any(|breaks| rule.breaks.contains(breaks));
+    let same_danger = raw.rule.impact.iter().any(|impact| rule.impact.contains(impact));
     let named = observed.words.iter().all(|word| raw.words.contains(word));
     let as_grave = raw.rule.level == Level::Deny || observed.level == Level::Warn;
     named && (same_rule || (same_danger && as_grave))

@@ -18,7 +18,7 @@ pub struct Rule {
     /// Its weight where the policy says nothing.
     pub level: Level,
     /// What is in danger: one thing or more, in the order of [`Impact::ALL`].
-    pub breaks: &'static [Impact],
+    pub impact: &'static [Impact],
     /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
     /// What to do instead.
@@ -179,8 +179,8 @@ mod tests {
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
             assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
             assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.remediation.is_empty(), "{id}");
-            let dangers = Impact::ALL.iter().filter(|danger| rule.breaks.contains(danger)).copied();
-            assert!(!rule.breaks.is_empty() && rule.breaks.iter().copied().eq(dangers), "{id}: order");
+            let dangers = Impact::ALL.iter().filter(|danger| rule.impact.contains(danger)).copied();
+            assert!(!rule.impact.is_empty() && rule.impact.iter().copied().eq(dangers), "{id}: order");
             assert!(!rule.why.ends_with('.') && !rule.remediation.ends_with('.'), "{id}: no full stop");
         }
     }

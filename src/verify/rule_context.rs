@@ -15,7 +15,7 @@ pub(super) type Span = Range<usize>;
 
 /// What a statement meets.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Meets<'a> {
+pub(super) struct SchemaContext<'a> {
     /// What its file has made before it.
     pub(super) made: &'a NewObjects<'a>,
     /// The schemas as they are then.
@@ -37,16 +37,16 @@ pub(super) struct RuleContext<'a> {
     pub(super) statement: &'a Statement,
     pub(super) node: Node<'a>,
     pub(super) scope: Option<Scope>,
-    meets: Meets<'a>,
+    meets: SchemaContext<'a>,
     /// The kinds of what [`Self::nodes`] looks at.
     kinds: Kinds,
     only_new: OnceCell<bool>,
 }
 
 impl<'a> std::ops::Deref for RuleContext<'a> {
-    type Target = Meets<'a>;
+    type Target = SchemaContext<'a>;
 
-    fn deref(&self) -> &Meets<'a> {
+    fn deref(&self) -> &SchemaContext<'a> {
         &self.meets
     }
 }
@@ -56,7 +56,7 @@ impl<'a> RuleContext<'a> {
         statement: &'a Statement,
         node: Node<'a>,
         scope: Option<Scope>,
-        meets: Meets<'a>,
+        meets: SchemaContext<'a>,
     ) -> Self {
         let kinds = if is_routine(statement) { Kinds::from_iter([node.kind()]) } else { node.kinds() };
         Self { statement, node, scope, meets, kinds, only_new: OnceCell::new() }

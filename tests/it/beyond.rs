@@ -85,6 +85,16 @@ fn what_code_would_do_to_things_that_the_shadow_lacks_is_denied() {
         ("CREATE TABLE IF NOT EXISTS imports (id int); DROP TABLE imports;", false),
         ("CREATE TEMP TABLE imports AS SELECT 1 AS a; UPDATE imports SET a = 2; DROP TABLE imports;", false),
         ("IF to_regclass('imports') IS NOT NULL THEN PERFORM count(*) FROM imports; END IF;", false),
+        (
+            "IF to_regclass('public.countries') IS NOT NULL THEN \
+             PERFORM code FROM public.countries FOR UPDATE SKIP LOCKED; END IF;",
+            false,
+        ),
+        ("WHILE to_regclass('old_jobs') IS NOT NULL LOOP PERFORM pg_sleep(0.1); END LOOP;", false),
+        (
+            "IF to_regclass('imports') IS NOT NULL THEN EXECUTE 'DELETE FROM imports WHERE false'; END IF;",
+            true,
+        ),
     ];
     for (number, (body, _)) in bodies.iter().enumerate() {
         project.migration(
@@ -102,6 +112,10 @@ fn what_code_would_do_to_things_that_the_shadow_lacks_is_denied() {
         "function",
         "CREATE FUNCTION {org_schema}.forget() RETURNS void LANGUAGE plpgsql AS \
          $$ BEGIN DROP TABLE IF EXISTS imports; END $$;\nSELECT {org_schema}.forget();",
+    );
+    project.file(
+        "tenure.toml",
+        "[migrate]\nstatement_timeout = \"2s\"\n[tenants]\nsearch_path = [\"nowhere\"]\n",
     );
     let (_, document) = project.json("verify --shadow");
     let of = |finding: &Value| finding["file"].as_str().unwrap().to_owned();

@@ -61,7 +61,7 @@ impl Story {
     }
 
     /// What the server knows of writes to the database, and all that it holds.
-    fn truth(&self) -> (String, String) {
+    fn get_bool(&self) -> (String, String) {
         let db = &self.project.db;
         db.wait_for_silence();
         let elsewhere = crate::support::Database::fresh();
@@ -99,10 +99,10 @@ fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
         "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT pg_sleep(0.3);\n\
         CREATE TABLE {org_schema}.notes (id uuid PRIMARY KEY, author uuid REFERENCES datalinx_platform.users (id));",
     );
-    let before = story.truth();
+    let before = story.get_bool();
     let (code, document, stderr) = story.json("--report report.md");
     assert_eq!((code, &document["outcome"]), (0, &"done".into()), "{document:#} {stderr}");
-    assert_eq!(story.truth(), before, "the database that was copied was written to");
+    assert_eq!(story.get_bool(), before, "the database that was copied was written to");
     assert_eq!(story.project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4");
     assert!(story.copies().is_empty());
     let branch = &document["branch"];
@@ -171,14 +171,14 @@ fn real_rows_that_do_not_fit_fail_there_and_the_copy_is_gone() {
         "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT 1 / (51 - count(*)) FROM workspaces;",
     );
     story.project.db.run("INSERT INTO org_b.workspaces (name) VALUES ('one too many')");
-    let before = story.truth();
+    let before = story.get_bool();
     let (code, document, stderr) = story.json("--report report.md");
     assert_eq!((code, &document["outcome"]), (4, &"partial".into()), "{document:#} {stderr}");
     assert_eq!(
         (&document["failures"][0]["schema"], &document["failures"][0]["sqlstate"]),
         (&"org_b".into(), &"22012".into())
     );
-    assert_eq!((story.truth(), story.copies()), (before, Vec::new()));
+    assert_eq!((story.get_bool(), story.copies()), (before, Vec::new()));
     let report = story.report();
     assert!(report.contains("only a part was done") && report.contains("org&#95;b"), "{report}");
     assert!(!report.contains("postgresql") && !report.contains("://"), "{report}");
@@ -219,13 +219,13 @@ fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
         format!("COPY (SELECT 1) TO '{file}'"),
     ] {
         story.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
-        let before = story.truth();
+        let before = story.get_bool();
         let (code, document, stderr) = story.json("--report report.md");
         let error = &document["error"];
         assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
         assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
         assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
-        assert_eq!((story.truth(), story.copies()), (before, Vec::new()), "{sql}");
+        assert_eq!((story.get_bool(), story.copies()), (before, Vec::new()), "{sql}");
         assert!(!std::path::Path::new(&file).exists(), "{sql}");
     }
     let server = format!(

@@ -83,7 +83,7 @@ impl Story {
                 done.unwrap();
             }
             // The transaction is as it was: open, with its settings.
-            let path = connection.sets("SHOW search_path; ROLLBACK").await.unwrap();
+            let path = connection.query_batch("SHOW search_path; ROLLBACK").await.unwrap();
             assert_eq!(path[0][0].text("search_path").unwrap(), "org_a, public");
             (before, after)
         })

@@ -28,7 +28,7 @@ const FOR_GOOD: &[&str] = &[
 
 /// How the server copies (manual, CREATE DATABASE, "STRATEGY", and `file_copy_method`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum CopyStrategy {
     /// Its files, which share their blocks with the source until one of both changes them.
     Clones,
     /// Its files.
@@ -39,7 +39,7 @@ enum Way {
     Old,
 }
 
-impl Way {
+impl CopyStrategy {
     /// Those that a server has, the quickest for a database of some size first.
     fn of(source: &Source) -> &'static [Self] {
         match (source.version, source.clones) {
@@ -112,10 +112,10 @@ impl Local {
         first.extend(rights);
         let doing = format!("marking the copy for the branch {}", wanted.name);
         let marked = connection.run(&format!("BEGIN; {}; COMMIT", first.join("; "))).await;
-        marked.map_err(|refusal| refusal.failure(&doing))?;
+        marked.map_err(|server_error| server_error.failure(&doing))?;
         for (what, sql) in settings {
-            if let Err(refusal) = connection.run(&sql).await {
-                let why = refusal.failure(&format!("the copy does not have the setting {what}"));
+            if let Err(server_error) = connection.run(&sql).await {
+                let why = server_error.failure(&format!("the copy does not have the setting {what}"));
                 notes.push(why.to_string());
             }
         }
@@ -127,7 +127,7 @@ impl Local {
         let sql = format!(
             "BEGIN; ALTER DATABASE {making} ALLOW_CONNECTIONS true; ALTER DATABASE {making} RENAME TO {name}; COMMIT"
         );
-        connection.run(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+        connection.run(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
         let made = self.ours(&mut connection, "true").await?.into_iter().find(|ours| is_done(ours, wanted));
         connection.close().await;
         let gone = || Failure::new(Code::BranchNotReady, format!("the branch {} is gone again", wanted.name));
@@ -145,7 +145,7 @@ impl Local {
         // No copy in a transaction, so no SET LOCAL; this session ends with this call. Who has gone away waits for nothing.
         let within = self.copy_within.as_millis();
         let limits = connection.run(&format!("SET statement_timeout = {within}; SET lock_timeout = 0")).await;
-        limits.map_err(|refusal| refusal.failure(&doing))?;
+        limits.map_err(|server_error| server_error.failure(&doing))?;
         // Not every system can tell.
         let _may_fail = connection.run("SET client_connection_check_interval = '1s'").await;
         let owner =
@@ -155,7 +155,7 @@ impl Local {
             mark::making(wanted.run)?.quoted(),
             source.name.quoted()
         );
-        let mut ways = Way::of(source).iter().copied().peekable();
+        let mut ways = CopyStrategy::of(source).iter().copied().peekable();
         while let Some(way) = ways.next() {
             let started = Instant::now();
             let sql = format!("{begin}{} ALLOW_CONNECTIONS false", way.strategy());
@@ -165,9 +165,9 @@ impl Local {
             };
             let copied = match prepared {
                 Ok(()) => connection.run(&sql).await,
-                Err(refusal) => Err(refusal),
+                Err(server_error) => Err(server_error),
             };
-            let Err(refusal) = copied else {
+            let Err(server_error) = copied else {
                 return Ok(format!(
                     "copied {:?} ({}) in {:.1} s by {}",
                     source.name.as_str(),
@@ -176,13 +176,13 @@ impl Local {
                     way.as_str()
                 ));
             };
-            let is_final = refusal.sqlstate().is_none_or(|state| FOR_GOOD.contains(&state));
+            let is_final = server_error.sqlstate().is_none_or(|state| FOR_GOOD.contains(&state));
             if is_final || ways.peek().is_none() {
-                return Err(self.refused(connection, source, &refusal, &doing).await);
+                return Err(self.refused(connection, source, &server_error, &doing).await);
             }
-            if way == Way::Clones {
+            if way == CopyStrategy::Clones {
                 let reset = connection.run("RESET file_copy_method").await;
-                reset.map_err(|refusal| refusal.failure(&doing))?;
+                reset.map_err(|server_error| server_error.failure(&doing))?;
             }
         }
         Err(Failure::new(Code::BranchRefused, doing))
@@ -192,11 +192,11 @@ impl Local {
         &self,
         connection: &mut Connection,
         source: &Source,
-        refusal: &ServerError,
+        server_error: &ServerError,
         doing: &str,
     ) -> Failure {
-        let mut failure = refusal.failure(doing);
-        match refusal.sqlstate() {
+        let mut failure = server_error.failure(doing);
+        match server_error.sqlstate() {
             // Somebody came between our look and the copy; the server waited for them.
             Some("55006") => match source.in_use(connection).await {
                 Ok(Some(in_use)) => return Failure { sqlstate: failure.sqlstate, ..in_use },
@@ -235,7 +235,8 @@ impl Local {
         );
         let started = Instant::now();
         loop {
-            let sets = connection.sets(&cancel).await.map_err(|refusal| refusal.failure(&doing))?;
+            let sets =
+                connection.query_batch(&cancel).await.map_err(|server_error| server_error.failure(&doing))?;
             if sets.first().is_none_or(Vec::is_empty) || started.elapsed() >= GIVING_UP {
                 break;
             }
@@ -266,9 +267,9 @@ fn is_done(ours: &Ours, wanted: &Wanted) -> bool {
 async fn nobody_elses(connection: &mut Connection, name: &Identifier) -> Result<(), Failure> {
     let sql = format!("SELECT oid FROM pg_catalog.pg_database WHERE datname = {}", literal(name.as_str()));
     let sets = connection
-        .sets(&sql)
+        .query_batch(&sql)
         .await
-        .map_err(|refusal| refusal.failure("looking for the branch's database"))?;
+        .map_err(|server_error| server_error.failure("looking for the branch's database"))?;
     if sets.first().is_none_or(Vec::is_empty) {
         return Ok(());
     }
@@ -281,9 +282,9 @@ async fn nobody_elses(connection: &mut Connection, name: &Identifier) -> Result<
 pub(super) async fn drop(connection: &mut Connection, name: &Identifier) -> Result<Deleted, Failure> {
     match connection.run(&format!("DROP DATABASE {} WITH (FORCE)", name.quoted())).await {
         Ok(()) => Ok(Deleted::Now),
-        Err(refusal) if refusal.sqlstate() == Some("3D000") => Ok(Deleted::Gone),
-        Err(refusal) => {
-            let mut failure = refusal.failure(&format!("dropping database {:?}", name.as_str()));
+        Err(server_error) if server_error.sqlstate() == Some("3D000") => Ok(Deleted::Gone),
+        Err(server_error) => {
+            let mut failure = server_error.failure(&format!("dropping database {:?}", name.as_str()));
             if failure.code == Code::StatementFailed {
                 failure.code = Code::BranchRefused;
             }

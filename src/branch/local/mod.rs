@@ -32,7 +32,7 @@ pub struct Local {
     /// To the database whose branches these are.
     url: DatabaseUrl,
     copy_within: Duration,
-    knock: ConnectPolicy,
+    connect_policy: ConnectPolicy,
     /// How far the server's clock is ahead of ours.
     ahead: Cell<time::Duration>,
 }
@@ -53,11 +53,11 @@ impl Ours {
 
 impl Local {
     /// The server of the database at `url`, which is what is copied where nobody says otherwise. It must lead there
-    /// without a transaction pooler, whose own sessions would keep the server from copying. `knock` is how patiently it is
+    /// without a transaction pooler, whose own sessions would keep the server from copying. `connect_policy` is how patiently it is
     /// connected to.
-    pub fn new(url: DatabaseUrl, settings: &Settings, knock: ConnectPolicy) -> Self {
+    pub fn new(url: DatabaseUrl, settings: &Settings, connect_policy: ConnectPolicy) -> Self {
         let copy_within = settings.branch.ready_timeout.duration();
-        Self { url, copy_within, knock, ahead: Cell::new(time::Duration::ZERO) }
+        Self { url, copy_within, connect_policy, ahead: Cell::new(time::Duration::ZERO) }
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
@@ -69,17 +69,17 @@ impl Local {
     async fn connect_beside(&self, copied: &str) -> Result<Connection, Failure> {
         let beside = self.url.with_database(BESIDE);
         let first = if copied == BESIDE { &self.url } else { &beside };
-        let mut connection = match Connection::knock(first, self.knock, |_| {}).await {
+        let mut connection = match Connection::connect_policy(first, self.connect_policy, |_| {}).await {
             // It may be gone, or closed to this role.
             Err(failure) if failure.sqlstate.is_some() && copied != BESIDE => {
-                Connection::knock(&self.url, self.knock, |_| {}).await?
+                Connection::connect_policy(&self.url, self.connect_policy, |_| {}).await?
             }
             connection => connection?,
         };
         connection.needs_a_session("a local branch")?;
         // The database may be closed to writes by default; making and dropping another one is no write to it.
         let set = connection.run("SET default_transaction_read_only = off").await;
-        set.map_err(|refusal| refusal.failure("beginning a session for local branches"))?;
+        set.map_err(|server_error| server_error.failure("beginning a session for local branches"))?;
         Ok(connection)
     }
 
@@ -93,7 +93,7 @@ impl Local {
              SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us"
         );
         let doing = "looking for local branches";
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
         let [rows, clock] = sets.as_slice() else { return Err(source::odd(doing)) };
         self.learn(clock.first().ok_or_else(|| source::odd(doing))?.integer("now_us")?);
         let mut all = Vec::new();
@@ -142,7 +142,8 @@ impl Local {
                     literal(name.as_str())
                 );
                 let doing = "looking for a database of that name";
-                let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+                let sets =
+                    connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
                 match sets
                     .first()
                     .and_then(|rows| rows.first())
@@ -192,7 +193,7 @@ impl Provider for Local {
         Self {
             url: self.url.clone(),
             copy_within: self.copy_within,
-            knock: self.knock,
+            connect_policy: self.connect_policy,
             ahead: self.ahead.clone(),
         }
     }
@@ -211,7 +212,7 @@ impl Provider for Local {
         let doing = format!("connecting to the branch {}", branch.name);
         let work = async {
             let url = self.urls(branch).await?.direct;
-            let mut connection = Connection::knock(&url, self.knock, |_| {}).await?;
+            let mut connection = Connection::connect_policy(&url, self.connect_policy, |_| {}).await?;
             let here = self.ours(&mut connection, "datname = current_database()").await?.pop();
             connection.close().await;
             match here {

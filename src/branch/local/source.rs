@@ -63,7 +63,7 @@ impl Source {
             literal(name),
             literal(halves),
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
         let [server, source, halves] = sets.as_slice() else { return Err(odd(&doing)) };
         let server = server.first().ok_or_else(|| odd(&doing))?;
         let Some(source) = source.first() else {
@@ -71,7 +71,7 @@ impl Source {
                 .hint("name one of this server with --parent, or in the database URL"));
         };
         let role = server.text("role")?;
-        if !server.truth("may_create")? {
+        if !server.get_bool("may_create")? {
             let quoted = Identifier::new(role.as_str())?.quoted();
             let message =
                 format!("the role {role:?} may not make databases, so there can be no local branch");
@@ -79,8 +79,8 @@ impl Source {
                 .hint(format!("ALTER ROLE {quoted} CREATEDB, by who may; or use another role")));
         }
         let owner = source.text("owner")?;
-        let (owns, is_super) = (source.truth("is_owners")?, server.truth("is_super")?);
-        if !owns && !source.truth("is_template")? {
+        let (owns, is_super) = (source.get_bool("is_owners")?, server.get_bool("is_super")?);
+        if !owns && !source.get_bool("is_template")? {
             let message = format!(
                 "only its owner {owner:?}, or a superuser, may copy database {name:?}, and not {role:?}"
             );
@@ -95,7 +95,7 @@ impl Source {
             owner: if is_super { Some(Identifier::new(owner)?) } else { None },
             bytes: source.integer("bytes")?,
             version: server.integer("version")?,
-            clones: server.truth("clones")?,
+            clones: server.get_bool("clones")?,
             now_us: server.integer("now_us")?,
             halves: halves.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?,
             subscriptions: source.integer("subscriptions")?,
@@ -130,7 +130,7 @@ impl Source {
             self.oid,
             literal(self.name.as_str()),
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
         let [sessions, prepared] = sets.as_slice() else { return Err(odd(&doing)) };
         let prepared = prepared.first().map(|row| row.integer("prepared")).transpose()?.unwrap_or_default();
         if sessions.is_empty() && prepared == 0 {
@@ -143,7 +143,7 @@ impl Source {
         if prepared > 0 {
             who.push(format!("prepared transactions: {prepared}"));
         }
-        let subscribes = sessions.iter().any(|row| row.truth("subscribes").unwrap_or_default());
+        let subscribes = sessions.iter().any(|row| row.get_bool("subscribes").unwrap_or_default());
         let hint = if subscribes {
             "a subscription holds a session as long as it is enabled (ALTER SUBSCRIPTION … DISABLE); copy a database that \
              nobody uses, such as one restored from a backup (--parent)"
@@ -175,9 +175,9 @@ impl Source {
              SELECT datacl IS NULL AS usual FROM pg_catalog.pg_database WHERE oid = {}",
             self.oid, self.oid
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
         let [given, usual] = sets.as_slice() else { return Err(odd(&doing)) };
-        if usual.first().is_none_or(|row| row.truth("usual").unwrap_or(true)) {
+        if usual.first().is_none_or(|row| row.get_bool("usual").unwrap_or(true)) {
             return Ok(Vec::new());
         }
         let copy = copy.quoted();
@@ -193,7 +193,7 @@ impl Source {
             else {
                 continue;
             };
-            let further = if row.truth("grantable")? { " WITH GRANT OPTION" } else { "" };
+            let further = if row.get_bool("grantable")? { " WITH GRANT OPTION" } else { "" };
             statements.push(format!("GRANT {privilege} ON DATABASE {copy} TO {to}{further}"));
         }
         Ok(statements)
@@ -213,7 +213,7 @@ impl Source {
              FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS line WHERE setdatabase = {} ORDER BY 1 NULLS FIRST, 2",
             self.oid
         );
-        let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
         let mut statements = Vec::new();
         for row in sets.first().map(Vec::as_slice).unwrap_or_default() {
             let (name, value) = (row.text("name")?, row.text("value")?);

@@ -10,7 +10,7 @@ const SECOND_CHANCE: Duration = Duration::from_secs(30);
 
 /// How an operation stands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum OperationState {
     /// It is done, or was not needed.
     Done,
     /// It goes on.
@@ -22,14 +22,14 @@ pub(super) enum Standing {
 }
 
 /// How an operation stands that has been seen failed for so long.
-pub(super) fn standing(operation: &Operation, failed_for: Duration) -> Standing {
+pub(super) fn operation_state(operation: &Operation, failed_for: Duration) -> OperationState {
     match operation.status {
-        OperationStatus::Finished | OperationStatus::Skipped => Standing::Done,
-        OperationStatus::Other => Standing::Going,
-        OperationStatus::Failed if failed_for < SECOND_CHANCE => Standing::Faltering,
-        OperationStatus::Failed => Standing::Dead(dead(operation, "failed")),
-        OperationStatus::Error => Standing::Dead(dead(operation, "ended with an error")),
-        OperationStatus::Cancelled => Standing::Dead(dead(operation, "was cancelled")),
+        OperationStatus::Finished | OperationStatus::Skipped => OperationState::Done,
+        OperationStatus::Other => OperationState::Going,
+        OperationStatus::Failed if failed_for < SECOND_CHANCE => OperationState::Faltering,
+        OperationStatus::Failed => OperationState::Dead(dead(operation, "failed")),
+        OperationStatus::Error => OperationState::Dead(dead(operation, "ended with an error")),
+        OperationStatus::Cancelled => OperationState::Dead(dead(operation, "was cancelled")),
     }
 }
 
@@ -57,22 +57,24 @@ mod tests {
 
     #[test]
     fn each_word_has_its_meaning_and_an_unknown_one_goes_on() {
-        let now = |status| standing(&operation(status), Duration::ZERO);
+        let now = |status| operation_state(&operation(status), Duration::ZERO);
         for done in ["finished", "skipped"] {
-            assert_eq!(now(done), Standing::Done, "{done}");
+            assert_eq!(now(done), OperationState::Done, "{done}");
         }
         for going in ["scheduling", "running", "cancelling", "meditating"] {
-            assert_eq!(now(going), Standing::Going, "{going}");
+            assert_eq!(now(going), OperationState::Going, "{going}");
         }
         for dead in ["error", "cancelled"] {
-            assert!(matches!(now(dead), Standing::Dead(_)), "{dead}");
+            assert!(matches!(now(dead), OperationState::Dead(_)), "{dead}");
         }
     }
 
     #[test]
     fn one_that_failed_gets_a_second_chance_and_no_third() {
-        assert_eq!(standing(&operation("failed"), Duration::from_secs(29)), Standing::Faltering);
-        let Standing::Dead(failure) = standing(&operation("failed"), SECOND_CHANCE) else { panic!() };
+        assert_eq!(operation_state(&operation("failed"), Duration::from_secs(29)), OperationState::Faltering);
+        let OperationState::Dead(failure) = operation_state(&operation("failed"), SECOND_CHANCE) else {
+            panic!()
+        };
         assert_eq!(failure.code, Code::BranchNotReady);
         assert_eq!(
             failure.message,

@@ -11,7 +11,7 @@ use super::answer::{
 };
 use super::client::Trouble;
 use super::make::seen;
-use super::progress::{Standing, standing};
+use super::progress::{OperationState, operation_state};
 use super::refusal::says_capacity;
 use super::request::Call;
 use super::{Neon, target};
@@ -91,17 +91,17 @@ impl Neon {
                     Err(trouble) => return Err(trouble.failure(&call.doing)),
                 };
                 let failed_for = failed_since.get(id).map_or(Duration::ZERO, Instant::elapsed);
-                match standing(&operation, failed_for) {
-                    Standing::Done => {}
-                    Standing::Going => {
+                match operation_state(&operation, failed_for) {
+                    OperationState::Done => {}
+                    OperationState::Going => {
                         failed_since.remove(id);
                         going.push(id);
                     }
-                    Standing::Faltering => {
+                    OperationState::Faltering => {
                         failed_since.entry(id).or_insert_with(Instant::now);
                         going.push(id);
                     }
-                    Standing::Dead(failure) => return Err(failure),
+                    OperationState::Dead(failure) => return Err(failure),
                 }
             }
             pending = going;
@@ -188,7 +188,7 @@ impl Neon {
 
     /// Connects, as soon as the compute is awake.
     async fn answers(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        Connection::knock(url, WAKES, |_why| {}).await.map_err(|failure| {
+        Connection::connect_policy(url, WAKES, |_why| {}).await.map_err(|failure| {
             if says_capacity(&failure.message) {
                 return Failure { code: Code::BranchCapacity, ..failure };
             }
@@ -205,7 +205,7 @@ impl Neon {
     ) -> Result<(), Failure> {
         let question = "SELECT current_setting('neon.endpoint_id', true) AS endpoint, \
                         current_setting('neon.branch_id', true) AS branch";
-        let sets = connection.sets(question).await;
+        let sets = connection.query_batch(question).await;
         let sets = sets.map_err(|refusal| refusal.failure("asking the branch where it is"))?;
         if let Some(row) = sets.first().and_then(|rows| rows.first()) {
             let (by_endpoint, by_branch) = (row.optional_text("endpoint")?, row.optional_text("branch")?);

@@ -22,9 +22,10 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
         if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
     };
     let limits = up::limits(args.limits, project.settings.migrate);
-    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant adopt") };
+    let operation =
+        TenantOperation { settings: &project.settings, limits, command: command_line("tenant adopt") };
     let mut connection = database::connect(context, &project.root).await?;
-    let adopted = tenant::adopt(&mut connection, &project, &adoption, &act).await;
+    let adopted = tenant::adopt(&mut connection, &project, &adoption, &operation).await;
     connection.close().await;
     match adopted {
         Ok(adopted) => {
@@ -43,10 +44,11 @@ pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result
         extent: if args.data { Extent::Data } else { Extent::Structure },
     };
     let limits = up::limits(args.limits, project.settings.migrate);
-    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant clone") };
+    let operation =
+        TenantOperation { settings: &project.settings, limits, command: command_line("tenant clone") };
     let mut connection = database::connect(context, &project.root).await?;
     let stop = stop_on_signals(context.ui);
-    let cloned = Box::pin(tenant::clone(&mut connection, &project, &cloning, (&act, &stop))).await;
+    let cloned = Box::pin(tenant::clone(&mut connection, &project, &cloning, (&operation, &stop))).await;
     connection.close().await;
     match cloned {
         Ok(cloned) => {
@@ -88,14 +90,15 @@ pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Resu
         Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
     };
     let limits = up::limits(args.limits, project.settings.migrate);
-    let act = TenantOperation { settings: &project.settings, limits, command: command_line("tenant import") };
+    let operation =
+        TenantOperation { settings: &project.settings, limits, command: command_line("tenant import") };
     let mut connection = database::connect(context, &project.root).await?;
     let (environment, mut progress) = (database::environment(), context.ui.progress());
     let stop = stop_on_signals(context.ui);
     let how = (&environment, &mut progress as &mut dyn crate::event::Sink, &stop);
     let if_different = if args.force { IfDifferent::Accept } else { IfDifferent::Refuse };
     let what = (input, slug.as_ref(), if_different);
-    let imported = Box::pin(tenant::import(&mut connection, &project, what, &act, how)).await;
+    let imported = Box::pin(tenant::import(&mut connection, &project, what, &operation, how)).await;
     connection.close().await;
     let imported = imported?;
     context.ui.result(&imported, |paint| tenant::copy::text::imported(&imported, paint))?;

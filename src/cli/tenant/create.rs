@@ -35,7 +35,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
         if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
         limits: up::limits(args.limits, project.settings.migrate),
         jobs: args.jobs.map(usize::from),
-        patience: RetryPolicy { retries: args.retries },
+        retry_policy: RetryPolicy { retries: args.retries },
         after: After::All(Hook::of(&project.settings.tenants, &project.root)),
         role: role(args, &project.settings)?,
         command: command_line("tenant create"),
@@ -58,12 +58,12 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     if with_password.is_empty() {
         context.ui.outcome(went, &document, text)?;
     } else if let Err(failure) = context.ui.secret(went, &document, text) {
-        let act = TenantOperation {
+        let operation = TenantOperation {
             settings: &project.settings,
             limits: creation.limits,
             command: creation.command.clone(),
         };
-        return Err(unseen(&mut connection, &act, &with_password, failure).await);
+        return Err(unseen(&mut connection, &operation, &with_password, failure).await);
     }
     connection.close().await;
     Ok(match created.failures.as_slice() {

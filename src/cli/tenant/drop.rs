@@ -21,8 +21,9 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
     Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
-    let act = TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
-    let dropped = tenant::drop(&mut connection, &act, &slug).await?;
+    let operation =
+        TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
+    let dropped = tenant::drop(&mut connection, &operation, &slug).await?;
     connection.close().await;
     context.ui.result(&dropped, |paint| tenant::lifecycle::text::dropped(&dropped, paint))?;
     Ok(0)
@@ -41,14 +42,14 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
         let slugs: Vec<_> = found.due.iter().map(|aside| aside.former_slug.as_str()).collect();
         context.ui.confirm(&format!("delete for good what was dropped: {}", slugs.join(", ")))?;
     }
-    let act = TenantOperation {
+    let operation = TenantOperation {
         settings: &root.settings,
         limits: up::limits(args.limits, root.settings.migrate),
         command: command_line("tenant drop --purge"),
     };
     let registered = if args.keep_registry { Registered::Stays } else { Registered::Goes };
     let stop = stop_on_signals(context.ui);
-    let how = Purge { act: &act, registered, patience: RetryPolicy::USUAL, stop: &stop };
+    let how = Purge { operation: &operation, registered, retry_policy: RetryPolicy::USUAL, stop: &stop };
     let purged = tenant::purge(&mut connection, &how, found).await?;
     connection.close().await;
     let mut document = serde_json::to_value(&purged).unwrap_or_default();
@@ -70,8 +71,9 @@ pub(in crate::cli) async fn undrop(context: &Context, args: &UndropArgs) -> Resu
     let new = args.new.as_deref().map(Slug::new).transpose()?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
-    let act = TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
-    let changed = tenant::undrop(&mut connection, &act, &slug, new.as_ref()).await?;
+    let operation =
+        TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
+    let changed = tenant::undrop(&mut connection, &operation, &slug, new.as_ref()).await?;
     connection.close().await;
     context.ui.result(&changed, |paint| tenant::lifecycle::text::changed(&changed, paint))?;
     Ok(0)

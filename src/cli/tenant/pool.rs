@@ -23,7 +23,7 @@ async fn fill(context: &Context, args: &FillArgs) -> Result<u8, Failure> {
         template: args.template.clone(),
         jobs: args.jobs.map(usize::from),
         limits: up::limits(args.limits, project.settings.migrate),
-        patience: RetryPolicy { retries: args.retries },
+        retry_policy: RetryPolicy { retries: args.retries },
         command: command_line("tenant pool fill"),
     };
     let mut connection = database::connect(context, &project.root).await?;

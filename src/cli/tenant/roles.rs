@@ -21,22 +21,22 @@ async fn turn(
     context: &Context,
     args: &OneTenant,
     verb: &str,
-    act: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<LoginChange, Failure>,
+    operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<LoginChange, Failure>,
 ) -> Result<u8, Failure> {
-    let turned = with_act(context, args, verb, act).await?;
-    context.ui.result(&turned, |paint| tenant::lifecycle::text::turned(&turned, paint))?;
+    let login_change = with_act(context, args, verb, operation).await?;
+    context.ui.result(&login_change, |paint| tenant::lifecycle::text::login_change(&login_change, paint))?;
     Ok(0)
 }
 
 pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
     let login = if args.revoke { Login::Revoked } else { Login::Given };
-    with_act(context, &args.tenant, "tenant login", async |connection, act, slug| {
-        let done = tenant::login(connection, act, slug, login).await?;
+    with_act(context, &args.tenant, "tenant login", async |connection, operation, slug| {
+        let done = tenant::login(connection, operation, slug, login).await?;
         let text = |paint| tenant::roles::text::logged_in(&done, paint);
         if done.password.is_none() {
             context.ui.result(&done, text)?;
         } else if let Err(failure) = context.ui.secret(Outcome::Done, &done, text) {
-            return Err(unseen(connection, act, &[done.tenant.schema], failure).await);
+            return Err(unseen(connection, operation, &[done.tenant.schema], failure).await);
         }
         Ok(0)
     })
@@ -46,12 +46,12 @@ pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result
 /// The new passwords of these tenants' roles could not be written: they are taken away, and the failure says so.
 pub(super) async fn unseen(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     schemas: &[SchemaName],
     mut failure: Failure,
 ) -> Failure {
     let (passwords, them) = if schemas.len() == 1 { ("password", "it") } else { ("passwords", "them") };
-    match tenant::withdraw(connection, act, schemas).await {
+    match tenant::withdraw(connection, operation, schemas).await {
         Ok(()) => {
             failure.message = format!(
                 "{}: the new {passwords} could not be shown, so nobody can log in with {them}",
@@ -97,14 +97,14 @@ async fn with_act<T>(
     context: &Context,
     args: &OneTenant,
     verb: &str,
-    act: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
+    operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let mut connection = database::connect_root(context, &root).await?;
     let limits = up::limits(args.limits, root.settings.migrate);
     let how = TenantOperation { settings: &root.settings, limits, command: command_line(verb) };
-    let done = act(&mut connection, &how, &slug).await?;
+    let done = operation(&mut connection, &how, &slug).await?;
     connection.close().await;
     Ok(done)
 }

@@ -135,15 +135,16 @@ fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
 
 /// Sends it. Where somebody drops a thing while it is looked at, the question is asked anew.
 async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
-    let is_moved =
-        |refusal: &ServerError| matches!(refusal.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"));
+    let is_moved = |server_error: &ServerError| {
+        matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
+    };
     let mut tries = 0;
     loop {
         tries += 1;
-        match connection.sets(sql).await {
+        match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) if tries < TRIES && is_moved(&refusal) => {}
-            Err(refusal) => return Err(refusal.failure("auditing the tenants' walls")),
+            Err(server_error) if tries < TRIES && is_moved(&server_error) => {}
+            Err(server_error) => return Err(server_error.failure("auditing the tenants' walls")),
         }
     }
 }

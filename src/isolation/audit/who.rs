@@ -43,8 +43,10 @@ pub(crate) async fn all(
         "SELECT schema_name, template, status, to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t ORDER BY 1",
         settings.platform_schema().quoted()
     );
-    let sets =
-        connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the tenants' roles"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the tenants' roles"))?;
     let who = |row: &crate::postgres::Row| {
         let schema = SchemaName::existing(row.text("schema_name")?)?;
         let role = row.optional_text("role")?;

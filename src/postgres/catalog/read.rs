@@ -163,17 +163,17 @@ async fn ask(
     let mut tries = 0;
     loop {
         tries += 1;
-        match connection.sets(sql).await {
+        match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) if tries < most && is_moved_under_us(&refusal) => {}
-            Err(refusal) => return Err(refusal.failure(doing)),
+            Err(server_error) if tries < most && is_moved_under_us(&server_error) => {}
+            Err(server_error) => return Err(server_error.failure(doing)),
         }
     }
 }
 
 /// "could not open relation", "cache lookup failed": an internal error, or one of an object that is gone.
-fn is_moved_under_us(refusal: &ServerError) -> bool {
-    matches!(refusal.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
+fn is_moved_under_us(server_error: &ServerError) -> bool {
+    matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
 }
 
 fn add(snapshot: &mut SchemaSnapshot, row: &Row) -> Result<(), Failure> {

@@ -87,9 +87,9 @@ impl Connection {
              AND classid = {classid} AND objid = {objid} AND objsubid = 2 AND database = (SELECT oid FROM \
              pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) AS seen"
         );
-        let answer = self.sets(&sql).await.ok();
+        let answer = self.query_batch(&sql).await.ok();
         let row = answer.as_ref().and_then(|sets| sets.first()).and_then(|rows| rows.first());
-        row.is_some_and(|row| row.truth("seen").unwrap_or_default())
+        row.is_some_and(|row| row.get_bool("seen").unwrap_or_default())
     }
 
     /// Makes sure that no pooler is in between, for what needs one session of the server for itself.

@@ -218,31 +218,31 @@ fn usual_root() -> Option<String> {
 /// Opens a further session, when it is known what stands in between.
 pub(in crate::postgres) async fn again(
     url: &DatabaseUrl,
-    knock: ConnectPolicy,
+    connect_policy: ConnectPolicy,
 ) -> Result<PgConnection, Failure> {
-    let (connection, _) = open_as(url, knock, false, |_| {}).await?;
+    let (connection, _) = open_as(url, connect_policy, false, |_| {}).await?;
     Ok(connection)
 }
 
 /// Opens a session, and learns what stands in between. `tell` hears why there is a further try.
 pub(in crate::postgres) async fn open(
     url: &DatabaseUrl,
-    knock: ConnectPolicy,
+    connect_policy: ConnectPolicy,
     tell: impl FnMut(&str),
 ) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
-    open_as(url, knock, true, tell).await
+    open_as(url, connect_policy, true, tell).await
 }
 
 async fn open_as(
     url: &DatabaseUrl,
-    knock: ConnectPolicy,
+    connect_policy: ConnectPolicy,
     asked: bool,
     mut tell: impl FnMut(&str),
 ) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
     let plain = url.options(usual_root());
     // What is a pooler by its name need not be asked.
     let mut sign = url.pooled();
-    let mut pauses = knock.pauses();
+    let mut pauses = connect_policy.pauses();
     let mut attempts = 0;
     loop {
         let asking = asked && sign.is_none();
@@ -257,8 +257,8 @@ async fn open_as(
             },
             Err(refused) => refused,
         };
-        if asking && let Some(refusal) = refused.sign() {
-            sign = Some(refusal);
+        if asking && let Some(server_error) = refused.sign() {
+            sign = Some(server_error);
             attempts -= 1;
             continue;
         }
@@ -268,7 +268,7 @@ async fn open_as(
             Later::Never => false,
         };
         let heard = matches!(refused, Refused::Error(sqlx::Error::Database(_)));
-        match pauses.next().filter(|_| again && (heard || attempts < knock.unanswered)) {
+        match pauses.next().filter(|_| again && (heard || attempts < connect_policy.unanswered)) {
             None => return Err(refused.failure(url, attempts)),
             Some(pause) => {
                 tell(&format!(
@@ -276,7 +276,7 @@ async fn open_as(
                     url.address(),
                     refused.message(),
                     attempts + 1,
-                    knock.attempts
+                    connect_policy.attempts
                 ));
                 tokio::time::sleep(pause).await;
             }

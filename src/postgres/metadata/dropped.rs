@@ -52,7 +52,10 @@ pub async fn read(
         columns.schema.quoted(),
         registry(settings),
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| registry_failure(&server_error, settings))?;
     sets.iter().flatten().map(aside).collect()
 }
 
@@ -72,7 +75,7 @@ fn aside(row: &Row) -> Result<DroppedTenant, Failure> {
         former_slug: row.text("former_slug")?,
         former_schema: SchemaName::existing(row.text("former_schema")?)?,
         former_status: TenantState::named(&row.text("former_status")?),
-        purging: row.truth("purging")?,
-        due: row.truth("due")?,
+        purging: row.get_bool("purging")?,
+        due: row.get_bool("due")?,
     })
 }

@@ -40,7 +40,7 @@ pub struct HistoryEntry {
 /// Notes that `command` begins.
 pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
     let sql = format!("{BEGIN}; {}; COMMIT", noted(run, command));
-    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
 }
 
 /// The same, with the place in the write-ahead log that leads back to before its first unit. It is taken before the
@@ -48,7 +48,7 @@ pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) ->
 pub async fn begin_marked_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
     let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
     let sql = format!("{BEGIN}; {}; {mark}; COMMIT", noted(run, command));
-    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run"))
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
 }
 
 fn noted(run: &Run, command: &str) -> String {
@@ -76,7 +76,7 @@ pub async fn end_run(
         literal(counts),
         run.id,
     );
-    connection.run(&sql).await.map_err(|refusal| refusal.failure("noting the run's end"))
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run's end"))
 }
 
 /// What a baseline finds in `schema_version`.
@@ -128,7 +128,7 @@ pub async fn baseline(
         },
     );
     message.push("COMMIT");
-    connection.run(message.sql()).await.map_err(|refusal| refusal.failure("declaring the baseline"))
+    connection.run(message.sql()).await.map_err(|server_error| server_error.failure("declaring the baseline"))
 }
 
 /// Accepts divergences: appends a row for each with what the file is now, in one transaction.
@@ -154,7 +154,7 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
         );
     }
     message.push("COMMIT");
-    connection.run(message.sql()).await.map_err(|refusal| refusal.failure("repairing the history"))
+    connection.run(message.sql()).await.map_err(|server_error| server_error.failure("repairing the history"))
 }
 
 /// The history of the tenant, or of the platform, whose schema is called `schema` now, oldest first. It follows the
@@ -188,7 +188,10 @@ pub async fn read(
         given_up(&named, newest),
         given_up("got.name", "got.id"),
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the history"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the history"))?;
     sets.iter().flatten().map(entry).collect()
 }
 

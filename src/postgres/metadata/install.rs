@@ -44,7 +44,7 @@ pub async fn ensure(
         "{BEGIN}; SELECT pg_advisory_xact_lock(hashtext('tenure'), hashtext({named})); \
          SELECT 1 FROM pg_namespace WHERE nspname = {named}"
     );
-    let sets = connection.sets(&open).await.map_err(|refusal| refusal.failure(doing))?;
+    let sets = connection.query_batch(&open).await.map_err(|server_error| server_error.failure(doing))?;
     // `IF NOT EXISTS` would ask for the right to create schemas even where there is nothing to create.
     let is_there = sets.last().is_some_and(|rows| !rows.is_empty());
     let create = if is_there { String::new() } else { format!("CREATE SCHEMA {schema}; ") };
@@ -54,12 +54,12 @@ pub async fn ensure(
             limit.milliseconds()
         ))
         .await
-        .map_err(|refusal| refusal.failure(doing))?;
+        .map_err(|server_error| server_error.failure(doing))?;
     let mut runner = embedded::migrations::runner();
     runner.set_migration_table_name(MIGRATIONS_TABLE);
     let outcome = runner.run_async(&mut Adapter(connection)).await;
     match outcome {
-        Ok(_report) => connection.run("COMMIT").await.map_err(|refusal| refusal.failure(doing)),
+        Ok(_report) => connection.run("COMMIT").await.map_err(|server_error| server_error.failure(doing)),
         Err(error) => {
             // The first error is the one to tell.
             let _rolled_back = connection.run("ROLLBACK").await;

@@ -42,7 +42,10 @@ pub async fn read(
          AND coalesce((to_jsonb(t) ->> 'making_until')::timestamptz < clock_timestamp(), true) ORDER BY template, slot, schema_name",
         platform.quoted()
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the pool"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the pool"))?;
     sets.iter().flatten().map(pooled).collect()
 }
 
@@ -62,7 +65,10 @@ pub async fn free(
         literal(template),
         literal(made_from),
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading the pool"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the pool"))?;
     sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema_name")?)?)).collect()
 }
 
@@ -80,7 +86,7 @@ fn pooled(row: &Row) -> Result<Pooled, Failure> {
         version,
         proved_at: row.optional_text("proved_at")?,
         slot: row.integer("slot").ok().and_then(|slot| u32::try_from(slot).ok()),
-        is_there: row.truth("is_there")?,
+        is_there: row.get_bool("is_there")?,
         created_at: row.text("created_at")?,
     })
 }

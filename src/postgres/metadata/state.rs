@@ -20,7 +20,7 @@ pub struct Presence {
     /// `tenant_version`, and with it the rest of Tenure's own tables.
     pub own_tables: bool,
     /// Where refinery notes what version they are at.
-    pub ledger: bool,
+    pub migrations_table: bool,
     /// Whether they are at the version that this program needs, where that was asked.
     pub own_tables_current: bool,
     /// The registry.
@@ -51,7 +51,7 @@ impl Presence {
     const WHOLE: Self = Self {
         schema_version: true,
         own_tables: true,
-        ledger: true,
+        migrations_table: true,
         own_tables_current: true,
         registry: true,
     };
@@ -98,7 +98,7 @@ impl State {
 const DOING: &str = "reading the state of the database";
 
 async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
-    connection.sets(sql).await.map_err(|refusal| refusal.failure(DOING))
+    connection.query_batch(sql).await.map_err(|server_error| server_error.failure(DOING))
 }
 
 /// Whose a version is that was read.
@@ -167,11 +167,11 @@ fn present(rows: &[Row]) -> Result<Presence, Failure> {
         .hint("ALTER DATABASE … SET standard_conforming_strings = on, or the same for the role"));
     }
     Ok(Presence {
-        schema_version: row.truth("schema_version")?,
-        own_tables: row.truth("own_tables")?,
-        ledger: row.truth("ledger")?,
+        schema_version: row.get_bool("schema_version")?,
+        own_tables: row.get_bool("own_tables")?,
+        migrations_table: row.get_bool("ledger")?,
         own_tables_current: false,
-        registry: row.truth("registry")?,
+        registry: row.get_bool("registry")?,
     })
 }
 
@@ -185,21 +185,22 @@ pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<St
 /// Reads of the state what can be read, and tells what cannot.
 pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
     let there = who_is_there(settings);
-    match connection.sets(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
+    match connection.query_batch(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
         Ok(mut sets) => {
             let answers = sets.split_off(1);
             state(present(&sets[0])?, &answers)
         }
         // The first answer says what is missing, unless the server will not even say that.
-        Err(refusal) => match refusal.sets.first() {
-            None => Err(refusal.failure(DOING)),
+        Err(server_error) => match server_error.sets.first() {
+            None => Err(server_error.failure(DOING)),
             Some(first) => {
                 let presence = present(first)?;
-                let explained = |refusal: crate::postgres::ServerError| match refusal.completed {
-                    REGISTRY => registry_failure(&refusal, settings),
-                    _ => refusal.failure(DOING),
+                let explained = |server_error: crate::postgres::ServerError| match server_error.completed {
+                    REGISTRY => registry_failure(&server_error, settings),
+                    _ => server_error.failure(DOING),
                 };
-                let answers = connection.sets(&question(presence, settings)).await.map_err(explained)?;
+                let answers =
+                    connection.query_batch(&question(presence, settings)).await.map_err(explained)?;
                 state(presence, &answers)
             }
         },
@@ -207,8 +208,10 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
 }
 
 fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread), Failure> {
-    let [ledger, platform, by_version, unknown, records] = answers else { return Err(odd_answer()) };
-    let noted = ledger.first().map(|row| row.integer("version")).transpose()?;
+    let [migrations_table, platform, by_version, unknown, records] = answers else {
+        return Err(odd_answer());
+    };
+    let noted = migrations_table.first().map(|row| row.integer("version")).transpose()?;
     presence.own_tables_current = noted.is_some_and(|version| version >= needed());
     let (mut tenants, mut examples, mut pool) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut unread = Unread::default();
@@ -263,7 +266,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
     };
     [
         asked(
-            presence.ledger,
+            presence.migrations_table,
             format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{MIGRATIONS_TABLE}"),
         ),
         asked(
@@ -370,9 +373,9 @@ pub async fn parameters(
 }
 
 /// A refusal of a statement on the registry: a column that is not there is the settings' fault.
-pub(crate) fn registry_failure(refusal: &crate::postgres::ServerError, settings: &Settings) -> Failure {
-    let mut failure = refusal.failure("reading the registry of tenants");
-    if matches!(refusal.sqlstate(), Some("42703" | "42P01")) {
+pub(crate) fn registry_failure(server_error: &crate::postgres::ServerError, settings: &Settings) -> Failure {
+    let mut failure = server_error.failure("reading the registry of tenants");
+    if matches!(server_error.sqlstate(), Some("42703" | "42P01")) {
         failure.code = Code::RegistryInvalid;
         failure.hint = Some(format!(
             "[tenants] registry and [tenants.columns] in tenure.toml say where it is; now {}",

@@ -64,7 +64,10 @@ pub async fn read(
     wanted: &Wanted,
 ) -> Result<Vec<ListedTenant>, Failure> {
     let sql = question(settings, presence, wanted);
-    let sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| registry_failure(&server_error, settings))?;
     sets.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect()
 }
 
@@ -80,7 +83,10 @@ pub async fn read_and_count(
         registered(settings, presence),
         question(settings, presence, wanted)
     );
-    let mut sets = connection.sets(&sql).await.map_err(|refusal| registry_failure(&refusal, settings))?;
+    let mut sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| registry_failure(&server_error, settings))?;
     let rows = sets.split_off(1);
     let without = sets.iter().flatten().map(|row| row.integer("without")).next().transpose()?;
     let tenants =

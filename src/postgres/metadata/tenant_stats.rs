@@ -71,10 +71,10 @@ pub async fn read(
          SELECT rolname::text AS name, rolcanlogin AS login FROM pg_catalog.pg_roles WHERE rolname = {role}; COMMIT"
     );
     let doing = format!("looking at what {schema} holds");
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
     let mut stats = TenantStats::default();
     for row in sets.iter().flatten() {
-        if let Ok(login) = row.truth("login") {
+        if let Ok(login) = row.get_bool("login") {
             stats.role = Some(TenantRole { name: row.text("name")?, login });
         } else {
             let table = table(row)?;
@@ -114,9 +114,9 @@ async fn count(
     statements.push("COMMIT".to_owned());
     let sql = statements.join("; ");
     let sets = connection
-        .sets(&sql)
+        .query_batch(&sql)
         .await
-        .map_err(|refusal| refusal.failure(&format!("counting the rows of {schema}")))?;
+        .map_err(|server_error| server_error.failure(&format!("counting the rows of {schema}")))?;
     let counts = sets.iter().flatten().map(|row| row.integer("rows"));
     for (table, rows) in tables.iter_mut().zip(counts) {
         table.rows = u64::try_from(rows?).ok();

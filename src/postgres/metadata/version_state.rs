@@ -24,15 +24,16 @@ const TABLES: [&str; 4] = ["schema_version", MIGRATIONS_TABLE, "tenant_version",
 
 /// Whether the database knows its version. One round trip, two where there is a table.
 pub async fn look(connection: &mut Connection, platform: &SchemaName) -> Result<VersionState, Failure> {
-    let failure = |refusal: ServerError| refusal.failure("asking whether the database knows its version");
+    let failure =
+        |server_error: ServerError| server_error.failure("asking whether the database knows its version");
     let table = format!("{}.schema_version", platform.quoted());
     let there = format!("SELECT to_regclass({}) IS NOT NULL AS there", literal(&table));
-    let sets = connection.sets(&there).await.map_err(failure)?;
+    let sets = connection.query_batch(&there).await.map_err(failure)?;
     if !first(&sets, "there")? {
         return Ok(VersionState::Absent);
     }
     let filled = format!("SELECT EXISTS (SELECT FROM {table}) AS filled");
-    let sets = connection.sets(&filled).await.map_err(failure)?;
+    let sets = connection.query_batch(&filled).await.map_err(failure)?;
     Ok(if first(&sets, "filled")? { VersionState::There } else { VersionState::Empty })
 }
 
@@ -42,7 +43,7 @@ pub async fn seed(
     to: &mut Connection,
     platform: &SchemaName,
 ) -> Result<VersionState, Failure> {
-    let reading = |refusal: ServerError| refusal.failure("reading the parent's versions");
+    let reading = |server_error: ServerError| server_error.failure("reading the parent's versions");
     let schema = platform.quoted();
     let there: Vec<_> = TABLES
         .iter()
@@ -51,7 +52,7 @@ pub async fn seed(
             format!("SELECT to_regclass({name}) IS NOT NULL AS there")
         })
         .collect();
-    let sets = from.sets(&there.join("; ")).await.map_err(reading)?;
+    let sets = from.query_batch(&there.join("; ")).await.map_err(reading)?;
     let mut tables = Vec::new();
     for (table, set) in TABLES.iter().zip(&sets) {
         if first(std::slice::from_ref(set), "there")? {
@@ -64,7 +65,7 @@ pub async fn seed(
     let question = rows.collect::<Vec<_>>().join("; ");
     // One snapshot for all of them: the parent is a database at work.
     let question = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {question}; COMMIT");
-    let sets = from.sets(&question).await.map_err(reading)?;
+    let sets = from.query_batch(&question).await.map_err(reading)?;
     let mut message = String::from("BEGIN; SET LOCAL search_path = pg_catalog; ");
     for (table, set) in tables.iter().zip(sets.iter().skip(1)) {
         let Some(row) = set.first() else { continue };
@@ -86,10 +87,10 @@ pub async fn seed(
     message.push_str("COMMIT");
     to.run(&message)
         .await
-        .map_err(|refusal| refusal.failure("writing the parent's versions to the branch"))?;
+        .map_err(|server_error| server_error.failure("writing the parent's versions to the branch"))?;
     look(to, platform).await
 }
 
 fn first(sets: &[Vec<crate::postgres::Row>], column: &str) -> Result<bool, Failure> {
-    sets.first().and_then(|rows| rows.first()).map_or(Ok(false), |row| row.truth(column))
+    sets.first().and_then(|rows| rows.first()).map_or(Ok(false), |row| row.get_bool(column))
 }

@@ -60,7 +60,7 @@ impl Connection {
             origins.extend(shape.columns.iter().filter_map(|column| column.origin));
         }
         let asked = self.attempt(&question(&kinds, &origins)).await;
-        let sets = asked.map_err(|refusal| refusal.failure("reading the names of types"))?;
+        let sets = asked.map_err(|server_error| server_error.failure("reading the names of types"))?;
         let mut names = Names::default();
         for row in sets.first().into_iter().flatten() {
             names.take_type(row)?;

@@ -17,7 +17,7 @@ const ROWS: usize = 2;
 type Named = (Option<String>, String);
 
 /// A column of a table, both as SQL.
-type Held = (String, String);
+type QualifiedColumn = (String, String);
 
 /// The facts of the tables that some queries write to, in the order of their columns.
 #[derive(Debug, Default)]
@@ -72,9 +72,9 @@ impl Observer<'_> {
             return Ok(Tables::default());
         }
         let sets = self.connection.attempt(&COLUMNS.replace('@', &asked.join(", "))).await;
-        let rows = sets.map_err(|refusal| failed(&refusal))?.pop().unwrap_or_default();
+        let rows = sets.map_err(|server_error| failed(&server_error))?.pop().unwrap_or_default();
         let columns = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
-        let wanted: BTreeSet<Held> = columns.iter().map(|found| found.held_in.clone()).collect();
+        let wanted: BTreeSet<QualifiedColumn> = columns.iter().map(|found| found.held_in.clone()).collect();
         let held = self.held(&wanted).await?;
         let mut tables: HashMap<Named, Vec<(String, Facts)>> = HashMap::new();
         for mut found in columns {
@@ -98,11 +98,14 @@ impl Observer<'_> {
     }
 
     /// What some rows hold in these columns. A table that cannot be read holds nothing.
-    async fn held(&mut self, wanted: &BTreeSet<Held>) -> Result<HashMap<Held, Vec<Option<String>>>, Failure> {
-        let mut held: HashMap<Held, Vec<Option<String>>> = HashMap::new();
+    async fn held(
+        &mut self,
+        wanted: &BTreeSet<QualifiedColumn>,
+    ) -> Result<HashMap<QualifiedColumn, Vec<Option<String>>>, Failure> {
+        let mut held: HashMap<QualifiedColumn, Vec<Option<String>>> = HashMap::new();
         let tables: BTreeSet<&String> = wanted.iter().map(|(table, _)| table).collect();
         for table in tables {
-            let columns: Vec<&Held> = wanted.iter().filter(|(of, _)| of == table).collect();
+            let columns: Vec<&QualifiedColumn> = wanted.iter().filter(|(of, _)| of == table).collect();
             let texts: Vec<_> = columns
                 .iter()
                 .enumerate()
@@ -111,11 +114,11 @@ impl Observer<'_> {
             let sql = format!("SELECT {} FROM {table} LIMIT {ROWS}", texts.join(", "));
             let rows = match self.connection.attempt(&sql).await {
                 Ok(mut sets) => sets.pop().unwrap_or_default(),
-                Err(refusal) if refusal.about_the_statement().is_some() => {
+                Err(server_error) if server_error.about_the_statement().is_some() => {
                     self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}")).await?;
                     continue;
                 }
-                Err(refusal) => return Err(failed(&refusal)),
+                Err(server_error) => return Err(failed(&server_error)),
             };
             for row in &rows {
                 for (number, column) in columns.iter().enumerate() {
@@ -134,14 +137,14 @@ struct Found {
     name: String,
     facts: Facts,
     /// Where its values are found: in itself, or in the column that it refers to.
-    held_in: Held,
+    held_in: QualifiedColumn,
 }
 
 impl Found {
     fn read(row: &Row) -> Result<Self, Failure> {
         let other = row.optional_text("other_relation")?.zip(row.optional_text("other_column")?);
         let facts = Facts {
-            unique: row.truth("unique")?,
+            unique: row.get_bool("unique")?,
             foreign: other.is_some(),
             limit: row.optional_text("limit")?.and_then(|limit| limit.parse().ok()),
             held: Vec::new(),

@@ -71,14 +71,16 @@ pub async fn rehearse(
 
 /// Sets the savepoint, in a transaction of its own if none is open; whether that is so.
 async fn enter(connection: &mut Connection) -> Result<bool, Failure> {
-    let failed = |refusal: ServerError| refusal.failure("setting a savepoint for the queries of the release");
+    let failed = |server_error: ServerError| {
+        server_error.failure("setting a savepoint for the queries of the release")
+    };
     match connection.attempt(&format!("SAVEPOINT {OUTER}")).await {
         Ok(_) => Ok(false),
-        Err(refusal) if refusal.sqlstate() == Some(NO_TRANSACTION) => {
+        Err(server_error) if server_error.sqlstate() == Some(NO_TRANSACTION) => {
             connection.run(&format!("BEGIN; SAVEPOINT {OUTER}")).await.map_err(failed)?;
             Ok(true)
         }
-        Err(refusal) => Err(failed(refusal)),
+        Err(server_error) => Err(failed(server_error)),
     }
 }
 
@@ -92,7 +94,7 @@ async fn leave(connection: &mut Connection, began: bool) -> Result<(), Failure> 
         .attempt(&sql)
         .await
         .map(drop)
-        .map_err(|refusal| refusal.failure("leaving the queries of the release"))
+        .map_err(|server_error| server_error.failure("leaving the queries of the release"))
 }
 
 struct Observer<'a> {
@@ -142,8 +144,9 @@ impl Observer<'_> {
                 let rendered = query.rendered(self.schemas.tenant);
                 match self.connection.describe(&rendered.sql).await {
                     Ok(shape) => into[*index] = Some(Ok((path, shape))),
-                    Err(refusal) => {
-                        let refused = refused(query, &rendered, &refusal).ok_or_else(|| failed(&refusal))?;
+                    Err(server_error) => {
+                        let refused =
+                            refused(query, &rendered, &server_error).ok_or_else(|| failed(&server_error))?;
                         into[*index].get_or_insert(Err(refused));
                         self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}")).await?;
                     }
@@ -160,11 +163,11 @@ impl Observer<'_> {
     }
 
     async fn attempt(&mut self, sql: &str) -> Result<(), Failure> {
-        self.connection.attempt(sql).await.map(drop).map_err(|refusal| failed(&refusal))
+        self.connection.attempt(sql).await.map(drop).map_err(|server_error| failed(&server_error))
     }
 
     async fn forget(&mut self) -> Result<(), Failure> {
-        self.connection.forget().await.map_err(|refusal| failed(&refusal))
+        self.connection.forget().await.map_err(|server_error| failed(&server_error))
     }
 
     /// Gives the types and the tables' columns their names, all with one question.
@@ -181,13 +184,13 @@ impl Observer<'_> {
     }
 }
 
-fn failed(refusal: &ServerError) -> Failure {
-    refusal.failure("preparing the queries of the release")
+fn failed(server_error: &ServerError) -> Failure {
+    server_error.failure("preparing the queries of the release")
 }
 
 /// What the server, or the driver, has against a query; `None` where it is the connection that failed.
-fn refused(query: &Query, rendered: &Rendered, refusal: &ServerError) -> Option<Refused> {
-    let at = refusal.position().and_then(|position| rendered.origin(position, &[&query.text]));
-    let (sqlstate, message) = refusal.about_the_statement()?;
+fn refused(query: &Query, rendered: &Rendered, server_error: &ServerError) -> Option<Refused> {
+    let at = server_error.position().and_then(|position| rendered.origin(position, &[&query.text]));
+    let (sqlstate, message) = server_error.about_the_statement()?;
     Some(Refused { sqlstate, message, at: at.map(|(_, offset)| offset) })
 }

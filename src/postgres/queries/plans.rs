@@ -44,9 +44,9 @@ impl Observer<'_> {
     /// as a whole was refused, so that nobody knows for which of them.
     async fn plan_some(&mut self, wanted: &[usize], now: &mut Observation) -> Result<Option<usize>, Failure> {
         let asked: Vec<String> = wanted.iter().filter_map(|index| self.asked_plan(*index, now)).collect();
-        let (sets, refusal) = match self.connection.attempt(&asked.concat()).await {
+        let (sets, server_error) = match self.connection.attempt(&asked.concat()).await {
             Ok(sets) => (sets, None),
-            Err(mut refusal) => (std::mem::take(&mut refusal.sets), Some(refusal)),
+            Err(mut server_error) => (std::mem::take(&mut server_error.sets), Some(server_error)),
         };
         let planned = sets.len() / STATEMENTS;
         for (number, index) in wanted.iter().take(planned).enumerate() {
@@ -56,8 +56,8 @@ impl Observer<'_> {
                 prepared.plan = plan.map(Ok);
             }
         }
-        let Some(refusal) = refusal else { return Ok(Some(wanted.len())) };
-        let (sqlstate, message) = refusal.about_the_statement().ok_or_else(|| failed(&refusal))?;
+        let Some(server_error) = server_error else { return Ok(Some(wanted.len())) };
+        let (sqlstate, message) = server_error.about_the_statement().ok_or_else(|| failed(&server_error))?;
         // What was prepared does not go with the savepoint.
         self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}; DEALLOCATE ALL")).await?;
         if wanted.len() > 1 && sqlstate.as_deref() == Some(SYNTAX) {

@@ -20,8 +20,8 @@ pub async fn statistics(
     connection: &mut Connection,
     settings: &Settings,
 ) -> Result<(Vec<Statistic>, Surroundings), Failure> {
-    let failed = |refusal: ServerError| unavailable(&refusal);
-    let home = connection.sets(HOME).await.map_err(failed)?;
+    let failed = |server_error: ServerError| unavailable(&server_error);
+    let home = connection.query_batch(HOME).await.map_err(failed)?;
     let Some(home) = home.first().and_then(|rows| rows.first()) else {
         return Err(missing(format!("the extension {EXTENSION} is not in this database")));
     };
@@ -33,7 +33,7 @@ pub async fn statistics(
          WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
          AND coalesce((to_jsonb(s) ->> 'toplevel')::boolean, true)"
     );
-    let sets = connection.sets(&sql).await.map_err(failed)?;
+    let sets = connection.query_batch(&sql).await.map_err(failed)?;
     let statistics = sets.iter().flatten().map(|row| {
         let calls = u64::try_from(row.integer("calls")?).unwrap_or_default();
         Ok(Statistic { query: row.optional_text("query")?, calls })
@@ -58,15 +58,15 @@ async fn surroundings(connection: &mut Connection, settings: &Settings) -> Resul
          UNION SELECT p.proname::text FROM pg_catalog.pg_proc p \
          JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE {there}"
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| unavailable(&refusal))?;
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| unavailable(&server_error))?;
     let objects = sets.iter().flatten().map(|row| row.text("name")).collect::<Result<_, _>>()?;
     Ok(Surroundings { platform: platform.as_str().to_owned(), tenants, objects })
 }
 
-fn unavailable(refusal: &ServerError) -> Failure {
-    let failure = refusal.failure("reading the server's statistics");
+fn unavailable(server_error: &ServerError) -> Failure {
+    let failure = server_error.failure("reading the server's statistics");
     // The extension is made, and its library is not loaded.
-    if refusal.sqlstate() == Some("55000") { missing(failure.message) } else { failure }
+    if server_error.sqlstate() == Some("55000") { missing(failure.message) } else { failure }
 }
 
 fn missing(message: String) -> Failure {

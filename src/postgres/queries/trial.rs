@@ -104,21 +104,21 @@ impl Observer<'_> {
         let sql = filled(query, self.schemas.tenant, values);
         // A line of its own: the query may end in a comment.
         let sql = format!("{sql}\n; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT {INNER}");
-        let Err(refusal) = self.connection.attempt(&sql).await else {
+        let Err(server_error) = self.connection.attempt(&sql).await else {
             return Ok(Trial::Ran(values.to_vec()));
         };
-        let trial = trial(&refusal).ok_or_else(|| failed(&refusal))?;
+        let trial = trial(&server_error).ok_or_else(|| failed(&server_error))?;
         self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}")).await?;
         Ok(trial)
     }
 }
 
 /// What a refusal says of the query, if it does.
-fn trial(refusal: &ServerError) -> Option<Trial> {
-    if let Some((sqlstate, message)) = refusal.about_the_statement() {
+fn trial(server_error: &ServerError) -> Option<Trial> {
+    if let Some((sqlstate, message)) = server_error.about_the_statement() {
         return Some(Trial::Refused(Refused { sqlstate, message, at: None }));
     }
-    let unclear = match refusal.sqlstate()? {
+    let unclear = match server_error.sqlstate()? {
         "57014" => "it ran for longer than 5 s",
         "55P03" => "it waited for a lock",
         _ => return None,

@@ -79,7 +79,7 @@ impl Layout {
             make_folder(&self.home, 0o711, Some(account.own))?;
         }
         let server = self.server();
-        if account.steps_down() && make_folder(&server, 0o700, None)? == Made::Now {
+        if account.steps_down() && make_folder(&server, 0o700, None)? == Creation::Now {
             chown(&server, Some(account.uid), Some(account.gid))
                 .map_err(|error| unusable("giving to the server's account", &server, &error))?;
         }
@@ -134,20 +134,20 @@ fn socket_fits(folder: &Path) -> bool {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
+enum Creation {
     Now,
     Before,
 }
 
 /// Makes `folder` with `mode` whatever the umask, or checks that it is a folder, and `owner`'s alone.
-fn make_folder(folder: &Path, mode: u32, owner: Option<u32>) -> Result<Made, Failure> {
+fn make_folder(folder: &Path, mode: u32, owner: Option<u32>) -> Result<Creation, Failure> {
     let made = match DirBuilder::new().mode(mode).create(folder) {
         Ok(()) => {
             std::fs::set_permissions(folder, Permissions::from_mode(mode))
                 .map_err(|error| unusable("setting the mode of", folder, &error))?;
-            Made::Now
+            Creation::Now
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Made::Before,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Creation::Before,
         Err(error) => return Err(unusable("making the folder", folder, &error)),
     };
     let facts = Facts::of(folder);

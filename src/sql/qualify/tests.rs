@@ -20,7 +20,8 @@ fn rendered(text: &str) -> String {
 
 #[track_caller]
 fn check(marked: &str) {
-    assert_eq!(rendered(&marked.replace('¤', "")), marked.replace('¤', "\"t\"."));
+    let bare = marked.replace(['¤', '§'], "");
+    assert_eq!(rendered(&bare), marked.replace('¤', "\"t\".").replace('§', "pg_temp."));
 }
 
 const FORMS: &[&str] = &[
@@ -316,11 +317,11 @@ fn what_is_temporary_stays_bare_until_it_is_dropped() {
         "CREATE TEMP TABLE \"A\" (x int); DELETE FROM \"A\"; DELETE FROM ¤a",
         "CREATE TEMP TABLE a (x int); CREATE FUNCTION ¤a () RETURNS int LANGUAGE sql AS 'SELECT 1'; DROP FUNCTION ¤a",
         "CREATE TEMP TABLE a (x int); DISCARD TEMP; DELETE FROM ¤a",
-        "CREATE TEMP TABLE a (x serial PRIMARY KEY); ALTER SEQUENCE a_x_seq RESTART; DROP INDEX a_pkey; DROP INDEX ¤b_pkey",
-        "DO $$ BEGIN CREATE TEMP TABLE IF NOT EXISTS a (x int); END $$; INSERT INTO a VALUES (1); DELETE FROM ¤b",
-        "DO $$ BEGIN EXECUTE 'CREATE TEMPORARY VIEW a AS SELECT 1'; END $$; DROP VIEW a",
-        "DO $$ BEGIN SELECT 1 AS x INTO TEMP TABLE a; END $$; UPDATE a SET x = 2",
-        "CREATE FUNCTION ¤f() RETURNS void LANGUAGE sql AS 'CREATE LOCAL TEMP TABLE a (x int)'; DELETE FROM ¤a; SELECT f(); DELETE FROM a",
+        "CREATE TEMP TABLE a (x serial PRIMARY KEY); ALTER SEQUENCE §a_x_seq RESTART; DROP INDEX §a_pkey; DROP INDEX ¤b_pkey",
+        "DO $$ BEGIN CREATE TEMP TABLE IF NOT EXISTS a (x int); END $$; INSERT INTO §a VALUES (1); DELETE FROM ¤b",
+        "DO $$ BEGIN EXECUTE 'CREATE TEMPORARY VIEW a AS SELECT 1'; END $$; DROP VIEW §a; DROP VIEW ¤a",
+        "DO $$ BEGIN SELECT 1 AS x INTO TEMP TABLE a; END $$; UPDATE §a SET x = 2",
+        "CREATE FUNCTION ¤f() RETURNS void LANGUAGE sql AS 'CREATE LOCAL TEMP TABLE a (x int)'; DELETE FROM ¤a; DROP FUNCTION IF EXISTS ¤g; DELETE FROM ¤a; SELECT f(); DELETE FROM §a",
         "CREATE TABLE ¤a (x int); DO $$ BEGIN CREATE TEMP TABLE a (x int); END $$; DELETE FROM ¤a",
         "DROP TABLE IF EXISTS ¤a; CREATE TEMP TABLE a (x int)",
         "CREATE TEMP TABLE a (x int); ALTER TABLE a ADD y int GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME s); DELETE FROM a",

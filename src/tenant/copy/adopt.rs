@@ -71,7 +71,7 @@ pub async fn adopt(
     connection: &mut Connection,
     project: &Project,
     adoption: &Adoption,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
 ) -> Result<Adopted, Differs> {
     let prefix = &project.settings.tenants.schema_prefix;
     let platform = project.settings.platform_schema();
@@ -93,11 +93,11 @@ pub async fn adopt(
     }
     let filled = filled(template, adoption)?;
     let adopting = Adopting { project, adoption, template, filled: &filled, schema: &schema, state: &state };
-    let standing = NameOwnership::look(connection, &project.settings, &adoption.slug, &schema).await?;
-    let _has_row = adopting.judge(&standing)?;
+    let ownership = NameOwnership::look(connection, &project.settings, &adoption.slug, &schema).await?;
+    let _has_row = adopting.judge(&ownership)?;
     let counts = serde_json::json!({ "slug": adoption.slug, "schema": schema, "version": adoption.version });
     let mut found = Differences::default();
-    let adopted = act
+    let adopted = operation
         .noted(connection, &counts, async |connection, run| {
             let right =
                 reference::snapshot(connection, project, (template, &adoption.version, &filled), run).await;
@@ -157,17 +157,17 @@ struct Adopting<'a> {
 impl Adopting<'_> {
     /// Whether the registry has the schema's row already; refused where the schema is a tenant's, or the slug
     /// another schema's.
-    fn judge(&self, standing: &NameOwnership) -> Result<bool, Failure> {
+    fn judge(&self, ownership: &NameOwnership) -> Result<bool, Failure> {
         let (slug, schema) = (&self.adoption.slug, self.schema);
         let exists = |message: String| Failure::new(Code::TenantExists, message);
-        if let Some(state) = standing.state {
+        if let Some(state) = ownership.state {
             return Err(exists(format!(
                 "the schema {schema} is a tenant's already: it is {}",
                 state.as_str()
             ))
             .hint("`tenure tenant list` shows the tenants"));
         }
-        for entry in &standing.entries {
+        for entry in &ownership.entries {
             if entry.schema != schema.as_str() {
                 return Err(exists(format!("the slug {slug} is that of the schema {}", entry.schema))
                     .hint("choose another slug"));
@@ -177,15 +177,15 @@ impl Adopting<'_> {
                     .hint(format!("adopt it as --slug {}", entry.slug)));
             }
         }
-        if !standing.schema {
-            let hint = if standing.entries.is_empty() {
+        if !ownership.schema {
+            let hint = if ownership.entries.is_empty() {
                 "`tenure tenant create` makes a new tenant"
             } else {
                 NameOwnership::ROW_ALONE
             };
             return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}")).hint(hint));
         }
-        Ok(!standing.entries.is_empty())
+        Ok(!ownership.entries.is_empty())
     }
 
     /// Begins the transaction in which all is written, and compares in it. The platform cannot move until its end.
@@ -201,7 +201,7 @@ impl Adopting<'_> {
             format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.state.platform);
         message.begin(run.limits, &expect);
         let begun = connection.send(&message).await;
-        begun.map_err(|refusal| name_ownership::refused(&refusal, &self.doing(), self.schema))?;
+        begun.map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))?;
         let seen = catalog::snapshot_as(connection, self.schema, Asked::Within).await?;
         match right {
             Ok(right) => Ok(reference::differences(&right, &seen, self.schema)),
@@ -228,7 +228,7 @@ impl Adopting<'_> {
     ) -> Result<(), Failure> {
         *found = self.compare(connection, run, right).await?;
         if !found.definitions.is_empty() && self.adoption.if_different == IfDifferent::Refuse {
-            return Err(self.refusal(found));
+            return Err(self.server_error(found));
         }
         let settings = &self.project.settings;
         let (slug, version, template) = (&self.adoption.slug, &self.adoption.version, self.template);
@@ -236,14 +236,14 @@ impl Adopting<'_> {
         let mut message = SqlBatch::default();
         if !has_row {
             let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
-            let identity = TenantRecord {
+            let record = TenantRecord {
                 id: Uuid::new_v4(),
                 slug: slug.clone(),
                 name,
                 schema: self.schema.clone(),
                 role: None,
             };
-            name_ownership::register(settings, &identity, &mut message);
+            name_ownership::register(settings, &record, &mut message);
         }
         let made = (version, template.name.as_str());
         let state = (TenantState::Active, &self.filled.shaping);
@@ -265,10 +265,12 @@ impl Adopting<'_> {
         message.history(run, &row);
         message.commit(SessionState::None);
         let written = connection.send(&message).await;
-        written.map(drop).map_err(|refusal| name_ownership::refused(&refusal, &self.doing(), self.schema))
+        written
+            .map(drop)
+            .map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))
     }
 
-    fn refusal(&self, found: &Differences) -> Failure {
+    fn server_error(&self, found: &Differences) -> Failure {
         let (version, template) = (&self.adoption.version, &self.template.name);
         let count = found.definitions.len();
         let mut failure = Failure::new(

@@ -115,8 +115,8 @@ async fn look(
         settings.platform_schema().quoted(),
         literal(schema.as_str()),
     );
-    let sets = connection.sets(&sql).await;
-    let sets = sets.map_err(|refusal| refusal.failure("reading the tenant's version"))?;
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the tenant's version"))?;
     let row = sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default();
     Ok((row, fingerprint::print(connection, schema, Asked::Alone).await?))
 }
@@ -132,8 +132,8 @@ async fn registry(
         settings.tenants.columns.schema.quoted(),
         literal(tenant.schema.as_str()),
     );
-    let sets = connection.sets(&sql).await;
-    let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
     let row = sets.iter().flatten().next().map(|row| row.document("row")).transpose()?;
     Ok(row.and_then(|row| row.as_object().cloned()))
 }

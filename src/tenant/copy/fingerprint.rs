@@ -77,8 +77,8 @@ pub(in crate::tenant) async fn needs(
     schema: &SchemaName,
 ) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
     let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
-    let sets = connection.sets(&sql).await;
-    let sets = sets.map_err(|refusal| refusal.failure("asking what the schema needs"))?;
+    let sets = connection.query_batch(&sql).await;
+    let sets = sets.map_err(|server_error| server_error.failure("asking what the schema needs"))?;
     let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
     for row in sets.iter().flatten() {
         match row.text("kind")?.as_str() {
@@ -102,8 +102,9 @@ pub(in crate::tenant) async fn expect(
     let sql = "SELECT extname::text AS name, nspname::text AS schema FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; \
                SELECT rolname::text AS name FROM pg_catalog.pg_roles";
-    let sets = connection.sets(sql).await;
-    let sets = sets.map_err(|refusal| refusal.failure("reading the names of roles and extensions"))?;
+    let sets = connection.query_batch(sql).await;
+    let sets =
+        sets.map_err(|server_error| server_error.failure("reading the names of roles and extensions"))?;
     let [installed, there] = sets.as_slice() else { return Ok(()) };
     let installed: Vec<(String, String)> = installed
         .iter()

@@ -6,8 +6,8 @@ use crate::postgres::batch::SqlBatch;
 use crate::postgres::{ServerError, error};
 
 /// The schema or the row is there, and is not a tenant's.
-pub(super) fn taken(refusal: &ServerError, schema: &SchemaName) -> Failure {
-    let mut failure = refusal.failure(&format!("creating {schema}"));
+pub(super) fn taken(server_error: &ServerError, schema: &SchemaName) -> Failure {
+    let mut failure = server_error.failure(&format!("creating {schema}"));
     failure.code = Code::TenantExists;
     failure.schema = Some(schema.as_str().to_owned());
     failure.hint =
@@ -15,11 +15,15 @@ pub(super) fn taken(refusal: &ServerError, schema: &SchemaName) -> Failure {
     failure
 }
 
-pub(in crate::tenant) fn explain(refusal: &ServerError, message: &SqlBatch, schema: &SchemaName) -> Failure {
-    let mut failure = refusal.failure(&format!("creating {schema}"));
-    failure.place = message.place(refusal);
+pub(in crate::tenant) fn explain(
+    server_error: &ServerError,
+    message: &SqlBatch,
+    schema: &SchemaName,
+) -> Failure {
+    let mut failure = server_error.failure(&format!("creating {schema}"));
+    failure.place = message.place(server_error);
     failure.schema = Some(schema.as_str().to_owned());
-    let of_registry = match refusal.sqlstate() {
+    let of_registry = match server_error.sqlstate() {
         _ if failure.place.is_some() => None,
         Some("42703") => Some("[tenants.columns] in tenure.toml names the registry's columns"),
         Some("23502") => {

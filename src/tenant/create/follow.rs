@@ -6,7 +6,7 @@ use serde_json::json;
 use super::hook::Hook;
 use super::queue::Task;
 use super::worker::Maker;
-use super::{After, Made};
+use super::{After, Provisioned};
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::event::Event;
@@ -34,7 +34,7 @@ impl<'a> Maker<'a, '_> {
         connection: &mut Connection,
         task: &Task<'a>,
         at: Version,
-    ) -> Result<Made, Failure> {
+    ) -> Result<Provisioned, Failure> {
         if let After::All(Some(hook)) = &self.creation.after {
             let slug = task.tenant.slug.as_str();
             let tell = |line: &str| self.queue.borrow_mut().sink.take(&Event::HookSaid { slug, line });
@@ -59,8 +59,8 @@ impl<'a> Maker<'a, '_> {
         operation::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
         message.commit(SessionState::None);
         let sent = cleanup::send(connection, &message, |_| false).await;
-        sent.map(drop).map_err(|refusal| {
-            let mut failure = refusal.failure(&format!("making {} active after its command", tenant.slug));
+        sent.map(drop).map_err(|server_error| {
+            let mut failure = server_error.failure(&format!("making {} active after its command", tenant.slug));
             failure.schema = Some(tenant.schema.as_str().to_owned());
             failure.hint = Some(
                 "its command succeeded, but it stays in the state `creating`; a few minutes later it can be created anew"
@@ -82,13 +82,13 @@ impl<'a> Maker<'a, '_> {
         let attempt = Attempt::Of(tenant.id);
         let message = cleanup::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
         // An answer that was lost leaves no row behind.
-        let is_gone = |refusal: &ServerError| refusal.sqlstate() == Some(error::NO_VERSION_ROW);
+        let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
         match cleanup::send(connection, &message, is_gone).await {
             Ok(_sets) => {
                 failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug);
             }
-            Err(refusal) => {
-                let why = refusal.failure(&format!("taking the tenant {} back", tenant.slug));
+            Err(server_error) => {
+                let why = server_error.failure(&format!("taking the tenant {} back", tenant.slug));
                 failure.message = format!("{}; {}", failure.message, why.message);
                 self.give_up(connection, tenant).await;
                 failure.hint = Some(
@@ -132,8 +132,8 @@ fn document(task: &Task<'_>, at: &Version) -> String {
     format!("{document}\n")
 }
 
-pub(super) fn made(tenant: &TenantRecord, at: Version) -> Made {
-    Made::New(CreatedTenant {
+pub(super) fn made(tenant: &TenantRecord, at: Version) -> Provisioned {
+    Provisioned::New(CreatedTenant {
         id: Some(tenant.id.to_string()),
         slug: tenant.slug.as_str().to_owned(),
         schema: tenant.schema.clone(),

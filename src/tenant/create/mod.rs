@@ -50,7 +50,7 @@ pub struct Creation {
     /// How many connections; chosen by what the server has free if not said.
     pub jobs: Option<usize>,
     /// How often a tenant is tried again that met a lock or a lost connection.
-    pub patience: RetryPolicy,
+    pub retry_policy: RetryPolicy,
     /// What is done when a tenant's schema is there.
     pub after: After,
     /// Whether they get roles.
@@ -73,7 +73,7 @@ pub enum After {
 
 /// What became of one tenant.
 #[derive(Debug, Clone)]
-enum Made {
+enum Provisioned {
     New(CreatedTenant),
     Existing(CreatedTenant),
 }
@@ -106,15 +106,15 @@ pub async fn create(
             None => jobs::default(connection).await?,
         };
         let is_over = || stop.asked() || queue.borrow().is_over();
-        let crew = WorkerPool { jobs: jobs.min(tenants), tasks: tenants };
-        worker_pool::run(connection, crew, is_over, async |own: &mut Connection| {
-            let mut wear = ConnectionRecycler::default();
+        let worker_pool = WorkerPool { jobs: jobs.min(tenants), tasks: tenants };
+        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
+            let mut recycler = ConnectionRecycler::default();
             loop {
                 let next = queue.borrow_mut().next(stop);
                 match next {
                     Next::Make(task) => {
                         maker.make(own, *task).await;
-                        wear.add(1, own).await;
+                        recycler.add(1, own).await;
                     }
                     Next::Wait(pause) => tokio::time::sleep(pause).await,
                     Next::End => break,

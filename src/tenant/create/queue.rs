@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::super::NewTenant;
-use super::Made;
+use super::Provisioned;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -43,7 +43,7 @@ pub(super) enum Next<'a> {
 /// What is left, and what became of the others.
 pub(super) struct Queue<'a> {
     wanted: &'a [NewTenant],
-    results: Vec<Option<Result<Made, Failure>>>,
+    results: Vec<Option<Result<Provisioned, Failure>>>,
     tasks: VecDeque<Task<'a>>,
     delayed: Vec<(Instant, Task<'a>)>,
     /// Tasks that workers have in hand.
@@ -87,7 +87,7 @@ impl<'a> Queue<'a> {
         self.repeats.clone()
     }
 
-    pub(super) fn result(&self, index: usize) -> Option<Result<Made, Failure>> {
+    pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
         self.results.get(index).cloned().flatten()
     }
 
@@ -126,13 +126,13 @@ impl<'a> Queue<'a> {
     }
 
     /// A worker is done with a task.
-    pub(super) fn finish(&mut self, index: usize, result: Result<Made, Failure>) {
+    pub(super) fn finish(&mut self, index: usize, result: Result<Provisioned, Failure>) {
         self.in_hand -= 1;
         self.settle(index, result);
     }
 
     /// What became of the tenant at `index`.
-    pub(super) fn settle(&mut self, index: usize, result: Result<Made, Failure>) {
+    pub(super) fn settle(&mut self, index: usize, result: Result<Provisioned, Failure>) {
         let slug = &self.wanted[index].slug;
         match &result {
             Ok(_) => self.sink.take(&Event::TenantDone { slug }),
@@ -158,8 +158,8 @@ impl<'a> Queue<'a> {
         let mut outcome = Created::default();
         for (tenant, result) in self.wanted.iter().zip(&self.results) {
             match result {
-                Some(Ok(Made::New(tenant))) => outcome.created.push(tenant.clone()),
-                Some(Ok(Made::Existing(tenant))) => outcome.existing.push(tenant.clone()),
+                Some(Ok(Provisioned::New(tenant))) => outcome.created.push(tenant.clone()),
+                Some(Ok(Provisioned::Existing(tenant))) => outcome.existing.push(tenant.clone()),
                 Some(Err(failure)) => {
                     outcome
                         .failures

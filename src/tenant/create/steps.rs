@@ -24,21 +24,22 @@ impl<'a> Maker<'a, '_> {
         task.attempts += 1;
         let steps = script.later().unwrap_or_default();
         let (subject, schema) = ((self.run, &self.project.chain), &task.tenant.schema);
-        let caught_up = catch_up(connection, subject, schema, steps, (self.creation.patience, None)).await;
+        let caught_up =
+            catch_up(connection, subject, schema, steps, (self.creation.retry_policy, None)).await;
         let result = match caught_up {
             Ok(()) => match self.finish(connection, &task, script).await {
                 Ok(()) => self.follow(connection, &task, at).await,
-                Err(refusal) if is_finished(&refusal) => {
+                Err(server_error) if is_finished(&server_error) => {
                     match self.existing(connection, &task.tenant.slug).await {
                         Ok(Some(row)) => self.judge_existing(connection, &row).await,
-                        Ok(None) => Err(refusal.failure(&format!("creating {schema}"))),
+                        Ok(None) => Err(server_error.failure(&format!("creating {schema}"))),
                         Err(failure) => Err(failure),
                     }
                 }
-                Err(refusal) => {
+                Err(server_error) => {
                     let message = script.finishing(self.run, &task.tenant, &task.filled, self.afterwards());
-                    let failure = explain(&refusal, &message, schema);
-                    if self.creation.patience.pause(&failure, task.attempts).is_some() {
+                    let failure = explain(&server_error, &message, schema);
+                    if self.creation.retry_policy.pause(&failure, task.attempts).is_some() {
                         return self.again_or_failed(task, failure);
                     }
                     Err(self.undo(connection, &task, failure).await)
@@ -57,14 +58,14 @@ impl<'a> Maker<'a, '_> {
         script: &ProvisioningScript<'a>,
     ) -> Result<(), ServerError> {
         let message = script.finishing(self.run, &task.tenant, &task.filled, self.afterwards());
-        let Err(refusal) = connection.send(&message).await else { return Ok(()) };
-        if !refusal.failure("").ended_the_session() {
-            return Err(refusal);
+        let Err(server_error) = connection.send(&message).await else { return Ok(()) };
+        if !server_error.failure("").ended_the_session() {
+            return Err(server_error);
         }
-        let Ok(fresh) = connection.another().await else { return Err(refusal) };
+        let Ok(fresh) = connection.another().await else { return Err(server_error) };
         *connection = fresh;
         match connection.send(&message).await {
-            Err(refusal) if !is_finished(&refusal) => Err(refusal),
+            Err(server_error) if !is_finished(&server_error) => Err(server_error),
             Ok(_) | Err(_) => Ok(()),
         }
     }
@@ -90,13 +91,13 @@ impl<'a> Maker<'a, '_> {
                         task.begun = true;
                         return Ok(None);
                     }
-                    Err(refusal) if is_finished(&refusal) => {
+                    Err(server_error) if is_finished(&server_error) => {
                         let now = self.existing(connection, &task.tenant.slug).await?;
                         if let Some(now) = now.filter(|now| now.status != TenantState::Creating) {
                             return Ok(Some(now));
                         }
                     }
-                    Err(refusal) => return Err(refusal.failure(&format!("creating {}", row.slug))),
+                    Err(server_error) => return Err(server_error.failure(&format!("creating {}", row.slug))),
                 }
             }
         }
@@ -117,13 +118,13 @@ impl<'a> Maker<'a, '_> {
             self.run.platform.quoted(),
             script.begun_so(&row.schema, &task.filled)
         );
-        let sets = connection.sets(&sql).await;
-        let sets = sets.map_err(|refusal| refusal.failure(&format!("creating {}", row.slug)))?;
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| server_error.failure(&format!("creating {}", row.slug)))?;
         Ok(sets.iter().flatten().next().is_some())
     }
 }
 
 /// Whether the refusal says that the tenant was made active before.
-fn is_finished(refusal: &ServerError) -> bool {
-    matches!(refusal.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
+fn is_finished(server_error: &ServerError) -> bool {
+    matches!(server_error.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
 }

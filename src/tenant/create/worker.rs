@@ -10,7 +10,7 @@ use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::pool::{Counts, Pool};
 use super::queue::{Queue, Task};
-use super::{Creation, IfExists, Made};
+use super::{Creation, IfExists, Provisioned};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
@@ -130,7 +130,7 @@ impl<'a> Maker<'a, '_> {
         for (index, first) in queue.repeats() {
             let result = match queue.result(first) {
                 None => continue,
-                Some(Ok(Made::New(tenant) | Made::Existing(tenant))) => {
+                Some(Ok(Provisioned::New(tenant) | Provisioned::Existing(tenant))) => {
                     // Its password is shown where it was made, and nowhere else.
                     self.there_already(CreatedTenant { role: None, password: None, ..tenant })
                 }
@@ -170,14 +170,14 @@ impl<'a> Maker<'a, '_> {
                 let result = self.follow(connection, &task, at).await;
                 self.queue.borrow_mut().finish(task.index, result);
             }
-            Err(refusal) => {
+            Err(server_error) => {
                 if let Some(pooled) = pooled {
-                    if refusal.sqlstate() == Some(error::NOT_FREE) {
+                    if server_error.sqlstate() == Some(error::NOT_FREE) {
                         return self.queue.borrow_mut().give_back(task, None);
                     }
                     self.pool.borrow_mut().put_back(&task, pooled);
                 }
-                self.refused(connection, task, &message, &refusal).await;
+                self.refused(connection, task, &message, &server_error).await;
             }
         }
     }
@@ -201,14 +201,14 @@ impl<'a> Maker<'a, '_> {
         connection: &mut Connection,
         mut task: Task<'a>,
         message: &SqlBatch,
-        refusal: &ServerError,
+        server_error: &ServerError,
     ) {
         let schema = task.tenant.schema.clone();
         let schema = &schema;
-        let result = match refusal.sqlstate() {
+        let result = match server_error.sqlstate() {
             Some(error::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
             // Somebody else may have made it between our look and our message.
-            Some("42P06" | "23505") if message.place(refusal).is_none() => {
+            Some("42P06" | "23505") if message.place(server_error).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
                     // The server went on with what it was sent before the connection was lost.
                     Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
@@ -222,12 +222,12 @@ impl<'a> Maker<'a, '_> {
                         }
                     }
                     Ok(Some(row)) => self.judge_existing(connection, &row).await,
-                    Ok(None) => Err(taken(refusal, schema)),
+                    Ok(None) => Err(taken(server_error, schema)),
                     Err(failure) => Err(failure),
                 }
             }
             _ => {
-                let failure = explain(refusal, message, schema);
+                let failure = explain(server_error, message, schema);
                 match self.after_a_break(connection, &task, &failure).await {
                     Some(row) => return self.was_made(connection, task, row).await,
                     None => return self.again_or_failed(task, failure),
@@ -293,7 +293,7 @@ impl<'a> Maker<'a, '_> {
 
     pub(super) fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
         let mut queue = self.queue.borrow_mut();
-        match self.creation.patience.pause(&failure, task.attempts) {
+        match self.creation.retry_policy.pause(&failure, task.attempts) {
             Some(pause) => {
                 let slug = task.tenant.slug.as_str();
                 queue.sink.take(&Event::TenantDelayed { slug, failure: &failure, pause });
@@ -317,7 +317,7 @@ impl<'a> Maker<'a, '_> {
         &self,
         connection: &mut Connection,
         row: &Tenant,
-    ) -> Result<Made, Failure> {
+    ) -> Result<Provisioned, Failure> {
         let slug = &row.slug;
         if row.version.is_none() {
             let in_the_registry =
@@ -343,9 +343,9 @@ impl<'a> Maker<'a, '_> {
         })
     }
 
-    fn there_already(&self, tenant: CreatedTenant) -> Result<Made, Failure> {
+    fn there_already(&self, tenant: CreatedTenant) -> Result<Provisioned, Failure> {
         match self.creation.if_exists {
-            IfExists::Accept => Ok(Made::Existing(tenant)),
+            IfExists::Accept => Ok(Provisioned::Existing(tenant)),
             IfExists::Fail => {
                 Err(Failure::new(Code::TenantExists, format!("the tenant {} is there already", tenant.slug))
                     .hint("choose another slug, or accept it with --if-not-exists"))

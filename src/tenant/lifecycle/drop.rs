@@ -21,13 +21,13 @@ const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended, Te
 /// Puts the tenant aside.
 pub async fn drop(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
 ) -> Result<Dropped, Failure> {
-    let (tenant, _state) = act.find(connection, slug).await?;
-    let settings = act.settings;
+    let (tenant, _state) = operation.find(connection, slug).await?;
+    let settings = operation.settings;
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
-    let sets = act
+    let sets = operation
         .noted(connection, &counts, async |connection, run| {
             let mut message = SqlBatch::default();
             operation::begin_still(&mut message, run, &tenant.schema, IN_USE);
@@ -48,7 +48,7 @@ pub async fn drop(
             message.commit(SessionState::None);
             operation::in_turn(connection, &message, run.limits)
                 .await
-                .map_err(|refusal| operation::refused(&refusal, "dropping", &tenant, settings))
+                .map_err(|server_error| operation::refused(&server_error, "dropping", &tenant, settings))
         })
         .await?;
     let texts = |column| -> Vec<String> {
@@ -81,11 +81,11 @@ pub async fn drop(
 /// Brings back the tenant that had the slug and was dropped last, in the state that it had; under another slug, if said.
 pub async fn undrop(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
     new: Option<&Slug>,
 ) -> Result<Changed, Failure> {
-    let settings = act.settings;
+    let settings = operation.settings;
     let state = state::read(connection, settings).await?;
     if !state.presence.own_tables || !state.presence.registry {
         return Err(unknown(slug));
@@ -119,9 +119,9 @@ pub async fn undrop(
         _ => None,
     };
     let counts = serde_json::json!({ "slug": slug, "schema": schema });
-    let version = act
+    let version = operation
         .noted(connection, &counts, async |connection, run| {
-            back(connection, act, run, found, (&schema, &slug), role.as_ref()).await
+            back(connection, operation, run, found, (&schema, &slug), role.as_ref()).await
         })
         .await?;
     let tenant = Tenant {
@@ -136,15 +136,16 @@ pub async fn undrop(
 
 async fn back(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     run: &Run,
     found: &DroppedTenant,
     (schema, slug): (&SchemaName, &Slug),
     role: Option<&Identifier>,
 ) -> Result<Option<crate::chain::Version>, Failure> {
-    let (settings, aside) = (act.settings, &found.tenant.schema);
-    let explained =
-        |refusal: ServerError| operation::refused(&refusal, "bringing back", &found.tenant, settings);
+    let (settings, aside) = (operation.settings, &found.tenant.schema);
+    let explained = |server_error: ServerError| {
+        operation::refused(&server_error, "bringing back", &found.tenant, settings)
+    };
     let mut message = SqlBatch::default();
     operation::begin_still(&mut message, run, aside, &[TenantState::Dropped]);
     message.push(NO_IDLE_TIMEOUT);
@@ -155,7 +156,7 @@ async fn back(
         let held = name_references::holding(connection, aside, &found.former_schema).await?;
         if !held.is_empty() {
             connection.run("ROLLBACK").await.map_err(explained)?;
-            return Err(name_references::refusal(&found.former_schema, &held));
+            return Err(name_references::server_error(&found.former_schema, &held));
         }
         message = SqlBatch::default();
     }

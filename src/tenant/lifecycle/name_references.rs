@@ -34,9 +34,9 @@ pub(in crate::tenant) async fn inside(
 ) -> Result<BTreeSet<String>, Failure> {
     let before = catalog::snapshot_as(connection, old, Asked::Within).await?;
     let rename = format!("ALTER SCHEMA {} RENAME TO {}", old.quoted(), new.quoted());
-    connection.run(&rename).await.map_err(|refusal| {
-        let mut failure = refusal.failure(&format!("renaming schema {old}"));
-        match refusal.sqlstate() {
+    connection.run(&rename).await.map_err(|server_error| {
+        let mut failure = server_error.failure(&format!("renaming schema {old}"));
+        match server_error.sqlstate() {
             Some("3F000") => {
                 failure.code = Code::SchemaUnknown;
                 failure.hint = Some(operation::SCHEMA_GONE.to_owned());
@@ -63,7 +63,7 @@ pub(in crate::tenant) async fn holding(
 }
 
 /// The failure that such lines are: the renaming would break what they name.
-pub(in crate::tenant) fn refusal(name: &SchemaName, lines: &[String]) -> Failure {
+pub(in crate::tenant) fn server_error(name: &SchemaName, lines: &[String]) -> Failure {
     let named = lines.join(", ");
     let mut failure = Failure::new(
         Code::NameInText,
@@ -128,7 +128,7 @@ async fn outside(
          ROLLBACK TO SAVEPOINT tenure_residue"
     );
     let doing = format!("looking for texts that hold the name {name}");
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
     sets.iter().flatten().map(|row| row.text("line")).collect()
 }
 

@@ -32,11 +32,11 @@ pub enum Registered {
 #[derive(Debug)]
 pub struct Purge<'a> {
     /// The verb.
-    pub act: &'a TenantOperation<'a>,
+    pub operation: &'a TenantOperation<'a>,
     /// The registry's rows.
     pub registered: Registered,
     /// How often a portion is tried again that met a lock or a lost connection.
-    pub patience: RetryPolicy,
+    pub retry_policy: RetryPolicy,
     /// Asked between two portions.
     pub stop: &'a Stop,
 }
@@ -89,7 +89,7 @@ pub async fn purge(
     let counts = serde_json::json!({ "slugs": slugs });
     let (mut purged, mut failed) = (Vec::new(), Vec::new());
     let noted = how
-        .act
+        .operation
         .noted(connection, &counts, async |connection, run| {
             for aside in &found.due {
                 match one(connection, how, run, aside).await {
@@ -124,7 +124,7 @@ async fn one(
     }
     match send(connection, how, &look(how, run, aside), aside).await {
         Ok(_sets) => {}
-        Err(Refused::Answer(refusal)) => return ended(how, aside, &refusal),
+        Err(Refused::Answer(server_error)) => return ended(how, aside, &server_error),
         Err(Refused::Failure(failure)) => return Err(failure),
     }
     let schema = &aside.tenant.schema;
@@ -140,7 +140,7 @@ async fn one(
     loop {
         let sets = match send(connection, how, &portion, aside).await {
             Ok(sets) => sets,
-            Err(Refused::Answer(refusal)) => return ended(how, aside, &refusal),
+            Err(Refused::Answer(server_error)) => return ended(how, aside, &server_error),
             Err(Refused::Failure(failure)) => return Err(failure),
         };
         let dropped = sets.iter().flatten().find_map(|row| row.integer("dropped").ok()).unwrap_or_default();
@@ -154,10 +154,10 @@ async fn one(
     match send(connection, how, &last(how, run, aside), aside).await {
         Ok(_sets) => {}
         // The answer to our own COMMIT may have been lost.
-        Err(Refused::Answer(refusal))
-            if refusal.sqlstate() == Some(error::NO_VERSION_ROW)
+        Err(Refused::Answer(server_error))
+            if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
                 && was_us(connection, run, aside).await? => {}
-        Err(Refused::Answer(refusal)) => return ended(how, aside, &refusal),
+        Err(Refused::Answer(server_error)) => return ended(how, aside, &server_error),
         Err(Refused::Failure(failure)) => return Err(failure),
     }
     Ok(Some(PurgedTenant { slug: aside.former_slug.clone(), schema: schema.clone(), objects, transactions }))
@@ -223,7 +223,7 @@ fn last(how: &Purge<'_>, run: &Run, aside: &DroppedTenant) -> SqlBatch {
 }
 
 fn unregister(message: &mut SqlBatch, how: &Purge<'_>, aside: &DroppedTenant) {
-    let settings = how.act.settings;
+    let settings = how.operation.settings;
     let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
     let named = literal(aside.tenant.schema.as_str());
     message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
@@ -250,14 +250,14 @@ async fn send(
 ) -> Result<Vec<Vec<crate::postgres::Row>>, Refused> {
     let mut attempts = 0;
     loop {
-        let refusal = match connection.send(message).await {
+        let server_error = match connection.send(message).await {
             Ok(sets) => return Ok(sets),
-            Err(refusal) => refusal,
+            Err(server_error) => server_error,
         };
         attempts += 1;
-        let failure = explain(how, aside, &refusal);
-        let Some(pause) = how.patience.pause(&failure, attempts).filter(|_| !how.stop.asked()) else {
-            return Err(Refused::Answer(refusal));
+        let failure = explain(how, aside, &server_error);
+        let Some(pause) = how.retry_policy.pause(&failure, attempts).filter(|_| !how.stop.asked()) else {
+            return Err(Refused::Answer(server_error));
         };
         tokio::time::sleep(pause).await;
         if failure.ended_the_session() {
@@ -276,7 +276,7 @@ async fn was_us(connection: &mut Connection, run: &Run, aside: &DroppedTenant) -
         literal(Kind::Purge.as_str()),
     );
     let doing = format!("deleting {}", aside.former_slug);
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(&doing))?;
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
     Ok(sets.iter().flatten().next().is_some())
 }
 
@@ -284,19 +284,19 @@ async fn was_us(connection: &mut Connection, run: &Run, aside: &DroppedTenant) -
 fn ended(
     how: &Purge<'_>,
     aside: &DroppedTenant,
-    refusal: &ServerError,
+    server_error: &ServerError,
 ) -> Result<Option<PurgedTenant>, Failure> {
-    match refusal.sqlstate() {
+    match server_error.sqlstate() {
         Some(error::NO_VERSION_ROW) => Ok(None),
-        _ => Err(explain(how, aside, refusal)),
+        _ => Err(explain(how, aside, server_error)),
     }
 }
 
-fn explain(how: &Purge<'_>, aside: &DroppedTenant, refusal: &ServerError) -> Failure {
-    let mut failure = operation::refused(refusal, "deleting", &aside.tenant, how.act.settings);
-    if refusal.sqlstate() == Some("23503") {
+fn explain(how: &Purge<'_>, aside: &DroppedTenant, server_error: &ServerError) -> Failure {
+    let mut failure = operation::refused(server_error, "deleting", &aside.tenant, how.operation.settings);
+    if server_error.sqlstate() == Some("23503") {
         failure.code = Code::TenantInUse;
-        let table = refusal.table().unwrap_or_default();
+        let table = server_error.table().unwrap_or_default();
         failure.hint = Some(format!(
             "delete or change those rows of {table}, or leave the registry's row with --keep-registry"
         ));

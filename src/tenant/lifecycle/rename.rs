@@ -23,14 +23,14 @@ pub struct NewName {
 /// Gives the tenant `slug` another slug, and its schema the name that follows from it.
 pub async fn rename(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
     new: &NewName,
 ) -> Result<Changed, Failure> {
-    let settings = act.settings;
+    let settings = operation.settings;
     let platform = settings.platform_schema();
     let schema = SchemaName::of(&settings.tenants.schema_prefix, &new.slug, &platform)?;
-    let (tenant, _state) = act.find(connection, slug).await?;
+    let (tenant, _state) = operation.find(connection, slug).await?;
     // Whom the registry does not know is called by the schema.
     let has_slug = tenant.id.is_none() || tenant.slug == new.slug.as_str();
     if tenant.schema == schema && has_slug && new.name.is_none() {
@@ -42,9 +42,9 @@ pub async fn rename(
         _ => None,
     };
     let counts = serde_json::json!({ "slug": tenant.slug, "to": new.slug, "schema": schema });
-    let version = act
+    let version = operation
         .noted(connection, &counts, async |connection, run| {
-            let explained = |refusal| operation::refused(&refusal, "renaming", &tenant, settings);
+            let explained = |server_error| operation::refused(&server_error, "renaming", &tenant, settings);
             let is_new = tenant.schema != schema;
             let mut message = SqlBatch::default();
             operation::begin_still(
@@ -61,7 +61,7 @@ pub async fn rename(
                 let held = name_references::of(connection, &tenant.schema, &schema).await?;
                 if !held.is_empty() {
                     connection.run("ROLLBACK").await.map_err(explained)?;
-                    return Err(name_references::refusal(&tenant.schema, &held));
+                    return Err(name_references::server_error(&tenant.schema, &held));
                 }
             }
             let mut message = SqlBatch::default();

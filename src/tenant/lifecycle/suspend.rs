@@ -14,13 +14,14 @@ use crate::tenant::{Changed, LoginChange};
 /// and its open sessions are ended.
 pub async fn suspend(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
 ) -> Result<LoginChange, Failure> {
-    let mut turned = turn(connection, act, slug, (TenantState::Active, TenantState::Suspended)).await?;
+    let mut turned = turn(connection, operation, slug, (TenantState::Active, TenantState::Suspended)).await?;
     if turned.changed.outcome == RunStatus::Nothing {
         // Whoever suspended it may have been stopped before the sessions were ended.
-        turned.role = sessions::own_role_of(connection, act.settings, &turned.changed.tenant.schema).await?;
+        turned.role =
+            sessions::own_role_of(connection, operation.settings, &turned.changed.tenant.schema).await?;
     }
     // Not before the commit: until then the role may log in again.
     if let Some(role) = &turned.role {
@@ -32,19 +33,19 @@ pub async fn suspend(
 /// Takes a suspension back: the role may log in if it could before.
 pub async fn resume(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
 ) -> Result<LoginChange, Failure> {
-    turn(connection, act, slug, (TenantState::Suspended, TenantState::Active)).await
+    turn(connection, operation, slug, (TenantState::Suspended, TenantState::Active)).await
 }
 
 async fn turn(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
     (from, to): (TenantState, TenantState),
 ) -> Result<LoginChange, Failure> {
-    let (tenant, _state) = act.find(connection, slug).await?;
+    let (tenant, _state) = operation.find(connection, slug).await?;
     if tenant.status == to {
         let changed = Changed { outcome: RunStatus::Nothing, tenant };
         return Ok(LoginChange { changed, role: None, sessions: None });
@@ -52,15 +53,15 @@ async fn turn(
     let opens = to == TenantState::Active;
     let doing = if opens { "resuming" } else { "suspending" };
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
-    let sets = act.noted(connection, &counts, async |connection, run| {
+    let sets = operation.noted(connection, &counts, async |connection, run| {
         let mut message = SqlBatch::default();
         // Two who do the same at once have both done it.
         operation::begin(&mut message, run, &tenant.schema, &[from, to]);
-        operation::enter(&mut message, act.settings, &tenant.schema, to);
+        operation::enter(&mut message, operation.settings, &tenant.schema, to);
         message.push(&role::turning(&run.platform, &literal(tenant.schema.as_str()), opens));
         message.commit(SessionState::None);
         let sent = connection.send(&message).await;
-        sent.map_err(|refusal| operation::refused(&refusal, doing, &tenant, act.settings))
+        sent.map_err(|server_error| operation::refused(&server_error, doing, &tenant, operation.settings))
     });
     let sets: Vec<Vec<Row>> = sets.await?;
     let role = role::turned(&sets);

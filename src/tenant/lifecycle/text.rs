@@ -25,9 +25,9 @@ pub fn changed(changed: &Changed, paint: Paint) -> String {
 }
 
 /// What `tenant suspend` and `tenant resume` did.
-pub fn turned(turned: &LoginChange, paint: Paint) -> String {
-    let mut text = changed(&turned.changed, paint);
-    if let Some(sessions) = &turned.sessions {
+pub fn login_change(login_change: &LoginChange, paint: Paint) -> String {
+    let mut text = changed(&login_change.changed, paint);
+    if let Some(sessions) = &login_change.sessions {
         text.push_str(&told(sessions));
     }
     text

@@ -35,7 +35,7 @@ pub struct Filling {
     /// The limits of a unit.
     pub limits: Migrate,
     /// How often a schema is tried again that met a lock or a lost connection.
-    pub patience: RetryPolicy,
+    pub retry_policy: RetryPolicy,
     /// The command, for the run's row.
     pub command: String,
 }
@@ -65,7 +65,7 @@ struct Maker<'a> {
     chain: &'a Chain,
     run: &'a Run,
     filled: &'a Filled,
-    patience: RetryPolicy,
+    retry_policy: RetryPolicy,
 }
 
 /// Makes sure that the template's pool has so many schemas at the platform's version.
@@ -113,7 +113,8 @@ pub async fn fill(
         let script = ProvisioningScript::new(project, template, &version)?;
         let filled = template.parameters.usual();
         let chain = &project.chain;
-        let maker = Maker { script: &script, chain, run: &run, filled: &filled, patience: filling.patience };
+        let maker =
+            Maker { script: &script, chain, run: &run, filled: &filled, retry_policy: filling.retry_policy };
         let shared = maker.fill(connection, places, filling.jobs, (sink, stop)).await?;
         (result.made, result.there) = (shared.made, result.there + shared.others);
         result.failures.extend(shared.failed);
@@ -157,13 +158,13 @@ impl Maker<'_> {
         let shared =
             RefCell::new(Shared { places, made: 0, others: 0, failed: Vec::new(), is_over: false, sink });
         let is_over = || stop.asked() || shared.borrow().is_over || shared.borrow().places.is_empty();
-        let crew = WorkerPool { jobs: jobs.min(tasks), tasks };
-        worker_pool::run(connection, crew, is_over, async |own: &mut Connection| {
-            let mut wear = ConnectionRecycler::default();
+        let worker_pool = WorkerPool { jobs: jobs.min(tasks), tasks };
+        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
+            let mut recycler = ConnectionRecycler::default();
             while !is_over() {
                 let Some(place) = shared.borrow_mut().places.pop_front() else { break };
                 self.make(own, place, &shared).await;
-                wear.add(1, own).await;
+                recycler.add(1, own).await;
             }
         })
         .await;
@@ -184,14 +185,16 @@ impl Maker<'_> {
             };
         loop {
             place.attempts += 1;
-            let refusal = match connection.send(&message).await {
+            let server_error = match connection.send(&message).await {
                 Ok(_sets) => return self.finish(connection, &place, shared).await,
-                Err(refusal) => refusal,
+                Err(server_error) => server_error,
             };
-            let mut failure = explain(&refusal, &message, &place.schema);
+            let mut failure = explain(&server_error, &message, &place.schema);
             // The place, or after a lost answer our own row, is there.
-            if refusal.sqlstate() == Some("23505") && message.place(&refusal).is_none() {
-                if place.attempts > 1 && refusal.detail().is_some_and(|detail| detail.contains(&place.name)) {
+            if server_error.sqlstate() == Some("23505") && message.place(&server_error).is_none() {
+                if place.attempts > 1
+                    && server_error.detail().is_some_and(|detail| detail.contains(&place.name))
+                {
                     return self.finish(connection, &place, shared).await;
                 }
                 let mut shared = shared.borrow_mut();
@@ -203,14 +206,14 @@ impl Maker<'_> {
             {
                 *connection = fresh;
             }
-            if let Some(pause) = self.patience.pause(&failure, place.attempts) {
+            if let Some(pause) = self.retry_policy.pause(&failure, place.attempts) {
                 let told = Event::TenantDelayed { slug: &place.name, failure: &failure, pause };
                 shared.borrow_mut().sink.take(&told);
                 tokio::time::sleep(pause).await;
                 continue;
             }
             let mut shared = shared.borrow_mut();
-            if refusal.sqlstate() == Some(error::PLATFORM_MOVED) {
+            if server_error.sqlstate() == Some(error::PLATFORM_MOVED) {
                 failure = Failure::new(Code::NotMigrated, "the platform moved while the pool was filled")
                     .hint("run the command again when `tenure status` is quiet");
                 shared.is_over = true;
@@ -221,23 +224,22 @@ impl Maker<'_> {
     }
     /// Does the steps that follow the first transaction, if any do; the schema is removed where that fails.
     async fn finish(&self, connection: &mut Connection, place: &Place, shared: &RefCell<Shared<'_>>) {
-        let whole = match self.script.later() {
-            None => Ok(()),
-            Some(steps) => {
-                let subject = (self.run, self.chain);
-                let caught_up =
-                    catch_up(connection, subject, &place.schema, steps, (self.patience, None)).await;
-                let message = self.script.pooled_whole(self.run, &place.schema);
-                match caught_up {
-                    Ok(()) => connection
-                        .send(&message)
-                        .await
-                        .map(drop)
-                        .map_err(|refusal| refusal.failure(&format!("finishing {}", place.schema))),
-                    Err(failure) => Err(failure),
+        let whole =
+            match self.script.later() {
+                None => Ok(()),
+                Some(steps) => {
+                    let subject = (self.run, self.chain);
+                    let caught_up =
+                        catch_up(connection, subject, &place.schema, steps, (self.retry_policy, None)).await;
+                    let message = self.script.pooled_whole(self.run, &place.schema);
+                    match caught_up {
+                        Ok(()) => connection.send(&message).await.map(drop).map_err(|server_error| {
+                            server_error.failure(&format!("finishing {}", place.schema))
+                        }),
+                        Err(failure) => Err(failure),
+                    }
                 }
-            }
-        };
+            };
         match whole {
             Ok(()) => {
                 let mut shared = shared.borrow_mut();

@@ -105,10 +105,10 @@ async fn remove(
         }
         match remove_one(connection, run, &row.schema).await {
             Ok(()) => removed += 1,
-            Err(refusal)
-                if matches!(refusal.sqlstate(), Some(error::NO_VERSION_ROW | error::OTHER_STATE)) => {}
-            Err(refusal) => {
-                failed.push(PoolFailure(refusal.failure(&format!("removing {}", row.schema))));
+            Err(server_error)
+                if matches!(server_error.sqlstate(), Some(error::NO_VERSION_ROW | error::OTHER_STATE)) => {}
+            Err(server_error) => {
+                failed.push(PoolFailure(server_error.failure(&format!("removing {}", row.schema))));
             }
         }
     }

@@ -115,16 +115,17 @@ async fn try_it(
     let names = [Uuid::new_v4(), Uuid::new_v4()].map(|key| SchemaName::pooled(key.as_u128()));
     let before = before(&reads);
     let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before)?;
-    connection.send(&made).await.map_err(|refusal| explain(&refusal, &made, &names[0]))?;
-    let has_read =
-        connection.sets(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more")).await;
+    connection.send(&made).await.map_err(|server_error| explain(&server_error, &made, &names[0]))?;
+    let has_read = connection
+        .query_batch(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more"))
+        .await;
     let kept = kept(connection, &names).await;
     let ended = connection.send(&undone).await;
     let kept = kept?;
-    ended.map_err(|refusal| refusal.failure("taking a trial back"))?;
-    let has_read = has_read.map_err(|refusal| refusal.failure("asking what a trial has read"))?;
+    ended.map_err(|server_error| server_error.failure("taking a trial back"))?;
+    let has_read = has_read.map_err(|server_error| server_error.failure("asking what a trial has read"))?;
     let has_read =
-        has_read.iter().flatten().next().map(|row| row.truth("more")).transpose()?.unwrap_or(false);
+        has_read.iter().flatten().next().map(|row| row.get_bool("more")).transpose()?.unwrap_or(false);
     Ok((neutral(&kept, &names[0]), has_read))
 }
 
@@ -166,11 +167,11 @@ async fn try_steps(
     let kept = async |connection: &mut Connection, schema: &SchemaName| {
         let new = SchemaName::pooled(Uuid::new_v4().as_u128());
         let begin = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", before(&units.reads));
-        connection.run(&begin).await.map_err(|refusal| refusal.failure("beginning a trial"))?;
+        connection.run(&begin).await.map_err(|server_error| server_error.failure("beginning a trial"))?;
         let kept = kept(connection, &[schema.clone(), new]).await;
         let ended = connection.run("ROLLBACK").await;
         let kept = kept?;
-        ended.map_err(|refusal| refusal.failure("taking a trial back"))?;
+        ended.map_err(|server_error| server_error.failure("taking a trial back"))?;
         Ok(neutral(&kept, schema))
     };
     let (filled, chain) = (template.parameters.usual(), &project.chain);
@@ -255,7 +256,7 @@ async fn kept(
         named.join(" UNION ALL "),
     );
     let doing = "looking for what keeps the name of a trial";
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure(doing))?;
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
     let [named, written, tables] = sets.as_slice() else { return Ok(lines) };
     for row in named.iter().chain(written) {
         lines.insert(row.text("line")?);
@@ -271,8 +272,8 @@ async fn kept(
         ));
     }
     if !with_rows.is_empty() {
-        let sets = connection.sets(&with_rows.join(" UNION ALL ")).await;
-        for row in sets.map_err(|refusal| refusal.failure(doing))?.iter().flatten() {
+        let sets = connection.query_batch(&with_rows.join(" UNION ALL ")).await;
+        for row in sets.map_err(|server_error| server_error.failure(doing))?.iter().flatten() {
             lines.insert(row.text("line")?);
         }
     }
@@ -296,7 +297,7 @@ pub(super) async fn note(
     ));
     message.commit(SessionState::None);
     let sent = connection.send(&message).await;
-    sent.map(|_sets| ()).map_err(|refusal| refusal.failure("noting that the pool may be used"))
+    sent.map(|_sets| ()).map_err(|server_error| server_error.failure("noting that the pool may be used"))
 }
 
 /// After a migration: makes sure that the schemas of the pool can still have another name, and notes it. What is to be

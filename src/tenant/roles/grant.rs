@@ -32,43 +32,48 @@ struct Task {
 /// Gives all tenants, or those of `only`, what they lack.
 pub async fn grant(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     project: &Project,
     only: &[Slug],
 ) -> Result<Granted, Failure> {
-    if !act.settings.tenants.roles {
+    if !operation.settings.tenants.roles {
         return Err(Failure::new(Code::Settings, "tenants get no roles here")
             .hint("set roles = true under [tenants] in tenure.toml"));
     }
-    let (tenants, at) = tenants(connection, act, only).await?;
-    let (tasks, mut granted) = look(connection, act, project, (tenants, at)).await?;
+    let (tenants, at) = tenants(connection, operation, only).await?;
+    let (tasks, mut granted) = look(connection, operation, project, (tenants, at)).await?;
     if tasks.is_empty() {
         return Ok(granted);
     }
     let counts = serde_json::json!({ "tenants": tasks.len() });
-    act.noted(connection, &counts, async |connection, run| {
-        for task in tasks {
-            let slug = task.tenant.slug.clone();
-            match one(connection, act, project, run, &task).await {
-                Ok(()) => {
-                    granted.granted.push(GrantedTenant { slug, schema: task.tenant.schema, role: task.role });
+    operation
+        .noted(connection, &counts, async |connection, run| {
+            for task in tasks {
+                let slug = task.tenant.slug.clone();
+                match one(connection, operation, project, run, &task).await {
+                    Ok(()) => {
+                        granted.granted.push(GrantedTenant {
+                            slug,
+                            schema: task.tenant.schema,
+                            role: task.role,
+                        });
+                    }
+                    Err(failure) => granted.failures.push(FailedTenant { slug, failure }),
                 }
-                Err(failure) => granted.failures.push(FailedTenant { slug, failure }),
             }
-        }
-        Ok(granted)
-    })
-    .await
+            Ok(granted)
+        })
+        .await
 }
 
 /// The tenants that are asked for; Tenure's own tables are brought to what this program needs.
 async fn tenants(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     only: &[Slug],
 ) -> Result<(Vec<Tenant>, Version), Failure> {
-    let state = state::read(connection, act.settings).await?;
-    let rows = state::tenants(connection, act.settings, state.presence, only).await?;
+    let state = state::read(connection, operation.settings).await?;
+    let rows = state::tenants(connection, operation.settings, state.presence, only).await?;
     let tenants: Vec<_> = rows.into_iter().filter(|row| row.version.is_some()).collect();
     for slug in only {
         if !tenants.iter().any(|tenant| tenant.slug == slug.as_str()) {
@@ -76,8 +81,12 @@ async fn tenants(
         }
     }
     if !state.presence.own_tables_current && !tenants.is_empty() {
-        metadata::ensure(connection, &act.settings.platform_schema(), act.settings.migrate.lock_timeout)
-            .await?;
+        metadata::ensure(
+            connection,
+            &operation.settings.platform_schema(),
+            operation.settings.migrate.lock_timeout,
+        )
+        .await?;
     }
     Ok((tenants, state.platform))
 }
@@ -85,11 +94,11 @@ async fn tenants(
 /// Sorts out those that lack nothing, and those for which no role can be named.
 async fn look(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     project: &Project,
     (tenants, at): (Vec<Tenant>, Version),
 ) -> Result<(Vec<Task>, Granted), Failure> {
-    let everybody = audit::everybody(connection, act.settings).await?;
+    let everybody = audit::everybody(connection, operation.settings).await?;
     let facts = audit::lacking(connection, project, &everybody).await?;
     let lacking = audit::schemas_of(&facts, MENDED);
     let elsewhere = audit::schemas_of(&facts, &[Kind::RoleElsewhere]);
@@ -104,7 +113,7 @@ async fn look(
         let kept = who.role.clone().filter(|_| !elsewhere.contains(&tenant.schema));
         let role = match kept {
             Some(kept) => Identifier::new(kept).map_err(Failure::from),
-            None => act.settings.tenant_role(&tenant.schema).map_err(Failure::from),
+            None => operation.settings.tenant_role(&tenant.schema).map_err(Failure::from),
         };
         match role {
             Ok(role) => tasks.push(Task { tenant, template: who.template.clone(), role, at: at.clone() }),
@@ -116,7 +125,7 @@ async fn look(
 
 async fn one(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     project: &Project,
     run: &Run,
     task: &Task,
@@ -128,5 +137,7 @@ async fn one(
     role::make(&mut message, project, &owner, (&task.role, None))?;
     message.commit(SessionState::None);
     let sent = connection.send(&message).await;
-    sent.map(drop).map_err(|refusal| operation::refused(&refusal, "granting", &task.tenant, act.settings))
+    sent.map(drop).map_err(|server_error| {
+        operation::refused(&server_error, "granting", &task.tenant, operation.settings)
+    })
 }

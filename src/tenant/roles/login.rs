@@ -22,26 +22,29 @@ pub enum Login {
 /// Takes away the passwords of new logins that nobody has seen.
 pub async fn withdraw(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     schemas: &[SchemaName],
 ) -> Result<(), Failure> {
     let counts = serde_json::json!({ "tenants": schemas.len() });
-    act.noted(connection, &counts, async |connection, run| {
-        for some in schemas.chunks(AT_ONCE) {
-            let mut message = SqlBatch::default();
-            let mut statements = some.iter().map(|schema| {
-                let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-                format!("SELECT {platform}.tenure_role_login({named}, NULL)")
-            });
-            message.begin(run.limits, &statements.next().unwrap_or_default());
-            statements.for_each(|statement| message.push(&statement));
-            message.commit(SessionState::None);
-            let sent = connection.send(&message).await;
-            sent.map_err(|refusal| refusal.failure("taking away passwords that nobody has seen"))?;
-        }
-        Ok(())
-    })
-    .await
+    operation
+        .noted(connection, &counts, async |connection, run| {
+            for some in schemas.chunks(AT_ONCE) {
+                let mut message = SqlBatch::default();
+                let mut statements = some.iter().map(|schema| {
+                    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
+                    format!("SELECT {platform}.tenure_role_login({named}, NULL)")
+                });
+                message.begin(run.limits, &statements.next().unwrap_or_default());
+                statements.for_each(|statement| message.push(&statement));
+                message.commit(SessionState::None);
+                let sent = connection.send(&message).await;
+                sent.map_err(|server_error| {
+                    server_error.failure("taking away passwords that nobody has seen")
+                })?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// So many roles are changed in one transaction.
@@ -53,15 +56,15 @@ const ROLE: &str = "tenure_role";
 /// Gives the tenant's role a password, or takes it away.
 pub async fn login(
     connection: &mut Connection,
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     slug: &Slug,
     login: Login,
 ) -> Result<LoggedIn, Failure> {
-    let (tenant, _state) = act.find(connection, slug).await?;
+    let (tenant, _state) = operation.find(connection, slug).await?;
     let secret = (login == Login::Given).then(Secret::make);
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
     let mut role = None;
-    let noted = act.noted(connection, &counts, async |connection, run| {
+    let noted = operation.noted(connection, &counts, async |connection, run| {
         let mut message = SqlBatch::default();
         // What is closed is not opened that way.
         let states: &[_] = match login {
@@ -77,9 +80,9 @@ pub async fn login(
         ));
         message.commit(SessionState::None);
         // Where the answer is lost, the same password is given again.
-        let sets = cleanup::send(connection, &message, |_| false)
-            .await
-            .map_err(|refusal| operation::refused(&refusal, "the login of", &tenant, act.settings))?;
+        let sets = cleanup::send(connection, &message, |_| false).await.map_err(|server_error| {
+            operation::refused(&server_error, "the login of", &tenant, operation.settings)
+        })?;
         role = Some(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default());
         Ok(())
     });

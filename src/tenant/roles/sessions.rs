@@ -17,7 +17,10 @@ pub(in crate::tenant) async fn role_of(
         settings.platform_schema().quoted(),
         literal(schema.as_str())
     );
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading a tenant's role"))?;
     sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
 }
 
@@ -29,7 +32,10 @@ pub(in crate::tenant) async fn own_role_of(
 ) -> Result<Option<String>, Failure> {
     let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
     let sql = format!("SELECT {platform}.tenure_role_of({named}) AS role");
-    let sets = connection.sets(&sql).await.map_err(|refusal| refusal.failure("reading a tenant's role"))?;
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading a tenant's role"))?;
     sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
 }
 
@@ -37,26 +43,26 @@ pub(in crate::tenant) async fn own_role_of(
 pub(in crate::tenant) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {
     let of_role = format!("FROM pg_catalog.pg_stat_activity WHERE usename = {}", literal(role));
     let ended = format!("SELECT pg_catalog.pg_terminate_backend(pid) AS ended {of_role}");
-    match connection.sets(&ended).await {
+    match connection.query_batch(&ended).await {
         Ok(sets) => {
             let mut sessions = Sessions { ended: 0, left: 0, because: None };
             for row in sets.iter().flatten() {
                 // One that was gone already has ended too.
-                row.truth("ended")?;
+                row.get_bool("ended")?;
                 sessions.ended += 1;
             }
             Ok(sessions)
         }
-        Err(refusal) if refusal.sqlstate() == Some("42501") => {
+        Err(server_error) if server_error.sqlstate() == Some("42501") => {
             let doing = "ending the role's sessions";
-            let because = Some(refusal.failure(doing).message);
+            let because = Some(server_error.failure(doing).message);
             let sets = connection
-                .sets(&format!("SELECT count(*)::int8 AS sessions {of_role}"))
+                .query_batch(&format!("SELECT count(*)::int8 AS sessions {of_role}"))
                 .await
-                .map_err(|refusal| refusal.failure(doing))?;
+                .map_err(|server_error| server_error.failure(doing))?;
             let left = sets.iter().flatten().next().map_or(Ok(0), |row| row.integer("sessions"))?;
             Ok(Sessions { ended: 0, left: usize::try_from(left).unwrap_or_default(), because })
         }
-        Err(refusal) => Err(refusal.failure("ending the role's sessions")),
+        Err(server_error) => Err(server_error.failure("ending the role's sessions")),
     }
 }

@@ -16,7 +16,7 @@ pub fn rules(rules: &[Levelled], paint: Paint) -> String {
     let rows: Vec<[String; 4]> = rules
         .iter()
         .map(|(rule, level)| {
-            [rule.id.to_string(), word(*level), breaks(rule), format!("the statement {}", rule.why)]
+            [rule.id.to_string(), word(*level), impact(rule), format!("the statement {}", rule.why)]
         })
         .collect();
     let mut text = table(["rule", "level", "breaks", "why"], &rows, paint);
@@ -27,7 +27,7 @@ pub fn rules(rules: &[Levelled], paint: Paint) -> String {
 /// The JSON of a rule.
 pub fn rule_json((rule, level): &Levelled) -> Value {
     let mut value = json!({
-        "id": rule.id, "level": word(*level), "breaks": rule.breaks, "why": rule.why,
+        "id": rule.id, "level": word(*level), "breaks": rule.impact, "why": rule.why,
         "instead": rule.remediation, "bad": rule.bad, "good": rule.good,
     });
     if let (Some(source), Some(object)) = (rule.source(), value.as_object_mut()) {
@@ -44,7 +44,7 @@ pub fn code_json(code: Code) -> Value {
 /// One rule, at length.
 pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
     let mut text = format!("{} ({})\n\n", rule.id, word(level));
-    let _ = writeln!(text, "The statement {}.\n\nIn danger: {}.", rule.why, breaks(rule));
+    let _ = writeln!(text, "The statement {}.\n\nIn danger: {}.", rule.why, impact(rule));
     let _ = writeln!(text, "What to do instead: {}.", rule.remediation);
     for (title, sql) in [("Refused", rule.bad), ("Passes", rule.good)] {
         let _ = write!(text, "\n{title}:\n\n");
@@ -78,6 +78,6 @@ fn word(level: Option<Level>) -> String {
     level.map_or_else(|| "off".to_owned(), |level| level.to_string())
 }
 
-fn breaks(rule: &Rule) -> String {
-    rule.breaks.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn impact(rule: &Rule) -> String {
+    rule.impact.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -71,7 +71,7 @@ mod tests {
             script: &script,
             walk: &Schema::unknown("datalinx_platform").walk(&script, statements.iter().copied()),
             kind: Kind::Migration,
-            witness: None,
+            observed_effects: None,
             schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
         };
         let found = verify(&file, &Policy::default());

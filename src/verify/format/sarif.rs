@@ -70,7 +70,7 @@ impl Builder<'_> {
                 rule.remediation,
                 &explained_rule(rule, Some(rule.level)),
                 rule.level,
-                &rule.breaks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                &rule.impact.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ),
             None => ReportingDescriptor::builder().id(id).build(),
         });

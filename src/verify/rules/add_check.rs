@@ -14,7 +14,7 @@ use crate::verify::schema::{Column, Filled, column_ref, filled_by, mentioned, na
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-check"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters],
+    impact: &[Impact::OldWriters],
     why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",
     remediation: "let the new release keep the rule first; add the constraint when the old one is gone",
     bad: "ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID;",

@@ -12,7 +12,7 @@ use crate::verify::schema::TypeDef;
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-required-column"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters],
+    impact: &[Impact::OldWriters],
     why: "adds a column that inserts of the running release leave out and the server then requires",
     remediation: "add it nullable or with a constant DEFAULT; require it when the old release is gone",
     bad: "ALTER TABLE users ADD COLUMN phone text NOT NULL;",

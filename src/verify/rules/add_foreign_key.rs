@@ -14,7 +14,7 @@ use crate::verify::schema::{Filled, names_of};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-foreign-key"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters],
+    impact: &[Impact::OldWriters],
     why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",
     remediation: "put it on a new nullable column, or add it when the old release is gone",
     bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",

@@ -13,7 +13,7 @@ use crate::verify::schema::{Filled, Found, Index, Relation, Table, is_serial, na
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("add-unique"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters, Impact::Locks],
+    impact: &[Impact::OldWriters, Impact::Locks],
     why: "refuses what the running release writes where it is not unique",
     remediation: "let the new release keep it unique first; add this when the old one is gone",
     bad: "CREATE UNIQUE INDEX CONCURRENTLY users_phone ON users (phone);",

@@ -12,7 +12,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("beyond-tenant"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "acts on another schema than the tenant's, once for each tenant",
         remediation: "put it into a platform migration, or write {org_schema} or no schema before the name",
         bad: "-- Scope: tenant\nALTER TABLE public.plans ADD COLUMN price int;",
@@ -23,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("tenant-extension"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "is about an extension, which a database has once and not once for each tenant",
         remediation: "move it into a platform step, under a line `-- Scope: platform`: what it makes in [extensions] schema is in every unit's search path",
         bad: "-- Scope: tenant\nCREATE EXTENSION pg_trgm;",
@@ -34,7 +34,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("platform-lock"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "locks a table of the platform, once for each tenant, while all tenants write to it",
         remediation: "reference the platform from a template, or keep the id without a foreign key",
         bad: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid REFERENCES datalinx_platform.accounts (id);",

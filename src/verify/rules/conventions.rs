@@ -14,7 +14,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("primary-key-uuid"),
         level: Level::Warn,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why: "has a primary key that can be counted through",
         remediation: "id UUID PRIMARY KEY DEFAULT gen_random_uuid()",
         bad: "CREATE TABLE notes (id bigserial PRIMARY KEY, created_at timestamptz, updated_at timestamptz);",
@@ -25,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("table-timestamps"),
         level: Level::Warn,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why: "does not say when its rows were made and changed",
         remediation: "add created_at and updated_at: TIMESTAMP WITH TIME ZONE DEFAULT NOW()",
         bad: "CREATE TABLE notes (id uuid PRIMARY KEY, body text);",
@@ -36,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("foreign-key-index"),
         level: Level::Warn,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why: "refers to a table by a column without an index, so that a DELETE there reads all of this one",
         remediation: "CREATE INDEX on the column, in the same migration or CONCURRENTLY in the next",
         bad: "ALTER TABLE users ADD COLUMN boss_id uuid REFERENCES users (id);",
@@ -47,7 +47,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("large-migration"),
         level: Level::Warn,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why: "is more than a small step: a failure undoes all of it, and its locks are held to its end",
         remediation: "make several migrations of it",
         bad: MANY,
@@ -58,7 +58,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("missing-description"),
         level: Level::Warn,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why: "does not say what it is for",
         remediation: "say in a few words after -- Description: what the migration does",
         bad: "-- Description: change\nALTER TABLE users ADD COLUMN nick text;",

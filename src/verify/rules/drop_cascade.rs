@@ -11,7 +11,7 @@ use crate::verify::rule_context::{RuleContext, Span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-cascade"),
     level: Level::Deny,
-    breaks: &[Impact::OldReaders, Impact::OldWriters],
+    impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "also drops whatever depends on it, which the text does not name",
     remediation: "drop each dependent object by its name, without CASCADE",
     bad: "DROP INDEX idx_users_name CASCADE;",

@@ -6,12 +6,12 @@ use crate::sql::Node;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::rules::sift;
+use crate::verify::rules::filters;
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters],
+    impact: &[Impact::OldWriters],
     why: "takes away the value that inserts of the running release leave out",
     remediation: "drop it when no release that leaves the column out is running",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",
@@ -29,7 +29,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
                 || node.children().any(|value| value.text().trim().eq_ignore_ascii_case("null"))
         })
         .map(Node::span)
-        .filter(|hit| sift::has_default(subject, hit))
+        .filter(|hit| filters::has_default(subject, hit))
         .collect()
 }
 

@@ -10,7 +10,7 @@ use crate::verify::rule_context::{RuleContext, Span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-object"),
     level: Level::Deny,
-    breaks: &[Impact::OldReaders, Impact::OldWriters],
+    impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "removes something that the running release may use",
     remediation: "drop it in a migration that comes after that release is gone",
     bad: "DROP COLLATION german;",

@@ -13,7 +13,7 @@ use crate::verify::schema::{SqlType, Table, mentioned, words};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("failing-expression"),
     level: Level::Deny,
-    breaks: &[Impact::OldReaders, Impact::OldWriters],
+    impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "cannot be computed for every row that the running release may write, and refuses the others",
     remediation: "use an expression that never fails: nullif(…, 0) below a division, a CASE around a cast",
     bad: "CREATE INDEX unit_price ON orders ((price / amount));",

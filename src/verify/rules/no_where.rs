@@ -16,74 +16,74 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("delete-without-where"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "removes every row, or all that have no partner",
         remediation: "say by a WHERE which rows must go, and by an Allow line why",
         bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
         good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::All)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::All)),
     },
     Rule {
         id: RuleId("update-without-where"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::Locks],
+        impact: &[Impact::Data, Impact::Locks],
         why: "overwrites every row, and holds a lock on each until the migration is done",
         remediation: "say by a WHERE which rows are meant: those that do not have the value yet",
         bad: "UPDATE users SET role = 'viewer' WHERE true;",
         good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::All)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::All)),
     },
     Rule {
         id: RuleId("delete-rows"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "removes rows that no rollback brings back once the migration is done",
         remediation: "if nobody needs them, accept it by an Allow line that says why",
         bad: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
         good: "INSERT INTO teams (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Delete, Reach::Some)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::Some)),
     },
     Rule {
         id: RuleId("overwrite-rows"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "overwrites values that the running release has written and reads",
         remediation: "fill only what is NULL, or a column that the same migration adds",
         bad: "UPDATE users SET role = 'admin' WHERE email LIKE '%@example.com';",
         good: "UPDATE users SET phone = '' WHERE phone IS NULL;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Update, Reach::Some)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::Some)),
     },
     Rule {
         id: RuleId("upsert-rows"),
         level: Level::Warn,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "overwrites what the running release has written into the rows that it names, where they are there",
         remediation: "DO NOTHING where the row is there",
         bad: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name;",
         good: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO NOTHING;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Upsert, Reach::Some)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Upsert, Reach::Some)),
     },
     Rule {
         id: RuleId("fill-locks-rows"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "holds a lock on every row until the migration is done",
         remediation: "on a big table, give the column a constant DEFAULT instead, or fill it in small steps",
         bad: "ALTER TABLE users ADD COLUMN nick text; UPDATE users SET nick = name;",
         good: "ALTER TABLE users ADD COLUMN nick text DEFAULT '';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, Act::Fill, Reach::All)),
+        judge: Judge::Code(|subject| acts(subject, RowWrite::Fill, Reach::All)),
     },
 ];
 
 /// What is done to rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Act {
+enum RowWrite {
     Delete,
     Update,
     /// An INSERT of rows that the text itself gives, over those that are there.
@@ -99,7 +99,7 @@ enum Reach {
     Some,
 }
 
-fn acts(subject: &RuleContext<'_>, act: Act, reach: Reach) -> Vec<Span> {
+fn acts(subject: &RuleContext<'_>, act: RowWrite, reach: Reach) -> Vec<Span> {
     if subject.statement.kind == SyntaxKind::EXPLAIN && !executed(subject.statement.kind, subject.node) {
         return Vec::new();
     }
@@ -119,26 +119,27 @@ fn acts(subject: &RuleContext<'_>, act: Act, reach: Reach) -> Vec<Span> {
 }
 
 /// What `node` does to which rows.
-fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(Act, Reach)> {
+fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> {
     let above = |kind| node.ancestors().find(|above| above.kind() == kind);
     match node.kind() {
-        SyntaxKind::DELETE => Some((Act::Delete, reach(subject, node))),
+        SyntaxKind::DELETE => Some((RowWrite::Delete, reach(subject, node))),
         SyntaxKind::UPDATE => {
-            let act = if fills(subject, node) { Act::Fill } else { Act::Update };
+            let act = if fills(subject, node) { RowWrite::Fill } else { RowWrite::Update };
             Some((act, reach(subject, node)))
         }
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
             let new = subject.relation_of(insert).is_some_and(|name| subject.is_new_table(name));
             let given = insert.has(&[SyntaxKind::VALUES]);
-            (!new).then_some((if given { Act::Upsert } else { Act::Update }, Reach::Some))
+            (!new).then_some((if given { RowWrite::Upsert } else { RowWrite::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
             let merge = above(SyntaxKind::MERGE)?;
             if subject.relation_of(merge).is_some_and(|name| subject.is_new_table(name)) {
                 return None;
             }
-            let act = if node.kind() == SyntaxKind::MERGE_DELETE { Act::Delete } else { Act::Update };
+            let act =
+                if node.kind() == SyntaxKind::MERGE_DELETE { RowWrite::Delete } else { RowWrite::Update };
             let when = node.parent()?;
             let chosen = when.has(&[SyntaxKind::MERGE_CONDITION]);
             let joined = merge.first(SyntaxKind::ON_CLAUSE);

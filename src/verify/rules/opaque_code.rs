@@ -13,7 +13,7 @@ use crate::verify::schema::{Found, calls, executed, names_of, words};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("opaque-code"),
     level: Level::Deny,
-    breaks: &[Impact::Verification],
+    impact: &[Impact::Verification],
     why: "runs code that cannot be judged by its text",
     remediation: "write it as plain SQL, or accept it with -- Allow: and have it judged on a shadow",
     bad: "DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;",

@@ -12,7 +12,7 @@ use crate::verify::schema::{ConstraintKind, Table, words};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("publish-without-key"),
     level: Level::Deny,
-    breaks: &[Impact::OldReaders, Impact::OldWriters],
+    impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "makes updates and deletes of the running release fail on a table without a key",
     remediation: "publish tables that have a primary key, or make REPLICA IDENTITY FULL first",
     bad: "CREATE TABLE logs (a int); CREATE PUBLICATION warehouse FOR TABLE logs;",

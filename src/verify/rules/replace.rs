@@ -13,7 +13,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("replace-object"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes what the running release gets under a name that it uses",
         remediation: "choose another name, or let a view only show more columns behind the old ones",
         bad: "CREATE OR REPLACE VIEW active_users AS SELECT id FROM users;",
@@ -28,7 +28,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("ambiguous-overload"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "makes calls ambiguous that the running release sends: they fit the old routine and this one",
         remediation: "choose another name, or give no defaults",
         bad: "CREATE FUNCTION total(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql AS 'SELECT a + b';",
@@ -39,7 +39,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("add-overload"),
         level: Level::Warn,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "may make calls ambiguous that give a literal without a type",
         remediation: "choose another name",
         bad: "CREATE FUNCTION total(a text) RETURNS text LANGUAGE sql AS 'SELECT a';",

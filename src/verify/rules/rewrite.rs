@@ -12,7 +12,7 @@ use crate::verify::rule_context::{RuleContext, Span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("long-lock"),
     level: Level::Warn,
-    breaks: &[Impact::Locks],
+    impact: &[Impact::Locks],
     why: "keeps the table locked while it, or an index on it, is written",
     remediation: "do it when the table is small or nobody waits",
     bad: "CLUSTER users USING users_pkey;",

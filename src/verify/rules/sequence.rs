@@ -11,7 +11,7 @@ use crate::verify::schema::words;
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("change-sequence"),
     level: Level::Deny,
-    breaks: &[Impact::OldWriters],
+    impact: &[Impact::OldWriters],
     why: "changes the numbers that the running release draws: they may have been drawn before, or end",
     remediation: "make another sequence",
     bad: "ALTER SEQUENCE invoice_numbers RESTART WITH 1;",

@@ -13,7 +13,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("session-setting"),
         level: Level::Warn,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "outlives the transaction where the file is run by hand; a unit takes it back at its end",
         remediation: "write SET LOCAL",
         bad: "SET statement_timeout = 0;",
@@ -24,7 +24,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("search-path"),
         level: Level::Deny,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "makes names mean something else than everybody who reads the file thinks",
         remediation: "write the schema before the name: a unit's search path is its own schema, then the shared ones and public",
         bad: "SET LOCAL search_path = archive;",
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("set-role"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "makes another role do and own what follows",
         remediation: "connect as the role that is meant",
         bad: "SET ROLE admin;",
@@ -54,7 +54,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("disables-safeguards"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "switches off what guards the rows, or how their text is read",
         remediation: "leave the setting as it is",
         bad: "SET LOCAL session_replication_role = replica;",

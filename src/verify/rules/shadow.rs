@@ -8,7 +8,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("deletes-rows"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "takes rows away that were there before",
         remediation: "leave the rows where they are; if nobody needs them, accept it by an Allow line that says why",
         bad: "SELECT forget_old_users();",
@@ -19,7 +19,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("values-changed"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::OldReaders],
+        impact: &[Impact::Data, Impact::OldReaders],
         why: "gives rows other values that the running release reads",
         remediation: "write the new values into a new column, and read it in the next release",
         bad: "SELECT rewrite_every_email();",
@@ -30,7 +30,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("beyond-platform"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "changes what is in another schema than the platform's, and the file does not name it",
         remediation: "name what it acts on, or leave it alone; what is the tenants' goes into a tenant step",
         bad: "SELECT tidy_up_everywhere();",
@@ -41,7 +41,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("extension-unreachable"),
         level: Level::Warn,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "makes an extension in a schema that no unit's search path names",
         remediation: "add the schema to [tenants] search_path in tenure.toml, or write it before what the extension makes",
         bad: "CREATE EXTENSION pg_trgm SCHEMA tools;",
@@ -52,7 +52,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("execution-fails"),
         level: Level::Deny,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "cannot be run: the server refuses it after the files before it",
         remediation: "correct the statement; what the server said stands in the message",
         bad: "ALTER TABLE user ADD COLUMN nick text;",
@@ -63,7 +63,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("fails-on-rows"),
         level: Level::Warn,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "runs on empty tables but not on the sample rows, so it depends on what your rows hold",
         remediation: "look whether your own rows satisfy it before the release, and bring them there first",
         bad: "SELECT 1 / (count(*) - 3) FROM users;",
@@ -74,7 +74,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("new-tenant-differs"),
         level: Level::Deny,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "is the last of steps after which a new tenant cannot be made, or differs from a migrated one",
         remediation: "make the template and the steps lead to the same schema; what the difference is stands in the message",
         bad: "SELECT add_column_unless_the_schema_is_new();",
@@ -85,7 +85,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("reverse-differs"),
         level: Level::Deny,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "is in a file that undoes a step, and does not bring back what was there before the step",
         remediation: "undo everything that the step does, or leave the file out",
         bad: "ALTER TABLE users DROP COLUMN IF EXISTS another;",
@@ -96,7 +96,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("not-repeatable"),
         level: Level::Warn,
-        breaks: &[Impact::Verification],
+        impact: &[Impact::Verification],
         why: "says IF NOT EXISTS, IF EXISTS or OR REPLACE, but is no longer the same when it is run again",
         remediation: "say it of everything that the statement makes or drops, or leave it out where nothing can be there",
         bad: "ALTER TABLE users ADD COLUMN IF NOT EXISTS nick text, ADD COLUMN phone text;",
@@ -107,7 +107,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rewrites-table"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "writes a table anew that was there before, and nobody can use it until that is done",
         remediation: "add a column beside the old one and fill it in small steps",
         bad: "SELECT widen_every_id();",
@@ -118,7 +118,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("query-breaks"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "breaks a query of the running release",
         remediation: "let the release that no longer sends the query go out first",
         bad: "ALTER TABLE users RENAME COLUMN name TO full_name;",
@@ -129,7 +129,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("query-changes"),
         level: Level::Warn,
-        breaks: &[Impact::OldReaders],
+        impact: &[Impact::OldReaders],
         why: "changes how a query of the running release is answered",
         remediation: "look at the query and at who reads what it returns",
         bad: "DROP INDEX CONCURRENTLY idx_users_email;",

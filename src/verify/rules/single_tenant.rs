@@ -8,7 +8,7 @@ use crate::verify::rule_context::{RuleContext, Span};
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("names-one-tenant"),
     level: Level::Deny,
-    breaks: &[Impact::Others],
+    impact: &[Impact::Others],
     why: "names the schema of one tenant, and the others, and new ones, do not get what it does",
     remediation: "write {org_schema} in place of the schema, in a statement of the tenants: it then runs for each of them",
     bad: "ALTER TABLE org_acme.users ADD COLUMN nick text;",

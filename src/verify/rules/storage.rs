@@ -9,7 +9,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     id: RuleId("empty-view"),
     level: Level::Deny,
-    breaks: &[Impact::OldReaders, Impact::OldWriters],
+    impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "empties the view, and whoever reads it gets an error until it is filled",
     remediation: "leave WITH NO DATA out",
     bad: "REFRESH MATERIALIZED VIEW sales WITH NO DATA;",

@@ -12,7 +12,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[BEYOND, ORDER];
 const ORDER: Rule = Rule {
     id: RuleId("read-before-made"),
     level: Level::Deny,
-    breaks: &[Impact::Conventions, Impact::Others],
+    impact: &[Impact::Conventions, Impact::Others],
     why: "reads what the template makes only later: until then the name means an object of a shared schema, or nothing",
     remediation: "put the statement behind the one that makes the object, or write the schema before the name",
     bad: "CREATE VIEW recent AS SELECT id FROM notes; CREATE TABLE notes (id int);",
@@ -31,7 +31,7 @@ fn order(subject: &RuleContext<'_>) -> Vec<Span> {
 const BEYOND: Rule = Rule {
     id: RuleId("template-beyond-tenant"),
     level: Level::Deny,
-    breaks: &[Impact::Conventions, Impact::Others],
+    impact: &[Impact::Conventions, Impact::Others],
     why: "acts outside of the tenant's schema, once for each tenant that is created",
     remediation: "put it into a platform migration",
     bad: "ALTER TABLE datalinx_platform.users ADD COLUMN phone text;",

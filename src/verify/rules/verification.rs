@@ -7,7 +7,7 @@ use crate::verify::rule::{Impact, Judge, Rule};
 pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
     id: RuleId("unverifiable"),
     level: Level::Deny,
-    breaks: &[Impact::Verification],
+    impact: &[Impact::Verification],
     why: "cannot be judged: the analysis broke on it",
     remediation: "simplify the statements, and report the file as a bug",
     bad: "-- a file on which the parser breaks",
@@ -20,7 +20,7 @@ pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
 pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
     id: RuleId("allow-invalid"),
     level: Level::Deny,
-    breaks: &[Impact::Verification],
+    impact: &[Impact::Verification],
     why: "accepts nothing",
     remediation: "write -- Allow: rule-id [object] because …, with a reason",
     bad: "-- Allow: drop-table users\nDROP TABLE users;",
@@ -33,7 +33,7 @@ pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
 pub(in crate::verify) const ALLOW_UNUSED: Rule = Rule {
     id: RuleId("allow-unused"),
     level: Level::Warn,
-    breaks: &[Impact::Verification],
+    impact: &[Impact::Verification],
     why: "accepts a finding that nothing here makes",
     remediation: "remove the line, or correct its rule or object; each line accepts one finding",
     bad: "-- Allow: drop-table users because it is empty\nSELECT 1;",

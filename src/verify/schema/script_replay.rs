@@ -7,7 +7,7 @@ use crate::sql::{Scope, Script, Statement};
 #[derive(Debug, Clone)]
 pub struct ScriptReplay<'a> {
     /// In order.
-    pub met: Vec<StatementContext<'a>>,
+    pub context: Vec<StatementContext<'a>>,
     /// The schemas as the last of them leaves them.
     pub after: Schema,
 }
@@ -37,7 +37,7 @@ impl Schema {
             after.learn(script, statement, scope);
             StatementContext { statement, scope, schema }
         };
-        let met = statements.into_iter().map(follow).collect();
-        ScriptReplay { met, after }
+        let context = statements.into_iter().map(follow).collect();
+        ScriptReplay { context, after }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
         script: &script,
         walk: &before.walk(&script, scoped.iter().copied()),
         kind,
-        witness: None,
+        observed_effects: None,
         schemas: SCHEMAS,
     };
     verify(&file, policy)
@@ -101,7 +101,7 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
         script: &script,
         walk: &before.walk(&script, statements.iter().copied()),
         kind,
-        witness: None,
+        observed_effects: None,
         schemas: SCHEMAS,
     };
     without_conventions(verify(&file, &Policy::default()))
@@ -109,8 +109,8 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
 
 /// Most tests are about what breaks.
 pub(super) fn without_conventions(found: Vec<Finding>) -> Vec<&'static str> {
-    let breaks = |finding: &&Finding| rule(finding.rule.as_str()).breaks != [Impact::Conventions];
-    found.iter().filter(breaks).map(|finding| finding.rule.as_str()).collect()
+    let impact = |finding: &&Finding| rule(finding.rule.as_str()).impact != [Impact::Conventions];
+    found.iter().filter(impact).map(|finding| finding.rule.as_str()).collect()
 }
 
 /// The rules that refuse a migration on the schema that `before` makes.

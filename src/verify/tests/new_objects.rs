@@ -94,7 +94,7 @@ fn without_a_scope_a_bare_name_is_only_itself() {
             script: &script,
             walk: &before.walk(&script, statements.iter().copied()),
             kind: Kind::Loose,
-            witness: None,
+            observed_effects: None,
             schemas: SCHEMAS,
         };
         without_conventions(verify(&file, &Policy::default())).len()

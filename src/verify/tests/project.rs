@@ -20,7 +20,7 @@ fn the_repositorys_own_project_has_no_finding() {
             script: &script,
             walk: &before.walk(&script, statements.iter().copied()),
             kind,
-            witness: None,
+            observed_effects: None,
             schemas: SCHEMAS,
         };
         assert_eq!(verify(&file, &Policy::default()), [], "{name}");

@@ -13,7 +13,7 @@ fn sound(sql: &str) {
             script: &script,
             walk: &before.walk(&script, statements.iter().copied()),
             kind,
-            witness: None,
+            observed_effects: None,
             schemas: SCHEMAS,
         };
         for finding in verify(&file, &Policy::default()) {

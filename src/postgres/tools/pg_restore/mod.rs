@@ -101,10 +101,10 @@ impl Archive {
         if let Some(owner) = owner {
             sql = text::given_by_us(&sql, owner);
         }
-        connection.attempt(&sql).await.map(drop).map_err(|refusal| {
-            let about = refusal.position().and_then(|position| text::about(&sql, position));
+        connection.attempt(&sql).await.map(drop).map_err(|server_error| {
+            let about = server_error.position().and_then(|position| text::about(&sql, position));
             let what = about.map(|about| format!(" {about}")).unwrap_or_default();
-            refusal.failure(&format!("making{what}"))
+            server_error.failure(&format!("making{what}"))
         })
     }
 
@@ -122,7 +122,7 @@ impl Archive {
                 Line::Nothing | Line::Row(_) | Line::End => {}
                 Line::Sequence(sql) => {
                     let set = connection.attempt(&sql).await;
-                    set.map_err(|refusal| refusal.failure("setting a sequence"))?;
+                    set.map_err(|server_error| server_error.failure("setting a sequence"))?;
                 }
                 Line::Copy(sql) => {
                     rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?;

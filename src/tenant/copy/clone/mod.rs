@@ -59,26 +59,26 @@ pub async fn clone(
     connection: &mut Connection,
     project: &Project,
     cloning: &Cloning,
-    (act, stop): (&TenantOperation<'_>, &Stop),
+    (operation, stop): (&TenantOperation<'_>, &Stop),
 ) -> Result<Cloned, Differs> {
     let settings = &project.settings;
     let platform = settings.platform_schema();
     let schema =
         SchemaName::of(&settings.tenants.schema_prefix, &cloning.target, &platform).map_err(Failure::from)?;
     let at = ready(connection, project).await?.platform;
-    let (source, state) = act.find(connection, &cloning.source).await?;
+    let (source, state) = operation.find(connection, &cloning.source).await?;
     if source.version.as_ref() != Some(&at) {
         return Err(elsewhere(&source, &at).into());
     }
     let template = project.template(source.template.as_deref())?;
     let script = ProvisioningScript::new(project, template, &at)?;
-    let mut standing = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
-    if standing.state == Some(TenantState::Creating) {
-        let (run, doing) = (act.run(), format!("cloning {} as {}", source.slug, cloning.target));
+    let mut ownership = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
+    if ownership.state == Some(TenantState::Creating) {
+        let (run, doing) = (operation.run(), format!("cloning {} as {}", source.slug, cloning.target));
         cleanup::take_back(connection, settings, &run, (&schema, &doing)).await?;
-        standing = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
+        ownership = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
     }
-    standing.expect_nobody(&cloning.target, &schema)?;
+    ownership.expect_nobody(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
     let role = role::usual(settings, &schema)?;
@@ -96,9 +96,10 @@ pub async fn clone(
         found: Differences::default(),
         cloned: Copied::default(),
     };
-    let done =
-        Box::pin(act.noted(connection, &counts, async |connection, run| copying.run(connection, run).await))
-            .await;
+    let done = Box::pin(
+        operation.noted(connection, &counts, async |connection, run| copying.run(connection, run).await),
+    )
+    .await;
     let Copying { found, cloned, .. } = copying;
     if let Err(failure) = done {
         let is_told = failure.code == Code::CloneDiffers;
@@ -192,9 +193,9 @@ impl Copying<'_> {
             Rest::Rows(rows) => self.fill(connection, run, Some(rows)).await,
             Rest::Steps(steps) => {
                 let (subject, schema) = ((run, &self.project.chain), &self.target.schema);
-                let door = connection.door();
+                let connector = connection.connector();
                 let catching_up = catch_up(connection, subject, schema, steps, (RetryPolicy::USUAL, None));
-                match cleanup::while_alive(door, run, schema, catching_up).await {
+                match cleanup::while_alive(connector, run, schema, catching_up).await {
                     Ok(()) => self.fill(connection, run, None).await,
                     Err(failure) => Err(failure),
                 }
@@ -223,11 +224,11 @@ impl Copying<'_> {
         if self.script.left() == SessionState::Possible {
             message.own_role();
         }
-        connection.send(&message).await.map_err(|refusal| {
-            if message.place(&refusal).is_some() {
-                explain(&refusal, &message, &self.target.schema)
+        connection.send(&message).await.map_err(|server_error| {
+            if message.place(&server_error).is_some() {
+                explain(&server_error, &message, &self.target.schema)
             } else {
-                name_ownership::refused(&refusal, &self.doing(), &self.target.schema)
+                name_ownership::refused(&server_error, &self.doing(), &self.target.schema)
             }
         })?;
         let rest = if let Some(steps) = self.script.later() {
@@ -260,7 +261,7 @@ impl Copying<'_> {
     async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let (right, seen) = self.snapshots(connection).await?;
         self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
-        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.server_error()) }
     }
 
     /// What is to be copied; `None` if only the definitions are.
@@ -314,9 +315,9 @@ impl Copying<'_> {
             tries += 1;
             match connection.send(&message).await {
                 Ok(_sets) => return Ok(()),
-                Err(refusal) if refusal.sqlstate() == Some("40001") && tries < TRIES => {}
-                Err(refusal) => {
-                    return Err(name_ownership::refused(&refusal, &self.doing(), &self.target.schema));
+                Err(server_error) if server_error.sqlstate() == Some("40001") && tries < TRIES => {}
+                Err(server_error) => {
+                    return Err(name_ownership::refused(&server_error, &self.doing(), &self.target.schema));
                 }
             }
         }
@@ -334,8 +335,8 @@ impl Copying<'_> {
 
     async fn look(&self, connection: &mut Connection) -> Result<Rows, Failure> {
         let questions = rows::questions(&self.source.schema, &self.target.schema);
-        let asked = connection.sets(&format!("SET LOCAL search_path = ''; {questions}")).await;
-        let sets = asked.map_err(|refusal| refusal.failure("looking at what is to be copied"))?;
+        let asked = connection.query_batch(&format!("SET LOCAL search_path = ''; {questions}")).await;
+        let sets = asked.map_err(|server_error| server_error.failure("looking at what is to be copied"))?;
         Rows::read(sets.get(1..).unwrap_or_default())
     }
 
@@ -347,9 +348,9 @@ impl Copying<'_> {
         let path = format!("SET LOCAL search_path = {path}");
         steps.insert(0, Step { sql: path, doing: "preparing".to_owned(), copies: false });
         let sql: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
-        let counts = connection.counts(&sql.join(";\n")).await.map_err(|refusal| {
-            let doing = steps.get(refusal.completed).map_or("copying", |step| step.doing.as_str());
-            let mut failure = refusal.failure(&format!("{}: {doing}", self.doing()));
+        let counts = connection.counts(&sql.join(";\n")).await.map_err(|server_error| {
+            let doing = steps.get(server_error.completed).map_or("copying", |step| step.doing.as_str());
+            let mut failure = server_error.failure(&format!("{}: {doing}", self.doing()));
             failure.schema = Some(target.as_str().to_owned());
             failure
         })?;
@@ -359,7 +360,7 @@ impl Copying<'_> {
         self.cloned.notes = rows.notes;
         let (right, seen) = self.snapshots(connection).await?;
         self.found = reference::differences(&right, &seen, source);
-        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.refusal()) }
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.server_error()) }
     }
 
     async fn commit(
@@ -369,11 +370,12 @@ impl Copying<'_> {
         (message, state): (&SqlBatch, TenantState),
     ) -> Result<(), Failure> {
         let schema = &self.target.schema;
-        let explained = |refusal: &ServerError| name_ownership::refused(refusal, &self.doing(), schema);
+        let explained =
+            |server_error: &ServerError| name_ownership::refused(server_error, &self.doing(), schema);
         cleanup::commit(connection, (run, schema, state), message, explained).await
     }
 
-    fn refusal(&self) -> Failure {
+    fn server_error(&self) -> Failure {
         let slug = &self.source.slug;
         let mut failure = Failure::new(
             Code::CloneDiffers,

@@ -109,7 +109,7 @@ impl Rows {
             rows.sequences.push((name(row, "source")?, name(row, "target")?));
         }
         for row in views {
-            rows.views.push((name(row, "name")?, row.truth("populated")?));
+            rows.views.push((name(row, "name")?, row.get_bool("populated")?));
         }
         rows.leads_out = keys.first().map(|row| row.integer("keys")).transpose()?.unwrap_or(0) > 0;
         for row in odd {

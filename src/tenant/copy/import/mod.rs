@@ -33,7 +33,7 @@ pub async fn import(
     connection: &mut Connection,
     project: &Project,
     (input, other, if_different): (impl Read, Option<&Slug>, IfDifferent),
-    act: &TenantOperation<'_>,
+    operation: &TenantOperation<'_>,
     (environment, sink, stop): (&Environment, &mut dyn Sink, &Stop),
 ) -> Result<Imported, Failure> {
     let mut dump =
@@ -42,7 +42,7 @@ pub async fn import(
     let wanted = Wanted::of(project, &manifest, other)?;
     let state = ready(connection, project).await?;
     adopt::may_be_at(project, &wanted.version, &state.platform)?;
-    wanted.expect_nobody(connection, project, act).await?;
+    wanted.expect_nobody(connection, project, operation).await?;
     fingerprint::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
     let archive = open(connection, dump, &manifest, environment).await?;
     let is_older = wanted.version < state.platform;
@@ -59,14 +59,15 @@ pub async fn import(
         if_different,
     };
     let mut units = 0;
-    let (rows, differences) = act
+    let (rows, differences) = operation
         .noted(connection, &counts, async |connection, run| {
             let restored = restore.run(connection, run).await;
             let restored = operation::or_rollback(connection, restored).await?;
             if is_older {
-                let (door, how) = (connection.door(), (act, &mut *sink, stop));
+                let (connector, how) = (connection.connector(), (operation, &mut *sink, stop));
                 let migrating = migrate(connection, project, &wanted, &state.platform, how);
-                let migrated = cleanup::while_alive(door, run, &wanted.schema, Box::pin(migrating)).await;
+                let migrated =
+                    cleanup::while_alive(connector, run, &wanted.schema, Box::pin(migrating)).await;
                 match finish(connection, project, run, &wanted, migrated).await {
                     Ok(count) => units = count,
                     Err(failure) => {
@@ -148,16 +149,16 @@ impl Wanted {
         &self,
         connection: &mut Connection,
         project: &Project,
-        act: &TenantOperation<'_>,
+        operation: &TenantOperation<'_>,
     ) -> Result<(), Failure> {
         let settings = &project.settings;
-        let mut standing = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
-        if standing.state == Some(TenantState::Creating) {
+        let mut ownership = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
+        if ownership.state == Some(TenantState::Creating) {
             let doing = format!("importing {}", self.slug);
-            cleanup::take_back(connection, settings, &act.run(), (&self.schema, &doing)).await?;
-            standing = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
+            cleanup::take_back(connection, settings, &operation.run(), (&self.schema, &doing)).await?;
+            ownership = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
         }
-        standing.expect_nobody(&self.slug, &self.schema).map_err(|failure| match failure.code {
+        ownership.expect_nobody(&self.slug, &self.schema).map_err(|failure| match failure.code {
             Code::TenantExists => failure.hint("give it another slug with --as"),
             _ => failure,
         })?;
@@ -169,8 +170,8 @@ impl Wanted {
             columns.id.quoted(),
             literal(&self.id),
         );
-        let sets = connection.sets(&sql).await;
-        let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
         match sets.iter().flatten().next() {
             None => Ok(()),
             Some(row) => Err(Failure::new(
@@ -189,16 +190,16 @@ async fn migrate(
     project: &Project,
     wanted: &Wanted,
     platform: &Version,
-    (act, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &Stop),
+    (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &Stop),
 ) -> Result<usize, Failure> {
     let request = Request {
         tenants: vec![wanted.slug.clone()],
-        ..Request::plain(platform, Reach::Tenants, act.limits, RetryPolicy::USUAL)
+        ..Request::plain(platform, Reach::Tenants, operation.limits, RetryPolicy::USUAL)
     };
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (sink, stop);
     // A run of its own, inside of the import's.
-    let command = format!("{}: migrate", act.command);
+    let command = format!("{}: migrate", operation.command);
     let migrated =
         executor::migrate(connection, project, &prepared, &Allowed::default(), &command, how).await?;
     match migrated.failures.into_iter().next() {
@@ -224,7 +225,7 @@ async fn finish(
     message.begin(run.limits, &cleanup::holding(run, &wanted.schema));
     operation::enter(&mut message, &project.settings, &wanted.schema, wanted.state);
     message.commit(SessionState::None);
-    let explained = |refusal: &ServerError| refusal.failure(&format!("importing {}", wanted.slug));
+    let explained = |server_error: &ServerError| server_error.failure(&format!("importing {}", wanted.slug));
     cleanup::commit(connection, (run, &wanted.schema, wanted.state), &message, explained).await?;
     Ok(units)
 }

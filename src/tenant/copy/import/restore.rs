@@ -65,7 +65,9 @@ impl Restore<'_> {
             message.push(&format!("SET LOCAL {setting}"));
         }
         let begun = connection.send(&message).await;
-        begun.map_err(|refusal| name_ownership::refused(&refusal, &self.doing(), &self.wanted.schema))?;
+        begun.map_err(|server_error| {
+            name_ownership::refused(&server_error, &self.doing(), &self.wanted.schema)
+        })?;
         let lent = self.lend(connection).await?;
         let aside = self.step_aside(connection).await?;
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
@@ -87,7 +89,7 @@ impl Restore<'_> {
             let kept = name_references::inside(connection, former, &self.wanted.schema).await?;
             if !kept.is_empty() {
                 let lines: Vec<String> = kept.into_iter().collect();
-                return Err(name_references::refusal(former, &lines));
+                return Err(name_references::server_error(former, &lines));
             }
         }
         if let Some(aside) = aside {
@@ -104,8 +106,8 @@ impl Restore<'_> {
         let Some(role) = &self.manifest.own_role else { return Ok(false) };
         let sql = format!("SELECT true AS there FROM pg_catalog.pg_roles WHERE rolname = {}", literal(role));
         let explained =
-            |refusal: ServerError| refusal.failure("making the role that the tenant had, for now");
-        if connection.sets(&sql).await.map_err(explained)?.iter().flatten().next().is_some() {
+            |server_error: ServerError| server_error.failure("making the role that the tenant had, for now");
+        if connection.query_batch(&sql).await.map_err(explained)?.iter().flatten().next().is_some() {
             return Ok(false);
         }
         let made = format!("CREATE ROLE {} NOLOGIN", Identifier::new(role.as_str())?.quoted());
@@ -120,8 +122,8 @@ impl Restore<'_> {
             "SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {}",
             literal(former.as_str())
         );
-        let sets = connection.sets(&sql).await;
-        let sets = sets.map_err(|refusal| refusal.failure("looking for the schema's name"))?;
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| server_error.failure("looking for the schema's name"))?;
         if sets.iter().flatten().next().is_none() {
             return Ok(None);
         }
@@ -192,7 +194,8 @@ impl Restore<'_> {
         message.history(run, &row);
         cleanup::mark(&mut message, run, schema);
         message.commit(SessionState::Possible);
-        let explained = |refusal: &ServerError| name_ownership::refused(refusal, &self.doing(), schema);
+        let explained =
+            |server_error: &ServerError| name_ownership::refused(server_error, &self.doing(), schema);
         cleanup::commit(connection, (run, schema, self.state), &message, explained).await
     }
 
@@ -232,8 +235,8 @@ impl Restore<'_> {
             literal(columns.id.as_str()),
             literal(&registry),
         );
-        let sets = connection.sets(&sql).await;
-        let sets = sets.map_err(|refusal| state::registry_failure(&refusal, settings))?;
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| state::registry_failure(&server_error, settings))?;
         let mut there = Vec::new();
         for column in sets.iter().flatten() {
             let column = Identifier::new(column.text("name")?)?;
@@ -294,8 +297,8 @@ impl Restore<'_> {
              WHERE defaclnamespace = {0}::pg_catalog.regnamespace ORDER BY 1",
             literal(&schema)
         );
-        let sets = connection.sets(&sql).await;
-        let sets = sets.map_err(|refusal| refusal.failure("reading the rights on types"))?;
+        let sets = connection.query_batch(&sql).await;
+        let sets = sets.map_err(|server_error| server_error.failure("reading the rights on types"))?;
         let [types, givers] = sets.as_slice() else { return Ok(()) };
         for row in givers {
             let giver = Identifier::new(row.text("giver")?)?.quoted();
@@ -322,14 +325,15 @@ async fn rename(connection: &mut Connection, from: &SchemaName, to: &SchemaName)
     connection
         .run(&sql)
         .await
-        .map_err(|refusal| refusal.failure(&format!("renaming schema {from} for a moment")))
+        .map_err(|server_error| server_error.failure(&format!("renaming schema {from} for a moment")))
 }
 
 /// Which transaction it is, and what it has changed outside of these schemas; nothing if that is empty.
 async fn strangers(connection: &mut Connection, own: &[&SchemaName]) -> Result<(String, String), Failure> {
     let own: Vec<String> = own.iter().map(|schema| literal(schema.as_str())).collect();
-    let sets = connection.sets(&STRANGERS.replace("/*OWN*/", &own.join(", "))).await;
-    let sets = sets.map_err(|refusal| refusal.failure("looking at what is outside of the schema"))?;
+    let sets = connection.query_batch(&STRANGERS.replace("/*OWN*/", &own.join(", "))).await;
+    let sets =
+        sets.map_err(|server_error| server_error.failure("looking at what is outside of the schema"))?;
     match sets.iter().flatten().next() {
         Some(row) => Ok((row.text("transaction")?, row.text("stranger")?)),
         None => Err(Failure::new(Code::StatementFailed, "the server gave no answer")),

@@ -5,13 +5,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
-use crate::verify::rules::sift;
+use crate::verify::rules::filters;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("revoke"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away rights that the running release may need",
         remediation: "revoke when no release that needs them is running",
         bad: "REVOKE SELECT ON users FROM app;",
@@ -25,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-owned"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::Others],
+        impact: &[Impact::Data, Impact::Others],
         why: "drops or hands over all that a role owns, in the whole database",
         remediation: "name each object",
         bad: "DROP OWNED BY app;",
@@ -36,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-role"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "removes a role that other databases and sessions may use",
         remediation: "manage roles outside of migrations",
         bad: "DROP ROLE app;",
@@ -50,7 +50,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-role"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "changes a role in every database and for every session of it",
         remediation: "manage roles outside of migrations",
         bad: "ALTER ROLE app SET statement_timeout = '1s';",
@@ -61,7 +61,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("alter-system"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "changes the whole server",
         remediation: "configure the server outside of migrations",
         bad: "ALTER SYSTEM SET work_mem = '1GB';",
@@ -72,7 +72,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("change-database"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "changes every session of the database",
         remediation: "configure the database outside of migrations",
         bad: "ALTER DATABASE app SET work_mem = '1GB';",
@@ -83,7 +83,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("row-security"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes which rows the running release sees, down to none",
         remediation: "switch it when no release that does not expect it is running",
         bad: "ALTER TABLE users ENABLE ROW LEVEL SECURITY;",
@@ -102,31 +102,31 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("restrict-policy"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "hides rows that the running release sees, or refuses rows that it writes, where row security is on",
         remediation: "put it on a new table, or add it when no release that does not expect it is running",
         bad: "CREATE POLICY new_rows ON users AS RESTRICTIVE USING (id > 1000);",
         good: "CREATE POLICY shared_rows ON users USING (true);",
         ignores_new_objects: true,
-        judge: Judge::Filtered(&[], &[SyntaxKind::CREATE_POLICY], sift::restricts),
+        judge: Judge::Filtered(&[], &[SyntaxKind::CREATE_POLICY], filters::restricts),
     },
     Rule {
         id: RuleId("create-policy"),
         level: Level::Warn,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "shows the running release more rows, where row security is on",
         remediation: "put it on a new table",
         bad: "CREATE POLICY shared_rows ON users USING (true);",
         good: "CREATE TABLE notes (id uuid, created_at timestamptz, updated_at timestamptz); CREATE POLICY shared_rows ON notes USING (true);",
         ignores_new_objects: true,
         judge: Judge::Filtered(&[Theirs::BanCreatePolicy], &[SyntaxKind::CREATE_POLICY], |subject, hit| {
-            !sift::restricts(subject, hit)
+            !filters::restricts(subject, hit)
         }),
     },
     Rule {
         id: RuleId("change-policy"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes which rows the running release sees or may write",
         remediation: "change it when no release that does not expect it is running",
         bad: "DROP POLICY own_rows ON users;",
@@ -135,7 +135,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(
             &[Theirs::BanDropPolicy, Theirs::BanAlterPolicyCondition, Theirs::BanAlterPolicyRoles],
             &[],
-            sift::may_hang,
+            filters::may_hang,
         ),
     },
 ];

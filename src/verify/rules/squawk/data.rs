@@ -10,7 +10,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("truncate"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "removes every row",
         remediation: "delete the rows that must go, by a WHERE, and say by an Allow line why",
         bad: "TRUNCATE users;",
@@ -21,7 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("truncate-cascade"),
         level: Level::Deny,
-        breaks: &[Impact::Data],
+        impact: &[Impact::Data],
         why: "also empties every table that refers to this one",
         remediation: "name each table that is meant",
         bad: "TRUNCATE users CASCADE;",

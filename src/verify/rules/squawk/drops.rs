@@ -11,7 +11,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-table"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a table that the running release may use",
         remediation: "stop using it in one release, drop it in a migration that comes after that release is gone",
         bad: "DROP TABLE users;",
@@ -25,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-column"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a column that the running release may read or write",
         remediation: "stop using it in one release, drop it in a migration that comes after that release is gone",
         bad: "ALTER TABLE users DROP COLUMN email;",
@@ -36,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-schema"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a schema with all that the running release may use in it",
         remediation: "drop what is in it, once no release uses it",
         bad: "DROP SCHEMA reports;",
@@ -47,7 +47,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-view"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a view that the running release may query",
         remediation: "make a view of another name, or CREATE OR REPLACE VIEW with columns added at the end",
         bad: "DROP VIEW IF EXISTS active_users; CREATE VIEW active_users AS SELECT id FROM users;",
@@ -61,7 +61,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-type"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a type, operator or cast that queries of the running release may name",
         remediation: "stop using it in one release, drop it in a migration that comes after that release is gone",
         bad: "DROP TYPE mood;",
@@ -81,7 +81,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-domain"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a domain that queries of the running release may name",
         remediation: "stop using it in one release, drop it in a migration that comes after that release is gone",
         bad: "DROP DOMAIN email_address;",
@@ -92,7 +92,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-function"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a routine that the running release may call",
         remediation: "make a routine of another name or with other parameters beside it",
         bad: "DROP FUNCTION total(int);",
@@ -111,7 +111,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-sequence"),
         level: Level::Deny,
-        breaks: &[Impact::OldWriters],
+        impact: &[Impact::OldWriters],
         why: "removes a sequence that the running release may draw numbers from",
         remediation: "stop using it in one release, drop it in a migration that comes after that release is gone",
         bad: "DROP SEQUENCE invoice_numbers;",
@@ -122,7 +122,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-extension"),
         level: Level::Deny,
-        breaks: &[Impact::Others],
+        impact: &[Impact::Others],
         why: "removes functions and types that this and other schemas may use",
         remediation: "leave the extension in place",
         bad: "DROP EXTENSION citext;",
@@ -133,7 +133,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-database"),
         level: Level::Deny,
-        breaks: &[Impact::Data, Impact::Others],
+        impact: &[Impact::Data, Impact::Others],
         why: "removes a whole database, and no rollback brings it back",
         remediation: "drop databases by hand, never in a migration",
         bad: "DROP DATABASE old_reports;",

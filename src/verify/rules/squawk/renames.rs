@@ -6,13 +6,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
-use crate::verify::rules::sift;
+use crate::verify::rules::filters;
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-table"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the name that the running release uses",
         remediation: "make a view of the new name, move the code over, rename when the old release is gone",
         bad: "ALTER TABLE users RENAME TO people;",
@@ -23,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-column"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the column name that the running release uses",
         remediation: "add a column of the new name, write both, drop the old one when the old release is gone",
         bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
@@ -37,7 +37,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("rename-object"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
         remediation: "make the new name beside the old one",
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
@@ -73,13 +73,13 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::ROLE_RENAME_TO,
                 SyntaxKind::DATABASE_RENAME_TO,
             ],
-            sift::renames,
+            filters::renames,
         ),
     },
     Rule {
         id: RuleId("set-schema"),
         level: Level::Deny,
-        breaks: &[Impact::OldReaders, Impact::OldWriters],
+        impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "moves an object away from where the running release finds it",
         remediation: "make it in the other schema beside the old one",
         bad: "ALTER TABLE users SET SCHEMA archive;",

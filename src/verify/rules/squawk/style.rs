@@ -91,7 +91,7 @@ const fn row(
     Rule {
         id: RuleId(id),
         level: Level::Off,
-        breaks: &[Impact::Conventions],
+        impact: &[Impact::Conventions],
         why,
         remediation,
         bad,

@@ -10,7 +10,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("index-locks-writes"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "makes writes to the table wait until the index is built",
         remediation: "on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT",
         bad: "CREATE INDEX idx_users_name ON users (name);",
@@ -21,7 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("drop-index-locks"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "makes all requests to the table wait behind it",
         remediation: "on a busy table, DROP INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT",
         bad: "DROP INDEX idx_users_name;",
@@ -32,7 +32,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("reindex-locks"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "makes requests wait until the index is built again",
         remediation: "REINDEX … CONCURRENTLY in a migration of its own",
         bad: "REINDEX TABLE users;",
@@ -43,7 +43,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("default-rewrites"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "makes the server write every row anew while all requests to the table wait, since the value differs from row to row",
         remediation: "add the column without it, set the default, fill old rows in small steps",
         bad: "ALTER TABLE users ADD COLUMN token uuid DEFAULT gen_random_uuid();",
@@ -54,7 +54,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
         id: RuleId("lock-table"),
         level: Level::Warn,
-        breaks: &[Impact::Locks],
+        impact: &[Impact::Locks],
         why: "makes requests wait until the migration is done",
         remediation: "leave locking to the statements",
         bad: "LOCK TABLE users;",
