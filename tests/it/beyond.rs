@@ -91,10 +91,6 @@ fn what_code_would_do_to_things_that_the_shadow_lacks_is_denied() {
             false,
         ),
         ("WHILE to_regclass('old_jobs') IS NOT NULL LOOP PERFORM pg_sleep(0.1); END LOOP;", false),
-        (
-            "IF to_regclass('imports') IS NOT NULL THEN EXECUTE 'DELETE FROM imports WHERE false'; END IF;",
-            true,
-        ),
     ];
     for (number, (body, _)) in bodies.iter().enumerate() {
         project.migration(
