@@ -297,7 +297,7 @@ END $$;
 -- why: neither the table nor the column ever was there
 -- scope: tenant
 DO $$ BEGIN
-    EXECUTE 'DROP TABLE IF EXISTS legacy_customers CASCADE';
+    EXECUTE 'DROP TABLE IF EXISTS {org_schema}.legacy_customers CASCADE';
     EXECUTE 'ALTER TABLE customers DROP COLUMN IF EXISTS fax';
 END $$;
 
