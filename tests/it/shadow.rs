@@ -105,7 +105,7 @@ fn a_program_is_not_run_to_see_what_it_does() {
         assert_eq!(code, 1, "{sql}: {document:#}");
         assert_eq!(
             lines(&document),
-            ["deny fails 4 effect", "deny opaque-code 4 text"],
+            ["deny execution-fails 4 effect", "deny opaque-code 4 text"],
             "{sql}: {document:#}"
         );
         // Nor on the way to a step behind it.
@@ -134,7 +134,7 @@ fn a_statement_that_fails_is_told_with_its_place() {
         "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN a text;\nALTER TABLE workspaces ADD COLUMN a text;",
     );
     let (code, document) = verified(&project, "");
-    assert_eq!((code, lines(&document)), (1, vec!["deny fails 5 effect".to_owned()]));
+    assert_eq!((code, lines(&document)), (1, vec!["deny execution-fails 5 effect".to_owned()]));
     let message = document["findings"][0]["message"].as_str().unwrap();
     assert!(message.contains("already exists"), "{message}");
 }
