@@ -2,20 +2,26 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Diagnostic, Paint, Tone};
-use crate::error::Failure;
+use super::{Diagnostic, Paint, Tone, without_credentials};
+use crate::error::{Failure, Place};
 
 /// The failure as a message with the lines that it is about.
 pub fn failure(failure: &Failure, paint: Paint) -> String {
+    let place = failure.place.as_ref().map(|place| match place {
+        Place::File(file) => Place::File(without_credentials(file)),
+        Place::Span(..) => place.clone(),
+    });
+    let (title, help) =
+        (without_credentials(&failure.message), failure.hint.as_deref().map(without_credentials));
     let state = failure.sqlstate.as_ref().map(|sqlstate| format!("SQLSTATE {sqlstate}"));
     Diagnostic {
         tone: Tone::Error,
         code: Some(failure.code.as_str()),
-        title: &failure.message,
-        place: failure.place.as_ref(),
+        title: &title,
+        place: place.as_ref(),
         label: "",
         notes: &state.iter().map(String::as_str).collect::<Vec<_>>(),
-        help: failure.hint.as_deref(),
+        help: help.as_deref(),
     }
     .render(paint)
 }
@@ -24,12 +30,12 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
 pub fn failure_json(failure: &Failure) -> Value {
     let mut error = Map::new();
     error.insert("code".to_owned(), json!(failure.code.as_str()));
-    error.insert("message".to_owned(), json!(failure.message));
+    error.insert("message".to_owned(), json!(without_credentials(&failure.message)));
     if let Some(hint) = &failure.hint {
-        error.insert("hint".to_owned(), json!(hint));
+        error.insert("hint".to_owned(), json!(without_credentials(hint)));
     }
     if let Some(place) = &failure.place {
-        error.insert("file".to_owned(), json!(place.file()));
+        error.insert("file".to_owned(), json!(without_credentials(place.file())));
         if let Some(start) = place.start() {
             error.insert("line".to_owned(), json!(start.line));
             error.insert("column".to_owned(), json!(start.column));

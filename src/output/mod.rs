@@ -15,6 +15,6 @@ pub use event::event_json;
 pub use failure::{failure, failure_json};
 pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
-pub use secrets::without_secrets;
+pub use secrets::{without_credentials, without_secrets};
 pub use snippet::{Diagnostic, Paint, Tone};
 pub use table::{or_dash, plain, table};

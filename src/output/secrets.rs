@@ -9,10 +9,21 @@ const WORD: &str = "password";
 
 /// The text without URLs that lead to a server, and without passwords.
 pub fn without_secrets(text: &str) -> String {
-    without_passwords(&without_urls(text))
+    without_passwords(&without_urls(text, |_| true))
 }
 
-fn without_urls(text: &str) -> String {
+/// The text without URLs that hold a password: for messages that repeat what was given, such as the name of a file.
+pub fn without_credentials(text: &str) -> String {
+    without_urls(text, |url| {
+        let user = url.rsplit_once('@').map(|(user, _)| user.trim_start_matches("://"));
+        let given = |value: &str| !value.is_empty() && !value.starts_with(MASK);
+        user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| given(password))
+            || url.split_once("password=").is_some_and(|(_, password)| given(password))
+    })
+}
+
+/// Without the URLs that `is_secret` says of the part that begins with `://`.
+fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     let (mut shown, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("://") {
         let (before, after) = rest.split_at(at);
@@ -24,7 +35,7 @@ fn without_urls(text: &str) -> String {
             None => bare_url(after),
         };
         shown.push_str(before);
-        shown.push_str("://***");
+        shown.push_str(if is_secret(&after[..end]) { "://***" } else { &after[..end] });
         rest = &after[end..];
     }
     shown.push_str(rest);
@@ -226,5 +237,20 @@ mod tests {
         assert_eq!(without_secrets("SET a = password = 'x', b = 1"), "SET a = password = ***, b = 1");
         assert_eq!(without_secrets("(user 'u', password 'x')"), "(user 'u', password ***)");
         assert_eq!(without_secrets("dblink('password=x user=u', 1)"), "dblink('password=*** user=u', 1)");
+    }
+
+    #[test]
+    fn only_urls_with_a_password_are_credentials() {
+        for (text, shown) in [
+            ("/p/postgres://u:secret@h/x: not found", "/p/postgres://*** not found"),
+            ("postgres://h/x?password=secret", "postgres://***"),
+            ("postgres://u:***@h/x", "postgres://u:***@h/x"),
+            (
+                "see https://example.org/a and postgres://u@h/x",
+                "see https://example.org/a and postgres://u@h/x",
+            ),
+        ] {
+            assert_eq!(without_credentials(text), shown);
+        }
     }
 }

@@ -304,3 +304,27 @@ fn a_url_in_the_place_of_a_slug_is_not_repeated() {
         }
     }
 }
+
+#[test]
+fn a_url_in_the_place_of_a_file_is_not_repeated() {
+    let project = Project::with_tenants(&["a"]);
+    let url = "postgres://operator:hunter2@db.internal/app";
+    for verb in [
+        "verify",
+        "verify --base",
+        "verify --queries",
+        "tenant create --from",
+        "tenant import",
+        "tenant export a --to",
+    ] {
+        for format in ["human", "json"] {
+            let output = project.run(&format!("{verb} {url} --format {format}"));
+            let said = format!("{}{}", output.stdout, output.stderr);
+            assert!(output.code != 0 && !said.contains("hunter2"), "{verb}: {output}");
+        }
+    }
+    project.file("tenants.csv", &format!("slug\n{url}\n"));
+    let output = project.run("tenant create --from tenants.csv");
+    let said = format!("{}{}", output.stdout, output.stderr);
+    assert!(output.code != 0 && !said.contains("hunter2"), "{output}");
+}
