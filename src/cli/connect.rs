@@ -31,7 +31,8 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
         }
     }
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
-    let mut connection = Connection::connect_policy(&url, connect_policy, |why| context.ui.note(why)).await?;
+    let mut connection =
+        Connection::connect_with_retry(&url, connect_policy, |why| context.ui.note(why)).await?;
     let Some(sign) = connection.pooled() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in beside(named) {
@@ -93,7 +94,7 @@ async fn past(
     let attempts = context.global.connect_attempts;
     let connect_policy =
         ConnectPolicy { unanswered: BEFORE_THE_POOLER.min(attempts), ..ConnectPolicy::times(attempts) };
-    match Connection::connect_policy(direct, connect_policy, |why| context.ui.note(why)).await {
+    match Connection::connect_with_retry(direct, connect_policy, |why| context.ui.note(why)).await {
         Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
         Ok(connection) => {
             connection.close().await;

@@ -160,7 +160,7 @@ impl Place<'_> {
 
     async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
         let connect_policy = ConnectPolicy::times(self.context.global.connect_attempts);
-        Connection::connect_policy(url, connect_policy, |why| self.context.ui.note(why)).await
+        Connection::connect_with_retry(url, connect_policy, |why| self.context.ui.note(why)).await
     }
 
     /// Verifies what is pending there, with what a shadow shows.

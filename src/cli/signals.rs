@@ -108,12 +108,12 @@ async fn give_up(connectors: &[Connector]) -> Failure {
             Ok(ended) => {
                 for Ended { pid, fate } in ended {
                     told.push(match fate {
-                        Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back"),
-                        Fate::Committed => format!("process {pid} of the server had committed"),
+                        Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back its last transaction"),
+                        Fate::Committed => format!("process {pid} of the server had committed its last transaction"),
                         Fate::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
                         Fate::Runs => format!("process {pid} of the server still runs"),
                         Fate::Unproved => {
-                            format!("process {pid} of the server may go on: behind a pooler it may be another client's")
+                            format!("process {pid} of the server may go on: it is not certain to be this command's, so it was not cancelled")
                         }
                     });
                     if fate == Fate::Runs {

@@ -41,7 +41,7 @@ pub enum Fate {
     Ended,
     /// It goes on.
     Runs,
-    /// It may be a stranger's, to whom a pooler has given the session, so it was left alone.
+    /// It may be another client's: behind a pooler, or because its unit has set `application_name`. So it was left alone.
     Unproved,
 }
 
@@ -160,23 +160,25 @@ fn fate(session: Seen, status: Status) -> Fate {
 }
 
 /// Cancels each session of ours that is at work, in the same statement that finds it at work. A session behind a pooler is proved
-/// to be ours by its text too: the pooler leaves our name to who has none.
+/// to be ours by its text too: the pooler leaves our name to who has none. One that runs a unit under a name which the unit gave it may be
+/// another command's, so it is told and left alone.
 fn question(pooled: bool) -> String {
-    let ours =
-        if pooled { format!("query LIKE {}", literal(&format!("{BEGIN}%"))) } else { "true".to_owned() };
+    let begun = literal(&format!("{BEGIN}%"));
+    let ours = if pooled { format!("query LIKE {begun}") } else { "true".to_owned() };
     // The server numbers transactions with 64 bits and shows the lower 32 of them: it is the one with these that is nearest to those
     // that go on now.
     format!(
         "SELECT pid::int8 AS pid, ours, active, open, \
              CASE WHEN ours THEN near + ((xid - near + 2147483648) & 4294967295) - 2147483648 END AS writes, \
              CASE WHEN ours AND active THEN pg_catalog.pg_cancel_backend(pid) END AS cancelled \
-         FROM (SELECT pid, {ours} AS ours, state = 'active' AS active, state LIKE 'idle in transaction%' AS open, \
+         FROM (SELECT pid, {ours} AND application_name = {name} AS ours, state = 'active' AS active, state LIKE 'idle in transaction%' AS open, \
                    backend_xid::text::int8 AS xid, \
                    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::int8 AS near \
                FROM pg_catalog.pg_stat_activity \
-               WHERE application_name = {} AND datname = current_database() AND pid <> pg_catalog.pg_backend_pid() \
+               WHERE (application_name = {name} OR (query LIKE {begun} AND usename = current_user \
+                   AND application_name NOT LIKE 'tenure %')) AND datname = current_database() AND pid <> pg_catalog.pg_backend_pid() \
                    AND backend_type = 'client backend' AND state IS NOT NULL) sessions",
-        literal(application_name()),
+        name = literal(application_name()),
     )
 }
 

@@ -97,7 +97,7 @@ impl Connector {
 }
 
 impl Connection {
-    /// Connects to a server that is known to be there, or not to be. See [`Connection::connect_policy`] for one that may sleep or have
+    /// Connects to a server that is known to be there, or not to be. See [`Connection::connect_with_retry`] for one that may sleep or have
     /// a pooler before it.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
         let connector = Connector { url: url.clone(), connect_policy: ConnectPolicy::ONCE, pooled: None };
@@ -106,7 +106,7 @@ impl Connection {
 
     /// Connects with patience and learns whether a pooler is in between; `tell` hears why there is a further try. Every
     /// failure has exit code 3 and names host and port, never the password.
-    pub async fn connect_policy(
+    pub async fn connect_with_retry(
         url: &DatabaseUrl,
         connect_policy: ConnectPolicy,
         tell: impl FnMut(&str),

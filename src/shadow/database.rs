@@ -61,7 +61,7 @@ impl Shadow {
     /// The database of `url`, if it is empty, or was left by a shadow that was killed.
     pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
         let url = &url.unpooled().unwrap_or_else(|| url.clone());
-        let mut connection = Connection::connect_policy(url, ConnectPolicy::USUAL, |_| {}).await?;
+        let mut connection = Connection::connect_with_retry(url, ConnectPolicy::USUAL, |_| {}).await?;
         connection.needs_a_session("a shadow")?;
         let holder = Box::new(hold(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \

@@ -11,7 +11,41 @@ use crate::ident::literal;
 
 /// The relations, types and routines of a tenant by their names.
 #[derive(Debug, Clone, Default)]
-pub struct TenantObjects(HashSet<(Space, String)>);
+pub struct TenantObjects(HashSet<(Kind, String)>);
+
+/// What a name is looked up as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Relation,
+    Type,
+    Routine,
+    Other,
+}
+
+impl Kind {
+    /// What an object that is made by a name of that kind can be found as. A table is a type, too.
+    fn of_made(kind: SyntaxKind) -> &'static [Self] {
+        match kind {
+            SyntaxKind::TYPE_NAME | SyntaxKind::DOMAIN => &[Self::Type],
+            SyntaxKind::SEQUENCE | SyntaxKind::INDEX => &[Self::Relation],
+            _ => match Space::of(kind) {
+                Space::Relation => &[Self::Relation, Self::Type],
+                Space::Routine => &[Self::Routine],
+                Space::Other => &[Self::Other],
+            },
+        }
+    }
+
+    /// What a name is read as.
+    fn of_read(kind: SyntaxKind) -> Self {
+        match kind {
+            SyntaxKind::PATH_TYPE => Self::Type,
+            SyntaxKind::RELATION_NAME_REF => Self::Relation,
+            SyntaxKind::CALL_EXPR => Self::Routine,
+            _ => Self::Other,
+        }
+    }
+}
 
 impl TenantObjects {
     /// Follows a statement of a tenant, with its `text`. [`super::Known::learn`] has settled what is temporary in it.
@@ -23,9 +57,19 @@ impl TenantObjects {
             && statement.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF);
         if statement.drops_targets() || moves || new_name.is_some() {
             for name in statement.names.iter().filter(|name| name.role == Role::Target && is_own(name)) {
-                self.0.remove(&key(name));
-                self.0.extend(new_name.map(key));
+                let is_it = |(kind, other): &(Kind, String)| {
+                    *other == name.name && Kind::of_made(name.kind).iter().any(|found| found == kind)
+                };
+                let gone: Vec<_> = self.0.iter().filter(|known| is_it(known)).cloned().collect();
+                for known in gone {
+                    self.0.remove(&known);
+                    self.0.extend(new_name.map(|new| (known.0, new.name.clone())));
+                }
             }
+        }
+        if kind.starts_with("DROP_") && text.to_lowercase().contains("cascade") {
+            // The text does not say which routines go with it.
+            self.0.retain(|(kind, _)| *kind != Kind::Routine);
         }
         if statement.kind == SyntaxKind::DO && !self.0.is_empty() {
             // Nobody knows what its code does with what it names.
@@ -34,11 +78,11 @@ impl TenantObjects {
             self.0.retain(|(_, name)| !(takes_away && text.contains(&name.to_lowercase())));
         }
         let made = statement.names.iter().filter(|name| name.role == Role::Made && is_own(name));
-        self.0.extend(made.map(key));
+        self.0.extend(made.flat_map(keys));
     }
 
     fn has(&self, name: &Name) -> bool {
-        self.0.contains(&key(name))
+        self.0.contains(&(Kind::of_read(name.kind), name.name.clone()))
     }
 }
 
@@ -98,16 +142,18 @@ pub fn expect_in_order(statements: &mut [(&mut Statement, &str)]) {
     for ((statement, _), missing) in statements.iter_mut().zip(missing).rev() {
         for at in missing {
             let name = &mut statement.names[at];
-            if later.contains(&key(name)) {
+            if later.contains(&(Kind::of_read(name.kind), name.name.clone())) {
                 name.lookup = Lookup::Expected;
             }
         }
-        later.extend(statement.names.iter().filter(|name| name.role == Role::Made && is_own(name)).map(key));
+        later.extend(
+            statement.names.iter().filter(|name| name.role == Role::Made && is_own(name)).flat_map(keys),
+        );
     }
 }
 
-fn key(name: &Name) -> (Space, String) {
-    (Space::of(name.kind), name.name.clone())
+fn keys(name: &Name) -> impl Iterator<Item = (Kind, String)> {
+    Kind::of_made(name.kind).iter().map(|kind| (*kind, name.name.clone()))
 }
 
 /// Whether the name is one of the tenant's schema.

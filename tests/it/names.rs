@@ -323,7 +323,7 @@ fn a_url_in_the_place_of_a_file_is_not_repeated() {
             assert!(output.code != 0 && !said.contains("hunter2"), "{verb}: {output}");
         }
     }
-    project.file("tenants.csv", &format!("slug\n{url}\n"));
+    project.file("tenants.csv", format!("slug\n{url}\n"));
     let output = project.run("tenant create --from tenants.csv");
     let said = format!("{}{}", output.stdout, output.stderr);
     assert!(output.code != 0 && !said.contains("hunter2"), "{output}");

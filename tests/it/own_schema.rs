@@ -356,6 +356,31 @@ fn a_tenant_that_lost_a_routine_or_a_sequence_fails_and_is_named() {
 }
 
 #[test]
+fn a_type_of_the_tenant_is_no_relation_of_that_name() {
+    let project = Project::with_tenants(&["a"]);
+    project.db.run("CREATE TABLE public.region (code text); INSERT INTO public.region VALUES ('eu')");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "types",
+        "CREATE TYPE {org_schema}.region AS ENUM ('eu', 'us');\nCREATE DOMAIN {org_schema}.country AS text;",
+    );
+    let _passed = project.run("migrate up").ok();
+    project.db.run("CREATE TABLE public.country (code text); INSERT INTO public.country VALUES ('de')");
+    project.migration(
+        "1.0.5",
+        "1.0.6",
+        "rows",
+        "-- Scope: tenant\nINSERT INTO workspaces (name) SELECT code FROM region;\n\
+         INSERT INTO workspaces (name) SELECT code FROM country;\n\
+         ALTER TABLE workspaces ADD COLUMN region region;",
+    );
+    project.without_rules();
+    let _passed = project.run("migrate up").ok();
+    assert_eq!(project.db.column("SELECT name FROM org_a.workspaces ORDER BY 1"), ["de", "eu"]);
+}
+
+#[test]
 fn what_only_the_shared_schema_has_is_read_there() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("CREATE TABLE public.countries (code text); INSERT INTO public.countries VALUES ('de')");

@@ -215,3 +215,24 @@ fn what_does_not_end_in_time_is_named() {
     assert!(output.stdout.contains(&format!("process {pid} of the server still runs")), "{output}");
     assert!(output.stdout.contains(&format!("pg_terminate_backend({pid})")), "{output}");
 }
+
+#[test]
+fn a_session_that_its_unit_has_renamed_is_told_and_left_alone() {
+    let project = Project::with_tenants(&["a"]);
+    project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('x')");
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "renamed",
+        "-- Allow: session-state because a test\nSET LOCAL application_name = 'billing';\n\
+         ALTER TABLE workspaces ADD COLUMN note text DEFAULT pg_sleep(4)::text;",
+    );
+    project.without_rules();
+    let running = project.start("migrate up --format json");
+    wait_until("the unit to be under way", || project.db.value(ASLEEP) == "1");
+    let document = interrupted(&project, running, 2);
+    assert!(message(&document).contains("may go on"), "{document}");
+    project.db.wait_for_silence();
+    // It was not cancelled, so it committed.
+    wait_until("the unit to commit", || project.versions() == "platform 1.0.4, a 1.0.5");
+}

@@ -69,10 +69,10 @@ impl Local {
     async fn connect_beside(&self, copied: &str) -> Result<Connection, Failure> {
         let beside = self.url.with_database(BESIDE);
         let first = if copied == BESIDE { &self.url } else { &beside };
-        let mut connection = match Connection::connect_policy(first, self.connect_policy, |_| {}).await {
+        let mut connection = match Connection::connect_with_retry(first, self.connect_policy, |_| {}).await {
             // It may be gone, or closed to this role.
             Err(failure) if failure.sqlstate.is_some() && copied != BESIDE => {
-                Connection::connect_policy(&self.url, self.connect_policy, |_| {}).await?
+                Connection::connect_with_retry(&self.url, self.connect_policy, |_| {}).await?
             }
             connection => connection?,
         };
@@ -212,7 +212,7 @@ impl Provider for Local {
         let doing = format!("connecting to the branch {}", branch.name);
         let work = async {
             let url = self.urls(branch).await?.direct;
-            let mut connection = Connection::connect_policy(&url, self.connect_policy, |_| {}).await?;
+            let mut connection = Connection::connect_with_retry(&url, self.connect_policy, |_| {}).await?;
             let here = self.ours(&mut connection, "datname = current_database()").await?.pop();
             connection.close().await;
             match here {

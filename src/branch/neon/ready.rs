@@ -188,7 +188,7 @@ impl Neon {
 
     /// Connects, as soon as the compute is awake.
     async fn answers(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
-        Connection::connect_policy(url, WAKES, |_why| {}).await.map_err(|failure| {
+        Connection::connect_with_retry(url, WAKES, |_why| {}).await.map_err(|failure| {
             if says_capacity(&failure.message) {
                 return Failure { code: Code::BranchCapacity, ..failure };
             }

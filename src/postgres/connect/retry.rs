@@ -257,8 +257,8 @@ async fn open_as(
             },
             Err(refused) => refused,
         };
-        if asking && let Some(server_error) = refused.sign() {
-            sign = Some(server_error);
+        if asking && let Some(evidence) = refused.sign() {
+            sign = Some(evidence);
             attempts -= 1;
             continue;
         }

@@ -1,9 +1,11 @@
 //! A fleet as the stories need it: made quickly, read by SQL of its own rather than by the program, and
 //! held still in the middle of a unit.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr as _;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgConnectOptions;
@@ -27,12 +29,23 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 impl Project {
-    /// The seeds' project with the platform at its newest version and these tenants.
+    /// The seeds' project with the platform at its newest version and these tenants: a copy of a database that is prepared once.
     pub fn with_tenants(slugs: &[&str]) -> Self {
-        let project = Self::seeds();
-        let _migrated = project.run("migrate up").ok();
-        project.create(slugs);
-        project
+        type Prepared = Mutex<HashMap<Vec<String>, Arc<OnceLock<Database>>>>;
+        static PREPARED: LazyLock<Prepared> = LazyLock::new(Mutex::default);
+        let key = slugs.iter().map(|slug| (*slug).to_owned()).collect();
+        let prepared = Arc::clone(PREPARED.lock().unwrap().entry(key).or_default());
+        let prepared = prepared.get_or_init(|| {
+            let project = Self::seeds();
+            let _migrated = project.run("migrate up").ok();
+            project.create(slugs);
+            if is_pooled() {
+                project.db.end_other_sessions();
+            }
+            project.db.wait_for_silence();
+            project.db
+        });
+        Self::seeds_in(Database::copy_of(prepared))
     }
 
     /// Makes tenants.
@@ -205,6 +218,13 @@ impl Database {
              WHERE datname = current_database() AND pid <> pg_backend_pid(){ended}"
         );
         wait_until("the other sessions to end", || self.value(&others) == "0");
+    }
+
+    /// Ends the sessions that a pooler keeps.
+    fn end_other_sessions(&self) {
+        let ends = "SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity \
+                    WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        self.run(ends);
     }
 
     /// A schema's definition and data by `pg_dump`, with the schema's name made equal.

@@ -50,12 +50,21 @@ impl Drop for Folder {
 impl Project {
     /// An empty folder and an empty database.
     pub fn empty() -> Self {
-        Self { dir: Folder(tempfile::tempdir().unwrap()), db: Database::fresh() }
+        Self::empty_in(Database::fresh())
+    }
+
+    fn empty_in(db: Database) -> Self {
+        Self { dir: Folder(tempfile::tempdir().unwrap()), db }
     }
 
     /// The seeds' project, as it stands at the root of this repository.
     pub fn seeds() -> Self {
-        let project = Self::empty();
+        Self::seeds_in(Database::fresh())
+    }
+
+    /// The seeds' project with a database.
+    pub fn seeds_in(db: Database) -> Self {
+        let project = Self::empty_in(db);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for folder in ["migrations", "tenant_templates/default"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap() {
