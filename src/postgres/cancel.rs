@@ -96,7 +96,7 @@ pub async fn cancel(connector: &Connector) -> Result<Vec<Ended>, Failure> {
         let sets = answer.map_err(|server_error| server_error.failure("cancelling what is under way"))?;
         let mut now = sets.iter().flatten().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
         looks += 1;
-        let is_busy = now.values().any(|session| session.doing == Doing::Statement);
+        let is_busy = now.values().any(|session| session.is_ours && session.doing == Doing::Statement);
         for (pid, before) in &mut seen {
             let last = *before;
             before.doing = Doing::Gone;

@@ -288,6 +288,7 @@ impl ShadowRun<'_> {
             let is_told = before.is_harmed(&after)
                 || (asks && before.differs(&after))
                 || step.changes_rows()
+                || step.has_deferred
                 || decoy::is_wanted(migration)
                 || before.differs_beyond(&after, &self.own_of(migration));
             if step.failure.is_none() && is_told {

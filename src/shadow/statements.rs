@@ -14,6 +14,7 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{BEGIN, SqlBatch};
 use crate::postgres::catalog::Asked;
+use crate::postgres::{Row, ServerError};
 use crate::settings::StatementTimeout;
 use crate::sql::{OWN_TABLES, Scope, Statement};
 
@@ -51,7 +52,8 @@ impl ShadowRun<'_> {
         // The order of a run: the platform's part, then the tenant's.
         let mut statements: Vec<&(Statement, Scope)> = migration.statements.iter().collect();
         statements.sort_by_key(|(_, scope)| *scope != Scope::Platform);
-        for (statement, scope) in statements {
+        let last_of_scope = |at: usize| statements.get(at + 1).map(|next| next.1) != Some(statements[at].1);
+        for (at, (statement, scope)) in statements.iter().enumerate() {
             let schemas = match scope {
                 Scope::Platform => platform.clone(),
                 Scope::Tenant => self.tenants.clone(),
@@ -100,13 +102,81 @@ impl ShadowRun<'_> {
                 });
                 look = now;
             }
+            if when == When::AfterEach && step.has_deferred && last_of_scope(at) {
+                let seen = self.at_commit(migration, (statement, *scope, &schemas), &look, &question).await?;
+                step.statements.extend(seen);
+            }
         }
         if when == When::AtTheEnd {
+            step.has_deferred = self.has_deferred().await?;
             look = look.again(self.connection, Asked::Within).await?;
         }
         step.reversed = self.reverse(migration, before, &look).await?;
         self.roll_back().await?;
         Ok((None, look))
+    }
+
+    /// Whether there are triggers whose events may wait for COMMIT (manual, SET CONSTRAINTS). Foreign keys only check.
+    async fn has_deferred(&mut self) -> Result<bool, Failure> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgdeferrable AND NOT tgisinternal) AS found";
+        let sets = self.connection.query_batch(sql).await;
+        let sets = sets.map_err(|server_error| server_error.failure("reading the shadow's triggers"))?;
+        let found = sets.iter().flatten().next().map(|row| row.get_bool("found")).transpose()?;
+        Ok(found == Some(true))
+    }
+
+    /// Runs the triggers that wait for COMMIT and takes their effects back, so that the transaction can go on. The effects are
+    /// those of `statement`, the last one of its scope. A trigger that fails does so again when the step is run as a whole.
+    async fn at_commit(
+        &mut self,
+        migration: &Migration,
+        (statement, scope, schemas): (&Statement, Scope, &[SchemaName]),
+        before: &DatabaseSnapshot,
+        question: &str,
+    ) -> Result<Option<Seen>, Failure> {
+        let failure =
+            |server_error: ServerError| server_error.failure("running deferred triggers on the shadow");
+        let Some(schema) = schemas.last() else { return Ok(None) };
+        self.connection.run("SAVEPOINT tenure_commit").await.map_err(failure)?;
+        let mut message = SqlBatch::default();
+        message.search_path(schema, &self.project.settings.shared_path());
+        message.push(question);
+        message.push(&format!(
+            "SET LOCAL statement_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL statement_timeout = 0",
+            limit(self.project.settings.migrate.statement_timeout)
+        ));
+        message.push(question);
+        let seen = match self.connection.send_within(&message).await {
+            Ok(sets) => {
+                let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
+                let (start, end) = (sample(sets.get(1))?, sample(sets.last())?);
+                let uses = end.used_since(&start, |_| true);
+                let now = before.again(self.connection, Asked::Within).await?;
+                let named = beyond::named(migration, schema);
+                let mut beyond = self.beyond(Ran { scope, schema, named: &named }, (before, &now), &uses);
+                // Events of every tenant's schema run here.
+                let others = &schemas[..schemas.len() - 1];
+                beyond.retain(|it| {
+                    !it.words.first().is_some_and(|word| others.iter().any(|other| other.as_str() == word))
+                });
+                Some(Seen {
+                    unrepeatable: None,
+                    range: statement.range.clone(),
+                    scope,
+                    beyond,
+                    blind: is_blind(&uses, before, Some(&now)),
+                    trace: end.since(&start, |_| true),
+                    changes: before.changes(&now),
+                    lost: before.rows.lost(&now.rows),
+                    uses,
+                })
+            }
+            Err(server_error) if server_error.sqlstate().is_none() => return Err(failure(server_error)),
+            Err(_) => None,
+        };
+        let undo = "ROLLBACK TO SAVEPOINT tenure_commit; RELEASE SAVEPOINT tenure_commit";
+        self.connection.run(undo).await.map_err(failure)?;
+        Ok(seen)
     }
 
     async fn roll_back(&mut self) -> Result<(), Failure> {

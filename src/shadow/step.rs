@@ -35,6 +35,8 @@ pub struct Step {
     pub reversed: Option<Reversed>,
     /// Extensions that it made where no unit finds them, each with its schema.
     pub unreachable: Vec<(String, String)>,
+    /// Whether triggers may wait for COMMIT in it.
+    pub(super) has_deferred: bool,
     /// Why it could not be run.
     pub failure: Option<Failure>,
     /// Why it could not be run on the sample rows, though it could without them.
@@ -81,6 +83,7 @@ impl Step {
             new_tenant: Vec::new(),
             reversed: None,
             unreachable: Vec::new(),
+            has_deferred: false,
             failure: None,
             failed_on_rows: None,
             without_rows: false,

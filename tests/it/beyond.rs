@@ -192,3 +192,34 @@ fn what_a_template_does_elsewhere_is_told() {
         assert_eq!((told, code == 0), (!named, named), "{document:#}");
     }
 }
+
+#[test]
+fn effects_of_triggers_that_wait_for_commit_are_judged() {
+    let project = Project::seeds();
+    project.migration(
+        "1.0.4",
+        "1.0.5",
+        "triggers",
+        "-- Scope: tenant\n-- Allow: opaque-code because a test\nCREATE TABLE kept (id int);\n\
+         CREATE FUNCTION {org_schema}.note() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN EXECUTE ''CREATE TABLE IF NOT EXISTS pub'' || ''lic.noted (id int)''; RETURN NULL; END';\n\
+         CREATE FUNCTION {org_schema}.own() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO kept VALUES (1); RETURN NULL; END';\n\
+         CREATE CONSTRAINT TRIGGER noted AFTER UPDATE ON {org_schema}.workspaces DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION {org_schema}.note();\n\
+         CREATE CONSTRAINT TRIGGER owned AFTER UPDATE ON {org_schema}.data_sources DEFERRABLE INITIALLY IMMEDIATE \
+         FOR EACH ROW EXECUTE FUNCTION {org_schema}.own();",
+    );
+    for (sql, is_denied) in [
+        ("UPDATE workspaces SET name = name || 'x' WHERE true;", true),
+        (
+            "UPDATE workspaces SET name = name || 'x' WHERE true;\nALTER TABLE data_sources ADD COLUMN note text;",
+            true,
+        ),
+        ("SET CONSTRAINTS ALL DEFERRED;\nUPDATE data_sources SET name = name || 'x' WHERE true;", false),
+    ] {
+        project.migration("1.0.5", "1.0.6", "more", &format!("-- Scope: tenant\n{sql}"));
+        let (_, document) = project.json("verify --shadow migrations/v1.0.5_to_v1.0.6_more.sql");
+        assert_eq!(denied(&document).contains(&"beyond-tenant".to_owned()), is_denied, "{sql}: {document:#}");
+    }
+}
