@@ -66,7 +66,7 @@ fn the_files_own_version_statement_says_the_files_version() {
 fn what_tenure_keeps_is_left_alone() {
     let made = regex::Regex::new(r"CREATE (TABLE|FUNCTION) (\w+)").unwrap();
     let mut files = Vec::new();
-    for (_, text) in crate::house::files("src/postgres/metadata/sql", "sql") {
+    for (_, text) in crate::repo_lints::files("src/postgres/metadata/sql", "sql") {
         for found in made.captures_iter(&text) {
             files.push((
                 format!("DROP {} datalinx_platform.{} CASCADE;", &found[1], &found[2]),

@@ -8,7 +8,7 @@ use regex::Regex;
 use tenure::error::{Class, Code};
 use tenure::verify::Impact;
 
-use crate::house;
+use crate::repo_lints;
 use crate::support::Project;
 
 fn document(name: &str) -> PathBuf {
@@ -188,7 +188,7 @@ fn docs_errors_md_is_the_list_of_codes() {
 fn every_link_between_documents_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
     let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(str::to_owned);
-    let pages = house::files("docs", "md").into_iter().map(|(path, _)| path);
+    let pages = repo_lints::files("docs", "md").into_iter().map(|(path, _)| path);
     for name in documents.into_iter().chain(pages) {
         let path = document(&name);
         let text = std::fs::read_to_string(&path).unwrap();

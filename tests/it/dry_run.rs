@@ -4,24 +4,24 @@ use serde_json::Value;
 
 use crate::support::{Output, Project, Running, Session, wait_until};
 
-/// A project whose tenants have rows, with one migration that is pending. The stories go to the server itself: a pooler's
+/// A project whose tenants have rows, with one migration that is pending. The tests go to the server itself: a pooler's
 /// sessions would keep it from copying.
-struct Story {
+struct Fixture {
     project: Project,
 }
 
-impl Story {
+impl Fixture {
     fn with(tenants: &[&str], sql: &str) -> Self {
-        let story = Self { project: Project::seeds() };
-        story.run("migrate up").passes();
+        let fixture = Self { project: Project::seeds() };
+        fixture.run("migrate up").passes();
         for slug in tenants {
-            story.run(&format!("tenant create {slug}")).passes();
-            story.project.db.run(&format!(
+            fixture.run(&format!("tenant create {slug}")).passes();
+            fixture.project.db.run(&format!(
                 "INSERT INTO org_{slug}.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n"
             ));
         }
-        story.pending(sql);
-        story
+        fixture.pending(sql);
+        fixture
     }
 
     fn pending(&self, sql: &str) {
@@ -51,7 +51,7 @@ impl Story {
         std::fs::read_to_string(self.project.dir.path().join("report.md")).unwrap()
     }
 
-    /// The databases that are copies of the story's.
+    /// The databases that are copies of the test's.
     fn copies(&self) -> Vec<String> {
         self.project.db.column(&format!(
             "SELECT datname::text FROM pg_database \
@@ -73,7 +73,7 @@ impl Story {
     }
 }
 
-impl Drop for Story {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;
@@ -94,17 +94,17 @@ fn statement<'d>(document: &'d Value, words: &str) -> &'d Value {
 
 #[test]
 fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
-    let story = Story::with(
+    let fixture = Fixture::with(
         &["a", "b"],
         "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT pg_sleep(0.3);\n\
         CREATE TABLE {org_schema}.notes (id uuid PRIMARY KEY, author uuid REFERENCES datalinx_platform.users (id));",
     );
-    let before = story.get_bool();
-    let (code, document, stderr) = story.json("--report report.md");
+    let before = fixture.get_bool();
+    let (code, document, stderr) = fixture.json("--report report.md");
     assert_eq!((code, &document["outcome"]), (0, &"done".into()), "{document:#} {stderr}");
-    assert_eq!(story.get_bool(), before, "the database that was copied was written to");
-    assert_eq!(story.project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4");
-    assert!(story.copies().is_empty());
+    assert_eq!(fixture.get_bool(), before, "the database that was copied was written to");
+    assert_eq!(fixture.project.versions(), "platform 1.0.4, a 1.0.4, b 1.0.4");
+    assert!(fixture.copies().is_empty());
     let branch = &document["branch"];
     assert_eq!((&branch["provider"], &branch["deleted"]), (&"local".into(), &true.into()));
     assert!(branch.get("database_url").is_none());
@@ -141,7 +141,7 @@ fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
         changes.contains(&"\"tenant\" \"table workspaces\": \"column added: note text\" 2".to_owned()),
         "{changes:?}"
     );
-    let report = story.report();
+    let report = fixture.report();
     assert!(report.contains("ACCESS EXCLUSIVE on") && report.contains("slowest tenants"), "{report}");
     for text in [report, stderr, document.to_string()] {
         assert!(!text.contains("postgresql") && !text.contains("://"), "{text}");
@@ -150,12 +150,12 @@ fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
 
 #[test]
 fn what_rewrites_a_table_or_reads_one_whole_is_told() {
-    let story = Story::with(
+    let fixture = Fixture::with(
         &["a"],
         "ALTER TABLE workspaces ADD COLUMN n float8 DEFAULT random();\n\
         UPDATE workspaces SET n = 2 WHERE n < 1;",
     );
-    let (code, document, stderr) = story.json("");
+    let (code, document, stderr) = fixture.json("");
     assert_eq!(code, 0, "{document:#} {stderr}");
     let altered = &statement(&document, "random")["tables"][0];
     assert_eq!((&altered["table"], &altered["rewritten"]), (&"workspaces".into(), &1.into()), "{altered}");
@@ -166,49 +166,53 @@ fn what_rewrites_a_table_or_reads_one_whole_is_told() {
 
 #[test]
 fn real_rows_that_do_not_fit_fail_there_and_the_copy_is_gone() {
-    let story = Story::with(
+    let fixture = Fixture::with(
         &["a", "b"],
         "ALTER TABLE workspaces ADD COLUMN note text;\nSELECT 1 / (51 - count(*)) FROM workspaces;",
     );
-    story.project.db.run("INSERT INTO org_b.workspaces (name) VALUES ('one too many')");
-    let before = story.get_bool();
-    let (code, document, stderr) = story.json("--report report.md");
+    fixture.project.db.run("INSERT INTO org_b.workspaces (name) VALUES ('one too many')");
+    let before = fixture.get_bool();
+    let (code, document, stderr) = fixture.json("--report report.md");
     assert_eq!((code, &document["outcome"]), (4, &"partial".into()), "{document:#} {stderr}");
     assert_eq!(
         (&document["failures"][0]["schema"], &document["failures"][0]["sqlstate"]),
         (&"org_b".into(), &"22012".into())
     );
-    assert_eq!((story.get_bool(), story.copies()), (before, Vec::new()));
-    let report = story.report();
+    assert_eq!((fixture.get_bool(), fixture.copies()), (before, Vec::new()));
+    let report = fixture.report();
     assert!(report.contains("only a part was done") && report.contains("org&#95;b"), "{report}");
     assert!(!report.contains("postgresql") && !report.contains("://"), "{report}");
 }
 
 #[test]
 fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
-    let story = Story::with(&["a"], "ALTER TABLE workspaces DROP COLUMN name;");
-    let (code, document, stderr) = story.json("--report report.md");
+    let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces DROP COLUMN name;");
+    let (code, document, stderr) = fixture.json("--report report.md");
     assert_eq!((code, &document["error"]["code"]), (1, &"finding-denied".into()), "{stderr}");
-    assert!(story.copies().is_empty());
-    assert!(story.report().contains("drop-column"));
+    assert!(fixture.copies().is_empty());
+    assert!(fixture.report().contains("drop-column"));
     // What a file holds of the way to a server stands in no report.
-    story.pending(
+    fixture.pending(
         "ALTER TABLE workspaces ADD CHECK (name <> 'postgresql://u:hunter2@h/d'),\n\
          ADD CHECK (name <> 'host=h user=u password=hunter2');",
     );
-    let (code, document, _) = story.json("--report report.md");
+    let (code, document, _) = fixture.json("--report report.md");
     assert_eq!((code, &document["error"]["code"]), (1, &"finding-denied".into()), "{document:#}");
-    assert!(!story.report().contains("hunter2") && story.report().contains("password"), "{}", story.report());
+    assert!(
+        !fixture.report().contains("hunter2") && fixture.report().contains("password"),
+        "{}",
+        fixture.report()
+    );
     for output in ["markdown", "github"] {
-        let said = story.run(&format!("verify --output {output}")).stdout;
+        let said = fixture.run(&format!("verify --output {output}")).stdout;
         assert!(!said.contains("hunter2") && said.contains("password"), "{output}: {said}");
     }
 }
 
 #[test]
 fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
-    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
-    let (name, role) = (story.project.db.name.clone(), format!("{}_app", story.project.db.name));
+    let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let (name, role) = (fixture.project.db.name.clone(), format!("{}_app", fixture.project.db.name));
     let file =
         std::env::temp_dir().join(format!("tenure_{}_{name}", std::process::id())).display().to_string();
     for sql in [
@@ -218,50 +222,53 @@ fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
         format!("COPY users TO PROGRAM 'cat >{file}'"),
         format!("COPY (SELECT 1) TO '{file}'"),
     ] {
-        story.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
-        let before = story.get_bool();
-        let (code, document, stderr) = story.json("--report report.md");
+        fixture.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
+        let before = fixture.get_bool();
+        let (code, document, stderr) = fixture.json("--report report.md");
         let error = &document["error"];
         assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
         assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
         assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
-        assert_eq!((story.get_bool(), story.copies()), (before, Vec::new()), "{sql}");
+        assert_eq!((fixture.get_bool(), fixture.copies()), (before, Vec::new()), "{sql}");
         assert!(!std::path::Path::new(&file).exists(), "{sql}");
     }
     let server = format!(
         "SELECT (SELECT count(*) FROM pg_roles WHERE rolname = '{role}') + (SELECT count(*) FROM pg_db_role_setting \
          s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = '{name}')"
     );
-    assert_eq!(story.project.db.value(&format!("SELECT ({server})::text")), "0");
+    assert_eq!(fixture.project.db.value(&format!("SELECT ({server})::text")), "0");
 }
 
 #[test]
 fn a_copy_that_is_kept_is_shown_and_only_then() {
-    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
-    let output = story.run("migrate up --branch local --keep-branch --report report.md").ok();
+    let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let output = fixture.run("migrate up --branch local --keep-branch --report report.md").ok();
     let url = output.stdout.lines().last().unwrap();
     let mut session = Session::open(url);
     assert_eq!(session.value("SELECT version FROM datalinx_platform.tenant_version"), "1.0.5");
     assert_eq!(session.value("SELECT count(note)::text || count(*)::text FROM org_a.workspaces"), "050");
-    assert!(!output.stderr.contains("://") && !story.report().contains("://"));
+    assert!(!output.stderr.contains("://") && !fixture.report().contains("://"));
     // Of what is done too, whatever way to say it.
-    story.pending("COMMENT ON TABLE workspaces IS 'host=h password=hunter2';");
-    story.run("migrate up --branch local --report report.md").passes();
-    assert!(!story.report().contains("hunter2"), "{}", story.report());
-    assert_eq!(story.copies().len(), 1);
+    fixture.pending("COMMENT ON TABLE workspaces IS 'host=h password=hunter2';");
+    fixture.run("migrate up --branch local --report report.md").passes();
+    assert!(!fixture.report().contains("hunter2"), "{}", fixture.report());
+    assert_eq!(fixture.copies().len(), 1);
     let list: Value =
-        serde_json::from_str(&story.run("branch list --provider local --format json").ok().stdout).unwrap();
+        serde_json::from_str(&fixture.run("branch list --provider local --format json").ok().stdout).unwrap();
     let name = list["branches"][0]["name"].as_str().unwrap();
-    story.run(&format!("branch delete {name} --provider local")).passes();
-    assert!(story.copies().is_empty());
+    fixture.run(&format!("branch delete {name} --provider local")).passes();
+    assert!(fixture.copies().is_empty());
 }
 
 /// Starts a dry run, and waits until its migration sleeps.
-fn asleep(story: &Story) -> Running {
-    let running = Running::spawn(story.command("migrate up --branch local"));
+fn asleep(fixture: &Fixture) -> Running {
+    let running = Running::spawn(fixture.command("migrate up --branch local"));
     let sleeps = "SELECT count(*)::text FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = ";
     wait_until("the migration to sleep", || {
-        story.copies().first().is_some_and(|copy| story.project.db.value(&format!("{sleeps}'{copy}'")) == "1")
+        fixture
+            .copies()
+            .first()
+            .is_some_and(|copy| fixture.project.db.value(&format!("{sleeps}'{copy}'")) == "1")
     });
     running
 }
@@ -272,49 +279,49 @@ const LONG: &str = "SELECT pg_sleep(CASE WHEN (SELECT count(*) FROM workspaces) 
 
 #[test]
 fn an_interrupted_dry_run_takes_its_copy_with_it() {
-    let story = Story::with(&["a"], LONG);
-    let running = asleep(&story);
+    let fixture = Fixture::with(&["a"], LONG);
+    let running = asleep(&fixture);
     running.signal("INT");
     let output = running.end();
     assert_eq!(output.code, 130, "{output}");
     assert!(output.stderr.contains("was deleted"), "{output}");
-    assert!(story.copies().is_empty());
+    assert!(fixture.copies().is_empty());
 }
 
 #[test]
 fn a_killed_dry_run_leaves_a_copy_that_comes_to_its_end() {
-    let story = Story::with(&["a"], LONG);
-    let running = asleep(&story);
+    let fixture = Fixture::with(&["a"], LONG);
+    let running = asleep(&fixture);
     running.signal("KILL");
     assert_eq!(running.end().code, -1);
-    let copies = story.copies();
+    let copies = fixture.copies();
     assert_eq!(copies.len(), 1);
     // Not before its end; then, though it is young.
     let gc = "branch gc --provider local --prefix tenure/ --older-than 1d";
-    story.run(gc).passes();
-    assert_eq!(story.copies(), copies);
-    let db = &story.project.db;
+    fixture.run(gc).passes();
+    assert_eq!(fixture.copies(), copies);
+    let db = &fixture.project.db;
     db.run(&format!(
         "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', '{0}', (shobj_description(\
          (SELECT oid FROM pg_database WHERE datname = '{0}'), 'pg_database')::jsonb || '{{\"expires_at\":\"2026-01-01T00:00:00Z\"}}')::text); END $$",
         copies[0]
     ));
-    story.run(gc).passes();
-    assert!(story.copies().is_empty());
+    fixture.run(gc).passes();
+    assert!(fixture.copies().is_empty());
 }
 
 #[test]
 fn the_queries_of_the_release_are_asked_there() {
-    let story = Story::with(
+    let fixture = Fixture::with(
         &["a"],
         "-- Allow: drop-column workspaces.name because the story wants it gone\n-- Allow: query-breaks because so\n\
         ALTER TABLE workspaces DROP COLUMN name;",
     );
-    story.project.file(
+    fixture.project.file(
         "queries/q.sql",
         "-- name: Named :many\nSELECT id, name FROM workspaces;\nSELECT id FROM workspaces;\n",
     );
-    let (code, document, stderr) = story.json("--queries queries");
+    let (code, document, stderr) = fixture.json("--queries queries");
     assert_eq!(code, 0, "{document:#} {stderr}");
     let queries = &document["branch"]["queries"];
     assert_eq!((&queries["asked"], &queries["unchecked"]), (&2.into(), &0.into()), "{queries}");
@@ -330,22 +337,22 @@ fn the_queries_of_the_release_are_asked_there() {
 fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted() {
     let sql = "DO $$ BEGIN IF (SELECT count(*) FROM workspaces) > 40 THEN \
         EXECUTE 'ALTER TABLE workspaces RENAME COLUMN name TO title'; END IF; END $$;";
-    let story = Story::with(&["a"], sql);
-    story.project.file("queries/q.sql", "-- name: Named :many\nSELECT id, name FROM workspaces;\n");
-    let (code, document, stderr) = story.json("--queries queries --report report.md");
+    let fixture = Fixture::with(&["a"], sql);
+    fixture.project.file("queries/q.sql", "-- name: Named :many\nSELECT id, name FROM workspaces;\n");
+    let (code, document, stderr) = fixture.json("--queries queries --report report.md");
     assert_eq!((code, &document["outcome"]), (1, &"done".into()), "{document:#} {stderr}");
     let broken = &document["branch"]["queries"]["broken"][0];
     assert_eq!((&broken["kind"], &broken["allowed"]), (&"fails".into(), &false.into()), "{document:#}");
-    assert!(story.report().contains("**failed**"), "{}", story.report());
+    assert!(fixture.report().contains("**failed**"), "{}", fixture.report());
     for (words, code, allowed) in [("Other", 1, false), ("Named", 0, true), ("", 0, true)] {
-        story.pending(&format!("-- Allow: query-breaks {words} because the story knows\n{sql}"));
-        let (exit, document, stderr) = story.json("--queries queries");
+        fixture.pending(&format!("-- Allow: query-breaks {words} because the story knows\n{sql}"));
+        let (exit, document, stderr) = fixture.json("--queries queries");
         assert_eq!(exit, code, "{words}: {document:#} {stderr}");
         assert_eq!(document["branch"]["queries"]["broken"][0]["allowed"], allowed, "{words}");
     }
     // A line accepts one of them, as in verification.
-    story.project.file("queries/more.sql", "-- name: Second :many\nSELECT name FROM workspaces;\n");
-    let (exit, document, _) = story.json("--queries queries");
+    fixture.project.file("queries/more.sql", "-- name: Second :many\nSELECT name FROM workspaces;\n");
+    let (exit, document, _) = fixture.json("--queries queries");
     let broken = document["branch"]["queries"]["broken"].as_array().unwrap();
     assert_eq!((exit, broken.len()), (1, 2), "{document:#}");
     assert_eq!(broken.iter().filter(|broken| broken["allowed"] == true).count(), 1, "{document:#}");
@@ -357,13 +364,13 @@ fn what_stands_in_rows_is_in_no_report() {
         "CREATE UNIQUE INDEX one_name ON workspaces (left(name, 5));",
         "ALTER TABLE workspaces ALTER COLUMN name TYPE int USING name::int;",
     ] {
-        let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
-        story.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
-        story.pending(&format!(
+        let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+        fixture.project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('alice@x.org'), ('alice@y.org')");
+        fixture.pending(&format!(
             "-- Allow: add-unique because so\n-- Allow: index-locks-writes because so\n-- Allow: change-column-type because so\n{sql}"
         ));
-        let (_, document, stderr) = story.json("--report report.md");
-        let (failed, report) = (&document["failures"][0], story.report());
+        let (_, document, stderr) = fixture.json("--report report.md");
+        let (failed, report) = (&document["failures"][0], fixture.report());
         assert!(
             failed["message"].as_str().is_some_and(|it| it.contains("alice") || it.contains("w1")),
             "{document:#} {stderr}"
@@ -375,8 +382,8 @@ fn what_stands_in_rows_is_in_no_report() {
 
 #[test]
 fn what_runs_in_no_transaction_is_timed() {
-    let story = Story::with(&["a"], "CREATE INDEX CONCURRENTLY notes ON workspaces (name);");
-    let (code, document, stderr) = story.json("");
+    let fixture = Fixture::with(&["a"], "CREATE INDEX CONCURRENTLY notes ON workspaces (name);");
+    let (code, document, stderr) = fixture.json("");
     assert_eq!(code, 0, "{document:#} {stderr}");
     let made = statement(&document, "CONCURRENTLY");
     assert!(made["alone"] == true && made["duration_ms"].as_f64().unwrap() > 0.0, "{made}");
@@ -384,7 +391,7 @@ fn what_runs_in_no_transaction_is_timed() {
 
 #[test]
 fn flags_that_make_no_sense_are_refused_before_anything_is_made() {
-    let story = Story::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
+    let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
     for wrong in [
         "migrate up --keep-branch",
         "migrate up --report x",
@@ -393,8 +400,8 @@ fn flags_that_make_no_sense_are_refused_before_anything_is_made() {
         "migrate up --branch local --queries nowhere",
         "migrate up --branch local --report no/such/folder",
     ] {
-        let output = story.run(wrong);
+        let output = fixture.run(wrong);
         assert_eq!(output.code, 2, "{wrong}: {output}");
     }
-    assert!(story.copies().is_empty());
+    assert!(fixture.copies().is_empty());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use regex::Regex;
 
-use crate::house;
+use crate::repo_lints;
 
 /// Each layer, from the top, and the ones that it names. What stands here and is not used is wrong too.
 const MAY_NAME: &[(&str, &[&str])] = &[
@@ -141,7 +141,7 @@ fn named() -> BTreeMap<String, Named> {
     let first = Regex::new(r"\b([a-z_][a-z0-9_]*)::").unwrap();
     let ours = Regex::new(r"\bcrate::(\{|[a-z_]+)").unwrap();
     let mut found: BTreeMap<String, Named> = BTreeMap::new();
-    for (path, text) in house::files("src", "rs") {
+    for (path, text) in repo_lints::files("src", "rs") {
         let below = path.strip_prefix("src/").unwrap();
         let layer = below.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
         if matches!(layer.as_str(), "main" | "lib") {

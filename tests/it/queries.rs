@@ -26,13 +26,13 @@ CREATE FUNCTION shout(what text) RETURNS text LANGUAGE sql AS $$ SELECT upper(wh
 ";
 
 /// A folder with one file of queries, and the database that they are for.
-pub struct Story {
+pub struct Fixture {
     pub db: Database,
     pub release: Release,
     rehearsed: bool,
 }
 
-impl Story {
+impl Fixture {
     pub fn new(queries: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("q.sql"), queries).unwrap();
@@ -43,9 +43,9 @@ impl Story {
 
     /// With the queries run and planned too, on tables that hold rows.
     pub fn rehearsed(queries: &str, rows: &str) -> Self {
-        let story = Self { rehearsed: true, ..Self::new(queries) };
-        story.db.run(&format!("SET search_path = org_a, public; {rows}"));
-        story
+        let fixture = Self { rehearsed: true, ..Self::new(queries) };
+        fixture.db.run(&format!("SET search_path = org_a, public; {rows}"));
+        fixture
     }
 
     /// What `step` breaks, one line a break; the step and the look after it happen in one transaction, as when
@@ -129,16 +129,16 @@ SELECT nothing FROM nowhere;
 
 #[test]
 fn nothing_is_a_break_where_nothing_changes() {
-    let story = Story::new(QUERIES);
-    assert!(story.breaks("SELECT 1").is_empty());
+    let fixture = Fixture::new(QUERIES);
+    assert!(fixture.breaks("SELECT 1").is_empty());
     assert!(
-        story
+        fixture
             .breaks("ALTER TABLE members ADD COLUMN since date; CREATE INDEX ON workspaces (note)")
             .is_empty()
     );
-    let (before, _) = story.look(None);
+    let (before, _) = fixture.look(None);
     let unchecked: Vec<_> = before
-        .unchecked(&story.release)
+        .unchecked(&fixture.release)
         .into_iter()
         .map(|one| format!("{} {}", one.place, one.why))
         .collect();
@@ -150,9 +150,9 @@ fn nothing_is_a_break_where_nothing_changes() {
 
 #[test]
 fn a_column_that_goes_breaks_those_who_name_it() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     assert_eq!(
-        story.breaks("ALTER TABLE workspaces DROP COLUMN note"),
+        fixture.breaks("ALTER TABLE workspaces DROP COLUMN note"),
         [
             "2 Changed: no longer returns \"note\"",
             "5 Fails: no longer prepares: column \"note\" of relation \"workspaces\" does not exist [42703]",
@@ -160,7 +160,7 @@ fn a_column_that_goes_breaks_those_who_name_it() {
         ]
     );
     assert_eq!(
-        story.breaks("ALTER TABLE platform.accounts RENAME email TO mail"),
+        fixture.breaks("ALTER TABLE platform.accounts RENAME email TO mail"),
         [
             "8 Fails: no longer prepares: column \"email\" does not exist [42703]",
             "9 Fails: no longer prepares: column a.email does not exist [42703]",
@@ -168,16 +168,18 @@ fn a_column_that_goes_breaks_those_who_name_it() {
     );
     // Hidden in a block, as no rule can read it.
     assert_eq!(
-        story.breaks("DO $$ BEGIN EXECUTE 'ALTER TABLE workspaces RENAME' || ' note TO notes'; END $$").len(),
+        fixture
+            .breaks("DO $$ BEGIN EXECUTE 'ALTER TABLE workspaces RENAME' || ' note TO notes'; END $$")
+            .len(),
         3
     );
 }
 
 #[test]
 fn a_type_that_changes_breaks_those_who_read_or_send_it() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     assert_eq!(
-        story.breaks("DROP VIEW open_workspaces; ALTER TABLE workspaces ALTER id TYPE bigint"),
+        fixture.breaks("DROP VIEW open_workspaces; ALTER TABLE workspaces ALTER id TYPE bigint"),
         [
             "1 Changed: parameter $1 is bigint and was integer; column \"id\" is bigint and was integer",
             "2 Changed: column \"id\" is bigint and was integer",
@@ -191,7 +193,7 @@ fn a_type_that_changes_breaks_those_who_read_or_send_it() {
     let wider = "DROP VIEW open_workspaces; ALTER TABLE workspaces ALTER name TYPE varchar(80);
         CREATE VIEW open_workspaces AS SELECT id, name FROM workspaces";
     assert_eq!(
-        story.breaks(wider),
+        fixture.breaks(wider),
         [1, 2, 7, 9].map(|line| format!(
             "{line} Warn: column \"name\" is character varying(80) and was character varying(50)"
         ))
@@ -200,33 +202,33 @@ fn a_type_that_changes_breaks_those_who_read_or_send_it() {
 
 #[test]
 fn a_column_more_is_told_to_those_who_take_all() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     assert_eq!(
-        story.breaks("ALTER TABLE workspaces ADD COLUMN color text"),
+        fixture.breaks("ALTER TABLE workspaces ADD COLUMN color text"),
         ["2 Warn: also returns \"color\"; who reads columns by place may stumble"]
     );
 }
 
 #[test]
 fn a_column_that_may_be_null_now_is_a_break() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     assert_eq!(
-        story.breaks("ALTER TABLE workspaces ALTER name DROP NOT NULL"),
+        fixture.breaks("ALTER TABLE workspaces ALTER name DROP NOT NULL"),
         [1, 2, 9].map(|line| format!("{line} Changed: column \"name\" may now be NULL"))
     );
-    assert!(story.breaks("ALTER TABLE workspaces ALTER note SET NOT NULL").is_empty());
+    assert!(fixture.breaks("ALTER TABLE workspaces ALTER note SET NOT NULL").is_empty());
 }
 
 #[test]
 fn the_labels_of_enums_count() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     // In a transaction, and still seen.
     assert_eq!(
-        story.breaks("ALTER TYPE status ADD VALUE 'late'"),
+        fixture.breaks("ALTER TYPE status ADD VALUE 'late'"),
         ["2 Warn: column \"status\" may now hold \"late\""]
     );
     assert_eq!(
-        story.breaks("ALTER TYPE status RENAME VALUE 'done' TO 'finished'"),
+        fixture.breaks("ALTER TYPE status RENAME VALUE 'done' TO 'finished'"),
         [
             "2 Changed: column \"status\" may now hold \"finished\"",
             "5 Changed: parameter $3 no longer takes \"done\"",
@@ -238,31 +240,31 @@ fn the_labels_of_enums_count() {
         ALTER TABLE platform.accounts ALTER plan DROP DEFAULT,
             ALTER plan TYPE platform.plan USING plan::text::platform.plan;
         DROP TYPE platform.old";
-    assert!(story.breaks(remade).is_empty());
+    assert!(fixture.breaks(remade).is_empty());
 }
 
 #[test]
 fn views_and_functions_count_as_tables_do() {
-    let story = Story::new(QUERIES);
+    let fixture = Fixture::new(QUERIES);
     assert_eq!(
-        story.breaks("DROP FUNCTION shout(text)"),
+        fixture.breaks("DROP FUNCTION shout(text)"),
         ["6 Fails: no longer prepares: function shout(text) does not exist [42883]"]
     );
     assert_eq!(
-        story.breaks(
+        fixture.breaks(
             "DROP VIEW open_workspaces; CREATE VIEW open_workspaces AS SELECT name, id FROM workspaces"
         ),
         [""; 0]
     );
     assert_eq!(
-        story.breaks(
+        fixture.breaks(
             "DROP VIEW open_workspaces; CREATE VIEW open_workspaces AS SELECT id::text, name FROM workspaces"
         ),
         ["7 Changed: column \"id\" is text and was integer"]
     );
     // A view in the place of a table that was renamed: who only reads sees no difference.
     assert_eq!(
-        story.breaks(
+        fixture.breaks(
             "ALTER TABLE members RENAME TO members_2; CREATE VIEW members AS SELECT * FROM members_2"
         ),
         [""; 0]
@@ -271,12 +273,12 @@ fn views_and_functions_count_as_tables_do() {
 
 #[test]
 fn a_query_that_finds_another_schemas_table_is_held_to_its_own() {
-    let story =
-        Story::new("SELECT email FROM accounts;\nSELECT w.id FROM workspaces w, platform.accounts a;");
+    let fixture =
+        Fixture::new("SELECT email FROM accounts;\nSELECT w.id FROM workspaces w, platform.accounts a;");
     // The tenant's new table has no part in what the platform's queries mean.
-    assert!(story.breaks("CREATE TABLE org_a.accounts (email int)").is_empty());
+    assert!(fixture.breaks("CREATE TABLE org_a.accounts (email int)").is_empty());
     assert_eq!(
-        story.breaks("ALTER TABLE platform.accounts SET SCHEMA org_a"),
+        fixture.breaks("ALTER TABLE platform.accounts SET SCHEMA org_a"),
         [
             "1 Fails: no longer prepares: relation \"accounts\" does not exist [42P01]",
             "2 Fails: no longer prepares: relation \"platform.accounts\" does not exist [42P01]",
@@ -286,15 +288,15 @@ fn a_query_that_finds_another_schemas_table_is_held_to_its_own() {
 
 #[test]
 fn types_of_every_kind_have_names() {
-    let story = Story::new(
+    let fixture = Fixture::new(
         "SELECT s, ARRAY[s] AS many, e, ROW(1, s) AS row, w AS whole, int4range(1, 2) AS range, n FROM kinds w WHERE e = $1 AND n = $2;",
     );
-    story.db.run(
+    fixture.db.run(
         "SET search_path = org_a; CREATE DOMAIN email AS text CHECK (VALUE <> ''); \
          CREATE TABLE kinds (s status, e email, n numeric(9,2)[])",
     );
-    let (before, _) = story.look(None);
-    let (_, prepared) = before.prepared(&story.release).next().unwrap();
+    let (before, _) = fixture.look(None);
+    let (_, prepared) = before.prepared(&fixture.release).next().unwrap();
     let names: Vec<_> = prepared.columns.iter().map(|column| column.kind.name.as_str()).collect();
     assert_eq!(names, ["status", "status[]", "text", "record", "kinds", "int4range", "numeric(9,2)[]"]);
     assert_eq!(prepared.columns[1].kind.labels, ["open", "done"]);
@@ -302,7 +304,7 @@ fn types_of_every_kind_have_names() {
     let parameters: Vec<_> = prepared.parameters.iter().map(|kind| kind.name.as_str()).collect();
     assert_eq!(parameters, ["text", "numeric[]"]);
     assert_eq!(
-        story.breaks("ALTER TABLE kinds ADD COLUMN x int"),
+        fixture.breaks("ALTER TABLE kinds ADD COLUMN x int"),
         [
             "1 Changed: column \"whole\" is a row of (s status, e email, n numeric(9,2)[], x integer) and was one of (s status, e email, n numeric(9,2)[])"
         ]
@@ -353,9 +355,9 @@ fn a_folder_is_read_with_its_sub_folders_and_an_empty_one_is_refused() {
 fn a_thousand_queries_are_quick() {
     let queries: Vec<_> =
         (0..1000).map(|n| format!("SELECT id, name, {n} AS n FROM workspaces WHERE id = $1")).collect();
-    let story = Story::new(&queries.join(";\n"));
+    let fixture = Fixture::new(&queries.join(";\n"));
     let started = std::time::Instant::now();
-    assert_eq!(story.breaks("ALTER TABLE workspaces DROP COLUMN name CASCADE").len(), 1000);
+    assert_eq!(fixture.breaks("ALTER TABLE workspaces DROP COLUMN name CASCADE").len(), 1000);
     let took = started.elapsed();
     assert!(took.as_secs() < 20, "{took:?}");
 }

@@ -128,7 +128,7 @@ fn a_run_of_an_older_release_has_its_time() {
     assert_eq!(point["recovery"][0]["value"], time);
 }
 
-/// A server of the story's own archives its log; a copy of its folder from before is recovered to before the run, with just
+/// A server of the test's own archives its log; a copy of its folder from before is recovered to before the run, with just
 /// the settings that were printed.
 #[test]
 fn a_server_recovered_to_there_knows_nothing_of_the_run() {

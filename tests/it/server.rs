@@ -287,7 +287,7 @@ async fn a_dropped_throwaway_goes_too() {
     drop(connection);
 }
 
-/// What the two stories below run as a process of its own, in a group of its own, and end.
+/// What the two tests below run as a process of its own, in a group of its own, and end.
 #[tokio::test]
 #[ignore = "a part of other tests"]
 async fn hold_a_server_for_ever() {

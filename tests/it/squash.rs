@@ -39,7 +39,7 @@ CREATE VIEW {org_schema}.paid AS SELECT id, name FROM plans WHERE size = 'm';
     project
 }
 
-/// With the story's own database as the shadow.
+/// With the test's own database as the shadow.
 fn on_shadow(project: &Project, line: &str) -> Output {
     let url = project.db.url.clone();
     project.run_words(line.split_whitespace().chain(["--shadow-url", url.as_str()]))

@@ -1,27 +1,27 @@
-//! Branches on a server of one's own: copies of a database that stories make for themselves.
+//! Branches on a server of one's own: copies of a database that tests make for themselves.
 
-mod breaking;
-mod deleting;
-mod making;
-mod refusing;
+mod create;
+mod delete;
+mod interruptions;
+mod refusals;
 
 use serde_json::Value;
 
 use crate::support::{Database, Output, Project};
 
-/// A project whose database is copied. The stories go to the server itself: a pooler's sessions would be in use.
-struct Story {
+/// A project whose database is copied. The tests go to the server itself: a pooler's sessions would be in use.
+struct Fixture {
     project: Project,
 }
 
-impl Story {
+impl Fixture {
     /// With two tables of a platform that no migration made.
     fn new() -> Self {
-        let story = Self { project: Project::empty() };
-        story.db().run(
+        let fixture = Self { project: Project::empty() };
+        fixture.db().run(
             "CREATE SCHEMA p; CREATE TABLE p.a AS SELECT generate_series(1, 100) AS n; CREATE TABLE p.b ()",
         );
-        story
+        fixture
     }
 
     fn db(&self) -> &Database {
@@ -81,7 +81,7 @@ impl Story {
         all.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The databases of the server whose comment or name says that they come from this story's database.
+    /// The databases of the server whose comment or name says that they come from this test's database.
     fn copies(&self) -> Vec<String> {
         self.db().column(&format!(
             "SELECT datname::text FROM pg_database WHERE datname <> '{0}' AND (datname LIKE '{0}\\_%' \
@@ -91,7 +91,7 @@ impl Story {
     }
 }
 
-impl Drop for Story {
+impl Drop for Fixture {
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;

@@ -3,48 +3,48 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
-use super::Story;
+use super::Fixture;
 use super::runner::Job;
 use crate::support::{ALWAYS, Fault, Project, Session, Verb, send_signal, wait_until};
 
 #[test]
 fn a_dry_run_reports_and_leaves_nothing() {
-    let story = Story::new();
-    let before = story.project.db.dump(&[]);
-    let ran = story.uses("dry-run", &[]);
+    let fixture = Fixture::new();
+    let before = fixture.project.db.dump(&[]);
+    let ran = fixture.uses("dry-run", &[]);
     assert_eq!((ran.code, ran.outputs["verdict"].as_str()), (0, "pass"), "{ran:?}");
     let report = std::fs::read_to_string(&ran.outputs["report_file"]).unwrap();
     assert!(report.contains("workspaces") && ran.summary.contains(&report), "{report}");
-    assert_eq!((story.neon.branches(), story.neon.ever_made()), (vec![], 1));
-    let [create] = story.neon.seen(Verb::Create).try_into().unwrap();
+    assert_eq!((fixture.neon.branches(), fixture.neon.ever_made()), (vec![], 1));
+    let [create] = fixture.neon.seen(Verb::Create).try_into().unwrap();
     assert_eq!(create.body.unwrap()["branch"]["name"], "tenure/pr-42");
-    assert_eq!(story.project.db.dump(&[]), before);
-    story.holds_no_secret(&ran);
+    assert_eq!(fixture.project.db.dump(&[]), before);
+    fixture.holds_no_secret(&ran);
 }
 
 #[test]
 fn only_what_was_found_out_is_a_verdict() {
-    type Spoil = fn(&Story);
+    type Spoil = fn(&Fixture);
     let cases: [(&str, i32, Spoil); 4] = [
-        ("fail", 1, |story| {
-            story.project.migration("1.0.5", "1.0.6", "wrong", "ALTER TABLE workspaces DROP COLUMN more;");
+        ("fail", 1, |fixture| {
+            fixture.project.migration("1.0.5", "1.0.6", "wrong", "ALTER TABLE workspaces DROP COLUMN more;");
         }),
-        ("not-verified", 2, |story| {
-            story.project.file("migrations/v1.0.5_to_v1.0.6_gap.sql", "no header");
+        ("not-verified", 2, |fixture| {
+            fixture.project.file("migrations/v1.0.5_to_v1.0.6_gap.sql", "no header");
         }),
-        ("not-verified", 1, |story| story.neon.set(|settings| settings.branches = 1)),
-        ("not-verified", 2, |story| {
-            story.neon.plant(Verb::Project, ALWAYS, Fault::Refused(401, "", "bad key"));
+        ("not-verified", 1, |fixture| fixture.neon.set(|settings| settings.branches = 1)),
+        ("not-verified", 2, |fixture| {
+            fixture.neon.plant(Verb::Project, ALWAYS, Fault::Refused(401, "", "bad key"));
         }),
     ];
     for (verdict, code, spoil) in cases {
-        let story = Story::new();
-        spoil(&story);
-        let ran = story.uses("dry-run", &[]);
+        let fixture = Fixture::new();
+        spoil(&fixture);
+        let ran = fixture.uses("dry-run", &[]);
         assert_eq!((ran.outputs["verdict"].as_str(), ran.code), (verdict, code), "{ran:?}");
         assert!(std::fs::read_to_string(&ran.outputs["report_file"]).unwrap().contains("Tenure"));
-        assert!(story.neon.branches().is_empty());
-        story.holds_no_secret(&ran);
+        assert!(fixture.neon.branches().is_empty());
+        fixture.holds_no_secret(&ran);
     }
 }
 
@@ -68,17 +68,17 @@ fn without_a_key_a_dry_run_says_why_and_is_not_green() {
 
 #[test]
 fn a_job_that_is_cancelled_deletes_its_branch() {
-    let story = Story::new();
+    let fixture = Fixture::new();
     // It is still waited for when the end comes.
-    story.neon.set(|settings| settings.step = std::time::Duration::from_secs(2));
-    let given = story.given();
+    fixture.neon.set(|settings| settings.step = std::time::Duration::from_secs(2));
+    let given = fixture.given();
     let mut all = vec![("command", "dry-run")];
     all.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
-    let ran = story.job.uses_with(&all, std::collections::BTreeMap::new(), |command| {
+    let ran = fixture.job.uses_with(&all, std::collections::BTreeMap::new(), |command| {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let is_the_run = format!("{:?}", command.get_envs()).contains("WITHOUT_KEY");
         if is_the_run {
-            wait_until("the branch", || !story.neon.branches().is_empty());
+            wait_until("the branch", || !fixture.neon.branches().is_empty());
             // The runner tells the shell alone.
             send_signal(child.id(), "INT");
         }
@@ -86,15 +86,15 @@ fn a_job_that_is_cancelled_deletes_its_branch() {
     });
     assert_ne!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.outputs["verdict"], "not-verified", "{ran:?}");
-    assert_eq!((story.neon.branches(), story.neon.ever_made()), (vec![], 1), "{ran:?}");
+    assert_eq!((fixture.neon.branches(), fixture.neon.ever_made()), (vec![], 1), "{ran:?}");
 }
 
 #[test]
 fn a_branch_is_made_as_the_inputs_say_and_its_url_is_no_output() {
-    let story = Story::new();
-    story.neon.second_role("reader");
-    story.neon.second_database("other");
-    story.project.file("tenure.toml", "[branch]\nparent = \"nobody's\"\ndatabase = \"none\"\n");
+    let fixture = Fixture::new();
+    fixture.neon.second_role("reader");
+    fixture.neon.second_database("other");
+    fixture.project.file("tenure.toml", "[branch]\nparent = \"nobody's\"\ndatabase = \"none\"\n");
     let inputs = [
         ("branch_name", "preview/42"),
         ("parent_branch", "main"),
@@ -102,22 +102,22 @@ fn a_branch_is_made_as_the_inputs_say_and_its_url_is_no_output() {
         ("role", "reader"),
         ("expires_at", "2099-01-01T00:00:00Z"),
     ];
-    let late = story.uses("create", &inputs);
+    let late = fixture.uses("create", &inputs);
     assert!(late.code == 2 && late.log.contains("TENURE_BRANCH_EXPIRES"), "at most 30 days: {late:?}");
     let soon = time::OffsetDateTime::now_utc() + time::Duration::hours(5);
     let soon =
         soon.replace_nanosecond(0).unwrap().format(&time::format_description::well_known::Rfc3339).unwrap();
     let inputs = [inputs[0], inputs[1], inputs[2], inputs[3], ("expires_at", soon.as_str())];
-    let ran = story.uses("create", &inputs);
+    let ran = fixture.uses("create", &inputs);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(
         (ran.outputs["branch_name"].as_str(), ran.outputs["created"].as_str()),
         ("preview/42", "true")
     );
-    assert_eq!(ran.outputs["branch_id"], story.neon.id_of("preview/42"));
-    let end = story.neon.branch_json("preview/42")["expires_at"].as_str().unwrap().to_owned();
+    assert_eq!(ran.outputs["branch_id"], fixture.neon.id_of("preview/42"));
+    let end = fixture.neon.branch_json("preview/42")["expires_at"].as_str().unwrap().to_owned();
     assert_eq!(end[..15], soon[..15], "{end} {soon}");
-    story.holds_no_secret(&ran);
+    fixture.holds_no_secret(&ran);
     let file = std::path::Path::new(&ran.outputs["db_url_file"]);
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let url = std::fs::read_to_string(file).unwrap();
@@ -126,44 +126,44 @@ fn a_branch_is_made_as_the_inputs_say_and_its_url_is_no_output() {
     let masked = format!("::add-mask::{}", url.trim());
     assert!(ran.log.lines().any(|line| line == masked));
 
-    let again = story.uses("create", &inputs);
+    let again = fixture.uses("create", &inputs);
     assert_eq!((again.code, again.outputs["created"].as_str()), (0, "false"), "{again:?}");
     // This server takes no TLS, so asking for it shows.
-    let sure = story.uses("create", &[inputs[0], inputs[1], inputs[2], inputs[3], ("ssl", "verify-full")]);
+    let sure = fixture.uses("create", &[inputs[0], inputs[1], inputs[2], inputs[3], ("ssl", "verify-full")]);
     assert!(sure.code != 0 && sure.log.contains("TLS"), "{sure:?}");
-    let wrong = story.uses("create", &[("ssl", "omit")]);
+    let wrong = fixture.uses("create", &[("ssl", "omit")]);
     assert!(wrong.code == 2 && wrong.log.contains("TENURE_BRANCH_SSLMODE"), "{wrong:?}");
-    let wrong = story.uses("create", &[("branch_type", "other")]);
+    let wrong = fixture.uses("create", &[("branch_type", "other")]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
 }
 
 #[test]
 fn a_branch_without_rows_can_be_asked_for() {
-    let story = Story::new();
-    let ran = story.uses("create", &[("branch_type", "schema-only")]);
+    let fixture = Fixture::new();
+    let ran = fixture.uses("create", &[("branch_type", "schema-only")]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(
-        story.neon.database("tenure/pr-42").value("SELECT count(*)::text FROM org_acme.workspaces"),
+        fixture.neon.database("tenure/pr-42").value("SELECT count(*)::text FROM org_acme.workspaces"),
         "0"
     );
 }
 
 #[test]
 fn a_pull_request_that_is_closed_takes_its_branch_with_it() {
-    let story = Story::new();
-    story.uses("create", &[]);
-    assert_eq!(story.neon.branches(), ["tenure/pr-42"]);
+    let fixture = Fixture::new();
+    fixture.uses("create", &[]);
+    assert_eq!(fixture.neon.branches(), ["tenure/pr-42"]);
     // Merged: the reference is the branch that it went into, and nothing is checked out.
     let empty = tempfile::tempdir().unwrap();
     let closed = Job::new(empty.path()).with("GITHUB_REF", "refs/heads/main");
-    let given = story.given();
+    let given = fixture.given();
     let mut all = vec![("command", "delete")];
     all.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     for _ in 0..2 {
         let ran = closed.uses(&all);
         assert_eq!(ran.code, 0, "{ran:?}");
-        assert!(story.neon.branches().is_empty());
-        story.holds_no_secret(&ran);
+        assert!(fixture.neon.branches().is_empty());
+        fixture.holds_no_secret(&ran);
     }
     let fork = Job::new(empty.path()).fork().uses(&[("command", "delete")]);
     assert!(fork.code == 0 && fork.log.contains("::notice title=No branch::"), "{fork:?}");

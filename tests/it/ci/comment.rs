@@ -49,7 +49,7 @@ impl GitHub {
         self.comment_with(job, report, "ghs_t0ken")
     }
 
-    /// The same with a token of the story's.
+    /// The same with a token of the test's.
     fn comment_with(&self, job: Job, report: &str, token: &str) -> Ran {
         let job = job.with("GITHUB_API_URL", &self.base);
         let given = [("command", "dry-run"), ("comment", "true"), ("github_token", token)];

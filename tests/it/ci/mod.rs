@@ -30,14 +30,14 @@ fn string(value: &Value) -> String {
 }
 
 /// A project whose database is the default branch at Neon, checked out in a job of its pull request.
-struct Story {
+struct Fixture {
     // Dropped first: its branches are copies of the project's database.
     neon: Neon,
     project: Project,
     job: Job,
 }
 
-impl Story {
+impl Fixture {
     fn new() -> Self {
         Self::with(|job| job)
     }

@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{action, read, string, yaml};
-use crate::house::files;
+use crate::repo_lints::files;
 use crate::support::Project;
 
 /// A fenced block of a document, by what stands behind its backticks.

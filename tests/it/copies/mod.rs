@@ -1,12 +1,12 @@
 //! Tenants made of other tenants: with one of every kind of object, compared by photographs, dumps and rows.
 
+mod archive;
 mod clone;
-mod crafted;
-mod lost;
-mod making;
-mod parcel;
-mod rights;
-mod unusual;
+mod crafted_archives;
+mod lost_commits;
+mod privileges;
+mod quoted_names;
+mod unfinished;
 
 use crate::support::{Database, Project};
 

@@ -1,35 +1,35 @@
-//! Branches at Neon, against a server of its API that a story has for itself.
+//! Branches at Neon, against a server of its API that a test has for itself.
 
-mod again;
-mod creating;
-mod deleting;
-mod double;
+mod create;
+mod delete;
 mod dry_run;
-mod official;
+mod environment;
+mod idempotency;
+mod neonctl;
 mod operations;
-mod patience;
+mod retries;
 mod secrets;
-mod surroundings;
 mod target;
+mod test_server;
 
 use serde_json::Value;
 
 use crate::support::{Neon, Output, Project, Running, Settings};
 
 /// A project, and the Neon project that its database is the default branch of.
-struct Story {
+struct Fixture {
     // Dropped first: its branches are copies of the project's database.
     neon: Neon,
     project: Project,
 }
 
-impl Story {
+impl Fixture {
     /// One without migrations, which is quick.
     fn new() -> Self {
         Self::with(Project::empty(), |_| {})
     }
 
-    /// One whose Neon is as the story wants it.
+    /// One whose Neon is as the test wants it.
     fn with(project: Project, change: impl FnOnce(&mut Settings)) -> Self {
         project.file("tenure.toml", "[branch]\nretry_timeout = \"3s\"\nready_timeout = \"20s\"\n");
         Self { neon: Neon::with(&project.db, change), project }

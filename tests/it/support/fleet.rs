@@ -1,4 +1,4 @@
-//! A fleet as the stories need it: made quickly, read by SQL of its own rather than by the program, and
+//! A fleet as the tests need it: made quickly, read by SQL of its own rather than by the program, and
 //! held still in the middle of a unit.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::project::without_the_pooler;
 use super::{Database, Output, Project, is_pooled, send_signal};
 
-/// How long an event may take before a story is given up.
+/// How long an event may take before a test is given up.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for an event, by asking for it.
@@ -53,7 +53,7 @@ impl Project {
         let _created = self.run_with_input("tenant create --from -", &csv(slugs)).ok();
     }
 
-    /// Takes away the check on the tenants' versions, so that a story can have a row from before there was one.
+    /// Takes away the check on the tenants' versions, so that a test can have a row from before there was one.
     pub fn drop_version_check(&self) {
         self.db.run("ALTER TABLE datalinx_platform.tenant_version DROP CONSTRAINT tenant_version_version");
     }

@@ -1,4 +1,4 @@
-//! What every story needs: one private server for the whole binary, a database and a project for each
+//! What every test needs: one private server for the whole binary, a database and a project for each
 //! test, and the program run as people run it.
 
 mod database;

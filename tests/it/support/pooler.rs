@@ -1,4 +1,4 @@
-//! A PgBouncer of a story's own, in transaction mode. It ends with the value, however the process ends.
+//! A PgBouncer of a test's own, in transaction mode. It ends with the value, however the process ends.
 
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
@@ -16,16 +16,16 @@ const WATCH: &str = r#""$@" & cat >/dev/null; kill "$!"; wait"#;
 /// How many sessions of the server it keeps.
 pub const POOL: usize = 2;
 
-/// How many the one keeps that all stories share: a run may wait in one transaction for another.
+/// How many the one keeps that all tests share: a run may wait in one transaction for another.
 const SHARED: usize = 20;
 
-/// Whether all stories go through one pooler.
+/// Whether all tests go through one pooler.
 pub fn is_pooled() -> bool {
     std::env::var_os("TENURE_TEST_POOLED").is_some()
 }
 
-/// A story that is about what a pooler refuses or hides is told without one; it says that it was passed over.
-#[expect(clippy::print_stderr, reason = "a story that is passed over must not look like one that ran")]
+/// A test that is about what a pooler refuses or hides is told without one; it says that it was passed over.
+#[expect(clippy::print_stderr, reason = "a test that is passed over must not look like one that ran")]
 pub fn needs_the_server_itself(why: &str) -> bool {
     if is_pooled() {
         eprintln!("SKIPPED behind a pooler: {why}");
@@ -47,7 +47,7 @@ impl Pooler {
         Self::with(db, &format!("default_pool_size = {POOL}"))
     }
 
-    /// The one that all stories go through where `TENURE_TEST_POOLED` is set.
+    /// The one that all tests go through where `TENURE_TEST_POOLED` is set.
     pub fn shared(db: &Database) -> Option<&'static Self> {
         static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
         if !is_pooled() {
@@ -62,7 +62,7 @@ impl Pooler {
             assert!(std::env::var_os("CI").is_none(), "PgBouncer is not installed: script/setup --for-tests");
             #[expect(
                 clippy::print_stderr,
-                reason = "a story that is passed over must not look like one that ran"
+                reason = "a test that is passed over must not look like one that ran"
             )]
             {
                 eprintln!("SKIPPED: PgBouncer is not installed; `script/setup --for-tests` does it");

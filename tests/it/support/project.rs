@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{Database, Pooler, is_pooled, postgres_folder};
 
-/// A project's folder. The private server that a story started in it ends with it.
+/// A project's folder. The private server that a test started in it ends with it.
 #[derive(Debug)]
 pub struct Folder(TempDir);
 
@@ -116,7 +116,7 @@ impl Project {
                 "DATABASE_URL",
                 Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
             )
-            // What the program starts is the release that the stories run on.
+            // What the program starts is the release that the tests run on.
             .envs(postgres_folder().map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
         command
@@ -176,7 +176,7 @@ impl Output {
     }
 }
 
-/// Where all stories go through a pooler, each command says so.
+/// Where all tests go through a pooler, each command says so.
 pub(super) fn without_the_pooler(stderr: String) -> String {
     if !is_pooled() {
         return stderr;

@@ -1,4 +1,4 @@
-//! What a story plants, and what the server has seen.
+//! What a test plants, and what the server has seen.
 
 use std::time::Duration;
 

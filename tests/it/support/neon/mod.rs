@@ -1,5 +1,5 @@
-//! A Neon of a story's own: API v2 on 127.0.0.1, whose branches are real databases behind endpoints that
-//! wake, refuse and pool as Neon's do. It holds the story's database as its default branch `main`.
+//! A Neon of a test's own: API v2 on 127.0.0.1, whose branches are real databases behind endpoints that
+//! wake, refuse and pool as Neon's do. It holds the test's database as its default branch `main`.
 
 mod api;
 mod change;
@@ -64,7 +64,7 @@ impl Neon {
         Self::with(db, |_| {})
     }
 
-    /// Starts one as the story wants it.
+    /// Starts one as the test wants it.
     pub fn with(db: &Database, change: impl FnOnce(&mut Settings)) -> Self {
         let pooler = Pooler::start(db);
         let (started, port) = std::sync::mpsc::channel();

@@ -1,4 +1,4 @@
-//! A request on its way through: read, held against the specification, spoilt where a story planted that,
+//! A request on its way through: read, held against the specification, spoilt where a test planted that,
 //! answered, recorded.
 
 use std::time::Duration;
@@ -79,7 +79,7 @@ pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
 }
 
 fn serve(shared: &Shared, mut seen: Seen, ids: &[String]) -> Fate {
-    // What a story breaks is told by the story; the next request must not fail for it.
+    // What a test breaks is told by the test; the next request must not fail for it.
     let mut state = shared.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut wrong = Spec::read().map_or_else(Vec::new, |spec| spec.request(&seen));
     let fault = state.faults.iter_mut().find(|planted| planted.verb == seen.verb && planted.times > 0);

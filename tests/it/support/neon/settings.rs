@@ -1,10 +1,10 @@
-//! How a story wants the server to be.
+//! How a test wants the server to be.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// What differs from story to story.
+/// What differs from test to test.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug)]
 pub struct Settings {

@@ -21,7 +21,7 @@ pub const DOMAIN: &str = "us-east-2.aws.neon.test";
 /// The only project.
 pub const PROJECT: &str = "quiet-river-302709";
 
-/// A real database, a branch's own or the story's.
+/// A real database, a branch's own or the test's.
 #[derive(Debug)]
 pub enum Held {
     Own(Database),

@@ -1,45 +1,45 @@
 //! What a copy has of its source.
 
-use super::Story;
+use super::Fixture;
 use crate::support::Session;
 
 #[test]
 fn a_copy_has_the_rows_and_the_url_leads_to_it() {
-    let story = Story::new();
-    let output = story.run("branch create pr-1 --provider local --expires 1h").ok();
+    let fixture = Fixture::new();
+    let output = fixture.run("branch create pr-1 --provider local --expires 1h").ok();
     let url = output.stdout.lines().find(|line| line.starts_with("postgresql://")).unwrap();
-    assert!(output.stderr.contains(&format!("copied {:?} (", story.db().name)), "{output}");
+    assert!(output.stderr.contains(&format!("copied {:?} (", fixture.db().name)), "{output}");
     assert!(
         output.stderr.contains("by FILE_COPY") || output.stderr.contains("by copying its files"),
         "{output}"
     );
     assert_eq!(Session::open(url).value("SELECT count(*)::text FROM p.a"), "100");
-    let (_, list) = story.json("list");
+    let (_, list) = fixture.json("list");
     let row = &list["branches"][0];
     assert_eq!(
         (&row["name"], &row["provider"], &row["parent"]),
-        (&"pr-1".into(), &"local".into(), &story.db().name.as_str().into())
+        (&"pr-1".into(), &"local".into(), &fixture.db().name.as_str().into())
     );
     let lives = format!(
         "SELECT '{}'::timestamptz - '{}'::timestamptz = '1 hour'",
         row["expires_at"].as_str().unwrap(),
         row["created_at"].as_str().unwrap()
     );
-    assert_eq!(story.db().value(&format!("SELECT ({lives})::text")), "true");
-    assert_eq!(story.copies().len(), 1);
+    assert_eq!(fixture.db().value(&format!("SELECT ({lives})::text")), "true");
+    assert_eq!(fixture.copies().len(), 1);
 }
 
 #[test]
 fn the_same_name_again_is_one_branch_as_the_source_is_now() {
-    let story = Story::new();
-    let first = story.create("tenure/pr-1");
+    let fixture = Fixture::new();
+    let first = fixture.create("tenure/pr-1");
     first.db.run("DROP TABLE p.a");
     let used = Session::open(&first.db.url);
-    story.db().run("CREATE TABLE p.since ()");
-    let second = story.create("tenure/pr-1");
+    fixture.db().run("CREATE TABLE p.since ()");
+    let second = fixture.create("tenure/pr-1");
     assert_eq!((&first.document["origin"], &second.document["origin"]), (&"created".into(), &"reset".into()));
     assert_eq!(
-        (&first.db.name, story.copies().len(), story.listed()),
+        (&first.db.name, fixture.copies().len(), fixture.listed()),
         (&second.db.name, 1, vec!["tenure/pr-1".to_owned()])
     );
     assert_eq!(
@@ -48,36 +48,39 @@ fn the_same_name_again_is_one_branch_as_the_source_is_now() {
     );
     drop(used);
     // Another sign in the name is another branch.
-    let other = story.create("tenure/pr_1");
+    let other = fixture.create("tenure/pr_1");
     assert_ne!(other.db.name, second.db.name);
-    assert_eq!(story.copies().len(), 2);
+    assert_eq!(fixture.copies().len(), 2);
 }
 
 #[test]
 fn a_copy_of_another_database_belongs_to_the_one_that_is_named() {
-    let (story, other) = (Story::new(), Story::new());
+    let (fixture, other) = (Fixture::new(), Fixture::new());
     other.db().run("CREATE TABLE p.other ()");
-    let branch = story.create(&format!("pr-1 --parent {}", other.db().name));
+    let branch = fixture.create(&format!("pr-1 --parent {}", other.db().name));
     assert_eq!(branch.db.value("SELECT to_regclass('p.other')::text"), "p.other");
-    assert_eq!((story.listed(), other.listed()), (vec!["pr-1".to_owned()], Vec::<String>::new()));
+    assert_eq!((fixture.listed(), other.listed()), (vec!["pr-1".to_owned()], Vec::<String>::new()));
     assert_eq!(other.json("delete pr-1").1["deleted"], false);
-    assert_eq!(story.json("delete pr-1").1["deleted"], true);
+    assert_eq!(fixture.json("delete pr-1").1["deleted"], true);
 }
 
 #[test]
 fn a_name_is_one_branch_whatever_it_is_a_copy_of() {
-    let (story, other) = (Story::new(), Story::new());
+    let (fixture, other) = (Fixture::new(), Fixture::new());
     other.db().run("CREATE TABLE p.other ()");
-    let first = story.create("pr-1");
-    let again = story.create(&format!("pr-1 --parent {}", other.db().name));
-    assert_eq!((&again.document["origin"], story.listed()), (&"reset".into(), vec!["pr-1".to_owned()]));
+    let first = fixture.create("pr-1");
+    let again = fixture.create(&format!("pr-1 --parent {}", other.db().name));
+    assert_eq!((&again.document["origin"], fixture.listed()), (&"reset".into(), vec!["pr-1".to_owned()]));
     assert_eq!(again.db.value("SELECT to_regclass('p.other')::text"), "p.other");
     assert!(Session::try_open(&first.db.url).is_err());
     // Nothing is made anew from itself.
-    let (exit, code, message) = story.refused(&format!("create pr-1 --parent {}", again.db.name));
+    let (exit, code, message) = fixture.refused(&format!("create pr-1 --parent {}", again.db.name));
     assert_eq!((exit, code.as_str()), (1, "branch-exists"), "{message}");
-    assert_eq!(story.json("delete pr-1").1["deleted"], true);
-    assert_eq!((story.listed(), story.json("delete pr-1").1["deleted"].clone()), (Vec::new(), false.into()));
+    assert_eq!(fixture.json("delete pr-1").1["deleted"], true);
+    assert_eq!(
+        (fixture.listed(), fixture.json("delete pr-1").1["deleted"].clone()),
+        (Vec::new(), false.into())
+    );
 }
 
 /// What a session of a database begins with, and who may do what with it.
@@ -89,8 +92,8 @@ const SURROUNDINGS: &str = "SELECT concat_ws(' ', coalesce(r.rolname, 'all'), li
 
 #[test]
 fn rights_on_the_database_and_its_settings_come_along() {
-    let story = Story::new();
-    let (db, name) = (story.db(), &story.db().name);
+    let fixture = Fixture::new();
+    let (db, name) = (fixture.db(), &fixture.db().name);
     let (owner, app) = (format!("{name}_owner"), format!("{name}_\"app'"));
     let quoted = format!("\"{}\"", app.replace('"', "\"\""));
     db.run(&format!("CREATE ROLE {owner}; CREATE ROLE {quoted}; ALTER DATABASE {name} OWNER TO {owner}"));
@@ -100,12 +103,12 @@ fn rights_on_the_database_and_its_settings_come_along() {
          ALTER DATABASE {name} SET default_transaction_read_only = on; ALTER DATABASE {name} SET work_mem = '7MB'; ALTER DATABASE {name} SET my.own = 'it''s = \"1\"'; \
          ALTER ROLE {quoted} IN DATABASE {name} SET statement_timeout = '9s'"
     ));
-    let branch = story.create("pr-1");
+    let branch = fixture.create("pr-1");
     let expected = db.column(SURROUNDINGS);
     assert_eq!(expected.len(), 7, "{expected:?}");
     assert_eq!(branch.db.column(SURROUNDINGS), expected);
     assert_eq!(branch.db.value("SHOW search_path"), "\"$user\", \"a, b\", public");
-    assert_eq!(story.json("delete pr-1").0, 0);
+    assert_eq!(fixture.json("delete pr-1").0, 0);
     db.run(&format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET ALL; COMMIT"));
     db.run(&format!(
         "ALTER DATABASE {name} OWNER TO tenure; REVOKE ALL ON DATABASE {name} FROM {quoted}; \
@@ -115,8 +118,8 @@ fn rights_on_the_database_and_its_settings_come_along() {
 
 #[test]
 fn odd_names_are_names() {
-    let story = Story::new();
-    let admin = story.db();
+    let fixture = Fixture::new();
+    let admin = fixture.db();
     let source = format!("{} \"Größe\" it's \\ %41?#{}", admin.name, "x".repeat(30));
     let source: String = source.chars().take(50).collect();
     let quoted = source.replace('"', "\"\"");
@@ -132,18 +135,18 @@ fn odd_names_are_names() {
         "--format",
         "json",
     ];
-    let mut command = story.project.command(words);
+    let mut command = fixture.project.command(words);
     let output = crate::support::Output::of(&command.env("DATABASE_URL", &admin.url).output().unwrap()).ok();
     let made: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(Session::open(made["database_url"].as_str().unwrap()).value("SELECT 'in'"), "in");
-    assert_eq!(story.listed(), ["größe \"1\"; DROP '"]);
+    assert_eq!(fixture.listed(), ["größe \"1\"; DROP '"]);
     // Above itself as the database that is named.
     let mut url = url::Url::parse(&admin.url).unwrap();
     url.set_path(&source.replace('%', "%25"));
-    let (code, made) = story.json_at(url.as_str(), "create pr-1");
+    let (code, made) = fixture.json_at(url.as_str(), "create pr-1");
     assert_eq!((code, made["parent"].as_str()), (0, Some(source.as_str())), "{made}");
     assert_eq!(Session::open(made["database_url"].as_str().unwrap()).value("SELECT 'in'"), "in");
-    assert_eq!(story.json_at(url.as_str(), "delete pr-1").1["deleted"], true);
-    assert_eq!(story.json("gc --prefix g --older-than 0s").1["outcome"], "done");
+    assert_eq!(fixture.json_at(url.as_str(), "delete pr-1").1["deleted"], true);
+    assert_eq!(fixture.json("gc --prefix g --older-than 0s").1["outcome"], "done");
     admin.run(&format!("DROP DATABASE \"{quoted}\""));
 }

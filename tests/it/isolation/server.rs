@@ -1,4 +1,4 @@
-//! A server of a story's own, on which roles need their passwords.
+//! A server of a test's own, on which roles need their passwords.
 
 use std::time::{Duration, Instant};
 

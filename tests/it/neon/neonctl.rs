@@ -22,10 +22,7 @@ impl<'a> Official<'a> {
             return Some(official);
         }
         assert!(std::env::var_os("CI").is_none(), "Neon's command line is missing: script/setup --for-tests");
-        #[expect(
-            clippy::print_stderr,
-            reason = "a story that is passed over must not look like one that ran"
-        )]
+        #[expect(clippy::print_stderr, reason = "a test that is passed over must not look like one that ran")]
         {
             eprintln!("SKIPPED: Neon's command line is not installed; `script/setup --for-tests` does it");
         }
@@ -124,15 +121,15 @@ fn neons_own_command_line_meets_the_same_faults() {
 
 #[test]
 fn each_sees_what_the_other_made_and_leaves_it_alone() {
-    let story = super::Story::new();
-    let Some(official) = Official::find(&story.neon, &story.project) else { return };
-    let made = story.create("tenure/pr-1");
+    let fixture = super::Fixture::new();
+    let Some(official) = Official::find(&fixture.neon, &fixture.project) else { return };
+    let made = fixture.create("tenure/pr-1");
     let got = official.json("branches get tenure/pr-1");
     assert_eq!((&got["id"], &got["expires_at"]), (&made["id"], &made["expires_at"]));
     official.run("branches create --name theirs").passes();
-    assert_eq!(story.not_created("theirs"), (1, "branch-exists".to_owned()));
+    assert_eq!(fixture.not_created("theirs"), (1, "branch-exists".to_owned()));
     official.run("branches delete tenure/pr-1").passes();
     // What was deleted by others is gone, which is what was asked for.
-    story.run("branch delete tenure/pr-1 --provider neon").passes();
-    assert_eq!(story.neon.branches(), ["theirs"]);
+    fixture.run("branch delete tenure/pr-1 --provider neon").passes();
+    assert_eq!(fixture.neon.branches(), ["theirs"]);
 }

@@ -1,4 +1,4 @@
-//! The rules of the house, which no compiler knows: small files, each with its story on top; no test
+//! The rules of the house, which no compiler knows: small files, each with its test on top; no test
 //! that is forgotten; no trace of the machine that it was written on.
 
 use std::collections::BTreeSet;

@@ -1,69 +1,69 @@
 //! What goes: by its name, by its age, at its end; and what stays.
 
-use super::{Story, gone};
+use super::{Fixture, gone};
 use crate::support::{Output, Session};
 
 #[test]
 fn a_branch_goes_with_who_uses_it_and_goes_once() {
-    let story = Story::new();
-    let branch = story.create("pr-1");
+    let fixture = Fixture::new();
+    let branch = fixture.create("pr-1");
     let _used = Session::open(&branch.db.url);
     assert_eq!(
-        story.json("delete pr-1"),
+        fixture.json("delete pr-1"),
         (0, serde_json::json!({"name": "pr-1", "provider": "local", "deleted": true}))
     );
-    assert_eq!(story.json("delete pr-1").1["deleted"], false);
+    assert_eq!(fixture.json("delete pr-1").1["deleted"], false);
     // By the name of its database, and from inside of it.
-    let branch = story.create("pr-2");
-    assert_eq!(story.json(&format!("delete {}", branch.db.name)).1["deleted"], true);
-    assert!(story.copies().is_empty());
+    let branch = fixture.create("pr-2");
+    assert_eq!(fixture.json(&format!("delete {}", branch.db.name)).1["deleted"], true);
+    assert!(fixture.copies().is_empty());
 }
 
 #[test]
 fn what_came_to_its_end_is_collected_and_the_rest_by_its_age() {
-    let (story, other) = (Story::new(), Story::new());
+    let (fixture, other) = (Fixture::new(), Fixture::new());
     let (over, alive, _foreign) =
-        (story.create("ci/over"), story.create("ci/alive"), other.create("ci/other"));
-    let _mine = story.create("mine");
-    let comment = story.db().value(&format!(
+        (fixture.create("ci/over"), fixture.create("ci/alive"), other.create("ci/other"));
+    let _mine = fixture.create("mine");
+    let comment = fixture.db().value(&format!(
         "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'",
         over.db.name
     ));
     let end = over.document["expires_at"].as_str().unwrap();
     let past = comment.replace(end, "2026-01-01T00:00:00Z").replace('\'', "''");
-    story.db().run(&format!("COMMENT ON DATABASE {} IS '{past}'", over.db.name));
+    fixture.db().run(&format!("COMMENT ON DATABASE {} IS '{past}'", over.db.name));
 
-    let (code, document) = story.json("gc --prefix ci/ --older-than 1d");
+    let (code, document) = fixture.json("gc --prefix ci/ --older-than 1d");
     assert_eq!((code, gone(&document), &document["kept"]), (0, vec!["ci/over"], &2.into()));
-    assert_eq!(story.listed(), ["ci/alive", "mine"]);
-    let (_, document) = story.json("gc --prefix ci/ --older-than 0s");
+    assert_eq!(fixture.listed(), ["ci/alive", "mine"]);
+    let (_, document) = fixture.json("gc --prefix ci/ --older-than 0s");
     assert_eq!(gone(&document), ["ci/alive"]);
     assert!(Session::try_open(&alive.db.url).is_err());
-    assert_eq!((story.listed(), other.listed()), (vec!["mine".to_owned()], vec!["ci/other".to_owned()]));
+    assert_eq!((fixture.listed(), other.listed()), (vec!["mine".to_owned()], vec!["ci/other".to_owned()]));
 }
 
 #[test]
 fn one_that_cannot_go_is_told_and_the_others_go() {
-    let story = Story::new();
-    let (held, _free) = (story.create("ci/held"), story.create("ci/free"));
+    let fixture = Fixture::new();
+    let (held, _free) = (fixture.create("ci/held"), fixture.create("ci/free"));
     // The server drops no database that subscribes.
-    held.db.run("CREATE SUBSCRIPTION story CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)");
-    let (code, document) = story.json("gc --prefix ci/ --older-than 0s");
+    held.db.run("CREATE SUBSCRIPTION held CONNECTION 'host=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)");
+    let (code, document) = fixture.json("gc --prefix ci/ --older-than 0s");
     assert_eq!((code, &document["outcome"], gone(&document)), (4, &"partial".into(), vec!["ci/free"]));
     assert_eq!(
         (&document["failures"][0]["name"], &document["failures"][0]["code"]),
         (&"ci/held".into(), &"branch-refused".into())
     );
-    held.db.run("DROP SUBSCRIPTION story");
-    assert_eq!(story.json("gc --prefix ci/ --older-than 0s").0, 0);
+    held.db.run("DROP SUBSCRIPTION held");
+    assert_eq!(fixture.json("gc --prefix ci/ --older-than 0s").0, 0);
 }
 
 #[test]
 fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
-    let story = Story::new();
+    let fixture = Fixture::new();
     for name in ["pr-1", "it's $HOME `date`", "-x"] {
         let words = ["branch", "create", "--provider", "local", "--", name];
-        let made = story.project.command(words).env("DATABASE_URL", &story.db().url).output().unwrap();
+        let made = fixture.project.command(words).env("DATABASE_URL", &fixture.db().url).output().unwrap();
         let said = String::from_utf8(made.stdout).unwrap();
         let line = said.lines().find(|line| line.ends_with("deletes it")).unwrap_or_else(|| panic!("{said}"));
         let (hint, _) = line.strip_prefix('`').unwrap().rsplit_once('`').unwrap();
@@ -74,10 +74,10 @@ fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
                 .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
         );
         // In CI, where the other provider's key is set too.
-        shell.args(["-c", hint]).current_dir(story.project.dir.path());
-        shell.env("PATH", path.unwrap()).env("DATABASE_URL", &story.db().url).env("NEON_API_KEY", "napi_x");
+        shell.args(["-c", hint]).current_dir(fixture.project.dir.path());
+        shell.env("PATH", path.unwrap()).env("DATABASE_URL", &fixture.db().url).env("NEON_API_KEY", "napi_x");
         let run = Output::of(&shell.output().unwrap());
         assert!(run.code == 0 && run.stdout.starts_with("deleted"), "{hint}: {run}");
-        assert!(story.copies().is_empty(), "{hint}");
+        assert!(fixture.copies().is_empty(), "{hint}");
     }
 }

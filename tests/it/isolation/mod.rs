@@ -2,12 +2,12 @@
 
 mod audit;
 mod grants;
-mod lives;
 mod logins;
-mod seams;
+mod role_conflicts;
+mod role_lifecycle;
 mod server;
 mod settings;
-mod unseen;
+mod unshown_passwords;
 
 use serde_json::Value;
 

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use super::{drop_roles, walled};
-use crate::output::{closed_pipe, full};
 use crate::support::{Project, Wire};
+use crate::unwritable_output::{closed_pipe, full};
 
 /// Runs a command whose stdout is `to`.
 fn run_into(project: &Project, line: &str, to: Stdio) -> (i32, String) {
