@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
+use tokio_util::sync::CancellationToken;
+
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{Outcome, complain};
@@ -12,7 +14,7 @@ use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
 use crate::chain::Migration;
 use crate::dry_run::{self, BranchReport, DryRun, QueryBreak};
 use crate::error::{Code, Failure};
-use crate::executor::{Allowed, Prepared, Stop};
+use crate::executor::{Allowed, Prepared};
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::project::{Project, Review};
 use crate::shadow::Shadow;
@@ -100,7 +102,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let accepting: Vec<_> =
             prepared.pending(&project).iter().map(|migration| migration.script.clone()).collect();
         let mut events = events;
-        let talk = (&mut events as &mut dyn crate::event::Sink, &Stop::default());
+        let talk = (&mut events as &mut dyn crate::event::Sink, &CancellationToken::new());
         let told = (&allowed, command_line("migrate up --branch"));
         let seen =
             dry_run::run(&mut connection, &project, prepared, release.as_ref(), (told.0, &told.1), talk);

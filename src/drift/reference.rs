@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Key, References, Surroundings};
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Silent;
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop};
+use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy};
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::catalog::{self, Fingerprint, SchemaSnapshot};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
@@ -76,7 +78,7 @@ async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -
     project.leaves_the_machine_alone(to)?;
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy::USUAL);
     let prepared = Prepared::look(connection, project, request).await?;
-    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+    let how = (&mut Silent as &mut dyn crate::event::Sink, &CancellationToken::new());
     let migrated =
         executor::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;
     match migrated.failures.into_iter().next() {
@@ -113,7 +115,7 @@ async fn one(
         set.entry(key.clone()).and_modify(|sample| sample.clone_from(value));
     }
     let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
-    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+    let how = (&mut Silent as &mut dyn crate::event::Sink, &CancellationToken::new());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
     if let Some(failed) = created.failures.into_iter().next() {
         return Err(failed.failure);

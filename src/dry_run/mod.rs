@@ -13,12 +13,14 @@ pub use self::result::{
 };
 use std::rc::Rc;
 
+use tokio_util::sync::CancellationToken;
+
 use self::catalog_diff::CatalogDiff;
 use self::measure::Measure;
 use self::questions::Questions;
 use crate::error::Failure;
 use crate::event::Sink;
-use crate::executor::{self, Allowed, Migrated, Prepared, SlowTenant, Stop};
+use crate::executor::{self, Allowed, Migrated, Prepared, SlowTenant};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::metadata::state;
@@ -52,7 +54,7 @@ pub async fn run(
     mut prepared: Prepared,
     release: Option<&Release>,
     (allowed, command): (&Allowed, &str),
-    (sink, stop): (&mut dyn Sink, &Stop),
+    (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<Seen, Failure> {
     let platform = project.settings.platform_schema();
     let tenants = tenants(connection, project, &prepared).await?;

@@ -19,8 +19,7 @@ mod unit;
 mod worker;
 pub(crate) mod worker_pool;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use catch_up::catch_up;
 pub use observer::{Measured, StatementObserver, UnitTrace};
@@ -31,27 +30,10 @@ pub use run::{Allowed, migrate};
 
 use crate::error::{Code, Failure};
 
-/// Asked to stop: units in flight are finished, none is begun any more.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+/// A failure if `stop` is cancelled.
+pub(crate) fn unless_cancelled(stop: &CancellationToken) -> Result<(), Failure> {
+    if stop.is_cancelled() {
+        return Err(Failure::new(Code::Interrupted, "the command was interrupted"));
     }
-
-    /// A failure if somebody asked.
-    pub fn check(&self) -> Result<(), Failure> {
-        if self.asked() {
-            Err(Failure::new(Code::Interrupted, "the command was interrupted"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Whether somebody asked.
-    pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+    Ok(())
 }

@@ -3,11 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::request::Prepared;
 use super::slowest::slowest;
 use super::tenant_executor::{Pool, TenantExecutor, those_behind};
 use super::unit::{Answer, Part, Unit};
-use super::{Migrated, Stop, TenantCounts, UnitFailure, VersionChange, jobs, non_transactional, retry};
+use super::{Migrated, TenantCounts, UnitFailure, VersionChange, jobs, non_transactional, retry};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
@@ -29,7 +31,7 @@ pub async fn migrate(
     prepared: &Prepared,
     allowed: &Allowed,
     command: &str,
-    (sink, stop): (&mut dyn Sink, &Stop),
+    (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<Migrated, Failure> {
     let began = Instant::now();
     let mut runner = Runner {
@@ -81,7 +83,7 @@ struct Runner<'a> {
     allowed: &'a Allowed,
     connection: &'a mut Connection,
     sink: &'a mut dyn Sink,
-    stop: &'a Stop,
+    stop: &'a CancellationToken,
     at: Version,
     units: usize,
     did_something: bool,
@@ -201,7 +203,7 @@ impl Runner<'_> {
         }
         let failed = !stats.failures.is_empty();
         self.failures.extend(stats.failures);
-        if failed || (self.stop.asked() && stats.is_cut) { Next::Halt } else { Next::GoOn }
+        if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::GoOn }
     }
 
     /// The platform's row over steps that have nothing for it, once every tenant is there.
@@ -272,7 +274,7 @@ impl Runner<'_> {
         let mut was_broken = false;
         self.attempts = 0;
         loop {
-            if self.stop.asked() {
+            if self.stop.is_cancelled() {
                 return None;
             }
             self.attempts += 1;

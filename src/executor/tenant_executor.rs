@@ -6,13 +6,15 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::batch::{Batch, BatchSizer, Task};
 use super::observer::StatementObserver;
 use super::request::{OnFailure, Request};
 use super::run::Allowed;
 use super::unit::{self, Answer, Part, Unit};
 use super::worker_pool::{self, WorkerPool};
-use super::{Stop, UnitFailure, retry, worker};
+use super::{UnitFailure, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -32,7 +34,7 @@ pub(super) struct TenantExecutor<'a> {
     pub(super) only: &'a [SchemaName],
     pub(super) allowed: &'a Allowed,
     pub(super) observer: Option<&'a dyn StatementObserver>,
-    pub(super) stop: &'a Stop,
+    pub(super) stop: &'a CancellationToken,
     /// The steps, as indices into the chain.
     pub(super) steps: Range<usize>,
     /// `Tenant`, or `NewTenant` where the only schema is one that is being made.
@@ -122,7 +124,7 @@ impl TenantExecutor<'_> {
     /// What a worker does next.
     pub(super) fn next(&self, shared: &RefCell<Shared<'_>>) -> Next {
         let mut shared = shared.borrow_mut();
-        if self.stop.asked() || shared.halted {
+        if self.stop.is_cancelled() || shared.halted {
             return Next::End;
         }
         shared.revive(Instant::now());
@@ -239,7 +241,7 @@ impl TenantExecutor<'_> {
         };
         let attempts = task.attempts + 1;
         if let Some(pause) = self.request.retry_policy.pause(&failure, attempts)
-            && !self.stop.asked()
+            && !self.stop.is_cancelled()
         {
             shared.sink.take(&Event::UnitDelayed {
                 schema: &task.schema,

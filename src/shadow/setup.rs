@@ -1,9 +1,11 @@
 //! What makes a shadow like a database of the project: the program's own `migrate up` and `tenant create`.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::chain::{Reach, Version};
 use crate::error::Failure;
 use crate::event::{Silent, Sink};
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop};
+use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::project::Project;
@@ -23,7 +25,7 @@ pub(super) async fn migrate(
     }
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy { retries: 0 });
     let prepared = Prepared::look(connection, project, request).await?;
-    let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &Stop::default()));
+    let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &CancellationToken::new()));
     let migrated = executor::migrate(connection, project, &prepared, &allowed, COMMAND, talk).await?;
     Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
 }
@@ -45,7 +47,7 @@ pub(super) async fn tenants(
         role: NewRole::None,
         command: COMMAND.to_owned(),
     };
-    let talk = (&mut Silent as &mut dyn Sink, &Stop::default());
+    let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
     let made = tenant::create(connection, project, wanted, &creation, talk).await?;
     match made.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),

@@ -124,6 +124,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("tar", &["tenant"]),
     ("tempfile", &["postgres", "tenant"]),
     ("tokio", &["branch", "cli", "executor", "postgres", "tenant"]),
+    ("tokio_util", &["cli", "drift", "dry_run", "executor", "shadow", "tenant"]),
     ("toml", &["settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),

@@ -6,6 +6,7 @@ mod restore;
 use std::fs::File;
 use std::io::Read;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::restore::Restore;
@@ -15,7 +16,7 @@ use super::fingerprint;
 use crate::chain::{Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Sink;
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop, unknown_tenant};
+use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, unknown_tenant, unless_cancelled};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
@@ -34,7 +35,7 @@ pub async fn import(
     project: &Project,
     (input, other, if_different): (impl Read, Option<&Slug>, IfDifferent),
     operation: &TenantOperation<'_>,
-    (environment, sink, stop): (&Environment, &mut dyn Sink, &Stop),
+    (environment, sink, stop): (&Environment, &mut dyn Sink, &CancellationToken),
 ) -> Result<Imported, Failure> {
     let mut dump =
         tempfile::tempfile().map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
@@ -190,7 +191,7 @@ async fn migrate(
     project: &Project,
     wanted: &Wanted,
     platform: &Version,
-    (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &Stop),
+    (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &CancellationToken),
 ) -> Result<usize, Failure> {
     let request = Request {
         tenants: vec![wanted.slug.clone()],
@@ -208,7 +209,7 @@ async fn migrate(
             schema: Some(failed.schema.as_str().to_owned()),
             ..failed.failure
         }),
-        None => stop.check().map(|()| migrated.units),
+        None => unless_cancelled(stop).map(|()| migrated.units),
     }
 }
 
