@@ -21,7 +21,7 @@ use crate::sql::{IndexWork, Statement};
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs the unit, when no other runner is at one of the same schema; `None` if the run was asked to stop before that.
-pub(super) async fn send(
+pub(crate) async fn send(
     unit: &Unit<'_>,
     connection: &mut Connection,
     stop: &CancellationToken,
