@@ -1,6 +1,7 @@
 //! What was made is deleted: when the work is done, when it fails, panics or is interrupted. The guard is
 //! armed before the provider is asked, so that what a lost answer made is found too.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Branch, Deleted, Kind, Provider, Wanted, to_delete};
@@ -10,7 +11,7 @@ use crate::error::{Code, Failure};
 const LAST_WORDS: Duration = Duration::from_secs(45);
 
 /// Tells people something: a line.
-pub type Tell = Box<dyn Fn(Weight, &str)>;
+pub type Tell = Rc<dyn Fn(Weight, &str)>;
 
 /// Who is to hear it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,7 +253,7 @@ mod tests {
         let (did, told) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
         let (fake, said) = (Fake { did: did.clone(), fails }, told.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let tell: Tell = Box::new(move |_, line| said.borrow_mut().extend([line, "\n"]));
+        let tell: Tell = Rc::new(move |_, line| said.borrow_mut().extend([line, "\n"]));
         let guard = runtime.block_on(Guard::create(fake, wanted(), tell));
         // As a panic of the work would: in the middle of a runtime.
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

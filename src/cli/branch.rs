@@ -1,6 +1,7 @@
 //! `tenure branch create|list|delete|gc`
 
 use std::path::Path;
+use std::rc::Rc;
 use std::str::FromStr;
 
 use uuid::Uuid;
@@ -260,7 +261,7 @@ fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
 
 /// How a guard tells people.
 pub(super) fn tell(ui: Ui) -> Tell {
-    Box::new(move |weight, line| match weight {
+    Rc::new(move |weight, line| match weight {
         Weight::Note => ui.note(line),
         Weight::Left => complain(line),
     })

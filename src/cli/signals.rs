@@ -7,10 +7,10 @@ use std::rc::Rc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::ui::Ui;
 use crate::error::{Code, Failure};
-use crate::executor::Stop;
 use crate::postgres::{self, Connector, Ended, Fate};
 
 tokio::task_local! {
@@ -28,7 +28,7 @@ struct Signals {
 #[derive(Debug, Default)]
 struct Claims {
     /// The fleet that is to stop, and where that is told.
-    stop: Option<(Stop, Ui)>,
+    stop: Option<(CancellationToken, Ui)>,
     /// Work that may be given up; the innermost last.
     work: Vec<Rc<Notify>>,
     /// How many were heard.
@@ -156,12 +156,12 @@ impl Signals {
         }
         match (&claims.stop, claims.heard) {
             (Some((stop, ui)), 1) => {
-                stop.ask();
+                stop.cancel();
                 ui.note("interrupted: what was begun is finished first; once more breaks it off");
                 Meaning::Passed
             }
-            (Some((stop, _)), _) if !stop.asked() => {
-                stop.ask();
+            (Some((stop, _)), _) if !stop.is_cancelled() => {
+                stop.cancel();
                 Meaning::Passed
             }
             // Systems send one after the other: what clears up behind the first is left in peace once.
@@ -181,8 +181,8 @@ impl Drop for Claim {
 }
 
 /// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.
-pub(super) fn stop_on_signals(ui: Ui) -> Stop {
-    let stop = Stop::default();
+pub(super) fn stop_on_signals(ui: Ui) -> CancellationToken {
+    let stop = CancellationToken::new();
     let asked = stop.clone();
     let claimed = SIGNALS.try_with(|signals| {
         signals.claims.borrow_mut().stop = Some((asked, ui));

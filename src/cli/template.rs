@@ -1,8 +1,7 @@
 //! `tenure template check|squash`
 
 use super::args::{CheckArgs, SquashArgs};
-use super::shadow::a_shadow;
-use super::{Context, database, squash, unless_interrupted};
+use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::{Class, Failure};
 use crate::project::check_templates;
 use crate::shadow;
@@ -14,8 +13,9 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
     let versions = project.templates.values().map(|template| project.versions_of(template).len());
     // A template that has one version is like no other.
     if args.shadow || args.shadow_url.is_some() || versions.max() > Some(1) {
-        let proved =
-            async { shadow::prove(&project, a_shadow(&project, args.shadow_url.as_deref()).await?).await };
+        let proved = async {
+            shadow::prove(&project, shadows::open(&project, args.shadow_url.as_deref()).await?).await
+        };
         checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }
     context.ui.result(&checked, |paint| template::text::checked(&checked, paint))?;
@@ -37,7 +37,7 @@ pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, F
     if template.version != latest {
         template.can_be_squashed()?;
         let place = squash::Place::of(&project, template, &latest, args.replace)?;
-        let shadow = unless_interrupted(a_shadow(&project, args.shadow_url.as_deref())).await?;
+        let shadow = unless_interrupted(shadows::open(&project, args.shadow_url.as_deref())).await?;
         let (url, environment) = (shadow.url().clone(), database::environment());
         let dump = |name: &str, schema: &_, major| {
             crate::postgres::dump(&url.with_database(name), schema, major, &environment)

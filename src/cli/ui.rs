@@ -112,6 +112,13 @@ impl Ui {
         }
     }
 
+    /// Says several things.
+    pub(super) fn notes(self, texts: &[String]) {
+        for text in texts {
+            self.note(text);
+        }
+    }
+
     /// Tells GitHub's runner what to hide from its log. It reads commands on stderr too, and stdout holds
     /// nothing but the result.
     pub(super) fn mask(secrets: &[String]) {

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, OutputArg, VerifyArgs};
-use super::shadow::{self, Seen};
-use super::{Context, explain, ui};
+use super::{Context, explain, shadow, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
+use crate::shadow::Observed;
 use crate::verify::format::{self, Verified};
 
 /// What was found, and what kept files from being judged.
@@ -19,12 +19,12 @@ struct Outcome {
     /// The project's folder, if there is a project.
     root: Option<PathBuf>,
     /// What a shadow showed.
-    seen: Seen,
+    seen: Observed,
 }
 
 impl Outcome {
     fn failed(failures: Vec<Failure>, root: Option<PathBuf>) -> Self {
-        Self { review: Review::empty(), failures, root, seen: Seen::default() }
+        Self { review: Review::empty(), failures, root, seen: Observed::default() }
     }
 }
 
@@ -114,12 +114,12 @@ type Asked<'a> = (&'a dyn Fn(&Project) -> HashSet<String>, bool);
 async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templates): Asked<'_>) -> Outcome {
     let survey = root.survey();
     let (project, mut failures) = (survey.project, survey.failures);
-    let (names, mut seen) = (names(&project), Seen::default());
+    let (names, mut seen) = (names(&project), Observed::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
     let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
     // What cannot be read cannot be run.
     if args.shadow.wanted() && failures.is_empty() {
-        match Box::pin(shadow::watch(context, &project, &migrations, &args.shadow)).await {
+        match Box::pin(shadow::observe(context, &project, &migrations, &args.shadow)).await {
             Ok(all) => seen = all,
             Err(failure) => failures.push(failure),
         }
@@ -205,7 +205,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             }));
             outcome
         }
-        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Seen::default() },
+        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Observed::default() },
     };
     let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings);
     outcome.review.add(review);

@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{Key, References, Surroundings};
-use crate::chain::{Reach, Version};
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Silent;
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop};
+use crate::executor::RetryPolicy;
 use crate::ident::{SchemaName, Slug};
+use crate::migrate;
 use crate::postgres::catalog::{self, Fingerprint, SchemaSnapshot};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
@@ -73,17 +76,11 @@ async fn make_on_a_private_server(
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
-    project.leaves_the_machine_alone(to)?;
-    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy::USUAL);
-    let prepared = Prepared::look(connection, project, request).await?;
-    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
-    let migrated =
-        executor::migrate(connection, project, &prepared, &Allowed::default(), COMMAND, how).await?;
-    match migrated.failures.into_iter().next() {
-        Some(failed) => Err(Failure {
-            message: format!("on an empty database, {}", failed.failure.message),
-            ..failed.failure
-        }),
+    let how = (to, RetryPolicy::USUAL);
+    match migrate::replay_on_throwaway_database(connection, project, how, COMMAND).await? {
+        Some(failure) => {
+            Err(Failure { message: format!("on an empty database, {}", failure.message), ..failure })
+        }
         None => Ok(()),
     }
 }
@@ -113,7 +110,7 @@ async fn one(
         set.entry(key.clone()).and_modify(|sample| sample.clone_from(value));
     }
     let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
-    let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());
+    let how = (&mut Silent as &mut dyn crate::event::Sink, &CancellationToken::new());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
     if let Some(failed) = created.failures.into_iter().next() {
         return Err(failed.failure);

@@ -4,24 +4,27 @@
 
 mod catalog_diff;
 mod measure;
+mod on_branch;
 mod questions;
 mod result;
 pub mod text;
 
+pub use self::on_branch::{Listener, Outcome, Trial, on_branch};
 pub use self::result::{
     BranchReport, DryRun, MeasuredStatement, MeasuredTable, ObjectChange, QueriesAsked, QueryBreak,
 };
 use std::rc::Rc;
+
+use tokio_util::sync::CancellationToken;
 
 use self::catalog_diff::CatalogDiff;
 use self::measure::Measure;
 use self::questions::Questions;
 use crate::error::Failure;
 use crate::event::Sink;
-use crate::executor::{self, Allowed, Migrated, Prepared, SlowTenant, Stop};
-use crate::ident::SchemaName;
+use crate::executor::SlowTenant;
+use crate::migrate::{self, ApprovedPlan, Migrated};
 use crate::postgres::Connection;
-use crate::postgres::metadata::state;
 use crate::project::Project;
 use crate::queries::Release;
 
@@ -30,32 +33,31 @@ const SLOWEST: usize = 5;
 
 /// What was seen.
 #[derive(Debug)]
-pub struct Seen {
+struct Seen {
     /// What the run did.
-    pub migrated: Migrated,
+    migrated: Migrated,
     /// What each statement did.
-    pub statements: Vec<MeasuredStatement>,
+    statements: Vec<MeasuredStatement>,
     /// The tenants that took longest.
-    pub slowest: Vec<SlowTenant>,
+    slowest: Vec<SlowTenant>,
     /// What is different in the catalog.
-    pub changes: Vec<ObjectChange>,
+    changes: Vec<ObjectChange>,
     /// What became of the release's queries.
-    pub queries: Option<QueriesAsked>,
+    queries: Option<QueriesAsked>,
     /// What could not be seen, and why.
-    pub notes: Vec<String>,
+    notes: Vec<String>,
 }
 
-/// Migrates the branch that `connection` leads to.
-pub async fn run(
+/// Runs `plan` on the branch that `connection` leads to, and measures it.
+async fn run(
     connection: &mut Connection,
     project: &Project,
-    mut prepared: Prepared,
-    release: Option<&Release>,
-    (allowed, command): (&Allowed, &str),
-    (sink, stop): (&mut dyn Sink, &Stop),
+    mut plan: ApprovedPlan,
+    (release, command): (Option<&Release>, &str),
+    sink: &mut dyn Sink,
 ) -> Result<Seen, Failure> {
     let platform = project.settings.platform_schema();
-    let tenants = tenants(connection, project, &prepared).await?;
+    let tenants = plan.tenants(connection, &project.settings).await?;
     let before = CatalogDiff::take(connection, &platform, &tenants).await?;
     let mut questions = match release {
         Some(release) => {
@@ -66,9 +68,9 @@ pub async fn run(
         None => None,
     };
     let measure = Rc::new(Measure::new(platform.clone())?);
-    prepared.observer = Some(Rc::<Measure>::clone(&measure));
-    let mut migrated =
-        executor::migrate(connection, project, &prepared, allowed, command, (sink, stop)).await?;
+    plan.observe(Rc::<Measure>::clone(&measure));
+    let talk = (sink, &CancellationToken::new());
+    let mut migrated = migrate::run(connection, project, &plan, command, talk).await?;
     let queries = match &mut questions {
         Some(questions) => Some(questions.ask_again(connection).await?),
         None => None,
@@ -87,17 +89,4 @@ pub async fn run(
         queries,
         notes: told.trouble.into_iter().collect(),
     })
-}
-
-/// The schemas of the tenants that are meant.
-async fn tenants(
-    connection: &mut Connection,
-    project: &Project,
-    prepared: &Prepared,
-) -> Result<Vec<SchemaName>, Failure> {
-    if !prepared.only.is_empty() {
-        return Ok(prepared.only.clone());
-    }
-    let all = state::tenants(connection, &project.settings, prepared.state.presence, &[]).await?;
-    Ok(all.into_iter().filter(|tenant| tenant.version.is_some()).map(|tenant| tenant.schema).collect())
 }

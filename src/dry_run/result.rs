@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::executor::{Migrated, SlowTenant};
+use crate::executor::SlowTenant;
+use crate::migrate::Migrated;
 use crate::sql::Scope;
 
 /// The whole. It may hold a URL with a password, where the branch was to be kept: that is what was asked for then.

@@ -9,6 +9,8 @@ use crate::executor::SlowTenant;
 use crate::migrate::text::migrated;
 use crate::output::{Paint, code, plural, plural_of, prose, table};
 use crate::postgres::metadata::RunStatus;
+use crate::project::Review;
+use crate::verify::format::{self, Verified};
 
 /// So many statements are shown to people; programs get all.
 const MOST: usize = 40;
@@ -296,4 +298,16 @@ mod tests {
             std::ptr::eq(most[1], &raw const equal[2]) && std::ptr::eq(most[MOST - 1], &raw const equal[50])
         );
     }
+}
+
+/// What verification found, as `verify` says it.
+pub fn denied_markdown(review: &Review) -> String {
+    format::markdown(&Verified {
+        findings: &review.findings,
+        summary: &review.summary,
+        failures: &[],
+        effects: None,
+        unchecked: &[],
+        path: &|file| file.to_owned(),
+    })
 }

@@ -3,11 +3,13 @@
 
 use std::ops::Range;
 
+use tokio_util::sync::CancellationToken;
+
 use super::observer::StatementObserver;
 use super::request::Request;
 use super::tenant_executor::TenantExecutor;
 use super::unit::Part;
-use super::{Allowed, RetryPolicy, Stop};
+use super::{Allowed, RetryPolicy};
 use crate::chain::{Chain, Reach, Version};
 use crate::error::{Code, Failure};
 use crate::event::Silent;
@@ -34,7 +36,7 @@ pub(crate) async fn catch_up(
         allowed: &Allowed::default(),
         observer,
         // A tenant whose making has begun is finished.
-        stop: &Stop::default(),
+        stop: &CancellationToken::new(),
         steps,
         part: Part::NewTenant,
         jobs: 1,

@@ -1,5 +1,5 @@
-//! A plan run over many schemas. The runner says what happens as events and never prints; a unit that
-//! fails is rolled back whole, and running the command again does just what is left.
+//! Units run over many schemas: workers, batches, retries, statements outside of a transaction. What happens is told as
+//! events; nothing here prints. A unit that fails is rolled back whole, and running it again does just what is left.
 #![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
 mod batch;
@@ -10,48 +10,40 @@ mod observer;
 mod renamed_tenants;
 mod request;
 mod result;
-mod retry;
+pub(crate) mod retry;
 mod retry_policy;
-mod run;
-mod slowest;
 mod tenant_executor;
 mod unit;
 mod worker;
 pub(crate) mod worker_pool;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
+
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use catch_up::catch_up;
 pub use observer::{Measured, StatementObserver, UnitTrace};
-pub use request::{OnFailure, Prepared, Request, unknown_tenant};
-pub use result::{Migrated, SlowTenant, TenantCounts, UnitFailure, VersionChange};
+pub use request::{OnFailure, Request, unknown_tenant};
+pub use result::{SlowTenant, UnitFailure};
 pub use retry_policy::RetryPolicy;
-pub use run::{Allowed, migrate};
 
 use crate::error::{Code, Failure};
 
-/// Asked to stop: units in flight are finished, none is begun any more.
-#[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Asks.
-    pub fn ask(&self) {
-        self.0.store(true, Ordering::Relaxed);
+/// A failure if `stop` is cancelled.
+pub(crate) fn unless_cancelled(stop: &CancellationToken) -> Result<(), Failure> {
+    if stop.is_cancelled() {
+        return Err(Failure::new(Code::Interrupted, "the command was interrupted"));
     }
+    Ok(())
+}
 
-    /// A failure if somebody asked.
-    pub fn check(&self) -> Result<(), Failure> {
-        if self.asked() {
-            Err(Failure::new(Code::Interrupted, "the command was interrupted"))
-        } else {
-            Ok(())
-        }
-    }
+/// Accepted findings by file, as the JSON that goes into the history.
+pub type Allowed = HashMap<String, String>;
 
-    /// Whether somebody asked.
-    pub fn asked(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+/// Runs units, whether or not they were verified. Only `migrate` names this module, behind its `ApprovedPlan`
+/// (`tests/it/layers.rs`).
+pub(crate) mod unverified {
+    pub(crate) use super::non_transactional::send as send_non_transactional;
+    pub(crate) use super::tenant_executor::{Pool, TenantExecutor, those_behind};
+    pub(crate) use super::unit::{Answer, Part, Unit};
 }

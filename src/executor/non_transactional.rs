@@ -8,7 +8,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::Stop;
+use tokio_util::sync::CancellationToken;
+
 use super::unit::{Answer, Unit};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
@@ -20,7 +21,11 @@ use crate::sql::{IndexWork, Statement};
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Runs the unit, when no other runner is at one of the same schema; `None` if the run was asked to stop before that.
-pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection, stop: &Stop) -> Option<Answer> {
+pub(crate) async fn send(
+    unit: &Unit<'_>,
+    connection: &mut Connection,
+    stop: &CancellationToken,
+) -> Option<Answer> {
     let turn = match Turn::take(unit, connection, stop).await {
         Ok(turn) => turn?,
         Err(failure) => return Some(Answer::Failed(failure)),
@@ -37,7 +42,11 @@ pub(super) async fn send(unit: &Unit<'_>, connection: &mut Connection, stop: &St
 struct Turn(Connection);
 
 impl Turn {
-    async fn take(unit: &Unit<'_>, connection: &Connection, stop: &Stop) -> Result<Option<Self>, Failure> {
+    async fn take(
+        unit: &Unit<'_>,
+        connection: &Connection,
+        stop: &CancellationToken,
+    ) -> Result<Option<Self>, Failure> {
         let mut own = connection.another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
@@ -53,7 +62,7 @@ impl Turn {
                 return Ok(Some(Self(own)));
             }
             own.run("ROLLBACK").await.map_err(|server_error| server_error.failure(doing))?;
-            if stop.asked() {
+            if stop.is_cancelled() {
                 own.close().await;
                 return Ok(None);
             }

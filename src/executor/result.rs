@@ -1,4 +1,4 @@
-//! The result of a run over the fleet: the JSON of `migrate up`.
+//! What becomes of units: those that failed, and the tenants that took longest.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,63 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::ser::SerializeStruct;
 
-use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::metadata::RunStatus;
-
-/// What `migrate up` did.
-#[derive(Debug, Clone, Serialize)]
-pub struct Migrated {
-    /// How it ended.
-    pub outcome: RunStatus,
-    /// The platform's way.
-    pub platform: VersionChange,
-    /// The tenants in numbers.
-    pub tenants: TenantCounts,
-    /// Units done.
-    pub units: usize,
-    /// From the first look at the database to the end.
-    pub duration_ms: u128,
-    /// The units that failed.
-    pub failures: Vec<UnitFailure>,
-    /// Of many tenants, those that took longest, the longest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub slowest: Vec<SlowTenant>,
-}
-
-/// From where to where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VersionChange {
-    /// The version before.
-    pub from: Version,
-    /// The version after.
-    pub to: Version,
-}
-
-/// The tenants of a run in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct TenantCounts {
-    /// All that have a version.
-    pub total: usize,
-    /// Those that moved and did not fail.
-    pub migrated: usize,
-    /// Those that did not move.
-    pub unchanged: usize,
-    /// Those with a unit that failed.
-    pub failed: usize,
-    /// Rows of the registry without a version, which nothing moves; left out where there are none.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub unknown: usize,
-    /// After a run that did not reach its end: those that are not where they should be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left: Option<usize>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
-}
 
 /// A tenant that took longer than others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

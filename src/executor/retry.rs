@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::postgres::{Connection, Row};
 
 /// The answers to `sql`, with as many tries as patience has where connections break.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     connection: &mut Connection,
     sql: &str,
     doing: &str,

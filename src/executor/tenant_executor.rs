@@ -6,13 +6,15 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
+use super::Allowed;
 use super::batch::{Batch, BatchSizer, Task};
 use super::observer::StatementObserver;
 use super::request::{OnFailure, Request};
-use super::run::Allowed;
 use super::unit::{self, Answer, Part, Unit};
 use super::worker_pool::{self, WorkerPool};
-use super::{Stop, UnitFailure, retry, worker};
+use super::{UnitFailure, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
@@ -25,36 +27,36 @@ use crate::sql::Scope;
 const PAGE: usize = 2_000;
 
 /// What a pass does, to whom.
-pub(super) struct TenantExecutor<'a> {
-    pub(super) run: &'a Run,
-    pub(super) chain: &'a Chain,
-    pub(super) request: &'a Request,
-    pub(super) only: &'a [SchemaName],
-    pub(super) allowed: &'a Allowed,
-    pub(super) observer: Option<&'a dyn StatementObserver>,
-    pub(super) stop: &'a Stop,
+pub(crate) struct TenantExecutor<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) chain: &'a Chain,
+    pub(crate) request: &'a Request,
+    pub(crate) only: &'a [SchemaName],
+    pub(crate) allowed: &'a Allowed,
+    pub(crate) observer: Option<&'a dyn StatementObserver>,
+    pub(crate) stop: &'a CancellationToken,
     /// The steps, as indices into the chain.
-    pub(super) steps: Range<usize>,
+    pub(crate) steps: Range<usize>,
     /// `Tenant`, or `NewTenant` where the only schema is one that is being made.
-    pub(super) part: Part,
+    pub(crate) part: Part,
     /// Workers.
-    pub(super) jobs: usize,
+    pub(crate) jobs: usize,
     /// About how many tenants there are to be moved.
-    pub(super) tenants: usize,
+    pub(crate) tenants: usize,
     /// Only so many tenants, if said.
-    pub(super) limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// What a pass did.
 #[derive(Debug, Default)]
-pub(super) struct RunStats {
-    pub(super) units: usize,
-    pub(super) did_something: bool,
+pub(crate) struct RunStats {
+    pub(crate) units: usize,
+    pub(crate) did_something: bool,
     /// The tenants that moved, each with the time of its units.
-    pub(super) moved: HashMap<String, Duration>,
-    pub(super) failures: Vec<UnitFailure>,
+    pub(crate) moved: HashMap<String, Duration>,
+    pub(crate) failures: Vec<UnitFailure>,
     /// Whether something was left when the workers ended.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 /// What the workers share. One thread runs them all, so a plain cell is enough.
@@ -96,7 +98,7 @@ pub(super) enum Next {
 
 impl TenantExecutor<'_> {
     /// Runs the pass. The first worker uses `connection`.
-    pub(super) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> RunStats {
+    pub(crate) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> RunStats {
         let shared = RefCell::new(Shared {
             queue: VecDeque::new(),
             delayed: Vec::new(),
@@ -122,7 +124,7 @@ impl TenantExecutor<'_> {
     /// What a worker does next.
     pub(super) fn next(&self, shared: &RefCell<Shared<'_>>) -> Next {
         let mut shared = shared.borrow_mut();
-        if self.stop.asked() || shared.halted {
+        if self.stop.is_cancelled() || shared.halted {
             return Next::End;
         }
         shared.revive(Instant::now());
@@ -239,7 +241,7 @@ impl TenantExecutor<'_> {
         };
         let attempts = task.attempts + 1;
         if let Some(pause) = self.request.retry_policy.pause(&failure, attempts)
-            && !self.stop.asked()
+            && !self.stop.is_cancelled()
         {
             shared.sink.take(&Event::UnitDelayed {
                 schema: &task.schema,
@@ -345,7 +347,7 @@ impl TenantExecutor<'_> {
 
 /// Whether schemas that were made in advance are meant too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pool {
+pub(crate) enum Pool {
     /// Yes.
     With,
     /// Only tenants.
@@ -354,7 +356,7 @@ pub(super) enum Pool {
 
 /// The condition on `tenant_version` of the tenants that have one of `steps` before them; of only these
 /// schemas, if some are named.
-pub(super) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
+pub(crate) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
     let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
     let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
     let of_these = if schemas.is_empty() {

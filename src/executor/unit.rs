@@ -15,7 +15,7 @@ const MOVED: &str = "tenure_moved_schema";
 
 /// How a unit ended.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Done; the tenants whose rows it moved besides, and how long it took.
     Done(Vec<String>, Duration),
     /// Another runner had done it.
@@ -27,21 +27,21 @@ pub(super) enum Answer {
 }
 
 /// What one unit does, to whom.
-pub(super) struct Unit<'a> {
-    pub(super) run: &'a Run,
-    pub(super) chain: &'a Chain,
-    pub(super) migration: &'a Migration,
-    pub(super) schema: &'a SchemaName,
-    pub(super) part: Part,
+pub(crate) struct Unit<'a> {
+    pub(crate) run: &'a Run,
+    pub(crate) chain: &'a Chain,
+    pub(crate) migration: &'a Migration,
+    pub(crate) schema: &'a SchemaName,
+    pub(crate) part: Part,
     /// The accepted findings of the file, as JSON.
-    pub(super) allowed: &'a str,
+    pub(crate) allowed: &'a str,
     /// Who wants to know what each statement does.
-    pub(super) observer: Option<&'a dyn StatementObserver>,
+    pub(crate) observer: Option<&'a dyn StatementObserver>,
 }
 
 /// Which part of the migration a unit runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// The platform's statements.
     Platform {
         /// Whether the tenants' rows move too.
@@ -78,7 +78,7 @@ pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
 
 impl Unit<'_> {
     /// The scope of the statements that it runs.
-    pub(super) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         self.part.scope()
     }
 
@@ -170,7 +170,7 @@ impl Unit<'_> {
     }
 
     /// Sends the unit.
-    pub(super) async fn send(&self, connection: &mut Connection) -> Answer {
+    pub(crate) async fn send(&self, connection: &mut Connection) -> Answer {
         let message = self.message();
         let began = Instant::now();
         match connection.send(&message).await {
@@ -194,7 +194,7 @@ impl Unit<'_> {
 
     /// Whether the unit, whose answer was lost, was committed, and by whom. The tenants whose rows the platform's moved are
     /// those that are there and were before it.
-    pub(super) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
+    pub(crate) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
         let (platform, to) = (self.run.platform.quoted(), self.migration.to());
         let version = match self.part {
             Part::Platform { .. } => {

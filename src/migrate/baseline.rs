@@ -1,8 +1,8 @@
 //! What changes the books and no schema: `migrate baseline`, `migrate repair`.
 
+use super::VersionChange;
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
-use crate::executor::VersionChange;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::history::{self, Before};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Planned, Status};
-use crate::executor::{Migrated, SlowTenant};
+use super::{Migrated, Planned, Status};
+use crate::executor::SlowTenant;
 use crate::output::{Paint, failure, failure_json, or_dash, plural, table};
 use crate::postgres::metadata::{HistoryEntry, RunStatus};
 

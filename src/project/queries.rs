@@ -40,6 +40,19 @@ pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -
     Ok(release)
 }
 
+impl Project {
+    /// The queries of the release that runs beside this project, where some were given.
+    pub fn release<P: AsRef<Path>>(&self, here: &Path, paths: &[P]) -> Result<Option<Release>, Failure> {
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let platform = self.settings.platform_schema();
+        let tenants =
+            Tenants { prefix: self.settings.tenants.schema_prefix.as_str(), platform: platform.as_str() };
+        release(here, paths, tenants).map(Some)
+    }
+}
+
 /// The statements of a project's files.
 pub fn statements(project: &Project) -> Files {
     let mut files = Files::default();

@@ -8,6 +8,7 @@ use crate::ident::{Identifier, literal};
 use crate::postgres::batch::NO_IDLE_TIMEOUT;
 use crate::postgres::server::{DATABASE, Environment, Throwaway};
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
+use crate::project::Project;
 
 const EMPTY: &str = include_str!("empty.sql");
 
@@ -49,6 +50,19 @@ enum End {
 }
 
 impl Shadow {
+    /// For a chain that can be run on it: the database of the URL `given`, or one of a server of its own.
+    pub async fn for_chain(
+        project: &Project,
+        given: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        project.chain.begins_empty()?;
+        match given {
+            Some(url) => Self::given(&DatabaseUrl::parse(url)?).await,
+            None => Self::made(environment).await,
+        }
+    }
+
     /// A new database on a server of its own: what a migration does to roles, or to other databases, it does to
     /// nobody. The server ends with this value, or with the program, however that ends.
     pub async fn made(environment: &Environment) -> Result<Self, Failure> {

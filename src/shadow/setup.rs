@@ -1,10 +1,13 @@
 //! What makes a shadow like a database of the project: the program's own `migrate up` and `tenant create`.
 
-use crate::chain::{Reach, Version};
+use tokio_util::sync::CancellationToken;
+
+use crate::chain::Version;
 use crate::error::Failure;
 use crate::event::{Silent, Sink};
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop};
+use crate::executor::RetryPolicy;
 use crate::ident::SchemaName;
+use crate::migrate;
 use crate::postgres::Connection;
 use crate::project::Project;
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
@@ -18,14 +21,8 @@ pub(super) async fn migrate(
     project: &Project,
     to: &Version,
 ) -> Result<Option<Failure>, Failure> {
-    if let Err(failure) = project.leaves_the_machine_alone(to) {
-        return Ok(Some(failure));
-    }
-    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy { retries: 0 });
-    let prepared = Prepared::look(connection, project, request).await?;
-    let (allowed, talk) = (Allowed::default(), (&mut Silent as &mut dyn Sink, &Stop::default()));
-    let migrated = executor::migrate(connection, project, &prepared, &allowed, COMMAND, talk).await?;
-    Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+    let how = (to, RetryPolicy { retries: 0 });
+    migrate::replay_on_throwaway_database(connection, project, how, COMMAND).await
 }
 
 /// Makes tenants; the first that cannot be made is the failure.
@@ -45,7 +42,7 @@ pub(super) async fn tenants(
         role: NewRole::None,
         command: COMMAND.to_owned(),
     };
-    let talk = (&mut Silent as &mut dyn Sink, &Stop::default());
+    let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
     let made = tenant::create(connection, project, wanted, &creation, talk).await?;
     match made.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),

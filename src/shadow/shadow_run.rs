@@ -33,7 +33,7 @@ enum Samples {
 ///
 /// Where `release` is given, each of its queries is prepared and tried before the first of the steps and after
 /// each.
-pub async fn watch(
+pub(super) async fn watch(
     project: &Project,
     steps: Range<usize>,
     release: Option<&Release>,

@@ -39,15 +39,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "dry_run",
         &[
-            "shadow", "migrate", "executor", "project", "postgres", "queries", "output", "event", "chain",
-            "sql", "ident", "error",
+            "shadow", "migrate", "branch", "executor", "project", "postgres", "verify", "queries", "output",
+            "event", "chain", "sql", "ident", "error",
         ],
     ),
-    ("drift", &["tenant", "executor", "project", "postgres", "output", "event", "chain", "ident", "error"]),
+    (
+        "drift",
+        &[
+            "tenant", "migrate", "executor", "project", "postgres", "output", "event", "chain", "ident",
+            "error",
+        ],
+    ),
     (
         "shadow",
         &[
-            "tenant", "executor", "project", "postgres", "template", "verify", "queries", "event",
+            "tenant", "migrate", "executor", "project", "postgres", "template", "verify", "queries", "event",
             "settings", "chain", "sql", "ident", "error",
         ],
     ),
@@ -69,7 +75,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
-    ("migrate", &["executor", "project", "postgres", "output", "chain", "ident", "error"]),
+    (
+        "migrate",
+        &["executor", "project", "postgres", "output", "event", "settings", "chain", "ident", "error"],
+    ),
     ("doctor", &["postgres", "output", "ident", "error"]),
     ("restore_point", &["postgres", "output", "ident", "error"]),
     ("branch", &["postgres", "output", "settings", "ident", "error"]),
@@ -101,7 +110,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli"]),
     ("console", &["cli"]),
     ("csv", &["queries", "tenant"]),
-    ("futures_util", &["drift", "executor", "postgres"]),
+    ("futures_util", &["drift", "dry_run", "executor", "postgres"]),
     ("humantime", &["settings"]),
     ("indicatif", &["cli"]),
     ("postgres_protocol", &["tenant"]),
@@ -123,12 +132,17 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["error"]),
     ("tar", &["tenant"]),
     ("tempfile", &["postgres", "tenant"]),
-    ("tokio", &["branch", "cli", "executor", "postgres", "tenant"]),
+    ("tokio", &["branch", "cli", "executor", "migrate", "postgres", "tenant"]),
+    ("tokio_util", &["cli", "drift", "dry_run", "executor", "migrate", "shadow", "tenant"]),
     ("toml", &["settings"]),
     ("tracing", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["branch", "postgres", "verify"]),
 ];
+
+/// What runs units without asking whether they were verified, and the one file that may name it: there a run takes
+/// an `ApprovedPlan`.
+const UNVERIFIED: (&str, &str) = ("unverified", "src/migrate/run.rs");
 
 /// Which layers each one names, and which it is named by a first word of a path: `crate::x`, `sqlx::`.
 #[derive(Default)]
@@ -229,6 +243,14 @@ fn a_crate_has_one_home() {
             .collect();
         assert_eq!(seen, *homes, "who names {name}, and who may");
     }
+}
+
+#[test]
+fn only_the_runner_of_approved_plans_runs_units() {
+    let (module, runner) = UNVERIFIED;
+    let path = Regex::new(&format!(r"\bexecutor::(\{{[^}}]*\b)?{module}\b")).unwrap();
+    let naming = house::files("src", "rs").into_iter().filter(|(_, text)| path.is_match(text));
+    assert_eq!(naming.map(|(file, _)| file).collect::<Vec<_>>(), [runner], "executor::{module}");
 }
 
 #[test]

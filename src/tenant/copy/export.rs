@@ -5,10 +5,12 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use tokio_util::sync::CancellationToken;
+
 use super::archive::{self, Manifest, Print, Sent, Sum};
 use super::fingerprint;
 use crate::error::{Code, Failure, Place};
-use crate::executor::{Stop, unknown_tenant};
+use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::catalog::{Asked, server_major};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, state};
@@ -33,7 +35,7 @@ pub async fn export(
     settings: &Settings,
     slug: &Slug,
     target: &Target,
-    (environment, stop): (&Environment, &Stop),
+    (environment, stop): (&Environment, &CancellationToken),
 ) -> Result<Exported, Failure> {
     // What pg_dump sets for its session would stay with the pooler's next client.
     connection.needs_a_session("an export, by pg_dump,")?;
@@ -57,7 +59,7 @@ pub async fn export(
     let seen = look(connection, settings, &tenant.schema).await?;
     let registry = registry(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
-    pack(connection, (&tenant.schema, major), &dump, environment, || stop.asked()).await?;
+    pack(connection, (&tenant.schema, major), &dump, environment, || stop.is_cancelled()).await?;
     let again = look(connection, settings, &tenant.schema).await;
     if again.as_ref() != Ok(&seen) {
         let mut failure = Failure::new(

@@ -10,13 +10,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Failure};
-use crate::executor::Stop;
 use crate::settings::Tenants;
-
-/// Between two looks at whether somebody asked to stop.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// How long it has to end by itself when it is told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -64,7 +61,7 @@ impl Hook {
     pub(in crate::tenant) async fn run(
         &self,
         document: &str,
-        stop: &Stop,
+        stop: &CancellationToken,
         mut tell: impl FnMut(&str),
     ) -> Result<(), Failure> {
         let failed = |why: String| Failure::new(Code::HookFailed, format!("{} {why}", self.program));
@@ -128,13 +125,8 @@ impl Hook {
     }
 
     /// Waits for its end, and ends it where its time is over or somebody asks to stop.
-    async fn end(&self, child: &mut Child, stop: &Stop) -> End {
+    async fn end(&self, child: &mut Child, stop: &CancellationToken) -> End {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let asked = async {
-            while !stop.asked() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
         let end = tokio::select! {
             status = child.wait() => {
                 // What it started is of no use where it failed.
@@ -144,7 +136,7 @@ impl Hook {
                 return End::Itself(status);
             }
             () = tokio::time::sleep(self.limit) => End::TimedOut,
-            () = asked => End::Stopped,
+            () = stop.cancelled() => End::Stopped,
         };
         for signal in [Signal::TERM, Signal::KILL] {
             if let Some(group) = group {

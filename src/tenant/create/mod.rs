@@ -16,6 +16,8 @@ use std::cell::RefCell;
 pub(super) use self::answer::explain;
 pub use self::csv::{NewTenant, from_csv};
 pub use self::hook::Hook;
+use tokio_util::sync::CancellationToken;
+
 use self::queue::{Next, Queue};
 use self::worker::Maker;
 use super::{Created, CreatedTenant, NewRole};
@@ -23,7 +25,7 @@ use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::executor::worker_pool::{self, ConnectionRecycler, WorkerPool};
-use crate::executor::{RetryPolicy, Stop, jobs};
+use crate::executor::{RetryPolicy, jobs};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::state::{self, State};
@@ -85,7 +87,7 @@ pub async fn create(
     project: &Project,
     wanted: &[NewTenant],
     creation: &Creation,
-    (sink, stop): (&mut dyn Sink, &Stop),
+    (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<Created, Failure> {
     let state = ready(connection, project).await?;
     let run = Run::new(&project.settings, creation.limits);
@@ -96,7 +98,7 @@ pub async fn create(
     maker.look(wanted, connection).await;
     let tenants = queue.borrow().waiting();
     // A command that changes nothing has no row.
-    let is_noted = tenants > 0 && !stop.asked();
+    let is_noted = tenants > 0 && !stop.is_cancelled();
     if is_noted {
         maker.look_into_pool(connection, &state.pool, tenants).await?;
         history::begin_run(connection, &run, &creation.command).await?;
@@ -105,7 +107,7 @@ pub async fn create(
             Some(jobs) => jobs,
             None => jobs::default(connection).await?,
         };
-        let is_over = || stop.asked() || queue.borrow().is_over();
+        let is_over = || stop.is_cancelled() || queue.borrow().is_over();
         let worker_pool = WorkerPool { jobs: jobs.min(tenants), tasks: tenants };
         worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
             let mut recycler = ConnectionRecycler::default();

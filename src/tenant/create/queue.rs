@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use super::super::NewTenant;
 use super::Provisioned;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::executor::Stop;
 use crate::template::{Filled, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
@@ -96,8 +97,8 @@ impl<'a> Queue<'a> {
         self.tasks.is_empty()
     }
 
-    pub(super) fn next(&mut self, stop: &Stop) -> Next<'a> {
-        if stop.asked() {
+    pub(super) fn next(&mut self, stop: &CancellationToken) -> Next<'a> {
+        if stop.is_cancelled() {
             return Next::End;
         }
         let now = Instant::now();

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::super::{NewRole, NewTenant};
@@ -14,7 +15,6 @@ use super::{Creation, IfExists, Provisioned};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
-use crate::executor::Stop;
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::state::{self, Presence};
@@ -42,7 +42,7 @@ pub(super) struct Maker<'a, 'q> {
     /// Schemas that were made in advance.
     pub(super) pool: RefCell<Pool>,
     /// Asked to stop.
-    pub(super) stop: &'a Stop,
+    pub(super) stop: &'a CancellationToken,
 }
 
 impl<'a> Maker<'a, '_> {

@@ -2,9 +2,11 @@
 //! for each thing in it, and the server's table of locks is small, so the schema is emptied in portions, each a
 //! transaction. What was begun and not ended is gone on with by the next run; two at once take turns.
 
+use tokio_util::sync::CancellationToken;
+
 use super::drop::unknown;
 use crate::error::{Code, Failure};
-use crate::executor::{RetryPolicy, Stop};
+use crate::executor::RetryPolicy;
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
@@ -38,7 +40,7 @@ pub struct Purge<'a> {
     /// How often a portion is tried again that met a lock or a lost connection.
     pub retry_policy: RetryPolicy,
     /// Asked between two portions.
-    pub stop: &'a Stop,
+    pub stop: &'a CancellationToken,
 }
 
 /// The dropped tenants.
@@ -119,7 +121,7 @@ async fn one(
         Failure::new(Code::Interrupted, format!("deleting {} was interrupted", aside.former_slug))
             .hint("the same command again does the rest")
     };
-    if how.stop.asked() {
+    if how.stop.is_cancelled() {
         return Err(stopped());
     }
     match send(connection, how, &look(how, run, aside), aside).await {
@@ -147,7 +149,7 @@ async fn one(
         let Ok(dropped @ 1..) = u64::try_from(dropped) else { break };
         objects += dropped;
         transactions += 1;
-        if how.stop.asked() {
+        if how.stop.is_cancelled() {
             return Err(stopped());
         }
     }
@@ -256,7 +258,8 @@ async fn send(
         };
         attempts += 1;
         let failure = explain(how, aside, &server_error);
-        let Some(pause) = how.retry_policy.pause(&failure, attempts).filter(|_| !how.stop.asked()) else {
+        let Some(pause) = how.retry_policy.pause(&failure, attempts).filter(|_| !how.stop.is_cancelled())
+        else {
             return Err(Refused::Answer(server_error));
         };
         tokio::time::sleep(pause).await;

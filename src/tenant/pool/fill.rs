@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::super::create::answer::explain;
@@ -12,7 +13,7 @@ use crate::chain::Chain;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::executor::worker_pool::{self, ConnectionRecycler, WorkerPool};
-use crate::executor::{RetryPolicy, Stop, catch_up, jobs};
+use crate::executor::{RetryPolicy, catch_up, jobs};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::pool::{self, Pooled};
@@ -73,7 +74,7 @@ pub async fn fill(
     connection: &mut Connection,
     project: &Project,
     filling: &Filling,
-    (sink, stop): (&mut dyn Sink, &Stop),
+    (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<PoolFilled, Failure> {
     let state = super::super::create::ready(connection, project).await?;
     let (platform, version) = (project.settings.platform_schema(), state.platform);
@@ -107,7 +108,7 @@ pub async fn fill(
         proof::note(connection, &run, (template, &version)).await?;
     }
     (result.removed, result.failures) = remove(connection, &run, &goes, stop).await;
-    if !places.is_empty() && stop.asked() {
+    if !places.is_empty() && stop.is_cancelled() {
         result.failures.push(interrupted());
     } else if !places.is_empty() {
         let script = ProvisioningScript::new(project, template, &version)?;
@@ -146,7 +147,7 @@ impl Maker<'_> {
         connection: &mut Connection,
         places: VecDeque<Place>,
         wanted_jobs: Option<usize>,
-        (sink, stop): (&'s mut dyn Sink, &Stop),
+        (sink, stop): (&'s mut dyn Sink, &CancellationToken),
     ) -> Result<Shared<'s>, Failure> {
         let tasks = places.len();
         let jobs = match wanted_jobs {
@@ -157,7 +158,7 @@ impl Maker<'_> {
         sink.take(&Event::Began { expected: tasks });
         let shared =
             RefCell::new(Shared { places, made: 0, others: 0, failed: Vec::new(), is_over: false, sink });
-        let is_over = || stop.asked() || shared.borrow().is_over || shared.borrow().places.is_empty();
+        let is_over = || stop.is_cancelled() || shared.borrow().is_over || shared.borrow().places.is_empty();
         let worker_pool = WorkerPool { jobs: jobs.min(tasks), tasks };
         worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
             let mut recycler = ConnectionRecycler::default();
@@ -170,7 +171,7 @@ impl Maker<'_> {
         .await;
         let mut shared = shared.into_inner();
         shared.sink.take(&Event::Ended);
-        if stop.asked() && !shared.places.is_empty() {
+        if stop.is_cancelled() && !shared.places.is_empty() {
             shared.failed.push(interrupted());
         }
         Ok(shared)

@@ -8,10 +8,11 @@ mod result;
 pub mod text;
 
 pub use self::result::{PoolDrained, PoolFailure, PoolFilled, PoolList, PoolState, PooledSchema};
+use tokio_util::sync::CancellationToken;
+
 use super::operation;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::executor::Stop;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::metadata::pool::{self, Pooled};
@@ -72,7 +73,7 @@ pub async fn drain(
     connection: &mut Connection,
     project: &Project,
     draining: &Draining,
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> Result<PoolDrained, Failure> {
     let _state = super::create::ready(connection, project).await?;
     let platform = project.settings.platform_schema();
@@ -95,11 +96,11 @@ async fn remove(
     connection: &mut Connection,
     run: &Run,
     rows: &[Pooled],
-    stop: &Stop,
+    stop: &CancellationToken,
 ) -> (usize, Vec<PoolFailure>) {
     let (mut removed, mut failed) = (0, Vec::new());
     for row in rows {
-        if stop.asked() {
+        if stop.is_cancelled() {
             failed.push(interrupted());
             break;
         }

@@ -5,12 +5,13 @@ mod rows;
 
 use std::ops::Range;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::rows::{Rows, Step};
 use super::adopt::Differs;
 use crate::error::{Code, Failure};
-use crate::executor::{RetryPolicy, Stop, catch_up, unknown_tenant};
+use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, Asked, SchemaSnapshot};
@@ -59,7 +60,7 @@ pub async fn clone(
     connection: &mut Connection,
     project: &Project,
     cloning: &Cloning,
-    (operation, stop): (&TenantOperation<'_>, &Stop),
+    (operation, stop): (&TenantOperation<'_>, &CancellationToken),
 ) -> Result<Cloned, Differs> {
     let settings = &project.settings;
     let platform = settings.platform_schema();
@@ -175,7 +176,7 @@ enum Rest {
 /// One clone under way.
 struct Copying<'a> {
     project: &'a Project,
-    stop: &'a Stop,
+    stop: &'a CancellationToken,
     script: ProvisioningScript<'a>,
     source: &'a Tenant,
     target: &'a TenantRecord,
@@ -244,7 +245,7 @@ impl Copying<'_> {
                 None => Rest::Nothing,
             }
         };
-        self.stop.check()?;
+        unless_cancelled(self.stop)?;
         let state = match rest {
             Rest::Nothing => TenantState::Active,
             Rest::Rows(_) | Rest::Steps(_) => TenantState::Creating,
@@ -285,7 +286,7 @@ impl Copying<'_> {
         self.begin(connection, run, &hold).await?;
         // Between the two transactions a migration may have moved one of them.
         self.compare(connection).await?;
-        self.stop.check()?;
+        unless_cancelled(self.stop)?;
         let rows = match rows {
             Some(rows) => Some(rows),
             None => self.rows(connection).await?,
@@ -293,7 +294,7 @@ impl Copying<'_> {
         if let Some(rows) = rows {
             self.copy(connection, rows).await?;
         }
-        self.stop.check()?;
+        unless_cancelled(self.stop)?;
         let mut message = SqlBatch::default();
         operation::enter(&mut message, &self.project.settings, target, TenantState::Active);
         message.commit(SessionState::None);

@@ -6,17 +6,19 @@ mod restore;
 use std::fs::File;
 use std::io::Read;
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::restore::Restore;
 use super::adopt::{self, IfDifferent};
 use super::archive::{self, Manifest};
 use super::fingerprint;
-use crate::chain::{Reach, Version};
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Sink;
-use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop, unknown_tenant};
+use crate::executor::{unknown_tenant, unless_cancelled};
 use crate::ident::{SchemaName, Slug, literal};
+use crate::migrate;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
 use crate::postgres::metadata::{RunStatus, TenantState, state};
@@ -34,7 +36,7 @@ pub async fn import(
     project: &Project,
     (input, other, if_different): (impl Read, Option<&Slug>, IfDifferent),
     operation: &TenantOperation<'_>,
-    (environment, sink, stop): (&Environment, &mut dyn Sink, &Stop),
+    (environment, sink, stop): (&Environment, &mut dyn Sink, &CancellationToken),
 ) -> Result<Imported, Failure> {
     let mut dump =
         tempfile::tempfile().map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
@@ -65,7 +67,7 @@ pub async fn import(
             let restored = operation::or_rollback(connection, restored).await?;
             if is_older {
                 let (connector, how) = (connection.connector(), (operation, &mut *sink, stop));
-                let migrating = migrate(connection, project, &wanted, &state.platform, how);
+                let migrating = migrate(connection, project, &wanted, how);
                 let migrated =
                     cleanup::while_alive(connector, run, &wanted.schema, Box::pin(migrating)).await;
                 match finish(connection, project, run, &wanted, migrated).await {
@@ -183,32 +185,24 @@ impl Wanted {
     }
 }
 
-/// Brings the tenant along to where the platform is; how many units that took. Those steps were judged when the platform
-/// took them.
+/// Brings the tenant along to where the platform is; how many units that took.
 async fn migrate(
     connection: &mut Connection,
     project: &Project,
     wanted: &Wanted,
-    platform: &Version,
-    (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &Stop),
+    (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &CancellationToken),
 ) -> Result<usize, Failure> {
-    let request = Request {
-        tenants: vec![wanted.slug.clone()],
-        ..Request::plain(platform, Reach::Tenants, operation.limits, RetryPolicy::USUAL)
-    };
-    let prepared = Prepared::look(connection, project, request).await?;
-    let how = (sink, stop);
     // A run of its own, inside of the import's.
     let command = format!("{}: migrate", operation.command);
-    let migrated =
-        executor::migrate(connection, project, &prepared, &Allowed::default(), &command, how).await?;
+    let what = (&wanted.slug, operation.limits);
+    let migrated = migrate::follow_platform(connection, project, what, &command, (sink, stop)).await?;
     match migrated.failures.into_iter().next() {
         Some(failed) => Err(Failure {
             message: format!("{}: {}", failed.migration, failed.failure.message),
             schema: Some(failed.schema.as_str().to_owned()),
             ..failed.failure
         }),
-        None => stop.check().map(|()| migrated.units),
+        None => unless_cancelled(stop).map(|()| migrated.units),
     }
 }
 

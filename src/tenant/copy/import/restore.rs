@@ -2,12 +2,13 @@
 //! what was packed, gets the name that it is to have, and is written into the books. What stands in the way of
 //! that first name steps aside under a random one, seen by nobody, and is back before the end.
 
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Wanted;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::executor::Stop;
+use crate::executor::unless_cancelled;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{Asked, SchemaDifference, server_major};
@@ -43,7 +44,7 @@ pub(in crate::tenant) struct Restore<'a> {
     /// In which state the tenant is committed.
     pub(in crate::tenant) state: TenantState,
     pub(in crate::tenant) archive: &'a Archive,
-    pub(in crate::tenant) stop: &'a Stop,
+    pub(in crate::tenant) stop: &'a CancellationToken,
     /// What other words mean.
     pub(in crate::tenant) if_different: IfDifferent,
 }
@@ -73,8 +74,8 @@ impl Restore<'_> {
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
-        let rows = self.archive.fill(connection, || self.stop.asked()).await?;
-        self.stop.check()?;
+        let rows = self.archive.fill(connection, || self.stop.is_cancelled()).await?;
+        unless_cancelled(self.stop)?;
         self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
         let (now, stranger) = strangers(connection, &own).await?;
         if now != transaction || !stranger.is_empty() {
@@ -95,7 +96,7 @@ impl Restore<'_> {
         if let Some(aside) = aside {
             rename(connection, &aside, former).await?;
         }
-        self.stop.check()?;
+        unless_cancelled(self.stop)?;
         self.enter(connection, run, lent).await?;
         Ok((rows, differences))
     }

@@ -3,14 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::request::Prepared;
+use tokio_util::sync::CancellationToken;
+
+use super::prepared::Prepared;
 use super::slowest::slowest;
-use super::tenant_executor::{Pool, TenantExecutor, those_behind};
-use super::unit::{Answer, Part, Unit};
-use super::{Migrated, Stop, TenantCounts, UnitFailure, VersionChange, jobs, non_transactional, retry};
+use super::{ApprovedPlan, Migrated, TenantCounts, VersionChange};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
+use crate::executor::unverified::{
+    Answer, Part, Pool, TenantExecutor, Unit, send_non_transactional, those_behind,
+};
+use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::{self, RunStatus, history};
@@ -19,24 +23,21 @@ use crate::project::Project;
 /// The platform's unit in a step that only tenants have a part in: its version row and its history.
 const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 
-/// Accepted findings by file, as the JSON that goes into the history.
-pub type Allowed = HashMap<String, String>;
-
-/// Runs a prepared request. The failure is of what comes before the first unit; a unit's is in the result.
-pub async fn migrate(
+/// Runs an approved plan. The failure is of what comes before the first unit; a unit's is in the result.
+pub async fn run(
     connection: &mut Connection,
     project: &Project,
-    prepared: &Prepared,
-    allowed: &Allowed,
+    plan: &ApprovedPlan,
     command: &str,
-    (sink, stop): (&mut dyn Sink, &Stop),
+    (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<Migrated, Failure> {
-    let began = Instant::now();
+    let (began, prepared) = (Instant::now(), &plan.prepared);
     let mut runner = Runner {
         run: Run::new(&project.settings, prepared.request.limits),
         chain: &project.chain,
         prepared,
-        allowed,
+        allowed: &plan.allowed,
+        observer: plan.observer.as_deref(),
         connection,
         sink,
         stop,
@@ -79,9 +80,10 @@ struct Runner<'a> {
     chain: &'a Chain,
     prepared: &'a Prepared,
     allowed: &'a Allowed,
+    observer: Option<&'a dyn StatementObserver>,
     connection: &'a mut Connection,
     sink: &'a mut dyn Sink,
-    stop: &'a Stop,
+    stop: &'a CancellationToken,
     at: Version,
     units: usize,
     did_something: bool,
@@ -182,7 +184,7 @@ impl Runner<'_> {
             request,
             only: &self.prepared.only,
             allowed: self.allowed,
-            observer: self.prepared.observer.as_deref(),
+            observer: self.observer,
             stop: self.stop,
             steps: start..end,
             part: Part::Tenant,
@@ -201,7 +203,7 @@ impl Runner<'_> {
         }
         let failed = !stats.failures.is_empty();
         self.failures.extend(stats.failures);
-        if failed || (self.stop.asked() && stats.is_cut) { Next::Halt } else { Next::GoOn }
+        if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::GoOn }
     }
 
     /// The platform's row over steps that have nothing for it, once every tenant is there.
@@ -265,21 +267,21 @@ impl Runner<'_> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
         let allowed = self.allowed.get(&migration.file).map_or("[]", String::as_str);
-        let (run, observer) = (&self.run.clone(), self.prepared.observer.as_deref());
+        let (run, observer) = (&self.run.clone(), self.observer);
         let unit = Unit { run, chain, migration, schema: &schema, part, allowed, observer };
         let has_work = migration.has(unit.scope());
         let (file, schema) = (migration.file.as_str(), &schema);
         let mut was_broken = false;
         self.attempts = 0;
         loop {
-            if self.stop.asked() {
+            if self.stop.is_cancelled() {
                 return None;
             }
             self.attempts += 1;
             let answer = if migration.transactional || !has_work {
                 unit.send(self.connection).await
             } else {
-                non_transactional::send(&unit, self.connection, self.stop).await?
+                send_non_transactional(&unit, self.connection, self.stop).await?
             };
             let (answer, is_broken) = self.settled(answer, &unit, was_broken).await;
             was_broken |= is_broken;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::SlowTenant;
+use crate::executor::SlowTenant;
 
 /// How many of the slowest tenants are told.
 const SLOWEST: usize = 5;

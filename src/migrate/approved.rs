@@ -1,0 +1,209 @@
+//! The one way to run migrations: a plan is made, verified, and only then run. [`run`](super::run) takes an
+//! [`ApprovedPlan`], and only this file makes one.
+
+use std::rc::Rc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::prepared::Prepared;
+use super::run::run;
+use super::{Migrated, Planned};
+use crate::chain::{Migration, Reach, Version};
+use crate::error::Failure;
+use crate::event::{Silent, Sink};
+use crate::executor::{Allowed, Request, RetryPolicy, StatementObserver};
+use crate::ident::{SchemaName, Slug};
+use crate::postgres::metadata::state;
+use crate::postgres::{Connection, extensions};
+use crate::project::{Project, Review, Witnesses};
+use crate::settings::{Migrate, Settings};
+
+/// A plan that may be run.
+#[derive(Debug)]
+pub struct ApprovedPlan {
+    pub(super) prepared: Prepared,
+    /// The findings that the files accept.
+    pub(super) allowed: Allowed,
+    pub(super) observer: Option<Rc<dyn StatementObserver>>,
+    review: Review,
+}
+
+/// A plan that verification refused. Nothing was written.
+#[derive(Debug)]
+pub struct Denied {
+    /// All that was found.
+    pub review: Review,
+    /// The first finding that denies.
+    pub failure: Failure,
+    /// What would have been run.
+    pub planned: Planned,
+}
+
+/// What verification says of a plan.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It may be run.
+    Approved(Box<ApprovedPlan>),
+    /// It may not.
+    Denied(Box<Denied>),
+}
+
+/// Plans a request and verifies what is pending. Writes nothing. `observe` gets the pending migrations and says what
+/// a shadow saw of them, if one was asked for.
+pub async fn verify(
+    connection: &mut Connection,
+    project: &Project,
+    request: Request,
+    observe: impl AsyncFnOnce(&[&Migration]) -> Result<Witnesses, Failure>,
+) -> Result<Verdict, Failure> {
+    let prepared = Prepared::look(connection, project, request).await?;
+    let pending = prepared.pending(project);
+    let witnesses = observe(&pending).await?;
+    let review = Review::of(project, pending.iter().copied(), [], &witnesses)?;
+    if let Some(failure) = review.denial() {
+        let planned = Planned { steps: prepared.plan.steps };
+        return Ok(Verdict::Denied(Box::new(Denied { review, failure, planned })));
+    }
+    let json = |migration: &Migration| review.allowed_json(&migration.script.source.file);
+    let allowed = pending.iter().map(|migration| (migration.file.clone(), json(migration))).collect();
+    Ok(Verdict::Approved(Box::new(ApprovedPlan { prepared, allowed, observer: None, review })))
+}
+
+/// Replays the chain up to `to` on a database that is thrown away afterwards, to see what it makes there: a shadow, or
+/// the reference of `drift`. The failure of a unit is told apart from that of the database.
+pub async fn replay_on_throwaway_database(
+    connection: &mut Connection,
+    project: &Project,
+    (to, retry_policy): (&Version, RetryPolicy),
+    command: &str,
+) -> Result<Option<Failure>, Failure> {
+    if let Err(failure) = project.leaves_the_machine_alone(to) {
+        return Ok(Some(failure));
+    }
+    let request = Request::plain(to, Reach::Fleet, project.settings.migrate, retry_policy);
+    let plan = ApprovedPlan::unverified(Prepared::look(connection, project, request).await?);
+    let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
+    let migrated = run(connection, project, &plan, command, talk).await?;
+    Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+}
+
+/// Brings one tenant along to where the platform is. Those steps were verified when the platform took them.
+pub async fn follow_platform(
+    connection: &mut Connection,
+    project: &Project,
+    (tenant, limits): (&Slug, Migrate),
+    command: &str,
+    talk: (&mut dyn Sink, &CancellationToken),
+) -> Result<Migrated, Failure> {
+    let platform = state::read(connection, &project.settings).await?.platform;
+    let request = Request {
+        tenants: vec![tenant.clone()],
+        ..Request::plain(&platform, Reach::Tenants, limits, RetryPolicy::USUAL)
+    };
+    let plan = ApprovedPlan::unverified(Prepared::look(connection, project, request).await?);
+    run(connection, project, &plan, command, talk).await
+}
+
+impl ApprovedPlan {
+    /// For the two functions above, which say why they need no verification.
+    fn unverified(prepared: Prepared) -> Self {
+        Self { prepared, allowed: Allowed::default(), observer: None, review: Review::empty() }
+    }
+
+    /// What was found, none of which denies.
+    pub fn review(&self) -> &Review {
+        &self.review
+    }
+
+    /// The steps, for people who want to see them.
+    pub fn planned(&self) -> Planned {
+        Planned { steps: self.prepared.plan.steps.clone() }
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.prepared.plan.is_empty()
+    }
+
+    /// Whether schemas were made in advance here.
+    pub fn has_pool(&self) -> bool {
+        !self.prepared.state.pool.is_empty()
+    }
+
+    /// The migrations that it runs, in order.
+    pub fn pending<'p>(&self, project: &'p Project) -> Vec<&'p Migration> {
+        self.prepared.pending(project)
+    }
+
+    /// Asks the server between the statements of each unit what `observer` wants to know.
+    pub fn observe(&mut self, observer: Rc<dyn StatementObserver>) {
+        self.observer = Some(observer);
+    }
+
+    /// The schemas of the tenants that it moves, or that are there already.
+    pub async fn tenants(
+        &self,
+        connection: &mut Connection,
+        settings: &Settings,
+    ) -> Result<Vec<SchemaName>, Failure> {
+        let Prepared { only, state, .. } = &self.prepared;
+        if !only.is_empty() {
+            return Ok(only.clone());
+        }
+        let all = state::tenants(connection, settings, state.presence, &[]).await?;
+        Ok(all.into_iter().filter(|tenant| tenant.version.is_some()).map(|tenant| tenant.schema).collect())
+    }
+
+    /// What it leaves out, and nobody would notice.
+    pub fn left_out(&self, project: &Project) -> Vec<String> {
+        let mut notes = Vec::new();
+        let waiting = &self.prepared.plan.waiting;
+        if let Some(first) = project.chain.migrations().get(waiting.start).filter(|_| !waiting.is_empty()) {
+            notes.push(format!(
+                "{} for the platform, whose part of {} has to run first: `tenure migrate up` runs it, for all tenants",
+                match waiting.len() {
+                    1 => "1 migration waits".to_owned(),
+                    several => format!("{several} migrations wait"),
+                },
+                first.file,
+            ));
+        }
+        let unknown = self.prepared.unknown();
+        if unknown > 0 {
+            let (rows, them) = if unknown == 1 { ("row", "it") } else { ("rows", "them") };
+            notes.push(format!(
+                "{unknown} {rows} of the registry without a version: nothing moves {them} until `tenure tenant adopt` does"
+            ));
+        }
+        notes
+    }
+
+    /// Names the setting without which units do not find an extension that the files make, where the database has it,
+    /// or its control file puts it, elsewhere.
+    pub async fn unreachable_extensions(
+        &self,
+        connection: &mut Connection,
+        project: &Project,
+    ) -> Result<Vec<String>, Failure> {
+        let pending = self.pending(project);
+        let made: Vec<String> = pending
+            .iter()
+            .flat_map(|migration| {
+                let statements = migration.statements.iter();
+                statements.filter_map(|(statement, _)| statement.extension_made(&migration.script))
+            })
+            .collect();
+        if made.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = made.iter().map(String::as_str).collect();
+        let found = extensions::unreachable(connection, &names, &project.settings.shared_path()).await?;
+        let note = |(name, schema): (String, String)| {
+            format!(
+                "the extension {name} is in the schema {schema}, where units do not look: \
+                 [tenants] search_path = [\"{schema}\"] in tenure.toml adds it to their search path"
+            )
+        };
+        Ok(found.into_iter().map(note).collect())
+    }
+}

@@ -1,0 +1,90 @@
+//! A request held against the database, without writing: the state, what was edited, who is meant, and the plan.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::chain::{Divergence, FleetState, Migration, Plan, Stage};
+use crate::error::Failure;
+use crate::executor::{Request, unknown_tenant};
+use crate::ident::SchemaName;
+use crate::postgres::Connection;
+use crate::postgres::metadata::state::{self, State};
+use crate::project::Project;
+
+/// A request, and the plan that it makes on a database. It is not verified.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) request: Request,
+    /// The database as it was found.
+    pub(super) state: State,
+    pub(super) plan: Plan,
+    /// The schemas of the tenants that were named.
+    pub(super) only: Vec<SchemaName>,
+}
+
+impl Prepared {
+    /// Makes sure that the connection is one for all steps. One that cannot run in a transaction needs a session for itself: a
+    /// pooler may give it up behind its back, and nobody could say whether it still runs.
+    pub(super) fn can_go_through(&self, connection: &Connection) -> Result<(), Failure> {
+        match self.plan.steps.iter().find(|step| !step.transactional) {
+            None => Ok(()),
+            Some(step) => {
+                connection.needs_a_session(&format!("{}, which cannot run in a transaction,", step.migration))
+            }
+        }
+    }
+
+    /// Looks at the database and makes the plan. Writes nothing.
+    pub(super) async fn look(
+        connection: &mut Connection,
+        project: &Project,
+        mut request: Request,
+    ) -> Result<Self, Failure> {
+        // Who is named twice is one tenant.
+        let mut named = HashSet::new();
+        request.tenants.retain(|slug| named.insert(slug.clone()));
+        let state = state::read(connection, &project.settings).await?;
+        let mut fleet = state.fleet();
+        Divergence::refuse(&project.chain, &state.applied, &fleet)?;
+        let mut only = Vec::new();
+        if !request.tenants.is_empty() {
+            let rows =
+                state::tenants(connection, &project.settings, state.presence, &request.tenants).await?;
+            let (mut tenants, mut examples) = (BTreeMap::new(), BTreeMap::new());
+            for slug in &request.tenants {
+                let row =
+                    rows.iter().find(|row| row.slug == slug.as_str()).ok_or_else(|| unknown_tenant(slug))?;
+                let version = row.version.clone().ok_or_else(|| unknown_tenant(slug))?;
+                examples.insert(version.clone(), row.schema.to_string());
+                *tenants.entry(version).or_insert(0) += 1;
+                only.push(row.schema.clone());
+            }
+            fleet = FleetState { tenants, examples, ..fleet };
+        }
+        let mut plan = Plan::make(&project.chain, &fleet, request.to.as_ref(), request.reach)?;
+        if only.is_empty() && !state.pool.is_empty() {
+            plan.add_pool(&project.chain, fleet, &state.pool, (request.to.as_ref(), request.reach))?;
+        }
+        Ok(Self { request, state, plan, only })
+    }
+
+    /// How many rows of the registry have no version, so that no plan moves them. Who names tenants asks for no other.
+    pub(super) fn unknown(&self) -> usize {
+        if self.request.tenants.is_empty() { self.state.unknown } else { 0 }
+    }
+
+    /// The migrations that the plan runs, in order.
+    pub(super) fn pending<'a>(&self, project: &'a Project) -> Vec<&'a Migration> {
+        let mut steps: Vec<usize> = self
+            .plan
+            .stages
+            .iter()
+            .flat_map(|stage| match stage {
+                Stage::Platform { step, .. } => *step..*step + 1,
+                Stage::Tenants(steps) | Stage::Settle(steps) => steps.clone(),
+            })
+            .collect();
+        steps.sort_unstable();
+        steps.dedup();
+        steps.into_iter().filter_map(|step| project.chain.migrations().get(step)).collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! What a shadow saw of some migrations, as verification asks for it.
+
+use std::collections::HashMap;
+
+use super::database::Shadow;
+use super::shadow_run::watch;
+use crate::chain::Migration;
+use crate::error::Failure;
+use crate::project::{Project, Witnesses};
+use crate::queries::{Release, Unchecked};
+use crate::settings::Contract;
+use crate::verify::StatementEffect;
+
+/// How many queries that say nothing are told to people; programs get all.
+const SHOWN: usize = 5;
+
+/// What was seen of migrations that ran on a shadow.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// For verification.
+    pub witnesses: Witnesses,
+    /// What each statement did to tables.
+    pub effects: Vec<StatementEffect>,
+    /// The queries that say nothing.
+    pub unchecked: Vec<Unchecked>,
+    /// What people should know, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Runs the chain of `project` up to the first of `migrations`, then these and what is between them.
+pub async fn observe(
+    project: &Project,
+    migrations: &[&Migration],
+    release: Option<&Release>,
+    shadow: impl AsyncFn() -> Result<Shadow, Failure>,
+) -> Result<Observed, Failure> {
+    let chain = project.chain.migrations();
+    let asked = |step: &Migration| migrations.iter().any(|asked| asked.file == step.file);
+    let (Some(first), Some(last)) = (chain.iter().position(asked), chain.iter().rposition(asked)) else {
+        return Ok(Observed::default());
+    };
+    let steps = Box::pin(watch(project, first..last + 1, release, shadow)).await?;
+    let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
+    let (mut witnesses, mut effects, mut notes) = (HashMap::new(), Vec::new(), Vec::new());
+    for step in &steps {
+        let migration = &chain[step.index];
+        witnesses.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
+        effects.extend(step.effects(migration));
+        if step.no_tenants {
+            notes.push(format!(
+                "the tenants' part of {} was not run on the shadow: no template reaches back to {}",
+                migration.file,
+                migration.from()
+            ));
+        }
+        if let Some(failure) = &step.left {
+            notes.push(format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
+        }
+        witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
+    }
+    // Of the last step: an earlier one may begin before there is what a query asks for.
+    let unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
+    let told = unchecked.iter().take(SHOWN);
+    notes.extend(told.map(|it| format!("a query that says nothing: {}: {}", it.place, it.why)));
+    if unchecked.len() > SHOWN {
+        notes.push(format!("and {} more", unchecked.len() - SHOWN));
+    }
+    Ok(Observed { witnesses, effects, unchecked, notes })
+}
