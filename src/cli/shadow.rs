@@ -77,7 +77,7 @@ pub(super) async fn watch_on(
                 migration.from()
             ));
         }
-        if let Some(failure) = &step.left {
+        if let Some(failure) = &step.cleanup_failure {
             context
                 .ui
                 .note(&format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
@@ -100,8 +100,8 @@ pub(super) async fn watch_on(
 pub(super) async fn a_shadow(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
     project.chain.begins_empty()?;
     match given {
-        Some(url) => Shadow::given(&DatabaseUrl::parse(url)?).await,
-        None => Shadow::made(&database::environment()).await,
+        Some(url) => Shadow::on_database(&DatabaseUrl::parse(url)?).await,
+        None => Shadow::on_new_server(&database::environment()).await,
     }
 }
 
