@@ -1,4 +1,5 @@
-//! What a server, a database and a role are like for this work: asked in one message, judged by itself.
+//! Checks the server, the database and the role for problems. Reads everything in one batch of queries and judges the answers in
+//! [`Facts`], without a connection. Writes nothing.
 
 mod result;
 pub mod text;
@@ -8,15 +9,15 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, PoolerEvidence, Row, metadata};
 
-/// The releases that are supported.
+/// The oldest supported major version.
 const OLDEST: i64 = 14;
 const NEWEST: i64 = 18;
-/// A transaction that has been open for so long is in somebody's way: seconds.
-const LONG: i64 = 300;
-/// So few free connections are not enough for a fleet's workers.
-const FEW: i64 = 5;
+/// Seconds after which an open transaction is reported.
+const LONG_TRANSACTION: i64 = 300;
+/// Fewer free connections than this are too few for a run's workers.
+const FEW_CONNECTIONS: i64 = 5;
 
-/// What was seen.
+/// The answers of the server.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -29,10 +30,10 @@ struct Facts {
     neon: bool,
     standby: bool,
     strings: bool,
-    /// Whether the platform schema is there, and whether the role may make things in it; else, whether it may make it.
+    /// Whether the role may create objects in the platform schema; `None` if the schema does not exist.
     platform: Option<bool>,
     may_create: bool,
-    /// The version of the own tables, if they are there.
+    /// The schema version of Tenure's own tables; `None` if they do not exist or the role may not read them.
     own_tables: Option<i64>,
     archive_mode: String,
     archived: Option<String>,
@@ -41,7 +42,7 @@ struct Facts {
     restore_points: bool,
     free: i64,
     most: i64,
-    /// Whether the role sees what other roles' sessions do.
+    /// Whether the role may read the statistics of other roles' sessions.
     sees: bool,
     oldest: Option<(i64, String)>,
     prepared: i64,
@@ -49,9 +50,9 @@ struct Facts {
     statements: bool,
 }
 
-/// Looks. Writes nothing.
+/// Runs all checks. Writes nothing.
 pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Result<Diagnosis, Failure> {
-    let doing = "looking at the server";
+    let doing = "checking the server";
     let named = literal(platform.as_str());
     let question = format!(
         "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int8 / 10000 AS major, \
@@ -159,20 +160,20 @@ impl Facts {
     }
 
     fn release(&self) -> Check {
-        let said = format!("PostgreSQL {}", self.version);
+        let release = format!("PostgreSQL {}", self.version);
         match self.major {
             _ if self.standby => fail(
                 "release",
-                format!("{said}, a standby"),
-                "nothing can be written here: use the primary's address",
+                format!("{release}, a standby"),
+                "a standby is read-only: connect to the primary",
             ),
             major if major < OLDEST => {
-                fail("release", said, "PostgreSQL 14 to 18 are supported: upgrade the server")
+                fail("release", release, "PostgreSQL 14 to 18 are supported: upgrade the server")
             }
             major if major > NEWEST => {
-                warn("release", said, "this release is newer than what Tenure was tested with")
+                warn("release", release, "Tenure was not tested with a release this new")
             }
-            _ => ok("release", said),
+            _ => ok("release", release),
         }
     }
 
@@ -191,15 +192,15 @@ impl Facts {
         match (self.platform, self.may_create) {
             (Some(false), _) => fail(
                 "rights",
-                "the role may not make anything in the platform schema",
+                "the role may not create objects in the platform schema",
                 "GRANT CREATE, USAGE ON SCHEMA … TO the role, or migrate as its owner",
             ),
             (_, false) => fail(
                 "rights",
-                "the role may not make schemas in this database",
+                "the role may not create schemas in this database",
                 "GRANT CREATE ON DATABASE … TO the role: each tenant is a schema",
             ),
-            _ => ok("rights", "the role may make schemas"),
+            _ => ok("rights", "the role may create schemas"),
         }
     }
 
@@ -210,7 +211,7 @@ impl Facts {
             fail(
                 "strings",
                 "standard_conforming_strings is off",
-                "turn it on: strings end elsewhere than a parser thinks",
+                "set it to on: Tenure's parser reads string literals by the standard",
             )
         }
     }
@@ -218,15 +219,15 @@ impl Facts {
     fn own_tables(&self) -> Check {
         match self.own_tables {
             None => {
-                ok("own-tables", "none that this role may read: the first `tenure migrate up` makes them")
+                ok("own-tables", "none that this role can read: the first `tenure migrate up` creates them")
             }
             Some(version) if version < metadata::needed() => {
-                ok("own-tables", "of an older Tenure: the next command that writes brings them up to date")
+                ok("own-tables", "created by an older Tenure: the next command that writes upgrades them")
             }
             Some(version) if version > metadata::needed() => fail(
                 "own-tables",
-                "of a newer Tenure than this one",
-                "use the newest tenure on this database",
+                "created by a newer Tenure",
+                "use the newest release of Tenure on this database",
             ),
             Some(_) => ok("own-tables", "up to date"),
         }
@@ -234,23 +235,23 @@ impl Facts {
 
     fn archiving(&self) -> Check {
         if self.neon {
-            return ok("archiving", "Neon keeps the log for the project's restore window");
+            return ok("archiving", "Neon keeps the WAL for the project's restore window");
         }
         match (self.archive_mode.as_str(), &self.archive_failed, &self.archived) {
             ("off", ..) => warn(
                 "archiving",
-                "archive_mode is off: there is no way back to before a run but a backup",
-                "turn archiving on (manual, chapter 26.3), or make sure that your provider keeps the log",
+                "archive_mode is off: only a backup can restore the state before a run",
+                "turn archiving on (manual, chapter 26.3), or check that your provider keeps the WAL",
             ),
             (_, Some(failed), _) => fail(
                 "archiving",
-                format!("the last try to archive failed, at {failed}"),
-                "see the server's log: until it works again there is no way back to before a run",
+                format!("the last attempt to archive failed at {failed}"),
+                "see the server's log: until archiving works, no point-in-time recovery is possible",
             ),
             (_, None, None) => warn(
                 "archiving",
-                "archiving is on, but nothing was archived yet",
-                "make sure that it works before you rely on it: SELECT pg_switch_wal()",
+                "archiving is on, but no segment was archived yet",
+                "test it before you rely on it: SELECT pg_switch_wal()",
             ),
             (_, None, Some(archived)) => ok("archiving", format!("on; the last segment at {archived}")),
         }
@@ -258,25 +259,30 @@ impl Facts {
 
     fn restore_points(&self) -> Check {
         match (self.wal_level.as_str(), self.restore_points) {
-            _ if self.neon => ok("restore-points", "not needed at Neon: the place in the log is noted"),
+            _ if self.neon => ok("restore-points", "not needed at Neon: each run records its WAL position"),
             ("minimal", _) => warn(
                 "restore-points",
-                "wal_level is minimal: the log is too little to recover from",
+                "wal_level is minimal: the WAL is not sufficient for recovery",
                 "set wal_level to replica",
             ),
-            (_, true) => ok("restore-points", "each run makes one"),
-            (_, false) => {
-                ok("restore-points", "the role may not make them: the place in the log is noted instead")
-            }
+            (_, true) => ok("restore-points", "each run creates one"),
+            (_, false) => ok(
+                "restore-points",
+                "the role may not create them: each run records its WAL position instead",
+            ),
         }
     }
 
     fn connections(&self) -> Check {
-        let said = format!("{} of {} are free", self.free, self.most);
-        if self.free < FEW {
-            warn("connections", said, "a fleet is migrated over several; fewer make it slower, none stops it")
+        let message = format!("{} of {} are free", self.free, self.most);
+        if self.free < FEW_CONNECTIONS {
+            warn(
+                "connections",
+                message,
+                "a run uses several connections: with fewer it is slower, with none it fails",
+            )
         } else {
-            ok("connections", said)
+            ok("connections", message)
         }
     }
 
@@ -284,15 +290,15 @@ impl Facts {
         match &self.oldest {
             _ if !self.sees => warn(
                 "transactions",
-                "this role does not see for how long other roles' transactions have been open",
+                "this role cannot read how long other roles' transactions have been open",
                 "GRANT pg_read_all_stats TO the role",
             ),
-            Some((seconds, who)) if *seconds >= LONG => warn(
+            Some((seconds, who)) if *seconds >= LONG_TRANSACTION => warn(
                 "transactions",
                 format!("one has been open for {} min: {who}", seconds / 60),
-                "what it locked makes a migration wait, and CREATE INDEX CONCURRENTLY waits for it in any case",
+                "a migration waits for its locks, and CREATE INDEX CONCURRENTLY always waits for it",
             ),
-            _ => ok("transactions", "none is open for long"),
+            _ => ok("transactions", "no long-running transaction"),
         }
     }
 
@@ -302,27 +308,27 @@ impl Facts {
         }
         warn(
             "prepared",
-            format!("{} prepared transactions hold their locks until they are ended", self.prepared),
-            "COMMIT PREPARED or ROLLBACK PREPARED: SELECT * FROM pg_prepared_xacts",
+            format!("{} prepared transactions hold their locks until they end", self.prepared),
+            "end them with COMMIT PREPARED or ROLLBACK PREPARED: SELECT * FROM pg_prepared_xacts",
         )
     }
 
     fn indexes(&self) -> Check {
         if self.invalid == 0 {
-            return ok("indexes", "none is invalid");
+            return ok("indexes", "no invalid index");
         }
         warn(
             "indexes",
-            format!("{} are invalid: a concurrent build failed, or is under way", self.invalid),
-            "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid; REINDEX INDEX CONCURRENTLY, or drop them",
+            format!("{} are invalid: a concurrent build failed or is in progress", self.invalid),
+            "rebuild them with REINDEX INDEX CONCURRENTLY or drop them: SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid",
         )
     }
 
     fn statistics(&self) -> Check {
         if self.statements {
-            ok("statistics", "pg_stat_statements is there: `tenure queries capture` works")
+            ok("statistics", "pg_stat_statements is available: `tenure queries capture` works")
         } else {
-            ok("statistics", "no pg_stat_statements: `tenure queries capture` has nothing to read")
+            ok("statistics", "pg_stat_statements is not available: `tenure queries capture` needs it")
         }
     }
 }
@@ -360,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_is_wrong_is_found_by_its_own_check() {
+    fn each_problem_is_found_by_its_own_check() {
         assert_eq!(judged(well().checks()).outcome, Health::Ok);
         let harms: [(&str, Health, Alter); 18] = [
             ("release", Health::Fail, |facts| facts.major = 13),
@@ -397,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn at_neon_the_log_is_kept() {
+    fn on_neon_wal_settings_are_not_checked() {
         let facts =
             Facts { neon: true, archive_mode: "off".to_owned(), wal_level: "minimal".to_owned(), ..well() };
         assert_eq!(judged(facts.checks()).outcome, Health::Ok);

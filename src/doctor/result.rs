@@ -2,38 +2,38 @@
 
 use serde::Serialize;
 
-/// What the doctor found.
+/// The result of all checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// The worst of the checks.
+    /// The worst state of the checks.
     pub outcome: Health,
-    /// Each.
+    /// In a fixed order.
     pub checks: Vec<Check>,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Its stable name.
+    /// The stable name of the check.
     pub check: &'static str,
-    /// How it is.
+    /// How serious it is.
     pub state: Health,
-    /// What was seen.
+    /// The fact that decided the state.
     pub message: String,
-    /// What to do.
+    /// The next step, unless the state is `ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<&'static str>,
 }
 
-/// How something is.
+/// The state of a check, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, but not for everything or not for long.
+    /// A limitation or a risk; runs work.
     Warn,
-    /// It does not work.
+    /// Runs do not work.
     Fail,
 }
 

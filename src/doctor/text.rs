@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Diagnosis, Health};
 use crate::output::{Paint, plural};
 
-/// What the doctor found.
+/// A line for each check, then a summary.
 pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
     let mut text = String::new();
     for check in &diagnosis.checks {
@@ -21,9 +21,9 @@ pub fn diagnosis(diagnosis: &Diagnosis, paint: Paint) -> String {
     }
     let count = |state| diagnosis.checks.iter().filter(|check| check.state == state).count();
     let _written = match (count(Health::Fail), count(Health::Warn)) {
-        (0, 0) => writeln!(text, "\nall is well"),
+        (0, 0) => writeln!(text, "\nno problems found"),
         (0, warned) => writeln!(text, "\n{}", plural(warned, "warning")),
-        (failed, _) => writeln!(text, "\n{} must be mended first", plural(failed, "thing")),
+        (failed, _) => writeln!(text, "\n{} must be fixed first", plural(failed, "problem")),
     };
     text
 }

@@ -122,7 +122,7 @@ impl StatementObserver for Measure {
         // A tenant's statement may lock what the tenants share.
         let mut schemas = vec![schema.clone(), self.platform.clone(), self.public.clone()];
         schemas.dedup();
-        LockSample::question(&schemas)
+        LockSample::query(&schemas)
     }
 
     fn take(&self, unit: &UnitTrace<'_>) {

@@ -1,4 +1,5 @@
-//! The way back to just before a run: what was noted of the write-ahead log, and the settings or the call that lead there.
+//! Restores a database to the moment before a run: reads the WAL position that the run recorded, and derives the recovery
+//! settings or the call of Neon's API. Writes nothing.
 
 mod result;
 pub mod text;
@@ -10,22 +11,23 @@ use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, Row};
 
-/// How the server writes a time in UTC as RFC 3339.
+/// The format of `to_char` for a UTC time as RFC 3339.
 const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
 
-/// Which run is meant.
+/// Selects a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// This one.
+    /// The run with this id.
     Run(Uuid),
-    /// The newest that changed something. To before one that failed at once would be to behind the change before it.
+    /// The newest run that changed something. A run that failed before its first change has the same state as its predecessor.
     Newest,
 }
 
-/// So many runs are shown to who does not know the id.
+/// How many runs a hint lists.
 const SHOWN: u32 = 10;
 
-/// Reads it; `neon_project` is for a server of Neon's that does not say its project. Writes nothing, and works on own tables of an older release, which noted the time only.
+/// Reads the restore point of a run. `neon_project` is the project's id, for a Neon server that does not report it. Works on own
+/// tables of an older release, which recorded only the time.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -34,7 +36,7 @@ pub async fn read(
 ) -> Result<RestorePoint, Failure> {
     let filter = match which {
         Which::Run(id) => format!("id = {}", literal(&id.to_string())),
-        // What runs alone has a row before it begins, since what it leaves stays when it fails.
+        // A non-transactional unit has its history row before it begins, since a failure does not undo its effects.
         Which::Newest => format!(
             "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
             platform.quoted()
@@ -55,20 +57,20 @@ pub async fn read(
         return point(row, connection.is_neon(), neon_project);
     }
     let message = match which {
-        Which::Run(_) => "there is no such run",
+        Which::Run(_) => "no run has this id",
         Which::Newest => "no run has changed anything",
     };
     Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
 }
 
-/// Those who can be asked for.
+/// The condition of runs that have a restore point.
 const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
 
-/// The newest runs, for who has to choose one: also those that failed, since a killed one may have done things that no row tells.
+/// Lists the newest runs. Failed runs are included: a run that was killed may have made changes that it did not record.
 pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<String, Failure> {
     let sql = format!(
         "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \
-         coalesce(outcome, 'not ended')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
+         coalesce(outcome, 'not finished')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
         platform.quoted()
     );
     let sets = connection
@@ -78,13 +80,13 @@ pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Resul
     let rows = sets.first().map(Vec::as_slice).unwrap_or_default();
     let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
     Ok(if lines.is_empty() {
-        "`tenure migrate up` has not run here yet".to_owned()
+        "`tenure migrate up` has not run on this database yet".to_owned()
     } else {
         format!("the newest runs:\n{}", lines.join("\n"))
     })
 }
 
-fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<RestorePoint, Failure> {
+fn point(row: &Row, is_neon_host: bool, neon_project: Option<&str>) -> Result<RestorePoint, Failure> {
     let (wal_lsn, restore_point) = (row.optional_text("wal_lsn")?, row.optional_text("restore_point")?);
     let (run, started_at) = (row.text("run")?, row.text("started_at")?);
     let place = Place {
@@ -95,7 +97,7 @@ fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<Rest
         timeline: row.optional_text("timeline")?,
     };
     let recovery = place.recovery();
-    let neon = (neons_host || row.get_bool("neon")?)
+    let neon = (is_neon_host || row.get_bool("neon")?)
         .then(|| -> Result<_, Failure> {
             let project = row.optional_text("project")?;
             Ok(place.neon(project.as_deref().or(neon_project), row.optional_text("branch")?.as_deref()))
@@ -114,7 +116,7 @@ fn point(row: &Row, neons_host: bool, neon_project: Option<&str>) -> Result<Rest
     })
 }
 
-/// What is known of the moment.
+/// What the run recorded about the moment before it.
 struct Place<'a> {
     run: &'a str,
     started_at: &'a str,
@@ -124,8 +126,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The most exact target that there is; a server takes one only (manual, chapter 20.5.6). The run's own row was not committed
-    /// before it.
+    /// The most exact recovery target; a server accepts one only (manual, chapter 20.5.6). The run's own row was committed after
+    /// that position.
     fn recovery(&self) -> Vec<Setting> {
         let mut settings = match (self.name, self.lsn) {
             (Some(name), _) => vec![Setting { name: "recovery_target_name", value: name.to_owned() }],
@@ -134,7 +136,7 @@ impl Place<'_> {
                 Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
             ],
             (None, None) => vec![
-                // The manual has it without the abbreviation of a time zone.
+                // The manual writes the time zone as an offset.
                 Setting {
                     name: "recovery_target_time",
                     value: self.started_at.replace('T', " ").replace('Z', "+00"),
@@ -149,7 +151,7 @@ impl Place<'_> {
         settings
     }
 
-    /// What was there until now is kept as a branch, which Neon insists on.
+    /// Neon requires a name under which it keeps the current state as a branch.
     fn neon(&self, project: Option<&str>, branch: Option<&str>) -> NeonRestore {
         let (project, branch) = (project.unwrap_or("PROJECT_ID"), branch.unwrap_or("BRANCH_ID"));
         let kept = format!("before-restore-{}", self.run);
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn at_neon_what_was_there_is_kept() {
+    fn on_neon_the_current_state_is_preserved() {
         let place = Place { run: "r", started_at: "T", lsn: Some("0/1"), name: None, timeline: None };
         let neon = place.neon(Some("p"), Some("br-x"));
         assert_eq!(neon.path, "/projects/p/branches/br-x/restore");

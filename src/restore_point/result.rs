@@ -1,47 +1,47 @@
-//! The results of what looks after a database: the way back to before a run, and the doctor's.
+//! The result of `tenure restore-point`.
 
 use serde::Serialize;
 
-/// The way back to just before a run.
+/// How to restore the database to the moment before a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RestorePoint {
-    /// The run.
+    /// The id of the run.
     pub run: String,
-    /// What it was.
+    /// The command line of the run.
     pub command: String,
     /// When it began: RFC 3339, in UTC.
     pub started_at: String,
-    /// How it ended, if it did.
+    /// The outcome of the run; `None` while it is running, or if it was killed.
     pub outcome: Option<String>,
-    /// Where the write-ahead log was before its first unit.
+    /// The WAL position before the first unit.
     pub wal_lsn: Option<String>,
-    /// The name of the restore point, where the role could make one.
+    /// The name of the restore point, if the role could create one.
     pub restore_point: Option<String>,
-    /// Whether the server keeps its log for good, so that there is something to restore from.
+    /// Whether WAL archiving is on; point-in-time recovery needs it.
     pub archiving: bool,
-    /// The settings of a server that recovers to there, in order (manual, chapter 20.5.6).
+    /// The recovery settings, in order (manual, chapter 20.5.6).
     pub recovery: Vec<Setting>,
-    /// On Neon: the call that does it.
+    /// The call of Neon's API, if the database is on Neon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub neon: Option<NeonRestore>,
 }
 
-/// A line of `postgresql.conf`.
+/// A setting in `postgresql.conf`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// Its name.
+    /// The parameter.
     pub name: &'static str,
-    /// Its value, as it is written between quotes.
+    /// The value, without quotes.
     pub value: String,
 }
 
-/// A restore at Neon.
+/// A restore on Neon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NeonRestore {
-    /// The path of the API's call.
+    /// The path of the API request.
     pub path: String,
-    /// Its body.
+    /// The body of the API request.
     pub body: serde_json::Value,
-    /// The same with Neon's own command line.
+    /// The equivalent command of Neon's command line.
     pub command: String,
 }

@@ -1,68 +1,79 @@
-//! What a step did in all, each with the statement that was seen to do it.
+//! Attributes the changes of a whole step to the statements that made them.
 
-use super::attributed::{Attributed, Whose};
+use super::attributed::{Attributed, SchemaOwner};
 use super::data::DataChange;
 use super::database_snapshot::DatabaseSnapshot;
 use super::shadow_run::ShadowRun;
-use super::step::{Seen, Step};
+use super::step::{ObservedStatement, Step};
 use crate::ident::SchemaName;
 use crate::postgres::catalog::Change;
 
 impl ShadowRun<'_> {
-    /// Adds to `step` what is different in `after`.
-    pub(super) fn sum_up(&self, step: &mut Step, before: &DatabaseSnapshot, after: &DatabaseSnapshot) {
+    /// Compares the two snapshots and adds the differences to `step`.
+    pub(super) fn attribute_changes(
+        &self,
+        step: &mut Step,
+        before: &DatabaseSnapshot,
+        after: &DatabaseSnapshot,
+    ) {
         let changes = before.changes(after);
-        let of_first = changes.iter().find(|(schema, _)| Some(schema) == self.tenants.first());
-        let of_first: Vec<Change> = of_first.map(|(_, changes)| changes.clone()).unwrap_or_default();
+        let first_changes = changes.iter().find(|(schema, _)| Some(schema) == self.tenants.first());
+        let first_changes: Vec<Change> =
+            first_changes.map(|(_, changes)| changes.clone()).unwrap_or_default();
         for (schema, changes) in changes {
-            let whose = self.whose(&schema);
+            let owner = self.owner_of(&schema);
             for change in changes {
-                // What happens to every tenant is told once.
+                // A change in every tenant is reported once.
                 let is_first = Some(&schema) == self.tenants.first();
                 if !is_first
-                    && matches!(whose, Whose::Tenant | Whose::OtherTenant)
-                    && of_first.contains(&change)
+                    && matches!(owner, SchemaOwner::Tenant | SchemaOwner::OtherTenant)
+                    && first_changes.contains(&change)
                 {
                     continue;
                 }
-                let statement = culprit(&step.statements, &schema, &change).map(|seen| seen.range.clone());
-                step.changes.push(Attributed { what: change, schema: whose, statement });
+                let statement =
+                    causing_statement(&step.statements, &schema, &change).map(|seen| seen.range.clone());
+                step.changes.push(Attributed { what: change, schema: owner, statement });
             }
         }
         for lost in before.rows.lost(&after.rows) {
-            let whose = match SchemaName::existing(lost.table.0.as_str()) {
-                Ok(schema) => self.whose(&schema),
-                Err(_) => Whose::Elsewhere,
+            let owner = match SchemaName::existing(lost.table.0.as_str()) {
+                Ok(schema) => self.owner_of(&schema),
+                Err(_) => SchemaOwner::Elsewhere,
             };
-            // The same of another tenant says nothing new.
-            let twin = |other: &Attributed<DataChange>| {
+            // The same loss in another tenant is not reported again.
+            let duplicate = |other: &Attributed<DataChange>| {
                 other.what.table.1 == lost.table.1 && other.what.what == lost.what
             };
-            let is_tenants = matches!(whose, Whose::Tenant | Whose::OtherTenant);
-            if is_tenants && step.lost.iter().any(twin) {
+            let is_tenants = matches!(owner, SchemaOwner::Tenant | SchemaOwner::OtherTenant);
+            if is_tenants && step.lost.iter().any(duplicate) {
                 continue;
             }
-            let statement = loser(&step.statements, &lost).map(|seen| seen.range.clone());
-            step.lost.push(Attributed { what: lost, schema: whose, statement });
+            let statement = losing_statement(&step.statements, &lost).map(|seen| seen.range.clone());
+            step.lost.push(Attributed { what: lost, schema: owner, statement });
         }
     }
 
-    fn whose(&self, schema: &SchemaName) -> Whose {
+    fn owner_of(&self, schema: &SchemaName) -> SchemaOwner {
         if self.control_tenant.as_ref() == Some(schema) {
-            Whose::OtherTenant
+            SchemaOwner::OtherTenant
         } else if self.tenants.contains(schema) {
-            Whose::Tenant
+            SchemaOwner::Tenant
         } else if *schema == self.project.settings.platform_schema() {
-            Whose::Platform
+            SchemaOwner::Platform
         } else {
-            Whose::Elsewhere
+            SchemaOwner::Elsewhere
         }
     }
 }
 
-/// The last statement that changed the same thing, or else anything of the same object.
-fn culprit<'s>(statements: &'s [Seen], schema: &SchemaName, change: &Change) -> Option<&'s Seen> {
-    let changed = |seen: &Seen, is_it: &dyn Fn(&Change) -> bool| {
+/// The last statement that changed the same part, or else the same object.
+fn causing_statement<'s>(
+    statements: &'s [ObservedStatement],
+    schema: &SchemaName,
+    change: &Change,
+) -> Option<&'s ObservedStatement> {
+    let changed = |seen: &ObservedStatement, is_it: &dyn Fn(&Change) -> bool| {
         seen.changes.iter().any(|(of, all)| of == schema && all.iter().any(is_it))
     };
     let same = |other: &Change| other.object == change.object && other.part == change.part;
@@ -73,10 +84,13 @@ fn culprit<'s>(statements: &'s [Seen], schema: &SchemaName, change: &Change) -> 
         .or_else(|| backwards().find(|seen| changed(seen, &same_object)))
 }
 
-/// The statement that did that to rows; or else the last that did anything to those rows, or to their table.
-fn loser<'s>(statements: &'s [Seen], lost: &DataChange) -> Option<&'s Seen> {
+/// The statement with exactly this loss, or else the last one that wrote to the table or altered it.
+fn losing_statement<'s>(
+    statements: &'s [ObservedStatement],
+    lost: &DataChange,
+) -> Option<&'s ObservedStatement> {
     let (schema, table) = &lost.table;
-    let of_table = |seen: &&Seen| {
+    let of_table = |seen: &&ObservedStatement| {
         seen.lost.iter().any(|other| other.table == lost.table)
             || seen.uses.get(&lost.table).is_some_and(|used| used.writes)
             || seen.changes.iter().any(|(of, all)| {

@@ -1,27 +1,27 @@
-//! Something that was seen, with who did it and to whom.
+//! An observed effect with its cause.
 
 use std::ops::Range;
 
-/// Something that happened, with the statement that did it, where one was found.
+/// An effect, the schema that it happened in, and the statement that caused it.
 #[derive(Debug, Clone)]
 pub struct Attributed<T> {
-    /// What.
+    /// The effect.
     pub what: T,
-    /// In which schema.
-    pub schema: Whose,
-    /// The bytes of the statement in the file.
+    /// The schema.
+    pub schema: SchemaOwner,
+    /// The byte range of the statement in its file; `None` if no statement was found.
     pub statement: Option<Range<usize>>,
 }
 
-/// Whose schema something happened in.
+/// To whom a schema belongs, seen from the unit that ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// The platform's.
+pub enum SchemaOwner {
+    /// The platform's schema.
     Platform,
-    /// A tenant's.
+    /// The tenant that the statements ran for.
     Tenant,
-    /// Another tenant's than the one that the statements ran for.
+    /// Another tenant.
     OtherTenant,
-    /// Any other.
+    /// None of them.
     Elsewhere,
 }

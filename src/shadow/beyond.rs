@@ -1,46 +1,46 @@
-//! What a statement did outside of the schema that it ran for, where its file does not name it.
+//! Effects of a statement outside of its unit's schema, on objects that the file does not name.
 
 use std::collections::BTreeMap;
 
 use super::database_snapshot::DatabaseSnapshot;
 use super::shadow_run::ShadowRun;
-use super::watch::{Table, Use};
+use super::watch::{RowUsage, Table};
 use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{Change, Kind};
 use crate::sql::{Named, OWN_TABLES, Scope};
 
-/// One such effect.
+/// An effect outside of the unit's schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Beyond {
-    /// The rule that says the same of a text.
+pub(super) struct OutsideEffect {
+    /// The rule that reports it.
     pub(super) rule: &'static str,
-    /// What happened, and where.
+    /// The effect and its place.
     pub(super) message: String,
-    /// The names that an Allow line may call it by.
+    /// The names that an Allow line may use.
     pub(super) words: Vec<String>,
 }
 
-/// A statement's scope, the schema that it ran for, and what its file names when it runs for that one.
+/// The unit in which a statement ran: scope, schema, and the names in its file, rendered for that schema.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ran<'a> {
+pub(super) struct Execution<'a> {
     pub(super) scope: Scope,
     pub(super) schema: &'a SchemaName,
     pub(super) named: &'a Named,
 }
 
-/// The names in `migration` as they are for `schema`.
+/// The names in `migration`, rendered for `schema`.
 pub(super) fn named(migration: &Migration, schema: &SchemaName) -> Named {
     Named::of(&migration.script.source.text.replace(crate::sql::ORG_SCHEMA, schema.as_str()))
 }
 
-impl Ran<'_> {
-    /// Whether the file says that the statement acts on `name` of `schema`. A step of the platform may leave the schema out.
+impl Execution<'_> {
+    /// Whether the file names `name` in `schema`. A platform step may omit the schema.
     fn names(&self, schema: &str, name: &str) -> bool {
         self.named.has(schema, name) || (self.scope == Scope::Platform && self.named.has_word(name))
     }
 
-    /// The same of a thing that may have come with another: a sequence or an index has a name that begins with its table's.
+    /// The same, also for an object that was created with a table: its name begins with the table's (a sequence, an index).
     fn names_whole(&self, schema: &str, name: &str) -> bool {
         let beginnings = name.match_indices('_').map(|(at, _)| &name[..at]);
         self.names(schema, name) || beginnings.into_iter().any(|table| self.names(schema, table))
@@ -53,38 +53,38 @@ impl Ran<'_> {
         }
     }
 
-    /// That it may change an object of that name elsewhere, if there is one.
-    pub(super) fn meant(&self, schema: &str, name: &str) -> Beyond {
+    /// The statement may change an object of this name in `schema`, if one exists.
+    pub(super) fn possible_target(&self, schema: &str, name: &str) -> OutsideEffect {
         let words = vec![schema.to_owned(), name.to_owned()];
         self.beyond(name, &format!("may mean an object of schema {schema}"), words)
     }
 
-    fn beyond(&self, what: &str, place: &str, words: Vec<String>) -> Beyond {
+    fn beyond(&self, what: &str, place: &str, words: Vec<String>) -> OutsideEffect {
         let own = match self.scope {
             Scope::Platform => "the platform's schema",
             Scope::Tenant => "the tenant's schema",
         };
-        let message = format!("`{what}` {place}, outside of {own}, and the file does not name it");
-        Beyond { rule: self.rule(), message, words }
+        let message = format!("`{what}` {place}, outside of {own}, but the file does not name it");
+        OutsideEffect { rule: self.rule(), message, words }
     }
 }
 
 impl ShadowRun<'_> {
-    /// What a statement that ran so did elsewhere: to definitions, between two looks, and to rows.
+    /// The effects of a statement outside of its unit's schema: changed definitions between two snapshots, and written rows.
     pub(super) fn beyond(
         &self,
-        ran: Ran<'_>,
+        execution: Execution<'_>,
         (before, now): (&DatabaseSnapshot, &DatabaseSnapshot),
-        uses: &BTreeMap<Table, Use>,
-    ) -> Vec<Beyond> {
+        uses: &BTreeMap<Table, RowUsage>,
+    ) -> Vec<OutsideEffect> {
         let mut found = Vec::new();
         for (schema, changes) in before.changes(now) {
-            if schema != *ran.schema {
-                let told = changes.iter().filter(|change| !is_named(ran, &schema, change));
-                found.extend(told.map(|change| {
+            if schema != *execution.schema {
+                let reported = changes.iter().filter(|change| !is_named(execution, &schema, change));
+                found.extend(reported.map(|change| {
                     let what = format!("{}: {}", change.object, change.line());
                     let words = vec![schema.as_str().to_owned(), change.object.bare_name().to_owned()];
-                    ran.beyond(&what, &format!("happens in {}", self.shown(&schema)), words)
+                    execution.beyond(&what, &format!("happens in {}", self.shown(&schema)), words)
                 }));
             }
         }
@@ -92,19 +92,23 @@ impl ShadowRun<'_> {
             let is_own_table = OWN_TABLES.contains(&table.as_str());
             let is_written = used.touched > 0 || used.rewritten;
             let Ok(home) = SchemaName::existing(schema.as_str()) else { continue };
-            if home != *ran.schema && is_written && !is_own_table && !ran.names_whole(schema, table) {
+            if home != *execution.schema
+                && is_written
+                && !is_own_table
+                && !execution.names_whole(schema, table)
+            {
                 let words = vec![schema.clone(), table.clone()];
                 let place = format!("is written to in {}", self.shown(&home));
-                found.push(ran.beyond(&format!("table {table}"), &place, words));
+                found.push(execution.beyond(&format!("table {table}"), &place, words));
             }
         }
-        if ran.scope == Scope::Tenant {
-            found.extend(of_database(ran, before, now));
+        if execution.scope == Scope::Tenant {
+            found.extend(of_database(execution, before, now));
         }
         found
     }
 
-    /// A schema, so that it reads the same whichever tenant of the sample it is.
+    /// The schema for a message; independent of which sample tenant it is.
     fn shown(&self, schema: &SchemaName) -> String {
         if self.tenants.contains(schema) || self.control_tenant.as_ref() == Some(schema) {
             "the schema of a tenant".to_owned()
@@ -114,31 +118,37 @@ impl ShadowRun<'_> {
     }
 }
 
-fn is_named(ran: Ran<'_>, schema: &SchemaName, change: &Change) -> bool {
+fn is_named(execution: Execution<'_>, schema: &SchemaName, change: &Change) -> bool {
     match change.object.kind {
-        // A photograph shows those of the whole database.
+        // A snapshot of a schema contains the extensions of the whole database.
         Kind::Extension => true,
-        Kind::Schema => ran.named.has_word(schema.as_str()),
-        _ => ran.names_whole(schema.as_str(), change.object.bare_name()),
+        Kind::Schema => execution.named.has_word(schema.as_str()),
+        _ => execution.names_whole(schema.as_str(), change.object.bare_name()),
     }
 }
 
-/// What no schema holds, and schemas.
-fn of_database(ran: Ran<'_>, before: &DatabaseSnapshot, now: &DatabaseSnapshot) -> Vec<Beyond> {
+/// Changes of objects that no schema contains, and of schemas.
+fn of_database(
+    execution: Execution<'_>,
+    before: &DatabaseSnapshot,
+    now: &DatabaseSnapshot,
+) -> Vec<OutsideEffect> {
     let mut found = Vec::new();
-    for thing in before.outside_of(ran.schema, now) {
+    for thing in before.changed_outside_except(execution.schema, now) {
         if thing.what == "extension" {
-            let why = "is about an extension, which a database has once and not once for each tenant";
+            let why = "acts on an extension, and a database has an extension once, not once per tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));
-            found.push(Beyond { rule: "tenant-extension", message, words: thing.names.clone() });
-        } else if thing.names.is_empty() || !thing.names.iter().all(|name| ran.named.has_word(name)) {
+            found.push(OutsideEffect { rule: "tenant-extension", message, words: thing.names.clone() });
+        } else if thing.names.is_empty() || !thing.names.iter().all(|name| execution.named.has_word(name)) {
             let what = format!("{} {}", thing.what, thing.names.join(" "));
-            found.push(ran.beyond(what.trim_end(), "is changed", thing.names.clone()));
+            found.push(execution.beyond(what.trim_end(), "is changed", thing.names.clone()));
         }
     }
-    for schema in before.other_schemas(now).filter(|schema| !ran.named.has_word(schema.as_str())) {
+    for schema in
+        before.created_or_dropped_schemas(now).filter(|schema| !execution.named.has_word(schema.as_str()))
+    {
         let words = vec![schema.as_str().to_owned()];
-        found.push(ran.beyond(&format!("schema {schema}"), "is made or dropped", words));
+        found.push(execution.beyond(&format!("schema {schema}"), "is created or dropped", words));
     }
     found
 }

@@ -1,4 +1,4 @@
-//! The rows of the sample tables and the values of sequences, before and after: what is lost, what is changed.
+//! The rows of the sample tables and the values of sequences, and what a step does to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,18 +11,18 @@ use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::{Connection, Row};
 use crate::sql::OWN_TABLES;
 
-/// Of more rows of one table only their number and a sum of each column are known: the sample has three rows, and what
-/// a migration fills is its own.
+/// Of a larger table, only the number of rows and a checksum of each column are compared. The sample has three rows a table; more
+/// come from a migration.
 const ROWS: usize = 2_000;
 
-/// A row, by column.
+/// A row, by column name.
 pub(super) type Record = Map<String, Value>;
 
-/// The rows of tables, and how far sequences are.
+/// The rows of tables, and the state of sequences.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
     tables: BTreeMap<Table, Rowset>,
-    /// Partitions without a row; the rows of the others are their root's.
+    /// Partitions without rows. The rows of the others are read through the root.
     empty_partitions: BTreeSet<Table>,
     sequences: BTreeMap<Table, Sequence>,
 }
@@ -30,59 +30,59 @@ pub(super) struct Rows {
 /// The rows of one table.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Rowset {
-    /// The first of them.
+    /// At most [`ROWS`] of them.
     read: Vec<Record>,
-    /// How many there are.
+    /// The number of rows.
     count: usize,
-    /// Where there are more than were read: a sum of what stands in each column.
+    /// A checksum of each column, if not all rows were read.
     sums: Record,
 }
 
-/// How far a sequence is.
+/// The state of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sequence {
     last: i64,
     is_called: bool,
-    /// Whether it counts up.
+    /// Whether its increment is positive.
     rises: bool,
 }
 
-/// What happened to rows that were there.
+/// A loss in one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataChange {
-    /// In which table.
+    /// The table, or the sequence.
     pub table: Table,
-    /// What.
+    /// The loss.
     pub what: DataLoss,
 }
 
-/// How rows were touched.
+/// How existing rows or sequence values were changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataLoss {
-    /// Rows are gone, though the table is there.
-    RowsGone,
-    /// The values of a column are others, though the column is there.
+    /// Rows are missing.
+    RowsMissing,
+    /// A column has other values.
     ValuesChanged {
         /// The column.
         column: String,
     },
-    /// Every value is still there, but not in the row in which it was.
+    /// Each column has the same values, but in other rows.
     ValuesMoved,
-    /// A sequence, which stands in the table's place, gives values again that it has given.
-    SetBack,
+    /// A sequence will return values that it returned before.
+    SequenceReset,
 }
 
 impl Rows {
-    /// Whether `table` is there and holds no row.
-    pub(super) fn lack(&self, table: &Table) -> bool {
+    /// Whether `table` exists and has no rows.
+    pub(super) fn has_no_rows(&self, table: &Table) -> bool {
         self.empty_partitions.contains(table) || self.tables.get(table).is_some_and(|rows| rows.count == 0)
     }
 
-    /// Whether a change of rows of `table` would have been seen, and `after` shows one.
-    pub(super) fn show_a_change(&self, after: &Self, table: &Table) -> bool {
+    /// Whether the rows of `table` were compared and differ in `after`.
+    pub(super) fn show_change(&self, after: &Self, table: &Table) -> bool {
         match (self.tables.get(table), after.tables.get(table)) {
             (Some(before), Some(now)) => before != now,
-            // It is gone, or moved: the photograph tells that.
+            // Dropped or moved: the snapshot shows that.
             (Some(_), None) => true,
             (None, _) => false,
         }
@@ -107,14 +107,14 @@ impl Rows {
         let listed =
             connection.query_batch(&list).await.map_err(|server_error| server_error.failure(doing))?;
         let listed: Vec<&Row> = listed.iter().flatten().collect();
-        let mut question = String::new();
+        let mut query = String::new();
         for row in &listed {
             let quoted = row.text("quoted")?;
             let _ = match row.text("kind")?.as_str() {
-                "sequence" => write!(question, "SELECT last_value::int8 AS last, is_called FROM {quoted}; "),
-                "partition" => write!(question, "SELECT EXISTS (SELECT FROM {quoted}) AS filled; "),
+                "sequence" => write!(query, "SELECT last_value::int8 AS last, is_called FROM {quoted}; "),
+                "partition" => write!(query, "SELECT EXISTS (SELECT FROM {quoted}) AS filled; "),
                 _ => write!(
-                    question,
+                    query,
                     "SELECT to_jsonb(tenure_row)::text AS row, (SELECT count(*) FROM {quoted})::int8 AS count, \
                      CASE WHEN (SELECT count(*) FROM {quoted}) > {ROWS} THEN \
                      (SELECT jsonb_object_agg(tenure_column, total)::text FROM (SELECT tenure_cell.tenure_column, \
@@ -126,11 +126,11 @@ impl Rows {
             };
         }
         let mut rows = Self::default();
-        if question.is_empty() {
+        if query.is_empty() {
             return Ok(rows);
         }
         let sets =
-            connection.query_batch(&question).await.map_err(|server_error| server_error.failure(doing))?;
+            connection.query_batch(&query).await.map_err(|server_error| server_error.failure(doing))?;
         for (row, set) in listed.into_iter().zip(&sets) {
             let name = (row.text("schema")?, row.text("name")?);
             match (row.text("kind")?.as_str(), set.first()) {
@@ -152,8 +152,7 @@ impl Rows {
         Ok(rows)
     }
 
-    /// What happened to these rows, as `after` shows. A table or column that is gone is not told here: the
-    /// photograph tells it.
+    /// How these rows and sequences differ in `after`. Missing tables and columns are not included: the snapshot shows them.
     pub(super) fn lost(&self, after: &Self) -> Vec<DataChange> {
         let mut found = Vec::new();
         for (table, before) in &self.tables {
@@ -162,13 +161,13 @@ impl Rows {
         }
         for (name, before) in &self.sequences {
             if after.sequences.get(name).is_some_and(|now| before.is_ahead_of(*now)) {
-                found.push(DataChange { table: name.clone(), what: DataLoss::SetBack });
+                found.push(DataChange { table: name.clone(), what: DataLoss::SequenceReset });
             }
         }
         found
     }
 
-    /// All of it by name, a sequence as a table of one row.
+    /// All rows by table, a sequence as a table of one row.
     pub(super) fn with_sequences(self) -> impl Iterator<Item = (String, Vec<Record>)> {
         let row = |sequence: Sequence| {
             let values =
@@ -179,8 +178,8 @@ impl Rows {
         tables.chain(self.sequences.into_iter().map(move |((_, name), sequence)| (name, row(sequence))))
     }
 
-    /// Puts the sequences back to where they are here, those that are there.
-    pub(super) async fn rewind(&self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Sets the sequences that still exist back to these values.
+    pub(super) async fn reset_sequences(&self, connection: &mut Connection) -> Result<(), Failure> {
         let mut sql = String::new();
         for ((schema, name), Sequence { last, is_called, .. }) in &self.sequences {
             let name = format!("{}.{}", Identifier::new(schema)?.quoted(), Identifier::new(name)?.quoted());
@@ -189,7 +188,7 @@ impl Rows {
         connection
             .run(&sql)
             .await
-            .map_err(|server_error| server_error.failure("putting the sample's sequences back"))
+            .map_err(|server_error| server_error.failure("resetting the sample's sequences"))
     }
 }
 
@@ -205,42 +204,42 @@ impl Rowset {
         Ok(Self { read, count: usize::try_from(first.integer("count")?).unwrap_or(usize::MAX), sums })
     }
 
-    /// Whether all of its rows were read.
-    fn is_whole(&self) -> bool {
+    /// Whether all rows were read.
+    fn is_complete(&self) -> bool {
         self.read.len() == self.count
     }
 
     fn lost(&self, now: &Self) -> Vec<DataLoss> {
         if now.count < self.count {
-            return vec![DataLoss::RowsGone];
+            return vec![DataLoss::RowsMissing];
         }
-        if !(self.is_whole() && now.is_whole()) {
-            return self.moved_sums(now);
+        if !(self.is_complete() && now.is_complete()) {
+            return self.changed_sums(now);
         }
         let Some(first) = self.read.first() else { return Vec::new() };
-        // A column that is gone is told by the photograph.
-        let there = |column: &&String| now.read.first().is_some_and(|row| row.contains_key(*column));
-        let columns = first.keys().filter(there);
+        // The snapshot shows a dropped column.
+        let is_kept = |column: &&String| now.read.first().is_some_and(|row| row.contains_key(*column));
+        let columns = first.keys().filter(is_kept);
         let (kept, changed): (Vec<&String>, Vec<&String>) = columns.partition(|column| {
             let only = std::slice::from_ref(column);
-            contains(&bag(&now.read, only), &bag(&self.read, only))
+            contains(&sorted_values(&now.read, only), &sorted_values(&self.read, only))
         });
-        if !contains(&bag(&now.read, &kept), &bag(&self.read, &kept)) {
+        if !contains(&sorted_values(&now.read, &kept), &sorted_values(&self.read, &kept)) {
             return vec![DataLoss::ValuesMoved];
         }
         changed.into_iter().map(|column| DataLoss::ValuesChanged { column: column.clone() }).collect()
     }
 
-    /// What the sums show. Where rows came they show nothing.
-    fn moved_sums(&self, now: &Self) -> Vec<DataLoss> {
+    /// The columns with other checksums. If rows were added, checksums prove nothing.
+    fn changed_sums(&self, now: &Self) -> Vec<DataLoss> {
         let sums = self.sums.iter().filter(|_| self.count == now.count);
         let moved = sums.filter(|(column, sum)| now.sums.get(*column).is_some_and(|now| now != *sum));
         moved.map(|(column, _)| DataLoss::ValuesChanged { column: column.clone() }).collect()
     }
 }
 
-/// What stands in these columns, row by row, in order.
-fn bag(rows: &[Record], columns: &[&String]) -> Vec<String> {
+/// The values of these columns, a string per row, sorted.
+fn sorted_values(rows: &[Record], columns: &[&String]) -> Vec<String> {
     let row =
         |row: &Record| columns.iter().map(|column| row[*column].to_string()).collect::<Vec<_>>().join("\n");
     let mut all: Vec<String> = rows.iter().map(row).collect();
@@ -249,17 +248,17 @@ fn bag(rows: &[Record], columns: &[&String]) -> Vec<String> {
 }
 
 impl Sequence {
-    /// Whether `now` comes before it, so that values come again.
+    /// Whether `now` is behind this state, so that values would repeat.
     fn is_ahead_of(self, now: Self) -> bool {
         let next = |it: Self| i128::from(it.last) + i128::from(it.is_called) * if it.rises { 1 } else { -1 };
         if self.rises { next(now) < next(self) } else { next(now) > next(self) }
     }
 }
 
-/// Whether `all` holds each of `some`, as often as it stands there. Both are sorted.
+/// Whether the sorted list `all` contains the sorted list `some`, with duplicates.
 fn contains(all: &[String], some: &[String]) -> bool {
     let mut all = all.iter();
-    some.iter().all(|wanted| all.by_ref().any(|value| value == wanted))
+    some.iter().all(|value| all.by_ref().any(|candidate| candidate == value))
 }
 
 #[cfg(test)]
@@ -277,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_is_no_loss() {
+    fn added_rows_are_no_loss() {
         let before = r#"[{"a":1,"b":"x"},{"a":2,"b":null}]"#;
         assert_eq!(lost(before, before), []);
         assert_eq!(
@@ -288,33 +287,33 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_or_changed_is() {
+    fn deleted_and_changed_rows_are_reported() {
         let before = r#"[{"a":1,"b":"x"},{"a":2,"b":"x"}]"#;
-        assert_eq!(lost(before, r#"[{"a":1,"b":"x"}]"#), [DataLoss::RowsGone]);
+        assert_eq!(lost(before, r#"[{"a":1,"b":"x"}]"#), [DataLoss::RowsMissing]);
         let changed = DataLoss::ValuesChanged { column: "b".to_owned() };
         assert_eq!(lost(before, r#"[{"a":1,"b":"x"},{"a":2,"b":"y"}]"#), [changed]);
-        // A column that is gone is told by the photograph.
+        // The snapshot shows a dropped column.
         assert_eq!(lost(before, r#"[{"a":1},{"a":2}]"#), []);
     }
 
     #[test]
-    fn values_that_change_places_are_changed() {
+    fn swapped_values_are_reported() {
         let before = r#"[{"a":1,"b":"x"},{"a":2,"b":"y"}]"#;
         assert_eq!(lost(before, r#"[{"a":1,"b":"y"},{"a":2,"b":"x"}]"#), [DataLoss::ValuesMoved]);
-        // Where a column has other values anyway, the rest of the rows must still be there.
+        // If a column has other values anyway, the rest of each row must be unchanged.
         let changed = DataLoss::ValuesChanged { column: "b".to_owned() };
         assert_eq!(lost(before, r#"[{"a":1,"b":"z"},{"a":2,"b":"z"}]"#), [changed]);
     }
 
     #[test]
-    fn of_many_rows_the_number_and_the_sums_are_known() {
+    fn large_tables_are_compared_by_count_and_checksum() {
         let rowset = |count, sum: &str| Rowset {
             read: vec![Record::new()],
             count,
             sums: Record::from_iter([("a".to_owned(), sum.into())]),
         };
         let before = rowset(3_000, "7");
-        assert_eq!(before.lost(&rowset(2_999, "7")), [DataLoss::RowsGone]);
+        assert_eq!(before.lost(&rowset(2_999, "7")), [DataLoss::RowsMissing]);
         assert_eq!(before.lost(&rowset(3_000, "7")), []);
         let changed = DataLoss::ValuesChanged { column: "a".to_owned() };
         assert_eq!(before.lost(&rowset(3_000, "8")), [changed]);
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_only_goes_on() {
+    fn a_sequence_that_goes_back_is_reported() {
         let at = |last, is_called, rises| Sequence { last, is_called, rises };
         assert!(at(9, true, true).is_ahead_of(at(9, false, true)));
         assert!(at(9, true, true).is_ahead_of(at(1, true, true)));

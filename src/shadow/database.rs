@@ -1,5 +1,5 @@
-//! The throwaway database: that of a private server which is made for it, or an empty one that was given. What a
-//! given one held when it was found is what it holds in the end: nothing.
+//! The throwaway database: on a private server of its own, or an empty database that the user named. A named database is empty
+//! again when the shadow is closed.
 
 use std::fmt::Write as _;
 
@@ -12,11 +12,11 @@ use crate::project::Project;
 
 const EMPTY: &str = include_str!("empty.sql");
 
-/// The comment on a database that was given, while it is used: after a crash it may be emptied.
+/// The comment on a named database while it is in use. It allows a later run to empty the database after a crash.
 const MARK: &str = "a shadow of tenure: emptied whenever it is used";
 
-/// Catalogs in which an empty database has nothing that is not the server's own (its OIDs are below 16384: manual,
-/// chapter 70.2.2, "OID Assignment").
+/// Catalogs that contain only built-in rows in an empty database. Built-in OIDs are below 16384 (manual, chapter 70.2.2, "OID
+/// Assignment").
 const CATALOGS: &[&str] = &[
     "pg_cast",
     "pg_class",
@@ -31,21 +31,21 @@ const CATALOGS: &[&str] = &[
     "pg_type",
 ];
 
-/// A database to try things on.
+/// A throwaway database.
 #[derive(Debug)]
 pub struct Shadow {
-    /// To it.
+    /// The connection to it.
     pub connection: Connection,
     url: DatabaseUrl,
-    end: End,
+    cleanup: Cleanup,
 }
 
-/// What becomes of it.
+/// How the database is cleaned up.
 #[derive(Debug)]
-enum End {
-    /// The server ends, and all that is on it.
+enum Cleanup {
+    /// Stop the server.
     Stop(Throwaway),
-    /// It is emptied, and its comment is as it was. The other connection holds it for us.
+    /// Empty the database and restore its comment. `holder` is the connection that holds the lock.
     Empty { holder: Box<Connection>, comment: Option<String> },
 }
 
@@ -58,26 +58,26 @@ impl Shadow {
     ) -> Result<Self, Failure> {
         project.chain.begins_empty()?;
         match given {
-            Some(url) => Self::given(&DatabaseUrl::parse(url)?).await,
-            None => Self::made(environment).await,
+            Some(url) => Self::on_database(&DatabaseUrl::parse(url)?).await,
+            None => Self::on_new_server(environment).await,
         }
     }
 
-    /// A new database on a server of its own: what a migration does to roles, or to other databases, it does to
-    /// nobody. The server ends with this value, or with the program, however that ends.
-    pub async fn made(environment: &Environment) -> Result<Self, Failure> {
+    /// A new database on a server of its own, since a migration may change roles and other databases. The server stops when this
+    /// value is dropped or the program ends, however it ends.
+    pub async fn on_new_server(environment: &Environment) -> Result<Self, Failure> {
         let server = Throwaway::start(environment).await?;
         let url = DatabaseUrl::parse(&server.url(DATABASE))?;
         let connection = Connection::open(&url).await?;
-        Ok(Self { connection, url, end: End::Stop(server) })
+        Ok(Self { connection, url, cleanup: Cleanup::Stop(server) })
     }
 
-    /// The database of `url`, if it is empty, or was left by a shadow that was killed.
-    pub async fn given(url: &DatabaseUrl) -> Result<Self, Failure> {
+    /// The database of `url`, which must be empty or left by a shadow that was killed.
+    pub async fn on_database(url: &DatabaseUrl) -> Result<Self, Failure> {
         let url = &url.unpooled().unwrap_or_else(|| url.clone());
         let mut connection = Connection::connect_with_retry(url, ConnectPolicy::USUAL, |_| {}).await?;
         connection.needs_a_session("a shadow")?;
-        let holder = Box::new(hold(&mut connection).await?);
+        let holder = Box::new(lock(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
                        WHERE oid >= 16384 AND nspname !~ '^pg_' AND nspname <> 'public')"
             .to_owned();
@@ -88,7 +88,7 @@ impl Shadow {
         let sets = connection
             .query_batch(&sql)
             .await
-            .map_err(|server_error| server_error.failure("looking at the shadow"))?;
+            .map_err(|server_error| server_error.failure("reading the shadow"))?;
         let row = sets.first().and_then(|rows| rows.first());
         let (comment, holds) = match row {
             Some(row) => (row.optional_text("comment")?, row.get_bool("holds")?),
@@ -99,30 +99,29 @@ impl Shadow {
             return Err(Failure::new(
                 Code::ShadowNotEmpty,
                 format!(
-                    "the shadow database {:?} is not empty, and Tenure did not make what is in it",
+                    "the shadow database {:?} is not empty, and Tenure did not create its contents",
                     url.database()
                 ),
             )
-            .hint("name an empty database (one made with TEMPLATE template0 is): all that it holds is thrown away"));
+            .hint("name an empty database, such as one created with TEMPLATE template0: everything in it is deleted"));
         }
         let comment = comment.filter(|_| !is_marked);
-        let mut shadow = Self { connection, url: url.clone(), end: End::Empty { holder, comment } };
+        let mut shadow = Self { connection, url: url.clone(), cleanup: Cleanup::Empty { holder, comment } };
         shadow.comment(Some(MARK)).await?;
         shadow.empty().await?;
         Ok(shadow)
     }
 
-    /// To it, and, where the server is somebody's who wants to keep what else is on it, another that sees what others
-    /// see.
+    /// The connection, and on a server that is not ours a second one outside of the shadow's transaction.
     pub(super) fn connections(&mut self) -> (&mut Connection, Option<&mut Connection>) {
-        let observer_conn = match &mut self.end {
-            End::Stop(_) => None,
-            End::Empty { holder, .. } => Some(&mut **holder),
+        let observer_conn = match &mut self.cleanup {
+            Cleanup::Stop(_) => None,
+            Cleanup::Empty { holder, .. } => Some(&mut **holder),
         };
         (&mut self.connection, observer_conn)
     }
 
-    /// Where it is.
+    /// The database's URL.
     pub fn url(&self) -> &DatabaseUrl {
         &self.url
     }
@@ -138,17 +137,17 @@ impl Shadow {
         done.map_err(|server_error| server_error.failure("marking the shadow"))
     }
 
-    /// Throws it away.
+    /// Cleans up the database.
     pub async fn close(mut self) -> Result<(), Failure> {
-        if let End::Empty { comment, .. } = &mut self.end {
+        if let Cleanup::Empty { comment, .. } = &mut self.cleanup {
             let comment = comment.take();
             self.empty().await?;
             self.comment(comment.as_deref()).await?;
         }
         self.connection.close().await;
-        match self.end {
-            End::Stop(server) => server.stop().await,
-            End::Empty { holder, .. } => {
+        match self.cleanup {
+            Cleanup::Stop(server) => server.stop().await,
+            Cleanup::Empty { holder, .. } => {
                 holder.close().await;
                 Ok(())
             }
@@ -156,19 +155,19 @@ impl Shadow {
     }
 }
 
-/// Takes the database for us alone: the lock of a transaction on a connection of its own, since behind a pooler that
-/// of a session would stay with a connection that others get.
-async fn hold(connection: &mut Connection) -> Result<Connection, Failure> {
+/// Locks the database for this run. The lock belongs to a transaction on a separate connection: behind a pooler, a session lock
+/// would stay with a connection that others get.
+async fn lock(connection: &mut Connection) -> Result<Connection, Failure> {
     let mut holder = connection.another().await?;
     let sql = format!(
         "BEGIN; {NO_IDLE_TIMEOUT}; \
          SELECT pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken"
     );
     let sets =
-        holder.query_batch(&sql).await.map_err(|server_error| server_error.failure("taking the shadow"))?;
+        holder.query_batch(&sql).await.map_err(|server_error| server_error.failure("locking the shadow"))?;
     match sets.last().and_then(|rows| rows.first()) {
         Some(row) if row.get_bool("taken")? => Ok(holder),
         _ => Err(Failure::new(Code::ShadowInUse, "another run is using this database as its shadow")
-            .hint("wait for it, or name another database")),
+            .hint("wait for that run, or name another database")),
     }
 }

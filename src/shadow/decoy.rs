@@ -1,10 +1,10 @@
-//! Code of a tenant's step that would reach an object of a shared schema, if there were one: the shadow has only those that the
-//! project makes, and a database of the same project may have others. So the code is run once more, and taken back, with objects
-//! of the names that it uses.
+//! Detects code in a tenant step that would change an object of a shared schema if one existed. The shadow contains only the
+//! project's own objects; a real database may contain others. So the statement runs once with decoys, which are objects with the
+//! names that it uses, and is rolled back.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::beyond::{Beyond, Ran};
+use super::beyond::{Execution, OutsideEffect};
 use super::database_snapshot::DatabaseSnapshot;
 use super::shadow_run::ShadowRun;
 use super::statements::limit;
@@ -17,13 +17,13 @@ use crate::postgres::catalog::Asked;
 use crate::postgres::{Row, ServerError};
 use crate::sql::{Named, Scope, Statement, TargetKind};
 
-/// Code that uses more names than this is not asked.
-const MOST: usize = 500;
+/// Code that uses more names than this is not probed.
+const MAX_NAMES: usize = 500;
 
-/// Before the name of an index: the table that has it.
-const INDEXED: &str = "tenure_with_";
+/// The prefix of the table that an index decoy needs.
+const INDEX_TABLE_PREFIX: &str = "tenure_with_";
 
-/// The bodies of the project's functions that a unit finds.
+/// The bodies of the functions on the unit's search path.
 const BODIES: &str = "SELECT p.proname::text AS name, p.prosrc AS body FROM pg_catalog.pg_proc p \
     JOIN pg_catalog.pg_language l ON l.oid = p.prolang JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace \
     WHERE n.nspname = ANY (pg_catalog.current_schemas(false)) AND l.lanname NOT IN ('c', 'internal') \
@@ -31,31 +31,31 @@ const BODIES: &str = "SELECT p.proname::text AS name, p.prosrc AS body FROM pg_c
             WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e')";
 
 fn doing(server_error: ServerError) -> Failure {
-    server_error.failure("trying the names of a statement")
+    server_error.failure("running a statement with decoys")
 }
 
-/// Whether code of a tenant's part is to be tried.
-pub(super) fn is_wanted(migration: &Migration) -> bool {
+/// Whether the tenant part of `migration` runs code.
+pub(super) fn is_needed(migration: &Migration) -> bool {
     migration.part(Scope::Tenant).any(Statement::runs_code)
 }
 
 impl ShadowRun<'_> {
-    /// What the statement, which is about to run, would do to objects of a shared schema that have names which it uses and the
-    /// tenant has not.
-    pub(super) async fn decoyed(
+    /// The effects that the statement, which is about to run, would have on shared objects whose names it uses and the tenant's
+    /// schema does not contain.
+    pub(super) async fn probe_with_decoys(
         &mut self,
         (migration, statement): (&Migration, &Statement),
-        ran: Ran<'_>,
+        execution: Execution<'_>,
         known: &DatabaseSnapshot,
-    ) -> Result<Vec<Beyond>, Failure> {
-        if !statement.runs_code() || ran.scope != Scope::Tenant {
+    ) -> Result<Vec<OutsideEffect>, Failure> {
+        if !statement.runs_code() || execution.scope != Scope::Tenant {
             return Ok(Vec::new());
         }
         let path = self.project.settings.shared_path();
         let Some(shared) = self.shared_schema(&path).await? else { return Ok(Vec::new()) };
         let text = migration.script.source.text[statement.range.clone()]
-            .replace(crate::sql::ORG_SCHEMA, ran.schema.as_str());
-        let (targets, decoys) = self.missing(&text, ran, &path).await?;
+            .replace(crate::sql::ORG_SCHEMA, execution.schema.as_str());
+        let (targets, decoys) = self.missing(&text, execution, &path).await?;
         if decoys.is_empty() {
             return Ok(Vec::new());
         }
@@ -65,60 +65,64 @@ impl ShadowRun<'_> {
             made.push(&decoy(*kind, &shared, name));
         }
         let found = match self.connection.send_within(&made).await {
-            Ok(_) => self.tried((migration, statement), ran, (&path, &shared), known, &targets).await,
+            Ok(_) => {
+                self.run_with_decoys((migration, statement), execution, (&path, &shared), known, &targets)
+                    .await
+            }
             Err(server_error) if server_error.sqlstate().is_none() => return Err(doing(server_error)),
-            // A name that cannot be made there cannot be dropped there either.
+            // A name that cannot be created there cannot be dropped there either.
             Err(_) => Ok(Vec::new()),
         };
         self.connection
             .run("ROLLBACK TO SAVEPOINT tenure_decoys; RELEASE SAVEPOINT tenure_decoys")
             .await
             .map_err(doing)?;
-        // No savepoint takes back what became of a sequence.
-        known.rows.rewind(self.connection).await?;
-        let is_decoy = |word: &String| decoys.contains_key(word.strip_prefix(INDEXED).unwrap_or(word));
-        let is_decoys = |beyond: &Beyond| beyond.words.iter().any(is_decoy);
+        // Sequences are not transactional.
+        known.rows.reset_sequences(self.connection).await?;
+        let is_decoy =
+            |word: &String| decoys.contains_key(word.strip_prefix(INDEX_TABLE_PREFIX).unwrap_or(word));
+        let is_decoys = |beyond: &OutsideEffect| beyond.words.iter().any(is_decoy);
         Ok(found?.into_iter().filter(is_decoys).collect())
     }
 
-    /// Runs the statement while the decoys are there: what it does to them.
-    async fn tried(
+    /// Runs the statement with the decoys in place and returns its effects on them.
+    async fn run_with_decoys(
         &mut self,
         (migration, statement): (&Migration, &Statement),
-        ran: Ran<'_>,
+        execution: Execution<'_>,
         (path, shared): (&SharedPath, &str),
         known: &DatabaseSnapshot,
         targets: &BTreeSet<String>,
-    ) -> Result<Vec<Beyond>, Failure> {
-        let before = known.again(self.connection, Asked::Within).await?;
-        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
+    ) -> Result<Vec<OutsideEffect>, Failure> {
+        let before = known.refreshed(self.connection, Asked::Within).await?;
+        let query = LockSample::query(&before.schemas().cloned().collect::<Vec<_>>());
         let mut message = SqlBatch::default();
-        message.search_path(ran.schema, path);
-        message.push(&question);
+        message.search_path(execution.schema, path);
+        message.push(&query);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));
-        message.push_file(&migration.script, std::iter::once(statement), ran.schema);
+        message.push_file(&migration.script, std::iter::once(statement), execution.schema);
         message.push("SET LOCAL statement_timeout = 0");
-        message.push(&question);
+        message.push(&query);
         match self.connection.send_within(&message).await {
             Ok(sets) => {
-                let moment = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
-                let (start, end) = (moment(sets.get(1))?, moment(sets.last())?);
+                let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
+                let (start, end) = (sample(sets.get(1))?, sample(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
-                let now = before.again(self.connection, Asked::Within).await?;
-                Ok(self.beyond(ran, (&before, &now), &uses))
+                let now = before.refreshed(self.connection, Asked::Within).await?;
+                Ok(self.beyond(execution, (&before, &now), &uses))
             }
             Err(server_error) => match server_error.sqlstate() {
                 None => Err(doing(server_error)),
-                // It waits for something that the decoys keep from happening.
+                // It waits for something that the decoys prevent.
                 Some("57014") => Ok(Vec::new()),
-                // It got as far as an object that is not as it wants it.
-                Some(_) => Ok(targets.iter().map(|name| ran.meant(shared, name)).collect()),
+                // It reached an object that is not of the expected kind or shape.
+                Some(_) => Ok(targets.iter().map(|name| execution.possible_target(shared, name)).collect()),
             },
         }
     }
 
-    /// The first schema of the path that is there.
+    /// The first existing schema of the path.
     async fn shared_schema(&mut self, path: &SharedPath) -> Result<Option<String>, Failure> {
         for name in path.names() {
             let sql = format!(
@@ -133,16 +137,16 @@ impl ShadowRun<'_> {
         Ok(None)
     }
 
-    /// The names in `text`, and in the functions that it calls, that the unit would not find: those of what it certainly changes,
-    /// and all, with what each is to be.
+    /// The names in `text`, and in the functions that it calls, that the unit would not resolve. First those that are certainly
+    /// targets, then all, with the kind of each.
     async fn missing(
         &mut self,
         text: &str,
-        ran: Ran<'_>,
+        execution: Execution<'_>,
         path: &SharedPath,
     ) -> Result<(BTreeSet<String>, BTreeMap<String, TargetKind>), Failure> {
         let mut message = SqlBatch::default();
-        message.search_path(ran.schema, path);
+        message.search_path(execution.schema, path);
         message.push(BODIES);
         let sets = self.connection.send_within(&message).await.map_err(doing)?;
         let mut bodies = BTreeMap::new();
@@ -153,7 +157,7 @@ impl ShadowRun<'_> {
         let mut texts = vec![text.to_owned()];
         while let Some(text) = texts.pop() {
             let named = Named::of(&text);
-            // A name that stands behind a schema means nothing of another one.
+            // A name that is qualified with a schema does not refer to another schema.
             words.extend(named.bare_words().map(str::to_owned));
             for word in named.words() {
                 texts.extend(bodies.remove(word).unwrap_or_default());
@@ -162,7 +166,7 @@ impl ShadowRun<'_> {
         }
         let list = words.iter().map(|word| literal(word)).collect::<Vec<_>>().join(", ");
         let mut message = SqlBatch::default();
-        message.search_path(ran.schema, path);
+        message.search_path(execution.schema, path);
         message.push(&format!(
             "SELECT word FROM unnest(ARRAY[{list}]::pg_catalog.text[]) word \
              WHERE pg_catalog.to_regclass(pg_catalog.quote_ident(word)) IS NULL \
@@ -174,7 +178,7 @@ impl ShadowRun<'_> {
         let sets = self.connection.send_within(&message).await.map_err(doing)?;
         let missing =
             sets.iter().flatten().map(|row| row.text("word")).collect::<Result<BTreeSet<_>, _>>()?;
-        if missing.len() > MOST {
+        if missing.len() > MAX_NAMES {
             return Ok((BTreeSet::new(), BTreeMap::new()));
         }
         let targets = missing.iter().filter(|name| kinds.contains_key(*name)).cloned().collect();
@@ -184,7 +188,7 @@ impl ShadowRun<'_> {
     }
 }
 
-/// The statements that make it.
+/// The statements that create the decoy.
 fn decoy(kind: TargetKind, schema: &str, name: &str) -> String {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     let full = format!("{}.{}", quoted(schema), quoted(name));
@@ -198,7 +202,7 @@ fn decoy(kind: TargetKind, schema: &str, name: &str) -> String {
         TargetKind::Function => format!("CREATE FUNCTION {full}() RETURNS void LANGUAGE sql AS '';"),
         TargetKind::Procedure => format!("CREATE PROCEDURE {full}() LANGUAGE sql AS '';"),
         TargetKind::Index => {
-            let table = format!("{}.{}", quoted(schema), quoted(&format!("{INDEXED}{name}")));
+            let table = format!("{}.{}", quoted(schema), quoted(&format!("{INDEX_TABLE_PREFIX}{name}")));
             format!("CREATE TABLE {table} (a int); CREATE INDEX {} ON {table} (a);", quoted(name))
         }
     }

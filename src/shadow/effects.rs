@@ -1,11 +1,11 @@
-//! What was seen of each statement, as JSON for programs.
+//! The trace of each statement as JSON.
 
 use super::step::Step;
 use crate::chain::Migration;
 use crate::verify::{StatementEffect, TableEffect};
 
 impl Step {
-    /// Its statements, as far as they were watched; it is the step of `migration`.
+    /// The traced statements of this step, which is the step of `migration`.
     pub fn effects(&self, migration: &Migration) -> Vec<StatementEffect> {
         let source = &migration.script.source;
         let statements = self.statements.iter().map(|seen| StatementEffect {
@@ -16,12 +16,12 @@ impl Step {
                 .trace
                 .tables
                 .iter()
-                .map(|((schema, table), treatment)| TableEffect {
+                .map(|((schema, table), usage)| TableEffect {
                     schema: schema.clone(),
                     table: table.clone(),
-                    lock: treatment.lock.map(|lock| lock.to_string()),
-                    rewritten: treatment.rewritten,
-                    scanned: treatment.scans > 0,
+                    lock: usage.lock.map(|lock| lock.to_string()),
+                    rewritten: usage.rewritten,
+                    scanned: usage.scans > 0,
                 })
                 .collect(),
             duration_ms: seen.trace.elapsed.as_secs_f64() * 1e3,

@@ -1,5 +1,5 @@
--- Throws away what a database holds. An event trigger may refuse all that comes after it, so those go first; what
--- belongs to an extension goes with it.
+-- Drops all contents of a database. Event triggers go first, since they may refuse the statements after them. Members of
+-- extensions are dropped with their extension.
 DO $$
 DECLARE
     a_name text;

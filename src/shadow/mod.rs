@@ -1,5 +1,6 @@
-//! A throwaway database on which a migration is run to see what it really does: what it changes, what
-//! happens to rows, what each statement locks. Text can hide that; this cannot.
+//! Runs migrations on a throwaway database and observes their effects: changed objects, lost rows, locks, rewrites, broken
+//! queries. Returns them as values that `verify` judges; no rule and no text output lives here. The database may be changed
+//! freely, and no other database is written to.
 
 mod attribute;
 mod attributed;
@@ -23,13 +24,13 @@ mod step;
 mod templates;
 mod watch;
 
-pub use attributed::{Attributed, Whose};
+pub use attributed::{Attributed, SchemaOwner};
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
 pub use database_snapshot::is_own;
 pub use observe::{Observed, observe};
 pub use reverse::Reversed;
 pub use squash::{Dump, squash};
-pub use step::{Seen, Step};
+pub use step::{ObservedStatement, Step};
 pub use templates::prove;
 pub use watch::{Lock, LockSample, StatementTrace, Table, TableUsage};

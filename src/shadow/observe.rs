@@ -53,7 +53,7 @@ pub async fn observe(
                 migration.from()
             ));
         }
-        if let Some(failure) = &step.left {
+        if let Some(failure) = &step.cleanup_failure {
             notes.push(format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
         }
         witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));

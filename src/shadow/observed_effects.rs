@@ -1,12 +1,12 @@
-//! What was seen on the shadow, as verification hears it: each change judged, each loss, each break of a
-//! query, at the statement that did it.
+//! Converts the observed effects of a step into input for verification: a finding for each harmful change, loss and broken query,
+//! at the statement that caused it.
 
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::attributed::{Attributed, Whose};
+use super::attributed::{Attributed, SchemaOwner};
 use super::data::DataLoss;
-use super::step::{Seen, Step};
+use super::step::{ObservedStatement, Step};
 use crate::chain::Migration;
 use crate::error::Place;
 use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
@@ -15,8 +15,8 @@ use crate::sql::Scope;
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, names};
 
 impl Step {
-    /// What verification should know of the step, which is `migration`. `by_contract` says that the queries of
-    /// the running release decide what may go.
+    /// The effects of this step, which is `migration`. With `by_contract`, the queries of the running release decide which
+    /// objects may be dropped.
     pub fn observed_effects(&self, migration: &Migration, by_contract: bool) -> ObservedEffects {
         let mut observed = Vec::new();
         self.changed(migration, &mut observed);
@@ -34,12 +34,14 @@ impl Step {
             }
             one.scope = one.scope.or_else(|| scope_at(migration, &one.range));
         }
-        // What was told of a tenant of one template need not be told of the next.
-        let mut told = HashSet::new();
-        observed.retain(|it| told.insert((it.rule, it.range.clone(), it.message.clone())));
+        // The tenants of several templates report the same effect once.
+        let mut reported = HashSet::new();
+        observed.retain(|it| reported.insert((it.rule, it.range.clone(), it.message.clone())));
         let whole = self.failure.is_none() && self.failed_on_rows.is_none() && !self.without_rows;
-        let blind = |seen: &&Seen| self.statements.iter().any(|it| it.blind && it.range == seen.range);
-        let seen = self.statements.iter().filter(|seen| whole && !blind(seen));
+        let may_hide_effects = |seen: &&ObservedStatement| {
+            self.statements.iter().any(|it| it.may_hide_effects && it.range == seen.range)
+        };
+        let seen = self.statements.iter().filter(|seen| whole && !may_hide_effects(seen));
         ObservedEffects {
             seen: seen.map(|seen| seen.range.clone()).collect(),
             observed,
@@ -68,8 +70,8 @@ impl Step {
                     evidence: Evidence::Effect,
                 });
             };
-            // One finding for one change: the gravest harm says enough. How much it weighs is the rule's to say,
-            // as it is of a text; what only costs time is told.
+            // One finding per change, for its worst hazard. The rule sets the level, as for a finding from text; a change that is
+            // only slower is a warning.
             let effect = Effect::of(change, &all);
             let only_slower = effect.data.or(effect.old_readers).or(effect.old_writers).is_none();
             if let Some(harm) = effect.harms().next() {
@@ -82,17 +84,15 @@ impl Step {
         for caused in &self.lost {
             let (schema, table) = &caused.what.table;
             let (rule, what, column) = match &caused.what.what {
-                DataLoss::SetBack => (
+                DataLoss::SequenceReset => (
                     "values-changed",
-                    format!("sequence {table}: gives values again that it has given"),
+                    format!("sequence {table}: returns values again that it returned before"),
                     None,
                 ),
-                DataLoss::RowsGone => ("deletes-rows", format!("table {table}: rows are gone"), None),
-                DataLoss::ValuesMoved => (
-                    "values-changed",
-                    format!("table {table}: values stand in other rows than they did"),
-                    None,
-                ),
+                DataLoss::RowsMissing => ("deletes-rows", format!("table {table}: rows are missing"), None),
+                DataLoss::ValuesMoved => {
+                    ("values-changed", format!("table {table}: values are in other rows than before"), None)
+                }
                 DataLoss::ValuesChanged { column } if self.is_retyped(caused.schema, table, column) => {
                     continue;
                 }
@@ -102,7 +102,7 @@ impl Step {
                     Some(column.clone()),
                 ),
             };
-            let other = if caused.schema == Whose::OtherTenant {
+            let other = if caused.schema == SchemaOwner::OtherTenant {
                 format!(" in {schema}, another tenant's schema,")
             } else {
                 String::new()
@@ -111,7 +111,7 @@ impl Step {
                 rule,
                 level: Level::Deny,
                 range: caused.statement.clone().unwrap_or_default(),
-                message: format!("`{what}`{other} after it ran on sample rows"),
+                message: format!("`{what}`{other} after a run on sample rows"),
                 words: [table.clone()].into_iter().chain(column).collect(),
                 scope: None,
                 elsewhere: is_elsewhere(migration, caused),
@@ -120,8 +120,8 @@ impl Step {
         }
     }
 
-    /// A new type may show the same values in another way: where the type itself is judged harmful, that says enough.
-    fn is_retyped(&self, schema: Whose, table: &str, column: &str) -> bool {
+    /// Whether the column has a new type that is reported itself. A new type may print the same values differently.
+    fn is_retyped(&self, schema: SchemaOwner, table: &str, column: &str) -> bool {
         let all: Vec<Change> = self.changes.iter().map(|caused| caused.what.clone()).collect();
         self.changes.iter().any(|caused| {
             caused.schema == schema
@@ -161,7 +161,7 @@ impl Step {
                 level: Level::Warn,
                 range: made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(),
                 message: format!(
-                    "`extension {name}` is in schema {schema}, which no unit's search path names: [tenants] search_path = [\"{schema}\"] in tenure.toml adds it"
+                    "`extension {name}` is in schema {schema}, which is on no unit's search path: add it in tenure.toml with [tenants] search_path = [\"{schema}\"]"
                 ),
                 words: vec![name.clone()],
                 scope: None,
@@ -173,14 +173,14 @@ impl Step {
 
     fn rewritten(&self, observed: &mut Vec<ObservedEffect>) {
         for seen in &self.statements {
-            let tables = seen.trace.tables.iter().filter(|(_, treatment)| treatment.rewritten);
-            observed.extend(tables.map(|((_, table), treatment)| ObservedEffect {
+            let tables = seen.trace.tables.iter().filter(|(_, usage)| usage.rewritten);
+            observed.extend(tables.map(|((_, table), usage)| ObservedEffect {
                 rule: "rewrites-table",
                 level: Level::Warn,
                 range: seen.range.clone(),
                 message: format!(
-                    "`table {table}` is written anew{}",
-                    treatment.lock.map(|lock| format!(" under an {lock} lock")).unwrap_or_default()
+                    "`table {table}` is rewritten{}",
+                    usage.lock.map(|lock| format!(" under an {lock} lock")).unwrap_or_default()
                 ),
                 words: vec![table.clone()],
                 scope: Some(seen.scope),
@@ -210,7 +210,7 @@ impl Step {
                 rule: "not-repeatable",
                 level: Level::Warn,
                 range: seen.range.clone(),
-                message: format!("run a second time, it {why}"),
+                message: format!("a second run {why}"),
                 words: Vec::new(),
                 scope: Some(seen.scope),
                 elsewhere: false,
@@ -270,7 +270,7 @@ impl Step {
     }
 }
 
-/// A query on one line, its beginning.
+/// The beginning of a query, on one line.
 fn shown(text: &str) -> String {
     const LONGEST: usize = 120;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -280,12 +280,12 @@ fn shown(text: &str) -> String {
     line.chars().take(LONGEST - 1).chain(['…']).collect()
 }
 
-/// Whether it happened where no text of its statement shows it.
+/// Whether the effect happened in another schema than the statement's text shows.
 fn is_elsewhere<T>(migration: &Migration, caused: &Attributed<T>) -> bool {
     let scope = caused.statement.as_ref().and_then(|range| scope_at(migration, range));
     let expected = match scope {
-        Some(Scope::Platform) => Whose::Platform,
-        Some(Scope::Tenant) => Whose::Tenant,
+        Some(Scope::Platform) => SchemaOwner::Platform,
+        Some(Scope::Tenant) => SchemaOwner::Tenant,
         None => return true,
     };
     caused.schema != expected

@@ -1,6 +1,6 @@
--- What a database and its server hold outside of schemas, and no photograph of a schema shows: a line each, with the
--- names by which a file calls it, and the schema that it is about, if it is about one.
--- Roles of sample tenants come and go with other shadows of the same server.
+-- The objects of a database and its server outside of schemas, which no schema snapshot contains. A line for each, with the names
+-- by which a file refers to it and the schema that it concerns, if any. Roles of sample tenants are excluded: other shadows on
+-- the same server create and drop them.
 SELECT line, what, array_to_string(names, E'\n') AS names, home FROM (
     SELECT 'event trigger ' || t::text AS line, 'event trigger' AS what, ARRAY[t.evtname::text] AS names, NULL AS home
         FROM pg_catalog.pg_event_trigger t

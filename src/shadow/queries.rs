@@ -1,19 +1,19 @@
-//! The queries of the running release, asked on the shadow before each step and after it. A step is held
-//! against what was right just before it: what an earlier one broke is told there.
+//! Checks the queries of the running release on the shadow before and after each step. The state just before the step is the
+//! reference, so a query that an earlier step broke is reported there.
 
-use super::attributed::{Attributed, Whose};
+use super::attributed::{Attributed, SchemaOwner};
 use super::shadow_run::ShadowRun;
-use super::step::{Seen, Step};
+use super::step::{ObservedStatement, Step};
 use crate::error::Failure;
 use crate::postgres::queries::{observe, rehearse};
 use crate::queries::{Break, Observation, Release, Schemas, compare};
 
-/// The queries, and how they were answered last.
+/// The queries, and their last observation.
 #[derive(Debug)]
 pub(super) struct Queries<'a> {
     release: &'a Release,
     last: Option<Observation>,
-    /// How many tenants there were then.
+    /// The number of tenants at that time.
     tenants: usize,
 }
 
@@ -24,8 +24,8 @@ impl<'a> Queries<'a> {
 }
 
 impl ShadowRun<'_> {
-    /// Asks before a step, unless nothing happened since the last time.
-    pub(super) async fn ask(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
+    /// Observes the queries before a step, unless nothing changed since the last observation.
+    pub(super) async fn observe_before(&mut self, queries: &mut Queries<'_>) -> Result<(), Failure> {
         if queries.last.is_none() || queries.tenants != self.tenants.len() {
             queries.last = Some(self.observe(queries.release, None).await?);
             queries.tenants = self.tenants.len();
@@ -33,8 +33,8 @@ impl ShadowRun<'_> {
         Ok(())
     }
 
-    /// Asks after `step`, and adds to it what broke with it.
-    pub(super) async fn ask_again(
+    /// Observes the queries after `step` and adds the broken ones to it.
+    pub(super) async fn observe_after(
         &mut self,
         queries: &mut Queries<'_>,
         step: &mut Step,
@@ -43,8 +43,8 @@ impl ShadowRun<'_> {
         let after = self.observe(queries.release, Some(&before)).await?;
         step.unchecked = before.unchecked(queries.release);
         for broken in compare(queries.release, &before, &after) {
-            let statement = culprit(&step.statements, &broken).map(|seen| seen.range.clone());
-            step.broken.push(Attributed { what: broken, schema: Whose::Tenant, statement });
+            let statement = causing_statement(&step.statements, &broken).map(|seen| seen.range.clone());
+            step.broken.push(Attributed { what: broken, schema: SchemaOwner::Tenant, statement });
         }
         queries.last = Some(after);
         Ok(())
@@ -65,11 +65,14 @@ impl ShadowRun<'_> {
     }
 }
 
-/// The statement that broke the query: the last one that changed something which the query names, or else
-/// the last one that changed anything.
-fn culprit<'s>(statements: &'s [Seen], broken: &Break) -> Option<&'s Seen> {
+/// The statement that broke the query: the last one that changed an object which the query names, or else the last one that
+/// changed anything.
+fn causing_statement<'s>(
+    statements: &'s [ObservedStatement],
+    broken: &Break,
+) -> Option<&'s ObservedStatement> {
     let (_, statement) = broken.query.parsed();
-    let named = |seen: &&Seen| {
+    let named = |seen: &&ObservedStatement| {
         let mut changes = seen.changes.iter().flat_map(|(_, changes)| changes);
         changes.any(|change| statement.names.iter().any(|name| name.name == change.object.bare_name()))
     };

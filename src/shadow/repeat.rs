@@ -1,4 +1,4 @@
-//! A statement that says `IF NOT EXISTS` is run a second time, right after the first: it must change nothing.
+//! Runs a statement with `IF NOT EXISTS` a second time: it must change nothing.
 
 use super::database_snapshot::DatabaseSnapshot;
 use crate::chain::Migration;
@@ -9,13 +9,13 @@ use crate::postgres::catalog::Asked;
 use crate::postgres::{Connection, Row};
 use crate::sql::Statement;
 
-/// How much this transaction has written to the catalogs.
+/// The number of catalog rows that this transaction has written.
 const WRITTEN: &str = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::int8 AS written \
     FROM pg_catalog.pg_stat_xact_sys_tables";
 
-/// Why `statement`, which has just run, cannot be run again; `None` where it can, or does not say so. What the
-/// second run did is taken back. `known` is any earlier look.
-pub(super) async fn failing(
+/// Why `statement`, which has just run, cannot run a second time. `None` if it can, or if it does not claim to. The second run is
+/// rolled back. `known` is any earlier snapshot.
+pub(super) async fn repeat_failure(
     connection: &mut Connection,
     migration: &Migration,
     statement: &Statement,
@@ -36,35 +36,35 @@ pub(super) async fn failing(
             let written = |set: &[Row]| set.first().and_then(|row| row.integer("written").ok());
             let mut written = sets.iter().filter_map(|set| written(set));
             let (first, last) = (written.next(), written.next_back());
-            // Most second runs write nothing, and nothing need be looked at.
+            // Most second runs write nothing, so no snapshot is needed.
             if first.is_some() && first == last {
                 None
             } else {
-                back(connection).await?;
-                let before = known.again(connection, Asked::Within).await?;
+                roll_back(connection).await?;
+                let before = known.refreshed(connection, Asked::Within).await?;
                 connection
                     .send_within(&message)
                     .await
-                    .map_err(|server_error| server_error.failure("running a statement again"))?;
-                let changes = before.changes(&before.again(connection, Asked::Within).await?);
+                    .map_err(|server_error| server_error.failure("running a statement a second time"))?;
+                let changes = before.changes(&before.refreshed(connection, Asked::Within).await?);
                 let first = changes.iter().flat_map(|(_, changes)| changes).next();
                 first.map(|change| format!("changes `{}: {}`", change.object, change.line()))
             }
         }
         Err(server_error) => {
-            let failure = server_error.failure("running a statement again");
-            // A lost connection is no verdict.
+            let failure = server_error.failure("running a statement a second time");
+            // A lost connection is not a result.
             if failure.sqlstate.is_none() {
                 return Err(failure);
             }
             Some(format!("fails: {}", failure.message))
         }
     };
-    back(connection).await?;
+    roll_back(connection).await?;
     Ok(why)
 }
 
-async fn back(connection: &mut Connection) -> Result<(), Failure> {
-    let back = "ROLLBACK TO SAVEPOINT tenure_repeat; RELEASE SAVEPOINT tenure_repeat";
-    connection.run(back).await.map_err(|server_error| server_error.failure("taking a second run back"))
+async fn roll_back(connection: &mut Connection) -> Result<(), Failure> {
+    let sql = "ROLLBACK TO SAVEPOINT tenure_repeat; RELEASE SAVEPOINT tenure_repeat";
+    connection.run(sql).await.map_err(|server_error| server_error.failure("rolling back a second run"))
 }

@@ -1,4 +1,4 @@
-//! A file that undoes a step: run right behind it, it must bring back what was there before.
+//! Runs a down migration right after its step and compares the result with the state before the step.
 
 use std::ops::Range;
 
@@ -12,17 +12,17 @@ use crate::project;
 use crate::sql::{Scope, Statement};
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects};
 
-/// What is not as it was before, after a step was undone.
+/// The differences that remain after a step and its down migration.
 #[derive(Debug, Clone)]
 pub struct Reversed {
-    /// The file that undoes it.
+    /// The down migration.
     pub file: String,
-    /// What is different, each with the statement that failed, if one did.
+    /// The differences, each with the statement that failed, if any.
     differences: Vec<(Range<usize>, String)>,
 }
 
 impl Reversed {
-    /// What verification should know of the file.
+    /// The findings for the file.
     pub fn observed_effects(&self) -> ObservedEffects {
         let observed = self.differences.iter().map(|(range, what)| ObservedEffect {
             rule: "reverse-differs",
@@ -39,27 +39,27 @@ impl Reversed {
 }
 
 impl ShadowRun<'_> {
-    /// Undoes `migration`, which has run in the transaction that is open and looked like `before` at its beginning, if
-    /// the chain has a file for that which can run there. The transaction is of no more use.
+    /// Runs the down migration of `migration`, if the chain has a transactional one. `migration` has run in the open transaction,
+    /// which began in state `before`. The transaction must be rolled back afterwards.
     pub(super) async fn reverse(
         &mut self,
         migration: &Migration,
         before: &DatabaseSnapshot,
         after: &DatabaseSnapshot,
     ) -> Result<Option<Reversed>, Failure> {
-        let undoes = |down: &&Migration| down.from() == migration.to() && down.to() == migration.from();
-        let Some(down) = self.project.chain.downs().iter().find(undoes).filter(|down| down.transactional)
+        let reverses = |down: &&Migration| down.from() == migration.to() && down.to() == migration.from();
+        let Some(down) = self.project.chain.downs().iter().find(reverses).filter(|down| down.transactional)
         else {
             return Ok(None);
         };
         if let Some(failure) = project::acting_on_the_machine(down) {
-            let differences = vec![(down_range(down), format!("it was not tried: {}", failure.message))];
+            let differences = vec![(down_range(down), format!("it was not run: {}", failure.message))];
             return Ok(Some(Reversed { file: down.file.clone(), differences }));
         }
         let mut reversed = Reversed { file: down.file.clone(), differences: Vec::new() };
         let platform = self.project.settings.platform_schema();
         let mut statements: Vec<&(Statement, Scope)> = down.statements.iter().collect();
-        // The order of a run, backwards.
+        // The reverse order of a run.
         statements.sort_by_key(|(_, scope)| *scope == Scope::Platform);
         for (statement, scope) in statements {
             let schema = match (scope, self.tenants.first()) {
@@ -75,25 +75,27 @@ impl ShadowRun<'_> {
                 if failure.sqlstate.is_none() {
                     return Err(failure);
                 }
-                reversed
-                    .differences
-                    .push((statement.range.clone(), format!("it cannot undo the step: {}", failure.message)));
+                reversed.differences.push((
+                    statement.range.clone(),
+                    format!("it cannot reverse the step: {}", failure.message),
+                ));
                 return Ok(Some(reversed));
             }
         }
-        let undone = after.again(self.connection, Asked::Within).await?;
-        for (_, changes) in before.changes(&undone) {
-            let told = changes.iter().map(|change| {
-                let what = format!("after the step and its undoing, `{}: {}`", change.object, change.line());
+        let reversed_snapshot = after.refreshed(self.connection, Asked::Within).await?;
+        for (_, changes) in before.changes(&reversed_snapshot) {
+            let reported = changes.iter().map(|change| {
+                let what =
+                    format!("after the step and its down migration, `{}: {}`", change.object, change.line());
                 (down_range(down), what)
             });
-            reversed.differences.extend(told);
+            reversed.differences.extend(reported);
         }
         Ok(Some(reversed))
     }
 }
 
-/// The first statement: what is left undone stands nowhere.
+/// The first statement, since a remaining difference has no statement of its own.
 fn down_range(down: &Migration) -> Range<usize> {
     down.statements.first().map(|(statement, _)| statement.range.clone()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Sample rows, so that what a migration does to rows is seen.
+//! Sample rows, which make effects on rows visible.
 
 use std::fmt::Write as _;
 
@@ -10,8 +10,7 @@ use crate::sql::OWN_TABLES;
 
 const FILL: &str = include_str!("sample.sql");
 
-/// Puts a few rows into every table of these schemas that has none and takes some; not into `but`, nor
-/// into Tenure's own.
+/// Inserts a few rows into every empty table of these schemas that accepts some, except the tables `but` and Tenure's own.
 pub(super) async fn fill(
     connection: &mut Connection,
     schemas: &[SchemaName],
@@ -28,5 +27,5 @@ pub(super) async fn fill(
             literal(schema.as_str()),
         );
     }
-    connection.run(&message).await.map_err(|server_error| server_error.failure("making sample rows"))
+    connection.run(&message).await.map_err(|server_error| server_error.failure("inserting sample rows"))
 }

@@ -1,8 +1,7 @@
--- Puts a few rows into every table of a schema that has none: one with a value in every column, one with
--- only what must be there, one more with other values, so that a change shows in each column. Where a check names
--- texts, they are taken; where a row is refused all the same, it is tried with any text, then without the columns that
--- are checked. A table that takes none of them stays empty. Tables are tried until a round fills no further one, so a
--- foreign key finds its rows whatever the order is.
+-- Inserts three rows into each empty table of a schema: one with a value in every column, one with only the required columns, one
+-- with other values, so that a change is visible in each column. Values come from the literals in a check constraint. If a row is
+-- refused, other texts are tried, then the row without the checked columns. A table that accepts no row stays empty. Rounds
+-- repeat until no table is filled, so the order of foreign keys does not matter.
 DO $$
 DECLARE
     the_schema text := current_setting('tenure.sample_schema');
@@ -102,7 +101,7 @@ BEGIN
                     filled := true;
                     taken := true;
                 EXCEPTION WHEN OTHERS THEN
-                    -- It does not take such a row: a check, a trigger, a reference to a table that is still empty.
+                    -- The table refuses the row: a check, a trigger, or a foreign key to a table that is still empty.
                     NULL;
                 END;
               END LOOP;

@@ -1,4 +1,4 @@
-//! What makes a shadow like a database of the project: the program's own `migrate up` and `tenant create`.
+//! Prepares a shadow like a real database: with `migrate up` and `tenant create` themselves.
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,10 +12,10 @@ use crate::postgres::Connection;
 use crate::project::Project;
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
-/// For the rows of runs, which are thrown away with the shadow.
+/// The command in the rows of runs on the shadow.
 const COMMAND: &str = "shadow";
 
-/// Migrates to `to`; the failure of a unit is told apart from that of the shadow.
+/// Migrates to `to`. The inner failure is that of a unit, the outer one that of the shadow.
 pub(super) async fn migrate(
     connection: &mut Connection,
     project: &Project,
@@ -25,11 +25,11 @@ pub(super) async fn migrate(
     migrate::replay_on_throwaway_database(connection, project, how, COMMAND).await
 }
 
-/// Makes tenants; the first that cannot be made is the failure.
+/// Creates tenants; fails with the first that cannot be created.
 pub(super) async fn tenants(
     connection: &mut Connection,
     project: &Project,
-    wanted: &[NewTenant],
+    requested: &[NewTenant],
     after: After,
 ) -> Result<Vec<SchemaName>, Failure> {
     let creation = Creation {
@@ -38,12 +38,12 @@ pub(super) async fn tenants(
         jobs: Some(1),
         retry_policy: RetryPolicy { retries: 0 },
         after,
-        // Roles belong to the whole server, which others may share, and would outlive the shadow.
+        // Roles belong to the whole server, which others may use, and would outlive the shadow.
         role: NewRole::None,
         command: COMMAND.to_owned(),
     };
     let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
-    let made = tenant::create(connection, project, wanted, &creation, talk).await?;
+    let made = tenant::create(connection, project, requested, &creation, talk).await?;
     match made.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),
         None => Ok(made.created.into_iter().map(|tenant| tenant.schema).collect()),

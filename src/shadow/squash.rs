@@ -1,8 +1,8 @@
-//! A new version of a template, from what a tenant at the chain's end really has; and the proof that it makes
-//! the same tenant. Nothing is written here.
+//! Squashes a template: makes its files from a tenant at the end of the chain, and proves that they create the same tenant.
+//! Writes no files.
 
 use super::database::Shadow;
-use super::templates::{Pair, raise};
+use super::templates::{TenantPair, migrate_to_latest};
 use crate::error::{Code, Failure, Source};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
@@ -12,13 +12,13 @@ use crate::sql::Known;
 use crate::template::{Dumped, Layout, NewFile, Template};
 use crate::tenant::After;
 
-/// What writes down a schema: the database's name, the schema, the server's major version.
+/// Dumps a schema as SQL. Arguments: the database's name, the schema, the server's major version.
 pub type Dump<'a> = &'a dyn Fn(&str, &SchemaName, u32) -> Result<String, Failure>;
 
-/// The name under which the new version is tried; no folder is called so.
+/// The name under which the new version is tried; no folder has it.
 const TRIAL: &str = ".new";
 
-/// The files of `template` at the chain's end, proved on `shadow`.
+/// Returns the files of `template` at the end of the chain, proved on `shadow`.
 pub async fn squash(
     project: &Project,
     template: &Template,
@@ -38,8 +38,8 @@ async fn squash_on(
     template: &Template,
     dump: Dump<'_>,
 ) -> Result<Vec<NewFile>, Failure> {
-    raise(connection, project).await?;
-    let old = Pair::make(connection, project, (&template.name, After::Nothing), 0).await?;
+    migrate_to_latest(connection, project).await?;
+    let old = TenantPair::make(connection, project, (&template.name, After::Nothing), 0).await?;
     let (database, major) = (database(connection).await?, server_major(connection).await?);
     let dumped = Dumped::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
     let latest = project.chain.latest();
@@ -54,10 +54,10 @@ async fn squash_on(
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {
-                    // What was made and differs says more than what could not be made.
+                    // A difference says more than a failure.
                     why = Some(lines.join("; "));
                 }
-                // A lost connection is no verdict.
+                // A lost connection is not a result.
                 Err(failure) if failure.code.class() == crate::error::Class::Unreachable => {
                     return Err(failure);
                 }
@@ -70,18 +70,18 @@ async fn squash_on(
     let why = why.unwrap_or_default();
     Err(Failure::new(
         Code::TemplateDiffers,
-        format!("a new version of {:?} would not make the same tenant, so none is written: {why}", template.name),
+        format!("no file is written, since the new version of {:?} would not create the same tenant: {why}", template.name),
     )
-    .hint("rows that code writes cannot be taken over, only statements that are INSERT, UPDATE, DELETE or MERGE, and the temporary tables that these use; \
-         what PostgreSQL prints otherwise than it was written can be written anew by a step of the chain"))
+    .hint("INSERT, UPDATE, DELETE and MERGE statements and the temporary tables that they use can be squashed, rows that code writes cannot; \
+         if PostgreSQL fingerprints an object differently from its source, recreate the object in a step of the chain"))
 }
 
-/// How a tenant of `files` differs from one of the old template.
+/// The differences between a tenant of `files` and one of the old template.
 async fn differences(
     connection: &mut Connection,
     project: &Project,
     (files, number): (&[NewFile], usize),
-    old: &Pair,
+    old: &TenantPair,
 ) -> Result<Vec<String>, Failure> {
     let folder = format!("{TEMPLATES}/{TRIAL}");
     let sources =
@@ -94,13 +94,13 @@ async fn differences(
     })?;
     let mut with = project.clone();
     with.templates.insert(TRIAL.to_owned(), trial);
-    let new = Pair::make(connection, &with, (TRIAL, After::Nothing), number).await?;
+    let new = TenantPair::make(connection, &with, (TRIAL, After::Nothing), number).await?;
     Ok(old.differences(&new))
 }
 
 async fn database(connection: &mut Connection) -> Result<String, Failure> {
     let doing =
-        |server_error: crate::postgres::ServerError| server_error.failure("asking for the shadow's name");
+        |server_error: crate::postgres::ServerError| server_error.failure("reading the shadow's name");
     let sets = connection.query_batch("SELECT current_database()::text AS name").await.map_err(doing)?;
     match sets.iter().flatten().next() {
         Some(row) => row.text("name"),

@@ -1,14 +1,14 @@
-//! A step's statements, run one by one in a transaction that is rolled back, and watched.
+//! Runs the statements of a step one by one in a transaction that is rolled back, and observes each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::beyond::{self, Ran};
+use super::beyond::{self, Execution};
 use super::database_snapshot::DatabaseSnapshot;
 use super::repeat;
 use super::shadow_run::ShadowRun;
-use super::step::{Seen, Step};
-use super::watch::{LockSample, Table, Use};
+use super::step::{ObservedStatement, Step};
+use super::watch::{LockSample, RowUsage, Table};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
@@ -18,38 +18,38 @@ use crate::postgres::{Row, ServerError};
 use crate::settings::StatementTimeout;
 use crate::sql::{OWN_TABLES, Scope, Statement};
 
-/// No statement takes longer than this for three rows a table.
+/// The highest statement timeout on the shadow; its tables have three rows.
 const LIMIT: Duration = Duration::from_mins(2);
 
-/// When everything is looked at.
+/// When a snapshot is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(super) enum SnapshotTiming {
     AfterEach,
     AtTheEnd,
 }
 
 impl ShadowRun<'_> {
-    /// Runs the statements, each of the tenants' for a tenant of each template. The failure is that of a
-    /// statement; the look is the last one.
+    /// Runs the statements, those of the tenant part for a tenant of each template. Returns the failure of a statement, if any,
+    /// and the last snapshot.
     pub(super) async fn watch(
         &mut self,
         migration: &Migration,
         before: &DatabaseSnapshot,
-        when: When,
+        when: SnapshotTiming,
         step: &mut Step,
     ) -> Result<(Option<Failure>, DatabaseSnapshot), Failure> {
         let doing = "watching a migration on the shadow";
         let path = self.project.settings.shared_path();
         let platform = vec![self.project.settings.platform_schema()];
-        let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
+        let query = LockSample::query(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
-            .query_batch(&format!("{BEGIN}; {question}"))
+            .query_batch(&format!("{BEGIN}; {query}"))
             .await
             .map_err(|server_error| server_error.failure(doing))?;
         let first = LockSample::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
-        let mut look = before.clone();
-        // The order of a run: the platform's part, then the tenant's.
+        let mut snapshot = before.clone();
+        // The order of a run: the platform part, then the tenant part.
         let mut statements: Vec<&(Statement, Scope)> = migration.statements.iter().collect();
         statements.sort_by_key(|(_, scope)| *scope != Scope::Platform);
         let last_of_scope = |at: usize| statements.get(at + 1).map(|next| next.1) != Some(statements[at].1);
@@ -60,63 +60,70 @@ impl ShadowRun<'_> {
             };
             for schema in &schemas {
                 let named = beyond::named(migration, schema);
-                let ran = Ran { scope: *scope, schema, named: &named };
-                let decoyed = match when {
-                    When::AfterEach => self.decoyed((migration, statement), ran, &look).await?,
-                    When::AtTheEnd => Vec::new(),
+                let execution = Execution { scope: *scope, schema, named: &named };
+                let decoy_effects = match when {
+                    SnapshotTiming::AfterEach => {
+                        self.probe_with_decoys((migration, statement), execution, &snapshot).await?
+                    }
+                    SnapshotTiming::AtTheEnd => Vec::new(),
                 };
-                let (start, end) = match self.run(migration, statement, schema, &question).await? {
-                    Ok(moments) => moments,
-                    Err(failure) => return Ok((Some(failure), look)),
+                let (start, end) = match self.run(migration, statement, schema, &query).await? {
+                    Ok(samples) => samples,
+                    Err(failure) => return Ok((Some(failure), snapshot)),
                 };
                 let now = match when {
-                    When::AfterEach => look.again(self.connection, Asked::Within).await?,
-                    When::AtTheEnd => look.clone(),
+                    SnapshotTiming::AfterEach => snapshot.refreshed(self.connection, Asked::Within).await?,
+                    SnapshotTiming::AtTheEnd => snapshot.clone(),
                 };
-                let changed = look.of_server(&now);
+                let changed = snapshot.server_changes(&now);
                 if let Some(observer_conn) = self.observer_conn.as_mut().filter(|_| !changed.is_empty()) {
-                    look.catch_up(observer_conn).await?;
-                    // What only the second look shows was done by others after the first.
-                    if let Some(line) = look.of_server(&now).intersection(&changed).next() {
-                        let why = format!("it changes what belongs to the server: {line}");
+                    snapshot.refresh_server_lines(observer_conn).await?;
+                    // A change that only the second read shows was made by another session after the first.
+                    if let Some(line) = snapshot.server_changes(&now).intersection(&changed).next() {
+                        let why = format!("it changes the server: {line}");
                         self.roll_back().await?;
-                        return Ok((Some(of_the_server(migration, statement, &why)), look));
+                        return Ok((Some(server_change_failure(migration, statement, &why)), snapshot));
                     }
                 }
                 let is_old = |table: &Table| first.tables().any(|old| old == table);
                 let uses = end.used_since(&start, is_old);
                 let unrepeatable =
-                    repeat::failing(self.connection, migration, statement, (schema, &path), &now).await?;
-                let mut beyond = self.beyond(ran, (&look, &now), &uses);
-                beyond.extend(decoyed);
-                step.statements.push(Seen {
+                    repeat::repeat_failure(self.connection, migration, statement, (schema, &path), &now)
+                        .await?;
+                let mut beyond = self.beyond(execution, (&snapshot, &now), &uses);
+                beyond.extend(decoy_effects);
+                step.statements.push(ObservedStatement {
                     unrepeatable,
                     range: statement.range.clone(),
                     scope: *scope,
                     beyond,
-                    blind: is_blind(&uses, &look, (when == When::AfterEach).then_some(&now)),
+                    may_hide_effects: may_hide_effects(
+                        &uses,
+                        &snapshot,
+                        (when == SnapshotTiming::AfterEach).then_some(&now),
+                    ),
                     trace: end.since(&start, is_old),
-                    changes: look.changes(&now),
-                    lost: look.rows.lost(&now.rows),
+                    changes: snapshot.changes(&now),
+                    lost: snapshot.rows.lost(&now.rows),
                     uses,
                 });
-                look = now;
+                snapshot = now;
             }
-            if when == When::AfterEach && step.has_deferred && last_of_scope(at) {
-                let seen = self.at_commit(migration, (statement, *scope, &schemas), &look, &question).await?;
-                step.statements.extend(seen);
+            if when == SnapshotTiming::AfterEach && step.has_deferred && last_of_scope(at) {
+                let observed = self.at_commit(migration, (statement, *scope, &schemas), &snapshot, &query).await?;
+                step.statements.extend(observed);
             }
         }
-        if when == When::AtTheEnd {
+        if when == SnapshotTiming::AtTheEnd {
             step.has_deferred = self.has_deferred().await?;
-            look = look.again(self.connection, Asked::Within).await?;
+            snapshot = snapshot.refreshed(self.connection, Asked::Within).await?;
         }
-        step.reversed = self.reverse(migration, before, &look).await?;
+        step.reversed = self.reverse(migration, before, &snapshot).await?;
         self.roll_back().await?;
-        Ok((None, look))
+        Ok((None, snapshot))
     }
 
-    /// Whether there are triggers whose events may wait for COMMIT (manual, SET CONSTRAINTS). Foreign keys only check.
+    /// Whether a trigger may be deferred to COMMIT (manual, SET CONSTRAINTS). Foreign keys are left out: they only check.
     async fn has_deferred(&mut self) -> Result<bool, Failure> {
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgdeferrable AND NOT tgisinternal) AS found";
         let sets = self.connection.query_batch(sql).await;
@@ -125,46 +132,46 @@ impl ShadowRun<'_> {
         Ok(found == Some(true))
     }
 
-    /// Runs the triggers that wait for COMMIT and takes their effects back, so that the transaction can go on. The effects are
-    /// those of `statement`, the last one of its scope. A trigger that fails does so again when the step is run as a whole.
+    /// Runs the deferred triggers in a savepoint and rolls back to it. Their effects are attributed to `statement`, the last one of
+    /// its scope. A failing trigger is ignored: the step as a whole fails with it later.
     async fn at_commit(
         &mut self,
         migration: &Migration,
         (statement, scope, schemas): (&Statement, Scope, &[SchemaName]),
         before: &DatabaseSnapshot,
-        question: &str,
-    ) -> Result<Option<Seen>, Failure> {
+        query: &str,
+    ) -> Result<Option<ObservedStatement>, Failure> {
         let failure =
             |server_error: ServerError| server_error.failure("running deferred triggers on the shadow");
         let Some(schema) = schemas.last() else { return Ok(None) };
         self.connection.run("SAVEPOINT tenure_commit").await.map_err(failure)?;
         let mut message = SqlBatch::default();
         message.search_path(schema, &self.project.settings.shared_path());
-        message.push(question);
+        message.push(query);
         message.push(&format!(
             "SET LOCAL statement_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL statement_timeout = 0",
             limit(self.project.settings.migrate.statement_timeout)
         ));
-        message.push(question);
-        let seen = match self.connection.send_within(&message).await {
+        message.push(query);
+        let observed = match self.connection.send_within(&message).await {
             Ok(sets) => {
                 let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
                 let (start, end) = (sample(sets.get(1))?, sample(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
-                let now = before.again(self.connection, Asked::Within).await?;
+                let now = before.refreshed(self.connection, Asked::Within).await?;
                 let named = beyond::named(migration, schema);
-                let mut beyond = self.beyond(Ran { scope, schema, named: &named }, (before, &now), &uses);
-                // Events of every tenant's schema run here.
+                let mut beyond = self.beyond(Execution { scope, schema, named: &named }, (before, &now), &uses);
+                // The deferred events of all tenants run here.
                 let others = &schemas[..schemas.len() - 1];
                 beyond.retain(|it| {
                     !it.words.first().is_some_and(|word| others.iter().any(|other| other.as_str() == word))
                 });
-                Some(Seen {
+                Some(ObservedStatement {
                     unrepeatable: None,
                     range: statement.range.clone(),
                     scope,
                     beyond,
-                    blind: is_blind(&uses, before, Some(&now)),
+                    may_hide_effects: may_hide_effects(&uses, before, Some(&now)),
                     trace: end.since(&start, |_| true),
                     changes: before.changes(&now),
                     lost: before.rows.lost(&now.rows),
@@ -174,9 +181,9 @@ impl ShadowRun<'_> {
             Err(server_error) if server_error.sqlstate().is_none() => return Err(failure(server_error)),
             Err(_) => None,
         };
-        let undo = "ROLLBACK TO SAVEPOINT tenure_commit; RELEASE SAVEPOINT tenure_commit";
-        self.connection.run(undo).await.map_err(failure)?;
-        Ok(seen)
+        let cleanup = "ROLLBACK TO SAVEPOINT tenure_commit; RELEASE SAVEPOINT tenure_commit";
+        self.connection.run(cleanup).await.map_err(failure)?;
+        Ok(observed)
     }
 
     async fn roll_back(&mut self) -> Result<(), Failure> {
@@ -184,33 +191,33 @@ impl ShadowRun<'_> {
         rolled_back.map_err(|server_error| server_error.failure("watching a migration on the shadow"))
     }
 
-    /// Runs one statement for one schema: the moments before and after it, or why it fails.
+    /// Runs one statement for one schema. Returns the samples before and after it, or why it failed.
     async fn run(
         &mut self,
         migration: &Migration,
         statement: &Statement,
         schema: &SchemaName,
-        question: &str,
+        query: &str,
     ) -> Result<Result<(LockSample, LockSample), Failure>, Failure> {
         let mut message = SqlBatch::default();
         message.search_path(schema, &self.project.settings.shared_path());
-        message.push(question);
+        message.push(query);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));
         message.push_file(&migration.script, std::iter::once(statement), schema);
-        // One that the file set is not for our questions.
+        // The file's own timeout does not apply to the queries of this program.
         message.push("SET LOCAL statement_timeout = 0");
-        message.push(question);
+        message.push(query);
         match self.connection.send(&message).await {
             Ok(sets) => {
-                let moment =
+                let sample =
                     |at: usize| LockSample::read(sets.get(at).map(Vec::as_slice).unwrap_or_default());
-                Ok(Ok((moment(1)?, moment(sets.len().saturating_sub(1))?)))
+                Ok(Ok((sample(1)?, sample(sets.len().saturating_sub(1))?)))
             }
             Err(server_error) => {
                 let mut failure = server_error.failure(&format!("{} on the shadow", migration.file));
                 if failure.sqlstate.is_none() {
-                    // A lost connection is no verdict.
+                    // A lost connection is not a result.
                     return Err(failure);
                 }
                 failure.place =
@@ -221,7 +228,7 @@ impl ShadowRun<'_> {
     }
 }
 
-/// In milliseconds.
+/// The statement timeout on the shadow, in milliseconds.
 pub(super) fn limit(set: StatementTimeout) -> u128 {
     let most = LIMIT.as_millis();
     match set.milliseconds() {
@@ -230,25 +237,29 @@ pub(super) fn limit(set: StatementTimeout) -> u128 {
     }
 }
 
-/// Whether the statement may have done something to rows that the sample does not show: `now` is what is there after
-/// it, where somebody looked.
-fn is_blind(uses: &BTreeMap<Table, Use>, before: &DatabaseSnapshot, now: Option<&DatabaseSnapshot>) -> bool {
+/// Whether the statement may have effects on rows that the sample does not show. `now` is the snapshot after it, if one was
+/// taken.
+fn may_hide_effects(
+    uses: &BTreeMap<Table, RowUsage>,
+    before: &DatabaseSnapshot,
+    now: Option<&DatabaseSnapshot>,
+) -> bool {
     uses.iter().any(|(table, used)| {
         let is_own = OWN_TABLES.contains(&table.1.as_str());
         let of = used.root.as_ref().unwrap_or(table);
-        let is_shown = |now: &DatabaseSnapshot| before.rows.show_a_change(&now.rows, of);
-        // What would be done to rows, if there were some; or was done to none, or left them as they were.
-        before.rows.lack(table)
+        let is_shown = |now: &DatabaseSnapshot| before.rows.show_change(&now.rows, of);
+        // The table is empty, no row matched, or the values did not change: other rows may be affected.
+        before.rows.has_no_rows(table)
             || (used.writes && (is_own || used.touched == 0))
             || (used.changed > 0 && now.is_some_and(|now| !is_shown(now)))
-    }) || now.is_some_and(|now| before.is_left(now))
+    }) || now.is_some_and(|now| before.differs_outside(now))
 }
 
-/// What is not run on a server that somebody gave.
-pub(super) fn of_the_server(migration: &Migration, statement: &Statement, why: &str) -> Failure {
-    let message = format!("{why}, and the shadow's server is not ours: it was not run there for good");
-    let mut failure = Failure::new(Code::UnitFailed, message)
-        .hint("with --shadow it runs on a server of its own, which is thrown away");
+/// The failure for a statement that may not run on a server that is not ours.
+pub(super) fn server_change_failure(migration: &Migration, statement: &Statement, why: &str) -> Failure {
+    let message = format!("{why}, and the shadow's server has other databases: the statement was not run");
+    let mut failure =
+        Failure::new(Code::UnitFailed, message).hint("use --shadow to run it on a throwaway server");
     failure.place = Some(migration.script.place(statement));
     failure
 }

@@ -1,77 +1,77 @@
-//! What was seen of one step of the chain, and of each of its statements.
+//! The observed effects of one step of the chain, and of each of its statements.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::attributed::Attributed;
-use super::beyond::Beyond;
+use super::beyond::OutsideEffect;
 use super::data::DataChange;
 use super::reverse::Reversed;
-use super::watch::{StatementTrace, Table, Use};
+use super::watch::{RowUsage, StatementTrace, Table};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::Change;
 use crate::queries::{Break, Unchecked};
 use crate::sql::Scope;
 
-/// One step of the chain, as the shadow saw it.
+/// The observed effects of a step.
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// Where it stands in the chain.
+    /// Its index in the chain.
     pub index: usize,
-    /// Its statements, as far as they were watched.
-    pub statements: Vec<Seen>,
-    /// What it changed in all, each with the statement that did it.
+    /// Its statements, up to the first that failed.
+    pub statements: Vec<ObservedStatement>,
+    /// Its changes, each with the statement that made it.
     pub changes: Vec<Attributed<Change>>,
-    /// What it did to rows.
+    /// Its losses of data.
     pub lost: Vec<Attributed<DataChange>>,
-    /// What it did to queries of the running release.
+    /// The queries of the running release that it broke.
     pub broken: Vec<Attributed<Break>>,
-    /// What of the release says nothing about it.
+    /// The queries of the release that could not be checked.
     pub unchecked: Vec<Unchecked>,
-    /// How a tenant that is made at its end differs from one that was migrated; of the last step that was watched.
+    /// How a tenant that is created after the step differs from a migrated one. Only set for the last step.
     pub(super) new_tenant: Vec<String>,
-    /// What became of undoing it, where the chain has a file that does.
+    /// The result of its down migration, if it has one.
     pub reversed: Option<Reversed>,
-    /// Extensions that it made where no unit finds them, each with its schema.
+    /// The extensions that it created outside of every unit's search path, each with its schema.
     pub unreachable: Vec<(String, String)>,
-    /// Whether triggers may wait for COMMIT in it.
+    /// Whether a trigger may be deferred to COMMIT.
     pub(super) has_deferred: bool,
-    /// Why it could not be run.
+    /// Why it failed.
     pub failure: Option<Failure>,
-    /// Why it could not be run on the sample rows, though it could without them.
+    /// Why it failed on the sample rows; it succeeded without them.
     pub failed_on_rows: Option<Failure>,
-    /// Whether it ran without sample rows, so that nobody can say what it does to any.
+    /// Whether it ran without sample rows, so that its effects on rows are unknown.
     pub without_rows: bool,
-    /// Whether it has a part of tenants that was not run, since no template reaches back to where it begins.
+    /// Whether its tenant part was not run, since no template has a version that old.
     pub no_tenants: bool,
-    /// Why the shadow, of which this was the last step, could not be thrown away.
-    pub left: Option<Failure>,
+    /// Why the shadow, of which this was the last step, could not be cleaned up.
+    pub cleanup_failure: Option<Failure>,
 }
 
-/// One statement, watched.
+/// The observed effects of a statement.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    /// Where it stands in the file.
+pub struct ObservedStatement {
+    /// Its byte range in the file.
     pub range: Range<usize>,
-    /// Whose it is.
+    /// Its scope.
     pub scope: Scope,
-    /// Locks and costs.
+    /// Its locks and costs.
     pub trace: StatementTrace,
-    /// Whether it may have done what the sample does not show.
-    pub blind: bool,
-    /// Why it cannot be run again, though it says so.
+    /// Whether it may have effects that the sample does not show.
+    pub may_hide_effects: bool,
+    /// Why it cannot run a second time, though it claims to.
     pub(super) unrepeatable: Option<String>,
-    /// What it did elsewhere.
-    pub(super) beyond: Vec<Beyond>,
+    /// Its effects outside of the unit's schema.
+    pub(super) beyond: Vec<OutsideEffect>,
     pub(super) changes: Vec<(SchemaName, Vec<Change>)>,
     pub(super) lost: Vec<DataChange>,
-    /// How it used the tables that were there before the file.
-    pub(super) uses: BTreeMap<Table, Use>,
+    /// How it used the tables that existed before the file.
+    pub(super) uses: BTreeMap<Table, RowUsage>,
 }
 
 impl Step {
-    /// The step at `index`, of which nothing was seen yet.
+    /// An empty record of the step at `index`.
     pub(super) fn new(index: usize) -> Self {
         Self {
             index,
@@ -88,11 +88,11 @@ impl Step {
             failed_on_rows: None,
             without_rows: false,
             no_tenants: false,
-            left: None,
+            cleanup_failure: None,
         }
     }
 
-    /// Whether rows that were there were changed or taken away.
+    /// Whether it updated or deleted existing rows.
     pub(super) fn changes_rows(&self) -> bool {
         self.statements.iter().any(|seen| seen.uses.values().any(|it| it.changed > 0))
     }

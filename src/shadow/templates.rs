@@ -1,5 +1,5 @@
-//! The versions of a template lead to the same tenant: proved by tenants that are made of them at the chain's
-//! end. Alike is what has the same photograph, and the same rows as far as two tenants of one template have.
+//! Proves that the versions of a template lead to the same tenant: creates tenants of each at the end of the chain and compares
+//! their snapshots and rows. Rows that differ between two tenants of one template are not compared.
 
 use std::collections::BTreeMap;
 
@@ -21,24 +21,24 @@ use crate::tenant::{After, NewTenant};
 /// The rows of a tenant, by table.
 type Seeds = BTreeMap<String, Vec<Record>>;
 
-/// Tenants of one template. Two show what of their rows is the same each time.
+/// Two tenants of one template. Comparing them shows which values are the same each time.
 #[derive(Debug)]
-pub(super) struct Pair {
+pub(super) struct TenantPair {
     pub(super) schema: SchemaName,
     snapshot: SchemaSnapshot,
     rows: Seeds,
-    twin: Seeds,
+    other_rows: Seeds,
 }
 
-/// Makes the platform, at the chain's end.
-pub(super) async fn raise(connection: &mut Connection, project: &Project) -> Result<(), Failure> {
+/// Migrates the platform to the end of the chain.
+pub(super) async fn migrate_to_latest(connection: &mut Connection, project: &Project) -> Result<(), Failure> {
     metadata::ensure(connection, &project.settings.platform_schema(), project.settings.migrate.lock_timeout)
         .await?;
     setup::migrate(connection, project, &project.chain.latest()).await?.map_or(Ok(()), Err)
 }
 
-impl Pair {
-    /// Makes two tenants of `template`; `number` is like no other's on this shadow.
+impl TenantPair {
+    /// Creates two tenants of `template`. `number` must be unique on this shadow.
     pub(super) async fn make(
         connection: &mut Connection,
         project: &Project,
@@ -46,13 +46,13 @@ impl Pair {
         number: usize,
     ) -> Result<Self, Failure> {
         let set = project.template(Some(template))?.parameters.samples();
-        let wanted = ["a", "b"].map(|letter| NewTenant {
+        let requested = ["a", "b"].map(|letter| NewTenant {
             slug: format!("tenure_sample_{number}{letter}"),
             name: None,
             template: Some(template.to_owned()),
             set: set.clone(),
         });
-        let schemas = setup::tenants(connection, project, &wanted, after).await?;
+        let schemas = setup::tenants(connection, project, &requested, after).await?;
         let schema = schemas[0].clone();
         let snapshot = catalog::snapshot(connection, &schema).await?;
         let mut seeds = Vec::new();
@@ -60,31 +60,33 @@ impl Pair {
             let rows = Rows::read(connection, std::slice::from_ref(schema)).await?;
             seeds.push(rows.with_sequences().collect::<Seeds>());
         }
-        let (twin, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
-        Ok(Self { schema, snapshot, rows, twin })
+        let (other_rows, rows) = (seeds.pop().unwrap_or_default(), seeds.pop().unwrap_or_default());
+        Ok(Self { schema, snapshot, rows, other_rows })
     }
 
-    /// Whether a new tenant's tables hold rows.
+    /// Whether a new tenant has rows.
     pub(super) fn has_rows(&self) -> bool {
         self.rows.values().any(|rows| !rows.is_empty())
     }
 
-    /// What is different in `other`, a line each.
+    /// The differences to `other`, a line each.
     pub(super) fn differences(&self, other: &Self) -> Vec<String> {
         let changes = Change::between(&self.snapshot, &other.snapshot);
         let mut lines: Vec<String> =
             changes.iter().map(|change| format!("{}: {}", change.object, change.line())).collect();
         for (table, rows) in &self.rows {
-            // A table that is not there was told.
-            let (Some(twin), Some(now)) = (self.twin.get(table), other.rows.get(table)) else { continue };
+            // The snapshot shows a missing table.
+            let (Some(other_rows), Some(now)) = (self.other_rows.get(table), other.rows.get(table)) else {
+                continue;
+            };
             if rows.len() != now.len() {
                 lines.push(format!("table {table}: rows: {} instead of {}", now.len(), rows.len()));
                 continue;
             }
             for column in rows.first().into_iter().flat_map(Record::keys) {
                 let values = values(rows, column);
-                // What is random, or the time, is another each time.
-                let is_fixed = values == self::values(twin, column);
+                // Random values and times differ each time.
+                let is_fixed = values == self::values(other_rows, column);
                 if is_fixed && values != self::values(now, column) {
                     lines.push(format!("table {table}: column {column} holds other values"));
                 }
@@ -101,7 +103,7 @@ fn values(rows: &[Record], column: &str) -> Vec<String> {
     values
 }
 
-/// Makes tenants of every template at the chain's end, and compares those of the versions of one.
+/// Creates tenants of every template at the end of the chain, and compares those of the versions of one template.
 pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, Failure> {
     let proofs = prove_on(&mut shadow.connection, project).await;
     let closed = shadow.close().await;
@@ -110,7 +112,7 @@ pub async fn prove(project: &Project, mut shadow: Shadow) -> Result<Vec<Proof>, 
     Ok(proofs)
 }
 
-/// What making tenants changed outside of their schemas, where no file of the template or of the steps after it names it.
+/// The changes outside of the new tenants' schemas on objects that neither the template nor a step after it names.
 fn beyond(
     project: &Project,
     template: &Template,
@@ -129,14 +131,14 @@ fn beyond(
                 || named.iter().any(|named| named.has(schema.as_str(), name))
         };
         lines.extend(changes.iter().filter(|change| !is_named(change)).map(|change| {
-            format!("`{}: {}` in schema {schema}, which is not the tenant's", change.object, change.line())
+            format!("`{}: {}` in schema {schema}, outside of the tenant", change.object, change.line())
         }));
     }
     lines
 }
 
 async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<Proof>, Failure> {
-    raise(connection, project).await?;
+    migrate_to_latest(connection, project).await?;
     let mut proofs = Vec::new();
     let mut families: BTreeMap<&str, Vec<&Template>> = BTreeMap::new();
     for template in project.templates.values() {
@@ -144,8 +146,8 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
     }
     let mut number = 0;
     for versions in families.into_values() {
-        // Each against the one before it: then all are alike, and a difference is told where it came in.
-        let mut made: Vec<(&Template, Pair)> = Vec::new();
+        // Each version is compared with the one before it, so a difference is reported where it began.
+        let mut made: Vec<(&Template, TenantPair)> = Vec::new();
         for template in versions {
             number += 1;
             let before = made.last();
@@ -157,16 +159,16 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            let look = DatabaseSnapshot::default().again(connection, Asked::Alone).await?;
-            match Pair::make(connection, project, (&template.name, After::Rows), number).await {
+            let snapshot = DatabaseSnapshot::default().refreshed(connection, Asked::Alone).await?;
+            match TenantPair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
-                    let now = look.again(connection, Asked::Alone).await?;
-                    proof.differences.extend(beyond(project, template, &look, &now));
+                    let now = snapshot.refreshed(connection, Asked::Alone).await?;
+                    proof.differences.extend(beyond(project, template, &snapshot, &now));
                     proof.proved = proof.differences.is_empty();
                     made.push((template, pair));
                 }
-                Err(failure) => proof.differences.push(format!("a tenant cannot be made: {failure}")),
+                Err(failure) => proof.differences.push(format!("a tenant cannot be created: {failure}")),
             }
             proofs.push(proof);
         }

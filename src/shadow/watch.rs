@@ -1,5 +1,5 @@
-//! What one statement does to tables that were there before it: locks, rewrites, scans, time, WAL. The
-//! server is asked in the statement's own message and transaction, so nothing else comes in between.
+//! The use of tables by one statement: locks, rewrites, scans, time, WAL. The statistics are read in the statement's own batch
+//! and transaction, so nothing runs in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,32 +9,32 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Row;
 
-/// A table, by schema and name.
+/// A schema and a table.
 pub type Table = (String, String);
 
-/// What a statement did to one table that was there before it.
+/// What a statement did to one existing table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TableUsage {
-    /// The strongest lock on it.
+    /// The strongest new lock.
     pub lock: Option<Lock>,
-    /// Whether its file was written anew.
+    /// Whether the table was rewritten: it has a new file.
     pub rewritten: bool,
-    /// How often it was read from one end to the other.
+    /// The number of sequential scans.
     pub scans: i64,
 }
 
-/// What a statement cost.
+/// The cost of a statement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StatementTrace {
-    /// The tables that it locked.
+    /// The tables that it locked, rewrote or scanned.
     pub tables: BTreeMap<Table, TableUsage>,
-    /// On the server.
+    /// The time on the server.
     pub elapsed: Duration,
-    /// Bytes of write-ahead log; others on the same server may have added to it.
+    /// Bytes of WAL, including those of other sessions on the server.
     pub wal: i64,
 }
 
-/// The lock modes of tables, from the weakest to the strongest (manual, chapter 13.3.1).
+/// The table-level lock modes, from the weakest to the strongest (manual, chapter 13.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are PostgreSQL's")]
 pub enum Lock {
@@ -60,7 +60,7 @@ impl Lock {
         Self::AccessExclusive,
     ];
 
-    /// The mode as `pg_locks` writes it.
+    /// Parses a mode of `pg_locks`.
     fn parse(mode: &str) -> Option<Self> {
         let word = mode.strip_suffix("Lock")?;
         Self::ALL.into_iter().find(|lock| format!("{lock:?}") == word)
@@ -82,7 +82,7 @@ impl fmt::Display for Lock {
     }
 }
 
-/// What the server said at one moment of the transaction.
+/// The server's statistics at one moment of the transaction.
 #[derive(Debug, Clone, Default)]
 pub struct LockSample {
     tables: BTreeMap<Table, State>,
@@ -90,49 +90,49 @@ pub struct LockSample {
     wal: i64,
 }
 
-/// How a table was then.
+/// The state of a table.
 #[derive(Debug, Clone, Default)]
 struct State {
     /// The locks of this session.
     locks: BTreeSet<Lock>,
-    /// The number of its file.
+    /// Its filenode.
     file: i64,
-    /// How often it was read from one end to the other.
+    /// The number of sequential scans.
     scans: i64,
-    /// How often an index of it was read.
+    /// The number of scans of its indexes.
     lookups: i64,
-    /// Rows put in, changed and taken away.
+    /// The number of rows inserted, updated and deleted.
     touched: i64,
-    /// Rows changed and taken away.
+    /// The number of rows updated and deleted.
     changed: i64,
-    /// The table that it is a partition of, in the end.
+    /// The root of its partition tree, if it is a partition.
     root: Option<Table>,
 }
 
-/// How a statement used the rows of one table that was there before the whole file. What is done to a partition by way of
-/// its root is done to the root.
+/// How a statement used the rows of a table that existed before the file. Use of a partition through its root counts for the
+/// root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Use {
-    /// Whether it was read, as a query reads.
+pub(super) struct RowUsage {
+    /// Whether a query read it.
     pub(super) reads: bool,
-    /// Whether it was written to, as a query writes, be it in vain.
+    /// Whether a query wrote to it, even if no row matched.
     pub(super) writes: bool,
-    /// Whether its file was written anew, or emptied.
+    /// Whether it was rewritten or truncated.
     pub(super) rewritten: bool,
-    /// Rows put in, changed and taken away.
+    /// The number of rows inserted, updated and deleted.
     pub(super) touched: i64,
-    /// Rows changed and taken away.
+    /// The number of rows updated and deleted.
     pub(super) changed: i64,
-    /// Whose rows show it.
+    /// The root of its partition tree, which contains its rows.
     pub(super) root: Option<Table>,
 }
 
 impl LockSample {
-    /// The statement that asks: a row a table of the schemas.
-    pub fn question(schemas: &[SchemaName]) -> String {
+    /// The SQL of a sample: a row per table of the schemas.
+    pub fn query(schemas: &[SchemaName]) -> String {
         let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
-        // Tables are found by what depends on their schema, which has an index, and their numbers by the functions that
-        // the statistics' view is made of: a branch may have many thousands of tables, and this is asked again and again.
+        // The join uses an index on `pg_depend` and the functions behind the statistics views: a branch may have many thousands
+        // of tables, and this runs often.
         format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, \
              coalesce(pg_catalog.pg_relation_filenode(c.oid), 0)::int8 AS file, \
@@ -158,9 +158,9 @@ impl LockSample {
         )
     }
 
-    /// Reads the answer.
+    /// Parses the rows of a sample.
     pub fn read(rows: &[Row]) -> Result<Self, Failure> {
-        let mut moment = Self::default();
+        let mut sample = Self::default();
         for row in rows {
             let modes = row.optional_text("modes")?.unwrap_or_default();
             let state = State {
@@ -172,46 +172,51 @@ impl LockSample {
                 changed: row.integer("changed")?,
                 root: row.optional_text("root_schema")?.zip(row.optional_text("root_name")?),
             };
-            moment.tables.insert((row.text("schema")?, row.text("name")?), state);
-            (moment.at_us, moment.wal) = (row.integer("at_us")?, row.integer("wal")?);
+            sample.tables.insert((row.text("schema")?, row.text("name")?), state);
+            (sample.at_us, sample.wal) = (row.integer("at_us")?, row.integer("wal")?);
         }
-        Ok(moment)
+        Ok(sample)
     }
 
-    /// What happened from `before` until now to the tables that were there before the whole file.
+    /// What happened between `before` and this sample to the tables for which `is_old` is true.
     pub fn since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> StatementTrace {
         let mut tables = BTreeMap::new();
         for (table, now, before) in self.pairs(before, is_old) {
-            let treatment = TableUsage {
+            let usage = TableUsage {
                 lock: now.locks.last().filter(|lock| before.locks.last() < Some(*lock)).copied(),
                 rewritten: now.file != before.file,
                 scans: now.scans - before.scans,
             };
-            if treatment != TableUsage::default() {
-                tables.insert(table.clone(), treatment);
+            if usage != TableUsage::default() {
+                tables.insert(table.clone(), usage);
             }
         }
         let elapsed = u64::try_from(self.at_us - before.at_us).unwrap_or_default();
         StatementTrace { tables, elapsed: Duration::from_micros(elapsed), wal: self.wal - before.wal }
     }
 
-    /// How these tables were used meanwhile, those that were. A lock is kept until the end of the transaction, so where
-    /// an earlier statement took it, that rows were touched or looked for says that this one used the table.
-    pub(super) fn used_since(&self, before: &Self, is_old: impl Fn(&Table) -> bool) -> BTreeMap<Table, Use> {
-        let mut uses: BTreeMap<Table, Use> = BTreeMap::new();
+    /// The tables that were used between `before` and this sample. Locks last until the end of the transaction: if an earlier
+    /// statement holds the lock, the counts of rows and scans show the use.
+    pub(super) fn used_since(
+        &self,
+        before: &Self,
+        is_old: impl Fn(&Table) -> bool,
+    ) -> BTreeMap<Table, RowUsage> {
+        let mut uses: BTreeMap<Table, RowUsage> = BTreeMap::new();
         for (table, now, before) in self.pairs(before, is_old) {
             let is_new = |lock| now.locks.contains(&lock) && !before.locks.contains(&lock);
             let (touched, changed) = (now.touched - before.touched, now.changed - before.changed);
-            let busy = touched > 0 || now.scans > before.scans || now.lookups > before.lookups;
-            let writes = is_new(Lock::RowExclusive) || (busy && before.locks.contains(&Lock::RowExclusive));
-            let reads = is_new(Lock::AccessShare) || is_new(Lock::RowShare) || busy;
+            let is_used = touched > 0 || now.scans > before.scans || now.lookups > before.lookups;
+            let writes =
+                is_new(Lock::RowExclusive) || (is_used && before.locks.contains(&Lock::RowExclusive));
+            let reads = is_new(Lock::AccessShare) || is_new(Lock::RowShare) || is_used;
             let rewritten = now.file != before.file;
             if writes || reads || rewritten {
                 let root = now.root.clone();
-                uses.insert(table.clone(), Use { reads, writes, rewritten, touched, changed, root });
+                uses.insert(table.clone(), RowUsage { reads, writes, rewritten, touched, changed, root });
             }
         }
-        let partitions: Vec<(Table, Use)> = uses
+        let partitions: Vec<(Table, RowUsage)> = uses
             .iter()
             .filter(|(_, it)| it.root.is_some())
             .map(|(table, it)| (table.clone(), it.clone()))
@@ -237,17 +242,17 @@ impl LockSample {
         old.filter_map(|(table, now)| Some((table, now, before.tables.get(table)?)))
     }
 
-    /// When it was, by the server's clock, in microseconds.
+    /// The server's time, in microseconds.
     pub fn at_us(&self) -> i64 {
         self.at_us
     }
 
-    /// Whether there was this table.
+    /// Whether `table` existed.
     pub fn has(&self, table: &Table) -> bool {
         self.tables.contains_key(table)
     }
 
-    /// The tables that there are.
+    /// The tables of the sample.
     pub(super) fn tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.keys()
     }
@@ -268,7 +273,7 @@ mod tests {
         ("s".to_owned(), name.to_owned())
     }
 
-    fn moment(tables: &[(&str, State)], at_us: i64) -> LockSample {
+    fn sample(tables: &[(&str, State)], at_us: i64) -> LockSample {
         let tables = tables.iter().map(|(name, state)| (table(name), state.clone())).collect();
         LockSample { tables, at_us, wal: at_us }
     }
@@ -278,11 +283,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_there_and_changed_is_told() {
+    fn only_changed_tables_that_existed_are_reported() {
         let locked = [Lock::AccessExclusive];
         let before =
-            moment(&[("a", state(&[], 1, 0)), ("b", state(&[], 2, 0)), ("c", state(&locked, 3, 1))], 100);
-        let after = moment(
+            sample(&[("a", state(&[], 1, 0)), ("b", state(&[], 2, 0)), ("c", state(&locked, 3, 1))], 100);
+        let after = sample(
             &[
                 ("a", state(&locked, 9, 1)),
                 ("b", state(&[], 2, 0)),
@@ -300,8 +305,8 @@ mod tests {
     #[test]
     fn a_table_is_used_by_queries_and_not_by_definitions() {
         let none = State::default();
-        let before = moment(&[("defined", none.clone()), ("read", none.clone()), ("written", none)], 0);
-        let after = moment(
+        let before = sample(&[("defined", none.clone()), ("read", none.clone()), ("written", none)], 0);
+        let after = sample(
             &[
                 ("defined", state(&[Lock::AccessExclusive], 0, 0)),
                 ("read", state(&[Lock::AccessShare], 0, 0)),
@@ -324,17 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_by_way_of_the_root_is_done_to_the_root() {
+    fn use_through_the_root_counts_for_the_root() {
         let part =
             |locks: &[Lock], touched| State { touched, root: Some(table("root")), ..state(locks, 0, 0) };
-        let before = moment(&[("root", State::default()), ("one", part(&[], 0)), ("two", part(&[], 0))], 0);
+        let before = sample(&[("root", State::default()), ("one", part(&[], 0)), ("two", part(&[], 0))], 0);
         let write = [Lock::RowExclusive];
         let through =
-            moment(&[("root", state(&write, 0, 0)), ("one", part(&write, 1)), ("two", part(&write, 0))], 0);
+            sample(&[("root", state(&write, 0, 0)), ("one", part(&write, 1)), ("two", part(&write, 0))], 0);
         let uses = through.used_since(&before, |_| true);
         assert_eq!(uses.values().map(|it| (it.writes, it.touched)).collect::<Vec<_>>(), [(true, 1)]);
         let direct =
-            moment(&[("root", State::default()), ("one", part(&write, 0)), ("two", part(&[], 0))], 0);
+            sample(&[("root", State::default()), ("one", part(&write, 0)), ("two", part(&[], 0))], 0);
         let uses = direct.used_since(&before, |_| true);
         assert_eq!(uses.keys().collect::<Vec<_>>(), [&table("one")]);
     }

@@ -249,7 +249,7 @@ fn a_crate_has_one_home() {
 fn only_the_runner_of_approved_plans_runs_units() {
     let (module, runner) = UNVERIFIED;
     let path = Regex::new(&format!(r"\bexecutor::(\{{[^}}]*\b)?{module}\b")).unwrap();
-    let naming = house::files("src", "rs").into_iter().filter(|(_, text)| path.is_match(text));
+    let naming = repo_lints::files("src", "rs").into_iter().filter(|(_, text)| path.is_match(text));
     assert_eq!(naming.map(|(file, _)| file).collect::<Vec<_>>(), [runner], "executor::{module}");
 }
 
