@@ -1,4 +1,4 @@
-//! `tenure migrate up --branch`: the same on a copy of the database, which is deleted again.
+//! `tenure migrate up --branch`: a dry run on a temporary copy of the database.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -29,7 +29,7 @@ enum Tried {
 }
 
 pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
-    // What cannot be written is told before anything is made.
+    // Report an unwritable file before creating a branch.
     let report = args.dry_run.report.as_deref().map(|path| create(&context.here.join(path))).transpose()?;
     let tried = tried(context, args, provider).await;
     let text = match &tried {
@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     if let Some(mut file) = report
         && let Err(error) = file.write_all(text.as_bytes())
     {
-        context.ui.note(&format!("the report could not be written: {error}"));
+        context.ui.note(&format!("writing the report failed: {error}"));
     }
     match tried? {
         Tried::Denied(denied) => up::refuse(context, &denied.0, &denied.1, None),
@@ -63,7 +63,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
     let project = context.project()?;
-    // What is wrong with what was asked for is told before anything is made.
+    // Report invalid requests before creating a branch.
     project.chain.begins_empty()?;
     let request = up::request(args, &project)?;
     let release = shadow::release(context, &project, &args.dry_run.queries)?;
@@ -72,10 +72,10 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     let provider =
         branch::provider(context, &settings, provider.into(), &AtNeon { project_id: None }).await?;
     let wanted = branch::wanted(&settings, provider.kind(), None, None)?;
-    // Whatever ends this early, the guard deletes the branch.
+    // The guard deletes the branch if this ends early.
     unless_interrupted(Box::pin(async {
         let on = Place { context, project: &project, args: &args.dry_run };
-        // The shadow's server starts while the branch is made.
+        // The shadow server starts while the branch is created.
         let (made, shadow) = tokio::join!(on.branch(provider, wanted), shadow::a_shadow(&project, None));
         let (guard, url) = made?;
         let shadow = shadow?;
@@ -123,11 +123,11 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     .await
 }
 
-/// Marks what the lines of the pending files accept.
+/// Marks the breaks that the pending files accept.
 fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBreak>) {
-    // What is only told needs nobody's word, so it uses up no line.
+    // Warnings need no acceptance, so they use up no line.
     let mut broken: Vec<_> = broken.filter(|broken| broken.kind != "warn").collect();
-    // What comes after the name is its place.
+    // The location follows the name.
     let names: Vec<_> =
         broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -144,7 +144,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Has the branch made, and waits for it.
+    /// Creates the branch and waits until it is ready.
     async fn branch(
         &self,
         provider: AnyProvider,
@@ -163,7 +163,7 @@ impl Place<'_> {
         Connection::connect_with_retry(url, connect_policy, |why| self.context.ui.note(why)).await
     }
 
-    /// Verifies what is pending there, with what a shadow shows.
+    /// Verifies the migrations pending on the branch, with the effects observed on a shadow.
     async fn review(
         &self,
         prepared: &Prepared,
@@ -181,20 +181,19 @@ impl Place<'_> {
         Ok(Ok((review, allowed)))
     }
 
-    /// That what was seen was seen on the branch of this run: another one of the same name takes it away.
+    /// Checks that the branch is still the one of this run: another run with the same name replaces it.
     async fn is_still_there(&self, guard: &Guard<AnyProvider>) -> Result<(), Failure> {
         let (provider, branch) = guard.made()?;
-        // Where nobody can tell, what was seen stands.
+        // If the provider cannot answer, keep the result.
         if provider.is_still(branch).await.unwrap_or(true) {
             return Ok(());
         }
-        let message = format!("another run made the branch {} anew before this one was done", branch.name);
-        Err(Failure::new(Code::BranchTarget, message).hint(
-            "run this again; jobs of one branch go one after the other in a concurrency group (docs/ci.md)",
-        ))
+        let message = format!("another run replaced the branch {} before this one finished", branch.name);
+        Err(Failure::new(Code::BranchTarget, message)
+            .hint("run this again; a concurrency group serializes jobs of one branch (docs/ci.md)"))
     }
 
-    /// Deletes the branch, or leaves it to who wants it; whether it is gone.
+    /// Deletes the branch unless it is kept. Returns whether it was deleted.
     async fn end(&self, guard: Guard<AnyProvider>, kept: Option<&DatabaseUrl>) -> Result<bool, Failure> {
         if kept.is_some() {
             guard.keep();
@@ -202,7 +201,7 @@ impl Place<'_> {
         }
         match guard.finish().await {
             Ok(_) => Ok(true),
-            // What was found out stands; that something is left is told.
+            // The result is still valid; only the cleanup failed.
             Err(failure) => {
                 let how = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
                 complain(&format!("{failure}{how}"));
@@ -233,7 +232,7 @@ impl Place<'_> {
     }
 }
 
-/// Refuses what a copy on the same server does not keep apart: its roles, databases and settings are the real ones.
+/// Refuses statements that affect the whole server, which a local branch shares with the original.
 fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
     for migration in pending {
         let script = &migration.script;
@@ -243,11 +242,11 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
             continue;
         };
         let message = format!(
-            "{} reaches past the database, and a local branch is on the server that it would reach: nothing was run",
+            "{} affects the whole server, which a local branch shares: nothing was run",
             statement.verb()
         );
         return Err(Failure::new(Code::BranchRefused, message)
-            .hint("try it with --branch neon, or on a server of its own")
+            .hint("use --branch neon, or a separate server")
             .at(script.place(statement)));
     }
     Ok(())

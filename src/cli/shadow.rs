@@ -1,4 +1,4 @@
-//! Verification by effect: the migrations are run on a throwaway database, and watched.
+//! Runs migrations on a shadow database and collects their effects.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::settings::Contract;
 use crate::shadow::{self, Shadow};
 use crate::verify::StatementEffect;
 
-/// So many queries that say nothing are told to people; programs get all.
+/// Maximum number of unchecked queries in the notes; JSON contains all.
 const SHOWN: usize = 5;
 
 /// What was seen.
@@ -26,7 +26,7 @@ pub(super) struct Seen {
 }
 
 impl ShadowArgs {
-    /// Whether somebody wants it.
+    /// Whether a shadow run was requested.
     pub(super) fn wanted(&self) -> bool {
         self.shadow || self.shadow_url.is_some() || !self.queries.is_empty()
     }
@@ -42,7 +42,7 @@ pub(super) async fn watch(
     watch_on(context, project, migrations, args, None).await
 }
 
-/// The same, on a shadow that is there already if one is.
+/// Like [`watch`], but uses the shadow `ready` if given.
 pub(super) async fn watch_on(
     context: &Context,
     project: &Project,
@@ -72,7 +72,7 @@ pub(super) async fn watch_on(
         seen.effects.extend(step.effects(migration));
         if step.no_tenants {
             context.ui.note(&format!(
-                "the tenants' part of {} was not run on the shadow: no template reaches back to {}",
+                "the tenant statements of {} were not run on the shadow: no template has version {} or older",
                 migration.file,
                 migration.from()
             ));
@@ -80,18 +80,18 @@ pub(super) async fn watch_on(
         if let Some(failure) = &step.left {
             context
                 .ui
-                .note(&format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
+                .note(&format!("the shadow was not cleaned up, the next run on it will do so: {failure}"));
         }
         seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
     }
-    // Of the last step: an earlier one may begin before there is what a query asks for.
+    // Use the last step: at an earlier one, the objects of a query may not exist yet.
     seen.unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
     for (number, unchecked) in seen.unchecked.iter().enumerate() {
         if number == SHOWN {
             context.ui.note(&format!("and {} more", seen.unchecked.len() - SHOWN));
             break;
         }
-        context.ui.note(&format!("a query that says nothing: {}: {}", unchecked.place, unchecked.why));
+        context.ui.note(&format!("unchecked query: {}: {}", unchecked.place, unchecked.why));
     }
     Ok(seen)
 }
@@ -122,6 +122,6 @@ pub(super) fn release(
 
 /// Only what belongs to a chain can be run: any other file asks for a shadow in vain.
 pub(super) fn no_file_but_migrations() -> Failure {
-    Failure::new(Code::Usage, "only migrations of the project can be run on a shadow")
-        .hint("leave the file out, or verify it without --shadow")
+    Failure::new(Code::Usage, "only the project's migrations can run on a shadow")
+        .hint("omit the file, or verify it without --shadow")
 }

@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let migrated =
         executor::migrate(&mut connection, &project, &prepared, &allowed, &command, (&mut events, &stop))
             .await?;
-    // Nobody needs the pool sooner than what is left.
+    // Maintain the pool last.
     if !prepared.state.pool.is_empty() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
         for note in tenant::pool::keep(&mut connection, &project, limits).await {
             context.ui.note(&note);
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     Ok(migrated.outcome.exit_code())
 }
 
-/// What the flags ask for.
+/// Builds the request from the flags.
 pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failure> {
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let reach = match (args.platform_only, tenants.is_empty()) {
@@ -88,7 +88,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
     })
 }
 
-/// Tells what was found and does not deny.
+/// Prints findings that do not deny.
 pub(super) fn tell(context: &Context, review: &Review) {
     if !review.findings.is_empty() {
         let paint = context.ui.stderr_paint();
@@ -96,12 +96,12 @@ pub(super) fn tell(context: &Context, review: &Review) {
     }
 }
 
-/// Tells what this run will not do, and nobody would notice.
+/// Prints notes about work that this run leaves out.
 fn tell_what_is_left_out(context: &Context, project: &Project, prepared: &Prepared) {
     let waiting = prepared.plan.waiting.clone();
     if let Some(first) = project.chain.migrations().get(waiting.start).filter(|_| !waiting.is_empty()) {
         context.ui.note(&format!(
-            "{} for the platform, whose part of {} has to run first: `tenure migrate up` runs it, for all tenants",
+            "{} for the platform part of {}: run `tenure migrate up` for all tenants",
             match waiting.len() {
                 1 => "1 migration waits".to_owned(),
                 several => format!("{several} migrations wait"),
@@ -113,13 +113,12 @@ fn tell_what_is_left_out(context: &Context, project: &Project, prepared: &Prepar
     if unknown > 0 {
         let (rows, them) = if unknown == 1 { ("row", "it") } else { ("rows", "them") };
         context.ui.note(&format!(
-            "{unknown} {rows} of the registry without a version: nothing moves {them} until `tenure tenant adopt` does"
+            "{unknown} registry {rows} without a version: not migrated; `tenure tenant adopt` adds {them}"
         ));
     }
 }
 
-/// Names the setting without which units do not find an extension that the files make, where the database has it, or
-/// its control file puts it, elsewhere.
+/// Names the setting that puts an extension's schema on the search path of units, if it is not there.
 async fn tell_of_extensions(
     context: &Context,
     connection: &mut Connection,
@@ -137,20 +136,20 @@ async fn tell_of_extensions(
     for (name, schema) in extensions::unreachable(connection, &names, &project.settings.shared_path()).await?
     {
         context.ui.note(&format!(
-            "the extension {name} is in the schema {schema}, where units do not look: \
-             [tenants] search_path = [\"{schema}\"] in tenure.toml adds it to their search path"
+            "the extension {name} is in the schema {schema}, which is not on the search path of units: \
+             [tenants] search_path = [\"{schema}\"] in tenure.toml adds it"
         ));
     }
     Ok(())
 }
 
-/// The findings that the files accept, for the history.
+/// The accepted findings per file, as JSON for the history.
 pub(super) fn allowed(pending: &[&Migration], review: &Review) -> Allowed {
     let json = |migration: &Migration| review.allowed_json(&migration.script.source.file);
     pending.iter().map(|migration| (migration.file.clone(), json(migration))).collect()
 }
 
-/// The settings' limits, where no flag says otherwise.
+/// The settings' limits, overridden by flags.
 pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Migrate {
     let Limits { lock_timeout, statement_timeout } = flags;
     settings::Migrate {
@@ -159,7 +158,7 @@ pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Mi
     }
 }
 
-/// Shows all findings, not just the first that denies; and the plan, where that was asked for.
+/// Prints all findings, and the plan if requested.
 pub(super) fn refuse(
     context: &Context,
     review: &Review,

@@ -1,5 +1,5 @@
-//! A plan run over many schemas. The runner says what happens as events and never prints; a unit that
-//! fails is rolled back whole, and running the command again does just what is left.
+//! Runs a plan over many schemas: workers, batches, retries, statements outside of a transaction. It reports
+//! events and never prints. A unit that fails is rolled back completely; a new run continues with the rest.
 #![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
 mod batch;
@@ -31,17 +31,17 @@ pub use run::{Allowed, migrate};
 
 use crate::error::{Code, Failure};
 
-/// Asked to stop: units in flight are finished, none is begun any more.
+/// A cancellation flag: running units are finished, no unit is started.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Asks.
+    /// Sets the flag.
     pub fn ask(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// A failure if somebody asked.
+    /// Fails if the flag is set.
     pub fn check(&self) -> Result<(), Failure> {
         if self.asked() {
             Err(Failure::new(Code::Interrupted, "the command was interrupted"))
@@ -50,7 +50,7 @@ impl Stop {
         }
     }
 
-    /// Whether somebody asked.
+    /// Whether the flag is set.
     pub fn asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What is asked for, looked at against the database without writing: the state, what was edited, who
-//! is meant, and the plan.
+//! Prepares a request without writing: reads the state, checks for edited files, selects the tenants and makes the
+//! plan.
 
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
@@ -13,29 +13,29 @@ use crate::postgres::metadata::state::{self, State};
 use crate::project::Project;
 use crate::settings::Migrate;
 
-/// What `migrate up` was asked for.
+/// The request of a run.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The version to reach; the chain's end if none is named.
+    /// The target version; `None` is the latest.
     pub to: Option<Version>,
-    /// Only these tenants, if any are named.
+    /// Only these tenants; empty means all.
     pub tenants: Vec<Slug>,
-    /// Which schemas may be touched.
+    /// The schemas to migrate.
     pub reach: Reach,
     /// The limits of a unit.
     pub limits: Migrate,
-    /// How many connections work on tenants; chosen by what the server has free if not said.
+    /// Number of parallel tenant connections; `None` is the default of [`super::jobs`].
     pub jobs: Option<usize>,
-    /// So many tenants go first, alone; 0 is none.
+    /// Number of tenants to migrate first; 0 disables the canary.
     pub canary: usize,
-    /// What a tenant that fails means for the others.
+    /// How to proceed after a tenant fails.
     pub on_failure: OnFailure,
-    /// How often a unit is tried again.
+    /// The retries of a unit.
     pub retry_policy: RetryPolicy,
 }
 
 impl Request {
-    /// To bring all that `reach` says to a version, over one connection.
+    /// A request to migrate all schemas in `reach` to a version over one connection.
     pub fn plain(to: &Version, reach: Reach, limits: Migrate, retry_policy: RetryPolicy) -> Self {
         Self {
             to: Some(to.clone()),
@@ -50,12 +50,12 @@ impl Request {
     }
 }
 
-/// What a tenant that fails means for the others.
+/// How to proceed after a tenant fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// No further tenant is begun.
+    /// Start no further tenants.
     Stop,
-    /// The others go on; the platform waits all the same.
+    /// Continue with the other tenants; the platform's next step still waits.
     Continue,
 }
 
@@ -64,19 +64,19 @@ pub enum OnFailure {
 pub struct Prepared {
     /// The request.
     pub request: Request,
-    /// The database as it was found.
+    /// The state of the database.
     pub state: State,
-    /// What is to be done.
+    /// The plan.
     pub plan: Plan,
-    /// The schemas of the tenants that were named.
+    /// The schemas of the requested tenants; empty means all.
     pub only: Vec<SchemaName>,
-    /// Who wants to know what each statement does, where somebody does.
+    /// The observer of the statements, if any.
     pub observer: Option<Rc<dyn StatementObserver>>,
 }
 
 impl Prepared {
-    /// Makes sure that the connection is one for all steps. One that cannot run in a transaction needs a session for itself: a
-    /// pooler may give it up behind its back, and nobody could say whether it still runs.
+    /// Checks that the connection suits all steps. A non-transactional step needs a dedicated session: behind a pooler it
+    /// would be unknown whether it still runs.
     pub(super) fn can_go_through(&self, connection: &Connection) -> Result<(), Failure> {
         match self.plan.steps.iter().find(|step| !step.transactional) {
             None => Ok(()),
@@ -86,13 +86,13 @@ impl Prepared {
         }
     }
 
-    /// Looks at the database and makes the plan. Writes nothing.
+    /// Reads the state of the database and makes the plan. Writes nothing.
     pub async fn look(
         connection: &mut Connection,
         project: &Project,
         mut request: Request,
     ) -> Result<Self, Failure> {
-        // Who is named twice is one tenant.
+        // Ignore repeated slugs.
         let mut named = HashSet::new();
         request.tenants.retain(|slug| named.insert(slug.clone()));
         let state = state::read(connection, &project.settings).await?;
@@ -120,12 +120,12 @@ impl Prepared {
         Ok(Self { request, state, plan, only, observer: None })
     }
 
-    /// How many rows of the registry have no version, so that no plan moves them. Who names tenants asks for no other.
+    /// Number of registry rows without a version, which no plan includes; 0 if specific tenants are requested.
     pub fn unknown(&self) -> usize {
         if self.request.tenants.is_empty() { self.state.unknown } else { 0 }
     }
 
-    /// The migrations that the plan runs, in order.
+    /// The migrations of the plan, in order.
     pub fn pending<'a>(&self, project: &'a Project) -> Vec<&'a Migration> {
         let mut steps: Vec<usize> = self
             .plan
@@ -142,8 +142,8 @@ impl Prepared {
     }
 }
 
-/// No such tenant, or none with a version.
+/// The failure for a tenant that does not exist or has no version.
 pub fn unknown_tenant(slug: &Slug) -> Failure {
-    Failure::new(Code::TenantUnknown, format!("there is no tenant {:?} with a version", slug.as_str()))
+    Failure::new(Code::TenantUnknown, format!("no tenant {:?} with a version exists", slug.as_str()))
         .hint("`tenure tenant list` shows the tenants")
 }

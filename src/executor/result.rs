@@ -1,4 +1,4 @@
-//! The result of a run over the fleet: the JSON of `migrate up`.
+//! The result of a run: the JSON of `migrate up`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::metadata::RunStatus;
 
-/// What `migrate up` did.
+/// The result of `migrate up`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Migrated {
     /// How it ended.
     pub outcome: RunStatus,
-    /// The platform's way.
+    /// The platform's version change.
     pub platform: VersionChange,
-    /// The tenants in numbers.
+    /// The numbers of tenants.
     pub tenants: TenantCounts,
-    /// Units done.
+    /// Number of completed units.
     pub units: usize,
-    /// From the first look at the database to the end.
+    /// Duration of the run in milliseconds.
     pub duration_ms: u128,
     /// The units that failed.
     pub failures: Vec<UnitFailure>,
-    /// Of many tenants, those that took longest, the longest first.
+    /// The slowest tenants, slowest first; empty for a small number of tenants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slowest: Vec<SlowTenant>,
 }
 
-/// From where to where.
+/// A change of version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VersionChange {
     /// The version before.
@@ -40,21 +40,21 @@ pub struct VersionChange {
     pub to: Version,
 }
 
-/// The tenants of a run in numbers.
+/// The numbers of tenants of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TenantCounts {
-    /// All that have a version.
+    /// Tenants with a version.
     pub total: usize,
-    /// Those that moved and did not fail.
+    /// Tenants that were migrated.
     pub migrated: usize,
-    /// Those that did not move.
+    /// Tenants that did not change.
     pub unchanged: usize,
-    /// Those with a unit that failed.
+    /// Tenants with a failed unit.
     pub failed: usize,
-    /// Rows of the registry without a version, which nothing moves; left out where there are none.
+    /// Registry rows without a version; they are not migrated. Omitted if 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub unknown: usize,
-    /// After a run that did not reach its end: those that are not where they should be.
+    /// Tenants that are still behind, after a run that did not finish.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
 }
@@ -64,17 +64,17 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// A tenant that took longer than others.
+/// A slow tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlowTenant {
     /// Its schema.
     pub schema: String,
-    /// The time of its units.
+    /// Duration of its units in milliseconds.
     pub duration_ms: u128,
 }
 
 impl SlowTenant {
-    /// The `most` that took longest, the longest first.
+    /// The `most` slowest tenants, slowest first.
     pub fn longest(all: &HashMap<String, Duration>, most: usize) -> Vec<Self> {
         let mut all: Vec<(&String, &Duration)> =
             all.iter().filter(|(_, elapsed)| !elapsed.is_zero()).collect();
@@ -91,11 +91,11 @@ impl SlowTenant {
 pub struct UnitFailure {
     /// The schema.
     pub schema: SchemaName,
-    /// The file's name.
+    /// The name of the migration file.
     pub migration: String,
-    /// Why, and where in the file.
+    /// The failure, with its place in the file.
     pub failure: Failure,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
 }
 

@@ -1,4 +1,5 @@
-//! `migrate` besides running the chain: status, baseline, repair, and the text of what all of them show.
+//! The operations `status`, `migrate baseline` and `migrate repair`, and the text output of all `migrate` commands.
+//! Running the chain is in `executor`.
 
 mod baseline;
 mod result;
