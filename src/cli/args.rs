@@ -1,4 +1,4 @@
-//! The command line, as clap reads it. The doc comments are `--help`.
+//! The arguments of the command line (clap). The doc comments are the `--help` texts.
 #![expect(clippy::doc_markdown, reason = "the doc comments are read on a terminal")]
 
 mod branch;
@@ -26,11 +26,11 @@ use crate::executor::RetryPolicy;
 use crate::postgres::ConnectPolicy;
 use crate::settings::{LockTimeout, StatementTimeout};
 
-/// Migrations and provisioning for PostgreSQL products that give every customer a schema of its own.
+/// Migrations and tenant provisioning for PostgreSQL databases with one schema per tenant.
 ///
-/// One chain of files migrations/vX_to_vY_name.sql moves the shared platform schema and every tenant
-/// schema, each step on each schema in one transaction. A migration that would break the release still
-/// running is refused before it touches the database.
+/// One chain of files migrations/vX_to_vY_name.sql migrates the shared platform schema and every tenant
+/// schema. Each step on each schema runs in one transaction. Tenure refuses a migration that would break
+/// the running release before it changes the database.
 #[derive(Debug, Parser)]
 #[command(name = "tenure", version, max_term_width = 100)]
 pub(super) struct Cli {
@@ -40,11 +40,11 @@ pub(super) struct Cli {
     pub(super) command: Command,
 }
 
-/// Flags that every verb takes.
+/// Flags of every command.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Everywhere")]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Global {
-    /// The folder with tenure.toml or migrations/ [default: here, or the nearest parent that has one]
+    /// The project folder: contains tenure.toml or migrations/ [default: the current folder or its nearest matching parent]
     #[arg(
         short = 'C',
         long,
@@ -57,7 +57,7 @@ pub(super) struct Global {
     /// A PostgreSQL URL, or `embedded` for the project's private server
     #[arg(long, global = true, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     pub(super) database_url: Option<String>,
-    /// How often a server that does not answer yet is tried, with growing pauses
+    /// Number of connection attempts, with increasing pauses
     #[arg(
         long,
         global = true,
@@ -68,10 +68,10 @@ pub(super) struct Global {
         value_parser = clap::value_parser!(u32).range(1..=100)
     )]
     pub(super) connect_attempts: u32,
-    /// Stay with a transaction pooler, also where the server's own address is known
+    /// Connect through a transaction pooler even if the server's direct address is known
     #[arg(long, global = true)]
     pub(super) allow_pooled: bool,
-    /// What is written to stdout: text for people, or exactly one JSON document
+    /// Output format on stdout: text, or exactly one JSON document
     #[arg(
         long,
         global = true,
@@ -81,16 +81,16 @@ pub(super) struct Global {
         hide_env_values = true
     )]
     pub(super) format: Format,
-    /// When to use colours
+    /// When to use colors
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(super) color: Color,
-    /// Say less on stderr
+    /// Print less to stderr
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// Say more on stderr; twice for much more
+    /// Print more to stderr; repeat for debug logs
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
-    /// Answer yes to the question that a dangerous verb asks; required where there is no terminal
+    /// Skip the confirmation prompt of destructive commands; required without a terminal
     #[arg(long, global = true)]
     pub(super) yes: bool,
 }
@@ -110,108 +110,108 @@ pub(super) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Move the platform and every tenant along the chain of migrations
+    /// Migrate the platform and all tenants
     #[command(subcommand)]
     Migrate(Migrate),
-    /// Show where the platform and the tenants are
+    /// Show the versions of the platform and the tenants
     Status(StatusArgs),
-    /// Make and look at tenants
+    /// Create, inspect and change tenants
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Look at the tenant templates
+    /// Check and squash tenant templates
     #[command(subcommand)]
     Template(Template),
-    /// Judge migrations and templates by their text, without a database
+    /// Check migrations and templates for unsafe changes, without a database
     Verify(VerifyArgs),
     /// Explain a rule or an error code, with examples
     Explain(ExplainArgs),
-    /// Compare every tenant's schema with what its version says
+    /// Compare each tenant's schema with the schema that its version defines
     Drift(DriftArgs),
-    /// The queries that the running release sends
+    /// Capture the queries of the running release
     #[command(subcommand)]
     Queries(Queries),
-    /// Copies of a database to try things on
+    /// Create and delete database branches (copies)
     #[command(subcommand)]
     Branch(BranchVerb),
-    /// Begin a project: settings, a first migration, a tenant template
+    /// Create a project: settings, a first migration, a tenant template
     Init,
-    /// Show the main job end to end, in a folder and on a private server of its own
+    /// Run an end-to-end example in a new folder, on its own private server
     Demo(DemoArgs),
-    /// Run the project's private server
+    /// Manage the project's private server
     #[command(subcommand)]
     Dev(Dev),
-    /// Look at the server, the role and the connection, and say what is not as it should be
+    /// Check the server, the role and the connection for problems
     Doctor,
-    /// How to get back to just before a run
+    /// Show how to restore the database to its state before a run
     RestorePoint {
-        /// The run's id; one that is not known shows the newest [default: the newest that changed something]
+        /// ID of the run; an unknown ID lists recent runs [default: the latest run that changed something]
         #[arg(value_name = "RUN")]
         run: Option<String>,
     },
-    /// Write a completion script for a shell to stdout
+    /// Print a shell completion script
     Completions {
-        /// The shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
-    /// Write the man pages into a folder
+    /// Write the man pages to a folder
     Man {
-        /// The folder; it is made if it is missing
+        /// Target folder; created if missing
         dir: PathBuf,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Migrate {
-    /// Verify what is pending, then run it
+    /// Verify the pending migrations, then run them
     Up(UpArgs),
-    /// Write the next migration's file
+    /// Create the next migration file
     New(NewArgs),
-    /// Show what was run, when and by whom
+    /// Show applied migrations with time and user
     History(HistoryArgs),
-    /// Declare the version of a database that was made by other means
+    /// Declare the version of an existing database
     Baseline {
-        /// The version of the chain that the database is at
+        /// Current version of the database; must be in the chain
         #[arg(value_name = "VERSION")]
         at: Version,
     },
-    /// Accept applied migrations that were edited or are gone
+    /// Accept applied migrations whose files were edited or deleted
     Repair,
 }
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct UpArgs {
-    /// Stop at this version [default: the chain's end]
+    /// Target version [default: the latest]
     #[arg(long, value_name = "VERSION")]
     pub(super) to: Option<Version>,
-    /// Write nothing; show the steps
+    /// Show the steps without running them
     #[arg(long)]
     pub(super) plan: bool,
-    /// Only this tenant, as far as it can go before the platform must move; may be repeated
+    /// Migrate only this tenant, up to the next step that needs the platform; repeatable
     #[arg(long, value_name = "SLUG", conflicts_with = "platform_only")]
     pub(super) tenant: Vec<String>,
-    /// Only the platform; tenants are left for later
+    /// Migrate only the platform
     #[arg(long)]
     pub(super) platform_only: bool,
-    /// Run the steps on a private server first, which is made for it, and judge what they do there
+    /// Run the steps on a temporary private server first and check their effects
     #[arg(long)]
     pub(super) shadow: bool,
-    /// How many connections work on tenants [default: by cores and free connections, at most 16]
+    /// Number of parallel tenant connections [default: based on cores and free connections, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) jobs: Option<u16>,
-    /// So many tenants go first, alone; the others follow if all is well
+    /// Migrate N tenants first; continue only if they all succeed
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) canary: usize,
-    /// What a tenant that fails means for the others
+    /// How to proceed after a tenant fails
     #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
     pub(super) on_failure: OnFailureArg,
-    /// How often a unit is tried again that met a lock, a deadlock or a lost connection
+    /// Retries per unit after a lock timeout, a deadlock or a lost connection
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(super) retries: u32,
-    /// Add what happens to this file, as JSON lines
+    /// Append events to this file as JSON lines
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
-    /// At Neon: first make a branch of the database as it is, to go back to
+    /// Neon only: create a branch of the current database first, for a restore
     #[arg(long, conflicts_with_all = ["plan", "branch"])]
     pub(super) restore_branch: bool,
     #[command(flatten)]
@@ -222,31 +222,31 @@ pub(super) struct UpArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OnFailureArg {
-    /// No further tenant is begun
+    /// Start no further tenants
     Stop,
-    /// The others go on; the platform waits all the same
+    /// Continue with the other tenants; the platform's next step still waits
     Continue,
 }
 
-/// The limits of a unit; the settings' where they are not given.
+/// Limits of a unit; they override the settings.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct Limits {
-    /// How long a statement waits for a lock, such as 5s; 0s for ever
+    /// Maximum wait for a lock, such as 5s; 0s disables the limit
     #[arg(long, value_name = "DURATION")]
     pub(super) lock_timeout: Option<LockTimeout>,
-    /// How long a statement may run, such as 10m; 0s for ever
+    /// Maximum run time of a statement, such as 10m; 0s disables the limit
     #[arg(long, value_name = "DURATION")]
     pub(super) statement_timeout: Option<StatementTimeout>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct NewArgs {
-    /// What it does, in a few words
+    /// Short description, such as "add phone"
     pub(super) name: String,
-    /// Whose its statements are; they say it themselves where the names are known
+    /// Scope of all statements [default: derived from the names in each statement]
     #[arg(long, value_enum)]
     pub(super) scope: Option<ScopeArg>,
-    /// Which part of the version grows
+    /// Version part to increment
     #[arg(long, value_enum, default_value = "patch")]
     pub(super) bump: BumpArg,
 }
@@ -266,7 +266,7 @@ pub(super) enum BumpArg {
 
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// A tenant's history instead of the platform's
+    /// Show this tenant's history instead of the platform's
     #[arg(long, value_name = "SLUG")]
     pub(super) tenant: Option<String>,
 }
@@ -276,24 +276,24 @@ pub(super) struct StatusArgs {
     /// List every tenant
     #[arg(long)]
     pub(super) tenants: bool,
-    /// Exit with 1 when anything is behind
+    /// Exit with code 1 if the platform or a tenant is not up to date
     #[arg(long)]
     pub(super) check: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Queries {
-    /// Write down the queries that the server has seen, from pg_stat_statements
+    /// Export the queries recorded by pg_stat_statements
     Capture(CaptureArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct CaptureArgs {
-    /// The file to write [default: stdout]
+    /// Output file [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub(super) to: Option<PathBuf>,
-    /// Its form [default: by the file's name, else csv]
-    #[arg(long, value_enum, value_name = "FORM")]
+    /// Output format [default: from the file extension, else csv]
+    #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) output: Option<ExportArg>,
 }
 
@@ -305,85 +305,85 @@ pub(super) enum ExportArg {
 
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// Files to judge [default: the whole chain and the templates]
+    /// Files to check [default: all migrations and templates]
     pub(super) files: Vec<PathBuf>,
-    /// SQL that makes the schema on which a file outside of the migrations is judged; may be repeated
+    /// SQL that creates the schema for checking a file outside migrations/; repeatable
     #[arg(long, value_name = "FILE", requires = "files")]
     pub(super) base: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) shadow: ShadowArgs,
-    /// What is written to stdout [default: as --format says]
+    /// Output format on stdout [default: the value of --format]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) output: Option<OutputArg>,
-    /// Judge nothing; list the rules, with the level that each has here
+    /// List the rules with their levels in this project
     #[arg(long, conflicts_with = "files")]
     pub(super) rules: bool,
 }
 
-/// What the migrations are watched on, and by whose queries.
+/// The shadow database and the release's queries.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct ShadowArgs {
-    /// Run the migrations on a private server, which is made for it, and judge what they do there
+    /// Run the migrations on a temporary private server and check their effects
     #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
     pub(super) shadow: bool,
-    /// The same on this database, which must be empty; all that it holds is thrown away
+    /// Like --shadow, on this database; it must be empty and all its contents are deleted
     #[arg(long, value_name = "URL", conflicts_with = "rules")]
     pub(super) shadow_url: Option<String>,
-    /// Queries of the running release that must go on working there: .sql, .sqlx/query-*.json, an export of
-    /// pg_stat_statements, or a folder of such files; may be repeated
+    /// Queries of the running release that must still work: .sql, .sqlx/query-*.json, an export of
+    /// pg_stat_statements, or a folder with such files; repeatable
     #[arg(long, value_name = "PATH", conflicts_with = "rules")]
     pub(super) queries: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputArg {
-    /// The lines, with what is wrong under them
+    /// Source lines with annotations
     Human,
     /// One JSON document
     Json,
-    /// SARIF 2.1.0, for code scanning
+    /// SARIF 2.1.0 for code scanning
     Sarif,
-    /// Annotations of GitHub Actions
+    /// GitHub Actions annotations
     Github,
-    /// A comment for a pull request
+    /// Pull request comment
     Markdown,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A rule, such as drop-column, or an error code, such as chain-gap
+    /// Rule, such as drop-column, or error code, such as chain-gap
     #[arg(value_name = "RULE")]
     pub(super) name: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DriftArgs {
-    /// Only this tenant; may be repeated
+    /// Compare only this tenant; repeatable
     #[arg(long, value_name = "SLUG")]
     pub(super) tenant: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// The folder to make; one that an earlier demo made is made anew
+    /// Folder to create; a folder of an earlier demo is replaced
     #[arg(long, value_name = "DIR", default_value = "tenure-demo")]
     pub(super) dir: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Dev {
-    /// Start the private server; it goes on until it is stopped
+    /// Start the private server; it runs until it is stopped
     Start,
-    /// Stop it
+    /// Stop the private server
     Stop,
-    /// Stop it and delete its data
+    /// Stop the server and delete its data
     Reset,
-    /// Open psql on it
+    /// Open psql on the private server
     Psql {
         /// Arguments for psql
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Print its URL, for other programs
+    /// Print the private server's URL
     Url,
 }

@@ -34,7 +34,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires)?;
     wanted.parent = no_url(args.parent.clone(), "--parent")?.or(wanted.parent);
     wanted.content = if args.schema_only { Content::Schema } else { Content::All };
-    // Whatever ends this early, the guard deletes the branch.
+    // The guard deletes the branch if this ends early.
     let made = unless_interrupted(Box::pin(async {
         let guard = Guard::create(provider, wanted, tell(context.ui)).await?;
         let (provider, branch) = guard.made()?;
@@ -78,15 +78,15 @@ async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failur
     Ok(0)
 }
 
-/// The name that a job of this pull request gives its branch.
+/// The default branch name: `TENURE_BRANCH_NAME`, or one derived from the pull request.
 fn the_usual_name() -> Result<BranchName, Failure> {
     if let Some(name) = said_name()? {
         return Ok(name);
     }
     let number = number_of_the_pull_request();
     number.map(|number| BranchName::usual(Some(number), Uuid::nil())).ok_or_else(|| {
-        Failure::new(Code::Usage, "no branch is named, and this is no job of a pull request")
-            .hint("name the branch; `tenure branch list` shows those that there are")
+        Failure::new(Code::Usage, "no branch name was given, and this job does not belong to a pull request")
+            .hint("give a branch name; `tenure branch list` lists the branches")
     })
 }
 
@@ -99,7 +99,7 @@ async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
     Ok(collected.outcome.exit_code())
 }
 
-/// The project's settings; a job that deletes branches may have no project beside it.
+/// The project's settings, or the defaults: a job that deletes branches may run without a project.
 pub(super) fn settings(context: &Context) -> Result<Settings, Failure> {
     let settings = match context.root() {
         Ok(root) => root.settings,
@@ -111,7 +111,7 @@ pub(super) fn settings(context: &Context) -> Result<Settings, Failure> {
     overlaid(settings)
 }
 
-/// The environment over what `tenure.toml` says of branches. CI cannot change that file for a run.
+/// Overrides the branch settings of `tenure.toml` with environment variables.
 pub(super) fn overlaid(mut settings: Settings) -> Result<Settings, Failure> {
     let branch = &mut settings.branch;
     for (variable, place) in [
@@ -139,14 +139,14 @@ fn said_name() -> Result<Option<BranchName>, Failure> {
 fn parsed<T: FromStr<Err = String>>(name: &str) -> Result<Option<T>, Failure> {
     let Some(text) = said(name) else { return Ok(None) };
     let wrong = |why: String| {
-        // Most say what was given, and that may be a URL with a password.
-        let why = if text.contains("://") { "a URL does not belong there".to_owned() } else { why };
+        // Most messages repeat the value, which may be a URL with a password.
+        let why = if text.contains("://") { "expected a name, not a URL".to_owned() } else { why };
         Failure::new(Code::Settings, format!("{name}: {why}"))
     };
     text.parse().map(Some).map_err(wrong)
 }
 
-/// A variable that says something: CI systems set those that have no value to nothing.
+/// A variable that is set and not empty: CI systems set missing values to an empty string.
 fn said(name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
 }
@@ -156,7 +156,7 @@ fn number_of_the_pull_request() -> Option<u64> {
     pull_request(variable, event.as_deref())
 }
 
-/// A branch as the settings and the environment want it, with a nonce of its own.
+/// The branch request from settings and environment, with a new run ID.
 pub(super) fn wanted(
     settings: &Settings,
     kind: Kind,
@@ -171,8 +171,8 @@ pub(super) fn wanted(
     };
     Ok(Wanted {
         name,
-        // The settings name a branch, which is no database of a server.
-        parent: no_url(settings.branch.parent.clone(), "the settings' parent")?
+        // The setting names a Neon branch, not a database of a server.
+        parent: no_url(settings.branch.parent.clone(), "branch.parent in the settings")?
             .filter(|_| kind == Kind::Neon),
         content: Content::All,
         expires: expires.unwrap_or(settings.branch.expires).duration(),
@@ -181,11 +181,11 @@ pub(super) fn wanted(
     })
 }
 
-/// A name, which is not repeated where it is a URL: that may have a password.
+/// Rejects a URL without repeating it: it may contain a password.
 fn no_url(name: Option<String>, what: &str) -> Result<Option<String>, Failure> {
     if name.as_deref().is_some_and(|name| name.contains("://")) {
         return Err(Failure::new(Code::Settings, format!("{what} is a URL, not a name"))
-            .hint("name the branch or the database that is to be copied"));
+            .hint("give the name of the branch or database to copy"));
     }
     Ok(name)
 }
@@ -199,7 +199,7 @@ async fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, F
     provider(context, &settings(context)?, kind, &whose.at).await
 }
 
-/// The provider, as the command line, the environment and the settings name it.
+/// Creates the provider from the command line, the environment and the settings.
 pub(super) async fn provider(
     context: &Context,
     settings: &Settings,
@@ -224,11 +224,11 @@ pub(super) async fn provider(
     }
 }
 
-/// The way to the database that is named, past a pooler where there is a way past it.
+/// The URL of the database, direct if the pooler can be bypassed.
 async fn server(context: &Context) -> Result<DatabaseUrl, Failure> {
     let folder = match context.root() {
         Ok(root) => root.path,
-        // What is named needs no project; the project's private server does.
+        // A given URL needs no project; the private server does.
         Err(failure) if failure.code == Code::NoProject && context.global.database_url.is_some() => {
             context.here.clone()
         }
@@ -241,14 +241,14 @@ async fn server(context: &Context) -> Result<DatabaseUrl, Failure> {
     Ok(url)
 }
 
-/// The nearest `.neon` file, from the folder upwards as far as the home folder.
+/// Path and text of the nearest `.neon` file, searched upwards to the home folder.
 fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
     let start = project.map_or_else(|| here.to_owned(), |project| here.join(project));
     let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
     for folder in start.ancestors() {
         let path = folder.join(CONTEXT_FILE);
         if path.is_file() {
-            // One that cannot be read is told like one that holds nothing of use.
+            // An unreadable file is reported like one without a project.
             let text = std::fs::read_to_string(&path).unwrap_or_default();
             return Some((path.display().to_string(), text));
         }
@@ -259,7 +259,7 @@ fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
     None
 }
 
-/// How a guard tells people.
+/// The guard's message sink.
 pub(super) fn tell(ui: Ui) -> Tell {
     Rc::new(move |weight, line| match weight {
         Weight::Note => ui.note(line),

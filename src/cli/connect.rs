@@ -1,16 +1,16 @@
-//! The way to the database that was named: past a transaction pooler, where there is a way past it.
+//! Connects to the given database and bypasses a transaction pooler if possible.
 
 use super::Context;
 use crate::error::Failure;
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 
-/// Where platforms write the server's own address, beside a `DATABASE_URL` that leads to a pooler.
+/// Variables in which platforms store the server's direct URL next to a pooled `DATABASE_URL`.
 const UNPOOLED: [&str; 3] = ["DATABASE_URL_UNPOOLED", "DIRECT_URL", "POSTGRES_URL_NON_POOLING"];
 
-/// Where a direct address comes from that stands in no variable.
-const ITS_NAME: &str = "its name without -pooler";
+/// Source of a direct address that is derived from the pooler's host name.
+const ITS_NAME: &str = "host name without -pooler";
 
-/// So often the server's own address is tried before the pooler must do.
+/// Number of direct connection attempts before falling back to the pooler.
 const BEFORE_THE_POOLER: u32 = 2;
 
 /// Connects to the database at `named`.
@@ -25,9 +25,9 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
         match past(context, &url, &direct, from).await {
             Ok(Some(connection)) => return Ok(connection),
             Ok(None) => {}
-            // What the server itself said is true through the pooler too, but for whom it lets in.
+            // The server would report the same through the pooler, except for access rules.
             Err(failure) if from == ITS_NAME && is_for_both(&failure) => return Err(failure),
-            Err(failure) => context.ui.note(&format!("{failure}: going through the pooler")),
+            Err(failure) => context.ui.note(&format!("{failure}: using the pooler")),
         }
     }
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
@@ -36,12 +36,12 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     let Some(sign) = connection.pooled() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in beside(named) {
-            // Nobody has shown yet that it is the same server, so what it refuses is said of it alone.
+            // It is not known to be the same server, so a failure concerns only this URL.
             let mut other = match past(context, &url, &direct, from).await {
                 Ok(Some(other)) => other,
                 Ok(None) => continue,
                 Err(failure) => {
-                    context.ui.note(&format!("{failure}: going through the pooler ({from} is not used)"));
+                    context.ui.note(&format!("{failure}: using the pooler instead of {from}"));
                     continue;
                 }
             };
@@ -50,18 +50,18 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
                 return Ok(other);
             }
             other.close().await;
-            context.ui.note(&format!("{from} was not shown to lead to the same database: it is not used"));
+            context.ui.note(&format!("{from} could not be proved to be the same database: not used"));
         }
     }
     context.ui.note(&format!(
-        "{} is a transaction pooler ({}): what needs a session of the server is refused",
+        "{} is a transaction pooler ({}): commands that need a server session are refused",
         url.address(),
         sign.why()
     ));
     Ok(connection)
 }
 
-/// The server's own address, where the pooler's name says it; as the environment has it, if that is the same.
+/// The direct address derived from the pooler's host name; prefers an equal URL from the environment.
 fn by_name(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)> {
     let direct = url.unpooled()?;
     let same =
@@ -70,7 +70,7 @@ fn by_name(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)
     Some(found.unwrap_or((direct, ITS_NAME)))
 }
 
-/// What stands beside `DATABASE_URL`. It belongs to that, and not to another URL that was given.
+/// Direct URLs from the environment. They apply only if the URL in use is `DATABASE_URL`.
 fn beside(named: &str) -> Vec<(DatabaseUrl, &'static str)> {
     if !std::env::var("DATABASE_URL").is_ok_and(|text| text.trim() == named) {
         return Vec::new();
@@ -79,7 +79,7 @@ fn beside(named: &str) -> Vec<(DatabaseUrl, &'static str)> {
     UNPOOLED.into_iter().filter_map(parsed).collect()
 }
 
-/// Connects to the server itself; nothing where a pooler answers. It may be out of reach where a pooler in another network is not.
+/// Connects to `direct`. Returns `None` if a pooler answers there too.
 async fn past(
     context: &Context,
     url: &DatabaseUrl,
@@ -87,7 +87,7 @@ async fn past(
     from: &str,
 ) -> Result<Option<Connection>, Failure> {
     context.ui.note(&format!(
-        "{} is a transaction pooler: connecting to the server itself, {} ({from})",
+        "{} is a transaction pooler: connecting directly to {} ({from})",
         url.address(),
         direct.address()
     ));
@@ -105,7 +105,7 @@ async fn past(
     }
 }
 
-/// Whether a refusal by the server itself would come through its pooler too, for the same user and password.
+/// Whether the server would report this failure through its pooler too.
 fn is_for_both(failure: &Failure) -> bool {
     failure.sqlstate.as_deref().is_some_and(|state| !matches!(state, "28000" | "53300"))
 }

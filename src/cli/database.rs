@@ -1,4 +1,4 @@
-//! Which database: the one that was named, or the project's private server.
+//! Selects the database: the given URL, or the project's private server.
 
 use super::signals::cancel_when_given_up;
 use super::{Context, connect, unless_interrupted};
@@ -8,10 +8,10 @@ use crate::postgres::server::{Environment, Persistent, Started};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::{Project, Root};
 
-/// What people write for the project's private server.
+/// Value of `--database-url` that selects the project's private server.
 pub(super) const EMBEDDED: &str = "embedded";
 
-/// What the private server wants to know of the environment.
+/// The environment variables that the private server uses.
 pub(super) fn environment() -> Environment {
     Environment {
         bindir: std::env::var_os("TENURE_PG_BINDIR").filter(|folder| !folder.is_empty()).map(Into::into),
@@ -20,8 +20,8 @@ pub(super) fn environment() -> Environment {
     }
 }
 
-/// Connects to the database that `--database-url` or `DATABASE_URL` names, or, outside CI, to the
-/// project's private server, which is started if need be.
+/// Connects to the database in `--database-url` or `DATABASE_URL`. Without one, and outside CI, starts and
+/// uses the project's private server.
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
     let connection = connect_named(context, root).await?;
     cancel_when_given_up(connection.connector());
@@ -35,28 +35,28 @@ async fn connect_named(context: &Context, root: &std::path::Path) -> Result<Conn
         None if in_ci() => {
             return Err(Failure::new(
                 Code::NoDatabaseUrl,
-                "no database was named, and in CI none is started",
+                "no database URL was given, and the private server is not started in CI",
             )
-            .hint("set DATABASE_URL, or say --database-url embedded"));
+            .hint("set DATABASE_URL, or pass --database-url embedded"));
         }
         None => {
-            context
-                .ui
-                .note("no DATABASE_URL: using the project's private server (`tenure dev url` names it)");
+            context.ui.note(
+                "no DATABASE_URL: using the project's private server (`tenure dev url` prints its URL)",
+            );
             embedded(context, root).await?
         }
     };
     Connection::open(&url).await
 }
 
-/// Reads the project for a verb that needs a database too. Where the files are no chain, the database may
-/// know why: a file that was applied is gone.
+/// Loads the project for a command that needs a database. If the files do not form a chain, checks in the
+/// database whether an applied file is missing.
 pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
     let (project, gone) = project_or_what_is_left(context).await?;
     gone.map_or(Ok(project), Err)
 }
 
-/// The same for a verb that only shows: where an applied file is gone, what is left of the project, and that failure.
+/// Like [`project`], but if an applied file is missing, returns the remaining project and that failure.
 pub(super) async fn project_or_what_is_left(
     context: &Context,
 ) -> Result<(Project, Option<Failure>), Failure> {
@@ -69,7 +69,7 @@ pub(super) async fn project_or_what_is_left(
     ) {
         return Err(failure);
     }
-    // Wrong files are no reason to start a server.
+    // Invalid files are no reason to start the private server.
     let private = !matches!(named(context), Some(url) if url != EMBEDDED);
     if private && !Persistent::of(&root.path, &environment())?.is_running().await {
         return Err(failure);
@@ -83,22 +83,21 @@ pub(super) async fn project_or_what_is_left(
     }
 }
 
-/// Connects for a verb that needs no migration files.
+/// Connects for a command that needs no migration files.
 pub(super) async fn connect_root(context: &Context, root: &Root) -> Result<Connection, Failure> {
     connect(context, &root.path).await
 }
 
-/// Refuses the flag without a value: a script's variable that is not set is no wish for the private server, which is
-/// another database than the one that was meant.
+/// Rejects an empty `--database-url`: an unset variable in a script must not select the private server.
 pub(super) fn check_name(context: &Context) -> Result<(), Failure> {
     match context.global.database_url.as_deref() {
         Some(url) if url.trim().is_empty() => Err(Failure::new(Code::DatabaseUrl, "--database-url is empty")
-            .hint("give it a URL; `--database-url embedded` is the project's private server")),
+            .hint("pass a URL, or `--database-url embedded` for the project's private server")),
         Some(_) | None => Ok(()),
     }
 }
 
-/// The database that a flag or the environment names.
+/// The database URL of the flag or the environment.
 fn named(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim)
 }
@@ -106,12 +105,12 @@ fn named(context: &Context) -> Option<&str> {
 async fn embedded(context: &Context, root: &std::path::Path) -> Result<DatabaseUrl, Failure> {
     let server = Persistent::of(root, &environment())?;
     if server.start().await? == Started::Now {
-        context.ui.note("the private server is started; `tenure dev stop` stops it");
+        context.ui.note("started the private server; `tenure dev stop` stops it");
     }
     DatabaseUrl::parse(&server.url(crate::postgres::server::DATABASE))
 }
 
-/// CI systems set CI to something true.
+/// Whether `CI` is set to a true value.
 fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"))
 }

@@ -1,5 +1,5 @@
-//! `tenure demo`: the main job from beginning to end, in a folder and on a private server of its own. Each
-//! step is this program run as people would run it.
+//! `tenure demo`: an end-to-end example in its own folder, on its own private server. Each step runs this
+//! program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,16 +12,16 @@ use crate::error::{Code, Failure};
 use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
 
-/// Says that a folder is a demo's, so that a new demo may delete it.
+/// Marker file of a demo folder, which a new demo may delete.
 const MARK: &str = ".tenure/demo";
 
-/// The seeds' GOOD example, and a change of every tenant beside it.
+/// A compatible migration, for the platform and for every tenant.
 const GOOD: &str = "ALTER TABLE users ADD COLUMN IF NOT EXISTS phone VARCHAR(50);\n\
                     ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS archived_at TIMESTAMP WITH TIME ZONE;";
-/// The seeds' BAD example.
+/// A migration that breaks the running release.
 const BAD: &str = "ALTER TABLE users DROP COLUMN email;";
 
-/// One step, as it went.
+/// A step that was run.
 #[derive(Debug, Serialize)]
 struct Step {
     command: String,
@@ -39,26 +39,26 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failur
     let dir = context.here.join(&args.dir);
     clear(&dir).await?;
     init::write(&dir, init::EXAMPLE)?;
-    init::write(&dir, &[(MARK, "made by `tenure demo`, which may delete it\n")])?;
+    init::write(&dir, &[(MARK, "created by `tenure demo`, which may delete this folder\n")])?;
     let program = std::env::current_exe().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let mut demo = Demo { context, dir, program, steps: Vec::new() };
-    demo.say("the platform goes from 0.0.0 to the newest version");
+    demo.say("migrate the platform from 0.0.0 to the latest version");
     demo.step(&["migrate", "up"], 0)?;
-    demo.say("three customers sign up");
+    demo.say("create three tenants");
     demo.step(&["tenant", "create", "acme_corp", "--name", "Acme Corp"], 0)?;
     demo.step(&["tenant", "create", "retail_inc", "--name", "Retail Inc"], 0)?;
     demo.step(&["tenant", "create", "globex"], 0)?;
     demo.step(&["status", "--tenants"], 0)?;
-    demo.say("one more migration, for the platform and for every tenant");
+    demo.say("add a migration for the platform and every tenant");
     demo.step(&["migrate", "new", "add phone and archive"], 0)?;
     demo.fill("add_phone_and_archive", GOOD)?;
     demo.step(&["migrate", "up"], 0)?;
-    demo.say("a migration that would break the release still running is refused");
+    demo.say("a migration that would break the running release is refused");
     demo.step(&["migrate", "new", "drop email"], 0)?;
     let bad = demo.fill("drop_email", BAD)?;
     demo.step(&["migrate", "up"], 1)?;
     std::fs::remove_file(&bad).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-    demo.say("that file is removed again; the fleet is as it was");
+    demo.say("remove that file; nothing was changed");
     demo.step(&["status"], 0)?;
     demo.end(args)
 }
@@ -66,12 +66,12 @@ pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failur
 impl Demo<'_> {
     fn say(&self, text: &str) {
         if self.context.ui.format == Format::Human {
-            // The demo's result says whether it could be written.
+            // The demo's result reports write errors.
             let _said = ui::print(&format!("\n# {text}\n"));
         }
     }
 
-    /// Runs this program in the demo's folder; any other exit code than `expected` ends the demo.
+    /// Runs this program in the demo's folder. Fails if the exit code is not `expected`.
     fn step(&mut self, words: &[&str], expected: i32) -> Result<(), Failure> {
         let shown = words
             .iter()
@@ -96,15 +96,15 @@ impl Demo<'_> {
         if exit_code != expected {
             return Err(Failure::new(
                 Code::StatementFailed,
-                format!("{command} ended with {exit_code}, not {expected}"),
+                format!("{command} exited with code {exit_code}, expected {expected}"),
             )
-            .hint(format!("the demo's folder is {}", self.dir.display())));
+            .hint(format!("the demo folder is {}", self.dir.display())));
         }
         self.steps.push(Step { command, exit_code });
         Ok(())
     }
 
-    /// Writes a statement between the BEGIN and COMMIT of the new migration `name`.
+    /// Inserts `sql` between BEGIN and COMMIT of the migration `name`.
     fn fill(&self, name: &str, sql: &str) -> Result<PathBuf, Failure> {
         let io =
             |error: std::io::Error| Failure::new(Code::Io, format!("writing the migration {name}: {error}"));
@@ -137,13 +137,13 @@ impl Demo<'_> {
                 (program.as_str(), "dev stop".to_owned()),
             ];
             let lines: Vec<_> = next.iter().map(|(word, rest)| format!("  {word} {rest}")).collect();
-            format!("\n{} To go on:\n{}\n", paint.good("That is the main job."), lines.join("\n"))
+            format!("\n{} Next steps:\n{}\n", paint.good("Demo complete."), lines.join("\n"))
         })?;
         Ok(0)
     }
 }
 
-/// Makes room: what an earlier demo made is deleted, what anybody else made is left alone.
+/// Deletes the folder of an earlier demo. Fails if the folder has other contents.
 async fn clear(dir: &Path) -> Result<(), Failure> {
     let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", dir.display()));
     if !dir.exists() || std::fs::read_dir(dir).map_err(io)?.next().is_none() {
@@ -152,15 +152,15 @@ async fn clear(dir: &Path) -> Result<(), Failure> {
     if !dir.join(MARK).is_file() {
         return Err(Failure::new(
             Code::ProjectExists,
-            format!("{} is there and is not a demo's", dir.display()),
+            format!("{} exists and was not created by `tenure demo`", dir.display()),
         )
-        .hint("name another folder with --dir"));
+        .hint("choose another folder with --dir"));
     }
     Persistent::of(dir, &database::environment())?.reset().await?;
     std::fs::remove_dir_all(dir).map_err(io)
 }
 
-/// Whether typing `tenure` would start this program.
+/// Whether `tenure` on the PATH is this program.
 fn on_path(program: &Path) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

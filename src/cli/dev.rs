@@ -8,7 +8,7 @@ use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
 use crate::project::Root;
 
 fn server(context: &Context) -> Result<Persistent, Failure> {
-    // It can be stopped whatever is wrong with the settings.
+    // Invalid settings must not prevent stopping the server.
     let folder = Root::folder(context.global.project.as_deref(), &context.here)?;
     Persistent::of(&folder, &database::environment())
 }
@@ -19,7 +19,7 @@ pub(super) async fn start(context: &Context) -> Result<u8, Failure> {
     let url = server.url(DATABASE);
     let document = serde_json::json!({ "running": true, "started": started == Started::Now, "url": url });
     context.ui.result(&document, |paint| {
-        let word = if started == Started::Now { "started" } else { "running already" };
+        let word = if started == Started::Now { "started" } else { "already running" };
         format!("{}: {url}\n", paint.good(word))
     })?;
     Ok(0)
@@ -40,21 +40,21 @@ pub(super) async fn reset(context: &Context) -> Result<u8, Failure> {
     context.ui.confirm("delete all data of the project's private server")?;
     server.reset().await?;
     let document = serde_json::json!({ "running": false, "reset": true });
-    context.ui.result(&document, |paint| format!("{}: its data are deleted\n", paint.good("done")))?;
+    context.ui.result(&document, |paint| format!("{}: data deleted\n", paint.good("done")))?;
     Ok(0)
 }
 
 pub(super) async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
     let server = server(context)?;
     let psql = server.binaries().psql().ok_or_else(|| {
-        Failure::new(Code::NoServerBinaries, "psql was not found beside the server's programs")
+        Failure::new(Code::NoServerBinaries, "psql was not found in the folder of the server programs")
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
     })?;
     server.start().await?;
     let mut command = std::process::Command::new(psql);
-    // This variable would send psql elsewhere, whatever the URL says.
+    // PGHOSTADDR would override the host of the URL.
     command.arg(server.url(DATABASE)).args(args).env_remove("PGHOSTADDR");
-    // psql takes this process's place, so its exit code and the terminal are its own.
+    // psql replaces this process, so it owns the exit code and the terminal.
     let error = command.exec();
     Err(Failure::new(Code::Io, format!("starting psql: {error}")))
 }

@@ -19,7 +19,7 @@ pub(super) fn man(context: &Context, dir: &Path) -> Result<u8, Failure> {
     let io = |error: std::io::Error| io(dir, &error);
     std::fs::create_dir_all(dir).map_err(io)?;
     clap_mangen::generate_to(Cli::command(), dir).map_err(io)?;
-    context.ui.note(&format!("the man pages are in {}", dir.display()));
+    context.ui.note(&format!("man pages written to {}", dir.display()));
     context.ui.result(&serde_json::json!({ "dir": dir }), |_paint| String::new())?;
     Ok(0)
 }

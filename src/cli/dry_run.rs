@@ -1,4 +1,4 @@
-//! `tenure migrate up --branch`: the same on a copy of the database, which is deleted again.
+//! `tenure migrate up --branch`: a dry run on a temporary copy of the database.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use crate::postgres::ConnectPolicy;
 use crate::project::Review;
 
 pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
-    // What cannot be written is told before anything is made.
+    // Report an unwritable file before creating a branch.
     let report = args.dry_run.report.as_deref().map(|path| create(&context.here.join(path))).transpose()?;
     let tried = tried(context, args, provider).await;
     let text = match &tried {
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
     if let Some(mut file) = report
         && let Err(error) = file.write_all(text.as_bytes())
     {
-        context.ui.note(&format!("the report could not be written: {error}"));
+        context.ui.note(&format!("writing the report failed: {error}"));
     }
     match tried? {
         Tried::Denied(denied) => up::refuse(context, &denied, None),
@@ -49,7 +49,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
     let project = context.project()?;
-    // What is wrong with what was asked for is told before anything is made.
+    // Report invalid requests before creating a branch.
     project.chain.begins_empty()?;
     let trial = Trial {
         request: up::request(args, &project)?,

@@ -1,4 +1,4 @@
-//! `--events FILE`: what happens, as JSON lines, beside what the terminal shows.
+//! `--events FILE`: writes events as JSON lines, in addition to the progress display.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,14 +11,14 @@ use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::output;
 
-/// The terminal's progress, and the file if one was asked for.
+/// The progress display, and the events file if requested.
 pub(super) struct Events {
     progress: Progress,
     file: Option<File>,
 }
 
 impl Events {
-    /// Opens the file before anything is done; lines are added to one that is there.
+    /// Opens the file for appending.
     pub(super) fn open(progress: Progress, path: Option<&Path>) -> Result<Self, Failure> {
         let open = |path: &Path| File::options().create(true).append(true).open(path);
         let file = path.map(|path| open(path).map_err(|error| io(path, &error))).transpose()?;
@@ -32,9 +32,9 @@ impl Sink for Events {
         let Some(file) = &mut self.file else { return };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let line = format!("{}\n", output::event_json(event, now));
-        // A full disk must not stop a migration under way; it is told once.
+        // A full disk must not stop a running migration; report it once.
         if let Err(error) = file.write_all(line.as_bytes()) {
-            ui::complain(&format!("the events can no longer be written: {error}"));
+            ui::complain(&format!("writing events failed, no more events are written: {error}"));
             self.file = None;
         }
     }

@@ -35,10 +35,10 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
         [] => "`tenure verify --rules` lists the rules".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),
     };
-    Err(Failure::new(Code::Usage, format!("there is no rule and no error code {:?}", args.name)).hint(hint))
+    Err(Failure::new(Code::Usage, format!("no rule or error code is named {:?}", args.name)).hint(hint))
 }
 
-/// All rules, with the level that each has here.
+/// Prints all rules with their levels in this project.
 pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
     let policy = effective(context)?;
     let rules: Vec<Levelled> = RULES.iter().map(|rule| (rule, policy.level(rule))).collect();
@@ -47,11 +47,11 @@ pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The project's policy; outside of a project, what the rules say of themselves.
+/// The project's policy; outside a project, the default.
 fn effective(context: &Context) -> Result<Policy, Failure> {
     match context.root() {
         Ok(root) => policy(&root.settings),
-        // A project that was named and is none is an error all the same.
+        // An invalid --project is still an error.
         Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {
             Ok(Policy::default())
         }

@@ -5,21 +5,21 @@ use std::path::Path;
 use super::{Context, io};
 use crate::error::{Code, Failure, Place};
 
-/// A file of a new project, and its text.
+/// Path and text of a file of a new project.
 type NewFile = (&'static str, &'static str);
 
 macro_rules! files {
     ($($path:literal),* $(,)?) => { &[$(($path, include_str!(concat!("../../", $path)))),*] };
 }
 
-/// What a project begins with.
-const BEGINNING: &[NewFile] = files![
+/// The files of a new project.
+const NEW_PROJECT: &[NewFile] = files![
     "tenure.toml",
     "migrations/v0.0.0_to_v1.0.0_create_platform.sql",
     "tenant_templates/default/010_workspaces.sql",
 ];
 
-/// A whole project, for the demo.
+/// The demo's project.
 pub(super) const EXAMPLE: &[NewFile] = files![
     "tenure.toml",
     "migrations/v0.0.0_to_v1.0.0_create_platform.sql",
@@ -40,20 +40,17 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         if root.join(taken).exists() {
             return Err(Failure::new(
                 Code::ProjectExists,
-                format!("{taken} is there already: this is a project"),
+                format!("{taken} already exists: this folder contains a project"),
             )
             .at(Place::File(taken.to_owned()))
-            .hint("`tenure status` shows where it stands"));
+            .hint("`tenure status` shows its state"));
         }
     }
-    write(&root, BEGINNING)?;
-    let files: Vec<&str> = BEGINNING.iter().map(|(path, _)| *path).collect();
+    write(&root, NEW_PROJECT)?;
+    let files: Vec<&str> = NEW_PROJECT.iter().map(|(path, _)| *path).collect();
     let document = serde_json::json!({ "files": files });
     context.ui.result(&document, |_paint| {
-        format!(
-            "a project is begun; change the files as you like, then run `tenure migrate up`\n  {}\n",
-            files.join("\n  ")
-        )
+        format!("created a project; edit the files, then run `tenure migrate up`\n  {}\n", files.join("\n  "))
     })?;
     Ok(0)
 }

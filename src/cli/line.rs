@@ -1,5 +1,5 @@
-//! The command line read, with variables that are empty as good as not set; and of a line that is wrong, in which
-//! format that is told, and whose help is of use.
+//! Parses the command line. Empty environment variables count as unset. For an invalid command line, finds the
+//! output format and the matching help command.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -9,9 +9,8 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::args::Cli;
 
-/// Reads it.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-    // A CI system gives a variable that it does not know as an empty one.
+    // CI systems set missing variables to an empty string.
     let mut command = Cli::command().mut_args(|arg| {
         let is_unset = arg.get_env().is_some_and(is_empty);
         if is_unset { arg.env(Resettable::Reset) } else { arg }
@@ -24,7 +23,7 @@ fn is_empty(variable: &OsStr) -> bool {
     std::env::var(variable).is_ok_and(|value| value.trim().is_empty())
 }
 
-/// Whether a line that cannot be read asks for JSON, as far as can be told: by a flag, or else by the environment.
+/// Whether an invalid command line requests JSON, by a flag or else by the environment.
 pub(super) fn wants_json(words: &[Cow<'_, str>]) -> bool {
     let said = |flag: &str| {
         let value = |(at, word): (usize, &Cow<'_, str>)| match word.strip_prefix(flag)? {
@@ -36,7 +35,7 @@ pub(super) fn wants_json(words: &[Cow<'_, str>]) -> bool {
     match said("--output").as_deref() {
         Some("json") => return true,
         Some("human") => return false,
-        // Other forms are of files, or of what is not told here.
+        // The other formats have no representation of a usage error.
         Some(_) | None => {}
     }
     match said("--format") {
@@ -45,7 +44,7 @@ pub(super) fn wants_json(words: &[Cow<'_, str>]) -> bool {
     }
 }
 
-/// The command that says more about the verb that a line was meant for.
+/// The `--help` command of the subcommand that was meant.
 pub(super) fn help(words: &[Cow<'_, str>]) -> String {
     let root = Cli::command();
     let (mut verb, mut path) = (&root, root.get_name().to_owned());
@@ -56,7 +55,7 @@ pub(super) fn help(words: &[Cow<'_, str>]) -> String {
                 let long = flag.strip_prefix('-').is_some_and(|long| arg.get_long() == Some(long));
                 long || arg.get_short().is_some_and(|short| flag == short.to_string())
             };
-            // Its value is no verb.
+            // Skip the flag's value.
             if root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values()) {
                 let _value = words.next();
             }

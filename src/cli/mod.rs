@@ -1,9 +1,6 @@
-//! The command line: read the arguments, call one function, print its result. The only layer
-//! that reads the environment, prints, or knows an exit code; a verb's file has no logic of its own.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "only cli reads the environment and writes files that were asked for"
-)]
+//! The command line: each file reads the arguments of a command, calls one function and prints its result.
+//! Only this module reads the environment, prints and sets the exit code. Commands contain no other logic.
+#![expect(clippy::disallowed_methods, reason = "only cli reads the environment and writes requested files")]
 
 mod args;
 mod baseline;
@@ -49,7 +46,7 @@ use crate::error::{Code, Failure, Place};
 use crate::output;
 use crate::project::{Project, Root, STACK};
 
-/// What every verb gets.
+/// The context of every command.
 struct Context {
     global: Global,
     ui: Ui,
@@ -62,13 +59,12 @@ impl Context {
         Root::find(self.global.project.as_deref(), &self.here)
     }
 
-    /// The whole project.
     fn project(&self) -> Result<Project, Failure> {
         self.root()?.load()
     }
 }
 
-/// Runs the program and says its exit code.
+/// Runs the program and returns its exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let given = arguments.clone();
@@ -76,7 +72,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match deep.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        // Where there is no room for it, the stack that there is does for all but the deepest files.
+        // Without memory for a large stack, the default stack suffices for all but the most deeply nested files.
         Err(_) => program(arguments),
     }
 }
@@ -162,7 +158,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     }
 }
 
-/// Help and version are results; anything else is a failure, in JSON where JSON was asked for.
+/// Prints help and version to stdout, and anything else as a failure, in JSON if requested.
 fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
@@ -178,12 +174,12 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let plain = error.render().to_string();
     let message = masked(&plain, &words);
     if line::wants_json(&words) {
-        // The first paragraph says what is wrong and names it; the rest is usage and advice.
+        // The first paragraph describes the error; the rest is usage and advice.
         let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
         let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
         let document = serde_json::json!({ "error": output::failure_json(
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help(&words)))) });
-        // The exit code says so in any case.
+        // The exit code reports the failure in any case.
         let _printed = ui::print(&format!("{document}\n"));
     } else if message == plain {
         // A closed pipe is no error.
@@ -194,11 +190,10 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     ExitCode::from(Code::Usage.class().exit_code())
 }
 
-/// What the parser says, without a URL or a password that stands among the words of the command line: it repeats what
-/// it cannot place.
+/// Removes URLs and passwords of the command line from the parser's message.
 fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
     let given = words.iter().flat_map(|word| {
-        // A flag's value is told without the flag.
+        // clap quotes a flag's value without the flag.
         let value = word.strip_prefix('-').and_then(|flag| flag.split_once('=')).map(|(_, value)| value);
         std::iter::once(&**word).chain(value)
     });
@@ -210,7 +205,7 @@ fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
     output::without_secrets(&message)
 }
 
-/// `-v` shows what the program does, `-vv` in detail, `-vvv` the driver's words too.
+/// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver.
 fn log(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,
@@ -224,13 +219,13 @@ fn log(verbose: u8) {
         .init();
 }
 
-/// What the command line names could not be read or written.
+/// A failure to read or write `path`.
 fn io(path: &Path, error: &std::io::Error) -> Failure {
     let shown = path.display().to_string();
     Failure::new(Code::Io, format!("{shown}: {error}")).at(Place::File(shown))
 }
 
-/// The command as it stands in a run's row: the verb and its flags, no URL.
+/// The command as recorded in a run's row, without URLs.
 fn command_line(verb: &str) -> String {
     format!("tenure {verb}")
 }

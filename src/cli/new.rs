@@ -8,7 +8,7 @@ use crate::chain::{Bump, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::project::MIGRATIONS;
 
-/// The file that was written.
+/// The migration file that was written.
 #[derive(Debug, Serialize)]
 struct Written {
     file: String,
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
     let path = folder.join(name.to_string());
     let io = |error: std::io::Error| io(&path, &error);
     std::fs::create_dir_all(&folder).map_err(io)?;
-    // Never over a file that is there.
+    // Never overwrite a file.
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path).map_err(io)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).map_err(io)?;
     let written = Written { file: format!("{MIGRATIONS}/{name}"), from: name.from, to: name.to };
@@ -54,17 +54,20 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// A name for a file: lower case, words joined by `_`.
+/// The file name: lower case, words joined by `_`.
 fn words(name: &str) -> Result<String, Failure> {
     let parts: Vec<&str> =
         name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
-        return Err(Failure::new(Code::Usage, format!("{name:?} has no letter or digit for a file's name")));
+        return Err(Failure::new(
+            Code::Usage,
+            format!("{name:?} contains no letter or digit for the file name"),
+        ));
     }
     Ok(parts.join("_").to_lowercase())
 }
 
-/// What the header says: the words as they were given, on one line, with a capital.
+/// The description in the header: `name` on one line, capitalized.
 fn description(name: &str) -> String {
     let words = name
         .split(|c: char| c.is_whitespace() || c == '_')

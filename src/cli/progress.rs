@@ -1,5 +1,4 @@
-//! Events on stderr: a bar on a terminal, a line now and then where nobody looks at a bar, a line for each
-//! event for who wants to know.
+//! Prints events to stderr: a progress bar on a terminal, periodic lines elsewhere, one line per event with `-v`.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -11,29 +10,27 @@ use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::output::Paint;
 
-/// Work of fewer parts is told by its result.
+/// Failures of runs with fewer parts are printed only with the result.
 const A_LOT: usize = 10;
 
-/// Between two lines.
+/// Interval between periodic lines.
 const NOW_AND_THEN: Duration = Duration::from_secs(10);
 
-/// Work that is done by then needs no line.
+/// Delay of the first periodic line.
 const SOON: Duration = Duration::from_secs(3);
 
-/// How much is shown.
+/// How progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
-    /// Nothing.
     Quiet,
-    /// A bar, and what fails.
+    /// A bar, and failures.
     Bar,
-    /// How far it is, and what fails.
+    /// Periodic lines, and failures.
     NowAndThen,
     /// Every event.
     All,
 }
 
-/// Shows events.
 #[derive(Debug)]
 pub(super) struct Progress {
     manner: Manner,
@@ -68,7 +65,7 @@ impl Progress {
         self.bar = Some(bar);
     }
 
-    /// One part is done, or will not be.
+    /// Counts a finished part.
     fn one(&mut self, word: impl Fn(Paint) -> String, rest: &str) {
         self.done += 1;
         if self.manner == Manner::All {
@@ -100,7 +97,7 @@ impl Progress {
         }
     }
 
-    /// A line of another program's.
+    /// Prints a line of another program.
     fn said(&self, line: &str) {
         match (&self.bar, self.manner) {
             (_, Manner::Quiet) => {}
@@ -111,7 +108,7 @@ impl Progress {
 
     fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
         if self.manner == Manner::All {
-            let word = self.paint.warn("again later");
+            let word = self.paint.warn("retry");
             complain(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
         }
     }
@@ -149,10 +146,10 @@ impl Sink for Progress {
             }
             Event::TenantGone { schema, now: Some(now) } => self.aside(&format!("renamed {schema}  {now}")),
             Event::TenantGone { schema, now: None } => {
-                self.one(|paint| paint.dim("no longer there"), schema.as_str());
+                self.one(|paint| paint.dim("no longer exists"), schema.as_str());
             }
             Event::RunRecordFailed { failure } => {
-                self.said(&format!("the run's row does not say how it ended: {failure}"));
+                self.said(&format!("recording the end of the run failed: {failure}"));
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
             Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),

@@ -20,7 +20,7 @@ pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Fai
         object.insert("to".to_owned(), file.as_str().into());
     }
     match (&written, context.ui.format) {
-        // The export itself is what is asked for; what is said of it goes elsewhere.
+        // stdout contains only the export; the summary goes to stderr.
         (None, Format::Human) => {
             ui::print(&export(args.output.unwrap_or(ExportArg::Csv), &captured)?)?;
             context.ui.note(queries::text::captured(&captured, None, context.ui.stderr_paint()).trim_end());

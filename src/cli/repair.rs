@@ -25,12 +25,11 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({ "edited": edited, "gone": gone });
     context.ui.result(&document, |paint| {
         if repaired.is_empty() {
-            return format!("{}: files and history agree\n", paint.good("nothing to do"));
+            return format!("{}: files and history match\n", paint.good("nothing to do"));
         }
-        let mut text =
-            format!("{}: {} accepted as now\n", paint.good("done"), plural(repaired.len(), "migration"));
-        text.extend(edited.iter().map(|file| format!("  edited: {file}\n")));
-        text.extend(gone.iter().map(|file| format!("  gone:   {file}\n")));
+        let mut text = format!("{}: accepted {}\n", paint.good("done"), plural(repaired.len(), "migration"));
+        text.extend(edited.iter().map(|file| format!("  edited:  {file}\n")));
+        text.extend(gone.iter().map(|file| format!("  missing: {file}\n")));
         text
     })?;
     Ok(0)

@@ -13,7 +13,7 @@ use crate::postgres::metadata::state;
 use crate::restore_point::{self, Which};
 use crate::settings::Settings;
 
-/// So long a branch waits to be gone back to: what nobody needed by then is no loss.
+/// Lifetime of a restore branch.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 
 pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Failure> {
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
     let mut connection = database::connect_root(context, &root).await?;
     let presence = state::presence(&mut connection, &root.settings).await?;
     if !presence.own_tables {
-        return Err(Failure::new(Code::RunUnknown, "this database has seen no run"));
+        return Err(Failure::new(Code::RunUnknown, "this database has no recorded runs"));
     }
     let project = std::env::var("NEON_PROJECT_ID").ok().filter(|project| !project.is_empty());
     let point =
@@ -37,9 +37,9 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
     Ok(0)
 }
 
-/// What is wrong with the id, and which there are, as far as the database tells.
+/// The failure for an invalid run ID; its hint lists recent runs if the database is reachable.
 async fn no_id(context: &Context, id: &str) -> Failure {
-    let failure = Failure::new(Code::Usage, format!("{id:?} is not a run's id"));
+    let failure = Failure::new(Code::Usage, format!("{id:?} is not a run ID"));
     let there = async {
         let root = context.root()?;
         let mut connection = database::connect_root(context, &root).await?;
@@ -47,11 +47,11 @@ async fn no_id(context: &Context, id: &str) -> Failure {
     };
     match there.await {
         Ok(there) => failure.hint(there),
-        Err(_) => failure.hint("leave it out for the newest run that changed something"),
+        Err(_) => failure.hint("omit it to use the latest run that changed something"),
     }
 }
 
-/// Makes a branch of the database as it is, and leaves it there. No transaction is open meanwhile.
+/// Creates a branch of the current database and keeps it. No transaction may be open.
 pub(super) async fn branch(
     context: &Context,
     settings: &Settings,
@@ -68,7 +68,7 @@ pub(super) async fn branch(
         wanted.parent = Some(parent.0);
         wanted.expires = KEPT;
         let guard = Guard::create(provider, wanted, branches::tell(context.ui)).await?;
-        // Until its operations have ended there is nothing to go back to.
+        // The branch is usable only after its operations have finished.
         let (provider, branch) = guard.made()?;
         provider.ready(branch).await?;
         Ok(guard)
@@ -77,10 +77,10 @@ pub(super) async fn branch(
     let made = guard.made()?.1.clone();
     guard.keep();
     let until = made.expires_at.map(|until| format!(", until {until}")).unwrap_or_default();
-    context.ui.note(&format!("the database as it is now is kept as the branch {}{until}", made.name));
+    context.ui.note(&format!("created the restore branch {}{until}", made.name));
     Ok(())
 }
 
 fn not_neons() -> Failure {
-    Failure::new(Code::Usage, "a branch to go back to can be made at Neon only")
+    Failure::new(Code::Usage, "--restore-branch works only with a Neon database")
 }

@@ -8,7 +8,7 @@ use crate::project::Project;
 use crate::shadow::{self, Observed, Shadow};
 
 impl ShadowArgs {
-    /// Whether somebody wants it.
+    /// Whether a shadow run was requested.
     pub(super) fn wanted(&self) -> bool {
         self.shadow || self.shadow_url.is_some() || !self.queries.is_empty()
     }
@@ -36,6 +36,6 @@ pub(super) async fn open(project: &Project, given: Option<&str>) -> Result<Shado
 
 /// Only what belongs to a chain can be run: any other file asks for a shadow in vain.
 pub(super) fn no_file_but_migrations() -> Failure {
-    Failure::new(Code::Usage, "only migrations of the project can be run on a shadow")
-        .hint("leave the file out, or verify it without --shadow")
+    Failure::new(Code::Usage, "only the project's migrations can run on a shadow")
+        .hint("omit the file, or verify it without --shadow")
 }

@@ -108,12 +108,12 @@ async fn give_up(connectors: &[Connector]) -> Failure {
             Ok(ended) => {
                 for Ended { pid, fate } in ended {
                     told.push(match fate {
-                        Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back its last transaction"),
-                        Fate::Committed => format!("process {pid} of the server had committed its last transaction"),
-                        Fate::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
-                        Fate::Runs => format!("process {pid} of the server still runs"),
+                        Fate::RolledBack => format!("server process {pid} was cancelled and rolls back its last transaction"),
+                        Fate::Committed => format!("server process {pid} had already committed its last transaction"),
+                        Fate::Ended => format!("server process {pid} was cancelled or had just finished"),
+                        Fate::Runs => format!("server process {pid} is still running"),
                         Fate::Unproved => {
-                            format!("process {pid} of the server may go on: it is not certain to be this command's, so it was not cancelled")
+                            format!("server process {pid} may still be running: it could not be identified as this command's, so it was not cancelled")
                         }
                     });
                     if fate == Fate::Runs {
@@ -123,7 +123,7 @@ async fn give_up(connectors: &[Connector]) -> Failure {
             }
             Err(failure) => {
                 hint = Some(format!(
-                    "what the server was asked for last may go on, and may be committed: {}",
+                    "the last statement may still be running or may be committed: {}",
                     failure.message
                 ));
             }
@@ -157,7 +157,7 @@ impl Signals {
         match (&claims.stop, claims.heard) {
             (Some((stop, ui)), 1) => {
                 stop.cancel();
-                ui.note("interrupted: what was begun is finished first; once more breaks it off");
+                ui.note("interrupted: finishing work in progress; press Ctrl-C again to abort");
                 Meaning::Passed
             }
             (Some((stop, _)), _) if !stop.is_cancelled() => {

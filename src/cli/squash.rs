@@ -1,4 +1,4 @@
-//! Where the files of a squashed template go, and how they come there: all or none.
+//! Writes the files of a squashed template, all or none.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use crate::error::{Code, Failure};
 use crate::project::{Project, TEMPLATES};
 use crate::template::{AFTER_CREATE, NewFile, Template};
 
-/// The folder for the new files.
+/// The folder of the new files.
 pub(super) struct Place {
-    /// The template's name there.
+    /// The template's name, which is the folder's name.
     pub(super) name: String,
     root: PathBuf,
-    /// The files that they replace, below the project's folder.
+    /// The files to replace, relative to the project folder.
     old: Vec<String>,
 }
 
 impl Place {
-    /// A folder of its own, which must not be there; or that of `template`, in which they replace the old ones.
+    /// A new folder, or the folder of `template` if `replace` is set.
     pub(super) fn of(
         project: &Project,
         template: &Template,
@@ -35,30 +35,29 @@ impl Place {
         let folder = format!("{TEMPLATES}/{name}");
         if root.join(&folder).exists() {
             return Err(Failure::new(Code::TemplateExists, format!("{folder} is there already")).hint(
-                "`tenure template check` compares it with the older version; remove it to have it made anew",
+                "`tenure template check` compares it with the older version; delete it to create it again",
             ));
         }
         Ok(Self { name, root, old: Vec::new() })
     }
 
-    /// Writes the files beside the folder, then lets the folders change places, so that a reader finds the old
-    /// template or the new one, whenever this ends. If the project `can_be_read` no more, all is as it was. The
-    /// names of the new files and of the old.
+    /// Writes the files to a staging folder, then swaps the folders, so that a reader sees the old template or the
+    /// new one. Restores the old folder if `can_be_read` fails. Returns the names of the new and the old files.
     pub(super) fn write(
         &self,
         files: &[NewFile],
         can_be_read: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(Vec<String>, Vec<String>), Failure> {
-        // Where files are replaced, what is run after a tenant is made stays as it is.
+        // Existing after_create files stay unchanged.
         let stays = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
         let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !stays(name)).collect();
         let templates = self.root.join(TEMPLATES);
         let folder = templates.join(&self.name);
-        // No templates: their names begin with a dot.
+        // Folders that start with a dot are not templates.
         let [fresh, aside] = ["new", "old"].map(|word| templates.join(format!(".{}.{word}", self.name)));
         if aside.exists() {
             return Err(Failure::new(Code::TemplateExists, format!("{} is there already", aside.display()))
-                .hint("an earlier run was broken off and left the old template there: move it back, or remove it"));
+                .hint("an interrupted run left the old template there: move it back or delete it"));
         }
         remove(&fresh)?;
         let outcome = self.fill(&fresh, &folder, &files).and_then(|()| {
@@ -69,7 +68,7 @@ impl Place {
             can_be_read()
         });
         if outcome.is_err() && aside.exists() {
-            // As far as the disk lets it: the failure that led here is the one to tell.
+            // Best effort: report the first failure.
             let _restored = remove(&folder).and_then(|()| rename(&aside, &folder));
         } else if outcome.is_err() && self.old.is_empty() {
             let _removed = remove(&folder);
@@ -81,7 +80,7 @@ impl Place {
         Ok((new, self.old.clone()))
     }
 
-    /// Makes the folder `fresh`: the new files, and what else is in `folder`.
+    /// Fills the staging folder with the new files and the other contents of `folder`.
     fn fill(&self, fresh: &Path, folder: &Path, files: &[&NewFile]) -> Result<(), Failure> {
         let replaced = |path: &Path| self.old.iter().any(|old| self.root.join(old) == path);
         std::fs::create_dir_all(fresh).map_err(|error| io(fresh, &error))?;
@@ -92,7 +91,7 @@ impl Place {
             let path = fresh.join(name);
             let parent = path.with_file_name("");
             std::fs::create_dir_all(&parent).map_err(|error| io(&parent, &error))?;
-            // Never over a file that is there.
+            // Never overwrite a file.
             let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
             let mut file = made.map_err(|error| io(&path, &error))?;
             let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -102,7 +101,7 @@ impl Place {
     }
 }
 
-/// Copies what is in a folder, but for files that are `left_out`.
+/// Copies a folder's contents except the files that are `left_out`.
 fn copy(from: &Path, to: &Path, left_out: &dyn Fn(&Path) -> bool) -> Result<(), Failure> {
     for entry in std::fs::read_dir(from).map_err(|error| io(from, &error))? {
         let path = entry.map_err(|error| io(from, &error))?.path();
@@ -121,7 +120,7 @@ fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
     std::fs::rename(from, to).map_err(|error| io(from, &error))
 }
 
-/// Removes a folder, if it is there.
+/// Removes a folder if it exists.
 fn remove(folder: &Path) -> Result<(), Failure> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io(folder, &error)),

@@ -11,7 +11,7 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
     let project = context.project()?;
     let mut checked = check_templates(&project)?;
     let versions = project.templates.values().map(|template| project.versions_of(template).len());
-    // A template that has one version is like no other.
+    // A template with one version needs no comparison.
     if args.shadow || args.shadow_url.is_some() || versions.max() > Some(1) {
         let proved = async {
             shadow::prove(&project, shadows::open(&project, args.shadow_url.as_deref()).await?).await

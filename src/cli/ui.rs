@@ -1,4 +1,4 @@
-//! The terminal: results to stdout, talk to stderr, colours and questions. The only place that prints.
+//! The terminal: results on stdout, notes and failures on stderr, colours and prompts. The only module that prints.
 
 use std::io::{ErrorKind, IsTerminal};
 
@@ -12,7 +12,7 @@ use crate::error::{Code, Failure};
 use crate::output::{self, Paint};
 use crate::verify::format;
 
-/// How this process talks.
+/// The output settings of this process.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ui {
     pub(super) format: Format,
@@ -22,7 +22,7 @@ pub(super) struct Ui {
     stderr: Paint,
 }
 
-/// How much goes to stderr.
+/// How much is printed to stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Talk {
     Little,
@@ -47,7 +47,7 @@ impl Ui {
         Self { format: global.format, talk, yes: global.yes, stdout: paint(stdout), stderr: paint(stderr) }
     }
 
-    /// Writes a result: as text for people, or as the one JSON document.
+    /// Writes a result to stdout, as text or as the JSON document.
     pub(super) fn result(
         self,
         value: &impl Serialize,
@@ -56,7 +56,7 @@ impl Ui {
         self.put(Outcome::Done, value, text).or_else(Unwritten::unless_closed)
     }
 
-    /// Writes a result that may be a failure: people find a failure on stderr, programs always on stdout.
+    /// Writes a result that may be a failure: text of a failure goes to stderr, JSON always to stdout.
     pub(super) fn outcome(
         self,
         outcome: Outcome,
@@ -66,8 +66,7 @@ impl Ui {
         self.put(outcome, value, text).or_else(Unwritten::unless_closed)
     }
 
-    /// The same for a result that is worth nothing to who does not read it, such as one with a password: a pipe that the reader
-    /// closed is an error too.
+    /// Like [`Ui::outcome`], for a result that must be read, such as a password: a closed pipe is an error too.
     pub(super) fn secret(
         self,
         outcome: Outcome,
@@ -99,45 +98,42 @@ impl Ui {
         }
     }
 
-    /// The same terminal, another format.
     pub(super) fn with_format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    /// Says something to people, unless they want it quiet.
+    /// Prints a note to stderr unless `--quiet` is set.
     pub(super) fn note(self, text: &str) {
         if self.talk >= Talk::Normal {
             say(text);
         }
     }
 
-    /// Says several things.
+    /// Prints several notes.
     pub(super) fn notes(self, texts: &[String]) {
         for text in texts {
             self.note(text);
         }
     }
 
-    /// Tells GitHub's runner what to hide from its log. It reads commands on stderr too, and stdout holds
-    /// nothing but the result.
+    /// Masks secrets in the log of GitHub's runner. It reads commands on stderr too, and stdout contains only
+    /// the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
             say(&format::github_mask(secret));
         }
     }
 
-    /// How stdout is painted.
     pub(super) fn stdout_paint(self) -> Paint {
         self.stdout
     }
 
-    /// How stderr is painted.
     pub(super) fn stderr_paint(self) -> Paint {
         self.stderr
     }
 
-    /// Tells a failure: on stderr for people, on stdout for programs.
+    /// Prints a failure, as text to stderr or as JSON to stdout.
     pub(super) fn failure(self, failure: &Failure, more: impl IntoIterator<Item = (&'static str, Value)>) {
         match self.format {
             Format::Human => complain(&output::failure(failure, self.stderr)),
@@ -146,7 +142,7 @@ impl Ui {
                 if let Some(object) = document.as_object_mut() {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
-                // Who cannot be told there may read this.
+                // Fall back to stderr.
                 if put(&format!("{document}\n")).is_err() {
                     complain(&output::failure(failure, self.stderr));
                 }
@@ -154,16 +150,18 @@ impl Ui {
         }
     }
 
-    /// Asks before something dangerous. Without a terminal `--yes` is required.
+    /// Asks for confirmation. Without a terminal, `--yes` is required.
     pub(super) fn confirm(self, question: &str) -> Result<(), Failure> {
         if self.yes {
             return Ok(());
         }
         let refused = |message: &str| {
-            Failure::new(Code::ConfirmationRequired, message).hint("say --yes to do it without being asked")
+            Failure::new(Code::ConfirmationRequired, message).hint("pass --yes to skip the prompt")
         };
         if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
-            return Err(refused(&format!("{question}: not done, since nobody can be asked here")));
+            return Err(refused(&format!(
+                "{question}: not done, there is no terminal to ask for confirmation"
+            )));
         }
         let _asked = write(std::io::stderr().lock(), &format!("{question}? [y/N] "));
         let mut answer = String::new();
@@ -174,23 +172,25 @@ impl Ui {
         }
     }
 
-    /// Asks that the name of what is done away with be said. What was said in the command line must be it; without
-    /// a terminal it must have been said there.
+    /// Asks to type `name` as confirmation. A value of `--confirm` must equal it. Without a terminal, `--confirm` is
+    /// required.
     pub(super) fn confirm_name(question: &str, name: &str, said: Option<&str>) -> Result<(), Failure> {
-        let hint = format!("say --confirm {name}");
+        let hint = format!("pass --confirm {name}");
         let refused = |message: String| Failure::new(Code::ConfirmationRequired, message).hint(hint.clone());
         match said {
             Some(said) if said == name => return Ok(()),
             Some(said) => {
-                let message = format!("--confirm says {said:?}, and it is {name:?}: nothing was done");
+                let message = format!("--confirm is {said:?}, expected {name:?}: nothing was done");
                 return Err(Failure::new(Code::Usage, message).hint(hint));
             }
             None if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) => {
-                return Err(refused(format!("{question}: not done, since nobody can be asked here")));
+                return Err(refused(format!(
+                    "{question}: not done, there is no terminal to ask for confirmation"
+                )));
             }
             None => {}
         }
-        let _asked = write(std::io::stderr().lock(), &format!("{question}? Type {name} to do it: "));
+        let _asked = write(std::io::stderr().lock(), &format!("{question}? Type {name} to confirm: "));
         let mut answer = String::new();
         let read = std::io::stdin().read_line(&mut answer);
         if read.is_ok() && answer.trim() == name {
@@ -199,7 +199,7 @@ impl Ui {
         Err(refused(format!("{question}: not done")))
     }
 
-    /// Where events go: a bar on a terminal, a line now and then elsewhere, a line for each with `-v`.
+    /// The progress display for this terminal and verbosity.
     pub(super) fn progress(self) -> Progress {
         let manner = match self.talk {
             Talk::Little => Manner::Quiet,
@@ -211,14 +211,14 @@ impl Ui {
     }
 }
 
-/// Whether a result is what was asked for.
+/// Whether the command succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     Done,
     Failed,
 }
 
-/// A result that could not be written, and how.
+/// A failed write and the kind of its I/O error.
 struct Unwritten(Failure, ErrorKind);
 
 impl Unwritten {
@@ -226,13 +226,13 @@ impl Unwritten {
         move |error| Self(Failure::new(Code::Io, format!("writing to {stream}: {error}")), error.kind())
     }
 
-    /// A pipe that the reader closed is no error: `tenure … | head` ends quietly.
+    /// Ignores a closed pipe, so that `tenure … | head` succeeds.
     fn unless_closed(self) -> Result<(), Failure> {
         if self.1 == ErrorKind::BrokenPipe { Ok(()) } else { Err(self.0) }
     }
 }
 
-/// Writes to stdout. A pipe that the reader closed is no error.
+/// Writes to stdout. Ignores a closed pipe.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     put(text).or_else(Unwritten::unless_closed)
 }
@@ -241,7 +241,7 @@ fn put(text: &str) -> Result<(), Unwritten> {
     write(std::io::stdout().lock(), text).map_err(Unwritten::of("stdout"))
 }
 
-/// Writes a line to stderr; where nobody reads it any more, it is lost, and the work goes on.
+/// Writes a line to stderr. Ignores write errors, so that the work continues.
 fn say(line: &str) {
     let _said = write(std::io::stderr().lock(), &format!("{line}\n"));
 }
@@ -250,7 +250,7 @@ fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {
     to.write_all(text.as_bytes()).and_then(|()| to.flush())
 }
 
-/// Tells people what went wrong, also where they want it quiet.
+/// Prints a line to stderr, even with `--quiet`.
 pub(super) fn complain(text: &str) {
     say(text);
 }

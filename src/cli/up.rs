@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     Ok(migrated.outcome.exit_code())
 }
 
-/// What the flags ask for.
+/// Builds the request from the flags.
 pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failure> {
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let reach = match (args.platform_only, tenants.is_empty()) {
@@ -82,7 +82,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
     })
 }
 
-/// Tells what was found and does not deny.
+/// Prints findings that do not deny.
 pub(super) fn tell(context: &Context, review: &Review) {
     if !review.findings.is_empty() {
         let paint = context.ui.stderr_paint();

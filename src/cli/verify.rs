@@ -12,13 +12,13 @@ use crate::settings::Settings;
 use crate::shadow::Observed;
 use crate::verify::format::{self, Verified};
 
-/// What was found, and what kept files from being judged.
+/// The findings, and the failures of files that could not be checked.
 struct Outcome {
     review: Review,
     failures: Vec<Failure>,
-    /// The project's folder, if there is a project.
+    /// The project folder, if there is a project.
     root: Option<PathBuf>,
-    /// What a shadow showed.
+    /// The observations on the shadow.
     seen: Observed,
 }
 
@@ -46,8 +46,8 @@ fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
         OutputArg::Human => Format::Human,
         OutputArg::Json => Format::Json,
         OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
-            let message = "the rules are listed as text for people or as JSON";
-            return Err(Failure::new(Code::Usage, message).hint("say --output human or --output json"));
+            let message = "the rules can be listed as text or as JSON";
+            return Err(Failure::new(Code::Usage, message).hint("use --output human or --output json"));
         }
     };
     explain::list(context, context.ui.with_format(format))
@@ -57,7 +57,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
     let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| context.here.clone(), PathBuf::from);
     let loose: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
     let path = |file: &str| {
-        // Those that were named stand below this folder, those of the project below its own.
+        // Given files are relative to the current folder, files of the project to the project folder.
         let folder = match &outcome.root {
             Some(root) if !loose.iter().any(|name| name == file) => root,
             _ => &context.here,
@@ -95,7 +95,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
     Ok(verified.exit_code())
 }
 
-/// The whole chain and the templates, as far as they can be read.
+/// Checks all migrations and templates that can be read.
 async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
     let root = match context.root() {
         Ok(root) => root,
@@ -108,7 +108,7 @@ async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
     judged(context, root, args, (&all, true)).await
 }
 
-/// What is asked for: the names of migrations, and whether templates are judged too.
+/// The migrations to check, and whether to check templates.
 type Asked<'a> = (&'a dyn Fn(&Project) -> HashSet<String>, bool);
 
 async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templates): Asked<'_>) -> Outcome {
@@ -117,7 +117,7 @@ async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templa
     let (names, mut seen) = (names(&project), Observed::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
     let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
-    // What cannot be read cannot be run.
+    // Run nothing on the shadow if a file is invalid.
     if args.shadow.wanted() && failures.is_empty() {
         match Box::pin(shadow::observe(context, &project, &migrations, &args.shadow)).await {
             Ok(all) => seen = all,
@@ -130,12 +130,12 @@ async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templa
         Review::empty()
     });
     let root = Some(project.root.clone());
-    // The program ends soon: to free the trees of thousands of files one by one would only take time.
+    // The program ends soon: do not spend time on freeing the syntax trees of thousands of files.
     std::mem::forget(project);
     Outcome { review, failures, root, seen }
 }
 
-/// A file of the project's migrations is judged as part of it, any other on its own.
+/// Checks the given files: a migration as part of the chain, any other file on its own.
 async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
     let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
@@ -158,10 +158,10 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     }
     if let (Some(name), false) = (names.first(), base.is_empty()) {
         let message = format!(
-            "--base is for files outside of {MIGRATIONS}/, and {name} is judged on what comes before it"
+            "--base applies to files outside {MIGRATIONS}/, but {name} is a migration: its base is the chain before it"
         );
         return Outcome::failed(
-            vec![Failure::new(Code::Usage, message).hint("leave --base out, or the file")],
+            vec![Failure::new(Code::Usage, message).hint("omit --base or the file")],
             None,
         );
     }
@@ -170,7 +170,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     }
     let settings = match &root {
         Ok(root) => root.settings.clone(),
-        // A file can be judged anywhere; settings that are wrong are still wrong.
+        // A file can be checked without a project, but not with invalid settings.
         Err(failure) if failure.code == Code::NoProject => Settings::default(),
         Err(failure) => return Outcome::failed(vec![failure.clone()], None),
     };
@@ -192,7 +192,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             let mut outcome = judged(context, root, args, (&wanted, false)).await;
             let there = there.take();
             strangers.retain(|name| !there.contains(name));
-            // One that is wrong was told; any other is none of the chain's.
+            // Invalid files were already reported; the others do not belong to the chain.
             strangers.retain(|name| {
                 let file = format!("{MIGRATIONS}/{name}");
                 let is_it = |place: &Place| place.file() == file;

@@ -1,4 +1,4 @@
-//! The tenants of one version and template against what they should be.
+//! Compares the tenants of one version and template with their expected schema.
 
 use std::collections::BTreeMap;
 
@@ -11,25 +11,25 @@ use crate::postgres::catalog::{
 };
 use crate::postgres::metadata::Tenant;
 
-/// So many ways to differ are looked at closely; tenants that differ in the same way are looked at once.
+/// Maximum number of distinct fingerprints whose differences are described.
 const CLOSELY: usize = 100;
 
-/// Tenants that are comparable.
+/// Tenants with the same expected schema.
 pub(super) struct Group<'a> {
     key: Key,
     tenants: &'a [Tenant],
     prints: &'a Fingerprints,
     reference: Result<Reference, String>,
-    /// The fingerprint that is right.
+    /// The expected fingerprint.
     right: Fingerprint,
     definitions: Basis,
     access: Basis,
 }
 
 impl<'a> Group<'a> {
-    /// Finds out what is right. Definitions come from the files, where a tenant could be made of them. Roles
-    /// and default privileges belong to a server, not to the files: where no tenant has the privileges of the one that
-    /// was made, but most of them have the same, those are right.
+    /// Determines the expected fingerprint. Definitions come from the files if a reference exists. Roles and default
+    /// privileges belong to a server: if no tenant has the reference's privileges and most tenants agree on others,
+    /// those are expected.
     pub(super) fn of(
         key: Key,
         tenants: &'a [Tenant],
@@ -55,7 +55,7 @@ impl<'a> Group<'a> {
         Self { key, tenants, prints, reference, right, definitions, access }
     }
 
-    /// Compares them, and names what is different.
+    /// Compares the tenants and adds the differences to `drifted`.
     pub(super) async fn compare(
         self,
         connection: &mut Connection,
@@ -83,7 +83,10 @@ impl<'a> Group<'a> {
             let lines = match (&right, schemas.first()) {
                 (Some(right), Some(schema)) if nth < CLOSELY => look(connection, right, schema).await?,
                 _ => {
-                    vec![("schema".to_owned(), "differs; too many others do to look more closely".to_owned())]
+                    vec![(
+                        "schema".to_owned(),
+                        "differs; not described, since too many schemas differ".to_owned(),
+                    )]
                 }
             };
             for schema in schemas {
@@ -104,7 +107,7 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// What is right, as photographs: for the definitions and for the access to them.
+    /// The expected snapshots of definitions and of privileges.
     async fn snapshots(&self, connection: &mut Connection) -> Result<[SchemaSnapshot; 2], Failure> {
         Ok([
             self.snapshot(connection, self.definitions, |print| &print.definition).await?,
@@ -131,12 +134,12 @@ impl<'a> Group<'a> {
     }
 }
 
-/// They belong to the database.
+/// Extensions belong to the database.
 fn without_extensions(snapshot: SchemaSnapshot) -> SchemaSnapshot {
     snapshot.without(|key| key.kind == Kind::Extension)
 }
 
-/// What is different in `schema`: object and change.
+/// The differences of `schema`, as object and change.
 async fn look(
     connection: &mut Connection,
     [definitions, access]: &[SchemaSnapshot; 2],
@@ -148,7 +151,7 @@ async fn look(
     changes.extend(Change::between(access, &seen).into_iter().filter(Change::is_access));
     changes.sort_by(|one, other| one.object.cmp(&other.object));
     if changes.is_empty() {
-        return Ok(vec![("schema".to_owned(), "was changed while it was looked at".to_owned())]);
+        return Ok(vec![("schema".to_owned(), "changed during the comparison".to_owned())]);
     }
     Ok(changes.iter().map(|change| (change.object.to_string(), change.line())).collect())
 }
@@ -157,7 +160,7 @@ fn line(schema: &SchemaName, (object, change): (&str, &str)) -> SchemaDifference
     SchemaDifference { schema: schema.clone(), object: object.to_owned(), change: change.to_owned() }
 }
 
-/// What stands there most often, and how often; of two the first in order.
+/// The most frequent value and its count; of equally frequent values, the first in order.
 fn most_common<'a>(all: impl Iterator<Item = &'a String>) -> (String, usize) {
     let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
     for one in all {
@@ -193,7 +196,7 @@ mod tests {
         (tenants.collect(), prints)
     }
 
-    /// What is right where the files say `files` and the tenants have `access`.
+    /// The expected privileges if the files give `files` and the tenants have `access`.
     fn right(files: Option<&str>, access: &[&str]) -> (Basis, String) {
         let (tenants, prints) = tenants(access);
         let reference = files.ok_or_else(|| "no server".to_owned()).map(|access| Reference {

@@ -1,4 +1,4 @@
-//! The fingerprints of the whole fleet, page by page, on two connections where there is a second one.
+//! Reads the fingerprints of all schemas in pages, on up to two connections.
 
 use std::cell::RefCell;
 
@@ -8,13 +8,13 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Fingerprints};
 
-/// So many schemas a question: the server sorts what they hold in memory.
+/// Schemas per query: the server sorts their contents in memory.
 const PAGE: usize = 500;
 
-/// The server's cores do the work; a live one has others to serve.
+/// Connections: the work is done by the server, which may be in use.
 const CONNECTIONS: usize = 2;
 
-/// Takes them all.
+/// Reads the fingerprints of `schemas`.
 pub(super) async fn take(
     connection: &mut Connection,
     schemas: &[SchemaName],
@@ -39,7 +39,7 @@ pub(super) async fn take(
     taken.into_inner()
 }
 
-/// The next page, unless one failed already.
+/// The next page, unless one has failed.
 fn next<'a>(
     pages: &RefCell<std::slice::Chunks<'a, SchemaName>>,
     taken: &RefCell<Result<Fingerprints, Failure>>,

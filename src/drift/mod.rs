@@ -1,7 +1,6 @@
-//! Does each tenant have the schema that its version says? One question to the server, in pages, gives a
-//! fingerprint of every tenant's schema; what it should be is a fingerprint too, of a tenant that is made
-//! from the same files on a private server. Only those that differ are photographed. Writes nothing to the
-//! database that is looked at.
+//! Compares each tenant's schema with the schema that its version defines. The expected schema is a tenant created from
+//! the same files on a private server. Fingerprints are compared first; only schemas that differ are read completely.
+//! Writes nothing to the checked database.
 
 mod compare;
 mod fingerprints;
@@ -28,14 +27,13 @@ use crate::postgres::metadata::{Tenant, state};
 use crate::postgres::server::Environment;
 use crate::project::Project;
 
-/// Tenants are comparable that are at one version, come from one template, and brought it the same values, as far
-/// as those give a schema its shape.
+/// Tenants with equal keys must have equal schemas: version, template, and the parameter values that affect the schema.
 type Key = (Version, String, BTreeMap<String, String>);
 
-/// What is known of how the tenants of a key should be; or why it is not known.
+/// The reference of each key, or why there is none.
 type References = BTreeMap<Key, Result<Reference, String>>;
 
-/// Compares the tenants, all or only those of `only`.
+/// Compares all tenants, or only those in `only` unless empty.
 pub async fn drift(
     connection: &mut Connection,
     project: &Project,
@@ -80,7 +78,7 @@ pub async fn drift(
         let values = shaping.remove(tenant.schema.as_str()).unwrap_or_default();
         groups.entry((version, template, values)).or_default().push(tenant);
     }
-    // The others of a group may have to say what is usual in it.
+    // The other tenants of a group are needed to find the majority.
     groups.retain(|_, tenants| tenants.iter().any(is_asked));
     differences.sort_by(|one: &SchemaDifference, other| one.schema.cmp(&other.schema));
     let mut drifted = Drifted { tenants: counts, differences, ..Drifted::default() };
@@ -98,8 +96,7 @@ pub async fn drift(
     .await;
     let (mut references, prints) = (references, prints?);
     for (key, tenants) in groups {
-        let reference =
-            references.remove(&key).unwrap_or_else(|| Err("nothing was made to compare with".to_owned()));
+        let reference = references.remove(&key).unwrap_or_else(|| Err("no reference was created".to_owned()));
         let group = Group::of(key, &tenants, reference, &prints);
         group.compare(connection, is_asked, &mut drifted).await?;
     }

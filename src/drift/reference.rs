@@ -1,6 +1,5 @@
-//! How a tenant should be: one that is made from the template and the steps after it, on a private server
-//! that nobody else sees. The platform is moved from version to version, and at each that some tenant is at
-//! its like is made, fingerprinted and photographed.
+//! Creates the expected schemas: a tenant from the template and the later steps, on a throwaway server. The platform is
+//! migrated version by version, and a reference tenant is created at each version in use.
 
 use std::collections::BTreeMap;
 
@@ -19,18 +18,18 @@ use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
 
-/// For the row of the run, which is thrown away with its server.
+/// The command in the run's row on the throwaway server.
 const COMMAND: &str = "tenure drift";
 
-/// A tenant as it should be.
+/// The expected schema of a tenant.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
     pub(super) print: Fingerprint,
     pub(super) snapshot: SchemaSnapshot,
 }
 
-/// Makes a reference for each of `keys`, which are in order of versions, or says why there is none. Only a server
-/// of the same major version prints definitions alike.
+/// Creates a reference for each of `keys`, which are in order of versions, or the reason for its absence. Needs a server
+/// of the same major version, since others print definitions differently.
 pub(super) async fn make(
     project: &Project,
     keys: &[Key],
@@ -39,7 +38,7 @@ pub(super) async fn make(
 ) -> References {
     let mut references = References::new();
     let made = make_on_a_private_server(project, keys, surroundings, server, &mut references).await;
-    let why = made.map_or_else(|failure| failure.message, |()| "it could not be made".to_owned());
+    let why = made.map_or_else(|failure| failure.message, |()| "it could not be created".to_owned());
     for key in keys {
         references.entry(key.clone()).or_insert_with(|| Err(why.clone()));
     }
@@ -65,7 +64,7 @@ async fn make_on_a_private_server(
     for (number, key) in keys.iter().enumerate() {
         let (version, template, values) = key;
         let reference = match migrate(&mut connection, project, version).await {
-            // What cannot be reached now cannot be reached later.
+            // Later versions cannot be reached either.
             Err(failure) => return Err(failure),
             Ok(()) => one(&mut connection, project, number, (template, values)).await,
         };
@@ -100,12 +99,12 @@ async fn one(
         jobs: Some(1),
         retry_policy: RetryPolicy::USUAL,
         after: After::Nothing,
-        // The server is nobody else's.
+        // The server is not shared.
         role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },
         command: COMMAND.to_owned(),
     };
     let mut set = project.template(Some(template))?.parameters.samples();
-    // A value of a parameter that is no more shapes nothing.
+    // Ignore values of parameters that no longer exist.
     for (key, value) in values {
         set.entry(key.clone()).and_modify(|sample| sample.clone_from(value));
     }
@@ -119,6 +118,6 @@ async fn one(
     let snapshot = catalog::snapshot(connection, &schema).await?;
     match prints.into_values().next() {
         Some(print) => Ok(Reference { print, snapshot }),
-        None => Err(Failure::new(Code::StatementFailed, "the tenant to compare with has no schema")),
+        None => Err(Failure::new(Code::StatementFailed, "the reference tenant has no schema")),
     }
 }

@@ -1,4 +1,4 @@
-//! What `tenure drift` found.
+//! The result of `tenure drift`.
 
 use std::collections::BTreeMap;
 
@@ -8,64 +8,64 @@ use crate::chain::Version;
 use crate::error::Class;
 use crate::postgres::catalog::SchemaDifference;
 
-/// The tenants compared with what they should be.
+/// The result of the comparison.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Drifted {
-    /// In numbers.
+    /// The numbers of tenants.
     pub tenants: DriftCounts,
-    /// What is different, in order of schemas.
+    /// The differences, in order of schemas.
     pub differences: Vec<SchemaDifference>,
-    /// What they were compared with.
+    /// The references of the comparison.
     pub references: Vec<ComparedWith>,
 }
 
-/// The tenants in numbers.
+/// The numbers of tenants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct DriftCounts {
-    /// Those that were compared.
+    /// Compared tenants.
     pub total: usize,
-    /// Those that are as they should be.
+    /// Tenants without differences.
     pub same: usize,
-    /// Those that are not.
+    /// Tenants with differences.
     pub different: usize,
-    /// Those without a version, which cannot be compared.
+    /// Tenants without a version, which cannot be compared.
     #[serde(skip_serializing_if = "is_none")]
     pub unknown: usize,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-/// What the tenants of one version and template were compared with.
+/// The reference of the tenants of one version and template.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ComparedWith {
     /// Their version.
     pub version: Version,
     /// Their template.
     pub template: String,
-    /// The values of the template's parameters that give their schemas their shape.
+    /// The parameter values that affect the schema.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// How many they are.
+    /// Number of tenants.
     pub tenants: usize,
-    /// Where their definitions should be as.
+    /// The basis for definitions.
     pub definitions: Basis,
-    /// Where their owners and privileges should be as.
+    /// The basis for owners and privileges.
     pub access: Basis,
-    /// Why no tenant could be made to compare with.
+    /// Why no reference could be created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
 
-/// What is right.
+/// The basis of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Basis {
-    /// A tenant made from the template and the migrations.
+    /// A tenant created from the template and the migrations.
     Files,
-    /// What most of the tenants have.
+    /// The majority of the tenants.
     Majority,
 }
 

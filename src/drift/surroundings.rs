@@ -1,5 +1,5 @@
-//! What files may rely on without making it: the roles of the server and the extensions of the database. The private
-//! server gets the same names; a role there has no rights, an extension that is not installed is left out.
+//! Objects that files may use without creating them: roles of the server and extensions of the database. They are created
+//! on the private server too, the roles without privileges, and extensions only if they are installed.
 
 use crate::error::Failure;
 use crate::ident::Identifier;
@@ -12,14 +12,14 @@ pub(super) struct Surroundings {
     extensions: Vec<(Identifier, Identifier)>,
 }
 
-/// But those of tenants: the program makes the one that it needs, and no file names one.
+/// All roles except those of tenants, which no file names.
 const ROLES: &str = "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' \
     AND coalesce(pg_catalog.shobj_description(oid, 'pg_authid'), '') !~ '^tenure: of database ' ORDER BY rolname";
 const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema \
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid";
 
 impl Surroundings {
-    /// Reads them.
+    /// Reads the roles and extensions.
     pub(super) async fn of(connection: &mut Connection) -> Result<Self, Failure> {
         let sets = connection
             .query_batch(&format!("{ROLES}; {EXTENSIONS}"))
@@ -38,19 +38,19 @@ impl Surroundings {
         Ok(found)
     }
 
-    /// Makes what is missing of them. An extension that lives in a schema that the files make comes with the files.
+    /// Creates the missing ones. Extensions in schemas that the files create come with the files.
     pub(super) async fn make(&self, connection: &mut Connection) -> Result<(), Failure> {
         let there = Self::of(connection).await?;
         let missing = self.roles.iter().filter(|role| !there.roles.contains(role));
         let roles: Vec<_> = missing.map(|role| format!("CREATE ROLE {} NOLOGIN", role.quoted())).collect();
         if !roles.is_empty() {
             let made = connection.run(&roles.join("; ")).await;
-            made.map_err(|server_error| server_error.failure("making roles of the same names"))?;
+            made.map_err(|server_error| server_error.failure("creating roles of the same names"))?;
         }
         for (extension, schema) in &self.extensions {
             if schema.as_str() == "public" && !there.extensions.iter().any(|(other, _)| other == extension) {
                 let sql = format!("CREATE EXTENSION {} SCHEMA public CASCADE", extension.quoted());
-                // Whether the files need it shows when they are run.
+                // If the files need it, they fail later.
                 let _made = connection.run(&sql).await;
             }
         }

@@ -1,4 +1,4 @@
-//! What `tenure drift` found, for people.
+//! The text of `tenure drift`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use super::{Basis, ComparedWith, Drifted};
 use crate::output::{Paint, plural};
 
-/// So many schemas are named where they differ in the same way.
+/// Maximum number of named schemas with the same differences.
 const NAMED: usize = 5;
 
-/// The differences, tenants that differ in the same way together; then the counts.
+/// The differences, grouped by tenants with the same differences, and the counts.
 pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     let mut text = String::new();
     let mut of_schema: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
@@ -37,10 +37,10 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     let counts = drifted.tenants;
     let head = match (counts.total, counts.different) {
         (0, _) => "no tenants to compare".to_owned(),
-        (total, 0) => format!("{}, {}", plural(total, "tenant"), paint.good("all as they should be")),
+        (total, 0) => format!("{}, {}", plural(total, "tenant"), paint.good("all as expected")),
         (total, different) => {
             format!(
-                "{}, {} as they should be, {}",
+                "{}, {} as expected, {}",
                 plural(total, "tenant"),
                 counts.same,
                 paint.bad(&format!("{different} different"))
@@ -64,15 +64,15 @@ fn names(schemas: &[&str]) -> String {
     }
 }
 
-/// What people must know of how they were compared.
+/// A note if the reference did not come from the files.
 fn note(with: &ComparedWith) -> Option<String> {
     let what = match (with.definitions, with.access) {
         (Basis::Files, Basis::Files) => return None,
-        (Basis::Files, Basis::Majority) => "owners and privileges are",
-        (Basis::Majority, _) => "all is",
+        (Basis::Files, Basis::Majority) => "owners and privileges were",
+        (Basis::Majority, _) => "schemas were",
     };
     let because = with.because.as_deref().map(|because| format!(": {because}")).unwrap_or_default();
-    Some(format!("note: at {}, {what} compared with what most tenants have{because}", with.version))
+    Some(format!("note: at {}, {what} compared with the majority of tenants{because}", with.version))
 }
 
 #[cfg(test)]
@@ -111,8 +111,8 @@ mod tests {
         org_8
           table t: column added: b
 
-        note: at 1.0.0, all is compared with what most tenants have: no server
-        12 tenants, 3 as they should be, 9 different; 1 without a version
+        note: at 1.0.0, schemas were compared with the majority of tenants: no server
+        12 tenants, 3 as expected, 9 different; 1 without a version
         ");
     }
 }

@@ -1,5 +1,5 @@
-//! What the catalog shows before and after. Schemas that are alike before and alike after are photographed once, so
-//! a fleet of thousands costs little more than its fingerprints.
+//! Compares the catalog before and after the run. Schemas with equal fingerprints share one snapshot, so that thousands
+//! of tenants cost little more than their fingerprints.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use crate::postgres::catalog::{Change, Fingerprint, Fingerprints, SchemaSnapshot
 use crate::shadow::is_own;
 use crate::sql::Scope;
 
-/// So many schemas are asked for at once.
+/// Schemas per query.
 const PAGE: usize = 500;
 
-/// How it is before.
+/// The state before the run.
 #[derive(Debug)]
 pub(super) struct CatalogDiff {
     platform: SchemaName,
@@ -23,7 +23,7 @@ pub(super) struct CatalogDiff {
 }
 
 impl CatalogDiff {
-    /// Looks at the platform's schema and at those of the tenants.
+    /// Reads the schemas of the platform and the tenants.
     pub(super) async fn take(
         connection: &mut Connection,
         platform: &SchemaName,
@@ -41,11 +41,11 @@ impl CatalogDiff {
         Ok(Self { platform: platform.clone(), prints: found, snapshots })
     }
 
-    /// Looks again: what is different.
+    /// Reads the schemas again and returns the changes.
     pub(super) async fn changes(&self, connection: &mut Connection) -> Result<Vec<ObjectChange>, Failure> {
         let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
         let now = prints(connection, &schemas).await?;
-        // Who was alike and is alike.
+        // Group the schemas that were equal before and are equal after.
         let mut alike: BTreeMap<(&Fingerprint, Option<&Fingerprint>, Scope), Vec<&SchemaName>> =
             BTreeMap::new();
         for (schema, before) in &self.prints {
@@ -73,7 +73,7 @@ impl CatalogDiff {
     }
 }
 
-/// One without what Tenure keeps for itself.
+/// A snapshot without Tenure's own objects.
 async fn ours(connection: &mut Connection, schema: &SchemaName) -> Result<SchemaSnapshot, Failure> {
     Ok(snapshot(connection, schema).await?.without(is_own))
 }

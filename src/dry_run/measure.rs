@@ -1,5 +1,5 @@
-//! What each statement of the chain locked, and for how long, of all the schemas that it ran on. Memory grows with the
-//! statements, not with the tenants, but for one number a tenant.
+//! Aggregates the locks and the duration of each statement over all schemas. Memory grows with the statements; each
+//! tenant adds only one number.
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -14,13 +14,13 @@ use crate::ident::SchemaName;
 use crate::shadow::{Lock, LockSample, Table};
 use crate::sql::{Scope, Statement};
 
-/// A tenant's schema, whichever it is.
+/// Placeholder for a tenant's schema.
 const TENANT: &str = "{org_schema}";
 
-/// The longest text of a statement that is told, in characters.
+/// Maximum length of a statement's text, in characters.
 const LONGEST: usize = 200;
 
-/// Measures.
+/// The observer that measures statements.
 #[derive(Debug)]
 pub(super) struct Measure {
     platform: SchemaName,
@@ -31,13 +31,13 @@ pub(super) struct Measure {
 
 #[derive(Debug, Default)]
 struct Measurements {
-    /// In the order of a run: by version, the platform's before the tenants', as they stand in the file.
+    /// In the order of a run: by version, platform before tenants, by position in the file.
     statements: BTreeMap<(Version, bool, usize), Tallied>,
     tenants: HashMap<String, Duration>,
     trouble: Option<String>,
 }
 
-/// One statement so far.
+/// The measurements of one statement.
 #[derive(Debug)]
 struct Tallied {
     file: String,
@@ -52,7 +52,7 @@ struct Tallied {
     tables: BTreeMap<Table, Touched>,
 }
 
-/// What became of a table, at worst.
+/// The worst effects on a table.
 #[derive(Debug, Default)]
 struct Touched {
     lock: Option<Lock>,
@@ -61,7 +61,7 @@ struct Touched {
     scanned: bool,
 }
 
-/// What is told in the end.
+/// The final measurements.
 pub(super) struct Told {
     pub(super) statements: Vec<MeasuredStatement>,
     pub(super) slowest: Vec<SlowTenant>,
@@ -73,7 +73,7 @@ impl Measure {
         Ok(Self { platform, public: SchemaName::existing("public")?, stats: RefCell::default() })
     }
 
-    /// What there is to tell, with so many of the slowest tenants.
+    /// The final measurements, with `most` of the slowest tenants.
     pub(super) fn told(&self, most: usize) -> Told {
         let stats = self.stats.borrow();
         Told {
@@ -97,7 +97,7 @@ impl Measure {
         let statements = part.migration.part(part.scope);
         for (at, (statement, (began, ended, _, tables))) in statements.zip(&moments).enumerate() {
             let elapsed = micros(ended - began);
-            // From here to the COMMIT, but for our own questions.
+            // From the statement to COMMIT, without our own queries.
             let asking: i64 = moments[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
             let held = micros(unit.committed_us - began - asking);
             let tallied = stats.add(part, statement, elapsed);
@@ -119,7 +119,7 @@ impl Measure {
 
 impl StatementObserver for Measure {
     fn question(&self, schema: &SchemaName) -> String {
-        // A tenant's statement may lock what the tenants share.
+        // A tenant's statement may lock shared tables.
         let mut schemas = vec![schema.clone(), self.platform.clone(), self.public.clone()];
         schemas.dedup();
         LockSample::query(&schemas)
@@ -203,7 +203,7 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// The text with single spaces, cut where it is long.
+/// The text on one line, truncated to [`LONGEST`].
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= LONGEST {

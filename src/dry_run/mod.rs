@@ -1,6 +1,6 @@
-//! `migrate up` on a branch, to see what it does there: the fleet is migrated as ever, and between the statements of
-//! each unit the server is asked what they locked and how long that took. What comes out is told, and the branch is
-//! whoever's who made it. Nothing here knows another database than the branch.
+//! Runs `migrate up` on a branch and measures it: the locks and the duration of each statement, the changes of the catalog
+//! and the results of the release's queries. The caller creates and deletes the branch. Nothing here accesses another
+//! database.
 
 mod catalog_diff;
 mod measure;
@@ -28,27 +28,27 @@ use crate::postgres::Connection;
 use crate::project::Project;
 use crate::queries::Release;
 
-/// How many of the slowest tenants are told.
+/// Number of slowest tenants in the result.
 const SLOWEST: usize = 5;
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug)]
 struct Seen {
-    /// What the run did.
+    /// The result of the run.
     migrated: Migrated,
-    /// What each statement did.
+    /// The measured statements.
     statements: Vec<MeasuredStatement>,
-    /// The tenants that took longest.
+    /// The slowest tenants.
     slowest: Vec<SlowTenant>,
-    /// What is different in the catalog.
+    /// The changes of the catalog.
     changes: Vec<ObjectChange>,
-    /// What became of the release's queries.
+    /// The results of the release's queries.
     queries: Option<QueriesAsked>,
-    /// What could not be seen, and why.
+    /// Notes about missing measurements.
     notes: Vec<String>,
 }
 
-/// Runs `plan` on the branch that `connection` leads to, and measures it.
+/// Migrates the branch behind `connection` and measures it.
 async fn run(
     connection: &mut Connection,
     project: &Project,
@@ -77,7 +77,7 @@ async fn run(
     };
     let changes = before.changes(connection).await?;
     let told = measure.told(SLOWEST);
-    // Those of the run have the time in them that measuring took.
+    // The run's own durations include the measuring.
     if !migrated.slowest.is_empty() {
         migrated.slowest.clone_from(&told.slowest);
     }

@@ -1,4 +1,4 @@
-//! The queries of the running release, asked of the branch before and after, with the rows that are really there.
+//! Runs the queries of the running release on the branch before and after the migration, with its real rows.
 
 use super::{QueriesAsked, QueryBreak};
 use crate::error::Failure;
@@ -7,7 +7,7 @@ use crate::postgres::Connection;
 use crate::postgres::queries::{observe, rehearse};
 use crate::queries::{Kind, Observation, Release, Schemas, compare};
 
-/// The queries, and how they were answered before.
+/// The queries and their results before the migration.
 #[derive(Debug)]
 pub(super) struct Questions<'a> {
     release: &'a Release,
@@ -18,7 +18,7 @@ pub(super) struct Questions<'a> {
 }
 
 impl<'a> Questions<'a> {
-    /// Asks before the migration, of one tenant.
+    /// Runs the queries before the migration, on one tenant.
     pub(super) async fn ask(
         connection: &mut Connection,
         release: &'a Release,
@@ -31,7 +31,7 @@ impl<'a> Questions<'a> {
         Ok(Self { release, tenant, platform, shared, before })
     }
 
-    /// Asks again after it.
+    /// Runs the queries after the migration and compares the results.
     pub(super) async fn ask_again(&mut self, connection: &mut Connection) -> Result<QueriesAsked, Failure> {
         let schemas = Schemas { tenant: &self.tenant, platform: &self.platform, shared: &self.shared };
         let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;

@@ -1,4 +1,4 @@
-//! The result of `migrate up --branch`: that of `migrate up`, and what the branch showed.
+//! The result of `migrate up --branch`.
 
 use serde::Serialize;
 
@@ -6,125 +6,125 @@ use crate::executor::SlowTenant;
 use crate::migrate::Migrated;
 use crate::sql::Scope;
 
-/// The whole. It may hold a URL with a password, where the branch was to be kept: that is what was asked for then.
+/// The result. Contains a URL with a password if the branch is kept.
 #[derive(Clone, Serialize)]
 pub struct DryRun {
-    /// What the run did, all of it on the branch.
+    /// The result of the run on the branch.
     #[serde(flatten)]
     pub migrated: Migrated,
-    /// Where, and what was seen there.
+    /// The branch and the measurements.
     pub branch: BranchReport,
 }
 
-/// The branch, and what was seen on it.
+/// The branch and the measurements on it.
 #[derive(Clone, Serialize)]
 pub struct BranchReport {
-    /// What people call it.
+    /// Its name.
     pub name: String,
-    /// Who made it.
+    /// The provider.
     pub provider: &'static str,
-    /// What it is a copy of, as the provider calls that.
+    /// The provider's name of the branch's parent.
     pub parent: Option<String>,
-    /// Whether it is gone again.
+    /// Whether it was deleted.
     pub deleted: bool,
-    /// When it ends by itself, where it is not gone.
+    /// When the provider deletes it, unless it was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// Where it is, where it was to be kept.
+    /// Its URL, if it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
-    /// What each statement did, in the order of the files.
+    /// The measured statements, in the order of the files.
     pub statements: Vec<MeasuredStatement>,
-    /// The tenants that took longest, the longest first, without what measuring took.
+    /// The slowest tenants, slowest first, without the time for measuring.
     pub slowest: Vec<SlowTenant>,
-    /// What is different in the catalog.
+    /// The changes of the catalog.
     pub changes: Vec<ObjectChange>,
-    /// What became of the queries of the running release, where some were given.
+    /// The results of the release's queries, if given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queries: Option<QueriesAsked>,
 }
 
-/// One statement, on all schemas that it ran on.
+/// A statement, measured over all its schemas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasuredStatement {
     /// Its file.
     pub file: String,
     /// Its first line, from 1.
     pub line: usize,
-    /// Its text as one line, cut where it is long.
+    /// Its text on one line, truncated.
     pub statement: String,
-    /// Whose it is.
+    /// Its scope.
     pub scope: Scope,
-    /// On how many schemas it ran.
+    /// Number of schemas on which it ran.
     pub units: usize,
-    /// In all, in milliseconds.
+    /// Total duration in milliseconds.
     pub duration_ms: f64,
-    /// Where it took longest.
+    /// Longest duration in milliseconds.
     pub slowest_ms: f64,
-    /// On which schema that was.
+    /// The schema with the longest duration.
     pub slowest_schema: String,
-    /// The tables that were there before it, and that it locked, rewrote or read whole; the strongest lock first.
+    /// The existing tables that it locked, rewrote or scanned; strongest lock first.
     pub tables: Vec<MeasuredTable>,
-    /// Whether it ran outside of a transaction, where nobody can ask what it locks.
+    /// Whether it ran outside of a transaction, where locks cannot be measured.
     pub alone: bool,
 }
 
-/// What a statement did to a table, at worst.
+/// The worst effects of a statement on a table.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MeasuredTable {
-    /// Its schema; that of a tenant is `{org_schema}`.
+    /// Its schema; `{org_schema}` for a tenant's.
     pub schema: String,
     /// Its name.
     pub table: String,
-    /// The strongest lock on it that the statement took (manual, chapter 13.3.1).
+    /// The strongest lock taken (manual, chapter 13.3.1).
     pub lock: Option<String>,
-    /// How long that was held at most: until the COMMIT, without what measuring took.
+    /// Longest time that the lock was held until COMMIT, in milliseconds, without the time for measuring.
     pub held_ms: f64,
-    /// On how many schemas it was written anew.
+    /// Number of schemas in which it was rewritten.
     pub rewritten: usize,
-    /// Whether it was read from one end to the other.
+    /// Whether it was scanned completely.
     pub scanned: bool,
 }
 
-/// One difference in the catalog between before and after.
+/// A change of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ObjectChange {
-    /// Whose it is.
+    /// Its scope.
     pub scope: Scope,
-    /// What changed: `table workspaces`.
+    /// The object, such as `table workspaces`.
     pub object: String,
-    /// How: `column added: settings jsonb`.
+    /// The change, such as `column added: settings jsonb`.
     pub change: String,
-    /// Of how many schemas.
+    /// Number of schemas.
     pub schemas: usize,
 }
 
-/// What became of the queries of the running release.
+/// The results of the release's queries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueriesAsked {
-    /// How many there are.
+    /// Number of queries.
     pub asked: usize,
-    /// How many say nothing, since they did not work before either.
+    /// Number of unchecked queries: they failed before the migration too.
     pub unchecked: usize,
-    /// Those that are another thing after the migration.
+    /// Queries with another result after the migration.
     pub broken: Vec<QueryBreak>,
 }
 
-/// A query that does not work as before.
+/// A query whose result changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueryBreak {
-    /// Its name, or its place.
+    /// Its name or location.
     pub query: String,
     /// `fails`, `changed` or `warn`.
     pub kind: &'static str,
     /// What changed.
     pub what: String,
-    /// Whether an Allow line of what is pending accepts it.
+    /// Whether an `-- Allow:` line of a pending file accepts it.
     pub allowed: bool,
 }
 
 impl BranchReport {
-    /// Whether a query of the release breaks that nobody accepted.
+    /// Whether a query of the release breaks and is not allowed.
     pub fn breaks_queries(&self) -> bool {
         let mut all = self.queries.iter().flat_map(|queries| &queries.broken);
         all.any(|broken| broken.kind != "warn" && !broken.allowed)

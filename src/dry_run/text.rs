@@ -1,5 +1,5 @@
-//! What a dry run on a branch showed, for people and for a pull request. **Invariant:** the Markdown holds no way to a
-//! database: it may stand where everybody can read it.
+//! The text and the Markdown of a dry run. **Invariant:** the Markdown contains no URLs or addresses, since pull requests
+//! may be public.
 
 use std::fmt::Write as _;
 
@@ -12,14 +12,14 @@ use crate::postgres::metadata::RunStatus;
 use crate::project::Review;
 use crate::verify::format::{self, Verified};
 
-/// So many statements are shown to people; programs get all.
+/// Maximum number of statements in text; JSON contains all.
 const MOST: usize = 40;
-/// So many changes of the catalog are shown to people.
+/// Maximum number of catalog changes in text.
 const MOST_CHANGES: usize = 30;
-/// The longest statement in a column of a terminal.
+/// Maximum length of a statement in the terminal's table.
 const NARROW: usize = 60;
 
-/// For people on a terminal.
+/// The text for a terminal.
 pub fn dry_run(run: &DryRun, paint: Paint) -> String {
     let branch = &run.branch;
     let mut text = String::new();
@@ -40,14 +40,14 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
                 ]
             })
             .collect();
-        let headings = ["lock", "held", "time", "schemas", "besides", "where", "statement"];
+        let headings = ["lock", "held", "time", "schemas", "other effects", "where", "statement"];
         text.push_str(&table(headings, &rows, paint));
         if left > 0 {
-            let _written = writeln!(text, "{}", paint.dim(&format!("and {left} that took less")));
+            let _written = writeln!(text, "{}", paint.dim(&format!("and {left} faster ones")));
         }
         text.push('\n');
     }
-    // Of a fleet the run tells them too.
+    // For many tenants, the run's own text contains them.
     if !branch.slowest.is_empty() && run.migrated.slowest.is_empty() {
         let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
     }
@@ -70,9 +70,9 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
     if let Some(queries) = asked(branch) {
         let _written = writeln!(text, "{queries}");
     }
-    // What a run on a real database leaves to be done is not to be done here.
+    // There is nothing to finish on a branch.
     text.push_str(
-        &migrated(&run.migrated, paint).replace("`tenure migrate up` does just what is left", "left"),
+        &migrated(&run.migrated, paint).replace("run `tenure migrate up` again to finish", "not finished"),
     );
     let _written = writeln!(text, "{}", ending(branch));
     if let Some(url) = &branch.database_url {
@@ -81,17 +81,17 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
     text
 }
 
-/// For a pull request.
+/// The Markdown for a pull request.
 pub fn dry_run_markdown(run: &DryRun) -> String {
     let (branch, done) = (&run.branch, &run.migrated);
     let head = match done.outcome {
         RunStatus::Done if branch.breaks_queries() => {
-            "**failed**: everything that is pending was done on a branch, and queries of the release do not work there"
+            "**failed**: all pending migrations ran on a branch, but queries of the release break there"
         }
-        RunStatus::Done => "everything that is pending was done on a branch",
-        RunStatus::Nothing => "nothing is pending",
-        RunStatus::Failed => "**failed**: nothing moved on the branch",
-        RunStatus::Partial => "**failed**: only a part was done on the branch",
+        RunStatus::Done => "all pending migrations ran on a branch",
+        RunStatus::Nothing => "no migrations are pending",
+        RunStatus::Failed => "**failed**: nothing was migrated on the branch",
+        RunStatus::Partial => "**failed**: only some migrations succeeded on the branch",
         RunStatus::Interrupted => "interrupted",
     };
     let mut text = format!(
@@ -103,7 +103,7 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
         plural(done.units, "unit")
     );
     if !done.failures.is_empty() {
-        text.push_str("\n| schema | migration | what is wrong | tries |\n| --- | --- | --- | --- |\n");
+        text.push_str("\n| schema | migration | failure | attempts |\n| --- | --- | --- | --- |\n");
         for failed in done.failures.iter().take(MOST) {
             let (schema, file) = (code(failed.schema.as_str()), code(&failed.migration));
             let message = prose(&public(&failed.failure));
@@ -112,7 +112,7 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
     }
     if !branch.statements.is_empty() {
         text.push_str(
-            "\n| statement | strongest lock | held | time | on | besides |\n| --- | --- | --- | --- | --- | --- |\n",
+            "\n| statement | strongest lock | held | time | on | other effects |\n| --- | --- | --- | --- | --- | --- |\n",
         );
         let (shown, left) = shown(&branch.statements);
         for it in &shown {
@@ -124,9 +124,9 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
                 writeln!(text, "| {where_it_is} {what} | {lock} | {held} | {time} | {on} | {further} |");
         }
         if left > 0 {
-            let _written = writeln!(text, "\nand {left} that took less");
+            let _written = writeln!(text, "\nand {left} faster ones");
         }
-        text.push_str("\nHeld: from its statement to the COMMIT, on the slowest schema; so is the time.\n");
+        text.push_str("\nHeld: from the statement to COMMIT. Both times are those of the slowest schema.\n");
     }
     if !branch.slowest.is_empty() {
         text.push_str("\n| slowest tenants | time |\n| --- | --- |\n");
@@ -148,7 +148,7 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
     if !branch.changes.is_empty() {
         let _written = writeln!(
             text,
-            "\n<details><summary>Changes of the catalog: {}</summary>\n\n| of | schemas | what | change |\n| --- | --- | --- | --- |",
+            "\n<details><summary>Catalog changes: {}</summary>\n\n| scope | schemas | object | change |\n| --- | --- | --- | --- |",
             branch.changes.len()
         );
         for change in &branch.changes {
@@ -161,7 +161,7 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
     text
 }
 
-/// What is wrong, without the rows that the server shows: the log has them.
+/// The failure without row data from the server; the job's log contains it.
 fn public(failure: &Failure) -> String {
     let mut message = failure.public_message();
     if let Some(place) = &failure.place {
@@ -173,16 +173,16 @@ fn public(failure: &Failure) -> String {
     message
 }
 
-/// For a pull request, where there was no dry run in the end. What went wrong may name addresses: the log has it.
+/// The Markdown for a failed dry run. The message may contain addresses, so only the log has it.
 pub fn no_dry_run_markdown(why: Code) -> String {
-    format!("### Tenure dry run\n\n**Not done**: {}. The job's log says more.\n", code(why.as_str()))
+    format!("### Tenure dry run\n\n**Not done**: {}. See the job's log for details.\n", code(why.as_str()))
 }
 
-/// Those that took longest where there are many, in their order; and how many are left out.
+/// The slowest statements in their original order, and the number of omitted ones.
 fn shown(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
     let weight = |it: &MeasuredStatement| it.slowest_ms.max(held(it));
     let mut order: Vec<usize> = (0..all.len()).collect();
-    // Stable: of those that took equally long the first ones.
+    // Stable: of equally slow statements, keep the first.
     order.sort_by(|one, other| weight(&all[*other]).total_cmp(&weight(&all[*one])));
     order.truncate(MOST);
     order.sort_unstable();
@@ -202,7 +202,7 @@ fn name(table: &MeasuredTable) -> String {
 /// `ACCESS EXCLUSIVE on {org_schema}.tasks`
 fn strongest(it: &MeasuredStatement) -> String {
     if it.alone {
-        return "not asked: it runs in no transaction".to_owned();
+        return "not measured: runs outside of a transaction".to_owned();
     }
     match it.tables.first() {
         Some(MeasuredTable { lock: Some(lock), .. }) => format!("{lock} on {}", name(&it.tables[0])),
@@ -214,7 +214,7 @@ fn held(it: &MeasuredStatement) -> f64 {
     it.tables.first().map_or(0.0, |table| table.held_ms)
 }
 
-/// The other tables, and what was written anew or read whole.
+/// The rewritten and scanned tables, and the other locks.
 fn further(it: &MeasuredStatement) -> String {
     let mut words = Vec::new();
     let rewritten: Vec<_> = it.tables.iter().filter(|table| table.rewritten > 0).map(name).collect();
@@ -224,7 +224,7 @@ fn further(it: &MeasuredStatement) -> String {
     let scanned: Vec<_> =
         it.tables.iter().filter(|table| table.scanned && table.rewritten == 0).map(name).collect();
     if !scanned.is_empty() {
-        words.push(format!("reads all of {}", scanned.join(", ")));
+        words.push(format!("scans {}", scanned.join(", ")));
     }
     let others = it.tables.iter().skip(1);
     let others: Vec<_> =
@@ -240,11 +240,11 @@ fn slowest(slowest: &[SlowTenant]) -> String {
 
 fn asked(branch: &BranchReport) -> Option<String> {
     let queries = branch.queries.as_ref()?;
-    let broken = plural_of(queries.broken.len(), "is another thing", "are another thing");
+    let broken = plural_of(queries.broken.len(), "breaks", "break");
     let unchecked =
-        if queries.unchecked > 0 { format!(", {} say nothing", queries.unchecked) } else { String::new() };
+        if queries.unchecked > 0 { format!(", {} unchecked", queries.unchecked) } else { String::new() };
     Some(format!(
-        "{} of the release asked before and after: {broken}{unchecked}",
+        "{} of the release ran before and after: {broken}{unchecked}",
         plural_of(queries.asked, "query", "queries")
     ))
 }
@@ -252,9 +252,9 @@ fn asked(branch: &BranchReport) -> Option<String> {
 fn ending(branch: &BranchReport) -> String {
     let BranchReport { name, provider, deleted, expires_at, .. } = branch;
     match (deleted, expires_at) {
-        (true, _) => format!("the branch {name} at {provider} is deleted again"),
-        (false, Some(end)) => format!("the branch {name} at {provider} is still there, until {end}"),
-        (false, None) => format!("the branch {name} at {provider} is still there until it is deleted"),
+        (true, _) => format!("the branch {name} at {provider} was deleted"),
+        (false, Some(end)) => format!("the branch {name} at {provider} is kept until {end}"),
+        (false, None) => format!("the branch {name} at {provider} is kept until you delete it"),
     }
 }
 
@@ -288,7 +288,7 @@ mod tests {
         let (most, left) = shown(&all);
         assert_eq!((most.len(), left, most[0].duration_ms.to_string()), (MOST, 60, "60".to_owned()));
         assert_eq!(shown(&all[..3]).1, 0);
-        // Of those that took equally long the first ones.
+        // Of equally slow statements, the first are kept.
         let mut equal: Vec<_> = (0..60).map(|_| of(1.0)).collect();
         equal[50] = of(2.0);
         equal[1] = of(0.5);

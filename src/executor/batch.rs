@@ -1,6 +1,5 @@
-//! Units of several tenants in one message, each in its own transaction: a database far away costs a
-//! round trip a message, not a tenant. The server stops at the first refusal; what stands before it
-//! stands, what comes after it is sent again.
+//! Packs units of several tenants into one message, each in its own transaction, to save round trips. The server
+//! stops at the first error: earlier units are committed, later ones are sent again.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,44 +9,43 @@ use crate::ident::SchemaName;
 use crate::postgres::Row;
 use crate::postgres::batch::{SqlBatch, TOOK};
 
-/// How long a message should take: long enough for a round trip not to matter, short enough for a stop
-/// to be quick and for the work to spread.
+/// Target duration of a message: long compared with a round trip, short enough to stop and share work quickly.
 const TARGET: Duration = Duration::from_millis(50);
 
-/// One unit that takes longer than this is slow work rather than a long way, and travels alone.
+/// Above this duration a single unit counts as slow work, not as latency, and is sent alone.
 const FAR: Duration = Duration::from_millis(250);
 
-/// The most units of one message.
+/// Maximum number of units in a message.
 const MOST: usize = 50;
 
-/// The longest message, in characters; a longer unit travels alone.
+/// Maximum length of a message in characters; a longer unit is sent alone.
 const LONGEST: usize = 1 << 20;
 
-/// A tenant that is behind, and the step that it is to run next.
+/// A tenant that is behind, and its next step.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) schema: SchemaName,
     pub(super) step: usize,
-    /// How often that step was tried.
+    /// Number of attempts at that step.
     pub(super) attempts: u32,
 }
 
-/// The next message holds at most so many times as many units as went well in the last one.
+/// Maximum growth factor between two messages.
 const GROWTH: usize = 10;
 
-/// How many units go into a message, as the workers learn it together. How far away the database is does
-/// not count: the quickest message shows that.
+/// Adapts the number of units per message to their duration. All workers share it. The fastest message measures the
+/// latency, which does not count as work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct BatchSizer {
-    /// The quickest message: a round trip, and the work of one unit or more.
+    /// Duration of the fastest message: a round trip and at least one unit.
     quickest: Option<Duration>,
-    /// The work of one unit, from messages of several.
+    /// Estimated duration of one unit.
     each: Option<Duration>,
     units: usize,
 }
 
 impl BatchSizer {
-    /// Learns that a message of `units` took `elapsed`.
+    /// Records that a message of `units` took `elapsed`.
     pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
         let quickest = self.quickest.map_or(elapsed, |before| before.min(elapsed));
         self.quickest = Some(quickest);
@@ -67,32 +65,32 @@ impl BatchSizer {
         };
     }
 
-    /// How many units are as much work as the way there and back: fewer only wait for each other.
+    /// Number of units whose work equals a round trip; smaller messages waste time.
     pub(super) fn worth_the_way(self) -> usize {
         let (Some(way), Some(each)) = (self.quickest, self.each) else { return 1 };
         let units = way.as_micros() / each.as_micros().max(1);
         usize::try_from(units).unwrap_or(MOST).clamp(1, self.units())
     }
 
-    /// How many units the next message should hold. The first one tries the water.
+    /// Number of units for the next message; starts with 1.
     pub(super) fn units(self) -> usize {
         self.units.max(1)
     }
 }
 
-/// Some units, one after the other, as one message.
+/// A message with several units.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) message: SqlBatch,
-    /// For each unit: its task, its step, and how many statements of the message are done when it is.
+    /// The units in order.
     pub(super) units: Vec<Packed>,
-    /// The tasks, each with its first step.
+    /// The tasks, with their first steps.
     pub(super) tasks: Vec<Task>,
-    /// What tasks have left behind their packed units: steps that cannot travel in company.
+    /// Remaining steps of the tasks that cannot be sent in this message.
     pub(super) rest: Vec<Task>,
 }
 
-/// One unit of a pack.
+/// A unit in a batch: its task, its step, and the number of statements up to its end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Packed {
     pub(super) task: usize,
@@ -101,7 +99,7 @@ pub(super) struct Packed {
 }
 
 impl Batch {
-    /// Whether nothing more should be added.
+    /// Whether no more units should be added.
     pub(super) fn is_full(&self, units: usize) -> bool {
         self.units.len() >= units || self.message.chars() >= LONGEST
     }
@@ -112,26 +110,24 @@ impl Batch {
         self.units.push(Packed { task: self.tasks.len() - 1, step, end: self.message.statements() });
     }
 
-    /// After a refusal with `completed` statements done: how many units are done.
+    /// The number of units contained in the first `completed` statements.
     pub(super) fn done(&self, completed: usize) -> usize {
         self.units.iter().take_while(|unit| unit.end <= completed).count()
     }
 
-    /// Which statements of the message are a unit's.
+    /// The statements of a unit.
     pub(super) fn range(&self, unit: usize) -> Range<usize> {
         unit.checked_sub(1).map_or(0, |before| self.units[before].end)..self.units[unit].end
     }
 
-    /// How long a unit took, as the row of its history among the message's answers says; nothing where
-    /// it has none, or took less than that can say.
+    /// The duration of a unit from its history row in the result sets; `None` if it has none or took less than 1 ms.
     pub(super) fn took(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
         let answers = sets.get(self.range(unit))?;
         let took = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
         u64::try_from(took).ok().filter(|took| *took > 0).map(Duration::from_millis)
     }
 
-    /// The tasks with what is left to each when only the first `done` units are: those that failed or
-    /// were not reached, in their order. A task whose units are all done is left out.
+    /// The tasks that remain after the first `done` units, in order, each with its next step.
     pub(super) fn left(&self, done: usize) -> VecDeque<Task> {
         let mut left: VecDeque<Task> = VecDeque::new();
         for unit in &self.units[done..] {
@@ -192,7 +188,7 @@ mod tests {
             sizes.push(batch_sizer.units());
         }
         assert_eq!(sizes, [1, 10, 50, 50, 50]);
-        // One that took long makes the next ones shorter, and slow work travels alone.
+        // A slow message makes the next ones smaller; slow units are sent alone.
         batch_sizer.learn(50, millis(501));
         assert_eq!(batch_sizer.units(), 5);
         batch_sizer.learn(5, millis(500));

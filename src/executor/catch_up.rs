@@ -1,5 +1,5 @@
-//! A schema that is being made, brought from its template's version to the platform's by the units that bring every
-//! tenant there: a new tenant has what a migrated one has, also where one transaction would make something else.
+//! Migrates a new tenant from its template's version to the platform's version with the same units as existing
+//! tenants, so that both are equal.
 
 use std::ops::Range;
 
@@ -17,9 +17,8 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 
-/// Runs the tenant parts of `steps`, positions in the chain, on `schema`, those that its version row says are to come.
-/// Each unit happens once, whoever runs it: another runner may be at the same schema. Those steps were verified when
-/// the platform took them.
+/// Runs the pending tenant parts of `steps` (positions in the chain) on `schema`. Other runs may work on the same
+/// schema; each unit is run once. The steps were verified when the platform ran them.
 pub(crate) async fn catch_up(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
@@ -35,7 +34,7 @@ pub(crate) async fn catch_up(
         only: std::slice::from_ref(schema),
         allowed: &Allowed::default(),
         observer,
-        // A tenant whose making has begun is finished.
+        // Creating a tenant is not interrupted halfway.
         stop: &CancellationToken::new(),
         steps,
         part: Part::NewTenant,
@@ -46,7 +45,9 @@ pub(crate) async fn catch_up(
     let stats = pass.run(connection, &mut Silent).await;
     match stats.failures.into_iter().next() {
         Some(failed) => Err(failed.failure),
-        None if stats.is_cut => Err(Failure::new(Code::Interrupted, format!("{schema} was not finished"))),
+        None if stats.is_cut => {
+            Err(Failure::new(Code::Interrupted, format!("creating {schema} was not finished")))
+        }
         None => Ok(()),
     }
 }

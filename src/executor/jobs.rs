@@ -1,19 +1,19 @@
-//! How many connections a pass over the tenants uses, if nobody says.
+//! The default number of parallel connections.
 
 use super::{RetryPolicy, retry};
 use crate::error::Failure;
 use crate::postgres::Connection;
 
-/// More connections than this gain nothing that a server with tenants to serve could spare.
+/// Maximum; more connections would disturb a live server.
 const MOST: usize = 16;
 
-/// A core drives about so many connections, since most of a unit's time is the server's.
+/// Connections per core of this machine; most of a unit's time is spent in the server.
 const PER_CORE: usize = 4;
 
-/// Slots that are never taken: somebody has to be able to look.
+/// Connection slots left free for others.
 const SPARED: usize = 3;
 
-/// At most [`MOST`], what this machine's cores can drive, and what the server has free.
+/// The minimum of [`MOST`], the limit by cores, and the free connections of the server.
 pub(crate) async fn default(connection: &mut Connection) -> Result<usize, Failure> {
     let sql = "SELECT current_setting('max_connections')::int8 - current_setting('superuser_reserved_connections')::int8 \
                - (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend') AS free";
@@ -24,6 +24,6 @@ pub(crate) async fn default(connection: &mut Connection) -> Result<usize, Failur
         None => 0,
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    // The connection that asks is one of the workers' already.
+    // `connection` itself belongs to a worker.
     Ok(MOST.min(cores * PER_CORE).min((free + 1).saturating_sub(SPARED)).max(1))
 }

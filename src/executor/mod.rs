@@ -1,5 +1,5 @@
-//! Units run over many schemas: workers, batches, retries, statements outside of a transaction. What happens is told as
-//! events; nothing here prints. A unit that fails is rolled back whole, and running it again does just what is left.
+//! Runs a plan over many schemas: workers, batches, retries, statements outside of a transaction. It reports
+//! events and never prints. A unit that fails is rolled back completely; a new run continues with the rest.
 #![expect(clippy::disallowed_methods, reason = "this layer measures real time")]
 
 mod batch;

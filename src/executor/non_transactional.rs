@@ -1,10 +1,9 @@
-//! A unit whose statements cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, …). Each
-//! is sent alone in its message, with all its names qualified, since no `SET LOCAL` can hold a search path
-//! for it. The unit is noted as begun first; an attempt after a failed one removes the invalid index
-//! that was left (manual, chapter on CREATE INDEX, "Building Indexes Concurrently") and passes over what
-//! is there already. The version row moves last.
+//! Runs units whose statements cannot run in a transaction (`CREATE INDEX CONCURRENTLY`, `VACUUM`, …). Each
+//! statement is a message of its own with qualified names, since `SET LOCAL` has no effect outside of a transaction.
+//! The history records the start. A later attempt drops an invalid index of an earlier one (manual, CREATE INDEX,
+//! "Building Indexes Concurrently") and skips completed statements. The version row moves last.
 //!
-//! No transaction holds the version row meanwhile, so runners take turns by a lock of their own.
+//! No transaction locks the version row meanwhile, so an advisory lock serializes the runs.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +16,10 @@ use crate::postgres::batch::{BEGIN, Kind, NO_IDLE_TIMEOUT, ResolvedIndex, SqlBat
 use crate::postgres::{Connection, ServerError};
 use crate::sql::{IndexWork, Statement};
 
-/// How long a runner waits before it asks again whether it is its turn.
+/// Pause between two attempts to get the advisory lock.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Runs the unit, when no other runner is at one of the same schema; `None` if the run was asked to stop before that.
+/// Runs the unit while holding the schema's advisory lock. Returns `None` if stopped before that.
 pub(crate) async fn send(
     unit: &Unit<'_>,
     connection: &mut Connection,
@@ -35,10 +34,9 @@ pub(crate) async fn send(
     Some(answer)
 }
 
-/// The right to run such units of one schema. It is an advisory lock of a transaction on a connection
-/// of its own: behind a pooler the lock of a session would stay with a connection that others get. It
-/// is asked for again and again, since who waits for a lock holds a snapshot, and `CREATE INDEX
-/// CONCURRENTLY` waits for every snapshot. The idle transaction holds none.
+/// A transaction-level advisory lock of one schema, on its own connection: a session-level lock would stay on a
+/// pooled connection. It is polled, since a session that waits for a lock holds a snapshot, and `CREATE INDEX
+/// CONCURRENTLY` waits for all snapshots.
 struct Turn(Connection);
 
 impl Turn {
@@ -48,7 +46,7 @@ impl Turn {
         stop: &CancellationToken,
     ) -> Result<Option<Self>, Failure> {
         let mut own = connection.another().await?;
-        let doing = "waiting for another runner";
+        let doing = "waiting for another run";
         let sql = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; \
              SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
@@ -71,7 +69,7 @@ impl Turn {
     }
 
     async fn end(mut self) {
-        // A connection that broke has given the lock back.
+        // A broken connection has released the lock.
         let _given_back = self.0.run("ROLLBACK").await;
         self.0.close().await;
     }
@@ -101,8 +99,8 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     }
 }
 
-/// Runs one statement, unless an earlier attempt did. The server may still be at work on that attempt, waiting for a lock, when its
-/// effect is looked for: so where the statement meets an effect that was not there, it is looked for once more.
+/// Runs one statement unless an earlier attempt completed it. That attempt may still be running in the server during
+/// the check, so the check is repeated once if the statement conflicts with its effect.
 async fn run_statement(
     unit: &Unit<'_>,
     statement: &Statement,
@@ -155,13 +153,13 @@ async fn run_statement(
     }
 }
 
-/// Whether what the statement makes is there already, or what it drops is not (manual, appendix A).
+/// Whether the object to create exists or the object to drop does not (manual, appendix A).
 fn met_an_effect(server_error: &ServerError) -> bool {
     matches!(server_error.sqlstate(), Some("42P07" | "42704" | "42P01"))
 }
 
-/// The statement as it is sent. No search path can be set for it, so the names in an index's definition are looked up
-/// before, along the unit's.
+/// The statement with qualified names. The names in an index definition are resolved along the unit's search path
+/// beforehand.
 async fn resolved(
     unit: &Unit<'_>,
     statement: &Statement,
@@ -187,18 +185,17 @@ async fn resolved(
     Ok(message)
 }
 
-/// Whether the unit had begun before.
+/// Whether an earlier attempt started the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tried {
-    /// No.
     Never,
-    /// Yes, with the file as it is now.
+    /// Yes, with the current file.
     AsItIs,
-    /// Yes, but the file said something else then: what is there may not be what it makes now.
+    /// Yes, with another text of the file: existing objects may differ.
     OtherText,
 }
 
-/// Makes sure that the schema is at FROM. Says whether the unit had begun before.
+/// Checks that the schema is at FROM. Returns whether an earlier attempt started the unit.
 async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, ServerError> {
     let mut message = SqlBatch::default();
     message.push(BEGIN);
@@ -222,8 +219,8 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ser
     })
 }
 
-/// Notes that the unit begins. An index that it drops must be there at the first attempt: later ones
-/// take it for done where it is gone.
+/// Records the start of the unit. At the first attempt, an index to drop must exist; later attempts treat a missing
+/// index as dropped.
 fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
     let mut message = SqlBatch::default();
     let script = &unit.migration.script;
@@ -248,18 +245,17 @@ fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
     message
 }
 
-/// A name as it came from a file, as an identifier.
+/// Quotes an identifier.
 fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// What an earlier attempt at a statement left.
+/// The effect of an earlier attempt at a statement.
 enum Leftover {
-    /// Nothing.
     None,
-    /// What the statement makes.
+    /// The statement is completed.
     Done,
-    /// An invalid index; the statement that removes it.
+    /// An invalid index; contains the statement that drops it.
     Invalid(String),
 }
 
@@ -270,8 +266,8 @@ async fn leftover(
     connection: &mut Connection,
 ) -> Result<Leftover, ServerError> {
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
-    // An index that is older than the first attempt was made by others, and one that is older than the first with this text
-    // may be another: the server's answer stands.
+    // An index older than the first attempt is not ours, and one older than the first attempt with this text may
+    // differ: keep the server's error.
     let attempts = format!(
         "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
         unit.run.platform.quoted(),
@@ -303,8 +299,7 @@ async fn leftover(
     })
 }
 
-/// Whether the index that the statement builds is there and not to be used: `IF NOT EXISTS` passes over one that an earlier
-/// build left so.
+/// Whether the index that the statement builds exists but is invalid: `IF NOT EXISTS` skips an invalid index.
 async fn is_invalid(
     unit: &Unit<'_>,
     statement: &Statement,
@@ -330,9 +325,7 @@ fn invalid(unit: &Unit<'_>, statement: &Statement) -> Failure {
     let (file, schema) = (&unit.migration.file, unit.schema);
     let mut failure = Failure::new(
         Code::UnitFailed,
-        format!(
-            "{file} on {schema}: the index {name} is there already, and an earlier build left it invalid"
-        ),
+        format!("{file} on {schema}: the index {name} already exists and is invalid after an earlier build"),
     )
     .hint(format!("DROP INDEX CONCURRENTLY {}.{}; then run the command again", schema.quoted(), quote(&name)))
     .at(unit.migration.script.place(statement));

@@ -1,5 +1,5 @@
-//! What is asked between the statements of a unit, where somebody wants to know what each of them does. Nothing is
-//! asked unless a gauge is there: on a database that matters, none is.
+//! Observes the effect of each statement of a unit with queries between the statements. Only dry runs and shadow runs
+//! have an observer.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,46 +12,46 @@ use crate::postgres::Row;
 use crate::postgres::batch::SqlBatch;
 use crate::sql::{Scope, Statement, Values};
 
-/// The column in which the server says what time it is, in microseconds.
+/// Column with the server's time in microseconds.
 const AT: &str = "tenure_at_us";
 
-/// A statement that asks for it.
+/// The query for [`AT`].
 const CLOCK: &str =
     "SELECT (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8 AS tenure_at_us";
 
-/// Who wants to know.
+/// Receives the observations of units.
 pub trait StatementObserver: fmt::Debug {
-    /// The statement that is asked in the unit's transaction, before its first statement and behind each.
+    /// The query to run in the unit's transaction, before its first statement and after each statement.
     fn question(&self, schema: &SchemaName) -> String;
 
-    /// A unit is committed, and this was answered meanwhile.
+    /// Receives the results of a committed unit.
     fn take(&self, unit: &UnitTrace<'_>);
 
-    /// A statement that has no transaction is done. Nothing can be asked beside it.
+    /// Receives the duration of a statement that ran outside of a transaction.
     fn take_alone(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration);
 }
 
-/// Whose statements were measured.
+/// The statements that were measured.
 #[derive(Debug, Clone, Copy)]
 pub struct Measured<'a> {
     /// The schema.
     pub schema: &'a SchemaName,
     /// The migration.
     pub migration: &'a Migration,
-    /// Which of its statements.
+    /// The scope of its statements.
     pub scope: Scope,
 }
 
-/// The answers of one unit.
+/// The observations of one unit.
 #[derive(Debug)]
 pub struct UnitTrace<'a> {
-    /// Whose they are.
+    /// The statements observed.
     pub part: Measured<'a>,
-    /// Before the first statement.
+    /// The result before the first statement.
     pub before: &'a [Row],
-    /// After each statement, in the file's order: when it ended by the server's clock, in microseconds, and the answer.
+    /// After each statement in order: its end time by the server's clock in microseconds, and the result.
     pub after: Vec<(i64, &'a [Row])>,
-    /// When the unit was committed.
+    /// Time of the commit, in microseconds.
     pub committed_us: i64,
 }
 
@@ -60,7 +60,7 @@ impl Unit<'_> {
         Measured { schema: self.schema, migration: self.migration, scope: self.scope() }
     }
 
-    /// Adds the file's statements, and what is asked between them.
+    /// Adds the file's statements and the observer's queries.
     pub(super) fn push_statements(&self, message: &mut SqlBatch) {
         let (script, part) = (&self.migration.script, self.migration.part(self.scope()));
         message.expect(script, self.migration.part(self.scope()), self.schema);
@@ -89,18 +89,18 @@ impl Unit<'_> {
         }
     }
 
-    /// Asks when the unit was committed.
+    /// Adds the query for the commit time.
     pub(super) fn push_end(&self, message: &mut SqlBatch) {
         if self.observer.is_some() {
             message.push(CLOCK);
         }
     }
 
-    /// Hands on what was answered: the unit is the statements `range` of `message`, whose answers are `sets`.
+    /// Passes the results to the observer. The unit is the statements `range` of `message`; `sets` are its results.
     pub(super) fn tell(&self, message: &SqlBatch, range: Range<usize>, sets: &[Vec<Row>]) {
         let Some(observer) = self.observer else { return };
         let is_file = |at: &usize| !message.is_own(*at);
-        // What is sent with a statement of the file, to set where it works, counts as part of it.
+        // A SET sent with a statement of the file counts as part of it.
         let ends = range.clone().filter(|at| is_file(at) && !(at + 1 < range.end && is_file(&(at + 1))));
         let answer = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default();
         let clock = |at: usize| answer(at).first().and_then(|row| row.integer(AT).ok()).unwrap_or_default();
@@ -117,7 +117,7 @@ impl Unit<'_> {
         });
     }
 
-    /// The same of a statement that was sent alone.
+    /// Passes the duration of a non-transactional statement to the observer.
     pub(super) fn tell_alone(&self, statement: &Statement, elapsed: Duration) {
         if let Some(observer) = self.observer {
             observer.take_alone(&self.measured(), statement, elapsed);

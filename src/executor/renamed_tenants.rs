@@ -1,5 +1,5 @@
-//! A tenant that is not there when its unit comes: somebody renamed it, dropped it or deleted it meanwhile. The version
-//! rows and the history say which, so a run neither fails for that nor leaves a renamed tenant behind.
+//! Handles tenants that were renamed, dropped or deleted during a run. The version rows and the history show the
+//! change, so that the run follows a renamed tenant and skips a dropped one.
 
 use super::tenant_executor::TenantExecutor;
 use super::unit::Answer;
@@ -7,8 +7,8 @@ use crate::chain::Version;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, error};
 
-/// What became of `schema`, if `answer` says that it or its version row is not there and that is so: nobody has it any
-/// more, or it is another schema, at a step. `None` where the answer stands.
+/// Returns the new schema and step of a renamed tenant, or `Some(None)` for a dropped one. Returns `None` if `answer`
+/// has another cause.
 pub(super) async fn look(
     pass: &TenantExecutor<'_>,
     connection: &mut Connection,
@@ -20,7 +20,7 @@ pub(super) async fn look(
         return None;
     }
     let (platform, named) = (pass.run.platform.quoted(), literal(schema.as_str()));
-    // Each name leads to the one that it was given up for last.
+    // Follow each name to its latest successor.
     let sql = format!(
         "WITH RECURSIVE way AS ( \
              SELECT {named}::text AS schema_name, 0::int8 AS id \
@@ -31,7 +31,7 @@ pub(super) async fn look(
          ) SELECT t.schema_name, t.version FROM way JOIN {platform}.tenant_version t USING (schema_name) \
          WHERE t.status <> 'dropped' ORDER BY way.id DESC"
     );
-    // A failure here tells less than the one that is known.
+    // Keep the original failure if this query fails.
     let sets = connection.query_batch(&sql).await.ok()?;
     let mut found =
         sets.iter().flatten().map(|row| Some((row.text("schema_name").ok()?, row.text("version").ok()?)));

@@ -1,4 +1,4 @@
-//! What a run is asked for.
+//! The request of a run.
 
 use super::RetryPolicy;
 use crate::chain::{Reach, Version};
@@ -6,29 +6,29 @@ use crate::error::{Code, Failure};
 use crate::ident::Slug;
 use crate::settings::Migrate;
 
-/// What `migrate up` was asked for.
+/// The request of a run.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// The version to reach; the chain's end if none is named.
+    /// The target version; `None` is the latest.
     pub to: Option<Version>,
-    /// Only these tenants, if any are named.
+    /// Only these tenants; empty means all.
     pub tenants: Vec<Slug>,
-    /// Which schemas may be touched.
+    /// The schemas to migrate.
     pub reach: Reach,
     /// The limits of a unit.
     pub limits: Migrate,
-    /// How many connections work on tenants; chosen by what the server has free if not said.
+    /// Number of parallel tenant connections; `None` is the default of [`super::jobs`].
     pub jobs: Option<usize>,
-    /// So many tenants go first, alone; 0 is none.
+    /// Number of tenants to migrate first; 0 disables the canary.
     pub canary: usize,
-    /// What a tenant that fails means for the others.
+    /// How to proceed after a tenant fails.
     pub on_failure: OnFailure,
-    /// How often a unit is tried again.
+    /// The retries of a unit.
     pub retry_policy: RetryPolicy,
 }
 
 impl Request {
-    /// To bring all that `reach` says to a version, over one connection.
+    /// A request to migrate all schemas in `reach` to a version over one connection.
     pub fn plain(to: &Version, reach: Reach, limits: Migrate, retry_policy: RetryPolicy) -> Self {
         Self {
             to: Some(to.clone()),
@@ -43,17 +43,17 @@ impl Request {
     }
 }
 
-/// What a tenant that fails means for the others.
+/// How to proceed after a tenant fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// No further tenant is begun.
+    /// Start no further tenants.
     Stop,
-    /// The others go on; the platform waits all the same.
+    /// Continue with the other tenants; the platform's next step still waits.
     Continue,
 }
 
-/// No such tenant, or none with a version.
+/// The failure for a tenant that does not exist or has no version.
 pub fn unknown_tenant(slug: &Slug) -> Failure {
-    Failure::new(Code::TenantUnknown, format!("there is no tenant {:?} with a version", slug.as_str()))
+    Failure::new(Code::TenantUnknown, format!("no tenant {:?} with a version exists", slug.as_str()))
         .hint("`tenure tenant list` shows the tenants")
 }

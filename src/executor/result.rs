@@ -1,4 +1,4 @@
-//! What becomes of units: those that failed, and the tenants that took longest.
+//! The results of units: the failed ones, and the slowest tenants.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,17 +9,17 @@ use serde::ser::SerializeStruct;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 
-/// A tenant that took longer than others.
+/// A slow tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SlowTenant {
     /// Its schema.
     pub schema: String,
-    /// The time of its units.
+    /// Duration of its units in milliseconds.
     pub duration_ms: u128,
 }
 
 impl SlowTenant {
-    /// The `most` that took longest, the longest first.
+    /// The `most` slowest tenants, slowest first.
     pub fn longest(all: &HashMap<String, Duration>, most: usize) -> Vec<Self> {
         let mut all: Vec<(&String, &Duration)> =
             all.iter().filter(|(_, elapsed)| !elapsed.is_zero()).collect();
@@ -36,11 +36,11 @@ impl SlowTenant {
 pub struct UnitFailure {
     /// The schema.
     pub schema: SchemaName,
-    /// The file's name.
+    /// The name of the migration file.
     pub migration: String,
-    /// Why, and where in the file.
+    /// The failure, with its place in the file.
     pub failure: Failure,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
 }
 

@@ -1,10 +1,10 @@
-//! Questions that a run asks between its units. They change nothing, so one whose connection broke is asked again on another.
+//! Read-only queries between units. After a lost connection they are repeated on a new one.
 
 use super::RetryPolicy;
 use crate::error::Failure;
 use crate::postgres::{Connection, Row};
 
-/// The answers to `sql`, with as many tries as patience has where connections break.
+/// Runs the query `sql`; retries on a new connection if the connection is lost.
 pub(crate) async fn ask(
     connection: &mut Connection,
     sql: &str,
@@ -22,7 +22,7 @@ pub(crate) async fn ask(
             return Err(failure);
         }
         let Some(pause) = retry_policy.pause(&failure, attempts) else { return Err(failure) };
-        // What idled too long needs no pause, only another connection.
+        // A connection closed after idling needs no pause, only a new connection.
         if attempts > 1 {
             tokio::time::sleep(pause).await;
         }

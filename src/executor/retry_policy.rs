@@ -1,4 +1,4 @@
-//! Which failures pass by themselves, and how long to wait before the next try.
+//! Which failures are transient, and the pause before the next attempt.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crate::error::{Code, Failure};
 use crate::postgres::error;
 
-/// The first pause; each further one is about twice as long, up to [`LONGEST`].
+/// The first pause; each further pause is about twice as long, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// How often a unit is tried again.
+/// How often an operation is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Further tries after the first; 0 is none.
+    /// Attempts after the first; 0 disables retries.
     pub retries: u32,
 }
 
 impl RetryPolicy {
-    /// Where nobody says otherwise.
+    /// The default.
     pub const USUAL: Self = Self { retries: 5 };
 
-    /// The pause before the next try after `attempts` tries, or `None` if `failure` is to stand. Jitter
-    /// keeps workers that met at a lock from meeting there again.
+    /// The pause after `attempts` attempts, or `None` if `failure` is final. Jitter keeps workers from colliding at the
+    /// same lock again.
     pub(crate) fn pause(self, failure: &Failure, attempts: u32) -> Option<Duration> {
         if attempts > self.retries || !passes_by_itself(failure) {
             return None;
@@ -38,9 +38,9 @@ impl RetryPolicy {
     }
 }
 
-/// Somebody else's lock, a unit that runs alone, a deadlock, a serialization failure, a server that is going or coming, a session that it ended for
-/// its idleness, a broken connection (manual, appendix A). What takes longer than a limit (`57014`, `25P04`) takes as long the
-/// next time.
+/// Whether a failure is transient: a lock timeout, a running non-transactional unit, a deadlock, a serialization failure, a
+/// server that starts or stops, an idle timeout or a lost connection (manual, appendix A). Timeouts of a statement or a
+/// transaction (`57014`, `25P04`) would occur again.
 fn passes_by_itself(failure: &Failure) -> bool {
     let by_state = failure.sqlstate.as_deref().is_some_and(|state| {
         matches!(

@@ -1,5 +1,5 @@
-//! One pass over the tenants: some steps of the chain on every tenant that is behind, by several workers
-//! that share one queue. Tenants are read in pages, so memory does not grow with their number.
+//! Runs steps of the chain on every tenant that is behind, with several workers that share one queue. Tenants are read
+//! in pages, so that memory does not grow with their number.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -23,10 +23,10 @@ use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::sql::Scope;
 
-/// Tenants of one page.
+/// Tenants per page.
 const PAGE: usize = 2_000;
 
-/// What a pass does, to whom.
+/// The parameters of a pass over the tenants.
 pub(crate) struct TenantExecutor<'a> {
     pub(crate) run: &'a Run,
     pub(crate) chain: &'a Chain,
@@ -37,33 +37,33 @@ pub(crate) struct TenantExecutor<'a> {
     pub(crate) stop: &'a CancellationToken,
     /// The steps, as indices into the chain.
     pub(crate) steps: Range<usize>,
-    /// `Tenant`, or `NewTenant` where the only schema is one that is being made.
+    /// `Tenant`, or `NewTenant` for a schema that is being created.
     pub(crate) part: Part,
-    /// Workers.
+    /// Number of workers.
     pub(crate) jobs: usize,
-    /// About how many tenants there are to be moved.
+    /// Approximate number of tenants to migrate.
     pub(crate) tenants: usize,
-    /// Only so many tenants, if said.
+    /// Maximum number of tenants.
     pub(crate) limit: Option<usize>,
 }
 
-/// What a pass did.
+/// The results of a pass.
 #[derive(Debug, Default)]
 pub(crate) struct RunStats {
     pub(crate) units: usize,
     pub(crate) did_something: bool,
-    /// The tenants that moved, each with the time of its units.
+    /// The migrated tenants, with the duration of their units.
     pub(crate) moved: HashMap<String, Duration>,
     pub(crate) failures: Vec<UnitFailure>,
-    /// Whether something was left when the workers ended.
+    /// Whether tasks remained when the workers ended.
     pub(crate) is_cut: bool,
 }
 
-/// What the workers share. One thread runs them all, so a plain cell is enough.
+/// The state shared by the workers. They run on one thread.
 pub(super) struct Shared<'a> {
     queue: VecDeque<Task>,
     delayed: Vec<(Instant, Task)>,
-    /// Where the next page begins; `None` when there is none.
+    /// Start of the next page; `None` after the last.
     cursor: Option<String>,
     fetching: bool,
     fetched: usize,
@@ -73,26 +73,24 @@ pub(super) struct Shared<'a> {
     sink: &'a mut dyn Sink,
 }
 
-/// Whether the server answers.
+/// Whether the server is reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Server {
-    /// It does.
     There,
-    /// No connection could be opened, with as many tries as the settings say.
+    /// All connection attempts failed.
     Away,
 }
 
-/// What a worker is to do next.
+/// The next action of a worker.
 pub(super) enum Next {
-    /// Send these units.
+    /// Send this batch.
     Batch(Batch),
-    /// Run this task's step, which cannot run in a transaction.
+    /// Run this task's non-transactional step.
     Alone(Task),
     /// Read the next page.
     Fetch(String),
-    /// Wait: others are at work that may come back.
+    /// Wait for delayed tasks or for other workers.
     Wait(Duration),
-    /// Nothing is left.
     End,
 }
 
@@ -121,7 +119,7 @@ impl TenantExecutor<'_> {
         RunStats { is_cut, ..shared.stats }
     }
 
-    /// What a worker does next.
+    /// Selects the next action of a worker.
     pub(super) fn next(&self, shared: &RefCell<Shared<'_>>) -> Next {
         let mut shared = shared.borrow_mut();
         if self.stop.is_cancelled() || shared.halted {
@@ -144,7 +142,7 @@ impl TenantExecutor<'_> {
                 None => Next::End,
             };
         }
-        // Near the end everybody takes a smaller share, so that nobody waits for the last one.
+        // Use smaller batches near the end, so that all workers finish at about the same time.
         let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
         let share = share.max(shared.batch_sizer.worth_the_way()).min(shared.batch_sizer.units());
         self.pack(&mut shared, share.max(1))
@@ -180,8 +178,8 @@ impl TenantExecutor<'_> {
         unit::runs_alone(&self.chain.migrations()[step], self.part)
     }
 
-    /// Whether a step may be in the message of the step before it on the same tenant. The transactions of one message
-    /// have one time: `now()` is when the message came (manual, chapter 9.9.5).
+    /// Whether a step may share a message with the previous step of the same tenant. `now()` is equal in all transactions of
+    /// one message (manual, chapter 9.9.5).
     fn may_follow(&self, step: usize) -> bool {
         let mut part = self.chain.migrations()[step].part(Scope::Tenant);
         part.all(|statement| statement.same_in_one_transaction)
@@ -201,7 +199,7 @@ impl TenantExecutor<'_> {
         }
     }
 
-    /// A unit is done: it is counted and told.
+    /// Counts and reports a completed unit.
     pub(super) fn done(
         &self,
         shared: &RefCell<Shared<'_>>,
@@ -221,8 +219,8 @@ impl TenantExecutor<'_> {
         }
     }
 
-    /// A unit was refused: it is tried again later, or it has failed. Where the server is away, the others would fail as well,
-    /// each after as long a wait: no further one is begun.
+    /// Handles a failed unit: delays it for a retry or records the failure. If the server is unreachable, no further units are
+    /// started.
     pub(super) fn refused(
         &self,
         shared: &RefCell<Shared<'_>>,
@@ -253,7 +251,7 @@ impl TenantExecutor<'_> {
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
         shared.halted |= server == Server::Away;
-        // Nobody waits for a schema that is nobody's: it stays behind, and is not taken.
+        // A pooled schema has no owner: it stays behind and is not used.
         if task.schema.is_pooled() && self.part != Part::NewTenant && server == Server::There {
             return;
         }
@@ -262,7 +260,7 @@ impl TenantExecutor<'_> {
         shared.stats.failures.push(UnitFailure { schema: task.schema, migration, failure, attempts });
     }
 
-    /// A tenant is gone: it is left out, or followed under its new name from the version that it is at.
+    /// Skips a dropped tenant, or continues with a renamed one at its current step.
     pub(super) fn gone(&self, shared: &RefCell<Shared<'_>>, task: Task, now: Option<(SchemaName, usize)>) {
         let mut shared = shared.borrow_mut();
         let name = now.as_ref().map(|(schema, _)| schema);
@@ -272,7 +270,7 @@ impl TenantExecutor<'_> {
         }
     }
 
-    /// Tasks that are to be taken next, in this order.
+    /// Puts tasks back at the front of the queue, in order.
     pub(super) fn give_back(
         &self,
         shared: &RefCell<Shared<'_>>,
@@ -284,7 +282,7 @@ impl TenantExecutor<'_> {
         }
     }
 
-    /// Reads the page of tenants behind `cursor`.
+    /// Reads the page of tenants after `cursor`.
     pub(super) async fn fetch(
         &self,
         shared: &RefCell<Shared<'_>>,
@@ -317,7 +315,7 @@ impl TenantExecutor<'_> {
         cursor: &str,
         limit: usize,
     ) -> Result<Vec<Task>, Failure> {
-        // Those that go first show what the others have to expect: they are somebody's.
+        // Canaries must be real tenants, not pooled schemas.
         let pool = if self.limit.is_some() { Pool::Without } else { Pool::With };
         let tenants = those_behind(&self.chain.migrations()[..self.steps.end], self.only, pool);
         let sql = format!(
@@ -337,7 +335,7 @@ impl TenantExecutor<'_> {
                 let step = self
                     .chain
                     .position(&version)
-                    .ok_or_else(|| odd(format!("{version} is not in the chain")))?;
+                    .ok_or_else(|| odd(format!("version {version} is not in the chain")))?;
                 let schema = SchemaName::existing(row.text("schema_name")?)?;
                 Ok(Task { schema, step, attempts: 0 })
             })
@@ -345,17 +343,16 @@ impl TenantExecutor<'_> {
     }
 }
 
-/// Whether schemas that were made in advance are meant too.
+/// Whether to include pooled schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pool {
-    /// Yes.
+    /// Tenants and pooled schemas.
     With,
     /// Only tenants.
     Without,
 }
 
-/// The condition on `tenant_version` of the tenants that have one of `steps` before them; of only these
-/// schemas, if some are named.
+/// The SQL condition on `tenant_version` for tenants with a pending step of `steps`; restricted to `only` unless empty.
 pub(crate) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
     let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
     let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
@@ -372,12 +369,12 @@ pub(crate) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool)
 }
 
 impl Shared<'_> {
-    /// Learns how long so many units took.
+    /// Records the duration of `units` units.
     pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
         self.batch_sizer.learn(units, elapsed);
     }
 
-    /// Whether a further worker would find nothing to do.
+    /// Whether another worker would have no work.
     fn is_over(&self) -> bool {
         self.halted || (self.queue.is_empty() && self.cursor.is_none() && !self.fetching)
     }
@@ -388,7 +385,7 @@ impl Shared<'_> {
         }
     }
 
-    /// Tasks whose pause is over come first.
+    /// Moves delayed tasks whose pause is over to the front of the queue.
     fn revive(&mut self, now: Instant) {
         let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
         self.delayed = later;

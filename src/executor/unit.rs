@@ -1,4 +1,4 @@
-//! One unit: its message built, sent, and its answer understood.
+//! Builds and sends the message of a unit and interprets the result.
 
 use std::time::{Duration, Instant};
 
@@ -10,23 +10,23 @@ use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::sql::{Scope, Statement};
 
-/// The column of the tenants' rows that a platform unit moved.
+/// Column with the tenants whose rows a platform unit moved.
 const MOVED: &str = "tenure_moved_schema";
 
-/// How a unit ended.
+/// The result of a unit.
 #[derive(Debug)]
 pub(crate) enum Answer {
-    /// Done; the tenants whose rows it moved besides, and how long it took.
+    /// Committed; the tenants whose rows it also moved, and its duration.
     Done(Vec<String>, Duration),
-    /// Another runner had done it.
+    /// Another run had committed it.
     DoneByAnother,
-    /// The platform must wait: tenants are behind.
+    /// The platform must wait for tenants that are behind.
     Waits(Failure),
-    /// Rolled back.
+    /// Failed and rolled back.
     Failed(Failure),
 }
 
-/// What one unit does, to whom.
+/// A unit: one step on one schema.
 pub(crate) struct Unit<'a> {
     pub(crate) run: &'a Run,
     pub(crate) chain: &'a Chain,
@@ -35,24 +35,24 @@ pub(crate) struct Unit<'a> {
     pub(crate) part: Part,
     /// The accepted findings of the file, as JSON.
     pub(crate) allowed: &'a str,
-    /// Who wants to know what each statement does.
+    /// The observer of the statements, if any.
     pub(crate) observer: Option<&'a dyn StatementObserver>,
 }
 
-/// Which part of the migration a unit runs.
+/// The part of the migration that a unit runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The platform's statements.
     Platform {
-        /// Whether the tenants' rows move too.
+        /// Whether the unit also moves the tenants' version rows.
         moves_tenants: bool,
-        /// Whether tenants that are behind make it wait.
+        /// Whether the unit waits for tenants that are behind.
         waits: bool,
     },
     /// A tenant's statements.
     Tenant,
-    /// The same in a schema that is being made. Nobody uses it yet, so indexes are built without `CONCURRENTLY`, in
-    /// the unit's transaction.
+    /// A tenant's statements in a schema that is being created. It is not in use, so indexes are built without
+    /// `CONCURRENTLY` in the unit's transaction.
     NewTenant,
 }
 
@@ -66,7 +66,7 @@ impl Part {
     }
 }
 
-/// Whether the statements of that part are sent alone, outside of a transaction.
+/// Whether the part's statements run outside of a transaction.
 pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
     let mut statements = migration.part(part.scope());
     !migration.transactional
@@ -77,12 +77,12 @@ pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
 }
 
 impl Unit<'_> {
-    /// The scope of the statements that it runs.
+    /// The scope of its statements.
     pub(crate) fn scope(&self) -> Scope {
         self.part.scope()
     }
 
-    /// The statement that takes and moves the version row.
+    /// The statement that locks and moves the version row.
     pub(super) fn advance(&self) -> String {
         let platform = self.run.platform.quoted();
         let (from, to) = (self.migration.from(), self.migration.to());
@@ -98,7 +98,7 @@ impl Unit<'_> {
         }
     }
 
-    /// Adds what follows the file's statements: the tenants' rows, the history, the end.
+    /// Adds the end of the unit: the tenants' rows, the history row, COMMIT.
     pub(super) fn finish(&self, message: &mut SqlBatch) {
         let left = SessionState::of(self.migration.part(self.scope()));
         if left == SessionState::Possible {
@@ -113,14 +113,14 @@ impl Unit<'_> {
                 self.migration.from(),
             ));
         }
-        // A step that has nothing for tenants only moves a tenant's row.
+        // A step without tenant statements only moves the tenant's row and writes no history.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
             message.history(self.run, &self.history_row(Kind::Migrate));
         }
         message.commit(left);
     }
 
-    /// The unit's row of the history.
+    /// The unit's history row.
     pub(super) fn history_row(&self, kind: Kind) -> HistoryRow<'_> {
         HistoryRow {
             schema: self.schema,
@@ -133,11 +133,11 @@ impl Unit<'_> {
         }
     }
 
-    /// Begins the unit's transaction, moves the version row, and makes sure that nobody is behind.
+    /// Adds the start of the unit: BEGIN, the move of the version row, the check that no tenant is behind.
     pub(super) fn open(&self, message: &mut SqlBatch) {
         match self.part {
             Part::NewTenant if !self.migration.transactional && !runs_alone(self.migration, self.part) => {
-                // Another runner may be at the same step, with each statement sent alone.
+                // Another run may execute the same step without a transaction.
                 let hold = format!(
                     "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
                     self.run.platform.quoted(),
@@ -158,7 +158,7 @@ impl Unit<'_> {
         }
     }
 
-    /// The whole unit as one message.
+    /// The unit as one message.
     pub(super) fn message(&self) -> SqlBatch {
         let mut message = SqlBatch::default();
         self.open(&mut message);
@@ -169,7 +169,6 @@ impl Unit<'_> {
         message
     }
 
-    /// Sends the unit.
     pub(crate) async fn send(&self, connection: &mut Connection) -> Answer {
         let message = self.message();
         let began = Instant::now();
@@ -182,18 +181,18 @@ impl Unit<'_> {
         }
     }
 
-    /// The tenants whose rows the unit moved besides: the only rows whose one column has that name.
+    /// The tenants whose rows the unit also moved.
     pub(super) fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
         let moved = sets.iter().flatten().filter_map(|row| row.text(MOVED).ok());
-        // Schemas that were made in advance are nobody's.
+        // Pooled schemas are not tenants.
         moved.filter(|name| SchemaName::existing(name).is_ok_and(|schema| !schema.is_pooled())).collect()
     }
 
-    /// Whether the unit, whose answer was lost, was committed, and by whom. The tenants whose rows the platform's moved are
-    /// those that are there and were before it.
+    /// After a lost connection: whether the unit was committed, and by which run. The tenants that a platform unit moved are
+    /// those that existed before it.
     pub(crate) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
         let (platform, to) = (self.run.platform.quoted(), self.migration.to());
         let version = match self.part {
@@ -233,8 +232,8 @@ impl Unit<'_> {
         Ok(Some(Answer::Done(self.moved(&sets), Duration::from_millis(took))))
     }
 
-    /// The versions that tenants may have when this platform step runs: those of the chain from its FROM on; from its TO on
-    /// where only tenants have work in it.
+    /// The versions that tenants may have when this platform step runs: from its FROM on, or from its TO on if the step has
+    /// only tenant statements.
     fn allowed_versions(&self) -> Vec<String> {
         let only_settles = !self.migration.has(Scope::Platform) && self.migration.has(Scope::Tenant);
         let bound = if only_settles { self.migration.to() } else { self.migration.from() };
@@ -243,12 +242,12 @@ impl Unit<'_> {
         all.filter(|version| *version >= bound).map(|version| format!("'{version}'")).collect()
     }
 
-    /// What a refusal means for this unit.
+    /// Converts a server error to the unit's result.
     pub(super) fn explain(&self, server_error: &ServerError, message: &SqlBatch) -> Answer {
         match server_error.sqlstate() {
             Some(error::NOT_AT_FROM) => {
                 let at = server_error.detail().and_then(|detail| Version::stored(detail).ok());
-                // A version that the chain does not have is nobody's work.
+                // A version outside of the chain was not set by another run.
                 let at = at.filter(|at| self.chain.position(at).is_some());
                 if at.as_ref().is_some_and(|at| at >= self.migration.to()) {
                     return Answer::DoneByAnother;
@@ -271,10 +270,10 @@ impl Unit<'_> {
             let before = if self.migration.transactional {
                 "the unit was rolled back"
             } else {
-                "the statements before it stand"
+                "the statements before it were committed"
             };
             failure.hint = Some(format!(
-                "{before}; mend the data and run the command again (a mended file needs `tenure migrate repair` where \
+                "{before}; correct the data and run the command again (a corrected file needs `tenure migrate repair` if \
                  other schemas have run it)"
             ));
         }

@@ -1,5 +1,5 @@
-//! One worker of a pass: takes units, sends them, makes sense of the answer. A connection that broke is
-//! opened anew, and the version rows say what was committed before it did.
+//! A worker: sends units and handles their results. After a lost connection it reconnects and reads from the version
+//! rows which units were committed.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::error::Failure;
 use crate::ident::literal;
 use crate::postgres::{Connection, ServerError};
 
-/// Works until nothing is left.
+/// Runs tasks until none are left.
 pub(super) async fn work(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
@@ -75,7 +75,7 @@ async fn refused(
     done: usize,
     server_error: &ServerError,
 ) {
-    // What a task has left after its packed units is still to come where all of those are done.
+    // Requeue the remaining steps of tasks whose batched units are all done.
     let mut left = pack.left(done);
     let rest = pack.rest.iter().filter(|rest| left.iter().all(|task| task.schema != rest.schema)).cloned();
     pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
@@ -90,7 +90,7 @@ async fn refused(
     }
 }
 
-/// A unit that finds no tenant may have met one that was renamed or dropped meanwhile.
+/// Handles a failed unit; checks whether the tenant was renamed or dropped.
 async fn refused_or_gone(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
@@ -98,7 +98,7 @@ async fn refused_or_gone(
     task: Task,
     answer: Answer,
 ) {
-    // What a connection that broke had sent may be what was done.
+    // The unit may have been committed by this run over a lost connection.
     if task.attempts > 0
         && matches!(answer, Answer::DoneByAnother)
         && let Ok(Some(Answer::Done(_, took))) =
@@ -138,8 +138,7 @@ fn is_broken(answer: &Answer) -> bool {
     matches!(answer, Answer::Failed(failure) if failure.ended_the_session())
 }
 
-/// Opens the connection anew and asks the version rows where the tasks are: a COMMIT may have been
-/// done whose answer was lost.
+/// Reconnects and reads the tasks' versions: a unit may have been committed although its result was lost.
 async fn recover(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
@@ -157,7 +156,7 @@ async fn recover(
     let mut tasks = tasks.into_iter();
     let Ok(steps) = found else {
         let Some(first) = tasks.next() else { return };
-        // Everything waits as the first task does.
+        // The other tasks wait with the first one.
         pass.give_back(shared, tasks);
         return pass.refused(shared, first, (answer, server));
     };
@@ -174,12 +173,12 @@ async fn recover(
         } else if number == 0 {
             refused = Some(task);
         } else {
-            // It had been sent too, and the server may go on with it.
+            // This unit had been sent too; the server may still run it.
             rest.push(Task { attempts: task.attempts.max(1), ..task });
         }
     }
     pass.give_back(shared, rest.into_iter());
-    // It was its unit that was under way.
+    // Its unit was running when the connection was lost.
     if let Some(first) = refused {
         pass.refused(shared, first, (answer, server));
     }

@@ -1,5 +1,4 @@
-//! Several connections side by side, for work that comes from one queue: what `migrate up` and
-//! `tenant create --from` share.
+//! Runs parallel workers, each with its own connection. Used by `migrate up` and `tenant create --from`.
 
 use std::time::Duration;
 
@@ -7,27 +6,26 @@ use futures_util::future::{join, join_all};
 
 use crate::postgres::Connection;
 
-/// A further worker waits so long before it connects: small work is done by then.
+/// Delay before each further worker connects: small jobs finish earlier.
 const STAGGER: Duration = Duration::from_millis(15);
 
-/// Work of so many tasks is not small.
+/// From this number of tasks on, workers connect without a delay.
 const MANY: usize = 100;
 
-/// A backend's caches grow with every table that it touches, so a connection is replaced after so many
-/// schemas.
+/// Number of schemas after which a connection is replaced: a backend's caches grow with every table it uses.
 const SCHEMAS_A_CONNECTION: usize = 3_000;
 
-/// How much there is to do, and by how many.
+/// The size of a worker pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WorkerPool {
-    /// Workers.
+    /// Number of workers.
     pub(crate) jobs: usize,
-    /// Tasks, about.
+    /// Approximate number of tasks.
     pub(crate) tasks: usize,
 }
 
-/// Lets the workers run until each of them ends. The first one uses `connection`; a further one opens
-/// its own, unless `is_over` says by then that nothing is left.
+/// Runs the workers until all end. The first one uses `connection`; each further one opens its own unless `is_over`
+/// returns true by then.
 pub(crate) async fn run(
     connection: &mut Connection,
     worker_pool: WorkerPool,
@@ -43,7 +41,7 @@ pub(crate) async fn run(
             if is_over() {
                 return;
             }
-            // A server that has no slot for a further worker has the first one.
+            // Without a free connection slot, the other workers do the work.
             let Ok(mut own) = connector.open_now().await else { return };
             work(&mut own).await;
             own.close().await;
@@ -53,12 +51,12 @@ pub(crate) async fn run(
     join(work(connection), others).await;
 }
 
-/// How many schemas a connection has touched.
+/// Counts the schemas that a connection has used.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionRecycler(usize);
 
 impl ConnectionRecycler {
-    /// Counts `schemas` more, and replaces the connection where it has seen enough.
+    /// Adds `schemas` and replaces the connection when the limit is reached.
     pub(crate) async fn add(&mut self, schemas: usize, connection: &mut Connection) {
         self.0 += schemas;
         if self.0 < SCHEMAS_A_CONNECTION {

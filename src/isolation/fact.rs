@@ -1,16 +1,16 @@
-//! One thing that the catalog says, before anybody judges it.
+//! Facts read from the catalog, before the rules are applied.
 
 macro_rules! kinds {
     ($($variant:ident $word:literal $doc:literal)*) => {
-        /// What it is about.
+        /// The kind of a fact.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind { $(#[doc = $doc] $variant,)* }
 
         impl Kind {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The word in the questions.
+            /// The name in the SQL queries.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -19,57 +19,57 @@ macro_rules! kinds {
 }
 
 kinds! {
-    RightAcross "cross-tenant-privilege" "A tenant's role has a right on what is another's."
-    RightThrough "right-through" "A role that acts for several tenants has a right on what is one's."
+    RightAcross "cross-tenant-privilege" "A tenant's role has a privilege on another tenant's object."
+    RightThrough "right-through" "A role that acts for several tenants has a privilege on one tenant's object."
     MemberAcross "member-across" "A tenant's role is a member of another tenant's."
-    PublicRight "public-right" "PUBLIC has a right."
-    StrangerRight "stranger-right" "A role of another database has a right."
-    PlatformRight "platform-right" "A tenant's role has a right on what is the platform's that its template does not name."
-    RoleRight "role-right" "A tenant's role has a right on its own that goes too far."
+    PublicRight "public-right" "PUBLIC has a privilege."
+    StrangerRight "stranger-right" "A role of another database has a privilege."
+    PlatformRight "platform-right" "A tenant's role has a privilege on a platform object that its template does not name."
+    RoleRight "role-right" "A tenant's role has an excessive privilege on its own schema."
     ReachesAcross "cross-tenant-dependency" "An object depends on one of another tenant."
-    Names "names" "A text has another tenant's schema in it."
-    Expression "expression" "A default, constraint or policy has another tenant's schema in it."
-    Setting "setting" "A setting has another tenant's schema in it."
-    ViewOpensPlatform "view-opens-platform" "A tenant's view shows what of the platform its template does not name."
-    SharedReach "shared-reach" "A view of nobody's shows a tenant's rows, and others may read it."
-    WrongOwner "wrong-owner" "An object has another owner than its schema."
-    RoleOwns "role-owns" "A tenant's role owns something."
-    Extension "extension" "An extension lives in a tenant's schema."
-    DefinerPath "definer-path" "A function runs with its owner's rights and its caller's search path."
-    DefinerUserPath "definer-user-path" "The same, with a path that has the caller's schema in it."
-    DefinerOpen "definer-open" "A function of the platform runs with its owner's rights, and tenants may call it."
-    PublicSchema "public-schema" "Everybody may make things in the schema public."
+    Names "names" "A text contains another tenant's schema name."
+    Expression "expression" "A default, constraint or policy contains another tenant's schema name."
+    Setting "setting" "A setting contains another tenant's schema name."
+    ViewOpensPlatform "view-opens-platform" "A tenant's view shows a platform table that its template does not name."
+    SharedReach "shared-reach" "A shared view shows a tenant's rows, and others may read it."
+    WrongOwner "wrong-owner" "An object and its schema have different owners."
+    RoleOwns "role-owns" "A tenant's role owns an object."
+    Extension "extension" "An extension is in a tenant's schema."
+    DefinerPath "definer-path" "A SECURITY DEFINER function uses its caller's search path."
+    DefinerUserPath "definer-user-path" "A SECURITY DEFINER function has $user in its search path."
+    DefinerOpen "definer-open" "Tenants may call a SECURITY DEFINER function of the platform."
+    PublicSchema "public-schema" "PUBLIC may create objects in the schema public."
     RoleMissing "role-missing" "A tenant has no role."
-    RolePower "role-overprivileged" "A tenant's role may do what no tenant may."
-    RoleMember "role-member" "It may so by a role that it is a member of."
-    RoleElsewhere "role-elsewhere" "A tenant's role is another database's."
-    RoleOpen "role-open" "A closed tenant's role may log in."
-    RoleLacks "role-lacks" "A tenant's role lacks a right."
+    RolePower "role-overprivileged" "A tenant's role has excessive attributes."
+    RoleMember "role-member" "A tenant's role is a member of an excessive role."
+    RoleElsewhere "role-elsewhere" "A tenant's role belongs to another database."
+    RoleOpen "role-open" "The role of a suspended or dropped tenant may log in."
+    RoleLacks "role-lacks" "A tenant's role lacks a privilege."
     TemplateUnknown "template-unknown" "A tenant's template is not in the project."
 }
 
 impl Kind {
-    /// The kind of that word.
+    /// The kind with that name.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
     }
 }
 
-/// The fact. What its fields hold depends on its kind; the questions and the judge agree on it.
+/// A fact. The meaning of the fields depends on the kind; the queries and `judge` must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// What it is about.
+    /// The kind of a fact.
     pub kind: Kind,
-    /// The schema of the object; `None` for the platform's.
+    /// The schema of the object; `None` for objects of the platform or the database.
     pub schema: Option<String>,
     /// The object in it: `table t`, `view v`, `role r`.
     pub object: String,
-    /// The role that has or lacks something; PUBLIC where a right is nobody's in particular.
+    /// The role; `None` means PUBLIC.
     pub who: Option<String>,
-    /// Another schema that it reaches, or is reached from; a database, an owner.
+    /// The other schema, database or owner.
     pub other: Option<String>,
-    /// Rights, things, texts.
+    /// Privileges, object names or texts.
     pub what: Option<String>,
-    /// The end of a statement that mends it, in the server's own quotes.
+    /// The end of the statement that corrects it, quoted by the server.
     pub target: Option<String>,
 }

@@ -1,44 +1,44 @@
-//! What an audit says, as a value; its JSON has the form of `verify`'s findings.
+//! The result of an audit. The JSON has the format of `verify`'s findings.
 
 use serde::Serialize;
 
 use crate::verify::{Evidence, Level};
 
-/// One thing that an audit found. Keys of `verify` that are about a file do not apply.
+/// A finding of an audit. Keys of `verify` about files are omitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The rule that made it.
+    /// The rule.
     pub rule: &'static str,
-    /// Its weight under the policy.
+    /// Its level under the policy.
     pub level: Level,
-    /// The schema of the object; left out for what is in none.
+    /// The schema of the object, if it is in one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
-    /// What it is about: `table t`, `role r`.
+    /// The object, such as `table t` or `role r`.
     pub object: String,
-    /// The other tenant's schema, where it is about two.
+    /// The other tenant's schema, if two are concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
-    /// How it is known.
+    /// The kind of evidence.
     pub evidence: Evidence,
-    /// What is so.
+    /// The message.
     pub message: String,
-    /// What to do: a statement to run, where one does it.
+    /// The remedy: a statement to run if possible.
     pub help: String,
-    /// Whether somebody accepted it; nobody can, but the key is `verify`'s.
+    /// Always false; present for compatibility with `verify`.
     pub allowed: bool,
 }
 
-/// The counts at the end.
+/// The counts of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Tenants looked at.
+    /// Audited tenants.
     pub tenants: usize,
-    /// Findings that make the exit code 1.
+    /// Denied findings, which set exit code 1.
     pub deny: usize,
-    /// Findings that only tell.
+    /// Warnings.
     pub warn: usize,
-    /// Findings that somebody accepted; see [`Finding::allowed`].
+    /// Accepted findings; see [`Finding::allowed`].
     pub allowed: usize,
 }
 
@@ -47,19 +47,19 @@ pub struct Summary {
 pub struct Audited {
     /// In order of schemas, objects, rules.
     pub findings: Vec<Finding>,
-    /// In numbers.
+    /// The counts.
     pub summary: Summary,
 }
 
 impl Audited {
-    /// These findings of so many tenants.
+    /// Creates the result for `findings` of `tenants` tenants.
     pub fn of(findings: Vec<Finding>, tenants: usize) -> Self {
         let count = |level| findings.iter().filter(|finding| finding.level == level).count();
         let summary = Summary { tenants, deny: count(Level::Deny), warn: count(Level::Warn), allowed: 0 };
         Self { findings, summary }
     }
 
-    /// The exit code: 1 where a finding denies.
+    /// The exit code: 1 if a finding is denied.
     pub fn exit_code(&self) -> u8 {
         u8::from(self.summary.deny > 0)
     }

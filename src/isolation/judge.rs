@@ -1,4 +1,4 @@
-//! Facts → findings: what is said of each, and the statement that mends it.
+//! Converts facts to findings: the message and the statement that corrects the problem.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,9 @@ use super::rule::Rule;
 use super::{Fact, Finding, Kind, Policy};
 use crate::verify::{Evidence, Level};
 
-/// What there is to say of `facts` under `policy`, in order of schemas and objects, each once.
+/// The findings for `facts` under `policy`, without duplicates, in order of schemas and objects.
 pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
-    // The text of what depends on a thing names it too.
+    // The text of a dependent object also names the other schema: report only the dependency.
     let reaching: HashSet<_> =
         facts.iter().filter(|fact| fact.kind == Kind::ReachesAcross).map(about).collect();
     let is_told =
@@ -77,7 +77,7 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
     let (who, other, what, target) =
         (text(&fact.who), text(&fact.other), text(&fact.what), text(&fact.target));
     let object = &fact.object;
-    // Default privileges that are no schema's are the only such rights without one.
+    // Of these kinds, only global default privileges have no schema.
     let nowhere = match fact.kind {
         Kind::PublicRight | Kind::RightThrough => "all schemas",
         _ => "the platform",
@@ -101,10 +101,10 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
         Kind::StrangerRight => (
             match &fact.other {
                 Some(database) => format!(
-                    "the role {who}, which is of a tenant of the database {database}, has {rights} on the {object} of {schema}"
+                    "the role {who}, of a tenant of the database {database}, has {rights} on the {object} of {schema}"
                 ),
                 None => format!(
-                    "the role {who}, which Tenure made and which is no tenant's, has {rights} on the {object} of {schema}"
+                    "the role {who}, created by Tenure but of no tenant, has {rights} on the {object} of {schema}"
                 ),
             },
             revoke(rights, &target, &grantee),
@@ -120,7 +120,7 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
                 "{holder} has {rights} on the platform's {object}, which the template of {other} does not name"
             ),
             format!(
-                "{}; or, if its tenants need it, a `-- Uses:` line in the template",
+                "{}; or, if its tenants need it, add a `-- Uses:` line to the template",
                 revoke(rights, &target, &grantee)
             ),
         ),
@@ -139,53 +139,45 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
         ),
         Kind::SharedReach => (
             format!("the {object} of {schema} shows rows of {other}, and {holder} has {rights} on it"),
-            format!("{}; or make it WITH (security_invoker)", revoke(rights, &target, &grantee)),
+            format!("{}; or create it WITH (security_invoker)", revoke(rights, &target, &grantee)),
         ),
         Kind::WrongOwner => (
-            format!("the {object} of {schema} belongs to {who}, the schema to {other}"),
-            format!("ALTER {target}; `tenure tenant grant` then gives the tenant's role its rights on it"),
+            format!("the {object} of {schema} is owned by {who}, the schema by {other}"),
+            format!("ALTER {target}; then `tenure tenant grant` grants the tenant's role its privileges"),
         ),
         Kind::RoleOwns => {
             (format!("the role {who} owns the {object}"), format!("REASSIGN OWNED BY {target}"))
         }
         Kind::Extension => {
-            (format!("the {object} lives in {schema}"), fact.target.clone().unwrap_or_else(advice))
+            (format!("the {object} is in {schema}"), fact.target.clone().unwrap_or_else(advice))
         }
         Kind::DefinerPath => (
-            format!(
-                "the {object} of {schema} runs as {who} and takes its names from its caller's search path"
-            ),
+            format!("the {object} of {schema} runs as {who} with its caller's search path"),
             format!("ALTER ROUTINE {target}"),
         ),
         Kind::DefinerUserPath => (
-            format!(
-                "the {object} of {schema} runs as {who} with {what}, in which the caller's own schema is"
-            ),
+            format!("the {object} of {schema} runs as {who} with {what}, which contains the caller's schema"),
             format!("ALTER ROUTINE {target}"),
         ),
         Kind::DefinerOpen => (
             format!(
                 "the {object} of {schema} runs as {who}, and tenants such as that of {other} may call it"
             ),
-            format!("if that is not meant: REVOKE EXECUTE ON {target} FROM PUBLIC"),
+            format!("if that is not intended: REVOKE EXECUTE ON {target} FROM PUBLIC"),
         ),
         Kind::PublicSchema => (
-            "PUBLIC may create things in the schema public, every tenant's role among them".to_owned(),
+            "PUBLIC, and so every tenant's role, may create objects in the schema public".to_owned(),
             "REVOKE CREATE ON SCHEMA public FROM PUBLIC".to_owned(),
         ),
         Kind::RoleMissing => (format!("the tenant of {schema} has no role"), advice()),
         Kind::RolePower => (format!("the role {who} has {what}"), format!("ALTER ROLE {target}")),
-        Kind::RoleMember => {
-            (format!("the role {who} acts as {what}, by a membership"), format!("REVOKE {target}"))
-        }
+        Kind::RoleMember => (format!("the role {who} is a member of {what}"), format!("REVOKE {target}")),
         Kind::RoleElsewhere => match fact.other.as_deref() {
             Some(mark) => (
-                format!("the role {who} of {schema} says of itself {mark:?}, which is not this one"),
+                format!("the role {who} of {schema} has the comment {mark:?}, which is not of this database"),
                 advice(),
             ),
-            None => {
-                (format!("the role {who} of {schema} does not say to which database it belongs"), advice())
-            }
+            None => (format!("the role {who} of {schema} has no comment that names its database"), advice()),
         },
         Kind::RoleOpen => (
             format!("the tenant of {schema} is {other}, and its role may log in"),
@@ -193,15 +185,15 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
         ),
         Kind::RoleLacks => (format!("the role {who} of {schema} lacks {what} on the {object}"), advice()),
         Kind::TemplateUnknown => (
-            format!("the tenant of {schema} was made from the template {what:?}, which is not there"),
+            format!("the tenant of {schema} was created from the template {what:?}, which does not exist"),
             advice(),
         ),
     };
     Said { message, help }
 }
 
-/// The statement that takes rights away. A target that begins with a bracket names columns, which stand behind each
-/// right; one of default privileges has two parts.
+/// The REVOKE statement. A target that starts with a parenthesis lists columns, which follow each privilege; a target of
+/// default privileges has two parts.
 fn revoke(rights: &str, target: &str, grantee: &str) -> String {
     if let Some((whose, sort)) = target.split_once('|') {
         return format!("ALTER DEFAULT PRIVILEGES {whose} REVOKE {rights} ON {sort} FROM {grantee}");
@@ -216,7 +208,7 @@ fn revoke(rights: &str, target: &str, grantee: &str) -> String {
     }
 }
 
-/// A role's name in a statement that people read.
+/// A role's name, quoted if necessary.
 fn quoted(role: &str) -> String {
     let is_plain = role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !role.starts_with(|c: char| c.is_ascii_digit());

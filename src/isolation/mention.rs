@@ -1,30 +1,30 @@
-//! Whether a text that has another tenant's schema in it means the schema.
+//! Decides whether a text that contains another tenant's schema name refers to the schema.
 
 use super::{Fact, Kind};
 use crate::sql::{Mention, mention};
 
-/// How sure a fact is.
+/// The certainty of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
-    /// It is so.
+    /// The text refers to the schema.
     Certainly,
-    /// It may be so.
+    /// The text may refer to the schema.
     Perhaps,
 }
 
-/// How sure it is; `None` where it is not so.
+/// The certainty of `fact`; `None` if the text does not refer to the schema.
 pub(super) fn of(fact: &Fact) -> Option<Named> {
     let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Named::Certainly) };
     let found = match fact.kind {
         Kind::Names => mention(text, name)?,
-        // A state or a colour may be called like a tenant.
+        // A plain value, such as a state, may equal a tenant's name.
         Kind::Expression => mention(text, name).filter(|found| *found == Mention::AsSchema)?,
-        // The question found it as a word, in a list of names.
+        // The query matched it as a word in a list of names.
         Kind::Setting if text.starts_with("search_path=") => Mention::AsSchema,
         Kind::Setting => Mention::InString,
         _ => return Some(Named::Certainly),
     };
-    // Where there is a thing of that name, it may be meant.
+    // An object of that name may be meant instead.
     let is_ambiguous = fact.target.as_deref() == Some("ambiguous");
     Some(if found == Mention::AsSchema && !is_ambiguous { Named::Certainly } else { Named::Perhaps })
 }

@@ -1,5 +1,5 @@
-//! The walls between tenants, judged: facts that the server's catalog told become findings, each by a rule that says why
-//! it matters and what to do. Pure: who asked the server, and how, is another layer's matter.
+//! The isolation audit: `audit` reads facts from the catalog, and the rules turn them into findings. The rules are pure;
+//! only `audit` accesses the database.
 
 pub(crate) mod audit;
 mod fact;

@@ -1,4 +1,4 @@
-//! What a project makes of each rule of the audit: `[audit.levels]`.
+//! The levels of the audit's rules: `[audit.levels]`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::rule::{RULES, Rule};
 use crate::error::{Code, Failure, nearest};
 use crate::verify::Level;
 
-/// The level of each rule. The default is what each rule says of itself.
+/// The level of each rule; the default is the rule's own level.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     settings: BTreeMap<&'static str, Level>,
@@ -32,8 +32,8 @@ impl Policy {
                 "warn" => Level::Warn,
                 "off" => Level::Off,
                 _ => {
-                    let message = format!("{level:?} is no level for the rule {given}");
-                    return Err(Failure::new(Code::Settings, message).hint("write deny, warn or off"));
+                    let message = format!("{level:?} is not a level for the rule {given}");
+                    return Err(Failure::new(Code::Settings, message).hint("use deny, warn or off"));
                 }
             };
             policy.settings.insert(rule.id, level);
@@ -41,7 +41,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The level of a finding of `rule` that weighs `own` where the settings say nothing; `None` where it is off.
+    /// The level of a finding of `rule`, `own` by default; `None` if the rule is off.
     pub(super) fn level(&self, rule: &Rule, own: Level) -> Option<Level> {
         let level = self.settings.get(rule.id).copied().unwrap_or(own);
         (level != Level::Off).then_some(level)

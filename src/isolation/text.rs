@@ -1,4 +1,4 @@
-//! The result of `tenant audit` as text, and its rules explained.
+//! The text of `tenant audit` and of `explain` for its rules.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,7 +9,7 @@ use crate::error::Place;
 use crate::output::{Diagnostic, Paint, Tone, plural, plural_of};
 use crate::verify::Level;
 
-/// What `tenant audit` found: what is so in many tenants alike is told of one.
+/// The findings; equal findings of several tenants are shown once.
 pub fn audited(audited: &Audited, paint: Paint) -> String {
     let mut alike: Vec<(&Finding, usize)> = Vec::new();
     let mut known: HashMap<(&str, String, String), usize> = HashMap::new();
@@ -34,7 +34,7 @@ pub fn audited(audited: &Audited, paint: Paint) -> String {
             Some(schema) => format!("schema {schema}"),
             None => finding.object.clone(),
         });
-        let more = format!("the same of {}", plural_of(others, "other tenant", "other tenants"));
+        let more = format!("also in {}", plural_of(others, "other tenant", "other tenants"));
         let drawn = Diagnostic {
             tone: if finding.level == Level::Deny { Tone::Error } else { Tone::Warning },
             code: Some(finding.rule),
@@ -57,10 +57,10 @@ pub fn audited(audited: &Audited, paint: Paint) -> String {
     text
 }
 
-/// One rule of the audit, at length.
+/// The description of a rule.
 pub fn explained_wall(rule: &Rule) -> String {
     format!(
-        "{id} ({level}, of `tenure tenant audit`)\n\nFound where {finds}.\n\nWhy: {why}.\n\nWhat to do: {remediation}.\n\n\
+        "{id} ({level}, of `tenure tenant audit`)\n\nFinds: {finds}.\n\nWhy: {why}.\n\nWhat to do: {remediation}.\n\n\
          To change the level, in tenure.toml (deny, warn or off):\n\n    [audit.levels]\n    {id} = \"warn\"\n",
         id = rule.id,
         level = rule.level,

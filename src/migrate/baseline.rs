@@ -1,4 +1,4 @@
-//! What changes the books and no schema: `migrate baseline`, `migrate repair`.
+//! `migrate baseline` and `migrate repair`: they change metadata, not schemas.
 
 use super::VersionChange;
 use crate::chain::{Divergence, Version};
@@ -9,17 +9,17 @@ use crate::postgres::metadata::history::{self, Before};
 use crate::postgres::metadata::{self, RunStatus, state};
 use crate::project::Project;
 
-/// How sure somebody is of a baseline.
+/// Whether a baseline is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Declared {
-    /// It may be meant for another database.
+    /// Refuse the baseline if the registry is missing.
     Doubtful,
-    /// It holds, whatever the database looks like.
+    /// Skip that check (`--yes`).
     Surely,
 }
 
-/// Declares that the platform of a database made by other means is at `version`. Refused where it has a
-/// version already, and where nothing was made.
+/// Sets the platform's version of a database that Tenure did not create. Refused if it already has a version or no
+/// registry.
 pub async fn baseline(
     connection: &mut Connection,
     project: &Project,
@@ -29,7 +29,7 @@ pub async fn baseline(
     project.chain.find(version)?;
     let (state, unread) = state::survey(connection, &project.settings).await?;
     let before = if unread.platform {
-        // An empty or unreadable schema_version is what a baseline mends.
+        // A baseline repairs an empty or unreadable schema_version.
         Before::Unreadable
     } else if let Some(failure) = unread.failures.into_iter().next() {
         return Err(failure);
@@ -39,11 +39,11 @@ pub async fn baseline(
         let platform = project.settings.platform_schema().quoted();
         return Err(Failure::new(
             Code::BaselineRefused,
-            format!("the platform is at {} already", state.platform),
+            format!("the platform is already at {}", state.platform),
         )
         .hint(format!(
-            "a baseline is for a database without a version; `tenure migrate up` moves this one. One that is wrong is \
-             taken back by `DELETE FROM {platform}.schema_version`, and the right one declared"
+            "a baseline is only for a database without a version; `tenure migrate up` migrates this one. To replace a wrong \
+             baseline, run `DELETE FROM {platform}.schema_version` first"
         )));
     };
     if *version != Version::ZERO && !state.presence.registry && declared == Declared::Doubtful {
@@ -58,21 +58,21 @@ pub async fn baseline(
     Ok(VersionChange { from: Version::ZERO, to: version.clone() })
 }
 
-/// The registry is not there: with a version all the same, `migrate up` would leave out what makes it.
+/// The failure for a missing registry: with a version, `migrate up` would skip the migrations that create it.
 fn nothing_there(project: &Project, version: &Version) -> Failure {
     let (schema, registry) = (project.settings.platform_schema(), &project.settings.tenants.registry);
     let first = project.chain.first();
     let hint = if first == Version::ZERO {
-        "an empty database is at 0.0.0, and `tenure migrate up` brings it along; --yes declares the baseline all the same".to_owned()
+        "an empty database is at 0.0.0 and needs only `tenure migrate up`; --yes skips this check".to_owned()
     } else {
-        format!("make what the chain begins with at {first} before; --yes declares the baseline all the same")
+        format!("first create the objects that exist at version {first}; --yes skips this check")
     };
     let message =
-        format!("there is no table {schema}.{registry}, so nothing shows that the platform is at {version}");
+        format!("the table {schema}.{registry} does not exist, so the platform is probably not at {version}");
     Failure::new(Code::BaselineRefused, message).hint(hint)
 }
 
-/// Accepts every applied migration that was edited or is gone, as it is now. The history keeps both.
+/// Accepts edited and deleted files of applied migrations. The history keeps the old and the new checksum.
 pub async fn repair(
     connection: &mut Connection,
     project: &Project,
@@ -93,7 +93,7 @@ pub async fn repair(
     Ok(found)
 }
 
-/// Notes how the run ended. A failure to note it counts only where nothing else failed.
+/// Records how the run ended. Ignores a failure to record it after another failure.
 async fn end(
     connection: &mut Connection,
     run: &Run,

@@ -63,61 +63,61 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// What `migrate up --plan` shows.
+/// The result of `migrate up --plan`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Planned {
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// What `status` shows.
+/// The result of `status`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// The platform.
     pub platform: PlatformStatus,
-    /// The tenants in numbers.
+    /// The numbers of tenants.
     pub tenants: TenantStatus,
-    /// The tenants one by one, if asked for.
+    /// The list of tenants, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<Vec<TenantLine>>,
-    /// What kept something from being shown: the JSON shows them as it gives failures.
+    /// Problems found while reading the state.
     #[serde(skip)]
     pub trouble: Vec<Failure>,
 }
 
 impl Status {
-    /// Whether anything is behind the chain's end, or nobody can say that it is not.
+    /// Whether the platform or a tenant is behind or has a problem.
     pub fn is_behind(&self) -> bool {
         let is_at_the_end = self.platform.version.as_ref() == Some(&self.platform.latest);
         !is_at_the_end || self.tenants.behind > 0 || !self.trouble.is_empty()
     }
 }
 
-/// Where the platform is.
+/// The state of the platform.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlatformStatus {
     /// Its schema.
     pub schema: SchemaName,
     /// Its version, if it can be read.
     pub version: Option<Version>,
-    /// The chain's end.
+    /// The latest version of the chain.
     pub latest: Version,
-    /// The files that are still to be run, in order.
+    /// The pending files, in order.
     pub pending: Vec<String>,
 }
 
-/// Where the tenants are.
+/// The numbers of tenants.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct TenantStatus {
-    /// All of them, unknown ones included.
+    /// All tenants, including unknown ones.
     pub total: usize,
-    /// Those at the chain's end.
+    /// Tenants at the latest version.
     pub current: usize,
-    /// Those at another version.
+    /// Tenants at another version.
     pub behind: usize,
-    /// Rows of the registry without a version row, and tenants whose version is none.
+    /// Registry rows without a version row, and tenants with an invalid version.
     pub unknown: usize,
-    /// How many are at which version.
+    /// Number of tenants per version.
     pub versions: BTreeMap<Version, usize>,
 }
 
@@ -130,6 +130,6 @@ pub struct TenantLine {
     pub schema: SchemaName,
     /// Its version, if it has one.
     pub version: Option<Version>,
-    /// Where in its life it is.
+    /// Its state.
     pub status: TenantState,
 }

@@ -1,4 +1,4 @@
-//! Follows the plan, stage by stage, and counts what happened.
+//! Runs the stages of a plan and counts the results.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
 use crate::postgres::metadata::{self, RunStatus, history};
 use crate::project::Project;
 
-/// The platform's unit in a step that only tenants have a part in: its version row and its history.
+/// The platform's unit of a step with tenant statements only: moves the version row and writes the history.
 const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 
 /// Runs an approved plan. The failure is of what comes before the first unit; a unit's is in the result.
@@ -64,7 +64,7 @@ pub async fn run(
     let mut result = runner.result(ending, began);
     result.tenants.left = match ending {
         RunStatus::Done | RunStatus::Nothing => None,
-        // A database that no longer answers does not say.
+        // Unknown if the database is unreachable.
         RunStatus::Failed | RunStatus::Partial | RunStatus::Interrupted => runner.left().await.ok(),
     };
     let counts = serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string();
@@ -74,7 +74,6 @@ pub async fn run(
     Ok(result)
 }
 
-/// A run under way.
 struct Runner<'a> {
     run: Run,
     chain: &'a Chain,
@@ -88,14 +87,14 @@ struct Runner<'a> {
     units: usize,
     did_something: bool,
     canary_done: bool,
-    /// How often the platform's unit under way was tried.
+    /// Number of attempts at the platform's current unit.
     attempts: u32,
-    /// The tenants that moved, each with the time of its units.
+    /// The migrated tenants, with the duration of their units.
     moved: HashMap<String, Duration>,
     failures: Vec<UnitFailure>,
 }
 
-/// So often the tenants are gone through: one that is renamed meanwhile may get a name that was passed already.
+/// Number of passes over the tenants: a tenant renamed during a pass may sort before the current page.
 const ROUNDS: usize = 3;
 
 /// Whether the run goes on.
@@ -122,7 +121,7 @@ impl Runner<'_> {
         match (self.failures.is_empty(), self.did_something) {
             (true, _) if is_cut => RunStatus::Interrupted,
             (true, true) => RunStatus::Done,
-            // All of it had been done by another runner.
+            // Another run did everything.
             (true, false) => RunStatus::Nothing,
             (false, true) => RunStatus::Partial,
             (false, false) => RunStatus::Failed,
@@ -144,7 +143,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The tenant parts of the steps from `start` to before `end`, on every tenant that is behind.
+    /// Runs the tenant parts of the steps `start..end` on every tenant that is behind.
     async fn tenants(&mut self, start: usize, end: usize) -> Next {
         let canary = self.prepared.request.canary;
         if canary > 0 && !self.canary_done {
@@ -168,7 +167,7 @@ impl Runner<'_> {
 
     async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
         let request = &self.prepared.request;
-        // Builds of indexes that run alone wait for each other's transactions.
+        // Concurrent index builds wait for each other's transactions.
         let alone = self.chain.migrations()[start..end].iter().any(|migration| !migration.transactional);
         let jobs = match request.jobs {
             _ if alone => 1,
@@ -206,12 +205,12 @@ impl Runner<'_> {
         if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::GoOn }
     }
 
-    /// The platform's row over steps that have nothing for it, once every tenant is there.
+    /// Moves the platform's version row over steps without platform statements, after all tenants.
     async fn settle(&mut self, start: usize, end: usize) -> Next {
         for step in start..end {
             let mut answer = self.unit(step, SETTLE).await;
             if matches!(answer, Some(Answer::Waits(_))) {
-                // Only some tenants were asked for: the platform's row waits for the others, rightly.
+                // Only some tenants were requested: the platform's row waits for the others.
                 if self.prepared.request.reach == Reach::Tenants {
                     return Next::GoOn;
                 }
@@ -228,8 +227,8 @@ impl Runner<'_> {
         Next::GoOn
     }
 
-    /// Tenants were made meanwhile, at the platform's old version. They are brought along while its row
-    /// is locked, so that no more can be made until it has moved.
+    /// Migrates tenants that were created during the run, while holding the lock on the platform's version row, so that no
+    /// further tenants can be created before it moves.
     async fn settle_alone(&mut self, step: usize, end: usize) -> Option<Answer> {
         let lock = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; \
@@ -241,10 +240,10 @@ impl Runner<'_> {
             Err(failure) => return Some(Answer::Failed(failure)),
         };
         if let Err(server_error) = holder.run(&lock).await {
-            return Some(Answer::Failed(server_error.failure("holding the platform's version")));
+            return Some(Answer::Failed(server_error.failure("locking the platform's version row")));
         }
         let answer = if self.tenants(0, end).await == Next::GoOn {
-            // The unit joins the transaction that holds the row.
+            // The unit runs in the transaction that holds the lock.
             std::mem::swap(self.connection, &mut holder);
             let answer = self.unit(step, SETTLE).await;
             std::mem::swap(self.connection, &mut holder);
@@ -261,8 +260,7 @@ impl Runner<'_> {
         Next::GoOn
     }
 
-    /// Runs one unit of the platform and tells it, with as many tries as patience has; `None` if the run was
-    /// asked to stop before it.
+    /// Runs one unit of the platform with retries and reports it. Returns `None` if the run was stopped before it.
     async fn unit(&mut self, step: usize, part: Part) -> Option<Answer> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
@@ -310,8 +308,8 @@ impl Runner<'_> {
         }
     }
 
-    /// After a lost connection only the version row says whether the platform's unit was committed, and the history by whom.
-    /// Whether it was lost just now comes along: what the server went on with may be found done by the next try.
+    /// After a lost connection, checks in the version row and the history whether the platform's unit was committed, and by
+    /// which run. Also returns whether the connection was lost.
     async fn settled(&mut self, answer: Answer, unit: &Unit<'_>, was_broken: bool) -> (Answer, bool) {
         let is_broken = match &answer {
             Answer::Failed(failure) => failure.ended_the_session(),
@@ -327,7 +325,7 @@ impl Runner<'_> {
         (committed.unwrap_or(answer), is_broken)
     }
 
-    /// Notes how the run ended; over another connection where this one broke.
+    /// Records how the run ended; uses a new connection if this one is broken.
     async fn note_end(&mut self, ending: RunStatus, counts: &str) -> Result<(), Failure> {
         let ending = ending.as_str();
         let noted = history::end_run(self.connection, &self.run, ending, counts).await;
@@ -339,13 +337,13 @@ impl Runner<'_> {
         history::end_run(self.connection, &self.run, ending, counts).await
     }
 
-    /// How many of the tenants that are meant are not where they should be.
+    /// Number of the requested tenants that are still behind.
     async fn left(&mut self) -> Result<usize, Failure> {
         let end = self.prepared.request.to.as_ref().and_then(|to| self.chain.position(to));
         self.behind(end.unwrap_or(self.chain.migrations().len())).await
     }
 
-    /// How many of them have one of the steps before `end` before them.
+    /// Number of tenants with a pending step before `end`.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
         let steps = &self.chain.migrations()[..end];
         let tenants = those_behind(steps, &self.prepared.only, Pool::Without);
@@ -353,14 +351,14 @@ impl Runner<'_> {
             "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
             self.run.platform.quoted()
         );
-        let doing = "counting what is left";
+        let doing = "counting the remaining tenants";
         let sets = retry::ask(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
         let row = sets.first().and_then(|rows| rows.first());
         let count = row.map(|row| row.integer("tenants")).transpose()?.unwrap_or_default();
         Ok(usize::try_from(count).unwrap_or_default())
     }
 
-    /// The platform's unit of `step` failed, and with it the run ends.
+    /// Records a failed platform unit, which ends the run.
     fn fail(&mut self, step: usize, failure: Failure) -> Next {
         let migration = self.chain.migrations()[step].file.clone();
         let schema = self.run.platform.clone();

@@ -1,17 +1,17 @@
-//! The tenants that took longest.
+//! The slowest tenants of a run.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::executor::SlowTenant;
 
-/// How many of the slowest tenants are told.
+/// Number of slowest tenants in the result.
 const SLOWEST: usize = 5;
 
-/// A fleet of fewer tenants needs no such list.
+/// Minimum number of migrated tenants for the list.
 const A_FLEET: usize = 10;
 
-/// Of a fleet, those that took longest, the longest first.
+/// The slowest tenants, slowest first; empty for few tenants.
 pub(super) fn slowest(moved: &HashMap<String, Duration>) -> Vec<SlowTenant> {
     if moved.len() < A_FLEET { Vec::new() } else { SlowTenant::longest(moved, SLOWEST) }
 }

@@ -1,4 +1,4 @@
-//! Where everything stands: `status`. Writes nothing.
+//! `status`: the versions of the platform and the tenants. Writes nothing.
 
 use super::{PlatformStatus, Status, TenantLine, TenantStatus};
 use crate::chain::{Divergence, Rest};
@@ -8,17 +8,16 @@ use crate::postgres::metadata::state;
 use crate::postgres::metadata::tenant_registry::{self, Wanted};
 use crate::project::{Project, Root};
 
-/// Whether the tenants are listed one by one.
+/// Whether to list the tenants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
-    /// No.
+    /// Numbers only.
     Nothing,
-    /// Yes.
+    /// Numbers and a list.
     Tenants,
 }
 
-/// The applied migration whose file is gone, if one is: what is left of a chain then has a gap, or makes
-/// no sense, and the file that is missing is the better thing to say.
+/// The failure for an applied migration whose file is missing, if any. It explains a broken chain better than the gap.
 pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
     let (state, _unread) = state::survey(connection, &root.settings).await?;
     let edges = root.edges()?;
@@ -28,7 +27,7 @@ pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Fai
     Ok(missing.map(|applied| Divergence::Gone { applied }.failure(Rest::LeadsNowhere)))
 }
 
-/// The state of the fleet against the chain, as far as it can be read. `trouble` is what is known to be wrong already.
+/// Reads the versions and compares them with the chain. `trouble` is a problem found before.
 pub async fn status(
     connection: &mut Connection,
     project: &Project,
@@ -42,10 +41,10 @@ pub async fn status(
         Some(position) => {
             project.chain.migrations()[position..].iter().map(|migration| migration.file.clone()).collect()
         }
-        // A version that the chain does not know: nothing can be said to be pending.
+        // The version is not in the chain: pending files are unknown.
         None => Vec::new(),
     };
-    // Nor is a tenant that is at one behind: no run moves it.
+    // A tenant at such a version is a problem, not behind: no run migrates it.
     let elsewhere = state
         .examples
         .iter()

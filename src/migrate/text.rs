@@ -1,4 +1,4 @@
-//! The results of verbs, for people.
+//! The text output of `migrate` and `status`.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::executor::SlowTenant;
 use crate::output::{Paint, failure, failure_json, or_dash, plural, table};
 use crate::postgres::metadata::{HistoryEntry, RunStatus};
 
-/// What `migrate up` did.
+/// The text of `migrate up`.
 pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
     let mut text = String::new();
     for failed in &migrated.failures {
@@ -19,8 +19,8 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
     let head = match migrated.outcome {
         RunStatus::Done => paint.good("done"),
         RunStatus::Nothing => paint.good("nothing to do"),
-        RunStatus::Failed => paint.bad("failed, nothing moved"),
-        RunStatus::Partial => paint.bad("partly done"),
+        RunStatus::Failed => paint.bad("failed, nothing was migrated"),
+        RunStatus::Partial => paint.bad("partially done"),
         RunStatus::Interrupted => paint.warn("interrupted"),
     };
     let (way, tenants) = (&migrated.platform, &migrated.tenants);
@@ -49,7 +49,7 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
             Some(left) if left > 0 => format!(": {}", plural(left, "tenant")),
             Some(_) | None => String::new(),
         };
-        let line = format!("`tenure migrate up` does just what is left{left}");
+        let line = format!("run `tenure migrate up` again to finish{left}");
         let _written = writeln!(text, "{}", paint.dim(&line));
     }
     text
@@ -62,7 +62,7 @@ fn elapsed(milliseconds: u128) -> String {
     }
 }
 
-/// What `migrate up --plan` shows.
+/// The text of `migrate up --plan`.
 pub fn planned(planned: &Planned, paint: Paint) -> String {
     if planned.steps.is_empty() {
         return format!("{}\n", paint.good("nothing to do"));
@@ -83,15 +83,15 @@ pub fn planned(planned: &Planned, paint: Paint) -> String {
     table(["step", "platform", "tenants", "transaction", "migration"], &rows, paint)
 }
 
-/// What `status` shows.
+/// The text of `status`.
 pub fn status(status: &Status, paint: Paint) -> String {
     let (platform, tenants) = (&status.platform, &status.tenants);
     let mut text = String::new();
     let standing = match platform.pending.len() {
-        _ if platform.version.is_none() => paint.bad("its version cannot be read"),
+        _ if platform.version.is_none() => paint.bad("version cannot be read"),
         0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
-        // Nothing can be said to be pending where the chain does not know the version.
-        0 => paint.bad(&format!("no version of this chain, which leads to {}", platform.latest)),
+        // The version is not in the chain.
+        0 => paint.bad(&format!("not in the chain, whose latest version is {}", platform.latest)),
         behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
     };
     let _written = writeln!(
@@ -137,7 +137,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
     text
 }
 
-/// What `status` gives to programs.
+/// The JSON of `status`.
 #[derive(Debug, Serialize)]
 pub struct StatusDocument<'a> {
     #[serde(flatten)]
@@ -152,7 +152,7 @@ impl<'a> From<&'a Status> for StatusDocument<'a> {
     }
 }
 
-/// What `migrate history` shows.
+/// The text of `migrate history`.
 pub fn history(entries: &[HistoryEntry], paint: Paint) -> String {
     if entries.is_empty() {
         return "no history\n".to_owned();

@@ -110,7 +110,8 @@ impl ShadowRun<'_> {
                 snapshot = now;
             }
             if when == SnapshotTiming::AfterEach && step.has_deferred && last_of_scope(at) {
-                let observed = self.at_commit(migration, (statement, *scope, &schemas), &snapshot, &query).await?;
+                let observed =
+                    self.at_commit(migration, (statement, *scope, &schemas), &snapshot, &query).await?;
                 step.statements.extend(observed);
             }
         }
@@ -160,7 +161,8 @@ impl ShadowRun<'_> {
                 let uses = end.used_since(&start, |_| true);
                 let now = before.refreshed(self.connection, Asked::Within).await?;
                 let named = beyond::named(migration, schema);
-                let mut beyond = self.beyond(Execution { scope, schema, named: &named }, (before, &now), &uses);
+                let mut beyond =
+                    self.beyond(Execution { scope, schema, named: &named }, (before, &now), &uses);
                 // The deferred events of all tenants run here.
                 let others = &schemas[..schemas.len() - 1];
                 beyond.retain(|it| {

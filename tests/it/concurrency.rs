@@ -211,8 +211,8 @@ fn a_session_that_the_server_ends_is_told_as_a_broken_connection() {
       = note: SQLSTATE 57P01
       = help: the server ended the session; run the command again
 
-    partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
-    `tenure migrate up` does just what is left: 2 tenants
+    partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    run `tenure migrate up` again to finish: 2 tenants
     ");
     held.holder.release();
     undone_and_then_finished(&held.project, &held.before);
@@ -228,7 +228,7 @@ fn an_interrupted_run_finishes_what_it_began_and_begins_nothing_more() {
     exit code: 130
     ----- stdout -----
     interrupted: the platform is at 1.0.4; 3 tenants, 2 migrated, 1 unchanged; 2 units in N ms
-    `tenure migrate up` does just what is left: 1 tenant
+    run `tenure migrate up` again to finish: 1 tenant
 
     ----- stderr -----
     ");

@@ -67,7 +67,7 @@ fn what_was_changed_by_hand_is_named_and_nothing_else() {
     org_added, org_twin
       table workspaces: column added: colour text
 
-    3 tenants, 1 as they should be, 2 different
+    3 tenants, 1 as expected, 2 different
     ");
     project.run("drift --tenant tidy").passes();
     let nobody = project.run("drift --tenant nobody");
@@ -114,8 +114,8 @@ fn without_a_private_server_the_tenants_are_compared_with_each_other() {
     assert_eq!(
         output.stdout.replace(&format!("PostgreSQL {major}"), "PostgreSQL N"),
         "org_two\n  table data_sources: index removed: idx_sources_workspace\n\n\
-         note: at 1.0.4, all is compared with what most tenants have: PostgreSQL N is not installed here\n\
-         3 tenants, 2 as they should be, 1 different\n"
+         note: at 1.0.4, schemas were compared with the majority of tenants: PostgreSQL N is not installed here\n\
+         3 tenants, 2 as expected, 1 different\n"
     );
 }
 

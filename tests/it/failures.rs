@@ -35,10 +35,10 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 22012
-      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
+      = help: the unit was rolled back; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
-    partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
-    `tenure migrate up` does just what is left: 2 tenants
+    partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    run `tenure migrate up` again to finish: 2 tenants
     ");
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
     assert_eq!(project.db.dump_of("org_b"), before);
@@ -109,10 +109,10 @@ fn a_platform_part_that_fails_leaves_everybody_where_they_were() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 22012
-      = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
+      = help: the unit was rolled back; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
-    failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
-    `tenure migrate up` does just what is left: 1 tenant
+    failed, nothing was migrated: the platform is at 1.0.4; 1 tenant, 1 unchanged; 0 units in N ms
+    run `tenure migrate up` again to finish: 1 tenant
     ");
     assert_eq!(project.db.dump(&["--exclude-table-data", "datalinx_platform.run"]), before);
 }
@@ -185,10 +185,10 @@ fn what_fails_only_at_commit_is_told_too() {
     error[unit-failed]: v1.0.4_to_v1.0.5_fails.sql on org_a_tenant_with_a_long_name: insert or update on table "q" violates foreign key constraint "q_p_fkey" (Key (p)=(UUID) is not present in table "p".)
     --> migrations/v1.0.4_to_v1.0.5_fails.sql
      = note: SQLSTATE 23503
-     = help: the unit was rolled back; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
+     = help: the unit was rolled back; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
-    failed, nothing moved: the platform is at 1.0.4; 1 tenant, 1 failed; 0 units in N ms
-    `tenure migrate up` does just what is left: 1 tenant
+    failed, nothing was migrated: the platform is at 1.0.4; 1 tenant, 1 failed; 0 units in N ms
+    run `tenure migrate up` again to finish: 1 tenant
     "#);
 }
 

@@ -83,7 +83,7 @@ fn a_lock_that_passes_is_waited_for_while_the_others_go_on() {
     let project = many(30, ADD);
     let holder = Session::holding(&project.db, "LOCK TABLE org_t010.workspaces");
     let mut running = project.start("migrate up -v --lock-timeout 100ms --retries 60");
-    running.says("again later");
+    running.says("retry");
     crate::support::wait_until("the others", || at(&project, "1.0.5") == 29);
     holder.release();
     let output = running.end();
@@ -114,7 +114,7 @@ fn a_session_that_the_server_ends_is_replaced_and_its_unit_done_once() {
     let mut running = project.start("migrate up -v --lock-timeout 0s");
     let backend = project.db.wait_for_waiting(1).remove(0);
     project.db.run(&format!("SELECT pg_terminate_backend({backend})::text"));
-    running.says("again later");
+    running.says("retry");
     holder.release();
     let output = running.end();
     assert_eq!(output.code, 0, "{output}");

@@ -118,7 +118,7 @@ fn a_last_note_that_is_lost_takes_nothing_from_the_result() {
         let output = running.end().ok();
         let done = document(&output);
         assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &1.into()), "{done}");
-        let told = output.stderr.contains("the run's row does not say how it ended");
+        let told = output.stderr.contains("recording the end of the run failed");
         assert_eq!(told, !goes_on, "{output}");
     }
 }

@@ -120,10 +120,10 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
       = note: SQLSTATE 23505
-      = help: the statements before it stand; mend the data and run the command again (a mended file needs `tenure migrate repair` where other schemas have run it)
+      = help: the statements before it were committed; correct the data and run the command again (a corrected file needs `tenure migrate repair` if other schemas have run it)
 
-    partly done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
-    `tenure migrate up` does just what is left: 2 tenants
+    partially done: the platform is at 1.0.4; 3 tenants, 1 migrated, 1 unchanged, 1 failed; 1 unit in N ms
+    run `tenure migrate up` again to finish: 2 tenants
     "#);
     assert_eq!(project.versions(), "platform 1.0.4, a 1.0.5, b 1.0.4, c 1.0.4");
     assert_eq!(indexes(&project, "workspace_names"), "org_a valid, org_b invalid");

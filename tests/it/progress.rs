@@ -47,7 +47,7 @@ fn on_a_terminal_a_bar_shows_how_far_it_is_and_failures_stand_above_it() {
     assert!(shown.stdout.contains("/30  "), "{shown}");
     assert!(shown.stdout.contains(" left"), "{shown}");
     let failed = shown.stdout.find("failed org_t20").unwrap();
-    let summary = shown.stdout.find("partly done").unwrap();
+    let summary = shown.stdout.find("partially done").unwrap();
     assert!(failed < summary, "{shown}");
     let quiet = on_terminal(&project, "migrate up --on-failure continue -q --color never");
     assert!(!quiet.stdout.contains("failed org_t20"), "{quiet}");
@@ -107,7 +107,7 @@ fn what_is_left_is_counted() {
     let (code, document) = project.json("migrate up --jobs 1");
     assert_eq!((code, &document["tenants"]["left"]), (4, &20.into()), "{document}");
     let text = project.run("migrate up --jobs 1").stderr;
-    assert!(text.ends_with("`tenure migrate up` does just what is left: 20 tenants\n"), "{text}");
+    assert!(text.ends_with("run `tenure migrate up` again to finish: 20 tenants\n"), "{text}");
     let some = project.json("migrate up --tenant t20 --tenant t10 --tenant t35").1;
     assert!(some["tenants"]["left"].as_u64().is_some_and(|left| left <= 2), "{some}");
     project.db.run("DELETE FROM org_t20.workspaces");

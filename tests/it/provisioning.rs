@@ -69,7 +69,7 @@ fn a_shared_table_that_others_write_to_is_waited_for_and_asked_for_again() {
     let project = with_list(6);
     let writer = Session::holding(&project.db, "LOCK TABLE datalinx_platform.users IN ROW EXCLUSIVE MODE");
     let mut running = project.start("tenant create --from list.csv -v --lock-timeout 100ms --retries 60");
-    running.says("again later");
+    running.says("retry");
     assert_eq!(made(&project), 0);
     writer.release();
     running.end().passes();
@@ -84,7 +84,7 @@ fn a_session_that_the_server_ends_is_replaced_and_its_tenant_made_once() {
     for backend in project.db.wait_for_waiting(3) {
         project.db.run(&format!("SELECT pg_terminate_backend({backend})::text"));
     }
-    running.says("again later");
+    running.says("retry");
     writer.release();
     running.end().passes();
     all_are_whole(&project, 6);

@@ -137,8 +137,8 @@ fn an_applied_file_that_was_edited_is_refused_and_repair_accepts_it() {
     assert_snapshot!(project.run("migrate repair").ok(), @"
     exit code: 0
     ----- stdout -----
-    done: 1 migration accepted as now
-      edited: v1.0.0_to_v1.0.1_add_mfa_columns.sql
+    done: accepted 1 migration
+      edited:  v1.0.0_to_v1.0.1_add_mfa_columns.sql
 
     ----- stderr -----
     ");
@@ -225,7 +225,7 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     assert_snapshot!(project.run("status"), @"
     exit code: 0
     ----- stdout -----
-    platform  datalinx_platform  7.1.0  no version of this chain, which leads to 1.0.4
+    platform  datalinx_platform  7.1.0  not in the chain, whose latest version is 1.0.4
     tenants   1, 1 current
 
     ----- stderr -----

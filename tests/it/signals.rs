@@ -182,7 +182,7 @@ fn what_hardly_ends_is_waited_for_and_told() {
     let document = interrupted(&project, running, 2);
     // Whether a cancellation comes between two waits of the function, or behind it, is chance. What is said is so, either way.
     let version = match message(&document) {
-        said if said.contains("had committed") => "1.0.5",
+        said if said.contains("had already committed") => "1.0.5",
         said if said.contains("rolls back") => "1.0.4",
         said => panic!("{said}"),
     };
@@ -212,7 +212,7 @@ fn what_does_not_end_in_time_is_named() {
     let output = running.end();
     project.db.run(&format!("SELECT pg_terminate_backend({pid})::text"));
     assert_eq!(output.code, 130, "{output}");
-    assert!(output.stdout.contains(&format!("process {pid} of the server still runs")), "{output}");
+    assert!(output.stdout.contains(&format!("server process {pid} is still running")), "{output}");
     assert!(output.stdout.contains(&format!("pg_terminate_backend({pid})")), "{output}");
 }
 
@@ -231,7 +231,7 @@ fn a_session_that_its_unit_has_renamed_is_told_and_left_alone() {
     let running = project.start("migrate up --format json");
     wait_until("the unit to be under way", || project.db.value(ASLEEP) == "1");
     let document = interrupted(&project, running, 2);
-    assert!(message(&document).contains("may go on"), "{document}");
+    assert!(message(&document).contains("may still be running"), "{document}");
     project.db.wait_for_silence();
     // It was not cancelled, so it committed.
     wait_until("the unit to commit", || project.versions() == "platform 1.0.4, a 1.0.5");

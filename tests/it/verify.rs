@@ -382,7 +382,7 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     ----- stdout -----
 
     ----- stderr -----
-    error[usage]: there is no rule and no error code "drop-colum"
+    error[usage]: no rule or error code is named "drop-colum"
      = help: did you mean drop-column?
     "#);
     assert_snapshot!(nowhere.run("explain xyzzy"), @r#"
@@ -390,7 +390,7 @@ fn every_rule_and_every_code_is_explained_and_no_other_name() {
     ----- stdout -----
 
     ----- stderr -----
-    error[usage]: there is no rule and no error code "xyzzy"
+    error[usage]: no rule or error code is named "xyzzy"
      = help: `tenure verify --rules` lists the rules
     "#);
 }

@@ -1,4 +1,4 @@
-//! `tenure branch …`: copies of a database to try things on.
+//! `tenure branch …`: database branches.
 
 use std::path::PathBuf;
 
@@ -9,22 +9,22 @@ use crate::settings::{Age, Expiry};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum BranchVerb {
-    /// Make a branch, or make one of ours as its parent is now; its URL is the result
+    /// Create a branch, or reset an existing one to its parent's current state; print its URL
     Create(CreateBranchArgs),
-    /// List the branches that Tenure made
+    /// List the branches that Tenure created
     List(ListBranchArgs),
-    /// Delete a branch that Tenure made; one that is gone already is no failure
+    /// Delete a branch that Tenure created; succeeds if it does not exist
     Delete(DeleteBranchArgs),
-    /// Delete the branches that Tenure made and nobody needs any more
+    /// Delete old branches that Tenure created
     Gc(GcArgs),
 }
 
-/// Who makes branches.
+/// A provider of branches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum ProviderArg {
-    /// A branch of a Neon project: NEON_API_KEY, and NEON_PROJECT_ID or a .neon file
+    /// A branch of a Neon project; needs NEON_API_KEY, and NEON_PROJECT_ID or a .neon file
     Neon,
-    /// A copy of a database on its own server
+    /// A copy of the database on the same server
     Local,
 }
 
@@ -39,38 +39,38 @@ impl From<ProviderArg> for Kind {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateBranchArgs {
-    /// Its name [default: by the number of the pull request, else by chance]
-    #[arg(value_parser = BranchNames)]
+    /// Branch name [default: from the pull request number, else random]
+    #[arg(value_parser = BranchNameParser)]
     pub(in crate::cli) name: Option<BranchName>,
-    /// Who makes it
+    /// Branch provider
     #[arg(long, value_enum)]
     pub(in crate::cli) provider: ProviderArg,
-    /// What it is a copy of [default: the settings', else the project's default branch, or the database that
-    /// is named]
+    /// Branch or database to copy [default: from the settings, else the project's default branch or the
+    /// database in the URL]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) parent: Option<String>,
-    /// How long it lives when nobody deletes it, such as 1h [default: the settings', else 2h]
+    /// Time until the branch is deleted automatically, such as 1h [default: from the settings, else 2h]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) expires: Option<Expiry>,
-    /// Copy no rows but those that say at which versions the schemas are
+    /// Copy no rows except the schemas' versions
     #[arg(long)]
     pub(in crate::cli) schema_only: bool,
     #[command(flatten)]
     pub(in crate::cli) at: AtNeon,
 }
 
-/// Which project at Neon.
+/// The Neon project.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct AtNeon {
-    /// The project at Neon [default: NEON_PROJECT_ID, else what a .neon file says]
+    /// Neon project ID [default: NEON_PROJECT_ID, else from the .neon file]
     #[arg(long, value_name = "ID")]
     pub(in crate::cli) project_id: Option<String>,
 }
 
-/// Whose branches.
+/// The provider and project whose branches are listed or deleted.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct Whose {
-    /// Who made them [default: neon where NEON_API_KEY is set, else local]
+    /// Branch provider [default: neon if NEON_API_KEY is set, else local]
     #[arg(long, value_enum)]
     pub(in crate::cli) provider: Option<ProviderArg>,
     #[command(flatten)]
@@ -79,19 +79,19 @@ pub(in crate::cli) struct Whose {
 
 /// A dry run on a branch.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "On a branch")]
+#[command(next_help_heading = "Dry run on a branch")]
 pub(in crate::cli) struct DryRunArgs {
-    /// Do it on a copy of the database, which is made for it and deleted again: measure what each statement locks and
-    /// for how long, and leave the database as it is
+    /// Run the migrations on a temporary copy of the database and report the locks of each statement; the
+    /// database itself is not changed
     #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with = "plan")]
     pub(in crate::cli) branch: Option<ProviderArg>,
-    /// Leave the branch there, and show its URL
+    /// Keep the branch and print its URL
     #[arg(long, requires = "branch")]
     pub(in crate::cli) keep_branch: bool,
-    /// Queries of the running release that must go on working there, as for verify; may be repeated
+    /// Queries of the running release that must still work, as for verify; repeatable
     #[arg(long, value_name = "PATH", requires = "branch")]
     pub(in crate::cli) queries: Vec<PathBuf>,
-    /// Write what was seen into this file too, as Markdown for a pull request, without any address
+    /// Also write a Markdown report for a pull request to this file; contains no URLs
     #[arg(long, value_name = "FILE", requires = "branch")]
     pub(in crate::cli) report: Option<PathBuf>,
 }
@@ -104,8 +104,8 @@ pub(in crate::cli) struct ListBranchArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DeleteBranchArgs {
-    /// Its name [default: by the number of the pull request]
-    #[arg(value_parser = BranchNames)]
+    /// Branch name [default: from the pull request number]
+    #[arg(value_parser = BranchNameParser)]
     pub(in crate::cli) name: Option<BranchName>,
     #[command(flatten)]
     pub(in crate::cli) whose: Whose,
@@ -113,21 +113,21 @@ pub(in crate::cli) struct DeleteBranchArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GcArgs {
-    /// What their names begin with
+    /// Prefix of the branch names
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) prefix: String,
-    /// How long ago they were made at least, such as 1d
+    /// Minimum age, such as 1d
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) older_than: Age,
     #[command(flatten)]
     pub(in crate::cli) whose: Whose,
 }
 
-/// Reads a branch's name. The parser's own message would repeat what is wrong, and that may be a URL with a password.
+/// Parses a branch name. clap's own parser would repeat the value, which may be a URL with a password.
 #[derive(Debug, Clone, Copy)]
-struct BranchNames;
+struct BranchNameParser;
 
-impl clap::builder::TypedValueParser for BranchNames {
+impl clap::builder::TypedValueParser for BranchNameParser {
     type Value = BranchName;
 
     fn parse_ref(
@@ -136,13 +136,13 @@ impl clap::builder::TypedValueParser for BranchNames {
         _argument: Option<&clap::Arg>,
         value: &std::ffi::OsStr,
     ) -> Result<BranchName, clap::Error> {
-        let wrong = |why: String| {
+        let invalid = |why: String| {
             clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{why}\n")).with_cmd(command)
         };
         value
             .to_str()
-            .ok_or_else(|| wrong("the name of a branch is no text".to_owned()))?
+            .ok_or_else(|| invalid("the branch name is not valid UTF-8".to_owned()))?
             .parse()
-            .map_err(wrong)
+            .map_err(invalid)
     }
 }

@@ -1,4 +1,4 @@
-//! `tenure tenant adopt|clone|export|import`: tenants made of what is there.
+//! `tenure tenant adopt|clone|export|import`.
 
 use std::path::PathBuf;
 
@@ -9,24 +9,24 @@ use crate::chain::Version;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AdoptArgs {
-    /// The schema as it is called
+    /// Name of the existing schema
     pub(in crate::cli) schema: String,
-    /// The slug that the tenant gets
+    /// Slug of the new tenant
     #[arg(long)]
     pub(in crate::cli) slug: String,
-    /// The version of the chain that the schema is at
+    /// Current version of the schema; must be in the chain
     #[arg(long)]
     pub(in crate::cli) version: Version,
-    /// The display name, where the registry has no row yet [default: the slug]
+    /// Display name, if the registry has no row yet [default: the slug]
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
-    /// The template that it is compared with [default: the settings']
+    /// Template to compare with [default: from the settings]
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
-    /// The value of a parameter of the template that the schema was made with; may be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::args::tenant::key_and_value)]
+    /// Template parameter with which the schema was created; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::args::tenant::parse_key_value)]
     pub(in crate::cli) set: Vec<(String, String)>,
-    /// Adopt it also where it is different
+    /// Adopt the schema even if it differs
     #[arg(long)]
     pub(in crate::cli) force: bool,
     #[command(flatten)]
@@ -35,14 +35,14 @@ pub(in crate::cli) struct AdoptArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CloneArgs {
-    /// The slug of the tenant that there is
+    /// Slug of the existing tenant
     pub(in crate::cli) source: String,
-    /// The slug of the new one
+    /// Slug of the new tenant
     pub(in crate::cli) target: String,
-    /// The display name of the new one [default: its slug]
+    /// Display name of the new tenant [default: its slug]
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
-    /// Copy the rows too, as they are at one moment
+    /// Also copy the rows, from one snapshot
     #[arg(long)]
     pub(in crate::cli) data: bool,
     #[command(flatten)]
@@ -51,21 +51,21 @@ pub(in crate::cli) struct CloneArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExportArgs {
-    /// Its slug
+    /// Slug of the tenant
     pub(in crate::cli) slug: String,
-    /// The file, which is replaced if it is there; - for stdout
+    /// Output file, replaced if it exists; - for stdout
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) to: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportArgs {
-    /// The file; - for stdin
+    /// File to import; - for stdin
     pub(in crate::cli) file: PathBuf,
-    /// Another slug than the one that it was exported under; it is another tenant then, with an id of its own
+    /// Import under another slug, as a new tenant with its own ID
     #[arg(long = "as", value_name = "SLUG")]
     pub(in crate::cli) slug: Option<String>,
-    /// Import it also where PostgreSQL prints a definition in other words than before
+    /// Import even if PostgreSQL prints a definition differently than at export
     #[arg(long)]
     pub(in crate::cli) force: bool,
     #[command(flatten)]

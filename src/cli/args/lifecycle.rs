@@ -1,4 +1,4 @@
-//! What the verbs of a tenant's life take: renamed, put aside, brought back, deleted for good, looked at.
+//! `tenure tenant rename|drop|undrop|list|show`.
 
 use clap::{Args, ValueEnum};
 
@@ -8,13 +8,13 @@ use crate::postgres::metadata::TenantState;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RenameArgs {
-    /// Its slug now
+    /// Current slug
     #[arg(value_name = "OLD")]
     pub(in crate::cli) slug: String,
-    /// Its new slug
+    /// New slug
     #[arg(value_name = "NEW")]
     pub(in crate::cli) new: String,
-    /// A new display name too [default: the one that it has]
+    /// New display name [default: unchanged]
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
     #[command(flatten)]
@@ -23,19 +23,19 @@ pub(in crate::cli) struct RenameArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DropArgs {
-    /// Its slug; with --purge the one that it had [default with --purge: all that were dropped long enough ago]
+    /// Slug of the tenant; with --purge, its former slug [default with --purge: all tenants past the retention time]
     #[arg(required_unless_present = "purge")]
     pub(in crate::cli) slug: Option<String>,
-    /// Its slug once more, so that nobody has to be asked
+    /// Repeat the slug to skip the confirmation prompt
     #[arg(long, value_name = "SLUG", requires = "slug")]
     pub(in crate::cli) confirm: Option<String>,
-    /// Delete for good what was dropped longer ago than `[tenants] retention` says
+    /// Permanently delete dropped tenants older than `[tenants] retention`
     #[arg(long)]
     pub(in crate::cli) purge: bool,
-    /// However short ago it was dropped
+    /// Ignore the retention time
     #[arg(long, requires = "purge")]
     pub(in crate::cli) now: bool,
-    /// Leave the row in the registry, which rows of other tables may refer to
+    /// Keep the registry row, which other tables may reference
     #[arg(long, requires = "purge")]
     pub(in crate::cli) keep_registry: bool,
     #[command(flatten)]
@@ -44,9 +44,9 @@ pub(in crate::cli) struct DropArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UndropArgs {
-    /// The slug that it had; of several the one that was dropped last
+    /// Former slug; if several tenants had it, the one dropped last
     pub(in crate::cli) slug: String,
-    /// Another slug than the one that it had
+    /// Restore under another slug
     #[arg(long = "as", value_name = "NEW")]
     pub(in crate::cli) new: Option<String>,
     #[command(flatten)]
@@ -55,16 +55,16 @@ pub(in crate::cli) struct UndropArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListArgs {
-    /// Only tenants in this state; may be repeated. Dropped and pooled ones are shown only when asked for
+    /// List only tenants in this state; repeatable. Dropped and pooled ones are hidden by default
     #[arg(long, value_enum, value_name = "STATE")]
     pub(in crate::cli) status: Vec<StateArg>,
-    /// Only tenants at this version
+    /// List only tenants at this version
     #[arg(long, value_name = "VERSION")]
     pub(in crate::cli) at: Option<Version>,
-    /// No more than so many; the JSON's `next` says where the next page begins
+    /// Maximum number of tenants; pass `next` of the JSON result to --after for the next page
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(in crate::cli) limit: Option<u32>,
-    /// Only tenants behind this one, in order of slugs
+    /// List only tenants whose slug sorts after this one
     #[arg(long, value_name = "SLUG")]
     pub(in crate::cli) after: Option<String>,
 }
@@ -94,12 +94,12 @@ impl From<StateArg> for TenantState {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArgs {
-    /// Its slug
+    /// Slug of the tenant
     pub(in crate::cli) slug: String,
-    /// Count the rows of its tables, instead of the server's estimates
+    /// Count the rows instead of showing the server's estimates
     #[arg(long)]
     pub(in crate::cli) count: bool,
-    /// Say too how its schema differs from what its version says
+    /// Also compare the schema with the one that its version defines
     #[arg(long)]
     pub(in crate::cli) drift: bool,
 }

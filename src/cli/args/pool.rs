@@ -1,4 +1,4 @@
-//! `tenure tenant pool …`: schemas that are made in advance.
+//! `tenure tenant pool …`: schemas created in advance.
 
 use clap::{Args, Subcommand};
 
@@ -7,26 +7,26 @@ use crate::executor::RetryPolicy;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Pool {
-    /// Make schemas in advance, until there are so many at the platform's version
+    /// Create schemas in advance until the pool has N at the platform's version
     Fill(FillArgs),
-    /// List the schemas that were made in advance
+    /// List the pool's schemas
     List,
-    /// Remove schemas that were made in advance
+    /// Drop the pool's schemas
     Drain(DrainArgs),
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct FillArgs {
-    /// How many there are to be
+    /// Target size of the pool
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub(in crate::cli) wanted: u32,
-    /// The template [default: the settings']
+    /// Template [default: from the settings]
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
-    /// How many connections make them [default: by cores and free connections, at most 16]
+    /// Number of parallel connections [default: based on cores and free connections, at most 16]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(in crate::cli) jobs: Option<u16>,
-    /// How often a schema is tried again that met a lock, a deadlock or a lost connection
+    /// Retries per schema after a lock timeout, a deadlock or a lost connection
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(in crate::cli) retries: u32,
     #[command(flatten)]
@@ -35,7 +35,7 @@ pub(in crate::cli) struct FillArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DrainArgs {
-    /// Only those of this template
+    /// Drop only schemas of this template
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
     #[command(flatten)]

@@ -4,32 +4,32 @@ use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Template {
-    /// Verify the templates, and show which shared tables are locked while a tenant is made
+    /// Verify the templates and list the shared tables that creating a tenant locks
     Check(CheckArgs),
-    /// Write a new version of a template at the chain's end, and prove that it makes the same tenant
+    /// Write a new template version for the latest version and prove that it creates the same tenant
     Squash(SquashArgs),
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CheckArgs {
-    /// Make a tenant of every template on a private server, which is made for it; done anyway where a
-    /// template has several versions, which must make the same tenant
+    /// Create a tenant from each template on a temporary private server; always done if a template has
+    /// several versions, which must create the same tenant
     #[arg(long, conflicts_with = "shadow_url")]
     pub(in crate::cli) shadow: bool,
-    /// The same on this database, which must be empty; all that it holds is thrown away
+    /// Like --shadow, on this database; it must be empty and all its contents are deleted
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) shadow_url: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SquashArgs {
-    /// The template [default: the settings']
+    /// Template [default: from the settings]
     pub(in crate::cli) name: Option<String>,
-    /// Put the new files in the place of the old ones, not into a folder of their own
+    /// Replace the old files instead of writing a new folder
     #[arg(long)]
     pub(in crate::cli) replace: bool,
-    /// Try it on this database, which must be empty, instead of a private server's; all that
-    /// it holds is thrown away
+    /// Use this database instead of a temporary private server; it must be empty and all its contents are
+    /// deleted
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) shadow_url: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `tenure tenant …`: a tenant's whole life.
+//! `tenure tenant …`.
 
 use std::path::PathBuf;
 
@@ -10,45 +10,45 @@ use crate::executor::RetryPolicy;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Tenant {
-    /// Make a tenant, or many from a CSV
+    /// Create a tenant, or many from a CSV file
     Create(CreateArgs),
-    /// Schemas that are made in advance, so that a new tenant takes milliseconds
+    /// Manage schemas created in advance, for faster tenant creation
     #[command(subcommand)]
     Pool(Pool),
     /// List the tenants
     List(ListArgs),
-    /// Show one tenant: its version, what it holds, its history
+    /// Show a tenant's version, contents and history
     Show(ShowArgs),
-    /// Close a tenant until it is resumed; its schema is migrated all the same
+    /// Suspend a tenant; its schema is still migrated
     Suspend(OneTenant),
-    /// Open a suspended tenant again
+    /// Resume a suspended tenant
     Resume(OneTenant),
-    /// Make a tenant of a schema that is there, once it is known to be what the files make
+    /// Register an existing schema as a tenant if it matches the files
     Adopt(AdoptArgs),
-    /// Make a new tenant that is like another one, with or without its rows
+    /// Copy a tenant, with or without its rows
     Clone(CloneArgs),
-    /// Write a tenant with its rows into one file
+    /// Export a tenant with its rows to one file
     Export(ExportArgs),
-    /// Make a tenant of such a file, and bring it up to date
+    /// Import a tenant from an export file and migrate it
     Import(ImportArgs),
-    /// Give a tenant another slug, and with it another schema name
+    /// Change a tenant's slug and schema name
     Rename(RenameArgs),
-    /// Put a tenant aside under another name; it can be brought back until it is deleted for good
+    /// Drop a tenant: rename its schema, so that it can be restored until it is purged
     Drop(DropArgs),
-    /// Bring back a tenant that was dropped
+    /// Restore a dropped tenant
     Undrop(UndropArgs),
-    /// Let a tenant's role log in with a new password, which is shown this once
+    /// Enable login for a tenant's role and print a new password once
     Login(LoginArgs),
-    /// Give the tenants roles, or what their roles lack: those made before [tenants] roles = true, or by other roles
+    /// Create missing tenant roles and grant missing privileges
     Grant(GrantArgs),
-    /// Prove that no tenant's role, and nothing in a tenant's schema, reaches into another's
+    /// Audit the isolation between tenants: roles, privileges and dependencies
     Audit(AuditArgs),
 }
 
-/// A verb on one tenant.
+/// Arguments of a command on one tenant.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct OneTenant {
-    /// Its slug
+    /// Slug of the tenant
     pub(in crate::cli) slug: String,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
@@ -58,14 +58,14 @@ pub(in crate::cli) struct OneTenant {
 pub(in crate::cli) struct LoginArgs {
     #[command(flatten)]
     pub(in crate::cli) tenant: OneTenant,
-    /// The role may no longer log in; its open sessions are ended
+    /// Disable login and terminate the role's sessions
     #[arg(long)]
     pub(in crate::cli) revoke: bool,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct GrantArgs {
-    /// Their slugs [default: all tenants]
+    /// Slugs of the tenants [default: all]
     pub(in crate::cli) slug: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
@@ -73,45 +73,45 @@ pub(in crate::cli) struct GrantArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AuditArgs {
-    /// Tell only what is about this tenant, which may be said again [default: all tenants]
+    /// Report only findings about this tenant; repeatable [default: all tenants]
     #[arg(long, value_name = "SLUG")]
     pub(in crate::cli) tenant: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct CreateArgs {
-    /// The slug: a lower-case letter, then lower-case letters, digits and _
+    /// Slug: a lower-case letter, then lower-case letters, digits and _
     #[arg(required_unless_present = "from", conflicts_with = "from")]
     pub(in crate::cli) slug: Option<String>,
-    /// The display name [default: the slug]
+    /// Display name [default: the slug]
     #[arg(long, conflicts_with = "from")]
     pub(in crate::cli) name: Option<String>,
-    /// The template [default: the settings']
+    /// Template [default: from the settings]
     #[arg(long)]
     pub(in crate::cli) template: Option<String>,
-    /// The value of a parameter of the template; may be repeated. With --from, for lines that give none
-    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    /// Template parameter; repeatable. With --from, the default for lines without a value
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
     pub(in crate::cli) set: Vec<(String, String)>,
-    /// A CSV with the columns slug and, if wanted, name, template and set.KEY; - for stdin
+    /// CSV file with the columns slug and, optionally, name, template and set.KEY; - for stdin
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) from: Option<PathBuf>,
-    /// How many connections make the tenants of a file [default: by cores and free connections, at most 16]
+    /// Number of parallel connections with --from [default: based on cores and free connections, at most 16]
     #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(in crate::cli) jobs: Option<u16>,
-    /// How often a tenant is tried again that met a lock, a deadlock or a lost connection
+    /// Retries per tenant after a lock timeout, a deadlock or a lost connection
     #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
     pub(in crate::cli) retries: u32,
-    /// A tenant that is there already is no failure
+    /// Succeed if the tenant already exists
     #[arg(long)]
     pub(in crate::cli) if_not_exists: bool,
-    /// Its role may log in, with a password that is shown this once; needs [tenants] roles = true
+    /// Enable login for the tenant's role and print its password once; needs [tenants] roles = true
     #[arg(long)]
     pub(in crate::cli) login: bool,
     #[command(flatten)]
     pub(in crate::cli) limits: Limits,
 }
 
-pub(super) fn key_and_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it is not KEY=VALUE")?;
+pub(super) fn parse_key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -63,8 +63,11 @@ pub(in crate::cli) async fn export(context: &Context, args: &ExportArgs) -> Resu
     let slug = Slug::new(&args.slug)?;
     let target = if args.to == Path::new("-") { Target::Stdout } else { Target::File(args.to.clone()) };
     if target == Target::Stdout && context.ui.format == Format::Json {
-        return Err(Failure::new(Code::Usage, "--to - writes the file to stdout, where no JSON has room")
-            .hint("name a file"));
+        return Err(Failure::new(
+            Code::Usage,
+            "--to - writes the export to stdout and cannot be combined with JSON output",
+        )
+        .hint("write to a file"));
     }
     let mut connection = database::connect_root(context, &root).await?;
     let stop = stop_on_signals(context.ui);
@@ -105,7 +108,7 @@ pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Resu
     Ok(0)
 }
 
-/// Tells a failure, and the differences that it is about.
+/// Prints a failure and its differences.
 fn refuse(context: &Context, differs: &Differs) -> u8 {
     let more = if differs.differences.is_empty() {
         None

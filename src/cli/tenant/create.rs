@@ -18,7 +18,7 @@ use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, T
 pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let set = values(&args.set)?;
-    // The document would repeat it, and it may have a password.
+    // The result would repeat the URL, which may contain a password.
     if let Some(url) = args.slug.as_deref().filter(|slug| slug.contains("://")) {
         Slug::new(url)?;
     }
@@ -45,7 +45,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     let created =
         tenant::create(&mut connection, &project, &wanted, &creation, (&mut progress, &stop)).await?;
     let mut document = serde_json::to_value(&created).unwrap_or_default();
-    // One tenant that failed is the command's own failure too, in the form that every failure has.
+    // The failure of a single tenant is also the command's failure.
     if let (None, [failed], Some(object)) =
         (&args.from, created.failures.as_slice(), document.as_object_mut())
     {
@@ -77,10 +77,11 @@ fn role(args: &CreateArgs, settings: &Settings) -> Result<NewRole, Failure> {
         (true, true) => Ok(NewRole::Login),
         (true, false) => Ok(NewRole::Closed),
         (false, false) => Ok(NewRole::None),
-        (false, true) => {
-            Err(Failure::new(Code::Usage, "--login is about a tenant's role, and tenants get none here")
-                .hint("set roles = true under [tenants] in tenure.toml"))
-        }
+        (false, true) => Err(Failure::new(
+            Code::Usage,
+            "--login requires tenant roles, which are disabled in this project",
+        )
+        .hint("set roles = true under [tenants] in tenure.toml")),
     }
 }
 
@@ -89,7 +90,7 @@ pub(super) fn values(given: &[(String, String)]) -> Result<BTreeMap<String, Stri
     let mut set = BTreeMap::new();
     for (key, value) in given {
         if set.insert(key.clone(), value.clone()).is_some() {
-            return Err(Failure::new(Code::Usage, format!("--set gives {key:?} more than once")));
+            return Err(Failure::new(Code::Usage, format!("--set contains {key:?} more than once")));
         }
     }
     Ok(set)

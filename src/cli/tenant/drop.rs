@@ -33,14 +33,14 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
 async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Slug>) -> Result<u8, Failure> {
     let retention = if args.now { Retention::NONE } else { root.settings.tenants.retention };
     if let Some(slug) = slug {
-        let question = format!("delete the dropped tenant {slug} for good");
+        let question = format!("permanently delete the dropped tenant {slug}");
         Ui::confirm_name(&question, slug.as_str(), args.confirm.as_deref())?;
     }
     let mut connection = database::connect_root(context, root).await?;
     let found = tenant::candidates(&mut connection, &root.settings, slug, retention).await?;
     if slug.is_none() && !found.due.is_empty() {
         let slugs: Vec<_> = found.due.iter().map(|aside| aside.former_slug.as_str()).collect();
-        context.ui.confirm(&format!("delete for good what was dropped: {}", slugs.join(", ")))?;
+        context.ui.confirm(&format!("permanently delete the dropped tenants {}", slugs.join(", ")))?;
     }
     let operation = TenantOperation {
         settings: &root.settings,
@@ -53,7 +53,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     let purged = tenant::purge(&mut connection, &how, found).await?;
     connection.close().await;
     let mut document = serde_json::to_value(&purged).unwrap_or_default();
-    // One tenant that failed is the command's own failure too, in the form that every failure has.
+    // The failure of a single tenant is also the command's failure.
     if let (Some(_), [failed], Some(object)) = (slug, purged.failures.as_slice(), document.as_object_mut()) {
         object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }

@@ -1,4 +1,4 @@
-//! The verbs on tenants, which have a file each or share one with their like.
+//! The commands of `tenure tenant`.
 
 mod copy;
 mod create;

@@ -1,4 +1,4 @@
-//! `tenure tenant suspend`, `resume`, `login`, `grant`, `audit`: what is about tenants' roles and walls.
+//! `tenure tenant suspend|resume|login|grant|audit`.
 
 use crate::cli::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
 use crate::cli::ui::Outcome;
@@ -43,28 +43,27 @@ pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result
     .await
 }
 
-/// The new passwords of these tenants' roles could not be written: they are taken away, and the failure says so.
+/// Revokes new passwords that could not be printed, and adds that to the failure.
 pub(super) async fn unseen(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
     schemas: &[SchemaName],
     mut failure: Failure,
 ) -> Failure {
-    let (passwords, them) = if schemas.len() == 1 { ("password", "it") } else { ("passwords", "them") };
+    let (passwords, were, them) =
+        if schemas.len() == 1 { ("password", "was", "it") } else { ("passwords", "were", "them") };
     match tenant::withdraw(connection, operation, schemas).await {
         Ok(()) => {
-            failure.message = format!(
-                "{}: the new {passwords} could not be shown, so nobody can log in with {them}",
-                failure.message
-            );
-            failure.hint("`tenure tenant login SLUG` gives the tenant's role a new one")
+            failure.message =
+                format!("{}: the new {passwords} could not be printed and {were} revoked", failure.message);
+            failure.hint("`tenure tenant login SLUG` sets a new password")
         }
         Err(other) => {
             failure.message = format!(
-                "{}: the new {passwords} could not be shown, nor taken away: {}",
+                "{}: the new {passwords} could not be printed, and revoking {them} failed: {}",
                 failure.message, other.message
             );
-            failure.hint("`tenure tenant login SLUG --revoke` takes the login away")
+            failure.hint("`tenure tenant login SLUG --revoke` disables the login")
         }
     }
 }
@@ -92,7 +91,7 @@ pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result
     Ok(audited.exit_code())
 }
 
-/// Does `verb` on the tenant of the slug.
+/// Runs `operation` on one tenant.
 async fn with_act<T>(
     context: &Context,
     args: &OneTenant,

@@ -1,5 +1,5 @@
-//! `tenant audit`: the question for the walls, asked of the catalog in pages of tenants. What the answers mean, the
-//! layer `walls` says. Reads only catalogs and Tenure's own tables, and writes nothing.
+//! `tenant audit`: queries the catalog in pages of tenants and returns the findings. Reads only catalogs and Tenure's own
+//! tables, and writes nothing.
 
 mod who;
 
@@ -15,10 +15,10 @@ use crate::postgres::{Connection, Row, ServerError};
 use crate::project::Project;
 use crate::settings::Settings;
 
-/// What every question begins with.
+/// The common table expressions of every query.
 const TENANTS: &str = include_str!("tenants.sql");
 
-/// The questions, each a page of the tenants against all of them.
+/// The queries; each compares a page of tenants with all tenants.
 const QUESTIONS: &[&str] = &[
     include_str!("access.sql"),
     include_str!("reach.sql"),
@@ -27,20 +27,20 @@ const QUESTIONS: &[&str] = &[
     ROLES,
 ];
 
-/// The one of them that is about what roles lack.
+/// The query for missing roles and privileges.
 const ROLES: &str = include_str!("roles.sql");
 
-/// With no search path each name is printed with its schema. Compiling a query that runs once costs more than it gains.
+/// Without a search path, names are printed qualified. JIT costs more than it saves here.
 const OPEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 
-/// So many tenants a page: each question joins the page with the whole catalog.
+/// Tenants per page: each query joins a page with the whole catalog.
 const PAGE: usize = 2_500;
 
-/// How often it is tried again when the catalogs changed under the question.
+/// Number of attempts if the catalogs change during a query.
 const TRIES: usize = 3;
 
-/// Proves the walls of all tenants, or tells only what is about those of `only`.
+/// Audits all tenants and returns all findings, or only those about the tenants in `only`.
 pub async fn audit(
     connection: &mut Connection,
     project: &Project,
@@ -59,8 +59,7 @@ pub async fn audit(
     Ok(Audited::of(findings, asked.len()))
 }
 
-/// What the roles of the tenants lack, or that there are none: facts of `role-missing`, `role-lacks` and
-/// `role-elsewhere` among others.
+/// Facts about missing roles and privileges, such as `role-missing`, `role-lacks` and `role-elsewhere`.
 pub(crate) async fn lacking(
     connection: &mut Connection,
     project: &Project,
@@ -69,13 +68,13 @@ pub(crate) async fn lacking(
     facts(connection, project, everybody, &[ROLES]).await
 }
 
-/// All that have a version row, with their roles.
+/// All tenants with a version row, with their roles.
 pub(crate) async fn everybody(connection: &mut Connection, settings: &Settings) -> Result<Vec<Who>, Failure> {
     let presence = state::presence(connection, settings).await?;
     if presence.own_tables { who::all(connection, settings, presence).await } else { Ok(Vec::new()) }
 }
 
-/// The schemas of the tenants that are asked for.
+/// The schemas of the requested tenants.
 fn asked<'a>(everybody: &'a [Who], only: &[Slug]) -> Result<Vec<&'a str>, Failure> {
     if only.is_empty() {
         return Ok(everybody.iter().map(|who| who.schema.as_str()).collect());
@@ -109,7 +108,7 @@ async fn facts(
     Ok(facts)
 }
 
-/// What the server is to know of the project.
+/// The project's data for the queries.
 fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
     let first = page.first().map(|who| &who.schema);
     let begin = everybody.iter().position(|who| Some(&who.schema) == first).unwrap_or_default();
@@ -133,7 +132,7 @@ fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
     })
 }
 
-/// Sends it. Where somebody drops a thing while it is looked at, the question is asked anew.
+/// Runs the queries. Retries if an object is dropped meanwhile.
 async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
     let is_moved = |server_error: &ServerError| {
         matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
@@ -144,7 +143,7 @@ async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Fa
         match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
             Err(server_error) if tries < TRIES && is_moved(&server_error) => {}
-            Err(server_error) => return Err(server_error.failure("auditing the tenants' walls")),
+            Err(server_error) => return Err(server_error.failure("auditing the tenants' isolation")),
         }
     }
 }
@@ -152,10 +151,7 @@ async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Fa
 fn fact(row: &Row) -> Result<Fact, Failure> {
     let word = row.text("fact")?;
     let kind = Kind::named(&word).ok_or_else(|| {
-        Failure::new(
-            Code::StatementFailed,
-            format!("auditing: the server told of {word:?}, which nobody asked for"),
-        )
+        Failure::new(Code::StatementFailed, format!("auditing: unknown fact {word:?} in the query result"))
     })?;
     Ok(Fact {
         kind,
@@ -168,7 +164,7 @@ fn fact(row: &Row) -> Result<Fact, Failure> {
     })
 }
 
-/// The schemas of facts of these kinds.
+/// The schemas of the facts of these kinds.
 pub(crate) fn schemas_of(facts: &[Fact], kinds: &[Kind]) -> Vec<SchemaName> {
     let named = facts.iter().filter(|fact| kinds.contains(&fact.kind)).filter_map(|fact| fact.schema.clone());
     let mut schemas: Vec<_> = named.filter_map(|name| SchemaName::existing(name).ok()).collect();

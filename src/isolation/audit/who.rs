@@ -1,5 +1,4 @@
-//! The tenants as an audit needs them: also those that were dropped or made in advance, since their schemas have
-//! walls too.
+//! The tenants of an audit, including dropped tenants and pooled schemas.
 
 use std::collections::HashMap;
 
@@ -14,23 +13,23 @@ use crate::postgres::metadata::state::{self, Presence};
 use crate::project::Project;
 use crate::settings::Settings;
 
-/// One of them.
+/// A tenant's schema and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Who {
-    /// Its slug, where it is somebody's.
+    /// Its slug; `None` for a pooled schema.
     pub(crate) slug: Option<String>,
     /// Its schema.
     pub(crate) schema: SchemaName,
-    /// The role that its version row names.
+    /// The role in its version row.
     pub(crate) role: Option<String>,
-    /// The role that it has, or would have: one that was made by hand is a tenant's role too.
+    /// Its role, or the role's expected name: a role created by hand is a tenant's role too.
     expected: Option<String>,
-    /// The template that it was made from.
+    /// Its template.
     pub(crate) template: String,
     status: TenantState,
 }
 
-/// All that have a version row, in order of their schemas.
+/// All tenants with a version row, in order of schemas.
 pub(crate) async fn all(
     connection: &mut Connection,
     settings: &Settings,
@@ -38,7 +37,7 @@ pub(crate) async fn all(
 ) -> Result<Vec<Who>, Failure> {
     let known = state::tenants(connection, settings, presence, &[]).await?;
     let slugs: HashMap<SchemaName, String> = known.into_iter().map(|row| (row.schema, row.slug)).collect();
-    // The column came later than the table, and who looks does not change it.
+    // The column `role` may be missing in an older table.
     let sql = format!(
         "SELECT schema_name, template, status, to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t ORDER BY 1",
         settings.platform_schema().quoted()
@@ -64,9 +63,9 @@ pub(crate) async fn all(
 }
 
 impl Who {
-    /// It as the questions read it.
+    /// Its data for the queries.
     pub(crate) fn said(&self, project: &Project, is_of_page: bool) -> Value {
-        // Of a template that is not there nobody knows what it uses.
+        // The uses of a missing template are unknown.
         let template = project.templates.contains_key(&self.template).then_some(&self.template);
         json!({
             "schema": self.schema,
@@ -78,7 +77,7 @@ impl Who {
         })
     }
 
-    /// That nobody knows what its template uses.
+    /// The fact that its template is missing, if so.
     pub(crate) fn unknown_template(&self, project: &Project) -> Option<Fact> {
         let is_unknown = self.role.is_some() && !project.templates.contains_key(&self.template);
         is_unknown.then(|| Fact {

@@ -73,7 +73,7 @@ fn what_was_there_before_a_run_is_kept_as_a_branch_of_the_databases_own() {
     assert_eq!(fixture.neon.branches(), ["older"]);
     fixture.project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
     let output = up("migrate up --restore-branch").ok();
-    assert!(output.stderr.contains("is kept as the branch before/"), "{output}");
+    assert!(output.stderr.contains("created the restore branch before/"), "{output}");
     let kept = fixture.neon.branches().into_iter().find(|name| name.starts_with("before/")).unwrap();
     let branch = fixture.neon.branch_json(&kept);
     assert_eq!(branch["parent_id"], fixture.neon.id_of("main"));
