@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
-use super::ui::{Outcome, complain};
+use super::ui::{Outcome, print_error};
 use super::{Context, branch, command_line, io, shadow, unless_interrupted, up};
 use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
 use crate::chain::Migration;
@@ -204,7 +204,7 @@ impl Place<'_> {
             // The result is still valid; only the cleanup failed.
             Err(failure) => {
                 let how = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-                complain(&format!("{failure}{how}"));
+                print_error(&format!("{failure}{how}"));
                 Ok(false)
             }
         }
@@ -252,7 +252,7 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What verification found, as `verify` says it.
+/// The Markdown of the findings, as in `verify`.
 fn denied_markdown(review: &Review) -> String {
     format::markdown(&Verified {
         findings: &review.findings,

@@ -96,7 +96,7 @@ pub(super) async fn watch_on(
     Ok(seen)
 }
 
-/// The database that was given, or one of a server of its own, for a chain that can be run on it.
+/// The given database, or a throwaway server, if the chain starts at 0.0.0.
 pub(super) async fn a_shadow(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
     project.chain.begins_empty()?;
     match given {
@@ -105,7 +105,7 @@ pub(super) async fn a_shadow(project: &Project, given: Option<&str>) -> Result<S
     }
 }
 
-/// The queries of the running release, where some were given.
+/// The queries of the running release, if given.
 pub(super) fn release(
     context: &Context,
     project: &Project,

@@ -4,7 +4,7 @@
 
 mod catalog_diff;
 mod measure;
-mod questions;
+mod release_queries;
 mod result;
 pub mod text;
 
@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use self::catalog_diff::CatalogDiff;
 use self::measure::Measure;
-use self::questions::Questions;
+use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
 use crate::event::Sink;
 use crate::executor::{self, Allowed, Migrated, Prepared, SlowTenant, Stop};
@@ -57,11 +57,11 @@ pub async fn run(
     let platform = project.settings.platform_schema();
     let tenants = tenants(connection, project, &prepared).await?;
     let before = CatalogDiff::take(connection, &platform, &tenants).await?;
-    let mut questions = match release {
+    let mut release_queries = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
             let shared = project.settings.shared_path();
-            Some(Questions::ask(connection, release, (tenant, &platform, &shared)).await?)
+            Some(ReleaseQueries::observe_before(connection, release, (tenant, &platform, &shared)).await?)
         }
         None => None,
     };
@@ -69,23 +69,23 @@ pub async fn run(
     prepared.observer = Some(Rc::<Measure>::clone(&measure));
     let mut migrated =
         executor::migrate(connection, project, &prepared, allowed, command, (sink, stop)).await?;
-    let queries = match &mut questions {
-        Some(questions) => Some(questions.ask_again(connection).await?),
+    let queries = match &mut release_queries {
+        Some(release_queries) => Some(release_queries.observe_after(connection).await?),
         None => None,
     };
     let changes = before.changes(connection).await?;
-    let told = measure.told(SLOWEST);
+    let summary = measure.summary(SLOWEST);
     // The run's own durations include the measuring.
     if !migrated.slowest.is_empty() {
-        migrated.slowest.clone_from(&told.slowest);
+        migrated.slowest.clone_from(&summary.slowest);
     }
     Ok(Seen {
         migrated,
-        statements: told.statements,
-        slowest: told.slowest,
+        statements: summary.statements,
+        slowest: summary.slowest,
         changes,
         queries,
-        notes: told.trouble.into_iter().collect(),
+        notes: summary.trouble.into_iter().collect(),
     })
 }
 

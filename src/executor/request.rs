@@ -77,7 +77,7 @@ pub struct Prepared {
 impl Prepared {
     /// Checks that the connection suits all steps. A non-transactional step needs a dedicated session: behind a pooler it
     /// would be unknown whether it still runs.
-    pub(super) fn can_go_through(&self, connection: &Connection) -> Result<(), Failure> {
+    pub(super) fn check_connection(&self, connection: &Connection) -> Result<(), Failure> {
         match self.plan.steps.iter().find(|step| !step.transactional) {
             None => Ok(()),
             Some(step) => {

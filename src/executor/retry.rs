@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::postgres::{Connection, Row};
 
 /// Runs the query `sql`; retries on a new connection if the connection is lost.
-pub(super) async fn ask(
+pub(super) async fn query(
     connection: &mut Connection,
     sql: &str,
     doing: &str,

@@ -6,6 +6,6 @@ mod result;
 mod status;
 pub mod text;
 
-pub use baseline::{Declared, baseline, repair};
+pub use baseline::{BaselineCheck, baseline, repair};
 pub use result::{Planned, PlatformStatus, Status, TenantLine, TenantStatus};
-pub use status::{List, gone, status};
+pub use status::{List, missing_file, status};
