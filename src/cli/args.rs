@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::branch::{
     AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, DryRunArgs, GcArgs, ListBranchArgs, ProviderArg,
-    Whose,
+    ProviderArgs,
 };
 pub(super) use self::copy::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs};
 pub(super) use self::lifecycle::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};

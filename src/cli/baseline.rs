@@ -8,13 +8,14 @@ use crate::migrate;
 pub(super) async fn run(context: &Context, version: &Version) -> Result<u8, Failure> {
     let project = context.project()?;
     let mut connection = database::connect(context, &project.root).await?;
-    let sure = if context.global.yes { migrate::Declared::Surely } else { migrate::Declared::Doubtful };
+    let declared =
+        if context.global.yes { migrate::BaselineCheck::Skip } else { migrate::BaselineCheck::Enforce };
     let command = command_line("migrate baseline");
-    let way = migrate::baseline(&mut connection, &project, (version, sure), &command).await?;
+    let change = migrate::baseline(&mut connection, &project, (version, declared), &command).await?;
     connection.close().await;
-    let document = serde_json::json!({ "platform": way });
+    let document = serde_json::json!({ "platform": change });
     context.ui.result(&document, |paint| {
-        format!("{}: the platform is declared to be at {}\n", paint.good("done"), way.to)
+        format!("{}: declared the platform's version as {}\n", paint.good("done"), change.to)
     })?;
     Ok(0)
 }

@@ -6,8 +6,10 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
-use super::args::{AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose};
-use super::ui::{Outcome, Ui, complain};
+use super::args::{
+    AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, ProviderArgs,
+};
+use super::ui::{Outcome, Ui, print_error};
 use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
 use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
@@ -32,7 +34,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     let settings = settings(context)?;
     let provider = provider(context, &settings, args.provider.into(), &args.at).await?;
     let mut wanted = wanted(&settings, provider.kind(), args.name.clone(), args.expires)?;
-    wanted.parent = no_url(args.parent.clone(), "--parent")?.or(wanted.parent);
+    wanted.parent = reject_url(args.parent.clone(), "--parent")?.or(wanted.parent);
     wanted.content = if args.schema_only { Content::Schema } else { Content::All };
     // The guard deletes the branch if this ends early.
     let made = unless_interrupted(Box::pin(async {
@@ -51,7 +53,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
 }
 
 async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose).await?;
+    let provider = requested_provider(context, &args.provider_args).await?;
     let branches = unless_interrupted(provider.list()).await?;
     let kind = provider.kind();
     let list = BranchList { branches: branches.iter().map(|branch| branch.row(kind)).collect() };
@@ -60,10 +62,10 @@ async fn list(context: &Context, args: &ListBranchArgs) -> Result<u8, Failure> {
 }
 
 async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose).await?;
+    let provider = requested_provider(context, &args.provider_args).await?;
     let name = match args.name.clone() {
         Some(name) => name,
-        None => the_usual_name()?,
+        None => default_name()?,
     };
     let work = async {
         match provider.find(&name).await? {
@@ -79,11 +81,11 @@ async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failur
 }
 
 /// The default branch name: `TENURE_BRANCH_NAME`, or one derived from the pull request.
-fn the_usual_name() -> Result<BranchName, Failure> {
-    if let Some(name) = said_name()? {
+fn default_name() -> Result<BranchName, Failure> {
+    if let Some(name) = name_from_env()? {
         return Ok(name);
     }
-    let number = number_of_the_pull_request();
+    let number = pull_request_number();
     number.map(|number| BranchName::usual(Some(number), Uuid::nil())).ok_or_else(|| {
         Failure::new(Code::Usage, "no branch name was given, and this job does not belong to a pull request")
             .hint("give a branch name; `tenure branch list` lists the branches")
@@ -91,11 +93,13 @@ fn the_usual_name() -> Result<BranchName, Failure> {
 }
 
 async fn gc(context: &Context, args: &GcArgs) -> Result<u8, Failure> {
-    let provider = the_provider(context, &args.whose).await?;
+    let provider = requested_provider(context, &args.provider_args).await?;
     let work = collect(&provider, &args.prefix, args.older_than.duration());
     let collected = unless_interrupted(Box::pin(work)).await?;
-    let went = if collected.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &collected, |paint| branch::text::branches_collected(&collected, paint))?;
+    let ui_outcome = if collected.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context
+        .ui
+        .outcome(ui_outcome, &collected, |paint| branch::text::branches_collected(&collected, paint))?;
     Ok(collected.outcome.exit_code())
 }
 
@@ -119,40 +123,40 @@ pub(super) fn overlaid(mut settings: Settings) -> Result<Settings, Failure> {
         ("TENURE_BRANCH_DATABASE", &mut branch.database),
         ("TENURE_BRANCH_ROLE", &mut branch.role),
     ] {
-        if let Some(said) = said(variable) {
-            *place = Some(said);
+        if let Some(value) = non_empty_variable(variable) {
+            *place = Some(value);
         }
     }
-    if let Some(expires) = parsed("TENURE_BRANCH_EXPIRES")? {
+    if let Some(expires) = parse_variable("TENURE_BRANCH_EXPIRES")? {
         branch.expires = expires;
     }
-    if let Some(sslmode) = parsed("TENURE_BRANCH_SSLMODE")? {
+    if let Some(sslmode) = parse_variable("TENURE_BRANCH_SSLMODE")? {
         branch.sslmode = Some(sslmode);
     }
     Ok(settings)
 }
 
-fn said_name() -> Result<Option<BranchName>, Failure> {
-    parsed("TENURE_BRANCH_NAME")
+fn name_from_env() -> Result<Option<BranchName>, Failure> {
+    parse_variable("TENURE_BRANCH_NAME")
 }
 
-fn parsed<T: FromStr<Err = String>>(name: &str) -> Result<Option<T>, Failure> {
-    let Some(text) = said(name) else { return Ok(None) };
-    let wrong = |why: String| {
+fn parse_variable<T: FromStr<Err = String>>(name: &str) -> Result<Option<T>, Failure> {
+    let Some(text) = non_empty_variable(name) else { return Ok(None) };
+    let invalid = |why: String| {
         // Most messages repeat the value, which may be a URL with a password.
         let why = if text.contains("://") { "expected a name, not a URL".to_owned() } else { why };
         Failure::new(Code::Settings, format!("{name}: {why}"))
     };
-    text.parse().map(Some).map_err(wrong)
+    text.parse().map(Some).map_err(invalid)
 }
 
 /// A variable that is set and not empty: CI systems set missing values to an empty string.
-fn said(name: &str) -> Option<String> {
+fn non_empty_variable(name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
 }
 
-fn number_of_the_pull_request() -> Option<u64> {
-    let event = said("GITHUB_EVENT_PATH").and_then(|path| std::fs::read_to_string(path).ok());
+fn pull_request_number() -> Option<u64> {
+    let event = non_empty_variable("GITHUB_EVENT_PATH").and_then(|path| std::fs::read_to_string(path).ok());
     pull_request(variable, event.as_deref())
 }
 
@@ -164,15 +168,15 @@ pub(super) fn wanted(
     expires: Option<Expiry>,
 ) -> Result<Wanted, Failure> {
     let run = Uuid::new_v4();
-    let number = number_of_the_pull_request();
+    let number = pull_request_number();
     let name = match name {
         Some(name) => name,
-        None => said_name()?.unwrap_or_else(|| BranchName::usual(number, run)),
+        None => name_from_env()?.unwrap_or_else(|| BranchName::usual(number, run)),
     };
     Ok(Wanted {
         name,
         // The setting names a Neon branch, not a database of a server.
-        parent: no_url(settings.branch.parent.clone(), "branch.parent in the settings")?
+        parent: reject_url(settings.branch.parent.clone(), "branch.parent in the settings")?
             .filter(|_| kind == Kind::Neon),
         content: Content::All,
         expires: expires.unwrap_or(settings.branch.expires).duration(),
@@ -182,7 +186,7 @@ pub(super) fn wanted(
 }
 
 /// Rejects a URL without repeating it: it may contain a password.
-fn no_url(name: Option<String>, what: &str) -> Result<Option<String>, Failure> {
+fn reject_url(name: Option<String>, what: &str) -> Result<Option<String>, Failure> {
     if name.as_deref().is_some_and(|name| name.contains("://")) {
         return Err(Failure::new(Code::Settings, format!("{what} is a URL, not a name"))
             .hint("give the name of the branch or database to copy"));
@@ -190,13 +194,13 @@ fn no_url(name: Option<String>, what: &str) -> Result<Option<String>, Failure> {
     Ok(name)
 }
 
-async fn the_provider(context: &Context, whose: &Whose) -> Result<AnyProvider, Failure> {
-    let kind = match whose.provider {
+async fn requested_provider(context: &Context, provider_args: &ProviderArgs) -> Result<AnyProvider, Failure> {
+    let kind = match provider_args.provider {
         Some(provider) => provider.into(),
         None if variable("NEON_API_KEY").is_some_and(|key| !key.is_empty()) => Kind::Neon,
         None => Kind::Local,
     };
-    provider(context, &settings(context)?, kind, &whose.at).await
+    provider(context, &settings(context)?, kind, &provider_args.at).await
 }
 
 /// Creates the provider from the command line, the environment and the settings.
@@ -213,7 +217,7 @@ pub(super) async fn provider(
                 project: variable("NEON_PROJECT_ID"),
                 key: variable("NEON_API_KEY").map(Secret::new),
                 host: variable("NEON_API_HOST"),
-                context: linked(context.global.project.as_deref(), &context.here),
+                context: neon_context(context.global.project.as_deref(), &context.here),
             };
             Ok(AnyProvider::Neon(Box::new(Neon::new(Access::resolve(&given)?, settings))))
         }
@@ -242,7 +246,7 @@ async fn server(context: &Context) -> Result<DatabaseUrl, Failure> {
 }
 
 /// Path and text of the nearest `.neon` file, searched upwards to the home folder.
-fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
+fn neon_context(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
     let start = project.map_or_else(|| here.to_owned(), |project| here.join(project));
     let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
     for folder in start.ancestors() {
@@ -263,11 +267,11 @@ fn linked(project: Option<&Path>, here: &Path) -> Option<(String, String)> {
 pub(super) fn tell(ui: Ui) -> Tell {
     Rc::new(move |weight, line| match weight {
         Weight::Note => ui.note(line),
-        Weight::Left => complain(line),
+        Weight::Left => print_error(line),
     })
 }
 
-/// Where GitHub's runner reads along, it is told what it must not show before anything could show it.
+/// In GitHub Actions, masks the URLs and passwords before they are printed.
 pub(super) fn mask(urls: &Urls) {
     if variable("GITHUB_ACTIONS").as_deref() == Some("true") {
         Ui::mask(&urls.secrets());

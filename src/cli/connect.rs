@@ -5,39 +5,41 @@ use crate::error::Failure;
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 
 /// Variables in which platforms store the server's direct URL next to a pooled `DATABASE_URL`.
-const UNPOOLED: [&str; 3] = ["DATABASE_URL_UNPOOLED", "DIRECT_URL", "POSTGRES_URL_NON_POOLING"];
+const DIRECT_URL_VARIABLES: [&str; 3] = ["DATABASE_URL_UNPOOLED", "DIRECT_URL", "POSTGRES_URL_NON_POOLING"];
 
 /// Source of a direct address that is derived from the pooler's host name.
-const ITS_NAME: &str = "host name without -pooler";
+const FROM_HOST_NAME: &str = "host name without -pooler";
 
 /// Number of direct connection attempts before falling back to the pooler.
-const BEFORE_THE_POOLER: u32 = 2;
+const MAX_DIRECT_ATTEMPTS: u32 = 2;
 
-/// Connects to the database at `named`.
-pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection, Failure> {
-    let url = DatabaseUrl::parse(named)?;
+/// Connects to the database at `given_url`.
+pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connection, Failure> {
+    let url = DatabaseUrl::parse(given_url)?;
     for note in url.notes() {
         context.ui.note(note);
     }
     if !context.global.allow_pooled
-        && let Some((direct, from)) = by_name(named, &url)
+        && let Some((direct, from)) = derive_direct_url(given_url, &url)
     {
-        match past(context, &url, &direct, from).await {
+        match connect_directly(context, &url, &direct, from).await {
             Ok(Some(connection)) => return Ok(connection),
             Ok(None) => {}
             // The server would report the same through the pooler, except for access rules.
-            Err(failure) if from == ITS_NAME && is_for_both(&failure) => return Err(failure),
+            Err(failure) if from == FROM_HOST_NAME && applies_through_pooler(&failure) => {
+                return Err(failure);
+            }
             Err(failure) => context.ui.note(&format!("{failure}: using the pooler")),
         }
     }
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
     let mut connection =
         Connection::connect_with_retry(&url, connect_policy, |why| context.ui.note(why)).await?;
-    let Some(sign) = connection.pooled() else { return Ok(connection) };
+    let Some(evidence) = connection.pooled() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
-        for (direct, from) in beside(named) {
+        for (direct, from) in env_direct_urls(given_url) {
             // It is not known to be the same server, so a failure concerns only this URL.
-            let mut other = match past(context, &url, &direct, from).await {
+            let mut other = match connect_directly(context, &url, &direct, from).await {
                 Ok(Some(other)) => other,
                 Ok(None) => continue,
                 Err(failure) => {
@@ -56,31 +58,31 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     context.ui.note(&format!(
         "{} is a transaction pooler ({}): commands that need a server session are refused",
         url.address(),
-        sign.why()
+        evidence.why()
     ));
     Ok(connection)
 }
 
 /// The direct address derived from the pooler's host name; prefers an equal URL from the environment.
-fn by_name(named: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)> {
+fn derive_direct_url(given_url: &str, url: &DatabaseUrl) -> Option<(DatabaseUrl, &'static str)> {
     let direct = url.unpooled()?;
     let same =
         |found: &DatabaseUrl| found.address() == direct.address() && found.database() == direct.database();
-    let found = beside(named).into_iter().find(|(found, _)| same(found));
-    Some(found.unwrap_or((direct, ITS_NAME)))
+    let found = env_direct_urls(given_url).into_iter().find(|(found, _)| same(found));
+    Some(found.unwrap_or((direct, FROM_HOST_NAME)))
 }
 
 /// Direct URLs from the environment. They apply only if the URL in use is `DATABASE_URL`.
-fn beside(named: &str) -> Vec<(DatabaseUrl, &'static str)> {
-    if !std::env::var("DATABASE_URL").is_ok_and(|text| text.trim() == named) {
+fn env_direct_urls(given_url: &str) -> Vec<(DatabaseUrl, &'static str)> {
+    if !std::env::var("DATABASE_URL").is_ok_and(|text| text.trim() == given_url) {
         return Vec::new();
     }
     let parsed = |name| Some((DatabaseUrl::parse(&std::env::var(name).ok()?).ok()?, name));
-    UNPOOLED.into_iter().filter_map(parsed).collect()
+    DIRECT_URL_VARIABLES.into_iter().filter_map(parsed).collect()
 }
 
 /// Connects to `direct`. Returns `None` if a pooler answers there too.
-async fn past(
+async fn connect_directly(
     context: &Context,
     url: &DatabaseUrl,
     direct: &DatabaseUrl,
@@ -93,7 +95,7 @@ async fn past(
     ));
     let attempts = context.global.connect_attempts;
     let connect_policy =
-        ConnectPolicy { unanswered: BEFORE_THE_POOLER.min(attempts), ..ConnectPolicy::times(attempts) };
+        ConnectPolicy { unanswered: MAX_DIRECT_ATTEMPTS.min(attempts), ..ConnectPolicy::times(attempts) };
     match Connection::connect_with_retry(direct, connect_policy, |why| context.ui.note(why)).await {
         Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
         Ok(connection) => {
@@ -106,6 +108,6 @@ async fn past(
 }
 
 /// Whether the server would report this failure through its pooler too.
-fn is_for_both(failure: &Failure) -> bool {
+fn applies_through_pooler(failure: &Failure) -> bool {
     failure.sqlstate.as_deref().is_some_and(|state| !matches!(state, "28000" | "53300"))
 }

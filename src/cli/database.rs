@@ -23,13 +23,13 @@ pub(super) fn environment() -> Environment {
 /// Connects to the database in `--database-url` or `DATABASE_URL`. Without one, and outside CI, starts and
 /// uses the project's private server.
 pub(super) async fn connect(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
-    let connection = connect_named(context, root).await?;
+    let connection = connect_requested(context, root).await?;
     cancel_when_given_up(connection.connector());
     Ok(connection)
 }
 
-async fn connect_named(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
-    let url = match named(context) {
+async fn connect_requested(context: &Context, root: &std::path::Path) -> Result<Connection, Failure> {
+    let url = match requested_url(context) {
         Some(EMBEDDED) => embedded(context, root).await?,
         Some(url) => return Box::pin(unless_interrupted(connect::connect(context, url))).await,
         None if in_ci() => {
@@ -52,14 +52,12 @@ async fn connect_named(context: &Context, root: &std::path::Path) -> Result<Conn
 /// Loads the project for a command that needs a database. If the files do not form a chain, checks in the
 /// database whether an applied file is missing.
 pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
-    let (project, gone) = project_or_what_is_left(context).await?;
-    gone.map_or(Ok(project), Err)
+    let (project, missing_file) = project_or_partial(context).await?;
+    missing_file.map_or(Ok(project), Err)
 }
 
 /// Like [`project`], but if an applied file is missing, returns the remaining project and that failure.
-pub(super) async fn project_or_what_is_left(
-    context: &Context,
-) -> Result<(Project, Option<Failure>), Failure> {
+pub(super) async fn project_or_partial(context: &Context) -> Result<(Project, Option<Failure>), Failure> {
     let root = context.root()?;
     let survey = root.clone().survey();
     let Some(failure) = survey.failures.into_iter().next() else { return Ok((survey.project, None)) };
@@ -70,15 +68,15 @@ pub(super) async fn project_or_what_is_left(
         return Err(failure);
     }
     // Invalid files are no reason to start the private server.
-    let private = !matches!(named(context), Some(url) if url != EMBEDDED);
+    let private = !matches!(requested_url(context), Some(url) if url != EMBEDDED);
     if private && !Persistent::of(&root.path, &environment())?.is_running().await {
         return Err(failure);
     }
     let Ok(mut connection) = connect(context, &root.path).await else { return Err(failure) };
-    let gone = migrate::gone(&mut connection, &root).await;
+    let missing_file = migrate::missing_file(&mut connection, &root).await;
     connection.close().await;
-    match gone {
-        Ok(Some(gone)) => Ok((survey.project, Some(gone))),
+    match missing_file {
+        Ok(Some(missing_file)) => Ok((survey.project, Some(missing_file))),
         Ok(None) | Err(_) => Err(failure),
     }
 }
@@ -89,7 +87,7 @@ pub(super) async fn connect_root(context: &Context, root: &Root) -> Result<Conne
 }
 
 /// Rejects an empty `--database-url`: an unset variable in a script must not select the private server.
-pub(super) fn check_name(context: &Context) -> Result<(), Failure> {
+pub(super) fn check_database_url(context: &Context) -> Result<(), Failure> {
     match context.global.database_url.as_deref() {
         Some(url) if url.trim().is_empty() => Err(Failure::new(Code::DatabaseUrl, "--database-url is empty")
             .hint("pass a URL, or `--database-url embedded` for the project's private server")),
@@ -98,7 +96,7 @@ pub(super) fn check_name(context: &Context) -> Result<(), Failure> {
 }
 
 /// The database URL of the flag or the environment.
-fn named(context: &Context) -> Option<&str> {
+fn requested_url(context: &Context) -> Option<&str> {
     context.global.database_url.as_deref().map(str::trim)
 }
 

@@ -13,7 +13,7 @@ use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
 
 /// Marker file of a demo folder, which a new demo may delete.
-const MARK: &str = ".tenure/demo";
+const MARKER: &str = ".tenure/demo";
 
 /// A compatible migration, for the platform and for every tenant.
 const GOOD: &str = "ALTER TABLE users ADD COLUMN IF NOT EXISTS phone VARCHAR(50);\n\
@@ -37,42 +37,42 @@ struct Demo<'a> {
 
 pub(super) async fn run(context: &Context, args: &DemoArgs) -> Result<u8, Failure> {
     let dir = context.here.join(&args.dir);
-    clear(&dir).await?;
+    delete_earlier_demo(&dir).await?;
     init::write(&dir, init::EXAMPLE)?;
-    init::write(&dir, &[(MARK, "created by `tenure demo`, which may delete this folder\n")])?;
+    init::write(&dir, &[(MARKER, "created by `tenure demo`, which may delete this folder\n")])?;
     let program = std::env::current_exe().map_err(|error| Failure::new(Code::Io, error.to_string()))?;
     let mut demo = Demo { context, dir, program, steps: Vec::new() };
-    demo.say("migrate the platform from 0.0.0 to the latest version");
-    demo.step(&["migrate", "up"], 0)?;
-    demo.say("create three tenants");
-    demo.step(&["tenant", "create", "acme_corp", "--name", "Acme Corp"], 0)?;
-    demo.step(&["tenant", "create", "retail_inc", "--name", "Retail Inc"], 0)?;
-    demo.step(&["tenant", "create", "globex"], 0)?;
-    demo.step(&["status", "--tenants"], 0)?;
-    demo.say("add a migration for the platform and every tenant");
-    demo.step(&["migrate", "new", "add phone and archive"], 0)?;
-    demo.fill("add_phone_and_archive", GOOD)?;
-    demo.step(&["migrate", "up"], 0)?;
-    demo.say("a migration that would break the running release is refused");
-    demo.step(&["migrate", "new", "drop email"], 0)?;
-    let bad = demo.fill("drop_email", BAD)?;
-    demo.step(&["migrate", "up"], 1)?;
+    demo.print_heading("migrate the platform from 0.0.0 to the latest version");
+    demo.run_step(&["migrate", "up"], 0)?;
+    demo.print_heading("create three tenants");
+    demo.run_step(&["tenant", "create", "acme_corp", "--name", "Acme Corp"], 0)?;
+    demo.run_step(&["tenant", "create", "retail_inc", "--name", "Retail Inc"], 0)?;
+    demo.run_step(&["tenant", "create", "globex"], 0)?;
+    demo.run_step(&["status", "--tenants"], 0)?;
+    demo.print_heading("add a migration for the platform and every tenant");
+    demo.run_step(&["migrate", "new", "add phone and archive"], 0)?;
+    demo.insert_sql("add_phone_and_archive", GOOD)?;
+    demo.run_step(&["migrate", "up"], 0)?;
+    demo.print_heading("a migration that would break the running release is refused");
+    demo.run_step(&["migrate", "new", "drop email"], 0)?;
+    let bad = demo.insert_sql("drop_email", BAD)?;
+    demo.run_step(&["migrate", "up"], 1)?;
     std::fs::remove_file(&bad).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-    demo.say("remove that file; nothing was changed");
-    demo.step(&["status"], 0)?;
-    demo.end(args)
+    demo.print_heading("remove that file; nothing was changed");
+    demo.run_step(&["status"], 0)?;
+    demo.finish(args)
 }
 
 impl Demo<'_> {
-    fn say(&self, text: &str) {
+    fn print_heading(&self, text: &str) {
         if self.context.ui.format == Format::Human {
             // The demo's result reports write errors.
-            let _said = ui::print(&format!("\n# {text}\n"));
+            let _written = ui::print(&format!("\n# {text}\n"));
         }
     }
 
     /// Runs this program in the demo's folder. Fails if the exit code is not `expected`.
-    fn step(&mut self, words: &[&str], expected: i32) -> Result<(), Failure> {
+    fn run_step(&mut self, words: &[&str], expected: i32) -> Result<(), Failure> {
         let shown = words
             .iter()
             .map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
@@ -105,7 +105,7 @@ impl Demo<'_> {
     }
 
     /// Inserts `sql` between BEGIN and COMMIT of the migration `name`.
-    fn fill(&self, name: &str, sql: &str) -> Result<PathBuf, Failure> {
+    fn insert_sql(&self, name: &str, sql: &str) -> Result<PathBuf, Failure> {
         let io =
             |error: std::io::Error| Failure::new(Code::Io, format!("writing the migration {name}: {error}"));
         let folder = self.dir.join(MIGRATIONS);
@@ -122,9 +122,9 @@ impl Demo<'_> {
         Ok(file.path())
     }
 
-    fn end(self, args: &DemoArgs) -> Result<u8, Failure> {
+    fn finish(self, args: &DemoArgs) -> Result<u8, Failure> {
         let program =
-            if on_path(&self.program) { "tenure".to_owned() } else { self.program.display().to_string() };
+            if is_on_path(&self.program) { "tenure".to_owned() } else { self.program.display().to_string() };
         let document = serde_json::json!({ "dir": self.dir, "steps": self.steps });
         self.context.ui.result(&document, |paint| {
             let next = [
@@ -144,12 +144,12 @@ impl Demo<'_> {
 }
 
 /// Deletes the folder of an earlier demo. Fails if the folder has other contents.
-async fn clear(dir: &Path) -> Result<(), Failure> {
+async fn delete_earlier_demo(dir: &Path) -> Result<(), Failure> {
     let io = |error: std::io::Error| Failure::new(Code::Io, format!("{}: {error}", dir.display()));
     if !dir.exists() || std::fs::read_dir(dir).map_err(io)?.next().is_none() {
         return Ok(());
     }
-    if !dir.join(MARK).is_file() {
+    if !dir.join(MARKER).is_file() {
         return Err(Failure::new(
             Code::ProjectExists,
             format!("{} exists and was not created by `tenure demo`", dir.display()),
@@ -161,7 +161,7 @@ async fn clear(dir: &Path) -> Result<(), Failure> {
 }
 
 /// Whether `tenure` on the PATH is this program.
-fn on_path(program: &Path) -> bool {
+fn is_on_path(program: &Path) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .any(|folder| folder.join("tenure").canonicalize().is_ok_and(|found| found == program))

@@ -34,7 +34,7 @@ impl Sink for Events {
         let line = format!("{}\n", output::event_json(event, now));
         // A full disk must not stop a running migration; report it once.
         if let Err(error) = file.write_all(line.as_bytes()) {
-            ui::complain(&format!("writing events failed, no more events are written: {error}"));
+            ui::print_error(&format!("writing events failed, no more events are written: {error}"));
             self.file = None;
         }
     }

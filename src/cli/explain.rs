@@ -26,7 +26,7 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
     }
     if let Some(rule) = isolation::RULES.iter().find(|rule| rule.id == name) {
         let value = json!({ "audit_rule": rule });
-        context.ui.result(&value, |_| isolation::text::explained_wall(rule))?;
+        context.ui.result(&value, |_| isolation::text::explained_rule(rule))?;
         return Ok(0);
     }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));

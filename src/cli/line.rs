@@ -25,38 +25,38 @@ fn is_empty(variable: &OsStr) -> bool {
 
 /// Whether an invalid command line requests JSON, by a flag or else by the environment.
 pub(super) fn wants_json(words: &[Cow<'_, str>]) -> bool {
-    let said = |flag: &str| {
+    let flag_value = |flag: &str| {
         let value = |(at, word): (usize, &Cow<'_, str>)| match word.strip_prefix(flag)? {
             "" => words.get(at + 1).map(ToString::to_string),
             rest => rest.strip_prefix('=').map(str::to_owned),
         };
         words.iter().enumerate().rev().find_map(value)
     };
-    match said("--output").as_deref() {
+    match flag_value("--output").as_deref() {
         Some("json") => return true,
         Some("human") => return false,
         // The other formats have no representation of a usage error.
         Some(_) | None => {}
     }
-    match said("--format") {
+    match flag_value("--format") {
         Some(format) => format == "json",
         None => std::env::var("TENURE_FORMAT").is_ok_and(|format| format == "json"),
     }
 }
 
 /// The `--help` command of the subcommand that was meant.
-pub(super) fn help(words: &[Cow<'_, str>]) -> String {
+pub(super) fn help_command(words: &[Cow<'_, str>]) -> String {
     let root = Cli::command();
     let (mut verb, mut path) = (&root, root.get_name().to_owned());
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
         if let Some(flag) = word.strip_prefix('-') {
-            let is_it = |arg: &&clap::Arg| {
+            let matches_flag = |arg: &&clap::Arg| {
                 let long = flag.strip_prefix('-').is_some_and(|long| arg.get_long() == Some(long));
                 long || arg.get_short().is_some_and(|short| flag == short.to_string())
             };
             // Skip the flag's value.
-            if root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values()) {
+            if root.get_arguments().find(matches_flag).is_some_and(|arg| arg.get_action().takes_values()) {
                 let _value = words.next();
             }
             continue;

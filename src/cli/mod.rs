@@ -68,8 +68,9 @@ impl Context {
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let given = arguments.clone();
-    let deep = std::thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(|| program(given));
-    match deep.map(std::thread::JoinHandle::join) {
+    let thread =
+        std::thread::Builder::new().name("main".to_owned()).stack_size(STACK).spawn(|| program(given));
+    match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
         // Without memory for a large stack, the default stack suffices for all but the most deeply nested files.
@@ -80,9 +81,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn program(arguments: Vec<OsString>) -> ExitCode {
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return unparsed(&error, &arguments),
+        Err(error) => return report_parse_error(&error, &arguments),
     };
-    log(cli.global.verbose);
+    init_logging(cli.global.verbose);
     ExitCode::from(run(cli))
 }
 
@@ -113,7 +114,7 @@ fn run(cli: Cli) -> u8 {
 }
 
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
-    database::check_name(context)?;
+    database::check_database_url(context)?;
     match command {
         Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
         Command::Migrate(Migrate::New(args)) => new::run(context, &args),
@@ -159,12 +160,12 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
 }
 
 /// Prints help and version to stdout, and anything else as a failure, in JSON if requested.
-fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return match error.print() {
-            // A closed pipe is no error.
+            // Ignore a closed pipe.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                ui::complain(&format!("error: writing to stdout: {error}"));
+                ui::print_error(&format!("error: writing to stdout: {error}"));
                 ExitCode::from(Code::Io.class().exit_code())
             }
             _ => ExitCode::SUCCESS,
@@ -172,26 +173,27 @@ fn unparsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let plain = error.render().to_string();
-    let message = masked(&plain, &words);
+    let message = mask_urls(&plain, &words);
     if line::wants_json(&words) {
         // The first paragraph describes the error; the rest is usage and advice.
-        let said = message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
-        let message = said.map(str::trim).collect::<Vec<_>>().join(" ");
+        let first_paragraph =
+            message.trim_start_matches("error: ").lines().take_while(|line| !line.trim().is_empty());
+        let message = first_paragraph.map(str::trim).collect::<Vec<_>>().join(" ");
         let document = serde_json::json!({ "error": output::failure_json(
-            &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help(&words)))) });
+            &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)))) });
         // The exit code reports the failure in any case.
         let _printed = ui::print(&format!("{document}\n"));
     } else if message == plain {
-        // A closed pipe is no error.
+        // Ignore a closed pipe.
         let _printed = error.print();
     } else {
-        ui::complain(message.trim_end());
+        ui::print_error(message.trim_end());
     }
     ExitCode::from(Code::Usage.class().exit_code())
 }
 
 /// Removes URLs and passwords of the command line from the parser's message.
-fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
+fn mask_urls(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
     let given = words.iter().flat_map(|word| {
         // clap quotes a flag's value without the flag.
         let value = word.strip_prefix('-').and_then(|flag| flag.split_once('=')).map(|(_, value)| value);
@@ -206,7 +208,7 @@ fn masked(message: &str, words: &[std::borrow::Cow<'_, str>]) -> String {
 }
 
 /// `-vv` enables debug logs, `-vvv` trace logs, including those of the driver.
-fn log(verbose: u8) {
+fn init_logging(verbose: u8) {
     let level = match verbose {
         0 | 1 => return,
         2 => tracing::Level::DEBUG,

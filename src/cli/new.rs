@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
         BumpArg::Patch => Bump::Patch,
     };
     let to = from.bumped(bump);
-    let name = FileName { from, to, name: words(&args.name)? };
+    let name = FileName { from, to, name: file_name_words(&args.name)? };
     let scope = args.scope.map_or("", |scope| match scope {
         ScopeArg::Platform => "-- Scope: platform\n",
         ScopeArg::Tenant => "-- Scope: tenant\n",
@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<u8, Failure> {
 }
 
 /// The file name: lower case, words joined by `_`.
-fn words(name: &str) -> Result<String, Failure> {
+fn file_name_words(name: &str) -> Result<String, Failure> {
     let parts: Vec<&str> =
         name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
     if parts.is_empty() {
@@ -69,11 +69,11 @@ fn words(name: &str) -> Result<String, Failure> {
 
 /// The description in the header: `name` on one line, capitalized.
 fn description(name: &str) -> String {
-    let words = name
+    let text = name
         .split(|c: char| c.is_whitespace() || c == '_')
         .filter(|word| !word.is_empty())
         .collect::<Vec<_>>()
         .join(" ");
-    let mut letters = words.chars();
+    let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -5,35 +5,35 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
-use super::ui::complain;
+use super::ui::print_error;
 use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::output::Paint;
 
 /// Failures of runs with fewer parts are printed only with the result.
-const A_LOT: usize = 10;
+const MIN_PARTS_FOR_LINES: usize = 10;
 
 /// Interval between periodic lines.
-const NOW_AND_THEN: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Delay of the first periodic line.
-const SOON: Duration = Duration::from_secs(3);
+const FIRST_LINE_DELAY: Duration = Duration::from_secs(3);
 
 /// How progress is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ProgressMode {
     Quiet,
     /// A bar, and failures.
     Bar,
     /// Periodic lines, and failures.
-    NowAndThen,
+    Periodic,
     /// Every event.
-    All,
+    EveryEvent,
 }
 
 #[derive(Debug)]
 pub(super) struct Progress {
-    manner: Manner,
+    mode: ProgressMode,
     paint: Paint,
     bar: Option<ProgressBar>,
     expected: usize,
@@ -43,16 +43,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(manner: Manner, paint: Paint) -> Self {
+    pub(super) fn new(mode: ProgressMode, paint: Paint) -> Self {
         let now = Instant::now();
-        Self { manner, paint, bar: None, expected: 0, done: 0, began: now, next_line: now + SOON }
+        Self { mode, paint, bar: None, expected: 0, done: 0, began: now, next_line: now + FIRST_LINE_DELAY }
     }
 
     fn begin(&mut self, expected: usize) {
         let now = Instant::now();
-        (self.expected, self.done, self.began, self.next_line) = (expected, 0, now, now + SOON);
+        (self.expected, self.done, self.began, self.next_line) = (expected, 0, now, now + FIRST_LINE_DELAY);
         // Short work needs no bar.
-        if self.manner != Manner::Bar || expected < 2 {
+        if self.mode != ProgressMode::Bar || expected < 2 {
             return;
         }
         let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
@@ -66,56 +66,56 @@ impl Progress {
     }
 
     /// Counts a finished part.
-    fn one(&mut self, word: impl Fn(Paint) -> String, rest: &str) {
+    fn finish_part(&mut self, word: impl Fn(Paint) -> String, rest: &str) {
         self.done += 1;
-        if self.manner == Manner::All {
-            complain(&format!("{} {rest}", word(self.paint)));
+        if self.mode == ProgressMode::EveryEvent {
+            print_error(&format!("{} {rest}", word(self.paint)));
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);
         }
         let now = Instant::now();
-        if self.manner == Manner::NowAndThen && now >= self.next_line {
-            self.next_line = now + NOW_AND_THEN;
-            complain(&how_far(self.done, self.expected, now - self.began));
+        if self.mode == ProgressMode::Periodic && now >= self.next_line {
+            self.next_line = now + LINE_INTERVAL;
+            print_error(&progress_line(self.done, self.expected, now - self.began));
         }
     }
 
-    fn failed(&mut self, what: &str, failure: &Failure) {
+    fn finish_failed(&mut self, what: &str, failure: &Failure) {
         let line = format!("{} {what}: {failure}", self.paint.bad("failed"));
-        match (&self.bar, self.manner) {
+        match (&self.bar, self.mode) {
             (Some(bar), _) => bar.println(line),
-            (None, Manner::NowAndThen) if self.expected >= A_LOT => complain(&line),
+            (None, ProgressMode::Periodic) if self.expected >= MIN_PARTS_FOR_LINES => print_error(&line),
             (None, _) => {}
         }
-        self.one(|paint| paint.bad("failed"), what);
+        self.finish_part(|paint| paint.bad("failed"), what);
     }
 
-    fn aside(&self, line: &str) {
-        if self.manner == Manner::All {
-            complain(&self.paint.dim(line));
+    fn print_detail(&self, line: &str) {
+        if self.mode == ProgressMode::EveryEvent {
+            print_error(&self.paint.dim(line));
         }
     }
 
     /// Prints a line of another program.
-    fn said(&self, line: &str) {
-        match (&self.bar, self.manner) {
-            (_, Manner::Quiet) => {}
+    fn print_line(&self, line: &str) {
+        match (&self.bar, self.mode) {
+            (_, ProgressMode::Quiet) => {}
             (Some(bar), _) => bar.println(line),
-            (None, _) => complain(line),
+            (None, _) => print_error(line),
         }
     }
 
-    fn delayed(&self, what: &str, failure: &Failure, pause: Duration) {
-        if self.manner == Manner::All {
+    fn print_retry(&self, what: &str, failure: &Failure, pause: Duration) {
+        if self.mode == ProgressMode::EveryEvent {
             let word = self.paint.warn("retry");
-            complain(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
+            print_error(&format!("{word} {what}  in {} ms: {failure}", pause.as_millis()));
         }
     }
 }
 
 /// `1200 of 10000 done, 340/s, 26 seconds left`
-fn how_far(done: usize, expected: usize, elapsed: Duration) -> String {
+fn progress_line(done: usize, expected: usize, elapsed: Duration) -> String {
     let mut line = format!("{done} of {expected} done");
     let (Ok(done), Ok(left)) = (u32::try_from(done), u32::try_from(expected.saturating_sub(done))) else {
         return line;
@@ -132,28 +132,30 @@ impl Sink for Progress {
             Event::Began { expected } => self.begin(*expected),
             Event::UnitDone { schema, migration, elapsed } => {
                 let what = format!("{schema}  {migration}  {} ms", elapsed.as_millis());
-                self.one(|paint| paint.good("done"), &what);
+                self.finish_part(|paint| paint.good("done"), &what);
             }
             Event::UnitDoneByAnother { schema, migration } => {
-                self.one(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
+                self.finish_part(|paint| paint.dim("done by another run"), &format!("{schema}  {migration}"));
             }
             Event::UnitDelayed { schema, migration, failure, pause } => {
-                self.delayed(&format!("{schema}  {migration}"), failure, *pause);
+                self.print_retry(&format!("{schema}  {migration}"), failure, *pause);
             }
-            Event::TenantDelayed { slug, failure, pause } => self.delayed(slug, failure, *pause),
+            Event::TenantDelayed { slug, failure, pause } => self.print_retry(slug, failure, *pause),
             Event::UnitFailed { schema, migration, failure } => {
-                self.failed(&format!("{schema}  {migration}"), failure);
+                self.finish_failed(&format!("{schema}  {migration}"), failure);
             }
-            Event::TenantGone { schema, now: Some(now) } => self.aside(&format!("renamed {schema}  {now}")),
+            Event::TenantGone { schema, now: Some(now) } => {
+                self.print_detail(&format!("renamed {schema}  {now}"))
+            }
             Event::TenantGone { schema, now: None } => {
-                self.one(|paint| paint.dim("no longer exists"), schema.as_str());
+                self.finish_part(|paint| paint.dim("no longer exists"), schema.as_str());
             }
             Event::RunRecordFailed { failure } => {
-                self.said(&format!("recording the end of the run failed: {failure}"));
+                self.print_line(&format!("recording the end of the run failed: {failure}"));
             }
-            Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
-            Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),
-            Event::TenantFailed { slug, failure } => self.failed(slug, failure),
+            Event::TenantDone { slug } => self.finish_part(|paint| paint.good("done"), slug),
+            Event::HookSaid { slug, line } => self.print_line(&format!("{slug}: {line}")),
+            Event::TenantFailed { slug, failure } => self.finish_failed(slug, failure),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
@@ -168,10 +170,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn how_far_says_rate_and_time_left() {
-        let said = how_far(1_200, 10_000, Duration::from_secs(6));
-        assert_eq!(said, "1200 of 10000 done, 200/s, 44 seconds left");
-        assert_eq!(how_far(0, 10, Duration::ZERO), "0 of 10 done, 0/s, 0 seconds left");
-        assert!(how_far(12, 10, Duration::from_secs(1)).starts_with("12 of 10 done, 12/s"));
+    fn progress_line_contains_rate_and_time_left() {
+        let line = progress_line(1_200, 10_000, Duration::from_secs(6));
+        assert_eq!(line, "1200 of 10000 done, 200/s, 44 seconds left");
+        assert_eq!(progress_line(0, 10, Duration::ZERO), "0 of 10 done, 0/s, 0 seconds left");
+        assert!(progress_line(12, 10, Duration::from_secs(1)).starts_with("12 of 10 done, 12/s"));
     }
 }

@@ -14,13 +14,13 @@ use crate::restore_point::{self, Which};
 use crate::settings::Settings;
 
 /// Lifetime of a restore branch.
-const KEPT: Duration = Duration::from_hours(7 * 24);
+const LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Failure> {
     let which = match run.map(|id| id.parse().map(Which::Run).map_err(|_| id)) {
         None => Which::Newest,
         Some(Ok(run)) => run,
-        Some(Err(id)) => return Err(no_id(context, id).await),
+        Some(Err(id)) => return Err(invalid_run_id(context, id).await),
     };
     let root = context.root()?;
     let mut connection = database::connect_root(context, &root).await?;
@@ -38,15 +38,15 @@ pub(super) async fn run(context: &Context, run: Option<&str>) -> Result<u8, Fail
 }
 
 /// The failure for an invalid run ID; its hint lists recent runs if the database is reachable.
-async fn no_id(context: &Context, id: &str) -> Failure {
+async fn invalid_run_id(context: &Context, id: &str) -> Failure {
     let failure = Failure::new(Code::Usage, format!("{id:?} is not a run ID"));
-    let there = async {
+    let recent_runs = async {
         let root = context.root()?;
         let mut connection = database::connect_root(context, &root).await?;
         restore_point::newest(&mut connection, &root.settings.platform_schema()).await
     };
-    match there.await {
-        Ok(there) => failure.hint(there),
+    match recent_runs.await {
+        Ok(recent_runs) => failure.hint(recent_runs),
         Err(_) => failure.hint("omit it to use the latest run that changed something"),
     }
 }
@@ -61,12 +61,12 @@ pub(super) async fn branch(
     let provider = branches::provider(context, settings, Kind::Neon, &AtNeon { project_id: None }).await?;
     let host = connection.host();
     let work = async {
-        let AnyProvider::Neon(neon) = &provider else { return Err(not_neons()) };
+        let AnyProvider::Neon(neon) = &provider else { return Err(neon_only()) };
         let parent = neon.of_host(&host).await?;
         let name = BranchName::before(Uuid::new_v4());
         let mut wanted = branches::wanted(settings, Kind::Neon, Some(name), None)?;
         wanted.parent = Some(parent.0);
-        wanted.expires = KEPT;
+        wanted.expires = LIFETIME;
         let guard = Guard::create(provider, wanted, branches::tell(context.ui)).await?;
         // The branch is usable only after its operations have finished.
         let (provider, branch) = guard.made()?;
@@ -81,6 +81,6 @@ pub(super) async fn branch(
     Ok(())
 }
 
-fn not_neons() -> Failure {
+fn neon_only() -> Failure {
     Failure::new(Code::Usage, "--restore-branch works only with a Neon database")
 }

@@ -34,7 +34,7 @@ impl Place {
         let name = format!("{}_v{version}", template.family());
         let folder = format!("{TEMPLATES}/{name}");
         if root.join(&folder).exists() {
-            return Err(Failure::new(Code::TemplateExists, format!("{folder} is there already")).hint(
+            return Err(Failure::new(Code::TemplateExists, format!("{folder} already exists")).hint(
                 "`tenure template check` compares it with the older version; delete it to create it again",
             ));
         }
@@ -42,53 +42,53 @@ impl Place {
     }
 
     /// Writes the files to a staging folder, then swaps the folders, so that a reader sees the old template or the
-    /// new one. Restores the old folder if `can_be_read` fails. Returns the names of the new and the old files.
+    /// new one. Restores the old folder if `validate` fails. Returns the names of the new and the old files.
     pub(super) fn write(
         &self,
         files: &[NewFile],
-        can_be_read: impl FnOnce() -> Result<(), Failure>,
+        validate: impl FnOnce() -> Result<(), Failure>,
     ) -> Result<(Vec<String>, Vec<String>), Failure> {
         // Existing after_create files stay unchanged.
-        let stays = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
-        let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !stays(name)).collect();
+        let is_kept = |name: &str| !self.old.is_empty() && name.starts_with(&format!("{AFTER_CREATE}/"));
+        let files: Vec<&NewFile> = files.iter().filter(|(name, _)| !is_kept(name)).collect();
         let templates = self.root.join(TEMPLATES);
         let folder = templates.join(&self.name);
         // Folders that start with a dot are not templates.
-        let [fresh, aside] = ["new", "old"].map(|word| templates.join(format!(".{}.{word}", self.name)));
-        if aside.exists() {
-            return Err(Failure::new(Code::TemplateExists, format!("{} is there already", aside.display()))
+        let [staging, backup] = ["new", "old"].map(|word| templates.join(format!(".{}.{word}", self.name)));
+        if backup.exists() {
+            return Err(Failure::new(Code::TemplateExists, format!("{} already exists", backup.display()))
                 .hint("an interrupted run left the old template there: move it back or delete it"));
         }
-        remove(&fresh)?;
-        let outcome = self.fill(&fresh, &folder, &files).and_then(|()| {
+        remove(&staging)?;
+        let outcome = self.fill_staging(&staging, &folder, &files).and_then(|()| {
             if folder.exists() {
-                rename(&folder, &aside)?;
+                rename(&folder, &backup)?;
             }
-            rename(&fresh, &folder)?;
-            can_be_read()
+            rename(&staging, &folder)?;
+            validate()
         });
-        if outcome.is_err() && aside.exists() {
+        if outcome.is_err() && backup.exists() {
             // Best effort: report the first failure.
-            let _restored = remove(&folder).and_then(|()| rename(&aside, &folder));
+            let _restored = remove(&folder).and_then(|()| rename(&backup, &folder));
         } else if outcome.is_err() && self.old.is_empty() {
             let _removed = remove(&folder);
         }
-        let _removed = remove(&fresh);
+        let _removed = remove(&staging);
         outcome?;
-        remove(&aside)?;
+        remove(&backup)?;
         let new = files.iter().map(|(name, _)| format!("{TEMPLATES}/{}/{name}", self.name)).collect();
         Ok((new, self.old.clone()))
     }
 
     /// Fills the staging folder with the new files and the other contents of `folder`.
-    fn fill(&self, fresh: &Path, folder: &Path, files: &[&NewFile]) -> Result<(), Failure> {
+    fn fill_staging(&self, staging: &Path, folder: &Path, files: &[&NewFile]) -> Result<(), Failure> {
         let replaced = |path: &Path| self.old.iter().any(|old| self.root.join(old) == path);
-        std::fs::create_dir_all(fresh).map_err(|error| io(fresh, &error))?;
+        std::fs::create_dir_all(staging).map_err(|error| io(staging, &error))?;
         if folder.exists() {
-            copy(folder, fresh, &replaced)?;
+            copy(folder, staging, &replaced)?;
         }
         for (name, text) in files {
-            let path = fresh.join(name);
+            let path = staging.join(name);
             let parent = path.with_file_name("");
             std::fs::create_dir_all(&parent).map_err(|error| io(&parent, &error))?;
             // Never overwrite a file.

@@ -7,10 +7,10 @@ use crate::migrate::text::StatusDocument;
 use crate::{migrate, output};
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Failure> {
-    let (project, gone) = database::project_or_what_is_left(context).await?;
+    let (project, missing_file) = database::project_or_partial(context).await?;
     let mut connection = database::connect(context, &project.root).await?;
-    let list = if args.tenants { migrate::List::Tenants } else { migrate::List::Nothing };
-    let status = migrate::status(&mut connection, &project, list, gone).await?;
+    let list = if args.tenants { migrate::List::Tenants } else { migrate::List::Counts };
+    let status = migrate::status(&mut connection, &project, list, missing_file).await?;
     connection.close().await;
     for failure in &status.trouble {
         context.ui.note(&output::failure(failure, context.ui.stderr_paint()));

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::args::{Color, Format, Global};
-use super::progress::{Manner, Progress};
+use super::progress::{Progress, ProgressMode};
 use crate::error::{Code, Failure};
 use crate::output::{self, Paint};
 use crate::verify::format;
@@ -16,7 +16,7 @@ use crate::verify::format;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ui {
     pub(super) format: Format,
-    talk: Talk,
+    verbosity: Verbosity,
     yes: bool,
     stdout: Paint,
     stderr: Paint,
@@ -24,10 +24,10 @@ pub(super) struct Ui {
 
 /// How much is printed to stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Talk {
-    Little,
+enum Verbosity {
+    Quiet,
     Normal,
-    Much,
+    Verbose,
 }
 
 impl Ui {
@@ -39,12 +39,18 @@ impl Ui {
             Color::Always => (true, true),
             Color::Never => (false, false),
         };
-        let talk = match (global.quiet, global.verbose) {
-            (true, _) => Talk::Little,
-            (false, 0) => Talk::Normal,
-            (false, _) => Talk::Much,
+        let verbosity = match (global.quiet, global.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
         };
-        Self { format: global.format, talk, yes: global.yes, stdout: paint(stdout), stderr: paint(stderr) }
+        Self {
+            format: global.format,
+            verbosity,
+            yes: global.yes,
+            stdout: paint(stdout),
+            stderr: paint(stderr),
+        }
     }
 
     /// Writes a result to stdout, as text or as the JSON document.
@@ -53,7 +59,7 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
-        self.put(Outcome::Done, value, text).or_else(Unwritten::unless_closed)
+        self.write_out(Outcome::Done, value, text).or_else(WriteError::ignore_closed_pipe)
     }
 
     /// Writes a result that may be a failure: text of a failure goes to stderr, JSON always to stdout.
@@ -63,7 +69,7 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
-        self.put(outcome, value, text).or_else(Unwritten::unless_closed)
+        self.write_out(outcome, value, text).or_else(WriteError::ignore_closed_pipe)
     }
 
     /// Like [`Ui::outcome`], for a result that must be read, such as a password: a closed pipe is an error too.
@@ -73,27 +79,27 @@ impl Ui {
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
     ) -> Result<(), Failure> {
-        self.put(outcome, value, text).map_err(|unwritten| unwritten.0)
+        self.write_out(outcome, value, text).map_err(|write_error| write_error.0)
     }
 
-    fn put(
+    fn write_out(
         self,
         outcome: Outcome,
         value: &impl Serialize,
         text: impl FnOnce(Paint) -> String,
-    ) -> Result<(), Unwritten> {
+    ) -> Result<(), WriteError> {
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
                 let text = text(self.stderr);
                 write(std::io::stderr().lock(), &format!("{}\n", text.trim_end()))
-                    .map_err(Unwritten::of("stderr"))
+                    .map_err(WriteError::of("stderr"))
             }
-            (Format::Human, Outcome::Done) => put(&text(self.stdout)),
+            (Format::Human, Outcome::Done) => write_out(&text(self.stdout)),
             (Format::Json, _) => {
                 let json = serde_json::to_string(value).map_err(|error| {
-                    Unwritten(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
+                    WriteError(Failure::new(Code::Io, error.to_string()), ErrorKind::Other)
                 })?;
-                put(&format!("{json}\n"))
+                write_out(&format!("{json}\n"))
             }
         }
     }
@@ -105,8 +111,8 @@ impl Ui {
 
     /// Prints a note to stderr unless `--quiet` is set.
     pub(super) fn note(self, text: &str) {
-        if self.talk >= Talk::Normal {
-            say(text);
+        if self.verbosity >= Verbosity::Normal {
+            write_stderr(text);
         }
     }
 
@@ -121,7 +127,7 @@ impl Ui {
     /// the result.
     pub(super) fn mask(secrets: &[String]) {
         for secret in secrets {
-            say(&format::github_mask(secret));
+            write_stderr(&format::github_mask(secret));
         }
     }
 
@@ -136,15 +142,15 @@ impl Ui {
     /// Prints a failure, as text to stderr or as JSON to stdout.
     pub(super) fn failure(self, failure: &Failure, more: impl IntoIterator<Item = (&'static str, Value)>) {
         match self.format {
-            Format::Human => complain(&output::failure(failure, self.stderr)),
+            Format::Human => print_error(&output::failure(failure, self.stderr)),
             Format::Json => {
                 let mut document = json!({ "error": output::failure_json(failure) });
                 if let Some(object) = document.as_object_mut() {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 // Fall back to stderr.
-                if put(&format!("{document}\n")).is_err() {
-                    complain(&output::failure(failure, self.stderr));
+                if write_out(&format!("{document}\n")).is_err() {
+                    print_error(&output::failure(failure, self.stderr));
                 }
             }
         }
@@ -174,13 +180,13 @@ impl Ui {
 
     /// Asks to type `name` as confirmation. A value of `--confirm` must equal it. Without a terminal, `--confirm` is
     /// required.
-    pub(super) fn confirm_name(question: &str, name: &str, said: Option<&str>) -> Result<(), Failure> {
+    pub(super) fn confirm_name(question: &str, name: &str, given: Option<&str>) -> Result<(), Failure> {
         let hint = format!("pass --confirm {name}");
         let refused = |message: String| Failure::new(Code::ConfirmationRequired, message).hint(hint.clone());
-        match said {
-            Some(said) if said == name => return Ok(()),
-            Some(said) => {
-                let message = format!("--confirm is {said:?}, expected {name:?}: nothing was done");
+        match given {
+            Some(given) if given == name => return Ok(()),
+            Some(given) => {
+                let message = format!("--confirm is {given:?}, expected {name:?}: nothing was done");
                 return Err(Failure::new(Code::Usage, message).hint(hint));
             }
             None if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) => {
@@ -201,13 +207,13 @@ impl Ui {
 
     /// The progress display for this terminal and verbosity.
     pub(super) fn progress(self) -> Progress {
-        let manner = match self.talk {
-            Talk::Little => Manner::Quiet,
-            Talk::Much => Manner::All,
-            Talk::Normal if Term::stderr().is_term() => Manner::Bar,
-            Talk::Normal => Manner::NowAndThen,
+        let mode = match self.verbosity {
+            Verbosity::Quiet => ProgressMode::Quiet,
+            Verbosity::Verbose => ProgressMode::EveryEvent,
+            Verbosity::Normal if Term::stderr().is_term() => ProgressMode::Bar,
+            Verbosity::Normal => ProgressMode::Periodic,
         };
-        Progress::new(manner, self.stderr)
+        Progress::new(mode, self.stderr)
     }
 }
 
@@ -219,30 +225,30 @@ pub(super) enum Outcome {
 }
 
 /// A failed write and the kind of its I/O error.
-struct Unwritten(Failure, ErrorKind);
+struct WriteError(Failure, ErrorKind);
 
-impl Unwritten {
+impl WriteError {
     fn of(stream: &str) -> impl Fn(std::io::Error) -> Self {
         move |error| Self(Failure::new(Code::Io, format!("writing to {stream}: {error}")), error.kind())
     }
 
     /// Ignores a closed pipe, so that `tenure … | head` succeeds.
-    fn unless_closed(self) -> Result<(), Failure> {
+    fn ignore_closed_pipe(self) -> Result<(), Failure> {
         if self.1 == ErrorKind::BrokenPipe { Ok(()) } else { Err(self.0) }
     }
 }
 
 /// Writes to stdout. Ignores a closed pipe.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    put(text).or_else(Unwritten::unless_closed)
+    write_out(text).or_else(WriteError::ignore_closed_pipe)
 }
 
-fn put(text: &str) -> Result<(), Unwritten> {
-    write(std::io::stdout().lock(), text).map_err(Unwritten::of("stdout"))
+fn write_out(text: &str) -> Result<(), WriteError> {
+    write(std::io::stdout().lock(), text).map_err(WriteError::of("stdout"))
 }
 
 /// Writes a line to stderr. Ignores write errors, so that the work continues.
-fn say(line: &str) {
+fn write_stderr(line: &str) {
     let _said = write(std::io::stderr().lock(), &format!("{line}\n"));
 }
 
@@ -251,6 +257,6 @@ fn write(mut to: impl std::io::Write, text: &str) -> std::io::Result<()> {
 }
 
 /// Prints a line to stderr, even with `--quiet`.
-pub(super) fn complain(text: &str) {
-    say(text);
+pub(super) fn print_error(text: &str) {
+    write_stderr(text);
 }

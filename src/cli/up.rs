@@ -108,7 +108,7 @@ pub(super) fn refuse(context: &Context, denied: &Denied, planned: Option<&Planne
                 ui::print(&migrate::text::planned(planned, context.ui.stdout_paint()))?;
             }
             let paint = context.ui.stderr_paint();
-            ui::complain(format::findings(&review.findings, &review.summary, paint).trim_end());
+            ui::print_error(format::findings(&review.findings, &review.summary, paint).trim_end());
             context.ui.note("refused: nothing was written");
         }
         Format::Json => {

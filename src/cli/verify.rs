@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Fail
         return list(context, output);
     }
     let outcome =
-        if args.files.is_empty() { whole(context, args).await } else { some_files(context, args).await };
+        if args.files.is_empty() { whole(context, args).await } else { verify_files(context, args).await };
     show(context, output, args, &outcome)
 }
 
@@ -55,11 +55,11 @@ fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
 
 fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outcome) -> Result<u8, Failure> {
     let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| context.here.clone(), PathBuf::from);
-    let loose: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+    let standalone: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
     let path = |file: &str| {
         // Given files are relative to the current folder, files of the project to the project folder.
         let folder = match &outcome.root {
-            Some(root) if !loose.iter().any(|name| name == file) => root,
+            Some(root) if !standalone.iter().any(|name| name == file) => root,
             _ => &context.here,
         };
         let whole = folder.join(file);
@@ -105,13 +105,18 @@ async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
         let chain = &project.chain;
         chain.migrations().iter().chain(chain.downs()).map(|migration| migration.file.clone()).collect()
     };
-    judged(context, root, args, (&all, true)).await
+    check_migrations(context, root, args, (&all, true)).await
 }
 
 /// The migrations to check, and whether to check templates.
 type Asked<'a> = (&'a dyn Fn(&Project) -> HashSet<String>, bool);
 
-async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templates): Asked<'_>) -> Outcome {
+async fn check_migrations(
+    context: &Context,
+    root: Root,
+    args: &VerifyArgs,
+    (names, templates): Asked<'_>,
+) -> Outcome {
     let survey = root.survey();
     let (project, mut failures) = (survey.project, survey.failures);
     let (names, mut seen) = (names(&project), Observed::default());
@@ -136,7 +141,7 @@ async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templa
 }
 
 /// Checks the given files: a migration as part of the chain, any other file on its own.
-async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
+async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let source = |file: &PathBuf| project::read(&context.here.join(file), &file.display().to_string());
     let base = match args.base.iter().map(source).collect::<Result<Vec<_>, _>>() {
         Ok(base) => base,
@@ -149,11 +154,11 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
         let folder = context.here.join(file).canonicalize().ok()?.parent()?.to_owned();
         (Some(folder) == migrations).then(|| file.file_name()).flatten().map(ToOwned::to_owned)
     };
-    let (mut names, mut loose) = (Vec::new(), Vec::new());
+    let (mut names, mut standalone) = (Vec::new(), Vec::new());
     for file in files {
         match inside(file) {
             Some(name) => names.push(name.to_string_lossy().into_owned()),
-            None => loose.push((context.here.join(file), file.display().to_string())),
+            None => standalone.push((context.here.join(file), file.display().to_string())),
         }
     }
     if let (Some(name), false) = (names.first(), base.is_empty()) {
@@ -165,7 +170,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
             None,
         );
     }
-    if args.shadow.wanted() && !loose.is_empty() {
+    if args.shadow.wanted() && !standalone.is_empty() {
         return Outcome::failed(vec![shadow::no_file_but_migrations()], None);
     }
     let settings = match &root {
@@ -182,24 +187,26 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
     let mut outcome = match root {
         Ok(root) if !names.is_empty() => {
             let asked: HashSet<String> = names.iter().cloned().collect();
-            let mut strangers = names;
-            let there = Cell::new(Vec::new());
+            let mut unknown = names;
+            let existing = Cell::new(Vec::new());
             let wanted = |project: &Project| {
                 let all = project.chain.migrations().iter().chain(project.chain.downs());
-                there.set(all.map(|migration| migration.file.clone()).collect());
+                existing.set(all.map(|migration| migration.file.clone()).collect());
                 asked.clone()
             };
-            let mut outcome = judged(context, root, args, (&wanted, false)).await;
-            let there = there.take();
-            strangers.retain(|name| !there.contains(name));
+            let mut outcome = check_migrations(context, root, args, (&wanted, false)).await;
+            let existing = existing.take();
+            unknown.retain(|name| !existing.contains(name));
             // Invalid files were already reported; the others do not belong to the chain.
-            strangers.retain(|name| {
+            unknown.retain(|name| {
                 let file = format!("{MIGRATIONS}/{name}");
-                let is_it = |place: &Place| place.file() == file;
-                let told = outcome.failures.iter().filter_map(|failure| failure.place.as_ref()).any(is_it);
-                !told && (outcome.failures.is_empty() || Path::new(name).extension() != Some("sql".as_ref()))
+                let is_file = |place: &Place| place.file() == file;
+                let is_reported =
+                    outcome.failures.iter().filter_map(|failure| failure.place.as_ref()).any(is_file);
+                !is_reported
+                    && (outcome.failures.is_empty() || Path::new(name).extension() != Some("sql".as_ref()))
             });
-            outcome.failures.extend(strangers.into_iter().map(|name| {
+            outcome.failures.extend(unknown.into_iter().map(|name| {
                 let message = format!("{name} is not a migration of this project");
                 Failure::new(Code::MigrationName, message).at(Place::File(format!("{MIGRATIONS}/{name}")))
             }));
@@ -207,7 +214,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
         }
         _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Observed::default() },
     };
-    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings);
+    let (review, failures) = Review::of_loose(&standalone, &base, &policy, &settings);
     outcome.review.add(review);
     outcome.failures.extend(failures);
     outcome

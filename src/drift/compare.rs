@@ -12,7 +12,7 @@ use crate::postgres::catalog::{
 use crate::postgres::metadata::Tenant;
 
 /// Maximum number of distinct fingerprints whose differences are described.
-const CLOSELY: usize = 100;
+const MAX_DESCRIBED: usize = 100;
 
 /// Tenants with the same expected schema.
 pub(super) struct Group<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Group<'a> {
     prints: &'a Fingerprints,
     reference: Result<Reference, String>,
     /// The expected fingerprint.
-    right: Fingerprint,
+    expected: Fingerprint,
     definitions: Basis,
     access: Basis,
 }
@@ -36,41 +36,41 @@ impl<'a> Group<'a> {
         reference: Result<Reference, String>,
         prints: &'a Fingerprints,
     ) -> Self {
-        let there = || tenants.iter().filter_map(|tenant| prints.get(&tenant.schema));
-        let usual = |part: fn(&Fingerprint) -> &String| most_common(there().map(part));
+        let existing = || tenants.iter().filter_map(|tenant| prints.get(&tenant.schema));
+        let majority = |part: fn(&Fingerprint) -> &String| most_common(existing().map(part));
         let made = reference.as_ref().ok().map(|reference| &reference.print);
         let (definitions, definition) = match made {
             Some(print) => (Basis::Files, print.definition.clone()),
-            None => (Basis::Majority, usual(|print| &print.definition).0),
+            None => (Basis::Majority, majority(|print| &print.definition).0),
         };
-        let (access_of_most, how_many) = usual(|print| &print.access);
-        let is_agreed = how_many > 1 && how_many * 2 > there().count();
+        let (access_of_most, how_many) = majority(|print| &print.access);
+        let is_agreed = how_many > 1 && how_many * 2 > existing().count();
         let (access, rights) = match made {
-            Some(print) if !is_agreed || there().any(|other| other.access == print.access) => {
+            Some(print) if !is_agreed || existing().any(|other| other.access == print.access) => {
                 (Basis::Files, print.access.clone())
             }
             _ => (Basis::Majority, access_of_most),
         };
-        let right = Fingerprint { definition, access: rights };
-        Self { key, tenants, prints, reference, right, definitions, access }
+        let expected = Fingerprint { definition, access: rights };
+        Self { key, tenants, prints, reference, expected, definitions, access }
     }
 
     /// Compares the tenants and adds the differences to `drifted`.
     pub(super) async fn compare(
         self,
         connection: &mut Connection,
-        is_asked: impl Fn(&Tenant) -> bool,
+        is_requested: impl Fn(&Tenant) -> bool,
         drifted: &mut Drifted,
     ) -> Result<(), Failure> {
-        let asked: Vec<_> = self.tenants.iter().filter(|tenant| is_asked(tenant)).collect();
-        let mut odd: BTreeMap<&Fingerprint, Vec<&SchemaName>> = BTreeMap::new();
-        for tenant in &asked {
+        let requested: Vec<_> = self.tenants.iter().filter(|tenant| is_requested(tenant)).collect();
+        let mut differing: BTreeMap<&Fingerprint, Vec<&SchemaName>> = BTreeMap::new();
+        for tenant in &requested {
             drifted.tenants.total += 1;
             match self.prints.get(&tenant.schema) {
-                Some(print) if *print == self.right => drifted.tenants.same += 1,
+                Some(print) if *print == self.expected => drifted.tenants.same += 1,
                 Some(print) => {
                     drifted.tenants.different += 1;
-                    odd.entry(print).or_default().push(&tenant.schema);
+                    differing.entry(print).or_default().push(&tenant.schema);
                 }
                 None => {
                     drifted.tenants.different += 1;
@@ -78,10 +78,12 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        let right = if odd.is_empty() { None } else { Some(self.snapshots(connection).await?) };
-        for (nth, schemas) in odd.into_values().enumerate() {
-            let lines = match (&right, schemas.first()) {
-                (Some(right), Some(schema)) if nth < CLOSELY => look(connection, right, schema).await?,
+        let expected = if differing.is_empty() { None } else { Some(self.snapshots(connection).await?) };
+        for (nth, schemas) in differing.into_values().enumerate() {
+            let lines = match (&expected, schemas.first()) {
+                (Some(expected), Some(schema)) if nth < MAX_DESCRIBED => {
+                    describe(connection, expected, schema).await?
+                }
                 _ => {
                     vec![(
                         "schema".to_owned(),
@@ -99,7 +101,7 @@ impl<'a> Group<'a> {
             version,
             template,
             parameters,
-            tenants: asked.len(),
+            tenants: requested.len(),
             definitions: self.definitions,
             access: self.access,
             because: self.reference.err(),
@@ -125,7 +127,7 @@ impl<'a> Group<'a> {
             return Ok(without_extensions(reference.snapshot.clone()));
         }
         let is_usual = |tenant: &&Tenant| {
-            self.prints.get(&tenant.schema).is_some_and(|print| part(print) == part(&self.right))
+            self.prints.get(&tenant.schema).is_some_and(|print| part(print) == part(&self.expected))
         };
         match self.tenants.iter().find(is_usual) {
             Some(tenant) => Ok(without_extensions(catalog::snapshot(connection, &tenant.schema).await?)),
@@ -140,7 +142,7 @@ fn without_extensions(snapshot: SchemaSnapshot) -> SchemaSnapshot {
 }
 
 /// The differences of `schema`, as object and change.
-async fn look(
+async fn describe(
     connection: &mut Connection,
     [definitions, access]: &[SchemaSnapshot; 2],
     schema: &SchemaName,
@@ -197,7 +199,7 @@ mod tests {
     }
 
     /// The expected privileges if the files give `files` and the tenants have `access`.
-    fn right(files: Option<&str>, access: &[&str]) -> (Basis, String) {
+    fn expected(files: Option<&str>, access: &[&str]) -> (Basis, String) {
         let (tenants, prints) = tenants(access);
         let reference = files.ok_or_else(|| "no server".to_owned()).map(|access| Reference {
             print: Fingerprint { definition: "other".to_owned(), access: access.to_owned() },
@@ -209,18 +211,18 @@ mod tests {
             reference,
             &prints,
         );
-        (group.access, group.right.access)
+        (group.access, group.expected.access)
     }
 
     #[test]
-    fn privileges_are_the_files_unless_most_agree_on_others_and_none_has_those() {
+    fn privileges_come_from_the_files_unless_most_tenants_agree_on_others() {
         let files = (Basis::Files, "f".to_owned());
         let most = (Basis::Majority, "m".to_owned());
-        assert_eq!(right(Some("f"), &["f", "m", "m"]), files);
-        assert_eq!(right(Some("f"), &["m"]), files);
-        assert_eq!(right(Some("f"), &["m", "n"]), files);
-        assert_eq!(right(Some("f"), &["m", "m", "n"]), most);
-        assert_eq!(right(None, &["m", "m", "n"]), most);
-        assert_eq!(right(None, &["n", "m"]), most, "of two the first in order");
+        assert_eq!(expected(Some("f"), &["f", "m", "m"]), files);
+        assert_eq!(expected(Some("f"), &["m"]), files);
+        assert_eq!(expected(Some("f"), &["m", "n"]), files);
+        assert_eq!(expected(Some("f"), &["m", "m", "n"]), most);
+        assert_eq!(expected(None, &["m", "m", "n"]), most);
+        assert_eq!(expected(None, &["n", "m"]), most, "of two the first in order");
     }
 }

@@ -6,7 +6,7 @@ mod compare;
 mod fingerprints;
 mod reference;
 mod result;
-mod surroundings;
+mod server_objects;
 pub mod text;
 
 pub use self::result::{Basis, ComparedWith, DriftCounts, Drifted};
@@ -16,7 +16,7 @@ use futures_util::future::join;
 
 use self::compare::Group;
 use self::reference::Reference;
-use self::surroundings::Surroundings;
+use self::server_objects::ServerObjects;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::executor::unknown_tenant;
@@ -53,16 +53,17 @@ pub async fn drift(
             return Err(unknown_tenant(slug));
         }
     }
-    let is_asked = |tenant: &Tenant| only.is_empty() || only.iter().any(|slug| slug.as_str() == tenant.slug);
+    let is_requested =
+        |tenant: &Tenant| only.is_empty() || only.iter().any(|slug| slug.as_str() == tenant.slug);
     let mut groups: BTreeMap<Key, Vec<Tenant>> = BTreeMap::new();
     let (mut counts, mut differences) = (DriftCounts::default(), Vec::new());
     for tenant in tenants {
         let Some(version) = tenant.version.clone() else {
-            counts.unknown += usize::from(is_asked(&tenant));
+            counts.unknown += usize::from(is_requested(&tenant));
             continue;
         };
         if let Err(error) = project.chain.find_tenant(&version, tenant.schema.as_str()) {
-            if is_asked(&tenant) {
+            if is_requested(&tenant) {
                 counts.total += 1;
                 counts.different += 1;
                 let change = Failure::from(error).message;
@@ -79,7 +80,7 @@ pub async fn drift(
         groups.entry((version, template, values)).or_default().push(tenant);
     }
     // The other tenants of a group are needed to find the majority.
-    groups.retain(|_, tenants| tenants.iter().any(is_asked));
+    groups.retain(|_, tenants| tenants.iter().any(is_requested));
     differences.sort_by(|one: &SchemaDifference, other| one.schema.cmp(&other.schema));
     let mut drifted = Drifted { tenants: counts, differences, ..Drifted::default() };
     if groups.is_empty() {
@@ -88,9 +89,9 @@ pub async fn drift(
     let keys: Vec<Key> = groups.keys().cloned().collect();
     let schemas: Vec<SchemaName> = groups.values().flatten().map(|tenant| tenant.schema.clone()).collect();
     let major = catalog::server_major(connection).await?;
-    let surroundings = Surroundings::of(connection).await?;
+    let server_objects = ServerObjects::of(connection).await?;
     let (references, prints) = join(
-        reference::make(project, &keys, &surroundings, (major, environment)),
+        reference::create(project, &keys, &server_objects, (major, environment)),
         fingerprints::take(connection, &schemas),
     )
     .await;
@@ -98,7 +99,7 @@ pub async fn drift(
     for (key, tenants) in groups {
         let reference = references.remove(&key).unwrap_or_else(|| Err("no reference was created".to_owned()));
         let group = Group::of(key, &tenants, reference, &prints);
-        group.compare(connection, is_asked, &mut drifted).await?;
+        group.compare(connection, is_requested, &mut drifted).await?;
     }
     drifted.differences.sort_by(|one, other| one.schema.cmp(&other.schema));
     Ok(drifted)

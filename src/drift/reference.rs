@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Key, References, Surroundings};
+use super::{Key, References, ServerObjects};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Silent;
@@ -30,14 +30,14 @@ pub(super) struct Reference {
 
 /// Creates a reference for each of `keys`, which are in order of versions, or the reason for its absence. Needs a server
 /// of the same major version, since others print definitions differently.
-pub(super) async fn make(
+pub(super) async fn create(
     project: &Project,
     keys: &[Key],
-    surroundings: &Surroundings,
+    server_objects: &ServerObjects,
     server: (u32, &Environment),
 ) -> References {
     let mut references = References::new();
-    let made = make_on_a_private_server(project, keys, surroundings, server, &mut references).await;
+    let made = create_on_private_server(project, keys, server_objects, server, &mut references).await;
     let why = made.map_or_else(|failure| failure.message, |()| "it could not be created".to_owned());
     for key in keys {
         references.entry(key.clone()).or_insert_with(|| Err(why.clone()));
@@ -45,10 +45,10 @@ pub(super) async fn make(
     references
 }
 
-async fn make_on_a_private_server(
+async fn create_on_private_server(
     project: &Project,
     keys: &[Key],
-    surroundings: &Surroundings,
+    server_objects: &ServerObjects,
     (major, environment): (u32, &Environment),
     references: &mut References,
 ) -> Result<(), Failure> {
@@ -60,13 +60,13 @@ async fn make_on_a_private_server(
     let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
     let server = Throwaway::start(&environment).await?;
     let mut connection = Connection::open(&DatabaseUrl::parse(&server.url(DATABASE))?).await?;
-    surroundings.make(&mut connection).await?;
+    server_objects.create(&mut connection).await?;
     for (number, key) in keys.iter().enumerate() {
         let (version, template, values) = key;
         let reference = match migrate(&mut connection, project, version).await {
             // Later versions cannot be reached either.
             Err(failure) => return Err(failure),
-            Ok(()) => one(&mut connection, project, number, (template, values)).await,
+            Ok(()) => create_reference(&mut connection, project, number, (template, values)).await,
         };
         references.insert(key.clone(), reference.map_err(|failure| failure.message));
     }
@@ -84,7 +84,7 @@ async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -
     }
 }
 
-async fn one(
+async fn create_reference(
     connection: &mut Connection,
     project: &Project,
     number: usize,

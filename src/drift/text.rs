@@ -7,7 +7,7 @@ use super::{Basis, ComparedWith, Drifted};
 use crate::output::{Paint, plural};
 
 /// Maximum number of named schemas with the same differences.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// The differences, grouped by tenants with the same differences, and the counts.
 pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
@@ -16,13 +16,13 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     for line in &drifted.differences {
         of_schema.entry(line.schema.as_str()).or_default().push((&line.object, &line.change));
     }
-    let mut alike: BTreeMap<&[(&str, &str)], Vec<&str>> = BTreeMap::new();
+    let mut groups: BTreeMap<&[(&str, &str)], Vec<&str>> = BTreeMap::new();
     for (schema, changes) in &of_schema {
-        alike.entry(changes).or_default().push(schema);
+        groups.entry(changes).or_default().push(schema);
     }
-    let mut alike: Vec<_> = alike.into_iter().collect();
-    alike.sort_by(|one, other| one.1.cmp(&other.1));
-    for (changes, schemas) in alike {
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by(|one, other| one.1.cmp(&other.1));
+    for (changes, schemas) in groups {
         let _written = writeln!(text, "{}", paint.bold(&names(&schemas)));
         for (object, change) in changes {
             let _written = writeln!(text, "  {object}: {change}");
@@ -56,7 +56,7 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
 }
 
 fn names(schemas: &[&str]) -> String {
-    match schemas.split_at_checked(NAMED) {
+    match schemas.split_at_checked(MAX_NAMED) {
         Some((first, rest)) if !rest.is_empty() => {
             format!("{} and {} more", first.join(", "), rest.len())
         }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn tenants_that_differ_alike_stand_together() {
+    fn tenants_with_equal_differences_are_grouped() {
         let mut found = Drifted {
             tenants: DriftCounts { total: 12, same: 3, different: 9, unknown: 1 },
             differences: (0..7).map(|number| line(&format!("org_{number}"), "column added: a")).collect(),

@@ -18,7 +18,7 @@ use crate::sql::{Scope, Statement};
 const TENANT: &str = "{org_schema}";
 
 /// Maximum length of a statement's text, in characters.
-const LONGEST: usize = 200;
+const MAX_TEXT_CHARS: usize = 200;
 
 /// The observer that measures statements.
 #[derive(Debug)]
@@ -32,14 +32,14 @@ pub(super) struct Measure {
 #[derive(Debug, Default)]
 struct Measurements {
     /// In the order of a run: by version, platform before tenants, by position in the file.
-    statements: BTreeMap<(Version, bool, usize), Tallied>,
+    statements: BTreeMap<(Version, bool, usize), StatementStats>,
     tenants: HashMap<String, Duration>,
     trouble: Option<String>,
 }
 
 /// The measurements of one statement.
 #[derive(Debug)]
-struct Tallied {
+struct StatementStats {
     file: String,
     line: usize,
     text: String,
@@ -49,12 +49,12 @@ struct Tallied {
     total: Duration,
     longest: Duration,
     slowest: String,
-    tables: BTreeMap<Table, Touched>,
+    tables: BTreeMap<Table, TableStats>,
 }
 
 /// The worst effects on a table.
 #[derive(Debug, Default)]
-struct Touched {
+struct TableStats {
     lock: Option<Lock>,
     held: Duration,
     rewritten: usize,
@@ -62,7 +62,7 @@ struct Touched {
 }
 
 /// The final measurements.
-pub(super) struct Told {
+pub(super) struct Summary {
     pub(super) statements: Vec<MeasuredStatement>,
     pub(super) slowest: Vec<SlowTenant>,
     pub(super) trouble: Option<String>,
@@ -74,43 +74,43 @@ impl Measure {
     }
 
     /// The final measurements, with `most` of the slowest tenants.
-    pub(super) fn told(&self, most: usize) -> Told {
+    pub(super) fn summary(&self, most: usize) -> Summary {
         let stats = self.stats.borrow();
-        Told {
-            statements: stats.statements.values().map(Tallied::told).collect(),
+        Summary {
+            statements: stats.statements.values().map(StatementStats::summary).collect(),
             slowest: SlowTenant::longest(&stats.tenants, most),
             trouble: stats.trouble.clone(),
         }
     }
 
-    fn learn(&self, unit: &UnitTrace<'_>) -> Result<(), Failure> {
+    fn record(&self, unit: &UnitTrace<'_>) -> Result<(), Failure> {
         let part = &unit.part;
         let first = LockSample::read(unit.before)?;
-        let (mut before, mut moments) = (first.clone(), Vec::new());
+        let (mut before, mut samples) = (first.clone(), Vec::new());
         for (ended_us, rows) in &unit.after {
             let after = LockSample::read(rows)?;
-            let watched = after.since(&before, |table| first.has(table));
-            moments.push((before.at_us(), *ended_us, after.at_us(), watched.tables));
+            let trace = after.since(&before, |table| first.has(table));
+            samples.push((before.at_us(), *ended_us, after.at_us(), trace.tables));
             before = after;
         }
         let mut stats = self.stats.borrow_mut();
         let statements = part.migration.part(part.scope);
-        for (at, (statement, (began, ended, _, tables))) in statements.zip(&moments).enumerate() {
+        for (at, (statement, (began, ended, _, tables))) in statements.zip(&samples).enumerate() {
             let elapsed = micros(ended - began);
             // From the statement to COMMIT, without our own queries.
-            let asking: i64 = moments[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
+            let asking: i64 = samples[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
             let held = micros(unit.committed_us - began - asking);
-            let tallied = stats.add(part, statement, elapsed);
-            for (table, treatment) in tables {
+            let statement_stats = stats.add(part, statement, elapsed);
+            for (table, effect) in tables {
                 let is_tenants = part.scope == Scope::Tenant && table.0 == part.schema.as_str();
                 let schema = if is_tenants { TENANT } else { table.0.as_str() };
-                let entry = tallied.tables.entry((schema.to_owned(), table.1.clone())).or_default();
-                entry.lock = entry.lock.max(treatment.lock);
-                if treatment.lock.is_some() {
+                let entry = statement_stats.tables.entry((schema.to_owned(), table.1.clone())).or_default();
+                entry.lock = entry.lock.max(effect.lock);
+                if effect.lock.is_some() {
                     entry.held = entry.held.max(held);
                 }
-                entry.rewritten += usize::from(treatment.rewritten);
-                entry.scanned |= treatment.scans > 0;
+                entry.rewritten += usize::from(effect.rewritten);
+                entry.scanned |= effect.scans > 0;
             }
         }
         Ok(())
@@ -126,27 +126,27 @@ impl StatementObserver for Measure {
     }
 
     fn take(&self, unit: &UnitTrace<'_>) {
-        if let Err(failure) = self.learn(unit) {
+        if let Err(failure) = self.record(unit) {
             self.stats.borrow_mut().trouble =
                 Some(format!("some statements could not be measured: {failure}"));
         }
     }
 
-    fn take_alone(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) {
+    fn take_non_transactional(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) {
         self.stats.borrow_mut().add(part, statement, elapsed).alone = true;
     }
 }
 
 impl Measurements {
-    fn add(&mut self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) -> &mut Tallied {
+    fn add(&mut self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) -> &mut StatementStats {
         let schema = part.schema.as_str();
         if part.scope == Scope::Tenant && !part.schema.is_pooled() {
             *self.tenants.entry(schema.to_owned()).or_default() += elapsed;
         }
         let key = (part.migration.from().clone(), part.scope == Scope::Tenant, statement.range.start);
-        let tallied = self.statements.entry(key).or_insert_with(|| {
+        let statement_stats = self.statements.entry(key).or_insert_with(|| {
             let source = &part.migration.script.source;
-            Tallied {
+            StatementStats {
                 file: source.file.clone(),
                 line: source.position(statement.range.start).line,
                 text: one_line(&source.text[statement.range.clone()]),
@@ -159,26 +159,26 @@ impl Measurements {
                 tables: BTreeMap::new(),
             }
         });
-        tallied.units += 1;
-        tallied.total += elapsed;
-        if elapsed > tallied.longest {
-            (tallied.longest, tallied.slowest) = (elapsed, schema.to_owned());
+        statement_stats.units += 1;
+        statement_stats.total += elapsed;
+        if elapsed > statement_stats.longest {
+            (statement_stats.longest, statement_stats.slowest) = (elapsed, schema.to_owned());
         }
-        tallied
+        statement_stats
     }
 }
 
-impl Tallied {
-    fn told(&self) -> MeasuredStatement {
+impl StatementStats {
+    fn summary(&self) -> MeasuredStatement {
         let mut tables: Vec<_> = self.tables.iter().collect();
-        tables.sort_by_key(|(_, touched)| Reverse(touched.lock));
-        let tables = tables.into_iter().map(|((schema, table), touched)| MeasuredTable {
+        tables.sort_by_key(|(_, table_stats)| Reverse(table_stats.lock));
+        let tables = tables.into_iter().map(|((schema, table), table_stats)| MeasuredTable {
             schema: schema.clone(),
             table: table.clone(),
-            lock: touched.lock.map(|lock| lock.to_string()),
-            held_ms: milliseconds(touched.held),
-            rewritten: touched.rewritten,
-            scanned: touched.scanned,
+            lock: table_stats.lock.map(|lock| lock.to_string()),
+            held_ms: milliseconds(table_stats.held),
+            rewritten: table_stats.rewritten,
+            scanned: table_stats.scanned,
         });
         MeasuredStatement {
             file: self.file.clone(),
@@ -203,11 +203,11 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-/// The text on one line, truncated to [`LONGEST`].
+/// The text on one line, truncated to [`MAX_TEXT_CHARS`].
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= LONGEST {
+    if line.chars().count() <= MAX_TEXT_CHARS {
         return line;
     }
-    line.chars().take(LONGEST - 1).chain(['…']).collect()
+    line.chars().take(MAX_TEXT_CHARS - 1).chain(['…']).collect()
 }

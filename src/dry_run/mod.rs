@@ -5,7 +5,7 @@
 mod catalog_diff;
 mod measure;
 mod on_branch;
-mod questions;
+mod release_queries;
 mod result;
 pub mod text;
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::catalog_diff::CatalogDiff;
 use self::measure::Measure;
-use self::questions::Questions;
+use self::release_queries::ReleaseQueries;
 use crate::error::Failure;
 use crate::event::Sink;
 use crate::executor::SlowTenant;
@@ -59,11 +59,11 @@ async fn run(
     let platform = project.settings.platform_schema();
     let tenants = plan.tenants(connection, &project.settings).await?;
     let before = CatalogDiff::take(connection, &platform, &tenants).await?;
-    let mut questions = match release {
+    let mut release_queries = match release {
         Some(release) => {
             let tenant = tenants.first().unwrap_or(&platform);
             let shared = project.settings.shared_path();
-            Some(Questions::ask(connection, release, (tenant, &platform, &shared)).await?)
+            Some(ReleaseQueries::observe_before(connection, release, (tenant, &platform, &shared)).await?)
         }
         None => None,
     };
@@ -71,22 +71,22 @@ async fn run(
     plan.observe(Rc::<Measure>::clone(&measure));
     let talk = (sink, &CancellationToken::new());
     let mut migrated = migrate::run(connection, project, &plan, command, talk).await?;
-    let queries = match &mut questions {
-        Some(questions) => Some(questions.ask_again(connection).await?),
+    let queries = match &mut release_queries {
+        Some(release_queries) => Some(release_queries.observe_after(connection).await?),
         None => None,
     };
     let changes = before.changes(connection).await?;
-    let told = measure.told(SLOWEST);
+    let summary = measure.summary(SLOWEST);
     // The run's own durations include the measuring.
     if !migrated.slowest.is_empty() {
-        migrated.slowest.clone_from(&told.slowest);
+        migrated.slowest.clone_from(&summary.slowest);
     }
     Ok(Seen {
         migrated,
-        statements: told.statements,
-        slowest: told.slowest,
+        statements: summary.statements,
+        slowest: summary.slowest,
         changes,
         queries,
-        notes: told.trouble.into_iter().collect(),
+        notes: summary.trouble.into_iter().collect(),
     })
 }

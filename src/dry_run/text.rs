@@ -13,28 +13,28 @@ use crate::project::Review;
 use crate::verify::format::{self, Verified};
 
 /// Maximum number of statements in text; JSON contains all.
-const MOST: usize = 40;
+const MAX_STATEMENTS: usize = 40;
 /// Maximum number of catalog changes in text.
-const MOST_CHANGES: usize = 30;
+const MAX_CHANGES: usize = 30;
 /// Maximum length of a statement in the terminal's table.
-const NARROW: usize = 60;
+const MAX_STATEMENT_WIDTH: usize = 60;
 
 /// The text for a terminal.
 pub fn dry_run(run: &DryRun, paint: Paint) -> String {
     let branch = &run.branch;
     let mut text = String::new();
     if !branch.statements.is_empty() {
-        let (shown, left) = shown(&branch.statements);
-        let rows: Vec<_> = shown
+        let (slowest_statements, left) = slowest_statements(&branch.statements);
+        let rows: Vec<_> = slowest_statements
             .iter()
             .map(|it| {
-                let what: String = it.statement.chars().take(NARROW).collect();
+                let what: String = it.statement.chars().take(MAX_STATEMENT_WIDTH).collect();
                 [
                     strongest(it),
-                    milliseconds(held(it)),
+                    milliseconds(lock_ms(it)),
                     milliseconds(it.slowest_ms),
                     it.units.to_string(),
-                    further(it),
+                    other_effects(it),
                     place(it),
                     what,
                 ]
@@ -51,7 +51,7 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
     if !branch.slowest.is_empty() && run.migrated.slowest.is_empty() {
         let _written = writeln!(text, "{}", paint.dim(&format!("slowest: {}", slowest(&branch.slowest))));
     }
-    for change in branch.changes.iter().take(MOST_CHANGES) {
+    for change in branch.changes.iter().take(MAX_CHANGES) {
         let of = if change.schemas > 1 {
             format!(" ({})", plural(change.schemas, "schema"))
         } else {
@@ -59,22 +59,22 @@ pub fn dry_run(run: &DryRun, paint: Paint) -> String {
         };
         let _written = writeln!(text, "{}  {}: {}{of}", change.scope, change.object, change.change);
     }
-    if branch.changes.len() > MOST_CHANGES {
-        let more = branch.changes.len() - MOST_CHANGES;
+    if branch.changes.len() > MAX_CHANGES {
+        let more = branch.changes.len() - MAX_CHANGES;
         let _written = writeln!(text, "{}", paint.dim(&format!("and {}", plural(more, "further change"))));
     }
     for broken in branch.queries.iter().flat_map(|queries| &queries.broken) {
         let word = if broken.kind == "warn" { paint.warn(broken.kind) } else { paint.bad(broken.kind) };
         let _written = writeln!(text, "{word}: {}: {}", broken.query, broken.what);
     }
-    if let Some(queries) = asked(branch) {
+    if let Some(queries) = query_summary(branch) {
         let _written = writeln!(text, "{queries}");
     }
     // There is nothing to finish on a branch.
     text.push_str(
         &migrated(&run.migrated, paint).replace("run `tenure migrate up` again to finish", "not finished"),
     );
-    let _written = writeln!(text, "{}", ending(branch));
+    let _written = writeln!(text, "{}", branch_summary(branch));
     if let Some(url) = &branch.database_url {
         let _written = writeln!(text, "{url}");
     }
@@ -104,9 +104,9 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
     );
     if !done.failures.is_empty() {
         text.push_str("\n| schema | migration | failure | attempts |\n| --- | --- | --- | --- |\n");
-        for failed in done.failures.iter().take(MOST) {
+        for failed in done.failures.iter().take(MAX_STATEMENTS) {
             let (schema, file) = (code(failed.schema.as_str()), code(&failed.migration));
-            let message = prose(&public(&failed.failure));
+            let message = prose(&public_text(&failed.failure));
             let _written = writeln!(text, "| {schema} | {file} | {message} | {} |", failed.attempts);
         }
     }
@@ -114,14 +114,16 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
         text.push_str(
             "\n| statement | strongest lock | held | time | on | other effects |\n| --- | --- | --- | --- | --- | --- |\n",
         );
-        let (shown, left) = shown(&branch.statements);
-        for it in &shown {
+        let (slowest_statements, left) = slowest_statements(&branch.statements);
+        for it in &slowest_statements {
             let (where_it_is, what) = (code(&place(it)), code(&it.statement));
             let on = if it.units == 1 { code(&it.slowest_schema) } else { plural(it.units, "schema") };
-            let (held, time) = (milliseconds(held(it)), milliseconds(it.slowest_ms));
-            let (lock, further) = (prose(&strongest(it)), prose(&further(it)));
-            let _written =
-                writeln!(text, "| {where_it_is} {what} | {lock} | {held} | {time} | {on} | {further} |");
+            let (lock_ms, time) = (milliseconds(lock_ms(it)), milliseconds(it.slowest_ms));
+            let (lock, other_effects) = (prose(&strongest(it)), prose(&other_effects(it)));
+            let _written = writeln!(
+                text,
+                "| {where_it_is} {what} | {lock} | {lock_ms} | {time} | {on} | {other_effects} |"
+            );
         }
         if left > 0 {
             let _written = writeln!(text, "\nand {left} faster ones");
@@ -134,13 +136,13 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
             let _written = writeln!(text, "| {} | {} ms |", code(&slow.schema), slow.duration_ms);
         }
     }
-    if let Some(queries) = asked(branch) {
+    if let Some(queries) = query_summary(branch) {
         let _written = writeln!(text, "\n{queries}.");
     }
     let broken: Vec<_> = branch.queries.iter().flat_map(|queries| &queries.broken).collect();
     if !broken.is_empty() {
         text.push_str("\n| | query | what changed |\n| --- | --- | --- |\n");
-        for broken in broken.into_iter().take(MOST) {
+        for broken in broken.into_iter().take(MAX_STATEMENTS) {
             let (query, what) = (code(&broken.query), prose(&broken.what));
             let _written = writeln!(text, "| {} | {query} | {what} |", broken.kind);
         }
@@ -157,12 +159,12 @@ pub fn dry_run_markdown(run: &DryRun) -> String {
         }
         text.push_str("\n</details>\n");
     }
-    let _written = writeln!(text, "\n{}.", prose(&ending(branch)));
+    let _written = writeln!(text, "\n{}.", prose(&branch_summary(branch)));
     text
 }
 
 /// The failure without row data from the server; the job's log contains it.
-fn public(failure: &Failure) -> String {
+fn public_text(failure: &Failure) -> String {
     let mut message = failure.public_message();
     if let Some(place) = &failure.place {
         let _written = write!(message, " at {place}");
@@ -179,12 +181,12 @@ pub fn no_dry_run_markdown(why: Code) -> String {
 }
 
 /// The slowest statements in their original order, and the number of omitted ones.
-fn shown(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
-    let weight = |it: &MeasuredStatement| it.slowest_ms.max(held(it));
+fn slowest_statements(all: &[MeasuredStatement]) -> (Vec<&MeasuredStatement>, usize) {
+    let weight = |it: &MeasuredStatement| it.slowest_ms.max(lock_ms(it));
     let mut order: Vec<usize> = (0..all.len()).collect();
     // Stable: of equally slow statements, keep the first.
     order.sort_by(|one, other| weight(&all[*other]).total_cmp(&weight(&all[*one])));
-    order.truncate(MOST);
+    order.truncate(MAX_STATEMENTS);
     order.sort_unstable();
     let left = all.len() - order.len();
     (order.into_iter().map(|at| &all[at]).collect(), left)
@@ -210,12 +212,12 @@ fn strongest(it: &MeasuredStatement) -> String {
     }
 }
 
-fn held(it: &MeasuredStatement) -> f64 {
+fn lock_ms(it: &MeasuredStatement) -> f64 {
     it.tables.first().map_or(0.0, |table| table.held_ms)
 }
 
 /// The rewritten and scanned tables, and the other locks.
-fn further(it: &MeasuredStatement) -> String {
+fn other_effects(it: &MeasuredStatement) -> String {
     let mut words = Vec::new();
     let rewritten: Vec<_> = it.tables.iter().filter(|table| table.rewritten > 0).map(name).collect();
     if !rewritten.is_empty() {
@@ -238,7 +240,7 @@ fn slowest(slowest: &[SlowTenant]) -> String {
     slowest.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn asked(branch: &BranchReport) -> Option<String> {
+fn query_summary(branch: &BranchReport) -> Option<String> {
     let queries = branch.queries.as_ref()?;
     let broken = plural_of(queries.broken.len(), "breaks", "break");
     let unchecked =
@@ -249,7 +251,7 @@ fn asked(branch: &BranchReport) -> Option<String> {
     ))
 }
 
-fn ending(branch: &BranchReport) -> String {
+fn branch_summary(branch: &BranchReport) -> String {
     let BranchReport { name, provider, deleted, expires_at, .. } = branch;
     match (deleted, expires_at) {
         (true, _) => format!("the branch {name} at {provider} was deleted"),
@@ -271,7 +273,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_statements_the_longest_are_shown() {
+    fn the_slowest_statements_are_shown() {
         let of = |ms: f64| MeasuredStatement {
             file: "f".to_owned(),
             line: 1,
@@ -285,17 +287,21 @@ mod tests {
             alone: false,
         };
         let all: Vec<_> = (0..100).map(|number| of(f64::from(number))).collect();
-        let (most, left) = shown(&all);
-        assert_eq!((most.len(), left, most[0].duration_ms.to_string()), (MOST, 60, "60".to_owned()));
-        assert_eq!(shown(&all[..3]).1, 0);
+        let (most, left) = slowest_statements(&all);
+        assert_eq!(
+            (most.len(), left, most[0].duration_ms.to_string()),
+            (MAX_STATEMENTS, 60, "60".to_owned())
+        );
+        assert_eq!(slowest_statements(&all[..3]).1, 0);
         // Of equally slow statements, the first are kept.
         let mut equal: Vec<_> = (0..60).map(|_| of(1.0)).collect();
         equal[50] = of(2.0);
         equal[1] = of(0.5);
-        let (most, left) = shown(&equal);
-        assert_eq!((most.len(), left), (MOST, 20));
+        let (most, left) = slowest_statements(&equal);
+        assert_eq!((most.len(), left), (MAX_STATEMENTS, 20));
         assert!(
-            std::ptr::eq(most[1], &raw const equal[2]) && std::ptr::eq(most[MOST - 1], &raw const equal[50])
+            std::ptr::eq(most[1], &raw const equal[2])
+                && std::ptr::eq(most[MAX_STATEMENTS - 1], &raw const equal[50])
         );
     }
 }

@@ -10,16 +10,16 @@ use crate::postgres::Row;
 use crate::postgres::batch::{SqlBatch, TOOK};
 
 /// Target duration of a message: long compared with a round trip, short enough to stop and share work quickly.
-const TARGET: Duration = Duration::from_millis(50);
+const TARGET_DURATION: Duration = Duration::from_millis(50);
 
 /// Above this duration a single unit counts as slow work, not as latency, and is sent alone.
-const FAR: Duration = Duration::from_millis(250);
+const MAX_LATENCY: Duration = Duration::from_millis(250);
 
 /// Maximum number of units in a message.
-const MOST: usize = 50;
+const MAX_UNITS: usize = 50;
 
 /// Maximum length of a message in characters; a longer unit is sent alone.
-const LONGEST: usize = 1 << 20;
+const MAX_CHARS: usize = 1 << 20;
 
 /// A tenant that is behind, and its next step.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub(super) struct BatchSizer {
 
 impl BatchSizer {
     /// Records that a message of `units` took `elapsed`.
-    pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
+    pub(super) fn record(&mut self, units: usize, elapsed: Duration) {
         let quickest = self.quickest.map_or(elapsed, |before| before.min(elapsed));
         self.quickest = Some(quickest);
         let work = elapsed.saturating_sub(quickest);
@@ -54,22 +54,25 @@ impl BatchSizer {
             let now = work / others;
             self.each = Some(self.each.map_or(now, |before| (before + now) / 2));
         }
-        let grown = self.units().max(units).saturating_mul(GROWTH).min(MOST);
-        self.units = if work <= TARGET / 2 && elapsed <= quickest + TARGET && quickest <= FAR {
+        let grown = self.units().max(units).saturating_mul(GROWTH).min(MAX_UNITS);
+        self.units = if work <= TARGET_DURATION / 2
+            && elapsed <= quickest + TARGET_DURATION
+            && quickest <= MAX_LATENCY
+        {
             grown
-        } else if work <= TARGET {
+        } else if work <= TARGET_DURATION {
             self.units().max(units)
         } else {
-            let fitting = TARGET.as_micros() * units as u128 / work.as_micros().max(1);
-            usize::try_from(fitting).unwrap_or(MOST).clamp(1, MOST)
+            let fitting = TARGET_DURATION.as_micros() * units as u128 / work.as_micros().max(1);
+            usize::try_from(fitting).unwrap_or(MAX_UNITS).clamp(1, MAX_UNITS)
         };
     }
 
     /// Number of units whose work equals a round trip; smaller messages waste time.
-    pub(super) fn worth_the_way(self) -> usize {
+    pub(super) fn min_useful_units(self) -> usize {
         let (Some(way), Some(each)) = (self.quickest, self.each) else { return 1 };
         let units = way.as_micros() / each.as_micros().max(1);
-        usize::try_from(units).unwrap_or(MOST).clamp(1, self.units())
+        usize::try_from(units).unwrap_or(MAX_UNITS).clamp(1, self.units())
     }
 
     /// Number of units for the next message; starts with 1.
@@ -83,7 +86,7 @@ impl BatchSizer {
 pub(super) struct Batch {
     pub(super) message: SqlBatch,
     /// The units in order.
-    pub(super) units: Vec<Packed>,
+    pub(super) units: Vec<BatchedUnit>,
     /// The tasks, with their first steps.
     pub(super) tasks: Vec<Task>,
     /// Remaining steps of the tasks that cannot be sent in this message.
@@ -92,7 +95,7 @@ pub(super) struct Batch {
 
 /// A unit in a batch: its task, its step, and the number of statements up to its end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Packed {
+pub(super) struct BatchedUnit {
     pub(super) task: usize,
     pub(super) step: usize,
     pub(super) end: usize,
@@ -101,13 +104,13 @@ pub(super) struct Packed {
 impl Batch {
     /// Whether no more units should be added.
     pub(super) fn is_full(&self, units: usize) -> bool {
-        self.units.len() >= units || self.message.chars() >= LONGEST
+        self.units.len() >= units || self.message.chars() >= MAX_CHARS
     }
 
     /// Adds a unit of the last task.
     pub(super) fn push(&mut self, step: usize, message: &SqlBatch) {
         self.message.append(message);
-        self.units.push(Packed { task: self.tasks.len() - 1, step, end: self.message.statements() });
+        self.units.push(BatchedUnit { task: self.tasks.len() - 1, step, end: self.message.statements() });
     }
 
     /// The number of units contained in the first `completed` statements.
@@ -121,10 +124,10 @@ impl Batch {
     }
 
     /// The duration of a unit from its history row in the result sets; `None` if it has none or took less than 1 ms.
-    pub(super) fn took(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
+    pub(super) fn duration(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
         let answers = sets.get(self.range(unit))?;
-        let took = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
-        u64::try_from(took).ok().filter(|took| *took > 0).map(Duration::from_millis)
+        let duration = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
+        u64::try_from(duration).ok().filter(|duration| *duration > 0).map(Duration::from_millis)
     }
 
     /// The tasks that remain after the first `done` units, in order, each with its next step.
@@ -145,65 +148,68 @@ impl Batch {
 mod tests {
     use super::*;
 
-    fn pack(tasks: &[(&str, &[usize])]) -> Batch {
-        let mut pack = Batch::default();
+    fn batch(tasks: &[(&str, &[usize])]) -> Batch {
+        let mut batch = Batch::default();
         for (schema, steps) in tasks {
             let schema = SchemaName::existing(*schema).unwrap();
-            pack.tasks.push(Task { schema, step: steps[0], attempts: 2 });
+            batch.tasks.push(Task { schema, step: steps[0], attempts: 2 });
             for step in *steps {
                 let mut message = SqlBatch::default();
                 for _statement in 0..3 {
                     message.push("SELECT 1");
                 }
-                pack.push(*step, &message);
+                batch.push(*step, &message);
             }
         }
-        pack
+        batch
     }
 
     #[test]
-    fn what_is_left_after_a_refusal_begins_with_the_unit_that_failed() {
-        let pack = pack(&[("a", &[1, 2]), ("b", &[2]), ("c", &[1, 2])]);
-        assert_eq!((pack.done(0), pack.done(2), pack.done(3), pack.done(8), pack.done(15)), (0, 0, 1, 2, 5));
+    fn remaining_tasks_start_with_the_failed_unit() {
+        let batch = batch(&[("a", &[1, 2]), ("b", &[2]), ("c", &[1, 2])]);
+        assert_eq!(
+            (batch.done(0), batch.done(2), batch.done(3), batch.done(8), batch.done(15)),
+            (0, 0, 1, 2, 5)
+        );
         let left = |done| -> Vec<_> {
-            pack.left(done).iter().map(|task| (task.schema.to_string(), task.step, task.attempts)).collect()
+            batch.left(done).iter().map(|task| (task.schema.to_string(), task.step, task.attempts)).collect()
         };
-        let said = |tasks: &[(&str, usize, u32)]| -> Vec<_> {
+        let expected = |tasks: &[(&str, usize, u32)]| -> Vec<_> {
             tasks.iter().map(|(schema, step, attempts)| ((*schema).to_owned(), *step, *attempts)).collect()
         };
-        assert_eq!(left(0), said(&[("a", 1, 2), ("b", 2, 2), ("c", 1, 2)]));
-        assert_eq!(left(1), said(&[("a", 2, 0), ("b", 2, 2), ("c", 1, 2)]));
-        assert_eq!(left(2), said(&[("b", 2, 2), ("c", 1, 2)]));
-        assert_eq!(left(4), said(&[("c", 2, 0)]));
+        assert_eq!(left(0), expected(&[("a", 1, 2), ("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(1), expected(&[("a", 2, 0), ("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(2), expected(&[("b", 2, 2), ("c", 1, 2)]));
+        assert_eq!(left(4), expected(&[("c", 2, 0)]));
         assert_eq!(left(5), []);
     }
 
     #[test]
-    fn a_pack_grows_while_it_stays_short() {
+    fn batches_grow_while_they_are_fast() {
         let millis = Duration::from_millis;
         let mut batch_sizer = BatchSizer::default();
         let mut sizes = vec![batch_sizer.units()];
         for elapsed in [1, 2, 6, 12] {
-            batch_sizer.learn(batch_sizer.units(), millis(elapsed));
+            batch_sizer.record(batch_sizer.units(), millis(elapsed));
             sizes.push(batch_sizer.units());
         }
         assert_eq!(sizes, [1, 10, 50, 50, 50]);
         // A slow message makes the next ones smaller; slow units are sent alone.
-        batch_sizer.learn(50, millis(501));
+        batch_sizer.record(50, millis(501));
         assert_eq!(batch_sizer.units(), 5);
-        batch_sizer.learn(5, millis(500));
+        batch_sizer.record(5, millis(500));
         assert_eq!(batch_sizer.units(), 1);
     }
 
     #[test]
-    fn a_long_way_is_not_slow_work() {
+    fn latency_is_not_slow_work() {
         let mut far = BatchSizer::default();
         for elapsed in [100, 101, 105] {
-            far.learn(far.units(), Duration::from_millis(elapsed));
+            far.record(far.units(), Duration::from_millis(elapsed));
         }
-        assert_eq!((far.units(), far.worth_the_way()), (MOST, MOST));
+        assert_eq!((far.units(), far.min_useful_units()), (MAX_UNITS, MAX_UNITS));
         let mut slow = BatchSizer::default();
-        slow.learn(1, Duration::from_secs(3));
+        slow.record(1, Duration::from_secs(3));
         assert_eq!(slow.units(), 1);
     }
 }

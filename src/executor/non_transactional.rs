@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::unit::{Answer, Unit};
+use super::unit::{Unit, UnitOutcome};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
 use crate::postgres::batch::{BEGIN, Kind, NO_IDLE_TIMEOUT, ResolvedIndex, SqlBatch};
@@ -24,23 +24,23 @@ pub(crate) async fn send(
     unit: &Unit<'_>,
     connection: &mut Connection,
     stop: &CancellationToken,
-) -> Option<Answer> {
-    let turn = match Turn::take(unit, connection, stop).await {
-        Ok(turn) => turn?,
-        Err(failure) => return Some(Answer::Failed(failure)),
+) -> Option<UnitOutcome> {
+    let lock = match SchemaLock::acquire(unit, connection, stop).await {
+        Ok(lock) => lock?,
+        Err(failure) => return Some(UnitOutcome::Failed(failure)),
     };
     let answer = run(unit, connection).await;
-    turn.end().await;
+    lock.release().await;
     Some(answer)
 }
 
 /// A transaction-level advisory lock of one schema, on its own connection: a session-level lock would stay on a
 /// pooled connection. It is polled, since a session that waits for a lock holds a snapshot, and `CREATE INDEX
 /// CONCURRENTLY` waits for all snapshots.
-struct Turn(Connection);
+struct SchemaLock(Connection);
 
-impl Turn {
-    async fn take(
+impl SchemaLock {
+    async fn acquire(
         unit: &Unit<'_>,
         connection: &Connection,
         stop: &CancellationToken,
@@ -68,25 +68,25 @@ impl Turn {
         }
     }
 
-    async fn end(mut self) {
+    async fn release(mut self) {
         // A broken connection has released the lock.
-        let _given_back = self.0.run("ROLLBACK").await;
+        let _released = self.0.run("ROLLBACK").await;
         self.0.close().await;
     }
 }
 
-async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
+async fn run(unit: &Unit<'_>, connection: &mut Connection) -> UnitOutcome {
     let began = Instant::now();
-    let tried = match look(unit, connection).await {
-        Ok(tried) => tried,
-        Err(server_error) => return unit.explain(&server_error, &SqlBatch::default()),
+    let earlier = match find_earlier_attempt(unit, connection).await {
+        Ok(earlier) => earlier,
+        Err(server_error) => return unit.interpret(&server_error, &SqlBatch::default()),
     };
-    let message = begin(unit, tried);
+    let message = start_message(unit, earlier);
     if let Err(server_error) = connection.run(message.sql()).await {
-        return unit.explain(&server_error, &message);
+        return unit.interpret(&server_error, &message);
     }
     for statement in unit.migration.part(unit.scope()) {
-        if let Err(answer) = run_statement(unit, statement, tried, connection).await {
+        if let Err(answer) = run_statement(unit, statement, earlier, connection).await {
             return answer;
         }
     }
@@ -94,8 +94,8 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
     unit.open(&mut message);
     unit.finish(&mut message);
     match connection.send(&message).await {
-        Ok(sets) => Answer::Done(unit.moved(&sets), began.elapsed()),
-        Err(server_error) => unit.explain(&server_error, &message),
+        Ok(sets) => UnitOutcome::Done(unit.moved(&sets), began.elapsed()),
+        Err(server_error) => unit.interpret(&server_error, &message),
     }
 }
 
@@ -104,16 +104,16 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> Answer {
 async fn run_statement(
     unit: &Unit<'_>,
     statement: &Statement,
-    tried: Tried,
+    earlier: EarlierAttempt,
     connection: &mut Connection,
-) -> Result<(), Answer> {
-    let explained = |server_error: ServerError| unit.explain(&server_error, &SqlBatch::default());
-    let mut may_look_again = tried != Tried::Never;
+) -> Result<(), UnitOutcome> {
+    let explained = |server_error: ServerError| unit.interpret(&server_error, &SqlBatch::default());
+    let mut may_recheck = earlier != EarlierAttempt::None;
     loop {
-        let leftover = match tried {
-            Tried::Never => Leftover::None,
-            Tried::AsItIs | Tried::OtherText => {
-                leftover(unit, statement, tried, connection).await.map_err(explained)?
+        let leftover = match earlier {
+            EarlierAttempt::None => Leftover::None,
+            EarlierAttempt::SameText | EarlierAttempt::OtherText => {
+                leftover(unit, statement, earlier, connection).await.map_err(explained)?
             }
         };
         let mut began = Instant::now();
@@ -124,9 +124,9 @@ async fn run_statement(
         };
         let mut message = SqlBatch::default();
         let sent = match sent {
-            Ok(()) => match resolved(unit, statement, connection).await {
-                Ok(resolved) => {
-                    message = resolved;
+            Ok(()) => match resolve_names(unit, statement, connection).await {
+                Ok(text) => {
+                    message = text;
                     began = Instant::now();
                     connection.run(message.sql()).await
                 }
@@ -136,35 +136,35 @@ async fn run_statement(
         };
         match sent {
             Ok(()) => {}
-            Err(server_error) if may_look_again && met_an_effect(&server_error) => {
-                may_look_again = false;
+            Err(server_error) if may_recheck && conflicts_with_effect(&server_error) => {
+                may_recheck = false;
                 continue;
             }
-            Err(server_error) => return Err(unit.explain(&server_error, &message)),
+            Err(server_error) => return Err(unit.interpret(&server_error, &message)),
         }
         if !is_invalid(unit, statement, connection).await.map_err(explained)? {
-            unit.tell_alone(statement, began.elapsed());
+            unit.report_duration(statement, began.elapsed());
             return Ok(());
         }
-        if !may_look_again {
-            return Err(Answer::Failed(invalid(unit, statement)));
+        if !may_recheck {
+            return Err(UnitOutcome::Failed(invalid_index(unit, statement)));
         }
-        may_look_again = false;
+        may_recheck = false;
     }
 }
 
 /// Whether the object to create exists or the object to drop does not (manual, appendix A).
-fn met_an_effect(server_error: &ServerError) -> bool {
+fn conflicts_with_effect(server_error: &ServerError) -> bool {
     matches!(server_error.sqlstate(), Some("42P07" | "42704" | "42P01"))
 }
 
 /// The statement with qualified names. The names in an index definition are resolved along the unit's search path
 /// beforehand.
-async fn resolved(
+async fn resolve_names(
     unit: &Unit<'_>,
     statement: &Statement,
     connection: &mut Connection,
-) -> Result<SqlBatch, Answer> {
+) -> Result<SqlBatch, UnitOutcome> {
     let script = &unit.migration.script;
     let mut message = SqlBatch::default();
     let Some(parts) = statement.index_parts(script) else {
@@ -176,27 +176,30 @@ async fn resolved(
     let sets = connection
         .query_batch(trial.sql())
         .await
-        .map_err(|server_error| unit.explain(&server_error, &trial))?;
+        .map_err(|server_error| unit.interpret(&server_error, &trial))?;
     match ResolvedIndex::of(&sets) {
         Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
         Ok(None) => message.push_alone(script, statement, unit.schema),
-        Err(failure) => return Err(Answer::Failed(failure)),
+        Err(failure) => return Err(UnitOutcome::Failed(failure)),
     }
     Ok(message)
 }
 
 /// Whether an earlier attempt started the unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tried {
-    Never,
+enum EarlierAttempt {
+    None,
     /// Yes, with the current file.
-    AsItIs,
+    SameText,
     /// Yes, with another text of the file: existing objects may differ.
     OtherText,
 }
 
 /// Checks that the schema is at FROM. Returns whether an earlier attempt started the unit.
-async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, ServerError> {
+async fn find_earlier_attempt(
+    unit: &Unit<'_>,
+    connection: &mut Connection,
+) -> Result<EarlierAttempt, ServerError> {
     let mut message = SqlBatch::default();
     message.push(BEGIN);
     message.push(&unit.advance());
@@ -213,15 +216,15 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ser
     let sets = connection.query_batch(message.sql()).await?;
     let row = sets.get(3).and_then(|rows| rows.first());
     Ok(match row.map(|row| row.get_bool("same")) {
-        Some(Ok(true)) => Tried::AsItIs,
-        Some(Ok(false) | Err(_)) => Tried::OtherText,
-        None => Tried::Never,
+        Some(Ok(true)) => EarlierAttempt::SameText,
+        Some(Ok(false) | Err(_)) => EarlierAttempt::OtherText,
+        None => EarlierAttempt::None,
     })
 }
 
 /// Records the start of the unit. At the first attempt, an index to drop must exist; later attempts treat a missing
 /// index as dropped.
-fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
+fn start_message(unit: &Unit<'_>, earlier: EarlierAttempt) -> SqlBatch {
     let mut message = SqlBatch::default();
     let script = &unit.migration.script;
     let mut made = Vec::new();
@@ -229,7 +232,7 @@ fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
         match statement.index() {
             Some((IndexWork::Makes, index)) => made.push(&index.name),
             Some((IndexWork::Drops, index))
-                if tried == Tried::Never
+                if earlier == EarlierAttempt::None
                     && !made.contains(&&index.name)
                     && !statement.only_if_exists(script) =>
             {
@@ -262,7 +265,7 @@ enum Leftover {
 async fn leftover(
     unit: &Unit<'_>,
     statement: &Statement,
-    tried: Tried,
+    earlier: EarlierAttempt,
     connection: &mut Connection,
 ) -> Result<Leftover, ServerError> {
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
@@ -289,8 +292,10 @@ async fn leftover(
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.get_bool(column).unwrap_or(false));
     Ok(match work {
-        IndexWork::Makes if is("of_this_text") && is("valid") && tried == Tried::AsItIs => Leftover::Done,
-        IndexWork::Drops if row.is_none() && tried == Tried::AsItIs => Leftover::Done,
+        IndexWork::Makes if is("of_this_text") && is("valid") && earlier == EarlierAttempt::SameText => {
+            Leftover::Done
+        }
+        IndexWork::Drops if row.is_none() && earlier == EarlierAttempt::SameText => Leftover::Done,
         IndexWork::Makes if is("ours") && !is("valid") => {
             let quoted = quote(&index.name);
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
@@ -320,7 +325,7 @@ async fn is_invalid(
     Ok(sets.iter().flatten().any(|row| !row.get_bool("valid").unwrap_or(true)))
 }
 
-fn invalid(unit: &Unit<'_>, statement: &Statement) -> Failure {
+fn invalid_index(unit: &Unit<'_>, statement: &Statement) -> Failure {
     let name = statement.index().map(|(_, index)| index.name.clone()).unwrap_or_default();
     let (file, schema) = (&unit.migration.file, unit.schema);
     let mut failure = Failure::new(

@@ -28,7 +28,7 @@ pub trait StatementObserver: fmt::Debug {
     fn take(&self, unit: &UnitTrace<'_>);
 
     /// Receives the duration of a statement that ran outside of a transaction.
-    fn take_alone(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration);
+    fn take_non_transactional(&self, part: &Measured<'_>, statement: &Statement, elapsed: Duration);
 }
 
 /// The statements that were measured.
@@ -97,7 +97,7 @@ impl Unit<'_> {
     }
 
     /// Passes the results to the observer. The unit is the statements `range` of `message`; `sets` are its results.
-    pub(super) fn tell(&self, message: &SqlBatch, range: Range<usize>, sets: &[Vec<Row>]) {
+    pub(super) fn report_observations(&self, message: &SqlBatch, range: Range<usize>, sets: &[Vec<Row>]) {
         let Some(observer) = self.observer else { return };
         let is_file = |at: &usize| !message.is_own(*at);
         // A SET sent with a statement of the file counts as part of it.
@@ -118,9 +118,9 @@ impl Unit<'_> {
     }
 
     /// Passes the duration of a non-transactional statement to the observer.
-    pub(super) fn tell_alone(&self, statement: &Statement, elapsed: Duration) {
+    pub(super) fn report_duration(&self, statement: &Statement, elapsed: Duration) {
         if let Some(observer) = self.observer {
-            observer.take_alone(&self.measured(), statement, elapsed);
+            observer.take_non_transactional(&self.measured(), statement, elapsed);
         }
     }
 }

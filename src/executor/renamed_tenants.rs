@@ -2,20 +2,20 @@
 //! change, so that the run follows a renamed tenant and skips a dropped one.
 
 use super::tenant_executor::TenantExecutor;
-use super::unit::Answer;
+use super::unit::UnitOutcome;
 use crate::chain::Version;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, error};
 
 /// Returns the new schema and step of a renamed tenant, or `Some(None)` for a dropped one. Returns `None` if `answer`
 /// has another cause.
-pub(super) async fn look(
+pub(super) async fn find_successor(
     pass: &TenantExecutor<'_>,
     connection: &mut Connection,
     schema: &SchemaName,
-    answer: &Answer,
+    answer: &UnitOutcome,
 ) -> Option<Option<(SchemaName, usize)>> {
-    let Answer::Failed(failure) = answer else { return None };
+    let UnitOutcome::Failed(failure) = answer else { return None };
     if !matches!(failure.sqlstate.as_deref(), Some(error::NO_VERSION_ROW | "3F000")) {
         return None;
     }

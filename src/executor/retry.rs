@@ -5,7 +5,7 @@ use crate::error::Failure;
 use crate::postgres::{Connection, Row};
 
 /// Runs the query `sql`; retries on a new connection if the connection is lost.
-pub(crate) async fn ask(
+pub(crate) async fn query(
     connection: &mut Connection,
     sql: &str,
     doing: &str,

@@ -7,9 +7,9 @@ use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use crate::error::{Code, Failure};
 use crate::postgres::error;
 
-/// The first pause; each further pause is about twice as long, up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(5);
+/// The first pause; each further pause is about twice as long, up to [`MAX_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// How often an operation is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,12 @@ impl RetryPolicy {
     /// The pause after `attempts` attempts, or `None` if `failure` is final. Jitter keeps workers from colliding at the
     /// same lock again.
     pub(crate) fn pause(self, failure: &Failure, attempts: u32) -> Option<Duration> {
-        if attempts > self.retries || !passes_by_itself(failure) {
+        if attempts > self.retries || !is_transient(failure) {
             return None;
         }
         let mut pauses: ExponentialBackoff = ExponentialBuilder::default()
-            .with_min_delay(FIRST)
-            .with_max_delay(LONGEST)
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(MAX_PAUSE)
             .with_jitter()
             .without_max_times()
             .build();
@@ -41,7 +41,7 @@ impl RetryPolicy {
 /// Whether a failure is transient: a lock timeout, a running non-transactional unit, a deadlock, a serialization failure, a
 /// server that starts or stops, an idle timeout or a lost connection (manual, appendix A). Timeouts of a statement or a
 /// transaction (`57014`, `25P04`) would occur again.
-fn passes_by_itself(failure: &Failure) -> bool {
+fn is_transient(failure: &Failure) -> bool {
     let by_state = failure.sqlstate.as_deref().is_some_and(|state| {
         matches!(
             state,
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_by_itself_is_tried_again() {
+    fn only_transient_failures_are_retried() {
         let retry_policy = RetryPolicy { retries: 3 };
         for state in ["55P03", "40P01", "40001", "57P01", "57P05", "25P03"] {
             assert!(retry_policy.pause(&failure(state), 1).is_some(), "{state}");
@@ -85,11 +85,11 @@ mod tests {
     }
 
     #[test]
-    fn pauses_grow_and_end() {
+    fn pauses_grow_up_to_a_maximum() {
         let retry_policy = RetryPolicy { retries: 100 };
         let pause = |attempts| retry_policy.pause(&failure("40001"), attempts).unwrap();
-        assert!(pause(1) >= FIRST && pause(1) <= FIRST * 3);
+        assert!(pause(1) >= FIRST_PAUSE && pause(1) <= FIRST_PAUSE * 3);
         assert!(pause(5) > pause(1));
-        assert!(pause(90) <= LONGEST * 2);
+        assert!(pause(90) <= MAX_PAUSE * 2);
     }
 }

@@ -12,7 +12,7 @@ use super::Allowed;
 use super::batch::{Batch, BatchSizer, Task};
 use super::observer::StatementObserver;
 use super::request::{OnFailure, Request};
-use super::unit::{self, Answer, Part, Unit};
+use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
 use super::{UnitFailure, retry, worker};
 use crate::chain::{Chain, Migration, Version};
@@ -76,9 +76,9 @@ pub(super) struct Shared<'a> {
 /// Whether the server is reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Server {
-    There,
+    Reachable,
     /// All connection attempts failed.
-    Away,
+    Unreachable,
 }
 
 /// The next action of a worker.
@@ -86,7 +86,7 @@ pub(super) enum Next {
     /// Send this batch.
     Batch(Batch),
     /// Run this task's non-transactional step.
-    Alone(Task),
+    NonTransactional(Task),
     /// Read the next page.
     Fetch(String),
     /// Wait for delayed tasks or for other workers.
@@ -125,7 +125,7 @@ impl TenantExecutor<'_> {
         if self.stop.is_cancelled() || shared.halted {
             return Next::End;
         }
-        shared.revive(Instant::now());
+        shared.requeue_due(Instant::now());
         if shared.queue.len() < self.jobs
             && !shared.fetching
             && let Some(cursor) = shared.cursor.clone()
@@ -144,38 +144,38 @@ impl TenantExecutor<'_> {
         }
         // Use smaller batches near the end, so that all workers finish at about the same time.
         let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
-        let share = share.max(shared.batch_sizer.worth_the_way()).min(shared.batch_sizer.units());
-        self.pack(&mut shared, share.max(1))
+        let share = share.max(shared.batch_sizer.min_useful_units()).min(shared.batch_sizer.units());
+        self.next_batch(&mut shared, share.max(1))
     }
 
-    fn pack(&self, shared: &mut Shared<'_>, units: usize) -> Next {
-        let mut pack = Batch::default();
-        while !pack.is_full(units)
+    fn next_batch(&self, shared: &mut Shared<'_>, units: usize) -> Next {
+        let mut batch = Batch::default();
+        while !batch.is_full(units)
             && let Some(task) = shared.queue.pop_front()
         {
-            if self.runs_alone(task.step) {
-                if pack.tasks.is_empty() {
-                    return Next::Alone(task);
+            if self.is_non_transactional(task.step) {
+                if batch.tasks.is_empty() {
+                    return Next::NonTransactional(task);
                 }
                 shared.queue.push_front(task);
                 break;
             }
             let first = task.step;
-            pack.tasks.push(task);
+            batch.tasks.push(task);
             for step in first..self.steps.end {
-                if self.runs_alone(step) || (step > first && !self.may_follow(step)) {
-                    pack.rest.push(Task { step, attempts: 0, ..pack.tasks[pack.tasks.len() - 1].clone() });
+                if self.is_non_transactional(step) || (step > first && !self.may_follow(step)) {
+                    batch.rest.push(Task { step, attempts: 0, ..batch.tasks[batch.tasks.len() - 1].clone() });
                     break;
                 }
-                let message = self.unit(step, &pack.tasks[pack.tasks.len() - 1].schema).message();
-                pack.push(step, &message);
+                let message = self.unit(step, &batch.tasks[batch.tasks.len() - 1].schema).message();
+                batch.push(step, &message);
             }
         }
-        Next::Batch(pack)
+        Next::Batch(batch)
     }
 
-    fn runs_alone(&self, step: usize) -> bool {
-        unit::runs_alone(&self.chain.migrations()[step], self.part)
+    fn is_non_transactional(&self, step: usize) -> bool {
+        unit::is_non_transactional(&self.chain.migrations()[step], self.part)
     }
 
     /// Whether a step may share a message with the previous step of the same tenant. `now()` is equal in all transactions of
@@ -221,21 +221,21 @@ impl TenantExecutor<'_> {
 
     /// Handles a failed unit: delays it for a retry or records the failure. If the server is unreachable, no further units are
     /// started.
-    pub(super) fn refused(
+    pub(super) fn handle_failure(
         &self,
         shared: &RefCell<Shared<'_>>,
         task: Task,
-        (answer, server): (Answer, Server),
+        (answer, server): (UnitOutcome, Server),
     ) {
         let mut shared = shared.borrow_mut();
         let file = &self.chain.migrations()[task.step].file;
         let failure = match answer {
-            Answer::Done(..) => return,
-            Answer::DoneByAnother => {
+            UnitOutcome::Done(..) => return,
+            UnitOutcome::DoneByAnother => {
                 shared.sink.take(&Event::UnitDoneByAnother { schema: &task.schema, migration: file });
                 return shared.push_front(Task { step: task.step + 1, attempts: 0, ..task }, self.steps.end);
             }
-            Answer::Waits(failure) | Answer::Failed(failure) => failure,
+            UnitOutcome::Waits(failure) | UnitOutcome::Failed(failure) => failure,
         };
         let attempts = task.attempts + 1;
         if let Some(pause) = self.request.retry_policy.pause(&failure, attempts)
@@ -250,9 +250,9 @@ impl TenantExecutor<'_> {
             return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
-        shared.halted |= server == Server::Away;
+        shared.halted |= server == Server::Unreachable;
         // A pooled schema has no owner: it stays behind and is not used.
-        if task.schema.is_pooled() && self.part != Part::NewTenant && server == Server::There {
+        if task.schema.is_pooled() && self.part != Part::NewTenant && server == Server::Reachable {
             return;
         }
         shared.halted |= self.request.on_failure == OnFailure::Stop;
@@ -261,7 +261,12 @@ impl TenantExecutor<'_> {
     }
 
     /// Skips a dropped tenant, or continues with a renamed one at its current step.
-    pub(super) fn gone(&self, shared: &RefCell<Shared<'_>>, task: Task, now: Option<(SchemaName, usize)>) {
+    pub(super) fn handle_missing(
+        &self,
+        shared: &RefCell<Shared<'_>>,
+        task: Task,
+        now: Option<(SchemaName, usize)>,
+    ) {
         let mut shared = shared.borrow_mut();
         let name = now.as_ref().map(|(schema, _)| schema);
         shared.sink.take(&Event::TenantGone { schema: &task.schema, now: name });
@@ -271,11 +276,7 @@ impl TenantExecutor<'_> {
     }
 
     /// Puts tasks back at the front of the queue, in order.
-    pub(super) fn give_back(
-        &self,
-        shared: &RefCell<Shared<'_>>,
-        tasks: impl DoubleEndedIterator<Item = Task>,
-    ) {
+    pub(super) fn requeue(&self, shared: &RefCell<Shared<'_>>, tasks: impl DoubleEndedIterator<Item = Task>) {
         let mut shared = shared.borrow_mut();
         for task in tasks.rev() {
             shared.push_front(task, self.steps.end);
@@ -317,7 +318,7 @@ impl TenantExecutor<'_> {
     ) -> Result<Vec<Task>, Failure> {
         // Canaries must be real tenants, not pooled schemas.
         let pool = if self.limit.is_some() { Pool::Without } else { Pool::With };
-        let tenants = those_behind(&self.chain.migrations()[..self.steps.end], self.only, pool);
+        let tenants = behind_condition(&self.chain.migrations()[..self.steps.end], self.only, pool);
         let sql = format!(
             "SELECT schema_name, version FROM {}.tenant_version WHERE {tenants} AND schema_name > {} \
              ORDER BY schema_name LIMIT {limit}",
@@ -326,7 +327,7 @@ impl TenantExecutor<'_> {
         );
         let doing = "reading the tenants";
         let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
-        let sets = retry::ask(connection, &sql, doing, self.request.retry_policy).await?;
+        let sets = retry::query(connection, &sql, doing, self.request.retry_policy).await?;
         sets.iter()
             .flatten()
             .map(|row| {
@@ -353,7 +354,7 @@ pub(crate) enum Pool {
 }
 
 /// The SQL condition on `tenant_version` for tenants with a pending step of `steps`; restricted to `only` unless empty.
-pub(crate) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
+pub(crate) fn behind_condition(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
     let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
     let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
     let of_these = if schemas.is_empty() {
@@ -370,8 +371,8 @@ pub(crate) fn those_behind(steps: &[Migration], only: &[SchemaName], pool: Pool)
 
 impl Shared<'_> {
     /// Records the duration of `units` units.
-    pub(super) fn learn(&mut self, units: usize, elapsed: Duration) {
-        self.batch_sizer.learn(units, elapsed);
+    pub(super) fn record(&mut self, units: usize, elapsed: Duration) {
+        self.batch_sizer.record(units, elapsed);
     }
 
     /// Whether another worker would have no work.
@@ -386,7 +387,7 @@ impl Shared<'_> {
     }
 
     /// Moves delayed tasks whose pause is over to the front of the queue.
-    fn revive(&mut self, now: Instant) {
+    fn requeue_due(&mut self, now: Instant) {
         let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
         self.delayed = later;
         let due: Vec<(Instant, Task)> = due;

@@ -15,7 +15,7 @@ const MOVED: &str = "tenure_moved_schema";
 
 /// The result of a unit.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum UnitOutcome {
     /// Committed; the tenants whose rows it also moved, and its duration.
     Done(Vec<String>, Duration),
     /// Another run had committed it.
@@ -67,7 +67,7 @@ impl Part {
 }
 
 /// Whether the part's statements run outside of a transaction.
-pub(super) fn runs_alone(migration: &Migration, part: Part) -> bool {
+pub(super) fn is_non_transactional(migration: &Migration, part: Part) -> bool {
     let mut statements = migration.part(part.scope());
     !migration.transactional
         && match part {
@@ -136,7 +136,9 @@ impl Unit<'_> {
     /// Adds the start of the unit: BEGIN, the move of the version row, the check that no tenant is behind.
     pub(super) fn open(&self, message: &mut SqlBatch) {
         match self.part {
-            Part::NewTenant if !self.migration.transactional && !runs_alone(self.migration, self.part) => {
+            Part::NewTenant
+                if !self.migration.transactional && !is_non_transactional(self.migration, self.part) =>
+            {
                 // Another run may execute the same step without a transaction.
                 let hold = format!(
                     "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
@@ -169,15 +171,15 @@ impl Unit<'_> {
         message
     }
 
-    pub(crate) async fn send(&self, connection: &mut Connection) -> Answer {
+    pub(crate) async fn send(&self, connection: &mut Connection) -> UnitOutcome {
         let message = self.message();
         let began = Instant::now();
         match connection.send(&message).await {
             Ok(sets) => {
-                self.tell(&message, 0..message.statements(), &sets);
-                Answer::Done(self.moved(&sets), began.elapsed())
+                self.report_observations(&message, 0..message.statements(), &sets);
+                UnitOutcome::Done(self.moved(&sets), began.elapsed())
             }
-            Err(server_error) => self.explain(&server_error, &message),
+            Err(server_error) => self.interpret(&server_error, &message),
         }
     }
 
@@ -193,7 +195,10 @@ impl Unit<'_> {
 
     /// After a lost connection: whether the unit was committed, and by which run. The tenants that a platform unit moved are
     /// those that existed before it.
-    pub(crate) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
+    pub(crate) async fn committed(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<Option<UnitOutcome>, Failure> {
         let (platform, to) = (self.run.platform.quoted(), self.migration.to());
         let version = match self.part {
             Part::Platform { .. } => {
@@ -227,9 +232,9 @@ impl Unit<'_> {
         if version.is_none_or(|version| version < *to) {
             return Ok(None);
         }
-        let Some(ours) = ours.first() else { return Ok(Some(Answer::DoneByAnother)) };
+        let Some(ours) = ours.first() else { return Ok(Some(UnitOutcome::DoneByAnother)) };
         let took = u64::try_from(ours.integer("took")?).unwrap_or_default();
-        Ok(Some(Answer::Done(self.moved(&sets), Duration::from_millis(took))))
+        Ok(Some(UnitOutcome::Done(self.moved(&sets), Duration::from_millis(took))))
     }
 
     /// The versions that tenants may have when this platform step runs: from its FROM on, or from its TO on if the step has
@@ -243,19 +248,19 @@ impl Unit<'_> {
     }
 
     /// Converts a server error to the unit's result.
-    pub(super) fn explain(&self, server_error: &ServerError, message: &SqlBatch) -> Answer {
+    pub(super) fn interpret(&self, server_error: &ServerError, message: &SqlBatch) -> UnitOutcome {
         match server_error.sqlstate() {
             Some(error::NOT_AT_FROM) => {
                 let at = server_error.detail().and_then(|detail| Version::stored(detail).ok());
                 // A version outside of the chain was not set by another run.
                 let at = at.filter(|at| self.chain.position(at).is_some());
                 if at.as_ref().is_some_and(|at| at >= self.migration.to()) {
-                    return Answer::DoneByAnother;
+                    return UnitOutcome::DoneByAnother;
                 }
-                Answer::Failed(self.failure(server_error, message))
+                UnitOutcome::Failed(self.failure(server_error, message))
             }
-            Some(error::TENANTS_BEHIND) => Answer::Waits(self.failure(server_error, message)),
-            _ => Answer::Failed(self.failure(server_error, message)),
+            Some(error::TENANTS_BEHIND) => UnitOutcome::Waits(self.failure(server_error, message)),
+            _ => UnitOutcome::Failed(self.failure(server_error, message)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::{Batch, Task};
 use super::tenant_executor::{Next, Server, Shared, TenantExecutor};
-use super::unit::Answer;
+use super::unit::UnitOutcome;
 use super::worker_pool::ConnectionRecycler;
 use super::{non_transactional, renamed_tenants};
 use crate::chain::Version;
@@ -23,13 +23,13 @@ pub(super) async fn work(
     let mut recycler = ConnectionRecycler::default();
     loop {
         match pass.next(shared) {
-            Next::Batch(pack) => {
-                let schemas = pack.tasks.len();
-                send(pass, shared, connection, pack).await;
+            Next::Batch(batch) => {
+                let schemas = batch.tasks.len();
+                send(pass, shared, connection, batch).await;
                 recycler.add(schemas, connection).await;
             }
-            Next::Alone(task) => {
-                step_alone(pass, shared, connection, task).await;
+            Next::NonTransactional(task) => {
+                run_non_transactional(pass, shared, connection, task).await;
                 recycler.add(1, connection).await;
             }
             Next::Fetch(cursor) => pass.fetch(shared, connection, &cursor).await,
@@ -43,77 +43,81 @@ async fn send(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
-    pack: Batch,
+    batch: Batch,
 ) {
     let began = Instant::now();
-    let answer = connection.send(&pack.message).await;
+    let answer = connection.send(&batch.message).await;
     let elapsed = began.elapsed();
     let (done, sets) = match &answer {
-        Ok(sets) => (pack.units.len(), sets),
-        Err(server_error) => (pack.done(server_error.completed), &server_error.sets),
+        Ok(sets) => (batch.units.len(), sets),
+        Err(server_error) => (batch.done(server_error.completed), &server_error.sets),
     };
     if done > 0 {
-        shared.borrow_mut().learn(done, elapsed);
+        shared.borrow_mut().record(done, elapsed);
     }
     let each = elapsed / u32::try_from(done.max(1)).unwrap_or(1);
-    for (number, unit) in pack.units[..done].iter().enumerate() {
-        let took = pack.took(number, sets).unwrap_or(each);
-        pass.unit(unit.step, &pack.tasks[unit.task].schema).tell(&pack.message, pack.range(number), sets);
-        pass.done(shared, &pack.tasks[unit.task].schema, unit.step, took);
+    for (number, unit) in batch.units[..done].iter().enumerate() {
+        let duration = batch.duration(number, sets).unwrap_or(each);
+        pass.unit(unit.step, &batch.tasks[unit.task].schema).report_observations(
+            &batch.message,
+            batch.range(number),
+            sets,
+        );
+        pass.done(shared, &batch.tasks[unit.task].schema, unit.step, duration);
     }
     match answer {
-        Ok(_sets) => pass.give_back(shared, pack.rest.into_iter()),
-        Err(server_error) => refused(pass, shared, connection, pack, done, &server_error).await,
+        Ok(_sets) => pass.requeue(shared, batch.rest.into_iter()),
+        Err(server_error) => handle_failure(pass, shared, connection, batch, done, &server_error).await,
     }
 }
 
-async fn refused(
+async fn handle_failure(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
-    pack: Batch,
+    batch: Batch,
     done: usize,
     server_error: &ServerError,
 ) {
     // Requeue the remaining steps of tasks whose batched units are all done.
-    let mut left = pack.left(done);
-    let rest = pack.rest.iter().filter(|rest| left.iter().all(|task| task.schema != rest.schema)).cloned();
-    pass.give_back(shared, rest.collect::<Vec<_>>().into_iter());
+    let mut left = batch.left(done);
+    let rest = batch.rest.iter().filter(|rest| left.iter().all(|task| task.schema != rest.schema)).cloned();
+    pass.requeue(shared, rest.collect::<Vec<_>>().into_iter());
     let Some(first) = left.pop_front() else { return };
-    let answer = pass.unit(first.step, &first.schema).explain(server_error, &pack.message);
+    let answer = pass.unit(first.step, &first.schema).interpret(server_error, &batch.message);
     if is_broken(&answer) {
         left.push_front(first.clone());
         recover(pass, shared, connection, left.into(), answer).await;
     } else {
-        pass.give_back(shared, left.into_iter());
-        refused_or_gone(pass, shared, connection, first, answer).await;
+        pass.requeue(shared, left.into_iter());
+        handle_failure_or_rename(pass, shared, connection, first, answer).await;
     }
 }
 
 /// Handles a failed unit; checks whether the tenant was renamed or dropped.
-async fn refused_or_gone(
+async fn handle_failure_or_rename(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
     task: Task,
-    answer: Answer,
+    answer: UnitOutcome,
 ) {
     // The unit may have been committed by this run over a lost connection.
     if task.attempts > 0
-        && matches!(answer, Answer::DoneByAnother)
-        && let Ok(Some(Answer::Done(_, took))) =
+        && matches!(answer, UnitOutcome::DoneByAnother)
+        && let Ok(Some(UnitOutcome::Done(_, duration))) =
             pass.unit(task.step, &task.schema).committed(connection).await
     {
-        pass.done(shared, &task.schema, task.step, took);
-        return pass.give_back(shared, std::iter::once(Task { step: task.step + 1, attempts: 0, ..task }));
+        pass.done(shared, &task.schema, task.step, duration);
+        return pass.requeue(shared, std::iter::once(Task { step: task.step + 1, attempts: 0, ..task }));
     }
-    match renamed_tenants::look(pass, connection, &task.schema, &answer).await {
-        Some(now) => pass.gone(shared, task, now),
-        None => pass.refused(shared, task, (answer, Server::There)),
+    match renamed_tenants::find_successor(pass, connection, &task.schema, &answer).await {
+        Some(now) => pass.handle_missing(shared, task, now),
+        None => pass.handle_failure(shared, task, (answer, Server::Reachable)),
     }
 }
 
-async fn step_alone(
+async fn run_non_transactional(
     pass: &TenantExecutor<'_>,
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
@@ -121,21 +125,21 @@ async fn step_alone(
 ) {
     let unit = pass.unit(task.step, &task.schema);
     let Some(answer) = non_transactional::send(&unit, connection, pass.stop).await else {
-        return pass.give_back(shared, std::iter::once(task));
+        return pass.requeue(shared, std::iter::once(task));
     };
     match answer {
-        Answer::Done(_, elapsed) => {
+        UnitOutcome::Done(_, elapsed) => {
             pass.done(shared, &task.schema, task.step, elapsed);
             let next = Task { step: task.step + 1, attempts: 0, ..task };
-            pass.give_back(shared, std::iter::once(next));
+            pass.requeue(shared, std::iter::once(next));
         }
         broken if is_broken(&broken) => recover(pass, shared, connection, vec![task], broken).await,
-        other => refused_or_gone(pass, shared, connection, task, other).await,
+        other => handle_failure_or_rename(pass, shared, connection, task, other).await,
     }
 }
 
-fn is_broken(answer: &Answer) -> bool {
-    matches!(answer, Answer::Failed(failure) if failure.ended_the_session())
+fn is_broken(answer: &UnitOutcome) -> bool {
+    matches!(answer, UnitOutcome::Failed(failure) if failure.ended_the_session())
 }
 
 /// Reconnects and reads the tasks' versions: a unit may have been committed although its result was lost.
@@ -144,24 +148,24 @@ async fn recover(
     shared: &RefCell<Shared<'_>>,
     connection: &mut Connection,
     tasks: Vec<Task>,
-    answer: Answer,
+    answer: UnitOutcome,
 ) {
     let (found, server) = match connection.another().await {
         Ok(fresh) => {
             *connection = fresh;
-            (steps(pass, connection, &tasks).await, Server::There)
+            (steps(pass, connection, &tasks).await, Server::Reachable)
         }
-        Err(failure) => (Err(failure), Server::Away),
+        Err(failure) => (Err(failure), Server::Unreachable),
     };
     let mut tasks = tasks.into_iter();
     let Ok(steps) = found else {
         let Some(first) = tasks.next() else { return };
         // The other tasks wait with the first one.
-        pass.give_back(shared, tasks);
-        return pass.refused(shared, first, (answer, server));
+        pass.requeue(shared, tasks);
+        return pass.handle_failure(shared, first, (answer, server));
     };
     let mut rest = Vec::new();
-    let mut refused = None;
+    let mut failed = None;
     for (number, task) in tasks.enumerate() {
         let schema = task.schema.as_str();
         let now = steps.iter().find(|(found, _)| found == schema).map_or(task.step, |(_, step)| *step);
@@ -171,16 +175,16 @@ async fn recover(
         if now > task.step {
             rest.push(Task { step: now, attempts: 0, ..task });
         } else if number == 0 {
-            refused = Some(task);
+            failed = Some(task);
         } else {
             // This unit had been sent too; the server may still run it.
             rest.push(Task { attempts: task.attempts.max(1), ..task });
         }
     }
-    pass.give_back(shared, rest.into_iter());
+    pass.requeue(shared, rest.into_iter());
     // Its unit was running when the connection was lost.
-    if let Some(first) = refused {
-        pass.refused(shared, first, (answer, server));
+    if let Some(first) = failed {
+        pass.handle_failure(shared, first, (answer, server));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::mention::{self, Named};
+use super::mention::{self, Certainty};
 use super::rule::Rule;
 use super::{Fact, Finding, Kind, Policy};
 use crate::verify::{Evidence, Level};
@@ -15,7 +15,7 @@ pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
     let is_told =
         |fact: &&Fact| matches!(fact.kind, Kind::Names | Kind::Expression) && reaching.contains(&about(fact));
     let mut findings: Vec<Finding> =
-        facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| one(fact, policy)).collect();
+        facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| judge_fact(fact, policy)).collect();
     let key = |finding: &Finding| {
         (finding.schema.clone(), finding.object.clone(), finding.rule, finding.message.clone())
     };
@@ -29,14 +29,14 @@ fn about(fact: &Fact) -> (Option<&str>, &str, Option<&str>) {
     (fact.schema.as_deref(), fact.object.as_str(), fact.other.as_deref())
 }
 
-fn one(fact: &Fact, policy: &Policy) -> Option<Finding> {
+fn judge_fact(fact: &Fact, policy: &Policy) -> Option<Finding> {
     let rule = Rule::of(fact.kind)?;
     let own = match mention::of(fact)? {
-        Named::Certainly => rule.level,
-        Named::Perhaps => Level::Warn,
+        Certainty::Certain => rule.level,
+        Certainty::Possible => Level::Warn,
     };
     let level = policy.level(rule, own)?;
-    let Said { message, help } = said(fact, rule);
+    let FindingText { message, help } = describe(fact, rule);
     Some(Finding {
         rule: rule.id,
         level,
@@ -67,12 +67,12 @@ fn names_a_schema(kind: Kind) -> bool {
     )
 }
 
-struct Said {
+struct FindingText {
     message: String,
     help: String,
 }
 
-fn said(fact: &Fact, rule: &Rule) -> Said {
+fn describe(fact: &Fact, rule: &Rule) -> FindingText {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     let (who, other, what, target) =
         (text(&fact.who), text(&fact.other), text(&fact.what), text(&fact.target));
@@ -189,7 +189,7 @@ fn said(fact: &Fact, rule: &Rule) -> Said {
             advice(),
         ),
     };
-    Said { message, help }
+    FindingText { message, help }
 }
 
 /// The REVOKE statement. A target that starts with a parenthesis lists columns, which follow each privilege; a target of
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_is_told_with_the_statement_that_takes_it_away() {
+    fn a_privilege_is_reported_with_its_revoke_statement() {
         let found = judge(&[fact(Kind::RightAcross), fact(Kind::RightAcross)], &Policy::default());
         assert_eq!(found.len(), 1);
         assert_eq!(
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_another_tenant_is_told_once() {
+    fn a_dependency_is_reported_once() {
         let mut names = fact(Kind::Names);
         names.what = Some("SELECT org_b.f()".to_owned());
         let both = judge(&[names.clone(), fact(Kind::ReachesAcross)], &Policy::default());
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_whole() {
+    fn revoke_statements_are_complete() {
         assert_eq!(
             revoke("SELECT, UPDATE", "(a) ON TABLE org_a.t", "\"Odd\""),
             "REVOKE SELECT (a), UPDATE (a) ON TABLE org_a.t FROM \"Odd\""
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_told() {
+    fn every_kind_has_a_message() {
         for kind in Kind::ALL {
             let mut fact = fact(*kind);
             if matches!(kind, Kind::Names | Kind::Setting) {

@@ -5,16 +5,16 @@ use crate::sql::{Mention, mention};
 
 /// The certainty of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum Certainty {
     /// The text refers to the schema.
-    Certainly,
+    Certain,
     /// The text may refer to the schema.
-    Perhaps,
+    Possible,
 }
 
 /// The certainty of `fact`; `None` if the text does not refer to the schema.
-pub(super) fn of(fact: &Fact) -> Option<Named> {
-    let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Named::Certainly) };
+pub(super) fn of(fact: &Fact) -> Option<Certainty> {
+    let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Certainty::Certain) };
     let found = match fact.kind {
         Kind::Names => mention(text, name)?,
         // A plain value, such as a state, may equal a tenant's name.
@@ -22,18 +22,18 @@ pub(super) fn of(fact: &Fact) -> Option<Named> {
         // The query matched it as a word in a list of names.
         Kind::Setting if text.starts_with("search_path=") => Mention::AsSchema,
         Kind::Setting => Mention::InString,
-        _ => return Some(Named::Certainly),
+        _ => return Some(Certainty::Certain),
     };
     // An object of that name may be meant instead.
     let is_ambiguous = fact.target.as_deref() == Some("ambiguous");
-    Some(if found == Mention::AsSchema && !is_ambiguous { Named::Certainly } else { Named::Perhaps })
+    Some(if found == Mention::AsSchema && !is_ambiguous { Certainty::Certain } else { Certainty::Possible })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn named(kind: Kind, text: &str, target: Option<&str>) -> Option<Named> {
+    fn named(kind: Kind, text: &str, target: Option<&str>) -> Option<Certainty> {
         of(&Fact {
             kind,
             schema: Some("org_a".to_owned()),
@@ -46,14 +46,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_for_sure_denies_and_what_may_be_warns() {
-        assert_eq!(named(Kind::Names, "SELECT 1 FROM org_b.t", None), Some(Named::Certainly));
-        assert_eq!(named(Kind::Names, "SELECT org_b.id FROM org_b", Some("ambiguous")), Some(Named::Perhaps));
-        assert_eq!(named(Kind::Names, "RAISE 'org_b'", None), Some(Named::Perhaps));
+    fn certain_mentions_deny_and_possible_ones_warn() {
+        assert_eq!(named(Kind::Names, "SELECT 1 FROM org_b.t", None), Some(Certainty::Certain));
+        assert_eq!(
+            named(Kind::Names, "SELECT org_b.id FROM org_b", Some("ambiguous")),
+            Some(Certainty::Possible)
+        );
+        assert_eq!(named(Kind::Names, "RAISE 'org_b'", None), Some(Certainty::Possible));
         assert_eq!(named(Kind::Names, "-- org_b.t", None), None);
         assert_eq!(named(Kind::Expression, "'org_b'::text", None), None);
-        assert_eq!(named(Kind::Expression, "'org_b.t'::text", None), Some(Named::Certainly));
-        assert_eq!(named(Kind::Setting, "search_path=org_b", None), Some(Named::Certainly));
-        assert_eq!(named(Kind::Setting, "application_name=org_b", None), Some(Named::Perhaps));
+        assert_eq!(named(Kind::Expression, "'org_b.t'::text", None), Some(Certainty::Certain));
+        assert_eq!(named(Kind::Setting, "search_path=org_b", None), Some(Certainty::Certain));
+        assert_eq!(named(Kind::Setting, "application_name=org_b", None), Some(Certainty::Possible));
     }
 }

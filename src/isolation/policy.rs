@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_or_a_level_that_is_none_is_an_error() {
+    fn an_unknown_rule_or_level_is_an_error() {
         let rule = &RULES[0];
         assert_eq!(policy(rule.id, "off").unwrap().level(rule, rule.level), None);
         assert_eq!(policy(rule.id, "warn").unwrap().level(rule, rule.level), Some(Level::Warn));

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_is_whole_and_every_fact_has_one() {
+    fn every_rule_is_complete_and_every_fact_has_one() {
         for (index, rule) in RULES.iter().enumerate() {
             let id = rule.id;
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");

@@ -11,24 +11,24 @@ use crate::verify::Level;
 
 /// The findings; equal findings of several tenants are shown once.
 pub fn audited(audited: &Audited, paint: Paint) -> String {
-    let mut alike: Vec<(&Finding, usize)> = Vec::new();
-    let mut known: HashMap<(&str, String, String), usize> = HashMap::new();
+    let mut groups: Vec<(&Finding, usize)> = Vec::new();
+    let mut index: HashMap<(&str, String, String), usize> = HashMap::new();
     for finding in &audited.findings {
-        let of_nobody = |text: &str| match &finding.schema {
+        let without_schema = |text: &str| match &finding.schema {
             Some(schema) => text.replace(schema.as_str(), "\0"),
             None => text.to_owned(),
         };
-        let key = (finding.rule, of_nobody(&finding.object), of_nobody(&finding.message));
-        match known.entry(key) {
-            Entry::Occupied(at) => alike[*at.get()].1 += 1,
+        let key = (finding.rule, without_schema(&finding.object), without_schema(&finding.message));
+        match index.entry(key) {
+            Entry::Occupied(at) => groups[*at.get()].1 += 1,
             Entry::Vacant(free) => {
-                free.insert(alike.len());
-                alike.push((finding, 0));
+                free.insert(groups.len());
+                groups.push((finding, 0));
             }
         }
     }
     let mut text = String::new();
-    for (finding, others) in alike {
+    for (finding, others) in groups {
         let place = Place::File(match &finding.schema {
             Some(schema) if finding.object != "schema" => format!("{schema}, {}", finding.object),
             Some(schema) => format!("schema {schema}"),
@@ -58,7 +58,7 @@ pub fn audited(audited: &Audited, paint: Paint) -> String {
 }
 
 /// The description of a rule.
-pub fn explained_wall(rule: &Rule) -> String {
+pub fn explained_rule(rule: &Rule) -> String {
     format!(
         "{id} ({level}, of `tenure tenant audit`)\n\nFinds: {finds}.\n\nWhy: {why}.\n\nWhat to do: {remediation}.\n\n\
          To change the level, in tenure.toml (deny, warn or off):\n\n    [audit.levels]\n    {id} = \"warn\"\n",

@@ -11,11 +11,11 @@ use crate::project::Project;
 
 /// Whether a baseline is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Declared {
+pub enum BaselineCheck {
     /// Refuse the baseline if the registry is missing.
-    Doubtful,
+    Enforce,
     /// Skip that check (`--yes`).
-    Surely,
+    Skip,
 }
 
 /// Sets the platform's version of a database that Tenure did not create. Refused if it already has a version or no
@@ -23,7 +23,7 @@ pub enum Declared {
 pub async fn baseline(
     connection: &mut Connection,
     project: &Project,
-    (version, declared): (&Version, Declared),
+    (version, declared): (&Version, BaselineCheck),
     command: &str,
 ) -> Result<VersionChange, Failure> {
     project.chain.find(version)?;
@@ -46,8 +46,8 @@ pub async fn baseline(
              baseline, run `DELETE FROM {platform}.schema_version` first"
         )));
     };
-    if *version != Version::ZERO && !state.presence.registry && declared == Declared::Doubtful {
-        return Err(nothing_there(project, version));
+    if *version != Version::ZERO && !state.presence.registry && declared == BaselineCheck::Enforce {
+        return Err(registry_missing(project, version));
     }
     let run = new_run(project);
     metadata::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
@@ -59,7 +59,7 @@ pub async fn baseline(
 }
 
 /// The failure for a missing registry: with a version, `migrate up` would skip the migrations that create it.
-fn nothing_there(project: &Project, version: &Version) -> Failure {
+fn registry_missing(project: &Project, version: &Version) -> Failure {
     let (schema, registry) = (project.settings.platform_schema(), &project.settings.tenants.registry);
     let first = project.chain.first();
     let hint = if first == Version::ZERO {
@@ -101,8 +101,8 @@ async fn end(
     counts: &str,
 ) -> Result<(), Failure> {
     let ending = if outcome.is_ok() { RunStatus::Done } else { RunStatus::Failed };
-    let noted = history::end_run(connection, run, ending.as_str(), counts).await;
-    if outcome.is_ok() { noted } else { Ok(()) }
+    let recorded = history::end_run(connection, run, ending.as_str(), counts).await;
+    if outcome.is_ok() { recorded } else { Ok(()) }
 }
 
 fn new_run(project: &Project) -> Run {

@@ -12,9 +12,9 @@ mod status;
 pub mod text;
 
 pub use approved::{ApprovedPlan, Denied, Verdict, follow_platform, replay_on_throwaway_database, verify};
-pub use baseline::{Declared, baseline, repair};
+pub use baseline::{BaselineCheck, baseline, repair};
 pub use result::{
     Migrated, Planned, PlatformStatus, Status, TenantCounts, TenantLine, TenantStatus, VersionChange,
 };
 pub use run::run;
-pub use status::{List, gone, status};
+pub use status::{List, missing_file, status};

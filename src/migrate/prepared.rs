@@ -24,7 +24,7 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Makes sure that the connection is one for all steps. One that cannot run in a transaction needs a session for itself: a
     /// pooler may give it up behind its back, and nobody could say whether it still runs.
-    pub(super) fn can_go_through(&self, connection: &Connection) -> Result<(), Failure> {
+    pub(super) fn check_connection(&self, connection: &Connection) -> Result<(), Failure> {
         match self.plan.steps.iter().find(|step| !step.transactional) {
             None => Ok(()),
             Some(step) => {

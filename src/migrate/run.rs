@@ -12,7 +12,7 @@ use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::executor::unverified::{
-    Answer, Part, Pool, TenantExecutor, Unit, send_non_transactional, those_behind,
+    Part, Pool, TenantExecutor, Unit, UnitOutcome, behind_condition, send_non_transactional,
 };
 use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
 use crate::postgres::Connection;
@@ -52,7 +52,7 @@ pub async fn run(
     if prepared.plan.is_empty() {
         return Ok(runner.result(RunStatus::Nothing, began));
     }
-    prepared.can_go_through(runner.connection)?;
+    prepared.check_connection(runner.connection)?;
     if !prepared.state.presence.own_tables_current {
         metadata::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
@@ -68,7 +68,7 @@ pub async fn run(
         RunStatus::Failed | RunStatus::Partial | RunStatus::Interrupted => runner.left().await.ok(),
     };
     let counts = serde_json::json!({ "units": result.units, "tenants": result.tenants }).to_string();
-    if let Err(failure) = runner.note_end(ending, &counts).await {
+    if let Err(failure) = runner.record_end(ending, &counts).await {
         runner.sink.take(&Event::RunRecordFailed { failure: &failure });
     }
     Ok(result)
@@ -100,7 +100,7 @@ const ROUNDS: usize = 3;
 /// Whether the run goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    GoOn,
+    Continue,
     Halt,
 }
 
@@ -131,14 +131,14 @@ impl Runner<'_> {
     async fn platform(&mut self, step: usize, moves_tenants: bool) -> Next {
         let waits = self.prepared.request.reach != Reach::Platform;
         match self.unit(step, Part::Platform { moves_tenants, waits }).await {
-            Some(Answer::Done(moved, _)) => {
+            Some(UnitOutcome::Done(moved, _)) => {
                 for schema in moved {
                     self.moved.entry(schema).or_default();
                 }
                 self.reached(step)
             }
-            Some(Answer::DoneByAnother) => self.reached(step),
-            Some(Answer::Waits(failure) | Answer::Failed(failure)) => self.fail(step, failure),
+            Some(UnitOutcome::DoneByAnother) => self.reached(step),
+            Some(UnitOutcome::Waits(failure) | UnitOutcome::Failed(failure)) => self.fail(step, failure),
             None => Next::Halt,
         }
     }
@@ -162,7 +162,7 @@ impl Runner<'_> {
                 Err(failure) => return self.fail(start, failure),
             }
         }
-        Next::GoOn
+        Next::Continue
     }
 
     async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
@@ -202,34 +202,34 @@ impl Runner<'_> {
         }
         let failed = !stats.failures.is_empty();
         self.failures.extend(stats.failures);
-        if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::GoOn }
+        if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::Continue }
     }
 
     /// Moves the platform's version row over steps without platform statements, after all tenants.
     async fn settle(&mut self, start: usize, end: usize) -> Next {
         for step in start..end {
             let mut answer = self.unit(step, SETTLE).await;
-            if matches!(answer, Some(Answer::Waits(_))) {
+            if matches!(answer, Some(UnitOutcome::Waits(_))) {
                 // Only some tenants were requested: the platform's row waits for the others.
                 if self.prepared.request.reach == Reach::Tenants {
-                    return Next::GoOn;
+                    return Next::Continue;
                 }
-                answer = self.settle_alone(step, end).await;
+                answer = self.settle_with_lock(step, end).await;
             }
             match answer {
-                Some(Answer::Done(..) | Answer::DoneByAnother) => self.reached(step),
-                Some(Answer::Waits(failure) | Answer::Failed(failure)) => {
+                Some(UnitOutcome::Done(..) | UnitOutcome::DoneByAnother) => self.reached(step),
+                Some(UnitOutcome::Waits(failure) | UnitOutcome::Failed(failure)) => {
                     return self.fail(step, failure);
                 }
                 None => return Next::Halt,
             };
         }
-        Next::GoOn
+        Next::Continue
     }
 
     /// Migrates tenants that were created during the run, while holding the lock on the platform's version row, so that no
     /// further tenants can be created before it moves.
-    async fn settle_alone(&mut self, step: usize, end: usize) -> Option<Answer> {
+    async fn settle_with_lock(&mut self, step: usize, end: usize) -> Option<UnitOutcome> {
         let lock = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; \
              SELECT 1 FROM {}.schema_version FOR UPDATE",
@@ -237,12 +237,12 @@ impl Runner<'_> {
         );
         let mut holder = match self.connection.another().await {
             Ok(holder) => holder,
-            Err(failure) => return Some(Answer::Failed(failure)),
+            Err(failure) => return Some(UnitOutcome::Failed(failure)),
         };
         if let Err(server_error) = holder.run(&lock).await {
-            return Some(Answer::Failed(server_error.failure("locking the platform's version row")));
+            return Some(UnitOutcome::Failed(server_error.failure("locking the platform's version row")));
         }
-        let answer = if self.tenants(0, end).await == Next::GoOn {
+        let answer = if self.tenants(0, end).await == Next::Continue {
             // The unit runs in the transaction that holds the lock.
             std::mem::swap(self.connection, &mut holder);
             let answer = self.unit(step, SETTLE).await;
@@ -257,11 +257,11 @@ impl Runner<'_> {
 
     fn reached(&mut self, step: usize) -> Next {
         self.at = self.chain.migrations()[step].to().clone();
-        Next::GoOn
+        Next::Continue
     }
 
     /// Runs one unit of the platform with retries and reports it. Returns `None` if the run was stopped before it.
-    async fn unit(&mut self, step: usize, part: Part) -> Option<Answer> {
+    async fn unit(&mut self, step: usize, part: Part) -> Option<UnitOutcome> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
         let allowed = self.allowed.get(&migration.file).map_or("[]", String::as_str);
@@ -281,28 +281,28 @@ impl Runner<'_> {
             } else {
                 send_non_transactional(&unit, self.connection, self.stop).await?
             };
-            let (answer, is_broken) = self.settled(answer, &unit, was_broken).await;
+            let (answer, is_broken) = self.resolve_lost_result(answer, &unit, was_broken).await;
             was_broken |= is_broken;
-            if let Answer::Failed(failure) = &answer
+            if let UnitOutcome::Failed(failure) = &answer
                 && let Some(pause) = self.prepared.request.retry_policy.pause(failure, self.attempts)
             {
                 self.sink.take(&Event::UnitDelayed { schema, migration: file, failure, pause });
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            self.did_something |= matches!(answer, Answer::Done(..));
+            self.did_something |= matches!(answer, UnitOutcome::Done(..));
             match &answer {
-                Answer::Done(_, elapsed) if has_work => {
+                UnitOutcome::Done(_, elapsed) if has_work => {
                     self.units += 1;
                     self.sink.take(&Event::UnitDone { schema, migration: file, elapsed: *elapsed });
                 }
-                Answer::DoneByAnother if has_work => {
+                UnitOutcome::DoneByAnother if has_work => {
                     self.sink.take(&Event::UnitDoneByAnother { schema, migration: file });
                 }
-                Answer::Failed(failure) => {
+                UnitOutcome::Failed(failure) => {
                     self.sink.take(&Event::UnitFailed { schema, migration: file, failure });
                 }
-                Answer::Done(..) | Answer::DoneByAnother | Answer::Waits(_) => {}
+                UnitOutcome::Done(..) | UnitOutcome::DoneByAnother | UnitOutcome::Waits(_) => {}
             }
             return Some(answer);
         }
@@ -310,15 +310,20 @@ impl Runner<'_> {
 
     /// After a lost connection, checks in the version row and the history whether the platform's unit was committed, and by
     /// which run. Also returns whether the connection was lost.
-    async fn settled(&mut self, answer: Answer, unit: &Unit<'_>, was_broken: bool) -> (Answer, bool) {
+    async fn resolve_lost_result(
+        &mut self,
+        answer: UnitOutcome,
+        unit: &Unit<'_>,
+        was_broken: bool,
+    ) -> (UnitOutcome, bool) {
         let is_broken = match &answer {
-            Answer::Failed(failure) => failure.ended_the_session(),
+            UnitOutcome::Failed(failure) => failure.ended_the_session(),
             _ => false,
         };
         if is_broken {
             let Ok(fresh) = self.connection.another().await else { return (answer, true) };
             *self.connection = fresh;
-        } else if !(was_broken && matches!(answer, Answer::DoneByAnother)) {
+        } else if !(was_broken && matches!(answer, UnitOutcome::DoneByAnother)) {
             return (answer, false);
         }
         let committed = unit.committed(self.connection).await.ok().flatten();
@@ -326,7 +331,7 @@ impl Runner<'_> {
     }
 
     /// Records how the run ended; uses a new connection if this one is broken.
-    async fn note_end(&mut self, ending: RunStatus, counts: &str) -> Result<(), Failure> {
+    async fn record_end(&mut self, ending: RunStatus, counts: &str) -> Result<(), Failure> {
         let ending = ending.as_str();
         let noted = history::end_run(self.connection, &self.run, ending, counts).await;
         let Err(failure) = noted else { return Ok(()) };
@@ -346,13 +351,13 @@ impl Runner<'_> {
     /// Number of tenants with a pending step before `end`.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
         let steps = &self.chain.migrations()[..end];
-        let tenants = those_behind(steps, &self.prepared.only, Pool::Without);
+        let tenants = behind_condition(steps, &self.prepared.only, Pool::Without);
         let sql = format!(
             "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
             self.run.platform.quoted()
         );
         let doing = "counting the remaining tenants";
-        let sets = retry::ask(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
+        let sets = retry::query(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
         let row = sets.first().and_then(|rows| rows.first());
         let count = row.map(|row| row.integer("tenants")).transpose()?.unwrap_or_default();
         Ok(usize::try_from(count).unwrap_or_default())

@@ -12,13 +12,13 @@ use crate::project::{Project, Root};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
     /// Numbers only.
-    Nothing,
+    Counts,
     /// Numbers and a list.
     Tenants,
 }
 
 /// The failure for an applied migration whose file is missing, if any. It explains a broken chain better than the gap.
-pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
+pub async fn missing_file(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
     let (state, _unread) = state::survey(connection, &root.settings).await?;
     let edges = root.edges()?;
     let missing = state.applied.into_iter().find(|applied| {
@@ -61,7 +61,7 @@ pub async fn status(
         versions: state.tenants,
     };
     let lines = match list {
-        List::Nothing => None,
+        List::Counts => None,
         List::Tenants => {
             let wanted = Wanted { lenient: true, ..Wanted::default() };
             let rows = tenant_registry::read(connection, &project.settings, state.presence, &wanted).await?;

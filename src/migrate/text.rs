@@ -23,11 +23,16 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
         RunStatus::Partial => paint.bad("partially done"),
         RunStatus::Interrupted => paint.warn("interrupted"),
     };
-    let (way, tenants) = (&migrated.platform, &migrated.tenants);
-    let _written = if way.from == way.to {
-        write!(text, "{head}: the platform is at {}", paint.bold(&way.to.to_string()))
+    let (change, tenants) = (&migrated.platform, &migrated.tenants);
+    let _written = if change.from == change.to {
+        write!(text, "{head}: the platform is at {}", paint.bold(&change.to.to_string()))
     } else {
-        write!(text, "{head}: the platform went from {} to {}", way.from, paint.bold(&way.to.to_string()))
+        write!(
+            text,
+            "{head}: the platform went from {} to {}",
+            change.from,
+            paint.bold(&change.to.to_string())
+        )
     };
     let _written = write!(text, "; {}", plural(tenants.total, "tenant"));
     for (count, word) in
@@ -87,7 +92,7 @@ pub fn planned(planned: &Planned, paint: Paint) -> String {
 pub fn status(status: &Status, paint: Paint) -> String {
     let (platform, tenants) = (&status.platform, &status.tenants);
     let mut text = String::new();
-    let standing = match platform.pending.len() {
+    let state = match platform.pending.len() {
         _ if platform.version.is_none() => paint.bad("version cannot be read"),
         0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
         // The version is not in the chain.
@@ -96,7 +101,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
     };
     let _written = writeln!(
         text,
-        "platform  {}  {}  {standing}",
+        "platform  {}  {}  {state}",
         platform.schema,
         paint.bold(&or_dash(platform.version.as_ref()))
     );

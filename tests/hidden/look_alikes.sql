@@ -1,14 +1,14 @@
 -- Migrations that are as dark as those of losses.sql, and hurt nobody.
 
 -- case: column-added-by-format
--- why: a column that may be empty is added
+-- why: a nullable column is added
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('ALTER TABLE %I ADD COLUMN %I %s', 'customers', 'birthday', 'date');
 END $$;
 
 -- case: table-made-by-letters
--- why: the letters spell CREATE
+-- why: the assembled text is a CREATE statement
 -- scope: tenant
 DO $$
 DECLARE verb text := chr(67) || chr(82) || chr(69) || chr(65) || chr(84) || chr(69);
@@ -18,7 +18,7 @@ BEGIN
 END $$;
 
 -- case: indexes-in-loop
--- why: every table with the column gets an index, none of them unique
+-- why: every table with the column gets a non-unique index
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -42,12 +42,12 @@ BEGIN
 END $$;
 
 -- case: reading-function-called
--- why: the function counts
+-- why: the function only counts
 -- scope: tenant
 SELECT count_rows('orders'), count_rows('payments');
 
 -- case: reading-function-made-and-called
--- why: the function reads two tables, and is dropped again
+-- why: the function reads two tables and is dropped
 -- scope: tenant
 CREATE FUNCTION check_sums() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE broken bigint;
@@ -59,19 +59,19 @@ SELECT check_sums();
 DROP FUNCTION check_sums();
 
 -- case: dropping-function-not-called
--- why: the function would drop a table, and nobody calls it
+-- why: the function would drop a table but is not called
 -- scope: tenant
 CREATE FUNCTION drop_payments() RETURNS void LANGUAGE plpgsql
     AS $$ BEGIN DROP TABLE payments CASCADE; END $$;
 
 -- case: deleting-procedure-not-called
--- why: the procedure would delete rows, and nobody calls it
+-- why: the procedure would delete rows but is not called
 -- scope: tenant
 CREATE PROCEDURE forget_customer(wanted text) LANGUAGE sql
     AS $$ DELETE FROM customers WHERE email = wanted $$;
 
 -- case: own-table-dropped
--- why: the block drops what it made
+-- why: the block drops its own table
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TABLE step_one (id uuid, created_at timestamptz, updated_at timestamptz)';
@@ -80,7 +80,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-view-dropped-by-cascade
--- why: all that hangs on the table is of the same file
+-- why: all dependent objects are created in the same file
 -- scope: tenant
 CREATE TABLE step_two (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);
 CREATE VIEW step_two_ids AS SELECT id FROM step_two;
@@ -89,7 +89,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: cascade-reaches-nothing
--- why: nothing hangs on the type, which the same file made
+-- why: the type is created in the same file and has no dependents
 -- scope: tenant
 CREATE TYPE step_kind AS ENUM ('a', 'b');
 DO $$ BEGIN
@@ -105,7 +105,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: new-column-filled-by-function
--- why: the function writes only the new column, and goes again
+-- why: the function writes only the new column and is dropped
 -- scope: tenant
 ALTER TABLE invoices ADD COLUMN year int;
 CREATE FUNCTION fill_years() RETURNS void LANGUAGE sql
@@ -114,7 +114,7 @@ SELECT fill_years();
 DROP FUNCTION fill_years();
 
 -- case: temporary-table-dropped
--- why: the table is temporary and of the same file
+-- why: the table is temporary and created in the same file
 -- scope: tenant
 CREATE TEMPORARY TABLE plan_of_rows AS SELECT id, number FROM orders;
 DO $$ BEGIN
@@ -124,7 +124,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: temporary-copy-emptied
--- why: what is deleted are the rows of a temporary copy, which is dropped
+-- why: only rows of a temporary copy are deleted
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TEMPORARY TABLE customers_seen ON COMMIT DROP AS SELECT id FROM customers';
@@ -132,7 +132,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: rights-granted-in-loop
--- why: rights are only added
+-- why: privileges are only granted
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -143,7 +143,7 @@ BEGIN
 END $$;
 
 -- case: rights-revoked-that-nobody-had
--- why: the role had no right on the table
+-- why: the role had no privilege on the table
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON TABLE %I FROM %I', 'salaries', 'hidden_reader');
@@ -157,7 +157,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: same-view-from-the-catalog
--- why: the view is replaced by what the catalog says of it
+-- why: the view is replaced by its definition in the catalog
 -- scope: tenant
 DO $$
 DECLARE was text := pg_get_viewdef('open_orders'::regclass);
@@ -173,7 +173,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: view-with-one-more-column
--- why: the new column stands at the end
+-- why: the new column is the last one
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE OR REPLACE VIEW active_customers AS'
@@ -181,14 +181,14 @@ DO $$ BEGIN
 END $$;
 
 -- case: new-view-on-old-view
--- why: a view of a new name takes nothing away
+-- why: a new view removes nothing
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE VIEW customer_order_sums AS SELECT email, sum(net) AS net FROM customer_orders GROUP BY email';
 END $$;
 
 -- case: new-materialized-view
--- why: the view is new, filled and filled again
+-- why: the view is new and refreshed
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE MATERIALIZED VIEW stock_report AS SELECT sku, price FROM products';
@@ -204,7 +204,7 @@ DO $do$ BEGIN
 END $do$;
 
 -- case: trigger-on-new-table
--- why: the trigger refuses rows of a table that the running release does not know
+-- why: the trigger rejects rows of a table that the running release does not use
 -- scope: tenant
 CREATE TABLE closed_days (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -217,7 +217,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: rule-on-new-table
--- why: the rule is of a table that the running release does not know
+-- why: the rule is on a table that the running release does not use
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TABLE sink (id uuid, created_at timestamptz, updated_at timestamptz)';
@@ -225,7 +225,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: row-security-on-new-table
--- why: the table is new, and so are its policy and the rows that it hides
+-- why: the table, its policy and the hidden rows are new
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TABLE secrets (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), what text,'
@@ -235,14 +235,14 @@ DO $$ BEGIN
 END $$;
 
 -- case: policy-that-sleeps
--- why: row security of the table is off, and stays so
+-- why: row security of the table stays disabled
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE POLICY pinned_memos ON memos USING (pinned)';
 END $$;
 
 -- case: partition-for-new-values
--- why: no row has the value, and no other partition takes it
+-- why: no row has the value, and no other partition accepts it
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('CREATE TABLE readings_%s PARTITION OF readings FOR VALUES IN (%L)', 'asia', 'asia');
@@ -273,7 +273,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: condition-never-true
--- why: the table that would be dropped never was there
+-- why: the table to drop never existed
 -- scope: tenant
 DO $$ BEGIN
     IF EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = 'legacy_orders') THEN
@@ -282,7 +282,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: loop-over-nothing
--- why: no table has such a name
+-- why: no table matches
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -294,7 +294,7 @@ BEGIN
 END $$;
 
 -- case: if-exists-never-was
--- why: neither the table nor the column ever was there
+-- why: neither the table nor the column ever existed
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'DROP TABLE IF EXISTS {org_schema}.legacy_customers CASCADE';
@@ -302,7 +302,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: strings-of-statements
--- why: a text is no statement
+-- why: the text is not executed
 -- scope: tenant
 DO $$
 DECLARE warning text := 'DROP TABLE orders; DELETE FROM customers; TRUNCATE payments;';
@@ -312,7 +312,7 @@ BEGIN
 END $$;
 
 -- case: statements-kept-in-a-table
--- why: the statements are rows of a new table, which nobody runs
+-- why: the statements are rows of a new table and are not executed
 -- scope: tenant
 CREATE TABLE runbook (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -323,7 +323,7 @@ CREATE TABLE runbook (
 INSERT INTO runbook (step) VALUES ('DROP TABLE orders CASCADE'), ('DELETE FROM customers'), ($$ DO 'BEGIN TRUNCATE tickets; END' $$);
 
 -- case: names-like-statements
--- why: what is in double quotes is a name
+-- why: the text in double quotes is a name
 -- scope: tenant
 CREATE TABLE "DROP TABLE orders" (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -337,7 +337,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: analyze-in-loop
--- why: only what the planner knows is renewed
+-- why: only planner statistics are updated
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -348,7 +348,7 @@ BEGIN
 END $$;
 
 -- case: overload-with-two-arguments
--- why: no call with one argument fits the new function
+-- why: no call with one argument matches the new function
 -- scope: tenant
 DO $do$ BEGIN
     EXECUTE $$ CREATE FUNCTION order_total(wanted int, rate numeric) RETURNS numeric LANGUAGE sql STABLE
@@ -356,14 +356,14 @@ DO $do$ BEGIN
 END $do$;
 
 -- case: column-widened
--- why: all that fitted fits
+-- why: all existing values still fit
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('ALTER TABLE %I ALTER COLUMN %I TYPE varchar(%s)', 'products', 'summary', 200);
 END $$;
 
 -- case: enum-gets-a-value
--- why: what was there keeps its name and place
+-- why: existing values keep their name and position
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('ALTER TYPE order_status ADD VALUE %L', 'returned');
@@ -378,7 +378,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: new-domain-for-new-column
--- why: the check is of a domain that only the new column has
+-- why: the check belongs to a domain used only by the new column
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE DOMAIN web_address AS text CHECK (VALUE LIKE ''https://%'')';
@@ -386,13 +386,13 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-sequence-set
--- why: the sequence is of the same file
+-- why: the sequence is created in the same file
 -- scope: tenant
 CREATE SEQUENCE complaint_numbers;
 SELECT setval('complaint_numbers', (SELECT count(*) + 100 FROM tickets));
 
 -- case: own-sequence-dropped-with-its-owner
--- why: both are of the same file
+-- why: both are created in the same file
 -- scope: tenant
 CREATE SEQUENCE draft_numbers;
 CREATE TABLE draft_plan (id uuid, number bigint, created_at timestamptz, updated_at timestamptz);
@@ -402,21 +402,21 @@ DO $$ BEGIN
 END $$;
 
 -- case: required-column-with-default
--- why: an insert that leaves the column out gets its default
+-- why: an INSERT without the column gets its default
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER TABLE payments ADD COLUMN currency text NOT NULL DEFAULT ''EUR''';
 END $$;
 
 -- case: check-on-new-column
--- why: the check is met where the column is left out
+-- why: the check passes if the column is omitted
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER TABLE orders ADD COLUMN weight numeric CONSTRAINT orders_weight_positive CHECK (weight > 0)';
 END $$;
 
 -- case: unique-index-on-new-column
--- why: rows of the running release leave the column empty, and empty ones are not equal
+-- why: rows of the running release have NULL in the column, and NULLs are distinct
 -- scope: tenant
 ALTER TABLE customers ADD COLUMN loyalty_card text;
 DO $$ BEGIN
@@ -424,7 +424,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: foreign-key-on-new-column
--- why: the column is empty, and gives way when the other row goes
+-- why: the column is NULL, and is set to NULL when the referenced row is deleted
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER TABLE tickets ADD COLUMN customer_id uuid REFERENCES customers (id) ON DELETE SET NULL';
@@ -432,7 +432,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: generated-column-added
--- why: the column is computed of what the release writes, and cannot fail
+-- why: the column is computed from written values and cannot fail
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER TABLE customers ADD COLUMN name_upper text GENERATED ALWAYS AS (upper(name)) STORED';
@@ -446,7 +446,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-table-renamed
--- why: the name that goes is of the same file
+-- why: the renamed object is created in the same file
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TABLE parcels_next (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), weight int,'
@@ -455,7 +455,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-columns-retyped
--- why: the table is of the same file
+-- why: the table is created in the same file
 -- scope: tenant
 CREATE TABLE rates (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -471,7 +471,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-rows-changed
--- why: only rows of a table of the same file are changed and deleted
+-- why: only rows of a table created in the same file are changed
 -- scope: tenant
 CREATE TABLE first_orders AS
     SELECT gen_random_uuid() AS id, customer_id, min(number) AS number, now() AS created_at, now() AS updated_at
@@ -482,7 +482,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: own-function-replaced
--- why: both definitions are of the same file
+-- why: both definitions are in the same file
 -- scope: tenant
 CREATE FUNCTION shipping(weight numeric) RETURNS numeric LANGUAGE sql AS $$ SELECT weight * 2 $$;
 DO $do$ BEGIN
@@ -491,7 +491,7 @@ DO $do$ BEGIN
 END $do$;
 
 -- case: statistics-in-loop
--- why: only the planner looks at it
+-- why: only the planner uses it
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -504,7 +504,7 @@ BEGIN
 END $$;
 
 -- case: storage-in-loop
--- why: how full pages are and when they are swept changes no row
+-- why: fill factor and autovacuum settings change no rows
 -- scope: tenant
 DO $$
 DECLARE relation text;
@@ -515,7 +515,7 @@ BEGIN
 END $$;
 
 -- case: index-that-is-there
--- why: index and column are there already
+-- why: the index and the column already exist
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE INDEX IF NOT EXISTS orders_customer_idx ON orders (customer_id)';
@@ -523,7 +523,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: plain-index-made-anew
--- why: the index is not unique, and comes back
+-- why: the index is not unique and is created again
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'DROP INDEX customers_name_idx';
@@ -531,7 +531,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: constraint-validated-in-loop
--- why: new rows are held against it already, and the old ones meet it
+-- why: new rows are already checked, and existing rows comply
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -543,7 +543,7 @@ BEGIN
 END $$;
 
 -- case: not-null-where-it-is
--- why: the columns were so before
+-- why: the columns were already NOT NULL
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -555,14 +555,14 @@ BEGIN
 END $$;
 
 -- case: same-default-again
--- why: the default is the one that it was
+-- why: the default is unchanged
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE format('ALTER TABLE customers ALTER country SET DEFAULT %L', 'DE');
 END $$;
 
 -- case: same-owner-again
--- why: the owner is the one that it was
+-- why: the owner is unchanged
 -- scope: tenant
 DO $$
 DECLARE found record;
@@ -573,7 +573,7 @@ BEGIN
 END $$;
 
 -- case: cost-of-a-function
--- why: only the planner looks at it
+-- why: only the planner uses it
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'ALTER FUNCTION find_customers(text) COST 500 ROWS 20';
@@ -588,14 +588,14 @@ DO $$ BEGIN
 END $$;
 
 -- case: function-of-the-session
--- why: the function is temporary, reads and is dropped
+-- why: the function is temporary, only reads and is dropped
 -- scope: tenant
 CREATE FUNCTION pg_temp.drop_everything() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM orders $$;
 SELECT pg_temp.drop_everything();
 DROP FUNCTION pg_temp.drop_everything();
 
 -- case: copy-of-a-table
--- why: the rows are copied to a new table, and stay
+-- why: the rows are copied to a new table and kept
 -- scope: tenant
 DO $$ BEGIN
     EXECUTE 'CREATE TABLE audit_log_copy (LIKE audit_log INCLUDING ALL)';
@@ -603,7 +603,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: text-applied-that-only-adds
--- why: the function of before runs a text that adds an index
+-- why: an existing function executes a text that adds an index
 -- scope: tenant
 SELECT apply_text(concat('cre', 'ate ', 'index tickets_closed_idx on tickets (closed_at)'));
 
@@ -619,7 +619,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-column-added
--- why: a column that may be empty is added to each of three tables
+-- why: a nullable column is added to three tables
 -- scope: platform
 DO $$
 DECLARE relation text;
@@ -630,33 +630,33 @@ BEGIN
 END $$;
 
 -- case: platform-text-applied
--- why: the function of before runs a text that makes a table
+-- why: an existing function executes a text that creates a table
 -- scope: platform
 SELECT datalinx_platform.apply_text('CREATE TABLE datalinx_platform.invitations (id uuid PRIMARY KEY DEFAULT gen_random_uuid(),'
     || ' email text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now())');
 
 -- case: platform-text-backwards
--- why: from its end it reads as a SELECT
+-- why: the reversed text is a SELECT
 -- scope: platform
 DO $$ BEGIN
     EXECUTE reverse('snalp.mroftalp_xnilatad MORF )*(tnuoc TCELES');
 END $$;
 
 -- case: platform-text-encoded
--- why: the base64 is a comment on a column
+-- why: the decoded text is a comment on a column
 -- scope: platform
 DO $$ BEGIN
     EXECUTE convert_from(decode('Q09NTUVOVCBPTiBDT0xVTU4gZGF0YWxpbnhfcGxhdGZvcm0ucGxhbnMuc2VhdHMgSVMgJ0RST1AgQ09MVU1OIHNlYXRzJw==', 'base64'), 'UTF8');
 END $$;
 
 -- case: platform-default-computed
--- why: the function in the default only counts, and the default goes again
+-- why: the function in the default only counts, and the default is dropped
 -- scope: platform
 ALTER TABLE datalinx_platform.plans ADD COLUMN sessions_then bigint DEFAULT datalinx_platform.count_sessions();
 ALTER TABLE datalinx_platform.plans ALTER sessions_then DROP DEFAULT;
 
 -- case: platform-event-trigger-made-and-dropped
--- why: it is gone before the next statement
+-- why: it is dropped before the next statement
 -- scope: platform
 DO $$ BEGIN
     EXECUTE 'CREATE EVENT TRIGGER quiet_time ON sql_drop WHEN TAG IN (''DROP AGGREGATE'')'
@@ -665,14 +665,14 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-extension-that-is-there
--- why: the extension is there already
+-- why: the extension already exists
 -- scope: platform
 DO $$ BEGIN
     EXECUTE format('CREATE EXTENSION IF NOT EXISTS %I', 'citext');
 END $$;
 
 -- case: platform-schema-made-and-dropped
--- why: all that goes by CASCADE is of the same file
+-- why: CASCADE drops only objects of the same file
 -- scope: platform
 CREATE SCHEMA datalinx_workshop;
 CREATE TABLE datalinx_workshop.plans AS SELECT * FROM datalinx_platform.plans;
@@ -681,12 +681,12 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-enum-gets-a-value
--- why: what was there keeps its name
+-- why: existing values keep their names
 -- scope: platform
 SELECT datalinx_platform.apply_text($$ALTER TYPE datalinx_platform.member_level ADD VALUE 'owner'$$);
 
 -- case: platform-indexes-in-loop
--- why: foreign keys that have no index get one
+-- why: foreign keys without an index get one
 -- scope: platform
 DO $$
 DECLARE found record;
@@ -699,7 +699,7 @@ BEGIN
 END $$;
 
 -- case: platform-rights-for-readers
--- why: rights are only added
+-- why: privileges are only granted
 -- scope: platform
 DO $$ BEGIN
     EXECUTE 'GRANT USAGE ON SCHEMA datalinx_platform TO hidden_reader';
@@ -707,7 +707,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-users-counted
--- why: users are counted into a new table, and none is changed
+-- why: users are counted into a new table and not changed
 -- scope: platform
 DO $$ BEGIN
     CREATE TABLE datalinx_platform.user_counts (
@@ -723,7 +723,7 @@ DO $$ BEGIN
 END $$;
 
 -- case: platform-view-behind-a-function
--- why: the view is new, and reading it counts
+-- why: the view is new, and reading it only counts
 -- scope: platform
 CREATE VIEW datalinx_platform.session_count AS SELECT datalinx_platform.count_sessions() AS sessions;
 DO $$ BEGIN

@@ -3,7 +3,7 @@
 -- case: column-dropped-by-format
 -- kind: data, readers, writers
 -- line: 1
--- why: the statement is put together from its parts
+-- why: the statement is assembled from parts
 -- probe: SELECT phone FROM customers ORDER BY email;
 -- scope: tenant
 DO $$ BEGIN
@@ -25,7 +25,7 @@ END $$;
 -- case: table-emptied-in-loop
 -- kind: data
 -- line: 2
--- why: the loop finds the table by the beginning of its name
+-- why: the loop finds the table by its name prefix
 -- probe: SELECT what FROM audit_log ORDER BY what;
 -- scope: tenant
 CREATE TABLE audit_days (
@@ -46,7 +46,7 @@ END $$;
 -- case: rows-deleted-by-old-function
 -- kind: data
 -- line: 1
--- why: the function that was there before deletes the orders, and their lines go with them
+-- why: an existing function deletes the orders and, by cascade, their lines
 -- probe: SELECT number, total FROM orders ORDER BY number;
 -- scope: tenant
 SELECT purge_orders(now());
@@ -54,7 +54,7 @@ SELECT purge_orders(now());
 -- case: rows-deleted-by-old-procedure
 -- kind: data
 -- line: 1
--- why: the procedure deletes the events of the year that it is given
+-- why: the procedure deletes the events of the given year
 -- probe: SELECT day, kind FROM events ORDER BY day;
 -- scope: tenant
 CALL close_year(2024);
@@ -62,7 +62,7 @@ CALL close_year(2024);
 -- case: column-dropped-by-new-function
 -- kind: data, readers, writers
 -- line: 2
--- why: a function is made, called and dropped again
+-- why: a function is created, called and dropped
 -- probe: SELECT sku, tags FROM products ORDER BY sku;
 -- scope: tenant
 CREATE FUNCTION prepare_products() RETURNS void LANGUAGE plpgsql
@@ -73,7 +73,7 @@ DROP FUNCTION prepare_products();
 -- case: rows-deleted-in-with-of-function
 -- kind: data
 -- line: 2
--- why: what looks like a query that counts deletes what it counts
+-- why: a counting query deletes the rows that it counts
 -- probe: SELECT subject FROM tickets ORDER BY subject;
 -- scope: tenant
 CREATE FUNCTION count_closed() RETURNS bigint LANGUAGE sql AS $$
@@ -85,7 +85,7 @@ SELECT count_closed();
 -- case: view-on-view-dropped-by-cascade
 -- kind: readers
 -- line: 1
--- why: the view is made anew as it was, and the view that stood on it is not
+-- why: the view is created again, but its dependent view is not
 -- probe: SELECT email, net FROM customer_orders ORDER BY net;
 -- scope: tenant
 DO $$ BEGIN
@@ -97,7 +97,7 @@ END $$;
 -- case: materialized-view-dropped-by-cascade
 -- kind: readers
 -- line: 1
--- why: the materialized view hangs on the view that is dropped and made anew
+-- why: the materialized view depends on the view that is dropped and created again
 -- probe: SELECT email, net FROM sales ORDER BY email;
 -- scope: tenant
 DO $$ BEGIN
@@ -109,7 +109,7 @@ END $$;
 -- case: foreign-key-dropped-by-cascade
 -- kind: writers
 -- line: 1
--- why: the key comes back, the foreign key that referred to it does not, and the orders of a customer who goes stay
+-- why: the key is added again, but not the foreign key that referenced it, so orders of a deleted customer remain
 -- probe: SELECT remove_customer('dora@example.com');
 -- scope: tenant
 DO $$ BEGIN
@@ -120,7 +120,7 @@ END $$;
 -- case: columns-dropped-with-type
 -- kind: data
 -- line: 1
--- why: the column of the type goes by CASCADE, and an empty one of the same name takes its place
+-- why: CASCADE drops the column of the type, and an empty column of the same name replaces it
 -- probe: SELECT (home).city FROM customers ORDER BY email;
 -- scope: tenant
 DO $$ BEGIN
@@ -132,7 +132,7 @@ END $$;
 -- case: column-made-anew
 -- kind: data
 -- line: 1
--- why: the column looks as before, and its values are gone
+-- why: the column looks the same, but its values are lost
 -- probe: SELECT email, nickname FROM customers ORDER BY email;
 -- scope: tenant
 DO $$ BEGIN
@@ -143,7 +143,7 @@ END $$;
 -- case: table-made-anew
 -- kind: data
 -- line: 1
--- why: the table looks as before, and its rows are gone
+-- why: the table looks the same, but its rows are lost
 -- probe: SELECT what FROM audit_log ORDER BY what;
 -- scope: tenant
 DO $$ BEGIN
@@ -157,7 +157,7 @@ END $$;
 -- case: table-replaced-by-copy
 -- kind: writers
 -- line: 1
--- why: the copy has the rows, and neither the key nor the defaults
+-- why: the copy has the rows, but neither the key nor the defaults
 -- probe: INSERT INTO settings (key, value) VALUES ('theme', '{}') ON CONFLICT (key) DO UPDATE SET value = '{}';
 -- scope: tenant
 DO $$ BEGIN
@@ -170,7 +170,7 @@ END $$;
 -- case: function-replaced-in-execute
 -- kind: readers
 -- line: 1
--- why: the same signature gives another result
+-- why: the function of the same signature returns another result
 -- probe: SELECT order_total(1);
 -- scope: tenant
 DO $do$ BEGIN
@@ -209,7 +209,7 @@ END $$;
 -- case: function-finds-no-tables
 -- kind: readers
 -- line: 1
--- why: the function looks for its tables where they are not
+-- why: the function searches its tables in the wrong schema
 -- probe: SELECT order_total(2);
 -- scope: tenant
 DO $$ BEGIN
@@ -219,7 +219,7 @@ END $$;
 -- case: function-made-strict
 -- kind: readers
 -- line: 1
--- why: calls without a percentage give nothing from now on
+-- why: calls without a percentage return NULL now
 -- probe: SELECT discounted(80, NULL);
 -- scope: tenant
 DO $$ BEGIN
@@ -229,7 +229,7 @@ END $$;
 -- case: function-loses-its-rights
 -- kind: readers
 -- line: 1
--- why: the function read a table with the rights of its owner, which its callers have not
+-- why: the function no longer runs with its owner's privileges, which its callers lack
 -- probe: SELECT salary_count();
 -- scope: tenant
 DO $$
@@ -243,7 +243,7 @@ END $$;
 -- case: function-made-ambiguous
 -- kind: readers
 -- line: 1
--- why: a call with one argument fits the old function and the new one
+-- why: a call with one argument matches the old and the new function
 -- probe: SELECT find_customers('gale');
 -- scope: tenant
 DO $do$ BEGIN
@@ -254,7 +254,7 @@ END $do$;
 -- case: built-in-function-shadowed
 -- kind: readers
 -- line: 1
--- why: the new function fits a varchar better than the server's own, and the old queries call it
+-- why: for a varchar, the new function is preferred to the built-in one, and existing queries call it
 -- probe: SELECT lower(title) FROM products ORDER BY sku;
 -- scope: tenant
 DO $do$ BEGIN
@@ -264,7 +264,7 @@ END $do$;
 -- case: column-of-parent-dropped
 -- kind: data, readers, writers
 -- line: 1
--- why: the column goes from the table that inherits it too
+-- why: the column is also dropped from the inheriting table
 -- probe: SELECT title, body FROM contracts ORDER BY title;
 -- scope: tenant
 DO $$ BEGIN
@@ -288,7 +288,7 @@ END $$;
 -- case: rows-of-another-table-appear
 -- kind: readers
 -- line: 1
--- why: the rows of the other table are read through the parent from now on
+-- why: the parent now also returns the rows of the other table
 -- probe: SELECT count(*) FROM documents;
 -- scope: tenant
 DO $$ BEGIN
@@ -298,7 +298,7 @@ END $$;
 -- case: domain-checked
 -- kind: writers
 -- line: 1
--- why: the domain refuses what the release writes into the column
+-- why: the domain rejects values that the release writes
 -- probe: INSERT INTO products (sku, title, price, cost) VALUES ('LONG-SKU-1000', 'Bench', 80, 40);
 -- scope: tenant
 DO $$ BEGIN
@@ -308,7 +308,7 @@ END $$;
 -- case: domain-refuses-null
 -- kind: writers
 -- line: 1
--- why: the column is of the domain, and the release leaves it out
+-- why: the column has the domain type, and the release omits it
 -- probe: INSERT INTO customers (email, name) VALUES ('new@example.com', 'New');
 -- scope: tenant
 DO $$
@@ -333,7 +333,7 @@ END $$;
 -- case: enum-value-renamed
 -- kind: readers, writers
 -- line: 1
--- why: the name that the release compares with is no value any more
+-- why: the release compares with a value that no longer exists
 -- probe: SELECT number FROM orders WHERE status = 'paid';
 -- scope: tenant
 DO $$ BEGIN
@@ -343,7 +343,7 @@ END $$;
 -- case: enum-replaced-by-smaller-one
 -- kind: data, readers, writers
 -- line: 1
--- why: a type of the same name has one value less, and the rows that had it get another
+-- why: the new type lacks a value, and rows with that value get another one
 -- probe: SELECT number FROM orders WHERE status::text = 'on_hold';
 -- scope: tenant
 DO $$ BEGIN
@@ -362,7 +362,7 @@ END $$;
 -- case: columns-retyped-in-loop
 -- kind: data, readers, writers
 -- line: 1
--- why: the digits after the point are rounded away in every column that the loop finds
+-- why: the loop rounds away the decimals in every matching column
 -- probe: SELECT amount, fee FROM payments ORDER BY amount;
 -- scope: tenant
 DO $$
@@ -377,7 +377,7 @@ END $$;
 -- case: column-cut-short
 -- kind: data, writers
 -- line: 1
--- why: the values are cut, and longer ones are refused
+-- why: the values are truncated, and longer ones are rejected
 -- probe: SELECT summary FROM products ORDER BY sku;
 -- scope: tenant
 DO $$ BEGIN
@@ -387,7 +387,7 @@ END $$;
 -- case: uuid-made-text
 -- kind: readers, writers
 -- line: 1
--- why: a comparison with a uuid has no operator any more
+-- why: the comparison with a uuid has no operator
 -- probe: SELECT amount FROM payments WHERE external_id = '00000000-0000-4000-8000-000000000131'::uuid;
 -- scope: tenant
 DO $$ BEGIN
@@ -397,7 +397,7 @@ END $$;
 -- case: jsonb-made-json
 -- kind: readers, writers
 -- line: 1
--- why: json knows no containment
+-- why: json has no containment operator
 -- probe: SELECT key FROM settings WHERE value @> '{"day": 1}';
 -- scope: tenant
 DO $$
@@ -414,7 +414,7 @@ END $$;
 -- case: trigger-refuses
 -- kind: writers
 -- line: 1
--- why: a function that was there before refuses every new row
+-- why: an existing function rejects every new row
 -- probe: INSERT INTO invoices (number, amount) VALUES ('2025-4', 5);
 -- scope: tenant
 DO $$ BEGIN
@@ -424,7 +424,7 @@ END $$;
 -- case: trigger-swallows
 -- kind: writers
 -- line: 1
--- why: new rows vanish without an error
+-- why: new rows are discarded without an error
 -- probe: INSERT INTO payments (customer_email, external_id, amount) VALUES ('gus@example.com', gen_random_uuid(), 9) RETURNING amount;
 -- scope: tenant
 DO $$
@@ -448,7 +448,7 @@ END $do$;
 -- case: triggers-disabled-in-loop
 -- kind: writers
 -- line: 1
--- why: the trigger filled a column that may not be empty
+-- why: the trigger filled a NOT NULL column
 -- probe: INSERT INTO tickets (subject) VALUES ('Door bell');
 -- scope: tenant
 DO $$
@@ -463,7 +463,7 @@ END $$;
 -- case: trigger-function-refuses
 -- kind: writers
 -- line: 1
--- why: the trigger stays, and its function has another body
+-- why: the trigger's function gets another body
 -- probe: UPDATE tickets SET body = 'since Tuesday' WHERE subject = 'Lamp flickers';
 -- scope: tenant
 DO $do$ BEGIN
@@ -474,7 +474,7 @@ END $do$;
 -- case: rows-deleted-by-trigger
 -- kind: data
 -- line: 1
--- why: the trigger of the table deletes the audit log when this key is written
+-- why: the table's trigger deletes the audit log when this key is written
 -- probe: SELECT count(*) FROM audit_log;
 -- scope: tenant
 INSERT INTO settings (key, value) VALUES ('retention', '{"days": 30}');
@@ -482,7 +482,7 @@ INSERT INTO settings (key, value) VALUES ('retention', '{"days": 30}');
 -- case: rule-writes-nothing
 -- kind: writers
 -- line: 1
--- why: the rule takes the insert and does nothing
+-- why: the rule replaces the INSERT with nothing
 -- probe: INSERT INTO audit_log (what) VALUES ('signed out') RETURNING what;
 -- scope: tenant
 DO $$ BEGIN
@@ -516,7 +516,7 @@ END $$;
 -- case: policy-dropped-in-loop
 -- kind: readers, writers
 -- line: 1
--- why: where row security is on, no policy means no row
+-- why: with row security enabled, no policy means no rows
 -- probe: SELECT count(*) FROM notes;
 -- scope: tenant
 DO $$
@@ -531,7 +531,7 @@ END $$;
 -- case: policy-restricts-writes
 -- kind: writers
 -- line: 1
--- why: a restrictive policy refuses what the open one lets in
+-- why: a restrictive policy rejects rows that the permissive one accepts
 -- probe: INSERT INTO notes (body, pinned) VALUES ('new', true);
 -- scope: tenant
 DO $$ BEGIN
@@ -541,7 +541,7 @@ END $$;
 -- case: row-security-switched-on
 -- kind: readers, writers
 -- line: 1
--- why: a policy that waited hides every row
+-- why: an existing, inactive policy hides every row
 -- probe: SELECT body FROM memos ORDER BY body;
 -- scope: tenant
 DO $$
@@ -555,7 +555,7 @@ END $$;
 -- case: row-security-forced
 -- kind: readers, writers
 -- line: 1
--- why: the release owns the table and was exempt
+-- why: the release owns the table and was exempt from the policies
 -- probe: SELECT body FROM drafts ORDER BY body;
 -- scope: tenant
 DO $$ BEGIN
@@ -579,7 +579,7 @@ END $$;
 -- case: rights-revoked-in-loop
 -- kind: writers
 -- line: 1
--- why: the loop takes the right to change rows from every table
+-- why: the loop revokes the privilege to change rows of every table
 -- probe: UPDATE orders SET note = 'gift' WHERE number = 1;
 -- scope: tenant
 DO $$
@@ -593,7 +593,7 @@ END $$;
 -- case: rights-of-everybody-revoked
 -- kind: readers, writers
 -- line: 1
--- why: the release called the functions by the right that everybody has
+-- why: the release called the functions through the privilege of PUBLIC
 -- probe: SELECT find_customers('ekes');
 -- scope: tenant
 DO $$ BEGIN
@@ -603,7 +603,7 @@ END $$;
 -- case: rights-lost-with-the-view
 -- kind: readers
 -- line: 1
--- why: the view is made anew as it was, without the rights that were given on it
+-- why: the view is created again without its privileges
 -- probe: SELECT number, due FROM open_orders;
 -- scope: tenant
 DO $$ BEGIN
@@ -614,7 +614,7 @@ END $$;
 -- case: sequence-restarted
 -- kind: writers
 -- line: 1
--- why: the next number is one that an order has already
+-- why: the next number is already used by an order
 -- probe: INSERT INTO orders (customer_id) VALUES ('00000000-0000-4000-8000-000000000104');
 -- scope: tenant
 SELECT greatest(1, setval('order_numbers', 1, count(*) < 0)) FROM orders;
@@ -622,7 +622,7 @@ SELECT greatest(1, setval('order_numbers', 1, count(*) < 0)) FROM orders;
 -- case: sequence-ended
 -- kind: writers
 -- line: 1
--- why: the sequence has no number left
+-- why: the sequence is exhausted
 -- probe: SELECT next_receipt();
 -- scope: tenant
 DO $$ BEGIN
@@ -633,7 +633,7 @@ END $$;
 -- case: sequence-dropped-with-its-owner
 -- kind: writers
 -- line: 3
--- why: the sequence was given to a table of the same file, and goes with it
+-- why: the sequence is owned by a table of the same file and is dropped with it
 -- probe: SELECT next_receipt();
 -- scope: tenant
 CREATE TABLE receipt_plan (
@@ -648,7 +648,7 @@ DROP TABLE receipt_plan;
 -- case: identity-made-always
 -- kind: writers
 -- line: 1
--- why: the release gives the number itself when it imports
+-- why: the release inserts its own numbers when it imports
 -- probe: INSERT INTO tickets (number, subject) VALUES (900, 'imported');
 -- scope: tenant
 DO $$
@@ -663,7 +663,7 @@ END $$;
 -- case: identity-dropped
 -- kind: writers
 -- line: 1
--- why: nothing fills the number any more, and it may not be empty
+-- why: the NOT NULL column is no longer filled
 -- probe: INSERT INTO tickets (subject, body) VALUES ('Broken hinge', 'left side');
 -- scope: tenant
 DO $$ BEGIN
@@ -683,7 +683,7 @@ END $$;
 -- case: generated-column-computed-otherwise
 -- kind: readers
 -- line: 1
--- why: the total comes without the tax
+-- why: the total no longer includes the tax
 -- probe: SELECT number, total FROM orders ORDER BY number;
 -- scope: tenant
 DO $$ BEGIN
@@ -694,7 +694,7 @@ END $$;
 -- case: default-dropped-in-loop
 -- kind: writers
 -- line: 1
--- why: the release leaves the column out, and it may not be empty
+-- why: the release omits the NOT NULL column
 -- probe: INSERT INTO customers (email, name) VALUES ('lea@example.com', 'Lea');
 -- scope: tenant
 DO $$
@@ -709,7 +709,7 @@ END $$;
 -- case: default-does-not-fit
 -- kind: writers
 -- line: 1
--- why: the new default is refused by the CHECK of its own column
+-- why: the new default violates the CHECK of its own column
 -- probe: INSERT INTO customers (email, name) VALUES ('mia@example.com', 'Mia');
 -- scope: tenant
 DO $$ BEGIN
@@ -719,7 +719,7 @@ END $$;
 -- case: new-column-required
 -- kind: writers
 -- line: 1
--- why: the new column loses its default after the old rows are filled
+-- why: the new NOT NULL column loses its default after existing rows are filled
 -- probe: INSERT INTO payments (customer_email, external_id, amount) VALUES ('gus@example.com', gen_random_uuid(), 12);
 -- scope: tenant
 DO $$ BEGIN
@@ -730,7 +730,7 @@ END $$;
 -- case: not-null-in-loop
 -- kind: writers
 -- line: 1
--- why: the loop takes every column that holds no NULL today
+-- why: the loop sets NOT NULL on every column without NULL values
 -- probe: INSERT INTO tickets (subject) VALUES ('No body');
 -- scope: tenant
 DO $$
@@ -748,7 +748,7 @@ END $$;
 -- case: check-added-in-loop
 -- kind: writers
 -- line: 1
--- why: also a CHECK that no old row is held against refuses new ones
+-- why: a NOT VALID CHECK still rejects new rows
 -- probe: INSERT INTO payments (customer_email, external_id, amount) VALUES ('gus@example.com', gen_random_uuid(), -5);
 -- scope: tenant
 DO $$
@@ -762,7 +762,7 @@ END $$;
 -- case: unique-index-in-block
 -- kind: writers
 -- line: 1
--- why: two customers of one household share a number
+-- why: two customers share a number
 -- probe: INSERT INTO customers (email, name, phone) VALUES ('kid@example.com', 'Kid', '+49 30 1');
 -- scope: tenant
 DO $$ BEGIN
@@ -772,7 +772,7 @@ END $$;
 -- case: conflict-index-dropped
 -- kind: writers
 -- line: 1
--- why: ON CONFLICT of the release needs the index
+-- why: the release's ON CONFLICT needs the index
 -- probe: INSERT INTO products (sku, title, price, cost) VALUES ('A-100', 'Lamp', 1, 1) ON CONFLICT (sku) WHERE retired_at IS NULL DO NOTHING;
 -- scope: tenant
 DO $$
@@ -787,7 +787,7 @@ END $$;
 -- case: unique-key-made-partial
 -- kind: writers
 -- line: 1
--- why: ON CONFLICT of the release finds no index that covers all rows
+-- why: the release's ON CONFLICT finds no index that covers all rows
 -- probe: INSERT INTO customers (email, name) VALUES ('dora@example.com', 'Dora') ON CONFLICT (email) DO NOTHING;
 -- scope: tenant
 DO $$ BEGIN
@@ -798,7 +798,7 @@ END $$;
 -- case: constraint-renamed
 -- kind: writers
 -- line: 1
--- why: ON CONFLICT of the release names the constraint
+-- why: the release's ON CONFLICT names the constraint
 -- probe: INSERT INTO settings (key) VALUES ('mail') ON CONFLICT ON CONSTRAINT settings_key_key DO NOTHING;
 -- scope: tenant
 DO $$
@@ -812,7 +812,7 @@ END $$;
 -- case: unique-key-made-deferrable
 -- kind: writers
 -- line: 1
--- why: ON CONFLICT cannot use a key that is checked later
+-- why: ON CONFLICT cannot use a deferrable key
 -- probe: INSERT INTO orders (number, customer_id) VALUES (1, '00000000-0000-4000-8000-000000000104') ON CONFLICT (number) DO NOTHING;
 -- scope: tenant
 DO $$ BEGIN
@@ -823,7 +823,7 @@ END $$;
 -- case: foreign-key-without-action
 -- kind: writers
 -- line: 1
--- why: the foreign key of the same name deletes nothing, and a customer with orders cannot go
+-- why: the foreign key of the same name no longer cascades, so a customer with orders cannot be deleted
 -- probe: DELETE FROM customers WHERE email = 'emil@example.com';
 -- scope: tenant
 DO $$ BEGIN
@@ -834,7 +834,7 @@ END $$;
 -- case: foreign-key-deletes
 -- kind: writers
 -- line: 1
--- why: the foreign key refused to lose order lines, and now deletes them
+-- why: the foreign key restricted deletes and now cascades to order lines
 -- probe: SELECT remove_product('A-100');
 -- scope: tenant
 DO $$ BEGIN
@@ -846,7 +846,7 @@ END $$;
 -- case: foreign-key-added
 -- kind: writers
 -- line: 1
--- why: the log also names actors that are no customers
+-- why: the log also contains actors that are not customers
 -- probe: INSERT INTO audit_log (actor_id, what) VALUES ('00000000-0000-4000-8000-000000000999', 'import');
 -- scope: tenant
 DO $$ BEGIN
@@ -856,7 +856,7 @@ END $$;
 -- case: foreign-keys-asleep
 -- kind: data
 -- line: 2
--- why: customers are deleted while nothing watches, and their orders refer to nobody
+-- why: customers are deleted while foreign keys are disabled, so their orders reference missing rows
 -- probe: SELECT c.email, o.number FROM orders o JOIN customers c ON c.id = o.customer_id ORDER BY o.number;
 -- scope: tenant
 SELECT set_config('session_replication_role', 'replica', true);
@@ -867,7 +867,7 @@ END $$;
 -- case: rows-deleted-by-cascade
 -- kind: data
 -- line: 1
--- why: with one customer go the orders and their lines, which nobody names
+-- why: deleting one customer also deletes its orders and their lines
 -- probe: SELECT sum(quantity) FROM order_lines;
 -- scope: tenant
 DO $$
@@ -894,7 +894,7 @@ END $$;
 -- case: columns-swapped-by-names
 -- kind: readers, writers
 -- line: 1
--- why: price and cost change names, and all looks as before
+-- why: price and cost swap names
 -- probe: SELECT sku, price, cost FROM products ORDER BY sku;
 -- scope: tenant
 DO $$
@@ -908,7 +908,7 @@ END $$;
 -- case: values-swapped
 -- kind: data
 -- line: 1
--- why: no row goes, and two values of each are exchanged
+-- why: two values of each row are swapped
 -- probe: SELECT number, net, tax FROM orders ORDER BY number;
 -- scope: tenant
 DO $$ BEGIN
@@ -918,7 +918,7 @@ END $$;
 -- case: values-cleaned-in-loop
 -- kind: data
 -- line: 1
--- why: the loop overwrites every text column that it finds
+-- why: the loop overwrites every text column
 -- probe: SELECT subject, body FROM tickets ORDER BY subject;
 -- scope: tenant
 DO $$
@@ -933,7 +933,7 @@ END $$;
 -- case: rows-exchanged
 -- kind: data
 -- line: 1
--- why: as many rows as before, and one of them is another
+-- why: the number of rows is the same, but one row is replaced
 -- probe: SELECT key FROM settings ORDER BY key;
 -- scope: tenant
 DO $$ BEGIN
@@ -944,7 +944,7 @@ END $$;
 -- case: values-overwritten-on-conflict
 -- kind: data
 -- line: 1
--- why: the insert meets a row and overwrites what was set there
+-- why: the INSERT conflicts with a row and overwrites its value
 -- probe: SELECT value FROM settings WHERE key = 'theme';
 -- scope: tenant
 DO $do$ BEGIN
@@ -955,7 +955,7 @@ END $do$;
 -- case: tables-swapped-by-names
 -- kind: readers, writers
 -- line: 1
--- why: the release reads and writes the table of old invoices
+-- why: the release now reads and writes the table of old invoices
 -- probe: SELECT number FROM invoices ORDER BY number;
 -- scope: tenant
 DO $$
@@ -969,7 +969,7 @@ END $$;
 -- case: table-behind-a-view
 -- kind: writers
 -- line: 1
--- why: the view in the table's place shows the same rows and takes none
+-- why: a view replaces the table, shows the same rows and accepts no writes
 -- probe: INSERT INTO invoices (number, amount) VALUES ('2025-5', 7);
 -- scope: tenant
 DO $$ BEGIN
@@ -981,7 +981,7 @@ END $$;
 -- case: view-shows-fewer-rows
 -- kind: readers
 -- line: 1
--- why: the view has the same columns, and leaves rows out
+-- why: the view has the same columns but omits rows
 -- probe: SELECT email FROM active_customers ORDER BY email;
 -- scope: tenant
 DO $$ BEGIN
@@ -992,7 +992,7 @@ END $$;
 -- case: view-means-something-else
 -- kind: readers
 -- line: 1
--- why: the column has the same name and type, and another meaning
+-- why: the column has the same name and type but another meaning
 -- probe: SELECT number, due FROM open_orders ORDER BY number;
 -- scope: tenant
 DO $do$ BEGIN
@@ -1003,7 +1003,7 @@ END $do$;
 -- case: view-refuses-rows
 -- kind: writers
 -- line: 1
--- why: rows that the view would not show cannot be written through it any more
+-- why: the view rejects writes of rows that it does not show
 -- probe: INSERT INTO active_customers (id, email, name, country, active) VALUES (gen_random_uuid(), 'ned@example.com', 'Ned', 'DE', false);
 -- scope: tenant
 DO $$ BEGIN
@@ -1013,7 +1013,7 @@ END $$;
 -- case: materialized-view-emptied
 -- kind: readers
 -- line: 1
--- why: reading the view is an error until it is filled again
+-- why: reading the view fails until it is refreshed
 -- probe: SELECT count(*) FROM sales;
 -- scope: tenant
 DO $$
@@ -1027,7 +1027,7 @@ END $$;
 -- case: default-partition-loses-rows
 -- kind: data
 -- line: 1
--- why: the rows that stood in the way of the new partition are deleted
+-- why: rows of the new partition's range are deleted
 -- probe: SELECT day FROM events WHERE kind = 'import';
 -- scope: tenant
 DO $$ BEGIN
@@ -1038,7 +1038,7 @@ END $$;
 -- case: new-partition-refuses-rows
 -- kind: writers
 -- line: 1
--- why: rows that went to the default partition meet a CHECK of the new one
+-- why: rows that went to the default partition violate a CHECK of the new one
 -- probe: INSERT INTO events (day, kind) VALUES ('2027-03-01', 'backup');
 -- scope: tenant
 DO $do$ BEGIN
@@ -1076,7 +1076,7 @@ END $$;
 -- case: default-partition-detached
 -- kind: readers, writers
 -- line: 1
--- why: a row of a month that no partition holds has no place any more
+-- why: rows of a month without a partition are rejected
 -- probe: INSERT INTO events (day, kind) VALUES ('2031-01-01', 'login');
 -- scope: tenant
 DO $$
@@ -1088,7 +1088,7 @@ END $$;
 -- case: rows-deleted-by-create-table
 -- kind: data
 -- line: 1
--- why: the query that fills the new table calls a function that deletes
+-- why: the query that fills the new table calls a function that deletes rows
 -- probe: SELECT count(*) FROM orders;
 -- scope: tenant
 CREATE TABLE order_report AS
@@ -1097,7 +1097,7 @@ CREATE TABLE order_report AS
 -- case: rows-deleted-by-view
 -- kind: data
 -- line: 2
--- why: reading the new view runs a function that deletes
+-- why: reading the new view runs a function that deletes rows
 -- probe: SELECT subject, body FROM tickets ORDER BY subject;
 -- scope: tenant
 CREATE VIEW late_parcels AS SELECT tidy_tickets('Late parcel') AS subject;
@@ -1106,7 +1106,7 @@ SELECT subject FROM late_parcels;
 -- case: rows-deleted-by-operator
 -- kind: data
 -- line: 2
--- why: the operator between two texts is a function that deletes
+-- why: the operator calls a function that deletes rows
 -- probe: SELECT count(*) FROM tickets;
 -- scope: tenant
 CREATE OPERATOR ~~> (RIGHTARG = text, FUNCTION = tidy_tickets);
@@ -1126,7 +1126,7 @@ SELECT total_of(amount) FROM invoices_old WHERE number < '2019-3';
 -- case: text-applied-by-old-function
 -- kind: data, readers, writers
 -- line: 1
--- why: a function that was there before runs the text that it is given
+-- why: an existing function executes the given text
 -- probe: SELECT method FROM payments ORDER BY amount;
 -- scope: tenant
 SELECT apply_text(concat('alter', ' table ', 'payments', ' drop', ' method'));
@@ -1134,7 +1134,7 @@ SELECT apply_text(concat('alter', ' table ', 'payments', ' drop', ' method'));
 -- case: comments-say-something-else
 -- kind: data
 -- line: 2
--- why: the comments tell of a new column, the block empties another
+-- why: the comments describe a new column, but the block clears another one
 -- probe: SELECT number, note FROM orders ORDER BY number;
 -- scope: tenant
 -- Adds the column that the next release will use. Nothing that is there is touched.
@@ -1148,7 +1148,7 @@ END $$;
 -- case: enum-label-written-over
 -- kind: readers, writers
 -- line: 1
--- why: the name of the value is changed in the catalog of the server
+-- why: the enum label is changed directly in the catalog
 -- probe: SELECT count(*) FROM orders WHERE status = 'shipped';
 -- scope: tenant
 DO $$ BEGIN
@@ -1159,7 +1159,7 @@ END $$;
 -- case: extension-dropped
 -- kind: data, readers, writers
 -- line: 1
--- why: the column of the extension's type goes with it
+-- why: the column of the extension's type is dropped with it
 -- probe: SELECT handle::text FROM datalinx_platform.users ORDER BY email;
 -- scope: platform
 DO $$
@@ -1173,7 +1173,7 @@ END $$;
 -- case: platform-text-applied
 -- kind: data, readers, writers
 -- line: 1
--- why: a function that was there before runs the text that it is given
+-- why: an existing function executes the given text
 -- probe: SELECT display_name FROM datalinx_platform.users ORDER BY email;
 -- scope: platform
 SELECT datalinx_platform.apply_text('ALTER TABLE datalinx_platform.users' || ' DROP ' || 'COLUMN display_name');
@@ -1181,7 +1181,7 @@ SELECT datalinx_platform.apply_text('ALTER TABLE datalinx_platform.users' || ' D
 -- case: platform-text-backwards
 -- kind: data
 -- line: 1
--- why: the statement is written from its end
+-- why: the statement is stored reversed
 -- probe: SELECT token FROM datalinx_platform.sessions ORDER BY token;
 -- scope: platform
 DO $$ BEGIN
@@ -1191,7 +1191,7 @@ END $$;
 -- case: platform-text-encoded
 -- kind: data
 -- line: 1
--- why: the statement is written in base64
+-- why: the statement is encoded in base64
 -- probe: SELECT prefix FROM datalinx_platform.api_keys ORDER BY prefix;
 -- scope: platform
 DO $$ BEGIN
@@ -1201,7 +1201,7 @@ END $$;
 -- case: platform-rows-deleted-by-default
 -- kind: data
 -- line: 1
--- why: the default of the new column is computed for each row by a function that deletes from another table
+-- why: the default of the new column calls a function that deletes rows of another table
 -- probe: SELECT datalinx_platform.count_sessions();
 -- scope: platform
 ALTER TABLE datalinx_platform.plans ADD COLUMN used int DEFAULT datalinx_platform.prune_sessions();
@@ -1210,7 +1210,7 @@ ALTER TABLE datalinx_platform.plans ALTER used DROP DEFAULT;
 -- case: platform-rows-deleted-by-check
 -- kind: data
 -- line: 2
--- why: the CHECK of the new table is a function that deletes, and runs for the first row
+-- why: the CHECK of the new table calls a function that deletes rows
 -- probe: SELECT count(*) FROM datalinx_platform.sessions;
 -- scope: platform
 CREATE TABLE datalinx_platform.sweeps (
@@ -1224,7 +1224,7 @@ INSERT INTO datalinx_platform.sweeps (what) VALUES ('first');
 -- case: platform-emptied-by-cascade
 -- kind: data
 -- line: 1
--- why: with the plans go the organizations, the users and all that refers to them
+-- why: TRUNCATE CASCADE of the plans also empties organizations, users and dependent tables
 -- probe: SELECT email, role FROM datalinx_platform.users ORDER BY email;
 -- scope: platform
 DO $$ BEGIN
@@ -1234,7 +1234,7 @@ END $$;
 -- case: platform-view-dropped-by-cascade
 -- kind: readers
 -- line: 1
--- why: the view is made anew as it was, and the view that stood on it is not
+-- why: the view is created again, but its dependent view is not
 -- probe: SELECT email, level FROM datalinx_platform.live_members ORDER BY email, level;
 -- scope: platform
 DO $$
@@ -1248,7 +1248,7 @@ END $$;
 -- case: platform-schema-closed
 -- kind: readers, writers
 -- line: 1
--- why: without the right to use the schema no table in it can be reached
+-- why: without USAGE on the schema, its tables are not accessible
 -- probe: SELECT code, seats FROM datalinx_platform.plans ORDER BY code;
 -- scope: platform
 DO $$ BEGIN
@@ -1258,7 +1258,7 @@ END $$;
 -- case: platform-column-hidden
 -- kind: readers
 -- line: 1
--- why: the right to read the table is given back for some columns only
+-- why: the privilege to read the table is granted again for some columns only
 -- probe: SELECT email, locale FROM datalinx_platform.users ORDER BY email;
 -- scope: platform
 DO $$ BEGIN
@@ -1280,7 +1280,7 @@ END $$;
 -- case: platform-function-changed
 -- kind: readers
 -- line: 1
--- why: the function is made from its own text with one word replaced
+-- why: the function is created from its own text with one word replaced
 -- probe: SELECT datalinx_platform.user_label('ann@example.com');
 -- scope: platform
 DO $$ BEGIN
@@ -1290,7 +1290,7 @@ END $$;
 -- case: platform-event-trigger
 -- kind: writers
 -- line: 1
--- why: from now on the server refuses every new table, also the temporary ones of the release
+-- why: the server now rejects every new table, including temporary tables of the release
 -- probe: SELECT email INTO TEMPORARY mailing FROM datalinx_platform.users;
 -- scope: platform
 DO $$ BEGIN
@@ -1300,7 +1300,7 @@ END $$;
 -- case: platform-sequence-dropped
 -- kind: writers
 -- line: 1
--- why: nothing of the catalog hangs on the sequence, only the release
+-- why: only the release uses the sequence; the catalog has no dependency
 -- probe: SELECT nextval('datalinx_platform.request_numbers') > 0;
 -- scope: platform
 DO $$
@@ -1328,7 +1328,7 @@ END $$;
 -- case: sequence-set-back-by-a-name
 -- kind: writers
 -- line: 1
--- why: the name of the function is put together, and the next number is one that an order has already
+-- why: the function name is assembled, and the next number is already used by an order
 -- probe: INSERT INTO orders (customer_id) VALUES ('00000000-0000-4000-8000-000000000104');
 -- scope: tenant
 DO $$ BEGIN
@@ -1338,7 +1338,7 @@ END $$;
 -- case: values-rotated
 -- kind: data
 -- line: 1
--- why: every name is still there, with another user each
+-- why: every name still exists but belongs to another user
 -- probe: SELECT email, display_name FROM datalinx_platform.users ORDER BY email;
 -- scope: platform
 DO $$ BEGIN

@@ -170,8 +170,8 @@ fn every_hidden_loss_is_found_at_its_statement() {
     let count = |wanted: &str| found.iter().filter(|it| **it == Ok(wanted)).count();
     assert!(count("effect") >= BY_EFFECT, "only {} by effect", count("effect"));
     let mut table = format!(
-        "All of {} hidden losses are found at their statement, at least {BY_EFFECT} of them by what they do, the others by their \
-         text or by a query that the release sends.\n\n| Migration | What makes it dark | Breaks |\n| --- | --- | --- |\n",
+        "All {} hidden losses are found at their statement: at least {BY_EFFECT} by effect, the others by text or by a query of \
+         the release.\n\n| Migration | How it hides the loss | Breaks |\n| --- | --- | --- |\n",
         cases.len(),
     );
     for case in &cases {
@@ -194,7 +194,7 @@ fn no_look_alike_is_refused() {
     .collect();
     assert!(refused.is_empty(), "{} of {} refused:\n{refused:#?}", refused.len(), cases.len());
     let mut table = format!(
-        "Of {} look-alikes none is refused.\n\n| Migration | Why it does no harm |\n| --- | --- |\n",
+        "None of {} look-alikes is refused.\n\n| Migration | Why it is harmless |\n| --- | --- |\n",
         cases.len()
     );
     for case in &cases {

@@ -69,7 +69,7 @@ pub(in crate::cli) struct AtNeon {
 
 /// The provider and project whose branches are listed or deleted.
 #[derive(Debug, Clone, Args)]
-pub(in crate::cli) struct Whose {
+pub(in crate::cli) struct ProviderArgs {
     /// Branch provider [default: neon if NEON_API_KEY is set, else local]
     #[arg(long, value_enum)]
     pub(in crate::cli) provider: Option<ProviderArg>,
@@ -99,7 +99,7 @@ pub(in crate::cli) struct DryRunArgs {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ListBranchArgs {
     #[command(flatten)]
-    pub(in crate::cli) whose: Whose,
+    pub(in crate::cli) provider_args: ProviderArgs,
 }
 
 #[derive(Debug, Args)]
@@ -108,7 +108,7 @@ pub(in crate::cli) struct DeleteBranchArgs {
     #[arg(value_parser = BranchNameParser)]
     pub(in crate::cli) name: Option<BranchName>,
     #[command(flatten)]
-    pub(in crate::cli) whose: Whose,
+    pub(in crate::cli) provider_args: ProviderArgs,
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +120,7 @@ pub(in crate::cli) struct GcArgs {
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) older_than: Age,
     #[command(flatten)]
-    pub(in crate::cli) whose: Whose,
+    pub(in crate::cli) provider_args: ProviderArgs,
 }
 
 /// Parses a branch name. clap's own parser would repeat the value, which may be a URL with a password.

@@ -115,7 +115,7 @@ fn refuse(context: &Context, differs: &Differs) -> u8 {
     } else {
         if context.ui.format == Format::Human {
             let paint = context.ui.stderr_paint();
-            ui::complain(tenant::copy::text::differences(&differs.differences, paint).trim_end());
+            ui::print_error(tenant::copy::text::differences(&differs.differences, paint).trim_end());
         }
         Some(("differences", serde_json::to_value(&differs.differences).unwrap_or_default()))
     };

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::args::CreateArgs;
 use super::super::ui::Outcome;
 use super::super::{Context, command_line, database, stop_on_signals, up};
-use super::roles::unseen;
+use super::roles::revoke_unprinted;
 use crate::error::{Code, Failure};
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
@@ -51,19 +51,19 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     {
         object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }
-    let went = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    let ui_outcome = if created.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
     let text = |paint| tenant::create::text::created(&created, paint);
     let with_password = created.created.iter().filter(|tenant| tenant.password.is_some());
     let with_password: Vec<_> = with_password.map(|tenant| tenant.schema.clone()).collect();
     if with_password.is_empty() {
-        context.ui.outcome(went, &document, text)?;
-    } else if let Err(failure) = context.ui.secret(went, &document, text) {
+        context.ui.outcome(ui_outcome, &document, text)?;
+    } else if let Err(failure) = context.ui.secret(ui_outcome, &document, text) {
         let operation = TenantOperation {
             settings: &project.settings,
             limits: creation.limits,
             command: creation.command.clone(),
         };
-        return Err(unseen(&mut connection, &operation, &with_password, failure).await);
+        return Err(revoke_unprinted(&mut connection, &operation, &with_password, failure).await);
     }
     connection.close().await;
     Ok(match created.failures.as_slice() {

@@ -57,8 +57,8 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     if let (Some(_), [failed], Some(object)) = (slug, purged.failures.as_slice(), document.as_object_mut()) {
         object.insert("error".to_owned(), output::failure_json(&failed.failure));
     }
-    let went = if purged.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &document, |paint| tenant::lifecycle::text::purged(&purged, paint))?;
+    let ui_outcome = if purged.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(ui_outcome, &document, |paint| tenant::lifecycle::text::purged(&purged, paint))?;
     Ok(match purged.failures.as_slice() {
         [failed] if slug.is_some() => failed.failure.class().exit_code(),
         _ => purged.outcome.exit_code(),

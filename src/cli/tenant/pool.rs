@@ -30,8 +30,8 @@ async fn fill(context: &Context, args: &FillArgs) -> Result<u8, Failure> {
     let (mut progress, stop) = (context.ui.progress(), stop_on_signals(context.ui));
     let filled = pool::fill(&mut connection, &project, &filling, (&mut progress, &stop)).await?;
     connection.close().await;
-    let went = if filled.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &filled, |paint| tenant::pool::text::pool_filled(&filled, paint))?;
+    let ui_outcome = if filled.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(ui_outcome, &filled, |paint| tenant::pool::text::pool_filled(&filled, paint))?;
     Ok(filled.outcome.exit_code())
 }
 
@@ -55,7 +55,7 @@ async fn drain(context: &Context, args: &DrainArgs) -> Result<u8, Failure> {
     let stop = stop_on_signals(context.ui);
     let drained = pool::drain(&mut connection, &project, &draining, &stop).await?;
     connection.close().await;
-    let went = if drained.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &drained, |paint| tenant::pool::text::pool_drained(&drained, paint))?;
+    let ui_outcome = if drained.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(ui_outcome, &drained, |paint| tenant::pool::text::pool_drained(&drained, paint))?;
     Ok(drained.outcome.exit_code())
 }

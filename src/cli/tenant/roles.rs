@@ -10,33 +10,33 @@ use crate::postgres::Connection;
 use crate::tenant::{self, Login, LoginChange, TenantOperation};
 
 pub(in crate::cli) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
-    turn(context, args, "tenant suspend", tenant::suspend).await
+    change_login(context, args, "tenant suspend", tenant::suspend).await
 }
 
 pub(in crate::cli) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
-    turn(context, args, "tenant resume", tenant::resume).await
+    change_login(context, args, "tenant resume", tenant::resume).await
 }
 
-async fn turn(
+async fn change_login(
     context: &Context,
     args: &OneTenant,
     verb: &str,
     operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<LoginChange, Failure>,
 ) -> Result<u8, Failure> {
-    let login_change = with_act(context, args, verb, operation).await?;
+    let login_change = on_tenant(context, args, verb, operation).await?;
     context.ui.result(&login_change, |paint| tenant::lifecycle::text::login_change(&login_change, paint))?;
     Ok(0)
 }
 
 pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
     let login = if args.revoke { Login::Revoked } else { Login::Given };
-    with_act(context, &args.tenant, "tenant login", async |connection, operation, slug| {
+    on_tenant(context, &args.tenant, "tenant login", async |connection, operation, slug| {
         let done = tenant::login(connection, operation, slug, login).await?;
         let text = |paint| tenant::roles::text::logged_in(&done, paint);
         if done.password.is_none() {
             context.ui.result(&done, text)?;
         } else if let Err(failure) = context.ui.secret(Outcome::Done, &done, text) {
-            return Err(unseen(connection, operation, &[done.tenant.schema], failure).await);
+            return Err(revoke_unprinted(connection, operation, &[done.tenant.schema], failure).await);
         }
         Ok(0)
     })
@@ -44,7 +44,7 @@ pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result
 }
 
 /// Revokes new passwords that could not be printed, and adds that to the failure.
-pub(super) async fn unseen(
+pub(super) async fn revoke_unprinted(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
     schemas: &[SchemaName],
@@ -76,8 +76,8 @@ pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result
     let mut connection = database::connect(context, &project.root).await?;
     let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
     connection.close().await;
-    let went = if granted.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
-    context.ui.outcome(went, &granted, |paint| tenant::roles::text::granted(&granted, paint))?;
+    let ui_outcome = if granted.failures.is_empty() { Outcome::Done } else { Outcome::Failed };
+    context.ui.outcome(ui_outcome, &granted, |paint| tenant::roles::text::granted(&granted, paint))?;
     Ok(granted.ending().exit_code())
 }
 
@@ -92,7 +92,7 @@ pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result
 }
 
 /// Runs `operation` on one tenant.
-async fn with_act<T>(
+async fn on_tenant<T>(
     context: &Context,
     args: &OneTenant,
     verb: &str,

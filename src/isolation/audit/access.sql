@@ -1,4 +1,4 @@
--- Rights that reach across a wall, and memberships.
+-- Privileges across tenants, and memberships.
 , thing AS MATERIALIZED (
     SELECT nsp, nspname, 'schema' AS object, format('SCHEMA %I', nspname) AS target, 'n' AS sort, nspowner AS owner,
         nspacl AS acl
@@ -30,11 +30,11 @@ UNION ALL
             ELSE 'types' END AS word) named
     WHERE page
 ),
--- Those of the owner are no matter of walls.
+-- The owner's own privileges are ignored.
 entry AS MATERIALIZED (
     SELECT thing.*, e.grantee, e.privilege_type, e.is_grantable FROM thing, aclexplode(acl) e WHERE e.grantee <> owner
 ),
--- A role that has another database's mark; or this one's, though it is no tenant's.
+-- Roles marked for another database, or for this one without being a tenant's.
 stranger AS MATERIALIZED (
     SELECT objoid AS role, nullif(substr(description, length('tenure: of database ') + 1), current_database()) AS of_database
     FROM pg_shdescription
@@ -59,7 +59,7 @@ UNION ALL
 shared_entry AS MATERIALIZED (
     SELECT shared.*, e.grantee, e.privilege_type FROM shared, aclexplode(acl) e WHERE e.grantee <> owner
 ),
--- PUBLIC acts for every tenant that has a role, where such a role gets into the platform schema at all.
+-- PUBLIC includes every tenant role with access to the platform schema.
 shared_hand AS MATERIALIZED (
     SELECT nspname, template, acts FROM hand
 UNION ALL
@@ -93,11 +93,11 @@ UNION ALL
 SELECT 'stranger-right', NULL, object, pg_get_userbyid(grantee), of_database,
     string_agg(DISTINCT privilege_type, ', '), target
 FROM shared_entry JOIN stranger ON stranger.role = grantee
--- What is held for a template's tenants is held before the first of them.
+-- Privileges of a template's group role are reported for its first tenant.
 WHERE of_database IS NOT NULL AND NOT EXISTS (SELECT FROM acting WHERE acts = grantee)
 GROUP BY object, grantee, of_database, target
 UNION ALL
--- What the owner of a schema makes, wherever it makes it.
+-- Default privileges of a schema's owner, in all schemas.
 SELECT CASE WHEN e.grantee = 0 THEN 'public-right' ELSE 'right-through' END, NULL, 'default privileges on ' || word,
     CASE WHEN e.grantee <> 0 THEN pg_get_userbyid(e.grantee) END, acting.first,
     string_agg(DISTINCT e.privilege_type, ', '), format('FOR ROLE %I|%s', pg_get_userbyid(defaclrole), upper(word))
@@ -113,7 +113,7 @@ SELECT 'member-across', h.nspname, 'role ' || h.rolname, pg_get_userbyid(h.acts)
     format('%I FROM %I', t.rolname, pg_get_userbyid(h.acts))
 FROM hand h JOIN pg_auth_members m ON m.member = h.acts JOIN tenant t ON t.role = m.roleid AND t.nsp <> h.nsp
 UNION ALL
--- Of many tenants one is named. What a template says is unknown where the project has no such template.
+-- One of several tenants is named. The uses of a template that the project does not have are unknown.
 SELECT 'platform-right', NULL, object, CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, min(h.nspname),
     string_agg(DISTINCT privilege_type, ', '), target
 FROM shared_entry e JOIN shared_hand h ON h.acts = e.grantee

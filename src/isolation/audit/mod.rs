@@ -5,7 +5,7 @@ mod who;
 
 use serde_json::{Value, json};
 
-use self::who::Who;
+use self::who::AuditedTenant;
 use super::{Audited, Fact, Kind, Policy, judge};
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
@@ -19,26 +19,26 @@ use crate::settings::Settings;
 const TENANTS: &str = include_str!("tenants.sql");
 
 /// The queries; each compares a page of tenants with all tenants.
-const QUESTIONS: &[&str] = &[
+const QUERIES: &[&str] = &[
     include_str!("access.sql"),
     include_str!("reach.sql"),
     include_str!("text.sql"),
     include_str!("things.sql"),
-    ROLES,
+    ROLE_QUERIES,
 ];
 
 /// The query for missing roles and privileges.
-const ROLES: &str = include_str!("roles.sql");
+const ROLE_QUERIES: &str = include_str!("roles.sql");
 
 /// Without a search path, names are printed qualified. JIT costs more than it saves here.
-const OPEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 
 /// Tenants per page: each query joins a page with the whole catalog.
 const PAGE: usize = 2_500;
 
 /// Number of attempts if the catalogs change during a query.
-const TRIES: usize = 3;
+const MAX_ATTEMPTS: usize = 3;
 
 /// Audits all tenants and returns all findings, or only those about the tenants in `only`.
 pub async fn audit(
@@ -47,40 +47,43 @@ pub async fn audit(
     only: &[Slug],
 ) -> Result<Audited, Failure> {
     let policy = Policy::new(&project.settings.audit.levels)?;
-    let everybody = everybody(connection, &project.settings).await?;
-    let asked = asked(&everybody, only)?;
-    let facts = facts(connection, project, &everybody, QUESTIONS).await?;
+    let audited_tenants = audited_tenants(connection, &project.settings).await?;
+    let requested = requested(&audited_tenants, only)?;
+    let facts = facts(connection, project, &audited_tenants, QUERIES).await?;
     let mut findings = judge(&facts, &policy);
     if !only.is_empty() {
-        let is_asked =
-            |name: &Option<String>| name.as_ref().is_some_and(|name| asked.contains(&name.as_str()));
-        findings.retain(|finding| is_asked(&finding.schema) || is_asked(&finding.other));
+        let is_requested =
+            |name: &Option<String>| name.as_ref().is_some_and(|name| requested.contains(&name.as_str()));
+        findings.retain(|finding| is_requested(&finding.schema) || is_requested(&finding.other));
     }
-    Ok(Audited::of(findings, asked.len()))
+    Ok(Audited::of(findings, requested.len()))
 }
 
 /// Facts about missing roles and privileges, such as `role-missing`, `role-lacks` and `role-elsewhere`.
-pub(crate) async fn lacking(
+pub(crate) async fn missing_privileges(
     connection: &mut Connection,
     project: &Project,
-    everybody: &[Who],
+    audited_tenants: &[AuditedTenant],
 ) -> Result<Vec<Fact>, Failure> {
-    facts(connection, project, everybody, &[ROLES]).await
+    facts(connection, project, audited_tenants, &[ROLE_QUERIES]).await
 }
 
 /// All tenants with a version row, with their roles.
-pub(crate) async fn everybody(connection: &mut Connection, settings: &Settings) -> Result<Vec<Who>, Failure> {
+pub(crate) async fn audited_tenants(
+    connection: &mut Connection,
+    settings: &Settings,
+) -> Result<Vec<AuditedTenant>, Failure> {
     let presence = state::presence(connection, settings).await?;
     if presence.own_tables { who::all(connection, settings, presence).await } else { Ok(Vec::new()) }
 }
 
 /// The schemas of the requested tenants.
-fn asked<'a>(everybody: &'a [Who], only: &[Slug]) -> Result<Vec<&'a str>, Failure> {
+fn requested<'a>(audited_tenants: &'a [AuditedTenant], only: &[Slug]) -> Result<Vec<&'a str>, Failure> {
     if only.is_empty() {
-        return Ok(everybody.iter().map(|who| who.schema.as_str()).collect());
+        return Ok(audited_tenants.iter().map(|who| who.schema.as_str()).collect());
     }
     let schema_of = |slug: &Slug| {
-        let found = everybody.iter().find(|who| who.slug.as_deref() == Some(slug.as_str()));
+        let found = audited_tenants.iter().find(|who| who.slug.as_deref() == Some(slug.as_str()));
         found.map(|who| who.schema.as_str()).ok_or_else(|| unknown_tenant(slug))
     };
     only.iter().map(schema_of).collect()
@@ -89,18 +92,21 @@ fn asked<'a>(everybody: &'a [Who], only: &[Slug]) -> Result<Vec<&'a str>, Failur
 async fn facts(
     connection: &mut Connection,
     project: &Project,
-    everybody: &[Who],
-    questions: &[&str],
+    audited_tenants: &[AuditedTenant],
+    queries: &[&str],
 ) -> Result<Vec<Fact>, Failure> {
-    let mut facts: Vec<Fact> = everybody.iter().filter_map(|who| who.unknown_template(project)).collect();
-    for page in everybody.chunks(PAGE) {
-        let said = literal(&said(project, everybody, page).to_string());
-        let asked: Vec<_> =
-            questions.iter().map(|question| format!("WITH RECURSIVE {TENANTS}{question}")).collect();
-        let sql =
-            format!("{OPEN}; SELECT set_config('tenure.audit', {said}, true); {}; COMMIT", asked.join(";\n"));
-        let sets = ask(connection, &sql).await?;
-        let answers = sets.iter().skip(sets.len().saturating_sub(questions.len() + 1)).flatten();
+    let mut facts: Vec<Fact> =
+        audited_tenants.iter().filter_map(|who| who.unknown_template(project)).collect();
+    for page in audited_tenants.chunks(PAGE) {
+        let parameters = literal(&parameters(project, audited_tenants, page).to_string());
+        let requested: Vec<_> =
+            queries.iter().map(|question| format!("WITH RECURSIVE {TENANTS}{question}")).collect();
+        let sql = format!(
+            "{BEGIN}; SELECT set_config('tenure.audit', {parameters}, true); {}; COMMIT",
+            requested.join(";\n")
+        );
+        let sets = run_query(connection, &sql).await?;
+        let answers = sets.iter().skip(sets.len().saturating_sub(queries.len() + 1)).flatten();
         for row in answers {
             facts.push(fact(row)?);
         }
@@ -109,12 +115,15 @@ async fn facts(
 }
 
 /// The project's data for the queries.
-fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
+fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[AuditedTenant]) -> Value {
     let first = page.first().map(|who| &who.schema);
-    let begin = everybody.iter().position(|who| Some(&who.schema) == first).unwrap_or_default();
+    let begin = audited_tenants.iter().position(|who| Some(&who.schema) == first).unwrap_or_default();
     let of_page = begin..begin + page.len();
-    let tenants: Vec<_> =
-        everybody.iter().enumerate().map(|(at, who)| who.said(project, of_page.contains(&at))).collect();
+    let tenants: Vec<_> = audited_tenants
+        .iter()
+        .enumerate()
+        .map(|(at, who)| who.parameters(project, of_page.contains(&at)))
+        .collect();
     let uses: Vec<Value> = project
         .templates
         .values()
@@ -133,16 +142,16 @@ fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
 }
 
 /// Runs the queries. Retries if an object is dropped meanwhile.
-async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
-    let is_moved = |server_error: &ServerError| {
+async fn run_query(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
+    let is_catalog_change = |server_error: &ServerError| {
         matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
     };
-    let mut tries = 0;
+    let mut attempts = 0;
     loop {
-        tries += 1;
+        attempts += 1;
         match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(server_error) if tries < TRIES && is_moved(&server_error) => {}
+            Err(server_error) if attempts < MAX_ATTEMPTS && is_catalog_change(&server_error) => {}
             Err(server_error) => return Err(server_error.failure("auditing the tenants' isolation")),
         }
     }

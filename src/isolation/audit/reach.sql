@@ -1,5 +1,4 @@
--- What stands in one tenant's schema and depends, by the catalog, on what stands in another's: whatever the server
--- itself would follow. All of it is in pg_depend.
+-- Objects in one tenant's schema that depend on objects in another's, according to pg_depend.
 , node AS MATERIALIZED (
     SELECT 'pg_class'::regclass::oid AS classid, c.oid AS objid, t.nsp, t.nspname, page
     FROM tenant t JOIN (SELECT * FROM pg_class OFFSET 0) c ON c.relnamespace = t.nsp
@@ -31,7 +30,7 @@ edge AS MATERIALIZED (
         JOIN node b ON b.classid = d.refclassid AND b.objid = d.refobjid
     WHERE a.nsp <> b.nsp AND a.page
 ),
--- A view that runs with its owner's rights shows what the template does not name.
+-- Views that run with their owner's privileges and show tables that the template does not name.
 opening AS MATERIALIZED (
     SELECT DISTINCT t.nspname, c.relname, c.relkind, s.relname AS table_name
     FROM platform p JOIN pg_class s ON s.relnamespace = p.nsp
@@ -41,7 +40,7 @@ opening AS MATERIALIZED (
     WHERE NOT EXISTS (SELECT FROM used u WHERE u.template = t.template AND u.table_name = s.relname AND a_right = 'SELECT')
         AND NOT coalesce(c.reloptions, '{}') && ARRAY['security_invoker=true', 'security_invoker=on', 'security_invoker=1']
 ),
--- What is no tenant's, reaches into one, and another tenant may use.
+-- Shared objects that depend on a tenant's objects and that another tenant may use.
 outside AS MATERIALIZED (
     SELECT c.oid, n.nspname, c.relname, c.relkind, c.relowner, c.relacl, min(b.nspname) AS first, max(b.nspname) AS last
     FROM pg_depend d JOIN node b ON b.classid = d.refclassid AND b.objid = d.refobjid

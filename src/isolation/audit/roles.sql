@@ -1,9 +1,9 @@
--- The roles themselves: whether they are there, what they can do besides, what they lack.
--- One that was dropped works nowhere, and is given what it lacks when it is back.
+-- Tenant roles: missing roles, excessive attributes, missing privileges.
+-- Dropped tenants are excluded: their roles get missing privileges when they are restored.
 , walled AS MATERIALIZED (
     SELECT * FROM tenant WHERE has_role AND role IS NOT NULL AND page AND status <> 'dropped' AND (current_setting('tenure.audit')::jsonb ->> 'roles')::boolean
 ),
--- Who owns has every right, and gives it to whom it likes.
+-- An owner has all privileges and may grant them.
 owning AS MATERIALIZED (
     SELECT nspowner AS owner FROM tenant UNION SELECT nspowner FROM platform
     UNION SELECT datdba FROM pg_database WHERE datname = current_database()
@@ -24,7 +24,7 @@ SELECT 'role-overprivileged', nspname, 'role ' || r.rolname, r.rolname, NULL,
 FROM tenant t JOIN pg_roles r ON r.oid = t.role
 WHERE page AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication)
 UNION ALL
--- By way of a role that it is a member of: those that come with the server, one that has such a power, or one that owns.
+-- Through a membership: predefined roles, roles with such an attribute, and owners.
 SELECT 'role-member', h.nspname, 'role ' || h.rolname, h.rolname, NULL, r.rolname, format('%I FROM %I', r.rolname, h.rolname)
 FROM hand h JOIN pg_roles r ON r.oid = h.acts JOIN tenant t ON t.nsp = h.nsp
 WHERE t.page AND h.acts <> t.role
@@ -53,7 +53,7 @@ UNION ALL
 SELECT 'role-lacks', nspname, 'sequence ' || relname, rolname, NULL, 'USAGE, SELECT', NULL
 FROM walled t JOIN (SELECT * FROM pg_class WHERE relkind = 'S' OFFSET 0) c ON c.relnamespace = t.nsp
 WHERE NOT (has_sequence_privilege(role, c.oid, 'USAGE') AND has_sequence_privilege(role, c.oid, 'SELECT'))
-    -- An identity's is used with the right to its table.
+    -- An identity sequence needs only the privilege on its table.
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i'
                     AND d.refclassid = 'pg_class'::regclass)
 UNION ALL
@@ -61,7 +61,7 @@ SELECT 'role-lacks', nspname, concat('function ', proname, '(', oidvectortypes(p
 FROM walled t JOIN (SELECT * FROM pg_proc OFFSET 0) p ON p.pronamespace = t.nsp
 WHERE NOT has_function_privilege(role, p.oid, 'EXECUTE')
 UNION ALL
--- What the schema's owner will make.
+-- Default privileges of the schema's owner.
 SELECT 'role-lacks', nspname, 'default privileges on ' || word, rolname, NULL, wanted, NULL
 FROM walled t, (VALUES ('r'::"char", 'tables', 4, 'SELECT, INSERT, UPDATE, DELETE'), ('S', 'sequences', 2, 'USAGE, SELECT'),
         ('f', 'routines', 1, 'EXECUTE')) AS needed (sort, word, rights, wanted)

@@ -1,7 +1,6 @@
--- What every question begins with: the tenants, as the program knows them, with what the catalog knows of their schemas
--- and roles; and for each role that acts for tenants, for which. A tenant's role acts for it, and so do the roles that
--- it is a member of, by which it inherits or which it may take on. The roles of other tenants end that way: to be a member
--- of one is a finding of its own.
+-- The common part of all queries: the tenants of the program with the schemas and roles of the catalog, and for each role
+-- the tenants for which it acts. A tenant's role acts for the tenant, as do the roles of which it is a member, by inheritance
+-- or SET ROLE. Roles of other tenants are not followed: such a membership is a finding of its own.
 tenant AS MATERIALIZED (
     SELECT n.oid AS nsp, n.nspname, n.nspowner, n.nspacl, r.oid AS role, r.rolname, said.has_role, said.template,
         said.status, said.page
@@ -19,7 +18,7 @@ hand AS (
 acting AS MATERIALIZED (
     SELECT acts, min(nspname) AS first, max(nspname) AS last, count(*) AS tenants FROM hand GROUP BY acts
 ),
--- The rights that tenants' roles have by their template on what is the platform's.
+-- The platform privileges that templates give to tenant roles.
 used AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(current_setting('tenure.audit')::jsonb -> 'uses')
         AS said (template text, table_name text, a_right text)

@@ -1,7 +1,6 @@
--- Texts that a function, a trigger, an expression or a setting holds, and in which another tenant's schema is named. The
--- texts of tenants are mostly one text, so each is looked into once, with the tenant's own name taken out. The program looks
--- closer at those that are found.
--- To print a default takes its time, and most tenants have the same ones.
+-- Texts of functions, triggers, expressions and settings that name another tenant's schema. Most tenants have equal texts, so
+-- each distinct text is searched once, without the tenant's own name. The program analyses the matches.
+-- Printing a default is slow, and most tenants have the same ones.
 , tree AS MATERIALIZED (
     SELECT t.nsp, t.nspname, concat('table ', relname, ': default of ', attname) AS object, d.oid, md5(adbin::text) AS digest
     FROM pg_attrdef d JOIN pg_class c ON c.oid = d.adrelid JOIN tenant t ON t.nsp = c.relnamespace
@@ -45,7 +44,7 @@ own AS MATERIALIZED (
             '(?<![\w$])' || regexp_replace(nspname, '(\W)', '\\\1', 'g') || '(?![\w$])', '', 'g') END AS others
     FROM source
 ),
--- A word that is a plain name finds itself among the names; what no plain name is must be searched for.
+-- A plain name is matched as a word; other names are searched in the text.
 word AS MATERIALIZED (
     SELECT DISTINCT others, t.nspname AS named
     FROM (SELECT DISTINCT others FROM own) texts, regexp_matches(others, '[A-Za-z_][A-Za-z0-9_$]*', 'g') AS found
@@ -55,7 +54,7 @@ UNION
         JOIN (SELECT nspname FROM tenant WHERE nspname !~ '^[a-z_][a-z0-9_$]*$') t ON strpos(others, t.nspname) > 0
 )
 SELECT fact, own.nspname::text AS schema, object, NULL::text AS who, named::text AS other, text AS what,
-    -- It may mean something else where the tenant, or the platform, has a thing of that name.
+    -- Ambiguous if the tenant or the platform has an object of that name.
     CASE WHEN EXISTS (SELECT FROM pg_class c WHERE c.relname = named
             AND (c.relnamespace = own.nsp OR c.relnamespace IN (SELECT nsp FROM platform))) THEN 'ambiguous' END AS target
 FROM own JOIN word USING (others) WHERE named <> own.nspname

@@ -1,4 +1,4 @@
--- Owners, extensions, and functions that run with their owner's rights.
+-- Owners, extensions, and SECURITY DEFINER functions.
 , owned AS (
     SELECT t.nspname, t.nspowner, relowner AS owner,
         concat(CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table '
@@ -27,7 +27,7 @@ FROM owned
 WHERE NOT EXISTS (SELECT FROM tenant t WHERE t.role = owner)
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = owned.classid AND d.objid = owned.objid AND d.deptype = 'e')
 UNION ALL
--- Whatever a tenant's role owns, wherever in this database or on the server.
+-- All objects owned by a tenant's role, in this database or on the server.
 SELECT 'role-owns', t.nspname, concat(i.type, ' ', i.identity), t.rolname, pg_get_userbyid(t.nspowner), NULL,
     CASE WHEN t.nspowner <> t.role THEN format('%I TO %I', t.rolname, pg_get_userbyid(t.nspowner))
         ELSE format('%I TO CURRENT_USER', t.rolname) END
@@ -48,7 +48,7 @@ FROM home JOIN (SELECT * FROM pg_proc WHERE prosecdef OFFSET 0) p ON p.pronamesp
 WHERE (path IS NULL OR strpos(path, '$user') > 0)
     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 UNION ALL
--- A role that gets into the platform schema may call what PUBLIC may call there.
+-- A role with access to the platform schema may call the functions that PUBLIC may call.
 SELECT 'definer-open', p.nspname, concat('function ', proname, '(', oidvectortypes(proargtypes), ')'),
     pg_get_userbyid(proowner), t.nspname, t.rolname, format('ROUTINE %s', f.oid::regprocedure)
 FROM platform p JOIN pg_proc f ON f.pronamespace = p.nsp AND prosecdef,

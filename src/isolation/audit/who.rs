@@ -15,7 +15,7 @@ use crate::settings::Settings;
 
 /// A tenant's schema and role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Who {
+pub(crate) struct AuditedTenant {
     /// Its slug; `None` for a pooled schema.
     pub(crate) slug: Option<String>,
     /// Its schema.
@@ -34,7 +34,7 @@ pub(crate) async fn all(
     connection: &mut Connection,
     settings: &Settings,
     presence: Presence,
-) -> Result<Vec<Who>, Failure> {
+) -> Result<Vec<AuditedTenant>, Failure> {
     let known = state::tenants(connection, settings, presence, &[]).await?;
     let slugs: HashMap<SchemaName, String> = known.into_iter().map(|row| (row.schema, row.slug)).collect();
     // The column `role` may be missing in an older table.
@@ -50,7 +50,7 @@ pub(crate) async fn all(
         let schema = SchemaName::existing(row.text("schema_name")?)?;
         let role = row.optional_text("role")?;
         let named = role.clone().or_else(|| settings.tenant_role(&schema).ok().map(|name| name.to_string()));
-        Ok(Who {
+        Ok(AuditedTenant {
             slug: slugs.get(&schema).cloned(),
             expected: named,
             role,
@@ -62,9 +62,9 @@ pub(crate) async fn all(
     sets.iter().flatten().map(who).collect()
 }
 
-impl Who {
+impl AuditedTenant {
     /// Its data for the queries.
-    pub(crate) fn said(&self, project: &Project, is_of_page: bool) -> Value {
+    pub(crate) fn parameters(&self, project: &Project, is_of_page: bool) -> Value {
         // The uses of a missing template are unknown.
         let template = project.templates.contains_key(&self.template).then_some(&self.template);
         json!({

@@ -213,7 +213,7 @@ impl StatementObserver for Units {
         self.seen.borrow_mut().extend(after.into_iter().flatten().filter(grown).map(|(line, _)| line));
     }
 
-    fn take_alone(&self, _part: &Measured<'_>, _statement: &Statement, _elapsed: Duration) {}
+    fn take_non_transactional(&self, _part: &Measured<'_>, _statement: &Statement, _elapsed: Duration) {}
 }
 
 async fn kept(

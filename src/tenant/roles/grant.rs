@@ -98,14 +98,14 @@ async fn look(
     project: &Project,
     (tenants, at): (Vec<Tenant>, Version),
 ) -> Result<(Vec<Task>, Granted), Failure> {
-    let everybody = audit::everybody(connection, operation.settings).await?;
-    let facts = audit::lacking(connection, project, &everybody).await?;
-    let lacking = audit::schemas_of(&facts, MENDED);
+    let audited_tenants = audit::audited_tenants(connection, operation.settings).await?;
+    let facts = audit::missing_privileges(connection, project, &audited_tenants).await?;
+    let missing_privileges = audit::schemas_of(&facts, MENDED);
     let elsewhere = audit::schemas_of(&facts, &[Kind::RoleElsewhere]);
     let (mut tasks, mut granted) = (Vec::new(), Granted::default());
     for tenant in tenants {
-        let who = everybody.iter().find(|who| who.schema == tenant.schema);
-        let Some(who) = who.filter(|_| lacking.contains(&tenant.schema)) else {
+        let who = audited_tenants.iter().find(|who| who.schema == tenant.schema);
+        let Some(who) = who.filter(|_| missing_privileges.contains(&tenant.schema)) else {
             granted.unchanged += 1;
             continue;
         };

@@ -9,7 +9,7 @@ use crate::queries::{Kind, Observation, Release, Schemas, compare};
 
 /// The queries and their results before the migration.
 #[derive(Debug)]
-pub(super) struct Questions<'a> {
+pub(super) struct ReleaseQueries<'a> {
     release: &'a Release,
     tenant: SchemaName,
     platform: SchemaName,
@@ -17,9 +17,9 @@ pub(super) struct Questions<'a> {
     before: Observation,
 }
 
-impl<'a> Questions<'a> {
+impl<'a> ReleaseQueries<'a> {
     /// Runs the queries before the migration, on one tenant.
-    pub(super) async fn ask(
+    pub(super) async fn observe_before(
         connection: &mut Connection,
         release: &'a Release,
         (tenant, platform, shared): (&SchemaName, &SchemaName, &SharedPath),
@@ -32,7 +32,10 @@ impl<'a> Questions<'a> {
     }
 
     /// Runs the queries after the migration and compares the results.
-    pub(super) async fn ask_again(&mut self, connection: &mut Connection) -> Result<QueriesAsked, Failure> {
+    pub(super) async fn observe_after(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<QueriesAsked, Failure> {
         let schemas = Schemas { tenant: &self.tenant, platform: &self.platform, shared: &self.shared };
         let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;
         rehearse(connection, self.release, schemas, &mut after, Some(&self.before)).await?;

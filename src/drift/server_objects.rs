@@ -7,7 +7,7 @@ use crate::postgres::{Connection, Row};
 
 /// Names of roles and extensions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Surroundings {
+pub(super) struct ServerObjects {
     roles: Vec<Identifier>,
     extensions: Vec<(Identifier, Identifier)>,
 }
@@ -18,7 +18,7 @@ const ROLES: &str = "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE
 const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema \
     FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace ORDER BY e.oid";
 
-impl Surroundings {
+impl ServerObjects {
     /// Reads the roles and extensions.
     pub(super) async fn of(connection: &mut Connection) -> Result<Self, Failure> {
         let sets = connection
@@ -39,16 +39,17 @@ impl Surroundings {
     }
 
     /// Creates the missing ones. Extensions in schemas that the files create come with the files.
-    pub(super) async fn make(&self, connection: &mut Connection) -> Result<(), Failure> {
-        let there = Self::of(connection).await?;
-        let missing = self.roles.iter().filter(|role| !there.roles.contains(role));
+    pub(super) async fn create(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let existing = Self::of(connection).await?;
+        let missing = self.roles.iter().filter(|role| !existing.roles.contains(role));
         let roles: Vec<_> = missing.map(|role| format!("CREATE ROLE {} NOLOGIN", role.quoted())).collect();
         if !roles.is_empty() {
             let made = connection.run(&roles.join("; ")).await;
             made.map_err(|server_error| server_error.failure("creating roles of the same names"))?;
         }
         for (extension, schema) in &self.extensions {
-            if schema.as_str() == "public" && !there.extensions.iter().any(|(other, _)| other == extension) {
+            if schema.as_str() == "public" && !existing.extensions.iter().any(|(other, _)| other == extension)
+            {
                 let sql = format!("CREATE EXTENSION {} SCHEMA public CASCADE", extension.quoted());
                 // If the files need it, they fail later.
                 let _made = connection.run(&sql).await;
