@@ -312,9 +312,8 @@ pub(super) struct VerifyArgs {
     pub(super) base: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) shadow: ShadowArgs,
-    /// What is written to stdout [default: as --format says]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(super) output: Option<OutputArg>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
     /// Judge nothing; list the rules, with the level that each has here
     #[arg(long, conflicts_with = "files")]
     pub(super) rules: bool,
@@ -335,6 +334,14 @@ pub(super) struct ShadowArgs {
     pub(super) queries: Vec<PathBuf>,
 }
 
+/// How findings are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ReportArgs {
+    /// What is written to stdout [default: as --format says]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) output: Option<OutputArg>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputArg {
     /// The lines, with what is wrong under them
@@ -345,7 +352,7 @@ pub(super) enum OutputArg {
     Sarif,
     /// Annotations of GitHub Actions
     Github,
-    /// A comment for a pull request
+    /// A comment for a pull request or a job's summary
     Markdown,
 }
 
@@ -361,6 +368,8 @@ pub(super) struct DriftArgs {
     /// Only this tenant; may be repeated
     #[arg(long, value_name = "SLUG")]
     pub(super) tenant: Vec<String>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

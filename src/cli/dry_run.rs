@@ -17,8 +17,8 @@ use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::project::{Project, Review};
 use crate::shadow::Shadow;
 use crate::sql::Script;
-use crate::verify::accepted;
-use crate::verify::format::{self, Verified};
+use crate::verify::format::{self, Report, Verified};
+use crate::verify::{RuleId, accepted};
 
 /// What came of it.
 enum Tried {
@@ -131,7 +131,7 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     let names: Vec<_> =
         broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, "query-breaks", &names)) {
+    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, RuleId::QueryBreaks, &names)) {
         broken.allowed = allowed;
     }
 }
@@ -255,12 +255,13 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
 
 /// What verification found, as `verify` says it.
 fn denied_markdown(review: &Review) -> String {
-    format::markdown(&Verified {
+    let verified = Verified {
         findings: &review.findings,
         summary: &review.summary,
         failures: &[],
         effects: None,
         unchecked: &[],
         path: &|file| file.to_owned(),
-    })
+    };
+    format::markdown(&Report::from(&verified))
 }

@@ -1,7 +1,9 @@
 //! One thing that the catalog says, before anybody judges it.
 
+use crate::verify::{Rule, RuleId};
+
 macro_rules! kinds {
-    ($($variant:ident $word:literal $doc:literal)*) => {
+    ($($variant:ident $word:literal $rule:ident $doc:literal)*) => {
         /// What it is about.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind { $(#[doc = $doc] $variant,)* }
@@ -14,38 +16,43 @@ macro_rules! kinds {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
+
+            /// The rule that judges facts of this kind.
+            pub fn rule(self) -> &'static Rule {
+                match self { $(Self::$variant => RuleId::$rule,)* }.rule()
+            }
         }
     };
 }
 
 kinds! {
-    RightAcross "cross-tenant-privilege" "A tenant's role has a right on what is another's."
-    RightThrough "right-through" "A role that acts for several tenants has a right on what is one's."
-    MemberAcross "member-across" "A tenant's role is a member of another tenant's."
-    PublicRight "public-right" "PUBLIC has a right."
-    StrangerRight "stranger-right" "A role of another database has a right."
-    PlatformRight "platform-right" "A tenant's role has a right on what is the platform's that its template does not name."
-    RoleRight "role-right" "A tenant's role has a right on its own that goes too far."
-    ReachesAcross "cross-tenant-dependency" "An object depends on one of another tenant."
-    Names "names" "A text has another tenant's schema in it."
-    Expression "expression" "A default, constraint or policy has another tenant's schema in it."
-    Setting "setting" "A setting has another tenant's schema in it."
-    ViewOpensPlatform "view-opens-platform" "A tenant's view shows what of the platform its template does not name."
-    SharedReach "shared-reach" "A view of nobody's shows a tenant's rows, and others may read it."
-    WrongOwner "wrong-owner" "An object has another owner than its schema."
-    RoleOwns "role-owns" "A tenant's role owns something."
-    Extension "extension" "An extension lives in a tenant's schema."
-    DefinerPath "definer-path" "A function runs with its owner's rights and its caller's search path."
-    DefinerUserPath "definer-user-path" "The same, with a path that has the caller's schema in it."
-    DefinerOpen "definer-open" "A function of the platform runs with its owner's rights, and tenants may call it."
-    PublicSchema "public-schema" "Everybody may make things in the schema public."
-    RoleMissing "role-missing" "A tenant has no role."
-    RolePower "role-overprivileged" "A tenant's role may do what no tenant may."
-    RoleMember "role-member" "It may so by a role that it is a member of."
-    RoleElsewhere "role-elsewhere" "A tenant's role is another database's."
-    RoleOpen "role-open" "A closed tenant's role may log in."
-    RoleLacks "role-lacks" "A tenant's role lacks a right."
-    TemplateUnknown "template-unknown" "A tenant's template is not in the project."
+    RightAcross "cross-tenant-privilege" CrossTenantPrivilege "A tenant's role has a right on what is another's."
+    RightThrough "right-through" CrossTenantPrivilege "A role that acts for several tenants has a right on what is one's."
+    MemberAcross "member-across" MemberAcross "A tenant's role is a member of another tenant's."
+    PublicRight "public-right" PublicRight "PUBLIC has a right."
+    StrangerRight "stranger-right" CrossTenantPrivilege "A role of another database has a right."
+    PlatformRight "platform-right" PlatformRight "A tenant's role has a right on what is the platform's that its template does not name."
+    RoleRight "role-right" RoleRight "A tenant's role has a right on its own that goes too far."
+    ReachesAcross "cross-tenant-dependency" CrossTenantDependency "An object depends on one of another tenant."
+    Names "names" CrossTenantReference "A text has another tenant's schema in it."
+    Expression "expression" CrossTenantReference "A default, constraint or policy has another tenant's schema in it."
+    Setting "setting" CrossTenantReference "A setting has another tenant's schema in it."
+    ViewOpensPlatform "view-opens-platform" ViewOpensPlatform "A tenant's view shows what of the platform its template does not name."
+    SharedReach "shared-reach" SharedReach "A view of nobody's shows a tenant's rows, and others may read it."
+    WrongOwner "wrong-owner" WrongOwner "An object has another owner than its schema."
+    RoleOwns "role-owns" RoleOwns "A tenant's role owns something."
+    Extension "extension" ExtensionInTenant "An extension lives in a tenant's schema."
+    DefinerPath "definer-path" DefinerPath "A function runs with its owner's rights and its caller's search path."
+    DefinerUserPath "definer-user-path" DefinerPath "The same, with a path that has the caller's schema in it."
+    DefinerOpen "definer-open" DefinerOpen "A function of the platform runs with its owner's rights, and tenants may call it."
+    PublicSchema "public-schema" PublicSchema "Everybody may make things in the schema public."
+    RoleMissing "role-missing" RoleMissing "A tenant has no role."
+    RolePower "role-overprivileged" RoleOverprivileged "A tenant's role may do what no tenant may."
+    RoleMember "role-member" RoleOverprivileged "It may so by a role that it is a member of."
+    RoleElsewhere "role-elsewhere" RoleElsewhere "A tenant's role is another database's."
+    RoleOpen "role-open" RoleOpen "A closed tenant's role may log in."
+    RoleLacks "role-lacks" RoleLacks "A tenant's role lacks a right."
+    TemplateUnknown "template-unknown" TemplateUnknown "A tenant's template is not in the project."
 }
 
 impl Kind {

@@ -9,12 +9,13 @@ use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{Change, Kind};
 use crate::sql::{Named, OWN_TABLES, Scope};
+use crate::verify::RuleId;
 
 /// One such effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Beyond {
     /// The rule that says the same of a text.
-    pub(super) rule: &'static str,
+    pub(super) rule: RuleId,
     /// What happened, and where.
     pub(super) message: String,
     /// The names that an Allow line may call it by.
@@ -46,10 +47,10 @@ impl Ran<'_> {
         self.names(schema, name) || beginnings.into_iter().any(|table| self.names(schema, table))
     }
 
-    fn rule(&self) -> &'static str {
+    fn rule(&self) -> RuleId {
         match self.scope {
-            Scope::Platform => "beyond-platform",
-            Scope::Tenant => "beyond-tenant",
+            Scope::Platform => RuleId::BeyondPlatform,
+            Scope::Tenant => RuleId::BeyondTenant,
         }
     }
 
@@ -130,7 +131,7 @@ fn of_database(ran: Ran<'_>, before: &DatabaseSnapshot, now: &DatabaseSnapshot) 
         if thing.what == "extension" {
             let why = "is about an extension, which a database has once and not once for each tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));
-            found.push(Beyond { rule: "tenant-extension", message, words: thing.names.clone() });
+            found.push(Beyond { rule: RuleId::TenantExtension, message, words: thing.names.clone() });
         } else if thing.names.is_empty() || !thing.names.iter().all(|name| ran.named.has_word(name)) {
             let what = format!("{} {}", thing.what, thing.names.join(" "));
             found.push(ran.beyond(what.trim_end(), "is changed", thing.names.clone()));

@@ -12,7 +12,7 @@ use crate::error::Place;
 use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
 use crate::queries::Kind;
 use crate::sql::Scope;
-use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, names};
+use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId, names};
 
 impl Step {
     /// What verification should know of the step, which is `migration`. `by_contract` says that the queries of
@@ -83,13 +83,13 @@ impl Step {
             let (schema, table) = &caused.what.table;
             let (rule, what, column) = match &caused.what.what {
                 DataLoss::SetBack => (
-                    "values-changed",
+                    RuleId::ValuesChanged,
                     format!("sequence {table}: gives values again that it has given"),
                     None,
                 ),
-                DataLoss::RowsGone => ("deletes-rows", format!("table {table}: rows are gone"), None),
+                DataLoss::RowsGone => (RuleId::DeletesRows, format!("table {table}: rows are gone"), None),
                 DataLoss::ValuesMoved => (
-                    "values-changed",
+                    RuleId::ValuesChanged,
                     format!("table {table}: values stand in other rows than they did"),
                     None,
                 ),
@@ -97,7 +97,7 @@ impl Step {
                     continue;
                 }
                 DataLoss::ValuesChanged { column } => (
-                    "values-changed",
+                    RuleId::ValuesChanged,
                     format!("table {table}: column {column} holds other values"),
                     Some(column.clone()),
                 ),
@@ -157,7 +157,7 @@ impl Step {
                 statement.extension_made(&migration.script).as_deref() == Some(name.as_str())
             });
             observed.push(ObservedEffect {
-                rule: "extension-unreachable",
+                rule: RuleId::ExtensionUnreachable,
                 level: Level::Warn,
                 range: made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(),
                 message: format!(
@@ -175,7 +175,7 @@ impl Step {
         for seen in &self.statements {
             let tables = seen.trace.tables.iter().filter(|(_, treatment)| treatment.rewritten);
             observed.extend(tables.map(|((_, table), treatment)| ObservedEffect {
-                rule: "rewrites-table",
+                rule: RuleId::RewritesTable,
                 level: Level::Warn,
                 range: seen.range.clone(),
                 message: format!(
@@ -192,7 +192,7 @@ impl Step {
 
     fn new_tenant_differs(&self, observed: &mut Vec<ObservedEffect>) {
         observed.extend(self.new_tenant.iter().map(|what| ObservedEffect {
-            rule: "new-tenant-differs",
+            rule: RuleId::NewTenantDiffers,
             level: Level::Deny,
             range: Range::default(),
             message: what.clone(),
@@ -207,7 +207,7 @@ impl Step {
         for seen in &self.statements {
             let Some(why) = &seen.unrepeatable else { continue };
             observed.push(ObservedEffect {
-                rule: "not-repeatable",
+                rule: RuleId::NotRepeatable,
                 level: Level::Warn,
                 range: seen.range.clone(),
                 message: format!("run a second time, it {why}"),
@@ -221,8 +221,8 @@ impl Step {
 
     fn failed(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
         let failures = [
-            ("execution-fails", Level::Deny, &self.failure),
-            ("fails-on-rows", Level::Warn, &self.failed_on_rows),
+            (RuleId::ExecutionFails, Level::Deny, &self.failure),
+            (RuleId::FailsOnRows, Level::Warn, &self.failed_on_rows),
         ];
         for (rule, level, failure) in failures {
             let Some(failure) = failure else { continue };
@@ -247,8 +247,8 @@ impl Step {
     fn broken(&self, observed: &mut Vec<ObservedEffect>) {
         for Attributed { what, statement, .. } in &self.broken {
             let (rule, level) = match what.kind {
-                Kind::Fails | Kind::Changed => ("query-breaks", Level::Deny),
-                Kind::Warn => ("query-changes", Level::Warn),
+                Kind::Fails | Kind::Changed => (RuleId::QueryBreaks, Level::Deny),
+                Kind::Warn => (RuleId::QueryChanges, Level::Warn),
             };
             let words = what.query.name.as_deref().map(names).unwrap_or_default();
             observed.push(ObservedEffect {

@@ -43,7 +43,13 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "sql", "ident", "error",
         ],
     ),
-    ("drift", &["tenant", "executor", "project", "postgres", "output", "event", "chain", "ident", "error"]),
+    (
+        "drift",
+        &[
+            "tenant", "executor", "project", "postgres", "verify", "output", "event", "chain", "ident",
+            "error",
+        ],
+    ),
     (
         "shadow",
         &[
@@ -121,6 +127,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_linter", &["verify"]),
     ("squawk_syntax", &["sql", "verify"]),
     ("strsim", &["error"]),
+    ("strum", &["verify"]),
     ("tar", &["tenant"]),
     ("tempfile", &["postgres", "tenant"]),
     ("tokio", &["branch", "cli", "executor", "postgres", "tenant"]),

@@ -63,6 +63,7 @@ mod queries;
 mod refusals;
 mod rehearsal;
 mod rename;
+mod reports;
 mod restore;
 mod seeds;
 mod server;

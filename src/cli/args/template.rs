@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::ReportArgs;
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Template {
     /// Verify the templates, and show which shared tables are locked while a tenant is made
@@ -19,6 +21,8 @@ pub(in crate::cli) struct CheckArgs {
     /// The same on this database, which must be empty; all that it holds is thrown away
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) shadow_url: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

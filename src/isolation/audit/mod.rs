@@ -1,12 +1,11 @@
-//! `tenant audit`: the question for the walls, asked of the catalog in pages of tenants. What the answers mean, the
-//! layer `walls` says. Reads only catalogs and Tenure's own tables, and writes nothing.
+//! `tenant audit`: asks the catalog for facts, in pages of tenants; the parent module judges them. Reads only catalogs and Tenure's own tables, and writes nothing.
 
 mod who;
 
 use serde_json::{Value, json};
 
 use self::who::Who;
-use super::{Audited, Fact, Kind, Policy, judge};
+use super::{Audited, Fact, Kind, judge};
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
@@ -14,6 +13,7 @@ use crate::postgres::metadata::state;
 use crate::postgres::{Connection, Row, ServerError};
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::verify::{Finding, Policy, Tool};
 
 /// What every question begins with.
 const TENANTS: &str = include_str!("tenants.sql");
@@ -46,7 +46,7 @@ pub async fn audit(
     project: &Project,
     only: &[Slug],
 ) -> Result<Audited, Failure> {
-    let policy = Policy::new(&project.settings.audit.levels)?;
+    let policy = Policy::new(Tool::Audit, &project.settings.audit.levels)?;
     let everybody = everybody(connection, &project.settings).await?;
     let asked = asked(&everybody, only)?;
     let facts = facts(connection, project, &everybody, QUESTIONS).await?;
@@ -54,7 +54,10 @@ pub async fn audit(
     if !only.is_empty() {
         let is_asked =
             |name: &Option<String>| name.as_ref().is_some_and(|name| asked.contains(&name.as_str()));
-        findings.retain(|finding| is_asked(&finding.schema) || is_asked(&finding.other));
+        let about = |finding: &Finding| {
+            finding.object().is_some_and(|object| is_asked(&object.schema) || is_asked(&object.other))
+        };
+        findings.retain(about);
     }
     Ok(Audited::of(findings, asked.len()))
 }
