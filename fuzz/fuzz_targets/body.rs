@@ -21,7 +21,7 @@ pub fn sound(text: &str) {
         for finding in findings(base, text).unwrap_or_default() {
             assert_ne!(finding.rule.as_str(), "unverifiable", "{text}");
             assert!(!finding.message.is_empty() && !finding.help.is_empty(), "{text}");
-            if let Place::Span(source, range) = &finding.place {
+            if let Some(Place::Span(source, range)) = finding.place() {
                 let shown = source.text.get(range.clone());
                 assert!(shown.is_some_and(|shown| !shown.is_empty()), "{range:?} of {text}");
             }

@@ -312,9 +312,8 @@ pub(super) struct VerifyArgs {
     pub(super) base: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) shadow: ShadowArgs,
-    /// Output format on stdout [default: the value of --format]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub(super) output: Option<OutputArg>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
     /// List the rules with their levels in this project
     #[arg(long, conflicts_with = "files")]
     pub(super) rules: bool,
@@ -333,6 +332,14 @@ pub(super) struct ShadowArgs {
     /// pg_stat_statements, or a folder with such files; repeatable
     #[arg(long, value_name = "PATH", conflicts_with = "rules")]
     pub(super) queries: Vec<PathBuf>,
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ReportArgs {
+    /// What is written to stdout [default: as --format says]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) output: Option<OutputArg>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -361,6 +368,8 @@ pub(super) struct DriftArgs {
     /// Compare only this tenant; repeatable
     #[arg(long, value_name = "SLUG")]
     pub(super) tenant: Vec<String>,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

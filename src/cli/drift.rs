@@ -1,17 +1,20 @@
 //! `tenure drift`
 
 use super::args::DriftArgs;
-use super::{Context, database};
-use crate::drift;
+use super::{Context, database, report};
+use crate::drift::{self, Drifted};
 use crate::error::Failure;
 use crate::ident::Slug;
 
 pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failure> {
+    report::show(context, args.report.output, Box::pin(look(context, args)).await)
+}
+
+async fn look(context: &Context, args: &DriftArgs) -> Result<Drifted, Failure> {
     let project = database::project(context).await?;
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let mut connection = database::connect(context, &project.root).await?;
     let drifted = drift::drift(&mut connection, &project, &tenants, &database::environment()).await?;
     connection.close().await;
-    context.ui.result(&drifted, |paint| drift::text::drifted(&drifted, paint))?;
-    Ok(drifted.exit_code())
+    Ok(drifted)
 }

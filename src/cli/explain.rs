@@ -6,16 +6,20 @@ use super::Context;
 use super::args::ExplainArgs;
 use super::ui::Ui;
 use crate::error::{Code, Failure, nearest};
-use crate::isolation;
 use crate::project::policy;
 use crate::verify::format::{self, Levelled};
-use crate::verify::{self, Policy, RULES};
+use crate::verify::{self, Policy, RULES, Tool};
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();
     if let Some(rule) = verify::find(&name) {
-        let level = effective(context)?.level(rule);
-        let value = json!({ "rule": format::rule_json(&(rule, level)) });
+        let level = effective(context, rule.tool())?.level(rule);
+        let key = match rule.tool() {
+            Tool::Verify => "rule",
+            Tool::Audit => "audit_rule",
+            Tool::Drift => "drift_rule",
+        };
+        let value = json!({ key: format::rule_json(&(rule, level)) });
         context.ui.result(&value, |_| format::explained_rule(rule, level))?;
         return Ok(0);
     }
@@ -24,13 +28,7 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
         context.ui.result(&value, |_| format::explained_code(code))?;
         return Ok(0);
     }
-    if let Some(rule) = isolation::RULES.iter().find(|rule| rule.id == name) {
-        let value = json!({ "audit_rule": rule });
-        context.ui.result(&value, |_| isolation::text::explained_rule(rule))?;
-        return Ok(0);
-    }
     let names = RULES.iter().map(|rule| rule.id.as_str()).chain(Code::ALL.iter().map(|code| code.as_str()));
-    let names = names.chain(isolation::RULES.iter().map(|rule| rule.id));
     let hint = match nearest(&name, names).as_slice() {
         [] => "`tenure verify --rules` lists the rules".to_owned(),
         near => format!("did you mean {}?", near.join(" or ")),
@@ -40,16 +38,17 @@ pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> 
 
 /// Prints all rules with their levels in this project.
 pub(super) fn list(context: &Context, ui: Ui) -> Result<u8, Failure> {
-    let policy = effective(context)?;
-    let rules: Vec<Levelled> = RULES.iter().map(|rule| (rule, policy.level(rule))).collect();
+    let policy = effective(context, Tool::Verify)?;
+    let rules: Vec<Levelled> = Tool::Verify.rules().map(|rule| (rule, policy.level(rule))).collect();
     let value = json!({ "rules": rules.iter().map(format::rule_json).collect::<Vec<_>>() });
     ui.result(&value, |paint| format::rules(&rules, paint))?;
     Ok(0)
 }
 
-/// The project's policy; outside a project, the default.
-fn effective(context: &Context) -> Result<Policy, Failure> {
+/// The project's policy for the tool; outside a project, the default.
+fn effective(context: &Context, tool: Tool) -> Result<Policy, Failure> {
     match context.root() {
+        Ok(root) if tool == Tool::Audit => Ok(Policy::new(tool, &root.settings.audit.levels)?),
         Ok(root) => policy(&root.settings),
         // An invalid --project is still an error.
         Err(failure) if failure.code == Code::NoProject && context.global.project.is_none() => {

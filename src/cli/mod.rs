@@ -22,6 +22,7 @@ mod new;
 mod progress;
 mod queries;
 mod repair;
+mod report;
 mod restore;
 mod shadow;
 mod signals;
@@ -142,7 +143,7 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
         Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
-        Command::Drift(args) => Box::pin(drift::run(context, &args)).await,
+        Command::Drift(args) => drift::run(context, &args).await,
         Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,
         Command::Branch(verb) => branch::run(context, &verb).await,
         Command::Init => init::run(context),

@@ -1,13 +1,17 @@
 //! `tenure template check|squash`
 
 use super::args::{CheckArgs, SquashArgs};
-use super::{Context, database, shadow as shadows, squash, unless_interrupted};
-use crate::error::{Class, Failure};
+use super::{Context, database, report, shadow as shadows, squash, unless_interrupted};
+use crate::error::Failure;
 use crate::project::check_templates;
 use crate::shadow;
-use crate::template::{self, Squashed};
+use crate::template::{self, Checked, Squashed};
 
 pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
+    report::show(context, args.report.output, checked(context, args).await)
+}
+
+async fn checked(context: &Context, args: &CheckArgs) -> Result<Checked, Failure> {
     let project = context.project()?;
     let mut checked = check_templates(&project)?;
     let versions = project.templates.values().map(|template| project.versions_of(template).len());
@@ -18,8 +22,7 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
         };
         checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }
-    context.ui.result(&checked, |paint| template::text::checked(&checked, paint))?;
-    Ok(if checked.is_refused() { Class::Refused.exit_code() } else { 0 })
+    Ok(checked)
 }
 
 pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, OutputArg, VerifyArgs};
-use super::{Context, explain, shadow, ui};
+use super::{Context, explain, report, shadow, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
 use crate::shadow::Observed;
-use crate::verify::format::{self, Verified};
+use crate::verify::format::{Report, Verified};
 
 /// The findings, and the failures of files that could not be checked.
 struct Outcome {
@@ -29,10 +29,7 @@ impl Outcome {
 }
 
 pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8, Failure> {
-    let output = args.output.unwrap_or(match context.ui.format {
-        Format::Human => OutputArg::Human,
-        Format::Json => OutputArg::Json,
-    });
+    let output = context.output(args.report.output);
     if args.rules {
         return list(context, output);
     }
@@ -54,7 +51,6 @@ fn list(context: &Context, output: OutputArg) -> Result<u8, Failure> {
 }
 
 fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outcome) -> Result<u8, Failure> {
-    let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| context.here.clone(), PathBuf::from);
     let standalone: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
     let path = |file: &str| {
         // Given files are relative to the current folder, files of the project to the project folder.
@@ -62,9 +58,7 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
             Some(root) if !standalone.iter().any(|name| name == file) => root,
             _ => &context.here,
         };
-        let whole = folder.join(file);
-        let shown = whole.strip_prefix(&base).unwrap_or(Path::new(file));
-        shown.strip_prefix(".").unwrap_or(shown).display().to_string()
+        context.path_in_workspace(folder, file)
     };
     let verified = Verified {
         findings: &outcome.review.findings,
@@ -85,12 +79,9 @@ fn show(context: &Context, output: OutputArg, args: &VerifyArgs, outcome: &Outco
             }
         }
         OutputArg::Json => ui::print(&format!("{}\n", verified.json()))?,
-        OutputArg::Sarif => {
-            let text = format::sarif(&verified).map_err(|error| Failure::new(Code::Io, error.to_string()))?;
-            ui::print(&text)?;
+        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+            report::print(output, &Report::from(&verified))?;
         }
-        OutputArg::Github => ui::print(&format::github(&verified))?,
-        OutputArg::Markdown => ui::print(&format::markdown(&verified))?,
     }
     Ok(verified.exit_code())
 }

@@ -1,12 +1,17 @@
 //! The result of `tenure drift`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::text;
 use crate::chain::Version;
 use crate::error::Class;
+use crate::output::Paint;
 use crate::postgres::catalog::SchemaDifference;
+use crate::verify::format::Findings;
+use crate::verify::{Evidence, Finding, Object, RuleId, Subject, Tool};
 
 /// The result of the comparison.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -69,9 +74,39 @@ pub enum Basis {
     Majority,
 }
 
-impl Drifted {
-    /// The exit code.
-    pub fn exit_code(&self) -> u8 {
+impl Findings for Drifted {
+    const COMMAND: &'static str = Tool::Drift.command();
+
+    fn findings(&self) -> Cow<'_, [Finding]> {
+        let rule = RuleId::SchemaDrift.rule();
+        let of = |difference: &SchemaDifference| {
+            let SchemaDifference { schema, object, change } = difference;
+            Finding {
+                rule: rule.id,
+                level: rule.level,
+                subject: Subject::Object(Object {
+                    schema: Some(schema.to_string()),
+                    object: object.clone(),
+                    other: None,
+                }),
+                evidence: Evidence::Catalog,
+                message: format!("in {schema}, {object}: {change}"),
+                help: rule.remediation.to_owned(),
+                allowed: None,
+            }
+        };
+        self.differences.iter().map(of).collect()
+    }
+
+    fn summary(&self) -> String {
+        text::counts(self.tenants, Paint::Plain)
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        text::drifted(self, paint)
+    }
+
+    fn exit_code(&self) -> u8 {
         if self.tenants.different > 0 { Class::Refused.exit_code() } else { 0 }
     }
 }

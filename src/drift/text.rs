@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Basis, ComparedWith, Drifted};
-use crate::output::{Paint, plural};
+use super::{Basis, ComparedWith, DriftCounts, Drifted};
+use crate::output::{Paint, plain, plural};
 
 /// Maximum number of named schemas with the same differences.
 const MAX_NAMED: usize = 5;
@@ -23,9 +23,10 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by(|one, other| one.1.cmp(&other.1));
     for (changes, schemas) in groups {
-        let _written = writeln!(text, "{}", paint.bold(&names(&schemas)));
+        let _written = writeln!(text, "{}", paint.bold(&plain(&names(&schemas))));
         for (object, change) in changes {
-            let _written = writeln!(text, "  {object}: {change}");
+            // Names and texts in a database may hold anything.
+            let _written = writeln!(text, "  {}", plain(&format!("{object}: {change}")));
         }
         text.push('\n');
     }
@@ -34,7 +35,13 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
             let _written = writeln!(text, "{}", paint.dim(&note));
         }
     }
-    let counts = drifted.tenants;
+    text.push_str(&counts(drifted.tenants, paint));
+    text.push('\n');
+    text
+}
+
+/// One line: how many tenants were compared, and how many differ.
+pub(super) fn counts(counts: DriftCounts, paint: Paint) -> String {
     let head = match (counts.total, counts.different) {
         (0, _) => "no tenants to compare".to_owned(),
         (total, 0) => format!("{}, {}", plural(total, "tenant"), paint.good("all as expected")),
@@ -47,12 +54,7 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
             )
         }
     };
-    text.push_str(&head);
-    if counts.unknown > 0 {
-        let _written = write!(text, "; {} without a version", counts.unknown);
-    }
-    text.push('\n');
-    text
+    if counts.unknown > 0 { format!("{head}; {} without a version", counts.unknown) } else { head }
 }
 
 fn names(schemas: &[&str]) -> String {
@@ -78,7 +80,7 @@ fn note(with: &ComparedWith) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::{DriftCounts, SchemaDifference};
+    use crate::drift::SchemaDifference;
 
     fn line(schema: &str, change: &str) -> SchemaDifference {
         SchemaDifference {

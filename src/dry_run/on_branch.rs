@@ -18,7 +18,7 @@ use crate::project::{Project, Review};
 use crate::queries::Release;
 use crate::shadow::{self, Shadow};
 use crate::sql::Script;
-use crate::verify::accepted;
+use crate::verify::{RuleId, accepted};
 
 /// What is asked for.
 pub struct Trial<'a> {
@@ -202,7 +202,7 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     let names: Vec<_> =
         broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
-    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, "query-breaks", &names)) {
+    for (broken, allowed) in broken.iter_mut().zip(accepted(pending, RuleId::QueryBreaks, &names)) {
         broken.allowed = allowed;
     }
 }

@@ -10,7 +10,7 @@ use crate::migrate::text::migrated;
 use crate::output::{Paint, code, plural, plural_of, prose, table};
 use crate::postgres::metadata::RunStatus;
 use crate::project::Review;
-use crate::verify::format::{self, Verified};
+use crate::verify::format::{self, Report, Verified};
 
 /// Maximum number of statements in text; JSON contains all.
 const MAX_STATEMENTS: usize = 40;
@@ -268,6 +268,19 @@ fn milliseconds(ms: f64) -> String {
     }
 }
 
+/// The denied findings as a Markdown report of `verify`.
+pub fn denied_markdown(review: &Review) -> String {
+    let verified = Verified {
+        findings: &review.findings,
+        summary: &review.summary,
+        failures: &[],
+        effects: None,
+        unchecked: &[],
+        path: &|file| file.to_owned(),
+    };
+    format::markdown(&Report::from(&verified))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -304,16 +317,4 @@ mod tests {
                 && std::ptr::eq(most[MAX_STATEMENTS - 1], &raw const equal[50])
         );
     }
-}
-
-/// What verification found, as `verify` says it.
-pub fn denied_markdown(review: &Review) -> String {
-    format::markdown(&Verified {
-        findings: &review.findings,
-        summary: &review.summary,
-        failures: &[],
-        effects: None,
-        unchecked: &[],
-        path: &|file| file.to_owned(),
-    })
 }

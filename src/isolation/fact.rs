@@ -1,7 +1,9 @@
 //! Facts read from the catalog, before the rules are applied.
 
+use crate::verify::{Rule, RuleId};
+
 macro_rules! kinds {
-    ($($variant:ident $word:literal $doc:literal)*) => {
+    ($($variant:ident $word:literal $rule:ident $doc:literal)*) => {
         /// The kind of a fact.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind { $(#[doc = $doc] $variant,)* }
@@ -14,38 +16,43 @@ macro_rules! kinds {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
+
+            /// The rule that judges facts of this kind.
+            pub fn rule(self) -> &'static Rule {
+                match self { $(Self::$variant => RuleId::$rule,)* }.rule()
+            }
         }
     };
 }
 
 kinds! {
-    RightAcross "cross-tenant-privilege" "A tenant's role has a privilege on another tenant's object."
-    RightThrough "right-through" "A role that acts for several tenants has a privilege on one tenant's object."
-    MemberAcross "member-across" "A tenant's role is a member of another tenant's."
-    PublicRight "public-right" "PUBLIC has a privilege."
-    StrangerRight "stranger-right" "A role of another database has a privilege."
-    PlatformRight "platform-right" "A tenant's role has a privilege on a platform object that its template does not name."
-    RoleRight "role-right" "A tenant's role has an excessive privilege on its own schema."
-    ReachesAcross "cross-tenant-dependency" "An object depends on one of another tenant."
-    Names "names" "A text contains another tenant's schema name."
-    Expression "expression" "A default, constraint or policy contains another tenant's schema name."
-    Setting "setting" "A setting contains another tenant's schema name."
-    ViewOpensPlatform "view-opens-platform" "A tenant's view shows a platform table that its template does not name."
-    SharedReach "shared-reach" "A shared view shows a tenant's rows, and others may read it."
-    WrongOwner "wrong-owner" "An object and its schema have different owners."
-    RoleOwns "role-owns" "A tenant's role owns an object."
-    Extension "extension" "An extension is in a tenant's schema."
-    DefinerPath "definer-path" "A SECURITY DEFINER function uses its caller's search path."
-    DefinerUserPath "definer-user-path" "A SECURITY DEFINER function has $user in its search path."
-    DefinerOpen "definer-open" "Tenants may call a SECURITY DEFINER function of the platform."
-    PublicSchema "public-schema" "PUBLIC may create objects in the schema public."
-    RoleMissing "role-missing" "A tenant has no role."
-    RolePower "role-overprivileged" "A tenant's role has excessive attributes."
-    RoleMember "role-member" "A tenant's role is a member of an excessive role."
-    RoleElsewhere "role-elsewhere" "A tenant's role belongs to another database."
-    RoleOpen "role-open" "The role of a suspended or dropped tenant may log in."
-    RoleLacks "role-lacks" "A tenant's role lacks a privilege."
-    TemplateUnknown "template-unknown" "A tenant's template is not in the project."
+    RightAcross "cross-tenant-privilege" CrossTenantPrivilege "A tenant's role has a privilege on another tenant's object."
+    RightThrough "right-through" CrossTenantPrivilege "A role that acts for several tenants has a privilege on one tenant's object."
+    MemberAcross "member-across" MemberAcross "A tenant's role is a member of another tenant's."
+    PublicRight "public-right" PublicRight "PUBLIC has a privilege."
+    StrangerRight "stranger-right" CrossTenantPrivilege "A role of another database has a privilege."
+    PlatformRight "platform-right" PlatformRight "A tenant's role has a privilege on a platform object that its template does not name."
+    RoleRight "role-right" RoleRight "A tenant's role has an excessive privilege on its own schema."
+    ReachesAcross "cross-tenant-dependency" CrossTenantDependency "An object depends on one of another tenant."
+    Names "names" CrossTenantReference "A text contains another tenant's schema name."
+    Expression "expression" CrossTenantReference "A default, constraint or policy contains another tenant's schema name."
+    Setting "setting" CrossTenantReference "A setting contains another tenant's schema name."
+    ViewOpensPlatform "view-opens-platform" ViewOpensPlatform "A tenant's view shows a platform table that its template does not name."
+    SharedReach "shared-reach" SharedReach "A shared view shows a tenant's rows, and others may read it."
+    WrongOwner "wrong-owner" WrongOwner "An object and its schema have different owners."
+    RoleOwns "role-owns" RoleOwns "A tenant's role owns an object."
+    Extension "extension" ExtensionInTenant "An extension is in a tenant's schema."
+    DefinerPath "definer-path" DefinerPath "A SECURITY DEFINER function uses its caller's search path."
+    DefinerUserPath "definer-user-path" DefinerPath "A SECURITY DEFINER function has $user in its search path."
+    DefinerOpen "definer-open" DefinerOpen "Tenants may call a SECURITY DEFINER function of the platform."
+    PublicSchema "public-schema" PublicSchema "PUBLIC may create objects in the schema public."
+    RoleMissing "role-missing" RoleMissing "A tenant has no role."
+    RolePower "role-overprivileged" RoleOverprivileged "A tenant's role has excessive attributes."
+    RoleMember "role-member" RoleOverprivileged "A tenant's role is a member of an excessive role."
+    RoleElsewhere "role-elsewhere" RoleElsewhere "A tenant's role belongs to another database."
+    RoleOpen "role-open" RoleOpen "The role of a suspended or dropped tenant may log in."
+    RoleLacks "role-lacks" RoleLacks "A tenant's role lacks a privilege."
+    TemplateUnknown "template-unknown" TemplateUnknown "A tenant's template is not in the project."
 }
 
 impl Kind {

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use super::mention::{self, Certainty};
-use super::rule::Rule;
-use super::{Fact, Finding, Kind, Policy};
-use crate::verify::{Evidence, Level};
+use super::{Fact, Kind};
+use crate::verify::{Evidence, Finding, Level, Object, Policy, Rule, Subject};
 
 /// The findings for `facts` under `policy`, without duplicates, in order of schemas and objects.
 pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
@@ -17,7 +16,8 @@ pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         facts.iter().filter(|fact| !is_told(fact)).filter_map(|fact| judge_fact(fact, policy)).collect();
     let key = |finding: &Finding| {
-        (finding.schema.clone(), finding.object.clone(), finding.rule, finding.message.clone())
+        let Object { schema, object, .. } = finding.object().cloned().unwrap_or_default();
+        (schema, object, finding.rule.as_str(), finding.message.clone())
     };
     findings.sort_by_cached_key(key);
     findings.dedup();
@@ -30,23 +30,25 @@ fn about(fact: &Fact) -> (Option<&str>, &str, Option<&str>) {
 }
 
 fn judge_fact(fact: &Fact, policy: &Policy) -> Option<Finding> {
-    let rule = Rule::of(fact.kind)?;
+    let rule = fact.kind.rule();
     let own = match mention::of(fact)? {
         Certainty::Certain => rule.level,
         Certainty::Possible => Level::Warn,
     };
-    let level = policy.level(rule, own)?;
+    let level = policy.level_or(rule, own)?;
     let FindingText { message, help } = describe(fact, rule);
     Some(Finding {
         rule: rule.id,
         level,
-        schema: fact.schema.clone(),
-        object: fact.object.clone(),
-        other: fact.other.clone().filter(|_| names_a_schema(fact.kind)),
+        subject: Subject::Object(Object {
+            schema: fact.schema.clone(),
+            object: fact.object.clone(),
+            other: fact.other.clone().filter(|_| names_a_schema(fact.kind)),
+        }),
         evidence: Evidence::Catalog,
         message,
         help,
-        allowed: false,
+        allowed: None,
     })
 }
 
@@ -218,6 +220,7 @@ fn quoted(role: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verify::Tool;
 
     fn fact(kind: Kind) -> Fact {
         let some = |text: &str| Some(text.to_owned());
@@ -249,7 +252,10 @@ mod tests {
         let mut names = fact(Kind::Names);
         names.what = Some("SELECT org_b.f()".to_owned());
         let both = judge(&[names.clone(), fact(Kind::ReachesAcross)], &Policy::default());
-        assert_eq!(both.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["cross-tenant-dependency"]);
+        assert_eq!(
+            both.iter().map(|finding| finding.rule.as_str()).collect::<Vec<_>>(),
+            ["cross-tenant-dependency"]
+        );
         names.object = "function f()".to_owned();
         assert_eq!(judge(&[names, fact(Kind::ReachesAcross)], &Policy::default()).len(), 2);
     }
@@ -274,6 +280,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_message() {
         for kind in Kind::ALL {
+            assert_eq!((Kind::named(kind.as_str()), kind.rule().tool()), (Some(*kind), Tool::Audit));
             let mut fact = fact(*kind);
             if matches!(kind, Kind::Names | Kind::Setting) {
                 fact.what = Some("search_path=org_b".to_owned());

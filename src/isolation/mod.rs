@@ -6,13 +6,8 @@ mod fact;
 mod finding;
 mod judge;
 mod mention;
-mod policy;
-mod rule;
-pub mod text;
 
 pub use audit::audit;
 pub use fact::{Fact, Kind};
-pub use finding::{Audited, Finding, Summary};
+pub use finding::{Audited, Summary};
 pub use judge::judge;
-pub use policy::Policy;
-pub use rule::{RULES, Rule};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::without_secrets;
+use super::{is_hidden, without_secrets};
 
 /// The longest text of a code cell, in characters.
 const LONGEST: usize = 120;
@@ -32,7 +32,7 @@ fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
-            letter if letter.is_control() => shown.push(' '),
+            letter if is_hidden(letter) => shown.push(' '),
             ' ' | '.' | ',' | ';' | '(' | ')' | '-' | '/' | '\'' | '"' | '=' | '%' | '?' => {
                 shown.push(letter);
             }

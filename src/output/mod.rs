@@ -17,4 +17,4 @@ pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};
 pub use snippet::{Diagnostic, Paint, Tone};
-pub use table::{or_dash, plain, table};
+pub use table::{is_hidden, or_dash, plain, table};

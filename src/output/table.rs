@@ -28,12 +28,19 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: P
     text
 }
 
-/// A text of others, such as a customer's name, without what would move the cursor or colour the terminal.
+/// A text of others, such as a customer's name, without what would move the cursor, colour the terminal or turn the order of
+/// what is read.
 pub fn plain(text: &str) -> String {
     let shown = |letter: char| {
-        if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() }
+        if is_hidden(letter) { letter.escape_default().to_string() } else { letter.to_string() }
     };
     text.chars().map(shown).collect()
+}
+
+/// Whether the letter is not shown and changes how others are: a control character, or a mark of the direction of text.
+pub fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The value as text, or a dash where there is none.

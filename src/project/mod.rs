@@ -31,8 +31,7 @@ use crate::template::Template;
 pub const SETTINGS_FILE: &str = "tenure.toml";
 /// The folder of migrations.
 pub const MIGRATIONS: &str = "migrations";
-/// The folder of templates, a folder each.
-pub const TEMPLATES: &str = "tenant_templates";
+pub use crate::template::TEMPLATES;
 
 /// A project's root and settings: what a command needs that reads no migration.
 #[derive(Debug, Clone)]

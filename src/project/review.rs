@@ -11,11 +11,13 @@ use super::schema_replay::{Asked, ReplayedFile, SchemaReplay};
 use super::workers::each;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
-use crate::error::{Code, Failure, Source};
+use crate::error::{Code, Failure, Place, Source};
 use crate::settings::Settings;
 use crate::sql::{Bookkeeping, FileKind, Scope, Script};
 use crate::template::Template;
-use crate::verify::{File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, verify};
+use crate::verify::{
+    File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, Tool, verify,
+};
 
 /// What was seen of migrations that ran somewhere, by the names of their files.
 pub type Witnesses = HashMap<String, ObservedEffects>;
@@ -111,11 +113,8 @@ impl Review {
     /// The first finding that denies, as a failure.
     pub fn denial(&self) -> Option<Failure> {
         let first = self.findings.iter().find(|finding| finding.denies())?;
-        Some(
-            Failure::new(Code::FindingDenied, format!("{} [{}]", first.message, first.rule))
-                .at(first.place.clone())
-                .hint(first.help.clone()),
-        )
+        let failure = Failure::new(Code::FindingDenied, format!("{} [{}]", first.message, first.rule));
+        Some(Failure { place: first.place().cloned(), ..failure.hint(first.help.clone()) })
     }
 
     /// The findings of `file` that were accepted, as the JSON that goes into the history.
@@ -123,10 +122,10 @@ impl Review {
         let allowed: Vec<_> = self
             .findings
             .iter()
-            .filter(|finding| finding.place.file() == file)
+            .filter(|finding| finding.place().is_some_and(|place| place.file() == file))
             .filter_map(|finding| {
                 let because = finding.allowed.as_ref()?;
-                let line = finding.place.start().map(|start| start.line);
+                let line = finding.place().and_then(Place::start).map(|start| start.line);
                 Some(serde_json::json!({ "rule": finding.rule, "line": line, "because": because }))
             })
             .collect();
@@ -137,7 +136,7 @@ impl Review {
 /// The policy that settings make.
 pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
     let verify = &settings.verify;
-    Policy::new(&verify.levels).map_err(|error| {
+    Policy::new(Tool::Verify, &verify.levels).map_err(|error| {
         let place = verify.places.get(error.key()).cloned();
         let failure = Failure::from(error);
         place.map_or_else(|| failure.clone(), |place| failure.clone().at(place))

@@ -9,12 +9,13 @@ use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{Change, Kind};
 use crate::sql::{Named, OWN_TABLES, Scope};
+use crate::verify::RuleId;
 
 /// An effect outside of the unit's schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OutsideEffect {
     /// The rule that reports it.
-    pub(super) rule: &'static str,
+    pub(super) rule: RuleId,
     /// The effect and its place.
     pub(super) message: String,
     /// The names that an Allow line may use.
@@ -46,10 +47,10 @@ impl Execution<'_> {
         self.names(schema, name) || beginnings.into_iter().any(|table| self.names(schema, table))
     }
 
-    fn rule(&self) -> &'static str {
+    fn rule(&self) -> RuleId {
         match self.scope {
-            Scope::Platform => "beyond-platform",
-            Scope::Tenant => "beyond-tenant",
+            Scope::Platform => RuleId::BeyondPlatform,
+            Scope::Tenant => RuleId::BeyondTenant,
         }
     }
 
@@ -138,7 +139,7 @@ fn of_database(
         if thing.what == "extension" {
             let why = "acts on an extension, and a database has an extension once, not once per tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));
-            found.push(OutsideEffect { rule: "tenant-extension", message, words: thing.names.clone() });
+            found.push(OutsideEffect { rule: RuleId::TenantExtension, message, words: thing.names.clone() });
         } else if thing.names.is_empty() || !thing.names.iter().all(|name| execution.named.has_word(name)) {
             let what = format!("{} {}", thing.what, thing.names.join(" "));
             found.push(execution.beyond(what.trim_end(), "is changed", thing.names.clone()));

@@ -12,7 +12,7 @@ use crate::error::Place;
 use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
 use crate::queries::Kind;
 use crate::sql::Scope;
-use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, names};
+use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId, names};
 
 impl Step {
     /// The effects of this step, which is `migration`. With `by_contract`, the queries of the running release decide which
@@ -85,19 +85,23 @@ impl Step {
             let (schema, table) = &caused.what.table;
             let (rule, what, column) = match &caused.what.what {
                 DataLoss::SequenceReset => (
-                    "values-changed",
+                    RuleId::ValuesChanged,
                     format!("sequence {table}: returns values again that it returned before"),
                     None,
                 ),
-                DataLoss::RowsMissing => ("deletes-rows", format!("table {table}: rows are missing"), None),
-                DataLoss::ValuesMoved => {
-                    ("values-changed", format!("table {table}: values are in other rows than before"), None)
+                DataLoss::RowsMissing => {
+                    (RuleId::DeletesRows, format!("table {table}: rows are missing"), None)
                 }
+                DataLoss::ValuesMoved => (
+                    RuleId::ValuesChanged,
+                    format!("table {table}: values are in other rows than before"),
+                    None,
+                ),
                 DataLoss::ValuesChanged { column } if self.is_retyped(caused.schema, table, column) => {
                     continue;
                 }
                 DataLoss::ValuesChanged { column } => (
-                    "values-changed",
+                    RuleId::ValuesChanged,
                     format!("table {table}: column {column} holds other values"),
                     Some(column.clone()),
                 ),
@@ -157,7 +161,7 @@ impl Step {
                 statement.extension_made(&migration.script).as_deref() == Some(name.as_str())
             });
             observed.push(ObservedEffect {
-                rule: "extension-unreachable",
+                rule: RuleId::ExtensionUnreachable,
                 level: Level::Warn,
                 range: made.map(|(statement, _)| statement.range.clone()).unwrap_or_default(),
                 message: format!(
@@ -175,7 +179,7 @@ impl Step {
         for seen in &self.statements {
             let tables = seen.trace.tables.iter().filter(|(_, usage)| usage.rewritten);
             observed.extend(tables.map(|((_, table), usage)| ObservedEffect {
-                rule: "rewrites-table",
+                rule: RuleId::RewritesTable,
                 level: Level::Warn,
                 range: seen.range.clone(),
                 message: format!(
@@ -192,7 +196,7 @@ impl Step {
 
     fn new_tenant_differs(&self, observed: &mut Vec<ObservedEffect>) {
         observed.extend(self.new_tenant.iter().map(|what| ObservedEffect {
-            rule: "new-tenant-differs",
+            rule: RuleId::NewTenantDiffers,
             level: Level::Deny,
             range: Range::default(),
             message: what.clone(),
@@ -207,7 +211,7 @@ impl Step {
         for seen in &self.statements {
             let Some(why) = &seen.unrepeatable else { continue };
             observed.push(ObservedEffect {
-                rule: "not-repeatable",
+                rule: RuleId::NotRepeatable,
                 level: Level::Warn,
                 range: seen.range.clone(),
                 message: format!("a second run {why}"),
@@ -221,8 +225,8 @@ impl Step {
 
     fn failed(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
         let failures = [
-            ("execution-fails", Level::Deny, &self.failure),
-            ("fails-on-rows", Level::Warn, &self.failed_on_rows),
+            (RuleId::ExecutionFails, Level::Deny, &self.failure),
+            (RuleId::FailsOnRows, Level::Warn, &self.failed_on_rows),
         ];
         for (rule, level, failure) in failures {
             let Some(failure) = failure else { continue };
@@ -247,8 +251,8 @@ impl Step {
     fn broken(&self, observed: &mut Vec<ObservedEffect>) {
         for Attributed { what, statement, .. } in &self.broken {
             let (rule, level) = match what.kind {
-                Kind::Fails | Kind::Changed => ("query-breaks", Level::Deny),
-                Kind::Warn => ("query-changes", Level::Warn),
+                Kind::Fails | Kind::Changed => (RuleId::QueryBreaks, Level::Deny),
+                Kind::Warn => (RuleId::QueryChanges, Level::Warn),
             };
             let words = what.query.name.as_deref().map(names).unwrap_or_default();
             observed.push(ObservedEffect {

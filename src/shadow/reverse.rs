@@ -10,7 +10,7 @@ use crate::postgres::batch::SqlBatch;
 use crate::postgres::catalog::Asked;
 use crate::project;
 use crate::sql::{Scope, Statement};
-use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects};
+use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId};
 
 /// The differences that remain after a step and its down migration.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ impl Reversed {
     /// The findings for the file.
     pub fn observed_effects(&self) -> ObservedEffects {
         let observed = self.differences.iter().map(|(range, what)| ObservedEffect {
-            rule: "reverse-differs",
+            rule: RuleId::ReverseDiffers,
             level: Level::Deny,
             range: range.clone(),
             message: what.clone(),

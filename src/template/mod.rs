@@ -22,6 +22,9 @@ use crate::sql::{
     Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter, TenantObjects, expect_in_order,
 };
 
+/// The folder of the templates, below the project's.
+pub const TEMPLATES: &str = "tenant_templates";
+
 /// A template, read and checked.
 #[derive(Debug, Clone)]
 pub struct Template {

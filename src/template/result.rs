@@ -1,11 +1,17 @@
 //! What `template check` found.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde::ser::SerializeStruct as _;
 
+use super::{SharedKey, TEMPLATES, text};
 use crate::chain::Version;
-use crate::template::SharedKey;
-use crate::verify::{Finding, Summary};
+use crate::error::{Class, Place};
+use crate::output::Paint;
+use crate::sql::Scope;
+use crate::verify::format::Findings;
+use crate::verify::{Evidence, Finding, RuleId, Subject, Summary};
 
 /// What `template check` found.
 #[derive(Debug, Clone, Serialize)]
@@ -43,7 +49,41 @@ pub struct Proof {
 impl Checked {
     /// Whether something denies, or could not be proved.
     pub fn is_refused(&self) -> bool {
-        self.summary.deny > 0 || self.proofs.iter().any(|proof| !proof.proved)
+        self.summary.counts.deny > 0 || self.proofs.iter().any(|proof| !proof.proved)
+    }
+}
+
+impl Findings for Checked {
+    const COMMAND: &'static str = "template check";
+
+    /// Those of the text, then a finding for each template that does not make the tenant that it should.
+    fn findings(&self) -> Cow<'_, [Finding]> {
+        let rule = RuleId::NewTenantDiffers.rule();
+        let failed = self.proofs.iter().filter(|proof| !proof.proved).map(|proof| Finding {
+            rule: rule.id,
+            level: rule.level,
+            subject: Subject::Text {
+                place: Place::File(format!("{TEMPLATES}/{}", proof.template)),
+                scope: Some(Scope::Tenant),
+            },
+            evidence: Evidence::Effect,
+            message: text::proved(proof, Paint::Plain),
+            help: rule.remediation.to_owned(),
+            allowed: None,
+        });
+        self.findings.iter().cloned().chain(failed).collect()
+    }
+
+    fn summary(&self) -> String {
+        self.summary.to_string()
+    }
+
+    fn text(&self, paint: Paint) -> String {
+        text::checked(self, paint)
+    }
+
+    fn exit_code(&self) -> u8 {
+        if self.is_refused() { Class::Refused.exit_code() } else { 0 }
     }
 }
 

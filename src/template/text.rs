@@ -43,7 +43,7 @@ pub fn squashed(squashed: &Squashed, paint: Paint) -> String {
     text
 }
 
-fn proved(proof: &Proof, paint: Paint) -> String {
+pub(super) fn proved(proof: &Proof, paint: Paint) -> String {
     let Proof { template, against, at, proved, differences, .. } = proof;
     let said = match (proved, against) {
         (true, None) => format!("{}: a tenant at {at} can be made from {template}", paint.good("proved")),

@@ -4,14 +4,15 @@
 use std::ops::Range;
 
 use super::policy::nearest;
-use super::rule::{Rule, find};
+use super::rule::{Rule, Tool, find};
+use super::rule_id::RuleId;
 use super::rules::verification::{ALLOW_INVALID, ALLOW_UNUSED};
 use crate::sql::{Comment, Script, normalized};
 
 /// An Allow line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allow {
-    pub(super) rule: &'static str,
+    pub(super) rule: RuleId,
     /// The parts of the object's name; empty where the line names none.
     pub(super) object: Vec<String>,
     pub(super) because: String,
@@ -36,14 +37,18 @@ pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
 
 impl Allow {
     /// Whether the line is about what `rule` finds of something with these names.
-    pub(super) fn is_about(&self, rule: &str, words: &[String]) -> bool {
+    pub(super) fn is_about(&self, rule: RuleId, words: &[String]) -> bool {
         self.rule == rule && self.object.iter().all(|part| words.contains(part))
     }
 }
 
 /// Which of the things called `found` the lines of `scripts` accept as findings of `rule`. As in a file that is
 /// verified a line accepts one; those that name what they accept come first.
-pub fn accepted<'s>(scripts: impl IntoIterator<Item = &'s Script>, rule: &str, found: &[&str]) -> Vec<bool> {
+pub fn accepted<'s>(
+    scripts: impl IntoIterator<Item = &'s Script>,
+    rule: RuleId,
+    found: &[&str],
+) -> Vec<bool> {
     let mut lines: Vec<Allow> = scripts.into_iter().flat_map(|script| allows(script).0).collect();
     // Sorting keeps the order of those that are alike.
     lines.sort_by_key(|allow| allow.object.is_empty());
@@ -82,9 +87,11 @@ fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
     let mut words = said.split_whitespace();
     let id = words.next().ok_or("this line names no rule")?;
     let id = id.to_ascii_lowercase();
-    let rule = find(&id).ok_or_else(|| match nearest(&id) {
-        Some(nearest) => format!("there is no rule {id:?}; did you mean {nearest}?"),
-        None => format!("there is no rule {id:?}"),
+    let rule = find(&id).filter(|rule| rule.tool() == Tool::Verify).ok_or_else(|| {
+        match nearest(Tool::Verify, &id) {
+            Some(nearest) => format!("there is no rule {id:?}; did you mean {nearest}?"),
+            None => format!("there is no rule {id:?}"),
+        }
     })?;
     if !rule.can_be_accepted() {
         return Err(format!("a finding of {} cannot be accepted", rule.id));
@@ -96,7 +103,7 @@ fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
             if because.is_empty() {
                 break;
             }
-            return Ok(Allow { rule: rule.id.as_str(), object: parts(&object.join(" ")), because, range });
+            return Ok(Allow { rule: rule.id, object: parts(&object.join(" ")), because, range });
         }
         object.push(word);
     }
@@ -123,7 +130,7 @@ mod tests {
     use super::*;
 
     fn said(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
-        parse(line, 0..0).map(|allow| (allow.rule, allow.object, allow.because))
+        parse(line, 0..0).map(|allow| (allow.rule.as_str(), allow.object, allow.because))
     }
 
     #[test]
@@ -142,7 +149,7 @@ mod tests {
         };
         let accepted = |lines: &[&str], found: &[&str]| {
             let scripts = [script(lines), script(&[])];
-            super::accepted(&scripts, "query-breaks", found)
+            super::accepted(&scripts, RuleId::QueryBreaks, found)
         };
         assert_eq!(accepted(&["query-breaks"], &["A", "B"]), [true, false]);
         assert_eq!(accepted(&["query-breaks", "query-breaks A"], &["A", "B", "C"]), [true, true, false]);

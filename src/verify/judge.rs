@@ -8,7 +8,7 @@ use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
 use super::new_objects::{NewObjects, is_drop};
-use super::rule::{Judge, RULES, Rule};
+use super::rule::{Judge, Rule, Tool};
 use super::rule_context::{RuleContext, SchemaContext, Span};
 use super::rules::squawk::{lint, without_comments};
 use super::rules::verification::UNVERIFIABLE;
@@ -40,7 +40,7 @@ fn unverifiable(range: Range<usize>, script: &Script, scope: Option<Scope>) -> R
 
 /// What the rules that `policy` does not leave out find in `file`.
 pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<Raw> {
-    let rules: Vec<&Rule> = RULES.iter().filter(|rule| policy.level(rule).is_some()).collect();
+    let rules: Vec<&Rule> = Tool::Verify.rules().filter(|rule| policy.level(rule).is_some()).collect();
     let script = file.script;
     let in_template = matches!(file.kind, Kind::Template(_));
     let mut made = NewObjects::new(file.schemas.platform, in_template);
@@ -108,7 +108,7 @@ fn hits(rule: &Rule, subject: &RuleContext<'_>, theirs: &[(Theirs, Span)]) -> Ve
             hits(&known, subject, theirs).into_iter().filter(|hit| keeps(subject, hit)).collect()
         }
         Judge::Code(judge) => judge(subject),
-        Judge::Verification => Vec::new(),
+        Judge::Verification | Judge::Catalog(..) => Vec::new(),
     }
 }
 

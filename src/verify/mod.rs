@@ -14,6 +14,7 @@ mod observed_effects;
 mod policy;
 mod rule;
 mod rule_context;
+mod rule_id;
 mod rules;
 mod schema;
 mod spared;
@@ -27,10 +28,11 @@ use crate::sql::{Script, names_org_schema};
 
 pub use allow::{accepted, names};
 pub use effects::{StatementEffect, TableEffect};
-pub use finding::{Evidence, Finding, Level, RuleId, Summary};
+pub use finding::{Counts, Evidence, Finding, Level, Object, Subject, Summary};
 pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Policy, PolicyError};
-pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, find};
+pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
+pub use rule_id::RuleId;
 pub use schema::{Schema, ScriptReplay, StatementContext, is_of_server, shows_more};
 
 /// A file to verify.
@@ -95,7 +97,7 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     }
     for allow in &allows {
         let accepted = found.iter_mut().find(|found| {
-            found.finding.allowed.is_none() && allow.is_about(found.finding.rule.as_str(), &found.words)
+            found.finding.allowed.is_none() && allow.is_about(found.finding.rule, &found.words)
         });
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
@@ -136,17 +138,17 @@ impl Found {
 
 /// Whether the text says of something in it that it does not show what it does.
 fn is_opaque(found: &[(judge::Raw, Level)]) -> bool {
-    found.iter().any(|(raw, _)| raw.rule.id == rules::opaque_code::RULE.id)
+    found.iter().any(|(raw, _)| raw.rule.id == RuleId::OpaqueCode)
 }
 
 fn finding(file: &File<'_>, raw: &judge::Raw, level: Level) -> Finding {
     let source = &file.script.source;
     let whole = raw.range.is_empty();
+    let place = if whole { Place::File(source.file.clone()) } else { Place::at(source, raw.range.clone()) };
     Finding {
         rule: raw.rule.id,
         level,
-        place: if whole { Place::File(source.file.clone()) } else { Place::at(source, raw.range.clone()) },
-        scope: raw.scope,
+        subject: Subject::Text { place, scope: raw.scope },
         evidence: Evidence::Text,
         message: raw.message.clone(),
         help: raw.rule.remediation.to_owned(),

@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use super::finding::{Evidence, Finding, Level, RuleId};
+use super::finding::{Evidence, Finding, Level};
 use super::judge::Raw;
 use super::policy::Policy;
-use super::rule::{Impact, find};
-use super::rules::verification::UNVERIFIABLE;
-use super::rules::{no_where, opaque_code, shadow, squawk};
+use super::rule::Impact;
+use super::rule_id::RuleId;
+use super::rules::{no_where, shadow, squawk};
 use super::{File, Found};
 use crate::sql::Scope;
 
@@ -27,8 +27,8 @@ pub struct ObservedEffects {
 /// One thing that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedEffect {
-    /// The rule that says the same of a text; one of [`crate::verify::RULES`].
-    pub rule: &'static str,
+    /// The rule that says the same of a text.
+    pub rule: RuleId,
     /// How much it weighs where the policy is not milder.
     pub level: Level,
     /// The statement that did it; empty where that is not known.
@@ -61,8 +61,7 @@ impl ObservedEffects {
     pub(super) fn findings(&self, file: &File<'_>, policy: &Policy, found: &[(Raw, Level)]) -> Vec<Found> {
         let new = self.observed.iter().filter(|observed| !found.iter().any(|(raw, _)| tells(raw, observed)));
         new.filter_map(|observed| {
-            // What no rule says is no reason to let it pass.
-            let rule = find(observed.rule).unwrap_or(&UNVERIFIABLE);
+            let rule = observed.rule.rule();
             // A policy may make it milder than what was seen, and what was seen milder than the rule.
             let level = policy.level(rule)?.max(observed.level);
             let raw = Raw {
@@ -93,7 +92,7 @@ impl ObservedEffects {
         let harmed = |observed: &ObservedEffect| {
             observed.level == Level::Deny && (observed.range == *statement || observed.range.is_empty())
         };
-        if finding.rule == opaque_code::RULE.id {
+        if finding.rule == RuleId::OpaqueCode {
             // What it does is a finding of its own.
             finding.allowed = Some(CLEARED.to_owned());
             finding.evidence = Evidence::Effect;
@@ -110,7 +109,7 @@ impl ObservedEffects {
 fn takes_definitions(id: RuleId) -> bool {
     let of_rows = [no_where::ROWS, squawk::data::ROWS, &shadow::ROWS[..2]];
     let reads = [Impact::OldReaders, Impact::OldWriters];
-    let impact = find(id.as_str()).is_some_and(|rule| rule.impact.iter().any(|it| reads.contains(it)));
+    let impact = id.rule().impact.iter().any(|it| reads.contains(it));
     impact && !of_rows.iter().any(|rows| rows.iter().any(|row| row.id == id))
 }
 
@@ -118,10 +117,10 @@ fn takes_definitions(id: RuleId) -> bool {
 /// or break in another way.
 fn tells(raw: &Raw, observed: &ObservedEffect) -> bool {
     let same_place = observed.range.start <= raw.range.start && raw.range.end <= observed.range.end;
-    if !same_place || raw.rule.id == opaque_code::RULE.id || observed.evidence != Evidence::Effect {
+    if !same_place || raw.rule.id == RuleId::OpaqueCode || observed.evidence != Evidence::Effect {
         return false;
     }
-    let Some(rule) = find(observed.rule) else { return false };
+    let rule = observed.rule.rule();
     let same_rule = rule.id == raw.rule.id;
     // That a definition goes says nothing of the rows, once it may go.
     let of_rows = !takes_definitions(rule.id) && takes_definitions(raw.rule.id);

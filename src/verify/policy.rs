@@ -1,10 +1,11 @@
-//! What a project makes of each rule: deny, warn or off. Settings name rules by id; a name that is no
-//! rule is an error with the nearest one, never a setting without effect.
+//! The level that a project gives each rule: deny, warn or off. Settings name rules by id; a name that is no
+//! rule of that tool is an error with the nearest one, never a setting without effect.
 
 use std::collections::BTreeMap;
 
-use super::finding::{Level, RuleId};
-use super::rule::{RULES, Rule, find};
+use super::finding::Level;
+use super::rule::{Rule, Tool, find};
+use super::rule_id::RuleId;
 use crate::error::{Code, Failure};
 
 /// The level of each rule. The default is what each rule says of itself.
@@ -17,9 +18,9 @@ pub struct Policy {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
 pub enum PolicyError {
-    /// No such rule.
-    #[error("there is no rule {given:?}")]
-    Unknown { given: String, nearest: Option<&'static str> },
+    /// The tool has no such rule.
+    #[error("{} {given:?}", if *tool == Tool::Audit { "the audit has no rule" } else { "there is no rule" })]
+    Unknown { tool: Tool, given: String, nearest: Option<&'static str> },
     /// No such level.
     #[error("{given:?} is no level for the rule {rule}")]
     Level { rule: RuleId, given: String },
@@ -29,12 +30,13 @@ pub enum PolicyError {
 }
 
 impl Policy {
-    /// The default, changed by `levels`: rule id → `deny`, `warn` or `off`.
-    pub fn new(levels: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
+    /// The default, changed by `levels` of rules of `tool`: rule id → `deny`, `warn` or `off`.
+    pub fn new(tool: Tool, levels: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
         for (given, level) in levels {
-            let Some(rule) = find(given) else {
-                return Err(PolicyError::Unknown { given: given.clone(), nearest: nearest(given) });
+            let Some(rule) = find(given).filter(|rule| rule.tool() == tool) else {
+                let nearest = nearest(tool, given);
+                return Err(PolicyError::Unknown { tool, given: given.clone(), nearest });
             };
             if rule.is_fixed() {
                 return Err(PolicyError::Fixed { rule: rule.id });
@@ -52,7 +54,12 @@ impl Policy {
 
     /// The level of `rule`'s findings; `None` where it is off.
     pub fn level(&self, rule: &Rule) -> Option<Level> {
-        let level = self.settings.get(&rule.id).copied().unwrap_or(rule.level);
+        self.level_or(rule, rule.level)
+    }
+
+    /// The level of a finding of `rule` that weighs `own` where the settings say nothing; `None` where the rule is off.
+    pub fn level_or(&self, rule: &Rule, own: Level) -> Option<Level> {
+        let level = self.settings.get(&rule.id).copied().unwrap_or(own);
         (level != Level::Off).then_some(level)
     }
 }
@@ -71,7 +78,10 @@ impl From<PolicyError> for Failure {
     fn from(error: PolicyError) -> Self {
         let hint = match &error {
             PolicyError::Unknown { nearest: Some(nearest), .. } => format!("did you mean {nearest}?"),
-            PolicyError::Unknown { nearest: None, .. } => "`tenure verify --rules` lists them".to_owned(),
+            PolicyError::Unknown { tool: Tool::Audit, .. } => {
+                "docs/isolation.md lists the rules of the audit".to_owned()
+            }
+            PolicyError::Unknown { .. } => "`tenure verify --rules` lists them".to_owned(),
             PolicyError::Level { .. } => "write deny, warn or off".to_owned(),
             PolicyError::Fixed { .. } => "remove the setting".to_owned(),
         };
@@ -79,9 +89,9 @@ impl From<PolicyError> for Failure {
     }
 }
 
-/// The rule whose name is most like `given`, if one is like it.
-pub(super) fn nearest(given: &str) -> Option<&'static str> {
-    crate::error::nearest(given, RULES.iter().map(|rule| rule.id.as_str())).into_iter().next()
+/// The rule of `tool` whose name is most like `given`, if one is like it.
+pub(super) fn nearest(tool: Tool, given: &str) -> Option<&'static str> {
+    crate::error::nearest(given, tool.rules().map(|rule| rule.id.as_str())).into_iter().next()
 }
 
 #[cfg(test)]
@@ -90,7 +100,37 @@ mod tests {
     use crate::verify::tests::{ids_under, rule};
 
     fn policy(id: &str, level: &str) -> Result<Policy, PolicyError> {
-        Policy::new(&BTreeMap::from([(id.to_owned(), level.to_owned())]))
+        Policy::new(Tool::Verify, &BTreeMap::from([(id.to_owned(), level.to_owned())]))
+    }
+
+    #[test]
+    fn a_tool_has_its_own_rules_and_a_finding_may_weigh_less_than_its_rule() {
+        let audit = |id: &str, level: &str| {
+            Policy::new(Tool::Audit, &BTreeMap::from([(id.to_owned(), level.to_owned())]))
+        };
+        let rule = RuleId::CrossTenantReference.rule();
+        assert_eq!(Policy::default().level_or(rule, Level::Warn), Some(Level::Warn));
+        assert_eq!(
+            audit("cross-tenant-reference", "deny").unwrap().level_or(rule, Level::Warn),
+            Some(Level::Deny)
+        );
+        assert_eq!(audit("cross-tenant-reference", "off").unwrap().level_or(rule, Level::Warn), None);
+        let failure = Failure::from(audit("cross-tenant-privileg", "off").unwrap_err());
+        assert_eq!(
+            (failure.code, failure.message.as_str(), failure.hint.as_deref()),
+            (
+                Code::Settings,
+                "the audit has no rule \"cross-tenant-privileg\"",
+                Some("did you mean cross-tenant-privilege?")
+            )
+        );
+        assert_eq!(Failure::from(audit("role-open", "on").unwrap_err()).code, Code::Settings);
+        for (tool, id) in
+            [(Tool::Audit, "drop-table"), (Tool::Verify, "role-open"), (Tool::Audit, "schema-drift")]
+        {
+            let levels = BTreeMap::from([(id.to_owned(), "warn".to_owned())]);
+            assert!(matches!(Policy::new(tool, &levels), Err(PolicyError::Unknown { .. })), "{id}");
+        }
     }
 
     #[test]
@@ -107,7 +147,11 @@ mod tests {
         let error = policy("drop-colum", "off").unwrap_err();
         assert_eq!(
             error,
-            PolicyError::Unknown { given: "drop-colum".to_owned(), nearest: Some("drop-column") }
+            PolicyError::Unknown {
+                tool: Tool::Verify,
+                given: "drop-colum".to_owned(),
+                nearest: Some("drop-column")
+            }
         );
         let failure = Failure::from(error);
         assert_eq!(

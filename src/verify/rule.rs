@@ -1,13 +1,16 @@
-//! What a rule is, and the ONE list of them: judging, the policy, `-- Allow:` lines, help and the
-//! documentation all walk [`RULES`]. A rule is added by a row there and nowhere else.
+//! A rule, and the ONE table of them, for every tool: judging, the policies, `-- Allow:` lines, reports, help and the
+//! documentation all read [`RULES`]. A rule is added by its name in [`RuleId`] and a row there.
 
 use std::fmt;
+use std::str::FromStr as _;
 
 use serde::Serialize;
 use squawk_syntax::SyntaxKind;
+use strum::VariantArray as _;
 
-use super::finding::{Level, RuleId};
+use super::finding::Level;
 use super::rule_context::{RuleContext, Span};
+use super::rule_id::RuleId;
 use super::rules;
 
 /// One rule.
@@ -17,15 +20,15 @@ pub struct Rule {
     pub id: RuleId,
     /// Its weight where the policy says nothing.
     pub level: Level,
-    /// What is in danger: one thing or more, in the order of [`Impact::ALL`].
+    /// What is in danger: of a rule of `verify` one thing or more, in the order of [`Impact::ALL`]; of others nothing.
     pub impact: &'static [Impact],
-    /// Why, as the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
+    /// Why. Of a rule of `verify` the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
-    /// What to do instead.
+    /// What to do, or to do instead.
     pub remediation: &'static str,
-    /// SQL that it finds.
+    /// SQL that it finds; empty where it judges no SQL.
     pub bad: &'static str,
-    /// SQL that reaches the same aim and is not denied.
+    /// SQL that reaches the same aim and is not denied; empty where it judges no SQL.
     pub good: &'static str,
     /// Whether statements on objects that the same file creates, and that nobody can be using yet, are skipped. If not, all are
     /// checked, or the rule itself decides.
@@ -46,14 +49,93 @@ impl Rule {
         }
     }
 
-    /// Whether neither the policy nor an Allow line lifts it.
+    /// The tool whose findings it makes.
+    pub fn tool(&self) -> Tool {
+        match self.judge {
+            Judge::Catalog(tool, _) => tool,
+            _ => Tool::Verify,
+        }
+    }
+
+    /// What it finds, of a rule that judges the database; `None` of a rule that judges statements.
+    pub fn finds(&self) -> Option<&'static str> {
+        match self.judge {
+            Judge::Catalog(_, finds) => Some(finds),
+            _ => None,
+        }
+    }
+
+    /// What it finds, as a sentence without its full stop.
+    pub fn summary(&self) -> String {
+        self.finds().map_or_else(|| format!("the statement {}", self.why), str::to_owned)
+    }
+
+    /// Whether no setting changes its level.
     pub fn is_fixed(&self) -> bool {
-        self.id == rules::verification::UNVERIFIABLE.id
+        self.id == RuleId::Unverifiable || self.tool().settings().is_none()
     }
 
     /// Whether an Allow line may accept what it finds.
     pub fn can_be_accepted(&self) -> bool {
-        !rules::verification::ROWS.iter().any(|row| row.id == self.id)
+        self.tool() == Tool::Verify && !rules::verification::ROWS.iter().any(|row| row.id == self.id)
+    }
+
+    /// A row of a rule that judges the database. `finds`, `why` and `remediation` have no full stop.
+    pub(super) const fn of_catalog(
+        (tool, id, level): (Tool, RuleId, Level),
+        finds: &'static str,
+        why: &'static str,
+        remediation: &'static str,
+    ) -> Self {
+        let judge = Judge::Catalog(tool, finds);
+        Self {
+            id,
+            level,
+            impact: &[],
+            why,
+            remediation,
+            bad: "",
+            good: "",
+            ignores_new_objects: false,
+            judge,
+        }
+    }
+}
+
+/// A command that makes findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// `tenure verify`, and all that verifies before it runs.
+    Verify,
+    /// `tenure tenant audit`.
+    Audit,
+    /// `tenure drift`.
+    Drift,
+}
+
+impl Tool {
+    /// The command.
+    pub const fn command(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Audit => "tenant audit",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// The table of `tenure.toml` that changes the levels of its rules.
+    pub const fn settings(self) -> Option<&'static str> {
+        match self {
+            Self::Verify => Some("verify.levels"),
+            Self::Audit => Some("audit.levels"),
+            Self::Drift => None,
+        }
+    }
+
+    /// Its rules, in the order of the documentation.
+    pub fn rules(self) -> impl Iterator<Item = &'static Rule> {
+        RULES.iter().filter(move |rule| rule.tool() == self)
     }
 }
 
@@ -129,6 +211,8 @@ pub(super) enum Judge {
     Code(fn(&RuleContext<'_>) -> Vec<Span>),
     /// Verification makes the finding itself.
     Verification,
+    /// This tool judges the database; and what it finds there.
+    Catalog(Tool, &'static str),
 }
 
 /// The schema that the examples of the rules act on, on top of an empty one.
@@ -160,12 +244,33 @@ CREATE TABLE events_2020 PARTITION OF events FOR VALUES FROM (2020) TO (2021);
 CREATE TABLE old_events (year int, note text);
 ";
 
-/// All rules, in the order of the documentation.
+/// All rules: those of `verify`, of the audit, of `drift`, each in the order of the documentation.
 pub static RULES: &[Rule] = rules::ALL;
+
+/// Where the row of each [`RuleId`] stands in [`RULES`]. It does not compile unless each has one row.
+static ROW_OF: [usize; RuleId::VARIANTS.len()] = {
+    let mut row_of = [usize::MAX; RuleId::VARIANTS.len()];
+    let mut at = 0;
+    while at < rules::ALL.len() {
+        let id = rules::ALL[at].id as usize;
+        assert!(row_of[id] == usize::MAX, "a rule has two rows");
+        row_of[id] = at;
+        at += 1;
+    }
+    assert!(at == row_of.len(), "a rule has no row");
+    row_of
+};
+
+impl RuleId {
+    /// Its row in the table of rules.
+    pub fn rule(self) -> &'static Rule {
+        &RULES[ROW_OF[self as usize]]
+    }
+}
 
 /// The rule of that name.
 pub fn find(id: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.id.as_str() == id)
+    RuleId::from_str(id).ok().map(RuleId::rule)
 }
 
 #[cfg(test)]
@@ -174,14 +279,18 @@ mod tests {
 
     #[test]
     fn every_rule_is_whole_and_stands_once() {
-        for (index, rule) in RULES.iter().enumerate() {
+        for rule in RULES {
             let id = rule.id.as_str();
             assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
-            assert!(!RULES[..index].iter().any(|other| other.id == rule.id), "{id} stands twice");
-            assert!(!rule.bad.is_empty() && !rule.good.is_empty() && !rule.remediation.is_empty(), "{id}");
+            assert_eq!(find(id).map(|found| found.id), Some(rule.id));
+            assert_eq!(serde_json::to_value(rule.id).unwrap(), id);
+            let of_verify = rule.tool() == Tool::Verify;
+            assert_eq!([rule.bad, rule.good].map(str::is_empty), [!of_verify; 2], "{id}");
             let dangers = Impact::ALL.iter().filter(|danger| rule.impact.contains(danger)).copied();
-            assert!(!rule.impact.is_empty() && rule.impact.iter().copied().eq(dangers), "{id}: order");
-            assert!(!rule.why.ends_with('.') && !rule.remediation.ends_with('.'), "{id}: no full stop");
+            assert!(rule.impact.is_empty() != of_verify && rule.impact.iter().copied().eq(dangers), "{id}");
+            for text in [rule.summary().as_str(), rule.why, rule.remediation] {
+                assert!(!text.is_empty() && !text.ends_with('.'), "{id}: no full stop");
+            }
         }
     }
 

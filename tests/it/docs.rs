@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use tenure::error::{Class, Code};
-use tenure::verify::Impact;
+use tenure::verify::{Impact, Rule, Tool};
 
 use crate::repo_lints;
 use crate::support::Project;
@@ -99,7 +99,7 @@ fn docs_rules_md_is_the_list_of_rules() {
         "\nThe examples act on this schema:\n\n```sql\n{}```\n",
         tenure::verify::EXAMPLES_ACT_ON
     );
-    for rule in tenure::verify::RULES {
+    for rule in Tool::Verify.rules() {
         let impact: Vec<_> = rule.impact.iter().map(ToString::to_string).collect();
         let _ = write!(
             text,
@@ -127,24 +127,35 @@ fn docs_rules_md_is_the_list_of_rules() {
 #[test]
 fn docs_audit_md_is_the_list_of_its_rules() {
     let mut text = String::from(
-        "# Rules of the audit\n\nMade from the list in `src/isolation/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+        "# Rules of the audit\n\nMade from the list in `src/verify/rules/catalog.rs`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
          `tenure tenant audit` asks the database's catalog; [isolation.md](isolation.md) is about what it proves. `deny` makes its exit\n\
          code 1, `warn` tells. `[audit.levels]` in `tenure.toml` changes a rule's level, to `off` too. Each finding has the\n\
          statement that mends it, where one does.\n",
     );
-    for rule in tenure::isolation::RULES {
-        let _ = write!(
-            text,
-            "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
-            rule.id, rule.level, rule.finds, rule.why, rule.remediation,
-        );
-    }
+    text.extend(Tool::Audit.rules().map(section));
+    text.push_str(
+        "\n# Rules of drift\n\n`tenure drift` compares each tenant's schema with what the files make; [operations.md](operations.md) has more.\n\
+         No setting changes the level of its rule.\n",
+    );
+    text.extend(Tool::Drift.rules().map(section));
     let path = document("docs/audit.md");
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(written == text, "docs/audit.md is not what the rules say: BLESS=1 cargo test --test it docs");
+}
+
+/// A rule that judges a database.
+fn section(rule: &Rule) -> String {
+    format!(
+        "\n## {}\n\n**{}**. Found where {}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
+        rule.id,
+        rule.level,
+        rule.summary(),
+        rule.why,
+        rule.remediation,
+    )
 }
 
 #[test]

@@ -46,8 +46,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "drift",
         &[
-            "tenant", "migrate", "executor", "project", "postgres", "output", "event", "chain", "ident",
-            "error",
+            "tenant", "migrate", "executor", "project", "postgres", "verify", "output", "event", "chain",
+            "ident", "error",
         ],
     ),
     (
@@ -130,6 +130,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("squawk_linter", &["verify"]),
     ("squawk_syntax", &["sql", "verify"]),
     ("strsim", &["error"]),
+    ("strum", &["verify"]),
     ("tar", &["tenant"]),
     ("tempfile", &["postgres", "tenant"]),
     ("tokio", &["branch", "cli", "executor", "migrate", "postgres", "tenant"]),

@@ -63,6 +63,7 @@ mod registry_errors;
 mod rename;
 mod repo_lints;
 mod reported_findings;
+mod reports;
 mod restore;
 mod seeds;
 mod server;

@@ -44,6 +44,8 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         "explain drop-table",
         "completions bash",
         "drift",
+        "drift --output github",
+        "tenant audit --output markdown",
         "--help",
         "--version",
         "migrate up --help",

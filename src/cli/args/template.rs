@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::ReportArgs;
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Template {
     /// Verify the templates and list the shared tables that creating a tenant locks
@@ -19,6 +21,8 @@ pub(in crate::cli) struct CheckArgs {
     /// Like --shadow, on this database; it must be empty and all its contents are deleted
     #[arg(long, value_name = "URL")]
     pub(in crate::cli) shadow_url: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::lifecycle::{DropArgs, ListArgs, RenameArgs, ShowArgs, UndropArgs};
-use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits, Pool};
+use super::{AdoptArgs, CloneArgs, ExportArgs, ImportArgs, Limits, Pool, ReportArgs};
 use crate::executor::RetryPolicy;
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +76,8 @@ pub(in crate::cli) struct AuditArgs {
     /// Report only findings about this tenant; repeatable [default: all tenants]
     #[arg(long, value_name = "SLUG")]
     pub(in crate::cli) tenant: Vec<String>,
+    #[command(flatten)]
+    pub(in crate::cli) report: ReportArgs,
 }
 
 #[derive(Debug, Args)]

@@ -2,10 +2,10 @@
 
 use crate::cli::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
 use crate::cli::ui::Outcome;
-use crate::cli::{Context, command_line, database, up};
+use crate::cli::{Context, command_line, database, report, up};
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug};
-use crate::isolation;
+use crate::isolation::{self, Audited};
 use crate::postgres::Connection;
 use crate::tenant::{self, Login, LoginChange, TenantOperation};
 
@@ -82,13 +82,16 @@ pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result
 }
 
 pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
+    report::show(context, args.report.output, audited(context, args).await)
+}
+
+async fn audited(context: &Context, args: &AuditArgs) -> Result<Audited, Failure> {
     let project = database::project(context).await?;
     let slugs = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let mut connection = database::connect(context, &project.root).await?;
     let audited = isolation::audit(&mut connection, &project, &slugs).await?;
     connection.close().await;
-    context.ui.result(&audited, |paint| isolation::text::audited(&audited, paint))?;
-    Ok(audited.exit_code())
+    Ok(audited)
 }
 
 /// Runs `operation` on one tenant.

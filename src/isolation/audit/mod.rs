@@ -6,7 +6,7 @@ mod who;
 use serde_json::{Value, json};
 
 use self::who::AuditedTenant;
-use super::{Audited, Fact, Kind, Policy, judge};
+use super::{Audited, Fact, Kind, judge};
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
@@ -14,6 +14,7 @@ use crate::postgres::metadata::state;
 use crate::postgres::{Connection, Row, ServerError};
 use crate::project::Project;
 use crate::settings::Settings;
+use crate::verify::{Finding, Policy, Tool};
 
 /// The common table expressions of every query.
 const TENANTS: &str = include_str!("tenants.sql");
@@ -46,7 +47,7 @@ pub async fn audit(
     project: &Project,
     only: &[Slug],
 ) -> Result<Audited, Failure> {
-    let policy = Policy::new(&project.settings.audit.levels)?;
+    let policy = Policy::new(Tool::Audit, &project.settings.audit.levels)?;
     let audited_tenants = audited_tenants(connection, &project.settings).await?;
     let requested = requested(&audited_tenants, only)?;
     let facts = facts(connection, project, &audited_tenants, QUERIES).await?;
@@ -54,7 +55,10 @@ pub async fn audit(
     if !only.is_empty() {
         let is_requested =
             |name: &Option<String>| name.as_ref().is_some_and(|name| requested.contains(&name.as_str()));
-        findings.retain(|finding| is_requested(&finding.schema) || is_requested(&finding.other));
+        let about = |finding: &Finding| {
+            finding.object().is_some_and(|object| is_requested(&object.schema) || is_requested(&object.other))
+        };
+        findings.retain(about);
     }
     Ok(Audited::of(findings, requested.len()))
 }

@@ -15,9 +15,7 @@ pub type Levelled = (&'static Rule, Option<Level>);
 pub fn rules(rules: &[Levelled], paint: Paint) -> String {
     let rows: Vec<[String; 4]> = rules
         .iter()
-        .map(|(rule, level)| {
-            [rule.id.to_string(), word(*level), impact(rule), format!("the statement {}", rule.why)]
-        })
+        .map(|(rule, level)| [rule.id.to_string(), word(*level), impact(rule), rule.summary()])
         .collect();
     let mut text = table(["rule", "level", "breaks", "why"], &rows, paint);
     text.push_str("\n`tenure explain RULE` shows one of them, with examples\n");
@@ -26,6 +24,12 @@ pub fn rules(rules: &[Levelled], paint: Paint) -> String {
 
 /// The JSON of a rule.
 pub fn rule_json((rule, level): &Levelled) -> Value {
+    if let Some(finds) = rule.finds() {
+        return json!({
+            "id": rule.id, "level": word(*level), "finds": finds, "why": rule.why,
+            "remediation": rule.remediation,
+        });
+    }
     let mut value = json!({
         "id": rule.id, "level": word(*level), "breaks": rule.impact, "why": rule.why,
         "instead": rule.remediation, "bad": rule.bad, "good": rule.good,
@@ -43,11 +47,28 @@ pub fn code_json(code: Code) -> Value {
 
 /// One rule, at length.
 pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
-    let mut text = format!("{} ({})\n\n", rule.id, word(level));
-    let _ = writeln!(text, "The statement {}.\n\nIn danger: {}.", rule.why, impact(rule));
-    let _ = writeln!(text, "What to do instead: {}.", rule.remediation);
+    let mut text = match rule.finds() {
+        None => format!(
+            "{} ({})\n\nThe statement {}.\n\nIn danger: {}.\nWhat to do instead: {}.\n",
+            rule.id,
+            word(level),
+            rule.why,
+            impact(rule),
+            rule.remediation
+        ),
+        Some(finds) => format!(
+            "{} ({}, of `tenure {}`)\n\nFound where {finds}.\n\nWhy: {}.\n\nWhat to do: {}.\n",
+            rule.id,
+            word(level),
+            rule.tool().command(),
+            rule.why,
+            rule.remediation
+        ),
+    };
     for (title, sql) in [("Refused", rule.bad), ("Passes", rule.good)] {
-        let _ = write!(text, "\n{title}:\n\n");
+        if !sql.is_empty() {
+            let _ = write!(text, "\n{title}:\n\n");
+        }
         for line in sql.trim().lines() {
             let _ = writeln!(text, "    {line}");
         }
@@ -59,10 +80,10 @@ pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
             rule.id
         );
     }
-    if !rule.is_fixed() {
+    if let (Some(settings), false) = (rule.tool().settings(), rule.is_fixed()) {
         let _ = write!(
             text,
-            "\nTo change the level, in tenure.toml (deny, warn or off):\n\n    [verify.levels]\n    {} = \"warn\"\n",
+            "\nTo change the level, in tenure.toml (deny, warn or off):\n\n    [{settings}]\n    {} = \"warn\"\n",
             rule.id
         );
     }

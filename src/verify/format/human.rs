@@ -3,30 +3,41 @@
 
 use rayon::prelude::*;
 
-use crate::output::{Diagnostic, Paint, Tone, plural};
-use crate::verify::{Finding, Level, Summary};
+use super::report::{alike, more};
+use crate::error::Place;
+use crate::output::{Diagnostic, Paint, Tone, plain};
+use crate::verify::{Finding, Level, Subject};
 
 /// As many findings are worth more than one core.
 const MANY: usize = 256;
 
-/// All findings and the summary, each line ended.
-pub fn findings(findings: &[Finding], counts: &Summary, paint: Paint) -> String {
-    let draw = |finding: &Finding| one(finding, paint) + "\n\n";
-    let drawn: Vec<String> = if findings.len() < MANY {
-        findings.iter().map(draw).collect()
+/// All findings and the line that counts, each line ended.
+pub fn findings(findings: &[Finding], summary: &impl std::fmt::Display, paint: Paint) -> String {
+    let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint) + "\n\n";
+    let found = alike(findings);
+    let drawn: Vec<String> = if found.len() < MANY {
+        found.iter().map(draw).collect()
     } else {
-        findings.par_iter().map(draw).collect()
+        found.par_iter().map(draw).collect()
     };
-    let mut text = drawn.concat();
-    text.push_str(&summary(counts));
-    text.push('\n');
-    text
+    format!("{}{summary}\n", drawn.concat())
 }
 
-/// One finding.
-pub(super) fn one(finding: &Finding, paint: Paint) -> String {
+/// One finding, and of how many other schemas the same is found.
+pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
-    let scope = finding.scope.map(|scope| format!("on {scope}"));
+    let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
+    let (place, label, [message, help]) = match &finding.subject {
+        Subject::Text { place, scope } => {
+            let scope = scope.map(|scope| format!("on {scope}")).unwrap_or_default();
+            (place.clone(), scope, [finding.message.clone(), finding.help.clone()])
+        }
+        // Names in a database may hold anything.
+        Subject::Object(object) => {
+            let place = Place::File(plain(&object.title()));
+            (place, String::new(), [plain(&finding.message), plain(&finding.help)])
+        }
+    };
     Diagnostic {
         tone: match (finding.level, &accepted) {
             (_, Some(_)) => Tone::Note,
@@ -34,26 +45,14 @@ pub(super) fn one(finding: &Finding, paint: Paint) -> String {
             (Level::Warn | Level::Off, None) => Tone::Warning,
         },
         code: Some(finding.rule.as_str()),
-        title: &finding.message,
-        place: Some(&finding.place),
-        label: scope.as_deref().unwrap_or_default(),
-        notes: &accepted.iter().map(String::as_str).collect::<Vec<_>>(),
+        title: &message,
+        place: Some(&place),
+        label: &label,
+        notes: &notes.iter().map(String::as_str).collect::<Vec<_>>(),
         // Advice against what was decided already is noise.
-        help: accepted.is_none().then_some(finding.help.as_str()),
+        help: accepted.is_none().then_some(help.as_str()),
     }
     .render(paint)
-}
-
-/// One line: what was looked at and what was found.
-pub fn summary(counts: &Summary) -> String {
-    let looked_at = format!("{}, {}", plural(counts.files, "file"), plural(counts.statements, "statement"));
-    let found: Vec<String> = [(counts.deny, "denied"), (counts.warn, "warned"), (counts.allowed, "allowed")]
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
-    format!("{looked_at}: {found}")
 }
 
 #[cfg(test)]
@@ -61,7 +60,7 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::sql::{Scope, Script};
-    use crate::verify::{File, Kind, Policy, ProjectSchemas, Schema, verify};
+    use crate::verify::{File, Kind, Policy, ProjectSchemas, Schema, Summary, verify};
 
     fn shown(sql: &str) -> String {
         let script = Script::parse(Source::new("migrations/v1.0.0_to_v1.0.1_a.sql", sql)).unwrap();

@@ -1,47 +1,51 @@
 //! Markdown for a pull request or a job's summary: counts, a table, and the lines themselves behind a fold.
-//! Whatever a file holds stays text: no cell ends early, no name becomes a link or a mention. **Invariant:** what a file
-//! holds gets here by [`crate::output::code`], [`crate::output::prose`] or [`details`], which strike out URLs and passwords.
+//! Whatever a file or a name in a database holds stays text: no cell ends early, no name becomes a link or a mention.
+//! **Invariant:** what they hold gets here by [`crate::output::code`], [`crate::output::prose`] or [`details`], which strike out URLs and passwords.
 
 use std::fmt::Write as _;
 
 use super::human::one;
-use super::verified::{Verified, text_of};
+use super::report::{Report, alike, more};
+use super::verified::text_of;
 use crate::output::{Paint, code, failure, prose, without_secrets};
-use crate::verify::{Finding, Level};
+use crate::verify::{Finding, Level, Subject};
 
 /// A comment has room for so many drawings; the table has them all.
 const MOST_DRAWN: usize = 30;
 
 /// The whole report.
-pub fn markdown(verified: &Verified<'_>) -> String {
-    let mut text = format!("### Tenure verify\n\n{}\n", verified.counts());
-    if verified.failures.is_empty() && verified.findings.is_empty() {
+pub fn markdown(report: &Report<'_>) -> String {
+    let mut text = format!("### Tenure {}\n\n{}\n", report.command, report.counts());
+    if report.failures.is_empty() && report.findings.is_empty() {
         text.push_str("\nNo findings.\n");
     }
-    if !verified.failures.is_empty() {
+    if !report.failures.is_empty() {
         text.push_str(
             "\n| | where | error | what is wrong | what to do |\n| --- | --- | --- | --- | --- |\n",
         );
-        for failure in verified.failures {
-            let place = failure.place.as_ref().map(|place| code(&verified.place(place))).unwrap_or_default();
+        for failure in report.failures {
+            let place = failure.place.as_ref().map(|place| code(&report.place(place))).unwrap_or_default();
             let (id, hint) = (failure.code.as_str(), failure.hint.as_deref().unwrap_or_default());
             let (message, hint) = (prose(&failure.message), prose(hint));
             let _ = writeln!(text, "| error | {place} | {} | {message} | {hint} |", code(id));
         }
     }
+    let found = alike(&report.findings);
     let (accepted, open): (Vec<_>, Vec<_>) =
-        verified.findings.iter().partition(|finding| finding.allowed.is_some());
+        found.into_iter().partition(|(finding, _)| finding.allowed.is_some());
     if !open.is_empty() {
-        text.push_str("\n| | where | rule | statement | what to do |\n| --- | --- | --- | --- | --- |\n");
-        for finding in &open {
+        let is_text = open.iter().all(|(finding, _)| finding.place().is_some());
+        let what = if is_text { "statement" } else { "what is wrong" };
+        let _ = writeln!(text, "\n| | where | rule | {what} | what to do |\n| --- | --- | --- | --- | --- |");
+        for (finding, others) in &open {
             let level = match finding.level {
                 Level::Deny => "denied",
                 Level::Warn | Level::Off => "warning",
             };
-            row(&mut text, level, finding, &finding.help, verified);
+            row(&mut text, level, (finding, *others), &finding.help, report);
         }
     }
-    details(&mut text, verified, &open);
+    details(&mut text, report, &open);
     if !accepted.is_empty() {
         let _ = writeln!(
             text,
@@ -49,24 +53,39 @@ pub fn markdown(verified: &Verified<'_>) -> String {
              | | where | rule | statement | because |\n| --- | --- | --- | --- | --- |",
             accepted.len()
         );
-        for finding in accepted {
-            row(&mut text, "accepted", finding, finding.allowed.as_deref().unwrap_or_default(), verified);
+        for (finding, others) in accepted {
+            let because = finding.allowed.as_deref().unwrap_or_default();
+            row(&mut text, "accepted", (finding, others), because, report);
         }
         text.push_str("\n</details>\n");
     }
     text
 }
 
-fn row(text: &mut String, level: &str, finding: &Finding, last: &str, verified: &Verified<'_>) {
-    let place = code(&verified.place(&finding.place));
-    let (rule, statement) = (code(finding.rule.as_str()), code(&text_of(&finding.place)));
-    let _ = writeln!(text, "| {level} | {place} | {rule} | {statement} | {} |", prose(last));
+fn row(
+    text: &mut String,
+    level: &str,
+    (finding, others): (&Finding, usize),
+    last: &str,
+    report: &Report<'_>,
+) {
+    let (place, what) = match &finding.subject {
+        Subject::Text { place, .. } => (code(&report.place(place)), code(&text_of(place))),
+        Subject::Object(object) => {
+            let more = more(others).map(|more| format!("; {more}")).unwrap_or_default();
+            (code(&object.title()), prose(&format!("{}{more}", finding.message)))
+        }
+    };
+    let rule = code(finding.rule.as_str());
+    let _ = writeln!(text, "| {level} | {place} | {rule} | {what} | {} |", prose(last));
 }
 
-fn details(text: &mut String, verified: &Verified<'_>, open: &[&Finding]) {
-    let failures = verified.failures.iter().map(|of| failure(of, Paint::Plain));
+/// The lines of the files; the table says all of an object of the database.
+fn details(text: &mut String, report: &Report<'_>, open: &[(&Finding, usize)]) {
+    let failures = report.failures.iter().map(|of| failure(of, Paint::Plain));
+    let of_files = open.iter().filter(|(finding, _)| finding.place().is_some());
     let drawings: Vec<String> =
-        failures.chain(open.iter().map(|finding| one(finding, Paint::Plain))).collect();
+        failures.chain(of_files.map(|(finding, others)| one(finding, *others, Paint::Plain))).collect();
     let drawings: Vec<_> = drawings.iter().map(|drawing| without_secrets(drawing)).collect();
     if drawings.is_empty() {
         return;

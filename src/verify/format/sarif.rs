@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 use serde_sarif::sarif::{
-    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification,
+    ArtifactLocation, Invocation, Location, LogicalLocation, Message, MultiformatMessageString, Notification,
     PhysicalLocation, PropertyBag, Region, ReportingConfiguration, ReportingDescriptor,
     ReportingDescriptorReference, Result as Entry, ResultLevel, Run, Sarif, Suppression, Tool, ToolComponent,
 };
 
 use super::explain::{explained_code, explained_rule};
-use super::verified::{Verified, text_of};
+use super::report::Report;
+use super::verified::text_of;
 use crate::chain::Checksum;
 use crate::error::{Failure, Place};
-use crate::verify::{self, Finding, Level};
+use crate::verify::{Finding, Level, Subject};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -23,14 +24,14 @@ const SCHEMA: &str =
 const ROOT: &str = "%SRCROOT%";
 
 /// The document, on lines of its own.
-pub fn sarif(verified: &Verified<'_>) -> Result<String, serde_json::Error> {
-    let mut run = Builder { verified, rules: Vec::new(), seen: HashMap::new() };
+pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
+    let mut run = Builder { report, rules: Vec::new(), seen: HashMap::new() };
     let mut entries: Vec<Entry> = Vec::new();
     // A result without a place is shown nowhere; what is wrong with no file is the run's own.
     let (placed, bare): (Vec<_>, Vec<_>) =
-        verified.failures.iter().partition(|failure| failure.place.is_some());
+        report.failures.iter().partition(|failure| failure.place.is_some());
     entries.extend(placed.into_iter().map(|failure| run.failure(failure)));
-    entries.extend(verified.findings.iter().map(|finding| run.finding(finding)));
+    entries.extend(report.findings.iter().map(|finding| run.finding(finding)));
     let driver = ToolComponent::builder()
         .name("tenure")
         .version(env!("CARGO_PKG_VERSION"))
@@ -39,8 +40,8 @@ pub fn sarif(verified: &Verified<'_>) -> Result<String, serde_json::Error> {
         .rules(run.rules)
         .build();
     let invocation = Invocation::builder()
-        .execution_successful(verified.failures.is_empty())
-        .exit_code(i64::from(verified.exit_code()))
+        .execution_successful(report.failures.is_empty())
+        .exit_code(i64::from(report.exit_code))
         .tool_execution_notifications(bare.into_iter().map(notification).collect::<Vec<_>>())
         .build();
     let run = Run::builder()
@@ -54,7 +55,7 @@ pub fn sarif(verified: &Verified<'_>) -> Result<String, serde_json::Error> {
 }
 
 struct Builder<'a> {
-    verified: &'a Verified<'a>,
+    report: &'a Report<'a>,
     rules: Vec<ReportingDescriptor>,
     /// How often a rule has found the same text in a file.
     seen: HashMap<String, usize>,
@@ -63,23 +64,32 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn finding(&mut self, finding: &Finding) -> Entry {
         let id = finding.rule.as_str();
-        let index = self.index(id, || match verify::find(id) {
-            Some(rule) => descriptor(
-                id,
-                &format!("The statement {}", rule.why),
-                rule.remediation,
-                &explained_rule(rule, Some(rule.level)),
-                rule.level,
-                &rule.impact.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ),
-            None => ReportingDescriptor::builder().id(id).build(),
+        let rule = finding.rule.rule();
+        let index = self.index(id, || {
+            let tags: Vec<_> = match rule.impact {
+                [] => vec![rule.tool().command().to_owned()],
+                impact => impact.iter().map(ToString::to_string).collect(),
+            };
+            let help = explained_rule(rule, Some(rule.level));
+            descriptor(id, &capital(&rule.summary()), rule.remediation, &help, rule.level, &tags)
         });
         let level = match finding.level {
             Level::Deny => ResultLevel::Error,
             Level::Warn | Level::Off => ResultLevel::Warning,
         };
         let text = format!("{}. Instead: {}.", finding.message, finding.help);
-        let mut entry = self.entry(id, index, level, &text, &finding.place);
+        let (location, fingerprint) = match &finding.subject {
+            Subject::Text { place, .. } => (self.location(place), self.fingerprint(id, place)),
+            Subject::Object(object) => {
+                let title = object.title();
+                let other = object.other.as_deref().unwrap_or_default();
+                let fingerprint = self.nth("tenureObject/v1", format!("{id}\n{title}\n{other}"));
+                let logical = LogicalLocation::builder().name(object.object.as_str()).kind("resource");
+                let logical = logical.fully_qualified_name(title).build();
+                (Location::builder().logical_locations(vec![logical]).build(), fingerprint)
+            }
+        };
+        let mut entry = entry(id, index, level, &text, (location, fingerprint));
         entry.suppressions = finding.allowed.as_ref().map(|because| {
             let status = json!("accepted");
             let builder = Suppression::builder().kind("inSource").status(status);
@@ -96,7 +106,9 @@ impl Builder<'_> {
         let text = sentence(failure);
         // Only those that have one come here.
         let nowhere = Place::File(String::new());
-        self.entry(id, index, ResultLevel::Error, &text, failure.place.as_ref().unwrap_or(&nowhere))
+        let place = failure.place.as_ref().unwrap_or(&nowhere);
+        let located = (self.location(place), self.fingerprint(id, place));
+        entry(id, index, ResultLevel::Error, &text, located)
     }
 
     /// Where the rule stands in the list; it is put there if need be.
@@ -108,19 +120,8 @@ impl Builder<'_> {
         i64::try_from(at).unwrap_or(-1)
     }
 
-    fn entry(&mut self, id: &str, index: i64, level: ResultLevel, text: &str, place: &Place) -> Entry {
-        Entry::builder()
-            .rule_id(id)
-            .rule_index(index)
-            .level(level)
-            .message(Message::builder().text(text).build())
-            .locations(vec![self.location(place)])
-            .partial_fingerprints(self.fingerprint(id, place))
-            .build()
-    }
-
     fn location(&self, place: &Place) -> Location {
-        let artifact = artifact(&(self.verified.path)(place.file()));
+        let artifact = artifact(&(self.report.path)(place.file()));
         let number = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         let physical = PhysicalLocation::builder().artifact_location(artifact);
         let physical = match (place.start(), place.end()) {
@@ -141,12 +142,39 @@ impl Builder<'_> {
 
     /// The same for the same text of the same file, wherever in it that stands.
     fn fingerprint(&mut self, id: &str, place: &Place) -> BTreeMap<String, String> {
-        let key = format!("{id}\n{}\n{}", place.file(), text_of(place));
+        self.nth("tenureStatement/v1", format!("{id}\n{}\n{}", place.file(), text_of(place)))
+    }
+
+    /// The fingerprint of what `key` names; of several with one key the first, the second and so on.
+    fn nth(&mut self, name: &str, key: String) -> BTreeMap<String, String> {
         let before = self.seen.entry(key.clone()).or_default();
         *before += 1;
         let hash = Checksum::of(&format!("{key}\n{before}")).to_string();
-        BTreeMap::from([("tenureStatement/v1".to_owned(), hash)])
+        BTreeMap::from([(name.to_owned(), hash)])
     }
+}
+
+type Located = (Location, BTreeMap<String, String>);
+
+fn entry(id: &str, index: i64, level: ResultLevel, text: &str, (location, fingerprint): Located) -> Entry {
+    Entry::builder()
+        .rule_id(id)
+        .rule_index(index)
+        .level(level)
+        .message(Message::builder().text(without_links(text)).build())
+        .locations(vec![location])
+        .partial_fingerprints(fingerprint)
+        .build()
+}
+
+/// A message may hold `[text](url)`, which a viewer shows as a link (chapter 3.11.6); a name is none.
+fn without_links(text: &str) -> String {
+    text.replace("](", "] (")
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn descriptor(

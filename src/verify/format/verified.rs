@@ -1,14 +1,16 @@
 //! All that one run of verification says, for whichever output: findings, counts, and what was wrong with
 //! files that could not be judged.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::report::Report;
 use crate::error::{Failure, Place};
 use crate::output::{Paint, failure_json, plural};
 use crate::queries::Unchecked;
-use crate::verify::{Finding, StatementEffect, Summary};
+use crate::verify::{Finding, StatementEffect, Summary, Tool};
 
 /// The result of a run.
 #[derive(Clone, Copy)]
@@ -33,7 +35,7 @@ impl Verified<'_> {
     pub fn exit_code(&self) -> u8 {
         match self.failures.first() {
             Some(failure) => failure.class().exit_code(),
-            None => u8::from(self.summary.deny > 0),
+            None => u8::from(self.summary.counts.deny > 0),
         }
     }
 
@@ -65,20 +67,18 @@ impl Verified<'_> {
         }
         document
     }
+}
 
-    /// One line: what was looked at and what was found.
-    pub(super) fn counts(&self) -> String {
-        let found = super::summary(self.summary);
-        if self.failures.is_empty() {
-            return found;
+impl<'a> From<&'a Verified<'a>> for Report<'a> {
+    fn from(verified: &'a Verified<'a>) -> Self {
+        Self {
+            command: Tool::Verify.command(),
+            findings: Cow::Borrowed(verified.findings),
+            failures: verified.failures,
+            summary: verified.summary.to_string(),
+            exit_code: verified.exit_code(),
+            path: verified.path,
         }
-        format!("{}; {found}", plural(self.failures.len(), "error"))
-    }
-
-    /// Where something is, as people read it: `file:line:column`.
-    pub(super) fn place(&self, place: &Place) -> String {
-        let file = (self.path)(place.file());
-        place.start().map_or_else(|| file.clone(), |at| format!("{file}:{}:{}", at.line, at.column))
     }
 }
 

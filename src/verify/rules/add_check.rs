@@ -5,14 +5,14 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::constant::refutes;
 use crate::verify::schema::{Column, Filled, column_ref, filled_by, mentioned, name_of, proven};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("add-check"),
+    id: RuleId::AddCheck,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
     why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",

@@ -4,13 +4,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::TypeDef;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("add-required-column"),
+    id: RuleId::AddRequiredColumn,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
     why: "adds a column that inserts of the running release leave out and the server then requires",

@@ -5,14 +5,14 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::fills_itself;
 use crate::verify::schema::{Filled, names_of};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("add-foreign-key"),
+    id: RuleId::AddForeignKey,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
     why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",

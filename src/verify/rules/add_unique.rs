@@ -4,14 +4,14 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::add_column::fills_itself;
 use crate::verify::schema::{Filled, Found, Index, Relation, Table, is_serial, name_of, names_of, words};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("add-unique"),
+    id: RuleId::AddUnique,
     level: Level::Deny,
     impact: &[Impact::OldWriters, Impact::Locks],
     why: "refuses what the running release writes where it is not unique",

@@ -4,13 +4,13 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node, Role, Scope};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("beyond-tenant"),
+        id: RuleId::BeyondTenant,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "acts on another schema than the tenant's, once for each tenant",
@@ -21,7 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(beyond),
     },
     Rule {
-        id: RuleId("tenant-extension"),
+        id: RuleId::TenantExtension,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "is about an extension, which a database has once and not once for each tenant",
@@ -32,7 +32,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(extensions),
     },
     Rule {
-        id: RuleId("platform-lock"),
+        id: RuleId::PlatformLock,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "locks a table of the platform, once for each tenant, while all tenants write to it",

@@ -5,14 +5,14 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Node, Role};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Column, ConstraintKind, Table, name_of, names_of};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("primary-key-uuid"),
+        id: RuleId::PrimaryKeyUuid,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "has a primary key that can be counted through",
@@ -23,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(keys),
     },
     Rule {
-        id: RuleId("table-timestamps"),
+        id: RuleId::TableTimestamps,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "does not say when its rows were made and changed",
@@ -34,7 +34,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(timestamps),
     },
     Rule {
-        id: RuleId("foreign-key-index"),
+        id: RuleId::ForeignKeyIndex,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "refers to a table by a column without an index, so that a DELETE there reads all of this one",
@@ -45,7 +45,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(references),
     },
     Rule {
-        id: RuleId("large-migration"),
+        id: RuleId::LargeMigration,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "is more than a small step: a failure undoes all of it, and its locks are held to its end",
@@ -56,7 +56,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(size),
     },
     Rule {
-        id: RuleId("missing-description"),
+        id: RuleId::MissingDescription,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "does not say what it is for",

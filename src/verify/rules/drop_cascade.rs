@@ -4,12 +4,12 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("drop-cascade"),
+    id: RuleId::DropCascade,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "also drops whatever depends on it, which the text does not name",

@@ -3,13 +3,13 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::filters;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("drop-default"),
+    id: RuleId::DropDefault,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
     why: "takes away the value that inserts of the running release leave out",

@@ -3,12 +3,12 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("drop-object"),
+    id: RuleId::DropObject,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "removes something that the running release may use",

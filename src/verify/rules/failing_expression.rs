@@ -5,13 +5,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{SqlType, Table, mentioned, words};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("failing-expression"),
+    id: RuleId::FailingExpression,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "cannot be computed for every row that the running release may write, and refuses the others",

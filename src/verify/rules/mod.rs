@@ -1,11 +1,12 @@
 //! The rules, by where they come from: `squawk/` maps what squawk knows onto our names, the other
-//! files are our own. They meet in one list, [`ALL`].
+//! files are our own; `catalog` has the rules of the other tools. They meet in one list, [`ALL`].
 
 mod add_check;
 mod add_column;
 mod add_foreign_key;
 mod add_unique;
 mod boundary;
+mod catalog;
 mod condition;
 mod constant;
 mod conventions;
@@ -54,6 +55,7 @@ const PARTS: &[&[Rule]] = &[
     squawk::style::ROWS,
     shadow::ROWS,
     verification::ROWS,
+    catalog::ROWS,
 ];
 
 /// All of them, one after the other.

@@ -6,15 +6,15 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::condition::{always, nulls};
 use crate::verify::schema::executed;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("delete-without-where"),
+        id: RuleId::DeleteWithoutWhere,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "removes every row, or all that have no partner",
@@ -25,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::All)),
     },
     Rule {
-        id: RuleId("update-without-where"),
+        id: RuleId::UpdateWithoutWhere,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::Locks],
         why: "overwrites every row, and holds a lock on each until the migration is done",
@@ -36,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::All)),
     },
     Rule {
-        id: RuleId("delete-rows"),
+        id: RuleId::DeleteRows,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "removes rows that no rollback brings back once the migration is done",
@@ -47,7 +47,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::Some)),
     },
     Rule {
-        id: RuleId("overwrite-rows"),
+        id: RuleId::OverwriteRows,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "overwrites values that the running release has written and reads",
@@ -58,7 +58,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::Some)),
     },
     Rule {
-        id: RuleId("upsert-rows"),
+        id: RuleId::UpsertRows,
         level: Level::Warn,
         impact: &[Impact::Data],
         why: "overwrites what the running release has written into the rows that it names, where they are there",
@@ -69,7 +69,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| acts(subject, RowWrite::Upsert, Reach::Some)),
     },
     Rule {
-        id: RuleId("fill-locks-rows"),
+        id: RuleId::FillLocksRows,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "holds a lock on every row until the migration is done",

@@ -5,13 +5,13 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Found, calls, executed, names_of, words};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("opaque-code"),
+    id: RuleId::OpaqueCode,
     level: Level::Deny,
     impact: &[Impact::Verification],
     why: "runs code that cannot be judged by its text",

@@ -4,13 +4,13 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{ConstraintKind, Table, words};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("publish-without-key"),
+    id: RuleId::PublishWithoutKey,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "makes updates and deletes of the running release fail on a table without a key",

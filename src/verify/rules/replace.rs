@@ -4,14 +4,14 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Role;
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Change, Found, Relation, Routine, View};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("replace-object"),
+        id: RuleId::ReplaceObject,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes what the running release gets under a name that it uses",
@@ -26,7 +26,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("ambiguous-overload"),
+        id: RuleId::AmbiguousOverload,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "makes calls ambiguous that the running release sends: they fit the old routine and this one",
@@ -37,7 +37,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(|subject| overloads(subject, true)),
     },
     Rule {
-        id: RuleId("add-overload"),
+        id: RuleId::AddOverload,
         level: Level::Warn,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "may make calls ambiguous that give a literal without a type",

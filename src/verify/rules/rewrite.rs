@@ -5,12 +5,12 @@ use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("long-lock"),
+    id: RuleId::LongLock,
     level: Level::Warn,
     impact: &[Impact::Locks],
     why: "keeps the table locked while it, or an index on it, is written",

@@ -3,13 +3,13 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Lookup, Name, Node, Role, normalized};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::words;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("change-sequence"),
+    id: RuleId::ChangeSequence,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
     why: "changes the numbers that the running release draws: they may have been drawn before, or end",

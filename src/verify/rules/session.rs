@@ -4,14 +4,14 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Node, Scope};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::words;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("session-setting"),
+        id: RuleId::SessionSetting,
         level: Level::Warn,
         impact: &[Impact::Others],
         why: "outlives the transaction where the file is run by hand; a unit takes it back at its end",
@@ -22,7 +22,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(outlives),
     },
     Rule {
-        id: RuleId("search-path"),
+        id: RuleId::SearchPath,
         level: Level::Deny,
         impact: &[Impact::Verification],
         why: "makes names mean something else than everybody who reads the file thinks",
@@ -33,7 +33,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(path),
     },
     Rule {
-        id: RuleId("set-role"),
+        id: RuleId::SetRole,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "makes another role do and own what follows",
@@ -52,7 +52,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("disables-safeguards"),
+        id: RuleId::DisablesSafeguards,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "switches off what guards the rows, or how their text is read",

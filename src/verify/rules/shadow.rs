@@ -1,12 +1,12 @@
 //! What is only seen when a migration runs: on a shadow, or by the queries of the running release. No text
 //! makes these findings.
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("deletes-rows"),
+        id: RuleId::DeletesRows,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "takes rows away that were there before",
@@ -17,7 +17,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("values-changed"),
+        id: RuleId::ValuesChanged,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::OldReaders],
         why: "gives rows other values that the running release reads",
@@ -28,7 +28,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("beyond-platform"),
+        id: RuleId::BeyondPlatform,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes what is in another schema than the platform's, and the file does not name it",
@@ -39,7 +39,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("extension-unreachable"),
+        id: RuleId::ExtensionUnreachable,
         level: Level::Warn,
         impact: &[Impact::Verification],
         why: "makes an extension in a schema that no unit's search path names",
@@ -50,7 +50,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("execution-fails"),
+        id: RuleId::ExecutionFails,
         level: Level::Deny,
         impact: &[Impact::Verification],
         why: "cannot be run: the server refuses it after the files before it",
@@ -61,7 +61,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("fails-on-rows"),
+        id: RuleId::FailsOnRows,
         level: Level::Warn,
         impact: &[Impact::Verification],
         why: "runs on empty tables but not on the sample rows, so it depends on what your rows hold",
@@ -72,7 +72,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("new-tenant-differs"),
+        id: RuleId::NewTenantDiffers,
         level: Level::Deny,
         impact: &[Impact::Verification],
         why: "is the last of steps after which a new tenant cannot be made, or differs from a migrated one",
@@ -83,7 +83,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("reverse-differs"),
+        id: RuleId::ReverseDiffers,
         level: Level::Deny,
         impact: &[Impact::Verification],
         why: "is in a file that undoes a step, and does not bring back what was there before the step",
@@ -94,7 +94,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("not-repeatable"),
+        id: RuleId::NotRepeatable,
         level: Level::Warn,
         impact: &[Impact::Verification],
         why: "says IF NOT EXISTS, IF EXISTS or OR REPLACE, but is no longer the same when it is run again",
@@ -105,7 +105,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("rewrites-table"),
+        id: RuleId::RewritesTable,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "writes a table anew that was there before, and nobody can use it until that is done",
@@ -116,7 +116,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("query-breaks"),
+        id: RuleId::QueryBreaks,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "breaks a query of the running release",
@@ -127,7 +127,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
-        id: RuleId("query-changes"),
+        id: RuleId::QueryChanges,
         level: Level::Warn,
         impact: &[Impact::OldReaders],
         why: "changes how a query of the running release is answered",

@@ -1,12 +1,12 @@
 //! A chain moves all tenants alike: what it does to one of them alone, no other has, and no new one gets.
 
 use crate::sql::single_tenants;
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
-    id: RuleId("names-one-tenant"),
+    id: RuleId::NamesOneTenant,
     level: Level::Deny,
     impact: &[Impact::Others],
     why: "names the schema of one tenant, and the others, and new ones, do not get what it does",

@@ -3,11 +3,11 @@
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
-    id: RuleId("empty-view"),
+    id: RuleId::EmptyView,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "empties the view, and whoever reads it gets an error until it is filled",

@@ -2,15 +2,15 @@
 //! to everybody.
 
 use crate::sql::{Lookup, Role};
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::is_of_server;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[BEYOND, ORDER];
 
 const ORDER: Rule = Rule {
-    id: RuleId("read-before-made"),
+    id: RuleId::ReadBeforeMade,
     level: Level::Deny,
     impact: &[Impact::Conventions, Impact::Others],
     why: "reads what the template makes only later: until then the name means an object of a shared schema, or nothing",
@@ -29,7 +29,7 @@ fn order(subject: &RuleContext<'_>) -> Vec<Span> {
 }
 
 const BEYOND: Rule = Rule {
-    id: RuleId("template-beyond-tenant"),
+    id: RuleId::TemplateBeyondTenant,
     level: Level::Deny,
     impact: &[Impact::Conventions, Impact::Others],
     why: "acts outside of the tenant's schema, once for each tenant that is created",

@@ -1,11 +1,11 @@
 //! What verification itself has to say: of a file that it cannot judge, and of `-- Allow:` lines.
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 /// The rule of a file on which judging itself broke. Neither the policy nor an Allow line lifts it.
 pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
-    id: RuleId("unverifiable"),
+    id: RuleId::Unverifiable,
     level: Level::Deny,
     impact: &[Impact::Verification],
     why: "cannot be judged: the analysis broke on it",
@@ -18,7 +18,7 @@ pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
 
 /// The rule of an Allow line that says nothing that can be followed.
 pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
-    id: RuleId("allow-invalid"),
+    id: RuleId::AllowInvalid,
     level: Level::Deny,
     impact: &[Impact::Verification],
     why: "accepts nothing",
@@ -31,7 +31,7 @@ pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
 
 /// The rule of an Allow line that is not needed; left there it might accept something else one day.
 pub(in crate::verify) const ALLOW_UNUSED: Rule = Rule {
-    id: RuleId("allow-unused"),
+    id: RuleId::AllowUnused,
     level: Level::Warn,
     impact: &[Impact::Verification],
     why: "accepts a finding that nothing here makes",

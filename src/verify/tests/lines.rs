@@ -59,7 +59,10 @@ fn scope_and_order_are_kept() {
     let found = findings("DROP TABLE datalinx_platform.b;\nDROP VIEW a CASCADE;");
     let shown: Vec<_> = found
         .iter()
-        .map(|finding| format!("{} {} {}", finding.place, finding.rule, finding.scope.unwrap()))
+        .map(|finding| match &finding.subject {
+            Subject::Text { place, scope } => format!("{place} {} {}", finding.rule, scope.unwrap()),
+            Subject::Object(object) => panic!("{object:?}"),
+        })
         .collect();
     assert_eq!(
         shown,

@@ -140,13 +140,13 @@ pub(super) fn rule(id: &str) -> &'static Rule {
 /// The default, but with `rule` on.
 fn as_said(rule: &Rule) -> Policy {
     let on = (rule.level == Level::Off).then(|| (rule.id.to_string(), "warn".to_owned()));
-    Policy::new(&on.into_iter().collect()).unwrap()
+    Policy::new(Tool::Verify, &on.into_iter().collect()).unwrap()
 }
 
 #[test]
 fn every_bad_example_is_found_and_every_good_one_passes() {
     let seen_only = |rule: &Rule| rules::shadow::ROWS.iter().any(|row| row.id == rule.id);
-    for rule in RULES.iter().filter(|rule| rule.id.as_str() != "unverifiable" && !seen_only(rule)) {
+    for rule in Tool::Verify.rules().filter(|rule| rule.id.as_str() != "unverifiable" && !seen_only(rule)) {
         let kind = || match rule.id.as_str() {
             "template-beyond-tenant" | "read-before-made" => Kind::Template(&[]),
             _ => Kind::Migration,

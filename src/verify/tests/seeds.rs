@@ -17,7 +17,7 @@ fn the_bad_example_is_denied_where_it_stands() {
     let sql = "-- BAD: Breaking change (don't do this)\nALTER TABLE users DROP COLUMN email;";
     let found = findings(sql);
     assert_eq!(found.len(), 1);
-    let Place::Span(source, range) = &found[0].place else { panic!("no span") };
+    let Some(Place::Span(source, range)) = found[0].place() else { panic!("no span") };
     assert_eq!(&source.text[range.clone()], "DROP COLUMN email");
     assert_eq!(found[0].rule.as_str(), "drop-column");
     assert!(found[0].denies());

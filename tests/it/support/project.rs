@@ -92,7 +92,7 @@ impl Project {
 
     /// Turns every rule off that can be, so that what is seen is what a unit does.
     pub fn without_rules(&self) -> &Self {
-        let rules = tenure::verify::RULES.iter().filter(|rule| !rule.is_fixed());
+        let rules = tenure::verify::Tool::Verify.rules().filter(|rule| !rule.is_fixed());
         let off: Vec<String> = rules.map(|rule| format!("{} = 'off'", rule.id)).collect();
         self.file("tenure.toml", format!("[verify.levels]\n{}\n", off.join("\n")))
     }

@@ -2,12 +2,15 @@
 
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::model::{Kind, Property, members};
+use crate::verify::RuleId;
 
 pub(super) fn judge(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
     match property {
         Property::Owner => {
-            let harm =
-                warn("change-role", "takes the owner's rights from a role that the running release may use");
+            let harm = warn(
+                RuleId::ChangeRole,
+                "takes the owner's rights from a role that the running release may use",
+            );
             Effect::both(harm)
         }
         Property::DefaultPrivileges => Effect::default(),
@@ -25,7 +28,7 @@ fn privileges(kind: Kind, from: Option<&str>, to: Option<&str>) -> Effect {
     let lost: Vec<_> = gone.chain(revoked).collect();
     let reads = |entry: &str| entry.contains(": SELECT");
     let is_relation = matches!(kind, Kind::Table | Kind::View | Kind::MaterializedView | Kind::ForeignTable);
-    let harm = deny("revoke", "takes a right away that the running release may need");
+    let harm = deny(RuleId::Revoke, "takes a right away that the running release may need");
     Effect {
         old_readers: if lost.iter().any(|entry| !is_relation || reads(entry)) { harm } else { None },
         old_writers: if lost.iter().any(|entry| !is_relation || !reads(entry)) { harm } else { None },

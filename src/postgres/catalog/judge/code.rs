@@ -3,21 +3,21 @@
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, Overloads, What, is_called};
 use crate::postgres::catalog::model::{Kind, Property, members};
-use crate::verify::is_of_server;
+use crate::verify::{RuleId, is_of_server};
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
     match &change.what {
         What::Added { overloads: Overloads::Surely, .. } => Effect::both(deny(
-            "ambiguous-overload",
+            RuleId::AmbiguousOverload,
             "makes calls ambiguous that fit the function of the same name and this one",
         )),
         What::Added { overloads: Overloads::Perhaps, .. } => Effect::both(warn(
-            "add-overload",
+            RuleId::AddOverload,
             "may make calls ambiguous, or take them over from the function of the same name",
         )),
         What::Added { .. } if is_called(kind) && is_of_server(change.object.bare_name()) => Effect::both(
-            deny("replace-object", "may take calls over from the server's function of that name"),
+            deny(RuleId::ReplaceObject, "may take calls over from the server's function of that name"),
         ),
         What::Added { .. } | What::Reordered { .. } => Effect::default(),
         What::Removed { .. } => removed(kind),
@@ -27,13 +27,13 @@ pub(super) fn judge(change: &Change) -> Effect {
 
 fn removed(kind: Kind) -> Effect {
     let rule = match kind {
-        Kind::Function | Kind::Procedure | Kind::Aggregate => "drop-function",
-        Kind::Sequence => "drop-sequence",
-        Kind::Domain => "drop-domain",
-        Kind::Enum | Kind::CompositeType | Kind::Range => "drop-type",
-        Kind::Extension => "drop-extension",
-        Kind::Statistics => return Effect::plans(warn("drop-object", "makes the planner know less")),
-        _ => "drop-object",
+        Kind::Function | Kind::Procedure | Kind::Aggregate => RuleId::DropFunction,
+        Kind::Sequence => RuleId::DropSequence,
+        Kind::Domain => RuleId::DropDomain,
+        Kind::Enum | Kind::CompositeType | Kind::Range => RuleId::DropType,
+        Kind::Extension => RuleId::DropExtension,
+        Kind::Statistics => return Effect::plans(warn(RuleId::DropObject, "makes the planner know less")),
+        _ => RuleId::DropObject,
     };
     Effect::both(deny(rule, "removes what the running release may use"))
 }
@@ -45,27 +45,31 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
         Kind::Domain => domain(property, from, to),
         Kind::Sequence => match property {
             Property::OwnedBy => Effect::default(),
-            _ => {
-                Effect::writers(warn("change-sequence", "changes the numbers that the running release draws"))
-            }
+            _ => Effect::writers(warn(
+                RuleId::ChangeSequence,
+                "changes the numbers that the running release draws",
+            )),
         },
-        Kind::Extension => Effect::both(warn("change-extension", "may change functions that are in use")),
+        Kind::Extension => {
+            Effect::both(warn(RuleId::ChangeExtension, "may change functions that are in use"))
+        }
         Kind::Statistics => Effect::default(),
-        _ => Effect::both(deny("drop-type", "makes its values mean something else")),
+        _ => Effect::both(deny(RuleId::DropType, "makes its values mean something else")),
     }
 }
 
 fn function(property: Property) -> Effect {
     match property {
-        Property::Arguments => {
-            Effect::both(deny("drop-function", "makes calls fail that name an argument or leave one out"))
-        }
-        Property::Result => Effect::both(deny("drop-function", "makes calls give another type")),
+        Property::Arguments => Effect::both(deny(
+            RuleId::DropFunction,
+            "makes calls fail that name an argument or leave one out",
+        )),
+        Property::Result => Effect::both(deny(RuleId::DropFunction, "makes calls give another type")),
         Property::Cost | Property::Rows | Property::Parallel | Property::Leakproof => {
-            Effect::plans(warn("replace-object", "makes the planner choose anew"))
+            Effect::plans(warn(RuleId::ReplaceObject, "makes the planner choose anew"))
         }
         _ => Effect::both(warn(
-            "replace-object",
+            RuleId::ReplaceObject,
             "changes what the running release gets under a name that it uses",
         )),
     }
@@ -75,7 +79,7 @@ fn labels(from: Option<&str>, to: Option<&str>) -> Effect {
     let (from, to) = (from.map(members).unwrap_or_default(), to.map(members).unwrap_or_default());
     if from.iter().any(|label| !to.contains(label)) {
         return Effect::both(deny(
-            "rename-object",
+            RuleId::RenameObject,
             "removes a value that the running release reads and writes",
         ));
     }
@@ -84,17 +88,20 @@ fn labels(from: Option<&str>, to: Option<&str>) -> Effect {
         // The running release never writes it; what it does on reading one that it does not know is its own.
         return Effect::default();
     }
-    Effect::readers(deny("change-column-type", "changes which value is greater and in which order rows come"))
+    Effect::readers(deny(
+        RuleId::ChangeColumnType,
+        "changes which value is greater and in which order rows come",
+    ))
 }
 
 fn domain(property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
     match (property, from, to) {
-        (Property::NotNull, None, _) => Effect::writers(deny("change-domain", "refuses NULL")),
-        (Property::NotNull, _, _) => Effect::readers(warn("change-domain", "lets NULL in")),
+        (Property::NotNull, None, _) => Effect::writers(deny(RuleId::ChangeDomain, "refuses NULL")),
+        (Property::NotNull, _, _) => Effect::readers(warn(RuleId::ChangeDomain, "lets NULL in")),
         (Property::Default, _, _) => Effect::writers(warn(
-            "change-domain",
+            RuleId::ChangeDomain,
             "makes an INSERT that leaves a column out write another value",
         )),
-        _ => Effect::both(deny("change-domain", "makes its values mean something else")),
+        _ => Effect::both(deny(RuleId::ChangeDomain, "makes its values mean something else")),
     }
 }

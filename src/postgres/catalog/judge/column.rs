@@ -3,14 +3,16 @@
 use super::{Conversion, Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
 use crate::postgres::catalog::model::{Kind, Properties, Property};
+use crate::verify::RuleId;
 
 pub(super) fn judge(change: &Change) -> Effect {
     let holds_rows = matches!(change.object.kind, Kind::Table);
     match &change.what {
         What::Added { properties, .. } => added(change.object.kind, properties),
         What::Removed { .. } => {
-            let harm = deny("drop-column", "removes a column that the running release may read or write");
-            let lost = deny("drop-column", "removes the values of a column");
+            let harm =
+                deny(RuleId::DropColumn, "removes a column that the running release may read or write");
+            let lost = deny(RuleId::DropColumn, "removes the values of a column");
             Effect::both(harm).with_data(lost.filter(|_| holds_rows))
         }
         What::Changed { property, from, to, now } => {
@@ -25,10 +27,12 @@ fn added(kind: Kind, properties: &Properties) -> Effect {
     let is_filled = fills.iter().any(|property| properties.has(*property));
     match kind {
         Kind::Table if properties.has(Property::NotNull) && !is_filled => Effect::writers(deny(
-            "add-required-column",
+            RuleId::AddRequiredColumn,
             "requires a value that the running release does not write",
         )),
-        Kind::CompositeType => Effect::both(warn("drop-type", "changes the fields of a value of this type")),
+        Kind::CompositeType => {
+            Effect::both(warn(RuleId::DropType, "changes the fields of a value of this type"))
+        }
         _ => Effect::default(),
     }
 }
@@ -43,9 +47,9 @@ fn changed(
     match property {
         Property::Type => retyped(from.unwrap_or_default(), to.unwrap_or_default(), holds_rows),
         Property::NotNull => match (from, to) {
-            (None, Some(_)) => Effect::writers(deny("set-not-null", "refuses rows without a value")),
+            (None, Some(_)) => Effect::writers(deny(RuleId::SetNotNull, "refuses rows without a value")),
             (Some(_), None) => Effect::readers(warn(
-                "drop-not-null",
+                RuleId::DropNotNull,
                 "lets NULL in, which the running release may not expect to read",
             )),
             // Validated or not, new rows must have a value.
@@ -53,42 +57,46 @@ fn changed(
         },
         Property::Default => match (from, to) {
             (Some(_), None) if now.has(Property::NotNull) => {
-                Effect::writers(deny("drop-default", "makes an INSERT fail that leaves the column out"))
+                Effect::writers(deny(RuleId::DropDefault, "makes an INSERT fail that leaves the column out"))
             }
             (Some(_), None) => {
                 let why = "makes an INSERT that leaves the column out write NULL";
                 Effect {
-                    old_readers: warn("drop-default", why),
-                    ..Effect::writers(warn("drop-default", why))
+                    old_readers: warn(RuleId::DropDefault, why),
+                    ..Effect::writers(warn(RuleId::DropDefault, why))
                 }
             }
             (Some(_), Some(_)) => Effect::writers(warn(
-                "drop-default",
+                RuleId::DropDefault,
                 "makes an INSERT that leaves the column out write another value",
             )),
             (None, _) => Effect::default(),
         },
         Property::Generated => match (from, to) {
             (None, _) => {
-                Effect::both(deny("change-generated", "refuses a value that the running release writes"))
+                Effect::both(deny(RuleId::ChangeGenerated, "refuses a value that the running release writes"))
             }
             (Some(_), None) => {
-                Effect::both(deny("change-generated", "leaves a column empty that the server filled"))
+                Effect::both(deny(RuleId::ChangeGenerated, "leaves a column empty that the server filled"))
             }
-            (Some(_), Some(_)) => Effect::readers(warn("change-generated", "computes another value")),
+            (Some(_), Some(_)) => Effect::readers(warn(RuleId::ChangeGenerated, "computes another value")),
         },
         Property::Identity => match to {
-            Some("always") => {
-                Effect::writers(deny("change-identity", "refuses a value that the running release writes"))
+            Some("always") => Effect::writers(deny(
+                RuleId::ChangeIdentity,
+                "refuses a value that the running release writes",
+            )),
+            None => {
+                Effect::writers(deny(RuleId::ChangeIdentity, "no longer draws a number for who writes none"))
             }
-            None => Effect::writers(deny("change-identity", "no longer draws a number for who writes none")),
             Some(_) => Effect::default(),
         },
-        Property::IdentitySequence => {
-            Effect::writers(warn("change-sequence", "changes the numbers that the running release draws"))
-        }
+        Property::IdentitySequence => Effect::writers(warn(
+            RuleId::ChangeSequence,
+            "changes the numbers that the running release draws",
+        )),
         Property::Collation => Effect::readers(warn(
-            "change-column-type",
+            RuleId::ChangeColumnType,
             "changes how values are compared and in which order they come",
         )),
         // How a value is kept is nobody's concern who reads or writes it.
@@ -97,7 +105,7 @@ fn changed(
 }
 
 fn retyped(from: &str, to: &str, holds_rows: bool) -> Effect {
-    const RULE: &str = "change-column-type";
+    const RULE: RuleId = RuleId::ChangeColumnType;
     match Conversion::between(from, to) {
         Conversion::Wider => Effect::default(),
         Conversion::Decoded => Effect::readers(warn(

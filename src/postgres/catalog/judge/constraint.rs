@@ -4,6 +4,7 @@
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
 use crate::postgres::catalog::model::{PartKey, PartKind, Properties, Property};
+use crate::verify::RuleId;
 
 pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
     match &change.what {
@@ -11,25 +12,28 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
         What::Removed { properties } if goes_with_columns(change, properties, all) => Effect::default(),
         What::Removed { properties } => match properties.get(Property::Type) {
             Some("primary key" | "unique" | "exclusion") => Effect {
-                old_readers: warn("drop-unique", "lets rows in that are equal"),
-                ..Effect::writers(deny("drop-unique", "makes ON CONFLICT fail where it names what is gone"))
+                old_readers: warn(RuleId::DropUnique, "lets rows in that are equal"),
+                ..Effect::writers(deny(
+                    RuleId::DropUnique,
+                    "makes ON CONFLICT fail where it names what is gone",
+                ))
             },
             Some("foreign key") if acts(properties) => Effect::both(warn(
-                "drop-action",
+                RuleId::DropAction,
                 "deletes or updates no row along with another, and lets rows in that refer to nothing",
             )),
             Some("foreign key") => {
-                Effect::both(warn("drop-constraint", "lets rows in that refer to nothing"))
+                Effect::both(warn(RuleId::DropConstraint, "lets rows in that refer to nothing"))
             }
             _ => Effect::readers(warn(
-                "drop-constraint",
+                RuleId::DropConstraint,
                 "lets values in that the running release may not expect",
             )),
         },
         What::Changed { property, to, now, .. } => match property {
             Property::Validated | Property::Options => Effect::default(),
             Property::Valid => Effect::plans(
-                warn("drop-object", "leaves an index that is not used").filter(|_| to.is_some()),
+                warn(RuleId::DropObject, "leaves an index that is not used").filter(|_| to.is_some()),
             ),
             _ => Effect::writers(deny(rule(now), "may refuse what the running release writes")),
         },
@@ -59,11 +63,11 @@ fn acts(key: &Properties) -> bool {
         .any(|action| text.contains(action))
 }
 
-fn rule(constraint: &Properties) -> &'static str {
+fn rule(constraint: &Properties) -> RuleId {
     match constraint.get(Property::Type) {
-        Some("foreign key") => "add-foreign-key",
-        Some("check") => "add-check",
-        _ => "add-unique",
+        Some("foreign key") => RuleId::AddForeignKey,
+        Some("check") => RuleId::AddCheck,
+        _ => RuleId::AddUnique,
     }
 }
 
@@ -114,21 +118,22 @@ pub(super) fn judge_index(change: &Change, all: &[Change]) -> Effect {
     match &change.what {
         What::Added { properties, .. } => {
             if properties.has(Property::Unique) && !spares_old_writers(change, properties, true, all) {
-                Effect::writers(deny("add-unique", "refuses rows that the running release may write"))
+                Effect::writers(deny(RuleId::AddUnique, "refuses rows that the running release may write"))
             } else if properties.has(Property::Valid) {
-                Effect::plans(warn("drop-object", "leaves an index that is not used"))
+                Effect::plans(warn(RuleId::DropObject, "leaves an index that is not used"))
             } else {
                 Effect::default()
             }
         }
         What::Removed { properties } if goes_with_columns(change, properties, all) => Effect::default(),
         What::Removed { properties } => {
-            let plans = warn("drop-object", SLOW);
+            let plans = warn(RuleId::DropObject, SLOW);
             if properties.has(Property::Unique) {
-                let on_conflict = deny("drop-unique", "makes ON CONFLICT fail where it names what is gone");
+                let on_conflict =
+                    deny(RuleId::DropUnique, "makes ON CONFLICT fail where it names what is gone");
                 Effect {
                     plans,
-                    old_readers: warn("drop-unique", "lets rows in that are equal"),
+                    old_readers: warn(RuleId::DropUnique, "lets rows in that are equal"),
                     ..Effect::writers(on_conflict)
                 }
             } else {
@@ -137,18 +142,19 @@ pub(super) fn judge_index(change: &Change, all: &[Change]) -> Effect {
         }
         What::Changed { property, to, now, .. } => match property {
             Property::Unique if to.is_some() => {
-                Effect::writers(deny("add-unique", "refuses rows that the running release may write"))
+                Effect::writers(deny(RuleId::AddUnique, "refuses rows that the running release may write"))
             }
-            Property::Unique => {
-                Effect::writers(deny("drop-unique", "makes ON CONFLICT fail where it names what is gone"))
-            }
+            Property::Unique => Effect::writers(deny(
+                RuleId::DropUnique,
+                "makes ON CONFLICT fail where it names what is gone",
+            )),
             Property::Definition if now.has(Property::Unique) => Effect {
-                plans: warn("drop-object", SLOW),
-                ..Effect::writers(deny("add-unique", "may refuse what the running release writes"))
+                plans: warn(RuleId::DropObject, SLOW),
+                ..Effect::writers(deny(RuleId::AddUnique, "may refuse what the running release writes"))
             },
-            Property::Definition => Effect::plans(warn("drop-object", SLOW)),
+            Property::Definition => Effect::plans(warn(RuleId::DropObject, SLOW)),
             Property::Valid if to.is_some() => {
-                Effect::plans(warn("drop-object", "leaves an index that is not used"))
+                Effect::plans(warn(RuleId::DropObject, "leaves an index that is not used"))
             }
             _ => Effect::default(),
         },

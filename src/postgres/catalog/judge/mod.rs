@@ -12,7 +12,7 @@ mod table;
 pub use self::conversion::Conversion;
 use super::difference::{Change, What};
 use super::model::{Kind, PartKind, Property};
-use crate::verify::Level;
+use crate::verify::{Level, RuleId};
 
 /// What a change does to who relied on how it was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,18 +33,18 @@ pub struct Hazard {
     /// Certain enough to refuse it, or only to be told.
     pub level: Level,
     /// The rule of `verify` that says the same of a statement.
-    pub rule: &'static str,
+    pub rule: RuleId,
     /// Why, as the end of a sentence that begins with the change.
     pub why: &'static str,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
-fn deny(rule: &'static str, why: &'static str) -> Option<Hazard> {
+fn deny(rule: RuleId, why: &'static str) -> Option<Hazard> {
     Some(Hazard { level: Level::Deny, rule, why })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
-fn warn(rule: &'static str, why: &'static str) -> Option<Hazard> {
+fn warn(rule: RuleId, why: &'static str) -> Option<Hazard> {
     Some(Hazard { level: Level::Warn, rule, why })
 }
 

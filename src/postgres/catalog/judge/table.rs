@@ -3,7 +3,7 @@
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
 use crate::postgres::catalog::model::{Kind, Property};
-use crate::verify::shows_more;
+use crate::verify::{RuleId, shows_more};
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
@@ -12,16 +12,16 @@ pub(super) fn judge(change: &Change) -> Effect {
         What::Added { properties, .. }
             if properties.has(Property::PartitionOf) && properties.has(Property::Check) =>
         {
-            Effect::writers(deny("add-check", "refuses rows that the table above took"))
+            Effect::writers(deny(RuleId::AddCheck, "refuses rows that the table above took"))
         }
         What::Added { .. } => Effect::default(),
         What::Removed { .. } => {
-            let rule = if kind == Kind::Table { "drop-table" } else { "drop-view" };
-            let lost = deny("drop-table", "removes the rows of a table").filter(|_| kind == Kind::Table);
+            let rule = if kind == Kind::Table { RuleId::DropTable } else { RuleId::DropView };
+            let lost = deny(RuleId::DropTable, "removes the rows of a table").filter(|_| kind == Kind::Table);
             Effect::both(deny(rule, "removes what the running release may read and write")).with_data(lost)
         }
         What::Reordered { .. } => Effect::both(deny(
-            "change-column-type",
+            RuleId::ChangeColumnType,
             "changes which value stands where for SELECT * and for INSERT without a list of columns",
         )),
         What::Changed { property, from, to, .. } => changed(kind, *property, from.as_deref(), to.as_deref()),
@@ -34,34 +34,34 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
         Property::Definition if shows_more(from.unwrap_or_default(), to.unwrap_or_default()) => {
             Effect::default()
         }
-        Property::Definition if kind == Kind::View => Effect::both(warn("replace-object", REPLACED)),
-        Property::Definition => Effect::readers(warn("replace-object", REPLACED)),
+        Property::Definition if kind == Kind::View => Effect::both(warn(RuleId::ReplaceObject, REPLACED)),
+        Property::Definition => Effect::readers(warn(RuleId::ReplaceObject, REPLACED)),
         Property::Populated if to.is_some() => {
-            Effect::readers(deny("replace-object", "makes every read fail until it is filled"))
+            Effect::readers(deny(RuleId::ReplaceObject, "makes every read fail until it is filled"))
         }
         Property::Persistence if to.is_some() => Effect::default()
-            .with_data(deny("change-replication", "makes the rows vanish when the server crashes")),
+            .with_data(deny(RuleId::ChangeReplication, "makes the rows vanish when the server crashes")),
         Property::RowSecurity if to.is_some() => {
-            Effect::both(deny("row-security", "hides rows, or refuses them, by other rules than before"))
+            Effect::both(deny(RuleId::RowSecurity, "hides rows, or refuses them, by other rules than before"))
         }
-        Property::RowSecurity => Effect::readers(deny("row-security", "shows rows that were hidden")),
+        Property::RowSecurity => Effect::readers(deny(RuleId::RowSecurity, "shows rows that were hidden")),
         Property::PartitionOf | Property::PartitionBound | Property::PartitionKey => {
-            Effect::both(deny("detach-partition", "changes in which table rows are found"))
+            Effect::both(deny(RuleId::DetachPartition, "changes in which table rows are found"))
         }
         Property::Inherits if to.is_none() || from.is_some() => {
-            Effect::readers(deny("detach-partition", "takes rows out of the table above"))
+            Effect::readers(deny(RuleId::DetachPartition, "takes rows out of the table above"))
         }
-        Property::Inherits => Effect::readers(warn("detach-partition", "adds rows to the table above")),
+        Property::Inherits => Effect::readers(warn(RuleId::DetachPartition, "adds rows to the table above")),
         Property::ReplicaIdentity => match to {
             Some("nothing") => Effect::writers(deny(
-                "change-replication",
+                RuleId::ChangeReplication,
                 "refuses UPDATE and DELETE where the table is published",
             )),
             _ => Effect::default(),
         },
-        Property::Options => Effect::both(warn("replace-object", "changes how it is read or kept"))
+        Property::Options => Effect::both(warn(RuleId::ReplaceObject, "changes how it is read or kept"))
             .filter_unless(kind == Kind::Table),
-        Property::Server | Property::OfType => Effect::both(warn("replace-object", REPLACED)),
+        Property::Server | Property::OfType => Effect::both(warn(RuleId::ReplaceObject, REPLACED)),
         _ => Effect::default(),
     }
 }
@@ -76,8 +76,8 @@ impl Effect {
 pub(super) fn schema(change: &Change) -> Effect {
     match change.what {
         What::Removed { .. } => {
-            Effect::both(deny("drop-schema", "removes all that the running release uses in it"))
-                .with_data(deny("drop-schema", "removes its tables' rows"))
+            Effect::both(deny(RuleId::DropSchema, "removes all that the running release uses in it"))
+                .with_data(deny(RuleId::DropSchema, "removes its tables' rows"))
         }
         _ => Effect::default(),
     }
@@ -86,20 +86,20 @@ pub(super) fn schema(change: &Change) -> Effect {
 pub(super) fn trigger(change: &Change) -> Effect {
     Effect::writers(match &change.what {
         What::Added { .. } => {
-            warn("create-trigger", "does more, or something else, when the running release writes")
+            warn(RuleId::CreateTrigger, "does more, or something else, when the running release writes")
         }
-        What::Removed { .. } => warn("drop-trigger", "stops work that the running release may rely on"),
+        What::Removed { .. } => warn(RuleId::DropTrigger, "stops work that the running release may rely on"),
         What::Changed { property: Property::Enabled, .. } => {
-            warn("disable-trigger", "switches work off or on that the running release may rely on")
+            warn(RuleId::DisableTrigger, "switches work off or on that the running release may rely on")
         }
-        _ => warn("replace-object", "does something else when the running release writes"),
+        _ => warn(RuleId::ReplaceObject, "does something else when the running release writes"),
     })
 }
 
 pub(super) fn rule(change: &Change) -> Effect {
     Effect::both(match &change.what {
-        What::Removed { .. } => warn("drop-object", "stops what the running release may rely on"),
-        _ => deny("create-rule", "makes the running release's statements do something else"),
+        What::Removed { .. } => warn(RuleId::DropObject, "stops what the running release may rely on"),
+        _ => deny(RuleId::CreateRule, "makes the running release's statements do something else"),
     })
 }
 
@@ -110,5 +110,5 @@ pub(super) fn policy(change: &Change) -> Effect {
     {
         return Effect::default();
     }
-    Effect::both(deny("change-policy", "changes which rows the running release sees and may write"))
+    Effect::both(deny(RuleId::ChangePolicy, "changes which rows the running release sees and may write"))
 }

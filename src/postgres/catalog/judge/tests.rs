@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::postgres::catalog::model::{Object, ObjectKey, PartKey, Properties, SchemaSnapshot};
-use crate::verify::RULES;
+use crate::verify::Tool;
 
 type Said<'a> = &'a [(Property, &'a str)];
 
@@ -36,7 +36,7 @@ fn verdict(before: &SchemaSnapshot, after: &SchemaSnapshot) -> String {
     for change in &changes {
         let effect = Effect::of(change, &changes);
         for harm in effect.harms() {
-            assert!(RULES.iter().any(|rule| rule.id.as_str() == harm.rule), "{} is no rule", harm.rule);
+            assert_eq!(harm.rule.rule().tool(), Tool::Verify, "{}", harm.rule);
             assert!(!harm.why.ends_with('.'), "{}", harm.why);
         }
         for (who, harm) in [

@@ -3,13 +3,13 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rules::filters;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("revoke"),
+        id: RuleId::Revoke,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away rights that the running release may need",
@@ -23,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-owned"),
+        id: RuleId::DropOwned,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::Others],
         why: "drops or hands over all that a role owns, in the whole database",
@@ -34,7 +34,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[], &[SyntaxKind::DROP_OWNED, SyntaxKind::REASSIGN]),
     },
     Rule {
-        id: RuleId("drop-role"),
+        id: RuleId::DropRole,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "removes a role that other databases and sessions may use",
@@ -48,7 +48,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-role"),
+        id: RuleId::ChangeRole,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes a role in every database and for every session of it",
@@ -59,7 +59,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanAlterRoleOptions], &[]),
     },
     Rule {
-        id: RuleId("alter-system"),
+        id: RuleId::AlterSystem,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes the whole server",
@@ -70,7 +70,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanAlterSystemOptions], &[SyntaxKind::ALTER_SYSTEM]),
     },
     Rule {
-        id: RuleId("change-database"),
+        id: RuleId::ChangeDatabase,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes every session of the database",
@@ -81,7 +81,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanAlterDatabaseOptions], &[]),
     },
     Rule {
-        id: RuleId("row-security"),
+        id: RuleId::RowSecurity,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes which rows the running release sees, down to none",
@@ -100,7 +100,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("restrict-policy"),
+        id: RuleId::RestrictPolicy,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "hides rows that the running release sees, or refuses rows that it writes, where row security is on",
@@ -111,7 +111,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::CREATE_POLICY], filters::restricts),
     },
     Rule {
-        id: RuleId("create-policy"),
+        id: RuleId::CreatePolicy,
         level: Level::Warn,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "shows the running release more rows, where row security is on",
@@ -124,7 +124,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         }),
     },
     Rule {
-        id: RuleId("change-policy"),
+        id: RuleId::ChangePolicy,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes which rows the running release sees or may write",

@@ -3,13 +3,13 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rules::filters;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("create-rule"),
+        id: RuleId::CreateRule,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "rewrites what the running release sends, so that its writes may do something else or nothing",
@@ -20,7 +20,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[], &[SyntaxKind::CREATE_RULE]),
     },
     Rule {
-        id: RuleId("create-trigger"),
+        id: RuleId::CreateTrigger,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "runs code at what the running release writes, which may change or refuse it",
@@ -31,7 +31,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[], &[SyntaxKind::CREATE_TRIGGER, SyntaxKind::CREATE_EVENT_TRIGGER]),
     },
     Rule {
-        id: RuleId("drop-trigger"),
+        id: RuleId::DropTrigger,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "stops work that the running release may rely on",
@@ -46,7 +46,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("disable-trigger"),
+        id: RuleId::DisableTrigger,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "switches work off or on that the running release may rely on, and keys with it when it says ALL",
@@ -69,7 +69,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-function"),
+        id: RuleId::ChangeFunction,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes what calls of the running release do, or may do",
@@ -80,7 +80,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[Theirs::BanAlterFunctionOptions], &[], filters::call_changes),
     },
     Rule {
-        id: RuleId("change-view"),
+        id: RuleId::ChangeView,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes whose rights the view has, or what may be written through it",
@@ -91,7 +91,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[Theirs::BanAlterViewOptions], &[], filters::view_changes),
     },
     Rule {
-        id: RuleId("change-type"),
+        id: RuleId::ChangeType,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "gives the type another shape than the rows and values have that the running release makes",
@@ -102,7 +102,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanAddCompositeAttribute], &[SyntaxKind::ADD_ATTRIBUTE]),
     },
     Rule {
-        id: RuleId("change-object"),
+        id: RuleId::ChangeObject,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes how something works that the running release may use",
@@ -128,7 +128,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-constraint"),
+        id: RuleId::ChangeConstraint,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "changes when or whether the server holds the constraint against what the running release writes",
@@ -139,7 +139,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::ALTER_CONSTRAINT], filters::defers),
     },
     Rule {
-        id: RuleId("write-to-catalog"),
+        id: RuleId::WriteToCatalog,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "writes to the server's own catalog, past all that keeps it whole",
@@ -150,7 +150,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Code(filters::of_catalog),
     },
     Rule {
-        id: RuleId("change-replication"),
+        id: RuleId::ChangeReplication,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "changes what those who follow the database receive",
@@ -170,7 +170,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-extension"),
+        id: RuleId::ChangeExtension,
         level: Level::Warn,
         impact: &[Impact::Others],
         why: "may change functions that this and other schemas use",

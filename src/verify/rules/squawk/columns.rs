@@ -3,13 +3,13 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rules::filters;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("change-column-type"),
+        id: RuleId::ChangeColumnType,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "changes what the running release reads, or refuses what it writes",
@@ -24,7 +24,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("rewrite-column-type"),
+        id: RuleId::RewriteColumnType,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "writes every row anew while all requests to the table wait",
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::SET_TYPE], filters::type_rewrites),
     },
     Rule {
-        id: RuleId("widen-column-type"),
+        id: RuleId::WidenColumnType,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "takes a lock for which all requests to the table wait, though no row is written anew",
@@ -46,7 +46,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::SET_TYPE], filters::type_widens),
     },
     Rule {
-        id: RuleId("set-not-null"),
+        id: RuleId::SetNotNull,
         level: Level::Deny,
         impact: &[Impact::OldWriters, Impact::Locks],
         why: "makes writes of the running release fail where they leave the column out",
@@ -61,7 +61,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-not-null"),
+        id: RuleId::DropNotNull,
         level: Level::Warn,
         impact: &[Impact::OldReaders],
         why: "lets NULL in, which the running release may not expect to read",
@@ -72,7 +72,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropNotNull], &[SyntaxKind::DROP_NOT_NULL]),
     },
     Rule {
-        id: RuleId("change-identity"),
+        id: RuleId::ChangeIdentity,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "makes inserts of the running release fail, or fills in other values",
@@ -87,7 +87,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-generated"),
+        id: RuleId::ChangeGenerated,
         level: Level::Deny,
         impact: &[Impact::OldReaders],
         why: "changes values that the running release reads and does not write itself",
@@ -101,7 +101,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("change-domain"),
+        id: RuleId::ChangeDomain,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "makes writes of the running release fail where a value does not fit",
@@ -112,7 +112,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanAlterDomainWithAddConstraint], &[]),
     },
     Rule {
-        id: RuleId("drop-constraint"),
+        id: RuleId::DropConstraint,
         level: Level::Warn,
         impact: &[Impact::OldReaders],
         why: "lets in rows that the running release may not expect to read",
@@ -127,7 +127,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-unique"),
+        id: RuleId::DropUnique,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "removes what ON CONFLICT of the running release may name, and lets in rows that it takes for one",
@@ -142,7 +142,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-action"),
+        id: RuleId::DropAction,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "removes what the server does here when another row goes, which the running release relies on",
@@ -153,7 +153,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::DROP_CONSTRAINT], filters::drops_action),
     },
     Rule {
-        id: RuleId("change-default"),
+        id: RuleId::ChangeDefault,
         level: Level::Warn,
         impact: &[Impact::OldWriters],
         why: "gives rows of the running release another value where it leaves the column out",
@@ -164,7 +164,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[Theirs::BanSetDefault], &[], filters::default_changes),
     },
     Rule {
-        id: RuleId("attach-partition"),
+        id: RuleId::AttachPartition,
         level: Level::Warn,
         impact: &[Impact::OldReaders, Impact::Locks],
         why: "shows the running release the rows of another table, and reads that table under a lock",
@@ -175,7 +175,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::ATTACH_PARTITION], filters::joins_old_rows),
     },
     Rule {
-        id: RuleId("inherit-table"),
+        id: RuleId::InheritTable,
         level: Level::Deny,
         impact: &[Impact::OldReaders],
         why: "shows the running release the rows of another table",
@@ -186,7 +186,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Filtered(&[], &[SyntaxKind::INHERIT_TABLE], filters::joins_old_rows),
     },
     Rule {
-        id: RuleId("set-unlogged"),
+        id: RuleId::SetUnlogged,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "lets the server empty the table after a crash",
@@ -197,7 +197,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[], &[SyntaxKind::SET_UNLOGGED]),
     },
     Rule {
-        id: RuleId("detach-partition"),
+        id: RuleId::DetachPartition,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "hides rows that the running release reads through the parent table",
@@ -211,7 +211,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("duplicate-column"),
+        id: RuleId::DuplicateColumn,
         level: Level::Deny,
         impact: &[Impact::Conventions],
         why: "names a column twice, which the server refuses",
@@ -222,7 +222,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDuplicateColumnAssignments], &[]),
     },
     Rule {
-        id: RuleId("identifier-too-long"),
+        id: RuleId::IdentifierTooLong,
         level: Level::Warn,
         impact: &[Impact::Conventions],
         why: "is cut by the server after 63 bytes, without an error",

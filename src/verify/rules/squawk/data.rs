@@ -3,12 +3,12 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("truncate"),
+        id: RuleId::Truncate,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "removes every row",
@@ -19,7 +19,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[], &[SyntaxKind::TRUNCATE]),
     },
     Rule {
-        id: RuleId("truncate-cascade"),
+        id: RuleId::TruncateCascade,
         level: Level::Deny,
         impact: &[Impact::Data],
         why: "also empties every table that refers to this one",

@@ -4,12 +4,12 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("drop-table"),
+        id: RuleId::DropTable,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a table that the running release may use",
@@ -23,7 +23,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-column"),
+        id: RuleId::DropColumn,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a column that the running release may read or write",
@@ -34,7 +34,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropColumn], &[SyntaxKind::DROP_COLUMN, SyntaxKind::DROP_ATTRIBUTE]),
     },
     Rule {
-        id: RuleId("drop-schema"),
+        id: RuleId::DropSchema,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::OldReaders, Impact::OldWriters],
         why: "removes a schema with all that the running release may use in it",
@@ -45,7 +45,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropSchema], &[SyntaxKind::DROP_SCHEMA]),
     },
     Rule {
-        id: RuleId("drop-view"),
+        id: RuleId::DropView,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a view that the running release may query",
@@ -59,7 +59,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-type"),
+        id: RuleId::DropType,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a type, operator or cast that queries of the running release may name",
@@ -79,7 +79,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-domain"),
+        id: RuleId::DropDomain,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a domain that queries of the running release may name",
@@ -90,7 +90,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropDomain], &[SyntaxKind::DROP_DOMAIN]),
     },
     Rule {
-        id: RuleId("drop-function"),
+        id: RuleId::DropFunction,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "removes a routine that the running release may call",
@@ -109,7 +109,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("drop-sequence"),
+        id: RuleId::DropSequence,
         level: Level::Deny,
         impact: &[Impact::OldWriters],
         why: "removes a sequence that the running release may draw numbers from",
@@ -120,7 +120,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropSequence], &[SyntaxKind::DROP_SEQUENCE]),
     },
     Rule {
-        id: RuleId("drop-extension"),
+        id: RuleId::DropExtension,
         level: Level::Deny,
         impact: &[Impact::Others],
         why: "removes functions and types that this and other schemas may use",
@@ -131,7 +131,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::BanDropExtension], &[SyntaxKind::DROP_EXTENSION]),
     },
     Rule {
-        id: RuleId("drop-database"),
+        id: RuleId::DropDatabase,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::Others],
         why: "removes a whole database, and no rollback brings it back",

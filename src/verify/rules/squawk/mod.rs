@@ -23,7 +23,7 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, 
     let text = without_comments(script, script.masked());
     let wanted = rules.iter().filter_map(|rule| match rule.judge {
         Judge::Known(theirs, kinds) | Judge::Filtered(theirs, kinds, _) => Some((theirs, kinds)),
-        Judge::Code(_) | Judge::Verification => None,
+        Judge::Code(_) | Judge::Verification | Judge::Catalog(..) => None,
     });
     // Where none of the nodes is that a rule is about, squawk has nothing to find either.
     let wanted = wanted.filter(|(theirs, kinds)| {
@@ -94,13 +94,13 @@ mod tests {
 
     use super::*;
     use crate::error::Source;
-    use crate::verify::rule::RULES;
+    use crate::verify::rule::Tool;
 
     /// The statements of the rules' examples and of the corpus.
     #[expect(clippy::disallowed_methods, reason = "a test reads its own files")]
     fn statements() -> Vec<String> {
         let mut found: Vec<String> =
-            RULES.iter().flat_map(|rule| [rule.bad, rule.good]).map(str::to_owned).collect();
+            Tool::Verify.rules().flat_map(|rule| [rule.bad, rule.good]).map(str::to_owned).collect();
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
         for file in std::fs::read_dir(folder).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap_or_default();
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_would_find_nothing() {
-        let rules: Vec<&Rule> = RULES.iter().collect();
+        let rules: Vec<&Rule> = Tool::Verify.rules().collect();
         let all = rules.iter().filter_map(|rule| match rule.judge {
             Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _) => Some(theirs),
-            Judge::Code(_) | Judge::Verification => None,
+            Judge::Code(_) | Judge::Verification | Judge::Catalog(..) => None,
         });
         let all: Vec<Theirs> = all.flatten().copied().collect();
         let found = statements().into_iter().filter(|sql| {

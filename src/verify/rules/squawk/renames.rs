@@ -4,13 +4,13 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rules::filters;
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("rename-table"),
+        id: RuleId::RenameTable,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the name that the running release uses",
@@ -21,7 +21,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::RenamingTable], &[SyntaxKind::TABLE_RENAME_TO]),
     },
     Rule {
-        id: RuleId("rename-column"),
+        id: RuleId::RenameColumn,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away the column name that the running release uses",
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("rename-object"),
+        id: RuleId::RenameObject,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
@@ -77,7 +77,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         ),
     },
     Rule {
-        id: RuleId("set-schema"),
+        id: RuleId::SetSchema,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
         why: "moves an object away from where the running release finds it",

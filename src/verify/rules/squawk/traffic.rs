@@ -3,12 +3,12 @@
 use squawk_linter::Rule as Theirs;
 use squawk_syntax::SyntaxKind;
 
-use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
+use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[
     Rule {
-        id: RuleId("index-locks-writes"),
+        id: RuleId::IndexLocksWrites,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "makes writes to the table wait until the index is built",
@@ -19,7 +19,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::RequireConcurrentIndexCreation], &[]),
     },
     Rule {
-        id: RuleId("drop-index-locks"),
+        id: RuleId::DropIndexLocks,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "makes all requests to the table wait behind it",
@@ -30,7 +30,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::RequireConcurrentIndexDeletion], &[]),
     },
     Rule {
-        id: RuleId("reindex-locks"),
+        id: RuleId::ReindexLocks,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "makes requests wait until the index is built again",
@@ -41,7 +41,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::RequireConcurrentReindex], &[]),
     },
     Rule {
-        id: RuleId("default-rewrites"),
+        id: RuleId::DefaultRewrites,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "makes the server write every row anew while all requests to the table wait, since the value differs from row to row",
@@ -52,7 +52,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Known(&[Theirs::AddingFieldWithDefault], &[]),
     },
     Rule {
-        id: RuleId("lock-table"),
+        id: RuleId::LockTable,
         level: Level::Warn,
         impact: &[Impact::Locks],
         why: "makes requests wait until the migration is done",

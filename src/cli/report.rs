@@ -1,0 +1,74 @@
+//! `--output` of the verbs with findings: one document in the form that was asked for, also of a failure.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{Format, OutputArg};
+use super::{Context, ui};
+use crate::error::{Code, Failure};
+use crate::verify::format::{self, Findings, Report};
+
+impl Context {
+    /// The form of a report: what `--output` says, else `--format`.
+    pub(super) fn output(&self, asked: Option<OutputArg>) -> OutputArg {
+        asked.unwrap_or(match self.ui.format {
+            Format::Human => OutputArg::Human,
+            Format::Json => OutputArg::Json,
+        })
+    }
+
+    /// A path below `folder` from the root of the repository, or else from the current folder.
+    pub(super) fn path_in_workspace(&self, folder: &Path, file: &str) -> String {
+        let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| self.here.clone(), PathBuf::from);
+        let whole = folder.join(file);
+        let shown = whole.strip_prefix(&base).unwrap_or(Path::new(file));
+        shown.strip_prefix(".").unwrap_or(shown).display().to_string()
+    }
+}
+
+/// Prints what a verb found, or why it failed. The exit code.
+pub(super) fn show<T: Findings>(
+    context: &Context,
+    asked: Option<OutputArg>,
+    found: Result<T, Failure>,
+) -> Result<u8, Failure> {
+    let output = context.output(asked);
+    let folder = context.root().map_or_else(|_| context.here.clone(), |root| root.path);
+    let path = |file: &str| context.path_in_workspace(&folder, file);
+    let format = match output {
+        OutputArg::Human => Format::Human,
+        OutputArg::Json => Format::Json,
+        OutputArg::Sarif | OutputArg::Github | OutputArg::Markdown => {
+            let report = match &found {
+                Ok(found) => Report::of(found, &path),
+                Err(failure) => Report::failed(T::COMMAND, failure, &path),
+            };
+            print(output, &report)?;
+            return Ok(report.exit_code);
+        }
+    };
+    let ui = context.ui.with_format(format);
+    match found {
+        Ok(found) => {
+            ui.result(&found, |paint| found.text(paint))?;
+            Ok(found.exit_code())
+        }
+        Err(failure) => {
+            ui.failure(&failure, None);
+            Ok(failure.class().exit_code())
+        }
+    }
+}
+
+/// Prints a report for other programs.
+pub(super) fn print(output: OutputArg, report: &Report<'_>) -> Result<(), Failure> {
+    let text = match output {
+        OutputArg::Sarif => {
+            format::sarif(report).map_err(|error| Failure::new(Code::Io, error.to_string()))?
+        }
+        OutputArg::Github => format::github(report),
+        OutputArg::Markdown => format::markdown(report),
+        // Those are the verb's own.
+        OutputArg::Human | OutputArg::Json => return Ok(()),
+    };
+    ui::print(&text)
+}
