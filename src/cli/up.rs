@@ -55,7 +55,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
             .await?;
     // Nobody needs the pool sooner than what is left.
     if !prepared.state.pool.is_empty() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
-        for note in tenant::pool::keep(&mut connection, &project, limits).await {
+        for note in tenant::pool::reprove(&mut connection, &project, limits).await {
             context.ui.note(&note);
         }
     }
