@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn sizes_have_two_or_three_digits() {
-        let said: Vec<_> = [0, 1_023, 8_192, 1_610_612_736, 200 << 20, u64::MAX].map(bytes).into();
-        assert_eq!(said, ["0 bytes", "1023 bytes", "8 KiB", "1.5 GiB", "200 MiB", "16777215 TiB"]);
+        let shown: Vec<_> = [0, 1_023, 8_192, 1_610_612_736, 200 << 20, u64::MAX].map(bytes).into();
+        assert_eq!(shown, ["0 bytes", "1023 bytes", "8 KiB", "1.5 GiB", "200 MiB", "16777215 TiB"]);
     }
 }

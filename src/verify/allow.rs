@@ -74,12 +74,12 @@ pub(super) fn unused(allow: &Allow) -> AllowError {
 }
 
 fn read(comment: &Comment) -> Option<Result<Allow, String>> {
-    let (key, said) = comment.line.as_deref()?.split_once(':')?;
-    key.trim().eq_ignore_ascii_case("allow").then(|| parse(said, comment.range.clone()))
+    let (key, text) = comment.line.as_deref()?.split_once(':')?;
+    key.trim().eq_ignore_ascii_case("allow").then(|| parse(text, comment.range.clone()))
 }
 
-fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
-    let mut words = said.split_whitespace();
+fn parse(text: &str, range: Range<usize>) -> Result<Allow, String> {
+    let mut words = text.split_whitespace();
     let id = words.next().ok_or("this line names no rule")?;
     let id = id.to_ascii_lowercase();
     let rule = find(&id).ok_or_else(|| match nearest(&id) {
@@ -122,7 +122,7 @@ fn parts(object: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
+    fn parsed(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
         parse(line, 0..0).map(|allow| (allow.rule, allow.object, allow.because))
     }
 
@@ -130,8 +130,8 @@ mod tests {
     fn a_line_names_rule_object_and_reason() {
         let reason = "2.1 no longer reads it".to_owned();
         let line = "drop-column Users.\"E.mail\" BECAUSE 2.1 no  longer reads it";
-        assert_eq!(said(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
-        assert_eq!(said("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
+        assert_eq!(parsed(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
+        assert_eq!(parsed("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     fn a_line_without_reason_or_rule_is_wrong() {
         insta::assert_debug_snapshot!(
             ["", "drop-colum because x", "drop-table users", "drop-table because", "unverifiable because x"]
-                .map(|line| said(line).unwrap_err()),
+                .map(|line| parsed(line).unwrap_err()),
             @r#"
             [
                 "this line names no rule",

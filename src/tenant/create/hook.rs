@@ -85,7 +85,7 @@ impl Hook {
             tokio::select! {
                 end = &mut end => {
                     // Reads the last output, but does not wait for a child process.
-                    let _all_said = tokio::time::timeout(DRAIN_TIME, talk).await;
+                    let _drained = tokio::time::timeout(DRAIN_TIME, talk).await;
                     end
                 }
                 ((), ()) = &mut talk => end.await,

@@ -29,7 +29,7 @@ pub(in crate::verify) const RULE: Rule = Rule {
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let constraints =
         [SyntaxKind::UNIQUE_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT, SyntaxKind::EXCLUDE_CONSTRAINT];
-    let constraint = |node: &Node<'_>| {
+    let restricts = |node: &Node<'_>| {
         let unique = node.kind() == SyntaxKind::UNIQUE_CONSTRAINT;
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
@@ -52,7 +52,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let indexes = context
         .nodes(&[SyntaxKind::CREATE_INDEX])
         .filter(|index| index.says(SyntaxKind::UNIQUE_KW) && restricts_writes(context, *index));
-    context.nodes(&constraints).filter(constraint).chain(indexes).map(Node::span).collect()
+    context.nodes(&constraints).filter(restricts).chain(indexes).map(Node::span).collect()
 }
 
 /// Whether the server gives each row a distinct value of the new column: from the column's own sequence, or a random UUID.
@@ -62,8 +62,8 @@ fn is_distinct_by_default(column: Node<'_>) -> bool {
         || column.children().any(|part| match part.kind() {
             SyntaxKind::GENERATED_CONSTRAINT => words(part).iter().any(|word| word == "identity"),
             SyntaxKind::DEFAULT_CONSTRAINT => part.children().next().is_some_and(|value| {
-                let said = words(value);
-                matches!(said.as_slice(), [name, open, close] if random.contains(&name.as_str()) && open == "(" && close == ")")
+                let tokens = words(value);
+                matches!(tokens.as_slice(), [name, open, close] if random.contains(&name.as_str()) && open == "(" && close == ")")
             }),
             _ => false,
         })

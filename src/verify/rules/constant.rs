@@ -24,9 +24,9 @@ pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
         }
         (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {
             let all = |matches| list.children().all(|item| order(value, item).is_some_and(matches));
-            let said = words(condition);
-            let not_in = said.iter().take_while(|word| *word != "(").any(|word| word == "not");
-            let is_in = said.iter().take_while(|word| *word != "(").any(|word| word == "in");
+            let tokens = words(condition);
+            let not_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "not");
+            let is_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "in");
             is_column(*column) && is_in && !not_in && all(|found| found != Ordering::Equal)
         }
         (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(*column) => {

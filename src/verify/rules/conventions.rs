@@ -176,15 +176,15 @@ fn description(context: &RuleContext<'_>) -> Vec<Span> {
     if !first || context.in_template {
         return Vec::new();
     }
-    let empty = |said: &str| {
-        let mut words = said.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+    let empty = |text: &str| {
+        let mut words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
         words.all(|word| EMPTY_WORDS.contains(&word.to_lowercase().as_str()))
     };
     let lines =
         context.script.comments.iter().filter(|comment| comment.range.end <= context.script.code_start());
     lines
         .filter_map(|comment| Some((comment.line.as_deref()?.split_once(':')?, comment.range.clone())))
-        .filter(|((key, said), _)| key.trim().eq_ignore_ascii_case("description") && empty(said))
+        .filter(|((key, text), _)| key.trim().eq_ignore_ascii_case("description") && empty(text))
         .map(|(_, range)| range)
         .collect()
 }

@@ -12,7 +12,7 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId("drop-default"),
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "drops the value of a column that inserts of the running release do not set",
+    why: "drops a default that inserts of the running release rely on",
     remediation: "drop it when every running release sets the column",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",
     good: "ALTER TABLE users ALTER COLUMN role SET DEFAULT 'viewer';",

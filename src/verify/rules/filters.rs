@@ -247,8 +247,8 @@ pub(super) fn view_changes(context: &RuleContext<'_>, _: &Span) -> bool {
 
 /// Whether deferral changes for sessions that do not ask for it.
 pub(super) fn changes_deferral(context: &RuleContext<'_>, span: &Span) -> bool {
-    let said = context.action_at(span).map(|action| words(action)).unwrap_or_default();
-    let tail = said.iter().skip_while(|word| *word != "deferrable").map(String::as_str).collect::<Vec<_>>();
-    let not = said.iter().any(|word| word == "not" || word == "no" || word == "enforced");
+    let tokens = context.action_at(span).map(|action| words(action)).unwrap_or_default();
+    let tail = tokens.iter().skip_while(|word| *word != "deferrable").map(String::as_str).collect::<Vec<_>>();
+    let not = tokens.iter().any(|word| word == "not" || word == "no" || word == "enforced");
     not || !matches!(tail.as_slice(), ["deferrable"] | ["deferrable", "initially", "immediate"])
 }

@@ -52,9 +52,9 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 /// `WITH (publish = 'insert')`: inserts need no replica identity.
 fn only_inserts(context: &RuleContext<'_>) -> bool {
     let mut options = context.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(option));
-    options.any(|said| {
-        said.first().is_some_and(|name| name == "publish")
-            && !said.iter().any(|word| word.contains("update") || word.contains("delete"))
+    options.any(|tokens| {
+        tokens.first().is_some_and(|name| name == "publish")
+            && !tokens.iter().any(|word| word.contains("update") || word.contains("delete"))
     })
 }
 

@@ -54,8 +54,8 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
         }
         SyntaxKind::VALIDATE_CONSTRAINT => {
             let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
-            let meant = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
-            meant.for_each(|constraint| constraint.validated = true);
+            let named = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
+            named.for_each(|constraint| constraint.validated = true);
         }
         SyntaxKind::RENAME_CONSTRAINT => {
             let old = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);

@@ -70,12 +70,12 @@ pub(in crate::verify) fn calls<'a>(
 pub(in crate::verify) fn executed(kind: SyntaxKind, node: Node<'_>) -> bool {
     match kind {
         SyntaxKind::EXPLAIN => {
-            let said = words(node);
+            let tokens = words(node);
             let analyzes = |word: &String| word == "analyze" || word == "analyse";
-            if said.get(1).is_none_or(|word| word != "(") {
-                return said.iter().take(3).any(analyzes);
+            if tokens.get(1).is_none_or(|word| word != "(") {
+                return tokens.iter().take(3).any(analyzes);
             }
-            said[2..].split(|word| word == "," || word == ")").any(|option| {
+            tokens[2..].split(|word| word == "," || word == ")").any(|option| {
                 let off = option.last().is_some_and(|value| ["false", "off", "0"].contains(&value.as_str()));
                 option.first().is_some_and(analyzes) && !off
             })
