@@ -51,7 +51,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let migrated = migrate::run(&mut connection, &project, &plan, &command_line("migrate up"), talk).await?;
     // Nobody needs the pool sooner than what is left.
     if plan.has_pool() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
-        context.ui.notes(&tenant::pool::keep(&mut connection, &project, limits).await);
+        context.ui.notes(&tenant::pool::reprove(&mut connection, &project, limits).await);
     }
     connection.close().await;
     let went = if migrated.failures.is_empty() { Outcome::Done } else { Outcome::Failed };

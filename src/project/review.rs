@@ -157,8 +157,8 @@ fn loose(
     // A scope where a line says it; names of a project that nobody knows say nothing.
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
-    let walk = before.walk(&script, scoped);
-    Ok(ReplayedFile { script: &script, walk, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
+    let replay = before.replay(&script, scoped);
+    Ok(ReplayedFile { script: &script, replay, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
 }
 
 /// The schema that these files make, one after the other.
@@ -170,7 +170,7 @@ fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failur
     let mut schema = Schema::empty(platform.as_str());
     for source in base {
         schema.begin_file();
-        schema.learn_script(&Script::parse(Arc::clone(source))?);
+        schema.apply_script(&Script::parse(Arc::clone(source))?);
     }
     Ok(schema)
 }
@@ -182,7 +182,7 @@ impl ReplayedFile<'_> {
         let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
         let file = File {
             script: self.script,
-            walk: &self.walk,
+            replay: &self.replay,
             kind: self.kind,
             observed_effects: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
             schemas: ProjectSchemas {
@@ -191,6 +191,6 @@ impl ReplayedFile<'_> {
                 shared: &shared,
             },
         };
-        (verify(&file, policy), self.walk.context.len())
+        (verify(&file, policy), self.replay.statements.len())
     }
 }

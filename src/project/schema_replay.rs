@@ -22,7 +22,7 @@ pub(super) enum Asked<'a> {
 #[derive(Debug)]
 pub(super) struct ReplayedFile<'a> {
     pub(super) script: &'a Script,
-    pub(super) walk: ScriptReplay<'a>,
+    pub(super) replay: ScriptReplay<'a>,
     pub(super) kind: Kind<'a>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> SchemaReplay<'a> {
         let keep = keep.flatten();
         let whole = chain.first().is_some_and(|first| *first.from() == Version::ZERO);
         let shared = project.settings.shared_path();
-        let state = Schema::of_project(&platform, whole).searching(shared.names());
+        let state = Schema::of_project(&platform, whole).with_shared_schemas(shared.names());
         let mut replay =
             Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {
@@ -68,7 +68,7 @@ impl<'a> SchemaReplay<'a> {
     pub(super) fn legs(&mut self, asked: Asked<'a>) -> Vec<ReplayedFile<'a>> {
         match asked {
             Asked::Migration(migration) => {
-                let walk = match on_the_way(self.project.chain.migrations(), migration) {
+                let replay = match on_the_way(self.project.chain.migrations(), migration) {
                     Some(at) if at >= self.next => {
                         while self.next < at {
                             self.step();
@@ -77,29 +77,29 @@ impl<'a> SchemaReplay<'a> {
                     }
                     _ => None,
                 };
-                let walk = walk.unwrap_or_else(|| {
+                let replay = replay.unwrap_or_else(|| {
                     let before = self.at(migration.from());
-                    before.walk(&migration.script, migration.scoped())
+                    before.replay(&migration.script, migration.scoped())
                 });
-                vec![ReplayedFile { script: &migration.script, walk, kind: Kind::Migration }]
+                vec![ReplayedFile { script: &migration.script, replay, kind: Kind::Migration }]
             }
             Asked::Template(template, scripts) => {
                 let mut state = self.at(&template.version);
-                state.adopt_tenant(&Schema::empty(&self.platform));
+                state.replace_tenant(&Schema::empty(&self.platform));
                 let files = template.files.iter().enumerate();
                 let leg = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
-                    let walk = state.walk(script, of_tenant);
-                    state.clone_from(&walk.after);
-                    ReplayedFile { script, walk, kind: Kind::Template(&scripts[..index]) }
+                    let replay = state.replay(script, of_tenant);
+                    state.clone_from(&replay.after);
+                    ReplayedFile { script, replay, kind: Kind::Template(&scripts[..index]) }
                 };
                 let mut legs: Vec<_> = files.map(leg).collect();
                 // What is run in a new tenant meets it at the chain's end.
                 let end = self.project.chain.latest();
                 for (script, statements) in &template.after_create {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
-                    let walk = self.at(&end).walk(script, of_tenant);
-                    legs.push(ReplayedFile { script, walk, kind: Kind::Template(&scripts[..legs.len()]) });
+                    let replay = self.at(&end).replay(script, of_tenant);
+                    legs.push(ReplayedFile { script, replay, kind: Kind::Template(&scripts[..legs.len()]) });
                 }
                 legs
             }
@@ -109,11 +109,11 @@ impl<'a> SchemaReplay<'a> {
     /// Goes the next step.
     fn step(&mut self) -> Option<ScriptReplay<'a>> {
         let migration = self.project.chain.migrations().get(self.next)?;
-        let walk = self.state.walk(&migration.script, migration.scoped());
+        let replay = self.state.replay(&migration.script, migration.scoped());
         self.next += 1;
-        self.state.clone_from(&walk.after);
+        self.state.clone_from(&replay.after);
         self.arrive(migration.to());
-        Some(walk)
+        Some(replay)
     }
 
     fn arrive(&mut self, version: &'a Version) {
@@ -121,7 +121,7 @@ impl<'a> SchemaReplay<'a> {
         if let Some(template) = self.project.only_template()
             && template.version == *version
         {
-            self.state.adopt_tenant(&tenant_of(template, &self.platform));
+            self.state.replace_tenant(&tenant_of(template, &self.platform));
         }
         if self.keep.contains(version) {
             self.kept.insert(version, self.state.clone());
@@ -147,7 +147,7 @@ fn tenant_of(template: &Template, platform: &str) -> Schema {
     for (script, statements) in &template.files {
         state.begin_file();
         for statement in statements {
-            state.learn(script, statement, Some(Scope::Tenant));
+            state.apply(script, statement, Some(Scope::Tenant));
         }
     }
     state

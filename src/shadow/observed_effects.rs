@@ -58,7 +58,7 @@ impl Step {
             let change = &caused.what;
             let part = change.part.as_ref().map(|part| part.name.clone());
             let words: Vec<String> = [change.object.bare_name().to_owned()].into_iter().chain(part).collect();
-            let mut tell = |rule, level, why: &str| {
+            let mut report = |rule, level, why: &str| {
                 observed.push(ObservedEffect {
                     rule,
                     level,
@@ -75,7 +75,7 @@ impl Step {
             let effect = Effect::of(change, &all);
             let only_slower = effect.data.or(effect.old_readers).or(effect.old_writers).is_none();
             if let Some(harm) = effect.harms().next() {
-                tell(harm.rule, if only_slower { Level::Warn } else { Level::Deny }, harm.why);
+                report(harm.rule, if only_slower { Level::Warn } else { Level::Deny }, harm.why);
             }
         }
     }

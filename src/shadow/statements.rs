@@ -259,7 +259,7 @@ fn may_hide_effects(
 
 /// The failure for a statement that may not run on a server that is not ours.
 pub(super) fn server_change_failure(migration: &Migration, statement: &Statement, why: &str) -> Failure {
-    let message = format!("{why}, and the shadow's server has other databases: the statement was not run");
+    let message = format!("{why}, and the shadow's server is not ours: nothing was committed there");
     let mut failure =
         Failure::new(Code::UnitFailed, message).hint("use --shadow to run it on a throwaway server");
     failure.place = Some(migration.script.place(statement));

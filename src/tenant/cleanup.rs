@@ -1,6 +1,6 @@
-//! A tenant that is being made in more than one transaction. Its version row says which attempt makes it and until when; where the
-//! answer to a COMMIT is lost, that row says whether the server committed. An attempt that failed, or that is gone, is taken
-//! back whole: schema, role, version row, registry row. The history keeps its rows and says that they were undone.
+//! Cleanup of a tenant that is created in more than one transaction. Its version row records the attempt and its deadline; if the
+//! answer to a COMMIT is lost, the row shows whether the server committed. The cleanup of a failed or expired attempt removes
+//! schema, role, version row and registry row. The history keeps its rows and records the cleanup.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -14,28 +14,28 @@ use crate::postgres::metadata::{TenantState, state};
 use crate::postgres::{Connection, Connector, Row, ServerError, error};
 use crate::settings::Settings;
 
-/// How often a message that may be sent twice is sent, each time on a new connection where the old one broke.
+/// How often an idempotent message is sent. After a lost connection it is sent on a new one.
 const TRIES: usize = 3;
 
-/// How long an attempt that says nothing counts as alive, in seconds.
-const ALIVE: u64 = 60;
+/// The lifetime of an attempt without a heartbeat, in seconds.
+const LEASE_SECONDS: u64 = 60;
 
-/// How often it says that it is.
-const BEAT: Duration = Duration::from_secs(ALIVE / 4);
+/// The interval of the heartbeat.
+const HEARTBEAT: Duration = Duration::from_secs(LEASE_SECONDS / 4);
 
-/// Whose tenant is taken back.
+/// Selects the attempt whose tenant is cleaned up.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Attempt {
-    /// That of this attempt.
+    /// The attempt with this id.
     Of(Uuid),
-    /// That of an attempt whose time is over.
+    /// An attempt whose deadline has passed.
     Stale,
 }
 
-/// Writes into the tenant's version row that this run makes it.
+/// Records in the tenant's version row that this run creates it.
 pub(super) fn mark(message: &mut SqlBatch, run: &Run, schema: &SchemaName) {
     message.push(&format!(
-        "UPDATE {}.tenant_version SET making = '{}', making_until = clock_timestamp() + interval '{ALIVE} seconds' \
+        "UPDATE {}.tenant_version SET making = '{}', making_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' \
          WHERE schema_name = {}",
         run.platform.quoted(),
         run.id,
@@ -43,15 +43,15 @@ pub(super) fn mark(message: &mut SqlBatch, run: &Run, schema: &SchemaName) {
     ));
 }
 
-/// The statement that takes the version row of a tenant that this run is making.
+/// The statement that locks the version row of a tenant that this run creates.
 pub(super) fn holding(run: &Run, schema: &SchemaName) -> String {
     let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
     format!("SELECT {platform}.tenure_hold_making({named}, '{}')", run.id)
 }
 
-/// Does `work` on a tenant that this run is making, and says meanwhile that the run is alive: on a connection of its own, and
-/// without waiting for a unit that has the version row.
-pub(super) async fn while_alive<T>(
+/// Runs `work` on a tenant that this run creates, with a heartbeat on a separate connection. The heartbeat skips a version row
+/// that a unit has locked.
+pub(super) async fn with_heartbeat<T>(
     connector: Connector,
     run: &Run,
     schema: &SchemaName,
@@ -59,15 +59,15 @@ pub(super) async fn while_alive<T>(
 ) -> T {
     let table = format!("{}.tenant_version", run.platform.quoted());
     let sql = format!(
-        "{BEGIN}; UPDATE {table} SET making_until = clock_timestamp() + interval '{ALIVE} seconds' WHERE schema_name = \
+        "{BEGIN}; UPDATE {table} SET making_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' WHERE schema_name = \
          (SELECT schema_name FROM {table} WHERE schema_name = {} AND making = '{}' FOR UPDATE SKIP LOCKED); COMMIT",
         literal(schema.as_str()),
         run.id,
     );
-    let beats = async || -> Infallible {
+    let heartbeat = async || -> Infallible {
         let mut open: Option<Connection> = None;
         loop {
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(HEARTBEAT).await;
             let connection = match open.take() {
                 Some(connection) => Some(connection),
                 None => connector.open_now().await.ok(),
@@ -81,12 +81,12 @@ pub(super) async fn while_alive<T>(
     };
     tokio::select! {
         done = work => done,
-        never = beats() => match never {},
+        never = heartbeat() => match never {},
     }
 }
 
-/// Sends the message that commits the tenant of `schema`, which this run makes, in the state `state`. Where the answer is lost, the
-/// version row is asked on a new connection, once the server is done with the message.
+/// Sends the message that commits the tenant of `schema`, which this run creates, in state `state`. If the answer is lost, reads
+/// the version row on a new connection after the server has finished the message.
 pub(super) async fn commit(
     connection: &mut Connection,
     (run, schema, state): (&Run, &SchemaName, TenantState),
@@ -110,18 +110,18 @@ pub(super) async fn commit(
         Ok(_) => Err(failure),
         Err(unknown) => {
             failure.message =
-                format!("{}; whether it was committed is not known: {}", failure.message, unknown.message);
+                format!("{}; it is not known whether it was committed: {}", failure.message, unknown.message);
             failure.hint = Some(format!(
-                "`tenure tenant list` shows whether it is active; if it is in the state creating, the same command takes it \
-                 back and begins anew {ALIVE} seconds later"
+                "`tenure tenant list` shows whether it is active; if it is in the state creating, the same command removes it \
+                 and starts over {LEASE_SECONDS} seconds later"
             ));
             Err(failure)
         }
     }
 }
 
-/// In which state the tenant is that this run makes, if it is there. Whoever writes its row is waited for: the server may still be
-/// at work on what a connection that broke had sent. The row that this needs where there is none is rolled back.
+/// The state of the tenant that this run creates, if its row exists. Waits for a session that writes the row: the server may
+/// still process what a lost connection had sent. The row that the INSERT may add is rolled back.
 async fn found(
     connection: &mut Connection,
     run: &Run,
@@ -143,12 +143,12 @@ async fn found(
     ));
     message.roll_back(SessionState::None);
     let sets = connection.send(&message).await;
-    let sets = sets.map_err(|server_error| server_error.failure("asking whether the tenant was made"))?;
+    let sets = sets.map_err(|server_error| server_error.failure("reading whether the tenant was created"))?;
     let status = sets.iter().flatten().find_map(|row| row.text("status").ok());
     Ok(status.as_deref().map(TenantState::named))
 }
 
-/// The message that takes a tenant back.
+/// The message that removes a tenant.
 pub(super) fn unmaking(settings: &Settings, run: &Run, schema: &SchemaName, attempt: Attempt) -> SqlBatch {
     let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
     let attempt = match attempt {
@@ -171,8 +171,8 @@ pub(super) fn unmaking(settings: &Settings, run: &Run, schema: &SchemaName, atte
     message
 }
 
-/// Takes back what an attempt at the tenant of `schema` left, if its time is over.
-pub(super) async fn take_back(
+/// Removes the remains of an expired attempt at the tenant of `schema`.
+pub(super) async fn remove_expired(
     connection: &mut Connection,
     settings: &Settings,
     run: &Run,
@@ -186,8 +186,8 @@ pub(super) async fn take_back(
     })
 }
 
-/// Takes back the tenant of `schema` that this run was making. Where that does not succeed, the failure that led here says so too.
-pub(super) async fn undo(
+/// Removes the tenant of `schema` that this run was creating. If that fails, the failure says so too.
+pub(super) async fn clean_up(
     connection: &mut Connection,
     settings: &Settings,
     run: &Run,
@@ -197,35 +197,35 @@ pub(super) async fn undo(
     if failure.ended_the_session() {
         match connection.another().await {
             Ok(other) => *connection = other,
-            Err(_) => return left_behind(failure, schema, "the database cannot be reached"),
+            Err(_) => return cleanup_failed(failure, schema, "the database cannot be reached"),
         }
     }
     let message = unmaking(settings, run, schema, Attempt::Of(run.id));
     let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
     match send(connection, &message, is_gone).await {
         Ok(_sets) => failure,
-        // Another attempt has taken it back, and may be making it.
+        // Another attempt has removed it, and may be creating it.
         Err(server_error) if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OURS) => {
             failure
         }
         Err(server_error) => {
-            let why = server_error.failure("undoing it").message;
-            left_behind(failure, schema, &why)
+            let why = server_error.failure("removing it").message;
+            cleanup_failed(failure, schema, &why)
         }
     }
 }
 
-fn left_behind(mut failure: Failure, schema: &SchemaName, why: &str) -> Failure {
+fn cleanup_failed(mut failure: Failure, schema: &SchemaName, why: &str) -> Failure {
     failure.message =
         format!("{}; the tenant of schema {schema} is left in the state creating ({why})", failure.message);
     failure.hint = Some(format!(
-        "`tenure tenant drop` takes it away, and so does the same command {ALIVE} seconds later, which begins anew"
+        "remove it with `tenure tenant drop`, or run the same command {LEASE_SECONDS} seconds later, which starts over"
     ));
     failure
 }
 
-/// Sends a message that may be sent again: on another connection, where this one broke. `is_done` says which refusal
-/// tells that it was done before.
+/// Sends an idempotent message, on a new connection if the current one is lost. `is_done` recognizes the error that shows that it
+/// was done before.
 pub(super) async fn send(
     connection: &mut Connection,
     message: &SqlBatch,

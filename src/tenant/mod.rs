@@ -1,5 +1,6 @@
-//! Tenants: made from a template and the steps after it, listed, shown. One tenant is one message in one
-//! transaction where that makes what a migrated tenant has; else it is in the state `creating` until its steps are done.
+//! Tenants: creates them from a template and its later steps, copies, changes, lists and shows them. A tenant is created in one
+//! transaction if the result equals a migrated tenant; otherwise it is in the state `creating` until its steps are done.
+//! Migrations of existing tenants are in `migrate` and `executor`.
 #![expect(clippy::disallowed_methods, reason = "a pause between two tries is real time")]
 
 mod cleanup;
@@ -22,8 +23,8 @@ pub use copy::{
 };
 pub use create::{After, Creation, Hook, IfExists, NewTenant, create, from_csv};
 pub use lifecycle::{
-    Dropped, Kept, NewName, Purge, Purged, PurgedTenant, Registered, candidates, drop, purge, rename, resume,
-    suspend, undrop,
+    Dropped, Kept, NewName, Purge, Purged, PurgedTenant, RegistryRow, candidates, drop, purge, rename,
+    resume, suspend, undrop,
 };
 pub use operation::TenantOperation;
 pub use result::{Changed, Created, CreatedTenant, FailedTenant, TenantList};
@@ -39,14 +40,14 @@ use crate::postgres::metadata::tenant_registry::{self, Wanted};
 use crate::postgres::metadata::{HistoryEntry, Tenant, history, state};
 use crate::settings::Settings;
 
-/// The tenants that are asked for, in order of their slugs.
+/// The selected tenants, in the order of their slugs.
 pub async fn list(
     connection: &mut Connection,
     settings: &Settings,
     wanted: &Wanted,
 ) -> Result<TenantList, Failure> {
     let presence = state::presence(connection, settings).await?;
-    // One more says whether there are more.
+    // One row more shows whether there are more.
     let limit = wanted.limit.map(|limit| limit.saturating_add(1));
     let one_more = Wanted { limit, ..wanted.clone() };
     let (mut tenants, without_schema) =
@@ -57,7 +58,7 @@ pub async fn list(
     Ok(TenantList { tenants, next, without_schema: (without_schema > 0).then_some(without_schema) })
 }
 
-/// One tenant in whatever state, with its history.
+/// A tenant in any state, with its history.
 pub async fn show(
     connection: &mut Connection,
     settings: &Settings,
@@ -75,7 +76,7 @@ pub async fn show(
     Ok((tenant, entries))
 }
 
-/// What the role of a tenant is called: as the version row says, else as it would be called, if there is one at all.
+/// The name of a tenant's role: that in the version row, or else the default name.
 pub async fn called(
     connection: &mut Connection,
     settings: &Settings,
@@ -83,7 +84,7 @@ pub async fn called(
 ) -> Result<String, Failure> {
     let schema = &tenant.schema;
     let usual = || settings.tenant_role(schema).map_or_else(|_| schema.to_string(), |name| name.to_string());
-    // Without a version there is no row.
+    // Without a version there is no version row.
     let role = match tenant.version {
         Some(_) => roles::sessions::role_of(connection, settings, schema).await?,
         None => None,

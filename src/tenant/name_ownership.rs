@@ -1,4 +1,4 @@
-//! Who stands in the books already under a slug, an id or a schema's name, and the rows that a new tenant gets there.
+//! Whether a slug, an id or a schema's name is taken, and the rows that register a new tenant.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::postgres::metadata::{TenantState, state};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::Settings;
 
-/// A row of the registry.
+/// A registry row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) id: Option<String>,
@@ -19,20 +19,20 @@ pub(super) struct Entry {
     pub(super) schema: String,
 }
 
-/// What the books know.
+/// The owners of a slug and of a schema's name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct NameOwnership {
-    /// The registry's rows of that slug or that schema.
+    /// The registry rows with that slug or schema.
     pub(super) entries: Vec<Entry>,
-    /// The state in the schema's version row, if it has one.
+    /// The state in the schema's version row, if any.
     pub(super) state: Option<TenantState>,
-    /// Whether there is a schema of that name.
+    /// Whether the schema exists.
     pub(super) schema: bool,
 }
 
 impl NameOwnership {
-    /// Looks, in the transaction that is open if one is.
-    pub(super) async fn look(
+    /// Reads it, in the open transaction if there is one.
+    pub(super) async fn read(
         connection: &mut Connection,
         settings: &Settings,
         slug: &Slug,
@@ -76,18 +76,18 @@ impl NameOwnership {
         })
     }
 
-    /// What to do about a row of the registry without a schema.
-    pub(super) const ROW_ALONE: &str = "delete that row of the registry, then `tenure tenant create` makes both; or make the schema \
+    /// The hint for a registry row without a schema.
+    pub(super) const ROW_ALONE: &str = "delete that row, then create both with `tenure tenant create`, or create the schema \
          and adopt it";
 
-    /// Refused unless nobody has the slug or the schema's name, in the books or in the catalog.
+    /// Fails if the slug or the schema's name is taken, in the metadata or in the catalog.
     pub(super) fn expect_nobody(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
         let what = if self.entries.iter().any(|entry| entry.slug == slug.as_str()) {
-            format!("the tenant {slug} is there already")
+            format!("the tenant {slug} already exists")
         } else if self.schema {
-            format!("there is a schema {schema} already")
+            format!("the schema {schema} already exists")
         } else if !self.entries.is_empty() || self.state.is_some() {
-            format!("the schema {schema} is in the books already")
+            format!("the schema {schema} is already registered")
         } else {
             return Ok(());
         };
@@ -95,7 +95,7 @@ impl NameOwnership {
     }
 }
 
-/// Whether there is a schema of that name.
+/// Whether the schema exists.
 pub(super) async fn has_schema(connection: &mut Connection, schema: &SchemaName) -> Result<bool, Failure> {
     let sql = format!(
         "SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {}",
@@ -104,11 +104,11 @@ pub(super) async fn has_schema(connection: &mut Connection, schema: &SchemaName)
     let sets = connection
         .query_batch(&sql)
         .await
-        .map_err(|server_error| server_error.failure("looking for a schema"))?;
+        .map_err(|server_error| server_error.failure("reading whether a schema exists"))?;
     Ok(sets.iter().flatten().next().is_some())
 }
 
-/// The registry's row of a new tenant; its other columns take their defaults.
+/// Inserts the registry row of a new tenant; other columns get their defaults.
 pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut SqlBatch) {
     let (registry, columns) = (state::registry(settings), &settings.tenants.columns);
     message.push(&format!(
@@ -130,7 +130,7 @@ pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut
     ));
 }
 
-/// The version row of a new tenant, with the role that was made for it.
+/// Inserts the version row of a new tenant, with its role.
 pub(super) fn enter_version(
     settings: &Settings,
     (schema, role): (&SchemaName, Option<&Role>),
@@ -151,8 +151,7 @@ pub(super) fn enter_version(
     ));
 }
 
-/// The values of parameters that give the schema its shape, as they stand in the version row. Others may be
-/// secrets, and stand nowhere but where the template puts them.
+/// The parameter values that affect the schema's structure, as in the version row. Others may be secret and are not stored.
 pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
     if values.is_empty() {
         return "NULL".to_owned();
@@ -160,7 +159,7 @@ pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
     literal(&serde_json::to_string(values).unwrap_or_default())
 }
 
-/// The failure of a message that writes a new tenant into the books.
+/// The failure of a message that registers a new tenant.
 pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaName) -> Failure {
     let mut failure = server_error.failure(doing);
     failure.schema = Some(schema.as_str().to_owned());
@@ -168,7 +167,7 @@ pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaNa
         Some("23505") => {
             failure.code = Code::TenantExists;
             failure.hint =
-                Some("somebody else has just taken the name, or another column of the registry".to_owned());
+                Some("another session has just taken the name, or another unique column of the registry has a duplicate".to_owned());
         }
         Some("42703" | "23502" | "42804" | "22P02" | error::NOT_ONE_ROW) => {
             failure.code = Code::RegistryInvalid;
@@ -178,7 +177,7 @@ pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaNa
             );
         }
         Some("40001" | error::PLATFORM_MOVED) => {
-            failure.hint = Some("a migration ran meanwhile; run the command again".to_owned());
+            failure.hint = Some("a migration ran at the same time; run the command again".to_owned());
         }
         _ => {}
     }

@@ -1,6 +1,5 @@
-//! What the verbs on one tenant have in common: the tenant is found, the run is noted, and the first statement
-//! of the verb's transaction takes the tenant's version row, so that it waits for a unit of `migrate up` and
-//! is not there twice.
+//! Shared by all operations on one tenant: finds the tenant, records the run, and locks the tenant's version row in the first
+//! statement, so that operations wait for units of `migrate up` and for each other.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +13,17 @@ use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, history};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Migrate, Settings};
 
-/// How long it waits before it asks again whether a unit that needs to be alone has ended.
+/// The pause before a retry while a non-transactional unit runs.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What is to be done about a tenant whose schema somebody dropped.
+/// The hint for a tenant whose schema was dropped by other means.
 pub(super) const SCHEMA_GONE: &str =
-    "its schema is gone; `tenure tenant drop`, and then `tenure tenant drop --purge`, take away what is left";
+    "its schema is missing; remove the rest with `tenure tenant drop` and then `tenure tenant drop --purge`";
 
-/// One verb on one tenant.
+/// An operation on one tenant.
 #[derive(Debug, Clone)]
 pub struct TenantOperation<'a> {
-    /// Where the registry is.
+    /// The settings, which name the registry.
     pub settings: &'a Settings,
     /// The limits of its statements.
     pub limits: Migrate,
@@ -33,7 +32,7 @@ pub struct TenantOperation<'a> {
 }
 
 impl TenantOperation<'_> {
-    /// Finds the tenant, and brings Tenure's own tables to what this program needs.
+    /// Finds the tenant, and upgrades Tenure's own tables if necessary.
     pub(super) async fn find(
         &self,
         connection: &mut Connection,
@@ -55,13 +54,13 @@ impl TenantOperation<'_> {
         Ok((tenant, state))
     }
 
-    /// A run of this verb.
+    /// A new run of this operation.
     pub(super) fn run(&self) -> Run {
         Run::new(self.settings, self.limits)
     }
 
-    /// Does `work` as a run that is noted: its beginning, and how it ended.
-    pub(super) async fn noted<T>(
+    /// Runs `work` and records the run's start and outcome.
+    pub(super) async fn recorded<T>(
         &self,
         connection: &mut Connection,
         counts: &serde_json::Value,
@@ -75,27 +74,27 @@ impl TenantOperation<'_> {
             Err(failure) if failure.code == Code::Interrupted => RunStatus::Interrupted,
             Err(_) => RunStatus::Failed,
         };
-        let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
-        // Without a failure of its own the run's missing last note is the failure.
+        let recorded = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+        // If the work succeeded, a failure to record the run's end is the failure.
         let value = result?;
-        noted?;
+        recorded?;
         Ok(value)
     }
 }
 
-/// Gives the result on; of a failure the transaction is undone first, or the next statement would be part of it.
+/// Rolls back after a failure: otherwise the next statement would be part of the transaction. Returns the result.
 pub(super) async fn or_rollback<T>(
     connection: &mut Connection,
     result: Result<T, Failure>,
 ) -> Result<T, Failure> {
     if result.is_err() {
-        // The first failure is the one to tell; a session that is gone has no transaction.
+        // The first failure is reported; a lost session has no transaction.
         let _rolled_back = connection.run("ROLLBACK").await;
     }
     result
 }
 
-/// Writes the tenant's state, in its version row and, where it has a column for it, in the registry's row.
+/// Writes the tenant's state into its version row and, if it has a status column, into the registry row.
 pub(super) fn enter(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, state: TenantState) {
     let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
     let word = literal(state.as_str());
@@ -104,7 +103,7 @@ pub(super) fn enter(message: &mut SqlBatch, settings: &Settings, schema: &Schema
     say(message, settings, &named, state);
 }
 
-/// Writes the state in the registry's row of `schema`, an expression, where the registry has a column for it.
+/// Writes the state into the registry row of `schema`, an SQL expression, if the registry has a status column.
 pub(super) fn say(message: &mut SqlBatch, settings: &Settings, schema: &str, state: TenantState) {
     let registry = state::registry(settings);
     if let Some(column) = &settings.tenants.columns.status {
@@ -118,7 +117,7 @@ pub(super) fn say(message: &mut SqlBatch, settings: &Settings, schema: &str, sta
     }
 }
 
-/// Moves the registry's row of the tenant to another schema and slug, both expressions, and to another name, if said.
+/// Changes schema and slug, both SQL expressions, of the tenant's registry row, and the display name if given.
 pub(super) fn reregister(
     message: &mut SqlBatch,
     settings: &Settings,
@@ -126,7 +125,7 @@ pub(super) fn reregister(
     (schema, slug): (&str, &str),
     name: Option<&str>,
 ) {
-    // A tenant that the registry does not know has nothing there.
+    // A tenant without an id has no registry row.
     if tenant.id.is_none() {
         return;
     }
@@ -146,7 +145,7 @@ pub(super) fn reregister(
     ));
 }
 
-/// Makes sure that `schema` and `slug` are nobody's.
+/// Fails unless `schema` and `slug` are free.
 pub(super) fn expect_free(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, slug: &Slug) {
     let columns = &settings.tenants.columns;
     let (named, slug) = (literal(schema.as_str()), literal(slug.as_str()));
@@ -159,7 +158,7 @@ pub(super) fn expect_free(message: &mut SqlBatch, settings: &Settings, schema: &
     ));
 }
 
-/// Makes sure that `schema` and `slug` are nobody else's than the tenant's, which may have one of them already.
+/// Fails unless `schema` and `slug` are free or belong to the tenant.
 pub(super) fn expect_free_but(
     message: &mut SqlBatch,
     settings: &Settings,
@@ -171,7 +170,7 @@ pub(super) fn expect_free_but(
     }
     let columns = &settings.tenants.columns;
     let (named, own) = (literal(schema.as_str()), literal(tenant.schema.as_str()));
-    // Of the schema that it has the server knows.
+    // Its current schema exists in the catalog.
     let sought = if tenant.schema == *schema { "NULL" } else { &*named };
     message.push(&format!(
         "SELECT {}.tenure_expect_free({sought}, (SELECT count(*) FROM {} WHERE ({of} = {named} OR {} = {}) AND {of} IS DISTINCT FROM {own}))",
@@ -183,12 +182,12 @@ pub(super) fn expect_free_but(
     ));
 }
 
-/// The version that a change of name found the tenant at.
+/// The tenant's version when its name was changed.
 pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
     sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
 }
 
-/// The failure of a verb's message.
+/// The failure of an operation's message.
 pub(super) fn refused(
     server_error: &ServerError,
     doing: &str,
@@ -197,25 +196,23 @@ pub(super) fn refused(
 ) -> Failure {
     let mut failure = server_error.failure(&format!("{doing} {}", tenant.slug));
     match server_error.sqlstate() {
-        // Somebody was quicker between the look and the deed.
+        // Another session was faster between the check and the change.
         Some("42P06" | "23505") => failure.code = Code::TenantExists,
         Some(error::NO_VERSION_ROW) => {
             failure.code = Code::TenantUnknown;
-            failure.hint = Some(
-                "somebody renamed, dropped or deleted it meanwhile; `tenure tenant list` shows the tenants"
-                    .to_owned(),
-            );
+            failure.hint =
+                Some("another session renamed, dropped or deleted it; see `tenure tenant list`".to_owned());
         }
         Some("3F000") => {
             failure.code = Code::SchemaUnknown;
             failure.hint = Some(SCHEMA_GONE.to_owned());
         }
-        // Only the registry's columns are others' to define.
+        // Only the registry's columns are defined by the user.
         Some("22P02" | "22001" | "23514") => {
             failure.code = Code::RegistryInvalid;
             failure.hint = Some(
-                "the registry's columns must be able to hold the name, the states active, suspended and dropped, and what a \
-                 dropped tenant is called, such as dropped_20260131_org_acme"
+                "the registry's columns must accept the name, the states active, suspended and dropped, and the name of a \
+                 dropped tenant, such as dropped_20260131_org_acme"
                     .to_owned(),
             );
         }
@@ -232,7 +229,7 @@ pub(super) fn refused(
     failure
 }
 
-/// The statement that takes the version row of `schema`, whose tenant must be in one of the states.
+/// The statement that locks the version row of `schema`, whose tenant must be in one of `states`.
 pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
     let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
     format!(
@@ -243,18 +240,18 @@ pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) ->
     )
 }
 
-/// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
+/// Begins the transaction of an operation on the tenant of `schema`, which must be in one of `states`.
 pub(super) fn begin(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
     hold(message, run, (schema, states), "tenure_hold");
 }
 
-/// The same for a verb that changes the schema's name. It is sent by [`in_turn`].
+/// The same for an operation that changes the schema's name. Send it with [`in_turn`].
 pub(super) fn begin_still(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
     hold(message, run, (schema, states), "tenure_hold_still");
 }
 
-/// Sends a message that begins still. While a unit that needs to be alone runs on the schema, it is refused; then
-/// it is sent again until that unit has ended, or for as long as a statement may run.
+/// Sends a message from `begin_still`. While a non-transactional unit runs on the schema, the server refuses it; then it is sent
+/// again until that unit has ended, at most for the statement timeout.
 pub(super) async fn in_turn(
     connection: &mut Connection,
     message: &SqlBatch,

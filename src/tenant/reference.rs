@@ -1,6 +1,5 @@
-//! What the project's files make at a version, seen in the very database that is asked about: a schema of a random
-//! name is made in a transaction, photographed and rolled back. So no server of our own is needed, and two
-//! photographs are printed by the same hand.
+//! The reference schema of a version, created from the project's files in the same database: in a transaction that is rolled
+//! back. So no other server is needed, and both snapshots are printed by the same server.
 
 use uuid::Uuid;
 
@@ -15,17 +14,16 @@ use crate::postgres::catalog::{self, Asked, Change, Kind, Property, SchemaDiffer
 use crate::project::Project;
 use crate::template::{Filled, Template};
 
-/// How a schema differs from what it should be.
+/// The differences between a schema and its reference.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Differences {
-    /// In what it is.
+    /// Differences in definitions.
     pub(super) definitions: Vec<SchemaDifference>,
-    /// In who owns it and who may use it: roles belong to a server, not to the files.
+    /// Differences in owners and privileges: roles belong to a server, not to the files.
     pub(super) access: Vec<SchemaDifference>,
 }
 
-/// The photograph of a tenant of `template` at `version`. Waits for locks no longer than the run's limits say; leaves
-/// nothing.
+/// The snapshot of a tenant of `template` at `version`. Respects the run's lock timeout; leaves nothing behind.
 pub(super) async fn snapshot(
     connection: &mut Connection,
     project: &Project,
@@ -34,10 +32,10 @@ pub(super) async fn snapshot(
 ) -> Result<SchemaSnapshot, Failure> {
     let (script, limits) = (ProvisioningScript::new(project, template, version)?, run.limits);
     if script.later().is_some() {
-        let look = async |connection: &mut Connection, schema: &SchemaName| {
+        let read = async |connection: &mut Connection, schema: &SchemaName| {
             catalog::snapshot(connection, schema).await
         };
-        return scratch::with(connection, (run, &project.chain), (&script, filled), None, look).await;
+        return scratch::with(connection, (run, &project.chain), (&script, filled), None, read).await;
     }
     let schema = SchemaName::existing(format!("tenure_{}", Uuid::new_v4().simple()))?;
     let mut message = SqlBatch::default();
@@ -49,7 +47,7 @@ pub(super) async fn snapshot(
         message.own_role();
     }
     connection.send(&message).await.map_err(|server_error| {
-        let mut failure = server_error.failure(&format!("making a tenant at {version} to compare with"));
+        let mut failure = server_error.failure(&format!("creating a tenant at {version} to compare with"));
         failure.place = message.place(&server_error);
         if failure.code == Code::StatementFailed {
             failure.code = Code::UnitFailed;
@@ -57,18 +55,18 @@ pub(super) async fn snapshot(
         failure
     })?;
     let snapshot = catalog::snapshot_as(connection, &schema, Asked::Within).await?;
-    // A lock of the session is no part of the transaction.
+    // Session locks survive the rollback.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
-    undone.map_err(|server_error| server_error.failure("undoing the tenant to compare with"))?;
+    undone.map_err(|server_error| server_error.failure("rolling back the tenant to compare with"))?;
     Ok(snapshot)
 }
 
-/// How `schema`, seen as `seen`, differs from `right`. Extensions belong to the database.
+/// The differences of `schema`, whose snapshot is `seen`, from `right`. Extensions are excluded: they belong to the database.
 pub(super) fn differences(right: &SchemaSnapshot, seen: &SchemaSnapshot, schema: &SchemaName) -> Differences {
     differ(right, seen, schema, |_| true)
 }
 
-/// The same, but for whether a materialized view is filled, which is a matter of its rows.
+/// The same, except whether a materialized view is populated, which depends on its rows.
 pub(super) fn differences_but_rows(
     right: &SchemaSnapshot,
     seen: &SchemaSnapshot,
@@ -83,11 +81,11 @@ fn differ(
     right: &SchemaSnapshot,
     seen: &SchemaSnapshot,
     schema: &SchemaName,
-    is_told: impl Fn(&Change) -> bool,
+    is_reported: impl Fn(&Change) -> bool,
 ) -> Differences {
     let without = |snapshot: &SchemaSnapshot| snapshot.clone().without(|key| key.kind == Kind::Extension);
     let mut found = Differences::default();
-    for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_told) {
+    for change in Change::between(&without(right), &without(seen)).into_iter().filter(is_reported) {
         let line = SchemaDifference {
             schema: schema.clone(),
             object: change.object.to_string(),

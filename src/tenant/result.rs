@@ -1,4 +1,4 @@
-//! The results of the verbs on tenants.
+//! The results of operations on tenants.
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -9,19 +9,19 @@ use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName};
 use crate::postgres::metadata::{ListedTenant, RunStatus, Tenant};
 
-/// What `tenant create` did.
+/// The result of `tenant create`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Created {
-    /// The new ones.
+    /// The new tenants.
     pub created: Vec<CreatedTenant>,
-    /// Those that were there already and may be.
+    /// The existing tenants, if accepted.
     pub existing: Vec<CreatedTenant>,
-    /// Those that could not be made.
+    /// The tenants that could not be created.
     pub failures: Vec<FailedTenant>,
 }
 
 impl Created {
-    /// How the run ended.
+    /// The outcome of the run.
     pub fn ending(&self) -> RunStatus {
         if self.failures.iter().any(|failed| failed.failure.code == Code::Interrupted) {
             return RunStatus::Interrupted;
@@ -35,19 +35,19 @@ impl Created {
     }
 }
 
-/// What a verb on one tenant did.
+/// The result of an operation on one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// `done`, or `nothing` where it was so already.
+    /// `done`, or `nothing` if no change was necessary.
     pub outcome: RunStatus,
-    /// The tenant as it is now.
+    /// The tenant after the operation.
     pub tenant: Tenant,
 }
 
-/// A tenant as `tenant create` reports it.
+/// A created or existing tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CreatedTenant {
-    /// The registry's id.
+    /// The id in the registry.
     pub id: Option<String>,
     /// Its slug.
     pub slug: String,
@@ -55,20 +55,20 @@ pub struct CreatedTenant {
     pub schema: SchemaName,
     /// Its version.
     pub version: Option<Version>,
-    /// Its role, if it was given one.
+    /// Its new role, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Identifier>,
-    /// The role's password, which is never shown again.
+    /// The role's password, which is shown only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
 }
 
-/// A tenant that could not be made.
+/// A tenant that failed.
 #[derive(Debug, Clone)]
 pub struct FailedTenant {
-    /// What was asked for; it may be no slug at all.
+    /// The requested slug, which may be invalid.
     pub slug: String,
-    /// Why.
+    /// The failure.
     pub failure: Failure,
 }
 
@@ -82,15 +82,15 @@ impl Serialize for FailedTenant {
     }
 }
 
-/// What `tenant list` shows.
+/// The result of `tenant list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct TenantList {
-    /// In order of their slugs.
+    /// In the order of their slugs.
     pub tenants: Vec<ListedTenant>,
-    /// Where there are more: the slug behind which they begin.
+    /// The last slug of this page, if there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Rows of the registry that name no schema, which are in no list.
+    /// The number of registry rows without a schema, which are not listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_schema: Option<usize>,
 }

@@ -1,7 +1,6 @@
-//! A schema that is made step by step as a new tenant's is, in transactions that are committed, to be looked at and
-//! removed. It has a version row like a schema of the pool, but no place there, so nobody takes it. What a run leaves
-//! that is killed, the next one that needs such a schema removes when its time is over, as `tenure tenant pool drain`
-//! does.
+//! A temporary schema that is created like a new tenant whose steps need committed transactions, inspected and removed. It has a
+//! version row like a pool schema, but no slot, so it is never taken. If a run is killed, the next run that needs such a schema
+//! removes it after its deadline, and so does `tenure tenant pool drain`.
 
 use uuid::Uuid;
 
@@ -17,40 +16,40 @@ use crate::postgres::batch::Run;
 use crate::postgres::metadata::pool;
 use crate::template::Filled;
 
-/// Makes such a schema, does `look` with it, and removes it.
+/// Creates such a schema, runs `look` on it, and removes it.
 pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
     (script, filled): (&ProvisioningScript<'_>, &Filled),
     observer: Option<&dyn StatementObserver>,
-    look: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
+    inspect: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     for left in
         pool::read(connection, &run.platform, None).await?.into_iter().filter(|row| row.slot.is_none())
     {
-        // Another run may be quicker.
+        // Another run may have removed it.
         let _removed = remove_one(connection, run, &left.schema).await;
     }
     let schema = SchemaName::pooled(Uuid::new_v4().as_u128());
     let message = script.pooled(run, &schema, None, filled)?;
     connection.send(&message).await.map_err(|server_error| explain(&server_error, &message, &schema))?;
     let steps = script.later().unwrap_or_default();
-    let looked = match catch_up(connection, (run, chain), &schema, steps, (RetryPolicy::USUAL, observer))
+    let inspected = match catch_up(connection, (run, chain), &schema, steps, (RetryPolicy::USUAL, observer))
         .await
     {
-        Ok(()) => match look(connection, &schema).await {
+        Ok(()) => match inspect(connection, &schema).await {
             Ok(value) => expect_still_at(connection, run, &schema, script.version()).await.map(|()| value),
             Err(failure) => Err(failure),
         },
         Err(failure) => Err(failure),
     };
     let removed = remove_one(connection, run, &schema).await;
-    let value = looked?;
+    let value = inspected?;
     removed.map_err(|server_error| server_error.failure(&format!("removing {schema}")))?;
     Ok(value)
 }
 
-/// Refused if a migration has moved the schema meanwhile, as it moves the pool.
+/// Fails if a migration has changed the schema meanwhile.
 async fn expect_still_at(
     connection: &mut Connection,
     run: &Run,
@@ -69,6 +68,6 @@ async fn expect_still_at(
     if sets.iter().flatten().next().map(|row| row.get_bool("still")).transpose()? == Some(true) {
         return Ok(());
     }
-    let moved = format!("a migration moved {schema} while it was looked at");
+    let moved = format!("a migration changed {schema} while it was inspected");
     Err(Failure::new(Code::NotMigrated, moved).hint("run the command again when the migration has ended"))
 }

@@ -1,4 +1,4 @@
-//! The results of the verbs on tenants, for people.
+//! The results of `tenant list` and `tenant show` as text.
 
 use std::fmt::Write as _;
 
@@ -8,31 +8,31 @@ use crate::output::{Paint, or_dash, plain, plural, table};
 use crate::postgres::metadata::tenant_stats::TenantStats;
 use crate::postgres::metadata::{HistoryEntry, Tenant};
 
-/// So many rows of its history are shown with a tenant.
+/// The number of history rows that are shown with a tenant.
 const NEWEST: usize = 20;
 
-/// Which tenants a list is of.
+/// Which tenants a list contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
-    /// All that are in use.
+    /// All tenants in use.
     All,
-    /// Those of some states, of a version, of a page.
+    /// A selection by state, version or page.
     Some,
 }
 
-/// What `tenant list` shows.
+/// The result of `tenant list`.
 pub fn tenant_list(list: &TenantList, asked: Asked, paint: Paint) -> String {
     let mut text = match asked {
         Asked::All if list.tenants.is_empty() => {
-            "no tenants; `tenure tenant create SLUG` makes one\n".to_owned()
+            "no tenants; create one with `tenure tenant create SLUG`\n".to_owned()
         }
         Asked::Some if list.tenants.is_empty() => "no such tenants\n".to_owned(),
         Asked::All | Asked::Some => tenant_rows(list, paint),
     };
     if let Some(count) = list.without_schema {
         let nameless = match count {
-            1 => "1 row of the registry names no schema".to_owned(),
-            _ => format!("{count} rows of the registry name no schema"),
+            1 => "1 registry row has no schema".to_owned(),
+            _ => format!("{count} registry rows have no schema"),
         };
         let _written = writeln!(text, "{}", paint.dim(&nameless));
     }
@@ -64,7 +64,7 @@ fn tenant_rows(list: &TenantList, paint: Paint) -> String {
     text
 }
 
-/// What `tenant show` shows.
+/// The result of `tenant show`.
 pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], paint: Paint) -> String {
     let mut text = String::new();
     for (key, value) in [
@@ -92,7 +92,7 @@ pub fn tenant(tenant: &Tenant, held: &TenantStats, entries: &[HistoryEntry], pai
     text
 }
 
-/// So many tables are named, the largest first.
+/// The number of tables that are listed, the largest first.
 const LARGEST: usize = 20;
 
 /// Size, role, and the largest tables.
@@ -100,7 +100,7 @@ pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
     let mut text = String::new();
     let role = tenant_stats.role.as_ref().map_or_else(
         || "–".to_owned(),
-        |role| format!("{}, {}", role.name, if role.login { "may log in" } else { "may not log in" }),
+        |role| format!("{}, {}", role.name, if role.login { "can log in" } else { "may not log in" }),
     );
     let tables = plural(tenant_stats.tables.len(), "table");
     let size = format!("{} in {tables}", bytes(tenant_stats.size_bytes));
@@ -129,7 +129,7 @@ pub fn tenant_stats(tenant_stats: &TenantStats, paint: Paint) -> String {
     text
 }
 
-/// `0 bytes`, `8 KiB`, `1.5 GiB`
+/// A size such as `0 bytes`, `8 KiB` or `1.5 GiB`.
 fn bytes(bytes: u64) -> String {
     let (mut unit, mut shift) = ("bytes", 0);
     for (name, bits) in [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)] {
@@ -146,8 +146,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read_at_a_glance() {
-        let said: Vec<_> = [0, 1_023, 8_192, 1_610_612_736, 200 << 20, u64::MAX].map(bytes).into();
-        assert_eq!(said, ["0 bytes", "1023 bytes", "8 KiB", "1.5 GiB", "200 MiB", "16777215 TiB"]);
+    fn sizes_have_two_or_three_digits() {
+        let shown: Vec<_> = [0, 1_023, 8_192, 1_610_612_736, 200 << 20, u64::MAX].map(bytes).into();
+        assert_eq!(shown, ["0 bytes", "1023 bytes", "8 KiB", "1.5 GiB", "200 MiB", "16777215 TiB"]);
     }
 }

@@ -1,5 +1,5 @@
-//! `-- Allow: rule-id [object] because …`: a line that accepts one finding and says why. A line that
-//! cannot be followed is denied, since its author believes that something is accepted.
+//! `-- Allow: rule-id [object] because …`: a line that accepts one finding and gives the reason. An invalid line is denied, since
+//! its author relies on it.
 
 use std::ops::Range;
 
@@ -13,49 +13,49 @@ use crate::sql::{Comment, Script, normalized};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Allow {
     pub(super) rule: RuleId,
-    /// The parts of the object's name; empty where the line names none.
+    /// The parts of the object's name; empty if the line names no object.
     pub(super) object: Vec<String>,
     pub(super) because: String,
     pub(super) range: Range<usize>,
 }
 
-/// What is wrong with a line, and where.
-pub(super) type Wrong = (&'static Rule, Range<usize>, String);
+/// An error in an Allow line: the rule that reports it, the range of the line, the message.
+pub(super) type AllowError = (&'static Rule, Range<usize>, String);
 
-/// The Allow lines of `script`, and what is wrong with those that are none.
-pub(super) fn allows(script: &Script) -> (Vec<Allow>, Vec<Wrong>) {
-    let (mut allows, mut wrong) = (Vec::new(), Vec::new());
+/// The valid Allow lines of `script`, and the errors in the others.
+pub(super) fn allow_lines(script: &Script) -> (Vec<Allow>, Vec<AllowError>) {
+    let (mut allows, mut errors) = (Vec::new(), Vec::new());
     for comment in &script.comments {
         match read(comment) {
             Some(Ok(allow)) => allows.push(allow),
-            Some(Err(why)) => wrong.push((&ALLOW_INVALID, comment.range.clone(), why)),
+            Some(Err(why)) => errors.push((&ALLOW_INVALID, comment.range.clone(), why)),
             None => {}
         }
     }
-    (allows, wrong)
+    (allows, errors)
 }
 
 impl Allow {
-    /// Whether the line is about what `rule` finds of something with these names.
-    pub(super) fn is_about(&self, rule: RuleId, words: &[String]) -> bool {
+    /// Whether the line accepts a finding of `rule` on an object with these names.
+    pub(super) fn accepts(&self, rule: RuleId, words: &[String]) -> bool {
         self.rule == rule && self.object.iter().all(|part| words.contains(part))
     }
 }
 
-/// Which of the things called `found` the lines of `scripts` accept as findings of `rule`. As in a file that is
-/// verified a line accepts one; those that name what they accept come first.
+/// Which of the objects `found` are accepted as findings of `rule` by the lines of `scripts`. As in a verified file, a line
+/// accepts one finding; lines that name an object apply first.
 pub fn accepted<'s>(
     scripts: impl IntoIterator<Item = &'s Script>,
     rule: RuleId,
     found: &[&str],
 ) -> Vec<bool> {
-    let mut lines: Vec<Allow> = scripts.into_iter().flat_map(|script| allows(script).0).collect();
-    // Sorting keeps the order of those that are alike.
+    let mut lines: Vec<Allow> = scripts.into_iter().flat_map(|script| allow_lines(script).0).collect();
+    // The sort is stable.
     lines.sort_by_key(|allow| allow.object.is_empty());
     let words: Vec<_> = found.iter().map(|name| names(name)).collect();
     let mut accepted = vec![false; found.len()];
     for allow in lines {
-        let one = (0..found.len()).find(|&at| !accepted[at] && allow.is_about(rule, &words[at]));
+        let one = (0..found.len()).find(|&at| !accepted[at] && allow.accepts(rule, &words[at]));
         if let Some(at) = one {
             accepted[at] = true;
         }
@@ -63,28 +63,28 @@ pub fn accepted<'s>(
     accepted
 }
 
-/// The names that a line may call by what is called `name` and is no name of SQL's.
+/// The names under which an Allow line may refer to `name`, which is not an SQL name.
 pub fn names(name: &str) -> Vec<String> {
     let mut names = parts(name);
     names.push(name.to_owned());
     names
 }
 
-/// The finding about a line that accepted nothing.
-pub(super) fn unused(allow: &Allow) -> Wrong {
+/// The finding for a line that accepted nothing.
+pub(super) fn unused(allow: &Allow) -> AllowError {
     let object =
         if allow.object.is_empty() { String::new() } else { format!(" of {}", allow.object.join(".")) };
-    let why = format!("this line accepts a finding of {}{object}, and there is none left", allow.rule);
+    let why = format!("this line accepts a finding of {}{object}, but there is no such finding", allow.rule);
     (&ALLOW_UNUSED, allow.range.clone(), why)
 }
 
 fn read(comment: &Comment) -> Option<Result<Allow, String>> {
-    let (key, said) = comment.line.as_deref()?.split_once(':')?;
-    key.trim().eq_ignore_ascii_case("allow").then(|| parse(said, comment.range.clone()))
+    let (key, text) = comment.line.as_deref()?.split_once(':')?;
+    key.trim().eq_ignore_ascii_case("allow").then(|| parse(text, comment.range.clone()))
 }
 
-fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
-    let mut words = said.split_whitespace();
+fn parse(text: &str, range: Range<usize>) -> Result<Allow, String> {
+    let mut words = text.split_whitespace();
     let id = words.next().ok_or("this line names no rule")?;
     let id = id.to_ascii_lowercase();
     let rule = find(&id).filter(|rule| rule.tool() == Tool::Verify).ok_or_else(|| {
@@ -107,10 +107,10 @@ fn parse(said: &str, range: Range<usize>) -> Result<Allow, String> {
         }
         object.push(word);
     }
-    Err("this line gives no reason: nothing stands behind `because`".to_owned())
+    Err("this line gives no reason after `because`".to_owned())
 }
 
-/// `a."B.c"` as the names that it is made of.
+/// The parts of a qualified name such as `a."B.c"`.
 fn parts(object: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
@@ -129,7 +129,7 @@ fn parts(object: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn said(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
+    fn parsed(line: &str) -> Result<(&'static str, Vec<String>, String), String> {
         parse(line, 0..0).map(|allow| (allow.rule.as_str(), allow.object, allow.because))
     }
 
@@ -137,12 +137,12 @@ mod tests {
     fn a_line_names_rule_object_and_reason() {
         let reason = "2.1 no longer reads it".to_owned();
         let line = "drop-column Users.\"E.mail\" BECAUSE 2.1 no  longer reads it";
-        assert_eq!(said(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
-        assert_eq!(said("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
+        assert_eq!(parsed(line), Ok(("drop-column", vec!["users".to_owned(), "E.mail".to_owned()], reason)));
+        assert_eq!(parsed("truncate because x"), Ok(("truncate", vec![], "x".to_owned())));
     }
 
     #[test]
-    fn a_line_accepts_one_and_those_with_a_name_come_first() {
+    fn a_line_accepts_one_finding_and_named_objects_come_first() {
         let script = |lines: &[&str]| {
             let lines: Vec<_> = lines.iter().map(|line| format!("-- Allow: {line} because x\n")).collect();
             Script::parse(crate::error::Source::new("f.sql", format!("{}SELECT 1;", lines.concat()))).unwrap()
@@ -163,13 +163,13 @@ mod tests {
     fn a_line_without_reason_or_rule_is_wrong() {
         insta::assert_debug_snapshot!(
             ["", "drop-colum because x", "drop-table users", "drop-table because", "unverifiable because x"]
-                .map(|line| said(line).unwrap_err()),
+                .map(|line| parsed(line).unwrap_err()),
             @r#"
             [
                 "this line names no rule",
                 "there is no rule \"drop-colum\"; did you mean drop-column?",
-                "this line gives no reason: nothing stands behind `because`",
-                "this line gives no reason: nothing stands behind `because`",
+                "this line gives no reason after `because`",
+                "this line gives no reason after `because`",
                 "a finding of unverifiable cannot be accepted",
             ]
             "#

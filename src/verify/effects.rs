@@ -1,37 +1,37 @@
-//! What each statement of a migration did on a shadow to tables that were there before it.
+//! The effects of each statement on existing tables, observed on a shadow.
 
 use serde::Serialize;
 
 use crate::sql::Scope;
 
-/// One statement.
+/// The effects of a statement.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatementEffect {
-    /// Its file.
+    /// The file of the statement.
     pub file: String,
-    /// Its first line, from 1.
+    /// The first line of the statement, from 1.
     pub line: usize,
-    /// Whose it is.
+    /// The scope of the statement.
     pub scope: Scope,
-    /// The tables that it locked, rewrote or read whole.
+    /// The tables that it locked, rewrote or scanned.
     pub tables: Vec<TableEffect>,
-    /// How long it took on the shadow, in milliseconds.
+    /// The time on the shadow, in milliseconds.
     pub duration_ms: f64,
-    /// Bytes of write-ahead log; others on the same server may have added to it.
+    /// Bytes of WAL, including those of other sessions on the server.
     pub wal_bytes: i64,
 }
 
-/// One table.
+/// The effects on a table.
 #[derive(Debug, Clone, Serialize)]
 pub struct TableEffect {
-    /// Its schema on the shadow.
+    /// The schema on the shadow.
     pub schema: String,
-    /// Its name.
+    /// The name of the table.
     pub table: String,
-    /// The strongest lock on it (manual, chapter 13.3.1).
+    /// The strongest lock (manual, chapter 13.3.1).
     pub lock: Option<String>,
-    /// Whether it was written anew.
+    /// Whether the table was rewritten.
     pub rewritten: bool,
-    /// Whether it was read from one end to the other.
+    /// Whether the table was scanned sequentially.
     pub scanned: bool,
 }

@@ -1,8 +1,8 @@
-//! Verification of a file by its text: would it break the release that is still running? Rules look at
-//! one statement after the other and spare what the file itself has made; the policy gives each
-//! finding its level; `-- Allow:` lines accept some. What cannot be judged is denied, never passed.
+//! Judges a file: would it break the release that is still running? Rules, the policy, Allow lines, findings and their formats
+//! live here, with the model of the schema that each statement runs against. No code here reads files or connects to a database;
+//! text that cannot be judged is denied.
 //!
-//! The story: [`verify`] → `judge` (rules → raw findings) → `Policy` (levels) → `allow` (accepted) → sorted.
+//! [`verify`] calls `judge` (rules → raw findings), `Policy` (levels) and `allow` (accepted findings), and sorts the result.
 
 mod allow;
 mod effects;
@@ -10,6 +10,7 @@ mod finding;
 pub mod format;
 mod judge;
 mod new_objects;
+mod new_parts;
 mod observed_effects;
 mod policy;
 mod rule;
@@ -17,7 +18,6 @@ mod rule_context;
 mod rule_id;
 mod rules;
 mod schema;
-mod spared;
 #[cfg(test)]
 mod tests;
 
@@ -33,38 +33,37 @@ pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
 pub use rule_id::RuleId;
-pub use schema::{Schema, ScriptReplay, StatementContext, is_of_server, shows_more};
+pub use schema::{Schema, ScriptReplay, StatementContext, appends_columns, is_builtin_function};
 
 /// A file to verify.
 #[derive(Debug, Clone, Copy)]
 pub struct File<'a> {
-    /// Its text, parsed.
+    /// The parsed text.
     pub script: &'a Script,
-    /// The statements to judge, in order, and what they meet: those that Tenure does itself are not among
-    /// them.
-    pub walk: &'a ScriptReplay<'a>,
-    /// What it is.
+    /// The statements to judge, in order, each with the schema before it. Statements that Tenure runs itself are excluded.
+    pub replay: &'a ScriptReplay<'a>,
+    /// The kind of file.
     pub kind: Kind<'a>,
-    /// What others saw it do, if anybody looked.
+    /// The effects that were observed, if the file was run on a shadow.
     pub observed_effects: Option<&'a ObservedEffects>,
-    /// The schemas of its project.
+    /// The schemas of the project.
     pub schemas: ProjectSchemas<'a>,
 }
 
-/// The schemas of a project, by what they are for.
+/// The schemas of a project, by purpose.
 #[derive(Debug, Clone, Copy)]
 pub struct ProjectSchemas<'a> {
-    /// The platform schema: `users` in a platform statement and `platform.users` are one table.
+    /// The platform schema: in a platform statement, `users` and `platform.users` are the same table.
     pub platform: &'a str,
-    /// What the schema of a tenant begins with; empty where a name does not say that it is a tenant's.
+    /// The prefix of tenant schemas; empty if tenant schemas have no common prefix.
     pub prefix: &'a str,
-    /// What a unit's search path names behind the unit's own schema.
+    /// The schemas on a unit's search path after its own schema.
     pub shared: &'a [String],
 }
 
 impl ProjectSchemas<'_> {
-    /// Whether `schema` is that of one tenant.
-    pub(crate) fn is_of_tenant(&self, schema: &str) -> bool {
+    /// Whether `schema` is the schema of one tenant.
+    pub(crate) fn is_tenant_schema(&self, schema: &str) -> bool {
         !self.prefix.is_empty()
             && schema.starts_with(self.prefix)
             && schema != self.platform
@@ -72,22 +71,22 @@ impl ProjectSchemas<'_> {
     }
 }
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind<'a> {
     /// A migration of the chain.
     Migration,
-    /// A file of a tenant template, with the template's earlier files: the schema is fresh, so only what
-    /// reaches beyond it, or beyond what the template makes, is judged.
+    /// A file of a tenant template, with the template's earlier files. The schema is new, so only effects outside of it and on
+    /// objects that the template did not create are judged.
     Template(&'a [&'a Script]),
-    /// A file outside of the project, judged on its own.
+    /// A file outside of a project.
     Loose,
 }
 
-/// What there is to say of `file` under `policy`, in the order of the text.
+/// The findings in `file` under `policy`, in the order of the text.
 pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
-    let (allows, mut wrong) = allow::allows(file.script);
-    let mut raws = judge::guarded(|| judge::raw_findings(file, policy), file.script);
+    let (allows, mut errors) = allow::allow_lines(file.script);
+    let mut raws = judge::catch_panic(|| judge::raw_findings(file, policy), file.script);
     raws.sort_by_key(|raw| (raw.range.start, raw.range.end));
     let of_text: Vec<_> =
         raws.into_iter().filter_map(|raw| policy.level(raw.rule).map(|level| (raw, level))).collect();
@@ -96,24 +95,24 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
         found.extend(observed_effects.findings(file, policy, &of_text));
     }
     for allow in &allows {
-        let accepted = found.iter_mut().find(|found| {
-            found.finding.allowed.is_none() && allow.is_about(found.finding.rule, &found.words)
-        });
+        let accepted = found
+            .iter_mut()
+            .find(|found| found.finding.allowed.is_none() && allow.accepts(found.finding.rule, &found.words));
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
-            // It may accept what only a shadow shows.
+            // It may accept a finding that only a shadow reports.
             None if file.observed_effects.is_none() && is_opaque(&of_text) => {}
-            None => wrong.push(allow::unused(allow)),
+            None => errors.push(allow::unused(allow)),
         }
     }
     if let Some(observed_effects) = file.observed_effects {
         for found in &mut found {
-            observed_effects.clear(&mut found.finding, &found.range);
+            observed_effects.accept_observed(&mut found.finding, &found.range);
         }
     }
-    for (rule, range, message) in wrong {
+    for (rule, range, message) in errors {
         if let Some(level) = policy.level(rule) {
-            let raw = judge::Raw { rule, range, message, scope: None, words: Vec::new() };
+            let raw = judge::RawFinding { rule, range, message, scope: None, words: Vec::new() };
             found.push(Found::new(file, &raw, level));
         }
     }
@@ -121,27 +120,27 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
     found.into_iter().map(|found| found.finding).collect()
 }
 
-/// A finding with what is needed until all is told.
+/// A finding, its span, and its names.
 #[derive(Debug)]
 struct Found {
     finding: Finding,
     range: Range<usize>,
-    /// The names that an Allow line may call it by.
+    /// The names that an Allow line may use.
     words: Vec<String>,
 }
 
 impl Found {
-    fn new(file: &File<'_>, raw: &judge::Raw, level: Level) -> Self {
+    fn new(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Self {
         Self { finding: finding(file, raw, level), range: raw.range.clone(), words: raw.words.clone() }
     }
 }
 
-/// Whether the text says of something in it that it does not show what it does.
-fn is_opaque(found: &[(judge::Raw, Level)]) -> bool {
+/// Whether the file contains code whose effects the text does not show.
+fn is_opaque(found: &[(judge::RawFinding, Level)]) -> bool {
     found.iter().any(|(raw, _)| raw.rule.id == RuleId::OpaqueCode)
 }
 
-fn finding(file: &File<'_>, raw: &judge::Raw, level: Level) -> Finding {
+fn finding(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Finding {
     let source = &file.script.source;
     let whole = raw.range.is_empty();
     let place = if whole { Place::File(source.file.clone()) } else { Place::at(source, raw.range.clone()) };

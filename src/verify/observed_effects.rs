@@ -1,10 +1,10 @@
-//! What others saw a file do: on a shadow, or to the queries of the running release. It finds what the text
-//! hides, and clears what the text only does not show.
+//! Effects of a file that were observed on a shadow or on the queries of the running release. They add findings that the text
+//! does not show, and accept findings about code whose effects were observed to be harmless.
 
 use std::ops::Range;
 
 use super::finding::{Evidence, Finding, Level};
-use super::judge::Raw;
+use super::judge::RawFinding;
 use super::policy::Policy;
 use super::rule::Impact;
 use super::rule_id::RuleId;
@@ -12,59 +12,65 @@ use super::rules::{no_where, shadow, squawk};
 use super::{File, Found};
 use crate::sql::Scope;
 
-/// What was seen of one file.
+/// The observed effects of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObservedEffects {
-    /// The statements, by their bytes, of which all that they do was seen.
+    /// The byte ranges of the statements whose effects were observed completely.
     pub seen: Vec<Range<usize>>,
-    /// What was seen that somebody should know.
+    /// The effects to report.
     pub observed: Vec<ObservedEffect>,
-    /// Whether all statements of the file that act destructively may pass, since no query of the running release
-    /// needs what they take away.
+    /// Whether destructive statements of the file may pass, since no query of the running release needs the objects that they
+    /// drop or change.
     pub unneeded: bool,
 }
 
-/// One thing that was seen.
+/// An observed effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedEffect {
-    /// The rule that says the same of a text.
+    /// The rule that reports it; one of [`crate::verify::RULES`].
     pub rule: RuleId,
-    /// How much it weighs where the policy is not milder.
+    /// Its level, unless the policy sets a milder one.
     pub level: Level,
-    /// The statement that did it; empty where that is not known.
+    /// The statement that caused it; empty if unknown.
     pub range: Range<usize>,
-    /// What was seen.
+    /// The message.
     pub message: String,
-    /// The names that an Allow line may call it by: of the object, then of its part.
+    /// The names that an Allow line may use: the object's, then its part's.
     pub words: Vec<String>,
-    /// Whose the statement is.
+    /// The scope of the statement.
     pub scope: Option<Scope>,
-    /// Whether it happened in another schema than the one that the statement is for, where no text shows it.
+    /// Whether it happened in another schema than the statement's own.
     pub elsewhere: bool,
-    /// How it is known.
+    /// The kind of evidence.
     pub evidence: Evidence,
 }
 
-/// The reason why code that no text shows passes.
-const CLEARED: &str = "the shadow shows all that it does";
+/// The reason for accepting opaque code.
+const EFFECTS_OBSERVED: &str = "the shadow observed all of its effects";
 
-/// Said of what the text denies and the shadow does not.
+/// Added to the help of a finding from text that the shadow did not confirm.
 const NO_HARM: &str =
-    "; on the shadow it did no harm, so if the same holds for your data, accept it by an Allow line";
+    "; on the shadow it did no harm: if the same is true for your data, accept it with an Allow line";
 
-/// The reason why what nobody needs may go.
+/// The reason for accepting a destructive statement.
 const UNNEEDED: &str =
-    "no query of the running release needs what it takes away (verify.contract = \"queries\")";
+    "no query of the running release needs the objects that it changes (verify.contract = \"queries\")";
 
 impl ObservedEffects {
-    /// What was seen and is no finding of the text's yet: `found` are those, each with its words.
-    pub(super) fn findings(&self, file: &File<'_>, policy: &Policy, found: &[(Raw, Level)]) -> Vec<Found> {
-        let new = self.observed.iter().filter(|observed| !found.iter().any(|(raw, _)| tells(raw, observed)));
+    /// The findings for effects that `found`, the findings from text, do not include.
+    pub(super) fn findings(
+        &self,
+        file: &File<'_>,
+        policy: &Policy,
+        found: &[(RawFinding, Level)],
+    ) -> Vec<Found> {
+        let new =
+            self.observed.iter().filter(|observed| !found.iter().any(|(raw, _)| includes(raw, observed)));
         new.filter_map(|observed| {
             let rule = observed.rule.rule();
-            // A policy may make it milder than what was seen, and what was seen milder than the rule.
+            // The policy may set a milder level than the effect's, and the effect's may be milder than the rule's.
             let level = policy.level(rule)?.max(observed.level);
-            let raw = Raw {
+            let raw = RawFinding {
                 rule,
                 range: observed.range.clone(),
                 message: observed.message.clone(),
@@ -78,9 +84,8 @@ impl ObservedEffects {
         .collect()
     }
 
-    /// Accepts what the text could not show and was seen, and what nobody needs; says of the rest what was
-    /// seen.
-    pub(super) fn clear(&self, finding: &mut Finding, range: &Range<usize>) {
+    /// Accepts a finding if the effects of the code were observed, or if no query needs the object. Otherwise extends the help.
+    pub(super) fn accept_observed(&self, finding: &mut Finding, range: &Range<usize>) {
         let within = |whole: &Range<usize>| whole.start <= range.start && range.end <= whole.end;
         let Some(statement) = self.seen.iter().find(|whole| within(whole)) else { return };
         if finding.allowed.is_some() || finding.level != Level::Deny || finding.evidence == Evidence::Queries
@@ -88,15 +93,15 @@ impl ObservedEffects {
             return;
         }
         let is_text = finding.evidence == Evidence::Text;
-        // What nobody can be shown to have done, each may have done.
+        // An effect without a known cause counts for every statement.
         let harmed = |observed: &ObservedEffect| {
             observed.level == Level::Deny && (observed.range == *statement || observed.range.is_empty())
         };
         if finding.rule == RuleId::OpaqueCode {
-            // What it does is a finding of its own.
-            finding.allowed = Some(CLEARED.to_owned());
+            // Each of its effects is a finding of its own.
+            finding.allowed = Some(EFFECTS_OBSERVED.to_owned());
             finding.evidence = Evidence::Effect;
-        } else if self.unneeded && takes_definitions(finding.rule) {
+        } else if self.unneeded && concerns_definitions(finding.rule) {
             finding.allowed = Some(UNNEEDED.to_owned());
             finding.evidence = Evidence::Queries;
         } else if is_text && !self.observed.iter().any(harmed) {
@@ -105,25 +110,24 @@ impl ObservedEffects {
     }
 }
 
-/// Whether the rule is about what is defined, and not about the rows in it.
-fn takes_definitions(id: RuleId) -> bool {
+/// Whether the rule concerns definitions rather than rows.
+fn concerns_definitions(id: RuleId) -> bool {
     let of_rows = [no_where::ROWS, squawk::data::ROWS, &shadow::ROWS[..2]];
     let reads = [Impact::OldReaders, Impact::OldWriters];
     let impact = id.rule().impact.iter().any(|it| reads.contains(it));
     impact && !of_rows.iter().any(|rows| rows.iter().any(|row| row.id == id))
 }
 
-/// Whether a finding of the text says it already: under the same rule, or of the same thing that it would lose
-/// or break in another way.
-fn tells(raw: &Raw, observed: &ObservedEffect) -> bool {
+/// Whether a finding from text includes the effect: it has the same rule, or the same impact on the same object.
+fn includes(raw: &RawFinding, observed: &ObservedEffect) -> bool {
     let same_place = observed.range.start <= raw.range.start && raw.range.end <= observed.range.end;
     if !same_place || raw.rule.id == RuleId::OpaqueCode || observed.evidence != Evidence::Effect {
         return false;
     }
     let rule = observed.rule.rule();
     let same_rule = rule.id == raw.rule.id;
-    // That a definition goes says nothing of the rows, once it may go.
-    let of_rows = !takes_definitions(rule.id) && takes_definitions(raw.rule.id);
+    // A finding about a dropped definition does not include the loss of rows.
+    let of_rows = !concerns_definitions(rule.id) && concerns_definitions(raw.rule.id);
     if observed.elsewhere || (of_rows && !same_rule) {
         return false;
     }

@@ -1,4 +1,4 @@
-//! One statement as a rule sees it: its tree, its names, and which of them the same file made.
+//! The input of a rule: a statement, its tree, its names, and the schema before it.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -10,35 +10,35 @@ use super::new_objects::NewObjects;
 use super::schema::{Found, Schema, StatementContext, Table};
 use crate::sql::{Kinds, Name, Node, Role, Scope, Script, Statement};
 
-/// Bytes of the file that a rule points at.
+/// A byte range of the file.
 pub(super) type Span = Range<usize>;
 
-/// What a statement meets.
+/// The surroundings of a statement.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SchemaContext<'a> {
-    /// What its file has made before it.
+    /// The objects that the file created before the statement.
     pub(super) made: &'a NewObjects<'a>,
-    /// The schemas as they are then.
+    /// The schema before the statement.
     pub(super) schema: &'a Schema,
     /// All statements of the file.
     pub(super) file: &'a [StatementContext<'a>],
     pub(super) script: &'a Script,
-    /// What all statements of the file together make of the schemas.
+    /// The schema after the whole file.
     pub(super) after: &'a Schema,
     pub(super) schemas: ProjectSchemas<'a>,
     pub(super) in_template: bool,
-    /// Whether the file changes a schema that people use, as far as anybody knows.
+    /// Whether the file changes a schema in service, as far as is known.
     pub(super) in_service: bool,
 }
 
-/// A statement to judge. Each rule asks the same of it, so what takes a walk through the tree is done once.
+/// A statement to judge. Rules share the results of walks through the tree.
 #[derive(Debug)]
 pub(super) struct RuleContext<'a> {
     pub(super) statement: &'a Statement,
     pub(super) node: Node<'a>,
     pub(super) scope: Option<Scope>,
-    meets: SchemaContext<'a>,
-    /// The kinds of what [`Self::nodes`] looks at.
+    schema_context: SchemaContext<'a>,
+    /// The kinds of the nodes that [`Self::nodes`] visits.
     kinds: Kinds,
     only_new: OnceCell<bool>,
 }
@@ -47,7 +47,7 @@ impl<'a> std::ops::Deref for RuleContext<'a> {
     type Target = SchemaContext<'a>;
 
     fn deref(&self) -> &SchemaContext<'a> {
-        &self.meets
+        &self.schema_context
     }
 }
 
@@ -56,14 +56,14 @@ impl<'a> RuleContext<'a> {
         statement: &'a Statement,
         node: Node<'a>,
         scope: Option<Scope>,
-        meets: SchemaContext<'a>,
+        schema_context: SchemaContext<'a>,
     ) -> Self {
         let kinds = if is_routine(statement) { Kinds::from_iter([node.kind()]) } else { node.kinds() };
-        Self { statement, node, scope, meets, kinds, only_new: OnceCell::new() }
+        Self { statement, node, scope, schema_context, kinds, only_new: OnceCell::new() }
     }
 
-    /// The objects that the statement acts on. A constraint, trigger or policy is part of its table,
-    /// and the schema that a table is moved to is not acted on.
+    /// The objects that the statement acts on. A constraint, trigger or policy is part of its table. The schema to which a table
+    /// is moved is not a target.
     pub(super) fn targets(&self) -> impl Iterator<Item = &Name> {
         let of_schema = matches!(
             self.statement.kind,
@@ -76,8 +76,8 @@ impl<'a> RuleContext<'a> {
         })
     }
 
-    /// Whether nobody can be using `name`: the file made it, or it never was, and the statement does not
-    /// mind.
+    /// Whether the running release cannot be using `name`: the file created it, or it does not exist and the statement has `IF
+    /// EXISTS`.
     pub(super) fn is_new(&self, name: &Name) -> bool {
         self.made.holds(name, self.node, self.scope)
             || (self.node.has(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
@@ -99,9 +99,9 @@ impl<'a> RuleContext<'a> {
         }
     }
 
-    /// Whether `name` is in the schema of one tenant.
+    /// Whether `name` is qualified with the schema of one tenant.
     pub(super) fn names_one_tenant(&self, name: &Name) -> bool {
-        name.schema.as_deref().is_some_and(|schema| self.schemas.is_of_tenant(schema))
+        name.schema.as_deref().is_some_and(|schema| self.schemas.is_tenant_schema(schema))
     }
 
     /// The table that the statement acts on.
@@ -109,34 +109,34 @@ impl<'a> RuleContext<'a> {
         self.targets().next().map_or(Found::Unknown, |name| self.schema.table(name, self.scope))
     }
 
-    /// Whether the file made the table `name`.
+    /// Whether the file created the table `name`.
     pub(super) fn is_new_table(&self, name: &Name) -> bool {
         self.made.holds_table(name, self.scope)
     }
 
-    /// Whether the statement makes a part of a table that others write to.
+    /// Whether the statement creates a partition of a table that is in use.
     pub(super) fn is_part_of_old(&self) -> bool {
         let parent = self.statement.names.iter().find(|name| name.kind == SyntaxKind::TABLE_NAME_REF);
         self.node.has(&[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
     }
 
-    /// Whether the file made all that the statement acts on.
+    /// Whether the file created all targets of the statement.
     pub(super) fn only_new(&self) -> bool {
         *self
             .only_new
             .get_or_init(|| self.targets().next().is_some() && self.targets().all(|name| self.is_new(name)))
     }
 
-    /// The action of an `ALTER` that `hit` lies in.
-    pub(super) fn action_at(&self, hit: &Span) -> Option<Node<'_>> {
+    /// The action of an `ALTER` that contains `hit`.
+    pub(super) fn action_at(&self, span: &Span) -> Option<Node<'_>> {
         self.node.children().find(|action| {
             let range = action.span();
-            range.start <= hit.start && hit.end <= range.end
+            range.start <= span.start && span.end <= range.end
         })
     }
 
-    /// The nodes of `kinds` in the statement, itself included. The body of a routine is not run when it is
-    /// made, so it is not looked at.
+    /// The nodes of `kinds` in the statement, including its root. The body of a routine is not run by its creation, so it is
+    /// excluded.
     pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = Node<'_>> {
         let any = self.kinds.hold(kinds);
         let how_many = match any {
@@ -147,8 +147,7 @@ impl<'a> RuleContext<'a> {
         self.node.descendants().take(how_many).filter(|node| kinds.contains(&node.kind()))
     }
 
-    /// The name of a relation that `node` acts on: the target of a DELETE that stands inside another
-    /// statement is not the statement's own.
+    /// The name of the relation that `node` acts on; a nested DELETE has another target than the statement.
     pub(super) fn relation_of(&self, node: Node<'_>) -> Option<&Name> {
         let holders =
             [SyntaxKind::RELATION_NAME, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_RELATION_NAME];
@@ -161,7 +160,7 @@ impl<'a> RuleContext<'a> {
     }
 }
 
-/// Whether the statement makes a routine, whose body is not run now.
+/// Whether the statement creates a routine, whose body does not run now.
 fn is_routine(statement: &Statement) -> bool {
     matches!(statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE)
 }

@@ -75,8 +75,8 @@ fn a_schema_that_is_not_is_refused_with_what_is_different() {
     org_acme
       table pipeline_jobs: index removed: idx_jobs_status
       table workspaces: column added: colour text
-    error[adopt-differs]: the schema org_acme is not what the template "default" makes at 1.0.4: 2 differences
-     = help: mend the schema, say the version that it is at, or accept the differences with --force
+    error[adopt-differs]: the schema org_acme differs from the template "default" at 1.0.4: 2 differences
+     = help: correct the schema, give its version, or accept the differences with --force
     "#);
     let (exit, document) = project.json("tenant adopt org_acme --slug acme --version 1.0.4");
     assert_eq!((exit, code(&document)), (1, "adopt-differs"));

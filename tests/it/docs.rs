@@ -83,13 +83,13 @@ fn run_blocks(project: &Project, name: &str) -> usize {
 #[test]
 fn docs_rules_md_is_the_list_of_rules() {
     let mut text = String::from(
-        "# Rules\n\nMade from the list in `src/verify/`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
-         A rule looks at one statement. `deny` refuses the migration, `warn` tells, `off` is silent until\n\
-         `[verify.levels]` in `tenure.toml` turns it on; it changes any rule's level. An\n\
-         `-- Allow: RULE [object] because …` line in the file accepts one finding. What the same file made is spared.\n\n\
-         What was there before is known from the text: for a project's file from the chain and the template, for a\n\
-         file outside of it from `--base`. Where nobody knows, after code whose effect no text shows or without\n\
-         `--base`, a rule expects the worst.\n\nWhat a rule protects:\n\n",
+        "# Rules\n\nGenerated from the list in `src/verify/`: `BLESS=1 cargo test --test it docs` writes it.\n\n\
+         A rule checks one statement. `deny` refuses the migration, `warn` reports, `off` disables the rule.\n\
+         `[verify.levels]` in `tenure.toml` changes the level of a rule. A line `-- Allow: RULE [object] because …`\n\
+         in the file accepts one finding. Most rules ignore objects that the same file creates.\n\n\
+         Rules read the existing schema from the text: for a file of the project from the chain and the template, for\n\
+         another file from `--base`. If an object is unknown, since no text shows the effects of earlier code or\n\
+         `--base` is missing, a rule assumes the worst.\n\nWhat a rule protects:\n\n",
     );
     for danger in Impact::ALL {
         let _ = writeln!(text, "- **{danger}**: {}", danger.doc());
@@ -103,7 +103,7 @@ fn docs_rules_md_is_the_list_of_rules() {
         let impact: Vec<_> = rule.impact.iter().map(ToString::to_string).collect();
         let _ = write!(
             text,
-            "\n## {}\n\n**{}** ({}). The statement {}.\n\nInstead: {}.\n",
+            "\n## {}\n\n**{}** ({}). The statement {}.\n\nRemediation: {}.\n",
             rule.id,
             rule.level,
             impact.join(", "),
@@ -121,7 +121,7 @@ fn docs_rules_md_is_the_list_of_rules() {
         std::fs::write(&path, &text).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "docs/rules.md is not what the rules say: BLESS=1 cargo test --test it docs");
+    assert!(written == text, "docs/rules.md is out of date: BLESS=1 cargo test --test it docs");
 }
 
 #[test]

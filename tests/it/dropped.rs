@@ -28,7 +28,7 @@ fn a_dropped_tenant_is_put_aside_and_comes_back_as_it_was() {
     exit code: 0
     ----- stdout -----
     dropped: acme  dropped_DATE_org_acme
-    `tenure tenant undrop acme` brings it back
+    restore it with `tenure tenant undrop acme`
 
     ----- stderr -----
     ");

@@ -35,7 +35,7 @@ fn a_description_that_says_nothing_is_shown() {
     let (_, document) = project.json("verify");
     let all = document["findings"].as_array().unwrap();
     let found = all.iter().find(|finding| finding["rule"] == "missing-description").unwrap();
-    assert_eq!(found["message"], "`-- Description: A` does not say what it is for");
+    assert_eq!(found["message"], "`-- Description: A` does not say what the migration is for");
 }
 
 #[test]

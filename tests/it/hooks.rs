@@ -138,7 +138,7 @@ fn without_its_command_there_is_no_tenant() {
     ----- stderr -----
     acme: one
     acme: two �[2J
-    error[hook-failed]: bin/hook ended with exit code 3: two �[2J; the tenant acme was taken back
+    error[hook-failed]: bin/hook ended with exit code 3: two �[2J; the tenant acme was removed
     ");
     assert_eq!(there(&project), "0 0 0");
     assert_snapshot!(project.db.column(HISTORY).join("\n"), @"
@@ -151,8 +151,8 @@ fn without_its_command_there_is_no_tenant() {
     ----- stdout -----
 
     ----- stderr -----
-    error[hook-failed]: bin/none cannot be started: No such file or directory (os error 2); the tenant acme was taken back
-     = help: tenants.after_create names a program, relative to the project's folder or on the PATH
+    error[hook-failed]: bin/none cannot be started: No such file or directory (os error 2); the tenant acme was removed
+     = help: tenants.after_create must name a program, relative to the project's folder or on the PATH
     ");
     assert_eq!(there(&project), "0 0 0");
     command(&project, "cat >> seen; grep -q '\"b\"' seen && rm seen && kill -9 $$; rm seen");
@@ -178,8 +178,8 @@ fn a_command_that_does_not_end_is_ended_with_all_that_it_started() {
     ----- stdout -----
 
     ----- stderr -----
-    error[hook-failed]: bin/hook took longer than 300ms and was ended; the tenant acme was taken back
-     = help: tenants.after_create_timeout gives it more time
+    error[hook-failed]: bin/hook took longer than 300ms and was terminated; the tenant acme was removed
+     = help: raise tenants.after_create_timeout to give it more time
     ");
     assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!(there(&project), "0 0 0");
@@ -248,8 +248,8 @@ fn a_tenant_that_others_hold_on_to_stays_in_the_making() {
     ----- stdout -----
 
     ----- stderr -----
-    error[hook-failed]: bin/hook ended with exit code 1: begun; taking the tenant acme back: others depend on what is in schema org_acme: view public.spaces
-     = help: it stays in the state `creating`; when what hinders is gone, create it again: that begins anew
+    error[hook-failed]: bin/hook ended with exit code 1: begun; removing the tenant acme: others depend on what is in schema org_acme: view public.spaces
+     = help: it is still in the state `creating`; correct the cause and create it again, which starts over
     ");
     assert_eq!(there(&project), "1 1 1");
     project.db.run("DROP VIEW public.spaces");

@@ -143,7 +143,7 @@ fn a_row_of_the_registry_without_a_schema_hides_nobody() {
     let (listed, _) = slugs(&project, "");
     assert_eq!(listed, ["acme", "org_d"]);
     assert_eq!(project.json("tenant list").1["without_schema"], 3);
-    let said = "3 rows of the registry name no schema\n";
+    let said = "3 registry rows have no schema\n";
     assert!(project.run("tenant list").ok().stdout.ends_with(said));
     assert_eq!(project.json("status").1["tenants"]["unknown"], 4);
     for line in ["status --tenants", "drift", "tenant audit", "tenant list --limit 1"] {

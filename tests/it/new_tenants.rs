@@ -230,7 +230,7 @@ fn a_new_tenant_that_would_be_another_is_found_on_a_shadow() {
     );
     let (code, messages) = found(&project);
     assert_eq!(code, 1);
-    assert!(messages.iter().any(|message| message.contains("cannot be made any more")), "{messages:?}");
+    assert!(messages.iter().any(|message| message.contains("can no longer be created")), "{messages:?}");
 }
 
 /// A chain whose last step waits for a lock on a table of the platform.
@@ -342,7 +342,7 @@ fn a_step_that_fails_takes_the_new_tenant_back() {
     assert_eq!((code, &failed["failures"][0]["code"]), (1, &"unit-failed".into()), "{failed}");
     let message = failed["failures"][0]["message"].as_str().unwrap();
     assert!(message.contains("v1.0.5_to_v1.0.6_rows.sql on org_new"), "{message}");
-    assert!(message.contains("was taken back"), "{message}");
+    assert!(message.contains("was removed"), "{message}");
     assert_eq!(state(&project), [""; 0]);
     let (code, failed) = project.json("tenant clone old new --data");
     assert_eq!(code, 1, "{failed}");

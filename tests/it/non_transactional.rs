@@ -104,7 +104,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
     ----- stdout -----
 
     ----- stderr -----
-    note[add-unique]: `CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspa…` refuses what the running release writes where it is not unique
+    note[add-unique]: `CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspa…` makes the server refuse duplicates that the running release may write
      --> migrations/v1.0.4_to_v1.0.5_unique.sql:5:1
       |
     5 | CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspaces (name);

@@ -62,21 +62,21 @@ fn to_fill_is_to_fill_up() {
     assert_snapshot!(project.run("tenant pool list"), @"
     exit code: 0
     ----- stdout -----
-    no schemas; `tenure tenant pool fill N` makes some in advance
+    no schemas; create some in advance with `tenure tenant pool fill N`
 
     ----- stderr -----
     ");
     assert_snapshot!(project.run("tenant pool fill 3 --jobs 2"), @"
     exit code: 0
     ----- stdout -----
-    done: 3 schemas of the template default at 1.0.4; 3 made, 0 removed
+    done: 3 schemas of the template default at 1.0.4; 3 created, 0 removed
 
     ----- stderr -----
     ");
     assert_snapshot!(project.run("tenant pool fill 3"), @"
     exit code: 0
     ----- stdout -----
-    nothing to do: 3 schemas of the template default at 1.0.4; 0 made, 0 removed
+    nothing to do: 3 schemas of the template default at 1.0.4; 0 created, 0 removed
 
     ----- stderr -----
     ");
@@ -84,7 +84,7 @@ fn to_fill_is_to_fill_up() {
     assert_snapshot!(project.run("tenant pool fill 4"), @"
     exit code: 0
     ----- stdout -----
-    done: 4 schemas of the template default at 1.0.4; 2 made, 0 removed
+    done: 4 schemas of the template default at 1.0.4; 2 created, 0 removed
 
     ----- stderr -----
     ");

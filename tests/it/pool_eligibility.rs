@@ -27,8 +27,8 @@ fn what_would_keep_another_name_is_not_made_in_advance() {
     ----- stdout -----
 
     ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: function f(): body, function g(): options, relation {org_schema}_names, rows of names, table names: comment, table names: default of column schema
-     = help: let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create
+    error[not-poolable]: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: function f(): body, function g(): options, relation {org_schema}_names, rows of names, table names: comment, table names: default of column schema
+     = help: let functions find their tables on the search path, and move statements about the tenant itself into the template's folder after_create
     "#);
     project.file(file, "DO $$ BEGIN INSERT INTO datalinx_platform.users (email) VALUES ('a@b.c'); END $$;");
     assert_snapshot!(project.run("tenant pool fill 2"), @r#"
@@ -36,8 +36,8 @@ fn what_would_keep_another_name_is_not_made_in_advance() {
     ----- stdout -----
 
     ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: rows of datalinx_platform.users
-     = help: let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create
+    error[not-poolable]: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: rows of datalinx_platform.users
+     = help: let functions find their tables on the search path, and move statements about the tenant itself into the template's folder after_create
     "#);
     project.file(file, "CREATE TABLE me (id uuid);\nINSERT INTO me SELECT id FROM datalinx_platform.organizations WHERE schema_name = '{org_schema}';");
     assert_snapshot!(project.run("tenant pool fill 2"), @r#"
@@ -45,8 +45,8 @@ fn what_would_keep_another_name_is_not_made_in_advance() {
     ----- stdout -----
 
     ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: it looks into the registry, where a schema of the pool has no row: tenant_templates/default/900.sql:2:1
-     = help: statements about the tenant itself belong into the folder after_create of the template
+    error[not-poolable]: schemas of the template "default" cannot be made in advance: it reads the registry, where a pool schema has no row: tenant_templates/default/900.sql:2:1
+     = help: move statements about the tenant itself into the template's folder after_create
     "#);
     project.file(file, "-- Parameter: plan literal\n-- Parameter: seats literal = '1'\nCREATE TABLE me (a text DEFAULT {plan}, b int DEFAULT {seats});");
     assert_snapshot!(project.run("tenant pool fill 2"), @r#"
@@ -54,8 +54,8 @@ fn what_would_keep_another_name_is_not_made_in_advance() {
     ----- stdout -----
 
     ----- stderr -----
-    error[not-poolable]: schemas of the template "default" cannot be made in advance: nobody knows the values of its parameters yet: plan
-     = help: give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew
+    error[not-poolable]: schemas of the template "default" cannot be made in advance: the values of its parameters are not known in advance: plan
+     = help: give them a default in their `-- Parameter:` lines; a tenant with another value does not use the pool
     "#);
     project.file(file, "CREATE TABLE {org_schema}.wrong (id uuid REFERENCES nothing);");
     let refused = project.run("tenant pool fill 2");
@@ -77,7 +77,7 @@ fn what_would_keep_another_name_is_not_made_in_advance() {
     done: the platform went from 1.0.4 to 1.0.5; 0 tenants; 2 units in N ms
 
     ----- stderr -----
-    the pool of the template "default" is not used: schemas of the template "default" cannot be made in advance: a schema of the pool gets its tenant's name later, which these do not follow: function f(): body
+    the pool of the template "default" is not used: schemas of the template "default" cannot be made in advance: a pool schema is renamed for its tenant, and these do not follow the rename: function f(): body
     "#);
     let _made = project.run("tenant create acme").ok();
     assert_eq!(

@@ -121,5 +121,5 @@ fn a_list_of_tenants_shows_its_failures_as_they_happen() {
     let list = csv(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
     let output = project.run_with_input("tenant create --from -", &list);
     assert_eq!(output.code, 4);
-    assert!(output.stderr.starts_with("failed t05: the tenant t05 is there already\n"), "{output}");
+    assert!(output.stderr.starts_with("failed t05: the tenant t05 already exists\n"), "{output}");
 }

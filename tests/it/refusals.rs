@@ -47,13 +47,13 @@ fn the_seeds_bad_example_is_refused_with_the_line_under_it() {
     ----- stdout -----
 
     ----- stderr -----
-    error[drop-column]: `DROP COLUMN email` removes a column that the running release may read or write
+    error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
      --> migrations/v1.0.4_to_v1.0.5_drop_email.sql:4:19
       |
     4 | ALTER TABLE users DROP COLUMN email;
       |                   ^^^^^^^^^^^^^^^^^ on platform
       |
-      = help: stop using it in one release, drop it in a migration that comes after that release is gone
+      = help: stop using it in one release, and drop it in a later migration when that release no longer runs
 
     6 files, 12 statements: 1 denied
     refused: nothing was written
@@ -291,7 +291,7 @@ fn a_slug_that_can_be_none_makes_no_tenant() {
     ----- stdout -----
 
     ----- stderr -----
-    error[tenant-exists]: the tenant acme_corp is there already
+    error[tenant-exists]: the tenant acme_corp already exists
      = help: choose another slug, or accept it with --if-not-exists
     ");
 }

@@ -153,7 +153,7 @@ fn a_registry_row_without_a_schema_leads_in_no_circle() {
     );
     let (_, document) = project.json("tenant create newco");
     assert_eq!(code(&document), "tenant-exists", "{document}");
-    assert!(!hint(&document).contains("`tenure tenant adopt` makes it a tenant"), "{document}");
+    assert!(!hint(&document).contains("make it a tenant with `tenure tenant adopt`"), "{document}");
     let human = project.run("tenant create newco");
     assert!(human.stderr.contains("there is no schema org_newco"), "{human}");
     assert!(human.stderr.contains("delete that row"), "{human}");
@@ -166,7 +166,7 @@ fn a_registry_row_without_a_schema_leads_in_no_circle() {
     // Where the schema is there, it can be adopted.
     project.db.run("DELETE FROM datalinx_platform.tenant_version");
     let human = project.run("tenant create newco");
-    assert!(human.stderr.contains("`tenure tenant adopt` makes it a tenant"), "{human}");
+    assert!(human.stderr.contains("make it a tenant with `tenure tenant adopt`"), "{human}");
     project.run("tenant adopt org_newco --slug newco --version 1.0.4").passes();
     // No row, no schema: there is nothing to delete.
     let (_, document) = project.json("tenant adopt org_none --slug none --version 1.0.4");

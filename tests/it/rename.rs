@@ -108,7 +108,7 @@ fn what_holds_the_old_name_in_its_text_is_named_and_nothing_is_renamed() {
     assert_eq!((code, refused["error"]["code"].as_str()), (1, Some("name-in-text")));
     let message = refused["error"]["message"].as_str().unwrap().replace(&role, "ROLE");
     assert_snapshot!(message.replace(", ", ",\n"), @"
-    the name org_acme stands in texts that do not follow: function plain(): body,
+    these texts contain the name org_acme and do not follow a rename: function plain(): body,
     function public.has(): body,
     function public.path(): options,
     function public.reads(text): arguments,

@@ -178,7 +178,7 @@ fn the_doctor_says_what_is_not_as_it_should_be() {
     project.db.run(&format!("ALTER DATABASE {} SET standard_conforming_strings = off", project.db.name));
     assert_eq!(check(&project, "strings").0, "fail");
     let failed = project.run("doctor");
-    assert!(failed.code == 1 && failed.stdout.contains("1 thing must be mended first"), "{failed}");
+    assert!(failed.code == 1 && failed.stdout.contains("1 problem must be fixed first"), "{failed}");
     project.db.run(&format!("ALTER DATABASE {} RESET standard_conforming_strings", project.db.name));
 
     let role = format!("{}_nobody", project.db.name);

@@ -80,7 +80,7 @@ fn code_that_does_no_harm_is_cleared() {
     );
     let (code, document) = verified(&project, "");
     assert_eq!((code, lines(&document)), (0, vec!["- deny opaque-code 4 effect".to_owned()]));
-    assert_eq!(document["findings"][0]["because"], "the shadow shows all that it does");
+    assert_eq!(document["findings"][0]["because"], "the shadow observed all of its effects");
     assert_eq!(project.json("verify").0, 1);
 }
 
@@ -206,10 +206,7 @@ fn what_says_that_it_can_be_run_again_is_run_again() {
         lines(&document).into_iter().filter(|line| line.contains("not-repeatable")).collect();
     assert_eq!(told, ["warn not-repeatable 4 effect"]);
     let messages = document["findings"].to_string();
-    assert!(
-        messages.contains("run a second time, it fails: ") && messages.contains("already exists"),
-        "{messages}"
-    );
+    assert!(messages.contains("a second run fails: ") && messages.contains("already exists"), "{messages}");
 }
 
 #[test]
@@ -233,5 +230,5 @@ fn a_file_that_undoes_a_step_brings_back_what_was_there() {
     assert_eq!(found[0]["file"], "migrations/v1.0.5_to_v1.0.4_less.sql");
     assert!(found[0]["message"].as_str().unwrap().contains("column added: b"), "{found:?}");
     let found = undo("ALTER TABLE workspaces DROP COLUMN nothing;");
-    assert!(found[0]["message"].as_str().unwrap().contains("cannot undo the step"), "{found:?}");
+    assert!(found[0]["message"].as_str().unwrap().contains("cannot reverse the step"), "{found:?}");
 }

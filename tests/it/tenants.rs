@@ -57,13 +57,13 @@ fn a_list_is_made_and_what_is_wrong_in_it_is_told_by_itself() {
     ----- stdout -----
 
     ----- stderr -----
-    error[tenant-exists]: the tenant acme is there already
+    error[tenant-exists]: the tenant acme already exists
      = help: choose another slug, or accept it with --if-not-exists
 
     error[slug-invalid]: "Bad-Slug" is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _
      = help: for example: acme_corp; give the full name with --name
 
-    error[tenant-exists]: the tenant there is there already
+    error[tenant-exists]: the tenant there already exists
      = help: choose another slug, or accept it with --if-not-exists
 
     created acme  org_acme  at 1.0.4  id UUID
@@ -225,7 +225,7 @@ fn a_row_of_the_registry_without_a_version_is_shown_and_never_migrated() {
 
     ----- stderr -----
     error[tenant-exists]: other is in the registry, but its version is unknown
-     = help: it was made by other means: `tenure tenant adopt` makes it a tenant
+     = help: the schema was not created by Tenure: make it a tenant with `tenure tenant adopt`
     ");
     let (code, refused) = project.json("migrate up --tenant other");
     assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-unknown".into()));

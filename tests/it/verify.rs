@@ -209,9 +209,9 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
     assert_snapshot!(project.run("verify --output github"), @r#"
     exit code: 1
     ----- stdout -----
-    ::notice file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=3,endLine=3,col=1,endColumn=33,title=drop-view::`DROP VIEW datalinx_platform."old"` removes a view that the running release may query%0Aallowed because <b>nobody</b> | reads `it`
-    ::error file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=5,endLine=5,col=3,endColumn=58,title=drop-column::`DROP COLUMN "a|b`c</code>@x,y:z%250A[l](http://***"` removes a column that the running release may read or write%0Ahelp: stop using it in one release, drop it in a migration that comes after that release is gone
-    ::warning file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=7,endLine=7,col=9,endColumn=37,title=index-locks-writes::`CREATE INDEX i ON things (id)` makes writes to the table wait until the index is built%0Ahelp: on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT
+    ::notice file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=3,endLine=3,col=1,endColumn=33,title=drop-view::`DROP VIEW datalinx_platform."old"` drops a view that the running release may query%0Aallowed because <b>nobody</b> | reads `it`
+    ::error file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=5,endLine=5,col=3,endColumn=58,title=drop-column::`DROP COLUMN "a|b`c</code>@x,y:z%250A[l](http://***"` drops a column that the running release may read or write%0Ahelp: stop using it in one release, and drop it in a later migration when that release no longer runs
+    ::warning file=migrations/v1.0.0_to_v1.0.1_odd.sql,line=7,endLine=7,col=9,endColumn=37,title=index-locks-writes::`CREATE INDEX i ON things (id)` blocks writes to the table until the index is built%0Ahelp: on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT
     2 files, 4 statements: 1 denied, 1 warned, 1 allowed
 
     ----- stderr -----
@@ -225,23 +225,23 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 
     | | where | rule | statement | what to do |
     | --- | --- | --- | --- | --- |
-    | denied | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;5&#58;3</code> | <code>drop-column</code> | <code>DROP COLUMN "a&#124;b&#96;c&#60;/code&#62;&#64;x,y&#58;z%0A&#91;l&#93;(http&#58;//&#42;&#42;&#42;"</code> | stop using it in one release, drop it in a migration that comes after that release is gone |
+    | denied | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;5&#58;3</code> | <code>drop-column</code> | <code>DROP COLUMN "a&#124;b&#96;c&#60;/code&#62;&#64;x,y&#58;z%0A&#91;l&#93;(http&#58;//&#42;&#42;&#42;"</code> | stop using it in one release, and drop it in a later migration when that release no longer runs |
     | warning | <code>migrations/v1.0.0&#95;to&#95;v1.0.1&#95;odd.sql&#58;7&#58;9</code> | <code>index-locks-writes</code> | <code>CREATE INDEX i ON things (id)</code> | on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT |
 
     <details><summary>Details</summary>
 
     ```text
-    error[drop-column]: `DROP COLUMN "a|b`c</code>@x,y:z%0A[l](http://***"` removes a column that the running release may read or write
+    error[drop-column]: `DROP COLUMN "a|b`c</code>@x,y:z%0A[l](http://***"` drops a column that the running release may read or write
      --> migrations/v1.0.0_to_v1.0.1_odd.sql:5:3
       |
     5 |   DROP COLUMN "a|b`c</code>@x,y:z%0A[l](http://***";
       |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ on platform
       |
-      = help: stop using it in one release, drop it in a migration that comes after that release is gone
+      = help: stop using it in one release, and drop it in a later migration when that release no longer runs
     ```
 
     ```text
-    warning[index-locks-writes]: `CREATE INDEX i ON things (id)` makes writes to the table wait until the index is built
+    warning[index-locks-writes]: `CREATE INDEX i ON things (id)` blocks writes to the table until the index is built
      --> migrations/v1.0.0_to_v1.0.1_odd.sql:7:9
       |
     7 | /* 𝄞 */ CREATE INDEX i ON things (id);

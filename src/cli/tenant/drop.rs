@@ -9,7 +9,7 @@ use crate::ident::Slug;
 use crate::output;
 use crate::project::Root;
 use crate::settings::Retention;
-use crate::tenant::{self, Purge, Registered, TenantOperation};
+use crate::tenant::{self, Purge, RegistryRow, TenantOperation};
 
 pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
@@ -47,7 +47,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
         limits: up::limits(args.limits, root.settings.migrate),
         command: command_line("tenant drop --purge"),
     };
-    let registered = if args.keep_registry { Registered::Stays } else { Registered::Goes };
+    let registered = if args.keep_registry { RegistryRow::Keep } else { RegistryRow::Delete };
     let stop = stop_on_signals(context.ui);
     let how = Purge { operation: &operation, registered, retry_policy: RetryPolicy::USUAL, stop: &stop };
     let purged = tenant::purge(&mut connection, &how, found).await?;

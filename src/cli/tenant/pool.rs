@@ -19,7 +19,7 @@ pub(in crate::cli) async fn pool(context: &Context, verb: &Pool) -> Result<u8, F
 async fn fill(context: &Context, args: &FillArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let filling = Filling {
-        wanted: usize::try_from(args.wanted).unwrap_or(usize::MAX),
+        requested: usize::try_from(args.wanted).unwrap_or(usize::MAX),
         template: args.template.clone(),
         jobs: args.jobs.map(usize::from),
         limits: up::limits(args.limits, project.settings.migrate),

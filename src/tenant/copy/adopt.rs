@@ -1,5 +1,5 @@
-//! `tenant adopt`: a schema that was made by other means becomes a tenant, once it is known to be what the files
-//! make at the version said.
+//! `tenant adopt`: registers an existing schema as a tenant, after comparing it with the result of the files at the given
+//! version.
 
 use std::collections::BTreeMap;
 
@@ -23,40 +23,40 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role::{self, Owner, Reach};
 
-/// What is to be adopted, as what.
+/// A schema to adopt.
 #[derive(Debug, Clone)]
 pub struct Adoption {
-    /// The schema as it is called.
+    /// The name of the schema.
     pub schema: String,
-    /// The slug that it gets.
+    /// The slug of the new tenant.
     pub slug: Slug,
-    /// The version that it is said to be at.
+    /// The version of the schema.
     pub version: Version,
-    /// The display name of a new registry row; the slug if not said.
+    /// The display name in a new registry row; the slug if missing.
     pub name: Option<String>,
-    /// The template that it is compared with; the settings' if not said.
+    /// The template to compare with; that of the settings if missing.
     pub template: Option<String>,
     /// The values of the template's parameters.
     pub set: BTreeMap<String, String>,
-    /// What a difference means.
+    /// What to do about differences.
     pub if_different: IfDifferent,
 }
 
-/// What a schema's difference from the files means.
+/// What to do if the schema differs from the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfDifferent {
-    /// It is not adopted.
+    /// Fail.
     Refuse,
-    /// It is adopted all the same.
+    /// Adopt it.
     Accept,
 }
 
-/// A failure, and the differences that it is about, if it is about some.
+/// A failure, with the differences that caused it, if any.
 #[derive(Debug, Clone)]
 pub struct Differs {
     /// The failure.
     pub failure: Failure,
-    /// How the schema differs from what it should be.
+    /// The differences of the schema.
     pub differences: Vec<SchemaDifference>,
 }
 
@@ -66,7 +66,7 @@ impl From<Failure> for Differs {
     }
 }
 
-/// Adopts a schema.
+/// Adopts a schema as a tenant.
 pub async fn adopt(
     connection: &mut Connection,
     project: &Project,
@@ -88,17 +88,17 @@ pub async fn adopt(
                 template.name, template.version, adoption.version
             ),
         )
-        .hint("name the template that it was made from with --template")
+        .hint("name the template that it was created from with --template")
         .into());
     }
     let filled = filled(template, adoption)?;
     let adopting = Adopting { project, adoption, template, filled: &filled, schema: &schema, state: &state };
-    let ownership = NameOwnership::look(connection, &project.settings, &adoption.slug, &schema).await?;
+    let ownership = NameOwnership::read(connection, &project.settings, &adoption.slug, &schema).await?;
     let _has_row = adopting.judge(&ownership)?;
     let counts = serde_json::json!({ "slug": adoption.slug, "schema": schema, "version": adoption.version });
     let mut found = Differences::default();
     let adopted = operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             let right =
                 reference::snapshot(connection, project, (template, &adoption.version, &filled), run).await;
             let written = adopting.write(connection, run, right, &mut found).await;
@@ -106,8 +106,11 @@ pub async fn adopt(
         })
         .await;
     if let Err(failure) = adopted {
-        let is_told = failure.code == Code::AdoptDiffers;
-        return Err(Differs { differences: if is_told { found.definitions } else { Vec::new() }, failure });
+        let is_reported = failure.code == Code::AdoptDiffers;
+        return Err(Differs {
+            differences: if is_reported { found.definitions } else { Vec::new() },
+            failure,
+        });
     }
     let only = std::slice::from_ref(&adoption.slug);
     let tenants = state::tenants(connection, &project.settings, state.presence, only).await?;
@@ -115,7 +118,8 @@ pub async fn adopt(
     Ok(Adopted { outcome: RunStatus::Done, tenant, differences: found.definitions, access: found.access })
 }
 
-/// The values that the schema was made with, as far as they gave it its shape. Of rows it has its own: there any will do.
+/// The parameter values that affect the schema's structure. The schema has its own rows, so for other parameters any value will
+/// do.
 fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
     let mut given = template.parameters.samples();
     let shapes = |name: &String| {
@@ -127,7 +131,7 @@ fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
     template.parameters.fill(&given, &template.name)
 }
 
-/// A version is one of the chain's, and no tenant is beyond its platform.
+/// Fails unless the version is in the chain and not later than the platform's.
 pub(in crate::tenant) fn may_be_at(
     project: &Project,
     version: &Version,
@@ -137,14 +141,14 @@ pub(in crate::tenant) fn may_be_at(
     if version > platform {
         return Err(Failure::new(
             Code::NotMigrated,
-            format!("the platform is at {platform}, and no tenant can be beyond it at {version}"),
+            format!("the platform is at {platform}, and no tenant can be ahead of it at {version}"),
         )
         .hint("run `tenure migrate up` first"));
     }
     Ok(())
 }
 
-/// One adoption under way.
+/// An adoption in progress.
 struct Adopting<'a> {
     project: &'a Project,
     adoption: &'a Adoption,
@@ -155,31 +159,31 @@ struct Adopting<'a> {
 }
 
 impl Adopting<'_> {
-    /// Whether the registry has the schema's row already; refused where the schema is a tenant's, or the slug
-    /// another schema's.
+    /// Returns whether the registry already has a row for the schema. Fails if the schema belongs to a tenant, or the slug to
+    /// another schema.
     fn judge(&self, ownership: &NameOwnership) -> Result<bool, Failure> {
         let (slug, schema) = (&self.adoption.slug, self.schema);
         let exists = |message: String| Failure::new(Code::TenantExists, message);
         if let Some(state) = ownership.state {
             return Err(exists(format!(
-                "the schema {schema} is a tenant's already: it is {}",
+                "the schema {schema} already belongs to a tenant, which is {}",
                 state.as_str()
             ))
             .hint("`tenure tenant list` shows the tenants"));
         }
         for entry in &ownership.entries {
             if entry.schema != schema.as_str() {
-                return Err(exists(format!("the slug {slug} is that of the schema {}", entry.schema))
+                return Err(exists(format!("the slug {slug} belongs to the schema {}", entry.schema))
                     .hint("choose another slug"));
             }
             if entry.slug != slug.as_str() {
-                return Err(exists(format!("the registry knows the schema {schema} as {}", entry.slug))
+                return Err(exists(format!("the schema {schema} is in the registry as {}", entry.slug))
                     .hint(format!("adopt it as --slug {}", entry.slug)));
             }
         }
         if !ownership.schema {
             let hint = if ownership.entries.is_empty() {
-                "`tenure tenant create` makes a new tenant"
+                "`tenure tenant create` creates a new tenant"
             } else {
                 NameOwnership::ROW_ALONE
             };
@@ -188,7 +192,7 @@ impl Adopting<'_> {
         Ok(!ownership.entries.is_empty())
     }
 
-    /// Begins the transaction in which all is written, and compares in it. The platform cannot move until its end.
+    /// Begins the transaction of the adoption and compares in it. The platform cannot change until it ends.
     async fn compare(
         &self,
         connection: &mut Connection,
@@ -205,7 +209,7 @@ impl Adopting<'_> {
         let seen = catalog::snapshot_as(connection, self.schema, Asked::Within).await?;
         match right {
             Ok(right) => Ok(reference::differences(&right, &seen, self.schema)),
-            // A project that can no longer make what it made then has nothing to compare with.
+            // A project that can no longer create this version has no reference.
             Err(failure) if forced && failure.class() == crate::error::Class::Refused => {
                 let line = SchemaDifference {
                     schema: self.schema.clone(),
@@ -218,7 +222,7 @@ impl Adopting<'_> {
         }
     }
 
-    /// All of it, in one transaction. What is different is told in `found` also where it is refused.
+    /// Compares and writes, in one transaction. `found` receives the differences even if the adoption fails.
     async fn write(
         &self,
         connection: &mut Connection,
@@ -228,11 +232,11 @@ impl Adopting<'_> {
     ) -> Result<(), Failure> {
         *found = self.compare(connection, run, right).await?;
         if !found.definitions.is_empty() && self.adoption.if_different == IfDifferent::Refuse {
-            return Err(self.server_error(found));
+            return Err(self.difference_failure(found));
         }
         let settings = &self.project.settings;
         let (slug, version, template) = (&self.adoption.slug, &self.adoption.version, self.template);
-        let has_row = self.judge(&NameOwnership::look(connection, settings, slug, self.schema).await?)?;
+        let has_row = self.judge(&NameOwnership::read(connection, settings, slug, self.schema).await?)?;
         let mut message = SqlBatch::default();
         if !has_row {
             let name = DisplayName::new(self.adoption.name.as_deref().unwrap_or(slug.as_str()))?;
@@ -270,18 +274,18 @@ impl Adopting<'_> {
             .map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))
     }
 
-    fn server_error(&self, found: &Differences) -> Failure {
+    fn difference_failure(&self, found: &Differences) -> Failure {
         let (version, template) = (&self.adoption.version, &self.template.name);
         let count = found.definitions.len();
         let mut failure = Failure::new(
             Code::AdoptDiffers,
             format!(
-                "the schema {} is not what the template {template:?} makes at {version}: {}",
+                "the schema {} differs from the template {template:?} at {version}: {}",
                 self.schema,
                 if count == 1 { "1 difference".to_owned() } else { format!("{count} differences") },
             ),
         )
-        .hint("mend the schema, say the version that it is at, or accept the differences with --force");
+        .hint("correct the schema, give its version, or accept the differences with --force");
         failure.schema = Some(self.schema.as_str().to_owned());
         failure
     }

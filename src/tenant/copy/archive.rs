@@ -1,6 +1,6 @@
-//! The file that a tenant travels in: a tar with a description first and what `pg_dump` packed behind it. What is
-//! read is not believed: two entries of these names, of the length and the checksum that the description says,
-//! and nothing else; no name in it ever becomes a path.
+//! The file format of an exported tenant: a tar with a manifest and the output of `pg_dump`. Input is not trusted: a file must
+//! have exactly these two entries, and the dump must match the length and checksum in the manifest. No name in it is used as a
+//! path.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -12,46 +12,46 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Code, Failure};
 
-/// The word by which the description is known.
+/// Identifies the manifest.
 const FORMAT: &str = "tenure-tenant";
-/// What this program writes, and the newest that it reads.
+/// The format version that this program writes, and the newest that it reads.
 const FORMAT_VERSION: u32 = 1;
 const MANIFEST: &str = "manifest.json";
 const DUMP: &str = "tenant.dump";
-/// A longer description is none.
+/// The maximum size of a manifest, in bytes.
 const LONGEST: u64 = 64 << 20;
 
-/// The description of an exported tenant.
+/// The manifest of an exported tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::tenant) struct Manifest {
     pub(in crate::tenant) format: String,
     pub(in crate::tenant) format_version: u32,
-    /// Of Tenure.
+    /// The version of Tenure.
     pub(in crate::tenant) tool_version: String,
     pub(in crate::tenant) tenant: Sent,
     pub(in crate::tenant) version: String,
     pub(in crate::tenant) template: Option<String>,
-    /// The values that it brought to the template, as far as they give the schema its shape.
+    /// The parameter values that affect the schema's structure.
     #[serde(default)]
     pub(in crate::tenant) parameters: BTreeMap<String, String>,
-    /// The registry's row, all its columns.
+    /// All columns of the registry row.
     pub(in crate::tenant) registry: Option<serde_json::Map<String, serde_json::Value>>,
     pub(in crate::tenant) fingerprint: Print,
-    /// The server's major version.
+    /// The major version of the server.
     pub(in crate::tenant) postgresql: u32,
     pub(in crate::tenant) extensions: Vec<Extension>,
-    /// Roles that rights and policies name, but for its own.
+    /// Roles in privileges and policies, except the tenant's own.
     pub(in crate::tenant) roles: Vec<String>,
-    /// Its own role, if it has one. A tenant that is imported gets another one.
+    /// The tenant's own role, if any. An imported tenant gets a new one.
     #[serde(default)]
     pub(in crate::tenant) own_role: Option<String>,
-    /// Who owned it, if that gives rights on what it will make in it. Who imports it does that instead.
+    /// The owner, if it has default privileges in the schema. On import, these go to the importing role.
     #[serde(default)]
     pub(in crate::tenant) owner: Option<String>,
     pub(in crate::tenant) dump: Sum,
 }
 
-/// Who it is.
+/// The identity of the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::tenant) struct Sent {
     pub(in crate::tenant) id: Option<String>,
@@ -61,16 +61,16 @@ pub(in crate::tenant) struct Sent {
     pub(in crate::tenant) status: String,
 }
 
-/// What its schema is like.
+/// The fingerprints of the schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::tenant) struct Print {
-    /// Of all its definitions, as servers of one major version print them.
+    /// The fingerprint of all definitions; comparable between servers of one major version.
     pub(in crate::tenant) definition: String,
-    /// Of each object and each part of one, by kind and name, which every server says alike.
+    /// The fingerprint of each object and part, by kind and name.
     pub(in crate::tenant) objects: BTreeMap<String, String>,
 }
 
-/// An extension that it needs.
+/// A required extension.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(in crate::tenant) struct Extension {
     pub(in crate::tenant) name: String,
@@ -86,14 +86,14 @@ pub(in crate::tenant) struct Sum {
 }
 
 impl Manifest {
-    /// The word and the number that begin it.
+    /// The format's name and version.
     pub(in crate::tenant) fn format() -> (String, u32) {
         (FORMAT.to_owned(), FORMAT_VERSION)
     }
 }
 
 impl Sum {
-    /// Of a whole file.
+    /// Reads a whole file.
     pub(in crate::tenant) fn of(file: &mut File) -> io::Result<Self> {
         file.rewind()?;
         let sum = Self::copy(file, &mut io::sink())?;
@@ -114,7 +114,7 @@ impl Sum {
     }
 }
 
-/// Bytes as people write checksums.
+/// Bytes in hexadecimal.
 pub(in crate::tenant) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _written = write!(text, "{byte:02x}");
@@ -122,7 +122,7 @@ pub(in crate::tenant) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Writes description and dump.
+/// Writes the manifest and the dump.
 pub(in crate::tenant) fn write(manifest: &Manifest, dump: &mut File, out: impl Write) -> io::Result<()> {
     let mut builder = tar::Builder::new(out);
     let text = serde_json::to_vec_pretty(manifest).map_err(io::Error::other)?;
@@ -139,13 +139,13 @@ fn head(bytes: u64) -> tar::Header {
     header
 }
 
-/// Reads the description, and the dump into `into`.
+/// Reads the manifest, and the dump into `into`.
 pub(in crate::tenant) fn read(input: impl Read, into: &mut File) -> Result<Manifest, Failure> {
     let mut archive = tar::Archive::new(input);
     let mut entries = archive.entries().map_err(|error| damaged(&error))?;
     let mut entry = next(&mut entries, MANIFEST)?;
     if entry.size() > LONGEST {
-        return Err(wrong("its description is too long to be one"));
+        return Err(wrong("the manifest is too long"));
     }
     let mut text = Vec::new();
     entry.read_to_end(&mut text).map_err(|error| damaged(&error))?;
@@ -153,40 +153,41 @@ pub(in crate::tenant) fn read(input: impl Read, into: &mut File) -> Result<Manif
     let mut entry = next(&mut entries, DUMP)?;
     let sum = Sum::copy(&mut entry, into).map_err(|error| damaged(&error))?;
     if sum != manifest.dump {
-        return Err(wrong("its dump is not whole: length or checksum are not those of the description"));
+        return Err(wrong("the dump is not complete: its length or checksum differs from the manifest"));
     }
     drop(entry);
     match entries.next() {
         None => Ok(manifest),
-        Some(_) => Err(wrong("there is more in it than a description and a dump")),
+        Some(_) => Err(wrong("it has entries besides the manifest and the dump")),
     }
 }
 
 fn understand(text: &[u8]) -> Result<Manifest, Failure> {
     let value: serde_json::Value =
-        serde_json::from_slice(text).map_err(|error| wrong(&format!("its description: {error}")))?;
+        serde_json::from_slice(text).map_err(|error| wrong(&format!("the manifest: {error}")))?;
     if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
-        return Err(wrong("it has no description of a tenant"));
+        return Err(wrong("it has no manifest of a tenant"));
     }
     let version = value.get("format_version").and_then(serde_json::Value::as_u64);
     if version != Some(u64::from(FORMAT_VERSION)) {
-        return Err(wrong("a newer Tenure made it").hint("import it with that release or a newer one"));
+        return Err(
+            wrong("it was written by a newer Tenure").hint("import it with that release or a newer one")
+        );
     }
-    serde_json::from_value(value).map_err(|error| wrong(&format!("its description: {error}")))
+    serde_json::from_value(value).map_err(|error| wrong(&format!("the manifest: {error}")))
 }
 
-/// The next entry, which must be a plain file of that name.
+/// The next entry, which must be a regular file with that name.
 fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>, name: &str) -> Result<tar::Entry<'a, R>, Failure> {
     let entry = match entries.next() {
         Some(entry) => entry.map_err(|error| damaged(&error))?,
-        None => return Err(wrong(&format!("there is no {name} in it"))),
+        None => return Err(wrong(&format!("it has no {name}"))),
     };
     let is_it = entry.path_bytes().as_ref() == name.as_bytes() && entry.header().entry_type().is_file();
-    if is_it { Ok(entry) } else { Err(wrong(&format!("where {name} should be is something else"))) }
+    if is_it { Ok(entry) } else { Err(wrong(&format!("there is another entry instead of {name}"))) }
 }
 
-/// What the reader of tars says holds the bytes that it stumbled over: of a file that was named by mistake they are
-/// nobody's to print.
+/// The tar reader's messages contain the bytes that it failed on. If the user named another file by mistake, they may be secret.
 fn damaged(error: &io::Error) -> Failure {
     match error.raw_os_error() {
         Some(_) => wrong(&format!("it cannot be read to its end: {error}")),
@@ -195,8 +196,8 @@ fn damaged(error: &io::Error) -> Failure {
 }
 
 fn wrong(why: &str) -> Failure {
-    Failure::new(Code::ExportInvalid, format!("the file is no whole export of a tenant: {why}"))
-        .hint("`tenure tenant export` makes one; was all of it copied?")
+    Failure::new(Code::ExportInvalid, format!("the file is not a complete export of a tenant: {why}"))
+        .hint("check that the whole output of `tenure tenant export` was copied")
 }
 
 #[cfg(test)]
@@ -230,7 +231,7 @@ mod tests {
         }
     }
 
-    fn parcel() -> Vec<u8> {
+    fn archive() -> Vec<u8> {
         let mut dump = tempfile::tempfile().unwrap();
         dump.write_all(&[7; 3_000]).unwrap();
         let manifest = manifest(Sum::of(&mut dump).unwrap());
@@ -251,7 +252,7 @@ mod tests {
         for (kind, name, text) in entries {
             let mut header = head(text.len() as u64);
             header.set_entry_type(*kind);
-            // The crate itself refuses to write such a path.
+            // The crate refuses to write such a path.
             header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
             header.set_cksum();
             builder.append(&header, *text).unwrap();
@@ -260,16 +261,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn a_written_archive_is_read() {
         let mut into = tempfile::tempfile().unwrap();
-        let found = read(parcel().as_slice(), &mut into).unwrap();
+        let found = read(archive().as_slice(), &mut into).unwrap();
         assert_eq!((found.dump.bytes, found.tenant.slug.as_str()), (3_000, "a"));
         assert_eq!(Sum::of(&mut into).unwrap(), found.dump);
     }
 
     #[test]
-    fn wherever_it_is_cut_or_changed_it_is_refused() {
-        let whole = parcel();
+    fn a_truncated_or_changed_file_is_refused() {
+        let whole = archive();
         // The last two blocks of a tar are empty.
         let end = whole.len() - 1_024;
         for cut in (0..end - 600).step_by(97) {

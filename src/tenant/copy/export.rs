@@ -1,5 +1,5 @@
-//! `tenant export`: a tenant as one file. Writes nothing to the database, and holds no lock of its own while `pg_dump`
-//! runs: what was read before is read again behind it, and a tenant that moved meanwhile makes no file.
+//! `tenant export`: writes a tenant to a file. Writes nothing to the database, and holds no lock of its own while `pg_dump` runs:
+//! the fingerprints are read before and after it, and if they differ no file is written.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -20,12 +20,12 @@ use crate::settings::Settings;
 use crate::tenant::Exported;
 use crate::tenant::roles::sessions;
 
-/// Where an export goes.
+/// The destination of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// Into a file, which is there whole or not at all. One that is there is replaced.
+    /// A file, written completely or not at all. An existing file is replaced.
     File(PathBuf),
-    /// To stdout.
+    /// Standard output.
     Stdout,
 }
 
@@ -37,7 +37,7 @@ pub async fn export(
     target: &Target,
     (environment, stop): (&Environment, &CancellationToken),
 ) -> Result<Exported, Failure> {
-    // What pg_dump sets for its session would stay with the pooler's next client.
+    // pg_dump's session settings would reach the pooler's next client.
     connection.needs_a_session("an export, by pg_dump,")?;
     let presence = state::presence(connection, settings).await?;
     let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
@@ -45,7 +45,7 @@ pub async fn export(
     if !matches!(tenant.status, TenantState::Active | TenantState::Suspended) {
         return Err(Failure::new(
             Code::TenantState,
-            format!("{slug} is {}, so it is not whole", tenant.status.as_str()),
+            format!("{slug} is {}, so it is not complete", tenant.status.as_str()),
         ));
     }
     let major = server_major(connection).await?;
@@ -53,14 +53,17 @@ pub async fn export(
     let own_role = sessions::role_of(connection, settings, &tenant.schema).await?;
     roles.retain(|role| own_role.as_ref() != Some(role));
     if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
-        let why = format!("the extension {} is in the tenant's schema, and no dump holds it", inside.name);
+        let why = format!(
+            "the extension {} is in the tenant's schema, and a dump does not include it",
+            inside.name
+        );
         return Err(Failure::new(Code::ImportNeeds, why).hint("move it: ALTER EXTENSION … SET SCHEMA public"));
     }
-    let seen = look(connection, settings, &tenant.schema).await?;
+    let seen = read_state(connection, settings, &tenant.schema).await?;
     let registry = registry(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
     pack(connection, (&tenant.schema, major), &dump, environment, || stop.is_cancelled()).await?;
-    let again = look(connection, settings, &tenant.schema).await;
+    let again = read_state(connection, settings, &tenant.schema).await;
     if again.as_ref() != Ok(&seen) {
         let mut failure = Failure::new(
             Code::TenantMoved,
@@ -68,7 +71,7 @@ pub async fn export(
         )
         .hint("run the command again");
         failure.schema = Some(tenant.schema.as_str().to_owned());
-        // A database that no longer answers is another matter.
+        // A lost connection is reported as such.
         return Err(again.err().filter(Failure::ended_the_session).unwrap_or(failure));
     }
     let mut parameters = state::parameters(connection, settings).await?;
@@ -106,8 +109,8 @@ pub async fn export(
     Ok(Exported { outcome: RunStatus::Done, tenant, file, bytes })
 }
 
-/// What must not change meanwhile: the version row, and what the schema is like.
-async fn look(
+/// What must not change during the dump: the version row, and the fingerprints of the schema.
+async fn read_state(
     connection: &mut Connection,
     settings: &Settings,
     schema: &SchemaName,
@@ -140,7 +143,7 @@ async fn registry(
     Ok(row.and_then(|row| row.as_object().cloned()))
 }
 
-/// A file that nobody else can open, and that is gone with the process: beside the target, where there is room.
+/// An anonymous temporary file, in the folder of the target if possible.
 fn unnamed(target: &Target) -> Result<File, Failure> {
     let file = match target {
         Target::File(path) => tempfile::tempfile_in(folder(path)),
@@ -153,7 +156,7 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Writes the file under a name of its own, readable for its owner alone, and renames it when it is whole.
+/// Writes the file under a temporary name, readable only by its owner, and renames it when it is complete.
 fn deliver(manifest: &Manifest, dump: &mut File, target: &Target) -> io::Result<()> {
     match target {
         Target::Stdout => archive::write(manifest, dump, io::stdout().lock()),

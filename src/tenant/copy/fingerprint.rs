@@ -1,5 +1,5 @@
-//! What a tenant's schema is like, in short, and what it needs of the database around it: what an export tells, and an
-//! import asks for.
+//! The fingerprints of a tenant's schema and its requirements on the database: extensions and roles. An export records them, an
+//! import checks them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ pub(in crate::tenant) async fn print(
     let snapshot = catalog::snapshot_as(connection, schema, asked).await?;
     if !snapshot.has_schema() {
         return Err(Failure::new(Code::SchemaUnknown, format!("there is no schema {schema}"))
-            .hint("`tenure drift` names the tenants whose schema is gone"));
+            .hint("`tenure drift` lists the tenants whose schema is missing"));
     }
     let mut objects = BTreeMap::new();
     for (key, object) in snapshot.objects.iter().filter(|(key, _)| key.kind != Kind::Extension) {
@@ -38,7 +38,7 @@ pub(in crate::tenant) async fn print(
     Ok(Print { definition: hex(&whole.finalize()), objects })
 }
 
-/// Short, since it only has to say which of two things was changed.
+/// Eight bytes are enough to detect a change.
 fn digest(properties: &Properties) -> String {
     let mut hash = Sha256::new();
     for (property, value) in properties.iter().filter(|(property, _)| !property.is_access()) {
@@ -47,7 +47,7 @@ fn digest(properties: &Properties) -> String {
     hex(&hash.finalize()[..8])
 }
 
-/// How what came out differs from what went in. Another major version may print the same in other words.
+/// The differences between an export and its import. Another major version may print the same definition differently.
 pub(in crate::tenant) fn differences(
     packed: &Print,
     seen: &Print,
@@ -68,17 +68,17 @@ pub(in crate::tenant) fn differences(
     names.iter().filter_map(judge).collect()
 }
 
-/// What is said of a definition that is printed in other words.
+/// The change that is reported for a definition that is printed differently.
 pub(in crate::tenant) const OTHER_WORDS: &str = "definition changed";
 
-/// The extensions and the roles that `schema` needs, and its owner, if that gives rights on what it will make.
+/// The extensions and roles that `schema` requires, and its owner if it has default privileges in the schema.
 pub(in crate::tenant) async fn needs(
     connection: &mut Connection,
     schema: &SchemaName,
 ) -> Result<(Vec<Extension>, Vec<String>, Option<String>), Failure> {
     let sql = NEEDS.replace("/*SCHEMA*/", &literal(schema.as_str()));
     let sets = connection.query_batch(&sql).await;
-    let sets = sets.map_err(|server_error| server_error.failure("asking what the schema needs"))?;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the schema's requirements"))?;
     let (mut extensions, mut roles, mut owner) = (Vec::new(), Vec::new(), None);
     for row in sets.iter().flatten() {
         match row.text("kind")?.as_str() {
@@ -94,7 +94,7 @@ pub(in crate::tenant) async fn needs(
     Ok((extensions, roles, owner))
 }
 
-/// Refused unless the database has what is needed.
+/// Fails unless the database has these extensions and roles.
 pub(in crate::tenant) async fn expect(
     connection: &mut Connection,
     (extensions, roles): (&[Extension], &[String]),
@@ -105,33 +105,34 @@ pub(in crate::tenant) async fn expect(
     let sets = connection.query_batch(sql).await;
     let sets =
         sets.map_err(|server_error| server_error.failure("reading the names of roles and extensions"))?;
-    let [installed, there] = sets.as_slice() else { return Ok(()) };
+    let [installed, existing] = sets.as_slice() else { return Ok(()) };
     let installed: Vec<(String, String)> = installed
         .iter()
         .map(|row| Ok((row.text("name")?, row.text("schema")?)))
         .collect::<Result<_, Failure>>()?;
-    let there: Vec<String> = there.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
+    let existing: Vec<String> = existing.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?;
     let mut lacking = Vec::new();
-    for wanted in extensions {
-        match installed.iter().find(|(name, _)| *name == wanted.name) {
+    for required in extensions {
+        match installed.iter().find(|(name, _)| *name == required.name) {
             None => {
-                lacking.push(format!("extension {} {} in {}", wanted.name, wanted.version, wanted.schema));
-            }
-            Some((_, schema)) if *schema != wanted.schema => {
                 lacking
-                    .push(format!("extension {} in {}, where it is in {schema}", wanted.name, wanted.schema));
+                    .push(format!("extension {} {} in {}", required.name, required.version, required.schema));
+            }
+            Some((_, schema)) if *schema != required.schema => {
+                lacking
+                    .push(format!("extension {} in {} (it is in {schema})", required.name, required.schema));
             }
             Some(_) => {}
         }
     }
-    let missing = roles.iter().filter(|role| !there.contains(role));
+    let missing = roles.iter().filter(|role| !existing.contains(role));
     lacking.extend(missing.map(|role| format!("role {role}")));
     if lacking.is_empty() {
         return Ok(());
     }
     Err(Failure::new(
         Code::ImportNeeds,
-        format!("the database lacks what the tenant needs: {}", lacking.join("; ")),
+        format!("the database lacks requirements of the tenant: {}", lacking.join("; ")),
     )
-    .hint("CREATE EXTENSION … SCHEMA …, CREATE ROLE … NOLOGIN; then import it again"))
+    .hint("create them with CREATE EXTENSION … SCHEMA … or CREATE ROLE … NOLOGIN, then import again"))
 }

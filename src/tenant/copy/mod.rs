@@ -1,4 +1,5 @@
-//! A tenant's schema from another one: clone, export and import, adopt.
+//! Creates tenants from existing schemas: clone, export and import, adopt. Each compares the result with its source or with the
+//! files before it commits. A tenant from a template alone is in `create`.
 
 mod adopt;
 mod archive;

@@ -1,5 +1,5 @@
--- What a schema needs that is not in it: extensions, by what its objects depend on, and roles, by the rights and policies that
--- name them, and who gives rights on what he will make in it. The owner is none of them: who imports a schema owns it.
+-- What a schema requires outside of itself: the extensions that its objects depend on, the roles in its privileges and policies,
+-- and the roles that define default privileges in it. The owner is excluded: the importing role owns the schema.
 WITH relation AS (SELECT oid FROM pg_catalog.pg_class WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/)),
 member (classid, objid) AS (
     SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass, oid FROM pg_catalog.pg_namespace WHERE nspname = /*SCHEMA*/

@@ -1,4 +1,4 @@
-//! The results of the verbs that make a tenant of what is there: adopt, clone, export, import.
+//! The results of adopt, clone, export and import.
 
 use serde::Serialize;
 
@@ -6,39 +6,39 @@ use crate::chain::Version;
 use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::{RunStatus, Tenant};
 
-/// What `tenant adopt` did.
+/// The result of `tenant adopt`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Adopted {
     /// `done`.
     pub outcome: RunStatus,
-    /// The tenant as it is now.
+    /// The new tenant.
     pub tenant: Tenant,
-    /// How its schema differs from what the files make; not empty only where that was accepted.
+    /// The accepted differences between its schema and the files.
     pub differences: Vec<SchemaDifference>,
-    /// How owners and privileges differ, which refuses nothing.
+    /// Differences in owners and privileges, which are always accepted.
     pub access: Vec<SchemaDifference>,
 }
 
-/// What `tenant clone` did.
+/// The result of `tenant clone`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cloned {
     /// `done`.
     pub outcome: RunStatus,
-    /// The slug of the tenant that was cloned.
+    /// The slug of the source.
     pub source: String,
     /// The new tenant.
     pub tenant: Tenant,
-    /// How many tables were copied.
+    /// The number of tables copied.
     pub tables: usize,
-    /// How many rows were copied.
+    /// The number of rows copied.
     pub rows: u64,
-    /// How owners and privileges of the source differ from the new tenant's.
+    /// Differences in owners and privileges between source and new tenant.
     pub access: Vec<SchemaDifference>,
-    /// What was not copied, and why.
+    /// What was not copied, with the reason.
     pub notes: Vec<String>,
 }
 
-/// What `tenant export` did.
+/// The result of `tenant export`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exported {
     /// `done`.
@@ -47,23 +47,23 @@ pub struct Exported {
     pub tenant: Tenant,
     /// The file; `-` for stdout.
     pub file: String,
-    /// How many bytes its dump has.
+    /// The size of the dump.
     pub bytes: u64,
 }
 
-/// What `tenant import` did.
+/// The result of `tenant import`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Imported {
     /// `done`.
     pub outcome: RunStatus,
-    /// The tenant as it is now.
+    /// The new tenant.
     pub tenant: Tenant,
-    /// The version that it was exported at.
+    /// The version at the export.
     pub from: Version,
-    /// How many rows came out of the file.
+    /// The number of rows restored.
     pub rows: u64,
-    /// How many units brought it along.
+    /// The number of units of its migration.
     pub units: usize,
-    /// Definitions that are printed in other words since, where that was accepted.
+    /// The accepted definitions that are printed differently.
     pub differences: Vec<SchemaDifference>,
 }

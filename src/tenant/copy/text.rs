@@ -1,4 +1,4 @@
-//! What the verbs did that make a tenant of what is there, for people.
+//! The results of adopt, clone, export and import as text.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::postgres::catalog::SchemaDifference;
 use crate::postgres::metadata::Tenant;
 use crate::tenant::{Adopted, Cloned, Exported, Imported};
 
-/// What `tenant adopt` did.
+/// The result of `tenant adopt`.
 pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
     let mut text = differences(&adopted.differences, paint);
     text.push_str(&access(&adopted.access, paint));
@@ -15,7 +15,7 @@ pub fn adopted(adopted: &Adopted, paint: Paint) -> String {
     text
 }
 
-/// What `tenant clone` did.
+/// The result of `tenant clone`.
 pub fn cloned(cloned: &Cloned, paint: Paint) -> String {
     let mut text = access(&cloned.access, paint);
     text.push_str(&notes(&cloned.notes, paint));
@@ -30,7 +30,7 @@ fn notes(notes: &[String], paint: Paint) -> String {
     notes.iter().map(|note| paint.dim(&format!("note: {note}")) + "\n").collect()
 }
 
-/// Differences of one schema, as `tenure drift` shows them; an empty line behind them.
+/// Differences of one schema in the format of `tenure drift`, then an empty line.
 pub fn differences(lines: &[SchemaDifference], paint: Paint) -> String {
     let mut text = String::new();
     if let Some(first) = lines.first() {
@@ -43,7 +43,7 @@ pub fn differences(lines: &[SchemaDifference], paint: Paint) -> String {
     text
 }
 
-/// Owners and privileges that are others, which refuse nothing.
+/// Differences in owners and privileges, as notes.
 fn access(lines: &[SchemaDifference], paint: Paint) -> String {
     let note = |line: &SchemaDifference| format!("note: {}: {}", line.object, line.change);
     lines.iter().map(|line| paint.dim(&note(line)) + "\n").collect()
@@ -60,21 +60,21 @@ fn tenant_line(word: &str, tenant: &Tenant, paint: Paint) -> String {
     )
 }
 
-/// What `tenant export` did.
+/// The result of `tenant export`.
 pub fn exported(exported: &Exported, paint: Paint) -> String {
     let tenant = &exported.tenant;
     let (slug, at) = (paint.bold(&tenant.slug), or_dash(tenant.version.as_ref()));
     format!("{} {slug}  {}  at {at}  to {}\n", paint.good("exported"), tenant.schema, exported.file)
 }
 
-/// What `tenant import` did.
+/// The result of `tenant import`.
 pub fn imported(imported: &Imported, paint: Paint) -> String {
     let mut text = differences(&imported.differences, paint);
     text.push_str(&tenant_line("imported", &imported.tenant, paint));
-    let _written = write!(text, "{} came in", rows(imported.rows));
+    let _written = write!(text, "{} restored", rows(imported.rows));
     if imported.units > 0 {
         let _written =
-            write!(text, "; from {} it was migrated by {}", imported.from, plural(imported.units, "unit"));
+            write!(text, "; migrated from {} by {}", imported.from, plural(imported.units, "unit"));
     }
     text.push('\n');
     text

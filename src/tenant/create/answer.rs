@@ -1,17 +1,17 @@
-//! What a refusal means for a tenant that was to be made.
+//! Maps server errors to failures of a tenant's creation.
 
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::batch::SqlBatch;
 use crate::postgres::{ServerError, error};
 
-/// The schema or the row is there, and is not a tenant's.
+/// The schema or the registry row exists, but does not belong to a tenant.
 pub(super) fn taken(server_error: &ServerError, schema: &SchemaName) -> Failure {
     let mut failure = server_error.failure(&format!("creating {schema}"));
     failure.code = Code::TenantExists;
     failure.schema = Some(schema.as_str().to_owned());
     failure.hint =
-        Some("a schema or a registry row of that name is there, but no tenant that Tenure knows".to_owned());
+        Some("a schema or a registry row of that name exists, but it belongs to no tenant".to_owned());
     failure
 }
 
@@ -30,9 +30,7 @@ pub(in crate::tenant) fn explain(
             Some("every column of the registry but id, name, slug and schema must have a default")
         }
         Some("42804" | "22P02") => Some("the registry's id column must take a UUID, the others a text"),
-        Some(error::NOT_ONE_ROW) => {
-            Some("a trigger or a view must not swallow what is written to the registry")
-        }
+        Some(error::NOT_ONE_ROW) => Some("a trigger or a view must not suppress writes to the registry"),
         _ => None,
     };
     if let Some(hint) = of_registry {

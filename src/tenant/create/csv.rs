@@ -1,5 +1,5 @@
-//! Tenants as they are asked for: one on the command line, or a CSV with the columns `slug` and, if
-//! wanted, `name`, `template` and `set.KEY`. Pure.
+//! Requests for tenants: one from the command line, or a CSV with the columns `slug` and optionally `name`, `template` and
+//! `set.KEY`. Pure.
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,23 @@ use csv::StringRecord;
 
 use crate::error::{Code, Failure, Place, Source};
 
-/// What a column of a list begins with that holds the values of a parameter.
+/// The prefix of a column with a parameter's values.
 const SET: &str = "set.";
 
-/// A tenant to be made. The slug is not checked yet: a wrong one is that tenant's failure alone.
+/// A tenant to create. The slug is not validated yet: an invalid one fails only this tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewTenant {
     /// The slug.
     pub slug: String,
-    /// The display name; the slug where it is missing.
+    /// The display name; the slug if missing.
     pub name: Option<String>,
-    /// The template; the settings' where it is missing.
+    /// The template; that of the settings if missing.
     pub template: Option<String>,
     /// The values of the template's parameters.
     pub set: BTreeMap<String, String>,
 }
 
-/// Reads a CSV (RFC 4180) with a header line. Every line must be readable before any tenant is made.
+/// Parses a CSV (RFC 4180) with a header line. Fails if any line is invalid.
 pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
     let wrong = |line: Option<u64>, message: String| {
         let place = match line.and_then(|line| usize::try_from(line).ok()) {
@@ -34,7 +34,7 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
             None => Place::File(file.to_owned()),
         };
         Failure::new(Code::CsvInvalid, message).at(place).hint(
-            "the first line names the columns: slug and, if wanted, name, template, and set.KEY for a parameter",
+            "the first line names the columns: slug, and optionally name, template, and set.KEY for a parameter",
         )
     };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
@@ -62,7 +62,7 @@ pub fn from_csv(file: &str, text: &str) -> Result<Vec<NewTenant>, Failure> {
         .collect()
 }
 
-/// A line of the list. An empty cell is as good as none.
+/// Parses a line. An empty cell counts as missing.
 fn tenant(headers: &StringRecord, row: &StringRecord) -> NewTenant {
     let mut tenant = NewTenant::default();
     for (header, cell) in headers.iter().zip(row) {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_whole_or_not_at_all() {
+    fn an_invalid_line_fails_the_whole_list() {
         let list = from_csv("t.csv", "slug,name\r\nacme,\"Acme, Inc.\"\nb,\n").unwrap();
         assert_eq!(list[0].name.as_deref(), Some("Acme, Inc."));
         assert_eq!(list[1], NewTenant { slug: "b".to_owned(), ..NewTenant::default() });

@@ -1,5 +1,5 @@
-//! What comes behind a tenant's transaction: the command of the settings. While it runs no transaction is open and
-//! the tenant is in the making; if it fails, the tenant is taken back, in one transaction.
+//! Runs the `after_create` command after a tenant's transaction. While it runs, no transaction is open and the tenant is in the
+//! state `creating`. If it fails, the tenant is removed, in one transaction.
 
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use crate::tenant::provisioning::{Afterwards, TenantRecord};
 use crate::tenant::{CreatedTenant, operation};
 
 impl<'a> Maker<'a, '_> {
-    /// What there is to do when a tenant's schema is there.
+    /// What runs after a tenant's schema is created.
     pub(super) fn afterwards(&self) -> Afterwards {
         match &self.creation.after {
             After::Nothing => Afterwards { rows: false, command: None },
@@ -28,7 +28,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Does what comes behind the transaction that made the tenant at version `at`.
+    /// Runs what follows the transaction that created the tenant at version `at`.
     pub(super) async fn follow(
         &self,
         connection: &mut Connection,
@@ -37,41 +37,41 @@ impl<'a> Maker<'a, '_> {
     ) -> Result<Provisioned, Failure> {
         if let After::All(Some(hook)) = &self.creation.after {
             let slug = task.tenant.slug.as_str();
-            let tell = |line: &str| self.queue.borrow_mut().sink.take(&Event::HookSaid { slug, line });
-            match Box::pin(hook.run(&document(task, &at), self.stop, tell)).await {
+            let report = |line: &str| self.queue.borrow_mut().sink.take(&Event::HookSaid { slug, line });
+            match Box::pin(hook.run(&document(task, &at), self.stop, report)).await {
                 Ok(()) => self.end_making(connection, &task.tenant).await?,
-                Err(failure) => return Err(self.undo(connection, task, failure).await),
+                Err(failure) => return Err(self.clean_up(connection, task, failure).await),
             }
         }
         Ok(made(&task.tenant, at))
     }
 
-    /// The tenant is made.
+    /// Makes the tenant active.
     async fn end_making(&self, connection: &mut Connection, tenant: &TenantRecord) -> Result<(), Failure> {
         let mut message = SqlBatch::default();
-        let told = format!(
+        let sql = format!(
             "SELECT {}.tenure_made({}, '{}')",
             self.run.platform.quoted(),
             literal(tenant.schema.as_str()),
             tenant.id,
         );
-        message.begin(self.run.limits, &told);
+        message.begin(self.run.limits, &sql);
         operation::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
         message.commit(SessionState::None);
         let sent = cleanup::send(connection, &message, |_| false).await;
         sent.map(drop).map_err(|server_error| {
-            let mut failure = server_error.failure(&format!("making {} active after its command", tenant.slug));
+            let mut failure = server_error.failure(&format!("activating {} after its command", tenant.slug));
             failure.schema = Some(tenant.schema.as_str().to_owned());
             failure.hint = Some(
-                "its command succeeded, but it stays in the state `creating`; a few minutes later it can be created anew"
+                "its command succeeded, but it is still in the state `creating`; create it again in a few minutes"
                     .to_owned(),
             );
             failure
         })
     }
 
-    /// Takes the tenant back after its command or one of its steps failed; the failure to tell.
-    pub(super) async fn undo(
+    /// Removes the tenant after its command or one of its steps failed. Returns the failure to report.
+    pub(super) async fn clean_up(
         &self,
         connection: &mut Connection,
         task: &Task<'a>,
@@ -81,18 +81,18 @@ impl<'a> Maker<'a, '_> {
         failure.schema = Some(tenant.schema.as_str().to_owned());
         let attempt = Attempt::Of(tenant.id);
         let message = cleanup::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
-        // An answer that was lost leaves no row behind.
+        // The row is missing if an earlier answer was lost.
         let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
         match cleanup::send(connection, &message, is_gone).await {
             Ok(_sets) => {
-                failure.message = format!("{}; the tenant {} was taken back", failure.message, tenant.slug);
+                failure.message = format!("{}; the tenant {} was removed", failure.message, tenant.slug);
             }
             Err(server_error) => {
-                let why = server_error.failure(&format!("taking the tenant {} back", tenant.slug));
+                let why = server_error.failure(&format!("removing the tenant {}", tenant.slug));
                 failure.message = format!("{}; {}", failure.message, why.message);
                 self.give_up(connection, tenant).await;
                 failure.hint = Some(
-                    "it stays in the state `creating`; when what hinders is gone, create it again: that begins anew"
+                    "it is still in the state `creating`; correct the cause and create it again, which starts over"
                         .to_owned(),
                 );
             }
@@ -100,7 +100,7 @@ impl<'a> Maker<'a, '_> {
         failure
     }
 
-    /// Nobody has to wait for this attempt. Where not even that can be said, its time runs out by itself.
+    /// Ends the deadline of this attempt, so that no other run waits for it. If that fails, it expires by itself.
     async fn give_up(&self, connection: &mut Connection, tenant: &TenantRecord) {
         let sql = format!(
             "{BEGIN}; UPDATE {}.tenant_version SET making_until = now() WHERE making = '{}'; COMMIT",
@@ -110,14 +110,18 @@ impl<'a> Maker<'a, '_> {
         let _said = connection.run(&sql).await;
     }
 
-    /// Takes back what a run left that is gone: a tenant that is in the making, and may be no more.
-    pub(super) async fn take_back(&self, connection: &mut Connection, row: &Tenant) -> Result<(), Failure> {
+    /// Removes an unfinished tenant of a run that no longer exists, if its deadline has passed.
+    pub(super) async fn remove_expired(
+        &self,
+        connection: &mut Connection,
+        row: &Tenant,
+    ) -> Result<(), Failure> {
         let doing = format!("creating {}", row.slug);
-        cleanup::take_back(connection, &self.project.settings, self.run, (&row.schema, &doing)).await
+        cleanup::remove_expired(connection, &self.project.settings, self.run, (&row.schema, &doing)).await
     }
 }
 
-/// What the command gets to read.
+/// The document on the command's standard input.
 fn document(task: &Task<'_>, at: &Version) -> String {
     let tenant = &task.tenant;
     let document = json!({

@@ -1,5 +1,6 @@
-//! `tenant create`: registry row, schema, template, the steps after it, version row and history, in one
-//! message and one transaction a tenant. Many are made by several workers side by side.
+//! `tenant create`: creates tenants from a template, each in one message and one transaction (registry row, schema, template,
+//! later steps, version row, history). Several workers create tenants in parallel. The SQL of a tenant is composed in
+//! `provisioning`, copies of existing schemas are in `copy`.
 
 pub(super) mod answer;
 mod csv;
@@ -33,74 +34,74 @@ use crate::postgres::metadata::{self, RunStatus, history};
 use crate::project::Project;
 use crate::settings::Migrate;
 
-/// What to do about a tenant that is there already.
+/// What to do about an existing tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
-    /// It is a failure.
+    /// Fail.
     Fail,
-    /// It is as good as made.
+    /// Report it as existing.
     Accept,
 }
 
-/// What all tenants of one command share.
+/// Options for all tenants of a command.
 #[derive(Debug, Clone)]
 pub struct Creation {
-    /// About those that are there.
+    /// What to do about existing tenants.
     pub if_exists: IfExists,
     /// The limits of a unit.
     pub limits: Migrate,
-    /// How many connections; chosen by what the server has free if not said.
+    /// The number of connections; derived from the server's free connections if missing.
     pub jobs: Option<usize>,
-    /// How often a tenant is tried again that met a lock or a lost connection.
+    /// When a tenant is retried after a lock timeout or a lost connection.
     pub retry_policy: RetryPolicy,
-    /// What is done when a tenant's schema is there.
+    /// What runs after a tenant's schema is created.
     pub after: After,
-    /// Whether they get roles.
+    /// Whether the tenants get roles.
     pub role: NewRole,
     /// The command, for the run's row.
     pub command: String,
 }
 
-/// What is done when a tenant's schema is there.
+/// What runs after a tenant's schema is created.
 #[derive(Debug, Clone, Default)]
 pub enum After {
-    /// Nothing: it only shows what a template makes.
+    /// Nothing.
     #[default]
     Nothing,
-    /// The template's own statements for that are run.
+    /// The template's statements in `after_create`.
     Rows,
-    /// And the command, if the settings name one.
+    /// Also the command of the settings, if any.
     All(Option<Hook>),
 }
 
-/// What became of one tenant.
+/// The outcome for one tenant.
 #[derive(Debug, Clone)]
 enum Provisioned {
     New(CreatedTenant),
     Existing(CreatedTenant),
 }
 
-/// Makes tenants. The failure is of what comes before the first; a tenant's own failure is in the result,
-/// which is in the order of `wanted`.
+/// Creates tenants. Fails only before the first tenant; a tenant's own failure is in the result, which is in the order of
+/// `wanted`.
 pub async fn create(
     connection: &mut Connection,
     project: &Project,
-    wanted: &[NewTenant],
+    requested: &[NewTenant],
     creation: &Creation,
     (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<Created, Failure> {
     let state = ready(connection, project).await?;
     let run = Run::new(&project.settings, creation.limits);
-    sink.take(&Event::Began { expected: wanted.len() });
-    let queue = RefCell::new(Queue::new(wanted, state.platform, sink));
+    sink.take(&Event::Began { expected: requested.len() });
+    let queue = RefCell::new(Queue::new(requested, state.platform, sink));
     let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());
     let maker = Maker { project, run: &run, creation, presence, queue: &queue, scripts, pool, stop };
-    maker.look(wanted, connection).await;
+    maker.enqueue(requested, connection).await;
     let tenants = queue.borrow().waiting();
-    // A command that changes nothing has no row.
+    // A command that changes nothing has no run record.
     let is_noted = tenants > 0 && !stop.is_cancelled();
     if is_noted {
-        maker.look_into_pool(connection, &state.pool, tenants).await?;
+        maker.read_pool(connection, &state.pool, tenants).await?;
         history::begin_run(connection, &run, &creation.command).await?;
         let jobs = match creation.jobs {
             _ if tenants == 1 => 1,
@@ -125,27 +126,27 @@ pub async fn create(
         })
         .await;
     }
-    maker.settle_repeats();
-    queue.borrow_mut().interrupt_the_rest();
+    maker.settle_duplicates();
+    queue.borrow_mut().interrupt_remaining();
     queue.borrow_mut().sink.take(&Event::Ended);
     let outcome = queue.borrow().outcome();
     if is_noted {
-        let noted = end(connection, &run, &outcome).await;
+        let recorded = end(connection, &run, &outcome).await;
         let has_passwords = outcome.created.iter().any(|tenant| tenant.password.is_some());
-        match noted {
-            // Passwords that roles have must be shown.
+        match recorded {
+            // New passwords must be shown in any case.
             Err(failure) if has_passwords => {
                 queue.borrow_mut().sink.take(&Event::RunRecordFailed { failure: &failure });
             }
-            // Without a failure of its own the run's missing last note is the failure.
-            noted if outcome.failures.is_empty() => noted?,
+            // If no tenant failed, a failure to record the run's end is the failure.
+            recorded if outcome.failures.is_empty() => recorded?,
             _ => {}
         }
     }
     Ok(outcome)
 }
 
-/// Makes sure that tenants can be made at all.
+/// Fails unless tenants can be created.
 pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
     let mut state = state::read(connection, &project.settings).await?;
     Divergence::refuse(&project.chain, &state.applied, &state.fleet())?;

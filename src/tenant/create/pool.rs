@@ -1,4 +1,4 @@
-//! Schemas that were made in advance, handed out to the tasks that may take one.
+//! Assigns pool schemas to tasks.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,18 +10,18 @@ use crate::postgres::Connection;
 use crate::postgres::metadata::pool;
 use crate::project::Project;
 
-/// So many more than there are tasks are asked for, since others may take some first.
+/// How many schemas more than tasks are requested, since other runs may take some.
 const SPARE: usize = 32;
 
-/// How many schemas were in the pool when the state was read, by version and template.
+/// The number of schemas in the pool when the state was read, by version and template.
 pub(super) type Counts = BTreeMap<(Version, String), usize>;
 
-/// Those that were free when they were looked for, by template. No worker is given one that another was given.
+/// The free schemas by template. Each is given to one worker only.
 #[derive(Debug, Default)]
 pub(super) struct Pool(HashMap<String, Vec<SchemaName>>);
 
 impl Pool {
-    /// Looks for enough for so many tasks where the platform is `at`. One round trip for each template that has any.
+    /// Reads enough schemas for `tasks` tasks, with the platform at `at`. One round trip per template with a pool.
     pub(super) async fn find(
         connection: &mut Connection,
         project: &Project,
@@ -39,12 +39,12 @@ impl Pool {
         Ok(Self(found))
     }
 
-    /// One for the task, which must bring nothing that had to be known in advance.
+    /// Takes a schema for the task, if the task has no parameter values of its own.
     pub(super) fn give(&mut self, task: &Task<'_>) -> Option<SchemaName> {
         self.0.get_mut(&task.template.name).filter(|_| task.filled.is_usual)?.pop()
     }
 
-    /// One that was given to the task, and not taken.
+    /// Returns a schema that was given to the task but not used.
     pub(super) fn put_back(&mut self, task: &Task<'_>, schema: SchemaName) {
         self.0.entry(task.template.name.clone()).or_default().insert(0, schema);
     }

@@ -1,4 +1,4 @@
-//! The tenants that are still to be made, shared by the workers. One thread runs them all.
+//! The queue of tenants to create, shared by the workers, which run on one thread.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,63 +14,63 @@ use crate::template::{Filled, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
 
-/// How long a worker without work waits before it asks again, while others may give some back.
+/// How long a worker waits for a task while other workers may return one.
 const IDLE: Duration = Duration::from_millis(2);
 
-/// A tenant to be made.
+/// A tenant to create.
 #[derive(Debug)]
 pub(super) struct Task<'a> {
-    /// Where it stands in the list.
+    /// Its index in the list.
     pub(super) index: usize,
     pub(super) tenant: TenantRecord,
     pub(super) template: &'a Template,
     /// The values of the template's parameters.
     pub(super) filled: Filled,
-    /// How often it was tried.
+    /// The number of attempts.
     pub(super) attempts: u32,
-    /// How often the platform moved under it.
+    /// The number of platform migrations during the attempts.
     pub(super) moves: usize,
-    /// Whether its schema is there already, and only steps are to come.
+    /// Whether the schema exists, and only steps remain.
     pub(super) begun: bool,
 }
 
-/// What a worker is to do next.
+/// The next action of a worker.
 pub(super) enum Next<'a> {
     Make(Box<Task<'a>>),
     Wait(Duration),
     End,
 }
 
-/// What is left, and what became of the others.
+/// The remaining tasks, and the outcomes of the others.
 pub(super) struct Queue<'a> {
-    wanted: &'a [NewTenant],
+    requested: &'a [NewTenant],
     results: Vec<Option<Result<Provisioned, Failure>>>,
     tasks: VecDeque<Task<'a>>,
     delayed: Vec<(Instant, Task<'a>)>,
-    /// Tasks that workers have in hand.
+    /// The number of tasks that workers hold.
     in_hand: usize,
-    /// Slugs that stand in the list once more, each with where it stands first.
-    repeats: Vec<(usize, usize)>,
-    /// Where the platform is.
+    /// The indexes of duplicate slugs, each with the index of the first.
+    duplicates: Vec<(usize, usize)>,
+    /// The platform's version.
     pub(super) at: Version,
     pub(super) sink: &'a mut dyn Sink,
 }
 
 impl<'a> Queue<'a> {
-    pub(super) fn new(wanted: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
+    pub(super) fn new(requested: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
         Self {
-            wanted,
-            results: wanted.iter().map(|_| None).collect(),
+            requested,
+            results: requested.iter().map(|_| None).collect(),
             tasks: VecDeque::new(),
             delayed: Vec::new(),
             in_hand: 0,
-            repeats: Vec::new(),
+            duplicates: Vec::new(),
             at,
             sink,
         }
     }
 
-    /// How many wait to be made.
+    /// The number of tasks in the queue.
     pub(super) fn waiting(&self) -> usize {
         self.tasks.len()
     }
@@ -79,20 +79,20 @@ impl<'a> Queue<'a> {
         self.tasks.push_back(task);
     }
 
-    /// The slug at `index` stands at `first` already.
-    pub(super) fn repeat(&mut self, index: usize, first: usize) {
-        self.repeats.push((index, first));
+    /// Records that the slug at `index` duplicates that at `first`.
+    pub(super) fn add_duplicate(&mut self, index: usize, first: usize) {
+        self.duplicates.push((index, first));
     }
 
-    pub(super) fn repeats(&self) -> Vec<(usize, usize)> {
-        self.repeats.clone()
+    pub(super) fn duplicates(&self) -> Vec<(usize, usize)> {
+        self.duplicates.clone()
     }
 
     pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
         self.results.get(index).cloned().flatten()
     }
 
-    /// Whether a further worker would find nothing to do.
+    /// Whether a new worker would find no task.
     pub(super) fn is_over(&self) -> bool {
         self.tasks.is_empty()
     }
@@ -117,7 +117,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// A worker gives a task back, to be tried at once or after a pause.
+    /// Returns a task to the queue, for now or after a pause.
     pub(super) fn give_back(&mut self, task: Task<'a>, pause: Option<Duration>) {
         self.in_hand -= 1;
         match pause {
@@ -126,15 +126,15 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// A worker is done with a task.
+    /// Records the outcome of a task that a worker holds.
     pub(super) fn finish(&mut self, index: usize, result: Result<Provisioned, Failure>) {
         self.in_hand -= 1;
         self.settle(index, result);
     }
 
-    /// What became of the tenant at `index`.
+    /// Records the outcome for the tenant at `index`.
     pub(super) fn settle(&mut self, index: usize, result: Result<Provisioned, Failure>) {
-        let slug = &self.wanted[index].slug;
+        let slug = &self.requested[index].slug;
         match &result {
             Ok(_) => self.sink.take(&Event::TenantDone { slug }),
             Err(failure) => self.sink.take(&Event::TenantFailed { slug, failure }),
@@ -142,22 +142,21 @@ impl<'a> Queue<'a> {
         self.results[index] = Some(result);
     }
 
-    /// Those that were not begun when the command was interrupted.
-    pub(super) fn interrupt_the_rest(&mut self) {
-        for index in 0..self.wanted.len() {
+    /// Records an interruption for the tenants without an outcome.
+    pub(super) fn interrupt_remaining(&mut self) {
+        for index in 0..self.requested.len() {
             if self.results[index].is_none() {
-                let failure =
-                    Failure::new(Code::Interrupted, "the command was interrupted before this tenant")
-                        .hint("run it again with --if-not-exists to make the rest");
+                let failure = Failure::new(Code::Interrupted, "interrupted before this tenant was created")
+                    .hint("run the command again with --if-not-exists to create the rest");
                 self.settle(index, Err(failure));
             }
         }
     }
 
-    /// All that is known, in the order of the list.
+    /// The outcomes, in the order of the list.
     pub(super) fn outcome(&self) -> Created {
         let mut outcome = Created::default();
-        for (tenant, result) in self.wanted.iter().zip(&self.results) {
+        for (tenant, result) in self.requested.iter().zip(&self.results) {
             match result {
                 Some(Ok(Provisioned::New(tenant))) => outcome.created.push(tenant.clone()),
                 Some(Ok(Provisioned::Existing(tenant))) => outcome.existing.push(tenant.clone()),

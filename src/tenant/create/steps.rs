@@ -1,6 +1,5 @@
-//! A tenant whose steps need transactions of their own: after the one that makes the template, the fleet's units bring
-//! the schema to the platform's version, and a last transaction makes the tenant active. What a run leaves that is
-//! killed in between, the same command finishes.
+//! Tenants whose steps need transactions of their own: the first transaction runs the template, units of `migrate up` run the
+//! steps, and a last transaction makes the tenant active. If a run is killed in between, the same command continues.
 
 use super::answer::explain;
 use super::queue::Task;
@@ -13,8 +12,8 @@ use crate::postgres::{Connection, ServerError, error};
 use crate::tenant::provisioning::ProvisioningScript;
 
 impl<'a> Maker<'a, '_> {
-    /// Does what follows the first transaction of a tenant.
-    pub(super) async fn go_on(
+    /// Runs what follows the first transaction of a tenant.
+    pub(super) async fn run_steps(
         &self,
         connection: &mut Connection,
         mut task: Task<'a>,
@@ -23,9 +22,9 @@ impl<'a> Maker<'a, '_> {
     ) {
         task.attempts += 1;
         let steps = script.later().unwrap_or_default();
-        let (subject, schema) = ((self.run, &self.project.chain), &task.tenant.schema);
+        let (context, schema) = ((self.run, &self.project.chain), &task.tenant.schema);
         let caught_up =
-            catch_up(connection, subject, schema, steps, (self.creation.retry_policy, None)).await;
+            catch_up(connection, context, schema, steps, (self.creation.retry_policy, None)).await;
         let result = match caught_up {
             Ok(()) => match self.finish(connection, &task, script).await {
                 Ok(()) => self.follow(connection, &task, at).await,
@@ -40,17 +39,17 @@ impl<'a> Maker<'a, '_> {
                     let message = script.finishing(self.run, &task.tenant, &task.filled, self.afterwards());
                     let failure = explain(&server_error, &message, schema);
                     if self.creation.retry_policy.pause(&failure, task.attempts).is_some() {
-                        return self.again_or_failed(task, failure);
+                        return self.retry_or_fail(task, failure);
                     }
-                    Err(self.undo(connection, &task, failure).await)
+                    Err(self.clean_up(connection, &task, failure).await)
                 }
             },
-            Err(failure) => Err(self.undo(connection, &task, failure).await),
+            Err(failure) => Err(self.clean_up(connection, &task, failure).await),
         };
         self.queue.borrow_mut().finish(task.index, result);
     }
 
-    /// Makes the tenant active. Where the answer is lost, the version row says whether that was done.
+    /// Makes the tenant active. If the answer is lost, the version row shows whether that was done.
     async fn finish(
         &self,
         connection: &mut Connection,
@@ -70,9 +69,9 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Takes over a tenant that a run began with the same template, name and values, and did not finish; one that was
-    /// begun otherwise is taken back, if its time is over. Gives its row where that run has finished it meanwhile.
-    pub(super) async fn resume_or_take_back(
+    /// Takes over an unfinished tenant with the same template, name and values. An unfinished tenant with others is removed if
+    /// its deadline has passed. Returns the tenant's row if its run has finished it meanwhile.
+    pub(super) async fn resume_or_remove(
         &self,
         connection: &mut Connection,
         row: &Tenant,
@@ -101,11 +100,11 @@ impl<'a> Maker<'a, '_> {
                 }
             }
         }
-        self.take_back(connection, row).await.map(|()| None)
+        self.remove_expired(connection, row).await.map(|()| None)
     }
 
-    /// Whether a tenant in the making is of the task's template and values. Asked without waiting for a unit that has
-    /// the version row: it may be a clone's or an import's.
+    /// Whether an unfinished tenant has the task's template and values. Does not lock the version row, since the tenant may be a
+    /// clone or an import in progress.
     async fn is_begun_so(
         &self,
         connection: &mut Connection,
@@ -124,7 +123,7 @@ impl<'a> Maker<'a, '_> {
     }
 }
 
-/// Whether the refusal says that the tenant was made active before.
+/// Whether the error shows that the tenant is already active.
 fn is_finished(server_error: &ServerError) -> bool {
     matches!(server_error.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
 }

@@ -7,7 +7,7 @@ use crate::output::{Paint, failure, or_dash};
 use crate::tenant::Created;
 use crate::tenant::roles::text::password;
 
-/// What `tenant create` did.
+/// The result of `tenant create`.
 pub fn created(created: &Created, paint: Paint) -> String {
     let mut text = String::new();
     for failed in &created.failures {

@@ -1,4 +1,4 @@
-//! One tenant after the other: judged, sent, and its answer understood.
+//! Creates one tenant at a time: checks it, sends its message, and handles the answer.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -27,34 +27,34 @@ use crate::tenant::name_ownership::{NameOwnership, has_schema};
 use crate::tenant::provisioning::{ProvisioningScript, TenantRecord};
 use crate::tenant::roles::role::Secret;
 
-/// Tenants that are looked up in one query.
+/// The number of tenants in one lookup query.
 const PAGE: usize = 2_000;
 
-/// What all workers know.
+/// The context of all workers.
 pub(super) struct Maker<'a, 'q> {
     pub(super) project: &'a Project,
     pub(super) run: &'a Run,
     pub(super) creation: &'a Creation,
     pub(super) presence: Presence,
     pub(super) queue: &'q RefCell<Queue<'a>>,
-    /// Compiled once for each template, for the platform's version.
+    /// Compiled once per template and platform version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<ProvisioningScript<'a>>>>,
-    /// Schemas that were made in advance.
+    /// The free pool schemas.
     pub(super) pool: RefCell<Pool>,
-    /// Asked to stop.
+    /// Set on interruption.
     pub(super) stop: &'a CancellationToken,
 }
 
 impl<'a> Maker<'a, '_> {
-    /// Sorts out what cannot be made, and what is there already; the rest waits in the queue.
-    pub(super) async fn look(&self, wanted: &'a [NewTenant], connection: &mut Connection) {
+    /// Records failures and existing tenants; puts the others into the queue.
+    pub(super) async fn enqueue(&self, requested: &'a [NewTenant], connection: &mut Connection) {
         let mut first: HashMap<Slug, usize> = HashMap::new();
         let mut tasks = Vec::new();
-        for (index, tenant) in wanted.iter().enumerate() {
+        for (index, tenant) in requested.iter().enumerate() {
             match self.task(index, tenant) {
                 Ok(task) => {
                     if let Some(before) = first.get(&task.tenant.slug) {
-                        self.queue.borrow_mut().repeat(index, *before);
+                        self.queue.borrow_mut().add_duplicate(index, *before);
                     } else {
                         first.insert(task.tenant.slug.clone(), index);
                         tasks.push(task);
@@ -75,7 +75,7 @@ impl<'a> Maker<'a, '_> {
                 let result = match row {
                     Err(failure) => Err(failure.clone()),
                     Ok(Some(row)) if row.status == TenantState::Creating => {
-                        match self.resume_or_take_back(connection, row, &mut task).await {
+                        match self.resume_or_remove(connection, row, &mut task).await {
                             Ok(Some(row)) => self.judge_existing(connection, &row).await,
                             Ok(None) => {
                                 self.queue.borrow_mut().add(task);
@@ -95,8 +95,8 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Looks for schemas of the pool for so many tasks.
-    pub(super) async fn look_into_pool(
+    /// Reads pool schemas for `tasks` tasks.
+    pub(super) async fn read_pool(
         &self,
         connection: &mut Connection,
         counts: &Counts,
@@ -124,15 +124,15 @@ impl<'a> Maker<'a, '_> {
         Ok(Task { index, tenant, template, filled, attempts: 0, moves: 0, begun: false })
     }
 
-    /// Slugs that stand in the list again, once the first of each is settled.
-    pub(super) fn settle_repeats(&self) {
+    /// Records the outcomes of duplicate slugs, after the first of each.
+    pub(super) fn settle_duplicates(&self) {
         let mut queue = self.queue.borrow_mut();
-        for (index, first) in queue.repeats() {
+        for (index, first) in queue.duplicates() {
             let result = match queue.result(first) {
                 None => continue,
                 Some(Ok(Provisioned::New(tenant) | Provisioned::Existing(tenant))) => {
-                    // Its password is shown where it was made, and nowhere else.
-                    self.there_already(CreatedTenant { role: None, password: None, ..tenant })
+                    // The password is only shown with the first.
+                    self.existing_or_fail(CreatedTenant { role: None, password: None, ..tenant })
                 }
                 Some(Err(failure)) => Err(failure),
             };
@@ -140,7 +140,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Tries to make one tenant.
+    /// Tries to create a tenant.
     pub(super) async fn make(&self, connection: &mut Connection, mut task: Task<'a>) {
         let at = self.queue.borrow().at.clone();
         let script = match self.script(task.template, &at) {
@@ -148,7 +148,7 @@ impl<'a> Maker<'a, '_> {
             Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
         };
         if task.begun {
-            return self.go_on(connection, task, &script, at).await;
+            return self.run_steps(connection, task, &script, at).await;
         }
         let (run, tenant, filled, after) = (self.run, &task.tenant, &task.filled, self.afterwards());
         let pooled = self.pool.borrow_mut().give(&task);
@@ -164,7 +164,7 @@ impl<'a> Maker<'a, '_> {
         match connection.send(&message).await {
             Ok(_sets) if pooled.is_none() && script.later().is_some() => {
                 task.begun = true;
-                self.go_on(connection, task, &script, at).await;
+                self.run_steps(connection, task, &script, at).await;
             }
             Ok(_sets) => {
                 let result = self.follow(connection, &task, at).await;
@@ -207,15 +207,15 @@ impl<'a> Maker<'a, '_> {
         let schema = &schema;
         let result = match server_error.sqlstate() {
             Some(error::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
-            // Somebody else may have made it between our look and our message.
+            // Another session may have created it between the lookup and the message.
             Some("42P06" | "23505") if message.place(server_error).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
-                    // The server went on with what it was sent before the connection was lost.
+                    // The server finished the message before the connection was lost.
                     Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
-                        return self.was_made(connection, task, row).await;
+                        return self.resume_created(connection, task, row).await;
                     }
                     Ok(Some(row)) if row.status == TenantState::Creating => {
-                        match self.resume_or_take_back(connection, &row, &mut task).await {
+                        match self.resume_or_remove(connection, &row, &mut task).await {
                             Ok(Some(row)) => self.judge_existing(connection, &row).await,
                             Ok(None) => return self.queue.borrow_mut().give_back(task, None),
                             Err(failure) => Err(failure),
@@ -228,41 +228,43 @@ impl<'a> Maker<'a, '_> {
             }
             _ => {
                 let failure = explain(server_error, message, schema);
-                match self.after_a_break(connection, &task, &failure).await {
-                    Some(row) => return self.was_made(connection, task, row).await,
-                    None => return self.again_or_failed(task, failure),
+                match self.read_after_disconnect(connection, &task, &failure).await {
+                    Some(row) => return self.resume_created(connection, task, row).await,
+                    None => return self.retry_or_fail(task, failure),
                 }
             }
         };
         self.queue.borrow_mut().finish(task.index, result);
     }
 
-    /// The platform may move under a tenant, but no further than to the chain's end.
+    /// Retries after a platform migration, at most once per step of the chain.
     async fn platform_moved(&self, connection: &mut Connection, mut task: Task<'a>) {
         task.moves += 1;
         if task.moves > self.project.chain.migrations().len() {
-            let failure =
-                Failure::new(Code::NotMigrated, "the platform keeps moving: a migration is under way")
-                    .hint("run the command again when `tenure status` is quiet");
+            let failure = Failure::new(
+                Code::NotMigrated,
+                "the platform's version keeps changing: a migration is in progress",
+            )
+            .hint("run the command again when the migration has ended");
             return self.queue.borrow_mut().finish(task.index, Err(failure));
         }
-        let looked = self.look_again(connection).await;
+        let refreshed = self.refresh_state(connection).await;
         let mut queue = self.queue.borrow_mut();
-        match looked {
+        match refreshed {
             Ok(()) => queue.give_back(task, None),
             Err(failure) => queue.finish(task.index, Err(failure)),
         }
     }
 
-    async fn look_again(&self, connection: &mut Connection) -> Result<(), Failure> {
+    async fn refresh_state(&self, connection: &mut Connection) -> Result<(), Failure> {
         let state = state::read(connection, &self.project.settings).await?;
         self.queue.borrow_mut().at = state.platform;
         let tasks = self.queue.borrow().waiting() + 1;
-        self.look_into_pool(connection, &state.pool, tasks).await
+        self.read_pool(connection, &state.pool, tasks).await
     }
 
-    /// After a lost connection only the registry says whether the tenant was made.
-    async fn after_a_break(
+    /// After a lost connection, reads whether the tenant was created.
+    async fn read_after_disconnect(
         &self,
         connection: &mut Connection,
         task: &Task<'a>,
@@ -276,13 +278,13 @@ impl<'a> Maker<'a, '_> {
         (is_of(&row, task) && row.version.is_some()).then_some(row)
     }
 
-    /// The first transaction was committed, though its answer was lost.
-    async fn was_made(&self, connection: &mut Connection, mut task: Task<'a>, row: Tenant) {
+    /// Continues after the first transaction, whose answer was lost.
+    async fn resume_created(&self, connection: &mut Connection, mut task: Task<'a>, row: Tenant) {
         let at = self.queue.borrow().at.clone();
         match self.script(task.template, &at) {
             Ok(script) if script.later().is_some() && row.status == TenantState::Creating => {
                 task.begun = true;
-                self.go_on(connection, task, &script, at).await;
+                self.run_steps(connection, task, &script, at).await;
             }
             _ => {
                 let result = self.follow(connection, &task, row.version.unwrap_or(at)).await;
@@ -291,7 +293,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    pub(super) fn again_or_failed(&self, task: Task<'a>, failure: Failure) {
+    pub(super) fn retry_or_fail(&self, task: Task<'a>, failure: Failure) {
         let mut queue = self.queue.borrow_mut();
         match self.creation.retry_policy.pause(&failure, task.attempts) {
             Some(pause) => {
@@ -324,16 +326,16 @@ impl<'a> Maker<'a, '_> {
                 |but: &str| Failure::new(Code::TenantExists, format!("{slug} is in the registry, but {but}"));
             return Err(if has_schema(connection, &row.schema).await? {
                 in_the_registry("its version is unknown")
-                    .hint("it was made by other means: `tenure tenant adopt` makes it a tenant")
+                    .hint("the schema was not created by Tenure: make it a tenant with `tenure tenant adopt`")
             } else {
                 in_the_registry(&format!("there is no schema {}", row.schema)).hint(NameOwnership::ROW_ALONE)
             });
         }
         if row.status == TenantState::Creating {
-            return Err(Failure::new(Code::TenantState, format!("{slug} is being made by another run"))
+            return Err(Failure::new(Code::TenantState, format!("{slug} is being created by another run"))
                 .hint("`tenure tenant list` shows when it is active"));
         }
-        self.there_already(CreatedTenant {
+        self.existing_or_fail(CreatedTenant {
             id: row.id.clone(),
             slug: slug.clone(),
             schema: row.schema.clone(),
@@ -343,18 +345,18 @@ impl<'a> Maker<'a, '_> {
         })
     }
 
-    fn there_already(&self, tenant: CreatedTenant) -> Result<Provisioned, Failure> {
+    fn existing_or_fail(&self, tenant: CreatedTenant) -> Result<Provisioned, Failure> {
         match self.creation.if_exists {
             IfExists::Accept => Ok(Provisioned::Existing(tenant)),
             IfExists::Fail => {
-                Err(Failure::new(Code::TenantExists, format!("the tenant {} is there already", tenant.slug))
+                Err(Failure::new(Code::TenantExists, format!("the tenant {} already exists", tenant.slug))
                     .hint("choose another slug, or accept it with --if-not-exists"))
             }
         }
     }
 }
 
-/// Whether the tenant that is there is the task's own.
+/// Whether the existing tenant is the task's own.
 fn is_of(row: &Tenant, task: &Task<'_>) -> bool {
     row.id.as_deref() == Some(task.tenant.id.to_string().as_str())
 }

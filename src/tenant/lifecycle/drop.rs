@@ -1,5 +1,5 @@
-//! `tenant drop` and `tenant undrop`: a tenant is put aside whole under a name of its own, so that its slug is free and
-//! nothing is lost, and is brought back from there.
+//! `tenant drop` and `tenant undrop`: renames a tenant's schema and registry row, which frees its slug and keeps its data, and
+//! renames them back.
 
 use super::name_references;
 use crate::error::{Code, Failure};
@@ -12,13 +12,13 @@ use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 use crate::tenant::{Changed, Dropped};
 
-/// What the server called a tenant that it put aside.
-const ASIDE: &str = "current_setting('tenure.aside')";
+/// The expression for the new name of a dropped schema.
+const DROPPED_SCHEMA: &str = "current_setting('tenure.aside')";
 
-/// States that a tenant may have when it is dropped, and gets back.
+/// The states in which a tenant can be dropped; undrop restores them.
 const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
 
-/// Puts the tenant aside.
+/// Drops a tenant: renames its schema and keeps it.
 pub async fn drop(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -28,7 +28,7 @@ pub async fn drop(
     let settings = operation.settings;
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
     let sets = operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             let mut message = SqlBatch::default();
             operation::begin_still(&mut message, run, &tenant.schema, IN_USE);
             message.push(&format!(
@@ -37,14 +37,14 @@ pub async fn drop(
                 literal(tenant.schema.as_str()),
                 literal(&tenant.slug)
             ));
-            message.push(&role::turning(&run.platform, ASIDE, false));
-            operation::reregister(&mut message, settings, &tenant, (ASIDE, ASIDE), None);
-            operation::say(&mut message, settings, ASIDE, TenantState::Dropped);
+            message.push(&role::turning(&run.platform, DROPPED_SCHEMA, false));
+            operation::reregister(&mut message, settings, &tenant, (DROPPED_SCHEMA, DROPPED_SCHEMA), None);
+            operation::say(&mut message, settings, DROPPED_SCHEMA, TenantState::Dropped);
             message.push(&format!(
-                "SELECT dependent FROM {}.tenure_dependents({ASIDE}) AS dependent",
+                "SELECT dependent FROM {}.tenure_dependents({DROPPED_SCHEMA}) AS dependent",
                 run.platform.quoted()
             ));
-            message.name_history(run, ASIDE, &tenant.schema, Kind::Drop);
+            message.name_history(run, DROPPED_SCHEMA, &tenant.schema, Kind::Drop);
             message.commit(SessionState::None);
             operation::in_turn(connection, &message, run.limits)
                 .await
@@ -54,9 +54,9 @@ pub async fn drop(
     let texts = |column| -> Vec<String> {
         sets.iter().flatten().filter_map(|row: &Row| row.text(column).ok()).collect()
     };
-    let aside = texts("aside").pop().unwrap_or_default();
+    let dropped_schema = texts("aside").pop().unwrap_or_default();
     let role = role::turned(&sets);
-    // Not before the commit: until then the role may log in again.
+    // After the commit: until then the role may log in again.
     let sessions = match &role {
         Some(role) => Some(sessions::end(connection, role).await?),
         None => None,
@@ -69,8 +69,8 @@ pub async fn drop(
         former_schema: tenant.schema.clone(),
         dependents: texts("dependent"),
         tenant: Tenant {
-            schema: SchemaName::existing(aside.as_str())?,
-            slug: aside,
+            schema: SchemaName::existing(dropped_schema.as_str())?,
+            slug: dropped_schema,
             version: operation::version(&sets).or(tenant.version),
             status: TenantState::Dropped,
             ..tenant
@@ -78,7 +78,7 @@ pub async fn drop(
     })
 }
 
-/// Brings back the tenant that had the slug and was dropped last, in the state that it had; under another slug, if said.
+/// Restores the tenant that had the slug and was dropped last, in its former state; under another slug if `new` is given.
 pub async fn undrop(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -94,24 +94,24 @@ pub async fn undrop(
         metadata::ensure(connection, &settings.platform_schema(), settings.migrate.lock_timeout).await?;
     }
     let all = dropped::read(connection, settings, Some(slug), 0).await?;
-    let Some(found) = all.iter().find(|aside| !aside.purging).or(all.first()) else {
+    let Some(found) = all.iter().find(|dropped| !dropped.purging).or(all.first()) else {
         return Err(unknown(slug));
     };
     if found.tenant.version.is_none() {
         let message = format!("the row of {} in tenant_version has an invalid version", found.tenant.schema);
         return Err(Failure::new(Code::DatabaseVersionUnknown, message)
-            .hint("put the version that its schema has into that row, then run the command again"));
+            .hint("write the schema's version into that row, then run the command again"));
     }
     let (schema, slug) = match new {
         Some(new) => {
             let platform = settings.platform_schema();
             (SchemaName::of(&settings.tenants.schema_prefix, new, &platform)?, new.clone())
         }
-        // A tenant that the registry does not know was called by its schema.
+        // A tenant without a registry row has its schema's name.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };
-    // A role keeps its name with the schema, unless another tenant was given that meanwhile; that of a copy's original is left
-    // alone.
+    // The role is renamed with the schema, unless another tenant has taken the name. In a copy of a database, the original's role
+    // is not changed.
     let role = match sessions::own_role_of(connection, settings, &found.tenant.schema).await? {
         Some(role) if schema != found.former_schema || role.starts_with("dropped_") => {
             Some(settings.tenant_role(&schema)?)
@@ -120,8 +120,8 @@ pub async fn undrop(
     };
     let counts = serde_json::json!({ "slug": slug, "schema": schema });
     let version = operation
-        .noted(connection, &counts, async |connection, run| {
-            back(connection, operation, run, found, (&schema, &slug), role.as_ref()).await
+        .recorded(connection, &counts, async |connection, run| {
+            restore(connection, operation, run, found, (&schema, &slug), role.as_ref()).await
         })
         .await?;
     let tenant = Tenant {
@@ -134,7 +134,7 @@ pub async fn undrop(
     Ok(Changed { outcome: RunStatus::Done, tenant })
 }
 
-async fn back(
+async fn restore(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
     run: &Run,
@@ -142,21 +142,20 @@ async fn back(
     (schema, slug): (&SchemaName, &Slug),
     role: Option<&Identifier>,
 ) -> Result<Option<crate::chain::Version>, Failure> {
-    let (settings, aside) = (operation.settings, &found.tenant.schema);
-    let explained = |server_error: ServerError| {
-        operation::refused(&server_error, "bringing back", &found.tenant, settings)
-    };
+    let (settings, dropped_schema) = (operation.settings, &found.tenant.schema);
+    let explained =
+        |server_error: ServerError| operation::refused(&server_error, "restoring", &found.tenant, settings);
     let mut message = SqlBatch::default();
-    operation::begin_still(&mut message, run, aside, &[TenantState::Dropped]);
+    operation::begin_still(&mut message, run, dropped_schema, &[TenantState::Dropped]);
     message.push(NO_IDLE_TIMEOUT);
     operation::expect_free(&mut message, settings, schema, slug);
-    // Under its old name its texts are right again.
+    // Under the former name, its texts are valid again.
     if *schema != found.former_schema {
         operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
-        let held = name_references::holding(connection, aside, &found.former_schema).await?;
-        if !held.is_empty() {
+        let references = name_references::holding(connection, dropped_schema, &found.former_schema).await?;
+        if !references.is_empty() {
             connection.run("ROLLBACK").await.map_err(explained)?;
-            return Err(name_references::server_error(&found.former_schema, &held));
+            return Err(name_references::failure(&found.former_schema, &references));
         }
         message = SqlBatch::default();
     }
@@ -164,7 +163,7 @@ async fn back(
     message.push(&format!(
         "SELECT {}.tenure_bring_back({}, {named})",
         run.platform.quoted(),
-        literal(aside.as_str())
+        literal(dropped_schema.as_str())
     ));
     if let Some(role) = role {
         message.push(&role::renaming(&run.platform, schema, role));
@@ -173,14 +172,14 @@ async fn back(
     let to = (named.as_str(), &*literal(slug.as_str()));
     operation::reregister(&mut message, settings, &found.tenant, to, None);
     operation::say(&mut message, settings, &named, found.former_status);
-    message.name_history(run, &named, aside, Kind::Undrop);
+    message.name_history(run, &named, dropped_schema, Kind::Undrop);
     message.commit(SessionState::None);
     let sets = operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
     Ok(operation::version(&sets))
 }
 
-/// Nobody of that slug was dropped, or what was is deleted.
+/// No dropped tenant had the slug, or it was purged.
 pub(in crate::tenant) fn unknown(slug: &Slug) -> Failure {
     Failure::new(Code::TenantUnknown, format!("no tenant {:?} was dropped", slug.as_str()))
-        .hint("`tenure tenant list --status dropped` shows those that were")
+        .hint("`tenure tenant list --status dropped` lists the dropped tenants")
 }

@@ -1,4 +1,5 @@
-//! What becomes of a tenant after it is created: suspend, resume, rename, drop, undrop, purge.
+//! Changes a tenant after its creation: suspend, resume, rename, drop, undrop, purge. Each verb locks the tenant's version row
+//! first and changes schema, registry and history in the same transaction. Roles are handled in `roles`.
 
 mod drop;
 pub(in crate::tenant) mod name_references;
@@ -9,7 +10,7 @@ mod suspend;
 pub mod text;
 
 pub use drop::{drop, undrop};
-pub use purge::{Purge, Registered, candidates, purge};
+pub use purge::{Purge, RegistryRow, candidates, purge};
 pub use rename::{NewName, rename};
 pub use result::{Dropped, Kept, Purged, PurgedTenant};
 pub use suspend::{resume, suspend};

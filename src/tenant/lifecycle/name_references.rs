@@ -1,7 +1,6 @@
-//! What still holds a schema's name after the schema got another one. What the server stores as a reference
-//! follows; a body of a function, a string in a default, a comment is text, and does not. Of the schema itself
-//! this is a proof and not a list of places: photographed before and after its renaming, with its own name made neutral,
-//! it differs just where the old name stayed.
+//! Finds texts that contain a schema's old name after it was renamed. The server's references follow a rename; a function body, a
+//! string in a default and a comment are text and do not. Inside of the schema the search is complete: its snapshots before and
+//! after the rename, which leave the schema's own name out, differ exactly where the old name remains.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +12,8 @@ use crate::tenant::operation;
 
 const OUTSIDE: &str = include_str!("name_references.sql");
 
-/// Renames schema `old` in the transaction that is open, and says what holds the old name all the same, in this
-/// schema and in others: `function f(integer): body`, sorted. The transaction is left open, with the schema
-/// renamed; only after a failure it is gone.
+/// Renames schema `old` in the open transaction and lists the texts that still contain the old name, in this schema and in
+/// others, sorted: `function f(integer): body`. The transaction stays open, unless the function fails.
 pub(in crate::tenant) async fn of(
     connection: &mut Connection,
     old: &SchemaName,
@@ -26,7 +24,7 @@ pub(in crate::tenant) async fn of(
     Ok(lines.into_iter().collect())
 }
 
-/// The same, of what the schema itself holds: a copy's name in other schemas is the original's.
+/// The same for texts in the schema itself; for a copy, the name in other schemas refers to the original.
 pub(in crate::tenant) async fn inside(
     connection: &mut Connection,
     old: &SchemaName,
@@ -47,10 +45,10 @@ pub(in crate::tenant) async fn inside(
         failure
     })?;
     let after = catalog::snapshot_as(connection, new, Asked::Within).await?;
-    Ok(Change::between(&before, &after).iter().filter_map(kept).collect())
+    Ok(Change::between(&before, &after).iter().filter_map(reference_text).collect())
 }
 
-/// The same for a schema that has another name already: what holds `name`, in `schema` and in others.
+/// The texts in `schema` and in others that contain `name`, for a schema that already has another name.
 pub(in crate::tenant) async fn holding(
     connection: &mut Connection,
     schema: &SchemaName,
@@ -62,20 +60,20 @@ pub(in crate::tenant) async fn holding(
     Ok(lines.into_iter().collect())
 }
 
-/// The failure that such lines are: the renaming would break what they name.
-pub(in crate::tenant) fn server_error(name: &SchemaName, lines: &[String]) -> Failure {
+/// The failure for such texts: the rename would break them.
+pub(in crate::tenant) fn failure(name: &SchemaName, lines: &[String]) -> Failure {
     let named = lines.join(", ");
     let mut failure = Failure::new(
         Code::NameInText,
-        format!("the name {name} stands in texts that do not follow: {named}"),
+        format!("these texts contain the name {name} and do not follow a rename: {named}"),
     )
-    .hint("let them do without the name, such as by the search path, in a migration of all tenants");
+    .hint("remove the name from them in a tenant migration, for example by relying on the search path");
     failure.schema = Some(name.as_str().to_owned());
     failure
 }
 
-/// What a difference says of the old name. A right is a role's, whose name only looks like the schema's.
-fn kept(change: &Change) -> Option<String> {
+/// The text that a difference shows. Privileges are excluded: a role's name may equal the schema's.
+fn reference_text(change: &Change) -> Option<String> {
     let what = match &change.what {
         What::Changed { property: Property::Roles, .. } => return None,
         What::Changed { property, .. } if property.is_access() => return None,
@@ -107,7 +105,7 @@ fn holders(snapshot: &SchemaSnapshot, name: &str) -> BTreeSet<String> {
     lines
 }
 
-/// Whether `word` stands in `text` with no letter, digit, `_` or `$` beside it.
+/// Whether `text` contains `word` with no letter, digit, `_` or `$` next to it.
 fn has_word(text: &str, word: &str) -> bool {
     let belongs = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
     text.match_indices(word)
@@ -119,7 +117,7 @@ async fn outside(
     own: &SchemaName,
     name: &SchemaName,
 ) -> Result<Vec<String>, Failure> {
-    // As the server writes the bytes of a constant in a stored tree: signed, in decimals.
+    // A stored expression tree prints the bytes of a constant as signed decimals.
     let bytes: Vec<String> = name.as_str().bytes().map(|byte| byte.cast_signed().to_string()).collect();
     let [own, word, bytes] = [own.as_str(), name.as_str(), &bytes.join(" ")].map(literal);
     let sql = format!(
@@ -127,7 +125,7 @@ async fn outside(
          WITH given (own, name, bytes) AS (VALUES ({own}, {word}, {bytes})), {OUTSIDE}; \
          ROLLBACK TO SAVEPOINT tenure_residue"
     );
-    let doing = format!("looking for texts that hold the name {name}");
+    let doing = format!("searching texts for the name {name}");
     let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
     sets.iter().flatten().map(|row| row.text("line")).collect()
 }
@@ -137,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_in_a_longer_one_is_no_word() {
+    fn a_name_inside_of_a_longer_one_does_not_match() {
         for text in ["org_a", "SELECT * FROM org_a.t", "\"org_a\"", "'org_a.t'", "x org_a, y"] {
             assert!(has_word(text, "org_a"), "{text}");
         }

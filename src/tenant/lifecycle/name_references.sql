@@ -1,7 +1,7 @@
--- Texts outside of the schema `own` that hold a name as a word: bodies and settings of functions, strings in
--- expressions, settings of roles. What is stored as a reference follows a renaming by itself, so of an expression only its
--- strings matter: their bytes are sought in the stored tree before anything is printed, since there may be very many.
--- Stands behind WITH given (own, name, bytes) AS (VALUES (…)),
+-- Texts outside of the schema `own` that contain a name as a word: bodies and settings of functions, strings in expressions,
+-- settings of roles. Stored references follow a rename, so only the strings of an expression matter: the stored trees are
+-- searched for their bytes first, since printing all expressions would be slow. Follows WITH given (own, name, bytes) AS (VALUES
+-- (…)),
 sought AS (
     SELECT name, bytes, format('(?<![\w$])%s(?![\w$])', regexp_replace(name, '([^[:alnum:]_])', '\\\1', 'g')) AS word
     FROM given

@@ -1,5 +1,5 @@
-//! `tenant rename`: schema, role, registry, version row and history in one transaction. What holds the old name in its text
-//! is found inside that transaction, and then nothing is renamed.
+//! `tenant rename`: renames schema, role, registry row, version row and history in one transaction. If a text contains the old
+//! name, nothing is renamed.
 
 use super::name_references;
 use crate::error::Failure;
@@ -11,16 +11,16 @@ use crate::tenant::Changed;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 
-/// What a tenant is to be called.
+/// The new name of a tenant.
 #[derive(Debug, Clone)]
 pub struct NewName {
-    /// Its slug.
+    /// The new slug.
     pub slug: Slug,
-    /// Its display name, if that changes too.
+    /// The new display name, if it changes.
     pub name: Option<String>,
 }
 
-/// Gives the tenant `slug` another slug, and its schema the name that follows from it.
+/// Changes the slug of the tenant `slug`, and its schema's name with it.
 pub async fn rename(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -31,19 +31,19 @@ pub async fn rename(
     let platform = settings.platform_schema();
     let schema = SchemaName::of(&settings.tenants.schema_prefix, &new.slug, &platform)?;
     let (tenant, _state) = operation.find(connection, slug).await?;
-    // Whom the registry does not know is called by the schema.
+    // A tenant without a registry row has its schema's name.
     let has_slug = tenant.id.is_none() || tenant.slug == new.slug.as_str();
     if tenant.schema == schema && has_slug && new.name.is_none() {
         return Ok(Changed { outcome: RunStatus::Nothing, tenant });
     }
-    // What has a role needs a name for it.
+    // The new name must also be valid for the role.
     let role = match sessions::role_of(connection, settings, &tenant.schema).await? {
         Some(_) if tenant.schema != schema => Some(settings.tenant_role(&schema)?),
         _ => None,
     };
     let counts = serde_json::json!({ "slug": tenant.slug, "to": new.slug, "schema": schema });
     let version = operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             let explained = |server_error| operation::refused(&server_error, "renaming", &tenant, settings);
             let is_new = tenant.schema != schema;
             let mut message = SqlBatch::default();
@@ -53,15 +53,15 @@ pub async fn rename(
                 &tenant.schema,
                 &[TenantState::Active, TenantState::Suspended],
             );
-            // The server's time between our messages is ours.
+            // The session is idle between our messages.
             message.push(NO_IDLE_TIMEOUT);
             operation::expect_free_but(&mut message, settings, &tenant, (&schema, &new.slug));
             operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {
-                let held = name_references::of(connection, &tenant.schema, &schema).await?;
-                if !held.is_empty() {
+                let references = name_references::of(connection, &tenant.schema, &schema).await?;
+                if !references.is_empty() {
                     connection.run("ROLLBACK").await.map_err(explained)?;
-                    return Err(name_references::server_error(&tenant.schema, &held));
+                    return Err(name_references::failure(&tenant.schema, &references));
                 }
             }
             let mut message = SqlBatch::default();
@@ -86,7 +86,7 @@ pub async fn rename(
             Ok(operation::version(&sets))
         })
         .await?;
-    // Whom the registry does not know is called by the schema.
+    // A tenant without a registry row has its schema's name.
     let slug = if tenant.id.is_some() { new.slug.to_string() } else { schema.to_string() };
     let tenant = Tenant {
         slug,

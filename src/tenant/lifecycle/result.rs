@@ -1,4 +1,4 @@
-//! The results of the verbs that put tenants aside and delete them.
+//! The results of drop and purge.
 
 use serde::Serialize;
 
@@ -7,64 +7,64 @@ use crate::ident::SchemaName;
 use crate::postgres::metadata::{RunStatus, Tenant};
 use crate::tenant::{FailedTenant, Sessions};
 
-/// What `tenant drop` did.
+/// The result of `tenant drop`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dropped {
     /// `done`.
     pub outcome: RunStatus,
-    /// The tenant as it is now.
+    /// The dropped tenant.
     pub tenant: Tenant,
-    /// The slug that it had, which is free again.
+    /// The former slug, which is free now.
     pub former_slug: String,
-    /// The schema that it had.
+    /// The former name of the schema.
     pub former_schema: SchemaName,
-    /// What is outside of its schema and depends on something in it: `view public.v`.
+    /// Objects outside of its schema that depend on it, such as `view public.v`.
     pub dependents: Vec<String>,
-    /// Its role, if it has one, which may no longer log in.
+    /// Its role, if any, which can no longer log in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What became of the role's sessions.
+    /// The role's sessions that were ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
 }
 
-/// What `tenant drop --purge` did.
+/// The result of `tenant drop --purge`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Purged {
-    /// How it ended.
+    /// The outcome of the run.
     pub outcome: RunStatus,
-    /// Those that are deleted.
+    /// The deleted tenants.
     pub purged: Vec<PurgedTenant>,
-    /// Those that were not dropped long enough ago.
+    /// The tenants whose retention period has not ended.
     pub kept: Vec<Kept>,
-    /// Those that could not be deleted, or only in part.
+    /// The tenants that could not be deleted completely.
     pub failures: Vec<FailedTenant>,
 }
 
-/// A tenant that is no more.
+/// A deleted tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PurgedTenant {
-    /// The slug that it had.
+    /// Its former slug.
     pub slug: String,
-    /// The schema that it had last.
+    /// The last name of its schema.
     pub schema: SchemaName,
-    /// How many things were dropped one by one.
+    /// The number of objects that were dropped one by one.
     pub objects: u64,
-    /// In how many transactions.
+    /// The number of transactions.
     pub transactions: u64,
 }
 
-/// A dropped tenant that stays for now.
+/// A dropped tenant that was kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
-    /// The slug that it had.
+    /// Its former slug.
     pub slug: String,
-    /// The schema that it has.
+    /// Its schema.
     pub schema: SchemaName,
 }
 
 impl Purged {
-    /// From what became of each.
+    /// Derives the outcome.
     pub fn of(purged: Vec<PurgedTenant>, kept: Vec<Kept>, failed: Vec<FailedTenant>) -> Self {
         let outcome = if failed.iter().any(|failed| failed.failure.code == Code::Interrupted) {
             RunStatus::Interrupted

@@ -1,5 +1,5 @@
-//! `tenant suspend` and `tenant resume`: the tenant's state, and whether its role may log in, in one transaction. The
-//! schema is migrated all the same.
+//! `tenant suspend` and `tenant resume`: changes the tenant's state and its role's LOGIN attribute in one transaction. A
+//! suspended tenant is still migrated.
 
 use crate::error::Failure;
 use crate::ident::{Slug, literal};
@@ -10,8 +10,7 @@ use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 use crate::tenant::{Changed, LoginChange};
 
-/// Suspends the tenant: nobody is to work in it until it is resumed. Its role, if it has one, may no longer log in,
-/// and its open sessions are ended.
+/// Suspends the tenant. Its role, if any, can no longer log in, and its sessions are ended.
 pub async fn suspend(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -19,18 +18,18 @@ pub async fn suspend(
 ) -> Result<LoginChange, Failure> {
     let mut turned = turn(connection, operation, slug, (TenantState::Active, TenantState::Suspended)).await?;
     if turned.changed.outcome == RunStatus::Nothing {
-        // Whoever suspended it may have been stopped before the sessions were ended.
+        // An earlier run may have been stopped before it ended the sessions.
         turned.role =
             sessions::own_role_of(connection, operation.settings, &turned.changed.tenant.schema).await?;
     }
-    // Not before the commit: until then the role may log in again.
+    // After the commit: until then the role may log in again.
     if let Some(role) = &turned.role {
         turned.sessions = Some(sessions::end(connection, role).await?);
     }
     Ok(turned)
 }
 
-/// Takes a suspension back: the role may log in if it could before.
+/// Resumes the tenant. The role can log in if it could before the suspension.
 pub async fn resume(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -53,9 +52,9 @@ async fn turn(
     let opens = to == TenantState::Active;
     let doing = if opens { "resuming" } else { "suspending" };
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
-    let sets = operation.noted(connection, &counts, async |connection, run| {
+    let sets = operation.recorded(connection, &counts, async |connection, run| {
         let mut message = SqlBatch::default();
-        // Two who do the same at once have both done it.
+        // Either state is accepted, so that concurrent runs both succeed.
         operation::begin(&mut message, run, &tenant.schema, &[from, to]);
         operation::enter(&mut message, operation.settings, &tenant.schema, to);
         message.push(&role::turning(&run.platform, &literal(tenant.schema.as_str()), opens));

@@ -1,14 +1,14 @@
-//! The results of the verbs that put tenants aside and delete them, for people.
+//! The results of suspend, resume, rename, drop, undrop and purge as text.
 
 use std::fmt::Write as _;
 
 use super::{Dropped, Purged};
 use crate::output::{Paint, failure, plural};
 use crate::postgres::metadata::RunStatus;
-use crate::tenant::roles::text::told;
+use crate::tenant::roles::text::sessions_text;
 use crate::tenant::{Changed, LoginChange};
 
-/// What a verb on one tenant did: how the tenant is now.
+/// The tenant's new state.
 pub fn changed(changed: &Changed, paint: Paint) -> String {
     let head = match changed.outcome {
         RunStatus::Nothing => "nothing to do",
@@ -24,16 +24,16 @@ pub fn changed(changed: &Changed, paint: Paint) -> String {
     )
 }
 
-/// What `tenant suspend` and `tenant resume` did.
+/// The result of `tenant suspend` and `tenant resume`.
 pub fn login_change(login_change: &LoginChange, paint: Paint) -> String {
     let mut text = changed(&login_change.changed, paint);
     if let Some(sessions) = &login_change.sessions {
-        text.push_str(&told(sessions));
+        text.push_str(&sessions_text(sessions));
     }
     text
 }
 
-/// What `tenant drop` did.
+/// The result of `tenant drop`.
 pub fn dropped(dropped: &Dropped, paint: Paint) -> String {
     let Dropped { tenant, former_slug, dependents, .. } = dropped;
     let mut text =
@@ -45,14 +45,14 @@ pub fn dropped(dropped: &Dropped, paint: Paint) -> String {
         }
     }
     if let Some(sessions) = &dropped.sessions {
-        text.push_str(&told(sessions));
+        text.push_str(&sessions_text(sessions));
     }
-    let back = format!("`tenure tenant undrop {former_slug}` brings it back");
+    let back = format!("restore it with `tenure tenant undrop {former_slug}`");
     let _written = writeln!(text, "{}", paint.dim(&back));
     text
 }
 
-/// What `tenant drop --purge` did.
+/// The result of `tenant drop --purge`.
 pub fn purged(purged: &Purged, paint: Paint) -> String {
     let mut text = String::new();
     for failed in &purged.failures {
@@ -70,7 +70,7 @@ pub fn purged(purged: &Purged, paint: Paint) -> String {
         (0, 0, kept) => {
             let kept = plural(kept, "dropped tenant");
             let _written =
-                writeln!(text, "nothing to do: {kept}, not long enough ago; `--now` deletes at once");
+                writeln!(text, "nothing to do: {kept} within the retention period; `--now` deletes at once");
         }
         _ => {}
     }

@@ -1,5 +1,5 @@
-//! `tenant pool fill`: each place of a template's pool is one message in one transaction, which first takes the place;
-//! of two runs that fill the same place one has made nothing.
+//! `tenant pool fill`: creates pool schemas, each in one message and one transaction, which takes a slot of the pool first; two
+//! runs cannot fill the same slot.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -24,24 +24,24 @@ use crate::settings::Migrate;
 use crate::template::Filled;
 use crate::tenant::provisioning::ProvisioningScript;
 
-/// What is asked for.
+/// Options of `tenant pool fill`.
 #[derive(Debug, Clone)]
 pub struct Filling {
-    /// How many there are to be.
-    pub wanted: usize,
-    /// The template; the settings' if none is named.
+    /// The target size of the pool.
+    pub requested: usize,
+    /// The template; that of the settings if missing.
     pub template: Option<String>,
-    /// How many connections; chosen by what the server has free if not said.
+    /// The number of connections; derived from the server's free connections if missing.
     pub jobs: Option<usize>,
     /// The limits of a unit.
     pub limits: Migrate,
-    /// How often a schema is tried again that met a lock or a lost connection.
+    /// When a schema is retried after a lock timeout or a lost connection.
     pub retry_policy: RetryPolicy,
     /// The command, for the run's row.
     pub command: String,
 }
 
-/// A place to be filled.
+/// A slot to fill.
 struct Place {
     slot: u32,
     schema: SchemaName,
@@ -49,18 +49,18 @@ struct Place {
     attempts: u32,
 }
 
-/// What the workers share. One thread runs them all.
+/// The state that workers share, on one thread.
 struct Shared<'a> {
     places: VecDeque<Place>,
     made: usize,
-    /// Places that another run filled.
+    /// The number of slots that another run filled.
     others: usize,
     failed: Vec<PoolFailure>,
     is_over: bool,
     sink: &'a mut dyn Sink,
 }
 
-/// What makes a schema.
+/// Creates pool schemas.
 struct Maker<'a> {
     script: &'a ProvisioningScript<'a>,
     chain: &'a Chain,
@@ -69,7 +69,7 @@ struct Maker<'a> {
     retry_policy: RetryPolicy,
 }
 
-/// Makes sure that the template's pool has so many schemas at the platform's version.
+/// Fills the template's pool with schemas at the platform's version.
 pub async fn fill(
     connection: &mut Connection,
     project: &Project,
@@ -84,12 +84,12 @@ pub async fn fill(
     let (stays, goes): (Vec<Pooled>, Vec<Pooled>) =
         rows.into_iter().partition(|row| matches!(kind(row), PoolState::Ready | PoolState::Unproved));
     let is_unproved = stays.iter().any(|row| kind(row) == PoolState::Unproved);
-    let places = places(filling.wanted, &stays);
+    let places = places(filling.requested, &stays);
     let mut result = PoolFilled {
         outcome: RunStatus::Nothing,
         template: template.name.clone(),
         version: version.clone(),
-        wanted: filling.wanted,
+        wanted: filling.requested,
         there: stays.len(),
         made: 0,
         removed: 0,
@@ -123,22 +123,22 @@ pub async fn fill(
     result.outcome =
         RunStatus::of_many(result.made + result.removed + usize::from(is_unproved), &result.failures);
     let ending = if result.outcome == RunStatus::Nothing { RunStatus::Done } else { result.outcome };
-    let counts = serde_json::json!({ "template": template.name, "wanted": filling.wanted, "there": result.there,
+    let counts = serde_json::json!({ "template": template.name, "wanted": filling.requested, "there": result.there,
         "made": result.made, "removed": result.removed, "failed": result.failures.len() });
-    let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
-    // Without a failure of its own the run's missing last note is the failure.
-    if result.failures.is_empty() { noted.map(|()| result) } else { Ok(result) }
+    let recorded = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+    // If no schema failed, a failure to record the run's end is the failure.
+    if result.failures.is_empty() { recorded.map(|()| result) } else { Ok(result) }
 }
 
-/// The lowest places that are free, so many as are missing.
-fn places(wanted: usize, there: &[Pooled]) -> VecDeque<Place> {
+/// The lowest free slots, as many as are missing.
+fn places(requested: usize, there: &[Pooled]) -> VecDeque<Place> {
     let taken: Vec<u32> = there.iter().filter_map(|row| row.slot).collect();
     let free = (1..).filter(|slot| !taken.contains(slot));
     let place = |slot| {
         let schema = SchemaName::pooled(Uuid::new_v4().as_u128());
         Place { slot, name: schema.to_string(), schema, attempts: 0 }
     };
-    free.map(place).take(wanted.saturating_sub(there.len())).collect()
+    free.map(place).take(requested.saturating_sub(there.len())).collect()
 }
 
 impl Maker<'_> {
@@ -146,11 +146,11 @@ impl Maker<'_> {
         &self,
         connection: &mut Connection,
         places: VecDeque<Place>,
-        wanted_jobs: Option<usize>,
+        requested_jobs: Option<usize>,
         (sink, stop): (&'s mut dyn Sink, &CancellationToken),
     ) -> Result<Shared<'s>, Failure> {
         let tasks = places.len();
-        let jobs = match wanted_jobs {
+        let jobs = match requested_jobs {
             _ if tasks == 1 => 1,
             Some(jobs) => jobs,
             None => jobs::default(connection).await?,
@@ -177,7 +177,7 @@ impl Maker<'_> {
         Ok(shared)
     }
 
-    /// Fills a place, with as many tries as patience has.
+    /// Fills a slot, with retries.
     async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
         let message: SqlBatch =
             match self.script.pooled(self.run, &place.schema, Some(place.slot), self.filled) {
@@ -191,7 +191,7 @@ impl Maker<'_> {
                 Err(server_error) => server_error,
             };
             let mut failure = explain(&server_error, &message, &place.schema);
-            // The place, or after a lost answer our own row, is there.
+            // The slot is taken, or after a lost answer this run's own row exists.
             if server_error.sqlstate() == Some("23505") && message.place(&server_error).is_none() {
                 if place.attempts > 1
                     && server_error.detail().is_some_and(|detail| detail.contains(&place.name))
@@ -208,30 +208,31 @@ impl Maker<'_> {
                 *connection = fresh;
             }
             if let Some(pause) = self.retry_policy.pause(&failure, place.attempts) {
-                let told = Event::TenantDelayed { slug: &place.name, failure: &failure, pause };
-                shared.borrow_mut().sink.take(&told);
+                let delayed = Event::TenantDelayed { slug: &place.name, failure: &failure, pause };
+                shared.borrow_mut().sink.take(&delayed);
                 tokio::time::sleep(pause).await;
                 continue;
             }
             let mut shared = shared.borrow_mut();
             if server_error.sqlstate() == Some(error::PLATFORM_MOVED) {
-                failure = Failure::new(Code::NotMigrated, "the platform moved while the pool was filled")
-                    .hint("run the command again when `tenure status` is quiet");
+                failure =
+                    Failure::new(Code::NotMigrated, "the platform was migrated while the pool was filled")
+                        .hint("run the command again when the migration has ended");
                 shared.is_over = true;
             }
             shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
             return shared.failed.push(PoolFailure(failure));
         }
     }
-    /// Does the steps that follow the first transaction, if any do; the schema is removed where that fails.
+    /// Runs the steps that follow the first transaction, if any; removes the schema if one fails.
     async fn finish(&self, connection: &mut Connection, place: &Place, shared: &RefCell<Shared<'_>>) {
         let whole =
             match self.script.later() {
                 None => Ok(()),
                 Some(steps) => {
-                    let subject = (self.run, self.chain);
+                    let context = (self.run, self.chain);
                     let caught_up =
-                        catch_up(connection, subject, &place.schema, steps, (self.retry_policy, None)).await;
+                        catch_up(connection, context, &place.schema, steps, (self.retry_policy, None)).await;
                     let message = self.script.pooled_whole(self.run, &place.schema);
                     match caught_up {
                         Ok(()) => connection.send(&message).await.map(drop).map_err(|server_error| {
@@ -247,18 +248,18 @@ impl Maker<'_> {
                 shared.made += 1;
                 shared.sink.take(&Event::TenantDone { slug: &place.name });
             }
-            Err(failure) => self.take_back(connection, place, failure, shared).await,
+            Err(failure) => self.remove_failed(connection, place, failure, shared).await,
         }
     }
 
-    async fn take_back(
+    async fn remove_failed(
         &self,
         connection: &mut Connection,
         place: &Place,
         failure: Failure,
         shared: &RefCell<Shared<'_>>,
     ) {
-        // What cannot be removed now is removed by the next run, once its time is over.
+        // A schema that cannot be removed now is removed by the next run after its deadline.
         let _removed = remove_one(connection, self.run, &place.schema).await;
         let mut shared = shared.borrow_mut();
         shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });

@@ -1,6 +1,6 @@
-//! Schemas that are made in advance: `tenant create` takes one by giving it the tenant's name, so that a new tenant
-//! costs a few rows. They have a version row each, in the state `pooled`, and no row in the registry; `migrate up`
-//! moves them like others, and nobody waits for them.
+//! The pool of schemas that are created in advance: `tenant create` renames one, so that a new tenant costs a few rows. Each has
+//! a version row in the state `pooled` and no registry row; `migrate up` migrates them, but does not wait for them. This folder
+//! fills, proves, lists and drains the pool; `create` takes schemas from it.
 
 mod fill;
 mod proof;
@@ -22,7 +22,7 @@ use crate::project::Project;
 use crate::settings::Migrate;
 
 pub use self::fill::{Filling, fill};
-pub use self::proof::keep;
+pub use self::proof::reprove;
 
 /// All schemas of the pool.
 pub async fn list(connection: &mut Connection, project: &Project) -> Result<PoolList, Failure> {
@@ -41,7 +41,7 @@ pub async fn list(connection: &mut Connection, project: &Project) -> Result<Pool
     Ok(PoolList { pool: rows.into_iter().map(shown).collect() })
 }
 
-/// Whether a new tenant may take it where the platform is `at`.
+/// The state of a pool schema, with the platform at `at`.
 fn state_of(row: &Pooled, project: &Project, at: &Version) -> PoolState {
     let template = project.templates.get(&row.template);
     let is_of_it =
@@ -57,7 +57,7 @@ fn state_of(row: &Pooled, project: &Project, at: &Version) -> PoolState {
     }
 }
 
-/// What is drained, and how.
+/// Options of `tenant pool drain`.
 #[derive(Debug, Clone)]
 pub struct Draining {
     /// Only the schemas of this template.
@@ -91,7 +91,7 @@ pub async fn drain(
     Ok(PoolDrained { outcome, removed, failures: failed })
 }
 
-/// Removes these, unless somebody takes or removes them first.
+/// Removes these schemas, unless another session takes or removes them first.
 async fn remove(
     connection: &mut Connection,
     run: &Run,
@@ -116,7 +116,7 @@ async fn remove(
     (removed, failed)
 }
 
-/// Removes one schema of the pool.
+/// Removes a schema of the pool.
 pub(super) async fn remove_one(
     connection: &mut Connection,
     run: &Run,
@@ -130,7 +130,6 @@ pub(super) async fn remove_one(
 }
 
 fn interrupted() -> PoolFailure {
-    let failure =
-        Failure::new(crate::error::Code::Interrupted, "the command was interrupted before it was done");
-    PoolFailure(failure.hint("run it again: it does what is left"))
+    let failure = Failure::new(crate::error::Code::Interrupted, "interrupted before it was complete");
+    PoolFailure(failure.hint("run the command again to do the rest"))
 }

@@ -1,6 +1,6 @@
-//! Whether a schema of a template can be made in advance: it is made, gets another name and is looked at, in a
-//! transaction of which nothing stays. What holds the old name all the same, what was written for it elsewhere, and what
-//! asks for a tenant that is not there yet, would be wrong for the tenant that takes it.
+//! Proves that schemas of a template can be created in advance: creates one, renames it and inspects it, in a transaction that is
+//! rolled back. Texts that keep the old name, rows written outside of the schema, and reads of the registry would be wrong for
+//! the tenant that takes the schema.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,16 +25,16 @@ use crate::tenant::lifecycle::name_references;
 use crate::tenant::provisioning::ProvisioningScript;
 use crate::tenant::scratch;
 
-/// How often this backend wrote rows of a table. It counts what earlier transactions did too, until it tells the others.
+/// The number of row writes by this backend. It includes earlier transactions until the backend reports its statistics.
 const WRITTEN: &str = "n_tup_ins + n_tup_upd + n_tup_del";
 
-/// What ends with its unit keeps no name.
+/// Temporary tables end with their unit.
 const NOT_TEMPORARY: &str = "schemaname !~ '^pg_temp_'";
 
-/// So many things are named.
+/// The maximum number of objects in a message.
 const MOST: usize = 10;
 
-/// Refused if schemas of `template` at `version` cannot be made in advance.
+/// Fails if schemas of `template` at `version` cannot be created in advance.
 pub(super) async fn prove(
     connection: &mut Connection,
     project: &Project,
@@ -45,31 +45,32 @@ pub(super) async fn prove(
     if !without_default.is_empty() {
         return Err(refused(
             template,
-            &format!("nobody knows the values of its parameters yet: {}", without_default.join(", ")),
+            &format!("the values of its parameters are not known in advance: {}", without_default.join(", ")),
         )
-        .hint("give them a default in their `-- Parameter:` lines; tenants that bring another value are made anew"));
+        .hint("give them a default in their `-- Parameter:` lines; a tenant with another value does not use the pool"));
     }
     let script = ProvisioningScript::new(project, template, version)?;
-    let looks = |what: &str| {
-        let why = format!("it looks into the registry, where a schema of the pool has no row{what}");
+    let reads_registry = |what: &str| {
+        let why = format!("it reads the registry, where a pool schema has no row{what}");
         refused(template, &why)
-            .hint("statements about the tenant itself belong into the folder after_create of the template")
+            .hint("move statements about the tenant itself into the template's folder after_create")
     };
     let asking = asking(&script, project);
     if !asking.is_empty() {
-        return Err(looks(&format!(": {}", asking.join(", "))));
+        return Err(reads_registry(&format!(": {}", asking.join(", "))));
     }
     let registry = state::registry(&project.settings);
-    let (mut keeping, mut has_read) = try_it(connection, run, &script, (template, &registry)).await?;
-    // What the template shows already is told without making a schema that others could see.
+    let (mut keeping, mut has_read) = run_trial(connection, run, &script, (template, &registry)).await?;
+    // A problem in the template is found without creating a schema that other sessions could see.
     if script.later().is_some() && keeping.is_empty() && !has_read {
-        let (more, reads) = try_steps(connection, (run, project), &script, (template, &registry)).await?;
+        let (more, reads) =
+            run_trial_with_steps(connection, (run, project), &script, (template, &registry)).await?;
         keeping = more;
         has_read = reads;
     }
-    // To make a key to the registry reads it too.
+    // Creating a foreign key to the registry reads it too.
     if has_read && !script.locks_registry() {
-        return Err(looks(", by code that it runs"));
+        return Err(reads_registry(", by code that it runs"));
     }
     if keeping.is_empty() {
         return Ok(());
@@ -79,8 +80,8 @@ pub(super) async fn prove(
     if more > 0 {
         let _written = write!(named, " and {more} more");
     }
-    Err(refused(template, &format!("a schema of the pool gets its tenant's name later, which these do not follow: {named}"))
-        .hint("let functions find their tables by the search path, and move what is about the tenant itself into the folder after_create"))
+    Err(refused(template, &format!("a pool schema is renamed for its tenant, and these do not follow the rename: {named}"))
+        .hint("let functions find their tables on the search path, and move statements about the tenant itself into the template's folder after_create"))
 }
 
 fn refused(template: &Template, why: &str) -> Failure {
@@ -103,9 +104,9 @@ fn asking(script: &ProvisioningScript<'_>, project: &Project) -> Vec<String> {
     asks.map(|(script, statement)| script.place(statement).to_string()).collect()
 }
 
-/// Makes a schema, gives it another name, and takes it back; what does not follow, and whether rows of the registry were
-/// sought.
-async fn try_it(
+/// Creates a schema, renames it, and rolls back. Returns what does not follow the rename, and whether rows of the registry were
+/// read.
+async fn run_trial(
     connection: &mut Connection,
     run: &Run,
     script: &ProvisioningScript<'_>,
@@ -119,17 +120,18 @@ async fn try_it(
     let has_read = connection
         .query_batch(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more"))
         .await;
-    let kept = kept(connection, &names).await;
+    let references = references(connection, &names).await;
     let ended = connection.send(&undone).await;
-    let kept = kept?;
-    ended.map_err(|server_error| server_error.failure("taking a trial back"))?;
-    let has_read = has_read.map_err(|server_error| server_error.failure("asking what a trial has read"))?;
+    let references = references?;
+    ended.map_err(|server_error| server_error.failure("rolling back a trial"))?;
+    let has_read =
+        has_read.map_err(|server_error| server_error.failure("reading the statistics of a trial"))?;
     let has_read =
         has_read.iter().flatten().next().map(|row| row.get_bool("more")).transpose()?.unwrap_or(false);
-    Ok((neutral(&kept, &names[0]), has_read))
+    Ok((neutral(&references, &names[0]), has_read))
 }
 
-/// How often this backend sought rows of the registry.
+/// The SQL for the number of scans of the registry by this backend.
 fn reads(registry: &str) -> String {
     format!(
         "(SELECT coalesce(sum(seq_scan + coalesce(idx_scan, 0)), 0) FROM pg_catalog.pg_stat_xact_user_tables \
@@ -138,7 +140,7 @@ fn reads(registry: &str) -> String {
     )
 }
 
-/// The statement that remembers, to the end of the transaction, what was written and read before it.
+/// The statement that saves the counts of writes and reads until the end of the transaction.
 fn before(reads: &str) -> String {
     format!(
         "SELECT set_config('tenure.written', coalesce(jsonb_object_agg(relid, {WRITTEN})::text, ''), true), \
@@ -147,35 +149,36 @@ fn before(reads: &str) -> String {
     )
 }
 
-/// The name of the trial is nobody's.
-fn neutral(kept: &BTreeSet<String>, name: &SchemaName) -> Vec<String> {
+/// Replaces the random name of the trial.
+fn neutral(references: &BTreeSet<String>, name: &SchemaName) -> Vec<String> {
     let mut lines: Vec<String> =
-        kept.iter().map(|line| line.replace(name.as_str(), "{org_schema}")).collect();
+        references.iter().map(|line| line.replace(name.as_str(), "{org_schema}")).collect();
     lines.dedup();
     lines
 }
 
-/// The same for a schema whose steps need transactions of their own: it is made, each unit says what it read and wrote
-/// elsewhere, and the schema is removed again.
-async fn try_steps(
+/// The same for a schema whose steps need transactions of their own: creates it, observes the reads and writes of each unit
+/// elsewhere, and removes it.
+async fn run_trial_with_steps(
     connection: &mut Connection,
     (run, project): (&Run, &Project),
     script: &ProvisioningScript<'_>,
     (template, registry): (&Template, &str),
 ) -> Result<(Vec<String>, bool), Failure> {
     let units = Units { reads: reads(registry), seen: RefCell::default() };
-    let kept = async |connection: &mut Connection, schema: &SchemaName| {
+    let references = async |connection: &mut Connection, schema: &SchemaName| {
         let new = SchemaName::pooled(Uuid::new_v4().as_u128());
         let begin = format!("{BEGIN}; {NO_IDLE_TIMEOUT}; {}", before(&units.reads));
         connection.run(&begin).await.map_err(|server_error| server_error.failure("beginning a trial"))?;
-        let kept = kept(connection, &[schema.clone(), new]).await;
+        let references = references(connection, &[schema.clone(), new]).await;
         let ended = connection.run("ROLLBACK").await;
-        let kept = kept?;
-        ended.map_err(|server_error| server_error.failure("taking a trial back"))?;
-        Ok(neutral(&kept, schema))
+        let references = references?;
+        ended.map_err(|server_error| server_error.failure("rolling back a trial"))?;
+        Ok(neutral(&references, schema))
     };
     let (filled, chain) = (template.parameters.usual(), &project.chain);
-    let mut lines = scratch::with(connection, (run, chain), (script, &filled), Some(&units), kept).await?;
+    let mut lines =
+        scratch::with(connection, (run, chain), (script, &filled), Some(&units), references).await?;
     let seen = units.seen.into_inner();
     let has_read = seen.contains(READ);
     lines.extend(seen.into_iter().filter(|line| line != READ));
@@ -184,7 +187,7 @@ async fn try_steps(
     Ok((lines, has_read))
 }
 
-/// What the units of a trial did elsewhere than in its schema.
+/// What the units of a trial did outside of its schema.
 #[derive(Debug)]
 struct Units {
     reads: String,
@@ -216,14 +219,14 @@ impl StatementObserver for Units {
     fn take_non_transactional(&self, _part: &Measured<'_>, _statement: &Statement, _elapsed: Duration) {}
 }
 
-async fn kept(
+async fn references(
     connection: &mut Connection,
     [old, new]: &[SchemaName; 2],
 ) -> Result<BTreeSet<String>, Failure> {
     let mut lines: BTreeSet<String> = name_references::of(connection, old, new).await?.into_iter().collect();
     let (name, schema) = (literal(old.as_str()), literal(new.as_str()));
     let holds = |column: &str| format!("pg_catalog.strpos({column}::text, {name}) > 0");
-    // A longer name that only begins with the schema's is another name for the catalog.
+    // The catalog truncates no name: a longer name that begins with the schema's is another name.
     let named: Vec<String> = [
         ("relation", "pg_class", "relname"),
         ("type", "pg_type", "typname"),
@@ -255,7 +258,7 @@ async fn kept(
            WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'm') AND relispopulated",
         named.join(" UNION ALL "),
     );
-    let doing = "looking for what keeps the name of a trial";
+    let doing = "searching for the name of a trial";
     let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
     let [named, written, tables] = sets.as_slice() else { return Ok(lines) };
     for row in named.iter().chain(written) {
@@ -280,7 +283,7 @@ async fn kept(
     Ok(lines)
 }
 
-/// Notes of the template's schemas at `version` that they may be taken.
+/// Records that the template's schemas at `version` may be taken.
 pub(super) async fn note(
     connection: &mut Connection,
     run: &Run,
@@ -297,13 +300,12 @@ pub(super) async fn note(
     ));
     message.commit(SessionState::None);
     let sent = connection.send(&message).await;
-    sent.map(|_sets| ()).map_err(|server_error| server_error.failure("noting that the pool may be used"))
+    sent.map(|_sets| ()).map_err(|server_error| server_error.failure("recording that the pool can be used"))
 }
 
-/// After a migration: makes sure that the schemas of the pool can still have another name, and notes it. What is to be
-/// told of those that cannot, or of which it is not known.
-pub async fn keep(connection: &mut Connection, project: &Project, limits: Migrate) -> Vec<String> {
-    let told =
+/// Proves the pool's schemas again after a migration and records the result. Returns notes about templates whose proof failed.
+pub async fn reprove(connection: &mut Connection, project: &Project, limits: Migrate) -> Vec<String> {
+    let note_text =
         |name: &str, failure: &Failure| format!("the pool of the template {name:?} is not used: {failure}");
     let platform = project.settings.platform_schema();
     let state = match state::read(connection, &project.settings).await {
@@ -326,12 +328,12 @@ pub async fn keep(connection: &mut Connection, project: &Project, limits: Migrat
     for name in unproved.collect::<BTreeSet<_>>() {
         let Some(template) = project.templates.get(name) else { continue };
         let run = Run::new(&project.settings, limits);
-        let subject = (template, &at);
-        let proved = match prove(connection, project, &run, subject).await {
-            Ok(()) => note(connection, &run, subject).await,
+        let context = (template, &at);
+        let proved = match prove(connection, project, &run, context).await {
+            Ok(()) => note(connection, &run, context).await,
             Err(failure) => Err(failure),
         };
-        notes.extend(proved.err().map(|failure| told(name, &failure)));
+        notes.extend(proved.err().map(|failure| note_text(name, &failure)));
     }
     notes
 }

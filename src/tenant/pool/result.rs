@@ -1,4 +1,4 @@
-//! The results of the verbs on the pool of schemas that are made in advance.
+//! The results of `tenant pool`.
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -8,22 +8,22 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::metadata::RunStatus;
 
-/// Whether a new tenant may take a schema of the pool.
+/// The state of a pool schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PoolState {
-    /// Yes.
+    /// A new tenant may take it.
     Ready,
-    /// Not until it is at the platform's version.
+    /// It is behind the platform's version.
     Behind,
-    /// It was migrated, and nobody made sure yet that it can still have another name.
+    /// It was migrated, and not proved again yet.
     Unproved,
-    /// Never: its template is gone, or says something else now.
+    /// Its template changed or no longer exists.
     Outdated,
 }
 
 impl PoolState {
-    /// The word in the JSON.
+    /// The word in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
@@ -34,61 +34,61 @@ impl PoolState {
     }
 }
 
-/// A schema that was made in advance.
+/// A pool schema.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PooledSchema {
-    /// Its name until somebody takes it.
+    /// Its name until it is taken.
     pub schema: SchemaName,
-    /// The template that it was made from.
+    /// The template that it was created from.
     pub template: String,
     /// Its version.
     pub version: Version,
-    /// Whether it may be taken.
+    /// Its state.
     pub state: PoolState,
-    /// When it was made.
+    /// The time of its creation.
     pub created_at: String,
 }
 
-/// What `tenant pool list` shows.
+/// The result of `tenant pool list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PoolList {
-    /// By template, then by place.
+    /// By template, then by slot.
     pub pool: Vec<PooledSchema>,
 }
 
-/// What `tenant pool fill` did.
+/// The result of `tenant pool fill`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PoolFilled {
-    /// How it ended.
+    /// The outcome of the run.
     pub outcome: RunStatus,
     /// The template.
     pub template: String,
     /// The version of the schemas.
     pub version: Version,
-    /// How many there were to be.
+    /// The requested number of schemas.
     pub wanted: usize,
-    /// How many were there and stay.
+    /// The number of schemas that existed and remain.
     pub there: usize,
-    /// How many were made.
+    /// The number of schemas created.
     pub made: usize,
-    /// How many could not be taken any more and were removed.
+    /// The number of unusable schemas removed.
     pub removed: usize,
-    /// Those that could not be made or removed.
+    /// The schemas that could not be created or removed.
     pub failures: Vec<PoolFailure>,
 }
 
-/// What `tenant pool drain` did.
+/// The result of `tenant pool drain`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PoolDrained {
-    /// How it ended.
+    /// The outcome of the run.
     pub outcome: RunStatus,
-    /// How many were removed.
+    /// The number of schemas removed.
     pub removed: usize,
-    /// Those that could not be.
+    /// The schemas that could not be removed.
     pub failures: Vec<PoolFailure>,
 }
 
-/// A schema that could not be made or removed.
+/// A schema that could not be created or removed.
 #[derive(Debug, Clone)]
 pub struct PoolFailure(pub Failure);
 
@@ -102,7 +102,7 @@ impl Serialize for PoolFailure {
 }
 
 impl RunStatus {
-    /// How work on several schemas ended of which `done` are done.
+    /// The outcome of work on several schemas, of which `done` succeeded.
     pub fn of_many(done: usize, failed: &[PoolFailure]) -> Self {
         if failed.iter().any(|failed| failed.0.code == Code::Interrupted) {
             return Self::Interrupted;

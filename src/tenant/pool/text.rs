@@ -1,4 +1,4 @@
-//! The results of the verbs on the pool, for people.
+//! The results of `tenant pool` as text.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::{PoolDrained, PoolFailure, PoolFilled, PoolList};
 use crate::output::{Paint, failure, table};
 use crate::postgres::metadata::RunStatus;
 
-/// What `tenant pool fill` did.
+/// The result of `tenant pool fill`.
 pub fn pool_filled(filled: &PoolFilled, paint: Paint) -> String {
     let mut text = failures(&filled.failures, paint);
     let PoolFilled { template, version, there, made, removed, .. } = filled;
@@ -14,14 +14,14 @@ pub fn pool_filled(filled: &PoolFilled, paint: Paint) -> String {
     let head = if filled.failures.is_empty() { head } else { paint.bad(filled.outcome.as_str()) };
     let _written = writeln!(
         text,
-        "{head}: {} of the template {} at {version}; {made} made, {removed} removed",
+        "{head}: {} of the template {} at {version}; {made} created, {removed} removed",
         crate::output::plural(there + made, "schema"),
         paint.bold(template),
     );
     text
 }
 
-/// What `tenant pool drain` did.
+/// The result of `tenant pool drain`.
 pub fn pool_drained(drained: &PoolDrained, paint: Paint) -> String {
     let mut text = failures(&drained.failures, paint);
     let head = match drained.outcome {
@@ -33,10 +33,10 @@ pub fn pool_drained(drained: &PoolDrained, paint: Paint) -> String {
     text
 }
 
-/// What `tenant pool list` shows.
+/// The result of `tenant pool list`.
 pub fn pool_list(list: &PoolList, paint: Paint) -> String {
     if list.pool.is_empty() {
-        return "no schemas; `tenure tenant pool fill N` makes some in advance\n".to_owned();
+        return "no schemas; create some in advance with `tenure tenant pool fill N`\n".to_owned();
     }
     let rows: Vec<_> = list
         .pool

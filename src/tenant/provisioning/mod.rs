@@ -1,6 +1,6 @@
-//! What a new tenant takes, compiled once for each template and version: a tenant is then one message, in one
-//! transaction. Where that would not make what a migrated tenant has, the transaction makes the template, the units of
-//! the fleet follow, and a last transaction makes the tenant active.
+//! Composes the SQL of a new tenant, compiled once per template and version. A tenant is one message in one transaction if the
+//! result equals a migrated tenant; otherwise the first transaction runs the template, units of `migrate up` run the steps, and a
+//! last transaction makes the tenant active. Sends nothing.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -19,48 +19,48 @@ use crate::settings::Settings;
 use crate::sql::Scope;
 use crate::template::{Compiled, Filled, Template};
 
-/// Who a new tenant is.
+/// The identity of a new tenant.
 #[derive(Debug, Clone)]
 pub(super) struct TenantRecord {
     pub(super) id: Uuid,
     pub(super) slug: Slug,
     pub(super) name: DisplayName,
     pub(super) schema: SchemaName,
-    /// Its role, with what is to be its password.
+    /// Its role, with the new password.
     pub(super) role: Option<Role>,
 }
 
-/// The name of a role, with what is to be its password.
+/// The name of a role, with its new password.
 pub(super) type Role = (Identifier, Option<Secret>);
 
-/// What there is to do when a tenant's schema is there.
+/// What runs after a tenant's schema is created.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Afterwards {
-    /// Whether the template's own statements for that are run.
+    /// Whether the template's statements in `after_create` run.
     pub(super) rows: bool,
-    /// How long the command may run that comes behind the transaction, if one does.
+    /// The time limit of the command that runs after the transaction, if any.
     pub(super) command: Option<Duration>,
 }
 
-/// A run that makes a tenant is given up by others so long after its command should have ended.
+/// How long after the time limit of its command a tenant's deadline ends.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A schema whose steps are still to come may be removed by others so long after its transaction.
+/// The deadline of a schema whose steps follow its first transaction.
 const UNFINISHED: Duration = Duration::from_mins(10);
 
 mod unfinished;
 
-/// The script of one template at one version.
+/// The compiled SQL of one template at one version.
 pub(super) struct ProvisioningScript<'a> {
     compiled: Compiled<'a>,
     project: &'a Project,
     settings: &'a Settings,
-    /// The platform's.
+    /// The platform's version.
     version: Version,
-    /// That of the schema when its first transaction ends.
+    /// The schema's version after the first transaction.
     made_at: Version,
     left: SessionState,
-    /// Whether a foreign key leads to the registry itself.
+    /// Whether a foreign key references the registry.
     locks_registry: bool,
 }
 
@@ -81,7 +81,7 @@ impl<'a> ProvisioningScript<'a> {
             .hint("run `tenure migrate up` first")
         })?;
         let settings = &project.settings;
-        // Statements that have no point in a new schema count too: they cost nothing here.
+        // Statements that only affect existing rows count too, at no cost.
         let left = SessionState::of(compiled.statements.iter().map(|(_, statement)| *statement));
         let platform = settings.platform_schema();
         let locks_registry = compiled.shared_keys.iter().any(|key| {
@@ -93,14 +93,14 @@ impl<'a> ProvisioningScript<'a> {
         Ok(Self { compiled, project, settings, version, made_at, left, locks_registry })
     }
 
-    /// The steps that follow the first transaction, as positions in the chain; `None` if all are in it.
+    /// The steps that follow the first transaction, as positions in the chain; `None` if it includes all.
     pub(super) fn later(&self) -> Option<Range<usize>> {
         let position = |version| self.project.chain.position(version);
         let steps = position(&self.made_at)?..position(&self.version)?;
         (!self.compiled.later.is_empty()).then_some(steps)
     }
 
-    /// The message that makes a tenant; where steps follow, the one that begins it.
+    /// The message that creates a tenant, or begins it if steps follow.
     pub(super) fn message(
         &self,
         run: &Run,
@@ -113,7 +113,7 @@ impl<'a> ProvisioningScript<'a> {
         message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
         self.register(tenant, &mut message);
         if self.later().is_some() {
-            // Nobody logs in before the tenant is whole.
+            // The role cannot log in before the tenant is complete.
             let role = tenant.role.as_ref().map(|(name, _)| (name.clone(), None));
             self.structure((schema, role.as_ref()), filled, &mut message)?;
             if self.left == SessionState::Possible {
@@ -135,7 +135,7 @@ impl<'a> ProvisioningScript<'a> {
         Ok(message)
     }
 
-    /// The schema with its role, if it gets one, and what the template and the steps after it make in it.
+    /// Creates the schema, its role if any, and the objects of the template and the later steps.
     pub(super) fn structure(
         &self,
         (schema, role): (&SchemaName, Option<&Role>),
@@ -143,7 +143,7 @@ impl<'a> ProvisioningScript<'a> {
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
-        // First, so that what is made next has the role's rights from the beginning.
+        // First, so that the default privileges apply to all new objects.
         self.role(schema, role, Reach::Empty, message)?;
         message.search_path(schema, &self.settings.shared_path());
         for (script, statement) in &self.compiled.statements {
@@ -152,7 +152,7 @@ impl<'a> ProvisioningScript<'a> {
         Ok(())
     }
 
-    /// The role of a tenant, if it is to have one.
+    /// Creates the tenant's role, if any.
     pub(super) fn role(
         &self,
         schema: &SchemaName,
@@ -165,7 +165,7 @@ impl<'a> ProvisioningScript<'a> {
         role::make(message, self.project, &owner, (name, secret.as_ref()))
     }
 
-    /// The one message that makes a tenant of the schema `pooled`, which was made in advance.
+    /// The message that turns the pool schema `pooled` into a tenant.
     pub(super) fn taking(
         &self,
         run: &Run,
@@ -188,7 +188,7 @@ impl<'a> ProvisioningScript<'a> {
         ));
         let (former, name) = (pooled.quoted(), tenant.schema.quoted());
         message.push(&format!("ALTER SCHEMA {former} RENAME TO {name}"));
-        // What is in it was made when it was nobody's.
+        // Its objects were created before the role had default privileges.
         self.role(&tenant.schema, tenant.role.as_ref(), Reach::Filled, &mut message)?;
         let mut left = SessionState::None;
         if afterwards.rows && !self.compiled.template.after_create.is_empty() {
@@ -203,8 +203,8 @@ impl<'a> ProvisioningScript<'a> {
         Ok(message)
     }
 
-    /// The message that makes a schema in advance, for the place `slot` of the pool, or begins it where steps follow. A
-    /// schema without a place is only looked at, and nobody takes it.
+    /// The message that creates a pool schema for the slot `slot`, or begins it if steps follow. A schema without a slot is only
+    /// inspected and never taken.
     pub(super) fn pooled(
         &self,
         run: &Run,
@@ -228,7 +228,7 @@ impl<'a> ProvisioningScript<'a> {
             let until = format!("clock_timestamp() + interval '{} seconds'", UNFINISHED.as_secs());
             (null(), null(), until)
         };
-        // First, so that of two who fill the same place one waits here, and has made nothing.
+        // First, so that of two runs that fill the same slot one waits here, before it has created anything.
         message.push(&format!(
             "INSERT INTO {platform}.tenant_version \
              (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at, making_until) \
@@ -248,8 +248,8 @@ impl<'a> ProvisioningScript<'a> {
         Ok(message)
     }
 
-    /// What makes the schema after the statement `first`, in a transaction that is left open; and what ends it so that
-    /// nothing is left.
+    /// The message that creates the schema after the statement `first` and leaves the transaction open, and the message that
+    /// rolls it back.
     pub(super) fn trial(
         &self,
         run: &Run,
@@ -260,7 +260,7 @@ impl<'a> ProvisioningScript<'a> {
         let (mut made, mut undone) = (SqlBatch::default(), SqlBatch::default());
         let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
         made.begin(run.limits, &expect);
-        // The server's time between our messages is ours.
+        // The session is idle between our messages.
         made.push(NO_IDLE_TIMEOUT);
         made.push(first);
         self.structure((schema, None), filled, &mut made)?;
@@ -271,22 +271,22 @@ impl<'a> ProvisioningScript<'a> {
         Ok((made, undone))
     }
 
-    /// The version of the schema when all is done.
+    /// The version of the finished schema.
     pub(super) fn version(&self) -> &Version {
         &self.version
     }
 
-    /// Whether a foreign key leads to the registry itself.
+    /// Whether a foreign key references the registry.
     pub(super) fn locks_registry(&self) -> bool {
         self.locks_registry
     }
 
-    /// What is compiled.
+    /// The compiled template.
     pub(super) fn compiled(&self) -> &Compiled<'a> {
         &self.compiled
     }
 
-    /// The template's statements for when the schema is there; what all statements may have left.
+    /// Adds the template's statements in `after_create`; returns the session state that all statements may leave.
     fn afterwards(
         &self,
         message: &mut SqlBatch,
@@ -309,7 +309,7 @@ impl<'a> ProvisioningScript<'a> {
         SessionState::of(after.iter().flat_map(|(_, statements)| statements))
     }
 
-    /// While a command is still to be run, the tenant is in the making.
+    /// Marks the tenant as unfinished while its command runs.
     fn making(&self, message: &mut SqlBatch, tenant: &TenantRecord, afterwards: Afterwards) {
         let Some(limit) = afterwards.command else { return };
         message.push(&format!(
@@ -323,17 +323,17 @@ impl<'a> ProvisioningScript<'a> {
         operation::enter(message, self.settings, &tenant.schema, TenantState::Creating);
     }
 
-    /// The registry's row.
+    /// Inserts the registry row.
     pub(super) fn register(&self, tenant: &TenantRecord, message: &mut SqlBatch) {
         if self.locks_registry {
-            // Two that have written their rows, each waiting to lock the table, would never end.
+            // Two transactions that have both inserted a row and then lock the table would deadlock.
             let registry = state::registry(self.settings);
             message.push(&format!("LOCK TABLE {registry} IN SHARE ROW EXCLUSIVE MODE"));
         }
         name_ownership::register(self.settings, tenant, message);
     }
 
-    /// The version row and the history.
+    /// Inserts the version row and the history.
     pub(super) fn enter(
         &self,
         run: &Run,
@@ -349,12 +349,12 @@ impl<'a> ProvisioningScript<'a> {
         self.history(run, schema, message);
     }
 
-    /// What the statements may leave in the session.
+    /// The session state that the statements may leave.
     pub(super) fn left(&self) -> SessionState {
         self.left
     }
 
-    /// A row for the template, and one for each step that tenants have a part in.
+    /// Adds a history row for the template, and one for each step with a tenant part.
     fn history(&self, run: &Run, schema: &SchemaName, message: &mut SqlBatch) {
         let template = self.compiled.template;
         let row = |from, to, name, checksum, kind| HistoryRow {

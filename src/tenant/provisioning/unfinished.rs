@@ -1,5 +1,5 @@
-//! The messages about a schema whose steps come after its first transaction: they note that, take it over from a run
-//! that is gone, and end it.
+//! The messages for a schema whose steps follow its first transaction: they mark it as unfinished, take it over from a run that
+//! no longer exists, and finish it.
 
 use uuid::Uuid;
 
@@ -13,8 +13,8 @@ use crate::tenant::roles::role::Secret;
 use crate::tenant::{name_ownership, operation};
 
 impl ProvisioningScript<'_> {
-    /// The message that makes a tenant active once its steps are done. It is refused unless they are, and where another
-    /// run has made it active.
+    /// The message that makes a tenant active after its steps. It fails if a step is missing, or if another run has made the
+    /// tenant active.
     pub(in crate::tenant) fn finishing(
         &self,
         run: &Run,
@@ -56,7 +56,7 @@ impl ProvisioningScript<'_> {
         message
     }
 
-    /// Notes that steps are still to come: who makes the schema, of which template, and until when nobody removes it.
+    /// Marks the schema as unfinished: by whom, from which template, and with which deadline.
     pub(in crate::tenant) fn unfinished(&self, run: &Run, schema: &SchemaName, id: Uuid) -> String {
         format!(
             "UPDATE {}.tenant_version SET made_from = {}, making = '{id}', \
@@ -68,8 +68,7 @@ impl ProvisioningScript<'_> {
         )
     }
 
-    /// The message that takes over a tenant that a run has begun to make and left: refused unless it is of the same
-    /// template and the same values.
+    /// The message that takes over an unfinished tenant. It fails unless template and values are the same.
     pub(in crate::tenant) fn resuming(
         &self,
         run: &Run,
@@ -91,7 +90,7 @@ impl ProvisioningScript<'_> {
         message
     }
 
-    /// The condition on the version row of `schema` that steps of this template, with these values, are to come.
+    /// The condition for the version row of an unfinished tenant with this template and these values.
     pub(in crate::tenant) fn begun_so(&self, schema: &SchemaName, filled: &Filled) -> String {
         format!(
             "schema_name = {} AND status = 'creating' AND template = {} AND made_from = {} \
@@ -103,12 +102,12 @@ impl ProvisioningScript<'_> {
         )
     }
 
-    /// The message that lets a schema of the pool be taken once its steps are done.
+    /// The message that makes a pool schema available after its steps.
     pub(in crate::tenant) fn pooled_whole(&self, run: &Run, schema: &SchemaName) -> SqlBatch {
         let (platform, version) = (run.platform.quoted(), &self.version);
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Pooled]);
-        // A migration may have moved it further: what was proved is not true of that version.
+        // After a later migration, the proof does not apply.
         message.push(&format!(
             "UPDATE {platform}.tenant_version SET made_from = {}, making_until = NULL, \
              proved_at = CASE WHEN version = '{version}' THEN version END WHERE schema_name = {}",

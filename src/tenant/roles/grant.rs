@@ -1,5 +1,5 @@
-//! `tenant grant`: tenants that have no role get one, and roles get what they lack of their rights. Each tenant is one
-//! transaction; nothing is taken away but from the role of another database that a copy came with.
+//! `tenant grant`: creates missing roles of tenants and grants missing privileges, in one transaction per tenant. Revokes
+//! nothing, except from the role of another database that a copied database refers to.
 
 use super::role::{self, Owner, Reach};
 use crate::chain::Version;
@@ -14,22 +14,22 @@ use crate::project::Project;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{FailedTenant, Granted, GrantedTenant};
 
-/// What `tenant grant` mends.
+/// The findings that `tenant grant` fixes.
 const MENDED: &[Kind] = &[Kind::RoleMissing, Kind::RoleLacks, Kind::RoleElsewhere];
 
-/// States in which a tenant has its role.
+/// The states in which a tenant has its role.
 const STATES: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
 
-/// A tenant that lacks something, and the role that it is to have.
+/// A tenant with missing privileges, and the name of its role.
 struct Task {
     tenant: Tenant,
     template: String,
     role: Identifier,
-    /// Where the platform is.
+    /// The platform's version.
     at: Version,
 }
 
-/// Gives all tenants, or those of `only`, what they lack.
+/// Fixes the roles of all tenants, or of those in `only`.
 pub async fn grant(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -37,17 +37,17 @@ pub async fn grant(
     only: &[Slug],
 ) -> Result<Granted, Failure> {
     if !operation.settings.tenants.roles {
-        return Err(Failure::new(Code::Settings, "tenants get no roles here")
+        return Err(Failure::new(Code::Settings, "tenants have no roles in this project")
             .hint("set roles = true under [tenants] in tenure.toml"));
     }
     let (tenants, at) = tenants(connection, operation, only).await?;
-    let (tasks, mut granted) = look(connection, operation, project, (tenants, at)).await?;
+    let (tasks, mut granted) = find_tasks(connection, operation, project, (tenants, at)).await?;
     if tasks.is_empty() {
         return Ok(granted);
     }
     let counts = serde_json::json!({ "tenants": tasks.len() });
     operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             for task in tasks {
                 let slug = task.tenant.slug.clone();
                 match one(connection, operation, project, run, &task).await {
@@ -66,7 +66,7 @@ pub async fn grant(
         .await
 }
 
-/// The tenants that are asked for; Tenure's own tables are brought to what this program needs.
+/// The selected tenants; upgrades Tenure's own tables if necessary.
 async fn tenants(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -91,8 +91,8 @@ async fn tenants(
     Ok((tenants, state.platform))
 }
 
-/// Sorts out those that lack nothing, and those for which no role can be named.
-async fn look(
+/// Separates the tenants that lack nothing and those whose role cannot be named.
+async fn find_tasks(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
     project: &Project,
@@ -109,7 +109,7 @@ async fn look(
             granted.unchanged += 1;
             continue;
         };
-        // A role keeps its name, whatever the prefix is now; one of another database is not this tenant's.
+        // A role keeps its name if the prefix changes; a role of another database is replaced.
         let kept = who.role.clone().filter(|_| !elsewhere.contains(&tenant.schema));
         let role = match kept {
             Some(kept) => Identifier::new(kept).map_err(Failure::from),

@@ -1,4 +1,4 @@
-//! `tenant login`: the role of a tenant may log in with a new password, or no longer.
+//! `tenant login`: gives a tenant's role a new password, or revokes its login.
 
 use super::role::Secret;
 use super::sessions;
@@ -10,16 +10,16 @@ use crate::postgres::metadata::TenantState;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{LoggedIn, cleanup};
 
-/// Whether a role may log in.
+/// The change of a role's login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// With a new password; an old one is worth nothing any more.
+    /// Log in with a new password, which replaces the old one.
     Given,
-    /// No longer.
+    /// No login.
     Revoked,
 }
 
-/// Takes away the passwords of new logins that nobody has seen.
+/// Revokes new logins whose passwords could not be shown.
 pub async fn withdraw(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -27,7 +27,7 @@ pub async fn withdraw(
 ) -> Result<(), Failure> {
     let counts = serde_json::json!({ "tenants": schemas.len() });
     operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             for some in schemas.chunks(AT_ONCE) {
                 let mut message = SqlBatch::default();
                 let mut statements = some.iter().map(|schema| {
@@ -38,22 +38,20 @@ pub async fn withdraw(
                 statements.for_each(|statement| message.push(&statement));
                 message.commit(SessionState::None);
                 let sent = connection.send(&message).await;
-                sent.map_err(|server_error| {
-                    server_error.failure("taking away passwords that nobody has seen")
-                })?;
+                sent.map_err(|server_error| server_error.failure("revoking passwords that were not shown"))?;
             }
             Ok(())
         })
         .await
 }
 
-/// So many roles are changed in one transaction.
+/// The number of roles that are changed in one transaction.
 const AT_ONCE: usize = 100;
 
 /// The column of the role's name.
 const ROLE: &str = "tenure_role";
 
-/// Gives the tenant's role a password, or takes it away.
+/// Sets a new password for the tenant's role, or revokes its login.
 pub async fn login(
     connection: &mut Connection,
     operation: &TenantOperation<'_>,
@@ -64,9 +62,9 @@ pub async fn login(
     let secret = (login == Login::Given).then(Secret::make);
     let counts = serde_json::json!({ "slug": tenant.slug, "schema": tenant.schema });
     let mut role = None;
-    let noted = operation.noted(connection, &counts, async |connection, run| {
+    let recorded = operation.recorded(connection, &counts, async |connection, run| {
         let mut message = SqlBatch::default();
-        // What is closed is not opened that way.
+        // A suspended tenant stays closed.
         let states: &[_] = match login {
             Login::Given => &[TenantState::Active],
             Login::Revoked => &[TenantState::Active, TenantState::Suspended],
@@ -79,18 +77,18 @@ pub async fn login(
             Secret::literal(secret.as_ref()),
         ));
         message.commit(SessionState::None);
-        // Where the answer is lost, the same password is given again.
+        // If the answer is lost, the same password is set again.
         let sets = cleanup::send(connection, &message, |_| false).await.map_err(|server_error| {
             operation::refused(&server_error, "the login of", &tenant, operation.settings)
         })?;
         role = Some(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default());
         Ok(())
     });
-    let noted = noted.await;
+    let recorded = recorded.await;
     let role = match role {
-        // A password that the role has must be shown, also where the run's end could not be noted.
+        // A new password must be shown even if the run's end could not be recorded.
         Some(role) if login == Login::Given => role,
-        role => noted.map(|()| role.unwrap_or_default())?,
+        role => recorded.map(|()| role.unwrap_or_default())?,
     };
     let sessions = match login {
         Login::Given => None,

@@ -1,4 +1,5 @@
-//! The roles of tenants: their names, rights, passwords and sessions; grant and login.
+//! The roles of tenants: names, privileges, passwords and sessions; grant and login. A role belongs to one tenant of one
+//! database; SQL functions check that before they change it. Privileges between tenants are audited in `isolation`.
 
 mod grant;
 mod login;

@@ -1,4 +1,4 @@
-//! The results of the verbs on tenants' roles.
+//! The results of operations on tenants' roles.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use crate::ident::Identifier;
 use crate::postgres::metadata::{RunStatus, Tenant};
 use crate::tenant::Changed;
 
-/// A password, which is shown once: in the one result that it belongs to. Debug does not show it.
+/// A password. `Debug` does not show it; it is serialized in one result only.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// Of that text.
+    /// Wraps a password.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text.
+    /// The password in plain text.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -31,7 +31,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// What `tenant suspend` and `tenant resume` did.
+/// The result of `tenant suspend` and `tenant resume`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoginChange {
     /// The tenant.
@@ -40,51 +40,51 @@ pub struct LoginChange {
     /// Its role, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What became of the role's sessions.
+    /// The role's sessions that were ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
 }
 
-/// The sessions of a role that was closed.
+/// The sessions of a role that can no longer log in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sessions {
-    /// How many were ended.
+    /// The number of sessions ended.
     pub ended: usize,
-    /// How many were not.
+    /// The number of sessions left.
     pub left: usize,
-    /// Why not.
+    /// Why sessions are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
 
-/// What `tenant login` did.
+/// The result of `tenant login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoggedIn {
     /// The tenant.
     pub tenant: Tenant,
     /// Its role.
     pub role: String,
-    /// The new password; none where the role may no longer log in.
+    /// The new password, unless the login was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
-    /// What became of the sessions of a role that may no longer log in.
+    /// The sessions that were ended, if the login was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
 }
 
-/// What `tenant grant` did.
+/// The result of `tenant grant`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Granted {
-    /// Those that had no role, or not all of its rights.
+    /// The tenants that got a role or privileges.
     pub granted: Vec<GrantedTenant>,
-    /// How many had all of them.
+    /// The number of tenants that lacked nothing.
     pub unchanged: usize,
-    /// Those for which it failed.
+    /// The tenants that failed.
     pub failures: Vec<crate::tenant::FailedTenant>,
 }
 
 impl Granted {
-    /// How it ended.
+    /// The outcome of the run.
     pub fn ending(&self) -> RunStatus {
         match (self.failures.is_empty(), self.granted.is_empty()) {
             (true, true) => RunStatus::Nothing,
@@ -95,7 +95,7 @@ impl Granted {
     }
 }
 
-/// A tenant that `tenant grant` gave something.
+/// A tenant whose role was created or got privileges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GrantedTenant {
     /// Its slug.

@@ -1,5 +1,5 @@
-//! A tenant's role: its name, the statements that make it and give it its rights, and its password, which is sent
-//! only as what it is checked against.
+//! A tenant's role: its name, the statements that create it and grant its privileges, and its password, which is sent only as a
+//! SCRAM verifier.
 
 use postgres_protocol::password::scram_sha_256;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -15,84 +15,83 @@ use crate::template::Template;
 use crate::tenant::Password;
 use crate::tenant::provisioning::Role;
 
-/// Whether a new tenant gets a role.
+/// The role of a new tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewRole {
-    /// None; as on a server that is thrown away, or that others share.
+    /// No role; for throwaway servers.
     None,
-    /// One that others may act as.
+    /// A role without login.
     Closed,
-    /// One that may log in with a password.
+    /// A role that can log in with a password.
     Login,
 }
 
-/// A password, and what the server checks one against (RFC 5803). No message, no log of the server holds the
-/// password itself.
+/// A password and its SCRAM verifier (RFC 5803). Only the verifier is sent, so no server log contains the password.
 #[derive(Debug, Clone)]
 pub(in crate::tenant) struct Secret {
     pub(in crate::tenant) password: Password,
     verifier: String,
 }
 
-/// So many letters and digits: 190 bits.
+/// The length of a password: 32 letters and digits, 190 bits.
 const LENGTH: usize = 32;
 
 impl Secret {
-    /// Makes one, of the thread's generator, which is a cryptographic one that the system seeds.
+    /// Generates one with the thread's generator, which is cryptographically secure.
     pub(in crate::tenant) fn make() -> Self {
         let password = Alphanumeric.sample_string(&mut rand::rng(), LENGTH);
         let verifier = scram_sha_256(password.as_bytes());
         Self { password: Password::new(password), verifier }
     }
 
-    /// The verifier as SQL; NULL for none.
+    /// The verifier as an SQL literal; NULL for `None`.
     pub(in crate::tenant) fn literal(secret: Option<&Self>) -> String {
         secret.map_or_else(|| "NULL".to_owned(), |secret| literal(&secret.verifier))
     }
 }
 
-/// The name of the role of a tenant that is made by other means than `tenant create`, where tenants get roles.
+/// The role of a tenant that is not created by `tenant create`, if tenants have roles.
 pub(in crate::tenant) fn usual(settings: &Settings, schema: &SchemaName) -> Result<Option<Role>, Failure> {
     if settings.tenants.roles { Ok(Some((settings.tenant_role(schema)?, None))) } else { Ok(None) }
 }
 
-/// The column of the role that was closed or opened.
+/// The column of the role whose login was changed.
 const TURNED: &str = "tenure_role";
 
-/// The statement that closes the role of a tenant, or opens it again if it may log in; the schema is an expression.
+/// The statement that revokes the login of a tenant's role, or restores it; the schema is an SQL expression.
 pub(in crate::tenant) fn turning(platform: &SchemaName, schema: &str, opens: bool) -> String {
     format!("SELECT {}.tenure_role_turn({schema}, {opens}) AS {TURNED}", platform.quoted())
 }
 
-/// The role that was turned, if there is one.
+/// The role whose login was changed, if any.
 pub(in crate::tenant) fn turned(sets: &[Vec<Row>]) -> Option<String> {
     sets.iter().flatten().find_map(|row| row.optional_text(TURNED).ok().flatten())
 }
 
-/// The statement that gives the role of a tenant, if it has one, another name.
+/// The statement that renames the role of a tenant, if it has one.
 pub(in crate::tenant) fn renaming(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> String {
     let (schema, role) = (literal(schema.as_str()), literal(role.as_str()));
     format!("SELECT {}.tenure_role_rename({schema}, {role})", platform.quoted())
 }
 
-/// The statement that makes sure that the role of a tenant can be dropped with it.
+/// The statement that checks that the role of a tenant can be dropped with it.
 pub(in crate::tenant) fn looking(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_role_goes({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// The statement that drops the role of a tenant, if it has one, once its schema is gone.
+/// The statement that drops the role of a tenant, if it has one, after its schema.
 pub(in crate::tenant) fn dropping(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// What the tenants of a template use of the platform, and the role that has the rights: their own are members of it.
+/// The group role with the privileges of a template's tenants on platform objects; the tenants' roles are members of it.
 struct Group {
     name: Identifier,
     uses: serde_json::Value,
 }
 
 impl Group {
-    /// That of the tenants of `template` while the platform is at `version`; none where they use nothing of it.
+    /// The group of the tenants of `template`, with the platform at `version`; `None` if they use no platform object.
     fn of(project: &Project, template: &Template, version: &Version) -> Result<Option<Self>, Failure> {
         let uses = template.uses_at(&project.chain, version);
         if uses.is_empty() {
@@ -111,29 +110,28 @@ impl Group {
     }
 }
 
-/// What of a schema a new role gets rights on.
+/// The objects on which a new role gets privileges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::tenant) enum Reach {
-    /// What will be made in it: nothing is in it yet. To look for what is would take the longer the more tenants there
-    /// are.
+    /// Future objects only: the schema is empty. Searching for objects would take longer the more tenants there are.
     Empty,
-    /// What is in it, and what will be.
+    /// Existing and future objects.
     Filled,
 }
 
-/// Whose role it is, and when.
+/// The tenant that owns a role.
 pub(in crate::tenant) struct Owner<'a> {
     /// The tenant's schema.
     pub(in crate::tenant) schema: &'a SchemaName,
-    /// The template that it was made from.
+    /// The template that it was created from.
     pub(in crate::tenant) template: &'a Template,
-    /// Where the platform is.
+    /// The platform's version.
     pub(in crate::tenant) version: &'a Version,
-    /// Of the schema.
+    /// Whether the schema has objects.
     pub(in crate::tenant) reach: Reach,
 }
 
-/// Adds the statements that make the role of a tenant and give it its rights. Its version row may come later.
+/// Adds the statements that create the role of a tenant and grant its privileges. The version row may be inserted later.
 pub(in crate::tenant) fn make(
     message: &mut SqlBatch,
     project: &Project,
@@ -166,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_long_and_no_other_and_stands_in_no_statement() {
+    fn a_password_is_long_and_unique_and_in_no_statement() {
         let (one, other) = (Secret::make(), Secret::make());
         let password = one.password.reveal();
         assert!(password.len() >= 24 && password.bytes().all(|b| b.is_ascii_alphanumeric()));

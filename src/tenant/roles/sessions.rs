@@ -1,4 +1,4 @@
-//! The open sessions of a role that may no longer log in.
+//! The open sessions of a role that can no longer log in.
 
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
@@ -6,7 +6,7 @@ use crate::postgres::Connection;
 use crate::settings::Settings;
 use crate::tenant::Sessions;
 
-/// The role of the tenant of `schema`, if it has one. The own tables may be older than roles.
+/// The role of the tenant of `schema`, if any. Also works on own tables without roles.
 pub(in crate::tenant) async fn role_of(
     connection: &mut Connection,
     settings: &Settings,
@@ -24,7 +24,7 @@ pub(in crate::tenant) async fn role_of(
     sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
 }
 
-/// The same role, if it is this database's and no original's of which this one is a copy. The own tables are new enough.
+/// The same role, if it belongs to this database and not to the original of a copy. Needs current own tables.
 pub(in crate::tenant) async fn own_role_of(
     connection: &mut Connection,
     settings: &Settings,
@@ -39,7 +39,7 @@ pub(in crate::tenant) async fn own_role_of(
     sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
 }
 
-/// Ends them, where the server lets us, and counts.
+/// Ends the role's sessions, if permitted, and counts them.
 pub(in crate::tenant) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {
     let of_role = format!("FROM pg_catalog.pg_stat_activity WHERE usename = {}", literal(role));
     let ended = format!("SELECT pg_catalog.pg_terminate_backend(pid) AS ended {of_role}");
@@ -47,7 +47,7 @@ pub(in crate::tenant) async fn end(connection: &mut Connection, role: &str) -> R
         Ok(sets) => {
             let mut sessions = Sessions { ended: 0, left: 0, because: None };
             for row in sets.iter().flatten() {
-                // One that was gone already has ended too.
+                // A session that ended meanwhile counts too.
                 row.get_bool("ended")?;
                 sessions.ended += 1;
             }

@@ -1,25 +1,25 @@
-//! The results of the verbs on tenants' roles, for people.
+//! The results of operations on tenants' roles as text.
 
 use std::fmt::Write as _;
 
 use crate::output::{Paint, failure, plural};
 use crate::tenant::{Granted, LoggedIn, Password, Sessions};
 
-/// What `tenant login` did.
+/// The result of `tenant login`.
 pub fn logged_in(done: &LoggedIn, paint: Paint) -> String {
     let slug = paint.bold(&done.tenant.slug);
     let mut text = match &done.password {
-        Some(_) => format!("{}: {slug} may log in\n", paint.good("done")),
-        None => format!("{}: {slug} may no longer log in  role {}\n", paint.good("done"), done.role),
+        Some(_) => format!("{}: {slug} can log in\n", paint.good("done")),
+        None => format!("{}: {slug} can no longer log in  role {}\n", paint.good("done"), done.role),
     };
     text.push_str(&password(Some(&done.role), done.password.as_ref()));
     if let Some(sessions) = &done.sessions {
-        text.push_str(&told(sessions));
+        text.push_str(&sessions_text(sessions));
     }
     text
 }
 
-/// What `tenant grant` did.
+/// The result of `tenant grant`.
 pub fn granted(granted: &Granted, paint: Paint) -> String {
     let mut text = String::new();
     for failed in &granted.failures {
@@ -34,7 +34,7 @@ pub fn granted(granted: &Granted, paint: Paint) -> String {
     text
 }
 
-/// A password, the one time that it is shown; nothing where there is none.
+/// A new password, or an empty string.
 pub(in crate::tenant) fn password(role: Option<&str>, password: Option<&Password>) -> String {
     match (role, password) {
         (Some(role), Some(password)) => {
@@ -44,8 +44,8 @@ pub(in crate::tenant) fn password(role: Option<&str>, password: Option<&Password
     }
 }
 
-/// What became of a role's sessions.
-pub(in crate::tenant) fn told(sessions: &Sessions) -> String {
+/// The ended and remaining sessions of a role.
+pub(in crate::tenant) fn sessions_text(sessions: &Sessions) -> String {
     let mut text = String::new();
     if sessions.ended > 0 {
         let _written = writeln!(text, "  {} of its role ended", plural(sessions.ended, "session"));

@@ -68,7 +68,7 @@ mod tests {
             script.statements.iter().map(|statement| (statement, Some(Scope::Tenant))).collect();
         let file = File {
             script: &script,
-            walk: &Schema::unknown("datalinx_platform").walk(&script, statements.iter().copied()),
+            replay: &Schema::unknown("datalinx_platform").replay(&script, statements.iter().copied()),
             kind: Kind::Migration,
             observed_effects: None,
             schemas: ProjectSchemas { platform: "datalinx_platform", prefix: "org_", shared: &[] },
@@ -81,15 +81,15 @@ mod tests {
     fn findings_are_drawn_and_counted() {
         let sql = "-- Allow: drop-view old because 2.1 was the last release to use it\nALTER TABLE users\n    DROP COLUMN email;\nCREATE INDEX i ON users (name);\nDROP VIEW old;\n";
         insta::assert_snapshot!(shown(sql), @r#"
-        error[drop-column]: `DROP COLUMN email` removes a column that the running release may read or write
+        error[drop-column]: `DROP COLUMN email` drops a column that the running release may read or write
          --> migrations/v1.0.0_to_v1.0.1_a.sql:3:5
           |
         3 |     DROP COLUMN email;
           |     ^^^^^^^^^^^^^^^^^ on tenant
           |
-          = help: stop using it in one release, drop it in a migration that comes after that release is gone
+          = help: stop using it in one release, and drop it in a later migration when that release no longer runs
 
-        warning[index-locks-writes]: `CREATE INDEX i ON users (name)` makes writes to the table wait until the index is built
+        warning[index-locks-writes]: `CREATE INDEX i ON users (name)` blocks writes to the table until the index is built
          --> migrations/v1.0.0_to_v1.0.1_a.sql:4:1
           |
         4 | CREATE INDEX i ON users (name);
@@ -97,7 +97,7 @@ mod tests {
           |
           = help: on a big table, CREATE INDEX CONCURRENTLY in a migration of its own, without BEGIN and COMMIT
 
-        note[drop-view]: `DROP VIEW old` removes a view that the running release may query
+        note[drop-view]: `DROP VIEW old` drops a view that the running release may query
          --> migrations/v1.0.0_to_v1.0.1_a.sql:5:1
           |
         5 | DROP VIEW old;

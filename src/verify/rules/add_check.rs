@@ -1,5 +1,5 @@
-//! A new condition on an old table is held against every write of the running release, from the moment
-//! it exists: `NOT VALID` spares only the rows that are there already (manual, ALTER TABLE).
+//! A new check on an existing table applies to all later writes of the running release. `NOT VALID` excludes only existing rows
+//! (manual, ALTER TABLE).
 
 use squawk_syntax::SyntaxKind;
 
@@ -8,40 +8,40 @@ use crate::sql::Node;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::rules::constant::refutes;
-use crate::verify::schema::{Column, Filled, column_ref, filled_by, mentioned, name_of, proven};
+use crate::verify::schema::{Column, OmittedValue, column_ref, default_value, mentioned, name_of, proven};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::AddCheck,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "refuses what the running release writes where it does not fit, also when it is NOT VALID",
-    remediation: "let the new release keep the rule first; add the constraint when the old one is gone",
+    why: "makes the server refuse writes of the running release that violate the constraint, even if it is NOT VALID",
+    remediation: "let the new release enforce the rule first, and add the constraint when the old release no longer runs",
     bad: "ALTER TABLE users ADD CONSTRAINT named CHECK (name <> '') NOT VALID;",
     good: "ALTER TABLE users VALIDATE CONSTRAINT named;",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-/// On a new column too: the condition may name other columns, or refuse the NULL that old writers leave. What
-/// holds for the NULL or the default that they leave, or holds already, is let be.
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
+/// Also reports checks on new columns: the condition may name other columns, or refuse the NULL that old writers leave. A
+/// condition that is true for their NULL or default, or that another constraint already implies, is not reported.
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let in_table =
-        subject.nodes(&[SyntaxKind::CHECK_CONSTRAINT, SyntaxKind::NOT_NULL_CONSTRAINT]).filter(|node| {
+        context.nodes(&[SyntaxKind::CHECK_CONSTRAINT, SyntaxKind::NOT_NULL_CONSTRAINT]).filter(|node| {
             match node.parent().map(Node::kind) {
-                Some(SyntaxKind::ADD_CONSTRAINT) => subject.statement.kind != SyntaxKind::ALTER_DOMAIN,
+                Some(SyntaxKind::ADD_CONSTRAINT) => context.statement.kind != SyntaxKind::ALTER_DOMAIN,
                 Some(SyntaxKind::ADD_COLUMN) => node.kind() == SyntaxKind::CHECK_CONSTRAINT,
-                Some(SyntaxKind::COLUMN | SyntaxKind::TABLE_ARG_LIST) => subject.is_part_of_old(),
+                Some(SyntaxKind::COLUMN | SyntaxKind::TABLE_ARG_LIST) => context.is_part_of_old(),
                 _ => false,
             }
         });
-    in_table.filter(|node| !suits_old_writers(subject, *node)).map(Node::span).collect()
+    in_table.filter(|node| !suits_old_writers(context, *node)).map(Node::span).collect()
 }
 
-/// Whether no row of the running release can fail: the server holds the same against it already, or the
-/// condition is on a column that it leaves out, and holds for what stands there then.
-fn suits_old_writers(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
-    let table = subject.table().there();
+/// Whether no row of the running release can violate the constraint: the server enforces the same already, or the condition is on
+/// a column that old writers omit, and the value there satisfies it.
+fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
+    let table = context.table().present();
     if constraint.kind() == SyntaxKind::NOT_NULL_CONSTRAINT {
         let column = column_ref(constraint);
         return column.is_some_and(|name| table.is_some_and(|table| table.proves_not_null(&name)));
@@ -63,7 +63,9 @@ fn suits_old_writers(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let added = constraint.parent().filter(|parent| parent.kind() == SyntaxKind::ADD_COLUMN);
     if let Some(column) = added {
         let name = column.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
-        let filled = column.child(SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |node| filled_by(node));
+        let filled = column
+            .child(SyntaxKind::DEFAULT_CONSTRAINT)
+            .map_or(OmittedValue::Null, |node| default_value(node));
         let itself = column.has(&[SyntaxKind::GENERATED_CONSTRAINT]);
         return !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
@@ -71,23 +73,25 @@ fn suits_old_writers(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
             && holds_for(&filled, condition);
     }
     let of_table =
-        |name: &String| -> Option<&Column> { table?.column(name).there().filter(|column| column.new) };
+        |name: &String| -> Option<&Column> { table?.column(name).present().filter(|column| column.new) };
     !columns.is_empty()
-        && columns.iter().all(|name| of_table(name).is_some_and(|column| column.filled == Filled::Not))
+        && columns
+            .iter()
+            .all(|name| of_table(name).is_some_and(|column| column.omitted_value == OmittedValue::Null))
         && null_passes(condition)
 }
 
-/// Whether the condition holds for a value that is left out. The server has looked at it in every old row,
-/// if there was one, so a constant holds or the migration fails; only in an empty table it may be wrong.
-fn holds_for(filled: &Filled, condition: Node<'_>) -> bool {
+/// Whether the condition is true for an omitted value. The server checks all existing rows, so a constant satisfies the condition
+/// or the migration fails; only with an empty table it may be wrong.
+fn holds_for(filled: &OmittedValue, condition: Node<'_>) -> bool {
     match filled {
-        Filled::Not => null_passes(condition),
-        Filled::Default(text) => !text.contains('(') && !refutes(text, condition),
-        Filled::Itself => false,
+        OmittedValue::Null => null_passes(condition),
+        OmittedValue::Default(text) => !text.contains('(') && !refutes(text, condition),
+        OmittedValue::Generated => false,
     }
 }
 
-/// Whether the condition is unknown, and not false, for NULL: it is made of comparisons alone.
+/// Whether the condition is unknown, not false, for NULL: it consists of comparisons only.
 fn null_passes(condition: Node<'_>) -> bool {
     let strict = [
         SyntaxKind::ARG,
@@ -124,7 +128,7 @@ fn null_passes(condition: Node<'_>) -> bool {
     !tests_null && condition.descendants().all(|node| strict.contains(&node.kind()) || plain_call(node))
 }
 
-/// Whether the condition is nothing but `c IS NOT NULL AND …`.
+/// Whether the condition consists of `c IS NOT NULL AND …` only.
 fn only_tests(condition: Node<'_>) -> bool {
     let words = crate::verify::schema::words(condition);
     words.iter().filter(|word| *word == "null").count() == proven(condition).len()
@@ -136,7 +140,7 @@ mod tests {
     use crate::verify::tests::{denied, denied_on};
 
     #[test]
-    fn a_condition_on_what_old_writers_leave_out() {
+    fn a_condition_on_columns_that_old_writers_omit() {
         for column in [
             "c int CHECK (c > 0)",
             "c text CHECK (c IN ('a', 'b'))",
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_already_is_no_demand() {
+    fn an_implied_condition_is_not_reported() {
         let base = "CREATE TABLE t (a int NOT NULL, b int)";
         assert_eq!(denied_on(base, "ALTER TABLE t ADD CHECK (a IS NOT NULL)"), [""; 0]);
         let part = "CREATE TABLE p PARTITION OF t (CHECK (b > 1)) DEFAULT";

@@ -1,4 +1,4 @@
-//! A new column that must be given refuses every insert of a release that does not know it.
+//! A new required column makes the server refuse every insert of a release that does not set it.
 
 use squawk_syntax::SyntaxKind;
 
@@ -13,36 +13,38 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::AddRequiredColumn,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "adds a column that inserts of the running release leave out and the server then requires",
-    remediation: "add it nullable or with a constant DEFAULT; require it when the old release is gone",
+    why: "adds a required column that inserts of the running release do not set",
+    remediation: "add it as nullable or with a constant DEFAULT, and require it when the old release no longer runs",
     bad: "ALTER TABLE users ADD COLUMN phone text NOT NULL;",
     good: "ALTER TABLE users ADD COLUMN phone text NOT NULL DEFAULT '';",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let required = [SyntaxKind::NOT_NULL_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT];
-    subject
+    context
         .nodes(&[SyntaxKind::ADD_COLUMN])
-        .filter(|column| (column.has(&required) || is_never_null(subject, *column)) && !fills_itself(*column))
+        .filter(|column| {
+            (column.has(&required) || is_never_null(context, *column)) && !has_generated_value(*column)
+        })
         .map(Node::span)
         .collect()
 }
 
-/// Whether its type is a domain that takes no NULL.
-fn is_never_null(subject: &RuleContext<'_>, column: Node<'_>) -> bool {
+/// Whether its type is a domain that does not allow NULL.
+fn is_never_null(context: &RuleContext<'_>, column: Node<'_>) -> bool {
     let Some(of_type) = column.child(SyntaxKind::PATH_TYPE).map(Node::span) else { return false };
-    let names = subject.statement.names.iter();
+    let names = context.statement.names.iter();
     names.filter(|name| of_type.start <= name.range.start && name.range.end <= of_type.end).any(|name| {
-        let found = subject.schema.type_def(name, subject.scope).there();
+        let found = context.schema.type_def(name, context.scope).present();
         matches!(found, Some(TypeDef::Domain { refuses_null: true }))
     })
 }
 
-/// Whether the server gives the column a value that is not NULL: a default, an identity, a generated
-/// column, or a serial type (manual, chapter 8.1.4).
-pub(super) fn fills_itself(column: Node<'_>) -> bool {
+/// Whether the server gives the column a value other than NULL: a default, an identity, a generated column, or a serial type
+/// (manual, chapter 8.1.4).
+pub(super) fn has_generated_value(column: Node<'_>) -> bool {
     column.children().any(|part| match part.kind() {
         SyntaxKind::GENERATED_CONSTRAINT => true,
         SyntaxKind::DEFAULT_CONSTRAINT => {
@@ -62,7 +64,7 @@ mod tests {
     use crate::verify::tests::denied;
 
     #[test]
-    fn what_fills_itself_is_not_required() {
+    fn a_column_with_a_generated_value_is_not_required() {
         for column in [
             "a bigserial NOT NULL",
             "a int GENERATED ALWAYS AS IDENTITY NOT NULL",

@@ -1,5 +1,5 @@
-//! A new foreign key refuses writes of the running release on both sides: rows that refer to nothing, and
-//! deletes of what is referred to.
+//! A new foreign key makes the server refuse writes of the running release on both sides: rows without a match, and deletes of
+//! referenced rows.
 
 use squawk_syntax::SyntaxKind;
 
@@ -7,31 +7,30 @@ use crate::sql::Node;
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::rules::add_column::fills_itself;
-use crate::verify::schema::{Filled, names_of};
+use crate::verify::rules::add_column::has_generated_value;
+use crate::verify::schema::{OmittedValue, names_of};
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::AddForeignKey,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "refuses what the running release writes where it refers to nothing, also when it is NOT VALID",
-    remediation: "put it on a new nullable column, or add it when the old release is gone",
+    why: "makes the server refuse rows of the running release that reference no row, even if it is NOT VALID",
+    remediation: "put it on a new nullable column, or add it when the old release no longer runs",
     bad: "ALTER TABLE users ADD FOREIGN KEY (team_id) REFERENCES teams (id) NOT VALID;",
     good: "ALTER TABLE users ADD COLUMN team_id uuid REFERENCES teams (id);",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-/// A new column that stays NULL under the writers that do not know it refers to nothing and is never
-/// checked, and the server looks at no row (manual, ALTER TABLE, ADD COLUMN).
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    subject
+/// A new column that old writers leave NULL references nothing: the server checks no row (manual, ALTER TABLE, ADD COLUMN).
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    context
         .nodes(&[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT])
         .filter(|node| {
             node.parent().is_some_and(|parent| match parent.kind() {
-                SyntaxKind::ADD_CONSTRAINT => !stays_null(subject, *node),
-                SyntaxKind::ADD_COLUMN => fills_itself(parent),
+                SyntaxKind::ADD_CONSTRAINT => !stays_null(context, *node),
+                SyntaxKind::ADD_COLUMN => has_generated_value(parent),
                 _ => false,
             })
         })
@@ -39,18 +38,18 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
         .collect()
 }
 
-/// Whether a column of the key is one that the file has added and the running release leaves NULL.
-fn stays_null(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
+/// Whether the file added a column of the key that the running release leaves NULL.
+fn stays_null(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
     let full = constraint.holds(&[SyntaxKind::MATCH_FULL]);
-    let table = subject.table().there();
+    let table = context.table().present();
     !full
         && table.is_some_and(|table| {
             table.columns.iter().any(|column| {
                 columns.contains(&column.name)
                     && column.new
-                    && column.filled == Filled::Not
+                    && column.omitted_value == OmittedValue::Null
                     && !column.not_null
             })
         })

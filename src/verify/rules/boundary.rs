@@ -1,5 +1,5 @@
-//! A tenant's step runs once for each tenant: what it does outside of the tenant's schema it does a
-//! thousand times, and what it locks there everybody waits for.
+//! A tenant step runs once per tenant. Its effects outside of the tenant's schema are repeated for each tenant, and its locks
+//! there block all tenants.
 
 use squawk_syntax::SyntaxKind;
 
@@ -13,19 +13,19 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::BeyondTenant,
         level: Level::Deny,
         impact: &[Impact::Others],
-        why: "acts on another schema than the tenant's, once for each tenant",
+        why: "acts on a schema that is not the tenant's, once per tenant",
         remediation: "put it into a platform migration, or write {org_schema} or no schema before the name",
         bad: "-- Scope: tenant\nALTER TABLE public.plans ADD COLUMN price int;",
         good: "-- Scope: tenant\nALTER TABLE {org_schema}.users ADD COLUMN price int;",
         ignores_new_objects: false,
-        judge: Judge::Code(beyond),
+        judge: Judge::Code(outside_tenant),
     },
     Rule {
         id: RuleId::TenantExtension,
         level: Level::Deny,
         impact: &[Impact::Others],
-        why: "is about an extension, which a database has once and not once for each tenant",
-        remediation: "move it into a platform step, under a line `-- Scope: platform`: what it makes in [extensions] schema is in every unit's search path",
+        why: "acts on an extension, and a database has an extension once, not once per tenant",
+        remediation: "move it into a platform step, under a line `-- Scope: platform`: every unit's search path includes the schema of [extensions] schema",
         bad: "-- Scope: tenant\nCREATE EXTENSION pg_trgm;",
         good: "-- Scope: tenant\nCREATE INDEX CONCURRENTLY idx_users_trgm ON users USING gin (name gin_trgm_ops);",
         ignores_new_objects: false,
@@ -35,7 +35,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::PlatformLock,
         level: Level::Warn,
         impact: &[Impact::Locks],
-        why: "locks a table of the platform, once for each tenant, while all tenants write to it",
+        why: "locks a platform table, once per tenant, while all tenants write to it",
         remediation: "reference the platform from a template, or keep the id without a foreign key",
         bad: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid REFERENCES datalinx_platform.accounts (id);",
         good: "ALTER TABLE {org_schema}.users ADD COLUMN owner uuid;",
@@ -44,61 +44,60 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
 ];
 
-/// Whether a statement is a tenant's migration's.
-fn of_tenant(subject: &RuleContext<'_>) -> bool {
-    subject.scope == Some(Scope::Tenant) && !subject.in_template
+/// Whether the statement belongs to a tenant migration.
+fn is_tenant_migration(context: &RuleContext<'_>) -> bool {
+    context.scope == Some(Scope::Tenant) && !context.in_template
 }
 
-fn beyond(subject: &RuleContext<'_>) -> Vec<Span> {
-    if !of_tenant(subject) {
+fn outside_tenant(context: &RuleContext<'_>) -> Vec<Span> {
+    if !is_tenant_migration(context) {
         return Vec::new();
     }
-    let statement = subject.statement;
+    let statement = context.statement;
     let is_schema = |name: &Name| name.kind == SyntaxKind::SCHEMA;
     if statement.kind == SyntaxKind::CREATE_SCHEMA && !statement.names.iter().any(is_schema) {
-        // It is called as its owner.
+        // The schema gets the name of its owner.
         return vec![statement.range.clone()];
     }
     let made = statement.names.iter().filter(|name| name.role == Role::Made);
-    made.chain(subject.targets())
+    made.chain(context.targets())
         .filter(|name| {
             name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
         })
-        .filter(|name| !name.in_tenant_schema() && !subject.names_one_tenant(name))
+        .filter(|name| !name.in_tenant_schema() && !context.names_one_tenant(name))
         .map(|name| name.range.clone())
         .collect()
 }
 
-fn extensions(subject: &RuleContext<'_>) -> Vec<Span> {
+fn extensions(context: &RuleContext<'_>) -> Vec<Span> {
     use SyntaxKind::{ALTER_EXTENSION, CREATE_EXTENSION, DROP_EXTENSION};
-    let is_extension = matches!(subject.statement.kind, ALTER_EXTENSION | CREATE_EXTENSION | DROP_EXTENSION);
-    if is_extension && subject.scope == Some(Scope::Tenant) {
-        vec![subject.statement.range.clone()]
+    let is_extension = matches!(context.statement.kind, ALTER_EXTENSION | CREATE_EXTENSION | DROP_EXTENSION);
+    if is_extension && context.scope == Some(Scope::Tenant) {
+        vec![context.statement.range.clone()]
     } else {
         Vec::new()
     }
 }
 
-/// A foreign key locks the table that it refers to (manual, ALTER TABLE: SHARE ROW EXCLUSIVE), and `FOR
-/// UPDATE` the rows.
-fn locks(subject: &RuleContext<'_>) -> Vec<Span> {
-    if !of_tenant(subject) || !subject.in_service {
+/// A foreign key locks the referenced table (manual, ALTER TABLE: SHARE ROW EXCLUSIVE), `FOR UPDATE` locks rows.
+fn locks(context: &RuleContext<'_>) -> Vec<Span> {
+    if !is_tenant_migration(context) || !context.in_service {
         return Vec::new();
     }
     let of_platform = |name: &&Name| {
-        name.schema.as_deref() == Some(subject.schemas.platform) && name.role == Role::Mentioned
+        name.schema.as_deref() == Some(context.schemas.platform) && name.role == Role::Mentioned
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
-    let holders: Vec<Span> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
-        vec![subject.statement.range.clone()]
+    let holders: Vec<Span> = if context.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {
+        vec![context.statement.range.clone()]
     } else {
-        subject.nodes(&keys).map(Node::range).collect()
+        context.nodes(&keys).map(Node::range).collect()
     };
     let relations = [SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
     let within = |name: &&Name| {
         holders.iter().any(|holder| holder.start <= name.range.start && name.range.end <= holder.end)
     };
-    let names = subject.statement.names.iter().filter(|name| relations.contains(&name.kind));
+    let names = context.statement.names.iter().filter(|name| relations.contains(&name.kind));
     names.filter(of_platform).filter(within).map(|name| name.range.clone()).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Conditions: whether one is surely the same for each row, and what it says of columns.
+//! Conditions: whether one has the same result for every row, and what it implies for columns.
 
 use squawk_syntax::SyntaxKind;
 
@@ -6,44 +6,44 @@ use crate::sql::{Name, Node};
 use crate::verify::rule_context::RuleContext;
 use crate::verify::schema::{name_of, words};
 
-/// Whether `condition` on the rows of `table` is surely the same for each row.
-pub(super) fn always(subject: &RuleContext<'_>, table: Option<&Name>, condition: Node<'_>) -> bool {
+/// Whether `condition` certainly has the same result for every row of `table`.
+pub(super) fn is_constant(context: &RuleContext<'_>, table: Option<&Name>, condition: Node<'_>) -> bool {
     if condition.kind() == SyntaxKind::PAREN_EXPR {
-        return condition.children().all(|inner| always(subject, table, inner));
+        return condition.children().all(|inner| is_constant(context, table, inner));
     }
     if let Some((left, operator, right)) = sides(condition) {
-        let either = || always(subject, table, left) || always(subject, table, right);
-        let apart = || {
+        let either = || is_constant(context, table, left) || is_constant(context, table, right);
+        let null_or_not_null = || {
             !nulls(left).is_empty() && not_nulls(right) == nulls(left)
                 || !nulls(right).is_empty() && not_nulls(left) == nulls(right)
         };
-        // `id = id` leaves out a NULL at most.
-        if (operator == "or" && (either() || apart()))
-            || (operator == "and" && always(subject, table, left) && always(subject, table, right))
+        // `id = id` excludes at most NULL.
+        if (operator == "or" && (either() || null_or_not_null()))
+            || (operator == "and" && is_constant(context, table, left) && is_constant(context, table, right))
             || (operator == "=" && words(left) == words(right))
-            || (operator == "in" && table.is_some_and(|table| is_all_of(subject, table, left, right)))
+            || (operator == "in" && table.is_some_and(|table| is_all_of(context, table, left, right)))
         {
             return true;
         }
     }
     let columns = not_nulls(condition);
-    let known = table.and_then(|name| subject.schema.table(name, subject.scope).there());
+    let known = table.and_then(|name| context.schema.table(name, context.scope).present());
     if !columns.is_empty()
         && known.is_some_and(|table| columns.iter().all(|name| table.proves_not_null(name)))
     {
         return true;
     }
-    let looks = |node: Node<'_>| {
+    let reads_row = |node: Node<'_>| {
         node.kind() == SyntaxKind::NAME_REF
             && node.parent().is_none_or(|parent| {
                 parent.kind() != SyntaxKind::CALL_EXPR || parent.children().next() != Some(node)
             })
     };
-    !condition.descendants().any(looks)
+    !condition.descendants().any(reads_row)
 }
 
-/// `id IN (SELECT id FROM the_same_table)`.
-fn is_all_of(subject: &RuleContext<'_>, table: &Name, column: Node<'_>, list: Node<'_>) -> bool {
+/// Whether the condition is `id IN (SELECT id FROM the_same_table)`.
+fn is_all_of(context: &RuleContext<'_>, table: &Name, column: Node<'_>, list: Node<'_>) -> bool {
     let Some(select) = list.first(SyntaxKind::SELECT) else {
         return false;
     };
@@ -55,7 +55,7 @@ fn is_all_of(subject: &RuleContext<'_>, table: &Name, column: Node<'_>, list: No
         )
     });
     let range = from.range();
-    let sources: Vec<&Name> = subject
+    let sources: Vec<&Name> = context
         .statement
         .names
         .iter()
@@ -68,7 +68,7 @@ fn is_all_of(subject: &RuleContext<'_>, table: &Name, column: Node<'_>, list: No
         && last(&shown) == last(&words(column))
 }
 
-/// The columns that a condition says to be NULL, in all of its parts that AND joins.
+/// The columns that a condition requires to be NULL, in all parts joined by AND.
 pub(super) fn nulls(condition: Node<'_>) -> Vec<String> {
     match condition.kind() {
         SyntaxKind::PAREN_EXPR => condition.children().flat_map(|inner| nulls(inner)).collect(),
@@ -99,7 +99,7 @@ fn against_null(condition: Node<'_>) -> bool {
     condition.children().any(|side| side.kind() == SyntaxKind::LITERAL && words(side) == ["null"])
 }
 
-/// The column that the first operand names, with or without its table.
+/// The column that is the first operand, qualified or not.
 fn column(expression: Node<'_>) -> Vec<String> {
     let named = expression.children().next().and_then(|operand| match operand.kind() {
         SyntaxKind::NAME_REF => Some(name_of(operand)),
@@ -109,7 +109,7 @@ fn column(expression: Node<'_>) -> Vec<String> {
     named.into_iter().collect()
 }
 
-/// The two sides of an operator and, in lower case, what stands between them.
+/// The operands and the operator, in lower case.
 fn sides(expression: Node<'_>) -> Option<(Node<'_>, String, Node<'_>)> {
     if expression.kind() != SyntaxKind::BIN_EXPR {
         return None;

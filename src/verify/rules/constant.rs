@@ -1,4 +1,4 @@
-//! Whether a condition on one column is surely false for a constant: comparisons of literals, and no more.
+//! Whether a condition on one column is certainly false for a constant. Only comparisons with literals are evaluated.
 
 use std::cmp::Ordering;
 
@@ -8,7 +8,7 @@ use crate::sql::Node;
 
 use crate::verify::schema::words;
 
-/// Whether `condition`, on a column that holds `value`, a literal as it was written, is surely false.
+/// Whether `condition` is certainly false for a column with `value`, a literal in its source form.
 pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
     let parts: Vec<Node<'_>> = condition.children().collect();
     match (condition.kind(), parts.as_slice()) {
@@ -23,10 +23,10 @@ pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
             refutes(value, *left) && refutes(value, *right)
         }
         (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {
-            let all = |wanted| list.children().all(|item| order(value, item).is_some_and(wanted));
-            let said = words(condition);
-            let not_in = said.iter().take_while(|word| *word != "(").any(|word| word == "not");
-            let is_in = said.iter().take_while(|word| *word != "(").any(|word| word == "in");
+            let all = |matches| list.children().all(|item| order(value, item).is_some_and(matches));
+            let tokens = words(condition);
+            let not_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "not");
+            let is_in = tokens.iter().take_while(|word| *word != "(").any(|word| word == "in");
             is_column(*column) && is_in && !not_in && all(|found| found != Ordering::Equal)
         }
         (SyntaxKind::BIN_EXPR, [column, .., other]) if is_column(*column) => {
@@ -52,8 +52,7 @@ fn is_column(node: Node<'_>) -> bool {
     node.kind() == SyntaxKind::NAME_REF
 }
 
-/// How a value stands to a literal. Of texts only whether they are equal is known: their order is the
-/// collation's, and one that is unequal is called greater and less by nobody.
+/// Compares a value with a literal. For texts only equality is known, since their order depends on the collation.
 fn order(value: &str, literal: Node<'_>) -> Option<Ordering> {
     let other = words(literal).concat();
     let number = |text: &str| text.replace(' ', "").parse::<f64>().ok();
@@ -69,7 +68,7 @@ mod tests {
     use crate::verify::tests::denied_on;
 
     #[test]
-    fn a_default_that_the_condition_refuses_is_found() {
+    fn a_default_that_violates_the_condition_is_reported() {
         let base = "CREATE TABLE t (a int);";
         let denied =
             |column: &str| !denied_on(base, &format!("ALTER TABLE t ADD COLUMN {column}")).is_empty();

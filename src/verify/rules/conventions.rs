@@ -1,6 +1,5 @@
-//! What the project's tables and migrations look like. Nothing breaks where one does not, so these warn.
-//! What is asked of a table that is added to a schema in service is not asked of the schema that was there
-//! first: a template, and the first step of a chain, only tell what there is.
+//! Conventions for tables and migrations. A violation breaks nothing, so these rules warn. Some apply only to tables that are
+//! added to a schema in service: a template and the first step of a chain describe an existing schema.
 
 use squawk_syntax::SyntaxKind;
 
@@ -15,7 +14,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::PrimaryKeyUuid,
         level: Level::Warn,
         impact: &[Impact::Conventions],
-        why: "has a primary key that can be counted through",
+        why: "has a primary key whose values can be guessed",
         remediation: "id UUID PRIMARY KEY DEFAULT gen_random_uuid()",
         bad: "CREATE TABLE notes (id bigserial PRIMARY KEY, created_at timestamptz, updated_at timestamptz);",
         good: "CREATE TABLE notes (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), created_at timestamptz, updated_at timestamptz);",
@@ -26,7 +25,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::TableTimestamps,
         level: Level::Warn,
         impact: &[Impact::Conventions],
-        why: "does not say when its rows were made and changed",
+        why: "has no columns for the time of creation and of change",
         remediation: "add created_at and updated_at: TIMESTAMP WITH TIME ZONE DEFAULT NOW()",
         bad: "CREATE TABLE notes (id uuid PRIMARY KEY, body text);",
         good: "CREATE TABLE notes (id uuid PRIMARY KEY, body text, created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now());",
@@ -37,7 +36,7 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::ForeignKeyIndex,
         level: Level::Warn,
         impact: &[Impact::Conventions],
-        why: "refers to a table by a column without an index, so that a DELETE there reads all of this one",
+        why: "references a table through a column without an index, so a DELETE there scans this table",
         remediation: "CREATE INDEX on the column, in the same migration or CONCURRENTLY in the next",
         bad: "ALTER TABLE users ADD COLUMN boss_id uuid REFERENCES users (id);",
         good: "ALTER TABLE users ADD COLUMN boss_id uuid REFERENCES users (id); CREATE INDEX idx_users_boss ON users (boss_id);",
@@ -48,8 +47,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::LargeMigration,
         level: Level::Warn,
         impact: &[Impact::Conventions],
-        why: "is more than a small step: a failure undoes all of it, and its locks are held to its end",
-        remediation: "make several migrations of it",
+        why: "has many statements: a failure rolls back all of them, and locks are held until the end",
+        remediation: "split it into several migrations",
         bad: MANY,
         good: "ALTER TABLE users ADD COLUMN nick text;",
         ignores_new_objects: false,
@@ -59,8 +58,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::MissingDescription,
         level: Level::Warn,
         impact: &[Impact::Conventions],
-        why: "does not say what it is for",
-        remediation: "say in a few words after -- Description: what the migration does",
+        why: "does not say what the migration is for",
+        remediation: "describe the migration in a few words after -- Description:",
         bad: "-- Description: change\nALTER TABLE users ADD COLUMN nick text;",
         good: "-- Description: Let people choose a nickname\nALTER TABLE users ADD COLUMN nick text;",
         ignores_new_objects: false,
@@ -68,78 +67,77 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
     },
 ];
 
-/// As many statements as a small migration has.
-const SMALL: usize = 25;
+/// The number of statements of a small migration.
+const SMALL_STATEMENTS: usize = 25;
 
 const MANY: &str = "COMMENT ON TABLE users IS '01'; COMMENT ON TABLE users IS '02'; COMMENT ON TABLE users IS '03'; COMMENT ON TABLE users IS '04'; COMMENT ON TABLE users IS '05'; COMMENT ON TABLE users IS '06'; COMMENT ON TABLE users IS '07'; COMMENT ON TABLE users IS '08'; COMMENT ON TABLE users IS '09'; COMMENT ON TABLE users IS '10'; COMMENT ON TABLE users IS '11'; COMMENT ON TABLE users IS '12'; COMMENT ON TABLE users IS '13'; COMMENT ON TABLE users IS '14'; COMMENT ON TABLE users IS '15'; COMMENT ON TABLE users IS '16'; COMMENT ON TABLE users IS '17'; COMMENT ON TABLE users IS '18'; COMMENT ON TABLE users IS '19'; COMMENT ON TABLE users IS '20'; COMMENT ON TABLE users IS '21'; COMMENT ON TABLE users IS '22'; COMMENT ON TABLE users IS '23'; COMMENT ON TABLE users IS '24'; COMMENT ON TABLE users IS '25'; COMMENT ON TABLE users IS '26';";
 
-/// The table that the statement makes, if it is one of the project's own shape: no temporary one, no part
-/// or copy of another.
-fn made_table<'a>(subject: &'a RuleContext<'_>) -> Option<(&'a Table, Span)> {
+/// The table that the statement creates, unless it is temporary, or a partition or copy of another.
+fn made_table<'a>(context: &'a RuleContext<'_>) -> Option<(&'a Table, Span)> {
     let borrowed = [SyntaxKind::INHERITS, SyntaxKind::OF_TYPE, SyntaxKind::PARTITION_OF, SyntaxKind::TEMP];
-    if subject.statement.kind != SyntaxKind::CREATE_TABLE || subject.node.has(&borrowed) {
+    if context.statement.kind != SyntaxKind::CREATE_TABLE || context.node.has(&borrowed) {
         return None;
     }
-    let name = subject.statement.names.iter().find(|name| name.role == Role::Made)?;
-    let list = subject.node.child(SyntaxKind::TABLE_ARG_LIST)?;
+    let name = context.statement.names.iter().find(|name| name.role == Role::Made)?;
+    let list = context.node.child(SyntaxKind::TABLE_ARG_LIST)?;
     if list.has(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
         return None;
     }
-    Some((subject.after.table(name, subject.scope).there()?, name.range.clone()))
+    Some((context.after.table(name, context.scope).present()?, name.range.clone()))
 }
 
-/// Numbers and texts; a domain or a type of the user's own may be a UUID.
+/// Numbers and texts. A domain or a user-defined type may be a UUID.
 const COUNTABLE: &[&str] = &["int2", "int4", "int8", "numeric", "text", "varchar", "bpchar", "date"];
 
-fn keys(subject: &RuleContext<'_>) -> Vec<Span> {
-    let Some((table, hit)) = made_table(subject) else { return Vec::new() };
-    let key = table.constraints.iter().find(|own| own.kind == ConstraintKind::Primary);
-    // A key of several columns refers to other tables' rows.
+fn keys(context: &RuleContext<'_>) -> Vec<Span> {
+    let Some((table, span)) = made_table(context) else { return Vec::new() };
+    let key = table.constraints.iter().find(|own| own.kind == ConstraintKind::PrimaryKey);
+    // A key of several columns references rows of other tables.
     let Some([column]) = key.map(|key| key.columns.as_slice()) else { return Vec::new() };
-    let of_type = table.column(column).there().and_then(|column| column.of_type.as_ref());
-    if of_type.is_some_and(|of_type| of_type.is_one_of(COUNTABLE)) { vec![hit] } else { Vec::new() }
+    let of_type = table.column(column).present().and_then(|column| column.of_type.as_ref());
+    if of_type.is_some_and(|of_type| of_type.is_one_of(COUNTABLE)) { vec![span] } else { Vec::new() }
 }
 
-fn timestamps(subject: &RuleContext<'_>) -> Vec<Span> {
-    let Some((table, hit)) = made_table(subject) else { return Vec::new() };
+fn timestamps(context: &RuleContext<'_>) -> Vec<Span> {
+    let Some((table, span)) = made_table(context) else { return Vec::new() };
     let has_column = |name: &str| table.columns.iter().any(|column| column.name == name);
     let is_time = |column: &Column| {
         column.of_type.as_ref().is_some_and(|of_type| of_type.is_one_of(&["timestamp", "timestamptz"]))
     };
-    let fine = if subject.in_service {
+    let fine = if context.in_service {
         has_column("created_at") && has_column("updated_at")
     } else {
         table.columns.iter().any(is_time)
     };
-    if fine { Vec::new() } else { vec![hit] }
+    if fine { Vec::new() } else { vec![span] }
 }
 
-fn references(subject: &RuleContext<'_>) -> Vec<Span> {
-    if !subject.in_service {
+fn references(context: &RuleContext<'_>) -> Vec<Span> {
+    if !context.in_service {
         return Vec::new();
     }
-    let name = match subject.statement.kind {
-        SyntaxKind::CREATE_TABLE => subject.statement.names.iter().find(|name| name.role == Role::Made),
-        SyntaxKind::ALTER_TABLE => subject.targets().next(),
+    let name = match context.statement.kind {
+        SyntaxKind::CREATE_TABLE => context.statement.names.iter().find(|name| name.role == Role::Made),
+        SyntaxKind::ALTER_TABLE => context.targets().next(),
         _ => None,
     };
-    let Some(table) = name.and_then(|name| subject.after.table(name, subject.scope).there()) else {
+    let Some(table) = name.and_then(|name| context.after.table(name, context.scope).present()) else {
         return Vec::new();
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
-    let found = subject.nodes(&keys).filter(|key| {
+    let found = context.nodes(&keys).filter(|key| {
         first_column(*key).is_some_and(|column| {
             let indexed = table
                 .indexes
                 .iter()
                 .any(|index| index.columns.as_ref().and_then(|own| own.first()) == Some(&column));
-            !indexed && table.column(&column).there().is_some()
+            !indexed && table.column(&column).present().is_some()
         })
     });
     found.map(Node::span).collect()
 }
 
-/// The first column of the key: of the list, or the one that the key stands behind.
+/// The first column of the key: from its list, or the column that has the constraint.
 fn first_column(key: Node<'_>) -> Option<String> {
     match key
         .child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST)
@@ -150,13 +148,14 @@ fn first_column(key: Node<'_>) -> Option<String> {
     }
 }
 
-fn size(subject: &RuleContext<'_>) -> Vec<Span> {
-    let first_beyond = subject.file.get(SMALL).is_some_and(|met| met.statement == subject.statement);
-    if subject.in_service && first_beyond { vec![subject.statement.range.clone()] } else { Vec::new() }
+fn size(context: &RuleContext<'_>) -> Vec<Span> {
+    let first_beyond =
+        context.file.get(SMALL_STATEMENTS).is_some_and(|other| other.statement == context.statement);
+    if context.in_service && first_beyond { vec![context.statement.range.clone()] } else { Vec::new() }
 }
 
-/// Words that stand where somebody meant to write something.
-const SAYS_NOTHING: &[&str] = &[
+/// Words that describe nothing.
+const EMPTY_WORDS: &[&str] = &[
     "a",
     "change",
     "changes",
@@ -171,21 +170,21 @@ const SAYS_NOTHING: &[&str] = &[
     "xxx",
 ];
 
-/// The line itself is the chain's business; here is what it says.
-fn description(subject: &RuleContext<'_>) -> Vec<Span> {
-    let first = subject.file.first().is_some_and(|met| met.statement == subject.statement);
-    if !first || subject.in_template {
+/// The chain checks that the line exists; this rule checks its content.
+fn description(context: &RuleContext<'_>) -> Vec<Span> {
+    let first = context.file.first().is_some_and(|other| other.statement == context.statement);
+    if !first || context.in_template {
         return Vec::new();
     }
-    let empty = |said: &str| {
-        let mut words = said.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.all(|word| SAYS_NOTHING.contains(&word.to_lowercase().as_str()))
+    let empty = |text: &str| {
+        let mut words = text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.all(|word| EMPTY_WORDS.contains(&word.to_lowercase().as_str()))
     };
     let lines =
-        subject.script.comments.iter().filter(|comment| comment.range.end <= subject.script.code_start());
+        context.script.comments.iter().filter(|comment| comment.range.end <= context.script.code_start());
     lines
         .filter_map(|comment| Some((comment.line.as_deref()?.split_once(':')?, comment.range.clone())))
-        .filter(|((key, said), _)| key.trim().eq_ignore_ascii_case("description") && empty(said))
+        .filter(|((key, text), _)| key.trim().eq_ignore_ascii_case("description") && empty(text))
         .map(|(_, range)| range)
         .collect()
 }
@@ -197,7 +196,7 @@ mod tests {
     const SEEDS_JOBS: &str = "-- Template: v1.0.0\nCREATE TABLE {org_schema}.pipeline_jobs (id UUID PRIMARY KEY DEFAULT gen_random_uuid(), workspace_id UUID REFERENCES workspaces(id), started_at TIMESTAMP WITH TIME ZONE, created_by UUID REFERENCES datalinx_platform.users(id));";
 
     #[test]
-    fn a_schema_in_service_gets_tables_of_its_shape() {
+    fn conventions_apply_to_a_schema_in_service() {
         let base = "CREATE TABLE teams (id uuid PRIMARY KEY)";
         let stamps = "created_at timestamptz, updated_at timestamptz";
         for (sql, expected) in [
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_first_only_tells() {
+    fn an_initial_schema_is_exempt() {
         assert_eq!(all_ids_in_template(SEEDS_JOBS), [""; 0]);
         assert_eq!(
             all_ids_on("", "CREATE TABLE a (id uuid PRIMARY KEY, last_login_at timestamptz)"),

@@ -1,5 +1,4 @@
-//! `CASCADE` drops what nobody named: a harmless DROP of an index or a constraint may take a view or a
-//! foreign key with it.
+//! `CASCADE` drops objects that the statement does not name: dropping an index or a constraint may drop a view or a foreign key.
 
 use squawk_syntax::SyntaxKind;
 
@@ -12,7 +11,7 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::DropCascade,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
-    why: "also drops whatever depends on it, which the text does not name",
+    why: "also drops dependent objects, which the text does not name",
     remediation: "drop each dependent object by its name, without CASCADE",
     bad: "DROP INDEX idx_users_name CASCADE;",
     good: "DROP INDEX idx_users_name;",
@@ -20,18 +19,17 @@ pub(in crate::verify) const RULE: Rule = Rule {
     judge: Judge::Code(judge),
 };
 
-/// The CASCADE of a foreign key's action hangs from no DROP. Nothing old depends on a table or view that
-/// is new, except through a key or a partition; a new type, function or sequence may stand behind the
-/// default of an old column.
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
+/// The CASCADE of a foreign key's action is not under a DROP. Nothing old depends on a new table or view, except through a
+/// foreign key or a partition; the default of an old column may depend on a new type, function or sequence.
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let tables = matches!(
-        subject.statement.kind,
+        context.statement.kind,
         SyntaxKind::DROP_TABLE | SyntaxKind::DROP_VIEW | SyntaxKind::DROP_MATERIALIZED_VIEW
     );
-    if tables && subject.only_new() {
+    if tables && context.only_new() {
         return Vec::new();
     }
-    subject
+    context
         .nodes(&[SyntaxKind::CASCADE])
         .filter(|cascade| {
             cascade.parent().is_some_and(|parent| crate::verify::new_objects::is_drop(parent.kind()))

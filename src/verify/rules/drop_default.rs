@@ -1,4 +1,4 @@
-//! A column that loses its default refuses the inserts that leave it out, or fills in NULL.
+//! Without its default, a column refuses inserts that omit it, or gets NULL.
 
 use squawk_syntax::SyntaxKind;
 
@@ -12,24 +12,24 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::DropDefault,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "takes away the value that inserts of the running release leave out",
-    remediation: "drop it when no release that leaves the column out is running",
+    why: "drops a default that inserts of the running release rely on",
+    remediation: "drop it when every running release sets the column",
     bad: "ALTER TABLE users ALTER COLUMN role DROP DEFAULT;",
     good: "ALTER TABLE users ALTER COLUMN role SET DEFAULT 'viewer';",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-/// `SET DEFAULT NULL` is the same thing by another name (manual, ALTER TABLE).
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    subject
+/// `SET DEFAULT NULL` has the same effect (manual, ALTER TABLE).
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    context
         .nodes(&[SyntaxKind::DROP_DEFAULT, SyntaxKind::SET_DEFAULT])
         .filter(|node| {
             node.kind() == SyntaxKind::DROP_DEFAULT
                 || node.children().any(|value| value.text().trim().eq_ignore_ascii_case("null"))
         })
         .map(Node::span)
-        .filter(|hit| filters::has_default(subject, hit))
+        .filter(|span| filters::has_default(context, span))
         .collect()
 }
 
@@ -38,7 +38,7 @@ mod tests {
     use crate::verify::tests::ids;
 
     #[test]
-    fn a_null_default_is_none() {
+    fn a_null_default_counts_as_no_default() {
         assert_eq!(ids("ALTER TABLE users ALTER role SET DEFAULT NULL"), ["drop-default"]);
         assert_eq!(ids("ALTER TABLE users ALTER role SET DEFAULT 'null'"), ["change-default"]);
     }

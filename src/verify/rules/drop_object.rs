@@ -1,5 +1,4 @@
-//! Every other DROP. A list of what is harmless, and not of what is dangerous: a kind of statement that
-//! nobody thought of is denied.
+//! All other DROP statements. The list contains the harmless kinds, so an unknown kind is denied.
 
 use squawk_syntax::SyntaxKind;
 
@@ -12,25 +11,25 @@ pub(in crate::verify) const RULE: Rule = Rule {
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
     why: "removes something that the running release may use",
-    remediation: "drop it in a migration that comes after that release is gone",
+    remediation: "drop it in a later migration, when that release no longer runs",
     bad: "DROP COLLATION german;",
     good: "DROP STATISTICS users_stats;",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    let kind = subject.statement.kind;
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    let kind = context.statement.kind;
     let other = crate::verify::new_objects::is_drop(kind)
-        && !HAVE_THEIR_OWN.contains(&kind)
+        && !COVERED_ELSEWHERE.contains(&kind)
         && !HARMLESS.contains(&kind);
-    if other { vec![subject.statement.range.clone()] } else { Vec::new() }
+    if other { vec![context.statement.range.clone()] } else { Vec::new() }
 }
 
-/// These do not change the result of any query.
+/// Kinds that do not change the result of any query.
 const HARMLESS: &[SyntaxKind] = &[SyntaxKind::DROP_STATISTICS];
 
-const HAVE_THEIR_OWN: &[SyntaxKind] = &[
+const COVERED_ELSEWHERE: &[SyntaxKind] = &[
     SyntaxKind::DROP_AGGREGATE,
     SyntaxKind::DROP_CAST,
     SyntaxKind::DROP_DATABASE,

@@ -1,5 +1,5 @@
-//! The rules, by where they come from: `squawk/` maps what squawk knows onto our names, the other
-//! files are our own; `catalog` has the rules of the other tools. They meet in one list, [`ALL`].
+//! The rules: those in `squawk/` build on squawk's rules, the others are our own, and `catalog` has those of the other tools. [`ALL`] lists them in the order of the
+//! documentation. A rule reads its [`RuleContext`](super::rule_context::RuleContext) and returns spans, nothing else.
 
 mod add_check;
 mod add_column;
@@ -58,7 +58,7 @@ const PARTS: &[&[Rule]] = &[
     catalog::ROWS,
 ];
 
-/// All of them, one after the other.
+/// All rules, in the order of `PARTS`.
 pub(super) const ALL: &[Rule] = &{
     let mut all = [squawk::drops::ROWS[0]; COUNT];
     let (mut part, mut at) = (0, 0);

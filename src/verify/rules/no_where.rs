@@ -1,6 +1,6 @@
-//! Rows that go or change. Of every row it is denied, wherever the statement stands: a CTE hides one well,
-//! and a WHERE that is the same for each row is none. Of chosen rows too: what is lost is lost, and the release
-//! that runs may read them still. Only a seed, whose rows stand in the text, is told.
+//! Deleted and overwritten rows. A statement on all rows is denied wherever it is, also inside a CTE; a WHERE with the same
+//! result for each row does not count. A statement on chosen rows is denied too, since the running release may read them. An
+//! upsert of rows in the text is a warning.
 
 use squawk_syntax::SyntaxKind;
 
@@ -8,7 +8,7 @@ use crate::sql::Node;
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::rules::condition::{always, nulls};
+use crate::verify::rules::condition::{is_constant, nulls};
 use crate::verify::schema::executed;
 use crate::verify::{Level, RuleId};
 
@@ -17,90 +17,90 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::DeleteWithoutWhere,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "removes every row, or all that have no partner",
-        remediation: "say by a WHERE which rows must go, and by an Allow line why",
+        why: "deletes every row, or every row without a match",
+        remediation: "choose the rows with WHERE, and give the reason in an Allow line",
         bad: "WITH gone AS (DELETE FROM users RETURNING id) SELECT count(*) FROM gone;",
         good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::All)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Delete, Reach::All)),
     },
     Rule {
         id: RuleId::UpdateWithoutWhere,
         level: Level::Deny,
         impact: &[Impact::Data, Impact::Locks],
-        why: "overwrites every row, and holds a lock on each until the migration is done",
-        remediation: "say by a WHERE which rows are meant: those that do not have the value yet",
+        why: "overwrites every row, and locks each until the migration ends",
+        remediation: "choose the rows with WHERE: those that do not have the value yet",
         bad: "UPDATE users SET role = 'viewer' WHERE true;",
         good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::All)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Update, Reach::All)),
     },
     Rule {
         id: RuleId::DeleteRows,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "removes rows that no rollback brings back once the migration is done",
-        remediation: "if nobody needs them, accept it by an Allow line that says why",
+        why: "deletes rows, which cannot be restored after the commit",
+        remediation: "if the rows are not needed, accept it with an Allow line that gives the reason",
         bad: "DELETE FROM users WHERE disabled_at < '2020-01-01';",
         good: "INSERT INTO teams (id) VALUES (gen_random_uuid()) ON CONFLICT DO NOTHING;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Delete, Reach::Some)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Delete, Reach::Some)),
     },
     Rule {
         id: RuleId::OverwriteRows,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "overwrites values that the running release has written and reads",
+        why: "overwrites values that the running release wrote and reads",
         remediation: "fill only what is NULL, or a column that the same migration adds",
         bad: "UPDATE users SET role = 'admin' WHERE email LIKE '%@example.com';",
         good: "UPDATE users SET phone = '' WHERE phone IS NULL;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Update, Reach::Some)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Update, Reach::Some)),
     },
     Rule {
         id: RuleId::UpsertRows,
         level: Level::Warn,
         impact: &[Impact::Data],
-        why: "overwrites what the running release has written into the rows that it names, where they are there",
-        remediation: "DO NOTHING where the row is there",
+        why: "overwrites existing rows with the given keys, which the running release may have written",
+        remediation: "use DO NOTHING for existing rows",
         bad: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO UPDATE SET name = excluded.name;",
         good: "INSERT INTO teams (id, name) VALUES (1, 'a') ON CONFLICT (id) DO NOTHING;",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Upsert, Reach::Some)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Upsert, Reach::Some)),
     },
     Rule {
         id: RuleId::FillLocksRows,
         level: Level::Warn,
         impact: &[Impact::Locks],
-        why: "holds a lock on every row until the migration is done",
+        why: "locks every row until the migration ends",
         remediation: "on a big table, give the column a constant DEFAULT instead, or fill it in small steps",
         bad: "ALTER TABLE users ADD COLUMN nick text; UPDATE users SET nick = name;",
         good: "ALTER TABLE users ADD COLUMN nick text DEFAULT '';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| acts(subject, RowWrite::Fill, Reach::All)),
+        judge: Judge::Code(|context| row_writes(context, RowWrite::Fill, Reach::All)),
     },
 ];
 
-/// What is done to rows.
+/// A write to rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RowWrite {
     Delete,
     Update,
-    /// An INSERT of rows that the text itself gives, over those that are there.
+    /// An INSERT with VALUES that overwrites existing rows.
     Upsert,
-    /// An UPDATE that takes no value away: the column is new, or holds NULL.
+    /// An UPDATE that overwrites no value: the column is new, or holds NULL.
     Fill,
 }
 
-/// To which.
+/// Which rows are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     All,
     Some,
 }
 
-fn acts(subject: &RuleContext<'_>, act: RowWrite, reach: Reach) -> Vec<Span> {
-    if subject.statement.kind == SyntaxKind::EXPLAIN && !executed(subject.statement.kind, subject.node) {
+fn row_writes(context: &RuleContext<'_>, act: RowWrite, reach: Reach) -> Vec<Span> {
+    if context.statement.kind == SyntaxKind::EXPLAIN && !executed(context.statement.kind, context.node) {
         return Vec::new();
     }
     let kinds = [
@@ -110,32 +110,32 @@ fn acts(subject: &RuleContext<'_>, act: RowWrite, reach: Reach) -> Vec<Span> {
         SyntaxKind::MERGE_UPDATE,
         SyntaxKind::UPDATE,
     ];
-    subject
+    context
         .nodes(&kinds)
-        .filter(|node| subject.relation_of(*node).is_none_or(|name| !subject.is_new_table(name)))
-        .filter(|node| what(subject, *node) == Some((act, reach)))
+        .filter(|node| context.relation_of(*node).is_none_or(|name| !context.is_new_table(name)))
+        .filter(|node| row_write(context, *node) == Some((act, reach)))
         .map(Node::span)
         .collect()
 }
 
-/// What `node` does to which rows.
-fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> {
+/// The write that `node` does, and to which rows.
+fn row_write(context: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> {
     let above = |kind| node.ancestors().find(|above| above.kind() == kind);
     match node.kind() {
-        SyntaxKind::DELETE => Some((RowWrite::Delete, reach(subject, node))),
+        SyntaxKind::DELETE => Some((RowWrite::Delete, reach(context, node))),
         SyntaxKind::UPDATE => {
-            let act = if fills(subject, node) { RowWrite::Fill } else { RowWrite::Update };
-            Some((act, reach(subject, node)))
+            let act = if fills(context, node) { RowWrite::Fill } else { RowWrite::Update };
+            Some((act, reach(context, node)))
         }
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
-            let new = subject.relation_of(insert).is_some_and(|name| subject.is_new_table(name));
+            let new = context.relation_of(insert).is_some_and(|name| context.is_new_table(name));
             let given = insert.has(&[SyntaxKind::VALUES]);
             (!new).then_some((if given { RowWrite::Upsert } else { RowWrite::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
             let merge = above(SyntaxKind::MERGE)?;
-            if subject.relation_of(merge).is_some_and(|name| subject.is_new_table(name)) {
+            if context.relation_of(merge).is_some_and(|name| context.is_new_table(name)) {
                 return None;
             }
             let act =
@@ -144,7 +144,7 @@ fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> 
             let chosen = when.has(&[SyntaxKind::MERGE_CONDITION]);
             let joined = merge.first(SyntaxKind::ON_CLAUSE);
             let on_all =
-                joined.is_some_and(|on| on.children().all(|condition| always(subject, None, condition)));
+                joined.is_some_and(|on| on.children().all(|condition| is_constant(context, None, condition)));
             let others = when.kind() == SyntaxKind::MERGE_WHEN_NOT_MATCHED_SOURCE;
             Some((act, if !chosen && (others || on_all) { Reach::All } else { Reach::Some }))
         }
@@ -152,22 +152,21 @@ fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> 
     }
 }
 
-/// Whether a WHERE of the statement itself chooses among the rows.
-fn reach(subject: &RuleContext<'_>, node: Node<'_>) -> Reach {
-    let table = subject.relation_of(node);
+/// Whether a WHERE of the statement itself restricts the rows.
+fn reach(context: &RuleContext<'_>, node: Node<'_>) -> Reach {
+    let table = context.relation_of(node);
     let chooses = node.children().any(|child| match child.kind() {
         SyntaxKind::WHERE_CURRENT_OF => true,
-        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !always(subject, table, condition)),
+        SyntaxKind::WHERE_CLAUSE => child.children().any(|condition| !is_constant(context, table, condition)),
         _ => false,
     });
     if chooses { Reach::Some } else { Reach::All }
 }
 
-/// Whether an UPDATE overwrites nothing: each column is one that the file has added, or the WHERE says that
-/// it is NULL.
-fn fills(subject: &RuleContext<'_>, update: Node<'_>) -> bool {
+/// Whether an UPDATE overwrites nothing: the file added each column, or the WHERE requires it to be NULL.
+fn fills(context: &RuleContext<'_>, update: Node<'_>) -> bool {
     let table =
-        subject.relation_of(update).and_then(|name| subject.schema.table(name, subject.scope).there());
+        context.relation_of(update).and_then(|name| context.schema.table(name, context.scope).present());
     let is_new = |name: &str| {
         table.is_some_and(|table| table.columns.iter().any(|column| column.name == name && column.new))
     };
@@ -188,7 +187,7 @@ mod tests {
     use crate::verify::tests::{ids, ids_on};
 
     #[test]
-    fn a_where_that_chooses_nothing_is_none() {
+    fn a_where_that_is_true_for_all_rows_does_not_count() {
         for condition in [
             "true",
             "1 = 1",
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fills_overwrites_nothing() {
+    fn filling_null_overwrites_nothing() {
         let base = "CREATE TABLE t (id uuid PRIMARY KEY, a int, b int)";
         for (sql, expected) in [
             ("ALTER TABLE t ADD c int; UPDATE t SET c = a", &["fill-locks-rows"][..]),
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_is_looked_into() {
+    fn merge_actions_are_judged() {
         let merge = |rest: &str| ids(&format!("MERGE INTO t USING s ON {rest}"));
         assert_eq!(merge("t.id = s.id WHEN MATCHED THEN DELETE"), ["delete-rows"]);
         assert_eq!(merge("true WHEN MATCHED THEN DELETE"), ["delete-without-where"]);
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_run_counts() {
+    fn only_executed_statements_count() {
         assert_eq!(ids("EXPLAIN DELETE FROM users"), [""; 0]);
         assert_eq!(ids("EXPLAIN (ANALYZE) DELETE FROM users"), ["delete-without-where"]);
         assert_eq!(ids("EXPLAIN ANALYZE DELETE FROM users"), ["delete-without-where"]);

@@ -1,5 +1,5 @@
-//! Code whose text does not say what it will do. Run on a shadow it shows. A routine that the file makes
-//! and then calls is a DO block by another name; to make it is not to run it.
+//! Code whose effects the text does not show; a run on a shadow shows them. Calling a routine that the file created is like a DO
+//! block; creating it runs nothing.
 
 use squawk_syntax::SyntaxKind;
 
@@ -14,42 +14,43 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::OpaqueCode,
     level: Level::Deny,
     impact: &[Impact::Verification],
-    why: "runs code that cannot be judged by its text",
-    remediation: "write it as plain SQL, or accept it with -- Allow: and have it judged on a shadow",
+    why: "runs code whose effects its text does not show",
+    remediation: "write it as plain SQL, or run verify with --shadow, or accept it with -- Allow:",
     bad: "DO $$ BEGIN EXECUTE 'DROP TABLE users'; END $$;",
     good: "UPDATE users SET role = 'viewer' WHERE role IS NULL;",
     ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
-/// Blocks; programs and files of the server; and calls, wherever the statement computes them now, but of
-/// functions that are known to change nothing: the server's, and those that it keeps from it.
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    let blocks = subject.nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD]);
-    let copies = subject.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {
+/// Reports blocks, programs and files of the server, and calls that the statement executes. Calls of functions that are known to
+/// change nothing are excluded: built-in ones, and those that are declared so.
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    let blocks = context.nodes(&[SyntaxKind::CALL, SyntaxKind::DO, SyntaxKind::EXECUTE, SyntaxKind::LOAD]);
+    let copies = context.nodes(&[SyntaxKind::COPY_PROGRAM]).filter(|target| {
         words(*target).first().is_some_and(|word| word == "program")
             || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO)
     });
-    let called = calls(subject.statement, subject.node, subject.schema, subject.scope);
+    let called = calls(context.statement, context.node, context.schema, context.scope);
     let called = called.into_iter().map(|name| name.range.clone());
-    blocks.chain(copies).map(Node::span).chain(called).chain(attributes(subject)).collect()
+    blocks.chain(copies).map(Node::span).chain(called).chain(attributes(context)).collect()
 }
 
-/// `o.f` is a call of `f(o)`, where `o` has no column of that name (manual, chapter 4.2.4).
-fn attributes(subject: &RuleContext<'_>) -> Vec<Span> {
-    if !executed(subject.statement.kind, subject.node) {
+/// `o.f` is the call `f(o)` if `o` has no column of that name (manual, chapter 4.2.4).
+fn attributes(context: &RuleContext<'_>) -> Vec<Span> {
+    if !executed(context.statement.kind, context.node) {
         return Vec::new();
     }
-    let names = subject.statement.names.iter();
-    let tables: Vec<_> = names.filter_map(|name| subject.schema.table(name, subject.scope).there()).collect();
+    let names = context.statement.names.iter();
+    let tables: Vec<_> =
+        names.filter_map(|name| context.schema.table(name, context.scope).present()).collect();
     let calls = |field: Node<'_>| {
         let parts = names_of(field, SyntaxKind::NAME_REF);
         let Some(name) = parts.last() else { return false };
-        let column = tables.iter().any(|table| matches!(table.column(name), Found::There(_)));
-        let routines = subject.schema.has_routine(name).into_iter().flatten();
+        let column = tables.iter().any(|table| matches!(table.column(name), Found::Present(_)));
+        let routines = context.schema.has_routine(name).into_iter().flatten();
         !column && routines.into_iter().any(|routine| routine.inputs.len() == 1 && !routine.pure)
     };
-    subject.nodes(&[SyntaxKind::FIELD_EXPR]).filter(|field| calls(*field)).map(Node::span).collect()
+    context.nodes(&[SyntaxKind::FIELD_EXPR]).filter(|field| calls(*field)).map(Node::span).collect()
 }
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ mod tests {
     use crate::verify::tests::{denied, denied_on};
 
     #[test]
-    fn a_call_is_looked_through_only_where_it_can_change_nothing() {
+    fn only_calls_that_can_change_nothing_pass() {
         let base = "CREATE TABLE t (a int, b text); CREATE FUNCTION wipe() RETURNS int LANGUAGE plpgsql AS $$ BEGIN DELETE FROM t; RETURN 1; END $$; CREATE FUNCTION clean(x text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(x)';";
         for sql in [
             "SELECT wipe()",

@@ -1,5 +1,4 @@
-//! A table in a publication needs a key by which the other side finds a row: without one the server refuses
-//! every UPDATE and DELETE (manual, chapter 31.1).
+//! A published table needs a replica identity. Without one the server refuses every UPDATE and DELETE (manual, chapter 31.1).
 
 use squawk_syntax::SyntaxKind;
 
@@ -13,20 +12,20 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::PublishWithoutKey,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
-    why: "makes updates and deletes of the running release fail on a table without a key",
-    remediation: "publish tables that have a primary key, or make REPLICA IDENTITY FULL first",
+    why: "makes the server refuse updates and deletes of the running release on a table without a replica identity",
+    remediation: "publish only tables with a primary key, or set REPLICA IDENTITY FULL first",
     bad: "CREATE TABLE logs (a int); CREATE PUBLICATION warehouse FOR TABLE logs;",
     good: "CREATE TABLE logs (a int PRIMARY KEY); CREATE PUBLICATION warehouse FOR TABLE logs;",
     ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    let whole = subject.statement.range.clone();
-    match subject.statement.kind {
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    let whole = context.statement.range.clone();
+    match context.statement.kind {
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
-            let drops = subject.node.has(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
-            if drops || only_inserts(subject) {
+            let drops = context.node.has(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
+            if drops || only_inserts(context) {
                 return Vec::new();
             }
             let all = [
@@ -34,38 +33,38 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
                 SyntaxKind::PUBLICATION_OBJECT_CURRENT_SCHEMA,
                 SyntaxKind::PUBLICATION_OBJECT_TABLES_IN_SCHEMA,
             ];
-            // Some table may have none, and the next table too.
-            if subject.nodes(&all).next().is_some() {
+            // A table without a key may exist now or later.
+            if context.nodes(&all).next().is_some() {
                 return vec![whole];
             }
-            let keyless = subject.statement.names.iter().filter(|name| is_keyless(subject, name));
+            let keyless = context.statement.names.iter().filter(|name| is_keyless(context, name));
             keyless.map(|name| name.range.clone()).collect()
         }
         _ => {
-            let nothing = subject
+            let nothing = context
                 .nodes(&[SyntaxKind::REPLICA_IDENTITY])
                 .filter(|node| node.has(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
-            nothing.filter(|_| !subject.only_new()).map(Node::span).collect()
+            nothing.filter(|_| !context.only_new()).map(Node::span).collect()
         }
     }
 }
 
-/// `WITH (publish = 'insert')`: what is not published needs no key.
-fn only_inserts(subject: &RuleContext<'_>) -> bool {
-    let mut options = subject.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(option));
-    options.any(|said| {
-        said.first().is_some_and(|name| name == "publish")
-            && !said.iter().any(|word| word.contains("update") || word.contains("delete"))
+/// `WITH (publish = 'insert')`: inserts need no replica identity.
+fn only_inserts(context: &RuleContext<'_>) -> bool {
+    let mut options = context.nodes(&[SyntaxKind::ATTRIBUTE_OPTION]).map(|option| words(option));
+    options.any(|tokens| {
+        tokens.first().is_some_and(|name| name == "publish")
+            && !tokens.iter().any(|word| word.contains("update") || word.contains("delete"))
     })
 }
 
-fn is_keyless(subject: &RuleContext<'_>, name: &Name) -> bool {
+fn is_keyless(context: &RuleContext<'_>, name: &Name) -> bool {
     name.kind == SyntaxKind::TABLE_NAME_REF
-        && subject.schema.table(name, subject.scope).there().is_some_and(|table| !has_key(table))
+        && context.schema.table(name, context.scope).present().is_some_and(|table| !has_key(table))
 }
 
 fn has_key(table: &Table) -> bool {
-    table.constraints.iter().any(|constraint| constraint.kind == ConstraintKind::Primary)
+    table.constraints.iter().any(|constraint| constraint.kind == ConstraintKind::PrimaryKey)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! `OR REPLACE`: what stays under its name and is another thing. The old text is known from the files
-//! before, so a view that only shows more columns, or a routine that stays as it is, is let be.
+//! `OR REPLACE` changes an object under its name. The earlier files show the old definition, so a view that only gets more
+//! columns and a routine that stays equal are not reported.
 
 use squawk_syntax::SyntaxKind;
 
@@ -14,8 +14,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::ReplaceObject,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "changes what the running release gets under a name that it uses",
-        remediation: "choose another name, or let a view only show more columns behind the old ones",
+        why: "changes an object that the running release uses",
+        remediation: "choose another name, or only append columns to the view",
         bad: "CREATE OR REPLACE VIEW active_users AS SELECT id FROM users;",
         good: "CREATE OR REPLACE VIEW active_users AS SELECT id, name, email FROM users WHERE disabled_at IS NULL;",
         ignores_new_objects: true,
@@ -29,62 +29,62 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::AmbiguousOverload,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "makes calls ambiguous that the running release sends: they fit the old routine and this one",
-        remediation: "choose another name, or give no defaults",
+        why: "makes calls of the running release ambiguous: they match the old routine and this one",
+        remediation: "choose another name, or omit the defaults",
         bad: "CREATE FUNCTION total(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql AS 'SELECT a + b';",
         good: "CREATE FUNCTION total_of_two(a int, b int DEFAULT 0) RETURNS int LANGUAGE sql AS 'SELECT a + b';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| overloads(subject, true)),
+        judge: Judge::Code(|context| overloads(context, true)),
     },
     Rule {
         id: RuleId::AddOverload,
         level: Level::Warn,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "may make calls ambiguous that give a literal without a type",
+        why: "may make calls with an untyped literal ambiguous",
         remediation: "choose another name",
         bad: "CREATE FUNCTION total(a text) RETURNS text LANGUAGE sql AS 'SELECT a';",
         good: "CREATE FUNCTION total_text(a text) RETURNS text LANGUAGE sql AS 'SELECT a';",
         ignores_new_objects: false,
-        judge: Judge::Code(|subject| overloads(subject, false)),
+        judge: Judge::Code(|context| overloads(context, false)),
     },
 ];
 
-fn replaces(subject: &RuleContext<'_>, _: &Span) -> bool {
-    let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
+fn replaces(context: &RuleContext<'_>, _: &Span) -> bool {
+    let made = context.statement.names.iter().find(|name| name.role == Role::Made);
     let Some(name) = made else { return true };
-    // Even a trigger or a rule, whose tables have their own rule.
-    if !subject.node.has(&[SyntaxKind::OR_REPLACE]) || subject.is_new(name) {
+    // CREATE OR REPLACE of a trigger or a rule has its own rule.
+    if !context.node.has(&[SyntaxKind::OR_REPLACE]) || context.is_new(name) {
         return false;
     }
-    if subject.statement.kind == SyntaxKind::CREATE_VIEW {
-        return match subject.schema.own_relation(name, subject.scope) {
-            Found::There(Relation::View(old)) => old.change(&View::of(subject.node)) == Change::Other,
-            Found::There(_) | Found::Unknown => true,
+    if context.statement.kind == SyntaxKind::CREATE_VIEW {
+        return match context.schema.own_relation(name, context.scope) {
+            Found::Present(Relation::View(old)) => old.change(&View::of(context.node)) == Change::Other,
+            Found::Present(_) | Found::Unknown => true,
             Found::Absent => false,
         };
     }
-    let new = Routine::of(subject.node);
-    match subject.schema.own_routines(name, subject.scope) {
-        Found::There(old) => old.iter().any(|old| old.inputs == new.inputs && old.text != new.text),
+    let new = Routine::of(context.node);
+    match context.schema.own_routines(name, context.scope) {
+        Found::Present(old) => old.iter().any(|old| old.inputs == new.inputs && old.text != new.text),
         Found::Absent => false,
         Found::Unknown => true,
     }
 }
 
-fn overloads(subject: &RuleContext<'_>, surely: bool) -> Vec<Span> {
-    if !matches!(subject.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
+fn overloads(context: &RuleContext<'_>, surely: bool) -> Vec<Span> {
+    if !matches!(context.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
         return Vec::new();
     }
-    let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
-    let old = made.and_then(|name| subject.schema.own_routines(name, subject.scope).there());
-    let new = Routine::of(subject.node);
+    let made = context.statement.names.iter().find(|name| name.role == Role::Made);
+    let old = made.and_then(|name| context.schema.own_routines(name, context.scope).present());
+    let new = Routine::of(context.node);
     let others: Vec<&Routine> = old.into_iter().flatten().filter(|old| old.inputs != new.inputs).collect();
     let same = old.is_some_and(|old| old.iter().any(|old| old.inputs == new.inputs));
-    let ambiguous = others.iter().any(|old| new.meets(old));
+    let ambiguous = others.iter().any(|old| new.may_be_ambiguous_with(old));
     let alike = others.iter().any(|old| old.inputs.len() == new.inputs.len());
     let found = !same && if surely { ambiguous } else { alike && !ambiguous };
-    let new_name = made.is_some_and(|name| subject.made.defines(name));
-    if found && !new_name { vec![subject.statement.range.clone()] } else { Vec::new() }
+    let new_name = made.is_some_and(|name| context.made.defines(name));
+    if found && !new_name { vec![context.statement.range.clone()] } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use crate::verify::tests::{denied, ids_on};
 
     #[test]
-    fn a_view_may_show_more() {
+    fn a_view_may_get_more_columns() {
         let base = "CREATE TABLE t (a int, b int); CREATE VIEW v AS SELECT a FROM t WHERE b > 1; CREATE VIEW w (x) AS SELECT a FROM t";
         for (sql, expected) in [
             ("CREATE OR REPLACE VIEW v AS SELECT a, b FROM t WHERE b > 1", &[][..]),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_routine_may_be_the_same_or_another() {
+    fn an_equal_or_a_new_routine_passes() {
         let base = "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $$ SELECT a $$;";
         for (sql, expected) in [
             ("CREATE OR REPLACE FUNCTION f(a int) RETURNS int LANGUAGE sql AS $x$SELECT a$x$", &[][..]),

@@ -1,5 +1,4 @@
-//! What squawk does not count among the statements that keep a table locked while it is written anew or
-//! an index is built.
+//! Statements that lock a table while it is rewritten or an index is built, and that squawk does not report.
 
 use squawk_syntax::SyntaxKind;
 
@@ -13,15 +12,15 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::LongLock,
     level: Level::Warn,
     impact: &[Impact::Locks],
-    why: "keeps the table locked while it, or an index on it, is written",
-    remediation: "do it when the table is small or nobody waits",
+    why: "locks the table while it is rewritten or an index is built",
+    remediation: "run it when the table is small or not in use",
     bad: "CLUSTER users USING users_pkey;",
     good: "CREATE UNLOGGED TABLE scratch (id int);",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let rewrites = [
         SyntaxKind::CLUSTER,
         SyntaxKind::REFRESH,
@@ -38,14 +37,14 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
             .any(|part| part.kind() == SyntaxKind::PATH_TYPE && part.text().to_lowercase().contains("serial"))
             || column.has(&[SyntaxKind::UNIQUE_CONSTRAINT])
     };
-    subject
+    context
         .nodes(&rewrites)
         .filter(|node| match node.kind() {
             SyntaxKind::REFRESH => !node.says(SyntaxKind::CONCURRENTLY_KW),
             SyntaxKind::VACUUM => node.text().to_lowercase().contains("full"),
             _ => true,
         })
-        .chain(subject.nodes(&[SyntaxKind::ADD_COLUMN]).filter(serial))
+        .chain(context.nodes(&[SyntaxKind::ADD_COLUMN]).filter(serial))
         .map(Node::span)
         .collect()
 }

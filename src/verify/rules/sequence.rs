@@ -1,4 +1,4 @@
-//! Numbers that are drawn twice, or not at all.
+//! Sequences that would return values twice, or none.
 
 use squawk_syntax::SyntaxKind;
 
@@ -12,16 +12,15 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::ChangeSequence,
     level: Level::Deny,
     impact: &[Impact::OldWriters],
-    why: "changes the numbers that the running release draws: they may have been drawn before, or end",
-    remediation: "make another sequence",
+    why: "changes the values that the running release gets from the sequence: they may repeat or run out",
+    remediation: "create another sequence",
     bad: "ALTER SEQUENCE invoice_numbers RESTART WITH 1;",
     good: "ALTER SEQUENCE invoice_numbers CACHE 20;",
     ignores_new_objects: true,
     judge: Judge::Code(judge),
 };
 
-/// What these say changes no number that is drawn next. A cache, a start that only RESTART uses, a higher
-/// end.
+/// Options that do not change the next value: a cache, a start that only RESTART uses, a higher maximum.
 const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::OPTION_CACHE,
     SyntaxKind::OPTION_NO_MAX_VALUE,
@@ -29,18 +28,18 @@ const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::OPTION_START,
 ];
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    let options = subject
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    let options = context
         .nodes(&[SyntaxKind::ALTER_SEQUENCE])
         .flat_map(|node| node.children().collect::<Vec<_>>())
         .filter(|option| format!("{:?}", option.kind()).starts_with("OPTION_"))
         .filter(|option| !HARMLESS.contains(&option.kind()) && words(*option).join(" ") != "as bigint");
-    let calls = subject.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(subject, *call));
+    let calls = context.nodes(&[SyntaxKind::CALL_EXPR]).filter(|call| sets(context, *call));
     options.chain(calls).map(Node::span).collect()
 }
 
-/// `setval(…)` of a sequence that the file did not make.
-fn sets(subject: &RuleContext<'_>, call: Node<'_>) -> bool {
+/// Whether the call is `setval(…)` on a sequence that the file did not create.
+fn sets(context: &RuleContext<'_>, call: Node<'_>) -> bool {
     let callee = call.children().next().map(|callee| words(callee)).unwrap_or_default();
     if callee.last().map(String::as_str) != Some("setval") {
         return false;
@@ -55,7 +54,7 @@ fn sets(subject: &RuleContext<'_>, call: Node<'_>) -> bool {
     let kind = SyntaxKind::SEQUENCE_REF;
     let (schema, range) = (parts.pop(), literal.span());
     let name = Name { schema, name, role: Role::Target, kind, range, lookup: Lookup::Path };
-    !subject.is_new(&name)
+    !context.is_new(&name)
 }
 
 #[cfg(test)]
@@ -63,7 +62,7 @@ mod tests {
     use crate::verify::tests::ids;
 
     #[test]
-    fn what_changes_the_next_number_is_denied() {
+    fn options_that_change_the_next_value_are_denied() {
         for option in [
             "RESTART",
             "RESTART WITH 5",

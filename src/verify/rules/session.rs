@@ -1,5 +1,4 @@
-//! What a migration leaves in the session, or changes for the statements behind it. A pool gives the session
-//! to somebody else.
+//! Settings that a migration leaves in the session or changes for later statements. A pooler gives the session to other clients.
 
 use squawk_syntax::SyntaxKind;
 
@@ -14,8 +13,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::SessionSetting,
         level: Level::Warn,
         impact: &[Impact::Others],
-        why: "outlives the transaction where the file is run by hand; a unit takes it back at its end",
-        remediation: "write SET LOCAL",
+        why: "stays in effect after the transaction if the file is run by hand; a unit resets it at its end",
+        remediation: "use SET LOCAL",
         bad: "SET statement_timeout = 0;",
         good: "SET LOCAL statement_timeout = 0;",
         ignores_new_objects: false,
@@ -25,19 +24,19 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::SearchPath,
         level: Level::Deny,
         impact: &[Impact::Verification],
-        why: "makes names mean something else than everybody who reads the file thinks",
-        remediation: "write the schema before the name: a unit's search path is its own schema, then the shared ones and public",
+        why: "changes which objects unqualified names refer to",
+        remediation: "qualify the name with its schema: a unit's search path is its own schema, then the shared ones and public",
         bad: "SET LOCAL search_path = archive;",
         good: "SET LOCAL search_path = {org_schema}, public;",
         ignores_new_objects: false,
-        judge: Judge::Code(path),
+        judge: Judge::Code(search_path),
     },
     Rule {
         id: RuleId::SetRole,
         level: Level::Deny,
         impact: &[Impact::Others],
-        why: "makes another role do and own what follows",
-        remediation: "connect as the role that is meant",
+        why: "makes another role run the statements after it and own their objects",
+        remediation: "connect as that role",
         bad: "SET ROLE admin;",
         good: "GRANT SELECT ON users TO app;",
         ignores_new_objects: false,
@@ -55,52 +54,52 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::DisablesSafeguards,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "switches off what guards the rows, or how their text is read",
+        why: "turns off triggers, foreign keys or row security, or changes how string literals are read",
         remediation: "leave the setting as it is",
         bad: "SET LOCAL session_replication_role = replica;",
         good: "SET LOCAL lock_timeout = '1s';",
         ignores_new_objects: false,
-        judge: Judge::Code(guards),
+        judge: Judge::Code(safeguards),
     },
 ];
 
-/// Settings that decide whether triggers and keys work, and where a string ends.
-const GUARDS: &[&str] =
+/// Settings that decide whether triggers and foreign keys are enforced, and how string literals are read.
+const SAFEGUARDS: &[&str] =
     &["session_replication_role", "standard_conforming_strings", "backslash_quote", "row_security"];
 
-/// A setting that a statement makes: its name, its words, whether it ends with the transaction, and where.
+/// A setting that a statement changes: its name, whether it ends with the transaction, its values, its span.
 struct Setting {
     name: String,
     local: bool,
     values: Vec<String>,
-    hit: Span,
+    span: Span,
 }
 
-fn settings(subject: &RuleContext<'_>) -> Vec<Setting> {
-    let whole = subject.statement.range.clone();
-    match subject.statement.kind {
+fn settings(context: &RuleContext<'_>) -> Vec<Setting> {
+    let whole = context.statement.range.clone();
+    match context.statement.kind {
         SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD => {
-            let local = subject.node.has(&[SyntaxKind::LOCAL_SCOPE]);
-            let parameter = subject.node.first(SyntaxKind::CONFIG_PARAMETER_REF);
-            let schema = subject.node.child(SyntaxKind::SET_SCHEMA_VALUE);
+            let local = context.node.has(&[SyntaxKind::LOCAL_SCOPE]);
+            let parameter = context.node.first(SyntaxKind::CONFIG_PARAMETER_REF);
+            let schema = context.node.child(SyntaxKind::SET_SCHEMA_VALUE);
             let name = match (parameter, &schema) {
                 (Some(parameter), _) => words(parameter).concat(),
                 (None, Some(_)) => "search_path".to_owned(),
                 (None, None) => String::new(),
             };
-            let values = subject
+            let values = context
                 .node
                 .descendants()
                 .filter(|node| matches!(node.kind(), SyntaxKind::CONFIG_VALUE_NAME | SyntaxKind::LITERAL))
                 .map(|node| words(node).concat());
-            vec![Setting { name, local, values: values.collect(), hit: whole }]
+            vec![Setting { name, local, values: values.collect(), span: whole }]
         }
-        _ => subject.nodes(&[SyntaxKind::CALL_EXPR]).filter_map(|call| by_call(call)).collect(),
+        _ => context.nodes(&[SyntaxKind::CALL_EXPR]).filter_map(|call| set_config_call(call)).collect(),
     }
 }
 
-/// `set_config(name, value, is_local)`.
-fn by_call(call: Node<'_>) -> Option<Setting> {
+/// A call of `set_config(name, value, is_local)`.
+fn set_config_call(call: Node<'_>) -> Option<Setting> {
     let callee = call.children().next()?;
     if words(callee).last().map(String::as_str) != Some("set_config") {
         return None;
@@ -112,40 +111,40 @@ fn by_call(call: Node<'_>) -> Option<Setting> {
     };
     let known = given.first().is_some_and(|name| name.starts_with('\''));
     Some(Setting {
-        // A name that is computed may be any.
+        // A computed name may be any.
         name: if known { text(0) } else { "search_path".to_owned() },
         local: text(2) == "true",
         values: vec![text(1)],
-        hit: call.span(),
+        span: call.span(),
     })
 }
 
-fn outlives(subject: &RuleContext<'_>) -> Vec<Span> {
+fn outlives(context: &RuleContext<'_>) -> Vec<Span> {
     let found =
-        settings(subject).into_iter().filter(|setting| !setting.local && setting.name != "search_path");
-    found.map(|setting| setting.hit).collect()
+        settings(context).into_iter().filter(|setting| !setting.local && setting.name != "search_path");
+    found.map(|setting| setting.span).collect()
 }
 
-/// Where it is set for the transaction, and to what it is in a unit anyway, nothing changes.
-fn path(subject: &RuleContext<'_>) -> Vec<Span> {
+/// A transaction-local search path that equals the unit's own changes nothing.
+fn search_path(context: &RuleContext<'_>) -> Vec<Span> {
     let own = |setting: &Setting| {
-        let first = setting.values.first().is_some_and(|first| match subject.scope {
-            Some(Scope::Platform) => *first == subject.schemas.platform,
-            _ => subject.statement.for_tenant && !first.contains('\''),
+        let first = setting.values.first().is_some_and(|first| match context.scope {
+            Some(Scope::Platform) => *first == context.schemas.platform,
+            _ => context.statement.for_tenant && !first.contains('\''),
         });
         let rest = setting.values.iter().skip(1).all(|value| {
-            ["public", "pg_catalog"].contains(&value.as_str()) || subject.schemas.shared.contains(value)
+            ["public", "pg_catalog"].contains(&value.as_str()) || context.schemas.shared.contains(value)
         });
         setting.local && first && rest
     };
     let found =
-        settings(subject).into_iter().filter(|setting| setting.name == "search_path" && !own(setting));
-    found.map(|setting| setting.hit).collect()
+        settings(context).into_iter().filter(|setting| setting.name == "search_path" && !own(setting));
+    found.map(|setting| setting.span).collect()
 }
 
-fn guards(subject: &RuleContext<'_>) -> Vec<Span> {
-    let found = settings(subject).into_iter().filter(|setting| GUARDS.contains(&setting.name.as_str()));
-    found.map(|setting| setting.hit).collect()
+fn safeguards(context: &RuleContext<'_>) -> Vec<Span> {
+    let found = settings(context).into_iter().filter(|setting| SAFEGUARDS.contains(&setting.name.as_str()));
+    found.map(|setting| setting.span).collect()
 }
 
 #[cfg(test)]
@@ -153,7 +152,7 @@ mod tests {
     use crate::verify::tests::ids;
 
     #[test]
-    fn only_what_ends_with_the_transaction_is_let_be() {
+    fn only_transaction_local_settings_pass() {
         for (sql, expected) in [
             ("SET LOCAL lock_timeout = '5s'", &[][..]),
             ("SELECT set_config('app.x', 'y', true)", &[]),

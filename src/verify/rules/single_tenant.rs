@@ -1,4 +1,4 @@
-//! A chain moves all tenants alike: what it does to one of them alone, no other has, and no new one gets.
+//! A chain migrates all tenants alike. A change of one tenant's schema is missing in all others, including new ones.
 
 use crate::sql::single_tenants;
 use crate::verify::rule::{Impact, Judge, Rule};
@@ -9,16 +9,16 @@ pub(in crate::verify) const RULE: Rule = Rule {
     id: RuleId::NamesOneTenant,
     level: Level::Deny,
     impact: &[Impact::Others],
-    why: "names the schema of one tenant, and the others, and new ones, do not get what it does",
-    remediation: "write {org_schema} in place of the schema, in a statement of the tenants: it then runs for each of them",
+    why: "names the schema of one tenant, so other and new tenants do not get the change",
+    remediation: "write {org_schema} instead of the schema, in a tenant statement: it then runs for each tenant",
     bad: "ALTER TABLE org_acme.users ADD COLUMN nick text;",
     good: "ALTER TABLE {org_schema}.users ADD COLUMN nick text;",
     ignores_new_objects: false,
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    single_tenants(subject.script, subject.statement, &|schema| subject.schemas.is_of_tenant(schema))
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    single_tenants(context.script, context.statement, &|schema| context.schemas.is_tenant_schema(schema))
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     use crate::verify::tests::{findings, ids, tenant_ids};
 
     #[test]
-    fn no_file_of_either_scope_is_about_one_tenant() {
+    fn a_name_of_one_tenants_schema_is_reported() {
         for sql in [
             "ALTER TABLE org_acme.users ADD COLUMN nick text",
             "GRANT USAGE ON SCHEMA org_acme TO reader",

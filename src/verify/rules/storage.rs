@@ -1,4 +1,4 @@
-//! A materialized view without rows is one that nobody can read.
+//! A materialized view without data cannot be read.
 
 use squawk_syntax::SyntaxKind;
 
@@ -10,13 +10,13 @@ pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     id: RuleId::EmptyView,
     level: Level::Deny,
     impact: &[Impact::OldReaders, Impact::OldWriters],
-    why: "empties the view, and whoever reads it gets an error until it is filled",
-    remediation: "leave WITH NO DATA out",
+    why: "empties the materialized view; reading it fails until it is refreshed",
+    remediation: "omit WITH NO DATA",
     bad: "REFRESH MATERIALIZED VIEW sales WITH NO DATA;",
     good: "REFRESH MATERIALIZED VIEW sales;",
     ignores_new_objects: true,
-    judge: Judge::Code(|subject| {
-        let refreshes = subject.nodes(&[SyntaxKind::REFRESH]);
+    judge: Judge::Code(|context| {
+        let refreshes = context.nodes(&[SyntaxKind::REFRESH]);
         refreshes.filter(|node| node.has(&[SyntaxKind::WITH_NO_DATA])).map(Node::span).collect()
     }),
 }];

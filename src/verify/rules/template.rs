@@ -1,10 +1,9 @@
-//! A template makes one tenant's schema, and runs again for each tenant: what it does elsewhere it does
-//! to everybody.
+//! A template creates a tenant's schema and runs once per tenant, so its effects elsewhere are repeated for each tenant.
 
 use crate::sql::{Lookup, Role};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
-use crate::verify::schema::is_of_server;
+use crate::verify::schema::is_builtin_function;
 use crate::verify::{Level, RuleId};
 
 pub(in crate::verify) const ROWS: &[Rule] = &[BEYOND, ORDER];
@@ -13,26 +12,26 @@ const ORDER: Rule = Rule {
     id: RuleId::ReadBeforeMade,
     level: Level::Deny,
     impact: &[Impact::Conventions, Impact::Others],
-    why: "reads what the template makes only later: until then the name means an object of a shared schema, or nothing",
-    remediation: "put the statement behind the one that makes the object, or write the schema before the name",
+    why: "reads an object before the template creates it: the name then refers to an object of a shared schema, or to none",
+    remediation: "move the statement after the one that creates the object, or qualify the name with its schema",
     bad: "CREATE VIEW recent AS SELECT id FROM notes; CREATE TABLE notes (id int);",
     good: "CREATE TABLE notes (id int); CREATE VIEW recent AS SELECT id FROM notes;",
     ignores_new_objects: false,
     judge: Judge::Code(order),
 };
 
-fn order(subject: &RuleContext<'_>) -> Vec<Span> {
-    let names = subject.statement.names.iter().filter(|_| subject.in_template);
+fn order(context: &RuleContext<'_>) -> Vec<Span> {
+    let names = context.statement.names.iter().filter(|_| context.in_template);
     let expected = names.filter(|name| name.lookup == Lookup::Expected);
-    // The server's own are found before all others.
-    expected.filter(|name| !is_of_server(&name.name)).map(|name| name.range.clone()).collect()
+    // Built-in objects are found first.
+    expected.filter(|name| !is_builtin_function(&name.name)).map(|name| name.range.clone()).collect()
 }
 
 const BEYOND: Rule = Rule {
     id: RuleId::TemplateBeyondTenant,
     level: Level::Deny,
     impact: &[Impact::Conventions, Impact::Others],
-    why: "acts outside of the tenant's schema, once for each tenant that is created",
+    why: "acts outside of the tenant's schema, once per created tenant",
     remediation: "put it into a platform migration",
     bad: "ALTER TABLE datalinx_platform.users ADD COLUMN phone text;",
     good: "CREATE TABLE {org_schema}.notes (author uuid REFERENCES datalinx_platform.users (id));",
@@ -40,14 +39,14 @@ const BEYOND: Rule = Rule {
     judge: Judge::Code(judge),
 };
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    if !subject.in_template {
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {
+    if !context.in_template {
         return Vec::new();
     }
-    let made = subject.statement.names.iter().filter(|name| name.role == Role::Made);
-    made.chain(subject.targets())
+    let made = context.statement.names.iter().filter(|name| name.role == Role::Made);
+    made.chain(context.targets())
         .filter(|name| name.schema.as_deref().is_some_and(|schema| schema != "pg_temp"))
-        .filter(|name| !name.in_tenant_schema() && !subject.names_one_tenant(name))
+        .filter(|name| !name.in_tenant_schema() && !context.names_one_tenant(name))
         .map(|name| name.range.clone())
         .collect()
 }

@@ -1,14 +1,14 @@
-//! What verification itself has to say: of a file that it cannot judge, and of `-- Allow:` lines.
+//! Findings of the verification itself: files that it cannot judge, and `-- Allow:` lines.
 
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::{Level, RuleId};
 
-/// The rule of a file on which judging itself broke. Neither the policy nor an Allow line lifts it.
+/// Reported for a file that makes a rule or the parser panic. Neither the policy nor an Allow line can change it.
 pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
     id: RuleId::Unverifiable,
     level: Level::Deny,
     impact: &[Impact::Verification],
-    why: "cannot be judged: the analysis broke on it",
+    why: "cannot be judged: the analysis failed",
     remediation: "simplify the statements, and report the file as a bug",
     bad: "-- a file on which the parser breaks",
     good: "SELECT 1;",
@@ -16,7 +16,7 @@ pub(in crate::verify) const UNVERIFIABLE: Rule = Rule {
     judge: Judge::Verification,
 };
 
-/// The rule of an Allow line that says nothing that can be followed.
+/// Reported for an invalid Allow line.
 pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
     id: RuleId::AllowInvalid,
     level: Level::Deny,
@@ -29,12 +29,12 @@ pub(in crate::verify) const ALLOW_INVALID: Rule = Rule {
     judge: Judge::Verification,
 };
 
-/// The rule of an Allow line that is not needed; left there it might accept something else one day.
+/// Reported for an Allow line without a finding; it might accept another finding later.
 pub(in crate::verify) const ALLOW_UNUSED: Rule = Rule {
     id: RuleId::AllowUnused,
     level: Level::Warn,
     impact: &[Impact::Verification],
-    why: "accepts a finding that nothing here makes",
+    why: "accepts a finding that does not exist",
     remediation: "remove the line, or correct its rule or object; each line accepts one finding",
     bad: "-- Allow: drop-table users because it is empty\nSELECT 1;",
     good: "SELECT 1;",

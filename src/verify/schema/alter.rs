@@ -1,34 +1,34 @@
-//! What the actions of an `ALTER TABLE` do to what is known of the table.
+//! Applies the actions of an `ALTER TABLE` to the model of a table.
 
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
-use super::parts::{column, column_ref, constrain, filled_by, name_of, names_of};
-use super::table::{Column, Constraint, ConstraintKind, Filled, Found, Table};
+use super::parts::{add_constraint, column, column_ref, default_value, name_of, names_of};
+use super::table::{Column, Constraint, ConstraintKind, Found, OmittedValue, Table};
 use super::types::SqlType;
 
-/// Adds the column that `node` defines, with the constraints behind it.
+/// Adds the column that `node` defines, with its constraints.
 pub(super) fn define_column(table: &mut Table, of: &str, node: Node<'_>) {
     let Some(column) = column(node) else {
-        table.whole = false;
+        table.is_complete = false;
         return;
     };
     let name = column.name.clone();
     table.columns.push(column);
     for part in node.children() {
-        constrain(table, of, part, Some(&name));
+        add_constraint(table, of, part, Some(&name));
     }
 }
 
-/// Follows one action of an `ALTER TABLE` on `table`, whose name is `of`.
+/// Applies one action of an `ALTER TABLE` on `table`, whose name is `of`.
 pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
     match action.kind() {
         SyntaxKind::ADD_COLUMN => {
             let name = action.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node)).unwrap_or_default();
             let proven = action.child(SyntaxKind::IF_NOT_EXISTS).is_none();
             match table.column(&name) {
-                Found::There(_) => {}
+                Found::Present(_) => {}
                 Found::Unknown if !proven => {}
                 _ => define_column(table, of, action),
             }
@@ -44,7 +44,9 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
             let new = names_of(action, SyntaxKind::COLUMN_NAME).concat();
             rename_column(table, &old, &new);
         }
-        SyntaxKind::ADD_CONSTRAINT => action.children().for_each(|part| constrain(table, of, part, None)),
+        SyntaxKind::ADD_CONSTRAINT => {
+            action.children().for_each(|part| add_constraint(table, of, part, None))
+        }
         SyntaxKind::DROP_CONSTRAINT => {
             let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
             table.constraints.retain(|constraint| !names.contains(&constraint.name));
@@ -52,8 +54,8 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
         }
         SyntaxKind::VALIDATE_CONSTRAINT => {
             let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
-            let meant = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
-            meant.for_each(|constraint| constraint.validated = true);
+            let named = table.constraints.iter_mut().filter(|own| names.contains(&own.name));
+            named.for_each(|constraint| constraint.validated = true);
         }
         SyntaxKind::RENAME_CONSTRAINT => {
             let old = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
@@ -66,7 +68,9 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
             }
         }
         SyntaxKind::ALTER_COLUMN => alter_column(table, action),
-        SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => table.whole = false,
+        SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => {
+            table.is_complete = false
+        }
         _ => {}
     }
 }
@@ -100,11 +104,11 @@ fn alter_one(column: &mut Column, part: Node<'_>) {
         SyntaxKind::SET_TYPE => column.of_type = SqlType::of(part),
         SyntaxKind::SET_NOT_NULL => column.not_null = true,
         SyntaxKind::DROP_NOT_NULL => column.not_null = false,
-        SyntaxKind::SET_DEFAULT => column.filled = filled_by(part),
+        SyntaxKind::SET_DEFAULT => column.omitted_value = default_value(part),
         SyntaxKind::DROP_DEFAULT | SyntaxKind::DROP_EXPRESSION | SyntaxKind::DROP_IDENTITY => {
-            column.filled = Filled::Not;
+            column.omitted_value = OmittedValue::Null;
         }
-        SyntaxKind::ADD_GENERATED => column.filled = Filled::Itself,
+        SyntaxKind::ADD_GENERATED => column.omitted_value = OmittedValue::Generated,
         _ => {}
     }
 }

@@ -1,4 +1,4 @@
-//! Which code a statement runs now, and whether its text shows what that code does.
+//! The code that a statement runs, and whether its effects are known.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -10,26 +10,25 @@ use super::parts::words;
 use super::table::Found;
 use crate::sql::{Name, Node, Scope, Statement};
 
-/// Functions of the server, and of extensions that come with it, that change nothing: those that it calls
-/// immutable or stable (`pg_proc.provolatile`, PostgreSQL 15), and volatile ones that draw a value, wait or
-/// take a lock.
+/// Functions of the server and of its contrib extensions that change nothing: immutable and stable ones (`pg_proc.provolatile`,
+/// PostgreSQL 15), and volatile ones that only return a value, wait, or take a lock.
 const HARMLESS: &str = include_str!("harmless_functions.txt");
 
-/// What these do is judged by rules of their own.
-const HAVE_THEIR_OWN: &[&str] = &["set_config", "setval"];
+/// Functions that have a rule of their own.
+const COVERED_ELSEWHERE: &[&str] = &["set_config", "setval"];
 
-/// What is known of a function that is called.
+/// The effect of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum Call {
-    /// It computes a value.
+    /// Only computes a value.
     Harmless,
-    /// Its code may do anything.
+    /// May do anything.
     Opaque,
-    /// Nobody here has written or heard of it.
-    Unheard,
+    /// Unknown: neither the text nor the server defines the function.
+    Unknown,
 }
 
-/// These run the expressions in them now.
+/// Statements that execute their expressions.
 const RUNNING: &[SyntaxKind] = &[
     SyntaxKind::COMPOUND_SELECT,
     SyntaxKind::COPY,
@@ -46,7 +45,7 @@ const RUNNING: &[SyntaxKind] = &[
     SyntaxKind::VALUES,
 ];
 
-/// What of the code that `statement` runs is not shown by its text: each call by its name.
+/// The calls in `statement` that it executes and whose effects the text does not show.
 pub(in crate::verify) fn calls<'a>(
     statement: &'a Statement,
     node: Node<'_>,
@@ -62,21 +61,21 @@ pub(in crate::verify) fn calls<'a>(
         .filter(|name| match schema.call(name, scope) {
             Call::Harmless => false,
             Call::Opaque => executed || (filled && fills_rows(node, name)),
-            Call::Unheard => executed,
+            Call::Unknown => executed,
         })
         .collect()
 }
 
-/// Whether the statement runs what stands in it.
+/// Whether the statement executes its expressions.
 pub(in crate::verify) fn executed(kind: SyntaxKind, node: Node<'_>) -> bool {
     match kind {
         SyntaxKind::EXPLAIN => {
-            let said = words(node);
+            let tokens = words(node);
             let analyzes = |word: &String| word == "analyze" || word == "analyse";
-            if said.get(1).is_none_or(|word| word != "(") {
-                return said.iter().take(3).any(analyzes);
+            if tokens.get(1).is_none_or(|word| word != "(") {
+                return tokens.iter().take(3).any(analyzes);
             }
-            said[2..].split(|word| word == "," || word == ")").any(|option| {
+            tokens[2..].split(|word| word == "," || word == ")").any(|option| {
                 let off = option.last().is_some_and(|value| ["false", "off", "0"].contains(&value.as_str()));
                 option.first().is_some_and(analyzes) && !off
             })
@@ -85,8 +84,7 @@ pub(in crate::verify) fn executed(kind: SyntaxKind, node: Node<'_>) -> bool {
     }
 }
 
-/// Whether the expression that calls `name` is computed for the rows that are there: not where it is a
-/// default for later, or a condition.
+/// Whether the expression that calls `name` is computed for existing rows, unlike a default for later rows or a condition.
 fn fills_rows(node: Node<'_>, name: &Name) -> bool {
     let holds = |part: Node<'_>| {
         let range = part.range();
@@ -97,8 +95,8 @@ fn fills_rows(node: Node<'_>, name: &Name) -> bool {
         .any(holds)
 }
 
-/// Whether the statement may have changed any schema in a way that its text does not show.
-pub(in crate::verify) fn runs_unseen(
+/// Whether the statement may have changed a schema in a way that its text does not show.
+pub(in crate::verify) fn has_unknown_effects(
     statement: &Statement,
     node: Node<'_>,
     schema: &Schema,
@@ -109,34 +107,35 @@ pub(in crate::verify) fn runs_unseen(
 }
 
 impl Schema {
-    /// What is known of the function that `name` calls.
+    /// The effect of calling the function `name`.
     pub(in crate::verify) fn call(&self, name: &Name, scope: Option<Scope>) -> Call {
-        let of_server = matches!(name.schema.as_deref(), None | Some("pg_catalog"));
+        let may_be_builtin = matches!(name.schema.as_deref(), None | Some("pg_catalog"));
         let own = match name.schema.as_deref() {
-            None => self.has_routine(&name.name).map_or(Found::Absent, Found::There),
+            None => self.has_routine(&name.name).map_or(Found::Absent, Found::Present),
             Some("pg_catalog") => Found::Absent,
             Some(_) => self.routines(name, scope),
         };
-        if let Found::There(routines) = own {
+        if let Found::Present(routines) = own {
             let pure = routines.iter().all(|routine| routine.pure);
             return if pure { Call::Harmless } else { Call::Opaque };
         }
-        // Extensions may be made in any schema.
-        let known = harmless(&name.name) || (of_server && HAVE_THEIR_OWN.contains(&name.name.as_str()));
-        match (known, of_server) {
+        // Extensions may be in any schema.
+        let known =
+            harmless(&name.name) || (may_be_builtin && COVERED_ELSEWHERE.contains(&name.name.as_str()));
+        match (known, may_be_builtin) {
             (true, true) => Call::Harmless,
             (true, false) if matches!(name.schema.as_deref(), Some("public" | "extensions")) => {
                 Call::Harmless
             }
             (_, true) if name.name.starts_with("dblink") => Call::Opaque,
-            (_, true) => Call::Unheard,
+            (_, true) => Call::Unknown,
             (_, false) => Call::Opaque,
         }
     }
 }
 
-/// Whether the server, or an extension that comes with it, has a function of that name, as far as we know.
-pub fn is_of_server(name: &str) -> bool {
+/// Whether the list contains a function of the server or of a contrib extension with that name.
+pub fn is_builtin_function(name: &str) -> bool {
     harmless(name)
 }
 

@@ -1,11 +1,10 @@
-//! The schema that a statement meets, built from the text of what ran before it: tables with their
-//! columns, constraints and indexes, views, routines, types. It knows what it does not know: after code
-//! whose effect no text shows, and where the history before is not all here, a thing that it does not hold
-//! is [`Found::Unknown`], never [`Found::Absent`].
+//! The model of the schema before a statement, built from the statements before it: tables with their columns, constraints and
+//! indexes, views, routines, types. The model records its own gaps: after code whose effects are unknown, and if the history is
+//! incomplete, a missing object is [`Found::Unknown`], not [`Found::Absent`].
 
 mod alter;
+mod apply;
 mod code;
-mod learn;
 mod name_map;
 mod objects;
 mod parts;
@@ -20,40 +19,40 @@ mod types;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-pub use code::is_of_server;
-use code::runs_unseen;
+use code::has_unknown_effects;
+pub use code::is_builtin_function;
 pub(super) use code::{calls, executed};
 use name_map::NameMap;
 pub(super) use objects::Change;
-pub use objects::shows_more;
-pub(super) use parts::{column_ref, filled_by, is_serial, mentioned, name_of, names_of, proven, words};
+pub use objects::appends_columns;
+pub(super) use parts::{column_ref, default_value, is_serial, mentioned, name_of, names_of, proven, words};
 use relations::Relations;
 use schema_ref::Path;
 pub(super) use schema_ref::SchemaRef;
 pub use script_replay::{ScriptReplay, StatementContext};
-pub(super) use table::{Column, Constraint, ConstraintKind, Filled, Found, Index, Table};
+pub(super) use table::{Column, Constraint, ConstraintKind, Found, Index, OmittedValue, Table};
 pub(super) use types::{Conversion, SqlType};
 
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::{Name, Node, Role, Scope, Statement};
 
-/// What is known of a database's schemas at one point of its history.
+/// The schemas of a database at one point of its history, as far as they are known.
 #[derive(Debug, Clone)]
 pub struct Schema {
     platform: String,
-    /// Where bare names are looked for behind a unit's own schema, in order.
+    /// The schemas on a unit's search path after its own, in order.
     shared: Arc<[SchemaRef]>,
     relations: Relations,
     types: NameMap<TypeDef>,
     routines: NameMap<Vec<Routine>>,
-    /// The relations in which something may be new.
+    /// The relations that may contain new parts.
     touched: HashSet<Key>,
-    knows: Completeness,
+    completeness: Completeness,
     path: Path,
 }
 
-/// Of which schemas everything is known, so that what is not held is not there.
+/// Which schemas are known completely, so that an object which is not in the model does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Completeness {
     platform: bool,
@@ -63,7 +62,7 @@ struct Completeness {
 
 type Key = (SchemaRef, String);
 
-/// What shares one space of names: tables, views, sequences.
+/// An object in the namespace of relations.
 #[derive(Debug, Clone)]
 pub(super) enum Relation {
     Table(Table),
@@ -74,14 +73,14 @@ pub(super) enum Relation {
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct View {
-    /// What it shows, column by column.
+    /// The columns of its query.
     columns: Vec<String>,
-    /// All else that its text says.
+    /// The rest of its definition.
     rest: String,
     pub(super) materialized: bool,
 }
 
-/// A type that is no table.
+/// A type other than a table's row type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TypeDef {
     Enum(Vec<String>),
@@ -92,34 +91,34 @@ pub(super) enum TypeDef {
 /// A routine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Routine {
-    /// The types that a call gives, in order.
+    /// The types of the input parameters, in order.
     pub(super) inputs: Vec<String>,
-    /// How many of them a call may leave out.
+    /// The number of parameters with a default.
     pub(super) optional: usize,
-    /// Whether the server keeps it from changing anything (manual, chapter 36.7).
+    /// Whether the server prevents it from changing data (manual, chapter 36.7).
     pub(super) pure: bool,
-    /// Its whole text.
+    /// Its whole definition.
     pub(super) text: String,
 }
 
 impl Schema {
-    /// An empty database of which everything is known.
+    /// An empty, completely known database.
     pub fn empty(platform: &str) -> Self {
         Self::with(platform, Completeness { platform: true, tenant: true, others: true })
     }
 
-    /// A database of which nothing is known.
+    /// A database about which nothing is known.
     pub fn unknown(platform: &str) -> Self {
         Self::with(platform, Completeness { platform: false, tenant: false, others: false })
     }
 
-    /// The beginning of a project's history. The tenant's schema is a template's; other schemas than these two
-    /// belong to others.
+    /// A project's database before its first migration. The tenant's schema comes from a template; other schemas do not belong to
+    /// the project.
     pub fn of_project(platform: &str, from_the_start: bool) -> Self {
         Self::with(platform, Completeness { platform: from_the_start, tenant: false, others: false })
     }
 
-    fn with(platform: &str, knows: Completeness) -> Self {
+    fn with(platform: &str, completeness: Completeness) -> Self {
         Self {
             platform: platform.to_owned(),
             shared: [schema_ref::public()].into(),
@@ -127,36 +126,36 @@ impl Schema {
             types: NameMap::default(),
             routines: NameMap::default(),
             touched: HashSet::new(),
-            knows,
+            completeness,
             path: Path::Usual,
         }
     }
 
-    /// The same, where a unit's search path names these schemas behind the unit's own.
+    /// Sets the schemas on a unit's search path after its own.
     #[must_use]
-    pub fn searching<'a>(mut self, shared: impl Iterator<Item = &'a str>) -> Self {
+    pub fn with_shared_schemas<'a>(mut self, shared: impl Iterator<Item = &'a str>) -> Self {
         self.shared = shared.map(|schema| self.named(schema)).collect();
         self
     }
 
-    /// A new file begins: nothing is new, temporary things and settings are gone.
+    /// Begins a new file: no object is new, temporary objects and settings are removed.
     pub fn begin_file(&mut self) {
         self.path = Path::Usual;
         for key in std::mem::take(&mut self.touched) {
             if key.0 == SchemaRef::Temporary {
                 self.relations.remove(&key);
             } else {
-                self.relations.age(&key);
+                self.relations.mark_old(&key);
             }
         }
     }
 
-    /// Whether no relation is held.
+    /// Whether the model contains no relation.
     pub(super) fn is_empty(&self) -> bool {
-        self.relations.held().is_empty()
+        self.relations.all().is_empty()
     }
 
-    /// Whether it is certain that what the statement makes was not there before.
+    /// Whether the object that the statement creates certainly did not exist before.
     pub(super) fn certainly_makes(
         &self,
         statement: &Statement,
@@ -167,7 +166,7 @@ impl Schema {
         match statement.kind {
             SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
                 match self.find_own(&self.routines, name, scope) {
-                    Found::There(own) => {
+                    Found::Present(own) => {
                         let inputs = Routine::of(node).inputs;
                         own.iter().all(|routine| routine.inputs != inputs)
                     }
@@ -176,39 +175,39 @@ impl Schema {
             }
             SyntaxKind::CREATE_INDEX => self.index(name, scope).is_absent(),
             SyntaxKind::CREATE_SCHEMA => false,
-            _ => self.find_own(self.relations.held(), name, scope).is_absent(),
+            _ => self.find_own(self.relations.all(), name, scope).is_absent(),
         }
     }
 
-    /// What a statement that makes `name` would find there.
+    /// The relation that has the name which the statement gives to a new object.
     pub(super) fn own_relation(&self, name: &Name, scope: Option<Scope>) -> Found<&Relation> {
-        self.find_own(self.relations.held(), name, scope)
+        self.find_own(self.relations.all(), name, scope)
     }
 
-    /// The routines among which a statement that makes `name` would put its own.
+    /// The routines with the name that the statement gives to a new routine.
     pub(super) fn own_routines(&self, name: &Name, scope: Option<Scope>) -> Found<&Vec<Routine>> {
         self.find_own(&self.routines, name, scope)
     }
 
-    /// Takes all that this knows of the tenant's schema from `other`.
-    pub fn adopt_tenant(&mut self, other: &Self) {
-        self.relations.adopt_tenant(&other.relations);
-        self.types.adopt_tenant(&other.types);
-        self.routines.adopt_tenant(&other.routines);
+    /// Replaces the tenant's schema with that of `other`.
+    pub fn replace_tenant(&mut self, other: &Self) {
+        self.relations.replace_tenant(&other.relations);
+        self.types.replace_tenant(&other.types);
+        self.routines.replace_tenant(&other.routines);
         self.touched.extend(other.touched.iter().cloned());
-        self.knows.tenant = other.knows.tenant;
+        self.completeness.tenant = other.completeness.tenant;
     }
 
-    /// The table or view or sequence `name`.
+    /// The table, view or sequence `name`.
     pub(super) fn relation(&self, name: &Name, scope: Option<Scope>) -> Found<&Relation> {
-        self.find(self.relations.held(), name, scope)
+        self.find(self.relations.all(), name, scope)
     }
 
-    /// The table `name`; a view of that name is none.
+    /// The table `name`; absent for a view.
     pub(super) fn table(&self, name: &Name, scope: Option<Scope>) -> Found<&Table> {
         match self.relation(name, scope) {
-            Found::There(Relation::Table(table)) => Found::There(table),
-            Found::There(_) | Found::Absent => Found::Absent,
+            Found::Present(Relation::Table(table)) => Found::Present(table),
+            Found::Present(_) | Found::Absent => Found::Absent,
             Found::Unknown => Found::Unknown,
         }
     }
@@ -218,27 +217,27 @@ impl Schema {
         self.find(&self.types, name, scope)
     }
 
-    /// The routines that are called `name`.
+    /// The routines with the name `name`.
     pub(super) fn routines(&self, name: &Name, scope: Option<Scope>) -> Found<&Vec<Routine>> {
         self.find(&self.routines, name, scope)
     }
 
-    /// Whether a routine of that bare name is known in any schema.
+    /// The routines with this unqualified name, in any schema.
     pub(super) fn has_routine(&self, name: &str) -> Option<&Vec<Routine>> {
-        self.routines.called(name).first().map(|(_, routines)| routines.as_ref())
+        self.routines.with_name(name).first().map(|(_, routines)| routines.as_ref())
     }
 
     /// The index `name`, and its table.
     pub(super) fn index(&self, name: &Name, scope: Option<Scope>) -> Found<(&Table, &Index)> {
         let key = match self.find(self.relations.tables_of_indexes(), name, scope) {
-            Found::There(key) => key,
+            Found::Present(key) => key,
             Found::Absent if !self.relations.may_have_index(&name.name) => return Found::Absent,
             Found::Absent | Found::Unknown => return Found::Unknown,
         };
-        let Some(Relation::Table(table)) = self.relations.held().get(&key.0, &key.1).map(Arc::as_ref) else {
+        let Some(Relation::Table(table)) = self.relations.all().get(&key.0, &key.1).map(Arc::as_ref) else {
             return Found::Unknown;
         };
         let index = table.indexes.iter().find(|index| index.name == name.name);
-        index.map_or(Found::Unknown, |index| Found::There((table, index)))
+        index.map_or(Found::Unknown, |index| Found::Present((table, index)))
     }
 }

@@ -1,5 +1,5 @@
-//! Things by their names. Each file of a chain keeps the state that it meets, so a copy shares all with its
-//! original; and what has a name is found without a look at all else, however long the chain is.
+//! A persistent map of objects by name. Each file of a chain keeps a copy of the model; copies share their contents, and a lookup
+//! does not depend on the length of the chain.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rpds::HashTrieMapSync;
 use super::Key;
 use super::schema_ref::SchemaRef;
 
-/// The things of one kind.
+/// Objects of one kind.
 #[derive(Debug, Clone)]
 pub(super) struct NameMap<T>(HashTrieMapSync<String, Vec<(SchemaRef, Arc<T>)>>);
 
@@ -23,13 +23,13 @@ impl<T> NameMap<T> {
         self.0.is_empty()
     }
 
-    /// All that are called `name`, in whichever schemas.
-    pub(super) fn called(&self, name: &str) -> &[(SchemaRef, Arc<T>)] {
+    /// The objects with the name `name`, in all schemas.
+    pub(super) fn with_name(&self, name: &str) -> &[(SchemaRef, Arc<T>)] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn get(&self, home: &SchemaRef, name: &str) -> Option<&Arc<T>> {
-        self.called(name).iter().find(|(own, _)| own == home).map(|(_, thing)| thing)
+        self.with_name(name).iter().find(|(own, _)| own == home).map(|(_, thing)| thing)
     }
 
     pub(super) fn has(&self, key: &Key) -> bool {
@@ -57,14 +57,14 @@ impl<T> NameMap<T> {
         Some(thing)
     }
 
-    /// Takes from `other` all that is in the tenant's schema, and gives up its own there.
-    pub(super) fn adopt_tenant(&mut self, other: &Self) {
+    /// Replaces the objects in the tenant's schema with those of `other`.
+    pub(super) fn replace_tenant(&mut self, other: &Self) {
         let in_tenant = |(name, called): (&String, &Vec<(SchemaRef, Arc<T>)>)| {
             let thing = called.iter().find(|(home, _)| *home == SchemaRef::Tenant)?.1.clone();
             Some(((SchemaRef::Tenant, name.clone()), thing))
         };
-        let gone: Vec<_> = self.0.iter().filter_map(in_tenant).collect();
-        for (key, _) in gone {
+        let removed: Vec<_> = self.0.iter().filter_map(in_tenant).collect();
+        for (key, _) in removed {
             self.remove(&key);
         }
         for (key, thing) in other.0.iter().filter_map(in_tenant) {
@@ -74,7 +74,7 @@ impl<T> NameMap<T> {
 }
 
 impl<T: Clone> NameMap<T> {
-    /// The thing, to change it; other states keep it as it was.
+    /// The object, mutably; copies of the map keep the old value.
     pub(super) fn get_mut(&mut self, (home, name): &Key) -> Option<&mut T> {
         let called = self.0.get_mut(name)?;
         called.iter_mut().find(|(own, _)| own == home).map(|(_, thing)| Arc::make_mut(thing))

@@ -1,4 +1,4 @@
-//! Views and routines as their text makes them, in a form in which an old and a new text can be compared.
+//! Views and routines in a form in which two definitions can be compared.
 
 use squawk_syntax::SyntaxKind;
 
@@ -8,22 +8,22 @@ use crate::sql::{Node, Script};
 use super::parts::{words, words_besides};
 use super::{Routine, View};
 
-/// A letter that stands in no word.
+/// A separator that no word contains.
 const BETWEEN_WORDS: &str = "\0";
 
-/// How the text of a view relates to an older one's.
+/// The difference between two definitions of a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum Change {
-    /// It says the same.
+    /// The definitions are equal.
     None,
-    /// It shows more columns behind the old ones, of the same rows.
+    /// The new one appends columns; the rows are the same.
     Appends,
-    /// It shows something else.
+    /// Any other difference.
     Other,
 }
 
 impl View {
-    /// The view that `node` makes.
+    /// The view that `node` creates.
     pub(in crate::verify) fn of(node: Node<'_>) -> Self {
         let list = node
             .children()
@@ -47,7 +47,7 @@ impl View {
         }
     }
 
-    /// What `new` does to those who read this one.
+    /// The difference between this view and `new`.
     pub(in crate::verify) fn change(&self, new: &Self) -> Change {
         if self == new {
             Change::None
@@ -60,9 +60,8 @@ impl View {
     }
 }
 
-/// Whether a view whose query is `new` shows all that one whose query is `old` shows, and more columns behind
-/// them.
-pub fn shows_more(old: &str, new: &str) -> bool {
+/// Whether a view with the query `new` has all columns of one with the query `old`, and more after them.
+pub fn appends_columns(old: &str, new: &str) -> bool {
     let view = |query: &str| {
         let text = format!("CREATE VIEW v AS {query}");
         let script = Script::parse(Source::new("view", text)).ok()?;
@@ -72,7 +71,7 @@ pub fn shows_more(old: &str, new: &str) -> bool {
 }
 
 impl Routine {
-    /// The routine that `node` makes.
+    /// The routine that `node` creates.
     pub(in crate::verify) fn of(node: Node<'_>) -> Self {
         let list = node.child(SyntaxKind::PARAM_LIST);
         let parameters: Vec<Node<'_>> = list
@@ -87,21 +86,21 @@ impl Routine {
         let says = |kinds: &[SyntaxKind]| node.descendants().any(|part| kinds.contains(&part.kind()));
         let language = node.first(SyntaxKind::LANGUAGE_REF);
         let language = language.map(|part| words(part).concat()).unwrap_or_default();
-        // The server lets these two change nothing where they are not volatile.
-        let kept = ["sql", "plpgsql"].contains(&language.trim_matches('\'').to_lowercase().as_str());
+        // In these languages the server enforces that a non-volatile function changes nothing.
+        let is_enforced = ["sql", "plpgsql"].contains(&language.trim_matches('\'').to_lowercase().as_str());
         Self {
             inputs: parameters.iter().copied().map(of_type).collect(),
             optional: parameters
                 .iter()
                 .filter(|part| part.child(SyntaxKind::PARAM_DEFAULT).is_some())
                 .count(),
-            pure: kept && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
+            pure: is_enforced && says(&[SyntaxKind::IMMUTABLE, SyntaxKind::STABLE]),
             text: words(node).join(BETWEEN_WORDS),
         }
     }
 
-    /// Whether some call may mean this one as well as `other`: the number of what it gives fits both.
-    pub(in crate::verify) fn meets(&self, other: &Self) -> bool {
+    /// Whether a call may be ambiguous between this routine and `other`, judged by the number of arguments.
+    pub(in crate::verify) fn may_be_ambiguous_with(&self, other: &Self) -> bool {
         let least = |routine: &Self| routine.inputs.len() - routine.optional.min(routine.inputs.len());
         (self.optional > 0 || other.optional > 0)
             && least(self) <= other.inputs.len()

@@ -1,33 +1,33 @@
-//! Columns, constraints and indexes as a statement's tree gives them; and texts in a form in which two of
-//! them can be compared, whatever their spaces, comments and capitals.
+//! Columns, constraints and indexes from a statement's tree; and texts in a form that does not depend on white space, comments
+//! and case.
 
 use squawk_syntax::SyntaxKind;
 
-use super::table::{Column, Constraint, ConstraintKind, Filled, Index, Table};
+use super::table::{Column, Constraint, ConstraintKind, Index, OmittedValue, Table};
 use super::types::SqlType;
 use crate::sql::{Node, normalized};
 
-/// The identifier that `node` is, as the server stores it.
+/// The identifier `node`, as the server stores it.
 pub(in crate::verify) fn name_of(node: Node<'_>) -> String {
     normalized(node.text())
 }
 
-/// The identifiers of `kind` directly below `node`.
+/// The identifiers of `kind` that are children of `node`.
 pub(in crate::verify) fn names_of(node: Node<'_>, kind: SyntaxKind) -> Vec<String> {
     node.children().filter(|child| child.kind() == kind).map(|child| name_of(child)).collect()
 }
 
-/// The column that an action of `ALTER TABLE` is about: `ALTER c …`, `DROP c`, `RENAME c TO d`.
+/// The column of an action of `ALTER TABLE`: `ALTER c …`, `DROP c`, `RENAME c TO d`.
 pub(in crate::verify) fn column_ref(action: Node<'_>) -> Option<String> {
     action.child(SyntaxKind::COLUMN_NAME_REF).map(|node| name_of(node))
 }
 
-/// The words of `node`, folded, without comments; of a body in dollars, what stands inside.
+/// The words of `node`, case-folded, without comments; for a dollar-quoted string, its content.
 pub(in crate::verify) fn words(node: Node<'_>) -> Vec<String> {
     words_besides(node, &[])
 }
 
-/// The words of `node` that stand in none of `left_out`; `OR REPLACE` never counts.
+/// The words of `node` outside of `left_out` and without `OR REPLACE`.
 pub(super) fn words_besides(node: Node<'_>, left_out: &[Node<'_>]) -> Vec<String> {
     let or_replace = node.child(SyntaxKind::OR_REPLACE);
     let apart: Vec<_> = or_replace.iter().chain(left_out).map(|node| node.range()).collect();
@@ -63,7 +63,7 @@ pub(in crate::verify) fn proven(condition: Node<'_>) -> Vec<String> {
     }
 }
 
-/// The columns that an expression names, each once.
+/// The columns in an expression, without duplicates.
 pub(in crate::verify) fn mentioned(expression: Node<'_>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for node in expression.descendants().filter(|node| node.kind() == SyntaxKind::NAME_REF) {
@@ -83,29 +83,34 @@ pub(super) fn column(node: Node<'_>) -> Option<Column> {
     let name = name_of(node.child(SyntaxKind::COLUMN_NAME)?);
     let has = |kind| node.child(kind).is_some();
     let serial = is_serial(node);
-    let filled = if serial || has(SyntaxKind::GENERATED_CONSTRAINT) {
-        Filled::Itself
+    let omitted_value = if serial || has(SyntaxKind::GENERATED_CONSTRAINT) {
+        OmittedValue::Generated
     } else {
-        node.child(SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |default| filled_by(default))
+        node.child(SyntaxKind::DEFAULT_CONSTRAINT)
+            .map_or(OmittedValue::Null, |default| default_value(default))
     };
     let identity = node.holds(&[SyntaxKind::GENERATED_IDENTITY]);
     let not_null =
         serial || identity || has(SyntaxKind::NOT_NULL_CONSTRAINT) || has(SyntaxKind::PRIMARY_KEY_CONSTRAINT);
-    Some(Column { name, of_type: SqlType::of(node), not_null, filled, new: true })
+    Some(Column { name, of_type: SqlType::of(node), not_null, omitted_value, new: true })
 }
 
-/// What `DEFAULT x` or `SET DEFAULT x` gives.
-pub(in crate::verify) fn filled_by(default: Node<'_>) -> Filled {
+/// The value that `DEFAULT x` or `SET DEFAULT x` gives.
+pub(in crate::verify) fn default_value(default: Node<'_>) -> OmittedValue {
     let Some(value) = default.children().find(|part| part.kind() != SyntaxKind::CONSTRAINT_NAME_CLAUSE)
     else {
-        return Filled::Not;
+        return OmittedValue::Null;
     };
     let text = words(value).join(" ");
-    // `NULL::text` as pg_dump writes it.
-    if text == "null" || text.starts_with("null ::") { Filled::Not } else { Filled::Default(text) }
+    // pg_dump writes `NULL::text`.
+    if text == "null" || text.starts_with("null ::") {
+        OmittedValue::Null
+    } else {
+        OmittedValue::Default(text)
+    }
 }
 
-/// Whether the column's type is a serial: it has a sequence of its own (manual, chapter 8.1.4).
+/// Whether the column has a serial type, and so a sequence of its own (manual, chapter 8.1.4).
 pub(in crate::verify) fn is_serial(column: Node<'_>) -> bool {
     column.children().any(|part| {
         part.kind() == SyntaxKind::PATH_TYPE && {
@@ -116,13 +121,12 @@ pub(in crate::verify) fn is_serial(column: Node<'_>) -> bool {
     })
 }
 
-/// Adds the constraint that `node` is to `table`, whose name is `of`; on `column` where it stands behind
-/// one.
-pub(super) fn constrain(table: &mut Table, of: &str, node: Node<'_>, column: Option<&str>) {
+/// Adds the constraint `node` to `table`, whose name is `of`; `column` is the column of a column constraint.
+pub(super) fn add_constraint(table: &mut Table, of: &str, node: Node<'_>, column: Option<&str>) {
     let has = |kind| node.children().any(|part| part.kind() == kind);
     let below = |kind: SyntaxKind| node.descendants().find(|part| part.kind() == kind);
     let own = || column.map(|name| vec![name.to_owned()]);
-    let (kind, mut columns, mut ending) = match node.kind() {
+    let (kind, mut columns, mut suffix) = match node.kind() {
         SyntaxKind::CHECK_CONSTRAINT => {
             let condition = node.children().find(|part| part.kind() != SyntaxKind::CONSTRAINT_NAME_CLAUSE);
             let all = condition.map(mentioned).unwrap_or_default();
@@ -135,25 +139,29 @@ pub(super) fn constrain(table: &mut Table, of: &str, node: Node<'_>, column: Opt
             column_ref(node).map(|name| vec![name]).or(own()).unwrap_or_default(),
             String::new(),
         ),
-        SyntaxKind::PRIMARY_KEY_CONSTRAINT => (ConstraintKind::Primary, Vec::new(), "pkey".to_owned()),
+        SyntaxKind::PRIMARY_KEY_CONSTRAINT => (ConstraintKind::PrimaryKey, Vec::new(), "pkey".to_owned()),
         SyntaxKind::UNIQUE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "key".to_owned()),
         SyntaxKind::EXCLUDE_CONSTRAINT => (ConstraintKind::Unique, Vec::new(), "excl".to_owned()),
         SyntaxKind::FOREIGN_KEY_CONSTRAINT | SyntaxKind::REFERENCES_CONSTRAINT => {
             let list = node.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
             let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).or(own());
-            (ConstraintKind::Foreign { acts: acts(node) }, columns.unwrap_or_default(), "fkey".to_owned())
+            (
+                ConstraintKind::ForeignKey { has_action: has_action(node) },
+                columns.unwrap_or_default(),
+                "fkey".to_owned(),
+            )
         }
         _ => return,
     };
-    let demands_order = matches!(kind, ConstraintKind::Unique | ConstraintKind::Primary);
+    let demands_order = matches!(kind, ConstraintKind::Unique | ConstraintKind::PrimaryKey);
     if demands_order && node.kind() != SyntaxKind::EXCLUDE_CONSTRAINT {
         let list = below(SyntaxKind::CONSTRAINT_COLUMN_REF_LIST);
         columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).or(own()).unwrap_or_default();
     }
     if matches!(kind, ConstraintKind::NotNull) {
-        ending = format!("{}_not_null", columns.join("_"));
-    } else if !columns.is_empty() && !matches!(kind, ConstraintKind::Check | ConstraintKind::Primary) {
-        ending = format!("{}_{ending}", columns.join("_"));
+        suffix = format!("{}_not_null", columns.join("_"));
+    } else if !columns.is_empty() && !matches!(kind, ConstraintKind::Check | ConstraintKind::PrimaryKey) {
+        suffix = format!("{}_{suffix}", columns.join("_"));
     }
     let used = below(SyntaxKind::USING_INDEX_NAME).and_then(|using| {
         let written = using.children().next().map(|index| words(index).last().cloned().unwrap_or_default());
@@ -161,8 +169,8 @@ pub(super) fn constrain(table: &mut Table, of: &str, node: Node<'_>, column: Opt
     });
     let given = below(SyntaxKind::CONSTRAINT_NAME).map(|name| name_of(name));
     let index_name = used.map(|at| table.indexes[at].name.clone());
-    let Some(name) = given.or(index_name).or_else(|| table.free_name(format!("{of}_{ending}"))) else {
-        table.whole = false;
+    let Some(name) = given.or(index_name).or_else(|| table.unused_name(format!("{of}_{suffix}"))) else {
+        table.is_complete = false;
         return;
     };
     if let Some(at) = used {
@@ -180,7 +188,7 @@ pub(super) fn constrain(table: &mut Table, of: &str, node: Node<'_>, column: Opt
             new: true,
         });
     }
-    if kind == ConstraintKind::Primary {
+    if kind == ConstraintKind::PrimaryKey {
         let part_of_key = |column: &&mut Column| columns.contains(&column.name);
         table.columns.iter_mut().filter(part_of_key).for_each(|column| column.not_null = true);
     }
@@ -188,8 +196,8 @@ pub(super) fn constrain(table: &mut Table, of: &str, node: Node<'_>, column: Opt
     table.constraints.push(Constraint { name, kind, columns, validated, new: true });
 }
 
-/// Whether a key does something to this table when the other one's row goes or changes.
-fn acts(node: Node<'_>) -> bool {
+/// Whether a foreign key changes this table when a referenced row is deleted or updated.
+fn has_action(node: Node<'_>) -> bool {
     let actions = [SyntaxKind::ON_DELETE_ACTION, SyntaxKind::ON_UPDATE_ACTION];
     let passive = [SyntaxKind::NO_ACTION, SyntaxKind::RESTRICT];
     node.children()
@@ -197,7 +205,7 @@ fn acts(node: Node<'_>) -> bool {
         .any(|action| !action.children().any(|what| passive.contains(&what.kind())))
 }
 
-/// The index that a `CREATE INDEX` makes on `table`, whose name is `of`; `None` where its name is cut.
+/// The index that a `CREATE INDEX` creates on `table`, whose name is `of`; `None` if its name is not known.
 pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
     let list = node.child(SyntaxKind::PARTITION_ITEM_LIST)?;
     let items: Vec<Node<'_>> = list.children().filter_map(|item| item.children().next()).collect();
@@ -212,7 +220,7 @@ pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
         }
         let part = |item: Node<'_>| plain(item).unwrap_or("expr".to_owned());
         let parts: Vec<String> = items.iter().copied().map(part).collect();
-        table.free_name(format!("{of}_{}_idx", parts.join("_")))?
+        table.unused_name(format!("{of}_{}_idx", parts.join("_")))?
     };
     Some(Index {
         name,

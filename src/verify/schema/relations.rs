@@ -1,5 +1,4 @@
-//! What shares one space of names: tables, views, sequences; and the indexes of the tables, which are found
-//! by names of their own.
+//! Tables, views and sequences by name, and the indexes of the tables by their own names.
 
 use std::sync::Arc;
 
@@ -7,33 +6,34 @@ use super::name_map::NameMap;
 use super::table::Table;
 use super::{Key, Relation};
 
-/// So many bytes of a table's name begin each name that the server makes from it (`makeObjectName`).
-const SURELY_KEPT: usize = 24;
+/// The server keeps at least this many bytes of a table's name in the names that it generates (`makeObjectName`).
+const MIN_PREFIX_BYTES: usize = 24;
 
-/// The relations that are known.
+/// The relations in the model.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Relations {
     held: NameMap<Relation>,
-    /// The table of each index.
+    /// The table of each index, by the index's name.
     tables: NameMap<Key>,
-    /// How the names begin of tables of which not all is known: they may have indexes that the server named.
-    sketchy: NameMap<()>,
+    /// The beginnings of the names of incompletely known tables, which may have indexes with generated names.
+    incomplete: NameMap<()>,
 }
 
 impl Relations {
-    pub(super) fn held(&self) -> &NameMap<Relation> {
+    pub(super) fn all(&self) -> &NameMap<Relation> {
         &self.held
     }
 
-    /// The tables by the names of their indexes.
+    /// The tables, by the names of their indexes.
     pub(super) fn tables_of_indexes(&self) -> &NameMap<Key> {
         &self.tables
     }
 
-    /// Whether an index that nobody has seen made may have that name.
+    /// Whether an index that is not in the model may have this name.
     pub(super) fn may_have_index(&self, name: &str) -> bool {
-        (1..=name.len().min(SURELY_KEPT))
-            .any(|end| name.get(..end).is_some_and(|beginning| !self.sketchy.called(beginning).is_empty()))
+        (1..=name.len().min(MIN_PREFIX_BYTES)).any(|end| {
+            name.get(..end).is_some_and(|beginning| !self.incomplete.with_name(beginning).is_empty())
+        })
     }
 
     pub(super) fn insert(&mut self, key: Key, relation: Arc<Relation>) {
@@ -43,20 +43,20 @@ impl Relations {
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Arc<Relation>> {
-        let gone = self.held.remove(key)?;
-        for name in index_names(&gone) {
+        let removed = self.held.remove(key)?;
+        for name in index_names(&removed) {
             self.tables.remove(&(key.0.clone(), name.to_owned()));
         }
-        Some(gone)
+        Some(removed)
     }
 
-    /// Lets `change` at the table `key`, if it is one.
+    /// Applies `change` if `key` is a table.
     pub(super) fn change_table(&mut self, key: &Key, change: impl FnOnce(&mut Table)) {
         let Some(relation) = self.held.get_mut(key) else { return };
         let old: Vec<String> = index_names(relation).map(str::to_owned).collect();
         let Relation::Table(table) = relation else { return };
         change(table);
-        let same = table.whole && index_names(relation).eq(old.iter().map(String::as_str));
+        let same = table.is_complete && index_names(relation).eq(old.iter().map(String::as_str));
         if !same {
             for name in old {
                 self.tables.remove(&(key.0.clone(), name));
@@ -67,26 +67,26 @@ impl Relations {
         }
     }
 
-    /// A new file begins: nothing of the table is new.
-    pub(super) fn age(&mut self, key: &Key) {
+    /// Begins a new file: no part of the table is new.
+    pub(super) fn mark_old(&mut self, key: &Key) {
         if let Some(Relation::Table(table)) = self.held.get_mut(key) {
-            table.age();
+            table.mark_old();
         }
     }
 
-    /// Takes from `other` all that is in the tenant's schema, and gives up its own there.
-    pub(super) fn adopt_tenant(&mut self, other: &Self) {
-        self.held.adopt_tenant(&other.held);
-        self.tables.adopt_tenant(&other.tables);
-        self.sketchy.adopt_tenant(&other.sketchy);
+    /// Replaces the relations in the tenant's schema with those of `other`.
+    pub(super) fn replace_tenant(&mut self, other: &Self) {
+        self.held.replace_tenant(&other.held);
+        self.tables.replace_tenant(&other.tables);
+        self.incomplete.replace_tenant(&other.incomplete);
     }
 
     fn index(&mut self, key: &Key, relation: &Relation) {
         for name in index_names(relation) {
             self.tables.insert((key.0.clone(), name.to_owned()), Arc::new(key.clone()));
         }
-        if matches!(relation, Relation::Table(table) if !table.whole) {
-            self.sketchy.insert((key.0.clone(), kept(&key.1).to_owned()), Arc::new(()));
+        if matches!(relation, Relation::Table(table) if !table.is_complete) {
+            self.incomplete.insert((key.0.clone(), name_prefix(&key.1).to_owned()), Arc::new(()));
         }
     }
 }
@@ -96,7 +96,7 @@ fn index_names(relation: &Relation) -> impl Iterator<Item = &str> {
     table.into_iter().flat_map(|table| &table.indexes).map(|index| index.name.as_str())
 }
 
-fn kept(name: &str) -> &str {
-    let end = (0..=name.len().min(SURELY_KEPT)).rev().find(|end| name.is_char_boundary(*end));
+fn name_prefix(name: &str) -> &str {
+    let end = (0..=name.len().min(MIN_PREFIX_BYTES)).rev().find(|end| name.is_char_boundary(*end));
     &name[..end.unwrap_or_default()]
 }

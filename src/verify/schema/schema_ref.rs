@@ -1,5 +1,4 @@
-//! Which schema a name leads to: what the search path of a unit, or of a plain session for a file that
-//! belongs to no project, finds.
+//! Resolves a name to a schema, by the search path of a unit, or of a plain session for a file outside of a project.
 
 use squawk_syntax::SyntaxKind;
 
@@ -8,29 +7,29 @@ use super::table::Found;
 use super::{Key, Schema};
 use crate::sql::{Lookup, Name, Node, Scope, Statement, normalized};
 
-/// A schema, as far as the text says.
+/// A schema, as far as the text identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::verify) enum SchemaRef {
-    /// The tenant's.
+    /// The tenant's schema.
     Tenant,
-    /// The platform's.
+    /// The platform's schema.
     Platform,
-    /// Found before all others under its bare name (manual, chapter 19.11.1, `search_path`).
+    /// The temporary schema, which is searched first (manual, chapter 19.11.1, `search_path`).
     Temporary,
-    /// Another.
+    /// Another schema.
     Named(String),
-    /// Bare, in a file whose scope nobody knows: the same as another bare name only.
+    /// Unknown: an unqualified name in a file of unknown scope. It only matches another unqualified name.
     Bare,
 }
 
-/// Where bare names lead.
+/// The search path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Path {
-    /// Where they lead in a unit, or in a plain session.
+    /// The default of a unit, or of a plain session.
     Usual,
-    /// First to this schema.
+    /// This schema first.
     To(SchemaRef),
-    /// Nobody knows.
+    /// Unknown.
     Anywhere,
 }
 
@@ -43,8 +42,8 @@ impl Schema {
         }
     }
 
-    /// Where something is made under `name`; `None` where nobody can say.
-    pub(super) fn home(&self, name: &Name, scope: Option<Scope>) -> Option<SchemaRef> {
+    /// The schema in which `name` is created; `None` if unknown.
+    pub(super) fn creation_schema(&self, name: &Name, scope: Option<Scope>) -> Option<SchemaRef> {
         Some(match (name.schema.as_deref(), &self.path, scope) {
             (Some(_), _, _) if name.in_tenant_schema() => SchemaRef::Tenant,
             (Some(schema), _, _) => self.named(schema),
@@ -56,12 +55,12 @@ impl Schema {
         })
     }
 
-    /// The key under which `name` is held now, if it is known which thing it means.
+    /// The key of the object to which `name` resolves, if it is known.
     pub(super) fn key_of<T>(&self, held: &NameMap<T>, name: &Name, scope: Option<Scope>) -> Option<Key> {
-        Some((self.search(held, name, scope).there()?, name.name.clone()))
+        Some((self.search(held, name, scope).present()?, name.name.clone()))
     }
 
-    /// What is held under `name`, where the server would look for it.
+    /// The object to which `name` resolves on the search path.
     pub(super) fn find<'a, T>(
         &self,
         held: &'a NameMap<T>,
@@ -69,16 +68,16 @@ impl Schema {
         scope: Option<Scope>,
     ) -> Found<&'a T> {
         match self.search(held, name, scope) {
-            Found::There(home) => {
-                held.get(&home, &name.name).map_or(Found::Unknown, |found| Found::There(found.as_ref()))
+            Found::Present(home) => {
+                held.get(&home, &name.name).map_or(Found::Unknown, |found| Found::Present(found.as_ref()))
             }
             Found::Absent => Found::Absent,
             Found::Unknown => Found::Unknown,
         }
     }
 
-    /// What is held where a statement would make `name`: bare names are made in one place, whatever other
-    /// places are looked at.
+    /// The object with the name that a statement gives to a new one. New objects are created in one schema, whatever else is on
+    /// the search path.
     pub(super) fn find_own<'a, T>(
         &self,
         held: &'a NameMap<T>,
@@ -88,39 +87,38 @@ impl Schema {
         if scope.is_none() {
             return self.find(held, name, scope);
         }
-        let Some(home) = self.home(name, scope) else { return Found::Unknown };
-        let knows = self.knows_all_of(&home);
+        let Some(home) = self.creation_schema(name, scope) else { return Found::Unknown };
+        let is_complete = self.knows_completely(&home);
         match held.get(&home, &name.name) {
-            Some(found) => Found::There(found.as_ref()),
-            None if knows => Found::Absent,
+            Some(found) => Found::Present(found.as_ref()),
+            None if is_complete => Found::Absent,
             None => Found::Unknown,
         }
     }
 
-    /// The schema in which the server would find `name`.
+    /// The schema in which the server finds `name`.
     fn search<T>(&self, held: &NameMap<T>, name: &Name, scope: Option<Scope>) -> Found<SchemaRef> {
-        let Some(first) = self.home(name, scope) else { return Found::Unknown };
-        let called = held.called(&name.name);
+        let Some(first) = self.creation_schema(name, scope) else { return Found::Unknown };
+        let called = held.with_name(&name.name);
         let is_bare = name.schema.is_none();
         let before = is_bare.then_some(SchemaRef::Temporary);
-        // A unit's statement names what it changes with the unit's schema.
+        // Targets of a unit's statement are qualified with the unit's schema.
         let looks_further = is_bare && (scope.is_none() || name.lookup != Lookup::Own);
         let shared = self.shared.iter().filter(|home| looks_further && **home != first).cloned();
         for home in before.into_iter().chain([first.clone()]).chain(shared) {
             if called.iter().any(|(own, _)| *own == home) {
-                return Found::There(home);
+                return Found::Present(home);
             }
-            if !self.knows_all_of(&home) {
+            if !self.knows_completely(&home) {
                 return Found::Unknown;
             }
         }
-        // A file outside of any project may mean by its bare name, or by the placeholder, whatever the
-        // given schema has of that name.
+        // Outside of a project, an unqualified name or the placeholder may refer to an object of that name in any schema.
         if scope.is_none() && (is_bare || name.in_tenant_schema()) {
             let mut others =
                 called.iter().map(|(home, _)| home).filter(|home| **home != SchemaRef::Temporary);
             return match (others.next(), others.next()) {
-                (Some(only), None) => Found::There(only.clone()),
+                (Some(only), None) => Found::Present(only.clone()),
                 (Some(_), Some(_)) => Found::Unknown,
                 (None, _) => Found::Absent,
             };
@@ -128,17 +126,17 @@ impl Schema {
         Found::Absent
     }
 
-    pub(super) fn knows_all_of(&self, home: &SchemaRef) -> bool {
+    pub(super) fn knows_completely(&self, home: &SchemaRef) -> bool {
         match home {
             SchemaRef::Temporary => true,
-            SchemaRef::Tenant => self.knows.tenant,
-            SchemaRef::Platform => self.knows.platform,
-            SchemaRef::Named(_) | SchemaRef::Bare => self.knows.others,
+            SchemaRef::Tenant => self.completeness.tenant,
+            SchemaRef::Platform => self.completeness.platform,
+            SchemaRef::Named(_) | SchemaRef::Bare => self.completeness.others,
         }
     }
 
-    /// Follows what a statement does to the search path.
-    pub(super) fn follow_path(&mut self, statement: &Statement, node: Node<'_>) {
+    /// Applies a statement's change of the search path.
+    pub(super) fn apply_search_path(&mut self, statement: &Statement, node: Node<'_>) {
         if !statement.changes_search_path {
             return;
         }
@@ -162,7 +160,7 @@ impl Schema {
                     range: 0..0,
                     lookup: Lookup::Path,
                 };
-                self.home(&name, None).map_or(Path::Anywhere, Path::To)
+                self.creation_schema(&name, None).map_or(Path::Anywhere, Path::To)
             }
             _ => Path::Anywhere,
         };

@@ -1,31 +1,31 @@
-//! A file followed once: what each of its statements meets, and what all of them leave.
+//! A replayed file: the model before each of its statements, and after the last.
 
 use super::Schema;
 use crate::sql::{Scope, Script, Statement};
 
-/// The statements of a file, each with the schemas as it meets them.
+/// The statements of a file, each with the model before it.
 #[derive(Debug, Clone)]
 pub struct ScriptReplay<'a> {
-    /// In order.
-    pub context: Vec<StatementContext<'a>>,
-    /// The schemas as the last of them leaves them.
+    /// The statements, in order.
+    pub statements: Vec<StatementContext<'a>>,
+    /// The model after the last statement.
     pub after: Schema,
 }
 
-/// A statement, with what it meets.
+/// A statement with the model before it.
 #[derive(Debug, Clone)]
 pub struct StatementContext<'a> {
     /// The statement.
     pub statement: &'a Statement,
-    /// Its scope, where that is known.
+    /// The scope, if known.
     pub scope: Option<Scope>,
-    /// The schemas as they are then. What is held is shared with all other states, not copied.
+    /// The model before the statement. Copies share their contents.
     pub schema: Schema,
 }
 
 impl Schema {
-    /// Follows the `statements` of `script` from here on, as a new file.
-    pub fn walk<'a>(
+    /// Applies the `statements` of `script` to a copy of this model, as a new file.
+    pub fn replay<'a>(
         &self,
         script: &Script,
         statements: impl IntoIterator<Item = (&'a Statement, Option<Scope>)>,
@@ -34,10 +34,10 @@ impl Schema {
         after.begin_file();
         let follow = |(statement, scope)| {
             let schema = after.clone();
-            after.learn(script, statement, scope);
+            after.apply(script, statement, scope);
             StatementContext { statement, scope, schema }
         };
-        let context = statements.into_iter().map(follow).collect();
-        ScriptReplay { context, after }
+        let statements = statements.into_iter().map(follow).collect();
+        ScriptReplay { statements, after }
     }
 }

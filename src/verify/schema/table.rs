@@ -1,44 +1,44 @@
-//! A table as far as the text that made it says: columns, constraints, indexes, and what hangs on it.
-//! Each knows whether the file that is being judged made it.
+//! The model of a table: columns, constraints, indexes, triggers, rules, policies. Each part records whether the current file
+//! created it.
 
 use super::types::SqlType;
 
-/// What is known of a thing that a name means.
+/// The result of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum Found<T> {
-    /// It is there, and this is it.
-    There(T),
-    /// It is not, and that is certain.
+    /// The object exists.
+    Present(T),
+    /// The object certainly does not exist.
     Absent,
-    /// Nobody knows.
+    /// The model does not contain the object, but is incomplete.
     Unknown,
 }
 
 impl<T> Found<T> {
-    /// It, if it is known to be there.
-    pub(in crate::verify) fn there(self) -> Option<T> {
+    /// The object, if it exists.
+    pub(in crate::verify) fn present(self) -> Option<T> {
         match self {
-            Self::There(found) => Some(found),
+            Self::Present(found) => Some(found),
             Self::Absent | Self::Unknown => None,
         }
     }
 
-    /// Whether it is certain that there is none.
+    /// Whether the object certainly does not exist.
     pub(in crate::verify) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 }
 
-/// A table, or a part of one that we know.
+/// A table, possibly incompletely known.
 #[derive(Debug, Clone, Default)]
 pub(in crate::verify) struct Table {
     pub(in crate::verify) columns: Vec<Column>,
     pub(in crate::verify) constraints: Vec<Constraint>,
     pub(in crate::verify) indexes: Vec<Index>,
-    /// Triggers, rules and policies by name.
-    pub(super) hangs_on: Vec<String>,
-    /// Whether this is all of it.
-    pub(super) whole: bool,
+    /// The names of its triggers, rules and policies.
+    pub(super) attached: Vec<String>,
+    /// Whether all parts are known.
+    pub(super) is_complete: bool,
 }
 
 /// A column.
@@ -47,19 +47,19 @@ pub(in crate::verify) struct Column {
     pub(in crate::verify) name: String,
     pub(in crate::verify) of_type: Option<SqlType>,
     pub(in crate::verify) not_null: bool,
-    pub(in crate::verify) filled: Filled,
+    pub(in crate::verify) omitted_value: OmittedValue,
     pub(in crate::verify) new: bool,
 }
 
-/// Where the value comes from that an INSERT leaves out.
+/// The source of a value that an INSERT omits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::verify) enum Filled {
-    /// From nowhere: it is NULL.
-    Not,
-    /// From this expression.
+pub(in crate::verify) enum OmittedValue {
+    /// None: it is NULL.
+    Null,
+    /// A default expression.
     Default(String),
-    /// From the column's own sequence or expression.
-    Itself,
+    /// The column's own sequence or generation expression.
+    Generated,
 }
 
 /// A constraint.
@@ -68,26 +68,26 @@ pub(in crate::verify) struct Constraint {
     pub(in crate::verify) name: String,
     pub(in crate::verify) kind: ConstraintKind,
     pub(in crate::verify) columns: Vec<String>,
-    /// Whether the rows that are there were looked at.
+    /// Whether existing rows were checked.
     pub(in crate::verify) validated: bool,
     pub(in crate::verify) new: bool,
 }
 
-/// What a constraint demands.
+/// The kind of a constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum ConstraintKind {
-    /// A condition; its columns are those that it proves to be not NULL.
+    /// A condition. Its columns are those that it proves to be not NULL.
     Check,
-    /// Rows that differ: UNIQUE, PRIMARY KEY, EXCLUDE.
+    /// UNIQUE or EXCLUDE.
     Unique,
-    /// The same, and not NULL.
-    Primary,
-    /// A row of another table, and what happens here when that one goes.
-    Foreign {
-        /// Whether deleting or changing the other row acts on this table.
-        acts: bool,
+    /// PRIMARY KEY: unique and not NULL.
+    PrimaryKey,
+    /// A foreign key.
+    ForeignKey {
+        /// Whether deleting or updating the referenced row changes this table.
+        has_action: bool,
     },
-    /// A value.
+    /// NOT NULL.
     NotNull,
 }
 
@@ -97,10 +97,10 @@ pub(in crate::verify) enum ConstraintKind {
 pub(in crate::verify) struct Index {
     pub(in crate::verify) name: String,
     pub(in crate::verify) unique: bool,
-    /// In order; `None` where one is an expression.
+    /// In order; `None` for an expression.
     pub(in crate::verify) columns: Option<Vec<String>>,
     pub(in crate::verify) partial: bool,
-    /// Whether a constraint stands behind it.
+    /// Whether it belongs to a constraint.
     pub(in crate::verify) of_constraint: bool,
     pub(in crate::verify) new: bool,
 }
@@ -108,8 +108,8 @@ pub(in crate::verify) struct Index {
 impl Table {
     fn found<T>(&self, found: Option<T>) -> Found<T> {
         match found {
-            Some(found) => Found::There(found),
-            None if self.whole => Found::Absent,
+            Some(found) => Found::Present(found),
+            None if self.is_complete => Found::Absent,
             None => Found::Unknown,
         }
     }
@@ -125,17 +125,17 @@ impl Table {
     }
 
     /// The trigger, rule or policy `name`.
-    pub(in crate::verify) fn hanger(&self, name: &str) -> Found<&String> {
-        self.found(self.hangs_on.iter().find(|hanger| *hanger == name))
+    pub(in crate::verify) fn attached_object(&self, name: &str) -> Found<&String> {
+        self.found(self.attached.iter().find(|attached| *attached == name))
     }
 
-    /// Whether no row can hold NULL there.
+    /// Whether no row can have NULL in `column`.
     pub(in crate::verify) fn proves_not_null(&self, column: &str) -> bool {
         let proven = |constraint: &Constraint| {
             constraint.validated
                 && matches!(
                     constraint.kind,
-                    ConstraintKind::Check | ConstraintKind::Primary | ConstraintKind::NotNull
+                    ConstraintKind::Check | ConstraintKind::PrimaryKey | ConstraintKind::NotNull
                 )
                 && constraint.columns.iter().any(|name| name == column)
         };
@@ -143,8 +143,7 @@ impl Table {
             || self.constraints.iter().any(proven)
     }
 
-    /// Whether rows must already differ in some of `columns`, so that a demand that they differ in all of
-    /// them is none.
+    /// Whether rows are already unique over a subset of `columns`, so that uniqueness over all of them adds nothing.
     pub(in crate::verify) fn is_unique_over(&self, columns: &[String], besides: Option<&str>) -> bool {
         self.indexes.iter().any(|index| {
             let part = |own: &[String]| !own.is_empty() && own.iter().all(|name| columns.contains(name));
@@ -155,22 +154,22 @@ impl Table {
         })
     }
 
-    /// A name that no constraint and no index of the table has yet; `None` where the server would cut it.
-    pub(super) fn free_name(&self, wanted: String) -> Option<String> {
+    /// A name that no constraint or index of the table has; `None` if the server would truncate it.
+    pub(super) fn unused_name(&self, base: String) -> Option<String> {
         let taken = |name: &str| {
             self.constraints.iter().any(|own| own.name == name)
                 || self.indexes.iter().any(|own| own.name == name)
         };
-        let name = if taken(&wanted) {
-            (1..100).map(|number| format!("{wanted}{number}")).find(|name| !taken(name))?
+        let name = if taken(&base) {
+            (1..100).map(|number| format!("{base}{number}")).find(|name| !taken(name))?
         } else {
-            wanted
+            base
         };
         (name.len() <= 63).then_some(name)
     }
 
-    /// Forgets what made it new: another file begins.
-    pub(super) fn age(&mut self) {
+    /// Marks all parts as not new, for the next file.
+    pub(super) fn mark_old(&mut self) {
         self.columns.iter_mut().for_each(|column| column.new = false);
         self.constraints.iter_mut().for_each(|constraint| constraint.new = false);
         self.indexes.iter_mut().for_each(|index| index.new = false);

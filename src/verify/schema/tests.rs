@@ -1,11 +1,11 @@
-//! What is known after some statements.
+//! The model after some statements.
 
 use super::*;
 use crate::verify::tests::parse;
 
 fn known(sql: &str) -> Schema {
     let mut schema = Schema::empty("datalinx_platform");
-    schema.learn_script(&parse(sql));
+    schema.apply_script(&parse(sql));
     schema
 }
 
@@ -15,11 +15,11 @@ fn name(sql: &str) -> Name {
 }
 
 fn table(sql: &str, of: &str) -> Table {
-    known(sql).table(&name(of), None).there().unwrap_or_else(|| panic!("{sql}: no {of}")).clone()
+    known(sql).table(&name(of), None).present().unwrap_or_else(|| panic!("{sql}: no {of}")).clone()
 }
 
 #[test]
-fn a_table_is_read_whole() {
+fn a_table_is_read_completely() {
     let found = table(
         "CREATE TABLE t (id uuid PRIMARY KEY, email varchar(50) NOT NULL UNIQUE, age int CHECK (age > 0), CHECK (email IS NOT NULL AND age > 1), team uuid REFERENCES teams ON DELETE CASCADE); CREATE INDEX ON t (age, email); CREATE UNIQUE INDEX u ON t (lower(email))",
         "t",
@@ -36,7 +36,7 @@ fn a_table_is_read_whole() {
 }
 
 #[test]
-fn statements_change_it() {
+fn statements_change_the_table() {
     let found = table(
         "CREATE TABLE t (a int, b text, c int); ALTER TABLE t RENAME a TO x; ALTER TABLE t ADD CONSTRAINT k CHECK (b IS NOT NULL) NOT VALID; ALTER TABLE t DROP COLUMN c, ALTER x TYPE bigint, ADD COLUMN IF NOT EXISTS b int, ADD d int DEFAULT 1",
         "t",
@@ -50,10 +50,10 @@ fn statements_change_it() {
 }
 
 #[test]
-fn names_lead_where_the_server_looks() {
+fn names_resolve_on_the_search_path() {
     let schema = known("CREATE TABLE app.t (a int); CREATE TABLE public.u (a int); CREATE TABLE v (a int)");
     for there in ["app.t", "t", "public.u", "u", "v", "public.v", "{org_schema}.t"] {
-        assert!(schema.relation(&name(there), None).there().is_some(), "{there}");
+        assert!(schema.relation(&name(there), None).present().is_some(), "{there}");
     }
     for absent in ["w", "other.t", "app.u", "\"T\""] {
         assert!(schema.relation(&name(absent), None).is_absent(), "{absent}");
@@ -61,11 +61,11 @@ fn names_lead_where_the_server_looks() {
 }
 
 #[test]
-fn what_nobody_knows_is_not_absent() {
+fn unknown_is_not_absent() {
     let opaque = known("CREATE TABLE t (a int); DO $$ BEGIN NULL; END $$; CREATE TABLE u (a int)");
     assert!(matches!(opaque.relation(&name("t"), None), Found::Unknown));
     assert!(matches!(opaque.relation(&name("v"), None), Found::Unknown));
-    let later = opaque.table(&name("u"), None).there().cloned().unwrap();
+    let later = opaque.table(&name("u"), None).present().cloned().unwrap();
     assert!(later.column("b").is_absent());
     let calls = known("CREATE TABLE t (a int); SELECT wipe(); ");
     assert!(matches!(calls.relation(&name("t"), None), Found::Unknown));

@@ -1,5 +1,5 @@
-//! A column's type as two texts can be compared: one name for each type however it is written, with its
-//! modifiers. What a change of it costs, and whom it breaks, is one table.
+//! Column types in a form in which two texts can be compared: one name per type, with its modifiers. Also the effect of changing
+//! one type into another.
 
 use squawk_syntax::SyntaxKind;
 
@@ -8,34 +8,34 @@ use crate::sql::{Node, normalized};
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::verify) struct SqlType {
-    /// As the catalog calls it (`int4`, `varchar`); a user's own with its schema, where the text has one.
+    /// The name in the catalog (`int4`, `varchar`); for a user-defined type, qualified if the text qualifies it.
     pub(in crate::verify) name: String,
-    /// The length, or precision and scale.
+    /// The length, or the precision and scale.
     modifiers: Vec<u32>,
-    /// How many `[]`.
+    /// The number of array dimensions.
     dimensions: usize,
 }
 
-/// What `ALTER COLUMN … TYPE` means for the release that runs.
+/// The effect of `ALTER COLUMN … TYPE` on the running release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verify) enum Conversion {
     /// Nothing changes.
     Same,
-    /// The catalog changes, no row does: every old value fits and reads as before.
+    /// Only the catalog changes: every old value fits and reads as before.
     Widens,
-    /// Every old value fits and reads as before, but each row is written anew.
+    /// Every old value fits and reads as before, but the table is rewritten.
     Rewrites,
-    /// Something that the running release writes does not fit, or what it reads is another.
+    /// A value that the running release writes does not fit, or one that it reads changes.
     Impact,
 }
 
 impl SqlType {
-    /// The type that a column's or parameter's definition gives, if the text is one that we can read.
+    /// The type in the definition of a column or parameter, if it can be parsed.
     pub(in crate::verify) fn of(definition: Node<'_>) -> Option<Self> {
         definition.children().find_map(|child| Self::read(child))
     }
 
-    /// The type that `node` is.
+    /// The type `node`.
     pub(super) fn read(node: Node<'_>) -> Option<Self> {
         let plain =
             |name: &str| Some(Self { name: name.to_owned(), modifiers: numbers(node), dimensions: 0 });
@@ -74,12 +74,12 @@ impl SqlType {
         self
     }
 
-    /// Whether it is one of these, and no array.
+    /// Whether it is one of these types, and not an array.
     pub(in crate::verify) fn is_one_of(&self, names: &[&str]) -> bool {
         self.dimensions == 0 && names.contains(&self.name.as_str())
     }
 
-    /// What changing it to `to` means.
+    /// The effect of changing this type into `to`.
     pub(in crate::verify) fn conversion(&self, to: &Self) -> Conversion {
         if self == to {
             return Conversion::Same;
@@ -88,18 +88,18 @@ impl SqlType {
             return Conversion::Impact;
         }
         let scalar = scalar(self, to);
-        // The server holds no two array types for the same bytes, whatever their elements are.
+        // No two array types are binary coercible, whatever their elements are.
         if self.dimensions > 0 && scalar == Conversion::Widens { Conversion::Rewrites } else { scalar }
     }
 }
 
-/// Types whose only modifier is a greatest length, or precision.
+/// Types whose only modifier is a maximum length or precision.
 const SHORTENED: &[&str] = &["varchar", "varbit", "time", "timetz", "timestamp", "timestamptz", "interval"];
 
-/// Of the names of types, and of the lengths that stand behind them.
+/// Compares types without their dimensions.
 fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
     let (old, new) = (from.modifiers.as_slice(), to.modifiers.as_slice());
-    // Without a modifier everything fits that fits the type at all.
+    // A type without a modifier accepts all values of the type.
     let fits = new.first().is_none_or(|new| old.first().is_some_and(|old| old <= new));
     match (from.name.as_str(), to.name.as_str()) {
         (a, b) if a == b && old == new => Conversion::Same,
@@ -115,7 +115,7 @@ fn scalar(from: &SqlType, to: &SqlType) -> Conversion {
     }
 }
 
-/// As many digits before the point and behind it, or more. Only another scale writes rows anew.
+/// Values fit if there are at least as many digits before and after the point. Only another scale rewrites the table.
 fn numeric(old: &[u32], new: &[u32]) -> Conversion {
     let parts = |modifiers: &[u32]| match modifiers {
         [] => None,
@@ -157,7 +157,7 @@ fn named(node: Node<'_>) -> SqlType {
     SqlType { name, modifiers, dimensions: 0 }
 }
 
-/// The numbers in brackets; something else there is no number that we know, and makes the type its own.
+/// The numbers in parentheses. Anything else becomes `u32::MAX`, which makes the type unequal to known ones.
 fn numbers(node: Node<'_>) -> Vec<u32> {
     let literals = node.descendants().filter(|child| child.kind() == SyntaxKind::LITERAL);
     literals.map(|literal| literal.text().trim().parse().unwrap_or(u32::MAX)).collect()
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_change_means() {
+    fn a_type_change_has_an_effect() {
         use Conversion::{Impact, Rewrites, Same, Widens};
         for (from, to, expected) in [
             ("varchar(50)", "varchar(100)", Widens),

@@ -1,4 +1,4 @@
-//! Statements and what is said of each, in one table.
+//! A table of statements and their findings.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Allow lines on whole files, comments that must have no power, duplicates and order.
+//! Allow lines in whole files, comments that must have no effect, duplicates, and order.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn one_line_accepts_one_finding() {
 }
 
 #[test]
-fn a_line_that_accepts_nothing_is_told() {
+fn a_line_that_accepts_nothing_is_reported() {
     assert_eq!(
         shown("-- Allow: drop-table c because x\nDROP TABLE a, b"),
         ["allow-unused", "drop-table", "drop-table"]
@@ -39,7 +39,7 @@ fn a_line_that_accepts_nothing_is_told() {
 }
 
 #[test]
-fn squawks_comments_have_no_power() {
+fn squawks_directives_have_no_effect() {
     for comment in ["-- squawk-ignore", "-- squawk-ignore-file", "/* squawk-ignore-file ban-drop-column */"] {
         let sql = format!(
             "{comment}\nCREATE INDEX i ON users (a); -- squawk-ignore\nALTER TABLE users DROP /* squawk-ignore */ COLUMN é;"

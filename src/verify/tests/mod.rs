@@ -1,6 +1,5 @@
-//! What every test of verification uses: SQL in, rule ids out, as the platform `datalinx_platform` and
-//! its tenants would have it. A statement belongs to the platform where it acts on a
-//! schema that is not the tenant's, or on an extension.
+//! Helpers for the tests of verification: SQL in, rule ids out, for the platform schema `datalinx_platform`. A statement belongs
+//! to the platform if it acts on another schema than the tenant's, or on an extension.
 
 mod cases;
 mod lines;
@@ -42,7 +41,7 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
     let scoped: Vec<_> = statements.iter().map(|statement| (statement, Some(scope(statement)))).collect();
     let file = File {
         script: &script,
-        walk: &before.walk(&script, scoped.iter().copied()),
+        replay: &before.replay(&script, scoped.iter().copied()),
         kind,
         observed_effects: None,
         schemas: SCHEMAS,
@@ -64,22 +63,22 @@ pub(super) fn findings(sql: &str) -> Vec<Finding> {
     findings_in(sql, Kind::Migration, &Policy::default())
 }
 
-/// What `base` makes, of which everything is known.
+/// The completely known schema that `sql` creates.
 pub(super) fn base(sql: &str) -> Schema {
     let script = parse(sql);
     let mut schema = Schema::empty(PLATFORM);
     for statement in &script.statements {
-        schema.learn(&script, statement, Some(scope(statement)));
+        schema.apply(&script, statement, Some(scope(statement)));
     }
     schema
 }
 
-/// The rules that find something in a migration on the schema that `before` makes.
+/// The rules that report a migration on the schema that `before` creates, without conventions.
 pub(super) fn ids_on(before: &str, sql: &str) -> Vec<&'static str> {
     without_conventions(findings_before(&base(before), sql, Kind::Migration, &Policy::default()))
 }
 
-/// The same, and the project's conventions.
+/// The same, with conventions.
 pub(super) fn all_ids_on(before: &str, sql: &str) -> Vec<&'static str> {
     let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
     found.iter().map(|finding| finding.rule.as_str()).collect()
@@ -90,7 +89,7 @@ pub(super) fn all_ids_in_template(sql: &str) -> Vec<&'static str> {
     found.iter().map(|finding| finding.rule.as_str()).collect()
 }
 
-/// The rules that find something in a migration of which a line says that it is the tenants'.
+/// The rules that report a tenant migration.
 pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
     let script = parse(sql);
     let statements: Vec<_> =
@@ -99,7 +98,7 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
     let kind = Kind::Migration;
     let file = File {
         script: &script,
-        walk: &before.walk(&script, statements.iter().copied()),
+        replay: &before.replay(&script, statements.iter().copied()),
         kind,
         observed_effects: None,
         schemas: SCHEMAS,
@@ -107,19 +106,19 @@ pub(super) fn tenant_ids(sql: &str) -> Vec<&'static str> {
     without_conventions(verify(&file, &Policy::default()))
 }
 
-/// Most tests are about what breaks.
+/// Removes findings about conventions.
 pub(super) fn without_conventions(found: Vec<Finding>) -> Vec<&'static str> {
     let impact = |finding: &&Finding| rule(finding.rule.as_str()).impact != [Impact::Conventions];
     found.iter().filter(impact).map(|finding| finding.rule.as_str()).collect()
 }
 
-/// The rules that refuse a migration on the schema that `before` makes.
+/// The rules that deny a migration on the schema that `before` creates.
 pub(super) fn denied_on(before: &str, sql: &str) -> Vec<&'static str> {
     let found = findings_before(&base(before), sql, Kind::Migration, &Policy::default());
     found.iter().filter(|finding| finding.denies()).map(|finding| finding.rule.as_str()).collect()
 }
 
-/// The rules that find something in a migration, in order of the text.
+/// The rules that report a migration, in the order of the text, without conventions.
 pub(super) fn ids(sql: &str) -> Vec<&'static str> {
     without_conventions(findings(sql))
 }
@@ -128,7 +127,7 @@ pub(super) fn ids_under(sql: &str, policy: &Policy) -> Vec<&'static str> {
     without_conventions(findings_in(sql, Kind::Migration, policy))
 }
 
-/// The rules that refuse a migration.
+/// The rules that deny a migration.
 pub(super) fn denied(sql: &str) -> Vec<&'static str> {
     findings(sql).iter().filter(|finding| finding.denies()).map(|finding| finding.rule.as_str()).collect()
 }
@@ -137,7 +136,7 @@ pub(super) fn rule(id: &str) -> &'static Rule {
     find(id).unwrap_or_else(|| panic!("no rule {id}"))
 }
 
-/// The default, but with `rule` on.
+/// The default policy, with `rule` turned on.
 fn as_said(rule: &Rule) -> Policy {
     let on = (rule.level == Level::Off).then(|| (rule.id.to_string(), "warn".to_owned()));
     Policy::new(Tool::Verify, &on.into_iter().collect()).unwrap()

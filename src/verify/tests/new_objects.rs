@@ -1,9 +1,9 @@
-//! What the file itself made is spared, and only that.
+//! New objects are ignored, and only those.
 
 use super::*;
 
 #[test]
-fn what_the_file_made_is_spared() {
+fn new_objects_are_ignored() {
     for sql in [
         "CREATE TABLE a (id int); ALTER TABLE a DROP COLUMN id",
         "CREATE TABLE A (id int); ALTER TABLE \"a\" ADD CONSTRAINT c CHECK (id > 0), ALTER id SET NOT NULL",
@@ -24,7 +24,7 @@ fn what_the_file_made_is_spared() {
 }
 
 #[test]
-fn what_is_not_surely_new_is_not_spared() {
+fn objects_that_may_be_old_are_not_ignored() {
     for (sql, expected) in [
         ("CREATE TABLE IF NOT EXISTS a (id int); ALTER TABLE a DROP COLUMN id", "drop-column"),
         ("CREATE TABLE \"A\" (id int); DROP TABLE a", "drop-table"),
@@ -59,7 +59,7 @@ fn what_is_not_surely_new_is_not_spared() {
 }
 
 #[test]
-fn of_several_only_the_old_ones_are_found() {
+fn of_several_objects_only_old_ones_are_reported() {
     let found = findings("CREATE TABLE a (id int); DROP TABLE a, users, {org_schema}.b");
     let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
     assert_eq!(messages.len(), 2);
@@ -68,7 +68,7 @@ fn of_several_only_the_old_ones_are_found() {
 }
 
 #[test]
-fn a_template_is_judged_beyond_its_schema() {
+fn a_template_is_judged_outside_of_its_schema() {
     let of = |sql: &str| -> Vec<&str> {
         without_conventions(findings_in(sql, Kind::Template(&[]), &Policy::default()))
     };
@@ -85,14 +85,14 @@ fn a_template_is_judged_beyond_its_schema() {
 }
 
 #[test]
-fn without_a_scope_a_bare_name_is_only_itself() {
+fn without_a_scope_an_unqualified_name_only_matches_itself() {
     let of = |sql: &str| {
         let script = parse(sql);
         let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
         let before = Schema::unknown(PLATFORM);
         let file = File {
             script: &script,
-            walk: &before.walk(&script, statements.iter().copied()),
+            replay: &before.replay(&script, statements.iter().copied()),
             kind: Kind::Loose,
             observed_effects: None,
             schemas: SCHEMAS,

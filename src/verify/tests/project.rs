@@ -1,4 +1,4 @@
-//! The project that the repository holds, the seeds' own: verification has nothing to say of it.
+//! The example project in this repository has no finding.
 
 use super::*;
 
@@ -18,14 +18,14 @@ fn the_repositorys_own_project_has_no_finding() {
         let kind = if template { Kind::Template(&[]) } else { Kind::Migration };
         let file = File {
             script: &script,
-            walk: &before.walk(&script, statements.iter().copied()),
+            replay: &before.replay(&script, statements.iter().copied()),
             kind,
             observed_effects: None,
             schemas: SCHEMAS,
         };
         assert_eq!(verify(&file, &Policy::default()), [], "{name}");
         for statement in &body.statements {
-            before.learn(&script, statement, Some(scope));
+            before.apply(&script, statement, Some(scope));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! No text makes verification panic, and no place lies outside of its file.
+//! No text makes verification panic, and every place is inside of its file.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn sound(sql: &str) {
     for kind in [Kind::Loose, Kind::Template(&[])] {
         let file = File {
             script: &script,
-            walk: &before.walk(&script, statements.iter().copied()),
+            replay: &before.replay(&script, statements.iter().copied()),
             kind,
             observed_effects: None,
             schemas: SCHEMAS,

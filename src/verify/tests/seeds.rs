@@ -1,4 +1,4 @@
-//! The seeds' own examples, letter for letter.
+//! The examples of the specification, verbatim.
 
 use super::*;
 
@@ -46,7 +46,7 @@ fn the_indexes_only_warn() {
     assert!(denied(sql).is_empty());
 }
 
-/// As the seeds show them.
+/// The tables of the specification.
 const PLATFORM_TABLES: &str = r"
 CREATE TABLE datalinx_platform.organizations (
 id UUID PRIMARY KEY DEFAULT gen_random_uuid(),

@@ -65,7 +65,7 @@ fn a_tenant_travels_to_another_database() {
     exit code: 0
     ----- stdout -----
     imported alpha  org_alpha  at 1.0.4  id UUID
-    26 rows came in
+    26 rows restored
 
     ----- stderr -----
     ");

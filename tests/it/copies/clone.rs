@@ -88,8 +88,8 @@ fn a_source_that_drifted_is_refused_with_what_is_different() {
     ----- stderr -----
     org_acme
       table workspaces: column added: colour text
-    error[clone-differs]: acme is not what its template and the steps make, so a clone would not be like it
-     = help: mend it (`tenure drift` shows it too), or copy it as it is: tenure tenant export, then import --as
+    error[clone-differs]: acme differs from its template and steps, so a clone would differ from it
+     = help: correct it (see `tenure drift`), or copy it as it is: tenure tenant export, then import --as
     ");
     let (exit, document) = project.json("tenant clone acme beta");
     assert_eq!((exit, code(&document)), (1, "clone-differs"));

@@ -211,7 +211,7 @@ fn a_suspended_tenants_sessions_end_and_its_login_comes_back() {
     let revoked = project.run("tenant login acme --revoke").ok();
     assert_eq!(
         revoked.stdout,
-        "done: acme may no longer log in  role org_acme\n  1 session of its role ended\n"
+        "done: acme can no longer log in  role org_acme\n  1 session of its role ended\n"
     );
     assert!(open.is_ended() && walled.login(&role, &newer).is_err());
     project.run("tenant suspend acme").passes();

@@ -3,7 +3,7 @@
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, Overloads, What, is_called};
 use crate::postgres::catalog::model::{Kind, Property, members};
-use crate::verify::{RuleId, is_of_server};
+use crate::verify::{RuleId, is_builtin_function};
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
@@ -16,9 +16,12 @@ pub(super) fn judge(change: &Change) -> Effect {
             RuleId::AddOverload,
             "may make calls ambiguous, or take them over from the function of the same name",
         )),
-        What::Added { .. } if is_called(kind) && is_of_server(change.object.bare_name()) => Effect::both(
-            deny(RuleId::ReplaceObject, "may take calls over from the server's function of that name"),
-        ),
+        What::Added { .. } if is_called(kind) && is_builtin_function(change.object.bare_name()) => {
+            Effect::both(deny(
+                RuleId::ReplaceObject,
+                "may take calls over from the server's function of that name",
+            ))
+        }
         What::Added { .. } | What::Reordered { .. } => Effect::default(),
         What::Removed { .. } => removed(kind),
         What::Changed { property, from, to, .. } => changed(kind, *property, from.as_deref(), to.as_deref()),
@@ -68,10 +71,7 @@ fn function(property: Property) -> Effect {
         Property::Cost | Property::Rows | Property::Parallel | Property::Leakproof => {
             Effect::plans(warn(RuleId::ReplaceObject, "makes the planner choose anew"))
         }
-        _ => Effect::both(warn(
-            RuleId::ReplaceObject,
-            "changes what the running release gets under a name that it uses",
-        )),
+        _ => Effect::both(warn(RuleId::ReplaceObject, "changes an object that the running release uses")),
     }
 }
 

@@ -10,8 +10,7 @@ pub(super) fn judge(change: &Change) -> Effect {
     match &change.what {
         What::Added { properties, .. } => added(change.object.kind, properties),
         What::Removed { .. } => {
-            let harm =
-                deny(RuleId::DropColumn, "removes a column that the running release may read or write");
+            let harm = deny(RuleId::DropColumn, "drops a column that the running release may read or write");
             let lost = deny(RuleId::DropColumn, "removes the values of a column");
             Effect::both(harm).with_data(lost.filter(|_| holds_rows))
         }
@@ -50,7 +49,7 @@ fn changed(
             (None, Some(_)) => Effect::writers(deny(RuleId::SetNotNull, "refuses rows without a value")),
             (Some(_), None) => Effect::readers(warn(
                 RuleId::DropNotNull,
-                "lets NULL in, which the running release may not expect to read",
+                "allows NULL, which the running release may not expect to read",
             )),
             // Validated or not, new rows must have a value.
             _ => Effect::default(),

@@ -3,7 +3,7 @@
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
 use crate::postgres::catalog::model::{Kind, Property};
-use crate::verify::{RuleId, shows_more};
+use crate::verify::{RuleId, appends_columns};
 
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
@@ -29,9 +29,9 @@ pub(super) fn judge(change: &Change) -> Effect {
 }
 
 fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>) -> Effect {
-    const REPLACED: &str = "changes what the running release gets under a name that it uses";
+    const REPLACED: &str = "changes an object that the running release uses";
     match property {
-        Property::Definition if shows_more(from.unwrap_or_default(), to.unwrap_or_default()) => {
+        Property::Definition if appends_columns(from.unwrap_or_default(), to.unwrap_or_default()) => {
             Effect::default()
         }
         Property::Definition if kind == Kind::View => Effect::both(warn(RuleId::ReplaceObject, REPLACED)),
@@ -88,7 +88,9 @@ pub(super) fn trigger(change: &Change) -> Effect {
         What::Added { .. } => {
             warn(RuleId::CreateTrigger, "does more, or something else, when the running release writes")
         }
-        What::Removed { .. } => warn(RuleId::DropTrigger, "stops work that the running release may rely on"),
+        What::Removed { .. } => {
+            warn(RuleId::DropTrigger, "removes a trigger or rule that the running release may rely on")
+        }
         What::Changed { property: Property::Enabled, .. } => {
             warn(RuleId::DisableTrigger, "switches work off or on that the running release may rely on")
         }

@@ -1,5 +1,5 @@
-//! `tenant clone`: a new tenant of the same template and version as another one, proved to be like it, with or
-//! without its rows.
+//! `tenant clone`: creates a tenant of the same template and version as another one, with or without its rows, and proves that
+//! the schemas are equal.
 
 mod rows;
 
@@ -27,31 +27,31 @@ use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role;
 use crate::tenant::{Cloned, cleanup};
 
-/// In which of its states a tenant can be cloned.
+/// The states in which a tenant can be cloned.
 const WHOLE: &[TenantState] = &[TenantState::Active, TenantState::Suspended];
 
-/// A transaction with a snapshot fails where the version row moved while it waited; a new one sees the move.
+/// How often the transaction is tried: a snapshot fails if the version row changes while the transaction waits.
 const TRIES: usize = 5;
 
-/// What is to be cloned, as what.
+/// A clone to create.
 #[derive(Debug, Clone)]
 pub struct Cloning {
-    /// The tenant that there is.
+    /// The existing tenant.
     pub source: Slug,
-    /// The slug of the new one.
+    /// The slug of the new tenant.
     pub target: Slug,
-    /// The display name of the new one; its slug if not said.
+    /// The display name of the new tenant; its slug if missing.
     pub name: Option<String>,
     /// What is copied.
     pub extent: Extent,
 }
 
-/// What is copied.
+/// The extent of the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// The definitions; the new tenant has the rows that its template gives it.
+    /// The definitions only. The new tenant has the rows that its template inserts.
     Structure,
-    /// The rows too.
+    /// The definitions and the rows.
     Data,
 }
 
@@ -73,11 +73,11 @@ pub async fn clone(
     }
     let template = project.template(source.template.as_deref())?;
     let script = ProvisioningScript::new(project, template, &at)?;
-    let mut ownership = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
+    let mut ownership = NameOwnership::read(connection, settings, &cloning.target, &schema).await?;
     if ownership.state == Some(TenantState::Creating) {
         let (run, doing) = (operation.run(), format!("cloning {} as {}", source.slug, cloning.target));
-        cleanup::take_back(connection, settings, &run, (&schema, &doing)).await?;
-        ownership = NameOwnership::look(connection, settings, &cloning.target, &schema).await?;
+        cleanup::remove_expired(connection, settings, &run, (&schema, &doing)).await?;
+        ownership = NameOwnership::read(connection, settings, &cloning.target, &schema).await?;
     }
     ownership.expect_nobody(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
@@ -98,13 +98,16 @@ pub async fn clone(
         cloned: Copied::default(),
     };
     let done = Box::pin(
-        operation.noted(connection, &counts, async |connection, run| copying.run(connection, run).await),
+        operation.recorded(connection, &counts, async |connection, run| copying.run(connection, run).await),
     )
     .await;
     let Copying { found, cloned, .. } = copying;
     if let Err(failure) = done {
-        let is_told = failure.code == Code::CloneDiffers;
-        return Err(Differs { differences: if is_told { found.definitions } else { Vec::new() }, failure });
+        let is_reported = failure.code == Code::CloneDiffers;
+        return Err(Differs {
+            differences: if is_reported { found.definitions } else { Vec::new() },
+            failure,
+        });
     }
     let only = std::slice::from_ref(&cloning.target);
     let tenants = state::tenants(connection, settings, state.presence, only).await?;
@@ -120,8 +123,8 @@ pub async fn clone(
     })
 }
 
-/// The values of the template's parameters: those that gave the source its shape. Others only make rows; where the
-/// source's own rows take their place, any will do.
+/// The values of the template's parameters: those that determined the source's structure. Others only affect rows; if the rows
+/// are copied from the source, any value will do.
 async fn filled(
     connection: &mut Connection,
     project: &Project,
@@ -132,7 +135,7 @@ async fn filled(
     let mut all = state::parameters(connection, &project.settings).await?;
     let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
     let mut given = template.parameters.samples();
-    // What is run after a tenant is made is not run for a clone, so it needs no value.
+    // Statements that run after creation do not run for a clone, so their parameters need no value.
     let has_no_point = |name: &String| {
         let mut all = template.parameters.iter();
         all.any(|declared| declared.parameter.name == *name && !declared.makes)
@@ -141,22 +144,22 @@ async fn filled(
     let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
     given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
     template.parameters.fill(&given, &template.name).map_err(|failure| match extent {
-        Extent::Structure => failure.hint(
-            "the values that only rows were made of are not kept: clone it with --data, which copies the rows",
-        ),
+        Extent::Structure => {
+            failure.hint("parameter values that only affect rows are not stored: use --data to copy the rows")
+        }
         Extent::Data => failure,
     })
 }
 
-/// The files make what a tenant has at the platform's version, and at no other for certain.
+/// The files create exactly what a tenant has at the platform's version, but at no other version.
 fn elsewhere(source: &Tenant, platform: &crate::chain::Version) -> Failure {
     let at = source.version.as_ref().map(ToString::to_string).unwrap_or_default();
     let slug = &source.slug;
     Failure::new(Code::NotMigrated, format!("{slug} is at {at}, the platform at {platform}"))
-        .hint(format!("bring it along first: tenure migrate up --tenant {slug}"))
+        .hint(format!("migrate it first: tenure migrate up --tenant {slug}"))
 }
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Default)]
 struct Copied {
     tables: usize,
@@ -164,16 +167,16 @@ struct Copied {
     notes: Vec<String>,
 }
 
-/// What is to be done after the first transaction.
+/// The work after the first transaction.
 enum Rest {
     Nothing,
-    /// A foreign key to a shared table has locked that table: these rows come in a transaction of their own.
+    /// The rows are copied in a separate transaction, since a foreign key to a shared table has locked that table.
     Rows(Rows),
-    /// Steps that need transactions of their own, and then the rows.
+    /// These steps need transactions of their own; the rows follow.
     Steps(Range<usize>),
 }
 
-/// One clone under way.
+/// A clone in progress.
 struct Copying<'a> {
     project: &'a Project,
     stop: &'a CancellationToken,
@@ -193,10 +196,10 @@ impl Copying<'_> {
             Rest::Nothing => return Ok(()),
             Rest::Rows(rows) => self.fill(connection, run, Some(rows)).await,
             Rest::Steps(steps) => {
-                let (subject, schema) = ((run, &self.project.chain), &self.target.schema);
+                let (context, schema) = ((run, &self.project.chain), &self.target.schema);
                 let connector = connection.connector();
-                let catching_up = catch_up(connection, subject, schema, steps, (RetryPolicy::USUAL, None));
-                match cleanup::while_alive(connector, run, schema, catching_up).await {
+                let catching_up = catch_up(connection, context, schema, steps, (RetryPolicy::USUAL, None));
+                match cleanup::with_heartbeat(connector, run, schema, catching_up).await {
                     Ok(()) => self.fill(connection, run, None).await,
                     Err(failure) => Err(failure),
                 }
@@ -206,16 +209,16 @@ impl Copying<'_> {
             Ok(()) => Ok(()),
             Err(failure) => {
                 let schema = &self.target.schema;
-                Err(cleanup::undo(connection, &self.project.settings, run, schema, failure).await)
+                Err(cleanup::clean_up(connection, &self.project.settings, run, schema, failure).await)
             }
         }
     }
 
-    /// Makes the new schema, and fills it where that holds no lock on what others share and no steps need transactions of
-    /// their own. Otherwise the tenant is left in the state `creating`, and what is to be done is given back.
+    /// Creates the new schema. Also copies the rows, unless that would hold a lock on a shared table or steps need transactions
+    /// of their own; then the tenant stays in the state `creating`, and the remaining work is returned.
     async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Rest, Failure> {
         let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
-        // First, as a step of the platform does: it stays at this version until the new tenant is in the books.
+        // First, as in a platform step: the platform stays at this version until the new tenant is registered.
         let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
         self.begin(connection, run, &[expect, operation::holding(run, &self.source.schema, WHOLE)]).await?;
         let mut message = SqlBatch::default();
@@ -258,22 +261,22 @@ impl Copying<'_> {
         Ok(rest)
     }
 
-    /// Refused unless the new schema is like the old one.
+    /// Fails unless the new schema equals the old one.
     async fn compare(&mut self, connection: &mut Connection) -> Result<(), Failure> {
         let (right, seen) = self.snapshots(connection).await?;
         self.found = reference::differences_but_rows(&right, &seen, &self.source.schema);
-        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.server_error()) }
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
-    /// What is to be copied; `None` if only the definitions are.
+    /// The rows to copy; `None` if only definitions are copied.
     async fn rows(&self, connection: &mut Connection) -> Result<Option<Rows>, Failure> {
         match self.extent {
             Extent::Structure => Ok(None),
-            Extent::Data => self.look(connection).await.map(Some),
+            Extent::Data => self.read_rows(connection).await.map(Some),
         }
     }
 
-    /// Copies into a tenant that is in the state `creating`: these rows, or those that are there now.
+    /// Copies rows into a tenant in the state `creating`: the given rows, or the current ones.
     async fn fill(
         &mut self,
         connection: &mut Connection,
@@ -281,10 +284,10 @@ impl Copying<'_> {
         rows: Option<Rows>,
     ) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
-        // The new tenant first, for which nobody else waits: while this has its row, the attempt is alive.
+        // The new tenant first, since no other session waits for it: while this holds its row, the attempt is alive.
         let hold = [cleanup::holding(run, target), operation::holding(run, source, WHOLE)];
         self.begin(connection, run, &hold).await?;
-        // Between the two transactions a migration may have moved one of them.
+        // A migration may have changed one of them between the transactions.
         self.compare(connection).await?;
         unless_cancelled(self.stop)?;
         let rows = match rows {
@@ -301,7 +304,7 @@ impl Copying<'_> {
         self.commit(connection, run, (&message, TenantState::Active)).await
     }
 
-    /// Begins a transaction that sees one moment to its end, with the statements that take rows of the books.
+    /// Begins a transaction with one snapshot, with the statements that lock version rows.
     async fn begin(
         &self,
         connection: &mut Connection,
@@ -324,7 +327,7 @@ impl Copying<'_> {
         }
     }
 
-    /// Of the new schema and of the one that it is to be like.
+    /// The snapshots of the new schema and of its source.
     async fn snapshots(
         &self,
         connection: &mut Connection,
@@ -334,14 +337,14 @@ impl Copying<'_> {
         Ok((right, seen))
     }
 
-    async fn look(&self, connection: &mut Connection) -> Result<Rows, Failure> {
+    async fn read_rows(&self, connection: &mut Connection) -> Result<Rows, Failure> {
         let questions = rows::questions(&self.source.schema, &self.target.schema);
         let asked = connection.query_batch(&format!("SET LOCAL search_path = ''; {questions}")).await;
-        let sets = asked.map_err(|server_error| server_error.failure("looking at what is to be copied"))?;
+        let sets = asked.map_err(|server_error| server_error.failure("reading the tables to copy"))?;
         Rows::read(sets.get(1..).unwrap_or_default())
     }
 
-    /// Copies the rows, and proves that the new schema is still like the old one.
+    /// Copies the rows, and checks that the schemas are still equal.
     async fn copy(&mut self, connection: &mut Connection, rows: Rows) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
         let mut steps = rows.steps(source, target);
@@ -361,7 +364,7 @@ impl Copying<'_> {
         self.cloned.notes = rows.notes;
         let (right, seen) = self.snapshots(connection).await?;
         self.found = reference::differences(&right, &seen, source);
-        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.server_error()) }
+        if self.found.definitions.is_empty() { Ok(()) } else { Err(self.difference_failure()) }
     }
 
     async fn commit(
@@ -376,13 +379,13 @@ impl Copying<'_> {
         cleanup::commit(connection, (run, schema, state), message, explained).await
     }
 
-    fn server_error(&self) -> Failure {
+    fn difference_failure(&self) -> Failure {
         let slug = &self.source.slug;
         let mut failure = Failure::new(
             Code::CloneDiffers,
-            format!("{slug} is not what its template and the steps make, so a clone would not be like it"),
+            format!("{slug} differs from its template and steps, so a clone would differ from it"),
         )
-        .hint("mend it (`tenure drift` shows it too), or copy it as it is: tenure tenant export, then import --as");
+        .hint("correct it (see `tenure drift`), or copy it as it is: tenure tenant export, then import --as");
         failure.schema = Some(self.source.schema.as_str().to_owned());
         failure
     }

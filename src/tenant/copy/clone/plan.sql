@@ -1,7 +1,6 @@
--- What has to be known of two schemas of equal photographs before the rows of one are copied into the other.
--- The tables that hold rows of their own, with the columns that can be written, and their values in the source: a
--- type that each schema has for itself (an enum, a domain, a composite type, an array of one) is another there, and its
--- values change over as texts.
+-- Reads what is needed to copy the rows of one schema into another with an equal snapshot. First the tables with rows of their
+-- own, their writable columns, and the expressions that read these from the source. A type in the schema (an enum, domain,
+-- composite type, or array of one) is a different type in each schema; its values are cast through text.
 SELECT c.relname::text AS name,
     coalesce(string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum), '') AS columns,
     coalesce(string_agg(quote_ident(a.attname) || CASE WHEN a.atttypid <> o.atttypid
@@ -13,8 +12,8 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
         ON a.attrelid = c.oid AND o.attrelid = old.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 WHERE n.nspname = /*TARGET*/ AND c.relkind = 'r'
 GROUP BY c.oid, c.relname ORDER BY c.oid;
--- Foreign keys within the schema, and what was never true of all rows: taken off while rows come in. A partition's
--- and an heir's goes and comes with its parent's.
+-- Foreign keys within the schema, and constraints that are not valid: they are dropped while rows are copied. Inherited
+-- constraints follow their parent's.
 SELECT c.relname::text AS relation, con.conname::text AS name, pg_catalog.pg_get_constraintdef(con.oid) AS definition,
     pg_catalog.obj_description(con.oid, 'pg_constraint') AS comment
 FROM pg_catalog.pg_constraint con JOIN pg_catalog.pg_class c ON c.oid = con.conrelid
@@ -23,7 +22,7 @@ WHERE n.nspname = /*TARGET*/ AND con.conparentid = 0 AND con.coninhcount = 0
     AND (con.contype = 'f' AND EXISTS (SELECT FROM pg_catalog.pg_class r WHERE r.oid = con.confrelid AND r.relnamespace = n.oid)
         OR con.contype IN ('c', 'n') AND NOT con.convalidated)
 ORDER BY con.oid;
--- Triggers and rules that are on, and how. In release 14 a partition's copy of a trigger counts as internal.
+-- Enabled triggers and rules, and their modes. PostgreSQL 14 marks a partition's clone of a trigger as internal.
 SELECT 'TRIGGER' AS kind, c.relname::text AS relation, t.tgname::text AS name, t.tgenabled::text AS state
 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -35,7 +34,7 @@ FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = /*TARGET*/ AND c.relkind IN ('r', 'p') AND r.ev_enabled <> 'D' AND r.rulename <> '_RETURN'
 ORDER BY 1, 2, 3;
--- Sequences, each with its like: that of the same column, or of the same name.
+-- Sequences with their counterparts: the sequence of the same column, or with the same name.
 SELECT s.relname::text AS source, coalesce(
     (SELECT ts.relname::text FROM pg_catalog.pg_depend d
         JOIN pg_catalog.pg_class c ON c.oid = d.refobjid
@@ -53,7 +52,7 @@ FROM pg_catalog.pg_class s JOIN pg_catalog.pg_namespace n ON n.oid = s.relnamesp
     pg_catalog.pg_namespace target
 WHERE n.nspname = /*SOURCE*/ AND target.nspname = /*TARGET*/ AND s.relkind = 'S'
 ORDER BY 1;
--- Materialized views, one that reads another behind it.
+-- Materialized views, in order of their dependencies.
 WITH RECURSIVE uses AS (
     SELECT r.ev_class AS who, d.refobjid AS what
     FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid AND d.refobjid <> r.ev_class
@@ -72,17 +71,17 @@ FROM view JOIN reach ON root = view.oid
     JOIN pg_catalog.pg_class source ON source.relname = view.relname AND source.relkind = 'm'
     JOIN pg_catalog.pg_namespace n ON n.oid = source.relnamespace AND n.nspname = /*SOURCE*/
 GROUP BY view.relname, source.relispopulated ORDER BY max(depth), view.relname;
--- Foreign keys that lead out of the schema: making one locks the table that it leads to until COMMIT.
+-- Foreign keys to tables in other schemas: creating one locks the referenced table until COMMIT.
 SELECT count(*)::int8 AS keys FROM pg_catalog.pg_constraint con JOIN pg_catalog.pg_class c ON c.oid = con.conrelid
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_class r ON r.oid = con.confrelid
 WHERE n.nspname = /*TARGET*/ AND con.contype = 'f' AND r.relnamespace <> n.oid;
--- Rows that are not where they seem to be: in a partition or an heir in another schema.
+-- Partitions and child tables in other schemas, whose rows appear in the source.
 SELECT p.relname::text AS relation, c.oid::pg_catalog.regclass::text AS child
 FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
     JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid JOIN pg_catalog.pg_namespace n ON n.oid = p.relnamespace
 WHERE n.nspname = /*SOURCE*/ AND c.relnamespace <> n.oid AND p.relkind IN ('r', 'p')
 ORDER BY 1, 2;
--- What people have to know: rows of other servers, and large objects, which belong to no schema.
+-- Notes for the user: foreign tables, and columns that may refer to large objects, which belong to no schema.
 SELECT c.relname::text AS relation, a.attname::text AS name
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_catalog.pg_attribute a ON c.relkind = 'r' AND a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -1,5 +1,5 @@
-//! The rows of one schema into another of the same definition, inside the server: what is in their way is taken
-//! off, they come in table by table, and all is put back as it was. Pure: catalog rows in, statements out.
+//! The statements that copy the rows of one schema into another with the same definitions: they remove what blocks the copy, copy
+//! each table, and restore the rest. Pure: catalog rows in, statements out.
 
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, literal};
@@ -7,31 +7,31 @@ use crate::postgres::Row;
 
 const PLAN: &str = include_str!("plan.sql");
 
-/// The questions about two schemas, as one message.
+/// The queries about the two schemas, as one batch.
 pub(in crate::tenant) fn questions(source: &SchemaName, target: &SchemaName) -> String {
     PLAN.replace("/*SOURCE*/", &literal(source.as_str())).replace("/*TARGET*/", &literal(target.as_str()))
 }
 
-/// A statement, and what it does, for its failure.
+/// A statement, with its description for a failure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::tenant) struct Step {
     pub(in crate::tenant) sql: String,
     pub(in crate::tenant) doing: String,
-    /// Whether it copies rows that are to be counted.
+    /// Whether it copies rows that are counted.
     pub(in crate::tenant) copies: bool,
 }
 
-/// A table that holds rows of its own.
+/// A table with rows of its own.
 #[derive(Debug, Clone)]
 struct Table {
     name: Identifier,
-    /// The columns that can be written.
+    /// The writable columns.
     columns: String,
-    /// Their values in the source.
+    /// The expressions for their values in the source.
     values: String,
 }
 
-/// A constraint that is taken off and put back.
+/// A constraint that is dropped and added again.
 #[derive(Debug, Clone)]
 struct Constraint {
     relation: Identifier,
@@ -40,7 +40,7 @@ struct Constraint {
     comment: Option<String>,
 }
 
-/// A trigger or a rule that is on.
+/// An enabled trigger or rule.
 #[derive(Debug, Clone)]
 struct Switch {
     kind: String,
@@ -49,7 +49,7 @@ struct Switch {
     state: String,
 }
 
-/// All that has to be known.
+/// The input of a copy.
 #[derive(Debug, Clone, Default)]
 pub(in crate::tenant) struct Rows {
     tables: Vec<Table>,
@@ -57,23 +57,23 @@ pub(in crate::tenant) struct Rows {
     switches: Vec<Switch>,
     sequences: Vec<(Identifier, Identifier)>,
     views: Vec<(Identifier, bool)>,
-    /// Whether a foreign key leads out of the schema.
+    /// Whether a foreign key references another schema.
     pub(in crate::tenant) leads_out: bool,
-    /// What people have to know.
+    /// Notes for the user.
     pub(in crate::tenant) notes: Vec<String>,
 }
 
 impl Rows {
-    /// Reads the answers.
+    /// Reads the result sets.
     pub(in crate::tenant) fn read(sets: &[Vec<Row>]) -> Result<Self, Failure> {
         let [tables, constraints, switches, sequences, views, keys, strays, odd] = sets else {
-            return Err(Failure::new(Code::StatementFailed, "the server gave another number of answers"));
+            return Err(Failure::new(Code::StatementFailed, "unexpected number of result sets"));
         };
         if let Some(stray) = strays.first() {
             return Err(Failure::new(
                 Code::CloneDiffers,
                 format!(
-                    "rows of table {} are in {}, which is in another schema",
+                    "rows of table {} are in {}, in another schema",
                     stray.text("relation")?,
                     stray.text("child")?
                 ),
@@ -116,42 +116,42 @@ impl Rows {
             let relation = row.text("relation")?;
             rows.notes.push(match row.optional_text("name")? {
                 Some(column) => format!(
-                    "table {relation}: column {column} may hold numbers of large objects; the objects are not copied"
+                    "table {relation}: column {column} may contain OIDs of large objects, which were not copied"
                 ),
-                None => format!("foreign table {relation}: its rows are elsewhere and were not copied"),
+                None => format!("foreign table {relation}: its rows are on another server and were not copied"),
             });
         }
         Ok(rows)
     }
 
-    /// How many tables have rows of their own.
+    /// The number of tables with rows of their own.
     pub(in crate::tenant) fn tables(&self) -> usize {
         self.tables.len()
     }
 
-    /// The statements that copy, in order.
+    /// The statements of the copy, in order.
     pub(in crate::tenant) fn steps(&self, source: &SchemaName, target: &SchemaName) -> Vec<Step> {
         let mut steps = Steps::default();
         let (from, into) = (source.quoted(), target.quoted());
-        // Checks happen with the statement that they are of, or a table could not be changed behind it.
+        // With deferred checks pending, a table could not be altered.
         steps.add("preparing", "SET CONSTRAINTS ALL IMMEDIATE".to_owned());
-        // A role from whom rows are hidden must not copy those that it sees.
+        // Fails instead of copying only the rows that the role can see.
         steps.add("preparing", "SET LOCAL row_security = off".to_owned());
-        // What a text says depends on these, and what it is read as.
+        // Casts through text depend on these.
         for setting in ["DateStyle = 'ISO, YMD'", "IntervalStyle = 'postgres'", "extra_float_digits = 1"] {
             steps.add("preparing", format!("SET LOCAL {setting}"));
         }
         for switch in &self.switches {
-            steps.add(&switch.doing("switching off"), switch.sql(&into, "DISABLE"));
+            steps.add(&switch.doing("disabling"), switch.sql(&into, "DISABLE"));
         }
         for Constraint { relation, name, .. } in &self.constraints {
             let sql = format!("ALTER TABLE {into}.{} DROP CONSTRAINT {}", relation.quoted(), name.quoted());
-            steps.add(&format!("taking off constraint {name} of table {relation}"), sql);
+            steps.add(&format!("dropping constraint {name} of table {relation}"), sql);
         }
         if !self.tables.is_empty() {
             let all: Vec<_> =
                 self.tables.iter().map(|table| format!("ONLY {into}.{}", table.name.quoted())).collect();
-            steps.add("emptying the new tables", format!("TRUNCATE {}", all.join(", ")));
+            steps.add("truncating the new tables", format!("TRUNCATE {}", all.join(", ")));
         }
         for Table { name, columns, values } in &self.tables {
             let list = if columns.is_empty() { String::new() } else { format!(" ({columns})") };
@@ -167,7 +167,7 @@ impl Rows {
             constraint.put_back(&into, &mut steps);
         }
         for switch in &self.switches {
-            steps.add(&switch.doing("switching on"), switch.sql(&into, switch.on()));
+            steps.add(&switch.doing("enabling"), switch.sql(&into, switch.on()));
         }
         for (one, other) in &self.sequences {
             let target = literal(&format!("{into}.{}", other.quoted()));
@@ -191,7 +191,7 @@ impl Switch {
         format!("{what} {} {} of table {}", self.kind.to_lowercase(), self.name, self.relation)
     }
 
-    /// `ONLY`: a partition's copy of a trigger has a state of its own.
+    /// With `ONLY`, since a partition's clone of a trigger has its own mode.
     fn sql(&self, into: &str, verb: &str) -> String {
         let (relation, name) = (self.relation.quoted(), self.name.quoted());
         format!("ALTER TABLE ONLY {into}.{relation} {verb} {} {name}", self.kind)
@@ -219,7 +219,7 @@ impl Constraint {
     }
 }
 
-/// Statements as they come.
+/// A list of statements.
 #[derive(Default)]
 struct Steps(Vec<Step>);
 
@@ -238,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_the_way_is_taken_off_and_put_back() {
+    fn triggers_and_constraints_are_removed_and_restored() {
         let name = |text: &str| Identifier::new(text).unwrap();
         let rows = Rows {
             tables: vec![

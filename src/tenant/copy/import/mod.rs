@@ -1,5 +1,5 @@
-//! `tenant import`: a tenant out of a file, in one transaction of ours. Only what is proved to be what went into the
-//! file is committed; one of an older version is migrated then, and is taken back where that fails.
+//! `tenant import`: restores a tenant from a file, in one transaction. The restored schema must equal the exported one. An older
+//! tenant is migrated afterwards, and removed if that fails.
 
 mod restore;
 
@@ -30,7 +30,7 @@ use crate::tenant::name_ownership::NameOwnership;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{Imported, cleanup};
 
-/// Imports the tenant of a file, under its own slug or another one.
+/// Imports a tenant from a file, under its own slug or another one.
 pub async fn import(
     connection: &mut Connection,
     project: &Project,
@@ -41,50 +41,52 @@ pub async fn import(
     let mut dump =
         tempfile::tempfile().map_err(|error| Failure::new(Code::Io, format!("a temporary file: {error}")))?;
     let manifest = archive::read(input, &mut dump)?;
-    let wanted = Wanted::of(project, &manifest, other)?;
+    let identity = ImportIdentity::of(project, &manifest, other)?;
     let state = ready(connection, project).await?;
-    adopt::may_be_at(project, &wanted.version, &state.platform)?;
-    wanted.expect_nobody(connection, project, operation).await?;
+    adopt::may_be_at(project, &identity.version, &state.platform)?;
+    identity.expect_nobody(connection, project, operation).await?;
     fingerprint::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
     let archive = open(connection, dump, &manifest, environment).await?;
-    let is_older = wanted.version < state.platform;
+    let is_older = identity.version < state.platform;
     let counts =
-        serde_json::json!({ "slug": wanted.slug, "schema": wanted.schema, "version": wanted.version });
+        serde_json::json!({ "slug": identity.slug, "schema": identity.schema, "version": identity.version });
     let restore = Restore {
         project,
         manifest: &manifest,
-        wanted: &wanted,
+        identity: &identity,
         platform: &state.platform,
-        state: if is_older { TenantState::Creating } else { wanted.state },
+        state: if is_older { TenantState::Creating } else { identity.state },
         archive: &archive,
         stop,
         if_different,
     };
     let mut units = 0;
     let (rows, differences) = operation
-        .noted(connection, &counts, async |connection, run| {
+        .recorded(connection, &counts, async |connection, run| {
             let restored = restore.run(connection, run).await;
             let restored = operation::or_rollback(connection, restored).await?;
             if is_older {
                 let (connector, how) = (connection.connector(), (operation, &mut *sink, stop));
-                let migrating = migrate(connection, project, &wanted, how);
+                let migrating = migrate(connection, project, &identity, how);
                 let migrated =
-                    cleanup::while_alive(connector, run, &wanted.schema, Box::pin(migrating)).await;
-                match finish(connection, project, run, &wanted, migrated).await {
+                    cleanup::with_heartbeat(connector, run, &identity.schema, Box::pin(migrating)).await;
+                match finish(connection, project, run, &identity, migrated).await {
                     Ok(count) => units = count,
                     Err(failure) => {
                         let settings = &project.settings;
-                        return Err(cleanup::undo(connection, settings, run, &wanted.schema, failure).await);
+                        return Err(
+                            cleanup::clean_up(connection, settings, run, &identity.schema, failure).await
+                        );
                     }
                 }
             }
             Ok(restored)
         })
         .await?;
-    let only = std::slice::from_ref(&wanted.slug);
+    let only = std::slice::from_ref(&identity.slug);
     let tenants = state::tenants(connection, &project.settings, state.presence, only).await?;
-    let tenant = tenants.into_iter().next().ok_or_else(|| unknown_tenant(&wanted.slug))?;
-    Ok(Imported { outcome: RunStatus::Done, tenant, from: wanted.version, rows, units, differences })
+    let tenant = tenants.into_iter().next().ok_or_else(|| unknown_tenant(&identity.slug))?;
+    Ok(Imported { outcome: RunStatus::Done, tenant, from: identity.version, rows, units, differences })
 }
 
 async fn open(
@@ -99,33 +101,33 @@ async fn open(
             Code::ImportNeeds,
             format!("the tenant was exported from PostgreSQL {}, and this is {major}", manifest.postgresql),
         )
-        .hint("import it into a server of that release or a newer one"));
+        .hint("import it on a server of that release or a newer one"));
     }
     Archive::new(dump, major, environment)
 }
 
-/// Who the tenant is to be.
+/// The identity of the imported tenant.
 #[derive(Debug)]
-struct Wanted {
+struct ImportIdentity {
     slug: Slug,
     schema: SchemaName,
-    /// What the dump calls it.
+    /// The schema's name in the dump.
     former: SchemaName,
     id: String,
     name: String,
     version: Version,
-    /// What it is when all is done.
+    /// The final state.
     state: TenantState,
 }
 
-impl Wanted {
-    /// Nothing that the description says is believed without a look.
+impl ImportIdentity {
+    /// Validates everything that the manifest says.
     fn of(project: &Project, manifest: &Manifest, other: Option<&Slug>) -> Result<Self, Failure> {
         let sent = &manifest.tenant;
         let settings = &project.settings;
         let (prefix, platform) = (&settings.tenants.schema_prefix, settings.platform_schema());
         let lie = |error: &dyn std::fmt::Display| {
-            Failure::new(Code::ExportInvalid, format!("the description in the file: {error}"))
+            Failure::new(Code::ExportInvalid, format!("the manifest in the file: {error}"))
         };
         let former = SchemaName::foreign(&sent.schema, &platform).map_err(|error| lie(&error))?;
         let version = manifest.version.parse().map_err(|error| lie(&error))?;
@@ -154,11 +156,11 @@ impl Wanted {
         operation: &TenantOperation<'_>,
     ) -> Result<(), Failure> {
         let settings = &project.settings;
-        let mut ownership = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
+        let mut ownership = NameOwnership::read(connection, settings, &self.slug, &self.schema).await?;
         if ownership.state == Some(TenantState::Creating) {
             let doing = format!("importing {}", self.slug);
-            cleanup::take_back(connection, settings, &operation.run(), (&self.schema, &doing)).await?;
-            ownership = NameOwnership::look(connection, settings, &self.slug, &self.schema).await?;
+            cleanup::remove_expired(connection, settings, &operation.run(), (&self.schema, &doing)).await?;
+            ownership = NameOwnership::read(connection, settings, &self.slug, &self.schema).await?;
         }
         ownership.expect_nobody(&self.slug, &self.schema).map_err(|failure| match failure.code {
             Code::TenantExists => failure.hint("give it another slug with --as"),
@@ -178,23 +180,24 @@ impl Wanted {
             None => Ok(()),
             Some(row) => Err(Failure::new(
                 Code::TenantExists,
-                format!("the tenant of the file is here already, as {}", row.text("slug")?),
+                format!("the tenant of the file already exists as {}", row.text("slug")?),
             )
-            .hint("give it another slug with --as: it is another tenant then; one that was dropped goes with `tenure tenant drop --purge`")),
+            .hint("import it as another tenant with --as, or delete a dropped one with `tenure tenant drop --purge`")),
         }
     }
 }
 
-/// Brings the tenant along to where the platform is; how many units that took.
+/// Migrates the tenant to the platform's version and returns the number of units. The steps were verified when the platform was
+/// migrated.
 async fn migrate(
     connection: &mut Connection,
     project: &Project,
-    wanted: &Wanted,
+    identity: &ImportIdentity,
     (operation, sink, stop): (&TenantOperation<'_>, &mut dyn Sink, &CancellationToken),
 ) -> Result<usize, Failure> {
-    // A run of its own, inside of the import's.
+    // A separate run, inside of the import's.
     let command = format!("{}: migrate", operation.command);
-    let what = (&wanted.slug, operation.limits);
+    let what = (&identity.slug, operation.limits);
     let migrated = migrate::follow_platform(connection, project, what, &command, (sink, stop)).await?;
     match migrated.failures.into_iter().next() {
         Some(failed) => Err(Failure {
@@ -206,20 +209,21 @@ async fn migrate(
     }
 }
 
-/// The tenant is whole, and may be used.
+/// Marks the tenant as usable.
 async fn finish(
     connection: &mut Connection,
     project: &Project,
     run: &Run,
-    wanted: &Wanted,
+    identity: &ImportIdentity,
     migrated: Result<usize, Failure>,
 ) -> Result<usize, Failure> {
     let units = migrated?;
     let mut message = SqlBatch::default();
-    message.begin(run.limits, &cleanup::holding(run, &wanted.schema));
-    operation::enter(&mut message, &project.settings, &wanted.schema, wanted.state);
+    message.begin(run.limits, &cleanup::holding(run, &identity.schema));
+    operation::enter(&mut message, &project.settings, &identity.schema, identity.state);
     message.commit(SessionState::None);
-    let explained = |server_error: &ServerError| server_error.failure(&format!("importing {}", wanted.slug));
-    cleanup::commit(connection, (run, &wanted.schema, wanted.state), &message, explained).await?;
+    let explained =
+        |server_error: &ServerError| server_error.failure(&format!("importing {}", identity.slug));
+    cleanup::commit(connection, (run, &identity.schema, identity.state), &message, explained).await?;
     Ok(units)
 }

@@ -1,11 +1,10 @@
-//! The transaction of an import: the schema comes out of the dump under the name that the dump gives it, is proved to be
-//! what was packed, gets the name that it is to have, and is written into the books. What stands in the way of
-//! that first name steps aside under a random one, seen by nobody, and is back before the end.
+//! The transaction of an import: restores the schema under its name in the dump, compares it with the export, renames it, and
+//! registers it. An existing schema with the name in the dump gets a random name until then; other sessions do not see that.
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Wanted;
+use super::ImportIdentity;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::unless_cancelled;
@@ -25,7 +24,7 @@ use crate::tenant::{cleanup, name_ownership};
 
 const STRANGERS: &str = include_str!("strangers.sql");
 
-/// How the statements of a dump are meant to be read.
+/// The settings under which a dump must be run.
 const SETTINGS: &[&str] = &[
     "search_path = ''",
     "check_function_bodies = off",
@@ -35,31 +34,31 @@ const SETTINGS: &[&str] = &[
     "IntervalStyle = 'postgres'",
 ];
 
-/// One restoration.
+/// A restore in progress.
 pub(in crate::tenant) struct Restore<'a> {
     pub(in crate::tenant) project: &'a Project,
     pub(in crate::tenant) manifest: &'a Manifest,
-    pub(in crate::tenant) wanted: &'a Wanted,
+    pub(in crate::tenant) identity: &'a ImportIdentity,
     pub(in crate::tenant) platform: &'a Version,
-    /// In which state the tenant is committed.
+    /// The state that is committed.
     pub(in crate::tenant) state: TenantState,
     pub(in crate::tenant) archive: &'a Archive,
     pub(in crate::tenant) stop: &'a CancellationToken,
-    /// What other words mean.
+    /// What to do about definitions that are printed differently.
     pub(in crate::tenant) if_different: IfDifferent,
 }
 
 impl Restore<'_> {
-    /// All of it; how many rows, and which definitions have other words now. A failure leaves the transaction to who
-    /// undoes it.
+    /// Runs the restore. Returns the number of rows, and the definitions that are printed differently. After a failure, the
+    /// caller must roll back.
     pub(in crate::tenant) async fn run(
         &self,
         connection: &mut Connection,
         run: &Run,
     ) -> Result<(u64, Vec<SchemaDifference>), Failure> {
-        let former = &self.wanted.former;
+        let former = &self.identity.former;
         let mut message = SqlBatch::default();
-        // The platform stays at its version until the tenant is in the books.
+        // The platform stays at its version until the tenant is registered.
         let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.platform);
         message.begin(run.limits, &expect);
         for setting in SETTINGS {
@@ -67,11 +66,11 @@ impl Restore<'_> {
         }
         let begun = connection.send(&message).await;
         begun.map_err(|server_error| {
-            name_ownership::refused(&server_error, &self.doing(), &self.wanted.schema)
+            name_ownership::refused(&server_error, &self.doing(), &self.identity.schema)
         })?;
-        let lent = self.lend(connection).await?;
-        let aside = self.step_aside(connection).await?;
-        let own: Vec<&SchemaName> = std::iter::once(former).chain(&aside).collect();
+        let created_role = self.create_former_role(connection).await?;
+        let temporary = self.rename_existing(connection).await?;
+        let own: Vec<&SchemaName> = std::iter::once(former).chain(&temporary).collect();
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
         let rows = self.archive.fill(connection, || self.stop.is_cancelled()).await?;
@@ -82,32 +81,32 @@ impl Restore<'_> {
             let what = if now == transaction { stranger } else { "the transaction".to_owned() };
             return Err(Failure::new(
                 Code::ExportInvalid,
-                format!("the dump in the file is not of the schema {former} alone: it changes {what} too"),
+                format!("the dump in the file changes more than the schema {former}: {what}"),
             ));
         }
         let differences = self.prove(connection).await?;
-        if self.wanted.schema != *former {
-            let kept = name_references::inside(connection, former, &self.wanted.schema).await?;
-            if !kept.is_empty() {
-                let lines: Vec<String> = kept.into_iter().collect();
-                return Err(name_references::server_error(former, &lines));
+        if self.identity.schema != *former {
+            let references = name_references::inside(connection, former, &self.identity.schema).await?;
+            if !references.is_empty() {
+                let lines: Vec<String> = references.into_iter().collect();
+                return Err(name_references::failure(former, &lines));
             }
         }
-        if let Some(aside) = aside {
-            rename(connection, &aside, former).await?;
+        if let Some(temporary) = temporary {
+            rename(connection, &temporary, former).await?;
         }
         unless_cancelled(self.stop)?;
-        self.enter(connection, run, lent).await?;
+        self.enter(connection, run, created_role).await?;
         Ok((rows, differences))
     }
 
-    /// The dump gives rights to the role that the tenant had. Where there is none of that name, there is one until the tenant
-    /// has its own; whether that was so.
-    async fn lend(&self, connection: &mut Connection) -> Result<bool, Failure> {
+    /// The dump grants privileges to the tenant's former role. Creates a role of that name if there is none, until the tenant has
+    /// its own. Returns whether it created one.
+    async fn create_former_role(&self, connection: &mut Connection) -> Result<bool, Failure> {
         let Some(role) = &self.manifest.own_role else { return Ok(false) };
         let sql = format!("SELECT true AS there FROM pg_catalog.pg_roles WHERE rolname = {}", literal(role));
         let explained =
-            |server_error: ServerError| server_error.failure("making the role that the tenant had, for now");
+            |server_error: ServerError| server_error.failure("creating the tenant's former role temporarily");
         if connection.query_batch(&sql).await.map_err(explained)?.iter().flatten().next().is_some() {
             return Ok(false);
         }
@@ -116,27 +115,27 @@ impl Restore<'_> {
         Ok(true)
     }
 
-    /// Where another schema has the name that the dump gives, it gets a random one for now.
-    async fn step_aside(&self, connection: &mut Connection) -> Result<Option<SchemaName>, Failure> {
-        let former = &self.wanted.former;
+    /// Gives an existing schema with the name in the dump a random name for now.
+    async fn rename_existing(&self, connection: &mut Connection) -> Result<Option<SchemaName>, Failure> {
+        let former = &self.identity.former;
         let sql = format!(
             "SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {}",
             literal(former.as_str())
         );
         let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| server_error.failure("looking for the schema's name"))?;
+        let sets = sets.map_err(|server_error| server_error.failure("reading whether the schema exists"))?;
         if sets.iter().flatten().next().is_none() {
             return Ok(None);
         }
-        let aside = SchemaName::existing(format!("tenure_aside_{}", Uuid::new_v4().simple()))?;
-        rename(connection, former, &aside).await?;
-        Ok(Some(aside))
+        let temporary = SchemaName::existing(format!("tenure_aside_{}", Uuid::new_v4().simple()))?;
+        rename(connection, former, &temporary).await?;
+        Ok(Some(temporary))
     }
 
-    /// What came out is what went in: in every word where the server prints as the one before did, and always in what
-    /// there is. Words that only a round through a dump changed may be accepted, as they are told.
+    /// Compares the restored schema with the export. On the same major version all definitions must be equal, on another all
+    /// objects must exist. Definitions that a dump only prints differently may be accepted.
     async fn prove(&self, connection: &mut Connection) -> Result<Vec<SchemaDifference>, Failure> {
-        let former = &self.wanted.former;
+        let former = &self.identity.former;
         let print = fingerprint::print(connection, former, Asked::Within).await?;
         let is_same_major = server_major(connection).await? == self.manifest.postgresql;
         let mut found = fingerprint::differences(&self.manifest.fingerprint, &print, former);
@@ -151,26 +150,26 @@ impl Restore<'_> {
             found.iter().map(|line| format!("{}: {}", line.object, line.change)).collect();
         let mut failure = Failure::new(
             Code::ImportDiffers,
-            format!("what came out of the file is not what went into it: {}", named.join("; ")),
+            format!("the restored schema differs from the exported one: {}", named.join("; ")),
         )
         .hint(if is_only_words {
-            "PostgreSQL may print a definition otherwise after a dump; if that is all, import it with --force"
+            "PostgreSQL may print a definition differently after a dump; if that is the only difference, import it with --force"
         } else {
-            "was the file changed, or has the database an event trigger that changes what is made?"
+            "check whether the file was changed, or an event trigger in the database changes new objects"
         });
         failure.schema = Some(former.as_str().to_owned());
         Err(failure)
     }
 
-    /// The books, and the end of the transaction.
-    async fn enter(&self, connection: &mut Connection, run: &Run, lent: bool) -> Result<(), Failure> {
+    /// Registers the tenant and commits.
+    async fn enter(&self, connection: &mut Connection, run: &Run, created_role: bool) -> Result<(), Failure> {
         let settings = &self.project.settings;
-        let schema = &self.wanted.schema;
+        let schema = &self.identity.schema;
         let mut message = SqlBatch::default();
-        self.close_to_the_original(connection, lent, &mut message).await?;
+        self.revoke_from_original(connection, created_role, &mut message).await?;
         self.register(connection, &mut message).await?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
-        let made = (&self.wanted.version, template);
+        let made = (&self.identity.version, template);
         name_ownership::enter_version(
             settings,
             (schema, None),
@@ -186,7 +185,7 @@ impl Restore<'_> {
         let row = HistoryRow {
             schema,
             from: &Version::ZERO,
-            to: &self.wanted.version,
+            to: &self.identity.version,
             name: &self.manifest.tenant.slug,
             checksum: None,
             kind: Kind::Import,
@@ -200,27 +199,27 @@ impl Restore<'_> {
         cleanup::commit(connection, (run, schema, self.state), &message, explained).await
     }
 
-    /// The registry's row as it was, but for who it is. Columns that the table here does not have are left out, and those
-    /// whose numbers it gives itself: that number may be another tenant's, or will be.
+    /// Restores the registry row with the tenant's new identity. Columns that the table does not have are omitted, and so are
+    /// serial columns: the value may belong to another tenant.
     async fn register(&self, connection: &mut Connection, message: &mut SqlBatch) -> Result<(), Failure> {
         let settings = &self.project.settings;
-        let (columns, wanted) = (&settings.tenants.columns, self.wanted);
+        let (columns, identity) = (&settings.tenants.columns, self.identity);
         let Some(sent) = &self.manifest.registry else {
-            let id = wanted.id.parse().unwrap_or_else(|_| Uuid::new_v4());
-            let (slug, name) = (wanted.slug.clone(), DisplayName::new(wanted.name.as_str())?);
+            let id = identity.id.parse().unwrap_or_else(|_| Uuid::new_v4());
+            let (slug, name) = (identity.slug.clone(), DisplayName::new(identity.name.as_str())?);
             name_ownership::register(
                 settings,
-                &TenantRecord { id, slug, name, schema: wanted.schema.clone(), role: None },
+                &TenantRecord { id, slug, name, schema: identity.schema.clone(), role: None },
                 message,
             );
             return Ok(());
         };
         let mut row = sent.clone();
         for (column, value) in [
-            (&columns.id, wanted.id.as_str()),
-            (&columns.name, wanted.name.as_str()),
-            (&columns.slug, wanted.slug.as_str()),
-            (&columns.schema, wanted.schema.as_str()),
+            (&columns.id, identity.id.as_str()),
+            (&columns.name, identity.name.as_str()),
+            (&columns.slug, identity.slug.as_str()),
+            (&columns.schema, identity.schema.as_str()),
         ] {
             row.insert(column.as_str().to_owned(), value.into());
         }
@@ -255,38 +254,40 @@ impl Restore<'_> {
             "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
             settings.platform_schema().quoted(),
             columns.schema.quoted(),
-            literal(wanted.schema.as_str()),
+            literal(identity.schema.as_str()),
         ));
         Ok(())
     }
 
-    /// A copy is not the original's: the role that the original had, and one that is called as its schema, may do nothing
-    /// in it.
-    async fn close_to_the_original(
+    /// Revokes the privileges of the original's role in the copy, and those of a role that is named like the original's schema.
+    async fn revoke_from_original(
         &self,
         connection: &mut Connection,
-        lent: bool,
+        created_role: bool,
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
-        let former = self.wanted.former.as_str();
-        let named =
-            self.manifest.roles.iter().find(|role| *role == former && self.wanted.schema.as_str() != former);
+        let former = self.identity.former.as_str();
+        let named = self
+            .manifest
+            .roles
+            .iter()
+            .find(|role| *role == former && self.identity.schema.as_str() != former);
         for role in named.into_iter().chain(&self.manifest.own_role) {
-            self.close_to(connection, &Identifier::new(role.as_str())?.quoted(), message).await?;
+            self.revoke_all(connection, &Identifier::new(role.as_str())?.quoted(), message).await?;
         }
-        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| lent) {
+        if let Some(role) = self.manifest.own_role.as_ref().filter(|_| created_role) {
             message.push(&format!("DROP ROLE {}", Identifier::new(role.as_str())?.quoted()));
         }
         Ok(())
     }
 
-    async fn close_to(
+    async fn revoke_all(
         &self,
         connection: &mut Connection,
         role: &str,
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
-        let schema = self.wanted.schema.quoted();
+        let schema = self.identity.schema.quoted();
         message.push(&format!("REVOKE ALL ON SCHEMA {schema} FROM {role}"));
         for kind in ["TABLES", "SEQUENCES", "ROUTINES"] {
             message.push(&format!("REVOKE ALL ON ALL {kind} IN SCHEMA {schema} FROM {role}"));
@@ -299,7 +300,7 @@ impl Restore<'_> {
             literal(&schema)
         );
         let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| server_error.failure("reading the rights on types"))?;
+        let sets = sets.map_err(|server_error| server_error.failure("reading the privileges on types"))?;
         let [types, givers] = sets.as_slice() else { return Ok(()) };
         for row in givers {
             let giver = Identifier::new(row.text("giver")?)?.quoted();
@@ -317,7 +318,7 @@ impl Restore<'_> {
     }
 
     fn doing(&self) -> String {
-        format!("importing {}", self.wanted.slug)
+        format!("importing {}", self.identity.slug)
     }
 }
 
@@ -326,17 +327,16 @@ async fn rename(connection: &mut Connection, from: &SchemaName, to: &SchemaName)
     connection
         .run(&sql)
         .await
-        .map_err(|server_error| server_error.failure(&format!("renaming schema {from} for a moment")))
+        .map_err(|server_error| server_error.failure(&format!("renaming schema {from} temporarily")))
 }
 
-/// Which transaction it is, and what it has changed outside of these schemas; nothing if that is empty.
+/// The transaction's id, and what it has changed outside of these schemas; empty if nothing.
 async fn strangers(connection: &mut Connection, own: &[&SchemaName]) -> Result<(String, String), Failure> {
     let own: Vec<String> = own.iter().map(|schema| literal(schema.as_str())).collect();
     let sets = connection.query_batch(&STRANGERS.replace("/*OWN*/", &own.join(", "))).await;
-    let sets =
-        sets.map_err(|server_error| server_error.failure("looking at what is outside of the schema"))?;
+    let sets = sets.map_err(|server_error| server_error.failure("reading changes outside of the schema"))?;
     match sets.iter().flatten().next() {
         Some(row) => Ok((row.text("transaction")?, row.text("stranger")?)),
-        None => Err(Failure::new(Code::StatementFailed, "the server gave no answer")),
+        None => Err(Failure::new(Code::StatementFailed, "the server returned no row")),
     }
 }

@@ -1,5 +1,5 @@
--- What this transaction made or changed outside of the schema that was restored, and of the one that stepped aside. A
--- foreign key to a table leaves its mark on that table's own row, so tables are looked for by their types.
+-- Changes of this transaction outside of the restored schema and of the renamed one. A foreign key updates the referenced table's
+-- own row, so tables are detected by their types.
 WITH mine AS (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.xid AS id,
     ARRAY(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN (/*OWN*/) OR nspname LIKE 'pg\_toast%') AS own)
 SELECT pg_catalog.pg_current_xact_id()::text AS transaction, coalesce(left(string_agg(DISTINCT name, ', '), 300), '') AS stranger FROM (

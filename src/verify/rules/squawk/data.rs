@@ -1,6 +1,6 @@
-//! What takes rows away.
+//! Statements that delete all rows.
 
-use squawk_linter::Rule as Theirs;
+use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::rule::{Impact, Judge, Rule};
@@ -11,8 +11,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::Truncate,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "removes every row",
-        remediation: "delete the rows that must go, by a WHERE, and say by an Allow line why",
+        why: "deletes every row",
+        remediation: "use DELETE with WHERE, and give the reason in an Allow line",
         bad: "TRUNCATE users;",
         good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
         ignores_new_objects: true,
@@ -22,11 +22,11 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::TruncateCascade,
         level: Level::Deny,
         impact: &[Impact::Data],
-        why: "also empties every table that refers to this one",
-        remediation: "name each table that is meant",
+        why: "also truncates every table that references this one",
+        remediation: "name each table",
         bad: "TRUNCATE users CASCADE;",
         good: "-- Allow: delete-rows because nobody logs in with them\nDELETE FROM users WHERE disabled_at < '2020-01-01';",
         ignores_new_objects: false,
-        judge: Judge::Known(&[Theirs::BanTruncateCascade], &[]),
+        judge: Judge::Known(&[SquawkRule::BanTruncateCascade], &[]),
     },
 ];

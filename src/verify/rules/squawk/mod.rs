@@ -1,5 +1,5 @@
-//! What squawk knows, under our names: tables, in parts by theme. Where comments speak to squawk, it
-//! lints a copy of the file in which they are blank: a `-- squawk-ignore` would pass the policy by in silence.
+//! Rules that build on squawk's, by theme. Comments are blanked before squawk reads a file that contains its directives: `--
+//! squawk-ignore` would bypass the policy.
 
 pub(super) mod access;
 pub(super) mod behaviour;
@@ -10,30 +10,30 @@ pub(super) mod renames;
 pub(super) mod style;
 pub(super) mod traffic;
 
-use squawk_linter::{Linter, Rule as Theirs};
+use squawk_linter::{Linter, Rule as SquawkRule};
 use squawk_syntax::SourceFile;
 
 use crate::sql::Script;
 use crate::verify::rule::{Judge, Rule};
 use crate::verify::rule_context::Span;
 
-/// What squawk reports of `script`, of the rules that `rules` name. A fresh linter for each file: one that
-/// is used again reports the first file's findings, or panics.
-pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, Span)> {
+/// The violations of the squawk rules that `rules` use. Each file needs a new linter: a linter that is used twice returns the
+/// first file's violations, or panics.
+pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(SquawkRule, Span)> {
     let text = without_comments(script, script.masked());
-    let wanted = rules.iter().filter_map(|rule| match rule.judge {
-        Judge::Known(theirs, kinds) | Judge::Filtered(theirs, kinds, _) => Some((theirs, kinds)),
+    let selected = rules.iter().filter_map(|rule| match rule.judge {
+        Judge::Known(codes, kinds) | Judge::Filtered(codes, kinds, _) => Some((codes, kinds)),
         Judge::Code(_) | Judge::Verification | Judge::Catalog(..) => None,
     });
-    // Where none of the nodes is that a rule is about, squawk has nothing to find either.
-    let wanted = wanted.filter(|(theirs, kinds)| {
-        kinds.is_empty() || theirs.iter().any(|code| WIDER.contains(code)) || script.holds(kinds)
+    // Without a node of these kinds, squawk finds nothing either.
+    let selected = selected.filter(|(codes, kinds)| {
+        kinds.is_empty() || codes.iter().any(|code| WIDER.contains(code)) || script.holds(kinds)
     });
-    let wanted = wanted.flat_map(|(theirs, _)| theirs.iter().copied());
-    let mut linter = Linter::from(wanted);
-    // A unit is one transaction, whether or not the file says BEGIN.
+    let selected = selected.flat_map(|(codes, _)| codes.iter().copied());
+    let mut linter = Linter::from(selected);
+    // A unit is one transaction, even if the file has no BEGIN.
     linter.settings.assume_in_transaction = true;
-    // Most files say nothing to squawk, and need not be parsed once more.
+    // Most files contain no directive and need not be parsed a second time.
     let found = if mentions_squawk(script) {
         linter.lint(&SourceFile::parse(&text), &text)
     } else {
@@ -45,20 +45,22 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, 
             let range: Span = violation.text_range.into();
             (violation.code, trimmed(&text, range))
         })
-        .filter(|(code, range)| *code != Theirs::AddingFieldWithDefault || may_differ(&text[range.clone()]))
+        .filter(|(code, range)| {
+            *code != SquawkRule::AddingFieldWithDefault || may_differ(&text[range.clone()])
+        })
         .collect()
 }
 
-/// These look at other nodes than those that our rules look for beside them.
-const WIDER: &[Theirs] =
-    &[Theirs::BanAlterIdentity, Theirs::BanDropConstraint, Theirs::BanReplaceViewFunction];
+/// Squawk rules that check other nodes than the kinds in our rules.
+const WIDER: &[SquawkRule] =
+    &[SquawkRule::BanAlterIdentity, SquawkRule::BanDropConstraint, SquawkRule::BanReplaceViewFunction];
 
-/// Whether a comment may be one that squawk follows.
+/// Whether a comment may be a directive for squawk.
 fn mentions_squawk(script: &Script) -> bool {
     script.comments.iter().any(|comment| script.source.text[comment.range.clone()].contains("squawk"))
 }
 
-/// `text` with each comment of `script` made blank: as long, and with the same lines.
+/// `text` with the comments of `script` replaced by blanks; offsets and lines stay the same.
 pub(in crate::verify) fn without_comments(script: &Script, text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut at = 0;
@@ -71,8 +73,8 @@ pub(in crate::verify) fn without_comments(script: &Script, text: &str) -> String
     shown
 }
 
-/// Without a call an expression is the same for each row; squawk is unsure of `-1` and `('a' || 'b')`. A
-/// generated column and an identity always differ.
+/// Whether the value may differ from row to row. Without a call it cannot; squawk is not sure about `-1` and `('a' || 'b')`.
+/// Generated columns and identities always may.
 fn may_differ(expression: &str) -> bool {
     let calls = expression.match_indices('(').any(|(at, _)| {
         expression[..at]
@@ -111,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_would_find_nothing() {
+    fn skipped_rules_would_find_nothing() {
         let rules: Vec<&Rule> = Tool::Verify.rules().collect();
         let all = rules.iter().filter_map(|rule| match rule.judge {
-            Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _) => Some(theirs),
+            Judge::Known(codes, _) | Judge::Filtered(codes, _, _) => Some(codes),
             Judge::Code(_) | Judge::Verification | Judge::Catalog(..) => None,
         });
-        let all: Vec<Theirs> = all.flatten().copied().collect();
+        let all: Vec<SquawkRule> = all.flatten().copied().collect();
         let found = statements().into_iter().filter(|sql| {
             let Ok(script) = Script::parse(Source::new("t.sql", sql.as_str())) else { return false };
             let mut linter = Linter::from(all.iter().copied());
@@ -125,21 +127,21 @@ mod tests {
             let mut whole = linter.lint(&SourceFile::parse(script.masked()), script.masked());
             whole.retain(|it| {
                 let range: Span = it.text_range.into();
-                it.code != Theirs::AddingFieldWithDefault || may_differ(&script.masked()[range])
+                it.code != SquawkRule::AddingFieldWithDefault || may_differ(&script.masked()[range])
             });
-            let sorted = |codes: &mut dyn Iterator<Item = Theirs>| {
+            let sorted = |codes: &mut dyn Iterator<Item = SquawkRule>| {
                 let mut codes: Vec<String> = codes.map(|code| format!("{code:?}")).collect();
                 codes.sort();
                 codes
             };
             let ours = lint(&script, &rules);
-            // With all rules on, each statement has something that it might be about; so one at a time too.
+            // With all rules, each statement has a node of some rule's kind; so each rule is also tested by itself.
             for rule in &rules {
-                let alone = lint(&script, &[rule]);
-                let (Judge::Known(theirs, _) | Judge::Filtered(theirs, _, _)) = rule.judge else { continue };
-                let wanted = whole.iter().map(|it| it.code).filter(|code| theirs.contains(code));
-                let alone = sorted(&mut alone.iter().map(|(code, _)| *code));
-                assert_eq!(sorted(&mut { wanted }), alone, "{}: {sql}", rule.id);
+                let single = lint(&script, &[rule]);
+                let (Judge::Known(codes, _) | Judge::Filtered(codes, _, _)) = rule.judge else { continue };
+                let selected = whole.iter().map(|it| it.code).filter(|code| codes.contains(code));
+                let single = sorted(&mut single.iter().map(|(code, _)| *code));
+                assert_eq!(sorted(&mut { selected }), single, "{}: {sql}", rule.id);
             }
             let all_of_it = sorted(&mut whole.iter().map(|it| it.code));
             assert_eq!(all_of_it, sorted(&mut ours.iter().map(|(code, _)| *code)), "{sql}");

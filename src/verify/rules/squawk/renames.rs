@@ -1,7 +1,7 @@
-//! What has another name is gone for the release that still asks for the old one. `rename-object` is by
-//! kinds of nodes alone: squawk also reports an index, a trigger or a policy, whose names no query says.
+//! Renamed objects, whose old names the running release still uses. `rename-object` lists node kinds only: squawk also reports
+//! indexes, triggers and policies, whose names no query uses.
 
-use squawk_linter::Rule as Theirs;
+use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
 
 use crate::verify::rule::{Impact, Judge, Rule};
@@ -13,24 +13,24 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::RenameTable,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "takes away the name that the running release uses",
-        remediation: "make a view of the new name, move the code over, rename when the old release is gone",
+        why: "removes the name that the running release uses",
+        remediation: "create a view with the new name, change the code, and rename when the old release no longer runs",
         bad: "ALTER TABLE users RENAME TO people;",
         good: "CREATE VIEW people AS SELECT * FROM users;",
         ignores_new_objects: true,
-        judge: Judge::Known(&[Theirs::RenamingTable], &[SyntaxKind::TABLE_RENAME_TO]),
+        judge: Judge::Known(&[SquawkRule::RenamingTable], &[SyntaxKind::TABLE_RENAME_TO]),
     },
     Rule {
         id: RuleId::RenameColumn,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "takes away the column name that the running release uses",
-        remediation: "add a column of the new name, write both, drop the old one when the old release is gone",
+        why: "removes the column name that the running release uses",
+        remediation: "add a column with the new name, write both, and drop the old one when the old release no longer runs",
         bad: "ALTER TABLE users RENAME COLUMN email TO mail;",
         good: "ALTER TABLE users ADD COLUMN mail text;",
         ignores_new_objects: true,
         judge: Judge::Known(
-            &[Theirs::RenamingColumn],
+            &[SquawkRule::RenamingColumn],
             &[SyntaxKind::RENAME_COLUMN, SyntaxKind::RENAME_ATTRIBUTE],
         ),
     },
@@ -38,8 +38,8 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         id: RuleId::RenameObject,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "takes away a name that the running release may use, also where an ON CONFLICT or an error handler names it",
-        remediation: "make the new name beside the old one",
+        why: "removes a name that the running release may use, also in ON CONFLICT or an error handler",
+        remediation: "create a second object with the new name",
         bad: "ALTER TYPE mood RENAME VALUE 'ok' TO 'fine';",
         good: "ALTER TYPE mood ADD VALUE 'fine';",
         ignores_new_objects: true,
@@ -73,18 +73,18 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
                 SyntaxKind::ROLE_RENAME_TO,
                 SyntaxKind::DATABASE_RENAME_TO,
             ],
-            filters::renames,
+            filters::changes_used_name,
         ),
     },
     Rule {
         id: RuleId::SetSchema,
         level: Level::Deny,
         impact: &[Impact::OldReaders, Impact::OldWriters],
-        why: "moves an object away from where the running release finds it",
-        remediation: "make it in the other schema beside the old one",
+        why: "moves an object out of the schema where the running release finds it",
+        remediation: "create a second object in the other schema",
         bad: "ALTER TABLE users SET SCHEMA archive;",
         good: "CREATE VIEW archived_users AS SELECT * FROM users;",
         ignores_new_objects: true,
-        judge: Judge::Known(&[Theirs::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
+        judge: Judge::Known(&[SquawkRule::BanSetSchema], &[SyntaxKind::SET_SCHEMA]),
     },
 ];

@@ -1,38 +1,37 @@
-//! Which part of a statement on an old table harms nobody all the same: what it acts on is new there, or
-//! never was.
+//! Parts of a statement on an existing table that harm no release, since they act on a part that is new or does not exist.
 
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
 
 use super::rule_context::{RuleContext, Span};
-use super::schema::{Column, Filled, Found, Table, column_ref, filled_by, name_of, names_of};
+use super::schema::{Column, Found, OmittedValue, Table, column_ref, default_value, name_of, names_of};
 
-/// Whether the finding at `hit` is about such a part.
-pub(super) fn is_spared(subject: &RuleContext<'_>, hit: &Span) -> bool {
-    let Some(action) = subject.action_at(hit) else { return false };
-    let table = subject.table();
+/// Whether the finding at `hit` concerns such a part.
+pub(super) fn acts_on_new_part(context: &RuleContext<'_>, span: &Span) -> bool {
+    let Some(action) = context.action_at(span) else { return false };
+    let table = context.table();
     match action.kind() {
         SyntaxKind::ADD_COLUMN => {
             let name = action.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
-            // It is there already, so nothing happens.
+            // The column exists, so nothing happens.
             action.has(&[SyntaxKind::IF_NOT_EXISTS])
-                && name.is_some_and(|name| matches!(column(table, &name), Found::There(_)))
+                && name.is_some_and(|name| matches!(column(table, &name), Found::Present(_)))
         }
         SyntaxKind::DROP_COLUMN | SyntaxKind::RENAME_COLUMN => {
             column_ref(action).is_some_and(|name| match column(table, &name) {
-                Found::There(column) => column.new,
+                Found::Present(column) => column.new,
                 Found::Absent => action.has(&[SyntaxKind::IF_EXISTS]),
                 Found::Unknown => false,
             })
         }
         SyntaxKind::ALTER_COLUMN => column_ref(action)
-            .and_then(|name| column(table, &name).there())
-            .is_some_and(|column| column.new && suits_a_new_one(action, column)),
+            .and_then(|name| column(table, &name).present())
+            .is_some_and(|column| column.new && keeps_column_optional(action, column)),
         SyntaxKind::DROP_CONSTRAINT | SyntaxKind::RENAME_CONSTRAINT => {
             let name = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF).concat();
-            match table.there().map(|table| table.constraint(&name)) {
-                Some(Found::There(constraint)) => constraint.new,
+            match table.present().map(|table| table.constraint(&name)) {
+                Some(Found::Present(constraint)) => constraint.new,
                 Some(Found::Absent) => action.has(&[SyntaxKind::IF_EXISTS]),
                 Some(Found::Unknown) | None => false,
             }
@@ -43,19 +42,19 @@ pub(super) fn is_spared(subject: &RuleContext<'_>, hit: &Span) -> bool {
 
 fn column<'a>(table: Found<&'a Table>, name: &str) -> Found<&'a Column> {
     match table {
-        Found::There(table) => table.column(name),
+        Found::Present(table) => table.column(name),
         Found::Absent | Found::Unknown => Found::Unknown,
     }
 }
 
-/// The running release does not know a new column, so it leaves it out: that must stay possible.
-fn suits_a_new_one(action: Node<'_>, column: &Column) -> bool {
+/// The running release does not set a new column, so the server must not require it.
+fn keeps_column_optional(action: Node<'_>, column: &Column) -> bool {
     action.children().all(|part| match part.kind() {
-        SyntaxKind::SET_NOT_NULL => column.filled != Filled::Not,
+        SyntaxKind::SET_NOT_NULL => column.omitted_value != OmittedValue::Null,
         SyntaxKind::DROP_DEFAULT | SyntaxKind::DROP_IDENTITY | SyntaxKind::DROP_EXPRESSION => {
             !column.not_null
         }
-        SyntaxKind::SET_DEFAULT => !column.not_null || filled_by(part) != Filled::Not,
+        SyntaxKind::SET_DEFAULT => !column.not_null || default_value(part) != OmittedValue::Null,
         _ => true,
     })
 }

@@ -1,4 +1,4 @@
-//! What a statement does to what is known. What cannot be followed makes something unknown.
+//! Applies a statement to the model of the schema. A statement that cannot be followed makes objects unknown.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use squawk_syntax::SyntaxKind;
 
 use super::alter::{alter, define_column};
 use super::name_map::NameMap;
-use super::parts::{constrain, index, name_of, words};
+use super::parts::{add_constraint, index, name_of, words};
 use super::relations::Relations;
 use super::schema_ref::SchemaRef;
 use super::table::{Column, Found, Table};
-use super::{Completeness, Key, Relation, Routine, Schema, TypeDef, View, runs_unseen};
+use super::{Completeness, Key, Relation, Routine, Schema, TypeDef, View, has_unknown_effects};
 use crate::sql::{Name, Node, Role, Scope, Script, Statement};
 
-/// A statement that is being followed.
+/// A statement to apply.
 #[derive(Clone, Copy)]
 struct Step<'a> {
     statement: &'a Statement,
@@ -40,25 +40,30 @@ impl Step<'_> {
 }
 
 impl Schema {
-    /// Follows all statements of `script`, whose scope nobody knows.
-    pub fn learn_script(&mut self, script: &Script) {
+    /// Applies all statements of `script`, whose scopes are unknown.
+    pub fn apply_script(&mut self, script: &Script) {
         for statement in &script.statements {
-            self.learn(script, statement, None);
+            self.apply(script, statement, None);
         }
     }
 
-    /// Follows `statement`.
-    pub fn learn(&mut self, script: &Script, statement: &Statement, scope: Option<Scope>) {
-        self.follow(statement, statement.node(script), scope);
+    /// Applies `statement`.
+    pub fn apply(&mut self, script: &Script, statement: &Statement, scope: Option<Scope>) {
+        self.apply_node(statement, statement.node(script), scope);
     }
 
-    /// Follows `statement`, whose tree is `node`.
-    pub(in crate::verify) fn follow(&mut self, statement: &Statement, node: Node<'_>, scope: Option<Scope>) {
+    /// Applies `statement`, whose tree is `node`.
+    pub(in crate::verify) fn apply_node(
+        &mut self,
+        statement: &Statement,
+        node: Node<'_>,
+        scope: Option<Scope>,
+    ) {
         let step = Step { statement, node, scope };
-        if runs_unseen(statement, node, self, scope) {
+        if has_unknown_effects(statement, node, self, scope) {
             self.forget_all();
         }
-        self.follow_path(statement, node);
+        self.apply_search_path(statement, node);
         match statement.kind {
             SyntaxKind::CREATE_TABLE | SyntaxKind::CREATE_FOREIGN_TABLE => self.create_table(step),
             SyntaxKind::CREATE_TABLE_AS | SyntaxKind::SELECT_INTO => self.create_filled(step),
@@ -70,36 +75,40 @@ impl Schema {
             }
             SyntaxKind::CREATE_INDEX => self.create_index(step),
             SyntaxKind::CREATE_TRIGGER | SyntaxKind::CREATE_POLICY | SyntaxKind::CREATE_RULE => {
-                self.hang(step);
+                self.create_attached(step);
             }
             SyntaxKind::ALTER_TABLE | SyntaxKind::ALTER_FOREIGN_TABLE => self.alter_table(step),
             SyntaxKind::IMPORT_FOREIGN_SCHEMA => {
-                self.knows = Completeness { platform: false, tenant: false, others: false }
+                self.completeness = Completeness { platform: false, tenant: false, others: false }
             }
-            // Its elements are made in a schema that the text does not name again.
-            SyntaxKind::CREATE_SCHEMA if node.children().count() > 1 => self.knows.others = false,
+            // The elements of CREATE SCHEMA have unqualified names.
+            SyntaxKind::CREATE_SCHEMA if node.children().count() > 1 => self.completeness.others = false,
             kind if format!("{kind:?}").starts_with("DROP_") => self.drop(step),
             kind if format!("{kind:?}").starts_with("ALTER_") => self.alter_other(step),
             _ => {}
         }
     }
 
-    /// After this anything may be anywhere.
+    /// Makes the whole model unknown.
     fn forget_all(&mut self) {
         self.relations = Relations::default();
         self.types = NameMap::default();
         self.routines = NameMap::default();
         self.touched.clear();
-        self.knows = Completeness { platform: false, tenant: false, others: false };
+        self.completeness = Completeness { platform: false, tenant: false, others: false };
     }
 
-    /// The key of what a statement makes.
+    /// The key of the object that the statement creates.
     fn new_key(&mut self, step: Step<'_>) -> Option<Key> {
         let name = step.made()?.clone();
-        let home = if step.temporary() { Some(SchemaRef::Temporary) } else { self.home(&name, step.scope) };
+        let home = if step.temporary() {
+            Some(SchemaRef::Temporary)
+        } else {
+            self.creation_schema(&name, step.scope)
+        };
         if home.is_none() {
-            // It is somewhere, and nobody can say where.
-            self.knows = Completeness { platform: false, tenant: false, others: false };
+            // The schema of the object is unknown.
+            self.completeness = Completeness { platform: false, tenant: false, others: false };
         }
         Some((home?, name.name))
     }
@@ -107,7 +116,7 @@ impl Schema {
     fn add_relation(&mut self, step: Step<'_>, relation: Relation) {
         let Some(key) = self.new_key(step) else { return };
         let unproven = step.says(SyntaxKind::IF_NOT_EXISTS);
-        if unproven && (self.relations.held().has(&key) || !self.knows_all_of(&key.0)) {
+        if unproven && (self.relations.all().has(&key) || !self.knows_completely(&key.0)) {
             return;
         }
         self.touched.insert(key.clone());
@@ -116,10 +125,10 @@ impl Schema {
 
     fn create_table(&mut self, step: Step<'_>) {
         let Some(name) = step.made() else { return };
-        let mut table = Table { whole: true, ..Table::default() };
+        let mut table = Table { is_complete: true, ..Table::default() };
         for kind in [SyntaxKind::INHERITS, SyntaxKind::PARTITION_OF, SyntaxKind::OF_TYPE] {
             if let Some(part) = step.node.child(kind) {
-                table.whole = false;
+                table.is_complete = false;
                 self.take_columns(step, &mut table, part);
             }
         }
@@ -129,21 +138,21 @@ impl Schema {
             match part.kind() {
                 SyntaxKind::COLUMN => define_column(&mut table, &name.name, part),
                 SyntaxKind::LIKE_CLAUSE => {
-                    table.whole = false;
+                    table.is_complete = false;
                     self.take_columns(step, &mut table, part);
                 }
-                _ => constrain(&mut table, &name.name, part, None),
+                _ => add_constraint(&mut table, &name.name, part, None),
             }
         }
         self.add_relation(step, Relation::Table(table));
     }
 
-    /// Gives `table` the columns of those that `part` of the statement names: a parent, or a pattern.
+    /// Adds the columns of the tables that `part` of the statement names: parents, or the source of LIKE.
     fn take_columns(&self, step: Step<'_>, table: &mut Table, part: Node<'_>) {
         let range = part.range();
         let within = |name: &&Name| range.start <= name.range.start && name.range.end <= range.end;
         for name in step.statement.names.iter().filter(within) {
-            if let Found::There(other) = self.table(name, step.scope) {
+            if let Found::Present(other) = self.table(name, step.scope) {
                 table
                     .columns
                     .extend(other.columns.iter().map(|column| Column { new: false, ..column.clone() }));
@@ -151,7 +160,7 @@ impl Schema {
         }
     }
 
-    /// What a query fills: its columns' types are the query's.
+    /// A table that is created from a query; its columns are unknown.
     fn create_filled(&mut self, step: Step<'_>) {
         self.add_relation(step, Relation::Table(Table::default()));
     }
@@ -192,34 +201,34 @@ impl Schema {
     fn create_index(&mut self, step: Step<'_>) {
         self.with_table(step, |table, of, step| {
             let Some(index) = index(table, of, step.node) else {
-                table.whole = false;
+                table.is_complete = false;
                 return;
             };
             let there = table.indexes.iter().any(|own| own.name == index.name);
-            if !(there || step.says(SyntaxKind::IF_NOT_EXISTS) && !table.whole) {
+            if !(there || step.says(SyntaxKind::IF_NOT_EXISTS) && !table.is_complete) {
                 table.indexes.push(index);
             }
         });
     }
 
-    fn hang(&mut self, step: Step<'_>) {
+    fn create_attached(&mut self, step: Step<'_>) {
         let own = [SyntaxKind::TRIGGER, SyntaxKind::POLICY, SyntaxKind::RULE];
         let name = step.node.children().find(|part| own.contains(&part.kind())).map(|part| name_of(part));
-        self.with_table(step, |table, _, _| table.hangs_on.extend(name));
+        self.with_table(step, |table, _, _| table.attached.extend(name));
     }
 
-    /// Lets `change` at the table that the statement acts on, which gets its name. A table that nobody
-    /// knows is held from here on, as the part of it that the statement shows.
+    /// Applies `change` to the target table; it gets the table's name. A table that is not in the model is added to it, with the
+    /// parts that the statement shows.
     fn with_table(&mut self, step: Step<'_>, change: impl FnOnce(&mut Table, &str, Step<'_>)) {
         let Some(name) = step.target() else { return };
-        let held = self.key_of(self.relations.held(), name, step.scope).or_else(|| {
+        let held = self.key_of(self.relations.all(), name, step.scope).or_else(|| {
             let unknown = matches!(self.relation(name, step.scope), Found::Unknown);
-            Some((self.home(name, step.scope).filter(|_| unknown)?, name.name.clone()))
+            Some((self.creation_schema(name, step.scope).filter(|_| unknown)?, name.name.clone()))
         });
         let Some(key) = held else { return };
         let of = key.1.clone();
         self.touched.insert(key.clone());
-        if !self.relations.held().has(&key) {
+        if !self.relations.all().has(&key) {
             self.relations.insert(key.clone(), Arc::new(Relation::Table(Table::default())));
         }
         self.relations.change_table(&key, |table| change(table, &of, step));
@@ -234,7 +243,7 @@ impl Schema {
         self.move_relation(step);
     }
 
-    /// Renames and moves.
+    /// Applies RENAME and SET SCHEMA.
     fn move_relation(&mut self, step: Step<'_>) {
         let Some(target) = step.target() else { return };
         let moved = step.node.child(SyntaxKind::SET_SCHEMA);
@@ -246,9 +255,9 @@ impl Schema {
         let new_home = moved.and_then(|part| {
             let schema = part.child(SyntaxKind::SCHEMA_REF).map(|node| name_of(node))?;
             let name = Name { schema: Some(schema), ..target.clone() };
-            self.home(&name, step.scope)
+            self.creation_schema(&name, step.scope)
         });
-        if let Some(key) = self.key_of(self.relations.held(), target, step.scope)
+        if let Some(key) = self.key_of(self.relations.all(), target, step.scope)
             && let Some(relation) = self.relations.remove(&key)
         {
             let key = (new_home.unwrap_or(key.0), new_name.unwrap_or(key.1));
@@ -265,12 +274,12 @@ impl Schema {
             }
             SyntaxKind::ALTER_TYPE | SyntaxKind::ALTER_DOMAIN => self.alter_type(step),
             SyntaxKind::ALTER_FUNCTION | SyntaxKind::ALTER_PROCEDURE | SyntaxKind::ALTER_ROUTINE => {
-                // Its text holds no more, and its name may not.
+                // Its definition is no longer valid, and its name may not be.
                 if let Some(name) = step.target()
                     && let Some(key) = self.key_of(&self.routines, name, step.scope)
                 {
                     self.routines.remove(&key);
-                    self.unsure_of(&key.0);
+                    self.mark_incomplete(&key.0);
                 }
             }
             SyntaxKind::ALTER_SCHEMA if step.made().is_some() => self.forget_all(),
@@ -278,13 +287,13 @@ impl Schema {
         }
     }
 
-    /// From here on what is not held in `home` may be there all the same.
-    fn unsure_of(&mut self, home: &SchemaRef) {
+    /// Marks the schema as incompletely known.
+    fn mark_incomplete(&mut self, home: &SchemaRef) {
         match home {
-            SchemaRef::Tenant => self.knows.tenant = false,
-            SchemaRef::Platform => self.knows.platform = false,
+            SchemaRef::Tenant => self.completeness.tenant = false,
+            SchemaRef::Platform => self.completeness.platform = false,
             SchemaRef::Temporary => {}
-            SchemaRef::Named(_) | SchemaRef::Bare => self.knows.others = false,
+            SchemaRef::Named(_) | SchemaRef::Bare => self.completeness.others = false,
         }
     }
 
@@ -303,9 +312,9 @@ impl Schema {
         });
     }
 
-    /// Lets `change` at each table that has an index `name`.
+    /// Applies `change` to each table with an index `name`.
     fn with_index(&mut self, name: &str, change: impl Fn(&mut Table)) {
-        let of_name = self.relations.tables_of_indexes().called(name);
+        let of_name = self.relations.tables_of_indexes().with_name(name);
         let keys: Vec<Key> = of_name.iter().map(|(_, key)| key.as_ref().clone()).collect();
         for key in keys {
             self.relations.change_table(&key, &change);
@@ -315,11 +324,11 @@ impl Schema {
     fn alter_type(&mut self, step: Step<'_>) {
         let Some(name) = step.target() else { return };
         let Some(key) = self.key_of(&self.types, name, step.scope) else { return };
-        // Its values and conditions are looked at by no rule that an addition could mislead.
+        // ADD VALUE does not affect any rule.
         let adds = step.says(SyntaxKind::ADD_VALUE);
         if !adds {
             self.types.remove(&key);
-            self.unsure_of(&key.0);
+            self.mark_incomplete(&key.0);
         }
     }
 
@@ -334,7 +343,7 @@ impl Schema {
             | SyntaxKind::DROP_MATERIALIZED_VIEW
             | SyntaxKind::DROP_SEQUENCE => {
                 for name in targets {
-                    if let Some(key) = self.key_of(self.relations.held(), &name, step.scope) {
+                    if let Some(key) = self.key_of(self.relations.all(), &name, step.scope) {
                         self.relations.remove(&key);
                     }
                 }
@@ -349,9 +358,9 @@ impl Schema {
             SyntaxKind::DROP_FUNCTION | SyntaxKind::DROP_PROCEDURE | SyntaxKind::DROP_ROUTINE => {
                 for name in targets {
                     if let Some(key) = self.key_of(&self.routines, &name, step.scope) {
-                        // One of several, perhaps.
+                        // It may be one of several overloads.
                         self.routines.remove(&key);
-                        self.unsure_of(&key.0);
+                        self.mark_incomplete(&key.0);
                     }
                 }
             }
@@ -364,9 +373,9 @@ impl Schema {
             }
             SyntaxKind::DROP_TRIGGER | SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE => {
                 let parts = [SyntaxKind::TRIGGER_REF, SyntaxKind::POLICY_REF, SyntaxKind::RULE_REF];
-                let gone =
+                let name =
                     step.node.children().find(|part| parts.contains(&part.kind())).map(|part| name_of(part));
-                self.with_table(step, |table, _, _| table.hangs_on.retain(|own| Some(own) != gone.as_ref()));
+                self.with_table(step, |table, _, _| table.attached.retain(|own| Some(own) != name.as_ref()));
             }
             SyntaxKind::DROP_SCHEMA | SyntaxKind::DROP_EXTENSION | SyntaxKind::DROP_OWNED => {
                 self.forget_all();
