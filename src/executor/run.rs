@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::request::Prepared;
 use super::slowest::slowest;
-use super::tenant_executor::{Pool, TenantExecutor, those_behind};
+use super::tenant_executor::TenantExecutor;
 use super::unit::{Answer, Part, Unit};
 use super::{Migrated, Stop, TenantCounts, UnitFailure, VersionChange, jobs, non_transactional, retry};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
@@ -13,7 +13,8 @@ use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
-use crate::postgres::metadata::{self, RunStatus, history};
+use crate::postgres::metadata::version_rows::{self, Pool};
+use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 
 /// The platform's unit in a step that only tenants have a part in: its version row and its history.
@@ -55,7 +56,7 @@ pub async fn migrate(
     if !prepared.state.presence.own_tables_current {
         metadata::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
-    history::begin_marked_run(runner.connection, &runner.run, command).await?;
+    runs::begin_marked(runner.connection, &runner.run, command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
     runner.sink.take(&Event::Began { expected });
     let ending = runner.stages().await;
@@ -230,9 +231,8 @@ impl Runner<'_> {
     /// is locked, so that no more can be made until it has moved.
     async fn settle_alone(&mut self, step: usize, end: usize) -> Option<Answer> {
         let lock = format!(
-            "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; \
-             SELECT 1 FROM {}.schema_version FOR UPDATE",
-            self.run.platform.quoted()
+            "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; {}",
+            version_rows::lock_platform(&self.run.platform)
         );
         let mut holder = match self.connection.another().await {
             Ok(holder) => holder,
@@ -328,13 +328,13 @@ impl Runner<'_> {
     /// Notes how the run ended; over another connection where this one broke.
     async fn note_end(&mut self, ending: RunStatus, counts: &str) -> Result<(), Failure> {
         let ending = ending.as_str();
-        let noted = history::end_run(self.connection, &self.run, ending, counts).await;
+        let noted = runs::end(self.connection, &self.run, ending, counts).await;
         let Err(failure) = noted else { return Ok(()) };
         if !failure.ended_the_session() {
             return Err(failure);
         }
         *self.connection = self.connection.another().await?;
-        history::end_run(self.connection, &self.run, ending, counts).await
+        runs::end(self.connection, &self.run, ending, counts).await
     }
 
     /// How many of the tenants that are meant are not where they should be.
@@ -346,11 +346,8 @@ impl Runner<'_> {
     /// How many of them have one of the steps before `end` before them.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
         let steps = &self.chain.migrations()[..end];
-        let tenants = those_behind(steps, &self.prepared.only, Pool::Without);
-        let sql = format!(
-            "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
-            self.run.platform.quoted()
-        );
+        let behind = version_rows::behind(steps, &self.prepared.only, Pool::Without);
+        let sql = version_rows::count_behind(&self.run.platform, &behind);
         let doing = "counting what is left";
         let sets = retry::ask(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
         let row = sets.first().and_then(|rows| rows.first());

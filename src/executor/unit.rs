@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use super::observer::StatementObserver;
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
+use crate::postgres::metadata::version_rows::{self, MOVED};
+use crate::postgres::metadata::{TenantState, checks};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::sql::{Scope, Statement};
-
-/// The column of the tenants' rows that a platform unit moved.
-const MOVED: &str = "tenure_moved_schema";
 
 /// How a unit ended.
 #[derive(Debug)]
@@ -84,17 +83,10 @@ impl Unit<'_> {
 
     /// The statement that takes and moves the version row.
     pub(super) fn advance(&self) -> String {
-        let platform = self.run.platform.quoted();
-        let (from, to) = (self.migration.from(), self.migration.to());
+        let (platform, from, to) = (&self.run.platform, self.migration.from(), self.migration.to());
         match self.part {
-            Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
-            Part::Tenant | Part::NewTenant => {
-                format!(
-                    "SELECT {platform}.tenure_advance({}, '{from}', '{to}', {})",
-                    literal(self.schema.as_str()),
-                    self.run.limits.lock_timeout.milliseconds(),
-                )
-            }
+            Part::Platform { .. } => version_rows::advance_platform(platform, from, to),
+            Part::Tenant | Part::NewTenant => version_rows::advance(platform, self.schema, from, to),
         }
     }
 
@@ -105,13 +97,8 @@ impl Unit<'_> {
             message.own_role();
         }
         if let Part::Platform { moves_tenants: true, .. } = self.part {
-            message.push(&format!(
-                "UPDATE {}.tenant_version SET version = '{}', applied_at = clock_timestamp() \
-                 WHERE version = '{}' AND status <> 'dropped' RETURNING schema_name AS {MOVED}",
-                self.run.platform.quoted(),
-                self.migration.to(),
-                self.migration.from(),
-            ));
+            let (from, to) = (self.migration.from(), self.migration.to());
+            message.push(&version_rows::advance_all(&self.run.platform, from, to));
         }
         // A step that has nothing for tenants only moves a tenant's row.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
@@ -138,23 +125,17 @@ impl Unit<'_> {
         match self.part {
             Part::NewTenant if !self.migration.transactional && !runs_alone(self.migration, self.part) => {
                 // Another runner may be at the same step, with each statement sent alone.
-                let hold = format!(
-                    "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
-                    self.run.platform.quoted(),
-                    literal(self.schema.as_str())
-                );
-                message.begin_tenant(self.run.limits, &hold);
-                message.push(&self.advance());
+                let states = [TenantState::Creating, TenantState::Pooled];
+                let hold = version_rows::hold_still(&self.run.platform, self.schema, &states);
+                message.begin_each(self.run.limits, &[hold, self.advance()]);
             }
-            Part::Tenant | Part::NewTenant => message.begin_tenant(self.run.limits, &self.advance()),
-            Part::Platform { .. } => message.begin(self.run.limits, &self.advance()),
+            Part::Platform { .. } | Part::Tenant | Part::NewTenant => {
+                message.begin(self.run.limits, &self.advance());
+            }
         }
         if let Part::Platform { waits: true, .. } = self.part {
-            message.push(&format!(
-                "SELECT {}.tenure_expect_tenants_at(ARRAY[{}])",
-                self.run.platform.quoted(),
-                self.allowed_versions().join(", ")
-            ));
+            let versions = self.allowed_versions();
+            message.push(&checks::expect_tenants_at(&self.run.platform, &versions));
         }
     }
 
@@ -176,18 +157,18 @@ impl Unit<'_> {
         match connection.send(&message).await {
             Ok(sets) => {
                 self.tell(&message, 0..message.statements(), &sets);
-                Answer::Done(self.moved(&sets), began.elapsed())
+                Answer::Done(self.moved(sets.iter().flatten()), began.elapsed())
             }
             Err(server_error) => self.explain(&server_error, &message),
         }
     }
 
     /// The tenants whose rows the unit moved besides: the only rows whose one column has that name.
-    pub(super) fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
+    pub(super) fn moved<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Vec<String> {
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
-        let moved = sets.iter().flatten().filter_map(|row| row.text(MOVED).ok());
+        let moved = rows.filter_map(|row| row.text(MOVED).ok());
         // Schemas that were made in advance are nobody's.
         moved.filter(|name| SchemaName::existing(name).is_ok_and(|schema| !schema.is_pooled())).collect()
     }
@@ -195,52 +176,25 @@ impl Unit<'_> {
     /// Whether the unit, whose answer was lost, was committed, and by whom. The tenants whose rows the platform's moved are
     /// those that are there and were before it.
     pub(super) async fn committed(&self, connection: &mut Connection) -> Result<Option<Answer>, Failure> {
-        let (platform, to) = (self.run.platform.quoted(), self.migration.to());
-        let version = match self.part {
-            Part::Platform { .. } => {
-                format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
-            }
-            Part::Tenant | Part::NewTenant => format!(
-                "SELECT version FROM {platform}.tenant_version WHERE schema_name = {}",
-                literal(self.schema.as_str())
-            ),
-        };
-        let ours = format!(
-            "FROM {platform}.migration_history WHERE run_id = '{}' AND schema_name = {} AND to_version = '{to}' \
-             AND kind = '{}'",
-            self.run.id,
-            literal(self.schema.as_str()),
-            Kind::Migrate.as_str(),
-        );
-        let sql = format!(
-            "{version}; \
-             SELECT duration_ms::int8 AS took {ours}; \
-             SELECT schema_name AS {MOVED} FROM {platform}.tenant_version \
-             WHERE version = '{to}' AND status <> 'dropped' AND created_at < (SELECT min(applied_at) {ours})"
-        );
-        let sets = connection
-            .query_batch(&sql)
-            .await
-            .map_err(|server_error| server_error.failure("reading the version"))?;
-        let [version, ours, _moved] = sets.as_slice() else { return Ok(None) };
-        let version = version.first().map(|row| row.text("version")).transpose()?;
-        let version = version.and_then(|text| Version::stored(&text).ok());
-        if version.is_none_or(|version| version < *to) {
+        let unit = self.history_row(Kind::Migrate);
+        let found = version_rows::committed(connection, self.run, &unit).await?;
+        let version = found.version.and_then(|text| Version::stored(&text).ok());
+        if version.is_none_or(|version| version < *unit.to) {
             return Ok(None);
         }
-        let Some(ours) = ours.first() else { return Ok(Some(Answer::DoneByAnother)) };
-        let took = u64::try_from(ours.integer("took")?).unwrap_or_default();
-        Ok(Some(Answer::Done(self.moved(&sets), Duration::from_millis(took))))
+        let Some(took) = found.took else { return Ok(Some(Answer::DoneByAnother)) };
+        let took = u64::try_from(took).unwrap_or_default();
+        Ok(Some(Answer::Done(self.moved(found.moved.iter()), Duration::from_millis(took))))
     }
 
     /// The versions that tenants may have when this platform step runs: those of the chain from its FROM on; from its TO on
     /// where only tenants have work in it.
-    fn allowed_versions(&self) -> Vec<String> {
+    fn allowed_versions(&self) -> Vec<Version> {
         let only_settles = !self.migration.has(Scope::Platform) && self.migration.has(Scope::Tenant);
         let bound = if only_settles { self.migration.to() } else { self.migration.from() };
         let first = self.chain.first();
         let all = std::iter::once(&first).chain(self.chain.migrations().iter().map(Migration::to));
-        all.filter(|version| *version >= bound).map(|version| format!("'{version}'")).collect()
+        all.filter(|version| *version >= bound).cloned().collect()
     }
 
     /// What a refusal means for this unit.

@@ -11,7 +11,7 @@ use crate::postgres::catalog::{
     Asked, Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, fingerprints_as, snapshot_as,
 };
 use crate::postgres::{Connection, Row};
-use crate::sql::OWN_TABLES;
+use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
 
 const OUTSIDE: &str = include_str!("outside.sql");
 
@@ -189,7 +189,7 @@ async fn here(connection: &mut Connection) -> Result<(Vec<SchemaName>, BTreeMap<
 pub fn is_own(object: &ObjectKey) -> bool {
     match object.kind {
         Kind::Table | Kind::Sequence => {
-            OWN_TABLES.iter().any(|own| object.name == *own) || object.name == "migration_history_id_seq"
+            OWN_TABLES.iter().any(|own| object.name == *own) || object.name == OWN_SEQUENCE
         }
         Kind::Function => object.name.starts_with("tenure_"),
         _ => false,

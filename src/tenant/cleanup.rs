@@ -5,11 +5,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
+use crate::postgres::batch::{Run, SessionState, SqlBatch};
+use crate::postgres::metadata::attempts::{self, Attempt};
 use crate::postgres::metadata::{TenantState, state};
 use crate::postgres::{Connection, Connector, Row, ServerError, error};
 use crate::settings::Settings;
@@ -17,36 +16,15 @@ use crate::settings::Settings;
 /// How often a message that may be sent twice is sent, each time on a new connection where the old one broke.
 const TRIES: usize = 3;
 
-/// How long an attempt that says nothing counts as alive, in seconds.
-const ALIVE: u64 = 60;
+/// How long an attempt that says nothing counts as alive.
+const ALIVE: Duration = Duration::from_mins(1);
 
 /// How often it says that it is.
-const BEAT: Duration = Duration::from_secs(ALIVE / 4);
-
-/// Whose tenant is taken back.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Attempt {
-    /// That of this attempt.
-    Of(Uuid),
-    /// That of an attempt whose time is over.
-    Stale,
-}
+const BEAT: Duration = Duration::from_secs(15);
 
 /// Writes into the tenant's version row that this run makes it.
 pub(super) fn mark(message: &mut SqlBatch, run: &Run, schema: &SchemaName) {
-    message.push(&format!(
-        "UPDATE {}.tenant_version SET making = '{}', making_until = clock_timestamp() + interval '{ALIVE} seconds' \
-         WHERE schema_name = {}",
-        run.platform.quoted(),
-        run.id,
-        literal(schema.as_str()),
-    ));
-}
-
-/// The statement that takes the version row of a tenant that this run is making.
-pub(super) fn holding(run: &Run, schema: &SchemaName) -> String {
-    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-    format!("SELECT {platform}.tenure_hold_making({named}, '{}')", run.id)
+    message.push(&attempts::mark(&run.platform, schema, run.id, ALIVE));
 }
 
 /// Does `work` on a tenant that this run is making, and says meanwhile that the run is alive: on a connection of its own, and
@@ -57,13 +35,7 @@ pub(super) async fn while_alive<T>(
     schema: &SchemaName,
     work: impl Future<Output = T>,
 ) -> T {
-    let table = format!("{}.tenant_version", run.platform.quoted());
-    let sql = format!(
-        "{BEGIN}; UPDATE {table} SET making_until = clock_timestamp() + interval '{ALIVE} seconds' WHERE schema_name = \
-         (SELECT schema_name FROM {table} WHERE schema_name = {} AND making = '{}' FOR UPDATE SKIP LOCKED); COMMIT",
-        literal(schema.as_str()),
-        run.id,
-    );
+    let sql = attempts::extend(run, schema, ALIVE);
     let beats = async || -> Infallible {
         let mut open: Option<Connection> = None;
         loop {
@@ -113,7 +85,8 @@ pub(super) async fn commit(
                 format!("{}; whether it was committed is not known: {}", failure.message, unknown.message);
             failure.hint = Some(format!(
                 "`tenure tenant list` shows whether it is active; if it is in the state creating, the same command takes it \
-                 back and begins anew {ALIVE} seconds later"
+                 back and begins anew {} seconds later",
+                ALIVE.as_secs()
             ));
             Err(failure)
         }
@@ -127,20 +100,8 @@ async fn found(
     run: &Run,
     schema: &SchemaName,
 ) -> Result<Option<TenantState>, Failure> {
-    let (table, named) = (format!("{}.tenant_version", run.platform.quoted()), literal(schema.as_str()));
     let mut message = SqlBatch::default();
-    message.begin(
-        run.limits,
-        &format!(
-            "INSERT INTO {table} (schema_name, version, status) VALUES ({named}, '0.0.0', 'creating') \
-             ON CONFLICT (schema_name) DO NOTHING"
-        ),
-    );
-    message.push("SET LOCAL lock_timeout = 0");
-    message.push(&format!(
-        "SELECT status FROM {table} WHERE schema_name = {named} AND making = '{}' FOR UPDATE",
-        run.id
-    ));
+    message.begin_each(run.limits, &attempts::status(&run.platform, schema, run.id));
     message.roll_back(SessionState::None);
     let sets = connection.send(&message).await;
     let sets = sets.map_err(|server_error| server_error.failure("asking whether the tenant was made"))?;
@@ -150,22 +111,13 @@ async fn found(
 
 /// The message that takes a tenant back.
 pub(super) fn unmaking(settings: &Settings, run: &Run, schema: &SchemaName, attempt: Attempt) -> SqlBatch {
-    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-    let attempt = match attempt {
-        Attempt::Of(id) => format!("'{id}'"),
-        Attempt::Stale => "NULL".to_owned(),
-    };
     let mut message = SqlBatch::default();
-    let unmake = format!(
-        "SELECT {platform}.tenure_unmake({named}, {attempt}, '{}', '{}')",
-        run.id,
-        env!("CARGO_PKG_VERSION")
-    );
-    message.begin(run.limits, &unmake);
+    message.begin_each(run.limits, &attempts::undo(run, schema, attempt));
     message.push(&format!(
-        "DELETE FROM {} WHERE {} = {named}",
+        "DELETE FROM {} WHERE {} = {}",
         state::registry(settings),
         settings.tenants.columns.schema.quoted(),
+        literal(schema.as_str()),
     ));
     message.commit(SessionState::None);
     message
@@ -219,7 +171,8 @@ fn left_behind(mut failure: Failure, schema: &SchemaName, why: &str) -> Failure 
     failure.message =
         format!("{}; the tenant of schema {schema} is left in the state creating ({why})", failure.message);
     failure.hint = Some(format!(
-        "`tenure tenant drop` takes it away, and so does the same command {ALIVE} seconds later, which begins anew"
+        "`tenure tenant drop` takes it away, and so does the same command {} seconds later, which begins anew",
+        ALIVE.as_secs()
     ));
     failure
 }

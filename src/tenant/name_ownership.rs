@@ -1,13 +1,10 @@
 //! Who stands in the books already under a slug, an id or a schema's name, and the rows that a new tenant gets there.
 
-use std::collections::BTreeMap;
-
-use super::provisioning::{Role, TenantRecord};
-use crate::chain::Version;
+use super::provisioning::TenantRecord;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::metadata::{TenantState, state};
+use crate::postgres::metadata::{TenantState, checks, state, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::Settings;
 
@@ -43,14 +40,14 @@ impl NameOwnership {
         let sql = format!(
             "SELECT {id}::text AS id, {slug}::text AS slug, {of}::text AS schema FROM {registry} \
              WHERE {slug}::text = {is} OR {of}::text = {named}; \
-             SELECT status FROM {platform}.tenant_version WHERE schema_name = {named}; \
+             {status}; \
              SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {named}",
             id = columns.id.quoted(),
             slug = columns.slug.quoted(),
             of = columns.schema.quoted(),
             registry = state::registry(settings),
             is = literal(slug.as_str()),
-            platform = settings.platform_schema().quoted(),
+            status = version_rows::status(&settings.platform_schema(), schema),
         );
         let sets = connection
             .query_batch(&sql)
@@ -122,42 +119,7 @@ pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut
         literal(tenant.slug.as_str()),
         literal(tenant.schema.as_str()),
     ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
-        settings.platform_schema().quoted(),
-        columns.schema.quoted(),
-        literal(tenant.schema.as_str()),
-    ));
-}
-
-/// The version row of a new tenant, with the role that was made for it.
-pub(super) fn enter_version(
-    settings: &Settings,
-    (schema, role): (&SchemaName, Option<&Role>),
-    (version, template): (&Version, &str),
-    (state, values): (TenantState, &BTreeMap<String, String>),
-    message: &mut SqlBatch,
-) {
-    let login = role.is_some_and(|(_, secret)| secret.is_some());
-    message.push(&format!(
-        "INSERT INTO {}.tenant_version (schema_name, version, template, status, parameters, role, login) \
-         VALUES ({}, '{version}', {}, {}, {}, {}, {login})",
-        settings.platform_schema().quoted(),
-        literal(schema.as_str()),
-        literal(template),
-        literal(state.as_str()),
-        parameters(values),
-        role.map_or_else(|| "NULL".to_owned(), |(name, _)| literal(name.as_str())),
-    ));
-}
-
-/// The values of parameters that give the schema its shape, as they stand in the version row. Others may be
-/// secrets, and stand nowhere but where the template puts them.
-pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
-    if values.is_empty() {
-        return "NULL".to_owned();
-    }
-    literal(&serde_json::to_string(values).unwrap_or_default())
+    message.push(&checks::expect_registered(settings, &literal(tenant.schema.as_str())));
 }
 
 /// The failure of a message that writes a new tenant into the books.

@@ -10,7 +10,7 @@ use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SqlBatch, VERSION};
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, history};
+use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, runs, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Migrate, Settings};
 
@@ -68,14 +68,14 @@ impl TenantOperation<'_> {
         work: impl AsyncFnOnce(&mut Connection, &Run) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let run = self.run();
-        history::begin_run(connection, &run, &self.command).await?;
+        runs::begin(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
         let ending = match &result {
             Ok(_) => RunStatus::Done,
             Err(failure) if failure.code == Code::Interrupted => RunStatus::Interrupted,
             Err(_) => RunStatus::Failed,
         };
-        let noted = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+        let noted = runs::end(connection, &run, ending.as_str(), &counts.to_string()).await;
         // Without a failure of its own the run's missing last note is the failure.
         let value = result?;
         noted?;
@@ -97,11 +97,8 @@ pub(super) async fn or_rollback<T>(
 
 /// Writes the tenant's state, in its version row and, where it has a column for it, in the registry's row.
 pub(super) fn enter(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, state: TenantState) {
-    let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
-    let word = literal(state.as_str());
-    message
-        .push(&format!("UPDATE {platform}.tenant_version SET status = {word} WHERE schema_name = {named}"));
-    say(message, settings, &named, state);
+    message.push(&version_rows::set_status(&settings.platform_schema(), schema, state));
+    say(message, settings, &literal(schema.as_str()), state);
 }
 
 /// Writes the state in the registry's row of `schema`, an expression, where the registry has a column for it.
@@ -139,48 +136,7 @@ pub(super) fn reregister(
         columns.schema.quoted(),
         literal(tenant.schema.as_str())
     ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {schema}), 'the registry')",
-        settings.platform_schema().quoted(),
-        columns.schema.quoted(),
-    ));
-}
-
-/// Makes sure that `schema` and `slug` are nobody's.
-pub(super) fn expect_free(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, slug: &Slug) {
-    let columns = &settings.tenants.columns;
-    let (named, slug) = (literal(schema.as_str()), literal(slug.as_str()));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_free({named}, (SELECT count(*) FROM {} WHERE {} = {named} OR {} = {slug}))",
-        settings.platform_schema().quoted(),
-        state::registry(settings),
-        columns.schema.quoted(),
-        columns.slug.quoted(),
-    ));
-}
-
-/// Makes sure that `schema` and `slug` are nobody else's than the tenant's, which may have one of them already.
-pub(super) fn expect_free_but(
-    message: &mut SqlBatch,
-    settings: &Settings,
-    tenant: &Tenant,
-    (schema, slug): (&SchemaName, &Slug),
-) {
-    if tenant.schema == *schema && tenant.slug == slug.as_str() {
-        return;
-    }
-    let columns = &settings.tenants.columns;
-    let (named, own) = (literal(schema.as_str()), literal(tenant.schema.as_str()));
-    // Of the schema that it has the server knows.
-    let sought = if tenant.schema == *schema { "NULL" } else { &*named };
-    message.push(&format!(
-        "SELECT {}.tenure_expect_free({sought}, (SELECT count(*) FROM {} WHERE ({of} = {named} OR {} = {}) AND {of} IS DISTINCT FROM {own}))",
-        settings.platform_schema().quoted(),
-        state::registry(settings),
-        columns.slug.quoted(),
-        literal(slug.as_str()),
-        of = columns.schema.quoted(),
-    ));
+    message.push(&checks::expect_registered(settings, schema));
 }
 
 /// The version that a change of name found the tenant at.
@@ -232,25 +188,14 @@ pub(super) fn refused(
     failure
 }
 
-/// The statement that takes the version row of `schema`, whose tenant must be in one of the states.
-pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
-    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
-    format!(
-        "SELECT {}.tenure_hold({}, ARRAY[{}])",
-        run.platform.quoted(),
-        literal(schema.as_str()),
-        states.join(", ")
-    )
-}
-
 /// Begins the transaction of a verb on the tenant of `schema`, which must be in one of the states.
 pub(super) fn begin(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
-    hold(message, run, (schema, states), "tenure_hold");
+    message.begin(run.limits, &version_rows::hold(&run.platform, schema, states));
 }
 
 /// The same for a verb that changes the schema's name. It is sent by [`in_turn`].
 pub(super) fn begin_still(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
-    hold(message, run, (schema, states), "tenure_hold_still");
+    message.begin(run.limits, &version_rows::hold_still(&run.platform, schema, states));
 }
 
 /// Sends a message that begins still. While a unit that needs to be alone runs on the schema, it is refused; then
@@ -272,20 +217,4 @@ pub(super) async fn in_turn(
             answer => return answer,
         }
     }
-}
-
-fn hold(
-    message: &mut SqlBatch,
-    run: &Run,
-    (schema, states): (&SchemaName, &[TenantState]),
-    function: &'static str,
-) {
-    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
-    let hold = format!(
-        "SELECT {}.{function}({}, ARRAY[{}])",
-        run.platform.quoted(),
-        literal(schema.as_str()),
-        states.join(", ")
-    );
-    message.begin(run.limits, &hold);
 }

@@ -50,6 +50,7 @@ mod neon;
 mod new_tenants;
 mod output;
 mod own_schema;
+mod own_sql;
 mod parameters;
 mod pointing;
 mod pool;

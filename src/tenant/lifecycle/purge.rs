@@ -8,11 +8,10 @@ use crate::executor::{RetryPolicy, Stop};
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
-use crate::postgres::metadata::{self, TenantState, state};
+use crate::postgres::metadata::{self, checks, history, roles, state, version_rows};
 use crate::postgres::{Connection, ServerError, error};
 use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
-use crate::tenant::roles::role;
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
 
 /// About so many locks are taken in one transaction. The server has room for 6,400 of them, for everybody, where nobody
@@ -131,11 +130,7 @@ async fn one(
     let (mut objects, mut transactions) = (0, 1);
     let mut portion = SqlBatch::default();
     begin(&mut portion, run, aside);
-    portion.push(&format!(
-        "SELECT {}.tenure_purge_some({}, {LOCKS})::int8 AS dropped",
-        run.platform.quoted(),
-        literal(schema.as_str())
-    ));
+    portion.push(&version_rows::purge_some(&run.platform, schema, LOCKS));
     portion.commit(SessionState::None);
     loop {
         let sets = match send(connection, how, &portion, aside).await {
@@ -156,7 +151,13 @@ async fn one(
         // The answer to our own COMMIT may have been lost.
         Err(Refused::Answer(server_error))
             if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
-                && was_us(connection, run, aside).await? => {}
+                && history::was_purged(
+                    connection,
+                    run,
+                    schema,
+                    &format!("deleting {}", aside.former_slug),
+                )
+                .await? => {}
         Err(Refused::Answer(server_error)) => return ended(how, aside, &server_error),
         Err(Refused::Failure(failure)) => return Err(failure),
     }
@@ -168,17 +169,10 @@ async fn one(
 fn look(how: &Purge<'_>, run: &Run, aside: &DroppedTenant) -> SqlBatch {
     let mut message = SqlBatch::default();
     begin(&mut message, run, aside);
-    message.push(&format!(
-        "SELECT {}.tenure_expect_no_dependents({})",
-        run.platform.quoted(),
-        literal(aside.tenant.schema.as_str())
-    ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_ours({})",
-        run.platform.quoted(),
-        literal(aside.tenant.schema.as_str())
-    ));
-    message.push(&role::looking(&run.platform, &aside.tenant.schema));
+    let (platform, schema) = (&run.platform, &aside.tenant.schema);
+    message.push(&checks::expect_no_dependents(platform, schema));
+    message.push(&checks::expect_ownership(platform, schema));
+    message.push(&roles::expect_droppable(platform, schema));
     if how.registered == Registered::Goes {
         unregister(&mut message, how, aside);
         message.push("SET CONSTRAINTS ALL IMMEDIATE");
@@ -190,33 +184,23 @@ fn look(how: &Purge<'_>, run: &Run, aside: &DroppedTenant) -> SqlBatch {
 /// Begins a transaction on a tenant that nobody has deleted yet: where the registry's row was to stay, the version row is
 /// there all the same.
 fn begin(message: &mut SqlBatch, run: &Run, aside: &DroppedTenant) {
-    operation::begin(message, run, &aside.tenant.schema, &[TenantState::Dropped]);
-    message.push(&format!(
-        "SELECT {}.tenure_expect_unpurged({})",
-        run.platform.quoted(),
-        literal(aside.tenant.schema.as_str())
-    ));
+    message.begin(run.limits, &version_rows::hold_dropped(&run.platform, &aside.tenant.schema));
 }
 
 /// The last transaction: what is left of the schema, the role, the rows, the history.
 fn last(how: &Purge<'_>, run: &Run, aside: &DroppedTenant) -> SqlBatch {
-    let (platform, named) = (run.platform.quoted(), literal(aside.tenant.schema.as_str()));
+    let (platform, schema) = (&run.platform, &aside.tenant.schema);
     let mut message = SqlBatch::default();
     begin(&mut message, run, aside);
-    message.push(&format!("SELECT {platform}.tenure_purge_rest({named})"));
-    message.push(&role::dropping(&run.platform, &aside.tenant.schema));
-    message.name_history(run, &named, &aside.former_schema, Kind::Purge);
+    message.push_each(&version_rows::drop_schema(platform, schema));
+    message.push(&roles::drop(platform, schema));
+    message.name_history(run, &literal(schema.as_str()), &aside.former_schema, Kind::Purge);
     match how.registered {
         Registered::Goes => {
             unregister(&mut message, how, aside);
-            message.push(&format!("DELETE FROM {platform}.tenant_version WHERE schema_name = {named}"));
+            message.push(&version_rows::delete(platform, schema));
         }
-        // Without it the registry's row would be a tenant that nobody knows.
-        Registered::Stays => {
-            message.push(&format!(
-                "UPDATE {platform}.tenant_version SET purged_at = now() WHERE schema_name = {named}"
-            ));
-        }
+        Registered::Stays => message.push(&version_rows::set_purged(platform, schema)),
     }
     message.commit(SessionState::None);
     message
@@ -228,10 +212,7 @@ fn unregister(message: &mut SqlBatch, how: &Purge<'_>, aside: &DroppedTenant) {
     let named = literal(aside.tenant.schema.as_str());
     message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
     // A trigger may keep it, and it would be a tenant that nobody knows.
-    message.push(&format!(
-        "SELECT {}.tenure_expect_gone({named}, (SELECT count(*) FROM {registry} WHERE {column} = {named}))",
-        settings.platform_schema().quoted(),
-    ));
+    message.push(&checks::expect_unregistered(settings, &aside.tenant.schema));
 }
 
 /// Why a message was not done.
@@ -264,20 +245,6 @@ async fn send(
             *connection = connection.another().await.map_err(Refused::Failure)?;
         }
     }
-}
-
-/// Whether this run noted that it deleted the tenant.
-async fn was_us(connection: &mut Connection, run: &Run, aside: &DroppedTenant) -> Result<bool, Failure> {
-    let sql = format!(
-        "SELECT true AS noted FROM {}.migration_history WHERE run_id = '{}' AND schema_name = {} AND kind = {}",
-        run.platform.quoted(),
-        run.id,
-        literal(aside.tenant.schema.as_str()),
-        literal(Kind::Purge.as_str()),
-    );
-    let doing = format!("deleting {}", aside.former_slug);
-    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
-    Ok(sets.iter().flatten().next().is_some())
 }
 
 /// What a refusal means for the tenant: another one may have deleted it in the meantime.

@@ -6,10 +6,9 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, SessionState, SqlBatch};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, checks, roles, version_rows};
 use crate::tenant::Changed;
 use crate::tenant::operation::{self, TenantOperation};
-use crate::tenant::roles::{role, sessions};
 
 /// What a tenant is to be called.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub async fn rename(
         return Ok(Changed { outcome: RunStatus::Nothing, tenant });
     }
     // What has a role needs a name for it.
-    let role = match sessions::role_of(connection, settings, &tenant.schema).await? {
+    let role = match roles::of(connection, &platform, &tenant.schema).await? {
         Some(_) if tenant.schema != schema => Some(settings.tenant_role(&schema)?),
         _ => None,
     };
@@ -55,7 +54,9 @@ pub async fn rename(
             );
             // The server's time between our messages is ours.
             message.push(NO_IDLE_TIMEOUT);
-            operation::expect_free_but(&mut message, settings, &tenant, (&schema, &new.slug));
+            if is_new || tenant.slug != new.slug.as_str() {
+                message.push(&checks::expect_free(settings, &schema, &new.slug, Some(&tenant.schema)));
+            }
             operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {
                 let held = name_references::of(connection, &tenant.schema, &schema).await?;
@@ -67,14 +68,10 @@ pub async fn rename(
             let mut message = SqlBatch::default();
             let named = literal(schema.as_str());
             if is_new {
-                message.push(&format!(
-                    "UPDATE {}.tenant_version SET schema_name = {named} WHERE schema_name = {}",
-                    run.platform.quoted(),
-                    literal(tenant.schema.as_str())
-                ));
+                message.push(&version_rows::rename(&run.platform, &tenant.schema, &schema));
             }
             if let Some(role) = &role {
-                message.push(&role::renaming(&run.platform, &schema, role));
+                message.push(&roles::rename(&run.platform, &schema, role));
             }
             let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
             operation::reregister(&mut message, settings, &tenant, to, name);

@@ -19,7 +19,7 @@ use crate::executor::{self, Allowed, Prepared, Request, RetryPolicy, Stop, unkno
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
-use crate::postgres::metadata::{RunStatus, TenantState, state};
+use crate::postgres::metadata::{RunStatus, TenantState, attempts, state};
 use crate::postgres::server::Environment;
 use crate::postgres::{Archive, Connection, ServerError};
 use crate::project::Project;
@@ -222,7 +222,7 @@ async fn finish(
 ) -> Result<usize, Failure> {
     let units = migrated?;
     let mut message = SqlBatch::default();
-    message.begin(run.limits, &cleanup::holding(run, &wanted.schema));
+    message.begin(run.limits, &attempts::hold(&run.platform, &wanted.schema, run.id));
     operation::enter(&mut message, &project.settings, &wanted.schema, wanted.state);
     message.commit(SessionState::None);
     let explained = |server_error: &ServerError| server_error.failure(&format!("importing {}", wanted.slug));
