@@ -7,7 +7,8 @@ pub mod text;
 pub use self::result::{Check, Diagnosis, Health};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::{Connection, PoolerEvidence, Row, metadata};
+use crate::postgres::metadata::{self, OwnTables};
+use crate::postgres::{Connection, PoolerEvidence, Row};
 
 /// The oldest supported major version.
 const OLDEST: i64 = 14;
@@ -33,8 +34,8 @@ struct Facts {
     /// Whether the role may create objects in the platform schema; `None` if the schema does not exist.
     platform: Option<bool>,
     may_create: bool,
-    /// The schema version of Tenure's own tables; `None` if they do not exist or the role may not read them.
-    own_tables: Option<i64>,
+    /// The state of Tenure's own tables, as far as the role may read it.
+    own_tables: OwnTables,
     archive_mode: String,
     archived: Option<String>,
     archive_failed: Option<String>,
@@ -59,8 +60,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              pg_is_in_recovery() AS standby, current_setting('standard_conforming_strings') = 'on' AS strings, \
              (SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = {named}) AS platform, \
              has_database_privilege(current_database(), 'CREATE') AS may_create, \
-             EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = {named} AND relname = {ledger} \
-                 AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) AS own_tables, \
+             {readable} AS own_tables, \
              current_setting('archive_mode') AS archive_mode, current_setting('wal_level') AS wal_level, \
              has_function_privilege('pg_catalog.pg_create_restore_point(text)', 'EXECUTE') AS restore_points, \
              current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
@@ -77,22 +77,15 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
              coalesce(nullif(application_name, ''), 'a session') || ' of ' || coalesce(usename, '?') || ', process ' || pid AS who \
              FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL \
              AND backend_type = 'client backend' ORDER BY xact_start LIMIT 1",
-        ledger = literal(metadata::MIGRATIONS_TABLE),
+        readable = metadata::is_readable(platform),
     );
     let sets = connection.query_batch(&question).await.map_err(|server_error| server_error.failure(doing))?;
     let row = |index: usize| sets.get(index).and_then(|rows: &Vec<Row>| rows.first());
     let Some(seen) = row(0) else { return Ok(judged(Vec::new())) };
     let own_tables = if seen.get_bool("own_tables")? {
-        let sql = format!(
-            "SELECT max(version)::int8 AS version FROM {}.{}",
-            platform.quoted(),
-            metadata::MIGRATIONS_TABLE
-        );
-        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
-        let version = sets.first().and_then(|rows| rows.first()).map(|row| row.optional_integer("version"));
-        Some(version.transpose()?.flatten().unwrap_or_default())
+        OwnTables::read(connection, platform).await?
     } else {
-        None
+        OwnTables::Absent
     };
     let archiver = |column| row(1).map_or(Ok(None), |row| row.optional_text(column));
     let most = seen.integer("most")?;
@@ -218,18 +211,19 @@ impl Facts {
 
     fn own_tables(&self) -> Check {
         match self.own_tables {
-            None => {
+            OwnTables::Absent => {
                 ok("own-tables", "none that this role can read: the first `tenure migrate up` creates them")
             }
-            Some(version) if version < metadata::needed() => {
+            OwnTables::Older => {
                 ok("own-tables", "created by an older Tenure: the next command that writes upgrades them")
             }
-            Some(version) if version > metadata::needed() => fail(
+            OwnTables::Current => ok("own-tables", "up to date"),
+            OwnTables::Newer => fail(
                 "own-tables",
                 "created by a newer Tenure",
                 "use the newest release of Tenure on this database",
             ),
-            Some(_) => ok("own-tables", "up to date"),
+            OwnTables::Unsupported => fail("own-tables", metadata::UNSUPPORTED, metadata::UNSUPPORTED_HELP),
         }
     }
 
@@ -349,7 +343,7 @@ mod tests {
             strings: true,
             platform: None,
             may_create: true,
-            own_tables: None,
+            own_tables: OwnTables::Absent,
             archive_mode: "on".to_owned(),
             archived: Some("yesterday".to_owned()),
             archive_failed: None,
@@ -368,7 +362,7 @@ mod tests {
     #[test]
     fn each_problem_is_found_by_its_own_check() {
         assert_eq!(judged(well().checks()).outcome, Health::Ok);
-        let harms: [(&str, Health, Alter); 18] = [
+        let harms: [(&str, Health, Alter); 19] = [
             ("release", Health::Fail, |facts| facts.major = 13),
             ("release", Health::Warn, |facts| facts.major = 19),
             ("release", Health::Fail, |facts| facts.standby = true),
@@ -376,7 +370,8 @@ mod tests {
             ("rights", Health::Fail, |facts| facts.may_create = false),
             ("rights", Health::Fail, |facts| facts.platform = Some(false)),
             ("strings", Health::Fail, |facts| facts.strings = false),
-            ("own-tables", Health::Fail, |facts| facts.own_tables = Some(99)),
+            ("own-tables", Health::Fail, |facts| facts.own_tables = OwnTables::Newer),
+            ("own-tables", Health::Fail, |facts| facts.own_tables = OwnTables::Unsupported),
             ("archiving", Health::Warn, |facts| facts.archive_mode = "off".to_owned()),
             ("archiving", Health::Warn, |facts| facts.archived = None),
             ("archiving", Health::Fail, |facts| facts.archive_failed = Some("now".to_owned())),

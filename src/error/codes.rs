@@ -106,6 +106,7 @@ codes! {
     MigrationEdited "migration-edited" Refused "A migration that was applied has been edited since."
     MigrationGone "migration-gone" Refused "A migration that was applied is no longer in the project."
     DatabaseVersionUnknown "database-version-unknown" Refused "The database is at a version that the chain does not know."
+    MetadataUnsupported "metadata-unsupported" Refused "Tenure's own tables in the database were made by a build from before the first release, and this one does not convert them."
     VersionBeyond "version-beyond" Refused "The database is at a version beyond the chain's end."
     NotMigrated "not-migrated" Refused "The platform has not been migrated far enough for this."
     RunUnknown "run-unknown" Refused "There is no run of that id."

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::unit::{Unit, UnitOutcome};
+use crate::chain::Checksum;
 use crate::error::{Code, Failure};
 use crate::ident::literal;
 use crate::postgres::batch::{BEGIN, Kind, NO_IDLE_TIMEOUT, ResolvedIndex, SqlBatch};
+use crate::postgres::metadata::{history, version_rows};
 use crate::postgres::{Connection, ServerError};
 use crate::sql::{IndexWork, Statement};
 
@@ -49,8 +51,8 @@ impl SchemaLock {
         let doing = "waiting for another run";
         let sql = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; \
-             SELECT pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({})) AS taken",
-            literal(unit.schema.as_str()),
+             SELECT {} AS taken",
+            version_rows::try_alone(unit.schema),
         );
         loop {
             let sets = own.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
@@ -94,7 +96,7 @@ async fn run(unit: &Unit<'_>, connection: &mut Connection) -> UnitOutcome {
     unit.open(&mut message);
     unit.finish(&mut message);
     match connection.send(&message).await {
-        Ok(sets) => UnitOutcome::Done(unit.moved(&sets), began.elapsed()),
+        Ok(sets) => UnitOutcome::Done(unit.moved(sets.iter().flatten()), began.elapsed()),
         Err(server_error) => unit.interpret(&server_error, &message),
     }
 }
@@ -202,24 +204,22 @@ async fn find_earlier_attempt(
 ) -> Result<EarlierAttempt, ServerError> {
     let mut message = SqlBatch::default();
     message.push(BEGIN);
+    message.push("SET LOCAL lock_timeout = 0");
     message.push(&unit.advance());
     message.push("ROLLBACK");
-    message.push(&format!(
-        "SELECT coalesce(checksum = {}, false) AS same FROM {}.migration_history \
-         WHERE schema_name = {} AND name = {} AND kind = '{}' ORDER BY id DESC LIMIT 1",
-        literal(unit.migration.checksum.as_str()),
-        unit.run.platform.quoted(),
-        literal(unit.schema.as_str()),
-        literal(&unit.migration.file),
-        Kind::Begun.as_str(),
-    ));
+    message.push(&history::begun(&unit.run.platform, unit.schema, file_of(unit)));
     let sets = connection.query_batch(message.sql()).await?;
-    let row = sets.get(3).and_then(|rows| rows.first());
+    let row = sets.last().and_then(|rows| rows.first());
     Ok(match row.map(|row| row.get_bool("same")) {
         Some(Ok(true)) => EarlierAttempt::SameText,
         Some(Ok(false) | Err(_)) => EarlierAttempt::OtherText,
         None => EarlierAttempt::None,
     })
+}
+
+/// The file name in the history, and its checksum.
+fn file_of<'a>(unit: &Unit<'a>) -> (&'a str, &'a Checksum) {
+    (&unit.migration.file, &unit.migration.checksum)
 }
 
 /// Records the start of the unit. At the first attempt, an index to drop must exist; later attempts treat a missing
@@ -271,23 +271,8 @@ async fn leftover(
     let Some((work, index)) = statement.index() else { return Ok(Leftover::None) };
     // An index older than the first attempt is not ours, and one older than the first attempt with this text may
     // differ: keep the server's error.
-    let attempts = format!(
-        "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
-        unit.run.platform.quoted(),
-        literal(&unit.migration.file),
-        Kind::Begun.as_str(),
-    );
-    let other_text = format!("h.checksum IS DISTINCT FROM {}", literal(unit.migration.checksum.as_str()));
-    let sql = format!(
-        "SELECT i.indisvalid AS valid, age(i.xmin) < (SELECT age(h.xmin) {attempts} ORDER BY h.id LIMIT 1) AS ours, \
-         age(i.xmin) < (SELECT age(h.xmin) {attempts} \
-             AND h.id > coalesce((SELECT max(h.id) {attempts} AND {other_text}), 0) ORDER BY h.id LIMIT 1) AS of_this_text \
-         FROM pg_catalog.pg_index i \
-         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
-        literal(unit.schema.as_str()),
-        literal(&index.name),
-    );
+    let (platform, index_name) = (&unit.run.platform, index.name.as_str());
+    let sql = history::index_of_attempt(platform, (unit.schema, index_name), file_of(unit));
     let sets = connection.query_batch(&sql).await?;
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.get_bool(column).unwrap_or(false));

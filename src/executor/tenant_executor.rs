@@ -18,9 +18,10 @@ use super::{UnitFailure, retry, worker};
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
+use crate::postgres::metadata::version_rows::{self, Pool};
 use crate::sql::Scope;
 
 /// Tenants per page.
@@ -318,55 +319,24 @@ impl TenantExecutor<'_> {
     ) -> Result<Vec<Task>, Failure> {
         // Canaries must be real tenants, not pooled schemas.
         let pool = if self.limit.is_some() { Pool::Without } else { Pool::With };
-        let tenants = behind_condition(&self.chain.migrations()[..self.steps.end], self.only, pool);
-        let sql = format!(
-            "SELECT schema_name, version FROM {}.tenant_version WHERE {tenants} AND schema_name > {} \
-             ORDER BY schema_name LIMIT {limit}",
-            self.run.platform.quoted(),
-            literal(cursor),
-        );
+        let behind = version_rows::behind(&self.chain.migrations()[..self.steps.end], self.only, pool);
+        let sql = version_rows::page_behind(&self.run.platform, &behind, (cursor, limit));
         let doing = "reading the tenants";
         let odd = |error: String| Failure::new(Code::StatementFailed, format!("{doing}: {error}"));
         let sets = retry::query(connection, &sql, doing, self.request.retry_policy).await?;
         sets.iter()
             .flatten()
             .map(|row| {
-                let version =
-                    Version::stored(&row.text("version")?).map_err(|error| odd(error.to_string()))?;
+                let (schema, version) = version_rows::version_of(row)?;
+                let version = Version::stored(&version).map_err(|error| odd(error.to_string()))?;
                 let step = self
                     .chain
                     .position(&version)
                     .ok_or_else(|| odd(format!("version {version} is not in the chain")))?;
-                let schema = SchemaName::existing(row.text("schema_name")?)?;
-                Ok(Task { schema, step, attempts: 0 })
+                Ok(Task { schema: SchemaName::existing(schema)?, step, attempts: 0 })
             })
             .collect()
     }
-}
-
-/// Whether to include pooled schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pool {
-    /// Tenants and pooled schemas.
-    With,
-    /// Only tenants.
-    Without,
-}
-
-/// The SQL condition on `tenant_version` for tenants with a pending step of `steps`; restricted to `only` unless empty.
-pub(crate) fn behind_condition(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
-    let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
-    let schemas: Vec<String> = only.iter().map(|schema| literal(schema.as_str())).collect();
-    let of_these = if schemas.is_empty() {
-        String::new()
-    } else {
-        format!(" AND schema_name IN ({})", schemas.join(", "))
-    };
-    let not = match pool {
-        Pool::With => "<> 'dropped'",
-        Pool::Without => "NOT IN ('dropped', 'pooled')",
-    };
-    format!("version IN ({}) AND status {not}{of_these}", versions.join(", "))
 }
 
 impl Shared<'_> {

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use super::observer::StatementObserver;
 use crate::chain::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
+use crate::postgres::metadata::version_rows::{self, MOVED};
+use crate::postgres::metadata::{TenantState, checks};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::sql::{Scope, Statement};
-
-/// Column with the tenants whose rows a platform unit moved.
-const MOVED: &str = "tenure_moved_schema";
 
 /// The result of a unit.
 #[derive(Debug)]
@@ -84,17 +83,10 @@ impl Unit<'_> {
 
     /// The statement that locks and moves the version row.
     pub(super) fn advance(&self) -> String {
-        let platform = self.run.platform.quoted();
-        let (from, to) = (self.migration.from(), self.migration.to());
+        let (platform, from, to) = (&self.run.platform, self.migration.from(), self.migration.to());
         match self.part {
-            Part::Platform { .. } => format!("SELECT {platform}.tenure_advance_platform('{from}', '{to}')"),
-            Part::Tenant | Part::NewTenant => {
-                format!(
-                    "SELECT {platform}.tenure_advance({}, '{from}', '{to}', {})",
-                    literal(self.schema.as_str()),
-                    self.run.limits.lock_timeout.milliseconds(),
-                )
-            }
+            Part::Platform { .. } => version_rows::advance_platform(platform, from, to),
+            Part::Tenant | Part::NewTenant => version_rows::advance(platform, self.schema, from, to),
         }
     }
 
@@ -105,13 +97,8 @@ impl Unit<'_> {
             message.own_role();
         }
         if let Part::Platform { moves_tenants: true, .. } = self.part {
-            message.push(&format!(
-                "UPDATE {}.tenant_version SET version = '{}', applied_at = clock_timestamp() \
-                 WHERE version = '{}' AND status <> 'dropped' RETURNING schema_name AS {MOVED}",
-                self.run.platform.quoted(),
-                self.migration.to(),
-                self.migration.from(),
-            ));
+            let (from, to) = (self.migration.from(), self.migration.to());
+            message.push(&version_rows::advance_all(&self.run.platform, from, to));
         }
         // A step without tenant statements only moves the tenant's row and writes no history.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
@@ -140,23 +127,17 @@ impl Unit<'_> {
                 if !self.migration.transactional && !is_non_transactional(self.migration, self.part) =>
             {
                 // Another run may execute the same step without a transaction.
-                let hold = format!(
-                    "SELECT {}.tenure_hold_still({}, ARRAY['creating', 'pooled'])",
-                    self.run.platform.quoted(),
-                    literal(self.schema.as_str())
-                );
-                message.begin_tenant(self.run.limits, &hold);
-                message.push(&self.advance());
+                let states = [TenantState::Creating, TenantState::Pooled];
+                let hold = version_rows::hold_still(&self.run.platform, self.schema, &states);
+                message.begin_each(self.run.limits, &[hold, self.advance()]);
             }
-            Part::Tenant | Part::NewTenant => message.begin_tenant(self.run.limits, &self.advance()),
-            Part::Platform { .. } => message.begin(self.run.limits, &self.advance()),
+            Part::Platform { .. } | Part::Tenant | Part::NewTenant => {
+                message.begin(self.run.limits, &self.advance());
+            }
         }
         if let Part::Platform { waits: true, .. } = self.part {
-            message.push(&format!(
-                "SELECT {}.tenure_expect_tenants_at(ARRAY[{}])",
-                self.run.platform.quoted(),
-                self.allowed_versions().join(", ")
-            ));
+            let versions = self.allowed_versions();
+            message.push(&checks::expect_tenants_at(&self.run.platform, &versions));
         }
     }
 
@@ -177,18 +158,18 @@ impl Unit<'_> {
         match connection.send(&message).await {
             Ok(sets) => {
                 self.report_observations(&message, 0..message.statements(), &sets);
-                UnitOutcome::Done(self.moved(&sets), began.elapsed())
+                UnitOutcome::Done(self.moved(sets.iter().flatten()), began.elapsed())
             }
             Err(server_error) => self.interpret(&server_error, &message),
         }
     }
 
-    /// The tenants whose rows the unit also moved.
-    pub(super) fn moved(&self, sets: &[Vec<Row>]) -> Vec<String> {
+    /// The tenants whose rows the unit also moved: the only rows with that column.
+    pub(crate) fn moved<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Vec<String> {
         if !matches!(self.part, Part::Platform { moves_tenants: true, .. }) {
             return Vec::new();
         }
-        let moved = sets.iter().flatten().filter_map(|row| row.text(MOVED).ok());
+        let moved = rows.filter_map(|row| row.text(MOVED).ok());
         // Pooled schemas are not tenants.
         moved.filter(|name| SchemaName::existing(name).is_ok_and(|schema| !schema.is_pooled())).collect()
     }
@@ -199,52 +180,25 @@ impl Unit<'_> {
         &self,
         connection: &mut Connection,
     ) -> Result<Option<UnitOutcome>, Failure> {
-        let (platform, to) = (self.run.platform.quoted(), self.migration.to());
-        let version = match self.part {
-            Part::Platform { .. } => {
-                format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
-            }
-            Part::Tenant | Part::NewTenant => format!(
-                "SELECT version FROM {platform}.tenant_version WHERE schema_name = {}",
-                literal(self.schema.as_str())
-            ),
-        };
-        let ours = format!(
-            "FROM {platform}.migration_history WHERE run_id = '{}' AND schema_name = {} AND to_version = '{to}' \
-             AND kind = '{}'",
-            self.run.id,
-            literal(self.schema.as_str()),
-            Kind::Migrate.as_str(),
-        );
-        let sql = format!(
-            "{version}; \
-             SELECT duration_ms::int8 AS took {ours}; \
-             SELECT schema_name AS {MOVED} FROM {platform}.tenant_version \
-             WHERE version = '{to}' AND status <> 'dropped' AND created_at < (SELECT min(applied_at) {ours})"
-        );
-        let sets = connection
-            .query_batch(&sql)
-            .await
-            .map_err(|server_error| server_error.failure("reading the version"))?;
-        let [version, ours, _moved] = sets.as_slice() else { return Ok(None) };
-        let version = version.first().map(|row| row.text("version")).transpose()?;
-        let version = version.and_then(|text| Version::stored(&text).ok());
-        if version.is_none_or(|version| version < *to) {
+        let unit = self.history_row(Kind::Migrate);
+        let found = version_rows::committed(connection, self.run, &unit).await?;
+        let version = found.version.and_then(|text| Version::stored(&text).ok());
+        if version.is_none_or(|version| version < *unit.to) {
             return Ok(None);
         }
-        let Some(ours) = ours.first() else { return Ok(Some(UnitOutcome::DoneByAnother)) };
-        let took = u64::try_from(ours.integer("took")?).unwrap_or_default();
-        Ok(Some(UnitOutcome::Done(self.moved(&sets), Duration::from_millis(took))))
+        let Some(took) = found.took else { return Ok(Some(UnitOutcome::DoneByAnother)) };
+        let took = u64::try_from(took).unwrap_or_default();
+        Ok(Some(UnitOutcome::Done(self.moved(found.moved.iter()), Duration::from_millis(took))))
     }
 
     /// The versions that tenants may have when this platform step runs: from its FROM on, or from its TO on if the step has
     /// only tenant statements.
-    fn allowed_versions(&self) -> Vec<String> {
+    fn allowed_versions(&self) -> Vec<Version> {
         let only_settles = !self.migration.has(Scope::Platform) && self.migration.has(Scope::Tenant);
         let bound = if only_settles { self.migration.to() } else { self.migration.from() };
         let first = self.chain.first();
         let all = std::iter::once(&first).chain(self.chain.migrations().iter().map(Migration::to));
-        all.filter(|version| *version >= bound).map(|version| format!("'{version}'")).collect()
+        all.filter(|version| *version >= bound).cloned().collect()
     }
 
     /// Converts a server error to the unit's result.

@@ -11,7 +11,7 @@ use super::worker_pool::ConnectionRecycler;
 use super::{non_transactional, renamed_tenants};
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::ident::literal;
+use crate::postgres::metadata::version_rows;
 use crate::postgres::{Connection, ServerError};
 
 /// Runs tasks until none are left.
@@ -193,19 +193,8 @@ async fn steps(
     connection: &mut Connection,
     tasks: &[Task],
 ) -> Result<Vec<(String, usize)>, Failure> {
-    let schemas: Vec<String> = tasks.iter().map(|task| literal(task.schema.as_str())).collect();
-    let sql = format!(
-        "SELECT schema_name, version FROM {}.tenant_version WHERE schema_name IN ({})",
-        pass.run.platform.quoted(),
-        schemas.join(", ")
-    );
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading versions"))?;
+    let schemas = tasks.iter().map(|task| &task.schema);
+    let versions = version_rows::versions(connection, &pass.run.platform, schemas).await?;
     let step = |text: String| Version::stored(&text).ok().and_then(|version| pass.chain.position(&version));
-    sets.iter()
-        .flatten()
-        .map(|row| Ok((row.text("schema_name")?, step(row.text("version")?).unwrap_or_default())))
-        .collect()
+    Ok(versions.into_iter().map(|(schema, at)| (schema, step(at).unwrap_or_default())).collect())
 }

@@ -6,7 +6,7 @@ use crate::error::{Code, Failure};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::history::{self, Before};
-use crate::postgres::metadata::{self, RunStatus, state};
+use crate::postgres::metadata::{self, RunStatus, runs, state, version_rows};
 use crate::project::Project;
 
 /// Whether a baseline is checked.
@@ -36,14 +36,14 @@ pub async fn baseline(
     } else if state.platform == Version::ZERO {
         Before::Zero
     } else {
-        let platform = project.settings.platform_schema().quoted();
+        let delete = version_rows::delete_platform(&project.settings.platform_schema());
         return Err(Failure::new(
             Code::BaselineRefused,
             format!("the platform is already at {}", state.platform),
         )
         .hint(format!(
             "a baseline is only for a database without a version; `tenure migrate up` migrates this one. To replace a wrong \
-             baseline, run `DELETE FROM {platform}.schema_version` first"
+             baseline, run `{delete}` first"
         )));
     };
     if *version != Version::ZERO && !state.presence.registry && declared == BaselineCheck::Enforce {
@@ -51,7 +51,7 @@ pub async fn baseline(
     }
     let run = new_run(project);
     metadata::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
-    history::begin_run(connection, &run, command).await?;
+    runs::begin(connection, &run, command).await?;
     let declared = history::baseline(connection, &run, before, version).await;
     end(connection, &run, &declared, "{}").await?;
     declared?;
@@ -85,7 +85,7 @@ pub async fn repair(
     }
     let run = new_run(project);
     metadata::ensure(connection, &run.platform, run.limits.lock_timeout).await?;
-    history::begin_run(connection, &run, command).await?;
+    runs::begin(connection, &run, command).await?;
     let repaired = history::repair(connection, &run, &found).await;
     let counts = serde_json::json!({ "repaired": found.len() });
     end(connection, &run, &repaired, &counts.to_string()).await?;
@@ -101,7 +101,7 @@ async fn end(
     counts: &str,
 ) -> Result<(), Failure> {
     let ending = if outcome.is_ok() { RunStatus::Done } else { RunStatus::Failed };
-    let recorded = history::end_run(connection, run, ending.as_str(), counts).await;
+    let recorded = runs::end(connection, run, ending.as_str(), counts).await;
     if outcome.is_ok() { recorded } else { Ok(()) }
 }
 

@@ -12,12 +12,13 @@ use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
 use crate::executor::unverified::{
-    Part, Pool, TenantExecutor, Unit, UnitOutcome, behind_condition, send_non_transactional,
+    Part, TenantExecutor, Unit, UnitOutcome, send_non_transactional,
 };
 use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
-use crate::postgres::metadata::{self, RunStatus, history};
+use crate::postgres::metadata::version_rows::{self, Pool};
+use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 
 /// The platform's unit of a step with tenant statements only: moves the version row and writes the history.
@@ -56,7 +57,7 @@ pub async fn run(
     if !prepared.state.presence.own_tables_current {
         metadata::ensure(runner.connection, &runner.run.platform, runner.run.limits.lock_timeout).await?;
     }
-    history::begin_marked_run(runner.connection, &runner.run, command).await?;
+    runs::begin_marked(runner.connection, &runner.run, command).await?;
     let expected = prepared.plan.steps.iter().map(|step| step.tenants + usize::from(step.platform)).sum();
     runner.sink.take(&Event::Began { expected });
     let ending = runner.stages().await;
@@ -231,9 +232,8 @@ impl Runner<'_> {
     /// further tenants can be created before it moves.
     async fn settle_with_lock(&mut self, step: usize, end: usize) -> Option<UnitOutcome> {
         let lock = format!(
-            "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; \
-             SELECT 1 FROM {}.schema_version FOR UPDATE",
-            self.run.platform.quoted()
+            "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; {}",
+            version_rows::lock_platform(&self.run.platform)
         );
         let mut holder = match self.connection.another().await {
             Ok(holder) => holder,
@@ -333,13 +333,13 @@ impl Runner<'_> {
     /// Records how the run ended; uses a new connection if this one is broken.
     async fn record_end(&mut self, ending: RunStatus, counts: &str) -> Result<(), Failure> {
         let ending = ending.as_str();
-        let noted = history::end_run(self.connection, &self.run, ending, counts).await;
+        let noted = runs::end(self.connection, &self.run, ending, counts).await;
         let Err(failure) = noted else { return Ok(()) };
         if !failure.ended_the_session() {
             return Err(failure);
         }
         *self.connection = self.connection.another().await?;
-        history::end_run(self.connection, &self.run, ending, counts).await
+        runs::end(self.connection, &self.run, ending, counts).await
     }
 
     /// Number of the requested tenants that are still behind.
@@ -351,11 +351,8 @@ impl Runner<'_> {
     /// Number of tenants with a pending step before `end`.
     async fn behind(&mut self, end: usize) -> Result<usize, Failure> {
         let steps = &self.chain.migrations()[..end];
-        let tenants = behind_condition(steps, &self.prepared.only, Pool::Without);
-        let sql = format!(
-            "SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {tenants}",
-            self.run.platform.quoted()
-        );
+        let behind = version_rows::behind(steps, &self.prepared.only, version_rows::Pool::Without);
+        let sql = version_rows::count_behind(&self.run.platform, &behind);
         let doing = "counting the remaining tenants";
         let sets = retry::query(self.connection, &sql, doing, self.prepared.request.retry_policy).await?;
         let row = sets.first().and_then(|rows| rows.first());

@@ -17,9 +17,10 @@ pub use statements::ResolvedIndex;
 
 use super::ServerError;
 use super::deadline::Limit;
+use super::metadata::history;
 use crate::chain::{Checksum, Version};
 use crate::error::{Place, Source};
-use crate::ident::{Identifier, SchemaName, SharedPath, literal};
+use crate::ident::{Identifier, SchemaName, SharedPath};
 use crate::settings::{Migrate, Settings};
 use crate::sql::Rendered;
 
@@ -153,30 +154,33 @@ impl SqlBatch {
         self.statements.push(None);
     }
 
-    /// Begins a unit's transaction: its limits, and `first`, the statement that takes the version row.
-    /// That one waits without a lock limit, since it waits for a unit like itself.
+    /// Adds several.
+    pub fn push_each(&mut self, statements: &[impl AsRef<str>]) {
+        statements.iter().for_each(|statement| self.push(statement.as_ref()));
+    }
+
+    /// Begins a unit's transaction: its limits, and `first`, the statement that locks the version row.
+    /// That one waits without a lock timeout, since it waits for a unit like itself.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
+        self.begin_as(BEGIN, limits, &[first]);
+    }
+
+    /// The same with several statements that wait so.
+    pub fn begin_each(&mut self, limits: Migrate, first: &[impl AsRef<str>]) {
         self.begin_as(BEGIN, limits, first);
     }
 
     /// The same in a transaction that sees the database until its end as it was at its first statement.
     pub fn begin_snapshot(&mut self, limits: Migrate, first: &str) {
-        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", limits, first);
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", limits, &[first]);
     }
 
-    fn begin_as(&mut self, begin: &str, limits: Migrate, first: &str) {
+    fn begin_as(&mut self, begin: &str, limits: Migrate, first: &[impl AsRef<str>]) {
         self.push(begin);
         self.limit_statements(limits);
         self.push("SET LOCAL lock_timeout = 0");
-        self.push(first);
+        self.push_each(first);
         self.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
-    }
-
-    /// Begins a tenant's unit: `advance` takes the version row, then sets the lock timeout.
-    pub fn begin_tenant(&mut self, limits: Migrate, advance: &str) {
-        self.push(BEGIN);
-        self.limit_statements(limits);
-        self.push(advance);
     }
 
     fn limit_statements(&mut self, limits: Migrate) {
@@ -186,32 +190,13 @@ impl SqlBatch {
 
     /// Adds a row of the history.
     pub fn history(&mut self, run: &Run, row: &HistoryRow<'_>) {
-        let platform = run.platform.quoted();
-        let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
-        self.push(&format!(
-            "SELECT {platform}.tenure_record('{}', {}, '{}', '{}', {}, {checksum}, '{}', {}, '{}') AS {TOOK}",
-            run.id,
-            literal(row.schema.as_str()),
-            row.from,
-            row.to,
-            literal(row.name),
-            env!("CARGO_PKG_VERSION"),
-            literal(row.allowed),
-            row.kind.as_str(),
-        ));
+        self.push(&history::record(run, row));
     }
 
-    /// Adds a row of the history that says that a schema got another name. `schema` is an expression, since it may
-    /// be the server that chose it.
+    /// Adds a row of the history that says that a schema got another name. `schema` is an expression, since the server may
+    /// choose the name.
     pub fn name_history(&mut self, run: &Run, schema: &str, former: &SchemaName, kind: Kind) {
-        self.push(&format!(
-            "SELECT {}.tenure_record_name('{}', {schema}, {}, '{}', '{}') AS {VERSION}",
-            run.platform.quoted(),
-            run.id,
-            literal(former.as_str()),
-            env!("CARGO_PKG_VERSION"),
-            kind.as_str(),
-        ));
+        self.push(&history::record_name(run, schema, former, kind));
     }
 
     /// Adds another message behind this one.

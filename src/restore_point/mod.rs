@@ -4,57 +4,23 @@
 mod result;
 pub mod text;
 
-use uuid::Uuid;
-
 pub use self::result::{NeonRestore, RestorePoint, Setting};
 use crate::error::{Code, Failure};
-use crate::ident::{SchemaName, literal};
-use crate::postgres::{Connection, Row};
+use crate::ident::SchemaName;
+use crate::postgres::Connection;
+use crate::postgres::metadata::runs::{self, RunRow};
 
-/// The format of `to_char` for a UTC time as RFC 3339.
-const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
+pub use crate::postgres::metadata::runs::Which;
 
-/// Selects a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// The run with this id.
-    Run(Uuid),
-    /// The newest run that changed something. A run that failed before its first change has the same state as its predecessor.
-    Newest,
-}
-
-/// How many runs a hint lists.
-const SHOWN: u32 = 10;
-
-/// Reads the restore point of a run. `neon_project` is the project's id, for a Neon server that does not report it. Works on own
-/// tables of an older release, which recorded only the time.
+/// Reads the restore point of a run. `neon_project` is the project's id, for a Neon server that does not report it. Writes nothing.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
     which: Which,
     neon_project: Option<&str>,
 ) -> Result<RestorePoint, Failure> {
-    let filter = match which {
-        Which::Run(id) => format!("id = {}", literal(&id.to_string())),
-        // A non-transactional unit has its history row before it begins, since a failure does not undo its effects.
-        Which::Newest => format!(
-            "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
-            platform.quoted()
-        ),
-    };
-    let sql = format!(
-        "SELECT id::text AS run, command, outcome, \
-         to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}') AS started_at, \
-         to_jsonb(r)->>'wal_lsn' AS wal_lsn, to_jsonb(r)->>'restore_point' AS restore_point, to_jsonb(r)->>'timeline' AS timeline, \
-         current_setting('archive_mode') <> 'off' AS archiving, current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
-         current_setting('neon.project_id', true) AS project, current_setting('neon.branch_id', true) AS branch \
-         FROM {}.run r WHERE {filter} ORDER BY r.started_at DESC LIMIT 1",
-        platform.quoted()
-    );
-    let sets =
-        connection.query_batch(&sql).await.map_err(|server_error| server_error.failure("reading the run"))?;
-    if let Some(row) = sets.first().and_then(|rows| rows.first()) {
-        return point(row, connection.is_neon(), neon_project);
+    if let Some(row) = runs::read(connection, platform, which).await? {
+        return Ok(point(row, connection.is_neon(), neon_project));
     }
     let message = match which {
         Which::Run(_) => "no run has this id",
@@ -63,22 +29,9 @@ pub async fn read(
     Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
 }
 
-/// The condition of runs that have a restore point.
-const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
-
-/// Lists the newest runs. Failed runs are included: a run that was killed may have made changes that it did not record.
+/// Lists the newest runs.
 pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<String, Failure> {
-    let sql = format!(
-        "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \
-         coalesce(outcome, 'not finished')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {SHOWN}",
-        platform.quoted()
-    );
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading the runs"))?;
-    let rows = sets.first().map(Vec::as_slice).unwrap_or_default();
-    let lines = rows.iter().map(|row| row.text("line")).collect::<Result<Vec<_>, _>>()?;
+    let lines = runs::newest(connection, platform).await?;
     Ok(if lines.is_empty() {
         "`tenure migrate up` has not run on this database yet".to_owned()
     } else {
@@ -86,34 +39,28 @@ pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Resul
     })
 }
 
-fn point(row: &Row, is_neon_host: bool, neon_project: Option<&str>) -> Result<RestorePoint, Failure> {
-    let (wal_lsn, restore_point) = (row.optional_text("wal_lsn")?, row.optional_text("restore_point")?);
-    let (run, started_at) = (row.text("run")?, row.text("started_at")?);
+fn point(row: RunRow, is_neon_host: bool, neon_project: Option<&str>) -> RestorePoint {
     let place = Place {
-        run: &run,
-        started_at: &started_at,
-        lsn: wal_lsn.as_deref(),
-        name: restore_point.as_deref(),
-        timeline: row.optional_text("timeline")?,
+        run: &row.id,
+        started_at: &row.started_at,
+        lsn: row.wal_lsn.as_deref(),
+        name: row.restore_point.as_deref(),
+        timeline: row.timeline,
     };
     let recovery = place.recovery();
-    let neon = (is_neon_host || row.get_bool("neon")?)
-        .then(|| -> Result<_, Failure> {
-            let project = row.optional_text("project")?;
-            Ok(place.neon(project.as_deref().or(neon_project), row.optional_text("branch")?.as_deref()))
-        })
-        .transpose()?;
-    Ok(RestorePoint {
-        command: row.text("command")?,
-        outcome: row.optional_text("outcome")?,
-        archiving: row.get_bool("archiving")?,
-        run,
-        started_at,
-        wal_lsn,
-        restore_point,
+    let neon = (is_neon_host || row.neon)
+        .then(|| place.neon(row.project.as_deref().or(neon_project), row.branch.as_deref()));
+    RestorePoint {
+        command: row.command,
+        outcome: row.outcome,
+        archiving: row.archiving,
+        run: row.id,
+        started_at: row.started_at,
+        wal_lsn: row.wal_lsn,
+        restore_point: row.restore_point,
         recovery,
         neon,
-    })
+    }
 }
 
 /// What the run recorded about the moment before it.

@@ -9,7 +9,7 @@ use super::watch::Table;
 use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::{Connection, Row};
-use crate::sql::OWN_TABLES;
+use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
 
 /// Of a larger table, only the number of rows and a checksum of each column are compared. The sample has three rows a table; more
 /// come from a migration.
@@ -92,7 +92,7 @@ impl Rows {
     pub(super) async fn read(connection: &mut Connection, schemas: &[SchemaName]) -> Result<Self, Failure> {
         let doing = "reading the sample rows";
         let names: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
-        let own: Vec<String> = OWN_TABLES.iter().map(|name| literal(name)).collect();
+        let own = OWN_TABLES.iter().chain([&OWN_SEQUENCE]).map(|name| literal(name));
         let list = format!(
             "SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid::regclass::text AS quoted, \
              CASE WHEN c.relkind = 'S' THEN 'sequence' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind, \
@@ -100,9 +100,9 @@ impl Rows {
              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
              LEFT JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid \
              WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname IN ({}) \
-             AND c.relname NOT IN ({}, 'migration_history_id_seq')",
+             AND c.relname NOT IN ({})",
             names.join(", "),
-            own.join(", ")
+            own.collect::<Vec<_>>().join(", ")
         );
         let listed =
             connection.query_batch(&list).await.map_err(|server_error| server_error.failure(doing))?;

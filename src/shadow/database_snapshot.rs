@@ -10,7 +10,7 @@ use crate::postgres::catalog::{
     Asked, Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, fingerprints_as, snapshot_as,
 };
 use crate::postgres::{Connection, Row};
-use crate::sql::OWN_TABLES;
+use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
 
 const OUTSIDE: &str = include_str!("outside.sql");
 
@@ -199,7 +199,7 @@ async fn contents(
 pub fn is_own(object: &ObjectKey) -> bool {
     match object.kind {
         Kind::Table | Kind::Sequence => {
-            OWN_TABLES.iter().any(|own| object.name == *own) || object.name == "migration_history_id_seq"
+            OWN_TABLES.iter().any(|own| object.name == *own) || object.name == OWN_SEQUENCE
         }
         Kind::Function => object.name.starts_with("tenure_"),
         _ => false,

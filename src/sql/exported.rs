@@ -78,6 +78,7 @@ mod tests {
     fn tenures_own_statements_are_known() {
         let own = |sql: &str| Script::parse(Source::new("q.sql", sql)).unwrap().statements[0].is_tenures("p");
         assert!(own("SELECT p.tenure_advance($1, $2, $3)") && own("SELECT 1 FROM p.tenant_version"));
+        assert!(own("SELECT FROM p.tenure_hold($1, ARRAY[$2], $3)"));
         assert!(!own("SELECT version FROM p.schema_version") && !own("SELECT * FROM run"));
     }
 }

@@ -41,7 +41,7 @@ pub use known::Known;
 pub use mentions::{Mention, mention};
 pub use named::{Named, TargetKind};
 pub use names::{Name, RELATIONS, Role, normalized};
-pub use own::TABLES as OWN_TABLES;
+pub use own::{SEQUENCE as OWN_SEQUENCE, TABLES as OWN_TABLES};
 pub use parameter::{ParameterKind, TemplateParameter, Use, Values, opening_lines};
 pub use placeholder::{Filling, ORG_SCHEMA, Rendered, is_org_schema, names_org_schema};
 pub use qualify::Lookup;

@@ -19,51 +19,36 @@ pub(super) const VERSION_TABLE: &str = "schema_version";
 pub const TABLES: &[&str] =
     &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
 
+/// The sequence of one of them.
+pub const SEQUENCE: &str = "migration_history_id_seq";
+
 /// Its functions, there too.
 pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
-    "tenure_bring_back",
     "tenure_dependents",
-    "tenure_drain",
-    "tenure_expect_free",
-    "tenure_expect_gone",
+    "tenure_drop_tenant",
     "tenure_expect_no_dependents",
-    "tenure_expect_no_tenant_at",
-    "tenure_expect_one",
-    "tenure_expect_ours",
     "tenure_expect_platform",
-    "tenure_expect_tenants_at",
-    "tenure_expect_unpurged",
     "tenure_hold",
-    "tenure_hold_making",
-    "tenure_hold_still",
-    "tenure_made",
     "tenure_mark_run",
-    "tenure_purge_rest",
     "tenure_purge_some",
-    "tenure_purge_these",
-    "tenure_put_aside",
     "tenure_record",
-    "tenure_record_name",
     "tenure_refuse",
-    "tenure_role_cover",
     "tenure_role_drop",
+    "tenure_role_droppable",
+    "tenure_role_enable",
+    "tenure_role_ensure",
     "tenure_role_expect_own",
-    "tenure_role_goes",
+    "tenure_role_free_name",
     "tenure_role_grant",
     "tenure_role_group",
-    "tenure_role_holds",
     "tenure_role_login",
     "tenure_role_make",
     "tenure_role_mark",
     "tenure_role_of",
     "tenure_role_rename",
-    "tenure_role_take",
-    "tenure_role_turn",
-    "tenure_role_yield",
     "tenure_take",
-    "tenure_unmake",
 ];
 
 /// What names a table, and no constraint or column of one.

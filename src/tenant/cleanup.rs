@@ -5,11 +5,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
+use crate::postgres::batch::{Run, SessionState, SqlBatch};
+use crate::postgres::metadata::attempts::{self, Attempt};
 use crate::postgres::metadata::{TenantState, state};
 use crate::postgres::{Connection, Connector, Row, ServerError, error};
 use crate::settings::Settings;
@@ -17,36 +16,15 @@ use crate::settings::Settings;
 /// How often an idempotent message is sent. After a lost connection it is sent on a new one.
 const TRIES: usize = 3;
 
-/// The lifetime of an attempt without a heartbeat, in seconds.
-const LEASE_SECONDS: u64 = 60;
+/// The lifetime of an attempt without a heartbeat.
+const LEASE: Duration = Duration::from_mins(1);
 
 /// The interval of the heartbeat.
-const HEARTBEAT: Duration = Duration::from_secs(LEASE_SECONDS / 4);
-
-/// Selects the attempt whose tenant is cleaned up.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Attempt {
-    /// The attempt with this id.
-    Of(Uuid),
-    /// An attempt whose deadline has passed.
-    Stale,
-}
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Records in the tenant's version row that this run creates it.
 pub(super) fn mark(message: &mut SqlBatch, run: &Run, schema: &SchemaName) {
-    message.push(&format!(
-        "UPDATE {}.tenant_version SET making = '{}', making_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' \
-         WHERE schema_name = {}",
-        run.platform.quoted(),
-        run.id,
-        literal(schema.as_str()),
-    ));
-}
-
-/// The statement that locks the version row of a tenant that this run creates.
-pub(super) fn holding(run: &Run, schema: &SchemaName) -> String {
-    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-    format!("SELECT {platform}.tenure_hold_making({named}, '{}')", run.id)
+    message.push(&attempts::mark(&run.platform, schema, run.id, LEASE));
 }
 
 /// Runs `work` on a tenant that this run creates, with a heartbeat on a separate connection. The heartbeat skips a version row
@@ -57,13 +35,7 @@ pub(super) async fn with_heartbeat<T>(
     schema: &SchemaName,
     work: impl Future<Output = T>,
 ) -> T {
-    let table = format!("{}.tenant_version", run.platform.quoted());
-    let sql = format!(
-        "{BEGIN}; UPDATE {table} SET making_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds' WHERE schema_name = \
-         (SELECT schema_name FROM {table} WHERE schema_name = {} AND making = '{}' FOR UPDATE SKIP LOCKED); COMMIT",
-        literal(schema.as_str()),
-        run.id,
-    );
+    let sql = attempts::extend(run, schema, LEASE);
     let heartbeat = async || -> Infallible {
         let mut open: Option<Connection> = None;
         loop {
@@ -113,7 +85,8 @@ pub(super) async fn commit(
                 format!("{}; it is not known whether it was committed: {}", failure.message, unknown.message);
             failure.hint = Some(format!(
                 "`tenure tenant list` shows whether it is active; if it is in the state creating, the same command removes it \
-                 and starts over {LEASE_SECONDS} seconds later"
+                 and starts over {} seconds later",
+                LEASE.as_secs()
             ));
             Err(failure)
         }
@@ -127,20 +100,8 @@ async fn found(
     run: &Run,
     schema: &SchemaName,
 ) -> Result<Option<TenantState>, Failure> {
-    let (table, named) = (format!("{}.tenant_version", run.platform.quoted()), literal(schema.as_str()));
     let mut message = SqlBatch::default();
-    message.begin(
-        run.limits,
-        &format!(
-            "INSERT INTO {table} (schema_name, version, status) VALUES ({named}, '0.0.0', 'creating') \
-             ON CONFLICT (schema_name) DO NOTHING"
-        ),
-    );
-    message.push("SET LOCAL lock_timeout = 0");
-    message.push(&format!(
-        "SELECT status FROM {table} WHERE schema_name = {named} AND making = '{}' FOR UPDATE",
-        run.id
-    ));
+    message.begin_each(run.limits, &attempts::status(&run.platform, schema, run.id));
     message.roll_back(SessionState::None);
     let sets = connection.send(&message).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading whether the tenant was created"))?;
@@ -150,22 +111,13 @@ async fn found(
 
 /// The message that removes a tenant.
 pub(super) fn unmaking(settings: &Settings, run: &Run, schema: &SchemaName, attempt: Attempt) -> SqlBatch {
-    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-    let attempt = match attempt {
-        Attempt::Of(id) => format!("'{id}'"),
-        Attempt::Stale => "NULL".to_owned(),
-    };
     let mut message = SqlBatch::default();
-    let unmake = format!(
-        "SELECT {platform}.tenure_unmake({named}, {attempt}, '{}', '{}')",
-        run.id,
-        env!("CARGO_PKG_VERSION")
-    );
-    message.begin(run.limits, &unmake);
+    message.begin_each(run.limits, &attempts::undo(run, schema, attempt));
     message.push(&format!(
-        "DELETE FROM {} WHERE {} = {named}",
+        "DELETE FROM {} WHERE {} = {}",
         state::registry(settings),
         settings.tenants.columns.schema.quoted(),
+        literal(schema.as_str()),
     ));
     message.commit(SessionState::None);
     message
@@ -219,7 +171,8 @@ fn cleanup_failed(mut failure: Failure, schema: &SchemaName, why: &str) -> Failu
     failure.message =
         format!("{}; the tenant of schema {schema} is left in the state creating ({why})", failure.message);
     failure.hint = Some(format!(
-        "remove it with `tenure tenant drop`, or run the same command {LEASE_SECONDS} seconds later, which starts over"
+        "remove it with `tenure tenant drop`, or run the same command {} seconds later, which starts over",
+        LEASE.as_secs()
     ));
     failure
 }

@@ -37,7 +37,7 @@ use crate::executor::unknown_tenant;
 use crate::ident::Slug;
 use crate::postgres::Connection;
 use crate::postgres::metadata::tenant_registry::{self, Wanted};
-use crate::postgres::metadata::{HistoryEntry, Tenant, history, state};
+use crate::postgres::metadata::{self, HistoryEntry, Tenant, history, state};
 use crate::settings::Settings;
 
 /// The selected tenants, in the order of their slugs.
@@ -86,7 +86,7 @@ pub async fn called(
     let usual = || settings.tenant_role(schema).map_or_else(|_| schema.to_string(), |name| name.to_string());
     // Without a version there is no version row.
     let role = match tenant.version {
-        Some(_) => roles::sessions::role_of(connection, settings, schema).await?,
+        Some(_) => metadata::roles::of(connection, &settings.platform_schema(), schema).await?,
         None => None,
     };
     Ok(role.unwrap_or_else(usual))

@@ -1,13 +1,10 @@
 //! Whether a slug, an id or a schema's name is taken, and the rows that register a new tenant.
 
-use std::collections::BTreeMap;
-
-use super::provisioning::{Role, TenantRecord};
-use crate::chain::Version;
+use super::provisioning::TenantRecord;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::metadata::{TenantState, state};
+use crate::postgres::metadata::{TenantState, checks, state, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::Settings;
 
@@ -43,14 +40,14 @@ impl NameOwnership {
         let sql = format!(
             "SELECT {id}::text AS id, {slug}::text AS slug, {of}::text AS schema FROM {registry} \
              WHERE {slug}::text = {is} OR {of}::text = {named}; \
-             SELECT status FROM {platform}.tenant_version WHERE schema_name = {named}; \
+             {status}; \
              SELECT true AS there FROM pg_catalog.pg_namespace WHERE nspname = {named}",
             id = columns.id.quoted(),
             slug = columns.slug.quoted(),
             of = columns.schema.quoted(),
             registry = state::registry(settings),
             is = literal(slug.as_str()),
-            platform = settings.platform_schema().quoted(),
+            status = version_rows::status(&settings.platform_schema(), schema),
         );
         let sets = connection
             .query_batch(&sql)
@@ -122,41 +119,7 @@ pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut
         literal(tenant.slug.as_str()),
         literal(tenant.schema.as_str()),
     ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
-        settings.platform_schema().quoted(),
-        columns.schema.quoted(),
-        literal(tenant.schema.as_str()),
-    ));
-}
-
-/// Inserts the version row of a new tenant, with its role.
-pub(super) fn enter_version(
-    settings: &Settings,
-    (schema, role): (&SchemaName, Option<&Role>),
-    (version, template): (&Version, &str),
-    (state, values): (TenantState, &BTreeMap<String, String>),
-    message: &mut SqlBatch,
-) {
-    let login = role.is_some_and(|(_, secret)| secret.is_some());
-    message.push(&format!(
-        "INSERT INTO {}.tenant_version (schema_name, version, template, status, parameters, role, login) \
-         VALUES ({}, '{version}', {}, {}, {}, {}, {login})",
-        settings.platform_schema().quoted(),
-        literal(schema.as_str()),
-        literal(template),
-        literal(state.as_str()),
-        parameters(values),
-        role.map_or_else(|| "NULL".to_owned(), |(name, _)| literal(name.as_str())),
-    ));
-}
-
-/// The parameter values that affect the schema's structure, as in the version row. Others may be secret and are not stored.
-pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
-    if values.is_empty() {
-        return "NULL".to_owned();
-    }
-    literal(&serde_json::to_string(values).unwrap_or_default())
+    message.push(&checks::expect_registered(settings, &literal(tenant.schema.as_str())));
 }
 
 /// The failure of a message that registers a new tenant.

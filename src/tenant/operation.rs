@@ -9,7 +9,7 @@ use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::batch::{Run, SqlBatch, VERSION};
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, history};
+use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, runs, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
 use crate::settings::{Migrate, Settings};
 
@@ -67,14 +67,14 @@ impl TenantOperation<'_> {
         work: impl AsyncFnOnce(&mut Connection, &Run) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let run = self.run();
-        history::begin_run(connection, &run, &self.command).await?;
+        runs::begin(connection, &run, &self.command).await?;
         let result = work(connection, &run).await;
         let ending = match &result {
             Ok(_) => RunStatus::Done,
             Err(failure) if failure.code == Code::Interrupted => RunStatus::Interrupted,
             Err(_) => RunStatus::Failed,
         };
-        let recorded = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+        let recorded = runs::end(connection, &run, ending.as_str(), &counts.to_string()).await;
         // If the work succeeded, a failure to record the run's end is the failure.
         let value = result?;
         recorded?;
@@ -96,11 +96,8 @@ pub(super) async fn or_rollback<T>(
 
 /// Writes the tenant's state into its version row and, if it has a status column, into the registry row.
 pub(super) fn enter(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, state: TenantState) {
-    let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
-    let word = literal(state.as_str());
-    message
-        .push(&format!("UPDATE {platform}.tenant_version SET status = {word} WHERE schema_name = {named}"));
-    say(message, settings, &named, state);
+    message.push(&version_rows::set_status(&settings.platform_schema(), schema, state));
+    say(message, settings, &literal(schema.as_str()), state);
 }
 
 /// Writes the state into the registry row of `schema`, an SQL expression, if the registry has a status column.
@@ -138,48 +135,7 @@ pub(super) fn reregister(
         columns.schema.quoted(),
         literal(tenant.schema.as_str())
     ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {schema}), 'the registry')",
-        settings.platform_schema().quoted(),
-        columns.schema.quoted(),
-    ));
-}
-
-/// Fails unless `schema` and `slug` are free.
-pub(super) fn expect_free(message: &mut SqlBatch, settings: &Settings, schema: &SchemaName, slug: &Slug) {
-    let columns = &settings.tenants.columns;
-    let (named, slug) = (literal(schema.as_str()), literal(slug.as_str()));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_free({named}, (SELECT count(*) FROM {} WHERE {} = {named} OR {} = {slug}))",
-        settings.platform_schema().quoted(),
-        state::registry(settings),
-        columns.schema.quoted(),
-        columns.slug.quoted(),
-    ));
-}
-
-/// Fails unless `schema` and `slug` are free or belong to the tenant.
-pub(super) fn expect_free_but(
-    message: &mut SqlBatch,
-    settings: &Settings,
-    tenant: &Tenant,
-    (schema, slug): (&SchemaName, &Slug),
-) {
-    if tenant.schema == *schema && tenant.slug == slug.as_str() {
-        return;
-    }
-    let columns = &settings.tenants.columns;
-    let (named, own) = (literal(schema.as_str()), literal(tenant.schema.as_str()));
-    // Its current schema exists in the catalog.
-    let sought = if tenant.schema == *schema { "NULL" } else { &*named };
-    message.push(&format!(
-        "SELECT {}.tenure_expect_free({sought}, (SELECT count(*) FROM {} WHERE ({of} = {named} OR {} = {}) AND {of} IS DISTINCT FROM {own}))",
-        settings.platform_schema().quoted(),
-        state::registry(settings),
-        columns.slug.quoted(),
-        literal(slug.as_str()),
-        of = columns.schema.quoted(),
-    ));
+    message.push(&checks::expect_registered(settings, schema));
 }
 
 /// The tenant's version when its name was changed.
@@ -229,25 +185,14 @@ pub(super) fn refused(
     failure
 }
 
-/// The statement that locks the version row of `schema`, whose tenant must be in one of `states`.
-pub(super) fn holding(run: &Run, schema: &SchemaName, states: &[TenantState]) -> String {
-    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
-    format!(
-        "SELECT {}.tenure_hold({}, ARRAY[{}])",
-        run.platform.quoted(),
-        literal(schema.as_str()),
-        states.join(", ")
-    )
-}
-
-/// Begins the transaction of an operation on the tenant of `schema`, which must be in one of `states`.
+/// Begins the transaction of an operation on the tenant of `schema`, which must be in one of the states.
 pub(super) fn begin(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
-    hold(message, run, (schema, states), "tenure_hold");
+    message.begin(run.limits, &version_rows::hold(&run.platform, schema, states));
 }
 
 /// The same for an operation that changes the schema's name. Send it with [`in_turn`].
 pub(super) fn begin_still(message: &mut SqlBatch, run: &Run, schema: &SchemaName, states: &[TenantState]) {
-    hold(message, run, (schema, states), "tenure_hold_still");
+    message.begin(run.limits, &version_rows::hold_still(&run.platform, schema, states));
 }
 
 /// Sends a message from `begin_still`. While a non-transactional unit runs on the schema, the server refuses it; then it is sent
@@ -269,20 +214,4 @@ pub(super) async fn in_turn(
             answer => return answer,
         }
     }
-}
-
-fn hold(
-    message: &mut SqlBatch,
-    run: &Run,
-    (schema, states): (&SchemaName, &[TenantState]),
-    function: &'static str,
-) {
-    let states: Vec<_> = states.iter().map(|state| literal(state.as_str())).collect();
-    let hold = format!(
-        "SELECT {}.{function}({}, ARRAY[{}])",
-        run.platform.quoted(),
-        literal(schema.as_str()),
-        states.join(", ")
-    );
-    message.begin(run.limits, &hold);
 }

@@ -10,10 +10,10 @@ use super::provisioning::ProvisioningScript;
 use crate::chain::{Chain, Version};
 use crate::error::{Code, Failure};
 use crate::executor::{RetryPolicy, StatementObserver, catch_up};
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
-use crate::postgres::metadata::pool;
+use crate::postgres::metadata::{pool, version_rows};
 use crate::template::Filled;
 
 /// Creates such a schema, runs `look` on it, and removes it.
@@ -56,16 +56,8 @@ async fn expect_still_at(
     schema: &SchemaName,
     version: &Version,
 ) -> Result<(), Failure> {
-    let sql = format!(
-        "SELECT version = '{version}' AS still FROM {}.tenant_version WHERE schema_name = {}",
-        run.platform.quoted(),
-        literal(schema.as_str())
-    );
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading a version"))?;
-    if sets.iter().flatten().next().map(|row| row.get_bool("still")).transpose()? == Some(true) {
+    let found = version_rows::versions(connection, &run.platform, std::iter::once(schema)).await?;
+    if found.first().is_some_and(|(_, at)| *at == version.to_string()) {
         return Ok(());
     }
     let moved = format!("a migration changed {schema} while it was inspected");

@@ -312,29 +312,3 @@ fn a_tenant_that_is_brought_back_during_a_run_is_brought_along_from_where_it_was
     assert_eq!(project.versions(), "platform 1.0.6, a 1.0.6, b 1.0.6");
     assert_eq!(project.db.dump_of("org_b"), project.db.dump_of("org_a"));
 }
-
-/// A long unit of a tenant must not make everybody else wait for it in a queue behind us.
-#[test]
-fn tenures_own_tables_of_an_older_release_are_changed_without_a_long_wait() {
-    let project = Project::with_tenants(&[]);
-    let own = "SELECT string_agg(format('DROP FUNCTION datalinx_platform.%I(%s);', proname, oidvectortypes(proargtypes)), ' ') \
-               FROM pg_proc WHERE proname LIKE 'tenure\\_%' AND pronamespace = 'datalinx_platform'::regnamespace";
-    project.db.run(&project.db.value(own));
-    project.db.run(&format!(
-        "DROP TABLE datalinx_platform.tenant_version, datalinx_platform.run, datalinx_platform.migration_history CASCADE; \
-         SET search_path = datalinx_platform; {}; DELETE FROM tenure_schema_history WHERE version > 1",
-        include_str!("../../src/postgres/metadata/sql/V1__own_tables.sql")
-    ));
-    project.migration("1.0.4", "1.0.5", "shared", "CREATE TABLE datalinx_platform.shared (id int);");
-    let holder = Session::holding(
-        &project.db,
-        "SET LOCAL idle_in_transaction_session_timeout = '20s'; LOCK TABLE datalinx_platform.tenant_version IN ACCESS SHARE MODE",
-    );
-    let (code, document) = project.json("migrate up --lock-timeout 300ms");
-    let error = &document["error"];
-    assert_eq!((code, &error["sqlstate"]), (1, &"55P03".into()), "{document}");
-    assert!(error["hint"].as_str().unwrap().contains("try again"), "{error}");
-    holder.release();
-    project.run("migrate up --lock-timeout 300ms").passes();
-    assert_eq!(project.versions(), "platform 1.0.5");
-}

@@ -68,16 +68,6 @@ fn pages_hold_every_tenant_once() {
 }
 
 #[test]
-fn a_database_with_tables_of_an_older_tenure_is_listed_as_it_is() {
-    let project = Project::with_tenants(&["acme"]);
-    project.db.run(
-        "ALTER TABLE datalinx_platform.tenant_version DROP COLUMN dropped_at, DROP COLUMN former_schema, DROP COLUMN former_slug",
-    );
-    assert_eq!(slugs(&project, "").0, ["acme"]);
-    assert_eq!(project.run("tenant show acme").ok().code, 0);
-}
-
-#[test]
 fn what_a_tenant_holds_is_shown() {
     let project = Project::with_tenants(&["acme"]);
     project.db.run(

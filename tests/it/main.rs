@@ -46,6 +46,7 @@ mod non_transactional;
 mod non_transactional_names;
 mod outside_effects;
 mod own_schema;
+mod own_sql;
 mod parameters;
 mod pool;
 mod pool_eligibility;

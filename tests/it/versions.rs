@@ -138,22 +138,10 @@ fn the_check_takes_what_a_chain_takes_and_nothing_else() {
 }
 
 #[test]
-fn tables_from_before_the_check_get_it_whatever_stands_in_them() {
-    let project = Project::with_tenants(&["t1", "gone"]);
+fn a_dropped_tenant_whose_version_is_none_is_not_brought_back_but_purged() {
+    let project = Project::with_tenants(&["gone"]);
     project.run("tenant drop gone --confirm gone").passes();
-    project.drop_version_check();
-    project.db.run(&format!(
-        "UPDATE {TENANTS} SET version = 'v1.0.4' WHERE status = 'dropped'; \
-         CREATE FUNCTION datalinx_platform.tenure_expect_no_tenant_at(text[]) RETURNS void LANGUAGE sql AS ''; \
-         SET search_path = datalinx_platform; \
-         DROP FUNCTION tenure_expect_tenants_at, tenure_hold_making, tenure_unmake; \
-         CREATE FUNCTION tenure_unmake(text, uuid) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'; \
-         DELETE FROM datalinx_platform.tenure_schema_history WHERE version = 5"
-    ));
-    project.run("tenant create t2").passes();
-    assert!(
-        project.db.try_run(&format!("UPDATE {TENANTS} SET version = 'v1' WHERE status = 'active'")).is_err()
-    );
+    project.db.run(&format!("UPDATE {TENANTS} SET version = 'v1.0.4' WHERE status = 'dropped'"));
     let (exit, document) = project.json("tenant undrop gone");
     assert_eq!((exit, code(&document)), (1, "database-version-unknown"), "{document}");
     project.run("tenant drop gone --purge --confirm gone").passes();

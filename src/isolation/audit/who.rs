@@ -9,6 +9,7 @@ use crate::ident::SchemaName;
 use crate::isolation::{Fact, Kind};
 use crate::postgres::Connection;
 use crate::postgres::metadata::TenantState;
+use crate::postgres::metadata::roles::{self, RoleRow};
 use crate::postgres::metadata::state::{self, Presence};
 use crate::project::Project;
 use crate::settings::Settings;
@@ -37,29 +38,19 @@ pub(crate) async fn all(
 ) -> Result<Vec<AuditedTenant>, Failure> {
     let known = state::tenants(connection, settings, presence, &[]).await?;
     let slugs: HashMap<SchemaName, String> = known.into_iter().map(|row| (row.schema, row.slug)).collect();
-    // The column `role` may be missing in an older table.
-    let sql = format!(
-        "SELECT schema_name, template, status, to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t ORDER BY 1",
-        settings.platform_schema().quoted()
-    );
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading the tenants' roles"))?;
-    let who = |row: &crate::postgres::Row| {
-        let schema = SchemaName::existing(row.text("schema_name")?)?;
-        let role = row.optional_text("role")?;
-        let named = role.clone().or_else(|| settings.tenant_role(&schema).ok().map(|name| name.to_string()));
-        Ok(AuditedTenant {
-            slug: slugs.get(&schema).cloned(),
-            expected: named,
-            role,
-            template: row.optional_text("template")?.unwrap_or_else(|| settings.tenants.template.clone()),
-            status: TenantState::named(&row.text("status")?),
-            schema,
-        })
+    let rows = roles::all(connection, &settings.platform_schema()).await?;
+    let who = |row: RoleRow| AuditedTenant {
+        slug: slugs.get(&row.schema).cloned(),
+        expected: row
+            .role
+            .clone()
+            .or_else(|| settings.tenant_role(&row.schema).ok().map(|name| name.to_string())),
+        role: row.role,
+        template: row.template.unwrap_or_else(|| settings.tenants.template.clone()),
+        status: row.status,
+        schema: row.schema,
     };
-    sets.iter().flatten().map(who).collect()
+    Ok(rows.into_iter().map(who).collect())
 }
 
 impl AuditedTenant {

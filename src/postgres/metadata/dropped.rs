@@ -3,7 +3,7 @@
 use super::state::{registry, registry_failure};
 use super::{Tenant, TenantState};
 use crate::chain::Version;
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::{Connection, Row};
 use crate::settings::Settings;
@@ -25,8 +25,17 @@ pub struct DroppedTenant {
     pub due: bool,
 }
 
+impl DroppedTenant {
+    /// Why a tenant whose version is none is not brought back.
+    pub fn invalid_version(&self) -> Failure {
+        let message = format!("the row of {} in tenant_version has an invalid version", self.tenant.schema);
+        Failure::new(Code::DatabaseVersionUnknown, message)
+            .hint("put the version that its schema has into that row, then run the command again")
+    }
+}
+
 /// Those that had the slug, or are called so now; all if none is named. The newest first. `seconds` is how long ago one
-/// must have been dropped to be due. Reads columns of Tenure's own newest tables.
+/// must have been dropped to be due.
 pub async fn read(
     connection: &mut Connection,
     settings: &Settings,

@@ -1,12 +1,16 @@
-//! Rows that no unit writes: a run's beginning and end, a baseline, a repair; and the history as read.
+//! The history: the statements that add its rows, and what is read of it.
 
 use serde::Serialize;
 
-use crate::chain::{Divergence, Version};
+use super::version_rows;
+use crate::chain::{Checksum, Divergence, Version};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::batch::{BEGIN, HistoryRow, Kind, Run, SqlBatch};
+use crate::postgres::batch::{BEGIN, HistoryRow, Kind, Run, SqlBatch, TOOK, VERSION};
 use crate::postgres::{Connection, Row};
+
+/// The condition on rows that record another name of a schema.
+const MOVES: &str = "kind IN ('rename', 'drop', 'undrop')";
 
 /// One row of the history, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,46 +41,127 @@ pub struct HistoryEntry {
     pub allowed: serde_json::Value,
 }
 
-/// Notes that `command` begins.
-pub async fn begin_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
-    let sql = format!("{BEGIN}; {}; COMMIT", noted(run, command));
-    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
-}
-
-/// The same, with the place in the write-ahead log that leads back to before its first unit. It is taken before the
-/// row is committed, so a server that was recovered to there knows nothing of the run.
-pub async fn begin_marked_run(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
-    let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
-    let sql = format!("{BEGIN}; {}; {mark}; COMMIT", noted(run, command));
-    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
-}
-
-fn noted(run: &Run, command: &str) -> String {
+/// Adds a row; the unit's milliseconds are in the column [`TOOK`].
+pub(in crate::postgres) fn record(run: &Run, row: &HistoryRow<'_>) -> String {
+    let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
     format!(
-        "INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}')",
+        "SELECT {}.tenure_record('{}', {}, '{}', '{}', {}, {checksum}, '{}', {}, '{}') AS {TOOK}",
         run.platform.quoted(),
         run.id,
-        literal(command),
+        literal(row.schema.as_str()),
+        row.from,
+        row.to,
+        literal(row.name),
         env!("CARGO_PKG_VERSION"),
+        literal(row.allowed),
+        row.kind.as_str(),
     )
 }
 
-/// Notes how it ended; `counts` is JSON.
-pub async fn end_run(
+/// Adds a row that says that a schema got another name, at the version that it has, which is in the column [`VERSION`]. `schema` is an
+/// expression, since the server may choose the name.
+pub(in crate::postgres) fn record_name(run: &Run, schema: &str, former: &SchemaName, kind: Kind) -> String {
+    record_of_row(run, schema, "version", &literal(former.as_str()), kind)
+}
+
+/// Adds a row that says that a tenant which was being made was removed.
+pub(super) fn undone(run: &Run, schema: &SchemaName) -> String {
+    record_of_row(run, &literal(schema.as_str()), "'0.0.0'", "coalesce(template, '')", Kind::Undone)
+}
+
+/// Adds a row about the schema whose version row is there: `schema`, `to` and `name` are expressions.
+fn record_of_row(run: &Run, schema: &str, to: &str, name: &str, kind: Kind) -> String {
+    let platform = run.platform.quoted();
+    format!(
+        "SELECT version AS {VERSION}, {platform}.tenure_record('{}', schema_name, version, {to}, {name}, NULL, '{}', '[]', '{}') \
+         FROM {platform}.tenant_version WHERE schema_name = {schema}",
+        run.id,
+        env!("CARGO_PKG_VERSION"),
+        kind.as_str(),
+    )
+}
+
+/// Whether the newest attempt at the file on the schema outside of a transaction had its checksum, in the column `same`; no row if
+/// there was none.
+pub fn begun(platform: &SchemaName, schema: &SchemaName, (file, checksum): (&str, &Checksum)) -> String {
+    format!(
+        "SELECT coalesce(checksum = {}, false) AS same FROM {}.migration_history \
+         WHERE schema_name = {} AND name = {} AND kind = '{}' ORDER BY id DESC LIMIT 1",
+        literal(checksum.as_str()),
+        platform.quoted(),
+        literal(schema.as_str()),
+        literal(file),
+        Kind::Begun.as_str(),
+    )
+}
+
+/// An index of the schema, if it is there: whether it is valid, is newer than the first attempt at the file (`ours`), and is newer than
+/// the first one with this checksum (`of_this_text`).
+pub fn index_of_attempt(
+    platform: &SchemaName,
+    (schema, index): (&SchemaName, &str),
+    (file, checksum): (&str, &Checksum),
+) -> String {
+    let attempts = format!(
+        "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
+        platform.quoted(),
+        literal(file),
+        Kind::Begun.as_str(),
+    );
+    let other_text = format!("h.checksum IS DISTINCT FROM {}", literal(checksum.as_str()));
+    format!(
+        "SELECT i.indisvalid AS valid, age(i.xmin) < (SELECT age(h.xmin) {attempts} ORDER BY h.id LIMIT 1) AS ours, \
+         age(i.xmin) < (SELECT age(h.xmin) {attempts} \
+             AND h.id > coalesce((SELECT max(h.id) {attempts} AND {other_text}), 0) ORDER BY h.id LIMIT 1) AS of_this_text \
+         FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+        literal(schema.as_str()),
+        literal(index),
+    )
+}
+
+/// The name and version that a schema has now whose name was `schema`, unless its tenant was dropped or deleted.
+pub async fn renamed(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+) -> Result<Option<(String, String)>, Failure> {
+    let (platform, named) = (platform.quoted(), literal(schema.as_str()));
+    // Each name leads to the one that it was given up for last.
+    let sql = format!(
+        "WITH RECURSIVE way AS ( \
+             SELECT {named}::text AS schema_name, 0::int8 AS id \
+             UNION ALL SELECT next.schema_name, next.id FROM way, LATERAL ( \
+                 SELECT h.schema_name, h.id FROM {platform}.migration_history h \
+                 WHERE h.{MOVES} AND h.name = way.schema_name AND h.id > way.id \
+                 ORDER BY h.id DESC LIMIT 1) next \
+         ) SELECT t.schema_name, t.version FROM way JOIN {platform}.tenant_version t USING (schema_name) \
+         WHERE t.status <> 'dropped' ORDER BY way.id DESC"
+    );
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the history"))?;
+    sets.iter().flatten().next().map(version_rows::version_of).transpose()
+}
+
+/// Whether the run recorded that it purged the tenant.
+pub async fn was_purged(
     connection: &mut Connection,
     run: &Run,
-    outcome: &str,
-    counts: &str,
-) -> Result<(), Failure> {
+    schema: &SchemaName,
+    doing: &str,
+) -> Result<bool, Failure> {
     let sql = format!(
-        "{BEGIN}; UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'; \
-         COMMIT",
+        "SELECT true AS noted FROM {}.migration_history WHERE run_id = '{}' AND schema_name = {} AND kind = '{}'",
         run.platform.quoted(),
-        literal(outcome),
-        literal(counts),
         run.id,
+        literal(schema.as_str()),
+        Kind::Purge.as_str(),
     );
-    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run's end"))
+    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
+    Ok(sets.iter().flatten().next().is_some())
 }
 
 /// What a baseline finds in `schema_version`.
@@ -96,15 +181,14 @@ pub async fn baseline(
     before: Before,
     version: &Version,
 ) -> Result<(), Failure> {
-    let platform = run.platform.quoted();
     let mut message = SqlBatch::default();
     message.push(BEGIN);
     match before {
         Before::Zero => {
-            message.push(&format!("SELECT {platform}.tenure_advance_platform('0.0.0', '{version}')"));
+            message.push(&version_rows::advance_platform(&run.platform, &Version::ZERO, version));
         }
         Before::Unreadable => {
-            let table = format!("{platform}.schema_version");
+            let table = format!("{}.schema_version", run.platform.quoted());
             message.push(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"));
             // Columns that others added keep their values in the row that stays.
             message.push(&format!("DELETE FROM {table} WHERE ctid <> (SELECT min(ctid) FROM {table})"));
@@ -166,12 +250,11 @@ pub async fn read(
     schema: &SchemaName,
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let (platform, named) = (platform.quoted(), literal(schema.as_str()));
-    let moves = "kind IN ('rename', 'drop', 'undrop')";
     // A name was given up by a row that has it as the one before, or that says that its tenant is deleted or was taken back.
     let given_up = |name: &str, before: &str| {
         format!(
             "(SELECT coalesce(max(id), 0) FROM {platform}.migration_history \
-              WHERE ((name = {name} AND {moves}) OR (schema_name = {name} AND kind IN ('purge', 'undone'))) AND id < {before})"
+              WHERE ((name = {name} AND {MOVES}) OR (schema_name = {name} AND kind IN ('purge', 'undone'))) AND id < {before})"
         )
     };
     let newest = "9223372036854775807";
@@ -179,7 +262,7 @@ pub async fn read(
         "WITH RECURSIVE span AS ( \
              SELECT {named}::text AS called, {} AS after, {newest}::int8 AS before \
              UNION ALL SELECT got.name, {}, got.id FROM span, LATERAL ( \
-                 SELECT h.name, h.id FROM {platform}.migration_history h WHERE h.schema_name = called AND {moves} \
+                 SELECT h.name, h.id FROM {platform}.migration_history h WHERE h.schema_name = called AND h.{MOVES} \
                  AND h.id > span.after AND h.id < span.before ORDER BY h.id LIMIT 1) got) \
          SELECT run_id::text AS run_id, schema_name, from_version, to_version, name, kind, checksum, \
          applied_at::text AS applied_at, applied_by, duration_ms::int8 AS duration_ms, tool_version, allowed::text AS allowed \

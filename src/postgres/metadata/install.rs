@@ -3,31 +3,108 @@
 //! of that transaction, so two first runs at once make them once.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::adapter::Adapter;
 
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
-use crate::postgres::Connection;
 use crate::postgres::batch::BEGIN;
+use crate::postgres::{Connection, Row};
 use crate::settings::LockTimeout;
 
-/// The migrations of Tenure's own tables.
+/// The migrations of Tenure's own tables. A released file is never changed.
 mod embedded {
     refinery::embed_migrations!("src/postgres/metadata/sql");
 }
 
-/// Where refinery keeps what it did, in the platform schema.
-pub const MIGRATIONS_TABLE: &str = "tenure_schema_history";
+/// Where refinery records them, in the platform schema.
+pub(super) const MIGRATIONS_TABLE: &str = "tenure_schema_history";
 
-/// The version of the own tables that this program needs.
-pub fn needed() -> i64 {
-    embedded::migrations::runner()
-        .get_migrations()
-        .iter()
-        .map(|migration| i64::from(migration.version()))
-        .max()
-        .unwrap_or(0)
+/// Of which version Tenure's own tables are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnTables {
+    /// There are none.
+    Absent,
+    /// Of an older version: the next command that writes changes them.
+    Older,
+    /// Of this program's.
+    Current,
+    /// Of a newer program's.
+    Newer,
+    /// Of a build from before the first release, which had other migrations.
+    Unsupported,
+}
+
+/// Asks which of those migrations were run; fails where refinery's table is not there.
+pub(super) fn applied(platform: &SchemaName) -> String {
+    format!(
+        "SELECT version::int8 AS version, name::text AS name, checksum::text AS checksum FROM {}.{MIGRATIONS_TABLE} ORDER BY 1",
+        platform.quoted()
+    )
+}
+
+/// The condition that refinery's table is there and the role may read it.
+pub fn is_readable(platform: &SchemaName) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
+             WHERE nspname = {} AND relname = '{MIGRATIONS_TABLE}' \
+             AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))",
+        literal(platform.as_str())
+    )
+}
+
+impl OwnTables {
+    /// Reads it, where the role may.
+    pub async fn read(connection: &mut Connection, platform: &SchemaName) -> Result<Self, Failure> {
+        let sets = connection.query_batch(&applied(platform)).await;
+        let sets =
+            sets.map_err(|server_error| server_error.failure("reading the version of Tenure's own tables"))?;
+        Self::of(sets.first().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// As the rows of [`applied`] say.
+    pub(super) fn of(rows: &[Row]) -> Result<Self, Failure> {
+        let runner = embedded::migrations::runner();
+        let ours = runner.get_migrations();
+        let newest = ours.iter().map(|migration| i64::from(migration.version())).max().unwrap_or_default();
+        let mut version = 0;
+        for row in rows {
+            version = row.integer("version")?;
+            let (name, checksum) = (row.text("name")?, row.text("checksum")?);
+            let is_ours = ours.iter().any(|migration| {
+                i64::from(migration.version()) == version
+                    && migration.name() == name
+                    && migration.checksum().to_string() == checksum
+            });
+            if !is_ours && version <= newest {
+                return Ok(Self::Unsupported);
+            }
+        }
+        Ok(match version.cmp(&newest) {
+            _ if rows.is_empty() => Self::Absent,
+            Ordering::Less => Self::Older,
+            Ordering::Equal => Self::Current,
+            Ordering::Greater => Self::Newer,
+        })
+    }
+
+    /// Refused where they are unsupported.
+    pub(super) fn supported(self) -> Result<Self, Failure> {
+        if self == Self::Unsupported { Err(unsupported()) } else { Ok(self) }
+    }
+}
+
+/// Why a database of a build from before the first release is refused.
+pub const UNSUPPORTED: &str =
+    "Tenure's own tables in this database were made by a build from before the first release";
+
+/// The next step there.
+pub const UNSUPPORTED_HELP: &str = "go on with the build that made them, or move: `tenure tenant export` with that build, then \
+     `tenure migrate up` and `tenure tenant import` with this one on a new database";
+
+fn unsupported() -> Failure {
+    Failure::new(Code::MetadataUnsupported, UNSUPPORTED).hint(UNSUPPORTED_HELP)
 }
 
 /// Makes the platform schema if it is missing, and brings Tenure's own tables to what this program
@@ -69,6 +146,9 @@ pub async fn ensure(
 }
 
 fn explain(error: &refinery::Error, doing: &str, platform: &SchemaName) -> Failure {
+    if matches!(error.kind(), refinery::error::Kind::DivergentVersion(..)) {
+        return unsupported();
+    }
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(error) = cause {
         if let Some(sqlx::Error::Database(server)) = error.downcast_ref::<sqlx::Error>() {

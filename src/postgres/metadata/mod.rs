@@ -1,20 +1,26 @@
-//! Tenure's own tables in the platform schema, and the registry: installing them, and all SQL that reads them.
+//! Tenure's own tables in the platform schema, and the registry: the migrations that make them, and all SQL that names them.
 //!
-//! Nothing else names `tenant_version`, `schema_version`, `migration_history` or `run` in a query of its own.
+//! A function that goes into a batch returns the statement; a query returns values. No other folder of `src` names these
+//! tables, their columns or their functions in SQL: `tests/it/own_sql.rs` checks that.
 
 mod adapter;
+pub mod attempts;
+pub mod checks;
 pub mod dropped;
 pub mod history;
 mod install;
 pub mod pool;
+pub mod roles;
 mod run_status;
+pub mod runs;
 pub mod state;
 mod tenant;
 pub mod tenant_registry;
 pub mod tenant_stats;
+pub mod version_rows;
 pub mod version_state;
 
 pub use history::HistoryEntry;
-pub use install::{MIGRATIONS_TABLE, ensure, needed};
+pub use install::{OwnTables, UNSUPPORTED, UNSUPPORTED_HELP, ensure, is_readable};
 pub use run_status::RunStatus;
 pub use tenant::{ListedTenant, Tenant, TenantState};

@@ -1,9 +1,23 @@
 //! The schemas that were made in advance, as their version rows say.
 
-use crate::chain::Version;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{TenantState, version_rows};
+use crate::chain::{Checksum, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
+use crate::postgres::batch::Run;
 use crate::postgres::{Connection, Row};
+
+/// From which template a schema of the pool is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The template's name.
+    pub template: &'a str,
+    /// The template's checksum.
+    pub checksum: &'a Checksum,
+}
 
 /// A schema that nobody has taken yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +40,7 @@ pub struct Pooled {
     pub created_at: String,
 }
 
-/// All of them, or those of one template, by template and place, but for those that a run is making. The own tables may be
-/// older than the pool.
+/// All of them, or those of one template, by template and place, but for those that a run is making.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -35,11 +48,10 @@ pub async fn read(
 ) -> Result<Vec<Pooled>, Failure> {
     let only = template.map(|name| format!(" AND template = {}", literal(name))).unwrap_or_default();
     let sql = format!(
-        "SELECT schema_name, coalesce(template, '') AS template, version, to_jsonb(t) ->> 'made_from' AS made_from, \
-         to_jsonb(t) ->> 'proved_at' AS proved_at, (to_jsonb(t) ->> 'pool_slot')::int8 AS slot, \
+        "SELECT schema_name, coalesce(template, '') AS template, version, made_from, proved_at, pool_slot::int8 AS slot, \
          to_regnamespace(quote_ident(schema_name)) IS NOT NULL AS is_there, created_at::text AS created_at \
-         FROM {}.tenant_version t WHERE status = 'pooled'{only} \
-         AND coalesce((to_jsonb(t) ->> 'making_until')::timestamptz < clock_timestamp(), true) ORDER BY template, slot, schema_name",
+         FROM {}.tenant_version WHERE status = 'pooled'{only} \
+         AND coalesce(making_until < clock_timestamp(), true) ORDER BY template, slot, schema_name",
         platform.quoted()
     );
     let sets = connection
@@ -70,6 +82,85 @@ pub async fn free(
         .await
         .map_err(|server_error| server_error.failure("reading the pool"))?;
     sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema_name")?)?)).collect()
+}
+
+/// Writes the row of a schema that is made at `version` for the place `slot`. One without a place is only looked at, and no tenant
+/// takes it. With `unfinished`, more transactions follow, and nobody removes it for that time.
+pub fn insert(
+    platform: &SchemaName,
+    (schema, slot): (&SchemaName, Option<u32>),
+    (version, origin): (&Version, Origin<'_>),
+    values: &BTreeMap<String, String>,
+    unfinished: Option<Duration>,
+) -> String {
+    let null = || "NULL".to_owned();
+    let (made_from, proved_at, until) = match unfinished {
+        None => (literal(origin.checksum.as_str()), format!("'{version}'"), null()),
+        Some(limit) => {
+            (null(), null(), format!("clock_timestamp() + interval '{} seconds'", limit.as_secs()))
+        }
+    };
+    format!(
+        "INSERT INTO {}.tenant_version \
+         (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at, making_until) \
+         VALUES ({}, '{version}', {}, 'pooled', {}, {}, {made_from}, {proved_at}, {until})",
+        platform.quoted(),
+        literal(schema.as_str()),
+        literal(origin.template),
+        version_rows::parameters(values),
+        slot.map_or_else(null, |slot| slot.to_string()),
+    )
+}
+
+/// Lets a schema, whose row is locked, be taken once its steps up to `version` are done. A migration may have moved it further: what
+/// was proved is not true of that version.
+pub fn finish(platform: &SchemaName, schema: &SchemaName, checksum: &Checksum, version: &Version) -> String {
+    let set = format!(
+        "made_from = {}, making_until = NULL, proved_at = CASE WHEN version = '{version}' THEN version END",
+        literal(checksum.as_str())
+    );
+    version_rows::update(platform, schema, &set)
+}
+
+/// Records of the schemas of the template at `version` that they can be renamed.
+pub fn prove(platform: &SchemaName, origin: Origin<'_>, version: &Version) -> String {
+    format!(
+        "UPDATE {}.tenant_version SET proved_at = '{version}' WHERE status = 'pooled' AND template = {} \
+         AND version = '{version}' AND made_from = {} AND proved_at IS DISTINCT FROM '{version}'",
+        platform.quoted(),
+        literal(origin.template),
+        literal(origin.checksum.as_str()),
+    )
+}
+
+/// Gives the row of the schema `pooled` to the tenant of `schema`, and records it; then renames the schema.
+pub fn take(
+    run: &Run,
+    pooled: &SchemaName,
+    (origin, version): (Origin<'_>, &Version),
+    schema: &SchemaName,
+) -> [String; 2] {
+    [
+        format!(
+            "SELECT {}.tenure_take({}, {}, '{version}', {}, {}, '{}', '{}')",
+            run.platform.quoted(),
+            literal(pooled.as_str()),
+            literal(origin.template),
+            literal(origin.checksum.as_str()),
+            literal(schema.as_str()),
+            run.id,
+            env!("CARGO_PKG_VERSION"),
+        ),
+        format!("ALTER SCHEMA {} RENAME TO {}", pooled.quoted(), schema.quoted()),
+    ]
+}
+
+/// Drops a schema that nobody has taken.
+pub fn remove(platform: &SchemaName, schema: &SchemaName) -> Vec<String> {
+    let mut statements = vec![version_rows::hold_still(platform, schema, &[TenantState::Pooled])];
+    statements.extend(version_rows::drop_schema(platform, schema));
+    statements.push(version_rows::delete(platform, schema));
+    statements
 }
 
 fn pooled(row: &Row) -> Result<Pooled, Failure> {

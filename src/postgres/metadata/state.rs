@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::Tenant;
+use super::install::{MIGRATIONS_TABLE, OwnTables, applied as migrations_applied};
 use super::tenant_registry::{self, Wanted};
-use super::{MIGRATIONS_TABLE, Tenant, needed};
 use crate::chain::{Applied, Checksum, FleetState, Version};
 use crate::error::{Code, Failure};
 use crate::ident::{Slug, literal};
@@ -139,8 +140,19 @@ pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> 
 
 /// Asks which tables are there. One round trip.
 pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
-    let sets = rows(connection, &who_is_there(settings)).await?;
-    present(sets.first().map(Vec::as_slice).unwrap_or_default())
+    let question = format!("{}; {}", who_is_there(settings), migrations_applied(&settings.platform_schema()));
+    match connection.query_batch(&question).await {
+        Ok(sets) => {
+            let [there, migrations] = sets.as_slice() else { return Err(odd_answer()) };
+            OwnTables::of(migrations)?.supported()?;
+            present(there)
+        }
+        // Its table is not there, or is not for this role to read.
+        Err(server_error) => match server_error.sets.first() {
+            None => Err(server_error.failure(DOING)),
+            Some(there) => present(there),
+        },
+    }
 }
 
 fn who_is_there(settings: &Settings) -> String {
@@ -211,8 +223,8 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
     let [migrations_table, platform, by_version, unknown, records] = answers else {
         return Err(odd_answer());
     };
-    let noted = migrations_table.first().map(|row| row.integer("version")).transpose()?;
-    presence.own_tables_current = noted.is_some_and(|version| version >= needed());
+    let own_tables = OwnTables::of(migrations_table)?.supported()?;
+    presence.own_tables_current = matches!(own_tables, OwnTables::Current | OwnTables::Newer);
     let (mut tenants, mut examples, mut pool) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut unread = Unread::default();
     let platform = if presence.schema_version { platform_version(platform) } else { Ok(Version::ZERO) };
@@ -265,10 +277,7 @@ fn question(presence: Presence, settings: &Settings) -> String {
         (false, _) => "SELECT 0::int8 AS unknown".to_owned(),
     };
     [
-        asked(
-            presence.migrations_table,
-            format!("SELECT coalesce(max(version), 0)::int8 AS version FROM {platform}.{MIGRATIONS_TABLE}"),
-        ),
+        asked(presence.migrations_table, migrations_applied(&settings.platform_schema())),
         asked(
             presence.schema_version,
             format!("SELECT version::text AS version FROM {platform}.schema_version LIMIT 2"),
@@ -355,14 +364,13 @@ pub async fn tenants(
 }
 
 /// The values of parameters that tenants brought to their templates, as far as those give a schema its shape; by
-/// schema. The own tables may be older than those values.
+/// schema.
 pub async fn parameters(
     connection: &mut Connection,
     settings: &Settings,
 ) -> Result<HashMap<String, BTreeMap<String, String>>, Failure> {
     let sql = format!(
-        "SELECT schema_name, to_jsonb(t) ->> 'parameters' AS parameters FROM {}.tenant_version t \
-         WHERE to_jsonb(t) ->> 'parameters' IS NOT NULL",
+        "SELECT schema_name, parameters::text AS parameters FROM {}.tenant_version WHERE parameters IS NOT NULL",
         settings.platform_schema().quoted()
     );
     let sets = rows(connection, &sql).await?;

@@ -112,19 +112,15 @@ fn registered(settings: &Settings, presence: Presence) -> String {
 }
 
 fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String {
-    // Looking does not bring Tenure's own tables to their newest version, so a column may not be there.
     let version_rows = if presence.own_tables {
-        let newer = |column: &str| format!("to_jsonb(v)->>'{column}' AS {column}");
         format!(
-            "SELECT schema_name, version, template, status, created_at::text AS created_at, {}, {} \
-             FROM {}.tenant_version v",
-            newer("former_slug"),
-            newer("dropped_at"),
+            "SELECT schema_name, version, template, status, created_at::text AS created_at, former_slug, dropped_at \
+             FROM {}.tenant_version",
             settings.platform_schema().quoted(),
         )
     } else {
         "SELECT NULL::text AS schema_name, NULL::text AS version, NULL::text AS template, NULL::text AS status, \
-         NULL::text AS created_at, NULL::text AS former_slug, NULL::text AS dropped_at WHERE false"
+         NULL::text AS created_at, NULL::text AS former_slug, NULL::timestamptz AS dropped_at WHERE false"
             .to_owned()
     };
     let named = if wanted.slugs.is_empty() { NAMES_A_SCHEMA } else { "true" };
@@ -133,7 +129,7 @@ fn question(settings: &Settings, presence: Presence, wanted: &Wanted) -> String 
         "SELECT * FROM (SELECT r.id, coalesce(r.slug, t.schema_name, r.schema) AS slug, r.name, \
                 coalesce(t.schema_name, r.schema) AS schema, t.version, t.template, \
                 coalesce(t.status, 'unknown') AS status, t.created_at, t.former_slug, \
-                to_char(t.dropped_at::timestamptz, 'YYYY-MM-DD HH24:MI:SSOF') AS dropped_at \
+                to_char(t.dropped_at, 'YYYY-MM-DD HH24:MI:SSOF') AS dropped_at \
              FROM (SELECT * FROM ({}) every WHERE {named}) r FULL JOIN ({version_rows}) t ON t.schema_name = r.schema) roll \
          WHERE {} ORDER BY slug COLLATE \"C\"{limit}",
         registered(settings, presence),

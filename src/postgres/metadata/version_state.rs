@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::MIGRATIONS_TABLE;
+use super::install::MIGRATIONS_TABLE;
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, ServerError};

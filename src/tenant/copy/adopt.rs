@@ -12,7 +12,7 @@ use crate::postgres::Connection;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, Asked, SchemaDifference, SchemaSnapshot};
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{RunStatus, TenantState};
+use crate::postgres::metadata::{RunStatus, TenantState, version_rows};
 use crate::project::Project;
 use crate::template::{Filled, Template};
 use crate::tenant::Adopted;
@@ -201,9 +201,7 @@ impl Adopting<'_> {
     ) -> Result<Differences, Failure> {
         let forced = self.adoption.if_different == IfDifferent::Accept;
         let mut message = SqlBatch::default();
-        let expect =
-            format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.state.platform);
-        message.begin(run.limits, &expect);
+        message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.state.platform));
         let begun = connection.send(&message).await;
         begun.map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))?;
         let seen = catalog::snapshot_as(connection, self.schema, Asked::Within).await?;
@@ -251,7 +249,7 @@ impl Adopting<'_> {
         }
         let made = (version, template.name.as_str());
         let state = (TenantState::Active, &self.filled.shaping);
-        name_ownership::enter_version(settings, (self.schema, None), made, state, &mut message);
+        message.push(&version_rows::insert(&run.platform, (self.schema, None), made, state));
         if let Some((role, _)) = role::usual(settings, self.schema)? {
             let (schema, version) = (self.schema, &self.state.platform);
             let owner = Owner { schema, template, version, reach: Reach::Filled };

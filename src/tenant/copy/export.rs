@@ -13,12 +13,11 @@ use crate::error::{Code, Failure, Place};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::catalog::{Asked, server_major};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState, state};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles, state, version_rows};
 use crate::postgres::server::Environment;
 use crate::postgres::{Connection, pack};
 use crate::settings::Settings;
 use crate::tenant::Exported;
-use crate::tenant::roles::sessions;
 
 /// The destination of an export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +49,7 @@ pub async fn export(
     }
     let major = server_major(connection).await?;
     let (extensions, mut roles, owner) = fingerprint::needs(connection, &tenant.schema).await?;
-    let own_role = sessions::role_of(connection, settings, &tenant.schema).await?;
+    let own_role = roles::of(connection, &settings.platform_schema(), &tenant.schema).await?;
     roles.retain(|role| own_role.as_ref() != Some(role));
     if let Some(inside) = extensions.iter().find(|extension| extension.schema == tenant.schema.as_str()) {
         let why = format!(
@@ -115,14 +114,7 @@ async fn read_state(
     settings: &Settings,
     schema: &SchemaName,
 ) -> Result<(String, Print), Failure> {
-    let sql = format!(
-        "SELECT concat_ws(' ', version, status, applied_at) AS row FROM {}.tenant_version WHERE schema_name = {}",
-        settings.platform_schema().quoted(),
-        literal(schema.as_str()),
-    );
-    let sets = connection.query_batch(&sql).await;
-    let sets = sets.map_err(|server_error| server_error.failure("reading the tenant's version"))?;
-    let row = sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default();
+    let row = version_rows::stamp(connection, &settings.platform_schema(), schema).await?;
     Ok((row, fingerprint::print(connection, schema, Asked::Alone).await?))
 }
 

@@ -10,11 +10,11 @@ use super::{After, Provisioned};
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::event::Event;
-use crate::ident::literal;
-use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
+use crate::postgres::batch::{SessionState, SqlBatch};
+use crate::postgres::metadata::attempts::{self, Attempt};
 use crate::postgres::metadata::{Tenant, TenantState};
 use crate::postgres::{Connection, ServerError, error};
-use crate::tenant::cleanup::{self, Attempt};
+use crate::tenant::cleanup;
 use crate::tenant::provisioning::{Afterwards, TenantRecord};
 use crate::tenant::{CreatedTenant, operation};
 
@@ -49,13 +49,7 @@ impl<'a> Maker<'a, '_> {
     /// Makes the tenant active.
     async fn end_making(&self, connection: &mut Connection, tenant: &TenantRecord) -> Result<(), Failure> {
         let mut message = SqlBatch::default();
-        let sql = format!(
-            "SELECT {}.tenure_made({}, '{}')",
-            self.run.platform.quoted(),
-            literal(tenant.schema.as_str()),
-            tenant.id,
-        );
-        message.begin(self.run.limits, &sql);
+        message.begin(self.run.limits, &attempts::activate(&self.run.platform, &tenant.schema, tenant.id));
         operation::enter(&mut message, &self.project.settings, &tenant.schema, TenantState::Active);
         message.commit(SessionState::None);
         let sent = cleanup::send(connection, &message, |_| false).await;
@@ -102,12 +96,7 @@ impl<'a> Maker<'a, '_> {
 
     /// Ends the deadline of this attempt, so that no other run waits for it. If that fails, it expires by itself.
     async fn give_up(&self, connection: &mut Connection, tenant: &TenantRecord) {
-        let sql = format!(
-            "{BEGIN}; UPDATE {}.tenant_version SET making_until = now() WHERE making = '{}'; COMMIT",
-            self.run.platform.quoted(),
-            tenant.id,
-        );
-        let _said = connection.run(&sql).await;
+        let _said = connection.run(&attempts::give_up(&self.run.platform, tenant.id)).await;
     }
 
     /// Removes an unfinished tenant of a run that no longer exists, if its deadline has passed.

@@ -30,7 +30,7 @@ use crate::executor::{RetryPolicy, jobs};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::state::{self, State};
-use crate::postgres::metadata::{self, RunStatus, history};
+use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 use crate::settings::Migrate;
 
@@ -102,7 +102,7 @@ pub async fn create(
     let is_noted = tenants > 0 && !stop.is_cancelled();
     if is_noted {
         maker.read_pool(connection, &state.pool, tenants).await?;
-        history::begin_run(connection, &run, &creation.command).await?;
+        runs::begin(connection, &run, &creation.command).await?;
         let jobs = match creation.jobs {
             _ if tenants == 1 => 1,
             Some(jobs) => jobs,
@@ -179,5 +179,5 @@ async fn end(connection: &mut Connection, run: &Run, outcome: &Created) -> Resul
         "existing": outcome.existing.len(),
         "failed": outcome.failures.len(),
     });
-    history::end_run(connection, run, ending.as_str(), &counts.to_string()).await
+    runs::end(connection, run, ending.as_str(), &counts.to_string()).await
 }

@@ -7,7 +7,7 @@ use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::executor::catch_up;
-use crate::postgres::metadata::{Tenant, TenantState};
+use crate::postgres::metadata::{Tenant, TenantState, attempts};
 use crate::postgres::{Connection, ServerError, error};
 use crate::tenant::provisioning::ProvisioningScript;
 
@@ -112,14 +112,9 @@ impl<'a> Maker<'a, '_> {
         row: &Tenant,
         task: &Task<'a>,
     ) -> Result<bool, Failure> {
-        let sql = format!(
-            "SELECT true AS same FROM {}.tenant_version WHERE {}",
-            self.run.platform.quoted(),
-            script.begun_so(&row.schema, &task.filled)
-        );
-        let sets = connection.query_batch(&sql).await;
-        let sets = sets.map_err(|server_error| server_error.failure(&format!("creating {}", row.slug)))?;
-        Ok(sets.iter().flatten().next().is_some())
+        let (platform, doing) = (&self.run.platform, format!("creating {}", row.slug));
+        let source = script.source(&task.filled);
+        attempts::has_source(connection, platform, &row.schema, source, &doing).await
     }
 }
 

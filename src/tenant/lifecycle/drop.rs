@@ -6,14 +6,12 @@ use crate::error::{Code, Failure};
 use crate::ident::{Identifier, SchemaName, Slug, literal};
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
-use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, state};
+use crate::postgres::metadata::version_rows::{self, DROPPED};
+use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, roles, state};
 use crate::postgres::{Connection, Row, ServerError};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 use crate::tenant::{Changed, Dropped};
-
-/// The expression for the new name of a dropped schema.
-const DROPPED_SCHEMA: &str = "current_setting('tenure.aside')";
 
 /// The states in which a tenant can be dropped; undrop restores them.
 const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
@@ -31,20 +29,12 @@ pub async fn drop(
         .recorded(connection, &counts, async |connection, run| {
             let mut message = SqlBatch::default();
             operation::begin_still(&mut message, run, &tenant.schema, IN_USE);
-            message.push(&format!(
-                "SELECT {}.tenure_put_aside({}, {}) AS aside",
-                run.platform.quoted(),
-                literal(tenant.schema.as_str()),
-                literal(&tenant.slug)
-            ));
-            message.push(&role::turning(&run.platform, DROPPED_SCHEMA, false));
-            operation::reregister(&mut message, settings, &tenant, (DROPPED_SCHEMA, DROPPED_SCHEMA), None);
-            operation::say(&mut message, settings, DROPPED_SCHEMA, TenantState::Dropped);
-            message.push(&format!(
-                "SELECT dependent FROM {}.tenure_dependents({DROPPED_SCHEMA}) AS dependent",
-                run.platform.quoted()
-            ));
-            message.name_history(run, DROPPED_SCHEMA, &tenant.schema, Kind::Drop);
+            message.push(&version_rows::drop(&run.platform, &tenant.schema, &tenant.slug));
+            message.push(&roles::enable(&run.platform, DROPPED, false));
+            operation::reregister(&mut message, settings, &tenant, (DROPPED, DROPPED), None);
+            operation::say(&mut message, settings, DROPPED, TenantState::Dropped);
+            message.push(&checks::dependents(&run.platform, DROPPED));
+            message.name_history(run, DROPPED, &tenant.schema, Kind::Drop);
             message.commit(SessionState::None);
             operation::in_turn(connection, &message, run.limits)
                 .await
@@ -54,8 +44,8 @@ pub async fn drop(
     let texts = |column| -> Vec<String> {
         sets.iter().flatten().filter_map(|row: &Row| row.text(column).ok()).collect()
     };
-    let dropped_schema = texts("aside").pop().unwrap_or_default();
-    let role = role::turned(&sets);
+    let dropped_schema = texts("dropped").pop().unwrap_or_default();
+    let role = role::name(&sets);
     // After the commit: until then the role may log in again.
     let sessions = match &role {
         Some(role) => Some(sessions::end(connection, role).await?),
@@ -98,9 +88,7 @@ pub async fn undrop(
         return Err(unknown(slug));
     };
     if found.tenant.version.is_none() {
-        let message = format!("the row of {} in tenant_version has an invalid version", found.tenant.schema);
-        return Err(Failure::new(Code::DatabaseVersionUnknown, message)
-            .hint("write the schema's version into that row, then run the command again"));
+        return Err(found.invalid_version());
     }
     let (schema, slug) = match new {
         Some(new) => {
@@ -110,9 +98,9 @@ pub async fn undrop(
         // A tenant without a registry row has its schema's name.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };
-    // The role is renamed with the schema, unless another tenant has taken the name. In a copy of a database, the original's role
-    // is not changed.
-    let role = match sessions::own_role_of(connection, settings, &found.tenant.schema).await? {
+    // A role keeps its name with the schema, unless another tenant was given that meanwhile; that of a copy's original is left
+    // alone.
+    let role = match roles::own_of(connection, &settings.platform_schema(), &found.tenant.schema).await? {
         Some(role) if schema != found.former_schema || role.starts_with("dropped_") => {
             Some(settings.tenant_role(&schema)?)
         }
@@ -148,7 +136,7 @@ async fn restore(
     let mut message = SqlBatch::default();
     operation::begin_still(&mut message, run, dropped_schema, &[TenantState::Dropped]);
     message.push(NO_IDLE_TIMEOUT);
-    operation::expect_free(&mut message, settings, schema, slug);
+    message.push(&checks::expect_free(settings, schema, slug, None));
     // Under the former name, its texts are valid again.
     if *schema != found.former_schema {
         operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
@@ -160,15 +148,11 @@ async fn restore(
         message = SqlBatch::default();
     }
     let named = literal(schema.as_str());
-    message.push(&format!(
-        "SELECT {}.tenure_bring_back({}, {named})",
-        run.platform.quoted(),
-        literal(dropped_schema.as_str())
-    ));
+    message.push_each(&version_rows::undrop(&run.platform, dropped_schema, schema));
     if let Some(role) = role {
-        message.push(&role::renaming(&run.platform, schema, role));
+        message.push(&roles::rename(&run.platform, schema, role));
     }
-    message.push(&role::turning(&run.platform, &named, found.former_status != TenantState::Suspended));
+    message.push(&roles::enable(&run.platform, &named, found.former_status != TenantState::Suspended));
     let to = (named.as_str(), &*literal(slug.as_str()));
     operation::reregister(&mut message, settings, &found.tenant, to, None);
     operation::say(&mut message, settings, &named, found.former_status);

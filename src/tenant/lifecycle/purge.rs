@@ -10,11 +10,10 @@ use crate::executor::RetryPolicy;
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{Kind, Run, SessionState, SqlBatch};
 use crate::postgres::metadata::dropped::{self, DroppedTenant};
-use crate::postgres::metadata::{self, TenantState, state};
+use crate::postgres::metadata::{self, checks, history, roles, state, version_rows};
 use crate::postgres::{Connection, ServerError, error};
 use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
-use crate::tenant::roles::role;
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
 
 /// The approximate number of locks per transaction. By default the server has room for 6,400 in total.
@@ -132,11 +131,7 @@ async fn one(
     let (mut objects, mut transactions) = (0, 1);
     let mut portion = SqlBatch::default();
     begin(&mut portion, run, dropped);
-    portion.push(&format!(
-        "SELECT {}.tenure_purge_some({}, {LOCKS})::int8 AS dropped",
-        run.platform.quoted(),
-        literal(schema.as_str())
-    ));
+    portion.push(&version_rows::purge_some(&run.platform, schema, LOCKS));
     portion.commit(SessionState::None);
     loop {
         let sets = match send(connection, how, &portion, dropped).await {
@@ -157,7 +152,13 @@ async fn one(
         // The answer to this run's COMMIT may have been lost.
         Err(SendError::Server(server_error))
             if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
-                && deleted_by_run(connection, run, dropped).await? => {}
+                && history::was_purged(
+                    connection,
+                    run,
+                    schema,
+                    &format!("deleting {}", dropped.former_slug),
+                )
+                .await? => {}
         Err(SendError::Server(server_error)) => return ended(how, dropped, &server_error),
         Err(SendError::Failure(failure)) => return Err(failure),
     }
@@ -174,17 +175,10 @@ async fn one(
 fn check(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     let mut message = SqlBatch::default();
     begin(&mut message, run, dropped);
-    message.push(&format!(
-        "SELECT {}.tenure_expect_no_dependents({})",
-        run.platform.quoted(),
-        literal(dropped.tenant.schema.as_str())
-    ));
-    message.push(&format!(
-        "SELECT {}.tenure_expect_ours({})",
-        run.platform.quoted(),
-        literal(dropped.tenant.schema.as_str())
-    ));
-    message.push(&role::looking(&run.platform, &dropped.tenant.schema));
+    let (platform, schema) = (&run.platform, &dropped.tenant.schema);
+    message.push(&checks::expect_no_dependents(platform, schema));
+    message.push(&checks::expect_ownership(platform, schema));
+    message.push(&roles::expect_droppable(platform, schema));
     if how.registered == RegistryRow::Delete {
         unregister(&mut message, how, dropped);
         message.push("SET CONSTRAINTS ALL IMMEDIATE");
@@ -193,35 +187,26 @@ fn check(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     message
 }
 
-/// Begins a transaction on a tenant that was not purged. If the registry row is kept, the version row remains after a purge.
+/// Begins a transaction on a tenant that nobody has deleted yet: where the registry's row was to stay, the version row is
+/// there all the same.
 fn begin(message: &mut SqlBatch, run: &Run, dropped: &DroppedTenant) {
-    operation::begin(message, run, &dropped.tenant.schema, &[TenantState::Dropped]);
-    message.push(&format!(
-        "SELECT {}.tenure_expect_unpurged({})",
-        run.platform.quoted(),
-        literal(dropped.tenant.schema.as_str())
-    ));
+    message.begin(run.limits, &version_rows::hold_dropped(&run.platform, &dropped.tenant.schema));
 }
 
-/// The last transaction: deletes the rest of the schema, the role and the rows, and records the history.
+/// The last transaction: what is left of the schema, the role, the rows, the history.
 fn last(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
-    let (platform, named) = (run.platform.quoted(), literal(dropped.tenant.schema.as_str()));
+    let (platform, schema) = (&run.platform, &dropped.tenant.schema);
     let mut message = SqlBatch::default();
     begin(&mut message, run, dropped);
-    message.push(&format!("SELECT {platform}.tenure_purge_rest({named})"));
-    message.push(&role::dropping(&run.platform, &dropped.tenant.schema));
-    message.name_history(run, &named, &dropped.former_schema, Kind::Purge);
+    message.push_each(&version_rows::drop_schema(platform, schema));
+    message.push(&roles::drop(platform, schema));
+    message.name_history(run, &literal(schema.as_str()), &dropped.former_schema, Kind::Purge);
     match how.registered {
         RegistryRow::Delete => {
             unregister(&mut message, how, dropped);
-            message.push(&format!("DELETE FROM {platform}.tenant_version WHERE schema_name = {named}"));
+            message.push(&version_rows::delete(platform, schema));
         }
-        // Without the version row, the registry row would be an unknown tenant.
-        RegistryRow::Keep => {
-            message.push(&format!(
-                "UPDATE {platform}.tenant_version SET purged_at = now() WHERE schema_name = {named}"
-            ));
-        }
+        RegistryRow::Keep => message.push(&version_rows::set_purged(platform, schema)),
     }
     message.commit(SessionState::None);
     message
@@ -232,11 +217,8 @@ fn unregister(message: &mut SqlBatch, how: &Purge<'_>, dropped: &DroppedTenant) 
     let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
     let named = literal(dropped.tenant.schema.as_str());
     message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
-    // A trigger may have suppressed the DELETE.
-    message.push(&format!(
-        "SELECT {}.tenure_expect_gone({named}, (SELECT count(*) FROM {registry} WHERE {column} = {named}))",
-        settings.platform_schema().quoted(),
-    ));
+    // A trigger may keep it, and it would be a tenant that nobody knows.
+    message.push(&checks::expect_unregistered(settings, &dropped.tenant.schema));
 }
 
 /// Why a message failed.
@@ -271,25 +253,7 @@ async fn send(
     }
 }
 
-/// Whether this run recorded that it deleted the tenant.
-async fn deleted_by_run(
-    connection: &mut Connection,
-    run: &Run,
-    dropped: &DroppedTenant,
-) -> Result<bool, Failure> {
-    let sql = format!(
-        "SELECT true AS noted FROM {}.migration_history WHERE run_id = '{}' AND schema_name = {} AND kind = {}",
-        run.platform.quoted(),
-        run.id,
-        literal(dropped.tenant.schema.as_str()),
-        literal(Kind::Purge.as_str()),
-    );
-    let doing = format!("deleting {}", dropped.former_slug);
-    let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
-    Ok(sets.iter().flatten().next().is_some())
-}
-
-/// The outcome for a tenant after an error: another run may have deleted it.
+/// What a refusal means for the tenant: another one may have deleted it in the meantime.
 fn ended(
     how: &Purge<'_>,
     dropped: &DroppedTenant,

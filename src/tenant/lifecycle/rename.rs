@@ -6,10 +6,9 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::{Kind, NO_IDLE_TIMEOUT, SessionState, SqlBatch};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, checks, roles, version_rows};
 use crate::tenant::Changed;
 use crate::tenant::operation::{self, TenantOperation};
-use crate::tenant::roles::{role, sessions};
 
 /// The new name of a tenant.
 #[derive(Debug, Clone)]
@@ -37,7 +36,7 @@ pub async fn rename(
         return Ok(Changed { outcome: RunStatus::Nothing, tenant });
     }
     // The new name must also be valid for the role.
-    let role = match sessions::role_of(connection, settings, &tenant.schema).await? {
+    let role = match roles::of(connection, &platform, &tenant.schema).await? {
         Some(_) if tenant.schema != schema => Some(settings.tenant_role(&schema)?),
         _ => None,
     };
@@ -55,7 +54,9 @@ pub async fn rename(
             );
             // The session is idle between our messages.
             message.push(NO_IDLE_TIMEOUT);
-            operation::expect_free_but(&mut message, settings, &tenant, (&schema, &new.slug));
+            if is_new || tenant.slug != new.slug.as_str() {
+                message.push(&checks::expect_free(settings, &schema, &new.slug, Some(&tenant.schema)));
+            }
             operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
             if is_new {
                 let references = name_references::of(connection, &tenant.schema, &schema).await?;
@@ -67,14 +68,10 @@ pub async fn rename(
             let mut message = SqlBatch::default();
             let named = literal(schema.as_str());
             if is_new {
-                message.push(&format!(
-                    "UPDATE {}.tenant_version SET schema_name = {named} WHERE schema_name = {}",
-                    run.platform.quoted(),
-                    literal(tenant.schema.as_str())
-                ));
+                message.push(&version_rows::rename(&run.platform, &tenant.schema, &schema));
             }
             if let Some(role) = &role {
-                message.push(&role::renaming(&run.platform, &schema, role));
+                message.push(&roles::rename(&run.platform, &schema, role));
             }
             let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
             operation::reregister(&mut message, settings, &tenant, to, name);

@@ -4,7 +4,7 @@
 use crate::error::Failure;
 use crate::ident::{Slug, literal};
 use crate::postgres::batch::{SessionState, SqlBatch};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles};
 use crate::postgres::{Connection, Row};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
@@ -20,7 +20,8 @@ pub async fn suspend(
     if turned.changed.outcome == RunStatus::Nothing {
         // An earlier run may have been stopped before it ended the sessions.
         turned.role =
-            sessions::own_role_of(connection, operation.settings, &turned.changed.tenant.schema).await?;
+            roles::own_of(connection, &operation.settings.platform_schema(), &turned.changed.tenant.schema)
+                .await?;
     }
     // After the commit: until then the role may log in again.
     if let Some(role) = &turned.role {
@@ -57,13 +58,13 @@ async fn turn(
         // Either state is accepted, so that concurrent runs both succeed.
         operation::begin(&mut message, run, &tenant.schema, &[from, to]);
         operation::enter(&mut message, operation.settings, &tenant.schema, to);
-        message.push(&role::turning(&run.platform, &literal(tenant.schema.as_str()), opens));
+        message.push(&roles::enable(&run.platform, &literal(tenant.schema.as_str()), opens));
         message.commit(SessionState::None);
         let sent = connection.send(&message).await;
         sent.map_err(|server_error| operation::refused(&server_error, doing, &tenant, operation.settings))
     });
     let sets: Vec<Vec<Row>> = sets.await?;
-    let role = role::turned(&sets);
+    let role = role::name(&sets);
     let changed = Changed { outcome: RunStatus::Done, tenant: Tenant { status: to, ..tenant } };
     Ok(LoginChange { changed, role, sessions: None })
 }

@@ -17,7 +17,7 @@ use crate::executor::{RetryPolicy, catch_up, jobs};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::pool::{self, Pooled};
-use crate::postgres::metadata::{RunStatus, history};
+use crate::postgres::metadata::{RunStatus, runs};
 use crate::postgres::{Connection, error};
 use crate::project::Project;
 use crate::settings::Migrate;
@@ -103,7 +103,7 @@ pub async fn fill(
     if is_unproved || !(is_proved || places.is_empty()) {
         proof::prove(connection, project, &run, (template, &version)).await?;
     }
-    history::begin_run(connection, &run, &filling.command).await?;
+    runs::begin(connection, &run, &filling.command).await?;
     if is_unproved {
         proof::note(connection, &run, (template, &version)).await?;
     }
@@ -125,7 +125,7 @@ pub async fn fill(
     let ending = if result.outcome == RunStatus::Nothing { RunStatus::Done } else { result.outcome };
     let counts = serde_json::json!({ "template": template.name, "wanted": filling.requested, "there": result.there,
         "made": result.made, "removed": result.removed, "failed": result.failures.len() });
-    let recorded = history::end_run(connection, &run, ending.as_str(), &counts.to_string()).await;
+    let recorded = runs::end(connection, &run, ending.as_str(), &counts.to_string()).await;
     // If no schema failed, a failure to record the run's end is the failure.
     if result.failures.is_empty() { recorded.map(|()| result) } else { Ok(result) }
 }

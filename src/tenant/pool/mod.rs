@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::operation;
 use crate::chain::Version;
 use crate::error::Failure;
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::metadata::pool::{self, Pooled};
-use crate::postgres::metadata::{RunStatus, history, state};
+use crate::postgres::metadata::{RunStatus, runs, state};
 use crate::postgres::{Connection, ServerError, error};
 use crate::project::Project;
 use crate::settings::Migrate;
@@ -82,12 +82,12 @@ pub async fn drain(
         return Ok(PoolDrained { outcome: RunStatus::Nothing, removed: 0, failures: Vec::new() });
     }
     let run = Run::new(&project.settings, draining.limits);
-    history::begin_run(connection, &run, &draining.command).await?;
+    runs::begin(connection, &run, &draining.command).await?;
     let (removed, failed) = remove(connection, &run, &rows, stop).await;
     let outcome = RunStatus::of_many(removed, &failed);
     let counts = serde_json::json!({ "removed": removed, "failed": failed.len() }).to_string();
     let ending = if outcome == RunStatus::Nothing { RunStatus::Done } else { outcome };
-    history::end_run(connection, &run, ending.as_str(), &counts).await?;
+    runs::end(connection, &run, ending.as_str(), &counts).await?;
     Ok(PoolDrained { outcome, removed, failures: failed })
 }
 
@@ -123,8 +123,7 @@ pub(super) async fn remove_one(
     schema: &SchemaName,
 ) -> Result<(), ServerError> {
     let mut message = SqlBatch::default();
-    let drain = format!("SELECT {}.tenure_drain({})", run.platform.quoted(), literal(schema.as_str()));
-    message.begin(run.limits, &drain);
+    message.begin_each(run.limits, &pool::remove(&run.platform, schema));
     message.commit(SessionState::None);
     operation::in_turn(connection, &message, run.limits).await.map(drop)
 }

@@ -15,7 +15,8 @@ use crate::error::{Code, Failure};
 use crate::executor::{Measured, StatementObserver, UnitTrace};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
-use crate::postgres::metadata::{pool, state};
+use crate::postgres::metadata::pool::{self, Origin};
+use crate::postgres::metadata::state;
 use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Migrate;
@@ -291,13 +292,8 @@ pub(super) async fn note(
 ) -> Result<(), Failure> {
     let mut message = SqlBatch::default();
     message.begin(run.limits, "SELECT 1");
-    message.push(&format!(
-        "UPDATE {}.tenant_version SET proved_at = '{version}' WHERE status = 'pooled' AND template = {} \
-         AND version = '{version}' AND made_from = {} AND proved_at IS DISTINCT FROM '{version}'",
-        run.platform.quoted(),
-        literal(&template.name),
-        literal(template.checksum.as_str()),
-    ));
+    let origin = Origin { template: &template.name, checksum: &template.checksum };
+    message.push(&pool::prove(&run.platform, origin, version));
     message.commit(SessionState::None);
     let sent = connection.send(&message).await;
     sent.map(|_sets| ()).map_err(|server_error| server_error.failure("recording that the pool can be used"))

@@ -11,9 +11,10 @@ use super::roles::role::{self, Owner, Reach, Secret};
 use super::{name_ownership, operation};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
-use crate::ident::{DisplayName, Identifier, SchemaName, Slug, literal};
+use crate::ident::{DisplayName, Identifier, SchemaName, Slug};
 use crate::postgres::batch::{HistoryRow, Kind, NO_IDLE_TIMEOUT, Run, SessionState, SqlBatch};
-use crate::postgres::metadata::{TenantState, state};
+use crate::postgres::metadata::pool::{self, Origin};
+use crate::postgres::metadata::{TenantState, attempts, state, version_rows};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
@@ -108,9 +109,9 @@ impl<'a> ProvisioningScript<'a> {
         filled: &Filled,
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
-        let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
+        let schema = &tenant.schema;
         let mut message = SqlBatch::default();
-        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version));
         self.register(tenant, &mut message);
         if self.later().is_some() {
             // The role cannot log in before the tenant is complete.
@@ -173,21 +174,11 @@ impl<'a> ProvisioningScript<'a> {
         (pooled, filled): (&SchemaName, &Filled),
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
-        let (platform, version) = (run.platform.quoted(), &self.version);
         let mut message = SqlBatch::default();
-        message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+        message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version));
         self.register(tenant, &mut message);
-        message.push(&format!(
-            "SELECT {platform}.tenure_take({}, {}, '{version}', {}, {}, '{}', '{}')",
-            literal(pooled.as_str()),
-            literal(&self.compiled.template.name),
-            literal(self.compiled.template.checksum.as_str()),
-            literal(tenant.schema.as_str()),
-            run.id,
-            env!("CARGO_PKG_VERSION"),
-        ));
-        let (former, name) = (pooled.quoted(), tenant.schema.quoted());
-        message.push(&format!("ALTER SCHEMA {former} RENAME TO {name}"));
+        let made = (self.origin(), &self.version);
+        message.push_each(&pool::take(run, pooled, made, &tenant.schema));
         // Its objects were created before the role had default privileges.
         self.role(&tenant.schema, tenant.role.as_ref(), Reach::Filled, &mut message)?;
         let mut left = SessionState::None;
@@ -212,32 +203,21 @@ impl<'a> ProvisioningScript<'a> {
         slot: Option<u32>,
         filled: &Filled,
     ) -> Result<SqlBatch, Failure> {
-        let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
         let mut message = SqlBatch::default();
         match slot {
             Some(_) => {
-                message.begin(run.limits, &format!("SELECT {platform}.tenure_expect_platform('{version}')"));
+                message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version))
             }
             None => message.begin(run.limits, "SELECT 1"),
         }
-        let null = || "NULL".to_owned();
         let is_whole = slot.is_some() && self.later().is_none();
-        let (made_from, proved_at, until) = if is_whole {
-            (literal(template.checksum.as_str()), format!("'{version}'"), null())
-        } else {
-            let until = format!("clock_timestamp() + interval '{} seconds'", UNFINISHED.as_secs());
-            (null(), null(), until)
-        };
         // First, so that of two runs that fill the same slot one waits here, before it has created anything.
-        message.push(&format!(
-            "INSERT INTO {platform}.tenant_version \
-             (schema_name, version, template, status, parameters, pool_slot, made_from, proved_at, making_until) \
-             VALUES ({}, '{}', {}, 'pooled', {}, {}, {made_from}, {proved_at}, {until})",
-            literal(schema.as_str()),
-            self.made_at,
-            literal(&template.name),
-            name_ownership::parameters(&filled.shaping),
-            slot.map_or_else(null, |slot| slot.to_string()),
+        message.push(&pool::insert(
+            &run.platform,
+            (schema, slot),
+            (&self.made_at, self.origin()),
+            &filled.shaping,
+            (!is_whole).then_some(UNFINISHED),
         ));
         self.structure((schema, None), filled, &mut message)?;
         if self.left == SessionState::Possible {
@@ -258,8 +238,7 @@ impl<'a> ProvisioningScript<'a> {
         first: &str,
     ) -> Result<(SqlBatch, SqlBatch), Failure> {
         let (mut made, mut undone) = (SqlBatch::default(), SqlBatch::default());
-        let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.version);
-        made.begin(run.limits, &expect);
+        made.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version));
         // The session is idle between our messages.
         made.push(NO_IDLE_TIMEOUT);
         made.push(first);
@@ -269,6 +248,11 @@ impl<'a> ProvisioningScript<'a> {
         }
         undone.roll_back(self.left);
         Ok((made, undone))
+    }
+
+    /// The template of a pooled schema.
+    fn origin(&self) -> Origin<'_> {
+        Origin { template: &self.compiled.template.name, checksum: &self.compiled.template.checksum }
     }
 
     /// The version of the finished schema.
@@ -312,14 +296,8 @@ impl<'a> ProvisioningScript<'a> {
     /// Marks the tenant as unfinished while its command runs.
     fn making(&self, message: &mut SqlBatch, tenant: &TenantRecord, afterwards: Afterwards) {
         let Some(limit) = afterwards.command else { return };
-        message.push(&format!(
-            "UPDATE {}.tenant_version SET making = '{}', \
-             making_until = clock_timestamp() + interval '{} milliseconds' WHERE schema_name = {}",
-            self.settings.platform_schema().quoted(),
-            tenant.id,
-            (limit + GRACE).as_millis(),
-            literal(tenant.schema.as_str()),
-        ));
+        let platform = self.settings.platform_schema();
+        message.push(&attempts::mark(&platform, &tenant.schema, tenant.id, limit + GRACE));
         operation::enter(message, self.settings, &tenant.schema, TenantState::Creating);
     }
 
@@ -342,7 +320,8 @@ impl<'a> ProvisioningScript<'a> {
         message: &mut SqlBatch,
     ) {
         let made = (&self.made_at, self.compiled.template.name.as_str());
-        name_ownership::enter_version(self.settings, (schema, role), made, (state, &filled.shaping), message);
+        let role = role.map(|(name, secret)| (name, secret.is_some()));
+        message.push(&version_rows::insert(&run.platform, (schema, role), made, (state, &filled.shaping)));
         if state != TenantState::Active {
             operation::enter(message, self.settings, schema, state);
         }

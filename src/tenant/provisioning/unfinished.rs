@@ -4,13 +4,13 @@
 use uuid::Uuid;
 
 use super::{Afterwards, ProvisioningScript, TenantRecord, UNFINISHED};
-use crate::ident::{SchemaName, literal};
+use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
-use crate::postgres::error;
-use crate::postgres::metadata::TenantState;
+use crate::postgres::metadata::attempts::{self, Source};
+use crate::postgres::metadata::{TenantState, pool, roles};
 use crate::template::Filled;
+use crate::tenant::operation;
 use crate::tenant::roles::role::Secret;
-use crate::tenant::{name_ownership, operation};
 
 impl ProvisioningScript<'_> {
     /// The message that makes a tenant active after its steps. It fails if a step is missing, or if another run has made the
@@ -22,26 +22,13 @@ impl ProvisioningScript<'_> {
         filled: &Filled,
         afterwards: Afterwards,
     ) -> SqlBatch {
-        let (platform, schema) = (run.platform.quoted(), &tenant.schema);
-        let named = literal(schema.as_str());
+        let (platform, schema) = (&run.platform, &tenant.schema);
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Creating]);
-        let behind: Vec<String> =
-            self.compiled.later.iter().map(|step| format!("'{}'", step.from())).collect();
-        message.push(&format!(
-            "SELECT {platform}.tenure_refuse('{}', {}, NULL) WHERE NOT EXISTS (SELECT FROM {platform}.tenant_version \
-             WHERE schema_name = {named} AND made_from IS NOT NULL AND version NOT IN ({}))",
-            error::NOT_OURS,
-            literal(&format!("the tenant of schema {schema} is no longer being made by this run")),
-            behind.join(", ")
-        ));
-        message.push(&format!(
-            "UPDATE {platform}.tenant_version SET made_from = NULL, making_until = NULL WHERE schema_name = {named}"
-        ));
+        message.push_each(&attempts::finish(platform, schema, &self.compiled.later));
         operation::enter(&mut message, self.settings, schema, TenantState::Active);
         if let Some((_, Some(secret))) = &tenant.role {
-            let verifier = Secret::literal(Some(secret));
-            message.push(&format!("SELECT {platform}.tenure_role_login({named}, {verifier})"));
+            message.push(&roles::login(platform, schema, &Secret::literal(Some(secret))));
         }
         let mut left = SessionState::None;
         if afterwards.rows && !self.compiled.template.after_create.is_empty() {
@@ -58,14 +45,8 @@ impl ProvisioningScript<'_> {
 
     /// Marks the schema as unfinished: by whom, from which template, and with which deadline.
     pub(in crate::tenant) fn unfinished(&self, run: &Run, schema: &SchemaName, id: Uuid) -> String {
-        format!(
-            "UPDATE {}.tenant_version SET made_from = {}, making = '{id}', \
-             making_until = clock_timestamp() + interval '{} seconds' WHERE schema_name = {}",
-            run.platform.quoted(),
-            literal(self.compiled.template.checksum.as_str()),
-            UNFINISHED.as_secs(),
-            literal(schema.as_str()),
-        )
+        let checksum = &self.compiled.template.checksum;
+        attempts::mark_unfinished(&run.platform, schema, checksum, (id, UNFINISHED))
     }
 
     /// The message that takes over an unfinished tenant. It fails unless template and values are the same.
@@ -78,42 +59,24 @@ impl ProvisioningScript<'_> {
     ) -> SqlBatch {
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Creating]);
-        message.push(&format!(
-            "SELECT {platform}.tenure_refuse('{}', 'the tenant is made otherwise', NULL) WHERE NOT EXISTS \
-             (SELECT FROM {platform}.tenant_version WHERE {})",
-            error::NOT_OURS,
-            self.begun_so(schema, filled),
-            platform = run.platform.quoted(),
-        ));
+        message.push(&attempts::expect_source(&run.platform, schema, self.source(filled)));
         message.push(&self.unfinished(run, schema, id));
         message.commit(SessionState::None);
         message
     }
 
-    /// The condition for the version row of an unfinished tenant with this template and these values.
-    pub(in crate::tenant) fn begun_so(&self, schema: &SchemaName, filled: &Filled) -> String {
-        format!(
-            "schema_name = {} AND status = 'creating' AND template = {} AND made_from = {} \
-             AND parameters IS NOT DISTINCT FROM {}::jsonb",
-            literal(schema.as_str()),
-            literal(&self.compiled.template.name),
-            literal(self.compiled.template.checksum.as_str()),
-            name_ownership::parameters(&filled.shaping),
-        )
+    /// The template and the values of a tenant.
+    pub(in crate::tenant) fn source<'s>(&'s self, filled: &'s Filled) -> Source<'s> {
+        let template = self.compiled.template;
+        Source { template: &template.name, checksum: &template.checksum, values: &filled.shaping }
     }
 
     /// The message that makes a pool schema available after its steps.
     pub(in crate::tenant) fn pooled_whole(&self, run: &Run, schema: &SchemaName) -> SqlBatch {
-        let (platform, version) = (run.platform.quoted(), &self.version);
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Pooled]);
-        // After a later migration, the proof does not apply.
-        message.push(&format!(
-            "UPDATE {platform}.tenant_version SET made_from = {}, making_until = NULL, \
-             proved_at = CASE WHEN version = '{version}' THEN version END WHERE schema_name = {}",
-            literal(self.compiled.template.checksum.as_str()),
-            literal(schema.as_str()),
-        ));
+        let checksum = &self.compiled.template.checksum;
+        message.push(&pool::finish(&run.platform, schema, checksum, &self.version));
         message.commit(SessionState::None);
         message
     }

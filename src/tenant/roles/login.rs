@@ -1,12 +1,12 @@
 //! `tenant login`: gives a tenant's role a new password, or revokes its login.
 
-use super::role::Secret;
+use super::role::{self, Secret};
 use super::sessions;
 use crate::error::Failure;
-use crate::ident::{SchemaName, Slug, literal};
+use crate::ident::{SchemaName, Slug};
 use crate::postgres::Connection;
 use crate::postgres::batch::{SessionState, SqlBatch};
-use crate::postgres::metadata::TenantState;
+use crate::postgres::metadata::{TenantState, roles};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{LoggedIn, cleanup};
 
@@ -30,10 +30,7 @@ pub async fn withdraw(
         .recorded(connection, &counts, async |connection, run| {
             for some in schemas.chunks(AT_ONCE) {
                 let mut message = SqlBatch::default();
-                let mut statements = some.iter().map(|schema| {
-                    let (platform, named) = (run.platform.quoted(), literal(schema.as_str()));
-                    format!("SELECT {platform}.tenure_role_login({named}, NULL)")
-                });
+                let mut statements = some.iter().map(|schema| roles::login(&run.platform, schema, "NULL"));
                 message.begin(run.limits, &statements.next().unwrap_or_default());
                 statements.for_each(|statement| message.push(&statement));
                 message.commit(SessionState::None);
@@ -47,9 +44,6 @@ pub async fn withdraw(
 
 /// The number of roles that are changed in one transaction.
 const AT_ONCE: usize = 100;
-
-/// The column of the role's name.
-const ROLE: &str = "tenure_role";
 
 /// Sets a new password for the tenant's role, or revokes its login.
 pub async fn login(
@@ -70,18 +64,14 @@ pub async fn login(
             Login::Revoked => &[TenantState::Active, TenantState::Suspended],
         };
         operation::begin(&mut message, run, &tenant.schema, states);
-        message.push(&format!(
-            "SELECT {}.tenure_role_login({}, {}) AS {ROLE}",
-            run.platform.quoted(),
-            literal(tenant.schema.as_str()),
-            Secret::literal(secret.as_ref()),
-        ));
+        let verifier = Secret::literal(secret.as_ref());
+        message.push(&roles::login(&run.platform, &tenant.schema, &verifier));
         message.commit(SessionState::None);
         // If the answer is lost, the same password is set again.
         let sets = cleanup::send(connection, &message, |_| false).await.map_err(|server_error| {
             operation::refused(&server_error, "the login of", &tenant, operation.settings)
         })?;
-        role = Some(sets.iter().flatten().find_map(|row| row.text(ROLE).ok()).unwrap_or_default());
+        role = Some(role::name(&sets).unwrap_or_default());
         Ok(())
     });
     let recorded = recorded.await;

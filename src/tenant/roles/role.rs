@@ -9,6 +9,8 @@ use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::Row;
 use crate::postgres::batch::SqlBatch;
+use crate::postgres::metadata::roles;
+pub(in crate::tenant) use crate::postgres::metadata::roles::Reach;
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::Template;
@@ -55,33 +57,9 @@ pub(in crate::tenant) fn usual(settings: &Settings, schema: &SchemaName) -> Resu
     if settings.tenants.roles { Ok(Some((settings.tenant_role(schema)?, None))) } else { Ok(None) }
 }
 
-/// The column of the role whose login was changed.
-const TURNED: &str = "tenure_role";
-
-/// The statement that revokes the login of a tenant's role, or restores it; the schema is an SQL expression.
-pub(in crate::tenant) fn turning(platform: &SchemaName, schema: &str, opens: bool) -> String {
-    format!("SELECT {}.tenure_role_turn({schema}, {opens}) AS {TURNED}", platform.quoted())
-}
-
-/// The role whose login was changed, if any.
-pub(in crate::tenant) fn turned(sets: &[Vec<Row>]) -> Option<String> {
-    sets.iter().flatten().find_map(|row| row.optional_text(TURNED).ok().flatten())
-}
-
-/// The statement that renames the role of a tenant, if it has one.
-pub(in crate::tenant) fn renaming(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> String {
-    let (schema, role) = (literal(schema.as_str()), literal(role.as_str()));
-    format!("SELECT {}.tenure_role_rename({schema}, {role})", platform.quoted())
-}
-
-/// The statement that checks that the role of a tenant can be dropped with it.
-pub(in crate::tenant) fn looking(platform: &SchemaName, schema: &SchemaName) -> String {
-    format!("SELECT {}.tenure_role_goes({})", platform.quoted(), literal(schema.as_str()))
-}
-
-/// The statement that drops the role of a tenant, if it has one, after its schema.
-pub(in crate::tenant) fn dropping(platform: &SchemaName, schema: &SchemaName) -> String {
-    format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
+/// The role that such a statement changed, if any.
+pub(in crate::tenant) fn name(sets: &[Vec<Row>]) -> Option<String> {
+    sets.iter().flatten().find_map(|row| row.optional_text(roles::ROLE).ok().flatten())
 }
 
 /// The group role with the privileges of a template's tenants on platform objects; the tenants' roles are members of it.
@@ -110,15 +88,6 @@ impl Group {
     }
 }
 
-/// The objects on which a new role gets privileges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::tenant) enum Reach {
-    /// Future objects only: the schema is empty. Searching for objects would take longer the more tenants there are.
-    Empty,
-    /// Existing and future objects.
-    Filled,
-}
-
 /// The tenant that owns a role.
 pub(in crate::tenant) struct Owner<'a> {
     /// The tenant's schema.
@@ -138,24 +107,11 @@ pub(in crate::tenant) fn make(
     owner: &Owner<'_>,
     (role, secret): (&Identifier, Option<&Secret>),
 ) -> Result<(), Failure> {
-    let platform = project.settings.platform_schema().quoted();
-    let (named, role) = (literal(owner.schema.as_str()), literal(role.as_str()));
     let group = Group::of(project, owner.template, owner.version)?;
-    if let Some(group) = &group {
-        message.push(&format!(
-            "SELECT {platform}.tenure_role_group({}, {})",
-            literal(group.name.as_str()),
-            literal(&group.uses.to_string())
-        ));
-    }
-    message
-        .push(&format!("SELECT {platform}.tenure_role_make({named}, {role}, {})", Secret::literal(secret)));
-    let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.name.as_str()));
-    let gives = match owner.reach {
-        Reach::Empty => "tenure_role_cover",
-        Reach::Filled => "tenure_role_grant",
-    };
-    message.push(&format!("SELECT {platform}.{gives}({named}, {role}, {group})"));
+    let group = group.as_ref().map(|group| roles::Group { name: &group.name, uses: &group.uses });
+    let verifier = Secret::literal(secret);
+    let platform = project.settings.platform_schema();
+    message.push_each(&roles::make(&platform, (owner.schema, owner.reach), (role, &verifier), group));
     Ok(())
 }
 

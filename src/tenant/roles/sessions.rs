@@ -1,43 +1,9 @@
 //! The open sessions of a role that can no longer log in.
 
 use crate::error::Failure;
-use crate::ident::{SchemaName, literal};
+use crate::ident::literal;
 use crate::postgres::Connection;
-use crate::settings::Settings;
 use crate::tenant::Sessions;
-
-/// The role of the tenant of `schema`, if any. Also works on own tables without roles.
-pub(in crate::tenant) async fn role_of(
-    connection: &mut Connection,
-    settings: &Settings,
-    schema: &SchemaName,
-) -> Result<Option<String>, Failure> {
-    let sql = format!(
-        "SELECT to_jsonb(t) ->> 'role' AS role FROM {}.tenant_version t WHERE schema_name = {}",
-        settings.platform_schema().quoted(),
-        literal(schema.as_str())
-    );
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading a tenant's role"))?;
-    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
-}
-
-/// The same role, if it belongs to this database and not to the original of a copy. Needs current own tables.
-pub(in crate::tenant) async fn own_role_of(
-    connection: &mut Connection,
-    settings: &Settings,
-    schema: &SchemaName,
-) -> Result<Option<String>, Failure> {
-    let (platform, named) = (settings.platform_schema().quoted(), literal(schema.as_str()));
-    let sql = format!("SELECT {platform}.tenure_role_of({named}) AS role");
-    let sets = connection
-        .query_batch(&sql)
-        .await
-        .map_err(|server_error| server_error.failure("reading a tenant's role"))?;
-    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
-}
 
 /// Ends the role's sessions, if permitted, and counts them.
 pub(in crate::tenant) async fn end(connection: &mut Connection, role: &str) -> Result<Sessions, Failure> {

@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use self::rows::{Rows, Step};
 use super::adopt::Differs;
+use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, Asked, SchemaSnapshot};
-use crate::postgres::metadata::{RunStatus, Tenant, TenantState, state};
+use crate::postgres::metadata::{RunStatus, Tenant, TenantState, attempts, state, version_rows};
 use crate::postgres::{Connection, ServerError};
 use crate::project::Project;
 use crate::template::{Filled, Template};
@@ -217,10 +218,11 @@ impl Copying<'_> {
     /// Creates the new schema. Also copies the rows, unless that would hold a lock on a shared table or steps need transactions
     /// of their own; then the tenant stays in the state `creating`, and the remaining work is returned.
     async fn make(&mut self, connection: &mut Connection, run: &Run) -> Result<Rest, Failure> {
-        let version = self.source.version.as_ref().map(ToString::to_string).unwrap_or_default();
+        let version = self.source.version.clone().unwrap_or(Version::ZERO);
         // First, as in a platform step: the platform stays at this version until the new tenant is registered.
-        let expect = format!("SELECT {}.tenure_expect_platform('{version}')", run.platform.quoted());
-        self.begin(connection, run, &[expect, operation::holding(run, &self.source.schema, WHOLE)]).await?;
+        let expect = version_rows::expect_platform(&run.platform, &version);
+        let hold = version_rows::hold(&run.platform, &self.source.schema, WHOLE);
+        self.begin(connection, run, &[expect, hold]).await?;
         let mut message = SqlBatch::default();
         self.script.register(self.target, &mut message);
         let (schema, role) = (&self.target.schema, self.target.role.as_ref());
@@ -285,7 +287,8 @@ impl Copying<'_> {
     ) -> Result<(), Failure> {
         let (source, target) = (&self.source.schema, &self.target.schema);
         // The new tenant first, since no other session waits for it: while this holds its row, the attempt is alive.
-        let hold = [cleanup::holding(run, target), operation::holding(run, source, WHOLE)];
+        let hold =
+            [attempts::hold(&run.platform, target, run.id), version_rows::hold(&run.platform, source, WHOLE)];
         self.begin(connection, run, &hold).await?;
         // A migration may have changed one of them between the transactions.
         self.compare(connection).await?;

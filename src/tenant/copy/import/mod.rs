@@ -21,7 +21,7 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::migrate;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::catalog::server_major;
-use crate::postgres::metadata::{RunStatus, TenantState, state};
+use crate::postgres::metadata::{RunStatus, TenantState, attempts, state};
 use crate::postgres::server::Environment;
 use crate::postgres::{Archive, Connection, ServerError};
 use crate::project::Project;
@@ -219,7 +219,7 @@ async fn finish(
 ) -> Result<usize, Failure> {
     let units = migrated?;
     let mut message = SqlBatch::default();
-    message.begin(run.limits, &cleanup::holding(run, &identity.schema));
+    message.begin(run.limits, &attempts::hold(&run.platform, &identity.schema, run.id));
     operation::enter(&mut message, &project.settings, &identity.schema, identity.state);
     message.commit(SessionState::None);
     let explained =

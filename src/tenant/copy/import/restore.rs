@@ -11,7 +11,7 @@ use crate::executor::unless_cancelled;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{Asked, SchemaDifference, server_major};
-use crate::postgres::metadata::{TenantState, state};
+use crate::postgres::metadata::{TenantState, checks, state, version_rows};
 use crate::postgres::{Archive, Connection, Section, ServerError};
 use crate::project::Project;
 use crate::tenant::copy::adopt::IfDifferent;
@@ -59,8 +59,7 @@ impl Restore<'_> {
         let former = &self.identity.former;
         let mut message = SqlBatch::default();
         // The platform stays at its version until the tenant is registered.
-        let expect = format!("SELECT {}.tenure_expect_platform('{}')", run.platform.quoted(), self.platform);
-        message.begin(run.limits, &expect);
+        message.begin(run.limits, &version_rows::expect_platform(&run.platform, self.platform));
         for setting in SETTINGS {
             message.push(&format!("SET LOCAL {setting}"));
         }
@@ -170,13 +169,8 @@ impl Restore<'_> {
         self.register(connection, &mut message).await?;
         let template = self.manifest.template.as_deref().unwrap_or(&settings.tenants.template);
         let made = (&self.identity.version, template);
-        name_ownership::enter_version(
-            settings,
-            (schema, None),
-            made,
-            (self.state, &self.manifest.parameters),
-            &mut message,
-        );
+        let state = (self.state, &self.manifest.parameters);
+        message.push(&version_rows::insert(&run.platform, (schema, None), made, state));
         if let Some((role, _)) = role::usual(settings, schema)? {
             let template = self.project.template(Some(template))?;
             let owner = Owner { schema, template, version: self.platform, reach: Reach::Filled };
@@ -250,12 +244,7 @@ impl Restore<'_> {
              FROM pg_catalog.jsonb_populate_record(NULL::{registry}, {})",
             literal(&json)
         ));
-        message.push(&format!(
-            "SELECT {}.tenure_expect_one((SELECT count(*) FROM {registry} WHERE {} = {}), 'the registry')",
-            settings.platform_schema().quoted(),
-            columns.schema.quoted(),
-            literal(identity.schema.as_str()),
-        ));
+        message.push(&checks::expect_registered(settings, &literal(identity.schema.as_str())));
         Ok(())
     }
 

@@ -1,0 +1,196 @@
+//! Tenants and schemas of the pool that are made in more than one transaction: the row says which attempt makes one, and until when
+//! nobody else removes it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::checks::refuse;
+use super::version_rows::{self, hold_unless, parameters, update};
+use super::{TenantState, history, roles};
+use crate::chain::{Checksum, Migration};
+use crate::error::Failure;
+use crate::ident::{SchemaName, literal};
+use crate::postgres::batch::{BEGIN, Run};
+use crate::postgres::{Connection, error};
+
+/// Whose tenant is removed.
+#[derive(Debug, Clone, Copy)]
+pub enum Attempt {
+    /// That of this attempt.
+    Of(Uuid),
+    /// That of an attempt whose time is over.
+    Stale,
+}
+
+/// Of which template, and with which values, a tenant is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The template's name.
+    pub template: &'a str,
+    /// The template's checksum.
+    pub checksum: &'a Checksum,
+    /// The values of the parameters that give the schema its shape.
+    pub values: &'a BTreeMap<String, String>,
+}
+
+fn until(limit: Duration) -> String {
+    format!("making_until = clock_timestamp() + interval '{} milliseconds'", limit.as_millis())
+}
+
+fn lost(schema: &SchemaName) -> String {
+    literal(&format!("the tenant of schema {schema} is no longer being made by this run"))
+}
+
+/// Writes into the row that the attempt `id` makes the tenant, and for how long.
+pub fn mark(platform: &SchemaName, schema: &SchemaName, id: Uuid, limit: Duration) -> String {
+    update(platform, schema, &format!("making = '{id}', {}", until(limit)))
+}
+
+/// The same, with the template of which steps are still to come.
+pub fn mark_unfinished(
+    platform: &SchemaName,
+    schema: &SchemaName,
+    checksum: &Checksum,
+    (id, limit): (Uuid, Duration),
+) -> String {
+    let made_from = literal(checksum.as_str());
+    update(platform, schema, &format!("made_from = {made_from}, making = '{id}', {}", until(limit)))
+}
+
+/// The transaction that extends the attempt's time, without waiting for a unit that has the row.
+pub fn extend(run: &Run, schema: &SchemaName, limit: Duration) -> String {
+    let table = format!("{}.tenant_version", run.platform.quoted());
+    format!(
+        "{BEGIN}; UPDATE {table} SET {} WHERE schema_name = \
+         (SELECT schema_name FROM {table} WHERE schema_name = {} AND making = '{}' FOR UPDATE SKIP LOCKED); COMMIT",
+        until(limit),
+        literal(schema.as_str()),
+        run.id,
+    )
+}
+
+/// The transaction that ends the attempt's time.
+pub fn give_up(platform: &SchemaName, id: Uuid) -> String {
+    format!(
+        "{BEGIN}; UPDATE {}.tenant_version SET making_until = now() WHERE making = '{id}'; COMMIT",
+        platform.quoted()
+    )
+}
+
+/// Locks the row of a tenant that the attempt `id` is making.
+pub fn hold(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String {
+    let refusal = refuse(platform, error::NOT_OURS, &lost(schema), None);
+    let condition = format!("held.making IS DISTINCT FROM '{id}'");
+    hold_unless(platform, (schema, &[TenantState::Creating]), &condition, &refusal)
+}
+
+/// Asks in which status the tenant is that the attempt `id` makes, in the column `status`. Sessions that write the row are waited for,
+/// by a row of its own where there is none, which the caller rolls back.
+pub fn status(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> [String; 2] {
+    let (table, named) = (format!("{}.tenant_version", platform.quoted()), literal(schema.as_str()));
+    [
+        format!(
+            "INSERT INTO {table} (schema_name, version, status) VALUES ({named}, '0.0.0', 'creating') \
+             ON CONFLICT (schema_name) DO NOTHING"
+        ),
+        format!("SELECT status FROM {table} WHERE schema_name = {named} AND making = '{id}' FOR UPDATE"),
+    ]
+}
+
+/// Removes a tenant that is being made, but for its row of the registry. The history keeps its rows, and a further row says that they
+/// were undone.
+pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
+    let platform = &run.platform;
+    let mut statements = Vec::new();
+    match attempt {
+        Attempt::Of(id) => statements.push(hold(platform, schema, id)),
+        Attempt::Stale => {
+            let message = literal(&format!("the tenant of schema {schema} is being made by another run"));
+            let (table, named) = (format!("{}.tenant_version", platform.quoted()), literal(schema.as_str()));
+            let locked = refuse(platform, error::BEING_COPIED, &message, None);
+            // A run that copies rows keeps the row locked meanwhile.
+            statements.push(format!(
+                "SELECT {locked} WHERE EXISTS (SELECT FROM {table} WHERE schema_name = {named}) \
+                 AND NOT EXISTS (SELECT FROM {table} WHERE schema_name = {named} FOR UPDATE SKIP LOCKED)"
+            ));
+            let creating: (_, &[_]) = (schema, &[TenantState::Creating]);
+            let detail =
+                "to_char(held.making_until AT TIME ZONE 'UTC', '\"until\" YYYY-MM-DD HH24:MI:SS \"UTC\"')";
+            let refusal = refuse(platform, error::BEING_MADE, &message, Some(detail));
+            statements.push(hold_unless(
+                platform,
+                creating,
+                "held.making_until > clock_timestamp()",
+                &refusal,
+            ));
+            statements.push(format!(
+                "SELECT {locked} FROM {table} WHERE schema_name = {named} AND making_until IS NULL"
+            ));
+        }
+    }
+    statements.extend(version_rows::drop_schema(platform, schema));
+    statements.push(roles::drop(platform, schema));
+    statements.push(history::undone(run, schema));
+    statements.push(version_rows::delete(platform, schema));
+    statements
+}
+
+/// Makes the tenant active that the attempt `id` has made. Sent twice, it does so once.
+pub fn activate(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String {
+    format!(
+        "WITH made AS ({} AND making = '{id}' AND status IN ('creating', 'active') RETURNING 1) \
+         SELECT {} WHERE NOT EXISTS (SELECT FROM made)",
+        version_rows::set_status(platform, schema, TenantState::Active),
+        refuse(platform, error::NOT_OURS, &lost(schema), None),
+    )
+}
+
+/// Ends the attempt at a tenant whose steps were `steps`: refused while one of them is before it, and where another run has ended it.
+/// Its row is locked.
+pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -> [String; 2] {
+    let behind: Vec<String> = steps.iter().map(|step| format!("'{}'", step.from())).collect();
+    [
+        format!(
+            "SELECT {} WHERE NOT EXISTS (SELECT FROM {}.tenant_version \
+             WHERE schema_name = {} AND made_from IS NOT NULL AND version NOT IN ({}))",
+            refuse(platform, error::NOT_OURS, &lost(schema), None),
+            platform.quoted(),
+            literal(schema.as_str()),
+            behind.join(", ")
+        ),
+        update(platform, schema, "made_from = NULL, making_until = NULL"),
+    ]
+}
+
+/// Refused unless the tenant, whose row is locked, is being made of that source.
+pub fn expect_source(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
+    let refusal = refuse(platform, error::NOT_OURS, "'the tenant is made otherwise'", None);
+    format!("SELECT {refusal} WHERE NOT EXISTS ({})", being_made(platform, schema, source))
+}
+
+/// Whether the tenant is being made of that source.
+pub async fn has_source(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+    source: Source<'_>,
+    doing: &str,
+) -> Result<bool, Failure> {
+    let sets = connection.query_batch(&being_made(platform, schema, source)).await;
+    let sets = sets.map_err(|server_error| server_error.failure(doing))?;
+    Ok(sets.iter().flatten().next().is_some())
+}
+
+fn being_made(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
+    format!(
+        "SELECT true AS same FROM {}.tenant_version WHERE schema_name = {} AND status = 'creating' AND template = {} \
+         AND made_from = {} AND parameters IS NOT DISTINCT FROM {}::jsonb",
+        platform.quoted(),
+        literal(schema.as_str()),
+        literal(source.template),
+        literal(source.checksum.as_str()),
+        parameters(source.values),
+    )
+}

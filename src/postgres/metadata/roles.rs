@@ -1,0 +1,140 @@
+//! The roles of tenants: the statements that make, change and drop them, and what the version rows say of them.
+
+use super::TenantState;
+use crate::error::Failure;
+use crate::ident::{Identifier, SchemaName, literal};
+use crate::postgres::Connection;
+
+/// The column of a role's name.
+pub const ROLE: &str = "tenure_role";
+
+/// What a version row says of its role.
+#[derive(Debug, Clone)]
+pub struct RoleRow {
+    /// The schema.
+    pub schema: SchemaName,
+    /// The template.
+    pub template: Option<String>,
+    /// The status.
+    pub status: TenantState,
+    /// The role.
+    pub role: Option<String>,
+}
+
+/// What of a schema a new role gets rights on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What will be made in it: nothing is in it yet. To look for what is would take the longer the more tenants there
+    /// are.
+    Empty,
+    /// What is in it, and what will be.
+    Filled,
+}
+
+/// The role that holds the rights of a template's tenants on platform tables, and those rights as JSON.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'a> {
+    /// Its name.
+    pub name: &'a Identifier,
+    /// `[{"table": …, "rights": […]}]`
+    pub uses: &'a serde_json::Value,
+}
+
+/// Makes the role of the tenant of `schema` and gives it its rights; with a verifier, an expression, it may log in. The version row may
+/// come later.
+pub fn make(
+    platform: &SchemaName,
+    (schema, reach): (&SchemaName, Reach),
+    (role, verifier): (&Identifier, &str),
+    group: Option<Group<'_>>,
+) -> Vec<String> {
+    let platform = platform.quoted();
+    let (named, role) = (literal(schema.as_str()), literal(role.as_str()));
+    let mut statements = Vec::new();
+    if let Some(group) = group {
+        let (name, uses) = (literal(group.name.as_str()), literal(&group.uses.to_string()));
+        statements.push(format!("SELECT {platform}.tenure_role_group({name}, {uses})"));
+    }
+    statements.push(format!("SELECT {platform}.tenure_role_make({named}, {role}, {verifier})"));
+    let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.name.as_str()));
+    let is_filled = reach == Reach::Filled;
+    statements.push(format!("SELECT {platform}.tenure_role_grant({named}, {role}, {group}, {is_filled})"));
+    statements
+}
+
+/// Closes the role of a tenant, or opens it if it may log in; its name is in the column [`ROLE`]. The schema is an expression.
+pub fn enable(platform: &SchemaName, schema: &str, is_enabled: bool) -> String {
+    format!("SELECT {}.tenure_role_enable({schema}, {is_enabled}) AS {ROLE}", platform.quoted())
+}
+
+/// Lets the role of a tenant log in with the verifier, an expression, or no longer with NULL; its name is in the column [`ROLE`].
+pub fn login(platform: &SchemaName, schema: &SchemaName, verifier: &str) -> String {
+    let named = literal(schema.as_str());
+    format!("SELECT {}.tenure_role_login({named}, {verifier}) AS {ROLE}", platform.quoted())
+}
+
+/// Gives the role of a tenant, if it has one, another name.
+pub fn rename(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> String {
+    let (named, role) = (literal(schema.as_str()), literal(role.as_str()));
+    format!("SELECT {}.tenure_role_rename({named}, {role})", platform.quoted())
+}
+
+/// Refused unless the role of a tenant can be dropped with it.
+pub fn expect_droppable(platform: &SchemaName, schema: &SchemaName) -> String {
+    format!("SELECT {}.tenure_role_droppable({})", platform.quoted(), literal(schema.as_str()))
+}
+
+/// Drops the role of a tenant, if it has one, once its schema is gone.
+pub fn drop(platform: &SchemaName, schema: &SchemaName) -> String {
+    format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
+}
+
+/// What all version rows say, in order of their schemas.
+pub async fn all(connection: &mut Connection, platform: &SchemaName) -> Result<Vec<RoleRow>, Failure> {
+    let sql = format!(
+        "SELECT schema_name, template, status, role FROM {}.tenant_version ORDER BY 1",
+        platform.quoted()
+    );
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the tenants' roles"))?;
+    let row = |row: &crate::postgres::Row| {
+        Ok(RoleRow {
+            schema: SchemaName::existing(row.text("schema_name")?)?,
+            template: row.optional_text("template")?,
+            status: TenantState::named(&row.text("status")?),
+            role: row.optional_text("role")?,
+        })
+    };
+    sets.iter().flatten().map(row).collect()
+}
+
+/// The role in the version row of `schema`.
+pub async fn of(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let (platform, named) = (platform.quoted(), literal(schema.as_str()));
+    one(connection, &format!("SELECT role FROM {platform}.tenant_version WHERE schema_name = {named}")).await
+}
+
+/// The same role, if it exists and is this database's: a copy of a database has the names of the original's roles.
+pub async fn own_of(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    schema: &SchemaName,
+) -> Result<Option<String>, Failure> {
+    let (platform, named) = (platform.quoted(), literal(schema.as_str()));
+    one(connection, &format!("SELECT role_name AS role FROM {platform}.tenure_role_of({named}) WHERE is_own"))
+        .await
+}
+
+async fn one(connection: &mut Connection, sql: &str) -> Result<Option<String>, Failure> {
+    let sets = connection
+        .query_batch(sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading a tenant's role"))?;
+    sets.iter().flatten().next().map_or(Ok(None), |row| row.optional_text("role"))
+}

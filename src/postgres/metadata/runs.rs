@@ -1,0 +1,145 @@
+//! The rows of runs: a run's beginning and end, and what is recorded of the write-ahead log before its first unit.
+
+use uuid::Uuid;
+
+use crate::error::Failure;
+use crate::ident::{SchemaName, literal};
+use crate::postgres::Connection;
+use crate::postgres::batch::{BEGIN, Run};
+
+/// How the server writes a time in UTC as RFC 3339.
+const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
+
+/// The runs that can be restored to before.
+const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
+
+/// So many runs are listed.
+const LISTED: u32 = 10;
+
+/// Which run is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    Run(Uuid),
+    /// The newest that changed something. To before one that failed at once would be to behind the change before it.
+    Newest,
+}
+
+/// A run, with the server's settings on which a restore depends.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its id.
+    pub id: String,
+    /// The command.
+    pub command: String,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// When it began, as RFC 3339 in UTC.
+    pub started_at: String,
+    /// Where the write-ahead log was before its first unit.
+    pub wal_lsn: Option<String>,
+    /// The name of the restore point, where the role could make one.
+    pub restore_point: Option<String>,
+    /// The timeline.
+    pub timeline: Option<String>,
+    /// Whether the server archives its log.
+    pub archiving: bool,
+    /// Whether the server is Neon's; its project and branch.
+    pub neon: bool,
+    /// Neon's project.
+    pub project: Option<String>,
+    /// Neon's branch.
+    pub branch: Option<String>,
+}
+
+/// Records that `command` begins.
+pub async fn begin(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
+    let sql = format!("{BEGIN}; {}; COMMIT", insert(run, command));
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
+}
+
+/// The same, with the position in the write-ahead log that leads back to before its first unit. It is taken before the
+/// row is committed, so a server that was recovered to there knows nothing of the run.
+pub async fn begin_marked(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
+    let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
+    let sql = format!("{BEGIN}; {}; {mark}; COMMIT", insert(run, command));
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
+}
+
+fn insert(run: &Run, command: &str) -> String {
+    format!(
+        "INSERT INTO {}.run (id, command, tool_version) VALUES ('{}', {}, '{}')",
+        run.platform.quoted(),
+        run.id,
+        literal(command),
+        env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// Records how it ended; `counts` is JSON.
+pub async fn end(connection: &mut Connection, run: &Run, outcome: &str, counts: &str) -> Result<(), Failure> {
+    let sql = format!(
+        "{BEGIN}; UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'; \
+         COMMIT",
+        run.platform.quoted(),
+        literal(outcome),
+        literal(counts),
+        run.id,
+    );
+    connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run's end"))
+}
+
+/// Reads a run.
+pub async fn read(
+    connection: &mut Connection,
+    platform: &SchemaName,
+    which: Which,
+) -> Result<Option<RunRow>, Failure> {
+    let filter = match which {
+        Which::Run(id) => format!("id = '{id}'"),
+        // A unit outside of a transaction has a row before it begins, since what it leaves stays when it fails.
+        Which::Newest => format!(
+            "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
+            platform.quoted()
+        ),
+    };
+    let sql = format!(
+        "SELECT id::text AS run, command, outcome, \
+         to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}') AS started_at, \
+         wal_lsn::text AS wal_lsn, restore_point, timeline::text AS timeline, \
+         current_setting('archive_mode') <> 'off' AS archiving, current_setting('neon.timeline_id', true) IS NOT NULL AS neon, \
+         current_setting('neon.project_id', true) AS project, current_setting('neon.branch_id', true) AS branch \
+         FROM {}.run r WHERE {filter} ORDER BY r.started_at DESC LIMIT 1",
+        platform.quoted()
+    );
+    let sets =
+        connection.query_batch(&sql).await.map_err(|server_error| server_error.failure("reading the run"))?;
+    let Some(row) = sets.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    Ok(Some(RunRow {
+        id: row.text("run")?,
+        command: row.text("command")?,
+        outcome: row.optional_text("outcome")?,
+        started_at: row.text("started_at")?,
+        wal_lsn: row.optional_text("wal_lsn")?,
+        restore_point: row.optional_text("restore_point")?,
+        timeline: row.optional_text("timeline")?,
+        archiving: row.get_bool("archiving")?,
+        neon: row.get_bool("neon")?,
+        project: row.optional_text("project")?,
+        branch: row.optional_text("branch")?,
+    }))
+}
+
+/// The newest runs, a line each: also those that failed, since a killed one may have done things that no row tells.
+pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<Vec<String>, Failure> {
+    let sql = format!(
+        "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \
+         coalesce(outcome, 'not ended')) AS line FROM {}.run r WHERE {MIGRATES} ORDER BY r.started_at DESC LIMIT {LISTED}",
+        platform.quoted()
+    );
+    let sets = connection
+        .query_batch(&sql)
+        .await
+        .map_err(|server_error| server_error.failure("reading the runs"))?;
+    sets.iter().flatten().map(|row| row.text("line")).collect()
+}

@@ -1,0 +1,97 @@
+//! Tenure's own tables: one folder holds all SQL that names them, and those of a build from before the first release are refused.
+
+use regex::Regex;
+
+use crate::repo_lints;
+use crate::support::{Project, Session};
+
+/// Folders that may hold these words: the SQL itself; what a user's file may not do or may read; the words of the documentation.
+const HOMES: &[&str] =
+    &["src/postgres/metadata/", "src/sql/", "src/verify/", "src/chain/", "src/error/codes.rs"];
+
+/// The tables, their functions, and the columns whose names nothing else has.
+fn words() -> Regex {
+    let functions = include_str!("../../src/postgres/metadata/sql/V1__metadata.sql")
+        .lines()
+        .filter_map(|line| line.strip_prefix("CREATE FUNCTION ")?.split('(').next())
+        .collect::<Vec<_>>();
+    assert!(functions.len() > 20, "{functions:?}");
+    Regex::new(&format!(
+        r"\b(tenant_version|schema_version|migration_history\w*|tenure_schema_history|making_until|pool_slot|purge_began_at|{})\b|\}}\.run\b",
+        functions.join("|")
+    ))
+    .unwrap()
+}
+
+#[test]
+fn only_the_metadata_folder_names_tenures_own_tables() {
+    let words = words();
+    let mut found = Vec::new();
+    for (path, text) in repo_lints::files("src", "rs") {
+        if HOMES.iter().any(|home| path.starts_with(home)) || path.ends_with("/tests.rs") {
+            continue;
+        }
+        // Tests of the module, at its end, are users' files and expected output.
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+        found.extend(
+            lines
+                .filter(|(_, line)| words.is_match(line))
+                .map(|(at, line)| format!("{path}:{}: {line}", at + 1)),
+        );
+    }
+    assert!(found.is_empty(), "this belongs into src/postgres/metadata:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_database_of_a_build_before_the_first_release_is_refused_and_left_as_it_is() {
+    let project = Project::seeds();
+    project.db.run(include_str!("before_release.sql"));
+    let before = project.db.dump(&[]);
+    for line in [
+        "status",
+        "status --tenants",
+        "migrate up",
+        "migrate up --plan",
+        "migrate history",
+        "migrate baseline 1.0.4",
+        "migrate repair",
+        "tenant create newco",
+        "tenant list",
+        "tenant show acme",
+        "tenant drop acme --confirm acme",
+        "tenant pool fill 1",
+        "tenant audit",
+        "drift",
+    ] {
+        let (exit, document) = project.json(line);
+        let error = &document["error"];
+        assert_eq!((exit, &error["code"]), (1, &"metadata-unsupported".into()), "{line}: {document}");
+        let hint = error["hint"].as_str().unwrap_or_default();
+        assert!(hint.contains("tenure tenant export"), "{line}: {document}");
+    }
+    let (exit, document) = project.json("doctor");
+    let checks = document["checks"].as_array().unwrap();
+    let own = checks.iter().find(|check| check["check"] == "own-tables").unwrap();
+    assert_eq!((exit, &own["state"]), (1, &"fail".into()), "{document}");
+    assert!(own["message"].as_str().unwrap().contains("before the first release"), "{document}");
+    assert_eq!(project.db.dump(&[]), before);
+}
+
+/// To make the tables waits for nobody for longer than the lock timeout: others would wait behind it.
+#[test]
+fn the_own_tables_are_made_without_a_long_wait() {
+    let project = Project::seeds();
+    project.db.run("CREATE SCHEMA datalinx_platform");
+    let holder = Session::holding(
+        &project.db,
+        "SET LOCAL idle_in_transaction_session_timeout = '20s'; CREATE TABLE datalinx_platform.tenant_version ()",
+    );
+    let (code, document) = project.json("migrate up --lock-timeout 300ms");
+    let error = &document["error"];
+    assert_eq!((code, &error["sqlstate"]), (1, &"55P03".into()), "{document}");
+    assert!(error["hint"].as_str().unwrap().contains("try again"), "{error}");
+    holder.release();
+    project.run("migrate up --lock-timeout 300ms").passes();
+    assert_eq!(project.versions(), "platform 1.0.4");
+}
