@@ -72,7 +72,7 @@ pub enum Event<'a> {
         pause: Duration,
     },
     /// The command that is run after a tenant is made said something.
-    HookSaid {
+    HookOutput {
         /// The tenant's slug.
         slug: &'a str,
         /// A line of its stderr.

@@ -61,7 +61,7 @@ pub enum NameError {
     #[error(
         "the schema {schema:?} is what the slug {other:?} makes; as {slug:?} it would stand in that one's way"
     )]
-    OfAnother {
+    OtherSlug {
         /// The schema.
         schema: String,
         /// The slug that makes it.
@@ -91,7 +91,7 @@ impl From<NameError> for Failure {
             }
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
             NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
-            NameError::OfAnother { .. } => {
+            NameError::OtherSlug { .. } => {
                 (Code::SlugInvalid, "say that slug, or rename the schema first: ALTER SCHEMA … RENAME TO …")
             }
             NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
@@ -213,7 +213,7 @@ impl SchemaName {
             return Err(NameError::TooLong { bytes: schema.len(), schema });
         }
         // The slug too: a prefix must not make an innocent name of one that everybody takes for another's.
-        match [schema.as_str(), slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+        match [schema.as_str(), slug.as_str()].iter().find_map(|name| reserved_for(name, platform)) {
             Some(by) => Err(NameError::Reserved { schema, by }),
             None => Ok(Self(Identifier::new(schema)?)),
         }
@@ -223,12 +223,12 @@ impl SchemaName {
     /// reserved, and not the one that another slug makes: that tenant could never be made.
     pub fn adopted(name: &str, prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
         let schema = Self::existing(name)?;
-        if let Some(by) = [name, slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+        if let Some(by) = [name, slug.as_str()].iter().find_map(|name| reserved_for(name, platform)) {
             return Err(NameError::Reserved { schema: name.to_owned(), by });
         }
         match name.strip_prefix(prefix).map(Slug::new) {
             Some(Ok(other)) if other != *slug => {
-                Err(NameError::OfAnother { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
+                Err(NameError::OtherSlug { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
             }
             _ => Ok(schema),
         }
@@ -236,7 +236,7 @@ impl SchemaName {
 
     /// A schema that a file names: any but a reserved one.
     pub fn foreign(name: &str, platform: &Self) -> Result<Self, NameError> {
-        match holder(name, platform) {
+        match reserved_for(name, platform) {
             Some(by) => Err(NameError::Reserved { schema: name.to_owned(), by }),
             None => Self::existing(name),
         }
@@ -303,7 +303,7 @@ impl fmt::Display for SchemaName {
 }
 
 /// Who holds a name that no tenant may have.
-fn holder(name: &str, platform: &SchemaName) -> Option<&'static str> {
+fn reserved_for(name: &str, platform: &SchemaName) -> Option<&'static str> {
     // The manual, chapter 5.9.6: names that begin with pg_ are reserved for the system.
     if name.starts_with("pg_") || name == "information_schema" {
         Some("by PostgreSQL")

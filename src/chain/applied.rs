@@ -32,7 +32,7 @@ pub enum Divergence {
         now: Checksum,
     },
     /// There is no such file.
-    Gone {
+    Missing {
         /// The record.
         applied: Applied,
     },
@@ -40,11 +40,11 @@ pub enum Divergence {
 
 impl Divergence {
     /// A failure unless records and chain agree. `fleet` says where the schemas are.
-    pub fn refuse(chain: &Chain, applied: &[Applied], fleet: &FleetState) -> Result<(), Failure> {
+    pub fn check(chain: &Chain, applied: &[Applied], fleet: &FleetState) -> Result<(), Failure> {
         let Some(first) = Self::find(chain, applied).into_iter().next() else { return Ok(()) };
         let mut versions = fleet.tenants.keys().chain([&fleet.platform]);
         let leads_on = versions.all(|version| chain.position(version).is_some());
-        Err(first.failure(if leads_on { Rest::LeadsOn } else { Rest::LeadsNowhere }))
+        Err(first.failure(if leads_on { ChainCoverage::Sufficient } else { ChainCoverage::Insufficient }))
     }
 
     /// All divergences between the records and the chain, in the order of the records.
@@ -60,7 +60,7 @@ impl Divergence {
             .filter_map(|applied| {
                 let checksum = applied.checksum.as_ref()?;
                 match same_edge(applied) {
-                    None => Some(Self::Gone { applied: applied.clone() }),
+                    None => Some(Self::Missing { applied: applied.clone() }),
                     Some(migration) if migration.checksum == *checksum => None,
                     Some(migration) => Some(Self::Edited {
                         applied: applied.clone(),
@@ -75,16 +75,16 @@ impl Divergence {
 
 /// Whether the files that are there are a chain that knows where the schemas are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
+pub enum ChainCoverage {
     /// They are: what is gone is not needed.
-    LeadsOn,
+    Sufficient,
     /// They are not: to accept that something is gone would help nobody.
-    LeadsNowhere,
+    Insufficient,
 }
 
 impl Divergence {
     /// The failure, with what can be done about it.
-    pub fn failure(self, rest: Rest) -> Failure {
+    pub fn failure(self, rest: ChainCoverage) -> Failure {
         match self {
             Self::Edited { applied, file, now } => {
                 let then = applied.checksum.as_ref().map(Checksum::as_str).unwrap_or_default();
@@ -98,7 +98,7 @@ impl Divergence {
                 .at(Place::File(format!("migrations/{file}")))
                 .hint("put the file back as it was and write a new migration; if the edit changes nothing, `tenure migrate repair` accepts it")
             }
-            Self::Gone { applied } => Failure::new(
+            Self::Missing { applied } => Failure::new(
                 Code::MigrationGone,
                 format!(
                     "{} was applied at {} and is no longer in migrations/",
@@ -107,10 +107,10 @@ impl Divergence {
             )
             .at(Place::File(format!("migrations/{}", applied.name)))
             .hint(match rest {
-                Rest::LeadsOn => {
+                ChainCoverage::Sufficient => {
                     "put the file back; if it is meant to be gone, `tenure migrate repair` accepts that"
                 }
-                Rest::LeadsNowhere => {
+                ChainCoverage::Insufficient => {
                     "put the file back: without it the files do not lead to where the database is"
                 }
             }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{ChainError, Checksum, FileName, Migration, Version};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::{Known, Scope, Script, SqlError, TenantObjects};
+use crate::sql::{Scope, ScopedNames, Script, SqlError, TenantObjects};
 
 /// One file of `migrations/`.
 #[derive(Debug, Clone)]
@@ -23,9 +23,9 @@ pub enum Content {
     /// SQL, and what tells this text from any other.
     Parsed(Script, Checksum),
     /// Text that is not.
-    Wrong(Arc<Source>, SqlError),
+    Invalid(Arc<Source>, SqlError),
     /// It could not be read; whoever tried tells why.
-    Unread,
+    Unreadable,
 }
 
 impl Content {
@@ -33,7 +33,7 @@ impl Content {
     pub fn of(source: Arc<Source>) -> Self {
         match Script::parse(Arc::clone(&source)) {
             Ok(script) => Self::Parsed(script, Checksum::of(&source.text)),
-            Err(error) => Self::Wrong(source, error),
+            Err(error) => Self::Invalid(source, error),
         }
     }
 }
@@ -51,19 +51,19 @@ impl Chain {
     pub(crate) fn assemble(
         files: Vec<MigrationFile>,
         platform: &SchemaName,
-        known: Known,
+        known: ScopedNames,
     ) -> Result<Self, ChainError> {
-        let (chain, wrong) = Self::survey(files, platform, known);
+        let (chain, wrong) = Self::assemble_with_errors(files, platform, known);
         wrong.into_iter().next().map_or(Ok(chain), Err)
     }
 
     /// The migrations that can be read, and all that is wrong: with the names, with the chain, then with
     /// each file in order. `known` holds what the templates make, so that a tenant's tables are known as such.
-    /// What `known` has missed is told by the caller, as is a file that is [`Content::Unread`].
-    pub fn survey(
+    /// What `known` has missed is told by the caller, as is a file that is [`Content::Unreadable`].
+    pub fn assemble_with_errors(
         files: Vec<MigrationFile>,
         platform: &SchemaName,
-        mut known: Known,
+        mut known: ScopedNames,
     ) -> (Self, Vec<ChainError>) {
         let mut wrong = Vec::new();
         let mut named = Vec::with_capacity(files.len());
@@ -74,13 +74,13 @@ impl Chain {
                     wrong.push(error);
                     let source = match file.content {
                         Content::Parsed(script, _) => Some(script.source),
-                        Content::Wrong(source, error) => {
+                        Content::Invalid(source, error) => {
                             wrong.push(error.into());
                             Some(source)
                         }
-                        Content::Unread => None,
+                        Content::Unreadable => None,
                     };
-                    known.miss(source);
+                    known.add_unreadable(source);
                 }
             }
         }
@@ -106,11 +106,11 @@ impl Chain {
                             Err(errors) => wrong.extend(errors),
                         }
                     }
-                    Content::Wrong(source, error) => {
-                        known.miss(Some(source));
+                    Content::Invalid(source, error) => {
+                        known.add_unreadable(Some(source));
                         wrong.push(error.into());
                     }
-                    Content::Unread => known.miss(None),
+                    Content::Unreadable => known.add_unreadable(None),
                 }
             }
             migrations
@@ -135,10 +135,10 @@ impl Chain {
             for (statement, _) in statements.iter_mut().filter(|(_, scope)| *scope == Scope::Tenant) {
                 let of_chain = (by_template.is_empty() || !waiting.is_empty()).then_some(&by_chain);
                 let tenants: Vec<_> = by_template.iter().chain(of_chain).collect();
-                statement.expect_held(&tenants, &new);
+                statement.expect_existing(&tenants, &new);
                 let text = script.text(statement);
                 let all = by_template.iter_mut().chain([&mut by_chain, &mut new]);
-                all.for_each(|objects| objects.follow(statement, text));
+                all.for_each(|objects| objects.apply(statement, text));
             }
         }
     }
@@ -160,10 +160,10 @@ impl Chain {
 
     /// Whether an empty database can be brought along it. A chain for a database that was made by other means may
     /// begin later, and goes on without that.
-    pub fn begins_empty(&self) -> Result<(), ChainError> {
+    pub fn check_starts_at_zero(&self) -> Result<(), ChainError> {
         match self.ups.first() {
             Some(first) if *first.from() != Version::ZERO => {
-                Err(ChainError::Late { file: first.file.clone(), from: first.from().clone() })
+                Err(ChainError::StartsLate { file: first.file.clone(), from: first.from().clone() })
             }
             Some(_) | None => Ok(()),
         }
@@ -235,7 +235,7 @@ mod tests {
         let platform = SchemaName::existing("datalinx_platform").unwrap();
         let files =
             files.iter().map(|(name, sql)| file(name, &format!("-- Description: x\n{sql}"))).collect();
-        Chain::assemble(files, &platform, Known::default())
+        Chain::assemble(files, &platform, ScopedNames::default())
     }
 
     const P: &str = "ALTER TABLE datalinx_platform.t ADD c int";
@@ -300,7 +300,7 @@ mod tests {
             Chain::assemble(
                 vec![file("v1.0.0_to_v1.0.1_a.sql", &format!("{header}\n{P}"))],
                 &platform,
-                Known::default(),
+                ScopedNames::default(),
             )
         };
         assert!(read("-- Migration: v1.0.0 to v1.0.1\n--  description:  x").is_ok());

@@ -19,7 +19,7 @@ pub enum ChainError {
     Gap { file: String, from: Version, before: String, reached: Version },
     /// The first file starts from what no file makes, and an empty database was to be brought along the chain.
     #[error("the chain begins at {from}, so it cannot be run on an empty database")]
-    Late { file: String, from: Version },
+    StartsLate { file: String, from: Version },
     /// Two files start from one version.
     #[error("two migrations start from {version}: {first} and {second}")]
     ForkFrom { version: Version, first: String, second: String },
@@ -64,7 +64,7 @@ impl From<ChainError> for Failure {
                 file(name),
                 "add the missing migration, or rename the file that starts too late",
             ),
-            ChainError::Late { file: name, from } => {
+            ChainError::StartsLate { file: name, from } => {
                 return Self::new(Code::ChainGap, message).at(file(name)).hint(format!(
                     "add migrations/v0.0.0_to_v{from}_….sql that makes what was there before; a database that is at {from} \
                      already does not run it"

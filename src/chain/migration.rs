@@ -6,7 +6,7 @@ use super::header::{Header, ScopeLines};
 use super::{ChainError, Checksum, FileName, Version};
 use crate::error::Place;
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, FileKind, Known, Scope, ScopeClue, Script, SqlError, Statement};
+use crate::sql::{FileKind, MetadataFilter, Scope, ScopeClue, ScopedNames, Script, SqlError, Statement};
 
 /// A migration, read and checked.
 #[derive(Debug, Clone)]
@@ -35,29 +35,32 @@ impl Migration {
         script: Script,
         checksum: Checksum,
         platform: &SchemaName,
-        known: &mut Known,
+        known: &mut ScopedNames,
     ) -> Result<Self, Vec<ChainError>> {
-        if script.statements.iter().all(Statement::only_wraps) {
+        if script.statements.iter().all(Statement::is_begin_or_commit) {
             return Err(vec![ChainError::Empty { place: Place::File(script.source.file.clone()) }]);
         }
         let header = Header::read(&script, &name);
         let version = name.to.to_string();
         let body = ScopeLines::read(&script).map_err(|error| vec![error]).and_then(|lines| {
-            let bookkeeping =
-                Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
+            let filter = MetadataFilter {
+                platform: platform.as_str(),
+                file: FileKind::Migration { version: &version },
+            };
             let whose =
                 |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
-            let body = bookkeeping.body(&script, whose).map_err(|error| vec![error.into()])?;
+            let body = filter.body(&script, whose).map_err(|error| vec![error.into()])?;
             if !body.transactional
-                && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
+                && let Some(index) =
+                    body.statements.iter().find(|statement| statement.creates_unnamed_index())
             {
                 return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
             }
-            let statements = scoped(&script, body.statements, &lines, bookkeeping, known)?;
+            let statements = scoped(&script, body.statements, &lines, filter, known)?;
             Ok((statements, body.transactional))
         });
         if body.is_err() {
-            known.miss(Some(Arc::clone(&script.source)));
+            known.add_unreadable(Some(Arc::clone(&script.source)));
         }
         match (header, body) {
             (Ok(Header { description }), Ok((statements, transactional))) => {
@@ -99,28 +102,28 @@ fn scoped(
     script: &Script,
     mut statements: Vec<Statement>,
     lines: &ScopeLines,
-    bookkeeping: Bookkeeping<'_>,
-    known: &mut Known,
+    filter: MetadataFilter<'_>,
+    known: &mut ScopedNames,
 ) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
     let (mut wrong, mut unclear) = (Vec::new(), false);
     for statement in &mut statements {
         let clue = lines
             .at(statement.range.start)
-            .map_or_else(|| known.clue(statement, bookkeeping.platform), ScopeClue::Says);
+            .map_or_else(|| known.scope_clue(statement, filter.platform), ScopeClue::Certain);
         match clue {
-            ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
+            ScopeClue::Certain(Scope::Platform) if statement.has_placeholder => {
                 wrong.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
             }
-            ScopeClue::Says(scope) => {
+            ScopeClue::Certain(scope) => {
                 if scope == Scope::Platform {
-                    wrong.extend(bookkeeping.check_of_platform(script, statement).err());
+                    wrong.extend(filter.check_platform_statement(script, statement).err());
                 }
-                known.learn(statement, scope);
+                known.apply(statement, scope);
                 scopes.push(Some(scope));
             }
-            ScopeClue::Follows => scopes.push(None),
-            ScopeClue::Unclear(_) if known.may_have_missed(statement) => unclear = true,
+            ScopeClue::Inherited => scopes.push(None),
+            ScopeClue::Unclear(_) if known.may_depend_on_unreadable(statement) => unclear = true,
             ScopeClue::Unclear(why) => {
                 wrong.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }

@@ -13,7 +13,7 @@ mod plan;
 mod uses;
 mod version;
 
-pub use applied::{Applied, Divergence, Rest};
+pub use applied::{Applied, ChainCoverage, Divergence};
 pub use assemble::{Chain, Content, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;
@@ -21,5 +21,5 @@ pub use file_name::FileName;
 pub use header::{ScopeLines, template_line};
 pub use migration::Migration;
 pub use plan::{FleetState, Plan, PlanError, Reach, Stage, Step};
-pub use uses::{Right, Use, uses_lines};
+pub use uses::{Privilege, TableUse, uses_lines};
 pub use version::{Bump, Version, VersionError};

@@ -9,9 +9,9 @@ use crate::error::Place;
 use crate::ident::{Identifier, SchemaName};
 use crate::sql::{OWN_TABLES, Script, normalized};
 
-/// A right on a table.
+/// A privilege on a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
+pub enum Privilege {
     /// Rows are read.
     Select,
     /// Rows are added.
@@ -22,7 +22,7 @@ pub enum Right {
     Delete,
 }
 
-impl Right {
+impl Privilege {
     /// All that a line may name.
     pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
 
@@ -37,7 +37,7 @@ impl Right {
     }
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -45,11 +45,11 @@ impl fmt::Display for Right {
 
 /// A table or view of the platform that a tenant's role may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub struct TableUse {
     /// Its name, without the platform schema.
     pub table: Identifier,
     /// How; in order, each once.
-    pub rights: Vec<Right>,
+    pub privileges: Vec<Privilege>,
     /// Where it is said.
     pub place: Place,
 }
@@ -58,29 +58,29 @@ pub struct Use {
 const READABLE: &str = "schema_version";
 
 /// The lines at the top of `script`.
-pub fn uses_lines(script: &Script, platform: &SchemaName) -> Result<Vec<Use>, ChainError> {
+pub fn uses_lines(script: &Script, platform: &SchemaName) -> Result<Vec<TableUse>, ChainError> {
     let top = script.code_start();
     lines(script)
         .filter(|line| line.key == "uses" && line.range.start < top)
         .map(|line| {
             let wrong = |why: String| header(script, &line.range, why);
-            let (table, rights) = parts(line.value).ok_or_else(|| {
+            let (table, privileges) = parts(line.value).ok_or_else(|| {
                 wrong("it is not `-- Uses: table (select, insert)`, with a table of the platform".to_owned())
             })?;
             let table = of_platform(table, platform).map_err(wrong)?;
-            let mut found = rights
+            let mut found = privileges
                 .split(',')
-                .map(|word| right(word.trim()))
+                .map(|word| privilege(word.trim()))
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(wrong)?;
             found.sort_unstable();
             found.dedup();
             if OWN_TABLES.contains(&table.as_str())
-                && (table.as_str() != READABLE || found != [Right::Select])
+                && (table.as_str() != READABLE || found != [Privilege::Select])
             {
                 return Err(wrong(format!("{table} is Tenure's own, and no tenant's to use")));
             }
-            Ok(Use { table, rights: found, place: Place::at(&script.source, line.range.clone()) })
+            Ok(TableUse { table, privileges: found, place: Place::at(&script.source, line.range.clone()) })
         })
         .collect()
 }
@@ -89,11 +89,11 @@ fn header(script: &Script, range: &Range<usize>, why: String) -> ChainError {
     ChainError::Header { why, place: Place::at(&script.source, range.clone()) }
 }
 
-/// `table (rights)`
+/// `table (privileges)`
 fn parts(value: &str) -> Option<(&str, &str)> {
-    let (table, rights) = value.strip_suffix(')')?.rsplit_once('(')?;
-    let (table, rights) = (table.trim(), rights.trim());
-    (!table.is_empty() && !rights.is_empty()).then_some((table, rights))
+    let (table, privileges) = value.strip_suffix(')')?.rsplit_once('(')?;
+    let (table, privileges) = (table.trim(), privileges.trim());
+    (!table.is_empty() && !privileges.is_empty()).then_some((table, privileges))
 }
 
 /// The table's name, which may have the platform's before it.
@@ -124,11 +124,14 @@ fn pieces(name: &str) -> Vec<&str> {
     pieces
 }
 
-fn right(word: &str) -> Result<Right, String> {
-    Right::ALL.into_iter().find(|right| right.as_str().eq_ignore_ascii_case(word)).ok_or_else(|| {
-        let known: Vec<_> = Right::ALL.iter().map(|right| right.as_str().to_lowercase()).collect();
-        format!("{word:?} is no right that a tenant's role can have; there is: {}", known.join(", "))
-    })
+fn privilege(word: &str) -> Result<Privilege, String> {
+    Privilege::ALL.into_iter().find(|privilege| privilege.as_str().eq_ignore_ascii_case(word)).ok_or_else(
+        || {
+            let known: Vec<_> =
+                Privilege::ALL.iter().map(|privilege| privilege.as_str().to_lowercase()).collect();
+            format!("{word:?} is no privilege that a tenant's role can have; there is: {}", known.join(", "))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -140,8 +143,9 @@ mod tests {
         let script = Script::parse(Source::new("t.sql", format!("{text}\nSELECT 1"))).unwrap();
         let platform = SchemaName::existing("p").unwrap();
         let found = uses_lines(&script, &platform).map_err(|error| error.to_string())?;
-        let words =
-            |a_use: &Use| a_use.rights.iter().map(|right| right.as_str()).collect::<Vec<_>>().join(" ");
+        let words = |a_use: &TableUse| {
+            a_use.privileges.iter().map(|privilege| privilege.as_str()).collect::<Vec<_>>().join(" ")
+        };
         Ok(found.iter().map(|a_use| (a_use.table.to_string(), words(a_use))).collect())
     }
 
@@ -157,7 +161,7 @@ mod tests {
         ];
         assert_eq!(
             uses(text).unwrap(),
-            expected.map(|(table, rights)| (table.to_owned(), rights.to_owned()))
+            expected.map(|(table, privileges)| (table.to_owned(), privileges.to_owned()))
         );
         assert_eq!(uses("SELECT 2;\n-- Uses: too late").unwrap(), []);
     }
@@ -181,7 +185,7 @@ mod tests {
         }
         assert_eq!(
             uses("-- Uses: users (grant)").unwrap_err(),
-            "this header line cannot be understood: \"grant\" is no right that a tenant's role can have; \
+            "this header line cannot be understood: \"grant\" is no privilege that a tenant's role can have; \
              there is: select, insert, update, delete"
         );
     }

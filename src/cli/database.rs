@@ -61,8 +61,8 @@ pub(super) async fn project_or_what_is_left(
     context: &Context,
 ) -> Result<(Project, Option<Failure>), Failure> {
     let root = context.root()?;
-    let survey = root.clone().survey();
-    let Some(failure) = survey.failures.into_iter().next() else { return Ok((survey.project, None)) };
+    let loaded = root.clone().load_with_failures();
+    let Some(failure) = loaded.failures.into_iter().next() else { return Ok((loaded.project, None)) };
     if !matches!(
         failure.code,
         Code::ChainGap | Code::NoMigrations | Code::ScopeUnclear | Code::TemplateInvalid
@@ -78,7 +78,7 @@ pub(super) async fn project_or_what_is_left(
     let gone = migrate::gone(&mut connection, &root).await;
     connection.close().await;
     match gone {
-        Ok(Some(gone)) => Ok((survey.project, Some(gone))),
+        Ok(Some(gone)) => Ok((loaded.project, Some(gone))),
         Ok(None) | Err(_) => Err(failure),
     }
 }

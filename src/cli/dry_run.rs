@@ -64,7 +64,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
     let project = context.project()?;
     // What is wrong with what was asked for is told before anything is made.
-    project.chain.begins_empty()?;
+    project.chain.check_starts_at_zero()?;
     let request = up::request(args, &project)?;
     let release = shadow::release(context, &project, &args.dry_run.queries)?;
     let events = Events::open(context.ui.progress(), args.events.as_deref())?;
@@ -173,7 +173,7 @@ impl Place<'_> {
         let wanted = ShadowArgs { shadow: true, queries: self.args.queries.clone(), ..ShadowArgs::default() };
         let seen = shadow::watch_on(self.context, self.project, &pending, &wanted, Some(ready));
         let seen = Box::pin(seen).await?;
-        let review = Review::of(self.project, pending.iter().copied(), [], &seen.witnesses)?;
+        let review = Review::of(self.project, pending.iter().copied(), [], &seen.observed)?;
         if let Some(denial) = review.denial() {
             return Ok(Err(Box::new((review, denial))));
         }
@@ -238,7 +238,7 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
     for migration in pending {
         let script = &migration.script;
         let Some((statement, _)) =
-            migration.statements.iter().find(|(statement, _)| statement.reaches_beyond_database(script))
+            migration.statements.iter().find(|(statement, _)| statement.acts_outside_database(script))
         else {
             continue;
         };

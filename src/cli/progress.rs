@@ -155,7 +155,7 @@ impl Sink for Progress {
                 self.said(&format!("the run's row does not say how it ended: {failure}"));
             }
             Event::TenantDone { slug } => self.one(|paint| paint.good("done"), slug),
-            Event::HookSaid { slug, line } => self.said(&format!("{slug}: {line}")),
+            Event::HookOutput { slug, line } => self.said(&format!("{slug}: {line}")),
             Event::TenantFailed { slug, failure } => self.failed(slug, failure),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {

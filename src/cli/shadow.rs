@@ -8,7 +8,7 @@ use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::postgres::DatabaseUrl;
-use crate::project::{self, Project, Witnesses};
+use crate::project::{self, EffectsByFile, Project};
 use crate::queries::{Release, Tenants, Unchecked};
 use crate::settings::Contract;
 use crate::shadow::{self, Shadow};
@@ -20,7 +20,7 @@ const SHOWN: usize = 5;
 /// What was seen.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    pub(super) witnesses: Witnesses,
+    pub(super) observed: EffectsByFile,
     pub(super) effects: Vec<StatementEffect>,
     pub(super) unchecked: Vec<Unchecked>,
 }
@@ -68,7 +68,7 @@ pub(super) async fn watch_on(
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
     for step in &steps {
         let migration = &chain[step.index];
-        seen.witnesses.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
+        seen.observed.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
         seen.effects.extend(step.effects(migration));
         if step.no_tenants {
             context.ui.note(&format!(
@@ -82,7 +82,7 @@ pub(super) async fn watch_on(
                 .ui
                 .note(&format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
         }
-        seen.witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
+        seen.observed.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
     }
     // Of the last step: an earlier one may begin before there is what a query asks for.
     seen.unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) async fn watch_on(
 
 /// The database that was given, or one of a server of its own, for a chain that can be run on it.
 pub(super) async fn a_shadow(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
-    project.chain.begins_empty()?;
+    project.chain.check_starts_at_zero()?;
     match given {
         Some(url) => Shadow::given(&DatabaseUrl::parse(url)?).await,
         None => Shadow::made(&database::environment()).await,

@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     } else {
         shadow::Seen::default()
     };
-    let review = Review::of(&project, pending.iter().copied(), [], &seen.witnesses)?;
+    let review = Review::of(&project, pending.iter().copied(), [], &seen.observed)?;
     let planned = args.plan.then(|| Planned { steps: prepared.plan.steps.clone() });
     if let Some(denial) = review.denial() {
         return refuse(context, &review, &denial, planned.as_ref());
@@ -127,7 +127,10 @@ async fn tell_of_extensions(
     pending: &[&Migration],
 ) -> Result<(), Failure> {
     let made = pending.iter().flat_map(|migration| {
-        migration.statements.iter().filter_map(|(statement, _)| statement.extension_made(&migration.script))
+        migration
+            .statements
+            .iter()
+            .filter_map(|(statement, _)| statement.created_extension(&migration.script))
     });
     let made: Vec<String> = made.collect();
     if made.is_empty() {

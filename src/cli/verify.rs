@@ -112,8 +112,8 @@ async fn whole(context: &Context, args: &VerifyArgs) -> Outcome {
 type Asked<'a> = (&'a dyn Fn(&Project) -> HashSet<String>, bool);
 
 async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templates): Asked<'_>) -> Outcome {
-    let survey = root.survey();
-    let (project, mut failures) = (survey.project, survey.failures);
+    let loaded = root.load_with_failures();
+    let (project, mut failures) = (loaded.project, loaded.failures);
     let (names, mut seen) = (names(&project), Seen::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
     let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
@@ -125,7 +125,7 @@ async fn judged(context: &Context, root: Root, args: &VerifyArgs, (names, templa
         }
     }
     let templates = project.templates.values().filter(|_| templates);
-    let review = Review::of(&project, migrations, templates, &seen.witnesses).unwrap_or_else(|failure| {
+    let review = Review::of(&project, migrations, templates, &seen.observed).unwrap_or_else(|failure| {
         failures.push(failure);
         Review::empty()
     });
@@ -207,7 +207,7 @@ async fn some_files(context: &Context, args: &VerifyArgs) -> Outcome {
         }
         _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Seen::default() },
     };
-    let (review, failures) = Review::of_loose(&loose, &base, &policy, &settings);
+    let (review, failures) = Review::of_files(&loose, &base, &policy, &settings);
     outcome.review.add(review);
     outcome.failures.extend(failures);
     outcome

@@ -50,7 +50,7 @@ async fn make_on_a_private_server(
     (major, environment): (u32, &Environment),
     references: &mut References,
 ) -> Result<(), Failure> {
-    project.chain.begins_empty()?;
+    project.chain.check_starts_at_zero()?;
     let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
         message: format!("PostgreSQL {major} is not installed here"),
         ..failure
@@ -73,7 +73,7 @@ async fn make_on_a_private_server(
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
-    project.leaves_the_machine_alone(to)?;
+    project.check_server_host(to)?;
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy::USUAL);
     let prepared = Prepared::look(connection, project, request).await?;
     let how = (&mut Silent as &mut dyn crate::event::Sink, &Stop::default());

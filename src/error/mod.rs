@@ -71,7 +71,7 @@ impl Failure {
     }
 
     /// Whether the session is gone with it, so that only the database knows what was committed.
-    pub fn ended_the_session(&self) -> bool {
+    pub fn session_ended(&self) -> bool {
         self.code == Code::ConnectionLost
             || self.sqlstate.as_deref().is_some_and(|state| SESSION_ENDS.contains(&state))
     }
@@ -114,7 +114,7 @@ mod tests {
             ("25P02", false),
         ] {
             failure.sqlstate = Some(state.to_owned());
-            assert_eq!(failure.ended_the_session(), ended, "{state}");
+            assert_eq!(failure.session_ended(), ended, "{state}");
         }
     }
 }

@@ -3,19 +3,19 @@
 /// The names that are much like `given`, the nearest first; none if none is.
 pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     // As clap has it for its own words.
-    const ENOUGH: f64 = 0.7;
+    const MIN_SIMILARITY: f64 = 0.7;
     // Much less like it than the best is no guess.
-    const AS_GOOD: f64 = 0.05;
-    const MOST: usize = 3;
+    const MAX_DISTANCE: f64 = 0.05;
+    const MAX_NAMES: usize = 3;
     let mut near: Vec<(f64, &str)> = names
         .into_iter()
         .map(|name| (strsim::jaro(given, name), name))
-        .filter(|(likeness, _)| *likeness > ENOUGH)
+        .filter(|(similarity, _)| *similarity > MIN_SIMILARITY)
         .collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let best = near.first().map_or(0.0, |(likeness, _)| *likeness);
-    let as_good = near.into_iter().take_while(|(likeness, _)| best - likeness < AS_GOOD);
-    as_good.take(MOST).map(|(_, name)| name).collect()
+    let best = near.first().map_or(0.0, |(similarity, _)| *similarity);
+    let as_good = near.into_iter().take_while(|(similarity, _)| best - similarity < MAX_DISTANCE);
+    as_good.take(MAX_NAMES).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

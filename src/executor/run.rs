@@ -312,7 +312,7 @@ impl Runner<'_> {
     /// Whether it was lost just now comes along: what the server went on with may be found done by the next try.
     async fn settled(&mut self, answer: Answer, unit: &Unit<'_>, was_broken: bool) -> (Answer, bool) {
         let is_broken = match &answer {
-            Answer::Failed(failure) => failure.ended_the_session(),
+            Answer::Failed(failure) => failure.session_ended(),
             _ => false,
         };
         if is_broken {
@@ -330,7 +330,7 @@ impl Runner<'_> {
         let ending = ending.as_str();
         let noted = history::end_run(self.connection, &self.run, ending, counts).await;
         let Err(failure) = noted else { return Ok(()) };
-        if !failure.ended_the_session() {
+        if !failure.session_ended() {
             return Err(failure);
         }
         *self.connection = self.connection.another().await?;

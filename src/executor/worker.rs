@@ -135,7 +135,7 @@ async fn step_alone(
 }
 
 fn is_broken(answer: &Answer) -> bool {
-    matches!(answer, Answer::Failed(failure) if failure.ended_the_session())
+    matches!(answer, Answer::Failed(failure) if failure.session_ended())
 }
 
 /// Opens the connection anew and asks the version rows where the tasks are: a COMMIT may have been

@@ -24,11 +24,11 @@ impl SharedPath {
 
     /// The whole path of a unit on `schema`, as SQL.
     pub fn of(&self, schema: &SchemaName) -> String {
-        self.behind(&[schema])
+        self.starting_with(&[schema])
     }
 
     /// The path that begins with `first`, as SQL.
-    pub fn behind(&self, first: &[&SchemaName]) -> String {
+    pub fn starting_with(&self, first: &[&SchemaName]) -> String {
         let shared = self.schemas.iter().filter(|it| !first.iter().any(|own| own.as_str() == it.as_str()));
         let shared = shared.map(|it| if it.0 == "public" { it.0.clone() } else { it.quoted() });
         first.iter().map(|own| own.quoted()).chain(shared).collect::<Vec<_>>().join(", ")

@@ -38,8 +38,8 @@ fn a_schema_of_another_name_is_adopted_unless_it_is_in_somebodys_way() {
     for name in ["org_acme", "acme", "org_3f2a", "Org_Acme", "org_a\"b", "org_"] {
         assert_eq!(of(name, "org_").unwrap().as_str(), name);
     }
-    assert!(matches!(of("org_other", "org_"), Err(NameError::OfAnother { .. })));
-    assert!(matches!(of("other", ""), Err(NameError::OfAnother { .. })));
+    assert!(matches!(of("org_other", "org_"), Err(NameError::OtherSlug { .. })));
+    assert!(matches!(of("other", ""), Err(NameError::OtherSlug { .. })));
     for name in ["public", "pg_x", "information_schema", "datalinx_platform"] {
         assert!(matches!(of(name, "org_"), Err(NameError::Reserved { .. })), "{name}");
     }
@@ -91,7 +91,7 @@ fn a_units_path_has_each_schema_once() {
     let path = SharedPath::new(&[name("datalinx_platform"), name("public")], &name("extensions"));
     assert_eq!(path.of(&platform()), "\"datalinx_platform\", public, \"extensions\"");
     assert_eq!(
-        path.behind(&[&own, &platform()]),
+        path.starting_with(&[&own, &platform()]),
         "\"org_acme\", \"datalinx_platform\", public, \"extensions\""
     );
 }

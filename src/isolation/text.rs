@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{Audited, Finding, Rule};
 use crate::error::Place;
-use crate::output::{Diagnostic, Paint, Tone, plural, plural_of};
+use crate::output::{Diagnostic, Paint, Severity, plural, plural_of};
 use crate::verify::Level;
 
 /// What `tenant audit` found: what is so in many tenants alike is told of one.
@@ -36,7 +36,7 @@ pub fn audited(audited: &Audited, paint: Paint) -> String {
         });
         let more = format!("the same of {}", plural_of(others, "other tenant", "other tenants"));
         let drawn = Diagnostic {
-            tone: if finding.level == Level::Deny { Tone::Error } else { Tone::Warning },
+            severity: if finding.level == Level::Deny { Severity::Error } else { Severity::Warning },
             code: Some(finding.rule),
             title: &finding.message,
             place: Some(&place),

@@ -1,7 +1,7 @@
 //! Where everything stands: `status`. Writes nothing.
 
 use super::{PlatformStatus, Status, TenantLine, TenantStatus};
-use crate::chain::{Divergence, Rest};
+use crate::chain::{ChainCoverage, Divergence};
 use crate::error::Failure;
 use crate::postgres::Connection;
 use crate::postgres::metadata::state;
@@ -25,7 +25,7 @@ pub async fn gone(connection: &mut Connection, root: &Root) -> Result<Option<Fai
     let missing = state.applied.into_iter().find(|applied| {
         applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
     });
-    Ok(missing.map(|applied| Divergence::Gone { applied }.failure(Rest::LeadsNowhere)))
+    Ok(missing.map(|applied| Divergence::Missing { applied }.failure(ChainCoverage::Insufficient)))
 }
 
 /// The state of the fleet against the chain, as far as it can be read. `trouble` is what is known to be wrong already.

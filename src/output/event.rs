@@ -38,7 +38,7 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
             "at_ms": at, "event": "tenant-delayed", "slug": slug,
             "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
         }),
-        Event::HookSaid { slug, line } => json!({
+        Event::HookOutput { slug, line } => json!({
             "at_ms": at, "event": "hook-said", "slug": slug, "line": line,
         }),
         Event::TenantFailed { slug, failure } => json!({

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Diagnostic, Paint, Tone, without_credentials};
+use super::{Diagnostic, Paint, Severity, without_credentials};
 use crate::error::{Failure, Place};
 
 /// The failure as a message with the lines that it is about.
@@ -15,7 +15,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
         (without_credentials(&failure.message), failure.hint.as_deref().map(without_credentials));
     let state = failure.sqlstate.as_ref().map(|sqlstate| format!("SQLSTATE {sqlstate}"));
     Diagnostic {
-        tone: Tone::Error,
+        severity: Severity::Error,
         code: Some(failure.code.as_str()),
         title: &title,
         place: place.as_ref(),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::without_secrets;
 
 /// The longest text of a code cell, in characters.
-const LONGEST: usize = 120;
+const MAX_CHARS: usize = 120;
 
 /// Text of a cell, as code. In Markdown's own marks a `|` or a backtick would need care; a tag needs none.
 pub fn code(text: &str) -> String {
@@ -14,8 +14,8 @@ pub fn code(text: &str) -> String {
     }
     // Before it is cut: what is left of a secret is a part of one.
     let text = without_secrets(text);
-    let shown: String = if text.chars().count() > LONGEST {
-        text.chars().take(LONGEST - 1).chain(['…']).collect()
+    let shown: String = if text.chars().count() > MAX_CHARS {
+        text.chars().take(MAX_CHARS - 1).chain(['…']).collect()
     } else {
         text
     };

@@ -16,5 +16,5 @@ pub use failure::{failure, failure_json};
 pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};
-pub use snippet::{Diagnostic, Paint, Tone};
+pub use snippet::{Diagnostic, Paint, Severity};
 pub use table::{or_dash, plain, table};

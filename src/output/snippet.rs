@@ -16,7 +16,7 @@ pub enum Paint {
 
 /// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum Severity {
     /// It stops something.
     Error,
     /// It tells.
@@ -29,7 +29,7 @@ pub enum Tone {
 #[derive(Debug, Clone, Copy)]
 pub struct Diagnostic<'a> {
     /// How serious it is.
-    pub tone: Tone,
+    pub severity: Severity,
     /// Its stable name, shown in brackets.
     pub code: Option<&'a str>,
     /// What is said.
@@ -47,10 +47,10 @@ pub struct Diagnostic<'a> {
 impl Diagnostic<'_> {
     /// The drawing, without a line break at its end.
     pub fn render(&self, paint: Paint) -> String {
-        let level = match self.tone {
-            Tone::Error => Level::ERROR,
-            Tone::Warning => Level::WARNING,
-            Tone::Note => Level::NOTE,
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let title = level.primary_title(self.title);
         let title = match self.code {
@@ -125,7 +125,7 @@ mod tests {
 
     fn diagnostic(place: Option<&Place>) -> Diagnostic<'_> {
         Diagnostic {
-            tone: Tone::Error,
+            severity: Severity::Error,
             code: Some("drop-column"),
             title: "it breaks",
             place,
@@ -172,7 +172,7 @@ mod tests {
          = help: do not
         "#);
         let bare = Diagnostic {
-            tone: Tone::Note,
+            severity: Severity::Note,
             code: None,
             label: "",
             notes: &[],

@@ -3,28 +3,28 @@
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
 mod files;
-mod machine;
 mod queries;
 mod review;
 mod schema_replay;
+mod server_host;
 mod templates;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use files::Tried;
+use files::Loaded;
 pub use files::read;
-pub use machine::acting_on_the_machine;
 pub use queries::{release, statements};
-pub use review::{Review, Witnesses, policy};
+pub use review::{EffectsByFile, Review, policy};
+pub use server_host::server_host_failure;
 pub use templates::check_templates;
 
 use crate::chain::{Chain, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
-use crate::sql::Known;
 pub use crate::sql::STACK;
+use crate::sql::ScopedNames;
 use crate::template::Template;
 
 /// The settings file's name.
@@ -58,7 +58,7 @@ pub struct Project {
 
 /// As much of a project as can be read, and all that is wrong with the rest.
 #[derive(Debug, Clone)]
-pub struct Survey {
+pub struct LoadedProject {
     /// Whole only where there is no failure.
     pub project: Project,
     /// What is wrong, in the order in which it was come upon.
@@ -110,21 +110,21 @@ impl Root {
 
     /// Reads the migrations and templates.
     pub fn load(self) -> Result<Project, Failure> {
-        let survey = self.survey();
-        survey.failures.into_iter().next().map_or(Ok(survey.project), Err)
+        let loaded = self.load_with_failures();
+        loaded.failures.into_iter().next().map_or(Ok(loaded.project), Err)
     }
 
     /// Reads what can be read of the migrations and templates, and tells all that is wrong with them.
-    pub fn survey(self) -> Survey {
+    pub fn load_with_failures(self) -> LoadedProject {
         let platform = self.settings.platform_schema();
         let (mut failures, mut known, mut templates) =
-            (Vec::new(), Known::of_project(&self.settings.tenants.schema_prefix), BTreeMap::new());
-        let Tried { found, failures: unread } = files::template_sources(&self.path);
+            (Vec::new(), ScopedNames::for_project(&self.settings.tenants.schema_prefix), BTreeMap::new());
+        let Loaded { found, failures: unread } = files::template_sources(&self.path);
         failures.extend(unread);
         for (name, sources) in found {
             let Some(sources) = sources else {
                 // What cannot be read may make anything.
-                known.miss(None);
+                known.add_unreadable(None);
                 continue;
             };
             let folder = format!("{TEMPLATES}/{name}");
@@ -133,10 +133,10 @@ impl Root {
                 Err(errors) => failures.extend(errors.into_iter().map(Failure::from)),
             }
         }
-        let Tried { found, failures: unread } = files::migration_files(&self.path);
+        let Loaded { found, failures: unread } = files::migration_files(&self.path);
         failures.extend(unread);
         let names: Vec<_> = found.iter().filter_map(|file| FileName::parse(&file.name).ok()).collect();
-        let (mut chain, wrong) = Chain::survey(found, &platform, known);
+        let (mut chain, wrong) = Chain::assemble_with_errors(found, &platform, known);
         chain.expect(
             &templates.values().map(|template| (&template.version, template.objects())).collect::<Vec<_>>(),
         );
@@ -152,7 +152,7 @@ impl Root {
             failures.extend(wrong.map(Failure::from));
         }
         let project = Project { root: self.path, settings: self.settings, chain, templates };
-        Survey { project, failures }
+        LoadedProject { project, failures }
     }
 }
 

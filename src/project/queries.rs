@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Project;
 use super::files::{entries, io, read};
 use crate::error::{Code, Failure, Place};
-use crate::queries::capture::Files;
+use crate::queries::capture::ProjectStatements;
 use crate::queries::{self, Format, Release, Tenants};
 
 /// sqlx's folder is hidden, as no other that holds queries.
@@ -41,8 +41,8 @@ pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -
 }
 
 /// The statements of a project's files.
-pub fn statements(project: &Project) -> Files {
-    let mut files = Files::default();
+pub fn statements(project: &Project) -> ProjectStatements {
+    let mut files = ProjectStatements::default();
     for migration in project.chain.migrations().iter().chain(project.chain.downs()) {
         files.add(&migration.script);
     }

@@ -1,5 +1,5 @@
 //! A project's files as verification sees them: each migration and template handed to `verify` with
-//! what is known of it, and the findings gathered. Files are judged side by side.
+//! what is known of it, and the findings from_files. Files are judged side by side.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::schema_replay::{Asked, ReplayedFile, SchemaReplay};
-use super::workers::each;
+use super::schema_replay::{ReplayedFile, SchemaReplay, Target};
+use super::workers::parallel_map;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Source};
 use crate::settings::Settings;
-use crate::sql::{Bookkeeping, FileKind, Scope, Script};
+use crate::sql::{FileKind, MetadataFilter, Scope, Script};
 use crate::template::Template;
 use crate::verify::{File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, verify};
 
 /// What was seen of migrations that ran somewhere, by the names of their files.
-pub type Witnesses = HashMap<String, ObservedEffects>;
+pub type EffectsByFile = HashMap<String, ObservedEffects>;
 
 /// What verification found in some files.
 #[derive(Debug, Clone, Serialize)]
@@ -30,12 +30,12 @@ pub struct Review {
 }
 
 impl Review {
-    /// Reviews migrations, of which `witnesses` saw some run, then templates.
+    /// Reviews migrations, of which `effects` saw some run, then templates.
     pub fn of<'a>(
         project: &Project,
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
-        witnesses: &Witnesses,
+        effects: &EffectsByFile,
     ) -> Result<Self, Failure> {
         let policy = policy(&project.settings)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
@@ -44,19 +44,19 @@ impl Review {
             .iter()
             .map(|of| of.files.iter().chain(&of.after_create).map(|(script, _)| script).collect())
             .collect();
-        let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
-        let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
-        let mut replay = SchemaReplay::of(project, &asked);
+        let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Target::Template(of, scripts));
+        let targets: Vec<_> = migrations.into_iter().map(Target::Migration).chain(of_templates).collect();
+        let mut replay = SchemaReplay::of(project, &targets);
         // While one thread judges a file, another follows what the next one meets.
-        let legs = asked.into_iter().flat_map(|asked| replay.legs(asked));
-        let judged = each(legs, |leg| leg.judge(&policy, &project.settings, witnesses));
-        Ok(Self::gathered(judged))
+        let files = targets.into_iter().flat_map(|targets| replay.files(targets));
+        let judged = parallel_map(files, |file| file.judge(&policy, &project.settings, effects));
+        Ok(Self::from_files(judged))
     }
 
     /// Reviews files outside of a project's folders, each on its own, on the schema that `base` makes; without
     /// one nothing is known of it. And what is wrong with those that cannot be read. `files` are paths, each
     /// with how it is shown.
-    pub fn of_loose(
+    pub fn of_files(
         files: &[(PathBuf, String)],
         base: &[Arc<Source>],
         policy: &Policy,
@@ -66,7 +66,9 @@ impl Review {
             Ok(before) => before,
             Err(failure) => return (Self::empty(), vec![failure]),
         };
-        let tried = each(files.iter(), |(path, shown)| loose(read(path, shown)?, &before, policy, settings));
+        let tried = parallel_map(files.iter(), |(path, shown)| {
+            review_file(read(path, shown)?, &before, policy, settings)
+        });
         let (mut judged, mut failures) = (Vec::new(), Vec::new());
         for file in tried {
             match file {
@@ -74,7 +76,7 @@ impl Review {
                 Err(failure) => failures.push(failure),
             }
         }
-        (Self::gathered(judged), failures)
+        (Self::from_files(judged), failures)
     }
 
     /// Reviews one text by itself, on the schema that `base` makes.
@@ -84,17 +86,17 @@ impl Review {
         policy: &Policy,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let judged = loose(source, &schema_of(base, settings)?, policy, settings)?;
-        Ok(Self::gathered(vec![judged]))
+        let judged = review_file(source, &schema_of(base, settings)?, policy, settings)?;
+        Ok(Self::from_files(vec![judged]))
     }
 
     /// Of no file.
     pub fn empty() -> Self {
-        Self::gathered(Vec::new())
+        Self::from_files(Vec::new())
     }
 
     /// The findings of several files, each with how many statements it has.
-    fn gathered(judged: Vec<(Vec<Finding>, usize)>) -> Self {
+    fn from_files(judged: Vec<(Vec<Finding>, usize)>) -> Self {
         let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
         let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
         Self { summary: Summary::of(&findings, files, statements), findings }
@@ -145,7 +147,7 @@ pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
 }
 
 /// Judges a file outside of a project's folders.
-fn loose(
+fn review_file(
     source: Arc<Source>,
     before: &Schema,
     policy: &Policy,
@@ -153,13 +155,17 @@ fn loose(
 ) -> Result<(Vec<Finding>, usize), Failure> {
     let script = Script::parse(source)?;
     let platform = settings.platform_schema();
-    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
+    let books = MetadataFilter { platform: platform.as_str(), file: FileKind::Standalone };
     let body = books.body(&script, |_| Some(Scope::Platform))?;
     // A scope where a line says it; names of a project that nobody knows say nothing.
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let walk = before.walk(&script, scoped);
-    Ok(ReplayedFile { script: &script, walk, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
+    Ok(ReplayedFile { script: &script, walk, kind: Kind::Loose }.judge(
+        policy,
+        settings,
+        &EffectsByFile::new(),
+    ))
 }
 
 /// The schema that these files make, one after the other.
@@ -177,7 +183,7 @@ fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failur
 }
 
 impl ReplayedFile<'_> {
-    fn judge(&self, policy: &Policy, settings: &Settings, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
+    fn judge(&self, policy: &Policy, settings: &Settings, effects: &EffectsByFile) -> (Vec<Finding>, usize) {
         let platform = settings.platform_schema();
         let shared: Vec<String> = settings.shared_path().names().map(str::to_owned).collect();
         let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
@@ -185,7 +191,7 @@ impl ReplayedFile<'_> {
             script: self.script,
             walk: &self.walk,
             kind: self.kind,
-            observed_effects: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
+            observed_effects: effects.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
             schemas: ProjectSchemas {
                 platform: platform.as_str(),
                 prefix: &settings.tenants.schema_prefix,

@@ -11,7 +11,7 @@ use crate::verify::{Kind, Schema, ScriptReplay};
 
 /// A file that somebody asks for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Asked<'a> {
+pub(super) enum Target<'a> {
     /// A step of the chain, or back on it.
     Migration(&'a Migration),
     /// A template, and its scripts.
@@ -41,13 +41,13 @@ pub(super) struct SchemaReplay<'a> {
 
 impl<'a> SchemaReplay<'a> {
     /// The beginning of the way, for those who will ask.
-    pub(super) fn of(project: &'a Project, asked: &[Asked<'a>]) -> Self {
+    pub(super) fn of(project: &'a Project, asked: &[Target<'a>]) -> Self {
         let platform = project.settings.platform_schema().as_str().to_owned();
         let chain = project.chain.migrations();
         let keep = asked.iter().flat_map(|asked| match asked {
-            Asked::Migration(migration) if on_the_way(chain, migration).is_some() => [None, None],
-            Asked::Migration(migration) => [Some(migration.from()), None],
-            Asked::Template(template, _) => {
+            Target::Migration(migration) if chain_index(chain, migration).is_some() => [None, None],
+            Target::Migration(migration) => [Some(migration.from()), None],
+            Target::Template(template, _) => {
                 let has_more = !template.after_create.is_empty();
                 [Some(&template.version), chain.last().map(Migration::to).filter(|_| has_more)]
             }
@@ -59,16 +59,16 @@ impl<'a> SchemaReplay<'a> {
         let mut replay =
             Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {
-            replay.arrive(first.from());
+            replay.on_version(first.from());
         }
         replay
     }
 
     /// What is asked for. Steps of the chain are asked for in its order, and before all else.
-    pub(super) fn legs(&mut self, asked: Asked<'a>) -> Vec<ReplayedFile<'a>> {
+    pub(super) fn files(&mut self, asked: Target<'a>) -> Vec<ReplayedFile<'a>> {
         match asked {
-            Asked::Migration(migration) => {
-                let walk = match on_the_way(self.project.chain.migrations(), migration) {
+            Target::Migration(migration) => {
+                let walk = match chain_index(self.project.chain.migrations(), migration) {
                     Some(at) if at >= self.next => {
                         while self.next < at {
                             self.step();
@@ -83,25 +83,25 @@ impl<'a> SchemaReplay<'a> {
                 });
                 vec![ReplayedFile { script: &migration.script, walk, kind: Kind::Migration }]
             }
-            Asked::Template(template, scripts) => {
+            Target::Template(template, scripts) => {
                 let mut state = self.at(&template.version);
                 state.adopt_tenant(&Schema::empty(&self.platform));
                 let files = template.files.iter().enumerate();
-                let leg = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
+                let file = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
                     let walk = state.walk(script, of_tenant);
                     state.clone_from(&walk.after);
                     ReplayedFile { script, walk, kind: Kind::Template(&scripts[..index]) }
                 };
-                let mut legs: Vec<_> = files.map(leg).collect();
+                let mut files: Vec<_> = files.map(file).collect();
                 // What is run in a new tenant meets it at the chain's end.
                 let end = self.project.chain.latest();
                 for (script, statements) in &template.after_create {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
                     let walk = self.at(&end).walk(script, of_tenant);
-                    legs.push(ReplayedFile { script, walk, kind: Kind::Template(&scripts[..legs.len()]) });
+                    files.push(ReplayedFile { script, walk, kind: Kind::Template(&scripts[..files.len()]) });
                 }
-                legs
+                files
             }
         }
     }
@@ -112,16 +112,16 @@ impl<'a> SchemaReplay<'a> {
         let walk = self.state.walk(&migration.script, migration.scoped());
         self.next += 1;
         self.state.clone_from(&walk.after);
-        self.arrive(migration.to());
+        self.on_version(migration.to());
         Some(walk)
     }
 
-    fn arrive(&mut self, version: &'a Version) {
+    fn on_version(&mut self, version: &'a Version) {
         // Tenants of several templates differ, and nobody knows in what.
         if let Some(template) = self.project.only_template()
             && template.version == *version
         {
-            self.state.adopt_tenant(&tenant_of(template, &self.platform));
+            self.state.adopt_tenant(&tenant_schema(template, &self.platform));
         }
         if self.keep.contains(version) {
             self.kept.insert(version, self.state.clone());
@@ -136,13 +136,13 @@ impl<'a> SchemaReplay<'a> {
 }
 
 /// Which step of the chain it is.
-fn on_the_way(chain: &[Migration], migration: &Migration) -> Option<usize> {
+fn chain_index(chain: &[Migration], migration: &Migration) -> Option<usize> {
     let at = chain.binary_search_by(|step| step.to().cmp(migration.to())).ok()?;
     (chain[at].file == migration.file).then_some(at)
 }
 
 /// What the template makes.
-fn tenant_of(template: &Template, platform: &str) -> Schema {
+fn tenant_schema(template: &Template, platform: &str) -> Schema {
     let mut state = Schema::empty(platform);
     for (script, statements) in &template.files {
         state.begin_file();

@@ -3,25 +3,25 @@
 
 use super::{Project, Review};
 use crate::error::Failure;
-use crate::template::{Checked, CheckedTemplate, ShownKey, Template};
+use crate::template::{Checked, CheckedTemplate, SharedKeyJson, Template};
 
 /// Checks all templates of a project.
 pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
     let latest = project.chain.latest();
     let checked = |template: &Template| {
         let compiled = template.compile(&project.chain, &latest)?;
-        let (statements, transactions) = compiled.extent();
+        let (statements, transactions) = compiled.counts();
         Some(CheckedTemplate {
             name: template.name.clone(),
             version: template.version.clone(),
             latest: latest.clone(),
             statements,
             transactions,
-            shared_keys: compiled.shared_keys.into_iter().map(ShownKey).collect(),
+            shared_keys: compiled.shared_keys.into_iter().map(SharedKeyJson).collect(),
         })
     };
     let Review { findings, summary } =
-        Review::of(project, [], project.templates.values(), &super::Witnesses::new())?;
+        Review::of(project, [], project.templates.values(), &super::EffectsByFile::new())?;
     let templates = project.templates.values().filter_map(checked).collect();
     Ok(Checked { templates, findings, summary, proofs: Vec::new() })
 }

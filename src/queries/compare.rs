@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::observation::{Column, Observation, Prepared, Seen, Trial, Type};
+use super::observation::{Column, Observation, PrepareResult, Prepared, Trial, Type};
 use super::{Query, Release};
 
 /// How bad it is.
@@ -34,11 +34,13 @@ pub fn compare(release: &Release, before: &Observation, after: &Observation) -> 
     let mut breaks = Vec::new();
     let moments = before.seen.iter().zip(&after.seen);
     for (query, (before, after)) in release.queries.iter().zip(moments) {
-        let Seen::Prepared(before) = before else { continue };
+        let PrepareResult::Prepared(before) = before else { continue };
         let mut changes = Changes::default();
         match after {
-            Seen::Refused(refused) => changes.add(Kind::Fails, format!("no longer prepares: {refused}")),
-            Seen::Prepared(after) => changes.between(query, before, after),
+            PrepareResult::Failed(refused) => {
+                changes.add(Kind::Fails, format!("no longer prepares: {refused}"))
+            }
+            PrepareResult::Prepared(after) => changes.between(query, before, after),
         }
         breaks.extend(changes.into_breaks(query));
     }
@@ -70,21 +72,21 @@ impl Changes {
         self.parameters(&before.parameters, &after.parameters);
         self.columns(query, &before.columns, &after.columns);
         match (&before.trial, &after.trial) {
-            (Some(Trial::Ran(_)), Some(Trial::Refused(refused))) => {
+            (Some(Trial::Ran(_)), Some(Trial::Failed(refused))) => {
                 self.add(Kind::Fails, format!("no longer runs with sample values: {refused}"));
             }
-            (Some(Trial::Ran(_)), Some(Trial::Unclear(why))) => {
+            (Some(Trial::Ran(_)), Some(Trial::Inconclusive(why))) => {
                 self.add(Kind::Warn, format!("could not be run again: {why}"));
             }
             _ => {}
         }
         match (&before.plan, &after.plan) {
             // What does not run has been told.
-            (Some(Ok(_)), Some(Err(refused))) if !matches!(after.trial, Some(Trial::Refused(_))) => {
+            (Some(Ok(_)), Some(Err(refused))) if !matches!(after.trial, Some(Trial::Failed(_))) => {
                 self.add(Kind::Fails, format!("can no longer be planned: {refused}"));
             }
             (Some(Ok(before)), Some(Ok(after))) => {
-                if let Some(what) = before.worsened(after) {
+                if let Some(what) = before.regressions(after) {
                     self.add(Kind::Warn, what);
                 }
             }
@@ -136,7 +138,7 @@ impl Changes {
             self.add(Kind::Changed, "returns its columns in another order".to_owned());
         }
         let (script, statement) = query.parsed();
-        let outer = statement.joins_outer(script);
+        let outer = statement.has_outer_join(script);
         for (before, key) in before.iter().zip(&old) {
             if let Some(after) = new.iter().position(|other| other == key).map(|place| &after[place]) {
                 self.column(before, after, outer);
@@ -189,7 +191,7 @@ fn is_text(kind: &Type) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::observation::{Refused, SearchPath};
+    use super::super::observation::{QueryError, SearchPath};
     use super::super::{Format, Tenants, read};
     use super::*;
     use crate::error::Source;
@@ -209,9 +211,9 @@ mod tests {
         text.split(',').filter(|text| !text.is_empty()).map(one).collect()
     }
 
-    fn prepared(parameters: &[&str], text: &str) -> Seen {
+    fn prepared(parameters: &[&str], text: &str) -> PrepareResult {
         let parameters = parameters.iter().map(|name| kind(name)).collect();
-        Seen::Prepared(Prepared {
+        PrepareResult::Prepared(Prepared {
             path: SearchPath::Tenant,
             parameters,
             columns: columns(text),
@@ -220,7 +222,7 @@ mod tests {
         })
     }
 
-    fn between(sql: &str, before: Seen, after: Seen) -> Vec<String> {
+    fn between(sql: &str, before: PrepareResult, after: PrepareResult) -> Vec<String> {
         let mut release = Release::default();
         let tenants = Tenants { prefix: "", platform: "p" };
         read(&mut release, &Source::new("q.sql", sql), Format::Sql, tenants).unwrap();
@@ -233,9 +235,9 @@ mod tests {
         between("SELECT 1", prepared(&[], before), prepared(&[], after))
     }
 
-    fn refused() -> Seen {
+    fn refused() -> PrepareResult {
         let message = "column \"a\" does not exist".to_owned();
-        Seen::Refused(Refused { sqlstate: Some("42703".to_owned()), message, at: None })
+        PrepareResult::Failed(QueryError { sqlstate: Some("42703".to_owned()), message, at: None })
     }
 
     #[test]
@@ -303,7 +305,7 @@ mod tests {
             kind.labels = labels.iter().map(|label| (*label).to_owned()).collect();
             let column = Column { name: "s".to_owned(), kind: kind.clone(), nullable: None };
             let (parameters, columns) = if parameter { (vec![kind], vec![]) } else { (vec![], vec![column]) };
-            Seen::Prepared(Prepared {
+            PrepareResult::Prepared(Prepared {
                 path: SearchPath::Tenant,
                 parameters,
                 columns,

@@ -13,7 +13,7 @@ pub mod text;
 
 pub use compare::{Break, Kind, compare};
 pub use observation::{
-    Column, Observation, Prepared, Refused, Schemas, SearchPath, Seen, Trial, Type, Unchecked,
+    Column, Observation, PrepareResult, Prepared, QueryError, Schemas, SearchPath, Trial, Type, Unchecked,
 };
 pub use plan::{Access, Plan};
 pub use read::{Format, read};

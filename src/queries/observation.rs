@@ -38,7 +38,7 @@ impl SearchPath {
         match self {
             Self::Tenant => shared.of(tenant),
             Self::Platform => shared.of(platform),
-            Self::Both => shared.behind(&[tenant, platform]),
+            Self::Both => shared.starting_with(&[tenant, platform]),
         }
     }
 }
@@ -79,7 +79,7 @@ pub struct Prepared {
     /// What came of running it, where that was tried.
     pub trial: Option<Trial>,
     /// How the server would run it, where it was asked.
-    pub plan: Option<Result<Plan, Refused>>,
+    pub plan: Option<Result<Plan, QueryError>>,
 }
 
 /// What came of a query that writes, run with sample values and rolled back.
@@ -88,14 +88,14 @@ pub enum Trial {
     /// It ran, with these values for its parameters.
     Ran(Vec<Option<String>>),
     /// The server refused it.
-    Refused(Refused),
+    Failed(QueryError),
     /// It took too long, or waited for a lock, so it says nothing.
-    Unclear(String),
+    Inconclusive(String),
 }
 
 /// Why a query cannot be prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct QueryError {
     /// The server's code.
     pub sqlstate: Option<String>,
     /// Its message.
@@ -104,7 +104,7 @@ pub struct Refused {
     pub at: Option<usize>,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for QueryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
         match &self.sqlstate {
@@ -116,19 +116,19 @@ impl std::fmt::Display for Refused {
 
 /// One query at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum PrepareResult {
     /// It can be prepared.
     Prepared(Prepared),
     /// It cannot.
-    Refused(Refused),
+    Failed(QueryError),
 }
 
-impl Seen {
+impl PrepareResult {
     /// The search path that it can be prepared in.
     pub fn path(&self) -> Option<SearchPath> {
         match self {
             Self::Prepared(prepared) => Some(prepared.path),
-            Self::Refused(_) => None,
+            Self::Failed(_) => None,
         }
     }
 
@@ -136,7 +136,7 @@ impl Seen {
     pub fn trial(&self) -> Option<&Trial> {
         match self {
             Self::Prepared(prepared) => prepared.trial.as_ref(),
-            Self::Refused(_) => None,
+            Self::Failed(_) => None,
         }
     }
 }
@@ -145,7 +145,7 @@ impl Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// One for each query.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<PrepareResult>,
 }
 
 /// A query that was not checked, and why.
@@ -164,13 +164,13 @@ impl Observation {
         let skipped = release.skipped.iter().map(|skipped| (&skipped.place, skipped.why.clone()));
         let seen = release.queries.iter().zip(&self.seen).filter_map(|(query, seen)| {
             let why = match seen {
-                Seen::Refused(refused) => format!("it cannot be prepared before the step: {refused}"),
-                Seen::Prepared(prepared) => match prepared.trial.as_ref()? {
+                PrepareResult::Failed(refused) => format!("it cannot be prepared before the step: {refused}"),
+                PrepareResult::Prepared(prepared) => match prepared.trial.as_ref()? {
                     Trial::Ran(_) => return None,
-                    Trial::Refused(refused) => {
+                    Trial::Failed(refused) => {
                         format!("it is only prepared, since it fails with sample values before the step: {refused}")
                     }
-                    Trial::Unclear(why) => format!("it is only prepared: {why}"),
+                    Trial::Inconclusive(why) => format!("it is only prepared: {why}"),
                 },
             };
             Some((&query.place, why))
@@ -186,8 +186,8 @@ impl Observation {
     /// What is known of a query that can be prepared.
     pub fn prepared_mut(&mut self, index: usize) -> Option<&mut Prepared> {
         match self.seen.get_mut(index)? {
-            Seen::Prepared(prepared) => Some(prepared),
-            Seen::Refused(_) => None,
+            PrepareResult::Prepared(prepared) => Some(prepared),
+            PrepareResult::Failed(_) => None,
         }
     }
 
@@ -197,8 +197,8 @@ impl Observation {
         release: &'a Release,
     ) -> impl Iterator<Item = (&'a Arc<Query>, &'a Prepared)> {
         release.queries.iter().zip(&self.seen).filter_map(|(query, seen)| match seen {
-            Seen::Prepared(prepared) => Some((query, prepared)),
-            Seen::Refused(_) => None,
+            PrepareResult::Prepared(prepared) => Some((query, prepared)),
+            PrepareResult::Failed(_) => None,
         })
     }
 }

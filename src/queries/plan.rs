@@ -9,26 +9,26 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// An index, which is named, leads to the rows that are wanted.
-    Sought(String),
+    IndexScan(String),
     /// An index, which is named, gives all rows in an order.
-    Ordered(String),
+    FullIndexScan(String),
     /// The table is read as a whole.
-    Read,
+    SeqScan,
 }
 
 impl Access {
     fn rank(&self) -> usize {
         match self {
-            Self::Sought(_) => 0,
-            Self::Ordered(_) => 1,
-            Self::Read => 2,
+            Self::IndexScan(_) => 0,
+            Self::FullIndexScan(_) => 1,
+            Self::SeqScan => 2,
         }
     }
 
     fn index(&self) -> Option<&str> {
         match self {
-            Self::Sought(index) | Self::Ordered(index) => Some(index),
-            Self::Read => None,
+            Self::IndexScan(index) | Self::FullIndexScan(index) => Some(index),
+            Self::SeqScan => None,
         }
     }
 }
@@ -52,10 +52,12 @@ impl Plan {
         let below = || node["Plans"].as_array().into_iter().flatten();
         let index = text("Index Name").to_owned();
         let access = match text("Node Type") {
-            "Seq Scan" => Some(Access::Read),
-            "Index Scan" | "Index Only Scan" if node["Index Cond"].is_string() => Some(Access::Sought(index)),
-            "Index Scan" | "Index Only Scan" => Some(Access::Ordered(index)),
-            "Bitmap Heap Scan" => Some(Access::Sought(below().find_map(first_index).unwrap_or_default())),
+            "Seq Scan" => Some(Access::SeqScan),
+            "Index Scan" | "Index Only Scan" if node["Index Cond"].is_string() => {
+                Some(Access::IndexScan(index))
+            }
+            "Index Scan" | "Index Only Scan" => Some(Access::FullIndexScan(index)),
+            "Bitmap Heap Scan" => Some(Access::IndexScan(below().find_map(first_index).unwrap_or_default())),
             _ => None,
         };
         if let Some(access) = access {
@@ -72,7 +74,7 @@ impl Plan {
 
     /// What is worse in `after`, in words. Where one table is come by in a worse way and another in a better
     /// one, the server only joins them in another order.
-    pub fn worsened(&self, after: &Self) -> Option<String> {
+    pub fn regressions(&self, after: &Self) -> Option<String> {
         let both = || self.0.iter().filter_map(|(table, was)| Some((table, was, after.0.get(table)?)));
         if both().any(|(_, was, is)| is.rank() < was.rank()) {
             return None;
@@ -118,20 +120,20 @@ mod tests {
         let sought = || scan("t", "Index Scan", Some("i"), true);
         let read = || scan("t", "Seq Scan", None, false);
         let told = Some("reads all of s.t, which the index i served before".to_owned());
-        assert_eq!(plan(vec![sought()]).worsened(&plan(vec![read()])), told);
-        assert_eq!(plan(vec![sought()]).worsened(&plan(vec![sought(), read()])), told);
+        assert_eq!(plan(vec![sought()]).regressions(&plan(vec![read()])), told);
+        assert_eq!(plan(vec![sought()]).regressions(&plan(vec![sought(), read()])), told);
         assert_eq!(
-            plan(vec![sought()]).worsened(&plan(vec![scan("t", "Index Only Scan", Some("pk"), false)])),
+            plan(vec![sought()]).regressions(&plan(vec![scan("t", "Index Only Scan", Some("pk"), false)])),
             told
         );
-        assert_eq!(plan(vec![read()]).worsened(&plan(vec![sought()])), None);
+        assert_eq!(plan(vec![read()]).regressions(&plan(vec![sought()])), None);
         assert_eq!(
-            plan(vec![sought()]).worsened(&plan(vec![scan("t", "Index Scan", Some("j"), true)])),
+            plan(vec![sought()]).regressions(&plan(vec![scan("t", "Index Scan", Some("j"), true)])),
             None
         );
         let bitmap = json!({ "Node Type": "Bitmap Heap Scan", "Schema": "s", "Relation Name": "t",
             "Plans": [{ "Node Type": "BitmapAnd", "Plans": [{ "Node Type": "Bitmap Index Scan", "Index Name": "i" }] }] });
-        assert_eq!(plan(vec![bitmap]).worsened(&plan(vec![read()])), told);
+        assert_eq!(plan(vec![bitmap]).regressions(&plan(vec![read()])), told);
     }
 
     #[test]
@@ -139,9 +141,9 @@ mod tests {
         let sought = |table: &str| scan(table, "Index Scan", Some("i"), true);
         let read = |table: &str| scan(table, "Seq Scan", None, false);
         let (one, other) = (plan(vec![sought("a"), read("b")]), plan(vec![read("a"), sought("b")]));
-        assert_eq!(one.worsened(&other), None);
-        assert!(plan(vec![sought("a"), read("b")]).worsened(&plan(vec![read("a"), read("b")])).is_some());
+        assert_eq!(one.regressions(&other), None);
+        assert!(plan(vec![sought("a"), read("b")]).regressions(&plan(vec![read("a"), read("b")])).is_some());
         // A table that is gone, or behind a view of another name, says nothing.
-        assert_eq!(plan(vec![sought("a")]).worsened(&plan(vec![read("b")])), None);
+        assert_eq!(plan(vec![sought("a")]).regressions(&plan(vec![read("b")])), None);
     }
 }

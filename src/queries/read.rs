@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::release::{Release, Tenants, place};
 use crate::error::{Code, Failure, Place, Source};
-use crate::sql::{Script, Statement, mended};
+use crate::sql::{Script, Statement, cast_typed_parameters};
 
 /// How a file holds queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ fn sql(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) {
     let mut end = 0;
     for statement in &script.statements {
         // BEGIN and COMMIT around queries say nothing that could break.
-        if !statement.only_wraps() {
+        if !statement.is_begin_or_commit() {
             release.add_statement(&script, statement, name(&script, end, statement), tenants);
         }
         end = statement.range.end;
@@ -92,8 +92,8 @@ fn json(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Re
         let Some(document) = documents.next() else { break };
         let document =
             document.map_err(|error| invalid(source, start, format!("this is no JSON: {error}")))?;
-        let mut marks = Marks { source, at: start };
-        found += value(release, &document, &mut marks, tenants);
+        let mut positions = KeyPositions { source, at: start };
+        found += value(release, &document, &mut positions, tenants);
     }
     if found == 0 {
         return Err(invalid(source, 0, "no query stands in this file"));
@@ -102,12 +102,12 @@ fn json(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Re
 }
 
 /// Where the values of a document stand: each `"query"` behind the last one.
-struct Marks<'a> {
+struct KeyPositions<'a> {
     source: &'a Arc<Source>,
     at: usize,
 }
 
-impl Marks<'_> {
+impl KeyPositions<'_> {
     fn next(&mut self) -> Place {
         let key = "\"query\"";
         let found = self.source.text[self.at..].find(key).map_or(self.at, |found| self.at + found);
@@ -117,19 +117,24 @@ impl Marks<'_> {
 }
 
 /// Reads an object with a `query`, or whatever holds such; how many there were.
-fn value(release: &mut Release, value_: &Value, marks: &mut Marks<'_>, tenants: Tenants<'_>) -> usize {
+fn value(
+    release: &mut Release,
+    value_: &Value,
+    positions: &mut KeyPositions<'_>,
+    tenants: Tenants<'_>,
+) -> usize {
     match value_ {
         Value::Object(object) => match object.get("query") {
             Some(query @ (Value::String(_) | Value::Null)) => {
                 let text = query.as_str().unwrap_or_default();
                 let counted = object.get("calls").or_else(|| object.get("Calls"));
                 let calls = counted.and_then(|calls| calls.as_u64().or_else(|| calls.as_str()?.parse().ok()));
-                exported(release, marks.next(), text, calls, tenants);
+                add_exported(release, positions.next(), text, calls, tenants);
                 1
             }
-            _ => object.values().map(|inner| value(release, inner, marks, tenants)).sum(),
+            _ => object.values().map(|inner| value(release, inner, positions, tenants)).sum(),
         },
-        Value::Array(values) => values.iter().map(|inner| value(release, inner, marks, tenants)).sum(),
+        Value::Array(values) => values.iter().map(|inner| value(release, inner, positions, tenants)).sum(),
         _ => 0,
     }
 }
@@ -151,13 +156,13 @@ fn csv(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Res
         let row = row.map_err(|error| broken(&error))?;
         let at = row.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
         let calls = calls.and_then(|calls| row.get(calls)?.trim().parse().ok());
-        exported(release, place(source, at..at), row.get(query).unwrap_or_default(), calls, tenants);
+        add_exported(release, place(source, at..at), row.get(query).unwrap_or_default(), calls, tenants);
     }
     Ok(())
 }
 
 /// Adds a text as the server's statistics, or another tool, print it.
-fn exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
+fn add_exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
     let text = text.trim();
     if text.is_empty() {
         release.skip(place, "it is empty");
@@ -169,7 +174,7 @@ fn exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>,
     } else if text.ends_with("...") || text.ends_with('…') {
         release.skip(place, "it was cut off");
     } else {
-        release.add_text(place, &mended(text), calls, tenants);
+        release.add_text(place, &cast_typed_parameters(text), calls, tenants);
     }
 }
 

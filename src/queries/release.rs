@@ -20,7 +20,7 @@ pub struct Tenants<'a> {
 
 impl Tenants<'_> {
     /// Whether `schema` is a tenant's by its name.
-    pub fn hold(&self, schema: &str) -> bool {
+    pub fn contains(&self, schema: &str) -> bool {
         !self.prefix.is_empty() && schema != self.platform && schema.starts_with(self.prefix)
     }
 }
@@ -105,7 +105,7 @@ impl Release {
         if !statement.is_query() {
             return self.skip(place, format!("{} is not a query", statement.verb()));
         }
-        let text = statement.neutral(script, |schema| tenants.hold(schema));
+        let text = statement.with_placeholders(script, |schema| tenants.contains(schema));
         self.add(name, place, text, None);
     }
 
@@ -118,7 +118,7 @@ impl Release {
         match script.statements.as_slice() {
             [] => self.skip(place, "it is empty".to_owned()),
             [statement] if statement.is_query() => {
-                let neutral = statement.neutral(&script, |schema| tenants.hold(schema));
+                let neutral = statement.with_placeholders(&script, |schema| tenants.contains(schema));
                 self.add(None, place, neutral, calls);
             }
             [statement] => self.skip(place, format!("{} is not a query", statement.verb())),
@@ -134,8 +134,8 @@ impl Release {
             }
             Err(error) => return self.skip(place, error.to_string()),
         };
-        let essence = script.statements[0].essence(&script, true);
-        if let Some(known) = self.known.get(&essence) {
+        let canonical_text = script.statements[0].canonical_text(&script, true);
+        if let Some(known) = self.known.get(&canonical_text) {
             let query = Arc::make_mut(&mut self.queries[*known]);
             query.repeats += 1;
             query.calls = match (query.calls, calls) {
@@ -144,7 +144,7 @@ impl Release {
             };
             return;
         }
-        self.known.insert(essence, self.queries.len());
+        self.known.insert(canonical_text, self.queries.len());
         self.queries.push(Arc::new(Query { name, place, text, calls, repeats: 0, script }));
     }
 

@@ -33,7 +33,7 @@ pub struct Choice {
 impl Choice {
     /// The same choice with other made-up values, for when a step has made rows that hold the first ones.
     #[must_use]
-    pub fn once_more(self) -> Self {
+    pub fn with_new_values(self) -> Self {
         Self { from: self.from + 500_000, ..self }
     }
 }
@@ -62,24 +62,24 @@ pub fn values(
         let mut of = destinations.iter().filter(|to| to.parameter == number);
         let to = of.clone().find(|to| to.new_row).or_else(|| of.next());
         let Some((to, facts)) = to.and_then(|to| Some((to, facts(to)?))) else {
-            return made_up(kind, number);
+            return generated(kind, number);
         };
         let held = |row: usize| facts.held.get(row).or(facts.held.first()).cloned().flatten();
         if facts.foreign && to.new_row {
             let row = choice.rows[turn % 2];
             turn += 1;
-            return held(row).or_else(|| made_up(kind, number));
+            return held(row).or_else(|| generated(kind, number));
         }
         if !to.new_row {
-            return held(0).or_else(|| made_up(kind, number));
+            return held(0).or_else(|| generated(kind, number));
         }
         let repeat = choice.repeat && !facts.unique;
         match held(0) {
             Some(held) if repeat => Some(held),
             Some(held) if choice.repeat && is_text(kind) => {
-                Some(another(&held, choice.from + number, facts.limit))
+                Some(variant_of(&held, choice.from + number, facts.limit))
             }
-            _ => made_up(kind, 900_000_000 + choice.from + number).map(|text| cut(kind, text, facts.limit)),
+            _ => generated(kind, 900_000_000 + choice.from + number).map(|text| cut(kind, text, facts.limit)),
         }
     };
     prepared.parameters.iter().enumerate().map(value).collect()
@@ -87,7 +87,7 @@ pub fn values(
 
 /// The query's text for the tenant `schema`, with values in the place of its parameters: constants without a
 /// type, which the server gives one by the same rules.
-pub fn filled(query: &Query, schema: &SchemaName, values: &[Option<String>]) -> String {
+pub fn with_values(query: &Query, schema: &SchemaName, values: &[Option<String>]) -> String {
     let (script, statement) = query.parsed();
     let (mut sql, mut at) = (String::new(), 0);
     for parameter in statement.parameters(script) {
@@ -107,7 +107,7 @@ fn is_text(kind: &Type) -> bool {
 }
 
 /// A text like `held` that no other row has: what its form must be, it likely still is.
-fn another(held: &str, number: usize, limit: Option<usize>) -> String {
+fn variant_of(held: &str, number: usize, limit: Option<usize>) -> String {
     let mark = format!("x{number}");
     let keep = limit.unwrap_or(usize::MAX).saturating_sub(mark.len());
     let letters = held.chars().count();
@@ -123,7 +123,7 @@ fn cut(kind: &Type, text: String, limit: Option<usize>) -> String {
 }
 
 /// A value of a type, for most types; NULL for others.
-fn made_up(kind: &Type, number: usize) -> Option<String> {
+fn generated(kind: &Type, number: usize) -> Option<String> {
     if let Some(label) = kind.labels.first().filter(|_| !kind.base.ends_with("[]")) {
         return Some(label.clone());
     }
@@ -199,7 +199,7 @@ mod tests {
         };
         let query = &release.queries[0];
         let values = values(query, &prepared(kinds), CHOICES[choice], facts);
-        filled(query, &SchemaName::existing("org_a").unwrap(), &values)
+        with_values(query, &SchemaName::existing("org_a").unwrap(), &values)
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
     fn a_value_cannot_leave_its_quotes() {
         let release = query("SELECT $1, '{org_schema}'");
         let schema = SchemaName::existing("org_a").unwrap();
-        let sql = filled(&release.queries[0], &schema, &[Some("'; DROP {org_schema} \\".to_owned())]);
+        let sql = with_values(&release.queries[0], &schema, &[Some("'; DROP {org_schema} \\".to_owned())]);
         assert_eq!(sql, "SELECT  E'''; DROP {org_schema} \\\\' , 'org_a'");
     }
 }

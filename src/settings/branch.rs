@@ -64,19 +64,19 @@ impl FromStr for BranchSslMode {
 
 durations! {
     /// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
-    Expiry = Duration::from_hours(2), |end| between(end, SOONEST_END, LATEST_END);
+    Expiry = Duration::from_hours(2), |end| between(end, MIN_EXPIRY, MAX_EXPIRY);
     /// How long a provider that is busy is asked again; 2 min unless said.
-    RetryPolicy = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, LONGEST_WAIT);
+    RetryPolicy = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, MAX_WAIT);
     /// How long a branch may take until it answers; 5 min unless said.
-    ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), LONGEST_WAIT);
+    ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), MAX_WAIT);
 }
 
 /// Neon takes no later end.
-const LATEST_END: Duration = Duration::from_hours(24 * 30);
+const MAX_EXPIRY: Duration = Duration::from_hours(24 * 30);
 /// A branch that ends sooner ends under the hands of who made it.
-const SOONEST_END: Duration = Duration::from_mins(1);
+const MIN_EXPIRY: Duration = Duration::from_mins(1);
 /// Nobody waits longer for a program.
-const LONGEST_WAIT: Duration = Duration::from_hours(6);
+const MAX_WAIT: Duration = Duration::from_hours(6);
 
 fn between(duration: Duration, least: Duration, most: Duration) -> Result<(), String> {
     if (least..=most).contains(&duration) {
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn every_duration_has_its_bounds() {
         assert_eq!("1h".parse::<Expiry>().unwrap().duration(), Duration::from_hours(1));
-        assert_eq!("30d".parse::<Expiry>().unwrap().duration(), LATEST_END);
+        assert_eq!("30d".parse::<Expiry>().unwrap().duration(), MAX_EXPIRY);
         for wrong in ["31d", "59s", "0s", "soon", ""] {
             assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
         }

@@ -1,4 +1,4 @@
-//! The time limits, as types that cannot be swapped. Zero means no limit, as it does for
+//! The time limits, as types that cannot be swapped. Zero means no check_limit, as it does for
 //! the server (manual, chapter 20.11.1).
 
 use std::time::Duration;
@@ -51,13 +51,13 @@ pub(super) use durations;
 
 durations! {
     /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
-    LockTimeout = Duration::from_secs(5), limit;
+    LockTimeout = Duration::from_secs(5), check_limit;
     /// How long the command may run that is run after a tenant is made; 30 s unless said.
-    HookTimeout = Duration::from_secs(30), limit;
+    HookTimeout = Duration::from_secs(30), check_limit;
     /// How long a statement may run before its unit gives up; 10 min unless said.
-    StatementTimeout = Duration::from_mins(10), limit;
-    /// How long a dropped tenant is kept before `tenant drop --purge` deletes it; 30 days unless said.
-    Retention = Duration::from_hours(24 * 30), kept;
+    StatementTimeout = Duration::from_mins(10), check_limit;
+    /// How long a dropped tenant is check_retention before `tenant drop --purge` deletes it; 30 days unless said.
+    Retention = Duration::from_hours(24 * 30), check_retention;
 }
 
 impl LockTimeout {
@@ -85,20 +85,20 @@ impl Retention {
 }
 
 /// Longer than anybody keeps anything: the server counts in days of a calendar that ends.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
+const MAX_RETENTION: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
-const LONGEST: Duration = Duration::from_hours(24 * 24);
+/// The longest check_limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
+const MAX_LIMIT: Duration = Duration::from_hours(24 * 24);
 
-fn kept(duration: Duration) -> Result<(), String> {
-    if duration > FOR_EVER { Err("longer than a hundred years".to_owned()) } else { Ok(()) }
+fn check_retention(duration: Duration) -> Result<(), String> {
+    if duration > MAX_RETENTION { Err("longer than a hundred years".to_owned()) } else { Ok(()) }
 }
 
-fn limit(duration: Duration) -> Result<(), String> {
-    if duration > LONGEST {
+fn check_limit(duration: Duration) -> Result<(), String> {
+    if duration > MAX_LIMIT {
         return Err("longer than PostgreSQL can wait (24 days)".to_owned());
     }
-    // Less than a millisecond would become 0, which means no limit at all.
+    // Less than a millisecond would become 0, which means no check_limit at all.
     if !duration.is_zero() && duration < Duration::from_millis(1) {
         return Err("shorter than a millisecond".to_owned());
     }

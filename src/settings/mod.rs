@@ -137,13 +137,13 @@ pub enum Contract {
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { schema: known("datalinx_platform") }
+        Self { schema: constant_identifier("datalinx_platform") }
     }
 }
 
 impl Default for Extensions {
     fn default() -> Self {
-        Self { schema: known("public") }
+        Self { schema: constant_identifier("public") }
     }
 }
 
@@ -152,7 +152,7 @@ impl Default for Tenants {
         Self {
             schema_prefix: "org_".to_owned(),
             template: "default".to_owned(),
-            registry: known("organizations"),
+            registry: constant_identifier("organizations"),
             retention: Retention::default(),
             columns: Columns::default(),
             after_create: Vec::new(),
@@ -167,10 +167,10 @@ impl Default for Tenants {
 impl Default for Columns {
     fn default() -> Self {
         Self {
-            id: known("id"),
-            name: known("name"),
-            slug: known("slug"),
-            schema: known("schema_name"),
+            id: constant_identifier("id"),
+            name: constant_identifier("name"),
+            slug: constant_identifier("slug"),
+            schema: constant_identifier("schema_name"),
             status: None,
         }
     }
@@ -178,7 +178,7 @@ impl Default for Columns {
 
 /// An identifier that is written here, in this file.
 #[expect(clippy::expect_used, reason = "a constant of this file that every test of it reads")]
-fn known(name: &'static str) -> Identifier {
+fn constant_identifier(name: &'static str) -> Identifier {
     Identifier::new(name).expect("a constant identifier")
 }
 
@@ -198,14 +198,14 @@ impl Settings {
         let wrong =
             |message: String| Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         let prefix = &settings.tenants.schema_prefix;
-        if !begins_a_name(prefix) {
+        if !is_valid_prefix(prefix) {
             return wrong(format!(
                 "tenants.schema_prefix is {prefix:?}; lower-case letters, digits and _ make a schema's name"
             ));
         }
         let prefix = &settings.tenants.role_prefix;
         // Without the _ nobody could tell where in a role's name the schema's begins.
-        if !(prefix.is_empty() || (begins_a_name(prefix) && prefix.ends_with('_'))) {
+        if !(prefix.is_empty() || (is_valid_prefix(prefix) && prefix.ends_with('_'))) {
             return wrong(format!(
                 "tenants.role_prefix is {prefix:?}; lower-case letters, digits and _ make it, and a _ ends it"
             ));
@@ -260,7 +260,7 @@ impl Settings {
     }
 }
 
-/// Where the levels of rules stand: whether there is such a rule is known to others.
+/// Where the levels of rules stand: whether there is such a rule is constant_identifier to others.
 fn places(source: &Arc<Source>) -> BTreeMap<String, Place> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -278,7 +278,7 @@ fn places(source: &Arc<Source>) -> BTreeMap<String, Place> {
 }
 
 /// Whether a name may begin so that the server knows by that text.
-fn begins_a_name(prefix: &str) -> bool {
+fn is_valid_prefix(prefix: &str) -> bool {
     prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !prefix.starts_with(|c: char| c.is_ascii_digit())
         && !prefix.starts_with("pg_")

@@ -8,7 +8,7 @@ use super::watch::{Table, Use};
 use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{Change, Kind};
-use crate::sql::{Named, OWN_TABLES, Scope};
+use crate::sql::{OWN_TABLES, Scope, TextNames};
 
 /// One such effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +26,19 @@ pub(super) struct Beyond {
 pub(super) struct Ran<'a> {
     pub(super) scope: Scope,
     pub(super) schema: &'a SchemaName,
-    pub(super) named: &'a Named,
+    pub(super) named: &'a TextNames,
 }
 
 /// The names in `migration` as they are for `schema`.
-pub(super) fn named(migration: &Migration, schema: &SchemaName) -> Named {
-    Named::of(&migration.script.source.text.replace(crate::sql::ORG_SCHEMA, schema.as_str()))
+pub(super) fn named(migration: &Migration, schema: &SchemaName) -> TextNames {
+    TextNames::of(&migration.script.source.text.replace(crate::sql::ORG_SCHEMA, schema.as_str()))
 }
 
 impl Ran<'_> {
     /// Whether the file says that the statement acts on `name` of `schema`. A step of the platform may leave the schema out.
     fn names(&self, schema: &str, name: &str) -> bool {
-        self.named.has(schema, name) || (self.scope == Scope::Platform && self.named.has_word(name))
+        self.named.contains_qualified(schema, name)
+            || (self.scope == Scope::Platform && self.named.contains(name))
     }
 
     /// The same of a thing that may have come with another: a sequence or an index has a name that begins with its table's.
@@ -118,7 +119,7 @@ fn is_named(ran: Ran<'_>, schema: &SchemaName, change: &Change) -> bool {
     match change.object.kind {
         // A photograph shows those of the whole database.
         Kind::Extension => true,
-        Kind::Schema => ran.named.has_word(schema.as_str()),
+        Kind::Schema => ran.named.contains(schema.as_str()),
         _ => ran.names_whole(schema.as_str(), change.object.bare_name()),
     }
 }
@@ -131,12 +132,12 @@ fn of_database(ran: Ran<'_>, before: &DatabaseSnapshot, now: &DatabaseSnapshot) 
             let why = "is about an extension, which a database has once and not once for each tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));
             found.push(Beyond { rule: "tenant-extension", message, words: thing.names.clone() });
-        } else if thing.names.is_empty() || !thing.names.iter().all(|name| ran.named.has_word(name)) {
+        } else if thing.names.is_empty() || !thing.names.iter().all(|name| ran.named.contains(name)) {
             let what = format!("{} {}", thing.what, thing.names.join(" "));
             found.push(ran.beyond(what.trim_end(), "is changed", thing.names.clone()));
         }
     }
-    for schema in before.other_schemas(now).filter(|schema| !ran.named.has_word(schema.as_str())) {
+    for schema in before.other_schemas(now).filter(|schema| !ran.named.contains(schema.as_str())) {
         let words = vec![schema.as_str().to_owned()];
         found.push(ran.beyond(&format!("schema {schema}"), "is made or dropped", words));
     }

@@ -18,7 +18,7 @@ pub(super) async fn migrate(
     project: &Project,
     to: &Version,
 ) -> Result<Option<Failure>, Failure> {
-    if let Err(failure) = project.leaves_the_machine_alone(to) {
+    if let Err(failure) = project.check_server_host(to) {
         return Ok(Some(failure));
     }
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, RetryPolicy { retries: 0 });

@@ -58,7 +58,7 @@ pub enum SqlError {
     ParameterInString { name: String, place: Place },
     /// A parameter that is only a part of a word.
     #[error("{{{name}}} is a parameter, and its value cannot be a part of a longer word")]
-    ParameterGlued { name: String, place: Place },
+    ParameterInWord { name: String, place: Place },
     /// No telling whose the statement is.
     #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
     ScopeUnclear { why: String, place: Place },
@@ -126,7 +126,7 @@ impl From<SqlError> for Failure {
                 place,
                 Some("let it stand by itself, such as `'a ' || {key}` or `format('… %L …', {key})`; where the braces mean something else, give the parameter another name".to_owned()),
             ),
-            SqlError::ParameterGlued { place, .. } => (
+            SqlError::ParameterInWord { place, .. } => (
                 Code::TemplateInvalid,
                 place,
                 Some("put a space around it; for a longer name declare a parameter for the whole name".to_owned()),

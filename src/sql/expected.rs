@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use squawk_syntax::SyntaxKind;
 
-use super::known::Space;
-use super::{Lookup, Name, Role, Statement};
+use super::scoped_names::Space;
+use super::{Lookup, Name, NameRole, Statement};
 use crate::ident::literal;
 
 /// The relations, types and routines of a tenant by their names.
@@ -24,7 +24,7 @@ enum Kind {
 
 impl Kind {
     /// What an object that is made by a name of that kind can be found as. A table is a type, too.
-    fn of_made(kind: SyntaxKind) -> &'static [Self] {
+    fn of_created(kind: SyntaxKind) -> &'static [Self] {
         match kind {
             SyntaxKind::TYPE_NAME | SyntaxKind::DOMAIN => &[Self::Type],
             SyntaxKind::SEQUENCE | SyntaxKind::INDEX => &[Self::Relation],
@@ -37,7 +37,7 @@ impl Kind {
     }
 
     /// What a name is read as.
-    fn of_read(kind: SyntaxKind) -> Self {
+    fn of_reference(kind: SyntaxKind) -> Self {
         match kind {
             SyntaxKind::PATH_TYPE => Self::Type,
             SyntaxKind::RELATION_NAME_REF => Self::Relation,
@@ -48,17 +48,17 @@ impl Kind {
 }
 
 impl TenantObjects {
-    /// Follows a statement of a tenant, with its `text`. [`super::Known::learn`] has settled what is temporary in it.
-    pub fn follow(&mut self, statement: &Statement, text: &str) {
+    /// Follows a statement of a tenant, with its `text`. [`super::ScopedNames::learn`] has settled what is temporary in it.
+    pub fn apply(&mut self, statement: &Statement, text: &str) {
         let kind = format!("{:?}", statement.kind);
-        let is_new_name = |name: &Name| (name.role, name.lookup) == (Role::Made, Lookup::Path);
+        let is_new_name = |name: &Name| (name.role, name.lookup) == (NameRole::Created, Lookup::Path);
         let new_name = statement.names.iter().find(|name| kind.starts_with("ALTER_") && is_new_name(name));
         let moves = kind.starts_with("ALTER_")
             && statement.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF);
         if statement.drops_targets() || moves || new_name.is_some() {
-            for name in statement.names.iter().filter(|name| name.role == Role::Target && is_own(name)) {
+            for name in statement.names.iter().filter(|name| name.role == NameRole::Target && is_own(name)) {
                 let is_it = |(kind, other): &(Kind, String)| {
-                    *other == name.name && Kind::of_made(name.kind).iter().any(|found| found == kind)
+                    *other == name.name && Kind::of_created(name.kind).iter().any(|found| found == kind)
                 };
                 let gone: Vec<_> = self.0.iter().filter(|known| is_it(known)).cloned().collect();
                 for known in gone {
@@ -77,17 +77,17 @@ impl TenantObjects {
             let takes_away = ["drop", "rename", "schema"].iter().any(|word| text.contains(word));
             self.0.retain(|(_, name)| !(takes_away && text.contains(&name.to_lowercase())));
         }
-        let made = statement.names.iter().filter(|name| name.role == Role::Made && is_own(name));
+        let made = statement.names.iter().filter(|name| name.role == NameRole::Created && is_own(name));
         self.0.extend(made.flat_map(keys));
     }
 
     fn has(&self, name: &Name) -> bool {
-        self.0.contains(&(Kind::of_read(name.kind), name.name.clone()))
+        self.0.contains(&(Kind::of_reference(name.kind), name.name.clone()))
     }
 }
 
 /// Whether the statement looks for the object of a bare name along the search path.
-fn is_read(name: &Name) -> bool {
+fn uses_search_path(name: &Name) -> bool {
     use SyntaxKind::{CALL_EXPR, PATH_TYPE, RELATION_NAME_REF};
     let kinds = [CALL_EXPR, PATH_TYPE, RELATION_NAME_REF];
     name.schema.is_none() && name.lookup == Lookup::Path && kinds.contains(&name.kind)
@@ -95,7 +95,7 @@ fn is_read(name: &Name) -> bool {
 
 impl Name {
     /// The expression that fails where the object is not in the schema `quoted`, around its text that stands for the name.
-    pub(super) fn proof(&self, quoted: &str) -> Option<[String; 3]> {
+    pub(super) fn existence_check(&self, quoted: &str) -> Option<[String; 3]> {
         let object = literal(&format!("{quoted}.\"{}\"", self.name.replace('"', "\"\"")));
         match self.kind {
             SyntaxKind::PATH_TYPE => Some([String::new(), object, "::pg_catalog.regtype".to_owned()]),
@@ -119,8 +119,8 @@ impl Name {
 
 impl Statement {
     /// Expects what it reads of the relations and types that all of `tenants` have, and that its unit has not made: `new`.
-    pub fn expect_held(&mut self, tenants: &[&TenantObjects], new: &TenantObjects) {
-        for name in self.names.iter_mut().filter(|name| is_read(name)) {
+    pub fn expect_existing(&mut self, tenants: &[&TenantObjects], new: &TenantObjects) {
+        for name in self.names.iter_mut().filter(|name| uses_search_path(name)) {
             if !tenants.is_empty() && tenants.iter().all(|tenant| tenant.has(name)) && !new.has(name) {
                 name.lookup = Lookup::Expected;
             }
@@ -135,25 +135,32 @@ pub fn expect_in_order(statements: &mut [(&mut Statement, &str)]) {
     for (statement, text) in statements.iter() {
         let names = statement.names.iter().enumerate();
         missing.push(
-            names.filter(|(_, name)| is_read(name) && !made.has(name)).map(|(at, _)| at).collect::<Vec<_>>(),
+            names
+                .filter(|(_, name)| uses_search_path(name) && !made.has(name))
+                .map(|(at, _)| at)
+                .collect::<Vec<_>>(),
         );
-        made.follow(statement, text);
+        made.apply(statement, text);
     }
     for ((statement, _), missing) in statements.iter_mut().zip(missing).rev() {
         for at in missing {
             let name = &mut statement.names[at];
-            if later.contains(&(Kind::of_read(name.kind), name.name.clone())) {
+            if later.contains(&(Kind::of_reference(name.kind), name.name.clone())) {
                 name.lookup = Lookup::Expected;
             }
         }
         later.extend(
-            statement.names.iter().filter(|name| name.role == Role::Made && is_own(name)).flat_map(keys),
+            statement
+                .names
+                .iter()
+                .filter(|name| name.role == NameRole::Created && is_own(name))
+                .flat_map(keys),
         );
     }
 }
 
 fn keys(name: &Name) -> impl Iterator<Item = (Kind, String)> {
-    Kind::of_made(name.kind).iter().map(|kind| (*kind, name.name.clone()))
+    Kind::of_created(name.kind).iter().map(|kind| (*kind, name.name.clone()))
 }
 
 /// Whether the name is one of the tenant's schema.

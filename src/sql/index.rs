@@ -68,7 +68,7 @@ impl Statement {
             definition: head.end..self.range.end,
             head,
             tablespace: node.child(SyntaxKind::TABLESPACE_CLAUSE).map(Node::span),
-            is_unique: node.says(SyntaxKind::UNIQUE_KW),
+            is_unique: node.has_token(SyntaxKind::UNIQUE_KW),
             itself: itself.max().unwrap_or(TableInDefinition::Unnamed),
         })
     }

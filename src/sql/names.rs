@@ -7,12 +7,12 @@ use std::ops::Range;
 use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
-use super::escaped::decoded;
 use super::mentions::tokens;
-use super::named::content;
 use super::placeholder::STAND_IN;
 use super::qualify::{Lookup, lookup, lookup_of_operator};
+use super::text_names::content;
 use super::tree::{Kinds, Node};
+use super::unicode_escape::decode;
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Name {
     /// The name itself, folded as the server folds it (manual, chapter 4.1.1).
     pub name: String,
     /// What the statement does with it.
-    pub role: Role,
+    pub role: NameRole,
     /// The node that holds it: `TABLE_NAME_REF`, `INDEX`, ….
     pub kind: SyntaxKind,
     /// Its bytes in the file.
@@ -33,13 +33,13 @@ pub struct Name {
 
 /// What a statement does with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum NameRole {
     /// It makes the object.
-    Made,
+    Created,
     /// It acts on the object.
     Target,
     /// It only reads or refers to it.
-    Mentioned,
+    Referenced,
 }
 
 impl Name {
@@ -89,7 +89,7 @@ const NOT_OBJECTS: &[SyntaxKind] =
 /// The names in a statement, in the order of the text; `all` are the kinds in its file.
 pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     let ctes: Vec<String> = all
-        .hold(&[SyntaxKind::CTE_NAME])
+        .contains(&[SyntaxKind::CTE_NAME])
         .then(|| statement.descendants())
         .into_iter()
         .flatten()
@@ -101,7 +101,7 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     // Nothing can be written to a name of a WITH: what is written is a table, of the same name or not.
     let is_cte = |name: &Name| {
         name.schema.is_none()
-            && (name.role, name.lookup) == (Role::Mentioned, Lookup::Path)
+            && (name.role, name.lookup) == (NameRole::Referenced, Lookup::Path)
             && ctes.contains(&name.name)
     };
     found.retain(|name| !is_cte(name));
@@ -150,7 +150,7 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
     }
     match node.kind() {
         SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => {
-            let role = if node.kind() == SyntaxKind::SCHEMA { Role::Made } else { Role::Target };
+            let role = if node.kind() == SyntaxKind::SCHEMA { NameRole::Created } else { NameRole::Target };
             let name = normalized(node.text());
             found.push(Name {
                 schema: Some(name.clone()),
@@ -170,9 +170,9 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
         match child.kind() {
             SyntaxKind::PATH | SyntaxKind::PATH_REF => {
                 let role = match position {
-                    _ if child.kind() == SyntaxKind::PATH => Role::Made,
-                    Position::Acting => Role::Target,
-                    _ => Role::Mentioned,
+                    _ if child.kind() == SyntaxKind::PATH => NameRole::Created,
+                    Position::Acting => NameRole::Target,
+                    _ => NameRole::Referenced,
                 };
                 // The body of a routine stays as it is written.
                 let lookup = if position == Position::Body { Lookup::Path } else { lookup(node) };
@@ -194,15 +194,15 @@ fn operator(node: Node<'_>) -> Option<Name> {
     let range = node.span();
     let sign = &node.text()[path.map_or(range.start, |path| path.range().end) - node.range().start..];
     let role = match node.parent().map(Node::kind) {
-        Some(SyntaxKind::CREATE_OPERATOR) => Role::Made,
-        _ if lookup == Lookup::Own => Role::Target,
-        _ => Role::Mentioned,
+        Some(SyntaxKind::CREATE_OPERATOR) => NameRole::Created,
+        _ if lookup == Lookup::Own => NameRole::Target,
+        _ => NameRole::Referenced,
     };
     let schema = parts.into_iter().find(|part| !part.is_empty());
     Some(Name { schema, name: sign.trim().to_owned(), role, kind: SyntaxKind::OP, range, lookup })
 }
 
-fn read(path: Node<'_>, holder: Node<'_>, role: Role, lookup: Lookup) -> Option<Name> {
+fn read(path: Node<'_>, holder: Node<'_>, role: NameRole, lookup: Lookup) -> Option<Name> {
     let mut parts = Vec::new();
     segments(path, &mut parts);
     if holder.kind() == SyntaxKind::QUALIFIED_COLUMN_NAME_REF {
@@ -234,7 +234,7 @@ fn called(call: Node<'_>) -> Option<Name> {
     };
     let name = parts.pop()?;
     let (schema, range) = (parts.pop(), callee.span());
-    Some(Name { schema, name, role: Role::Mentioned, kind: call.kind(), range, lookup: Lookup::Path })
+    Some(Name { schema, name, role: NameRole::Referenced, kind: call.kind(), range, lookup: Lookup::Path })
 }
 
 /// The object whose name is the text of a literal: of a sequence that is asked, or of what an object identifier stands for
@@ -275,7 +275,7 @@ fn named_by_text(literal: Node<'_>) -> Option<Name> {
     }
     let name = parts.pop()?;
     let (schema, range) = (parts.pop(), literal.span());
-    Some(Name { schema, name, role: Role::Mentioned, kind, range, lookup: Lookup::Path })
+    Some(Name { schema, name, role: NameRole::Referenced, kind, range, lookup: Lookup::Path })
 }
 
 /// An identifier as the server stores it: folded to lower case unless it is quoted, and with its letters where it is written
@@ -284,7 +284,7 @@ pub fn normalized(identifier: &str) -> String {
     let identifier = identifier.trim();
     match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
-        None => decoded(identifier)
+        None => decode(identifier)
             // Of other letters the server folds none in a UTF-8 database.
             .unwrap_or_else(|| identifier.to_ascii_lowercase()),
     }
@@ -313,34 +313,34 @@ mod tests {
 
     #[test]
     fn roles_follow_from_the_position() {
-        assert_eq!(said("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Mentioned int"]);
+        assert_eq!(said("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Referenced int"]);
         assert_eq!(
             said("CREATE TABLE a (b int REFERENCES p.users(id))"),
-            ["Made a", "Mentioned int", "Mentioned p.users"]
+            ["Created a", "Referenced int", "Referenced p.users"]
         );
-        assert_eq!(said("CREATE INDEX i ON \"T\" (c)"), ["Made i", "Target T"]);
-        assert_eq!(said("INSERT INTO a SELECT p.f() FROM b"), ["Target a", "Mentioned p.f", "Mentioned b"]);
-        assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Mentioned d"]);
+        assert_eq!(said("CREATE INDEX i ON \"T\" (c)"), ["Created i", "Target T"]);
+        assert_eq!(said("INSERT INTO a SELECT p.f() FROM b"), ["Target a", "Referenced p.f", "Referenced b"]);
+        assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Referenced d"]);
         assert_eq!(said("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
         assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
         assert_eq!(
             said("SELECT setval('S.\"Q\"', 1), 'R'::regclass, f('x'), 'not a name'::regclass"),
             [
-                "Mentioned setval",
-                "Mentioned s.Q",
-                "Mentioned r",
-                "Mentioned regclass",
-                "Mentioned f",
-                "Mentioned regclass"
+                "Referenced setval",
+                "Referenced s.Q",
+                "Referenced r",
+                "Referenced regclass",
+                "Referenced f",
+                "Referenced regclass"
             ]
         );
-        assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
+        assert_eq!(said("CREATE SCHEMA s"), ["Created s.s"]);
         assert_eq!(said(r#"DROP TABLE U&"\0061\+000062".u&"c""d\\""#), [r#"Target ab.c"d\"#]);
         assert_eq!(said(r#"DROP TABLE U&"!0061" UESCAPE '!'.b, c"#), ["Target a.b", "Target c"]);
         assert_eq!(said("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);
         assert_eq!(
             said("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),
-            ["Target a", "Mentioned b", "Mentioned c"]
+            ["Target a", "Referenced b", "Referenced c"]
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use super::names::{Name, Role};
+use super::names::{Name, NameRole};
 use super::session;
 use super::tree::{Kinds, Node};
 
@@ -36,20 +36,20 @@ const STORES: &[SyntaxKind] = &[
 /// this kind. Excluded are, among others, values of an enum (`ALTER TYPE … ADD VALUE`: a new value cannot be used in
 /// its transaction), temporary objects and settings (they end with a unit), rows (they fire triggers), constraints
 /// that are checked at COMMIT, and calls of functions that are not known. `all` are the kinds in its file.
-pub(super) fn is_same(statement: Node<'_>, names: &[Name], is_quiet: bool, all: &Kinds) -> bool {
+pub(super) fn is_same(statement: Node<'_>, names: &[Name], is_session_neutral: bool, all: &Kinds) -> bool {
     let kind = statement.kind();
-    let is_definition = is_quiet || DROPS.contains(&kind);
+    let is_definition = is_session_neutral || DROPS.contains(&kind);
     let says = |word| super::transaction::word(statement, word, all).is_some();
-    // See `Statement::differs_at_once`.
+    // See `Statement::differs_without_concurrently`.
     let detaches = kind == SyntaxKind::ALTER_TABLE && says(SyntaxKind::CONCURRENTLY_KW);
-    let stores = STORES.contains(&kind) && !statement.has(&[SyntaxKind::PARTITION_OF]);
+    let stores = STORES.contains(&kind) && !statement.has_child(&[SyntaxKind::PARTITION_OF]);
     is_definition
         && !detaches
         && !says(SyntaxKind::DEFERRABLE_KW)
         && !says(SyntaxKind::DEFERRED_KW)
         && (stores || session::calls_are_harmless(statement))
         // A function of the project could take the place of a harmless one of the server.
-        && !names.iter().any(|name| name.role == Role::Made && session::is_harmless(&name.name))
+        && !names.iter().any(|name| name.role == NameRole::Created && session::is_harmless(&name.name))
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 
 use squawk_syntax::SyntaxKind;
 
-use super::names::Role;
-use super::scope::Home;
+use super::names::NameRole;
+use super::scope::ObjectLocation;
 use super::script::{Script, Statement};
-use super::transaction::{Bookkeeping, FileKind};
+use super::transaction::{FileKind, MetadataFilter};
 use super::tree::Node;
 use super::{Name, SqlError, normalized};
 use crate::error::Place;
@@ -93,7 +93,7 @@ const HARMLESS: &[SyntaxKind] = &[
 
 /// What `statement` makes, changes or drops of Tenure's own; `bare` says whether a name without a schema
 /// is the platform's.
-pub(super) fn touched<'a>(
+pub(super) fn touched_own_object<'a>(
     statement: &'a Statement,
     platform: &str,
     bare: impl Fn(&Name) -> bool,
@@ -102,24 +102,27 @@ pub(super) fn touched<'a>(
     let drops_schema = statement.kind == SyntaxKind::DROP_SCHEMA || statement.renames_schema;
     statement.names.iter().find(|name| {
         if matches!(name.kind, SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF) {
-            return drops_schema && name.role == Role::Target && name.name == platform;
+            return drops_schema && name.role == NameRole::Target && name.name == platform;
         }
         let in_platform = match name.schema.as_deref() {
             Some(schema) => schema == platform,
-            None => !(name.role == Role::Made && statement.home == Home::Session) && bare(name),
+            None => {
+                !(name.role == NameRole::Created && statement.location == ObjectLocation::Session)
+                    && bare(name)
+            }
         };
         // To call one of the functions is to do Tenure's work behind its back.
         let is_function = FUNCTIONS.contains(&name.name.as_str());
         let is_call = name.kind == SyntaxKind::CALL_EXPR;
-        let acts = name.role != Role::Mentioned && !harmless;
+        let acts = name.role != NameRole::Referenced && !harmless;
         let is_table = TABLES.contains(&name.name.as_str()) && RELATIONS.contains(&name.kind);
         in_platform && ((acts && (is_table || is_function)) || (is_call && is_function))
     })
 }
 
-impl Bookkeeping<'_> {
+impl MetadataFilter<'_> {
     /// Whether Tenure does the statement itself, so that it is taken out.
-    pub(super) fn does(
+    pub(super) fn is_own_statement(
         &self,
         script: &Script,
         statement: &Statement,
@@ -137,7 +140,7 @@ impl Bookkeeping<'_> {
             };
         }
         let is_version_row =
-            statement.names.iter().find(|name| name.role != Role::Mentioned).is_some_and(|name| {
+            statement.names.iter().find(|name| name.role != NameRole::Referenced).is_some_and(|name| {
                 match name.schema.as_deref() {
                     _ if name.name != VERSION_TABLE => false,
                     Some(schema) => schema == self.platform,
@@ -148,7 +151,9 @@ impl Bookkeeping<'_> {
             return Ok(false);
         }
         let value = match statement.kind {
-            SyntaxKind::CREATE_TABLE if statement.home == Home::Schema && is_version_table(node) => {
+            SyntaxKind::CREATE_TABLE
+                if statement.location == ObjectLocation::Schema && is_version_table(node) =>
+            {
                 return Ok(true);
             }
             SyntaxKind::UPDATE => updated_version(node),
@@ -201,7 +206,7 @@ fn is_version_table(node: Node<'_>) -> bool {
         .collect();
     only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::TABLE_NAME, SyntaxKind::TABLE_ARG_LIST])
         && only(list, &[CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT])
-        && !list.holds(&[SyntaxKind::REFERENCES_CONSTRAINT])
+        && !list.contains(&[SyntaxKind::REFERENCES_CONSTRAINT])
         && columns.iter().all(|name| matches!(name.as_deref(), Some("version" | "applied_at")))
         && columns.iter().any(|name| name.as_deref() == Some("version"))
 }

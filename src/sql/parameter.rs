@@ -31,7 +31,7 @@ pub enum ParameterKind {
 
 /// A place where a parameter stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub struct ParameterUse {
     /// Which one.
     pub name: String,
     /// How its value is quoted.
@@ -42,9 +42,9 @@ pub struct Use {
 
 /// The values of parameters by name, each as the SQL that takes the place of `{name}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values(BTreeMap<String, String>);
+pub struct ParameterValues(BTreeMap<String, String>);
 
-impl Values {
+impl ParameterValues {
     /// Adds the value of `name`; `sql` is a literal or a quoted identifier.
     pub fn insert(&mut self, name: &str, sql: String) {
         self.0.insert(name.to_owned(), sql);
@@ -62,11 +62,11 @@ pub(super) fn masked(
     source: &Arc<Source>,
     mut text: String,
     parameters: &[TemplateParameter],
-) -> Result<(String, Vec<Use>), SqlError> {
+) -> Result<(String, Vec<ParameterUse>), SqlError> {
     if parameters.is_empty() {
         return Ok((text, Vec::new()));
     }
-    let mut uses: Vec<Use> = Vec::new();
+    let mut uses: Vec<ParameterUse> = Vec::new();
     let mut at = 0;
     // The two tokens before, each with where it begins.
     let mut before = [(0, TokenKind::Eof); 2];
@@ -85,17 +85,17 @@ pub(super) fn masked(
             && let Some(parameter) = parameters.iter().find(|one| one.name == text[start + 1..range.start])
         {
             let (name, kind) = (parameter.name.clone(), parameter.kind);
-            uses.push(Use { name, kind, range: start..range.end });
+            uses.push(ParameterUse { name, kind, range: start..range.end });
         }
         before = [before[1], (range.start, token.kind)];
     }
     for one in &uses {
         if is_glued(&text, &one.range) {
             let place = Place::at(source, one.range.clone());
-            return Err(SqlError::ParameterGlued { name: one.name.clone(), place });
+            return Err(SqlError::ParameterInWord { name: one.name.clone(), place });
         }
     }
-    for Use { kind, range, .. } in &uses {
+    for ParameterUse { kind, range, .. } in &uses {
         let quote = match kind {
             ParameterKind::Literal => "'",
             ParameterKind::Identifier => "\"",
@@ -184,7 +184,7 @@ mod tests {
             "CREATE TABLE {owner_table}_old (id int)",
             "CREATE TABLE old_{owner_table} (id int)",
         ] {
-            assert!(matches!(parse(text), Err(SqlError::ParameterGlued { .. })), "{text}");
+            assert!(matches!(parse(text), Err(SqlError::ParameterInWord { .. })), "{text}");
         }
         for text in ["SELECT {other}", "SELECT {plan }", "SELECT { plan}", "SELECT {PLAN}"] {
             assert!(matches!(parse(text), Err(SqlError::Syntax { .. })), "{text}");

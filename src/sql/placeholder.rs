@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::parameter::{Use, Values};
+use super::parameter::{ParameterUse, ParameterValues};
 use super::{Lookup, Name, Origin, Script, Statement};
 
 /// What people write where a tenant's schema goes.
@@ -29,13 +29,13 @@ pub(super) fn masked(text: &str) -> String {
 
 /// What stands in a statement instead of its placeholders.
 #[derive(Debug, Clone, Copy)]
-pub struct Filling<'a> {
+pub struct Substitution<'a> {
     /// The schema as it takes the place of `{org_schema}`, which may be inside a string.
     pub in_text: &'a str,
     /// The schema as a quoted identifier, before a name that is sent qualified.
     pub quoted: &'a str,
     /// The values of a template's parameters.
-    pub values: &'a Values,
+    pub values: &'a ParameterValues,
 }
 
 /// Piece by piece a text for the server, and for each piece where it came from, so that a position in
@@ -57,7 +57,7 @@ struct Piece {
     /// The bytes of the file that it shows.
     origin: Origin,
     /// Whether it stands there instead of those bytes.
-    is_filled_in: bool,
+    is_substituted: bool,
 }
 
 impl Rendered {
@@ -80,10 +80,17 @@ impl Rendered {
     }
 
     /// The same, with each of `uses` that stands there replaced by its value, in which nothing is replaced.
-    fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
+    fn push_substituted(
+        &mut self,
+        text: &str,
+        origin: Origin,
+        schema: &str,
+        uses: &[ParameterUse],
+        values: &ParameterValues,
+    ) {
         let Origin { file, range } = origin;
         let mut at = range.start;
-        let within = |one: &&Use| range.start <= one.range.start && one.range.end <= range.end;
+        let within = |one: &&ParameterUse| range.start <= one.range.start && one.range.end <= range.end;
         for one in uses.iter().filter(within) {
             self.push_from(text, Origin { file, range: at..one.range.start }, schema);
             self.push_piece(values.of(&one.name), file, one.range.clone(), true);
@@ -99,14 +106,14 @@ impl Rendered {
         (script, file): (&Script, usize),
         statement: &Statement,
         part: Range<usize>,
-        filling: Filling<'_>,
+        substitution: Substitution<'_>,
     ) {
-        let Filling { in_text, quoted, values } = filling;
+        let Substitution { in_text, quoted, values } = substitution;
         let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
         let (text, uses) = (&script.source.text, &script.uses);
         let mut at = part.start;
         let mut insert = |until: usize, inserted: &str| {
-            self.push_filled(text, Origin { file, range: at..until }, in_text, uses, values);
+            self.push_substituted(text, Origin { file, range: at..until }, in_text, uses, values);
             self.push_piece(inserted, file, until..until, true);
             at = until;
         };
@@ -126,7 +133,7 @@ impl Rendered {
     }
 
     /// Adds text that stands for these bytes of a file.
-    pub fn push_instead(&mut self, shown: &str, origin: Origin) {
+    pub fn push_substitute(&mut self, shown: &str, origin: Origin) {
         self.push_piece(shown, origin.file, origin.range, true);
     }
 
@@ -141,7 +148,9 @@ impl Rendered {
         let mut done: Vec<[String; 3]> = Vec::new();
         let expected = |name: &&Name| name.lookup == Lookup::Expected;
         for name in statements.flat_map(|statement| &statement.names).filter(expected) {
-            let Some(proof) = name.proof(quoted).filter(|proof| !done.contains(proof)) else { continue };
+            let Some(proof) = name.existence_check(quoted).filter(|proof| !done.contains(proof)) else {
+                continue;
+            };
             self.push(if done.is_empty() { "SELECT " } else { ", " });
             let [before, object, behind] = &proof;
             self.push(before);
@@ -152,10 +161,10 @@ impl Rendered {
         !done.is_empty()
     }
 
-    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {
+    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_substituted: bool) {
         if !shown.is_empty() {
             let origin = Origin { file, range };
-            self.pieces.push(Piece { start: self.chars, origin, is_filled_in });
+            self.pieces.push(Piece { start: self.chars, origin, is_substituted });
             self.push(shown);
         }
     }
@@ -165,7 +174,7 @@ impl Rendered {
     pub fn append(&mut self, other: &Self, files_before: usize) {
         self.pieces.extend(other.pieces.iter().map(|piece| {
             let origin = Origin { file: piece.origin.file + files_before, range: piece.origin.range.clone() };
-            Piece { start: piece.start + self.chars, origin, is_filled_in: piece.is_filled_in }
+            Piece { start: piece.start + self.chars, origin, is_substituted: piece.is_substituted }
         }));
         self.sql.push_str(&other.sql);
         self.chars += other.chars;
@@ -181,8 +190,8 @@ impl Rendered {
     pub fn origin(&self, position: usize, texts: &[&str]) -> Option<(usize, usize)> {
         let at = position.checked_sub(1)?;
         let index = self.pieces.partition_point(|piece| piece.start <= at).checked_sub(1)?;
-        let Piece { start, origin, is_filled_in } = &self.pieces[index];
-        if *is_filled_in {
+        let Piece { start, origin, is_substituted } = &self.pieces[index];
+        if *is_substituted {
             return Some((origin.file, origin.range.start));
         }
         let piece = texts.get(origin.file)?.get(origin.range.clone())?;
@@ -221,11 +230,11 @@ mod tests {
         let text = "SELECT {plan}, {org_schema}.x";
         let at = text.find("{plan}").unwrap();
         let kind = super::super::ParameterKind::Literal;
-        let uses = [Use { name: "plan".to_owned(), kind, range: at..at + 6 }];
-        let mut values = Values::default();
+        let uses = [ParameterUse { name: "plan".to_owned(), kind, range: at..at + 6 }];
+        let mut values = ParameterValues::default();
         values.insert("plan", "'a {org_schema} \u{e4} {plan}'".to_owned());
         let mut rendered = Rendered::default();
-        rendered.push_filled(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
+        rendered.push_substituted(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
         assert_eq!(rendered.sql, "SELECT 'a {org_schema} \u{e4} {plan}', org_a.x");
         let position = rendered.sql.chars().position(|letter| letter == 'x').unwrap() + 1;
         assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));

@@ -72,7 +72,7 @@ fn is_own(holder: Node<'_>) -> bool {
         | TEXT_SEARCH_PARSER
         | TEXT_SEARCH_TEMPLATE
         | TYPE_NAME
-        | VIEW => !parent.is_some_and(|parent| parent.says(RENAME_KW)),
+        | VIEW => !parent.is_some_and(|parent| parent.has_token(RENAME_KW)),
         AGGREGATE
         | CONVERSION_REF
         | DOMAIN_REF

@@ -63,13 +63,13 @@ impl Statement {
     }
 
     /// Whether it writes rows, itself or in a `WITH`.
-    pub fn writes(&self, script: &Script) -> bool {
-        self.node(script).holds(WRITING)
+    pub fn writes_rows(&self, script: &Script) -> bool {
+        self.node(script).contains(WRITING)
     }
 
     /// Whether a join in it may give NULL where the table has none.
-    pub fn joins_outer(&self, script: &Script) -> bool {
-        self.node(script).holds(OUTER)
+    pub fn has_outer_join(&self, script: &Script) -> bool {
+        self.node(script).contains(OUTER)
     }
 
     /// Its parameters in the order of the text.
@@ -79,7 +79,7 @@ impl Statement {
 
     /// What is left of its text when space, comments, and the case of bare words do not count. With
     /// `values`, parameters and literals stay what they are; without, each is one same mark.
-    pub fn essence(&self, script: &Script, values: bool) -> String {
+    pub fn canonical_text(&self, script: &Script, values: bool) -> String {
         let mut text = String::new();
         for token in self.node(script).tokens().filter(|token| token.kind != SyntaxKind::SEMICOLON) {
             if !text.is_empty() {
@@ -100,7 +100,7 @@ impl Statement {
 
     /// Its text with `{org_schema}` for each schema that `is_tenant` says is a tenant's. A word before a dot
     /// is a schema only where the query names something in it: it may be a table's name, or an alias.
-    pub fn neutral(&self, script: &Script, is_tenant: impl Fn(&str) -> bool) -> String {
+    pub fn with_placeholders(&self, script: &Script, is_tenant: impl Fn(&str) -> bool) -> String {
         let ours: BTreeSet<&str> = self
             .names
             .iter()
@@ -195,7 +195,7 @@ fn compared_and_set(write: Node<'_>) -> Vec<(usize, String)> {
                 let both = values.zip(names);
                 found.extend(both.filter_map(|(value, name)| Some((only_parameter(value)?, name))));
             }
-            SyntaxKind::BIN_EXPR if node.says(SyntaxKind::EQ) => {
+            SyntaxKind::BIN_EXPR if node.has_token(SyntaxKind::EQ) => {
                 let sides: Vec<_> = node.children().collect();
                 let pair = |value: &Node<'_>, column: &Node<'_>| {
                     Some((only_parameter(*value)?, compared_column(*column)?))
@@ -288,21 +288,24 @@ mod tests {
 
     #[test]
     fn the_same_query_has_the_same_essence() {
-        let essence = |sql: &str, values| {
+        let canonical_text = |sql: &str, values| {
             let script = parse(sql);
-            script.statements[0].essence(&script, values)
+            script.statements[0].canonical_text(&script, values)
         };
-        assert_eq!(essence("SELECT  A -- b\n FROM t;", true), essence("select a from /* x */ T", true));
-        assert_ne!(essence("SELECT \"A\"", true), essence("SELECT \"a\"", true));
-        assert_ne!(essence("SELECT 'A'", true), essence("SELECT 'a'", true));
-        assert_eq!(essence("SELECT 'A', 1, NULL", false), essence("SELECT $1, $2, $3", false));
+        assert_eq!(
+            canonical_text("SELECT  A -- b\n FROM t;", true),
+            canonical_text("select a from /* x */ T", true)
+        );
+        assert_ne!(canonical_text("SELECT \"A\"", true), canonical_text("SELECT \"a\"", true));
+        assert_ne!(canonical_text("SELECT 'A'", true), canonical_text("SELECT 'a'", true));
+        assert_eq!(canonical_text("SELECT 'A', 1, NULL", false), canonical_text("SELECT $1, $2, $3", false));
     }
 
     #[test]
     fn only_schemas_of_tenants_become_the_placeholder() {
         let neutral = |sql: &str| {
             let script = parse(sql);
-            script.statements[0].neutral(&script, |schema| schema.starts_with("org_"))
+            script.statements[0].with_placeholders(&script, |schema| schema.starts_with("org_"))
         };
         assert_eq!(
             neutral("SELECT org_a.t.x, \"org_a\".f() FROM org_a.t JOIN platform.u ON true;"),
@@ -318,10 +321,12 @@ mod tests {
         let script = parse(
             "SELECT 1; WITH a AS (DELETE FROM t RETURNING *) SELECT 1 FROM a; SET x = 1; CREATE TABLE t ()",
         );
-        let told: Vec<_> = script.statements.iter().map(|s| (s.is_query(), s.writes(&script))).collect();
+        let told: Vec<_> = script.statements.iter().map(|s| (s.is_query(), s.writes_rows(&script))).collect();
         assert_eq!(told, [(true, false), (true, true), (false, false), (false, false)]);
         let script = parse("SELECT * FROM a LEFT JOIN b ON true; SELECT $2, $10");
-        assert!(script.statements[0].joins_outer(&script) && !script.statements[1].joins_outer(&script));
+        assert!(
+            script.statements[0].has_outer_join(&script) && !script.statements[1].has_outer_join(&script)
+        );
         let numbers: Vec<_> = script.statements[1].parameters(&script).iter().map(|one| one.number).collect();
         assert_eq!(numbers, [2, 10]);
     }

@@ -31,16 +31,16 @@ impl fmt::Display for Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeClue {
     /// They say this.
-    Says(Scope),
+    Certain(Scope),
     /// The statement names nothing (`SET LOCAL …`): it goes with its neighbours.
-    Follows,
+    Inherited,
     /// They say nothing, or contradict each other.
     Unclear(String),
 }
 
 /// Where the things are that a statement is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Home {
+pub(super) enum ObjectLocation {
     Schema,
     /// What it makes is temporary.
     Session,
@@ -48,11 +48,11 @@ pub(super) enum Home {
     Database,
 }
 
-impl Home {
+impl ObjectLocation {
     pub(super) fn of(statement: Node<'_>, all: &Kinds) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if all.hold(&[SyntaxKind::TEMP]) && statement.holds(&[SyntaxKind::TEMP]) {
+        } else if all.contains(&[SyntaxKind::TEMP]) && statement.contains(&[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema

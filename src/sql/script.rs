@@ -8,9 +8,9 @@ use std::sync::Arc;
 use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
-use super::names::{Name, Role, names};
-use super::parameter::{TemplateParameter, Use, masked};
-use super::scope::Home;
+use super::names::{Name, NameRole, names};
+use super::parameter::{ParameterUse, TemplateParameter, masked};
+use super::scope::ObjectLocation;
 use super::tree::{Kinds, Node, Tree};
 use super::{SqlError, placeholder};
 use crate::error::{Place, Source};
@@ -25,7 +25,7 @@ pub struct Script {
     /// Its comments in order.
     pub comments: Vec<Comment>,
     /// Where parameters stand in it, in order.
-    pub uses: Vec<Use>,
+    pub uses: Vec<ParameterUse>,
     tree: Tree,
     parse: Parse<SourceFile>,
     kinds: Box<Kinds>,
@@ -44,7 +44,7 @@ pub struct Statement {
     /// Whether the server takes it inside a transaction block.
     pub transactional: bool,
     /// Whether it certainly leaves nothing behind in the session.
-    pub quiet: bool,
+    pub session_neutral: bool,
     /// Whether it does the same in one transaction with others like it as in a transaction of its own, in a schema
     /// without rows.
     pub same_in_one_transaction: bool,
@@ -53,11 +53,11 @@ pub struct Statement {
     /// Whether bare names mean something else from here on, as far as the text shows.
     pub changes_search_path: bool,
     /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
-    pub for_tenant: bool,
+    pub has_placeholder: bool,
     /// What is temporary and made by its code.
     pub(super) temporary_by_code: Vec<String>,
     /// Where the things are that it is about.
-    pub(super) home: Home,
+    pub(super) location: ObjectLocation,
     /// Whether it gives a schema another name.
     pub(super) renames_schema: bool,
     /// Where its node stands in the tree.
@@ -66,11 +66,11 @@ pub struct Statement {
 
 /// What a statement does with an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndexWork {
+pub enum IndexAction {
     /// It makes it.
-    Makes,
+    Create,
     /// It drops it.
-    Drops,
+    Drop,
 }
 
 /// One comment, without its marks.
@@ -91,7 +91,7 @@ impl Script {
     /// The same, of a template's file that may use these parameters.
     pub fn parse_with(source: Arc<Source>, parameters: &[TemplateParameter]) -> Result<Self, SqlError> {
         let (masked, uses) = masked(&source, placeholder::masked(&source.text), parameters)?;
-        super::refused::by_text(&source, &masked)?;
+        super::validate::check_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
         // A parser that panics on some input must not take the program with it: fail closed.
         let parsed = catch_unwind(AssertUnwindSafe(|| {
@@ -102,7 +102,7 @@ impl Script {
         let Ok((parse, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let tree = Tree::of(&parse.syntax_node(), masked);
         let kinds = Box::new(tree.root().kinds());
-        super::refused::by_tree(&source, tree.root(), &kinds, &errors)?;
+        super::validate::check_tree(&source, tree.root(), &kinds, &errors)?;
         let statements = tree
             .root()
             .children()
@@ -124,7 +124,7 @@ impl Script {
     }
 
     /// The parameters that stand in a statement.
-    pub fn uses_in(&self, statement: &Statement) -> impl Iterator<Item = &Use> {
+    pub fn uses_in(&self, statement: &Statement) -> impl Iterator<Item = &ParameterUse> {
         let range = statement.range.clone();
         self.uses.iter().filter(move |one| range.start <= one.range.start && one.range.end <= range.end)
     }
@@ -135,8 +135,8 @@ impl Script {
     }
 
     /// Whether a node or token of one of `kinds` is anywhere in the file.
-    pub fn holds(&self, kinds: &[SyntaxKind]) -> bool {
-        self.kinds.hold(kinds)
+    pub fn contains(&self, kinds: &[SyntaxKind]) -> bool {
+        self.kinds.contains(kinds)
     }
 
     /// The text that the tree was made from: the user's, with `{org_schema}` replaced by an identifier.
@@ -152,19 +152,19 @@ impl Script {
 
 impl Statement {
     fn read(node: Node<'_>, source: &Source, all: &Kinds) -> Self {
-        let (names, quiet) = (names(node, all), super::session::is_quiet(node));
+        let (names, session_neutral) = (names(node, all), super::session::is_session_neutral(node));
         Self {
             range: node.span(),
             kind: node.kind(),
-            same_in_one_transaction: super::one_transaction::is_same(node, &names, quiet, all),
+            same_in_one_transaction: super::one_transaction::is_same(node, &names, session_neutral, all),
             names,
             transactional: !super::transaction::refused_in_transaction(node, all),
-            quiet,
+            session_neutral,
             changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
-            for_tenant: says_org_schema(node, source),
-            temporary_by_code: super::named::temporary_by_code(node),
-            home: Home::of(node, all),
+            has_placeholder: says_org_schema(node, source),
+            temporary_by_code: super::text_names::temporary_by_code(node),
+            location: ObjectLocation::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: node.index(),
         }
@@ -176,41 +176,41 @@ impl Statement {
     }
 
     /// Whether it only begins or ends a transaction.
-    pub fn only_wraps(&self) -> bool {
+    pub fn is_begin_or_commit(&self) -> bool {
         matches!(self.kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION)
     }
 
     /// The index that it makes or drops by name, if it does.
-    pub fn index(&self) -> Option<(IndexWork, &Name)> {
+    pub fn index(&self) -> Option<(IndexAction, &Name)> {
         let (work, kind) = match self.kind {
-            SyntaxKind::CREATE_INDEX => (IndexWork::Makes, SyntaxKind::INDEX),
-            SyntaxKind::DROP_INDEX => (IndexWork::Drops, SyntaxKind::INDEX_REF),
+            SyntaxKind::CREATE_INDEX => (IndexAction::Create, SyntaxKind::INDEX),
+            SyntaxKind::DROP_INDEX => (IndexAction::Drop, SyntaxKind::INDEX_REF),
             _ => return None,
         };
         self.names.iter().find(|name| name.kind == kind).map(|name| (work, name))
     }
 
     /// Whether it makes an index and leaves its name to the server.
-    pub fn makes_unnamed_index(&self) -> bool {
+    pub fn creates_unnamed_index(&self) -> bool {
         self.kind == SyntaxKind::CREATE_INDEX && self.index().is_none()
     }
 
     /// Whether it says `IF EXISTS`.
     pub fn only_if_exists(&self, script: &Script) -> bool {
-        self.node(script).has(&[SyntaxKind::IF_EXISTS])
+        self.node(script).has_child(&[SyntaxKind::IF_EXISTS])
     }
 
     /// Whether it may change a setting, named in lower case, as far as the text shows.
-    pub fn may_set(&self, script: &Script, name: &str) -> bool {
+    pub fn may_change_setting(&self, script: &Script, name: &str) -> bool {
         let all = [SyntaxKind::RESET, SyntaxKind::DISCARD];
-        !self.quiet && (all.contains(&self.kind) || mentions(script.text(self), name))
+        !self.session_neutral && (all.contains(&self.kind) || mentions(script.text(self), name))
     }
 
     /// The tables that it makes and that only the session has.
     pub fn temporary_tables(&self) -> impl Iterator<Item = &Name> {
         let is_table = !matches!(self.kind, SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_SEQUENCE);
-        let made = self.names.iter().filter(|name| name.role == Role::Made);
-        made.filter(move |_| is_table && self.home == Home::Session)
+        let made = self.names.iter().filter(|name| name.role == NameRole::Created);
+        made.filter(move |_| is_table && self.location == ObjectLocation::Session)
     }
 
     /// Whether it may run code of the project: a `DO` block, or what it calls.
@@ -225,7 +225,7 @@ impl Statement {
     }
 
     /// Whether it writes, reads or tells something and leaves what there is as it is, unless code of others does not.
-    pub fn fits_after_create(&self) -> bool {
+    pub fn leaves_schema_unchanged(&self) -> bool {
         use SyntaxKind::{CALL, DO, NOTIFY, SELECT, SET, TABLE, VALUES};
         self.only_writes_rows() || matches!(self.kind, SELECT | VALUES | TABLE | CALL | DO | NOTIFY | SET)
     }
@@ -233,13 +233,13 @@ impl Statement {
     /// Whether rows of others may be read when it is run, rather than later.
     pub fn reads_rows(&self) -> bool {
         use SyntaxKind::{CREATE_MATERIALIZED_VIEW, CREATE_TABLE_AS, SELECT_INTO};
-        self.fits_after_create()
+        self.leaves_schema_unchanged()
             || matches!(self.kind, CREATE_TABLE_AS | SELECT_INTO | CREATE_MATERIALIZED_VIEW)
     }
 
     /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
     /// has none.
-    pub fn fits_new_schema(&self) -> bool {
+    pub fn applies_to_new_schema(&self) -> bool {
         self.transactional || self.concurrently.is_some()
     }
 
@@ -251,17 +251,17 @@ impl Statement {
 
     /// Whether it would leave something else if it ran in a transaction, without the word `CONCURRENTLY`: a partition
     /// that is detached so keeps a CHECK constraint (manual, page of ALTER TABLE).
-    pub fn differs_at_once(&self) -> bool {
+    pub fn differs_without_concurrently(&self) -> bool {
         self.kind == SyntaxKind::ALTER_TABLE && self.concurrently.is_some()
     }
 
     /// Whether it acts on the whole server, at once and for good.
-    pub fn acts_on_server(&self) -> bool {
-        super::transaction::OF_THE_SERVER.contains(&self.kind)
+    pub fn is_server_wide(&self) -> bool {
+        super::transaction::SERVER_WIDE.contains(&self.kind)
     }
 
     /// The extension that it makes.
-    pub fn extension_made(&self, script: &Script) -> Option<String> {
+    pub fn created_extension(&self, script: &Script) -> Option<String> {
         let node = self.node(script);
         let name =
             (self.kind == SyntaxKind::CREATE_EXTENSION).then(|| node.child(SyntaxKind::EXTENSION))??;
@@ -269,19 +269,19 @@ impl Statement {
     }
 
     /// Whether it makes an extension and names no schema for it.
-    pub fn leaves_extension_schema_open(&self) -> bool {
+    pub fn omits_extension_schema(&self) -> bool {
         self.kind == SyntaxKind::CREATE_EXTENSION
             && !self.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF)
     }
 
     /// Whether it leaves something elsewhere than in its own database, as far as it says itself.
-    pub fn reaches_beyond_database(&self, script: &Script) -> bool {
-        super::transaction::reaches_beyond(self.node(script))
+    pub fn acts_outside_database(&self, script: &Script) -> bool {
+        super::transaction::acts_outside_database(self.node(script))
     }
 
     /// Whether it acts on the machine of the server, as far as it says itself.
-    pub fn acts_on_machine(&self, script: &Script) -> bool {
-        super::transaction::acts_on_machine(self.node(script))
+    pub fn acts_on_server_host(&self, script: &Script) -> bool {
+        super::transaction::acts_on_server_host(self.node(script))
     }
 
     /// The statement's first words, for messages: `ALTER TABLE`.

@@ -39,13 +39,13 @@ pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
 }
 
 /// Whether the statement certainly leaves nothing behind.
-pub(super) fn is_quiet(statement: Node<'_>) -> bool {
+pub(super) fn is_session_neutral(statement: Node<'_>) -> bool {
     let is_temporary = statement.children().any(|part| part.kind() == SyntaxKind::TEMP);
     match statement.kind() {
         _ if is_temporary || says_temp_schema(statement) => false,
         // A new table evaluates no default.
         SyntaxKind::CREATE_TABLE => true,
-        // Filling a new column evaluates its default in every row.
+        // Substitution a new column evaluates its default in every row.
         SyntaxKind::ALTER_TABLE => calls_are_harmless(statement),
         kind => DEFINITIONS.contains(&kind),
     }
@@ -81,8 +81,8 @@ mod tests {
     use crate::error::Source;
     use crate::sql::Script;
 
-    fn quiet(sql: &str) -> bool {
-        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].quiet
+    fn session_neutral(sql: &str) -> bool {
+        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].session_neutral
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             "GRANT SELECT ON t TO r",
             "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = a, pg_temp AS 'SELECT 1'",
         ] {
-            assert!(quiet(sql), "{sql}");
+            assert!(session_neutral(sql), "{sql}");
         }
         for sql in [
             "CREATE TEMP TABLE t (id int)",
@@ -123,7 +123,7 @@ mod tests {
             "LISTEN x",
             "CALL p()",
         ] {
-            assert!(!quiet(sql), "{sql}");
+            assert!(!session_neutral(sql), "{sql}");
         }
     }
 }

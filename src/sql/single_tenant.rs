@@ -8,7 +8,7 @@ use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
 use super::mentions::{Piece, tokens};
-use super::named::content;
+use super::text_names::content;
 use super::{Node, Script, Statement, normalized};
 
 /// Before a name these words say, also in a piece of a statement, that a relation follows.
@@ -26,7 +26,7 @@ const VERBS: &[&str] = &[
 ];
 
 /// The places where `statement` names a schema of which `is_tenants` says that it is one tenant's.
-pub fn single_tenants(
+pub fn tenant_schema_ranges(
     script: &Script,
     statement: &Statement,
     is_tenants: &dyn Fn(&str) -> bool,
@@ -249,8 +249,10 @@ mod tests {
         let script =
             Script::parse(Source::new("t.sql", sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));
         let is_tenants = |name: &str| name.starts_with("org_");
-        let all =
-            script.statements.iter().flat_map(|statement| single_tenants(&script, statement, &is_tenants));
+        let all = script
+            .statements
+            .iter()
+            .flat_map(|statement| tenant_schema_ranges(&script, statement, &is_tenants));
         all.map(|range| sql[range].to_owned()).collect()
     }
 

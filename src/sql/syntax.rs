@@ -1,4 +1,4 @@
-//! The parser's complaint as people read it: where the trouble is, in their words, not in the parser's
+//! The parser's first_error as people read it: where the trouble is, in their words, not in the parser's
 //! names of tokens.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::placeholder;
 use super::tree::Node;
 
 /// What is wrong, and the bytes that it is about.
-pub(super) fn complaint(root: Node<'_>, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
+pub(super) fn first_error(root: Node<'_>, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
     let begins_nothing = |error: &SyntaxError| error.message().starts_with("expected command");
     let (first, second) = (errors.first()?, errors.get(1));
     if begins_nothing(first) {
@@ -21,7 +21,7 @@ pub(super) fn complaint(root: Node<'_>, errors: &[SyntaxError]) -> Option<(Strin
             .unwrap_or(first);
         return Some(("no statement of SQL begins like this".to_owned(), at(root, error)));
     }
-    Some((in_words(first.message()), at(root, first)))
+    Some((readable(first.message()), at(root, first)))
 }
 
 /// Whether only a semicolon, or nothing, stands before `offset`.
@@ -40,7 +40,7 @@ fn at(root: Node<'_>, error: &SyntaxError) -> Range<usize> {
     next.map_or(range, |token| token.range())
 }
 
-fn in_words(message: &str) -> String {
+fn readable(message: &str) -> String {
     let word = |word: &str| match word.trim_end_matches(',') {
         "L_PAREN" => "`(`".to_owned(),
         "R_PAREN" => "`)`".to_owned(),

@@ -4,9 +4,9 @@
 
 use squawk_syntax::SyntaxKind;
 
-use super::own::{VERSION_TABLE, touched};
+use super::own::{VERSION_TABLE, touched_own_object};
 use super::tree::{Kinds, Node};
-use super::{Name, Role, Scope, Script, SqlError, Statement};
+use super::{Name, NameRole, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 
 /// A file's statements without those that Tenure does instead.
@@ -20,7 +20,7 @@ pub struct Body {
 
 /// How Tenure's own work is told from the user's in a file.
 #[derive(Debug, Clone, Copy)]
-pub struct Bookkeeping<'a> {
+pub struct MetadataFilter<'a> {
     /// The platform schema.
     pub platform: &'a str,
     /// What the file is.
@@ -38,10 +38,10 @@ pub enum FileKind<'a> {
     /// A file of a template, which has no part in the platform.
     Template,
     /// A file that leads anywhere.
-    Loose,
+    Standalone,
 }
 
-impl Bookkeeping<'_> {
+impl MetadataFilter<'_> {
     /// The statements of `script` that are to be run. `bare` says whose `schema_version` is where a
     /// statement names it without a schema, if that is clear: a tenant may have such a table too.
     pub fn body(
@@ -70,7 +70,7 @@ impl Bookkeeping<'_> {
                 return Err(control(script, statement));
             }
             let names_it = |name: &Name| {
-                name.name == VERSION_TABLE && name.schema.is_none() && name.role != Role::Mentioned
+                name.name == VERSION_TABLE && name.schema.is_none() && name.role != NameRole::Referenced
             };
             let is_bare = statement.names.iter().any(names_it);
             let whose = if is_bare { bare(statement) } else { None };
@@ -79,10 +79,10 @@ impl Bookkeeping<'_> {
                 return Err(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
             let is_platforms = |name: &Name| names_it(name) && whose == Some(Scope::Platform);
-            if self.does(script, statement, is_platforms)? {
+            if self.is_own_statement(script, statement, is_platforms)? {
                 continue;
             }
-            if let Some(name) = touched(statement, self.platform, is_platforms) {
+            if let Some(name) = touched_own_object(statement, self.platform, is_platforms) {
                 return Err(own(script, name));
             }
             statements.push(statement.clone());
@@ -101,8 +101,8 @@ impl Bookkeeping<'_> {
 
     /// Refuses a statement of the platform that touches Tenure's own by a bare name, which the search
     /// path leads there.
-    pub fn check_of_platform(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
-        touched(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
+    pub fn check_platform_statement(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
+        touched_own_object(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
     }
 }
 
@@ -121,7 +121,7 @@ fn unclosed(rest: &[Statement]) -> Option<&Statement> {
 /// Whether a BEGIN has no modes, and a COMMIT begins no other transaction.
 fn is_plain(script: &Script, statement: &Statement) -> bool {
     let modes = [SyntaxKind::AND_CHAIN, SyntaxKind::TRANSACTION_MODE_LIST];
-    !statement.node(script).has(&modes)
+    !statement.node(script).has_child(&modes)
 }
 
 fn control(script: &Script, statement: &Statement) -> SqlError {
@@ -145,7 +145,7 @@ const CONTROL: &[SyntaxKind] = &[
 
 /// Where the statement has the key word `kind`; `all` are the kinds in its file.
 pub(super) fn word(statement: Node<'_>, kind: SyntaxKind, all: &Kinds) -> Option<std::ops::Range<usize>> {
-    if !all.hold(&[kind]) {
+    if !all.contains(&[kind]) {
         return None;
     }
     let mut tokens = statement.tokens();
@@ -153,7 +153,7 @@ pub(super) fn word(statement: Node<'_>, kind: SyntaxKind, all: &Kinds) -> Option
 }
 
 /// What acts on the whole server, at once and for good.
-pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
+pub(super) const SERVER_WIDE: &[SyntaxKind] = &[
     SyntaxKind::ALTER_SYSTEM,
     SyntaxKind::CREATE_DATABASE,
     SyntaxKind::CREATE_TABLESPACE,
@@ -161,9 +161,9 @@ pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
     SyntaxKind::DROP_TABLESPACE,
 ];
 
-/// What reaches past its own database, beside [`OF_THE_SERVER`]: roles and tablespaces belong to the whole server, as
+/// What reaches past its own database, beside [`SERVER_WIDE`]: roles and tablespaces belong to the whole server, as
 /// do a database's settings and rights, and a subscription makes and drops what another server keeps for it.
-const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
+const OUTSIDE_DATABASE: &[SyntaxKind] = &[
     SyntaxKind::ALTER_DATABASE,
     SyntaxKind::ALTER_GROUP,
     SyntaxKind::ALTER_ROLE,
@@ -183,10 +183,10 @@ const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
 ];
 
 /// Whether the statement acts on the machine of the server: it runs a program there, or writes a file.
-pub(super) fn acts_on_machine(statement: Node<'_>) -> bool {
+pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
     let acts = |target: Node<'_>| {
         target.kind() == SyntaxKind::COPY_PROGRAM
-            && (target.says(SyntaxKind::PROGRAM_KW)
+            && (target.has_token(SyntaxKind::PROGRAM_KW)
                 || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO))
     };
     statement.kind() == SyntaxKind::COPY && statement.descendants().any(acts)
@@ -194,7 +194,7 @@ pub(super) fn acts_on_machine(statement: Node<'_>) -> bool {
 
 /// Whether the statement leaves something elsewhere than in its own database. What a DO block or a function does is
 /// in no statement's tree, and is not seen.
-pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
+pub(super) fn acts_outside_database(statement: Node<'_>) -> bool {
     let kind = statement.kind();
     let object = || {
         let mut tokens =
@@ -202,7 +202,7 @@ pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
         tokens.nth(1)
     };
     match kind {
-        kind if OF_THE_SERVER.contains(&kind) || BEYOND_THE_DATABASE.contains(&kind) => true,
+        kind if SERVER_WIDE.contains(&kind) || OUTSIDE_DATABASE.contains(&kind) => true,
         SyntaxKind::GRANT | SyntaxKind::REVOKE | SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => {
             use SyntaxKind::{DATABASE_KW, PARAMETER_KW, ROLE_KW, SUBSCRIPTION_KW, TABLESPACE_KW};
             let object = object();
@@ -214,7 +214,7 @@ pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
                     Some(DATABASE_KW | PARAMETER_KW | ROLE_KW | SUBSCRIPTION_KW | TABLESPACE_KW)
                 )
         }
-        _ => acts_on_machine(statement),
+        _ => acts_on_server_host(statement),
     }
 }
 
@@ -223,7 +223,7 @@ pub(super) fn refused_in_transaction(statement: Node<'_>, all: &Kinds) -> bool {
     let has_word = |kind| word(statement, kind, all).is_some();
     match statement.kind() {
         SyntaxKind::VACUUM => true,
-        kind if OF_THE_SERVER.contains(&kind) => true,
+        kind if SERVER_WIDE.contains(&kind) => true,
         SyntaxKind::ALTER_TABLE | SyntaxKind::CREATE_INDEX | SyntaxKind::DROP_INDEX => {
             has_word(SyntaxKind::CONCURRENTLY_KW)
         }
@@ -246,7 +246,7 @@ mod tests {
     fn body(sql: &str) -> Result<Vec<String>, SqlError> {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
         let books =
-            Bookkeeping { platform: "datalinx_platform", file: FileKind::Migration { version: "1.0.3" } };
+            MetadataFilter { platform: "datalinx_platform", file: FileKind::Migration { version: "1.0.3" } };
         books
             .body(&script, |_| Some(Scope::Platform))
             .map(|body| body.statements.iter().map(|s| script.text(s).to_owned()).collect())
@@ -322,7 +322,7 @@ mod tests {
     fn what_reaches_past_the_database_is_known() {
         let reaches = |sql: &str| {
             let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-            script.statements[0].reaches_beyond_database(&script)
+            script.statements[0].acts_outside_database(&script)
         };
         for sql in [
             "CREATE ROLE app LOGIN",

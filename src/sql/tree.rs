@@ -203,12 +203,12 @@ impl<'t> Node<'t> {
     }
 
     /// Whether a node of one of `kinds` is directly below it.
-    pub fn has(self, kinds: &[SyntaxKind]) -> bool {
+    pub fn has_child(self, kinds: &[SyntaxKind]) -> bool {
         self.children().any(|child| kinds.contains(&child.kind()))
     }
 
     /// Whether it says the word `kind` itself, not in a node below it.
-    pub fn says(self, kind: SyntaxKind) -> bool {
+    pub fn has_token(self, kind: SyntaxKind) -> bool {
         self.below().any(|part| part.kind() == kind)
     }
 
@@ -218,7 +218,7 @@ impl<'t> Node<'t> {
     }
 
     /// Whether a node or token of one of `kinds` is in it, itself included.
-    pub fn holds(self, kinds: &[SyntaxKind]) -> bool {
+    pub fn contains(self, kinds: &[SyntaxKind]) -> bool {
         self.parts().iter().any(|part| kinds.contains(&part.kind))
     }
 }
@@ -251,7 +251,7 @@ pub struct Kinds([u64; SyntaxKind::__LAST as usize / 64 + 1]);
 
 impl Kinds {
     /// Whether there is one of `kinds`.
-    pub fn hold(&self, kinds: &[SyntaxKind]) -> bool {
+    pub fn contains(&self, kinds: &[SyntaxKind]) -> bool {
         let one = |kind: usize| self.0.get(kind / 64).is_some_and(|word| word >> (kind % 64) & 1 == 1);
         kinds.iter().any(|kind| one(*kind as usize))
     }
@@ -295,9 +295,9 @@ mod tests {
                 let below: Vec<_> = theirs.children().map(|it| range(it.text_range())).collect();
                 prop_assert_eq!(below, ours.children().map(Node::range).collect::<Vec<_>>());
                 let says = theirs.children_with_tokens().any(|it| it.kind() == SyntaxKind::COMMA);
-                prop_assert_eq!(says, ours.says(SyntaxKind::COMMA));
+                prop_assert_eq!(says, ours.has_token(SyntaxKind::COMMA));
                 let holds = theirs.descendants_with_tokens().any(|it| it.kind() == SyntaxKind::COMMENT);
-                prop_assert_eq!(holds, ours.holds(&[SyntaxKind::COMMENT]));
+                prop_assert_eq!(holds, ours.contains(&[SyntaxKind::COMMENT]));
             }
             let comments = root.descendants_with_tokens().filter(|it| it.kind() == SyntaxKind::COMMENT);
             let comments: Vec<_> = comments.map(|it| range(it.text_range())).collect();

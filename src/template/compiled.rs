@@ -53,13 +53,13 @@ impl Template {
             };
             self.files.iter().flat_map(statements)
         };
-        let of_steps = || all.iter().flat_map(new_tenants_part);
+        let of_steps = || all.iter().flat_map(new_tenant_statements);
         // One transaction makes what a transaction each makes: proved of every statement, or there are no two.
         let is_same = |(_, statement): (&Script, &Statement)| statement.same_in_one_transaction;
         let is_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
         let (steps, later) = all.split_at(if is_one { all.len() } else { 0 });
         let mut order = Order::default();
-        for (script, statement) in own().chain(steps.iter().flat_map(new_tenants_part)) {
+        for (script, statement) in own().chain(steps.iter().flat_map(new_tenant_statements)) {
             order.add(script, statement);
         }
         let (statements, shared_keys) = order.end();
@@ -70,17 +70,17 @@ impl Template {
 impl Compiled<'_> {
     /// How many statements a new tenant takes, and in how many transactions: steps that need their own are followed by one
     /// that makes the tenant active.
-    pub fn extent(&self) -> (usize, usize) {
+    pub fn counts(&self) -> (usize, usize) {
         let of_steps =
-            self.later.iter().map(|step| new_tenants_part(step).count()).filter(|count| *count > 0);
+            self.later.iter().map(|step| new_tenant_statements(step).count()).filter(|count| *count > 0);
         let (statements, steps) = of_steps.fold((0, 0), |(all, steps), count| (all + count, steps + 1));
         (self.statements.len() + statements, if steps == 0 { 1 } else { steps + 2 })
     }
 }
 
 /// The statements of a step that have a point in a schema that is being made.
-fn new_tenants_part(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
-    let fitting = step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema());
+fn new_tenant_statements(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
+    let fitting = step.part(Scope::Tenant).filter(|statement| statement.applies_to_new_schema());
     fitting.map(move |statement| (&step.script, statement))
 }
 
@@ -94,7 +94,7 @@ struct Order<'a> {
     /// Each key, with where its statement stands in `last`.
     keys: Vec<(SharedKey, usize)>,
     /// Whether something waits that could be about anything.
-    is_shut: bool,
+    has_opaque: bool,
     /// Whether a table may have rows.
     has_rows: bool,
 }
@@ -105,9 +105,11 @@ impl<'a> Order<'a> {
         let keys = Self::shared_keys(script, statement);
         // What name a parameter brings nobody knows.
         let brings_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
-        let is_plain = statement.is_plain(self.has_rows) && !brings_name;
-        self.has_rows |= !statement.is_plain(false);
-        if keys.is_empty() && (self.last.is_empty() || (is_plain && self.may_pass(statement, &text))) {
+        let runs_no_user_code = statement.runs_no_user_code(self.has_rows) && !brings_name;
+        self.has_rows |= !statement.runs_no_user_code(false);
+        if keys.is_empty()
+            && (self.last.is_empty() || (runs_no_user_code && self.is_independent(statement, &text)))
+        {
             self.first.push((script, statement));
             return;
         }
@@ -115,12 +117,12 @@ impl<'a> Order<'a> {
         self.keys.extend(keys.into_iter().map(|key| (key, at)));
         self.last.push((script, statement));
         self.waiting.push(text);
-        self.is_shut |= !is_plain;
+        self.has_opaque |= !runs_no_user_code;
     }
 
     /// Whether `statement` has nothing to do with any that waits.
-    fn may_pass(&self, statement: &Statement, text: &str) -> bool {
-        !self.is_shut
+    fn is_independent(&self, statement: &Statement, text: &str) -> bool {
+        !self.has_opaque
             && !self.waiting.iter().any(|waits| statement.is_named_in(waits))
             && !self.last.iter().any(|(_, waits)| waits.is_named_in(text))
     }
@@ -128,7 +130,7 @@ impl<'a> Order<'a> {
     /// The keys of `statement` to tables of other schemas. A bare name is sent as the tenant's own table.
     fn shared_keys(script: &Script, statement: &Statement) -> Vec<SharedKey> {
         let is_shared = |name: &&Name| name.schema.is_some() && !name.in_tenant_schema();
-        let targets = statement.key_targets(script).into_iter().filter(is_shared);
+        let targets = statement.foreign_key_targets(script).into_iter().filter(is_shared);
         targets
             .map(|name| SharedKey {
                 schema: name.schema.clone(),
@@ -153,14 +155,14 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::ident::SchemaName;
-    use crate::sql::Known;
+    use crate::sql::ScopedNames;
 
     /// The statements in the order in which they are sent, each up to its first bracket, and the keys.
     fn compiled(sql: &str) -> (Vec<String>, Vec<String>) {
         let platform = SchemaName::existing("p").unwrap();
         let text = format!("-- Template: v0.0.0\n{sql}");
         let sources = vec![Source::new("t.sql", text)];
-        let mut known = Known::default();
+        let mut known = ScopedNames::default();
         let template = Template::read("default", "t", sources, &platform, &mut known).unwrap();
         let chain = Chain::assemble(Vec::new(), &platform, known).unwrap();
         let compiled = template.compile(&chain, &Version::ZERO).unwrap();

@@ -9,17 +9,18 @@ mod squash;
 pub mod text;
 mod uses;
 
-pub use self::result::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
+pub use self::result::{Checked, CheckedTemplate, Proof, SharedKeyJson, Squashed};
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
-pub use self::parameters::{Declared, Filled, Parameters};
-pub use self::squash::{Dumped, Layout, NewFile};
-use crate::chain::{Chain, ChainError, Checksum, Migration, Use, Version, template_line, uses_lines};
+pub use self::parameters::{BoundParameters, Declared, Parameters};
+pub use self::squash::{Layout, NewFile, SchemaDump};
+use crate::chain::{Chain, ChainError, Checksum, Migration, TableUse, Version, template_line, uses_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
 use crate::sql::{
-    Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter, TenantObjects, expect_in_order,
+    FileKind, MetadataFilter, Scope, ScopedNames, Script, Statement, TemplateParameter, TenantObjects,
+    expect_in_order,
 };
 
 /// A template, read and checked.
@@ -38,7 +39,7 @@ pub struct Template {
     /// What it asks of each tenant.
     pub parameters: Parameters,
     /// What of the platform a tenant's role may use; each table once.
-    pub uses: Vec<Use>,
+    pub uses: Vec<TableUse>,
 }
 
 /// The folder in a template's own with what is run in a new tenant when all else is done.
@@ -71,7 +72,7 @@ pub enum TemplateError {
     UnusedParameter { name: String, place: Place },
     /// A statement that may give the schema another shape, where only rows are written.
     #[error("what is run after a tenant is made writes rows; {statement} changes what there is")]
-    ShapesAfter { statement: String, place: Place },
+    NotOnlyRows { statement: String, place: Place },
     /// Its headers or SQL.
     #[error(transparent)]
     File(#[from] ChainError),
@@ -109,7 +110,7 @@ impl From<TemplateError> for Failure {
                 place,
                 "remove the line, or write the name in braces where the value goes",
             ),
-            TemplateError::ShapesAfter { place, .. } => (
+            TemplateError::NotOnlyRows { place, .. } => (
                 Code::TemplateInvalid,
                 place,
                 "move the statement into a file of the template itself, so that every tenant of its version has it",
@@ -127,7 +128,7 @@ impl Template {
         folder: &str,
         mut sources: Vec<Arc<Source>>,
         platform: &SchemaName,
-        known: &mut Known,
+        known: &mut ScopedNames,
     ) -> Result<Self, Vec<TemplateError>> {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
@@ -152,9 +153,9 @@ impl Template {
                     }
                 }
                 // Without the names that a line should have declared, nobody knows what the braces are.
-                Err(_) if parameters.is_err() => known.miss(Some(source)),
+                Err(_) if parameters.is_err() => known.add_unreadable(Some(source)),
                 Err(error) => {
-                    known.miss(Some(source));
+                    known.add_unreadable(Some(source));
                     wrong.push(error);
                 }
             }
@@ -172,7 +173,7 @@ impl Template {
             wrong.extend(parameters.unused(&scripts));
         }
         for statement in files.iter_mut().flat_map(|(_, statements)| statements) {
-            known.learn(statement, Scope::Tenant);
+            known.apply(statement, Scope::Tenant);
         }
         known.end_of_file();
         let mut in_order: Vec<_> = files
@@ -186,10 +187,10 @@ impl Template {
             })
             .collect();
         expect_in_order(&mut in_order);
-        parameters.learn(&files);
+        parameters.find_uses(&files);
         match version {
             Some(version) if wrong.is_empty() => {
-                let (name, checksum, uses) = (name.to_owned(), Checksum::of(&text), uses::merged(uses));
+                let (name, checksum, uses) = (name.to_owned(), Checksum::of(&text), uses::merge(uses));
                 Ok(Self { name, version, checksum, files, after_create, parameters, uses })
             }
             None if wrong.is_empty() => {
@@ -204,7 +205,7 @@ impl Template {
         let mut objects = TenantObjects::default();
         for (script, statements) in &self.files {
             for statement in statements {
-                objects.follow(statement, script.text(statement));
+                objects.apply(statement, script.text(statement));
             }
         }
         objects
@@ -231,13 +232,13 @@ impl Template {
     }
 }
 
-/// One file, parsed, with what is to be run of it. The template's `version` is filled in where it stands.
+/// One file, parsed, with what is to be run of it. The template's `version` is bound in where it stands.
 fn file(
     source: Arc<Source>,
     platform: &SchemaName,
     version: &mut Option<Version>,
     parameters: &[TemplateParameter],
-) -> Result<(Script, Vec<Statement>, Vec<Use>), TemplateError> {
+) -> Result<(Script, Vec<Statement>, Vec<TableUse>), TemplateError> {
     let script = Script::parse_with(source, parameters).map_err(ChainError::from)?;
     if let Some((found, range)) = template_line(&script)?
         && version.replace(found).is_some()
@@ -245,7 +246,7 @@ fn file(
         return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
     }
     let uses = uses_lines(&script, platform)?;
-    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
+    let books = MetadataFilter { platform: platform.as_str(), file: FileKind::Template };
     let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
     match body.statements.iter().find(|statement| !statement.transactional) {
         Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
@@ -255,8 +256,8 @@ fn file(
 
 /// The first statement of a file that may do more than write rows. Code may, at its author's risk.
 fn shapes((script, statements): &(Script, Vec<Statement>)) -> Option<TemplateError> {
-    let odd = statements.iter().find(|statement| !statement.fits_after_create())?;
-    Some(TemplateError::ShapesAfter { statement: odd.verb(), place: script.place(odd) })
+    let odd = statements.iter().find(|statement| !statement.leaves_schema_unchanged())?;
+    Some(TemplateError::NotOnlyRows { statement: odd.verb(), place: script.place(odd) })
 }
 
 #[cfg(test)]
@@ -267,7 +268,7 @@ mod tests {
         let platform = SchemaName::existing("datalinx_platform").unwrap();
         let sources = files.iter().map(|(name, text)| Source::new(*name, *text)).collect();
         let folder = "tenant_templates/default";
-        Template::read("default", folder, sources, &platform, &mut Known::default())
+        Template::read("default", folder, sources, &platform, &mut ScopedNames::default())
             .map_err(|errors| errors.into_iter().next().unwrap())
     }
 
@@ -309,7 +310,7 @@ mod tests {
         ])
         .unwrap();
         let of = |declared: &Declared| {
-            (declared.parameter.name.clone(), declared.shapes, declared.default.clone())
+            (declared.parameter.name.clone(), declared.affects_schema, declared.default.clone())
         };
         let all: Vec<_> = template.parameters.iter().map(of).collect();
         let said =
@@ -360,11 +361,11 @@ mod tests {
             "-- Template: v1.0.0\n-- Parameter: plan literal = 'free'\n-- Parameter: t identifier\nCREATE TABLE {t} (a text DEFAULT {plan})",
         )])
         .unwrap();
-        let fill = |given: &[(&str, &str)]| {
+        let bind = |given: &[(&str, &str)]| {
             let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            template.parameters.fill(&given, "default")
+            template.parameters.bind(&given, "default")
         };
-        assert!(!fill(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_usual);
+        assert!(!bind(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_default);
         let long = "x".repeat(64);
         for (given, says, hint) in [
             (vec![], "asks for a value of \"t\"", "--set t=VALUE"),
@@ -374,7 +375,7 @@ mod tests {
             (vec![("t", "")], "cannot be an identifier", ""),
             (vec![("t", long.as_str())], "longer than 63 bytes", ""),
         ] {
-            let failure = fill(&given).unwrap_err();
+            let failure = bind(&given).unwrap_err();
             assert_eq!(failure.code, Code::ParameterInvalid);
             assert!(failure.message.contains(says), "{failure}");
             assert!(failure.hint.unwrap_or_default().contains(hint), "{says}");
@@ -394,7 +395,7 @@ mod tests {
         for sql in
             ["CREATE TABLE b (id int)", "ALTER TABLE a ADD c int", "GRANT SELECT ON a TO r", "TRUNCATE a"]
         {
-            assert!(matches!(with(sql), Err(TemplateError::ShapesAfter { .. })), "{sql}");
+            assert!(matches!(with(sql), Err(TemplateError::NotOnlyRows { .. })), "{sql}");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{AFTER_CREATE, TemplateError};
 use crate::chain::ChainError;
 use crate::error::{Code, Failure, Place, Source, nearest};
 use crate::ident::{Identifier, MAX_IDENTIFIER_BYTES, literal};
-use crate::sql::{ParameterKind, Script, Statement, TemplateParameter, Values, opening_lines};
+use crate::sql::{ParameterKind, ParameterValues, Script, Statement, TemplateParameter, opening_lines};
 
 /// Names that say something else already: the placeholder of a tenant's schema.
 const RESERVED: &[&str] = &["org_schema"];
@@ -26,9 +26,9 @@ pub struct Declared {
     /// What stands there where the template is only tried; the name itself where nothing is said.
     sample: Option<String>,
     /// Whether the schema's shape may depend on it: it stands in a statement that does more than write rows.
-    pub shapes: bool,
+    pub affects_schema: bool,
     /// Whether it stands in what makes the schema, rather than only in what is run after that.
-    pub makes: bool,
+    pub in_schema_files: bool,
     place: Place,
 }
 
@@ -38,15 +38,15 @@ pub struct Parameters(Vec<Declared>);
 
 /// The values that one tenant brings, with the defaults for the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filled {
+pub struct BoundParameters {
     /// As they were given, by name.
     pub given: BTreeMap<String, String>,
     /// As SQL.
-    pub values: Values,
+    pub values: ParameterValues,
     /// Those that the schema's shape may depend on.
-    pub shaping: BTreeMap<String, String>,
+    pub schema_values: BTreeMap<String, String>,
     /// Whether what makes the schema has only defaults in it.
-    pub is_usual: bool,
+    pub is_default: bool,
 }
 
 impl Parameters {
@@ -106,7 +106,14 @@ impl Parameters {
         for text in default.iter().chain(&sample) {
             let _sql = sql(&parameter, text)?;
         }
-        Ok(Declared { parameter, default, sample, shapes: false, makes: false, place: place.clone() })
+        Ok(Declared {
+            parameter,
+            default,
+            sample,
+            affects_schema: false,
+            in_schema_files: false,
+            place: place.clone(),
+        })
     }
 
     /// As the parser wants them.
@@ -115,7 +122,7 @@ impl Parameters {
     }
 
     /// Learns where they stand in the files that make the schema.
-    pub(super) fn learn(&mut self, files: &[(Script, Vec<Statement>)]) {
+    pub(super) fn find_uses(&mut self, files: &[(Script, Vec<Statement>)]) {
         for declared in &mut self.0 {
             let name = &declared.parameter.name;
             let stands_in = |script: &Script, statement: &Statement| {
@@ -123,8 +130,8 @@ impl Parameters {
             };
             for (script, statements) in files {
                 for statement in statements.iter().filter(|statement| stands_in(script, statement)) {
-                    declared.makes = true;
-                    declared.shapes |= !statement.only_writes_rows();
+                    declared.in_schema_files = true;
+                    declared.affects_schema |= !statement.only_writes_rows();
                 }
             }
         }
@@ -147,8 +154,8 @@ impl Parameters {
     }
 
     /// Whether a schema's shape may depend on one of them.
-    pub fn shape(&self) -> bool {
-        self.0.iter().any(|declared| declared.shapes)
+    pub fn affect_schema(&self) -> bool {
+        self.0.iter().any(|declared| declared.affects_schema)
     }
 
     /// Whether there is none.
@@ -158,7 +165,7 @@ impl Parameters {
 
     /// Those without a default, as far as they stand in what makes the schema.
     pub fn required(&self) -> Vec<&str> {
-        let all = self.0.iter().filter(|declared| declared.makes && declared.default.is_none());
+        let all = self.0.iter().filter(|declared| declared.in_schema_files && declared.default.is_none());
         all.map(|declared| declared.parameter.name.as_str()).collect()
     }
 
@@ -172,21 +179,21 @@ impl Parameters {
     }
 
     /// The defaults, for a schema that is made before anybody brings values.
-    pub fn usual(&self) -> Filled {
-        let mut filled = Filled { is_usual: true, ..Filled::default() };
+    pub fn defaults(&self) -> BoundParameters {
+        let mut bound = BoundParameters { is_default: true, ..BoundParameters::default() };
         for declared in &self.0 {
             // A default was tried when it was read.
             if let Some(text) = &declared.default
                 && let Ok(sql) = sql(&declared.parameter, text)
             {
-                filled.add(declared, text, sql);
+                bound.add(declared, text, sql);
             }
         }
-        filled
+        bound
     }
 
     /// The values of one tenant.
-    pub fn fill(&self, given: &BTreeMap<String, String>, template: &str) -> Result<Filled, Failure> {
+    pub fn bind(&self, given: &BTreeMap<String, String>, template: &str) -> Result<BoundParameters, Failure> {
         let refused = |message: String| Failure::new(Code::ParameterInvalid, message);
         let names = || self.0.iter().map(|declared| declared.parameter.name.as_str());
         if let Some(unknown) = given.keys().find(|key| !names().any(|name| name == *key)) {
@@ -199,7 +206,7 @@ impl Parameters {
                     .hint("a line `-- Parameter: NAME literal` at the top of one of its files declares one"),
             });
         }
-        let mut filled = Filled { is_usual: true, ..Filled::default() };
+        let mut bound = BoundParameters { is_default: true, ..BoundParameters::default() };
         for declared in &self.0 {
             let name = &declared.parameter.name;
             let Some(text) = given.get(name).or(declared.default.as_ref()) else {
@@ -208,9 +215,9 @@ impl Parameters {
             };
             let sql = sql(&declared.parameter, text)
                 .map_err(|why| refused(format!("the value of {name:?} cannot be used: {why}")))?;
-            filled.add(declared, text, sql);
+            bound.add(declared, text, sql);
         }
-        Ok(filled)
+        Ok(bound)
     }
 
     /// The lines that declare those parameters again that stand in one of `texts`, unless a file that is run
@@ -238,14 +245,14 @@ impl Parameters {
     }
 }
 
-impl Filled {
+impl BoundParameters {
     fn add(&mut self, declared: &Declared, text: &str, sql: String) {
         let name = &declared.parameter.name;
         self.values.insert(name, sql);
-        self.is_usual &= !declared.makes || declared.default.as_deref() == Some(text);
+        self.is_default &= !declared.in_schema_files || declared.default.as_deref() == Some(text);
         self.given.insert(name.clone(), text.to_owned());
-        if declared.shapes {
-            self.shaping.insert(name.clone(), text.to_owned());
+        if declared.affects_schema {
+            self.schema_values.insert(name.clone(), text.to_owned());
         }
     }
 }

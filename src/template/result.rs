@@ -79,14 +79,14 @@ pub struct CheckedTemplate {
     /// How many transactions they are in: more than one where steps need their own.
     pub transactions: usize,
     /// The foreign keys to tables that tenants share.
-    pub shared_keys: Vec<ShownKey>,
+    pub shared_keys: Vec<SharedKeyJson>,
 }
 
 /// A foreign key to a shared table, as JSON.
 #[derive(Debug, Clone)]
-pub struct ShownKey(pub SharedKey);
+pub struct SharedKeyJson(pub SharedKey);
 
-impl Serialize for ShownKey {
+impl Serialize for SharedKeyJson {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(key) = self;
         let start = key.place.start();

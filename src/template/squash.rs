@@ -32,32 +32,32 @@ pub type NewFile = (String, String);
 
 /// What a dump says of a tenant.
 #[derive(Debug, Clone)]
-pub struct Dumped {
+pub struct SchemaDump {
     /// Without a semicolon, in the order of the dump.
     statements: Vec<String>,
 }
 
-impl Dumped {
+impl SchemaDump {
     /// Reads what `pg_dump --schema-only` wrote of `schema`.
     pub fn read(dump: &str, schema: &str) -> Result<Self, Failure> {
-        let text = without_restriction(dump).replace(schema, ORG_SCHEMA);
+        let text = without_restrict_commands(dump).replace(schema, ORG_SCHEMA);
         let script = Script::parse(Source::new("what pg_dump wrote", text)).map_err(ChainError::from)?;
-        let texts = script.statements.iter().map(|statement| as_written(script.text(statement)));
-        Ok(Self { statements: texts.filter(|text| !is_of_the_session(text)).collect() })
+        let texts = script.statements.iter().map(|statement| without_array_casts(script.text(statement)));
+        Ok(Self { statements: texts.filter(|text| !is_session_setting(text)).collect() })
     }
 
     /// The files of a template at `version`; `rows` are the statements that fill its tables, `uses` the lines that say
     /// what of the platform its tenants use.
     pub fn files(&self, version: &Version, (rows, uses): (&[String], &str), layout: Layout) -> Vec<NewFile> {
         let (late, early): (Vec<&String>, Vec<&String>) =
-            self.statements.iter().partition(|text| layout.functions_late && is_of_functions(text));
-        let end_of_tables = early.iter().position(|text| comes_behind_tables(text)).unwrap_or(early.len());
+            self.statements.iter().partition(|text| layout.functions_late && concerns_routine(text));
+        let end_of_tables = early.iter().position(|text| follows_tables(text)).unwrap_or(early.len());
         let (tables, behind) = early.split_at(end_of_tables);
         let mut files: Vec<(String, Vec<&String>)> = Vec::new();
         let begin = if layout.by_table { "types_and_functions" } else { "schema" };
         for text in tables {
-            let made = made(text).filter(|_| layout.by_table);
-            let own = subject(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            let made = created_relation(text).filter(|_| layout.by_table);
+            let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
             match (made, own.filter(|_| layout.by_table)) {
                 (Some(name), _) => files.push((name.to_owned(), vec![text])),
                 (None, Some(file)) => files[file].1.push(text),
@@ -73,8 +73,8 @@ impl Dumped {
         let rows: Vec<&String> = rows.iter().collect();
         let mut last = Vec::new();
         for text in behind {
-            let own = subject(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
-            match own.filter(|_| layout.by_table && is_of_its_table(text)) {
+            let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
+            match own.filter(|_| layout.by_table && belongs_to_one_table(text)) {
                 Some(file) => files[file].1.push(text),
                 None => last.push(*text),
             }
@@ -93,7 +93,7 @@ impl Dumped {
                 let gap = if at == 0 { "" } else { "\n" };
                 let _written = writeln!(text, "{gap}{statement};");
             }
-            (format!("{:0width$}_{}.sql", (index + 1) * 10, plain(name)), text)
+            (format!("{:0width$}_{}.sql", (index + 1) * 10, file_stem(name)), text)
         };
         files.iter().enumerate().map(file).collect()
     }
@@ -106,7 +106,7 @@ impl Template {
         let shaping: Vec<&str> = self
             .parameters
             .iter()
-            .filter(|declared| declared.shapes)
+            .filter(|declared| declared.affects_schema)
             .map(|declared| declared.parameter.name.as_str())
             .collect();
         if shaping.is_empty() {
@@ -126,7 +126,7 @@ impl Template {
 
     /// The files of a new version with all that a dump does not say: the lines that declare the parameters, and
     /// what is run after a tenant is made.
-    pub fn complete(&self, files: &mut Vec<NewFile>) {
+    pub fn add_undumped(&self, files: &mut Vec<NewFile>) {
         let after = self.after_create.iter().map(|(script, _)| {
             let name = script.source.file.rsplit('/').next().unwrap_or_default();
             (format!("{AFTER_CREATE}/{name}"), script.source.text.clone())
@@ -141,16 +141,16 @@ impl Template {
         files.extend(after);
     }
 
-    /// The statements of the template and of the steps after it, up to `version`, that write rows, in the ways that may do: only
+    /// The statements of the template and of the steps after it, up to `version`, that write rows, in the variants that may do: only
     /// those that add some, or all; without temporary tables, or with them.
-    pub fn rows_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
+    pub fn row_statements_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
         let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
         let steps = self.steps_to(chain, version).unwrap_or_default();
         let later = steps
             .iter()
             .map(|step| step.part(Scope::Tenant).map(|statement| (&step.script, statement)).collect());
         let transactions: Vec<Vec<_>> = std::iter::once(own.collect()).chain(later).collect();
-        let way = |writes: &[&str], with_temporary: bool| {
+        let variant = |writes: &[&str], with_temporary: bool| {
             let mut texts = Vec::new();
             for statements in &transactions {
                 let mut temporary = Vec::new();
@@ -169,18 +169,18 @@ impl Template {
             texts
         };
         let (adding, all) = (&["INSERT"][..], &["INSERT", "UPDATE", "DELETE", "MERGE"][..]);
-        let mut ways = Vec::new();
-        for one in [way(adding, false), way(all, false), way(adding, true), way(all, true)] {
-            if !ways.contains(&one) {
-                ways.push(one);
+        let mut variants = Vec::new();
+        for one in [variant(adding, false), variant(all, false), variant(adding, true), variant(all, true)] {
+            if !variants.contains(&one) {
+                variants.push(one);
             }
         }
-        ways
+        variants
     }
 }
 
 /// Newer releases of `pg_dump` frame what they write in two commands for psql, with a key of their own.
-fn without_restriction(dump: &str) -> String {
+fn without_restrict_commands(dump: &str) -> String {
     let key = dump.lines().find_map(|line| line.strip_prefix("\\restrict "));
     let Some(key) = key else { return dump.to_owned() };
     let frame = [format!("\\restrict {key}"), format!("\\unrestrict {key}")];
@@ -195,16 +195,16 @@ fn without_restriction(dump: &str) -> String {
 }
 
 /// `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY ((ARRAY['a'::character varying,
-/// …])::text[])`, and read from that it is printed in yet another way. Without the cast it is what it was.
-fn as_written(text: &str) -> String {
+/// …])::text[])`, and read from that it is printed in yet another variant. Without the cast it is what it was.
+fn without_array_casts(text: &str) -> String {
     const BEFORE: &str = "((ARRAY[";
-    const BEHIND: &str = "])::text[])";
+    const AFTER: &str = "])::text[])";
     let (mut written, mut rest) = (String::new(), text);
     while let Some((before, array)) = rest.split_once(BEFORE) {
         written.push_str(before);
-        let items = strings(array);
+        let items = varchar_list(array);
         if !items.is_empty()
-            && let Some(behind) = array[items.len()..].strip_prefix(BEHIND)
+            && let Some(behind) = array[items.len()..].strip_prefix(AFTER)
         {
             let _written = write!(written, "(ARRAY[{items}])");
             rest = behind;
@@ -216,8 +216,8 @@ fn as_written(text: &str) -> String {
     written + rest
 }
 
-/// The strings of type `varchar` that `text` begins with, with commas between them.
-fn strings(text: &str) -> &str {
+/// The varchar_list of type `varchar` that `text` starts_with_any with, with commas between them.
+fn varchar_list(text: &str) -> &str {
     let mut at = 0;
     loop {
         let Some(mut rest) = text[at..].strip_prefix('\'') else { return "" };
@@ -239,16 +239,16 @@ fn strings(text: &str) -> &str {
 }
 
 /// Settings of the session that loads the dump, and the schema itself, which Tenure makes.
-fn is_of_the_session(text: &str) -> bool {
-    begins(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
+fn is_session_setting(text: &str) -> bool {
+    starts_with_any(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
 }
 
-fn begins(text: &str, words: &[&str]) -> bool {
+fn starts_with_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.starts_with(word))
 }
 
-fn is_of_functions(text: &str) -> bool {
-    begins(
+fn concerns_routine(text: &str) -> bool {
+    starts_with_any(
         text,
         &[
             "CREATE FUNCTION ",
@@ -260,7 +260,7 @@ fn is_of_functions(text: &str) -> bool {
             "COMMENT ON PROCEDURE ",
             "COMMENT ON AGGREGATE ",
         ],
-    ) || (begins(text, &["GRANT ", "REVOKE "])
+    ) || (starts_with_any(text, &["GRANT ", "REVOKE "])
         && (text.contains(" ON FUNCTION ") || text.contains(" ON PROCEDURE ")))
 }
 
@@ -269,10 +269,10 @@ fn is_foreign_key(text: &str) -> bool {
 }
 
 /// What a dump says when all tables are there.
-fn comes_behind_tables(text: &str) -> bool {
+fn follows_tables(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
     is_constraint
-        || begins(
+        || starts_with_any(
             text,
             &[
                 "CREATE INDEX ",
@@ -288,16 +288,16 @@ fn comes_behind_tables(text: &str) -> bool {
 }
 
 /// Of what comes behind the tables, what needs no other table than its own.
-fn is_of_its_table(text: &str) -> bool {
+fn belongs_to_one_table(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
-    let is_right = begins(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
+    let is_right = starts_with_any(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
     (is_constraint && !is_foreign_key(text))
         || is_right
-        || begins(text, &["CREATE INDEX ", "CREATE UNIQUE INDEX "])
+        || starts_with_any(text, &["CREATE INDEX ", "CREATE UNIQUE INDEX "])
 }
 
 /// The table or view that a statement makes.
-fn made(text: &str) -> Option<&str> {
+fn created_relation(text: &str) -> Option<&str> {
     let kinds = [
         "CREATE TABLE ",
         "CREATE UNLOGGED TABLE ",
@@ -305,11 +305,11 @@ fn made(text: &str) -> Option<&str> {
         "CREATE VIEW ",
         "CREATE MATERIALIZED VIEW ",
     ];
-    subject(text).filter(|_| begins(text, &kinds))
+    object_name(text).filter(|_| starts_with_any(text, &kinds))
 }
 
 /// The first thing of the schema that is named: what the statement is about.
-fn subject(text: &str) -> Option<&str> {
+fn object_name(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(ORG_SCHEMA)?;
     let rest = rest.strip_prefix('.')?;
     if let Some(quoted) = rest.strip_prefix('"') {
@@ -320,7 +320,7 @@ fn subject(text: &str) -> Option<&str> {
 }
 
 /// A name that any file may have.
-fn plain(name: &str) -> String {
+fn file_stem(name: &str) -> String {
     name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect()
 }
 
@@ -340,7 +340,7 @@ mod tests {
         ALTER TABLE ONLY org_x.b\n    ADD CONSTRAINT b_a_fkey FOREIGN KEY (a) REFERENCES org_x.a(id);\n\n\\unrestrict k3y\n";
 
     fn names(layout: usize, rows: &[String]) -> Vec<String> {
-        let dumped = Dumped::read(DUMP, "org_x").unwrap();
+        let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
         let files = dumped.files(&Version::ZERO, (rows, ""), Layout::ALL[layout]);
         files.into_iter().map(|(name, _)| name).collect()
     }
@@ -367,21 +367,22 @@ mod tests {
     fn a_list_of_strings_is_as_it_was_written() {
         let list =
             "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
-        let plain = "CHECK (((a)::text = ANY (ARRAY['x'::character varying, 'it''s'::character varying])))";
-        assert_eq!(as_written(list), plain);
+        let simplified =
+            "CHECK (((a)::text = ANY (ARRAY['x'::character varying, 'it''s'::character varying])))";
+        assert_eq!(without_array_casts(list), simplified);
         for other in [
             "((ARRAY['x'::character varying])::int[])",
             "((ARRAY[1, 2])::text[])",
             "((ARRAY['",
             "((ARRAY[])::text[])",
         ] {
-            assert_eq!(as_written(other), other);
+            assert_eq!(without_array_casts(other), other);
         }
     }
 
     #[test]
     fn nothing_of_the_session_stays_and_no_name_of_the_sample() {
-        let dumped = Dumped::read(DUMP, "org_x").unwrap();
+        let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
         let files = dumped.files(&Version::ZERO, (&[], "-- Uses: \"users\" (select)\n"), Layout::ALL[0]);
         assert_eq!(
             files[1].1,

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
-use crate::output::{Diagnostic, Paint, Tone, plural};
+use super::{Checked, CheckedTemplate, Proof, SharedKeyJson, Squashed};
+use crate::output::{Diagnostic, Paint, Severity, plural};
 use crate::verify::format::findings;
 
 /// What `template check` shows.
@@ -76,14 +76,14 @@ fn line(template: &CheckedTemplate, paint: Paint) -> String {
     )
 }
 
-fn shared(ShownKey(key): &ShownKey, paint: Paint) -> String {
+fn shared(SharedKeyJson(key): &SharedKeyJson, paint: Paint) -> String {
     let table = key.shown();
     let behind = match key.under_lock {
         0 | 1 => "it is sent last".to_owned(),
         more => format!("it is sent last, with {} that cannot come before it", plural(more - 1, "statement")),
     };
     Diagnostic {
-        tone: Tone::Note,
+        severity: Severity::Note,
         code: None,
         title: &format!("a foreign key to {table}, which tenants share"),
         place: Some(&key.place),

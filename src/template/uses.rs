@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Template, TemplateError};
-use crate::chain::{Chain, Migration, Use, Version};
-use crate::sql::{OWN_TABLES, Role, Scope};
+use crate::chain::{Chain, Migration, TableUse, Version};
+use crate::sql::{NameRole, OWN_TABLES, Scope};
 
 /// Statements that may make anything without naming it.
 const OPAQUE: &[&str] = &["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
 
-/// Each table once, with all rights that any line gives.
-pub(super) fn merged(uses: Vec<Use>) -> Vec<Use> {
-    let mut merged: Vec<Use> = Vec::new();
+/// Each table once, with all privileges that any line gives.
+pub(super) fn merge(uses: Vec<TableUse>) -> Vec<TableUse> {
+    let mut merged: Vec<TableUse> = Vec::new();
     for a_use in uses {
         match merged.iter_mut().find(|other| other.table == a_use.table) {
             Some(other) => {
-                other.rights.extend(a_use.rights);
-                other.rights.sort_unstable();
-                other.rights.dedup();
+                other.privileges.extend(a_use.privileges);
+                other.privileges.sort_unstable();
+                other.privileges.dedup();
             }
             None => merged.push(a_use),
         }
@@ -39,7 +39,7 @@ impl Template {
         }
         let names = statements().flat_map(|statement| &statement.names);
         let made: BTreeSet<&str> = names
-            .filter(|name| name.role == Role::Made)
+            .filter(|name| name.role == NameRole::Created)
             .map(|name| name.name.as_str())
             .chain(OWN_TABLES.iter().copied())
             .collect();
@@ -53,12 +53,12 @@ impl Template {
     }
 
     /// What its tenants use of a platform at `version`: what a later step makes is not there yet.
-    pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&Use> {
+    pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&TableUse> {
         let made_by = |step: &Migration, table: &str| {
             let names = step.part(Scope::Platform).flat_map(|statement| &statement.names);
-            names.filter(|name| name.role == Role::Made).any(|name| name.name == table)
+            names.filter(|name| name.role == NameRole::Created).any(|name| name.name == table)
         };
-        let is_there = |a_use: &&Use| {
+        let is_there = |a_use: &&TableUse| {
             let table = a_use.table.as_str();
             let mut makers = chain.migrations().iter().filter(|step| made_by(step, table)).peekable();
             makers.peek().is_none() || makers.any(|step| step.to() <= version)
@@ -70,8 +70,9 @@ impl Template {
     pub fn uses_lines(&self) -> String {
         let mut text = String::new();
         for a_use in &self.uses {
-            let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str().to_lowercase()).collect();
-            let _written = writeln!(text, "-- Uses: {} ({})", a_use.table.quoted(), rights.join(", "));
+            let privileges: Vec<_> =
+                a_use.privileges.iter().map(|right| right.as_str().to_lowercase()).collect();
+            let _written = writeln!(text, "-- Uses: {} ({})", a_use.table.quoted(), privileges.join(", "));
         }
         text
     }
@@ -83,14 +84,14 @@ mod tests {
     use crate::chain::{Content, MigrationFile};
     use crate::error::{Code, Failure, Source};
     use crate::ident::SchemaName;
-    use crate::sql::Known;
+    use crate::sql::ScopedNames;
 
     fn template(head: &str) -> Template {
         let platform = SchemaName::existing("p").unwrap();
         let files = [("a.sql", "-- Uses: users (select)\nCREATE TABLE a (id int)"), ("b.sql", "SELECT 1")];
         let mut sources: Vec<_> = files.into_iter().map(|(name, text)| Source::new(name, text)).collect();
         sources.push(Source::new("0.sql", format!("-- Template: v1.0.0\n{head}\nCREATE TABLE z (id int)")));
-        Template::read("default", "t", sources, &platform, &mut Known::default()).unwrap()
+        Template::read("default", "t", sources, &platform, &mut ScopedNames::default()).unwrap()
     }
 
     fn wrong(head: &str, migration: (&str, &str)) -> Vec<String> {
@@ -98,7 +99,7 @@ mod tests {
         let text = format!("-- Description: x\n-- Scope: platform\n{}", migration.1);
         let content = Content::of(Source::new("m.sql", text));
         let files = vec![MigrationFile { name: migration.0.to_owned(), content }];
-        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        let chain = Chain::assemble(files, &platform, ScopedNames::default()).unwrap();
         template(head).check_uses(&chain).iter().map(ToString::to_string).collect()
     }
 
@@ -126,7 +127,7 @@ mod tests {
             file("0.0.0", "1.0.0", "CREATE TABLE p.users (id int)"),
             file("1.0.0", "1.1.0", "CREATE TABLE p.late (id int)"),
         ];
-        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        let chain = Chain::assemble(files, &platform, ScopedNames::default()).unwrap();
         let template = template("-- Uses: late (select)\n-- Uses: elsewhere (select)");
         let at = |version: &str| {
             let uses = template.uses_at(&chain, &version.parse().unwrap());

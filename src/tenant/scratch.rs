@@ -15,13 +15,13 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::pool;
-use crate::template::Filled;
+use crate::template::BoundParameters;
 
 /// Makes such a schema, does `look` with it, and removes it.
 pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
-    (script, filled): (&ProvisioningScript<'_>, &Filled),
+    (script, filled): (&ProvisioningScript<'_>, &BoundParameters),
     observer: Option<&dyn StatementObserver>,
     look: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

@@ -16,13 +16,13 @@ pub(super) fn is_spared(subject: &RuleContext<'_>, hit: &Span) -> bool {
         SyntaxKind::ADD_COLUMN => {
             let name = action.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
             // It is there already, so nothing happens.
-            action.has(&[SyntaxKind::IF_NOT_EXISTS])
+            action.has_child(&[SyntaxKind::IF_NOT_EXISTS])
                 && name.is_some_and(|name| matches!(column(table, &name), Found::There(_)))
         }
         SyntaxKind::DROP_COLUMN | SyntaxKind::RENAME_COLUMN => {
             column_ref(action).is_some_and(|name| match column(table, &name) {
                 Found::There(column) => column.new,
-                Found::Absent => action.has(&[SyntaxKind::IF_EXISTS]),
+                Found::Absent => action.has_child(&[SyntaxKind::IF_EXISTS]),
                 Found::Unknown => false,
             })
         }
@@ -33,7 +33,7 @@ pub(super) fn is_spared(subject: &RuleContext<'_>, hit: &Span) -> bool {
             let name = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF).concat();
             match table.there().map(|table| table.constraint(&name)) {
                 Some(Found::There(constraint)) => constraint.new,
-                Some(Found::Absent) => action.has(&[SyntaxKind::IF_EXISTS]),
+                Some(Found::Absent) => action.has_child(&[SyntaxKind::IF_EXISTS]),
                 Some(Found::Unknown) | None => false,
             }
         }

@@ -6,7 +6,7 @@ use super::*;
 use crate::chain::{Content, MigrationFile};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::Known;
+use crate::sql::ScopedNames;
 
 const PLATFORM: &str = "ALTER TABLE datalinx_platform.t ADD c int;";
 const TENANT: &str = "ALTER TABLE {org_schema}.t ADD c int;";
@@ -24,7 +24,7 @@ fn chain(kinds: &str) -> Chain {
         MigrationFile { name, content }
     });
     let platform = SchemaName::existing("datalinx_platform").unwrap();
-    Chain::assemble(files.collect(), &platform, Known::default()).unwrap()
+    Chain::assemble(files.collect(), &platform, ScopedNames::default()).unwrap()
 }
 
 fn state(platform: usize, tenants: &[(usize, usize)]) -> FleetState {

@@ -8,7 +8,7 @@ const FILE: FileKind<'_> = FileKind::Migration { version: "1.0.3" };
 
 fn left(sql: &str, file: FileKind<'_>, whose: Option<Scope>) -> Result<usize, SqlError> {
     let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-    let books = Bookkeeping { platform: "p", file };
+    let books = MetadataFilter { platform: "p", file };
     books.body(&script, |_| whose).map(|body| body.statements.len())
 }
 
@@ -120,10 +120,12 @@ fn a_tenant_may_have_a_table_of_that_name() {
     assert!(matches!(left(sql, FILE, None), Err(SqlError::ScopeUnclear { .. })));
     let qualified = "UPDATE p.schema_version SET version = '1.0.3'";
     assert!(matches!(left(qualified, FileKind::Template, None), Err(SqlError::OwnTable { .. })));
-    assert_eq!(left(qualified, FileKind::Loose, None), Ok(0));
+    assert_eq!(left(qualified, FileKind::Standalone, None), Ok(0));
     let of_platform = "CREATE TABLE run (id int)";
     let script = Script::parse(Source::new("t.sql", of_platform)).unwrap();
     assert!(
-        Bookkeeping { platform: "p", file: FILE }.check_of_platform(&script, &script.statements[0]).is_err()
+        MetadataFilter { platform: "p", file: FILE }
+            .check_platform_statement(&script, &script.statements[0])
+            .is_err()
     );
 }

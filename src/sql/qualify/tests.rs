@@ -1,19 +1,19 @@
 //! Each form of statement, with `¤` before the names that are sent qualified.
 
 use crate::error::Source;
-use crate::sql::{Filling, Known, Rendered, Scope, Script, Values};
+use crate::sql::{ParameterValues, Rendered, Scope, ScopedNames, Script, Substitution};
 
 /// The statements of `text` as they are sent to the schema `t`.
 fn rendered(text: &str) -> String {
     let mut script =
         Script::parse(Source::new("t.sql", text)).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let (mut known, mut sent) = (Known::default(), Rendered::default());
+    let (mut known, mut sent) = (ScopedNames::default(), Rendered::default());
     let mut statements = std::mem::take(&mut script.statements);
-    let filling = Filling { in_text: "t", quoted: "\"t\"", values: &Values::default() };
+    let substitution = Substitution { in_text: "t", quoted: "\"t\"", values: &ParameterValues::default() };
     for statement in &mut statements {
-        known.learn(statement, Scope::Tenant);
+        known.apply(statement, Scope::Tenant);
         sent.push(if sent.sql.is_empty() { "" } else { "; " });
-        sent.push_part((&script, 0), statement, statement.range.clone(), filling);
+        sent.push_part((&script, 0), statement, statement.range.clone(), substitution);
     }
     sent.sql
 }
@@ -336,11 +336,12 @@ fn what_is_temporary_stays_bare_until_it_is_dropped() {
 fn a_position_behind_a_qualifier_leads_to_the_file() {
     let text = "-- é\nUPDATE customers SET nmae = 1";
     let script = Script::parse(Source::new("t.sql", text)).unwrap();
-    let filling = Filling { in_text: "org_é", quoted: "\"org_é\"", values: &Values::default() };
+    let substitution =
+        Substitution { in_text: "org_é", quoted: "\"org_é\"", values: &ParameterValues::default() };
     let mut sent = Rendered::default();
     sent.push("BEGIN;");
     let statement = &script.statements[0];
-    sent.push_part((&script, 0), statement, statement.range.clone(), filling);
+    sent.push_part((&script, 0), statement, statement.range.clone(), substitution);
     let at = |word: &str| {
         sent.sql.chars().collect::<String>().find(word).map(|at| sent.sql[..at].chars().count() + 1)
     };

@@ -14,7 +14,7 @@ use crate::postgres::catalog::{self, Asked, SchemaDifference, SchemaSnapshot};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{RunStatus, TenantState};
 use crate::project::Project;
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 use crate::tenant::Adopted;
 use crate::tenant::create::ready;
 use crate::tenant::name_ownership::{self, NameOwnership};
@@ -116,15 +116,15 @@ pub async fn adopt(
 }
 
 /// The values that the schema was made with, as far as they gave it its shape. Of rows it has its own: there any will do.
-fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
+fn filled(template: &Template, adoption: &Adoption) -> Result<BoundParameters, Failure> {
     let mut given = template.parameters.samples();
     let shapes = |name: &String| {
         let mut all = template.parameters.iter();
-        all.any(|declared| declared.parameter.name == *name && declared.shapes)
+        all.any(|declared| declared.parameter.name == *name && declared.affects_schema)
     };
     given.retain(|name, _| !shapes(name));
     given.extend(adoption.set.clone());
-    template.parameters.fill(&given, &template.name)
+    template.parameters.bind(&given, &template.name)
 }
 
 /// A version is one of the chain's, and no tenant is beyond its platform.
@@ -149,7 +149,7 @@ struct Adopting<'a> {
     project: &'a Project,
     adoption: &'a Adoption,
     template: &'a Template,
-    filled: &'a Filled,
+    filled: &'a BoundParameters,
     schema: &'a SchemaName,
     state: &'a State,
 }
@@ -246,7 +246,7 @@ impl Adopting<'_> {
             name_ownership::register(settings, &record, &mut message);
         }
         let made = (version, template.name.as_str());
-        let state = (TenantState::Active, &self.filled.shaping);
+        let state = (TenantState::Active, &self.filled.schema_values);
         name_ownership::enter_version(settings, (self.schema, None), made, state, &mut message);
         if let Some((role, _)) = role::usual(settings, self.schema)? {
             let (schema, version) = (self.schema, &self.state.platform);

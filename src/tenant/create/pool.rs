@@ -41,7 +41,7 @@ impl Pool {
 
     /// One for the task, which must bring nothing that had to be known in advance.
     pub(super) fn give(&mut self, task: &Task<'_>) -> Option<SchemaName> {
-        self.0.get_mut(&task.template.name).filter(|_| task.filled.is_usual)?.pop()
+        self.0.get_mut(&task.template.name).filter(|_| task.filled.is_default)?.pop()
     }
 
     /// One that was given to the task, and not taken.

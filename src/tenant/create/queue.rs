@@ -9,7 +9,7 @@ use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::executor::Stop;
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
 
@@ -24,7 +24,7 @@ pub(super) struct Task<'a> {
     pub(super) tenant: TenantRecord,
     pub(super) template: &'a Template,
     /// The values of the template's parameters.
-    pub(super) filled: Filled,
+    pub(super) filled: BoundParameters,
     /// How often it was tried.
     pub(super) attempts: u32,
     /// How often the platform moved under it.

@@ -260,7 +260,7 @@ async fn send(
             return Err(Refused::Answer(server_error));
         };
         tokio::time::sleep(pause).await;
-        if failure.ended_the_session() {
+        if failure.session_ended() {
             *connection = connection.another().await.map_err(Refused::Failure)?;
         }
     }

@@ -17,7 +17,7 @@ use crate::postgres::metadata::{TenantState, state};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
-use crate::template::{Compiled, Filled, Template};
+use crate::template::{BoundParameters, Compiled, Template};
 
 /// Who a new tenant is.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
         let (platform, version, schema) = (run.platform.quoted(), &self.version, &tenant.schema);
@@ -139,7 +139,7 @@ impl<'a> ProvisioningScript<'a> {
     pub(super) fn structure(
         &self,
         (schema, role): (&SchemaName, Option<&Role>),
-        filled: &Filled,
+        filled: &BoundParameters,
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
@@ -170,7 +170,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        (pooled, filled): (&SchemaName, &Filled),
+        (pooled, filled): (&SchemaName, &BoundParameters),
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
         let (platform, version) = (run.platform.quoted(), &self.version);
@@ -210,7 +210,7 @@ impl<'a> ProvisioningScript<'a> {
         run: &Run,
         schema: &SchemaName,
         slot: Option<u32>,
-        filled: &Filled,
+        filled: &BoundParameters,
     ) -> Result<SqlBatch, Failure> {
         let (platform, version, template) = (run.platform.quoted(), &self.version, self.compiled.template);
         let mut message = SqlBatch::default();
@@ -236,7 +236,7 @@ impl<'a> ProvisioningScript<'a> {
             literal(schema.as_str()),
             self.made_at,
             literal(&template.name),
-            name_ownership::parameters(&filled.shaping),
+            name_ownership::parameters(&filled.schema_values),
             slot.map_or_else(null, |slot| slot.to_string()),
         ));
         self.structure((schema, None), filled, &mut message)?;
@@ -254,7 +254,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         schema: &SchemaName,
-        filled: &Filled,
+        filled: &BoundParameters,
         first: &str,
     ) -> Result<(SqlBatch, SqlBatch), Failure> {
         let (mut made, mut undone) = (SqlBatch::default(), SqlBatch::default());
@@ -291,7 +291,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         message: &mut SqlBatch,
         schema: &SchemaName,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> SessionState {
         let left =
@@ -299,7 +299,12 @@ impl<'a> ProvisioningScript<'a> {
         if self.left == SessionState::Possible { self.left } else { left }
     }
 
-    fn after_rows(&self, message: &mut SqlBatch, schema: &SchemaName, filled: &Filled) -> SessionState {
+    fn after_rows(
+        &self,
+        message: &mut SqlBatch,
+        schema: &SchemaName,
+        filled: &BoundParameters,
+    ) -> SessionState {
         let after = &self.compiled.template.after_create;
         for (script, statements) in after {
             for statement in statements {
@@ -338,11 +343,17 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         (schema, role): (&SchemaName, Option<&Role>),
-        (state, filled): (TenantState, &Filled),
+        (state, filled): (TenantState, &BoundParameters),
         message: &mut SqlBatch,
     ) {
         let made = (&self.made_at, self.compiled.template.name.as_str());
-        name_ownership::enter_version(self.settings, (schema, role), made, (state, &filled.shaping), message);
+        name_ownership::enter_version(
+            self.settings,
+            (schema, role),
+            made,
+            (state, &filled.schema_values),
+            message,
+        );
         if state != TenantState::Active {
             operation::enter(message, self.settings, schema, state);
         }

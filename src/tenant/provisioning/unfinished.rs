@@ -8,7 +8,7 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::error;
 use crate::postgres::metadata::TenantState;
-use crate::template::Filled;
+use crate::template::BoundParameters;
 use crate::tenant::roles::role::Secret;
 use crate::tenant::{name_ownership, operation};
 
@@ -19,7 +19,7 @@ impl ProvisioningScript<'_> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> SqlBatch {
         let (platform, schema) = (run.platform.quoted(), &tenant.schema);
@@ -75,7 +75,7 @@ impl ProvisioningScript<'_> {
         run: &Run,
         schema: &SchemaName,
         id: Uuid,
-        filled: &Filled,
+        filled: &BoundParameters,
     ) -> SqlBatch {
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Creating]);
@@ -92,14 +92,14 @@ impl ProvisioningScript<'_> {
     }
 
     /// The condition on the version row of `schema` that steps of this template, with these values, are to come.
-    pub(in crate::tenant) fn begun_so(&self, schema: &SchemaName, filled: &Filled) -> String {
+    pub(in crate::tenant) fn begun_so(&self, schema: &SchemaName, filled: &BoundParameters) -> String {
         format!(
             "schema_name = {} AND status = 'creating' AND template = {} AND made_from = {} \
              AND parameters IS NOT DISTINCT FROM {}::jsonb",
             literal(schema.as_str()),
             literal(&self.compiled.template.name),
             literal(self.compiled.template.checksum.as_str()),
-            name_ownership::parameters(&filled.shaping),
+            name_ownership::parameters(&filled.schema_values),
         )
     }
 

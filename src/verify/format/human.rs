@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::output::{Diagnostic, Paint, Tone, plural};
+use crate::output::{Diagnostic, Paint, Severity, plural};
 use crate::verify::{Finding, Level, Summary};
 
 /// As many findings are worth more than one core.
@@ -28,10 +28,10 @@ pub(super) fn one(finding: &Finding, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let scope = finding.scope.map(|scope| format!("on {scope}"));
     Diagnostic {
-        tone: match (finding.level, &accepted) {
-            (_, Some(_)) => Tone::Note,
-            (Level::Deny, None) => Tone::Error,
-            (Level::Warn | Level::Off, None) => Tone::Warning,
+        severity: match (finding.level, &accepted) {
+            (_, Some(_)) => Severity::Note,
+            (Level::Deny, None) => Severity::Error,
+            (Level::Warn | Level::Off, None) => Severity::Warning,
         },
         code: Some(finding.rule.as_str()),
         title: &finding.message,

@@ -64,7 +64,7 @@ fn suits_old_writers(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     if let Some(column) = added {
         let name = column.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
         let filled = column.child(SyntaxKind::DEFAULT_CONSTRAINT).map_or(Filled::Not, |node| filled_by(node));
-        let itself = column.has(&[SyntaxKind::GENERATED_CONSTRAINT]);
+        let itself = column.has_child(&[SyntaxKind::GENERATED_CONSTRAINT]);
         return !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
             && !itself

@@ -25,7 +25,9 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let required = [SyntaxKind::NOT_NULL_CONSTRAINT, SyntaxKind::PRIMARY_KEY_CONSTRAINT];
     subject
         .nodes(&[SyntaxKind::ADD_COLUMN])
-        .filter(|column| (column.has(&required) || is_never_null(subject, *column)) && !fills_itself(*column))
+        .filter(|column| {
+            (column.has_child(&required) || is_never_null(subject, *column)) && !fills_itself(*column)
+        })
         .map(Node::span)
         .collect()
 }

@@ -43,7 +43,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
 fn stays_null(subject: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
-    let full = constraint.holds(&[SyntaxKind::MATCH_FULL]);
+    let full = constraint.contains(&[SyntaxKind::MATCH_FULL]);
     let table = subject.table().there();
     !full
         && table.is_some_and(|table| {

@@ -32,17 +32,17 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
         let unique = node.kind() == SyntaxKind::UNIQUE_CONSTRAINT;
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
-            SyntaxKind::ADD_CONSTRAINT if node.has(&[SyntaxKind::USING_INDEX_NAME]) => {
+            SyntaxKind::ADD_CONSTRAINT if node.has_child(&[SyntaxKind::USING_INDEX_NAME]) => {
                 !unique && !index_is_key(subject, *node)
             }
             SyntaxKind::ADD_CONSTRAINT => !holds_already(subject, *node, &columns_of(*node)),
             SyntaxKind::ADD_COLUMN => {
-                let strict = node.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
+                let strict = node.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
                 let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
                 let bound = !unique
                     || strict
                     || fills_itself(parent)
-                    || parent.has(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
+                    || parent.has_child(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
                 bound && (exclude || !differs_by_itself(parent))
             }
             _ => false,
@@ -50,7 +50,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     };
     let indexes = subject
         .nodes(&[SyntaxKind::CREATE_INDEX])
-        .filter(|index| index.says(SyntaxKind::UNIQUE_KW) && binds(subject, *index));
+        .filter(|index| index.has_token(SyntaxKind::UNIQUE_KW) && binds(subject, *index));
     subject.nodes(&constraints).filter(demands).chain(indexes).map(Node::span).collect()
 }
 
@@ -78,7 +78,7 @@ fn columns_of(constraint: Node<'_>) -> Vec<String> {
 /// Whether the rows differ in `columns` anyway, or stay NULL there under writers that do not know them.
 fn holds_already(subject: &RuleContext<'_>, demand: Node<'_>, columns: &[String]) -> bool {
     let Some(table) = subject.table().there() else { return false };
-    let strict = demand.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
+    let strict = demand.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
     if strict || columns.is_empty() {
         return false;
     }
@@ -102,7 +102,7 @@ fn stays_null(table: &Table, columns: &[String]) -> bool {
 fn binds(subject: &RuleContext<'_>, index: Node<'_>) -> bool {
     let made = subject.statement.names.iter().find(|name| name.kind == SyntaxKind::INDEX);
     let there = made.is_some_and(|name| matches!(subject.schema.index(name, subject.scope), Found::There(_)));
-    if there && index.has(&[SyntaxKind::IF_NOT_EXISTS]) {
+    if there && index.has_child(&[SyntaxKind::IF_NOT_EXISTS]) {
         return false;
     }
     let relation = subject.targets().next().map(|name| subject.schema.relation(name, subject.scope));

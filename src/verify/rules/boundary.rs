@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Node, Role, Scope};
+use crate::sql::{Name, NameRole, Node, Scope};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -59,7 +59,7 @@ fn beyond(subject: &RuleContext<'_>) -> Vec<Span> {
         // It is called as its owner.
         return vec![statement.range.clone()];
     }
-    let made = statement.names.iter().filter(|name| name.role == Role::Made);
+    let made = statement.names.iter().filter(|name| name.role == NameRole::Created);
     made.chain(subject.targets())
         .filter(|name| {
             name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
@@ -86,7 +86,7 @@ fn locks(subject: &RuleContext<'_>) -> Vec<Span> {
         return Vec::new();
     }
     let of_platform = |name: &&Name| {
-        name.schema.as_deref() == Some(subject.schemas.platform) && name.role == Role::Mentioned
+        name.schema.as_deref() == Some(subject.schemas.platform) && name.role == NameRole::Referenced
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
     let holders: Vec<Span> = if subject.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {

@@ -4,7 +4,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Node, Role};
+use crate::sql::{NameRole, Node};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -77,12 +77,12 @@ const MANY: &str = "COMMENT ON TABLE users IS '01'; COMMENT ON TABLE users IS '0
 /// or copy of another.
 fn made_table<'a>(subject: &'a RuleContext<'_>) -> Option<(&'a Table, Span)> {
     let borrowed = [SyntaxKind::INHERITS, SyntaxKind::OF_TYPE, SyntaxKind::PARTITION_OF, SyntaxKind::TEMP];
-    if subject.statement.kind != SyntaxKind::CREATE_TABLE || subject.node.has(&borrowed) {
+    if subject.statement.kind != SyntaxKind::CREATE_TABLE || subject.node.has_child(&borrowed) {
         return None;
     }
-    let name = subject.statement.names.iter().find(|name| name.role == Role::Made)?;
+    let name = subject.statement.names.iter().find(|name| name.role == NameRole::Created)?;
     let list = subject.node.child(SyntaxKind::TABLE_ARG_LIST)?;
-    if list.has(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
+    if list.has_child(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
         return None;
     }
     Some((subject.after.table(name, subject.scope).there()?, name.range.clone()))
@@ -119,7 +119,9 @@ fn references(subject: &RuleContext<'_>) -> Vec<Span> {
         return Vec::new();
     }
     let name = match subject.statement.kind {
-        SyntaxKind::CREATE_TABLE => subject.statement.names.iter().find(|name| name.role == Role::Made),
+        SyntaxKind::CREATE_TABLE => {
+            subject.statement.names.iter().find(|name| name.role == NameRole::Created)
+        }
         SyntaxKind::ALTER_TABLE => subject.targets().next(),
         _ => None,
     };

@@ -35,7 +35,7 @@ fn conversion(subject: &RuleContext<'_>, hit: &Span) -> Option<Conversion> {
     let new = SqlType::of(change)?;
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
     // Another order of the same letters is another meaning of every comparison.
-    (plain && !change.has(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
+    (plain && !change.has_child(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
 }
 
 /// `USING c` and `USING c::t`: what the server does anyway.
@@ -61,7 +61,7 @@ pub(super) fn null_possible(subject: &RuleContext<'_>, hit: &Span) -> bool {
 pub(super) fn identity_breaks(subject: &RuleContext<'_>, hit: &Span) -> bool {
     let by_default = |action: Node<'_>| {
         let added = action.child(SyntaxKind::ADD_GENERATED)?;
-        Some(added.has(&[SyntaxKind::GENERATED_BY_DEFAULT]) && added.children().count() == 1)
+        Some(added.has_child(&[SyntaxKind::GENERATED_BY_DEFAULT]) && added.children().count() == 1)
     };
     !subject.action_at(hit).and_then(by_default).unwrap_or(false)
 }
@@ -154,7 +154,7 @@ pub(super) fn may_hang(subject: &RuleContext<'_>, _: &Span) -> bool {
         let part = subject.node.children().find(|part| parts.contains(&part.kind()))?;
         Some(subject.table().there()?.hanger(&words(part).concat()).is_absent())
     };
-    !(subject.node.has(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
+    !(subject.node.has_child(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
 }
 
 /// It changes what a call does, and not only how it is planned.
@@ -176,11 +176,11 @@ pub(super) fn no_rule_of_its_own(subject: &RuleContext<'_>, _: &Span) -> bool {
         name.map(|name| (name.schema.clone(), name.name.clone()))
     };
     let kind = format!("{:?}", subject.statement.kind).replacen("ALTER", "CREATE", 1);
-    let own = named(subject.statement, crate::sql::Role::Target);
+    let own = named(subject.statement, crate::sql::NameRole::Target);
     let makes = |earlier: &crate::sql::Statement| {
         earlier.range.end <= subject.statement.range.start
             && format!("{:?}", earlier.kind) == kind
-            && named(earlier, crate::sql::Role::Made) == own
+            && named(earlier, crate::sql::NameRole::Created) == own
     };
     if own.is_some() && subject.file.iter().any(|met| makes(met.statement)) {
         return false;

@@ -130,7 +130,7 @@ fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> 
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
             let new = subject.relation_of(insert).is_some_and(|name| subject.is_new_table(name));
-            let given = insert.has(&[SyntaxKind::VALUES]);
+            let given = insert.has_child(&[SyntaxKind::VALUES]);
             (!new).then_some((if given { RowWrite::Upsert } else { RowWrite::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
@@ -141,7 +141,7 @@ fn what(subject: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Reach)> 
             let act =
                 if node.kind() == SyntaxKind::MERGE_DELETE { RowWrite::Delete } else { RowWrite::Update };
             let when = node.parent()?;
-            let chosen = when.has(&[SyntaxKind::MERGE_CONDITION]);
+            let chosen = when.has_child(&[SyntaxKind::MERGE_CONDITION]);
             let joined = merge.first(SyntaxKind::ON_CLAUSE);
             let on_all =
                 joined.is_some_and(|on| on.children().all(|condition| always(subject, None, condition)));

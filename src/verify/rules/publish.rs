@@ -25,7 +25,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
-            let drops = subject.node.has(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
+            let drops = subject.node.has_child(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
             if drops || only_inserts(subject) {
                 return Vec::new();
             }
@@ -44,7 +44,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
         _ => {
             let nothing = subject
                 .nodes(&[SyntaxKind::REPLICA_IDENTITY])
-                .filter(|node| node.has(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
+                .filter(|node| node.has_child(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
             nothing.filter(|_| !subject.only_new()).map(Node::span).collect()
         }
     }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Role;
+use crate::sql::NameRole;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -50,10 +50,10 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
 ];
 
 fn replaces(subject: &RuleContext<'_>, _: &Span) -> bool {
-    let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
+    let made = subject.statement.names.iter().find(|name| name.role == NameRole::Created);
     let Some(name) = made else { return true };
     // Even a trigger or a rule, whose tables have their own rule.
-    if !subject.node.has(&[SyntaxKind::OR_REPLACE]) || subject.is_new(name) {
+    if !subject.node.has_child(&[SyntaxKind::OR_REPLACE]) || subject.is_new(name) {
         return false;
     }
     if subject.statement.kind == SyntaxKind::CREATE_VIEW {
@@ -75,7 +75,7 @@ fn overloads(subject: &RuleContext<'_>, surely: bool) -> Vec<Span> {
     if !matches!(subject.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
         return Vec::new();
     }
-    let made = subject.statement.names.iter().find(|name| name.role == Role::Made);
+    let made = subject.statement.names.iter().find(|name| name.role == NameRole::Created);
     let old = made.and_then(|name| subject.schema.own_routines(name, subject.scope).there());
     let new = Routine::of(subject.node);
     let others: Vec<&Routine> = old.into_iter().flatten().filter(|old| old.inputs != new.inputs).collect();

@@ -80,7 +80,7 @@ fn settings(subject: &RuleContext<'_>) -> Vec<Setting> {
     let whole = subject.statement.range.clone();
     match subject.statement.kind {
         SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD => {
-            let local = subject.node.has(&[SyntaxKind::LOCAL_SCOPE]);
+            let local = subject.node.has_child(&[SyntaxKind::LOCAL_SCOPE]);
             let parameter = subject.node.first(SyntaxKind::CONFIG_PARAMETER_REF);
             let schema = subject.node.child(SyntaxKind::SET_SCHEMA_VALUE);
             let name = match (parameter, &schema) {
@@ -131,7 +131,7 @@ fn path(subject: &RuleContext<'_>) -> Vec<Span> {
     let own = |setting: &Setting| {
         let first = setting.values.first().is_some_and(|first| match subject.scope {
             Some(Scope::Platform) => *first == subject.schemas.platform,
-            _ => subject.statement.for_tenant && !first.contains('\''),
+            _ => subject.statement.has_placeholder && !first.contains('\''),
         });
         let rest = setting.values.iter().skip(1).all(|value| {
             ["public", "pg_catalog"].contains(&value.as_str()) || subject.schemas.shared.contains(value)

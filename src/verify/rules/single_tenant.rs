@@ -1,6 +1,6 @@
 //! A chain moves all tenants alike: what it does to one of them alone, no other has, and no new one gets.
 
-use crate::sql::single_tenants;
+use crate::sql::tenant_schema_ranges;
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -18,7 +18,7 @@ pub(in crate::verify) const RULE: Rule = Rule {
 };
 
 fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
-    single_tenants(subject.script, subject.statement, &|schema| subject.schemas.is_of_tenant(schema))
+    tenant_schema_ranges(subject.script, subject.statement, &|schema| subject.schemas.is_of_tenant(schema))
 }
 
 #[cfg(test)]

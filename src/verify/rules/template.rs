@@ -1,7 +1,7 @@
 //! A template makes one tenant's schema, and runs again for each tenant: what it does elsewhere it does
 //! to everybody.
 
-use crate::sql::{Lookup, Role};
+use crate::sql::{Lookup, NameRole};
 use crate::verify::finding::{Level, RuleId};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
@@ -44,7 +44,7 @@ fn judge(subject: &RuleContext<'_>) -> Vec<Span> {
     if !subject.in_template {
         return Vec::new();
     }
-    let made = subject.statement.names.iter().filter(|name| name.role == Role::Made);
+    let made = subject.statement.names.iter().filter(|name| name.role == NameRole::Created);
     made.chain(subject.targets())
         .filter(|name| name.schema.as_deref().is_some_and(|schema| schema != "pg_temp"))
         .filter(|name| !name.in_tenant_schema() && !subject.names_one_tenant(name))

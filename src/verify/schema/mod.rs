@@ -36,7 +36,7 @@ pub(super) use types::{Conversion, SqlType};
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Node, Role, Scope, Statement};
+use crate::sql::{Name, NameRole, Node, Scope, Statement};
 
 /// What is known of a database's schemas at one point of its history.
 #[derive(Debug, Clone)]
@@ -163,7 +163,9 @@ impl Schema {
         node: Node<'_>,
         scope: Option<Scope>,
     ) -> bool {
-        let Some(name) = statement.names.iter().find(|name| name.role == Role::Made) else { return false };
+        let Some(name) = statement.names.iter().find(|name| name.role == NameRole::Created) else {
+            return false;
+        };
         match statement.kind {
             SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
                 match self.find_own(&self.routines, name, scope) {

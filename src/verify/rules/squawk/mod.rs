@@ -27,7 +27,7 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(Theirs, 
     });
     // Where none of the nodes is that a rule is about, squawk has nothing to find either.
     let wanted = wanted.filter(|(theirs, kinds)| {
-        kinds.is_empty() || theirs.iter().any(|code| WIDER.contains(code)) || script.holds(kinds)
+        kinds.is_empty() || theirs.iter().any(|code| WIDER.contains(code)) || script.contains(kinds)
     });
     let wanted = wanted.flat_map(|(theirs, _)| theirs.iter().copied());
     let mut linter = Linter::from(wanted);

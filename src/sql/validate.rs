@@ -16,15 +16,15 @@ use crate::error::{Place, Source};
 
 /// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
 /// down by recursion (as PostgreSQL's own `max_stack_depth` shows) cannot follow without end.
-const DEEPEST: usize = 256;
+const MAX_DEPTH: usize = 256;
 
 /// No more words one after the other without a comma. Each operator of a chain (`1 + 1 + …`) makes the tree
 /// one node deeper. Measured: no chain takes more than 4 KB of stack a word, no bracket more than 8 KB, in a
 /// debug build; [`crate::cli`] gives the program a stack that holds several times as much.
-const LONGEST: usize = 10_000;
+const MAX_WORDS: usize = 10_000;
 
 /// What is wrong with `text` before it is parsed.
-pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError> {
+pub(super) fn check_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError> {
     let wrong = |message: &str, range| {
         let place = Place::at(source, range);
         Err(SqlError::Syntax { message: message.to_owned(), place })
@@ -41,10 +41,10 @@ pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError
 /// Whether a look at the bytes is enough: too few of them, too few brackets, and no escape that hides one.
 fn cannot_be_deep(text: &str) -> bool {
     let opens = |byte: &&u8| matches!(byte, b'(' | b'[' | b'{' | b'c' | b'C');
-    text.len() < LONGEST
+    text.len() < MAX_WORDS
         && !text.contains('\\')
         && !mentions(text, "uescape")
-        && text.as_bytes().iter().filter(opens).count() < DEEPEST
+        && text.as_bytes().iter().filter(opens).count() < MAX_DEPTH
 }
 
 /// Where the text goes deeper than anybody should follow: an upper bound of how deep the tree will be,
@@ -92,7 +92,7 @@ fn too_deep(text: &str, outermost: bool) -> Option<Range<usize>> {
         }
         open.last_mut()?.since_comma += 1;
         total += 1;
-        if open.len() > DEEPEST || total > LONGEST {
+        if open.len() > MAX_DEPTH || total > MAX_WORDS {
             return Some(range);
         }
     }
@@ -113,7 +113,7 @@ fn body_too_deep(kind: LiteralKind, literal: &str) -> bool {
         }
         // An escape may stand for a bracket, and is four bytes at least.
         LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
-            literal.len() > 4 * LONGEST || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
+            literal.len() > 4 * MAX_WORDS || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
         }
         _ => false,
     }
@@ -135,7 +135,7 @@ impl Level {
 }
 
 /// What is wrong with the tree of a file.
-pub(super) fn by_tree(
+pub(super) fn check_tree(
     source: &Arc<Source>,
     root: Node<'_>,
     kinds: &Kinds,
@@ -144,7 +144,7 @@ pub(super) fn by_tree(
     // To the client or from it, `STDIN` and `STDOUT` mean the same to the server.
     let streams = [SyntaxKind::COPY_STDIN, SyntaxKind::COPY_STDOUT];
     let stream = kinds
-        .hold(&streams)
+        .contains(&streams)
         .then(|| root.descendants().find(|node| streams.contains(&node.kind())))
         .flatten();
     if let Some(stream) = stream {
@@ -156,7 +156,7 @@ pub(super) fn by_tree(
     if let Some(range) = meta_command(&source.text, root) {
         return Err(SqlError::PsqlMetaCommand { place: Place::at(source, range) });
     }
-    if let Some((message, range)) = super::syntax::complaint(root, errors) {
+    if let Some((message, range)) = super::syntax::first_error(root, errors) {
         return Err(SqlError::Syntax { message, place: Place::at(source, range) });
     }
     match root.children().find(|statement| drops_nothing(*statement)) {

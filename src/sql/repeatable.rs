@@ -10,7 +10,7 @@ const PROMISES: &[SyntaxKind] = &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::IF_EXIS
 impl Statement {
     /// Whether it says `IF NOT EXISTS`, `IF EXISTS` or `OR REPLACE` of what it makes or drops. `ALTER … IF EXISTS`
     /// only says what to do where the whole is not there.
-    pub fn promises_to_repeat(&self, script: &Script) -> bool {
+    pub fn is_repeatable(&self, script: &Script) -> bool {
         let alters = self.verb().starts_with("ALTER ");
         let node = self.node(script);
         node.descendants().any(|below| {
@@ -28,7 +28,7 @@ mod tests {
 
     fn promises(sql: &str) -> bool {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-        script.statements[0].promises_to_repeat(&script)
+        script.statements[0].is_repeatable(&script)
     }
 
     #[test]

@@ -3,34 +3,35 @@
 
 use std::sync::Arc;
 
-use super::{Known, Name, Role, Statement};
+use super::{Name, NameRole, ScopedNames, Statement};
 use crate::error::Source;
 
 /// The files of a project that taught nothing, or not all.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Unread {
+pub(super) struct UnreadableFiles {
     texts: Vec<Arc<Source>>,
     /// Of one of them not even the text is known.
-    blind: bool,
+    has_unknown_text: bool,
 }
 
-impl Known {
+impl ScopedNames {
     /// Remembers a file that was not understood, `None` if nobody could read it.
-    pub fn miss(&mut self, source: Option<Arc<Source>>) {
+    pub fn add_unreadable(&mut self, source: Option<Arc<Source>>) {
         match source {
-            Some(source) => self.unread.texts.push(source),
-            None => self.unread.blind = true,
+            Some(source) => self.unreadable.texts.push(source),
+            None => self.unreadable.has_unknown_text = true,
         }
     }
 
     /// Whether such a file may be why nothing is known of what `statement` names.
-    pub fn may_have_missed(&self, statement: &Statement) -> bool {
-        let unknown = |name: &&Name| name.schema.is_none() && self.says(name, "").is_none();
-        let named = |name: &Name| self.unread.texts.iter().any(|source| has_word(&source.text, &name.name));
+    pub fn may_depend_on_unreadable(&self, statement: &Statement) -> bool {
+        let unknown = |name: &&Name| name.schema.is_none() && self.scope_of(name, "").is_none();
+        let named =
+            |name: &Name| self.unreadable.texts.iter().any(|source| has_word(&source.text, &name.name));
         // Where it acts on something, what it only mentions (a type, a function) does not decide.
-        let acts = statement.names.iter().any(|name| name.role != Role::Mentioned);
-        let mut names = statement.names.iter().filter(|name| !acts || name.role != Role::Mentioned);
-        self.unread.blind || names.any(|name| unknown(&name) && named(name))
+        let acts = statement.names.iter().any(|name| name.role != NameRole::Referenced);
+        let mut names = statement.names.iter().filter(|name| !acts || name.role != NameRole::Referenced);
+        self.unreadable.has_unknown_text || names.any(|name| unknown(&name) && named(name))
     }
 }
 

@@ -6,22 +6,22 @@ use crate::sql::Script;
 
 fn clue(sql: &str) -> ScopeClue {
     let made = |sql: &str| Script::parse(Source::new("t.sql", sql)).unwrap().statements;
-    let mut known = Known::default();
+    let mut known = ScopedNames::default();
     for mut statement in made("CREATE TABLE users (id int); CREATE TABLE shared (id int)") {
-        known.learn(&mut statement, Scope::Platform);
+        known.apply(&mut statement, Scope::Platform);
     }
     for mut statement in made(
         "CREATE TABLE workspaces (id int); CREATE TABLE shared (id int); CREATE INDEX i ON workspaces (id)",
     ) {
-        known.learn(&mut statement, Scope::Tenant);
+        known.apply(&mut statement, Scope::Tenant);
     }
-    known.clue(&made(sql)[0], "datalinx_platform")
+    known.scope_clue(&made(sql)[0], "datalinx_platform")
 }
 
 #[test]
 fn names_decide() {
-    let platform = ScopeClue::Says(Scope::Platform);
-    let tenant = ScopeClue::Says(Scope::Tenant);
+    let platform = ScopeClue::Certain(Scope::Platform);
+    let tenant = ScopeClue::Certain(Scope::Tenant);
     assert_eq!(clue("ALTER TABLE workspaces ADD c int"), tenant);
     assert_eq!(clue("ALTER TABLE users ADD c int"), platform);
     assert_eq!(clue("ALTER TABLE datalinx_platform.x ADD c int"), platform);
@@ -32,7 +32,7 @@ fn names_decide() {
     assert_eq!(clue("CREATE EXTENSION citext"), platform);
     assert_eq!(clue("GRANT USAGE ON SCHEMA {org_schema} TO app"), tenant);
     assert_eq!(clue("SELECT datalinx_platform.refresh()"), platform);
-    assert_eq!(clue("SET LOCAL work_mem = '1GB'"), ScopeClue::Follows);
+    assert_eq!(clue("SET LOCAL work_mem = '1GB'"), ScopeClue::Inherited);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn what_names_do_not_decide_is_unclear() {
 fn the_schema_of_one_tenant_is_told_from_another() {
     let said = |sql: &str| {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-        match Known::of_project("org_").clue(&script.statements[0], "datalinx_platform") {
+        match ScopedNames::for_project("org_").scope_clue(&script.statements[0], "datalinx_platform") {
             ScopeClue::Unclear(why) => why,
             clue => panic!("{sql}: {clue:?}"),
         }
@@ -81,7 +81,7 @@ fn a_write_is_a_write_wherever_it_stands() {
     }
     assert_eq!(
         clue("WITH m AS (DELETE FROM users RETURNING id) SELECT * FROM m"),
-        ScopeClue::Says(Scope::Platform)
+        ScopeClue::Certain(Scope::Platform)
     );
     for sql in [
         "MERGE INTO workspaces USING users ON true WHEN MATCHED THEN DELETE",
@@ -89,7 +89,7 @@ fn a_write_is_a_write_wherever_it_stands() {
         "CREATE FUNCTION {org_schema}.f() RETURNS void BEGIN ATOMIC INSERT INTO datalinx_platform.audit VALUES (1); END",
         "CREATE RULE r AS ON INSERT TO workspaces DO ALSO INSERT INTO datalinx_platform.audit VALUES (1)",
     ] {
-        assert_eq!(clue(sql), ScopeClue::Says(Scope::Tenant), "{sql}");
+        assert_eq!(clue(sql), ScopeClue::Certain(Scope::Tenant), "{sql}");
     }
 }
 
@@ -102,14 +102,14 @@ fn the_placeholder_is_a_tenants_wherever_it_stands() {
         "SET LOCAL a.b = '{org_schema}'",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA {org_schema} GRANT SELECT ON TABLES TO r",
     ] {
-        assert_eq!(clue(sql), ScopeClue::Says(Scope::Tenant), "{sql}");
+        assert_eq!(clue(sql), ScopeClue::Certain(Scope::Tenant), "{sql}");
     }
     for sql in
         ["UPDATE datalinx_platform.users SET a = '{org_schema}'", "COMMENT ON TABLE users IS '{org_schema}'"]
     {
         assert!(matches!(clue(sql), ScopeClue::Unclear(_)), "{sql}");
     }
-    assert_eq!(clue("DELETE FROM users /* {org_schema} */ WHERE true"), ScopeClue::Says(Scope::Platform));
+    assert_eq!(clue("DELETE FROM users /* {org_schema} */ WHERE true"), ScopeClue::Certain(Scope::Platform));
 }
 
 #[test]
@@ -130,26 +130,27 @@ fn what_no_schema_holds_is_the_platforms() {
         "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO r",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA datalinx_platform GRANT SELECT ON TABLES TO r",
     ] {
-        assert_eq!(clue(sql), ScopeClue::Says(Scope::Platform), "{sql}");
+        assert_eq!(clue(sql), ScopeClue::Certain(Scope::Platform), "{sql}");
     }
-    assert_eq!(clue("COMMENT ON SCHEMA {org_schema} IS 'x'"), ScopeClue::Says(Scope::Tenant));
-    assert_eq!(clue("GRANT SELECT ON workspaces TO r"), ScopeClue::Says(Scope::Tenant));
+    assert_eq!(clue("COMMENT ON SCHEMA {org_schema} IS 'x'"), ScopeClue::Certain(Scope::Tenant));
+    assert_eq!(clue("GRANT SELECT ON workspaces TO r"), ScopeClue::Certain(Scope::Tenant));
     assert!(matches!(clue("COMMENT ON SCHEMA org_acme IS 'x'"), ScopeClue::Unclear(_)));
 }
 
 #[test]
 fn only_what_lasts_is_known() {
-    let mut known = Known::default();
+    let mut known = ScopedNames::default();
     let mut learn = |scope, sql: &str| {
         for mut statement in Script::parse(Source::new("t.sql", sql)).unwrap().statements {
-            known.learn(&mut statement, scope);
+            known.apply(&mut statement, scope);
         }
         known.clone()
     };
-    let says = |known: &Known, sql: &str| {
-        known.clue(&Script::parse(Source::new("t.sql", sql)).unwrap().statements[0], "datalinx_platform")
+    let says = |known: &ScopedNames, sql: &str| {
+        known
+            .scope_clue(&Script::parse(Source::new("t.sql", sql)).unwrap().statements[0], "datalinx_platform")
     };
-    let (platform, tenant) = (ScopeClue::Says(Scope::Platform), ScopeClue::Says(Scope::Tenant));
+    let (platform, tenant) = (ScopeClue::Certain(Scope::Platform), ScopeClue::Certain(Scope::Tenant));
     let mut known = learn(Scope::Tenant, "CREATE TEMP TABLE t (id int); CREATE TABLE pg_temp.u (id int)");
     assert_eq!(says(&known, "DELETE FROM t"), tenant);
     assert_eq!(says(&known, "DELETE FROM u"), tenant);

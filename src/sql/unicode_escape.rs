@@ -3,7 +3,7 @@
 
 /// What such a name is; `None` where `identifier` is not written so. Numbers that are none are left as they stand, since the
 /// server takes no such name.
-pub(super) fn decoded(identifier: &str) -> Option<String> {
+pub(super) fn decode(identifier: &str) -> Option<String> {
     let rest = identifier.strip_prefix(['U', 'u'])?.strip_prefix("&\"")?;
     let end = closing(rest)?;
     let written = rest[..end].replace("\"\"", "\"");
@@ -82,17 +82,17 @@ mod tests {
             (r#"U&"\D83D""#, r"\D83D"),
             (r#"U&"\D83Dx\DE00""#, r"\D83Dx\DE00"),
         ] {
-            assert_eq!(decoded(written).as_deref(), Some(name), "{written}");
+            assert_eq!(decode(written).as_deref(), Some(name), "{written}");
         }
         for other in ["u", "U&", "\"U&\"", "u & b", "users", "U&\"open"] {
-            assert_eq!(decoded(other), None, "{other}");
+            assert_eq!(decode(other), None, "{other}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "U&\"(\\\\|\\+|0|d|8|é|\"|[a-f]){0,20}\"?( UESCAPE '.')?") {
-            let _name = decoded(&text);
+            let _name = decode(&text);
         }
     }
 }

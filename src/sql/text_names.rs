@@ -11,7 +11,7 @@ use super::tree::Node;
 
 /// The names in a text, as the server would store them.
 #[derive(Debug, Clone, Default)]
-pub struct Named {
+pub struct TextNames {
     words: HashSet<String>,
     bare: HashSet<String>,
     qualified: HashSet<(String, String)>,
@@ -86,7 +86,7 @@ impl TargetKind {
     }
 }
 
-impl Named {
+impl TextNames {
     /// Reads `text`; a string may be code, so what stands in it counts too.
     pub fn of(text: &str) -> Self {
         let mut named = Self::default();
@@ -140,17 +140,17 @@ impl Named {
     }
 
     /// Whether `schema.name` stands in the text.
-    pub fn has(&self, schema: &str, name: &str) -> bool {
+    pub fn contains_qualified(&self, schema: &str, name: &str) -> bool {
         self.qualified.contains(&(schema.to_owned(), name.to_owned()))
     }
 
     /// Whether `name` stands in the text, with a schema or without.
-    pub fn has_word(&self, name: &str) -> bool {
+    pub fn contains(&self, name: &str) -> bool {
         self.words.contains(name)
     }
 
     /// The names that stand in the text without a schema.
-    pub fn bare_words(&self) -> impl Iterator<Item = &str> {
+    pub fn bare_names(&self) -> impl Iterator<Item = &str> {
         self.bare.iter().map(String::as_str)
     }
 
@@ -160,7 +160,7 @@ impl Named {
     }
 
     /// All names in the text.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
 }
@@ -174,7 +174,7 @@ pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
     if !is_code || !statement.text().to_ascii_lowercase().contains("temp") {
         return Vec::new();
     }
-    Named::of(statement.text()).temporary.into_iter().collect()
+    TextNames::of(statement.text()).temporary.into_iter().collect()
 }
 
 /// Where the content of a string begins, and the content; none of what is a number, or not ended.
@@ -195,19 +195,21 @@ mod tests {
 
     #[test]
     fn names_are_found_in_code_and_strings_and_not_in_comments() {
-        let named = Named::of(
+        let named = TextNames::of(
             "DO $$ BEGIN DELETE FROM \"Public\".Imports; -- x.y\nEXECUTE 'DROP TABLE a . b, ''c.d'''; END $$; SELECT e.f.g",
         );
         for (schema, name) in [("Public", "imports"), ("a", "b"), ("c", "d"), ("e", "f"), ("f", "g")] {
-            assert!(named.has(schema, name), "{schema}.{name}");
+            assert!(named.contains_qualified(schema, name), "{schema}.{name}");
         }
-        assert!(named.has_word("imports") && !named.has("x", "y") && !named.has_word("x"));
-        assert!(!named.has("public", "imports") && !named.has("from", "Public"));
+        assert!(named.contains("imports") && !named.contains_qualified("x", "y") && !named.contains("x"));
+        assert!(
+            !named.contains_qualified("public", "imports") && !named.contains_qualified("from", "Public")
+        );
     }
 
     #[test]
     fn the_bare_names_of_targets_are_found() {
-        let named = Named::of(
+        let named = TextNames::of(
             "DO $$ BEGIN DROP VIEW IF EXISTS v; EXECUTE 'drop materialized view m, n'; DELETE FROM ONLY d; \
              IF true THEN UPDATE public.u SET a = 1; TRUNCATE TABLE t; ALTER SEQUENCE IF EXISTS \"S\" OWNED BY NONE; END IF; END $$",
         );

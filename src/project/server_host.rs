@@ -8,9 +8,9 @@ use crate::sql::{Script, Statement};
 
 impl Project {
     /// Makes sure that nothing on the way to `version`, and in no template, acts on the machine of the server.
-    pub fn leaves_the_machine_alone(&self, version: &Version) -> Result<(), Failure> {
+    pub fn check_server_host(&self, version: &Version) -> Result<(), Failure> {
         let steps = self.chain.migrations().iter().filter(|step| step.to() <= version);
-        let of_steps = steps.filter_map(acting_on_the_machine);
+        let of_steps = steps.filter_map(server_host_failure);
         let files =
             self.templates.values().flat_map(|template| template.files.iter().chain(&template.after_create));
         let of_templates = files.filter_map(|(script, statements)| first(script, statements.iter()));
@@ -19,12 +19,12 @@ impl Project {
 }
 
 /// Why the migration is not run on a throwaway database, if it acts on the machine of the server.
-pub fn acting_on_the_machine(migration: &Migration) -> Option<Failure> {
+pub fn server_host_failure(migration: &Migration) -> Option<Failure> {
     first(&migration.script, migration.statements.iter().map(|(statement, _)| statement))
 }
 
 fn first<'a>(script: &Script, mut statements: impl Iterator<Item = &'a Statement>) -> Option<Failure> {
-    let statement = statements.find(|statement| statement.acts_on_machine(script))?;
+    let statement = statements.find(|statement| statement.acts_on_server_host(script))?;
     let message = "it runs a program on the server's machine, or writes a file there, which goes on being there when a \
                    throwaway database is gone: it was not run to see what it does";
     Some(
