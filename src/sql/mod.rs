@@ -1,6 +1,6 @@
-//! The text of a file as statements with spans: parsed by `squawk-syntax`, with what Tenure itself has
-//! to know of each: which names it makes or touches, whether it may run in a transaction, whether it
-//! is the file's own BEGIN, COMMIT or version row. This layer knows no version, no chain, no database.
+//! Parses the text of a file into statements with spans, and classifies each statement: the names in it, its scope,
+//! whether it may run in a transaction, and whether Tenure executes it itself. Text for the server is rendered here too.
+//! No versions, migration chains or database access belong here.
 
 mod column_options;
 mod error;
@@ -53,15 +53,15 @@ pub use single_tenant::tenant_schema_ranges;
 pub use transaction::{Body, FileKind, MetadataFilter};
 pub use tree::{Kinds, Node, Token};
 
-/// The stack of a thread that parses, judges or drops files. Only what is used of it is memory: the deepest
-/// tree that is let pass takes a third of it in a debug build, far less in a release.
+/// The stack size, in bytes, of a thread that parses, verifies or drops files. The deepest tree that
+/// the parser accepts uses a third of it in a debug build, and far less in a release build.
 pub const STACK: usize = 128 << 20;
 
-/// Some bytes of the `file`-th file of a unit.
+/// A byte range of one file of a unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The file's index: a template has several files, a migration one.
+    /// The index of the file. A template has several files, a migration one.
     pub file: usize,
-    /// Bytes of its text.
+    /// The bytes of its text.
     pub range: Range<usize>,
 }

@@ -1,6 +1,6 @@
-//! What is Tenure's own in a user's file: the tables and functions that it keeps, which no file may touch,
-//! and the exact shapes of the statements that it does instead. A statement on them that is like no such
-//! shape is an error: to take it out would be to do half of what it says, and to run it would be worse.
+//! Tenure's own tables and functions, which no file may change, and the exact forms of the statements that Tenure
+//! executes itself and therefore removes from a file. Any other statement on these objects is an error, since neither
+//! removing nor running it would be correct.
 
 use squawk_syntax::SyntaxKind;
 
@@ -12,14 +12,14 @@ use super::tree::Node;
 use super::{Name, SqlError, normalized};
 use crate::error::Place;
 
-/// The one table that files may name bare, as the seeds do.
+/// The one table that files may name without a schema.
 pub(super) const VERSION_TABLE: &str = "schema_version";
 
-/// Its tables, in the platform schema.
+/// Tenure's own tables, in the platform schema.
 pub const TABLES: &[&str] =
     &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
 
-/// Its functions, there too.
+/// Tenure's own functions, in the platform schema.
 pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
@@ -66,7 +66,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_unmake",
 ];
 
-/// What names a table, and no constraint or column of one.
+/// The nodes that name a table, not one of its constraints or columns.
 const RELATIONS: &[SyntaxKind] = &[
     SyntaxKind::RELATION_NAME_REF,
     SyntaxKind::SEQUENCE,
@@ -75,7 +75,7 @@ const RELATIONS: &[SyntaxKind] = &[
     SyntaxKind::VIEW,
 ];
 
-/// These act on a table and leave it and its rows as they are.
+/// These act on a table without changing its definition or its rows.
 const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::ALTER_PUBLICATION,
     SyntaxKind::ANALYZE,
@@ -91,8 +91,8 @@ const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::VACUUM,
 ];
 
-/// What `statement` makes, changes or drops of Tenure's own; `bare` says whether a name without a schema
-/// is the platform's.
+/// The first of Tenure's own objects that `statement` creates, alters, drops or calls. `bare` returns whether an
+/// unqualified name belongs to the platform.
 pub(super) fn touched_own_object<'a>(
     statement: &'a Statement,
     platform: &str,
@@ -111,7 +111,7 @@ pub(super) fn touched_own_object<'a>(
                     && bare(name)
             }
         };
-        // To call one of the functions is to do Tenure's work behind its back.
+        // Calling one of the functions changes Tenure's own tables.
         let is_function = FUNCTIONS.contains(&name.name.as_str());
         let is_call = name.kind == SyntaxKind::CALL_EXPR;
         let acts = name.role != NameRole::Referenced && !harmless;
@@ -121,7 +121,7 @@ pub(super) fn touched_own_object<'a>(
 }
 
 impl MetadataFilter<'_> {
-    /// Whether Tenure does the statement itself, so that it is taken out.
+    /// Whether Tenure executes the statement itself, so that it is removed from the file.
     pub(super) fn is_own_statement(
         &self,
         script: &Script,
@@ -165,18 +165,18 @@ impl MetadataFilter<'_> {
         values.into_iter().try_for_each(|value| self.check_version(script, value)).map(|()| true)
     }
 
-    /// The version in the statement must be the file's.
+    /// Checks that the statement sets the version of the file.
     fn check_version(&self, script: &Script, value: Node<'_>) -> Result<(), SqlError> {
-        let said = literal(value);
+        let version_text = literal(value);
         match self.file {
-            FileKind::Migration { version } if said.as_deref() != Some(version) => {
+            FileKind::Migration { version } if version_text.as_deref() != Some(version) => {
                 Err(SqlError::VersionMismatch {
                     found: value.text().to_owned(),
                     expected: version.to_owned(),
                     place: Place::at(&script.source, value.span()),
                 })
             }
-            _ if said.is_none() => {
+            _ if version_text.is_none() => {
                 Err(SqlError::VersionStatement { place: Place::at(&script.source, value.span()) })
             }
             _ => Ok(()),
@@ -184,7 +184,7 @@ impl MetadataFilter<'_> {
     }
 }
 
-/// Whether `node` has no other children than these.
+/// Whether all children of `node` have one of these kinds.
 fn only(node: Node<'_>, kinds: &[SyntaxKind]) -> bool {
     node.children().all(|child| kinds.contains(&child.kind()))
 }
@@ -211,8 +211,8 @@ fn is_version_table(node: Node<'_>) -> bool {
         && columns.iter().any(|name| name.as_deref() == Some("version"))
 }
 
-/// What `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]` sets; nothing if
-/// it is another statement.
+/// The new version in `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]`; `None` for
+/// any other statement.
 fn updated_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::OPTIONAL_AS_ALIAS,
@@ -225,7 +225,7 @@ fn updated_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     (versions.len() == 1).then_some(versions)
 }
 
-/// What a SET clause sets `version` to, if it sets that and `applied_at` only.
+/// The new values of `version` in a SET clause; `None` if it sets columns other than `version` and `applied_at`.
 fn set_versions(set: Node<'_>) -> Option<Vec<Node<'_>>> {
     let list = set.child(SyntaxKind::SET_COLUMN_LIST)?;
     let mut versions = Vec::new();
@@ -241,8 +241,8 @@ fn set_versions(set: Node<'_>) -> Option<Vec<Node<'_>>> {
     Some(versions)
 }
 
-/// What `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]` puts there;
-/// nothing if it is another statement.
+/// The versions in `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]`; `None` for any
+/// other statement.
 fn inserted_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::COLUMN_TARGET_LIST,
@@ -274,7 +274,7 @@ fn inserted_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     Some(versions)
 }
 
-/// The column that is set, unless only a part of it is.
+/// The column that is set; `None` if only a field or element of it is set.
 fn column_of(target: Node<'_>) -> Option<String> {
     only(target, &[SyntaxKind::COLUMN_NAME_REF]).then(|| named(target))
 }
@@ -283,7 +283,7 @@ fn named(node: Node<'_>) -> String {
     normalized(node.text())
 }
 
-/// The text that a value is, if it is nothing but one string.
+/// The content of `value` if it is a single string literal.
 fn literal(value: Node<'_>) -> Option<String> {
     let mut tokens = value.tokens();
     let (token, None) = (tokens.next()?, tokens.next()) else { return None };
@@ -294,7 +294,7 @@ fn literal(value: Node<'_>) -> Option<String> {
     }
     let text = text.strip_prefix(['e', 'E']).unwrap_or(text);
     let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-    // No version has a quote or an escape in it.
+    // A version contains no quotes or escapes.
     (!inner.contains(['\'', '\\'])).then(|| inner.to_owned())
 }
 

@@ -1,5 +1,5 @@
-//! The texts in the server's statistics: constants replaced by parameters, also where that is no SQL any more;
-//! and among them Tenure's own.
+//! Queries in `pg_stat_statements`: its replacement of constants by parameters may leave invalid SQL, and Tenure's own
+//! statements are among them.
 
 use squawk_lexer::{LiteralKind, TokenKind, tokenize};
 
@@ -7,7 +7,7 @@ use super::own::{FUNCTIONS, TABLES, VERSION_TABLE};
 use super::{Script, Statement};
 
 impl Statement {
-    /// Whether a string stands in it.
+    /// Whether it contains a string literal.
     pub fn has_string_literal(&self, script: &Script) -> bool {
         let mut tokens = tokenize(script.text(self)).map(|token| token.kind);
         tokens.any(|kind| match kind {
@@ -18,8 +18,8 @@ impl Statement {
         })
     }
 
-    /// Whether it is one of Tenure's own: it reads or writes what Tenure keeps in the schema `platform`. The
-    /// version is for everybody to read.
+    /// Whether it uses Tenure's own tables or functions in the schema `platform`. `schema_version` does not count:
+    /// applications may read it.
     pub fn uses_tenure_objects(&self, platform: &str) -> bool {
         self.names.iter().filter(|name| name.schema.as_deref() == Some(platform)).any(|name| {
             let name = name.name.as_str();
@@ -28,12 +28,10 @@ impl Statement {
     }
 }
 
-/// Types whose constants may stand as `type 'text'`, as the server's statistics print them: `interval $1`,
-/// which is no SQL any more.
+/// Types with constants of the form `type 'text'`. The statistics contain `interval $1`, which is invalid SQL.
 const TYPED: &[&str] = &["date", "interval", "time", "timestamp", "timestamptz", "timetz"];
 
-/// `text` with `interval $1` as `CAST($1 AS interval)`, and likewise for the other types that people write
-/// constants of in this way.
+/// Replaces `interval $1` by `CAST($1 AS interval)`, and likewise for the other types of such constants.
 pub fn cast_typed_parameters(text: &str) -> String {
     let mut words: Vec<(TokenKind, &str)> = Vec::new();
     let mut start = 0;
@@ -66,7 +64,7 @@ mod tests {
     use crate::sql::Script;
 
     #[test]
-    fn constants_with_a_type_are_sql_again() {
+    fn typed_parameters_become_casts() {
         assert_eq!(
             cast_typed_parameters("SELECT now() - INTERVAL  $1, date '2020-01-01', d.date, 'interval $1'"),
             "SELECT now() - CAST($1 AS INTERVAL), date '2020-01-01', d.date, 'interval $1'"
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn tenures_own_statements_are_known() {
+    fn own_statements_are_recognized() {
         let own = |sql: &str| {
             Script::parse(Source::new("q.sql", sql)).unwrap().statements[0].uses_tenure_objects("p")
         };

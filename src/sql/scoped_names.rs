@@ -1,6 +1,5 @@
-//! Whose the unqualified names of a project are, learnt file by file from what is made and dropped, and
-//! what the names in a statement then say of its scope. Where they do not say it, that is an error and
-//! never a guess.
+//! Maps the unqualified names of a project to scopes, from the statements that create and drop them, and derives the
+//! scope of a statement from its names. If the names do not determine the scope, that is an error; it is never guessed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,19 +11,19 @@ use super::scope::ObjectLocation;
 use super::unreadable::UnreadableFiles;
 use super::{Lookup, Name, NameRole, ORG_SCHEMA, Scope, ScopeClue, Statement};
 
-/// Unqualified names that earlier files make, by whose they are.
+/// The unqualified names that earlier files create, by scope.
 #[derive(Debug, Clone)]
 pub struct ScopedNames {
     platform: Names,
     tenant: Names,
-    /// Of this file only, and found before all others: relations and types by their names.
+    /// Temporary relations and types of the current file. They take precedence over all others.
     temporary: HashSet<(Scope, String)>,
-    /// The same, as far as code says so.
+    /// Names that code may have created as temporary.
     temporary_by_code: HashSet<(Scope, String)>,
-    /// What the functions make that is temporary.
+    /// The temporary names that each function creates.
     temporary_by_function: HashMap<String, Vec<String>>,
     pub(super) unreadable: UnreadableFiles,
-    /// What the schema of a tenant begins with, where that says something.
+    /// The prefix of tenant schemas, unless it is empty.
     prefix: Option<String>,
 }
 
@@ -32,14 +31,14 @@ pub struct ScopedNames {
 #[derive(Debug, Clone, Default)]
 struct Names {
     existing: HashSet<(Space, String)>,
-    /// Dropped since. A file that undoes a step may still mean it, if nobody else has such a name now.
+    /// Dropped since. A down migration may still refer to one, unless the other scope has the name.
     dropped: HashSet<(Space, String)>,
 }
 
-/// Names of different spaces do not meet.
+/// A namespace: names of different namespaces do not collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Space {
-    /// Tables, views, indexes, sequences, and types, since each table is one.
+    /// Tables, views, indexes, sequences and types (each table is a type).
     Relation,
     Routine,
     Other,
@@ -60,7 +59,7 @@ impl Space {
 }
 
 impl Default for ScopedNames {
-    /// Nothing yet but the one table of Tenure's own that files name bare.
+    /// Only the one table of Tenure's own that files name without a schema.
     fn default() -> Self {
         let mut platform = Names::default();
         platform.add((Space::Relation, VERSION_TABLE.to_owned()));
@@ -90,13 +89,13 @@ impl Names {
 }
 
 impl ScopedNames {
-    /// Nothing yet, of a project in which the schemas of tenants begin with `prefix`.
+    /// For a project whose tenant schemas begin with `prefix`.
     pub fn for_project(prefix: &str) -> Self {
         Self { prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()), ..Self::default() }
     }
 
-    /// Remembers what `statement`, of scope `scope`, makes, and forgets what it drops or renames. A bare name that
-    /// means something temporary of the file stays bare in it.
+    /// Adds the names that `statement` creates in `scope`, and removes those that it drops or renames. Bare names of
+    /// temporary objects stay unqualified in it.
     pub fn apply(&mut self, statement: &mut Statement, scope: Scope) {
         let kind = format!("{:?}", statement.kind);
         let is_new_name = |name: &Name| (name.role, name.lookup) == (NameRole::Created, Lookup::Path);
@@ -106,7 +105,7 @@ impl ScopedNames {
             || statement.names.iter().filter(|name| name.role == NameRole::Created && !is_schema(name));
         if statement.drops_targets() || renames {
             for name in statement.names.iter().filter(|name| name.role == NameRole::Target) {
-                // After DROP of a temporary table its name means the other one again.
+                // After DROP of a temporary table its name refers to the permanent one.
                 if !self.remove_temporary(name, scope) {
                     self.names(scope).remove(&(Space::of(name.kind), name.name.clone()));
                 }
@@ -136,7 +135,7 @@ impl ScopedNames {
         }
     }
 
-    /// What code that the statement runs makes only for the session.
+    /// Adds the temporary objects that code run by the statement creates.
     fn apply_code(&mut self, statement: &Statement, scope: Scope) {
         let code = &statement.temporary_by_code;
         let mut made: Vec<String> = Vec::new();
@@ -156,19 +155,20 @@ impl ScopedNames {
             );
         }
         for name in made {
-            // The text does not say which of two is meant.
+            // If a permanent table has the same name, the text does not show which one is meant.
             if !self.names(scope).existing.contains(&(Space::Relation, name.clone())) {
                 self.temporary_by_code.insert((scope, name));
             }
         }
     }
 
-    /// Whether a bare name certainly means something temporary.
+    /// Whether a bare name certainly refers to a temporary object.
     fn is_temporary(&self, name: &Name, scope: Scope) -> bool {
         is_bare_relation(name) && self.temporary.contains(&(scope, name.name.clone()))
     }
 
-    /// Whether a bare name may mean something temporary: what code makes, or the index or sequence of a temporary table.
+    /// Whether a bare name may refer to a temporary object: one that code creates, or an index or sequence of a
+    /// temporary table.
     fn may_be_temporary(&self, name: &Name, scope: Scope) -> bool {
         if !is_bare_relation(name) || (self.temporary.is_empty() && self.temporary_by_code.is_empty()) {
             return false;
@@ -179,12 +179,12 @@ impl ScopedNames {
             Scope::Platform => &self.platform,
             Scope::Tenant => &self.tenant,
         };
-        let came_with = || {
+        let is_part_of_temporary = || {
             let ends = ["_seq", "_pkey", "_key", "_idx", "_excl"].iter().any(|end| name.name.ends_with(end));
             ends && !names.existing.contains(&(Space::Relation, name.name.clone()))
                 && name.name.match_indices('_').any(|(at, _)| has(&name.name[..at]))
         };
-        by_code(&name.name) || came_with()
+        by_code(&name.name) || is_part_of_temporary()
     }
 
     fn remove_temporary(&mut self, name: &Name, scope: Scope) -> bool {
@@ -203,8 +203,8 @@ impl ScopedNames {
         }
     }
 
-    /// Leaves the bare names in `statement` that mean something temporary, which is in no schema of a scope. Says
-    /// whether what it makes is temporary.
+    /// Keeps the bare names in `statement` unqualified that refer to temporary objects. Returns whether it creates a
+    /// temporary object.
     fn resolve_temporary(&self, statement: &mut Statement, scope: Scope) -> bool {
         for name in statement.names.iter_mut().filter(|name| name.role != NameRole::Created) {
             if self.is_temporary(name, scope) {
@@ -213,7 +213,7 @@ impl ScopedNames {
                 name.lookup = Lookup::Temporary;
             }
         }
-        // A view of something temporary is temporary itself (manual, CREATE VIEW), as is an index on it.
+        // A view of a temporary table is temporary (manual, CREATE VIEW), as is an index on it.
         let by_reference = statement.kind == SyntaxKind::CREATE_VIEW;
         let means_temporary = |name: &Name| match name.role {
             NameRole::Created => is_temporary_schema(name),
@@ -233,18 +233,19 @@ impl ScopedNames {
         is_temporary
     }
 
-    /// Forgets what does not outlive a file.
+    /// Removes the temporary names, which end with their file.
     pub fn end_of_file(&mut self) {
         self.temporary.clear();
         self.temporary_by_code.clear();
     }
 
-    /// Whose `schema_version` is without a schema, if only one has it.
+    /// The scope of an unqualified `schema_version`; `None` if both scopes may have one.
     pub fn version_table(&self) -> Option<Scope> {
         let tenants = self.tenant.existing.contains(&(Space::Relation, VERSION_TABLE.to_owned()));
         (!tenants).then_some(Scope::Platform)
     }
 
+    /// The scope that a name belongs to; `None` if that is unknown or both have the name.
     pub(super) fn scope_of(&self, name: &Name, platform: &str) -> Option<Scope> {
         match name.schema.as_deref() {
             Some(_) if name.in_tenant_schema() => Some(Scope::Tenant),
@@ -275,17 +276,16 @@ impl ScopedNames {
         }
     }
 
-    /// What the names in `statement` say about its scope, in a project whose platform schema is
-    /// `platform`.
+    /// Derives the scope of `statement` from its names; `platform` is the platform schema.
     pub fn scope_clue(&self, statement: &Statement, platform: &str) -> ScopeClue {
-        let said = |name: &Name| self.scope_of(name, platform);
-        // The name of an index, a trigger or a policy says nothing: it belongs to the table's schema.
+        let scope_of = |name: &Name| self.scope_of(name, platform);
+        // Names of indexes, triggers and policies are ignored: they belong to the table's schema.
         let acts_on = |name: &&Name| name.role != NameRole::Referenced && !PARTS.contains(&name.kind);
         let targets: Vec<_> = statement.names.iter().filter(acts_on).collect();
-        let of_targets: HashSet<Scope> = targets.iter().filter_map(|name| said(name)).collect();
+        let of_targets: HashSet<Scope> = targets.iter().filter_map(|name| scope_of(name)).collect();
         let of_references = |weak: bool| -> HashSet<Scope> {
             let mentions = statement.names.iter().filter(|name| name.role == NameRole::Referenced);
-            mentions.filter(|name| may_be_builtin(name) == weak).filter_map(said).collect()
+            mentions.filter(|name| may_be_builtin(name) == weak).filter_map(scope_of).collect()
         };
         let reads = of_references(false);
         let platforms = of_targets.contains(&Scope::Platform);
@@ -295,7 +295,7 @@ impl ScopedNames {
                 return ScopeClue::Unclear("it acts on the platform and reads tables of a tenant".to_owned());
             }
             (true, false) if statement.has_placeholder => {
-                return ScopeClue::Unclear(format!("it acts on the platform and says {ORG_SCHEMA}"));
+                return ScopeClue::Unclear(format!("it acts on the platform and contains {ORG_SCHEMA}"));
             }
             (true, false) => return ScopeClue::Certain(Scope::Platform),
             (false, true) => return ScopeClue::Certain(Scope::Tenant),
@@ -324,7 +324,7 @@ impl ScopedNames {
             (false, false, true) => ScopeClue::Certain(Scope::Tenant),
             (false, true, true) => ScopeClue::Unclear("it calls functions of both".to_owned()),
             (false, false, false) => {
-                ScopeClue::Unclear("it names nothing that the platform or a tenant has".to_owned())
+                ScopeClue::Unclear("it names no object of the platform or of a tenant".to_owned())
             }
         }
     }
@@ -337,7 +337,7 @@ impl ScopedNames {
                 && self.tenant.existing.contains(&key)
         };
         if let Some(name) = targets.iter().find(both) {
-            return format!("both have a {:?}", name.name);
+            return format!("the platform and the tenants have a {:?}", name.name);
         }
         let is_tenant_schema =
             |schema: &str| self.prefix.as_deref().is_some_and(|prefix| schema.starts_with(prefix));
@@ -348,7 +348,7 @@ impl ScopedNames {
             Some(Name { schema: Some(schema), .. }) => {
                 format!("{OTHER_SCHEMA} {schema:?} is neither the platform's nor a tenant's")
             }
-            name => format!("nothing says whose {:?} is", name.map_or("it", |name| &name.name)),
+            name => format!("{:?} has no known scope", name.map_or("it", |name| &name.name)),
         }
     }
 }
@@ -357,7 +357,7 @@ fn is_bare_relation(name: &Name) -> bool {
     name.schema.is_none() && Space::of(name.kind) == Space::Relation
 }
 
-/// Names of what belongs to a table.
+/// Names of objects that belong to a table.
 const PARTS: &[SyntaxKind] = &[
     SyntaxKind::CONSTRAINT_NAME_REF,
     SyntaxKind::INDEX,
@@ -366,7 +366,7 @@ const PARTS: &[SyntaxKind] = &[
     SyntaxKind::TRIGGER_REF,
 ];
 
-/// Whether the name is written with the session's own schema, under its alias or by its number.
+/// Whether the name is qualified with the session's temporary schema: `pg_temp` or `pg_temp_N`.
 fn is_temporary_schema(name: &Name) -> bool {
     name.schema.as_deref().is_some_and(|schema| schema.starts_with("pg_temp"))
 }
@@ -375,8 +375,8 @@ fn is_schema(name: &Name) -> bool {
     name.kind == SyntaxKind::SCHEMA
 }
 
-/// A bare function or type may as well be the server's own, which is found before all others (manual,
-/// chapter 5.10.5): that a tenant has a `now()` too says something only where nothing else does.
+/// Whether the name may be a built-in function or type, since `pg_catalog` is searched first (manual, chapter 5.10.5).
+/// Such names decide the scope only if no other name does.
 fn may_be_builtin(name: &Name) -> bool {
     name.schema.is_none() && matches!(name.kind, SyntaxKind::CALL_EXPR | SyntaxKind::PATH_TYPE)
 }

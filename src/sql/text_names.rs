@@ -1,4 +1,4 @@
-//! Which objects a text names: in statements, in bodies and in strings, but not in comments.
+//! Finds the object names in a text: in statements, bodies and strings, but not in comments.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,7 +9,7 @@ use super::mentions::tokens;
 use super::normalized;
 use super::tree::Node;
 
-/// The names in a text, as the server would store them.
+/// The names in a text, folded as the server stores them.
 #[derive(Debug, Clone, Default)]
 pub struct TextNames {
     words: HashSet<String>,
@@ -19,10 +19,10 @@ pub struct TextNames {
     temporary: BTreeSet<String>,
 }
 
-/// What a bare name is the name of, by the words before it.
+/// The kind of object of a bare name, by the words before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
-    /// A table, or something that may be one.
+    /// A table, or an object of unknown kind that may be one.
     Table,
     /// A view.
     View,
@@ -42,11 +42,11 @@ pub enum TargetKind {
     Index,
 }
 
-/// What may stand between the words and the name.
+/// Words that may precede the name.
 const BETWEEN: &[&str] = &["concurrently", "exists", "if", "not", "only", "table"];
 
-/// Whether the name behind these words is that of something temporary.
-fn makes_temporary(words: &[String]) -> bool {
+/// Whether the words before a name create a temporary object.
+fn creates_temporary(words: &[String]) -> bool {
     let mut words = words.iter().rev().map(String::as_str).skip_while(|word| BETWEEN.contains(word));
     match words.next() {
         Some("view" | "sequence") => matches!(words.next(), Some("temp" | "temporary")),
@@ -56,8 +56,8 @@ fn makes_temporary(words: &[String]) -> bool {
 }
 
 impl TargetKind {
-    /// What is dropped, altered, emptied or written, where the `words` before its name say so.
-    fn behind(words: &[String]) -> Option<Self> {
+    /// The kind of object that a statement drops, alters, truncates or writes to, by the `words` before its name.
+    fn after(words: &[String]) -> Option<Self> {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         let is_table = words.contains(&"table");
         while words.last().is_some_and(|word| BETWEEN.contains(word)) {
@@ -87,7 +87,7 @@ impl TargetKind {
 }
 
 impl TextNames {
-    /// Reads `text`; a string may be code, so what stands in it counts too.
+    /// Reads `text`. Strings may be code, so names in them count too.
     pub fn of(text: &str) -> Self {
         let mut named = Self::default();
         named.read(text);
@@ -95,10 +95,10 @@ impl TextNames {
     }
 
     fn read(&mut self, text: &str) {
-        // Whether the name before ends with a dot, and the name.
+        // The previous name, and whether a dot follows it.
         let mut before: (Option<String>, bool) = (None, false);
-        // The words without anything between them but spaces.
-        let mut run: Vec<String> = Vec::new();
+        // The words since the last token that is not a word.
+        let mut words: Vec<String> = Vec::new();
         let mut tokens = tokens(text).into_iter().peekable();
         while let Some(token) = tokens.next() {
             let is_qualifier = tokens.peek().is_some_and(|next| next.kind == TokenKind::Dot);
@@ -113,48 +113,48 @@ impl TextNames {
                         self.qualified.insert((schema, word.clone()));
                     } else if is_qualifier {
                         // The schema, or an alias.
-                    } else if makes_temporary(&run) && !BETWEEN.contains(&word.as_str()) {
+                    } else if creates_temporary(&words) && !BETWEEN.contains(&word.as_str()) {
                         self.temporary.insert(word.clone());
-                    } else if let Some(kind) = TargetKind::behind(&run)
+                    } else if let Some(kind) = TargetKind::after(&words)
                         .filter(|_| !is_qualifier && !BETWEEN.contains(&word.as_str()))
                     {
                         self.targets.insert(word.clone(), kind);
                     }
-                    run.push(word.clone());
+                    words.push(word.clone());
                     (Some(word), false)
                 }
                 TokenKind::Dot => (before.0, true),
                 TokenKind::Literal { .. } => {
-                    run.clear();
+                    words.clear();
                     if let Some((_, content)) = content(token.text) {
                         self.read(content);
                     }
                     (None, false)
                 }
                 _ => {
-                    run.clear();
+                    words.clear();
                     (None, false)
                 }
             };
         }
     }
 
-    /// Whether `schema.name` stands in the text.
+    /// Whether the text contains `schema.name`.
     pub fn contains_qualified(&self, schema: &str, name: &str) -> bool {
         self.qualified.contains(&(schema.to_owned(), name.to_owned()))
     }
 
-    /// Whether `name` stands in the text, with a schema or without.
+    /// Whether the text contains `name`, qualified or not.
     pub fn contains(&self, name: &str) -> bool {
         self.words.contains(name)
     }
 
-    /// The names that stand in the text without a schema.
+    /// The unqualified names in the text.
     pub fn bare_names(&self) -> impl Iterator<Item = &str> {
         self.bare.iter().map(String::as_str)
     }
 
-    /// The bare names of what the text drops, alters, empties or writes to, as far as it says so without conditions.
+    /// The unqualified names of objects that the text drops, alters, truncates or writes to.
     pub fn targets(&self) -> &BTreeMap<String, TargetKind> {
         &self.targets
     }
@@ -165,7 +165,7 @@ impl TextNames {
     }
 }
 
-/// The names of what code in the statement makes and the session alone has.
+/// The names of temporary objects that code in the statement creates.
 pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
     let is_code = matches!(
         statement.kind(),
@@ -177,7 +177,7 @@ pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
     TextNames::of(statement.text()).temporary.into_iter().collect()
 }
 
-/// Where the content of a string begins, and the content; none of what is a number, or not ended.
+/// The byte offset of a string literal's content, and the content; `None` for numbers and unterminated strings.
 pub(super) fn content(literal: &str) -> Option<(usize, &str)> {
     if let Some(rest) = literal.strip_prefix('$') {
         let start = rest.find('$')? + 2;
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_has_a_content() {
+    fn the_content_of_a_string_is_found() {
         assert_eq!(content("$a$x$a$"), Some((3, "x")));
         assert_eq!(content("E'x'"), Some((2, "x")));
         assert_eq!(content("''"), Some((1, "")));

@@ -1,21 +1,21 @@
-//! What a file that could not be understood may have made. A later statement that names it is not called
-//! unclear: it may be clear once the first file is put right, and people are told what to do first.
+//! Files with errors, which may create names that are missing elsewhere. A later statement with such a name is not
+//! reported as unclear: correcting the first file may resolve it.
 
 use std::sync::Arc;
 
 use super::{Name, NameRole, ScopedNames, Statement};
 use crate::error::Source;
 
-/// The files of a project that taught nothing, or not all.
+/// The files of a project whose names are not all known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnreadableFiles {
     texts: Vec<Arc<Source>>,
-    /// Of one of them not even the text is known.
+    /// Whether the text of one of them could not be read.
     has_unknown_text: bool,
 }
 
 impl ScopedNames {
-    /// Remembers a file that was not understood, `None` if nobody could read it.
+    /// Adds a file with errors; `None` if it could not be read.
     pub fn add_unreadable(&mut self, source: Option<Arc<Source>>) {
         match source {
             Some(source) => self.unreadable.texts.push(source),
@@ -23,19 +23,19 @@ impl ScopedNames {
         }
     }
 
-    /// Whether such a file may be why nothing is known of what `statement` names.
+    /// Whether such a file may create names that `statement` uses.
     pub fn may_depend_on_unreadable(&self, statement: &Statement) -> bool {
         let unknown = |name: &&Name| name.schema.is_none() && self.scope_of(name, "").is_none();
         let named =
             |name: &Name| self.unreadable.texts.iter().any(|source| has_word(&source.text, &name.name));
-        // Where it acts on something, what it only mentions (a type, a function) does not decide.
+        // If it acts on an object, names that it only refers to (a type, a function) do not count.
         let acts = statement.names.iter().any(|name| name.role != NameRole::Referenced);
         let mut names = statement.names.iter().filter(|name| !acts || name.role != NameRole::Referenced);
         self.unreadable.has_unknown_text || names.any(|name| unknown(&name) && named(name))
     }
 }
 
-/// Whether `word` stands in `text` by itself, in whatever case.
+/// Whether `text` contains `word` as a whole word, in any case.
 fn has_word(text: &str, word: &str) -> bool {
     let text = text.to_lowercase();
     let goes_on = |letter: char| letter.is_alphanumeric() || letter == '_';
