@@ -1,4 +1,4 @@
-//! One migration: one file, one edge of the chain, its statements sorted by scope.
+//! A migration: one file, one edge of the chain, with the scope of each statement.
 
 use std::sync::Arc;
 
@@ -8,28 +8,28 @@ use crate::error::Place;
 use crate::ident::SchemaName;
 use crate::sql::{FileKind, MetadataFilter, Scope, ScopeClue, ScopedNames, Script, SqlError, Statement};
 
-/// A migration, read and checked.
+/// A parsed and checked migration.
 #[derive(Debug, Clone)]
 pub struct Migration {
     /// The file's name, without its folder.
     pub file: String,
-    /// What the name says.
+    /// The parts of the file name.
     pub name: FileName,
-    /// What the header says it does.
+    /// The description in the header.
     pub description: String,
-    /// Of the text.
+    /// The checksum of the text.
     pub checksum: Checksum,
     /// The parsed text.
     pub script: Script,
-    /// What is to be run, in order, each with whose it is.
+    /// The statements to run, in order, with their scopes.
     pub statements: Vec<(Statement, Scope)>,
-    /// Whether it runs inside a transaction. If not, each statement runs alone.
+    /// Whether it runs inside a transaction. If not, each statement runs separately.
     pub transactional: bool,
 }
 
 impl Migration {
-    /// Reads a migration; what is wrong with it is told all at once. `known` holds what earlier files make,
-    /// and learns what this one makes.
+    /// Reads a migration and returns all its errors. `known` contains the names that earlier files create; those of this
+    /// file are added.
     pub fn read(
         name: FileName,
         script: Script,
@@ -47,16 +47,16 @@ impl Migration {
                 platform: platform.as_str(),
                 file: FileKind::Migration { version: &version },
             };
-            let whose =
+            let version_table_scope =
                 |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
-            let body = filter.body(&script, whose).map_err(|error| vec![error.into()])?;
+            let body = filter.body(&script, version_table_scope).map_err(|error| vec![error.into()])?;
             if !body.transactional
                 && let Some(index) =
                     body.statements.iter().find(|statement| statement.creates_unnamed_index())
             {
                 return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
             }
-            let statements = scoped(&script, body.statements, &lines, filter, known)?;
+            let statements = resolve_scopes(&script, body.statements, &lines, filter, known)?;
             Ok((statements, body.transactional))
         });
         if body.is_err() {
@@ -71,34 +71,34 @@ impl Migration {
         }
     }
 
-    /// The version that it starts from.
+    /// The version before it.
     pub fn from(&self) -> &Version {
         &self.name.from
     }
 
-    /// The version that it leads to.
+    /// The version after it.
     pub fn to(&self) -> &Version {
         &self.name.to
     }
 
-    /// Its statements, as those whose scope is known.
+    /// Its statements with `Some` scope, for callers that accept unknown scopes.
     pub fn scoped(&self) -> impl Iterator<Item = (&Statement, Option<Scope>)> {
         self.statements.iter().map(|(statement, scope)| (statement, Some(*scope)))
     }
 
-    /// Whether anything in it acts on `scope`.
+    /// Whether it has a statement of `scope`.
     pub fn has(&self, scope: Scope) -> bool {
         self.statements.iter().any(|(_, of)| *of == scope)
     }
 
-    /// The statements that act on `scope`.
+    /// The statements of `scope`.
     pub fn part(&self, scope: Scope) -> impl Iterator<Item = &Statement> {
         self.statements.iter().filter(move |(_, of)| *of == scope).map(|(statement, _)| statement)
     }
 }
 
-/// Gives every statement its scope: by the line above it, by its names, or by its neighbour.
-fn scoped(
+/// Determines the scope of every statement: from the `Scope` line above it, its names, or its neighbour.
+fn resolve_scopes(
     script: &Script,
     mut statements: Vec<Statement>,
     lines: &ScopeLines,
@@ -106,18 +106,18 @@ fn scoped(
     known: &mut ScopedNames,
 ) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
-    let (mut wrong, mut unclear) = (Vec::new(), false);
+    let (mut errors, mut unclear) = (Vec::new(), false);
     for statement in &mut statements {
         let clue = lines
             .at(statement.range.start)
             .map_or_else(|| known.scope_clue(statement, filter.platform), ScopeClue::Certain);
         match clue {
             ScopeClue::Certain(Scope::Platform) if statement.has_placeholder => {
-                wrong.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
+                errors.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
             }
             ScopeClue::Certain(scope) => {
                 if scope == Scope::Platform {
-                    wrong.extend(filter.check_platform_statement(script, statement).err());
+                    errors.extend(filter.check_platform_statement(script, statement).err());
                 }
                 known.apply(statement, scope);
                 scopes.push(Some(scope));
@@ -125,15 +125,15 @@ fn scoped(
             ScopeClue::Inherited => scopes.push(None),
             ScopeClue::Unclear(_) if known.may_depend_on_unreadable(statement) => unclear = true,
             ScopeClue::Unclear(why) => {
-                wrong.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
+                errors.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
         }
     }
     known.end_of_file();
-    if unclear || !wrong.is_empty() {
-        return Err(wrong.into_iter().map(ChainError::from).collect());
+    if unclear || !errors.is_empty() {
+        return Err(errors.into_iter().map(ChainError::from).collect());
     }
-    // `SET LOCAL …` goes with the statement after it, at the end of a file with the one before it.
+    // `SET LOCAL …` gets the scope of the statement after it; at the end of a file, of the one before it.
     let mut scope_after = scopes.iter().rev().flatten().next().copied().unwrap_or(Scope::Platform);
     for scope in scopes.iter_mut().rev() {
         scope_after = *scope.get_or_insert(scope_after);

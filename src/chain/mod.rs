@@ -1,6 +1,5 @@
-//! The chain: all migrations in order, one path from version to version. From file names and texts to
-//! checked migrations, and from the state of a fleet to the plan that moves it. Pure: no file is
-//! opened here, no database asked.
+//! The migration chain: all migrations in order, as one path from version to version. It is assembled from file names and
+//! parsed texts, compared with the history, and turned into a plan for a fleet. No file or database access belongs here.
 
 mod applied;
 mod assemble;
