@@ -1,5 +1,5 @@
-//! The server's statistics as the queries of the release that runs: each once for all tenants, without what
-//! is nobody's query.
+//! Extracts the queries of the running release from `pg_stat_statements`: each once for all tenants, without other
+//! statements.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,13 +11,13 @@ use crate::sql::{Name, RELATIONS, Script, Statement, cast_typed_parameters};
 /// One row of `pg_stat_statements`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statistic {
-    /// The text, if the server still has it and the role may read it.
+    /// The text, if the server still stores it and the role may read it.
     pub query: Option<String>,
-    /// How often it ran.
+    /// The number of executions.
     pub calls: u64,
 }
 
-/// What of a database a query must be about to count.
+/// The schemas and objects whose queries are captured.
 #[derive(Debug, Clone, Default)]
 pub struct CaptureScope {
     /// The platform's schema.
@@ -28,44 +28,44 @@ pub struct CaptureScope {
     pub objects: BTreeSet<String>,
 }
 
-/// A query as it is written down.
+/// A captured query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capture {
     /// The text, with `{org_schema}` for a tenant's schema.
     pub query: String,
-    /// How often it ran, for all tenants together.
+    /// The number of executions for all tenants.
     pub calls: u64,
 }
 
-/// How many statements were left out, by why.
+/// The number of statements that are left out, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// They are no queries: they may hold a password, and break with no column.
+    /// Utility statements: they may contain a password.
     pub utility: usize,
-    /// They are about other schemas.
+    /// They use other schemas.
     pub elsewhere: usize,
-    /// Tenure ran them for itself.
+    /// They are Tenure's own.
     pub own: usize,
-    /// They stand in a migration or a template.
+    /// They are in a migration or a template.
     pub migrations: usize,
-    /// The server kept their constants, which may be anybody's data.
+    /// They contain string constants, which may be user data.
     pub literals: usize,
-    /// Their text is lost, or cannot be parsed.
+    /// Their text is missing or cannot be parsed.
     pub unreadable: usize,
     /// The role may not read them.
     pub forbidden: usize,
 }
 
-/// What was captured.
+/// The result of a capture.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Captured {
     /// The queries, the most frequent first.
     pub queries: Vec<Capture>,
-    /// What was left out.
+    /// The statements that are left out.
     pub left_out: LeftOut,
 }
 
-/// The statements of a project's own files, so that what a migration ran is not taken for a query.
+/// The statements of a project's own files, which are not queries of the application.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectStatements(BTreeSet<String>);
 
@@ -80,7 +80,7 @@ impl ProjectStatements {
     }
 }
 
-/// The queries among `statistics`.
+/// Extracts the queries from `statistics`.
 pub fn capture(statistics: &[Statistic], scope: &CaptureScope, files: &ProjectStatements) -> Captured {
     let mut captured = Captured::default();
     let mut known: HashMap<String, Capture> = HashMap::new();
@@ -139,7 +139,7 @@ pub fn capture(statistics: &[Statistic], scope: &CaptureScope, files: &ProjectSt
 }
 
 impl CaptureScope {
-    /// Whether a name leads into one of the schemas.
+    /// Whether a name refers to an object in one of the schemas.
     fn contains(&self, name: &Name) -> bool {
         let object = RELATIONS.contains(&name.kind)
             || format!("{:?}", name.kind).starts_with("CALL")
@@ -151,7 +151,7 @@ impl CaptureScope {
     }
 }
 
-/// The queries as CSV, in the form that [`super::read`] reads.
+/// Writes the queries as CSV that [`super::read`] can read.
 pub fn to_csv(queries: &[Capture]) -> Result<String, csv::Error> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record(["calls", "query"])?;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobodys_query_is_left_out_and_counted() {
+    fn other_statements_are_left_out_and_counted() {
         let mut files = ProjectStatements::default();
         let migration = "UPDATE users SET name = 'x' WHERE id > 5; UPDATE {org_schema}.workspaces SET n = 1;";
         files.add(&Script::parse(Source::new("m.sql", migration)).unwrap());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_file_can_be_read() {
         let queries = [Capture { query: "SELECT \"a,\",\n $1 FROM {org_schema}.t".to_owned(), calls: 2 }];
         let source = Source::new("q.csv", to_csv(&queries).unwrap());
         let mut release = Release::default();
