@@ -1,6 +1,6 @@
-//! The text of `pg_dump` as the files of a template: what is only about the session is left out, the sample's
-//! schema becomes `{org_schema}`, and each table's statements get a file of their own, the foreign keys the
-//! last one. Pure; whether the files make what they should is proved elsewhere.
+//! Converts the output of `pg_dump` into template files: session settings are removed, the schema becomes `{org_schema}`,
+//! each table gets its own file, and foreign keys are in the last file. The caller checks that the files create the same
+//! tenant.
 
 use std::fmt::Write as _;
 
@@ -9,8 +9,8 @@ use crate::chain::{Chain, ChainError, Version};
 use crate::error::{Code, Failure, Source};
 use crate::sql::{Name, ORG_SCHEMA, Scope, Script};
 
-/// How statements are laid out in files. The order of a dump holds only while the server does not look into
-/// bodies of functions, so there are several, and the first that the server takes is the best to read.
+/// The order of statements in files. The order of a dump is only valid while the server does not check function bodies, so
+/// several layouts are tried, the most readable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
     by_table: bool,
@@ -18,7 +18,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// All of them, the most readable first.
+    /// All layouts, the most readable first.
     pub const ALL: [Self; 4] = [
         Self { by_table: true, functions_late: false },
         Self { by_table: true, functions_late: true },
@@ -27,43 +27,42 @@ impl Layout {
     ];
 }
 
-/// A file's name, and its text.
+/// A file's name and its text.
 pub type NewFile = (String, String);
 
-/// What a dump says of a tenant.
+/// The schema of a tenant in a dump.
 #[derive(Debug, Clone)]
 pub struct SchemaDump {
-    /// Without a semicolon, in the order of the dump.
+    /// Without semicolons, in the order of the dump.
     statements: Vec<String>,
 }
 
 impl SchemaDump {
-    /// Reads what `pg_dump --schema-only` wrote of `schema`.
+    /// Reads the output of `pg_dump --schema-only` for `schema`.
     pub fn read(dump: &str, schema: &str) -> Result<Self, Failure> {
         let text = without_restrict_commands(dump).replace(schema, ORG_SCHEMA);
-        let script = Script::parse(Source::new("what pg_dump wrote", text)).map_err(ChainError::from)?;
+        let script = Script::parse(Source::new("output of pg_dump", text)).map_err(ChainError::from)?;
         let texts = script.statements.iter().map(|statement| without_array_casts(script.text(statement)));
         Ok(Self { statements: texts.filter(|text| !is_session_setting(text)).collect() })
     }
 
-    /// The files of a template at `version`; `rows` are the statements that fill its tables, `uses` the lines that say
-    /// what of the platform its tenants use.
+    /// The files of a template at `version`; `rows` are the statements that fill its tables, `uses` its `-- Uses:` lines.
     pub fn files(&self, version: &Version, (rows, uses): (&[String], &str), layout: Layout) -> Vec<NewFile> {
         let (late, early): (Vec<&String>, Vec<&String>) =
             self.statements.iter().partition(|text| layout.functions_late && concerns_routine(text));
         let end_of_tables = early.iter().position(|text| follows_tables(text)).unwrap_or(early.len());
-        let (tables, behind) = early.split_at(end_of_tables);
+        let (tables, after_tables) = early.split_at(end_of_tables);
         let mut files: Vec<(String, Vec<&String>)> = Vec::new();
-        let begin = if layout.by_table { "types_and_functions" } else { "schema" };
+        let first_name = if layout.by_table { "types_and_functions" } else { "schema" };
         for text in tables {
-            let made = created_relation(text).filter(|_| layout.by_table);
+            let created = created_relation(text).filter(|_| layout.by_table);
             let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
-            match (made, own.filter(|_| layout.by_table)) {
+            match (created, own.filter(|_| layout.by_table)) {
                 (Some(name), _) => files.push((name.to_owned(), vec![text])),
                 (None, Some(file)) => files[file].1.push(text),
                 (None, None) => match files.last_mut() {
                     Some(last) => last.1.push(text),
-                    None => files.push((begin.to_owned(), vec![text])),
+                    None => files.push((first_name.to_owned(), vec![text])),
                 },
             }
         }
@@ -72,7 +71,7 @@ impl SchemaDump {
         }
         let rows: Vec<&String> = rows.iter().collect();
         let mut last = Vec::new();
-        for text in behind {
+        for text in after_tables {
             let own = object_name(text).and_then(|name| files.iter().position(|(file, _)| *file == name));
             match own.filter(|_| layout.by_table && belongs_to_one_table(text)) {
                 Some(file) => files[file].1.push(text),
@@ -100,8 +99,8 @@ impl SchemaDump {
 }
 
 impl Template {
-    /// Whether a dump of a tenant can say what the template says: not where it would hold the value of a
-    /// parameter, which is another for every tenant.
+    /// Checks that a dump of one tenant can replace the template: it must not contain parameter values, which differ per
+    /// tenant.
     pub fn can_be_squashed(&self) -> Result<(), Failure> {
         let shaping: Vec<&str> = self
             .parameters
@@ -115,17 +114,16 @@ impl Template {
         Err(Failure::new(
             Code::TemplateDiffers,
             format!(
-                "the shape of a tenant of {:?} depends on its parameters ({}), and a dump would hold the values of one \
+                "the schema of a tenant of {:?} depends on its parameters ({}), and a dump would contain the values of one \
                  tenant",
                 self.name,
                 shaping.join(", ")
             ),
         )
-        .hint("parameters that only stand in INSERT, UPDATE, DELETE or MERGE can stay as they are"))
+        .hint("parameters may only be used in INSERT, UPDATE, DELETE and MERGE"))
     }
 
-    /// The files of a new version with all that a dump does not say: the lines that declare the parameters, and
-    /// what is run after a tenant is made.
+    /// Adds the parts that a dump does not contain: the declarations of parameters and the `after_create` files.
     pub fn add_undumped(&self, files: &mut Vec<NewFile>) {
         let after = self.after_create.iter().map(|(script, _)| {
             let name = script.source.file.rsplit('/').next().unwrap_or_default();
@@ -141,8 +139,8 @@ impl Template {
         files.extend(after);
     }
 
-    /// The statements of the template and of the steps after it, up to `version`, that write rows, in the variants that may do: only
-    /// those that add some, or all; without temporary tables, or with them.
+    /// The statements of the template and of the steps up to `version` that write rows, in several variants: only INSERT, or
+    /// all; without or with temporary tables.
     pub fn row_statements_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
         let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
         let steps = self.steps_to(chain, version).unwrap_or_default();
@@ -155,13 +153,14 @@ impl Template {
             for statements in &transactions {
                 let mut temporary = Vec::new();
                 for (script, statement) in statements {
-                    let made: Vec<&Name> = statement.temporary_tables().filter(|_| with_temporary).collect();
-                    if !made.is_empty() || writes.contains(&statement.verb().as_str()) {
+                    let created: Vec<&Name> =
+                        statement.temporary_tables().filter(|_| with_temporary).collect();
+                    if !created.is_empty() || writes.contains(&statement.verb().as_str()) {
                         texts.push(script.text(statement).to_owned());
                     }
-                    temporary.extend(made);
+                    temporary.extend(created);
                 }
-                // The next step may make another of that name.
+                // The next step may create another table of that name.
                 texts.extend(temporary.iter().filter(|_| with_temporary).map(|name| {
                     format!("DROP TABLE IF EXISTS pg_temp.\"{}\"", name.name.replace('"', "\"\""))
                 }));
@@ -179,7 +178,7 @@ impl Template {
     }
 }
 
-/// Newer releases of `pg_dump` frame what they write in two commands for psql, with a key of their own.
+/// Removes the psql commands `\restrict` and `\unrestrict` around the output of newer releases of `pg_dump`.
 fn without_restrict_commands(dump: &str) -> String {
     let key = dump.lines().find_map(|line| line.strip_prefix("\\restrict "));
     let Some(key) = key else { return dump.to_owned() };
@@ -194,8 +193,8 @@ fn without_restrict_commands(dump: &str) -> String {
     )
 }
 
-/// `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY ((ARRAY['a'::character varying,
-/// …])::text[])`, and read from that it is printed in yet another variant. Without the cast it is what it was.
+/// Removes casts that the server adds: `status IN ('a', 'b')` on a `varchar` is printed as `(status)::text = ANY
+/// ((ARRAY['a'::character varying, …])::text[])`, and the parsed result of that is printed differently again.
 fn without_array_casts(text: &str) -> String {
     const BEFORE: &str = "((ARRAY[";
     const AFTER: &str = "])::text[])";
@@ -216,12 +215,12 @@ fn without_array_casts(text: &str) -> String {
     written + rest
 }
 
-/// The varchar_list of type `varchar` that `text` starts_with_any with, with commas between them.
+/// The comma-separated `varchar` literals at the start of `text`.
 fn varchar_list(text: &str) -> &str {
     let mut at = 0;
     loop {
         let Some(mut rest) = text[at..].strip_prefix('\'') else { return "" };
-        // Two quotes are one in the string.
+        // A doubled quote is part of the string.
         while let Some((_, behind)) = rest.split_once('\'') {
             rest = behind;
             match rest.strip_prefix('\'') {
@@ -238,7 +237,7 @@ fn varchar_list(text: &str) -> &str {
     }
 }
 
-/// Settings of the session that loads the dump, and the schema itself, which Tenure makes.
+/// Session settings of the dump, and the schema itself, which Tenure creates.
 fn is_session_setting(text: &str) -> bool {
     starts_with_any(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
 }
@@ -268,7 +267,7 @@ fn is_foreign_key(text: &str) -> bool {
     text.starts_with("ALTER TABLE ") && text.contains(" FOREIGN KEY ") && text.contains("ADD CONSTRAINT ")
 }
 
-/// What a dump says when all tables are there.
+/// Whether a dump contains the statement after all tables.
 fn follows_tables(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
     is_constraint
@@ -287,16 +286,16 @@ fn follows_tables(text: &str) -> bool {
         )
 }
 
-/// Of what comes behind the tables, what needs no other table than its own.
+/// Whether a statement after the tables depends only on its own table.
 fn belongs_to_one_table(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
-    let is_right = starts_with_any(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
+    let is_privilege = starts_with_any(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
     (is_constraint && !is_foreign_key(text))
-        || is_right
+        || is_privilege
         || starts_with_any(text, &["CREATE INDEX ", "CREATE UNIQUE INDEX "])
 }
 
-/// The table or view that a statement makes.
+/// The table or view that a statement creates.
 fn created_relation(text: &str) -> Option<&str> {
     let kinds = [
         "CREATE TABLE ",
@@ -308,7 +307,7 @@ fn created_relation(text: &str) -> Option<&str> {
     object_name(text).filter(|_| starts_with_any(text, &kinds))
 }
 
-/// The first thing of the schema that is named: what the statement is about.
+/// The first object of the schema in a statement.
 fn object_name(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(ORG_SCHEMA)?;
     let rest = rest.strip_prefix('.')?;
@@ -319,7 +318,7 @@ fn object_name(text: &str) -> Option<&str> {
     Some(&rest[..end]).filter(|name| !name.is_empty())
 }
 
-/// A name that any file may have.
+/// Replaces characters that are not allowed in all file names.
 fn file_stem(name: &str) -> String {
     name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect()
 }
@@ -346,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_file_and_keys_come_last() {
+    fn each_table_has_a_file_and_keys_are_last() {
         let rows = ["INSERT INTO a VALUES (1)".to_owned()];
         let by_table = [
             "010_types_and_functions.sql",
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_strings_is_as_it_was_written() {
+    fn casts_of_string_lists_are_removed() {
         let list =
             "CHECK (((a)::text = ANY ((ARRAY['x'::character varying, 'it''s'::character varying])::text[])))";
         let simplified =
@@ -381,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_session_stays_and_no_name_of_the_sample() {
+    fn session_settings_and_the_schema_name_are_removed() {
         let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
         let files = dumped.files(&Version::ZERO, (&[], "-- Uses: \"users\" (select)\n"), Layout::ALL[0]);
         assert_eq!(

@@ -1,5 +1,5 @@
-//! What of the platform a template's tenants use: its `-- Uses:` lines, joined, and compared with what the
-//! platform's migrations make.
+//! The platform tables that a template's tenants use: merges its `-- Uses:` lines and compares them with the platform's
+//! migrations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use super::{Template, TemplateError};
 use crate::chain::{Chain, Migration, TableUse, Version};
 use crate::sql::{NameRole, OWN_TABLES, Scope};
 
-/// Statements that may make anything without naming it.
+/// Statements that may create objects without naming them.
 const OPAQUE: &[&str] = &["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
 
-/// Each table once, with all privileges that any line gives.
+/// Merges the lines: each table once, with the privileges of all its lines.
 pub(super) fn merge(uses: Vec<TableUse>) -> Vec<TableUse> {
     let mut merged: Vec<TableUse> = Vec::new();
     for a_use in uses {
@@ -28,8 +28,8 @@ pub(super) fn merge(uses: Vec<TableUse>) -> Vec<TableUse> {
 }
 
 impl Template {
-    /// Checks that what its tenants use is the platform's. A platform that began by other means than the chain, or
-    /// that code made, may have anything.
+    /// Checks that the platform's migrations create the used tables. Skipped if the chain does not start at 0.0.0 or runs
+    /// code, since the platform may then have other tables.
     pub fn check_uses(&self, chain: &Chain) -> Vec<TemplateError> {
         let statements = || chain.migrations().iter().flat_map(|step| step.part(Scope::Platform));
         if chain.first() != Version::ZERO
@@ -38,13 +38,13 @@ impl Template {
             return Vec::new();
         }
         let names = statements().flat_map(|statement| &statement.names);
-        let made: BTreeSet<&str> = names
+        let created: BTreeSet<&str> = names
             .filter(|name| name.role == NameRole::Created)
             .map(|name| name.name.as_str())
             .chain(OWN_TABLES.iter().copied())
             .collect();
-        let not_made = self.uses.iter().filter(|a_use| !made.contains(a_use.table.as_str()));
-        not_made
+        let missing = self.uses.iter().filter(|a_use| !created.contains(a_use.table.as_str()));
+        missing
             .map(|a_use| TemplateError::NotOfPlatform {
                 table: a_use.table.to_string(),
                 place: a_use.place.clone(),
@@ -52,21 +52,21 @@ impl Template {
             .collect()
     }
 
-    /// What its tenants use of a platform at `version`: what a later step makes is not there yet.
+    /// The used tables that exist in a platform at `version`, without those that a later step creates.
     pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&TableUse> {
-        let made_by = |step: &Migration, table: &str| {
+        let creates = |step: &Migration, table: &str| {
             let names = step.part(Scope::Platform).flat_map(|statement| &statement.names);
             names.filter(|name| name.role == NameRole::Created).any(|name| name.name == table)
         };
-        let is_there = |a_use: &&TableUse| {
+        let exists = |a_use: &&TableUse| {
             let table = a_use.table.as_str();
-            let mut makers = chain.migrations().iter().filter(|step| made_by(step, table)).peekable();
+            let mut makers = chain.migrations().iter().filter(|step| creates(step, table)).peekable();
             makers.peek().is_none() || makers.any(|step| step.to() <= version)
         };
-        self.uses.iter().filter(is_there).collect()
+        self.uses.iter().filter(exists).collect()
     }
 
-    /// The lines that say it, for a new version of the template.
+    /// The `-- Uses:` lines for a new version of the template.
     pub fn uses_lines(&self) -> String {
         let mut text = String::new();
         for a_use in &self.uses {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lines_of_all_files_are_joined_and_can_be_written_again() {
+    fn the_lines_of_all_files_are_merged_and_written() {
         let one = template("-- Uses: users (insert)\n-- Uses: p.\"A b\" (update, select)");
         assert_eq!(
             one.uses_lines(),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_step_makes_is_not_there_yet() {
+    fn tables_of_later_steps_are_not_included() {
         let platform = SchemaName::existing("p").unwrap();
         let file = |from: &str, to: &str, sql: &str| MigrationFile {
             name: format!("v{from}_to_v{to}_a.sql"),
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_platform_does_not_make_is_refused() {
+    fn unknown_tables_are_errors() {
         let made =
             ("v0.0.0_to_v1.0.0_a.sql", "CREATE TABLE p.users (id int); CREATE VIEW p.v AS SELECT 1 AS x;");
         assert_eq!(wrong("-- Uses: v (select)\n-- Uses: schema_version (select)", made), [""; 0]);
         let a = "-- Uses: a (select)";
-        assert_eq!(wrong(a, made), ["a is not a table or view that the platform's migrations make"]);
+        assert_eq!(wrong(a, made), ["the platform's migrations create no table or view a"]);
         let error =
             TemplateError::NotOfPlatform { table: "a".to_owned(), place: template(a).uses[0].place.clone() };
         assert_eq!(Failure::from(error).code, Code::HeaderInvalid);
