@@ -1,11 +1,11 @@
-//! A failure, for people and for programs.
+//! Failures as text and as JSON.
 
 use serde_json::{Map, Value, json};
 
 use super::{Diagnostic, Paint, Severity, without_credentials};
 use crate::error::{Failure, Place};
 
-/// The failure as a message with the lines that it is about.
+/// Formats a failure as a message with the source lines.
 pub fn failure(failure: &Failure, paint: Paint) -> String {
     let place = failure.place.as_ref().map(|place| match place {
         Place::File(file) => Place::File(without_credentials(file)),
@@ -26,7 +26,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
     .render(paint)
 }
 
-/// The object behind `"error"`; keys that do not apply are left out.
+/// The JSON object for `"error"`. Keys without a value are omitted.
 pub fn failure_json(failure: &Failure) -> Value {
     let mut error = Map::new();
     error.insert("code".to_owned(), json!(failure.code.as_str()));
