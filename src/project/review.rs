@@ -1,5 +1,5 @@
-//! A project's files as verification sees them: each migration and template handed to `verify` with
-//! what is known of it, and the findings from_files. Files are judged side by side.
+//! Runs `verify` on a project's migrations and templates, each with the schema before it, and collects the findings.
+//! Files are verified in parallel.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -17,20 +17,20 @@ use crate::sql::{FileKind, MetadataFilter, Scope, Script};
 use crate::template::Template;
 use crate::verify::{File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, verify};
 
-/// What was seen of migrations that ran somewhere, by the names of their files.
+/// The observed effects of migrations that ran on a shadow or branch, by file name.
 pub type EffectsByFile = HashMap<String, ObservedEffects>;
 
-/// What verification found in some files.
+/// The result of verifying some files.
 #[derive(Debug, Clone, Serialize)]
 pub struct Review {
-    /// In the order of the files, then of their text.
+    /// The findings, in the order of the files and of their text.
     pub findings: Vec<Finding>,
-    /// In numbers.
+    /// The counts.
     pub summary: Summary,
 }
 
 impl Review {
-    /// Reviews migrations, of which `effects` saw some run, then templates.
+    /// Verifies migrations, with the observed effects of some of them, then templates.
     pub fn of<'a>(
         project: &Project,
         migrations: impl IntoIterator<Item = &'a Migration>,
@@ -47,15 +47,14 @@ impl Review {
         let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Target::Template(of, scripts));
         let targets: Vec<_> = migrations.into_iter().map(Target::Migration).chain(of_templates).collect();
         let mut replay = SchemaReplay::of(project, &targets);
-        // While one thread judges a file, another follows what the next one meets.
-        let files = targets.into_iter().flat_map(|targets| replay.files(targets));
+        // One thread replays the schema for the next file while others verify files.
+        let files = targets.into_iter().flat_map(|target| replay.files(target));
         let judged = parallel_map(files, |file| file.judge(&policy, &project.settings, effects));
         Ok(Self::from_files(judged))
     }
 
-    /// Reviews files outside of a project's folders, each on its own, on the schema that `base` makes; without
-    /// one nothing is known of it. And what is wrong with those that cannot be read. `files` are paths, each
-    /// with how it is shown.
+    /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the
+    /// schema is unknown. `files` are paths with their names for output. Failures of unreadable files are returned too.
     pub fn of_files(
         files: &[(PathBuf, String)],
         base: &[Arc<Source>],
@@ -79,7 +78,7 @@ impl Review {
         (Self::from_files(judged), failures)
     }
 
-    /// Reviews one text by itself, on the schema that `base` makes.
+    /// Verifies one text on the schema that `base` creates.
     pub fn of_text(
         source: Arc<Source>,
         base: &[Arc<Source>],
@@ -90,19 +89,19 @@ impl Review {
         Ok(Self::from_files(vec![judged]))
     }
 
-    /// Of no file.
+    /// The review of no files.
     pub fn empty() -> Self {
         Self::from_files(Vec::new())
     }
 
-    /// The findings of several files, each with how many statements it has.
+    /// Combines the findings of several files, each with its number of statements.
     fn from_files(judged: Vec<(Vec<Finding>, usize)>) -> Self {
         let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
         let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
         Self { summary: Summary::of(&findings, files, statements), findings }
     }
 
-    /// Adds another review's findings behind these.
+    /// Appends the findings of another review.
     pub fn add(&mut self, other: Self) {
         let (files, statements) =
             (self.summary.files + other.summary.files, self.summary.statements + other.summary.statements);
@@ -120,7 +119,7 @@ impl Review {
         )
     }
 
-    /// The findings of `file` that were accepted, as the JSON that goes into the history.
+    /// The accepted findings of `file` as JSON for the history.
     pub fn allowed_json(&self, file: &str) -> String {
         let allowed: Vec<_> = self
             .findings
@@ -136,7 +135,7 @@ impl Review {
     }
 }
 
-/// The policy that settings make.
+/// The policy in the settings.
 pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
     let verify = &settings.verify;
     Policy::new(&verify.levels).map_err(|error| {
@@ -146,7 +145,7 @@ pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
     })
 }
 
-/// Judges a file outside of a project's folders.
+/// Verifies a file outside the project's folders.
 fn review_file(
     source: Arc<Source>,
     before: &Schema,
@@ -155,9 +154,9 @@ fn review_file(
 ) -> Result<(Vec<Finding>, usize), Failure> {
     let script = Script::parse(source)?;
     let platform = settings.platform_schema();
-    let books = MetadataFilter { platform: platform.as_str(), file: FileKind::Standalone };
-    let body = books.body(&script, |_| Some(Scope::Platform))?;
-    // A scope where a line says it; names of a project that nobody knows say nothing.
+    let filter = MetadataFilter { platform: platform.as_str(), file: FileKind::Standalone };
+    let body = filter.body(&script, |_| Some(Scope::Platform))?;
+    // Only `Scope` lines determine the scope, since the names of the project are unknown.
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let walk = before.walk(&script, scoped);
@@ -168,7 +167,7 @@ fn review_file(
     ))
 }
 
-/// The schema that these files make, one after the other.
+/// The schema that these files create, in order.
 fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failure> {
     let platform = settings.platform_schema();
     if base.is_empty() {

@@ -1,5 +1,5 @@
-//! What acts on the machine of a server: a program that it runs, a file that it writes. No throwaway database takes that
-//! back, so it is not run on one.
+//! Statements that run programs or write files on the server's host. Dropping a throwaway database does not undo these
+//! effects, so such statements are not run on one.
 
 use super::Project;
 use crate::chain::{Migration, Version};
@@ -7,7 +7,7 @@ use crate::error::{Code, Failure};
 use crate::sql::{Script, Statement};
 
 impl Project {
-    /// Makes sure that nothing on the way to `version`, and in no template, acts on the machine of the server.
+    /// Checks that no migration up to `version` and no template acts on the server's host.
     pub fn check_server_host(&self, version: &Version) -> Result<(), Failure> {
         let steps = self.chain.migrations().iter().filter(|step| step.to() <= version);
         let of_steps = steps.filter_map(server_host_failure);
@@ -18,18 +18,18 @@ impl Project {
     }
 }
 
-/// Why the migration is not run on a throwaway database, if it acts on the machine of the server.
+/// A failure if the migration acts on the server's host, so that it cannot run on a throwaway database.
 pub fn server_host_failure(migration: &Migration) -> Option<Failure> {
     first(&migration.script, migration.statements.iter().map(|(statement, _)| statement))
 }
 
 fn first<'a>(script: &Script, mut statements: impl Iterator<Item = &'a Statement>) -> Option<Failure> {
     let statement = statements.find(|statement| statement.acts_on_server_host(script))?;
-    let message = "it runs a program on the server's machine, or writes a file there, which goes on being there when a \
-                   throwaway database is gone: it was not run to see what it does";
+    let message = "it runs a program or writes a file on the server's host, which dropping a throwaway database does not \
+                   undo, so it was not run there";
     Some(
         Failure::new(Code::UnitFailed, message)
-            .hint("do it beside the migration, with the client's \\copy or a script")
+            .hint("do it outside the migration, with psql's \\copy or a script")
             .at(script.place(statement)),
     )
 }
