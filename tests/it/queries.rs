@@ -203,7 +203,7 @@ fn a_column_more_is_told_to_those_who_take_all() {
     let story = Story::new(QUERIES);
     assert_eq!(
         story.breaks("ALTER TABLE workspaces ADD COLUMN color text"),
-        ["2 Warn: also returns \"color\"; who reads columns by place may stumble"]
+        ["2 Warn: also returns \"color\"; code that reads columns by position may fail"]
     );
 }
 
@@ -223,13 +223,13 @@ fn the_labels_of_enums_count() {
     // In a transaction, and still seen.
     assert_eq!(
         story.breaks("ALTER TYPE status ADD VALUE 'late'"),
-        ["2 Warn: column \"status\" may now hold \"late\""]
+        ["2 Warn: column \"status\" may now contain \"late\""]
     );
     assert_eq!(
         story.breaks("ALTER TYPE status RENAME VALUE 'done' TO 'finished'"),
         [
-            "2 Changed: column \"status\" may now hold \"finished\"",
-            "5 Changed: parameter $3 no longer takes \"done\"",
+            "2 Changed: column \"status\" may now contain \"finished\"",
+            "5 Changed: parameter $3 no longer accepts \"done\"",
             "10 Fails: no longer prepares: invalid input value for enum status: \"done\" [22P02]",
         ]
     );
@@ -304,7 +304,7 @@ fn types_of_every_kind_have_names() {
     assert_eq!(
         story.breaks("ALTER TABLE kinds ADD COLUMN x int"),
         [
-            "1 Changed: column \"whole\" is a row of (s status, e email, n numeric(9,2)[], x integer) and was one of (s status, e email, n numeric(9,2)[])"
+            "1 Changed: column \"whole\" is a row of (s status, e email, n numeric(9,2)[], x integer) and was a row of (s status, e email, n numeric(9,2)[])"
         ]
     );
 }
@@ -339,8 +339,8 @@ fn a_folder_is_read_with_its_sub_folders_and_an_empty_one_is_refused() {
     file("bad/a.sql", "SELEC 1");
     let tenants = Tenants { prefix: "org_", platform: "platform" };
     for (path, says) in [
-        ("none", "none: it holds no query"),
-        ("bad", "bad: it holds no query (bad/a.sql:1:1: syntax error"),
+        ("none", "none: it contains no query"),
+        ("bad", "bad: it contains no query (bad/a.sql:1:1: syntax error"),
         ("none/notes.txt", "neither .sql nor .json nor .csv"),
         ("gone.sql", "gone.sql"),
     ] {
