@@ -1,44 +1,44 @@
-//! What happened, in order. Who works says it; who shows, shows it: progress, lines and files are sinks.
+//! The events of a run. Operations emit them to a [`Sink`], which shows progress or writes lines; no output belongs here.
 
 use std::time::Duration;
 
 use crate::error::Failure;
 use crate::ident::SchemaName;
 
-/// One thing that happened during a run.
+/// An event of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A run begins that will do about so many units.
+    /// A run begins.
     Began {
-        /// Units, or tenants to be made.
+        /// The approximate number of units, or of tenants to create.
         expected: usize,
     },
-    /// A unit was done.
+    /// A unit was committed.
     UnitDone {
         /// The schema.
         schema: &'a SchemaName,
         /// The file's name.
         migration: &'a str,
-        /// From sending to the server's answer.
+        /// The time from sending it to the server's answer.
         elapsed: Duration,
     },
-    /// Another runner had done the unit already.
+    /// Another run had already committed the unit.
     UnitDoneByAnother {
         /// The schema.
         schema: &'a SchemaName,
         /// The file's name.
         migration: &'a str,
     },
-    /// A unit was refused by something that passes, and is tried again after a pause.
+    /// A unit failed temporarily and is retried after a pause.
     UnitDelayed {
         /// The schema.
         schema: &'a SchemaName,
         /// The file's name.
         migration: &'a str,
-        /// What was in the way.
+        /// The temporary failure.
         failure: &'a Failure,
-        /// Until the next try.
+        /// The time until the next attempt.
         pause: Duration,
     },
     /// A unit failed and was rolled back.
@@ -47,60 +47,60 @@ pub enum Event<'a> {
         schema: &'a SchemaName,
         /// The file's name.
         migration: &'a str,
-        /// Why.
+        /// The reason.
         failure: &'a Failure,
     },
-    /// A tenant that was to be moved got another name meanwhile, or was dropped.
+    /// A tenant of the run was renamed or dropped by another command.
     TenantGone {
-        /// The schema that it had.
+        /// Its former schema.
         schema: &'a SchemaName,
-        /// The schema that it has, if it goes on under that.
+        /// Its new schema, if it was renamed.
         now: Option<&'a SchemaName>,
     },
-    /// A tenant was made, or was there already.
+    /// A tenant was created, or existed already.
     TenantDone {
         /// Its slug.
         slug: &'a str,
     },
-    /// A tenant could not be made for something that passes, and is tried again after a pause.
+    /// Creating a tenant failed temporarily and is retried after a pause.
     TenantDelayed {
         /// Its slug.
         slug: &'a str,
-        /// What was in the way.
+        /// The temporary failure.
         failure: &'a Failure,
-        /// Until the next try.
+        /// The time until the next attempt.
         pause: Duration,
     },
-    /// The command that is run after a tenant is made said something.
-    HookSaid {
+    /// The `after_create` command wrote a line to stderr.
+    HookOutput {
         /// The tenant's slug.
         slug: &'a str,
-        /// A line of its stderr.
+        /// The line.
         line: &'a str,
     },
-    /// A tenant could not be made.
+    /// A tenant could not be created.
     TenantFailed {
         /// Its slug.
         slug: &'a str,
-        /// Why.
+        /// The reason.
         failure: &'a Failure,
     },
-    /// What a run did is done, but its own row does not say so.
+    /// The run succeeded, but its own record could not be updated.
     RunRecordFailed {
-        /// Why.
+        /// The reason.
         failure: &'a Failure,
     },
     /// The run ends.
     Ended,
 }
 
-/// Takes events as they happen.
+/// Receives events.
 pub trait Sink {
-    /// Takes one.
+    /// Receives one event.
     fn take(&mut self, event: &Event<'_>);
 }
 
-/// Takes them and does nothing.
+/// A sink that ignores all events.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Silent;
 

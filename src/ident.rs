@@ -1,6 +1,6 @@
-//! Names that end up inside SQL: a tenant's slug, a schema, a relation. Each type checks in its
-//! constructor, so that a value of the type is always safe to print into a statement.
-//! This module knows no project, no settings, no database.
+//! Names that are used in SQL: slugs, schemas, roles, other identifiers and the search path. Each constructor validates
+//! its input, so a value of these types can be inserted into a statement safely.
+//! No settings, files or database access belong here.
 
 mod path;
 
@@ -12,66 +12,66 @@ pub use path::SharedPath;
 
 use crate::error::{Code, Failure};
 
-/// The longest identifier that PostgreSQL keeps, in bytes (`NAMEDATALEN - 1`; manual, chapter 4.1.1).
+/// The maximum length of an identifier in PostgreSQL, in bytes (`NAMEDATALEN - 1`; manual, chapter 4.1.1).
 pub const MAX_IDENTIFIER_BYTES: usize = 63;
 
-/// What the schemas of the pool begin with.
+/// The prefix of pool schemas.
 const POOLED: &str = "tenure_pool_";
 
-/// Why a name was refused.
+/// Why a name is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Not `[a-z][a-z0-9_]*`.
-    #[error("{name:?} is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _")]
+    #[error(
+        "{name:?} is not a slug: a slug is a lower-case letter followed by lower-case letters, digits and _"
+    )]
     NotASlug {
         /// What was given.
         name: String,
     },
-    /// The schema's name would be cut by the server.
-    #[error("the schema name {schema:?} has {bytes} bytes; PostgreSQL keeps {MAX_IDENTIFIER_BYTES}")]
+    /// The server would truncate the schema name.
+    #[error("the schema name {schema:?} has {bytes} bytes; PostgreSQL allows {MAX_IDENTIFIER_BYTES}")]
     TooLong {
         /// The schema that the slug makes.
         schema: String,
         /// Its length.
         bytes: usize,
     },
-    /// A role's name would be cut by the server.
-    #[error("the role name {role:?} has {bytes} bytes; PostgreSQL keeps {MAX_IDENTIFIER_BYTES}")]
+    /// The server would truncate the role name.
+    #[error("the role name {role:?} has {bytes} bytes; PostgreSQL allows {MAX_IDENTIFIER_BYTES}")]
     RoleTooLong {
         /// The role.
         role: String,
         /// Its length.
         bytes: usize,
     },
-    /// A name that belongs to the server or to the platform.
+    /// A name that is reserved by the server or for the platform.
     #[error("the schema name {schema:?}, or its slug, is reserved {by}")]
     Reserved {
         /// The schema that the slug makes.
         schema: String,
-        /// Who holds it.
+        /// The reservation, for the message.
         by: &'static str,
     },
-    /// A display name that PostgreSQL cannot hold.
-    #[error("the name {name:?} holds a NUL, which no text of PostgreSQL can")]
+    /// A display name with a NUL character.
+    #[error("the name {name:?} contains a NUL character, which text in PostgreSQL cannot contain")]
     NotAText {
         /// What was given.
         name: String,
     },
-    /// A schema that is called as another tenant's would be.
-    #[error(
-        "the schema {schema:?} is what the slug {other:?} makes; as {slug:?} it would stand in that one's way"
-    )]
-    OfAnother {
+    /// A schema whose name belongs to another slug.
+    #[error("the schema name {schema:?} belongs to the slug {other:?}, so the slug {slug:?} cannot use it")]
+    OtherSlug {
         /// The schema.
         schema: String,
-        /// The slug that makes it.
+        /// The slug that it belongs to.
         other: String,
-        /// The slug that it was to have.
+        /// The requested slug.
         slug: String,
     },
-    /// An identifier that PostgreSQL cannot hold at all.
+    /// An identifier that PostgreSQL does not allow.
     #[error(
-        "{name:?} cannot be an identifier: it is empty, holds a NUL, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
+        "{name:?} is not an identifier: it is empty, contains a NUL character, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
     )]
     NotAnIdentifier {
         /// What was given.
@@ -90,18 +90,17 @@ impl From<NameError> for Failure {
                 (Code::RoleNameTooLong, "choose a shorter slug, or a shorter [tenants] role_prefix")
             }
             NameError::Reserved { .. } => (Code::SchemaNameReserved, "choose another slug"),
-            NameError::NotAText { .. } => (Code::NameInvalid, "give the name without it"),
-            NameError::OfAnother { .. } => {
-                (Code::SlugInvalid, "say that slug, or rename the schema first: ALTER SCHEMA … RENAME TO …")
+            NameError::NotAText { .. } => (Code::NameInvalid, "remove it from the name"),
+            NameError::OtherSlug { .. } => {
+                (Code::SlugInvalid, "use that slug, or rename the schema first: ALTER SCHEMA … RENAME TO …")
             }
-            NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "give a name that PostgreSQL can hold"),
+            NameError::NotAnIdentifier { .. } => (Code::SlugInvalid, "use a name that PostgreSQL allows"),
         };
         Self::new(code, error.to_string()).hint(hint)
     }
 }
 
-/// Any identifier that PostgreSQL can hold: not empty, no NUL, at most 63 bytes. A column of the
-/// registry or a table from the settings is one.
+/// Any identifier that PostgreSQL allows: not empty, without NUL, at most 63 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Identifier(String);
@@ -116,7 +115,7 @@ impl Identifier {
         Ok(Self(name))
     }
 
-    /// The bare text, as the catalog holds it.
+    /// The unquoted name, as in the system catalog.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -147,7 +146,7 @@ impl<'de> Deserialize<'de> for Identifier {
     }
 }
 
-/// What people call a tenant: any text but one with a NUL (manual, chapter 8.3).
+/// The display name of a tenant: any text without a NUL character (manual, chapter 8.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayName(String);
 
@@ -164,13 +163,13 @@ impl DisplayName {
     }
 }
 
-/// A tenant's short name, `[a-z][a-z0-9_]*`, as it stands in the registry.
+/// A tenant's short name, `[a-z][a-z0-9_]*`, as in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Slug(String);
 
 impl Slug {
-    /// Checks `name`. Whether the schema that it makes is allowed is [`SchemaName::of`]'s question.
+    /// Checks `name`. [`SchemaName::of`] checks the resulting schema name.
     pub fn new(name: &str) -> Result<Self, NameError> {
         let mut letters = name.bytes();
         let first = letters.next().is_some_and(|b| b.is_ascii_lowercase());
@@ -178,7 +177,7 @@ impl Slug {
         if first && rest {
             Ok(Self(name.to_owned()))
         } else {
-            // A URL in the place of a name may have a password.
+            // A URL given instead of a name may contain a password.
             let name = match name.split_once("://") {
                 Some((scheme, _)) => format!("{scheme}://***"),
                 None => name.to_owned(),
@@ -199,65 +198,64 @@ impl fmt::Display for Slug {
     }
 }
 
-/// A schema: a tenant's, or the platform's.
+/// The name of a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct SchemaName(Identifier);
 
 impl SchemaName {
-    /// The schema of the tenant `slug`: `prefix` and the slug. Refused when the server would cut it,
-    /// or when it belongs to the server or is the platform's.
+    /// The schema of the tenant `slug`: `prefix` and the slug. An error if the name is too long or reserved.
     pub fn of(prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
         let schema = format!("{prefix}{slug}");
         if schema.len() > MAX_IDENTIFIER_BYTES {
             return Err(NameError::TooLong { bytes: schema.len(), schema });
         }
-        // The slug too: a prefix must not make an innocent name of one that everybody takes for another's.
-        match [schema.as_str(), slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+        // The slug is checked too: a reserved name would be misleading even with a prefix.
+        match [schema.as_str(), slug.as_str()].iter().find_map(|name| reserved_for(name, platform)) {
             Some(by) => Err(NameError::Reserved { schema, by }),
             None => Ok(Self(Identifier::new(schema)?)),
         }
     }
 
-    /// A schema that is there and is to be the tenant `slug`. It may have a name of its own, but none that is
-    /// reserved, and not the one that another slug makes: that tenant could never be made.
+    /// An existing schema to adopt as the tenant `slug`. Its name must not be reserved, nor be that of another slug, whose
+    /// tenant could then not be created.
     pub fn adopted(name: &str, prefix: &str, slug: &Slug, platform: &Self) -> Result<Self, NameError> {
         let schema = Self::existing(name)?;
-        if let Some(by) = [name, slug.as_str()].iter().find_map(|name| holder(name, platform)) {
+        if let Some(by) = [name, slug.as_str()].iter().find_map(|name| reserved_for(name, platform)) {
             return Err(NameError::Reserved { schema: name.to_owned(), by });
         }
         match name.strip_prefix(prefix).map(Slug::new) {
             Some(Ok(other)) if other != *slug => {
-                Err(NameError::OfAnother { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
+                Err(NameError::OtherSlug { schema: name.to_owned(), other: other.0, slug: slug.0.clone() })
             }
             _ => Ok(schema),
         }
     }
 
-    /// A schema that a file names: any but a reserved one.
+    /// A schema that a file names. An error if the name is reserved.
     pub fn foreign(name: &str, platform: &Self) -> Result<Self, NameError> {
-        match holder(name, platform) {
+        match reserved_for(name, platform) {
             Some(by) => Err(NameError::Reserved { schema: name.to_owned(), by }),
             None => Self::existing(name),
         }
     }
 
-    /// A schema that the catalog, a version row or the settings name.
+    /// A schema from the catalog, a version row or the settings.
     pub fn existing(name: impl Into<String>) -> Result<Self, NameError> {
         Identifier::new(name).map(Self)
     }
 
-    /// The schema that is made in advance, for nobody yet; `key` is like no other.
+    /// A pool schema; `key` must be unique.
     pub fn pooled(key: u128) -> Self {
         Self(Identifier(format!("{POOLED}{key:032x}")))
     }
 
-    /// Whether it was made in advance and is nobody's yet. No tenant has such a name.
+    /// Whether it is a pool schema. No tenant has such a name.
     pub fn is_pooled(&self) -> bool {
         self.as_str().starts_with(POOLED)
     }
 
-    /// The role of this tenant, or of what else is named by `prefix` and this name.
+    /// The role name that consists of `prefix` and this name.
     pub fn role(&self, prefix: &str) -> Result<Identifier, NameError> {
         let role = format!("{prefix}{self}");
         if role.len() > MAX_IDENTIFIER_BYTES {
@@ -266,7 +264,7 @@ impl SchemaName {
         Identifier::new(role)
     }
 
-    /// The bare text, as the catalog holds it.
+    /// The unquoted name, as in the system catalog.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
@@ -276,13 +274,13 @@ impl SchemaName {
         self.0.quoted()
     }
 
-    /// The name as it takes the place of `{org_schema}`: bare where it can be, since the place may be
-    /// inside a string or a function's body, quoted where it must be.
+    /// The name as it replaces `{org_schema}`: quoted only if necessary, since the placeholder may be inside a string or
+    /// a function body.
     pub fn in_text(&self) -> String {
         let name = self.as_str();
         let plain = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_')
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            // Of the reserved key words only these have an underscore (manual, appendix C).
+            // The only reserved key words with an underscore (manual, appendix C).
             && name.contains('_')
             && !name.starts_with("current_")
             && !matches!(name, "session_user" | "system_user");
@@ -302,15 +300,15 @@ impl fmt::Display for SchemaName {
     }
 }
 
-/// Who holds a name that no tenant may have.
-fn holder(name: &str, platform: &SchemaName) -> Option<&'static str> {
+/// The reservation of a name that tenants cannot have.
+fn reserved_for(name: &str, platform: &SchemaName) -> Option<&'static str> {
     // The manual, chapter 5.9.6: names that begin with pg_ are reserved for the system.
     if name.starts_with("pg_") || name == "information_schema" {
         Some("by PostgreSQL")
     } else if name == "public" {
         Some("for extensions and shared objects")
     } else if name.starts_with(POOLED) {
-        Some("for schemas that are made in advance")
+        Some("for the pool")
     } else if name == platform.as_str() {
         Some("for the platform")
     } else {
@@ -318,8 +316,8 @@ fn holder(name: &str, platform: &SchemaName) -> Option<&'static str> {
     }
 }
 
-/// `text` as a string literal of SQL. Safe with `standard_conforming_strings` on or off (manual,
-/// chapter 4.1.2.1): a backslash makes it an escape string.
+/// Quotes `text` as an SQL string literal. A text with backslashes becomes an escape string, so the result does not depend
+/// on `standard_conforming_strings` (manual, chapter 4.1.2.1).
 pub fn literal(text: &str) -> String {
     let doubled = text.replace('\'', "''");
     if doubled.contains('\\') {

@@ -1,5 +1,4 @@
-//! What was applied, against what the files say now: an edited file and a file that is gone are found
-//! here. Pure.
+//! Compares the applied migrations in the history with the files: finds edited and missing files.
 
 use super::{Chain, Checksum, FleetState, Version};
 use crate::error::{Code, Failure, Place};
@@ -7,19 +6,19 @@ use crate::error::{Code, Failure, Place};
 /// The newest record of one migration in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// The version that it started from.
+    /// The version before it.
     pub from: Version,
-    /// The version that it led to.
+    /// The version after it.
     pub to: Version,
-    /// The file's name then.
+    /// The file's name when it was applied.
     pub name: String,
-    /// Its checksum then; `None` where its absence was accepted.
+    /// Its checksum when it was applied; `None` if `repair` accepted that the file is missing.
     pub checksum: Option<Checksum>,
-    /// When, as the server writes it.
+    /// The time, in the server's format.
     pub applied_at: String,
 }
 
-/// A record and a file that do not agree.
+/// A mismatch between a record and the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Divergence {
     /// The file was edited.
@@ -31,20 +30,24 @@ pub enum Divergence {
         /// The file's checksum now.
         now: Checksum,
     },
-    /// There is no such file.
-    Gone {
+    /// The file is missing.
+    Missing {
         /// The record.
         applied: Applied,
     },
 }
 
 impl Divergence {
-    /// A failure unless records and chain agree. `fleet` says where the schemas are.
-    pub fn refuse(chain: &Chain, applied: &[Applied], fleet: &FleetState) -> Result<(), Failure> {
+    /// Returns a failure unless records and chain agree. `fleet` contains the current versions.
+    pub fn check(chain: &Chain, applied: &[Applied], fleet: &FleetState) -> Result<(), Failure> {
         let Some(first) = Self::find(chain, applied).into_iter().next() else { return Ok(()) };
         let mut versions = fleet.tenants.keys().chain([&fleet.platform]);
-        let leads_on = versions.all(|version| chain.position(version).is_some());
-        Err(first.failure(if leads_on { Rest::LeadsOn } else { Rest::LeadsNowhere }))
+        let is_sufficient = versions.all(|version| chain.position(version).is_some());
+        Err(first.failure(if is_sufficient {
+            ChainCoverage::Sufficient
+        } else {
+            ChainCoverage::Insufficient
+        }))
     }
 
     /// All divergences between the records and the chain, in the order of the records.
@@ -60,7 +63,7 @@ impl Divergence {
             .filter_map(|applied| {
                 let checksum = applied.checksum.as_ref()?;
                 match same_edge(applied) {
-                    None => Some(Self::Gone { applied: applied.clone() }),
+                    None => Some(Self::Missing { applied: applied.clone() }),
                     Some(migration) if migration.checksum == *checksum => None,
                     Some(migration) => Some(Self::Edited {
                         applied: applied.clone(),
@@ -73,18 +76,18 @@ impl Divergence {
     }
 }
 
-/// Whether the files that are there are a chain that knows where the schemas are.
+/// Whether the chain of the existing files contains the current versions of the schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rest {
-    /// They are: what is gone is not needed.
-    LeadsOn,
-    /// They are not: to accept that something is gone would help nobody.
-    LeadsNowhere,
+pub enum ChainCoverage {
+    /// It does: the missing file is not needed.
+    Sufficient,
+    /// It does not: accepting the missing file would not help.
+    Insufficient,
 }
 
 impl Divergence {
-    /// The failure, with what can be done about it.
-    pub fn failure(self, rest: Rest) -> Failure {
+    /// The failure, with a hint.
+    pub fn failure(self, coverage: ChainCoverage) -> Failure {
         match self {
             Self::Edited { applied, file, now } => {
                 let then = applied.checksum.as_ref().map(Checksum::as_str).unwrap_or_default();
@@ -96,9 +99,9 @@ impl Divergence {
                     ),
                 )
                 .at(Place::File(format!("migrations/{file}")))
-                .hint("put the file back as it was and write a new migration; if the edit changes nothing, `tenure migrate repair` accepts it")
+                .hint("restore the file and write a new migration; if the edit has no effect, `tenure migrate repair` accepts it")
             }
-            Self::Gone { applied } => Failure::new(
+            Self::Missing { applied } => Failure::new(
                 Code::MigrationGone,
                 format!(
                     "{} was applied at {} and is no longer in migrations/",
@@ -106,12 +109,12 @@ impl Divergence {
                 ),
             )
             .at(Place::File(format!("migrations/{}", applied.name)))
-            .hint(match rest {
-                Rest::LeadsOn => {
-                    "put the file back; if it is meant to be gone, `tenure migrate repair` accepts that"
+            .hint(match coverage {
+                ChainCoverage::Sufficient => {
+                    "restore the file; if it was removed on purpose, `tenure migrate repair` accepts that"
                 }
-                Rest::LeadsNowhere => {
-                    "put the file back: without it the files do not lead to where the database is"
+                ChainCoverage::Insufficient => {
+                    "restore the file: without it the files do not lead to the version of the database"
                 }
             }),
         }

@@ -1,4 +1,4 @@
-//! Files made into a chain: one path, no gap, no fork, no two files for one version.
+//! Assembles files into a chain: one path without gaps and forks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,26 +6,26 @@ use std::sync::Arc;
 use super::{ChainError, Checksum, FileName, Migration, Version};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::{Known, Scope, Script, SqlError, TenantObjects};
+use crate::sql::{Scope, ScopedNames, Script, SqlError, TenantObjects};
 
 /// One file of `migrations/`.
 #[derive(Debug, Clone)]
 pub struct MigrationFile {
     /// Its name without the folder.
     pub name: String,
-    /// What is in it.
+    /// Its content.
     pub content: Content,
 }
 
-/// What a file holds, as far as anybody knows before the chain is looked at.
+/// The content of a file before the chain is checked.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// SQL, and what tells this text from any other.
+    /// Parsed SQL and its checksum.
     Parsed(Script, Checksum),
-    /// Text that is not.
-    Wrong(Arc<Source>, SqlError),
-    /// It could not be read; whoever tried tells why.
-    Unread,
+    /// Text with an SQL error.
+    Invalid(Arc<Source>, SqlError),
+    /// The file could not be read; the reader reports the failure.
+    Unreadable,
 }
 
 impl Content {
@@ -33,7 +33,7 @@ impl Content {
     pub fn of(source: Arc<Source>) -> Self {
         match Script::parse(Arc::clone(&source)) {
             Ok(script) => Self::Parsed(script, Checksum::of(&source.text)),
-            Err(error) => Self::Wrong(source, error),
+            Err(error) => Self::Invalid(source, error),
         }
     }
 }
@@ -46,56 +46,55 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The chain that `files` are, or the first thing that is wrong.
+    /// Assembles `files`, or returns the first error.
     #[cfg(test)]
     pub(crate) fn assemble(
         files: Vec<MigrationFile>,
         platform: &SchemaName,
-        known: Known,
+        known: ScopedNames,
     ) -> Result<Self, ChainError> {
-        let (chain, wrong) = Self::survey(files, platform, known);
-        wrong.into_iter().next().map_or(Ok(chain), Err)
+        let (chain, errors) = Self::assemble_with_errors(files, platform, known);
+        errors.into_iter().next().map_or(Ok(chain), Err)
     }
 
-    /// The migrations that can be read, and all that is wrong: with the names, with the chain, then with
-    /// each file in order. `known` holds what the templates make, so that a tenant's tables are known as such.
-    /// What `known` has missed is told by the caller, as is a file that is [`Content::Unread`].
-    pub fn survey(
+    /// Returns the valid migrations and all errors: in names, in the chain, then in each file in order. `known` contains
+    /// the names that the templates create. The caller reports template errors and files that are [`Content::Unreadable`].
+    pub fn assemble_with_errors(
         files: Vec<MigrationFile>,
         platform: &SchemaName,
-        mut known: Known,
+        mut known: ScopedNames,
     ) -> (Self, Vec<ChainError>) {
-        let mut wrong = Vec::new();
+        let mut errors = Vec::new();
         let mut named = Vec::with_capacity(files.len());
         for file in files {
             match FileName::parse(&file.name) {
                 Ok(name) => named.push((name, file.content)),
                 Err(error) => {
-                    wrong.push(error);
+                    errors.push(error);
                     let source = match file.content {
                         Content::Parsed(script, _) => Some(script.source),
-                        Content::Wrong(source, error) => {
-                            wrong.push(error.into());
+                        Content::Invalid(source, error) => {
+                            errors.push(error.into());
                             Some(source)
                         }
-                        Content::Unread => None,
+                        Content::Unreadable => None,
                     };
-                    known.miss(source);
+                    known.add_unreadable(source);
                 }
             }
         }
         named.sort_by(|(a, _), (b, _)| (&a.from, &a.to, &a.name).cmp(&(&b.from, &b.to, &b.name)));
         let (ups, downs): (Vec<_>, Vec<_>) = named.into_iter().partition(|(name, _)| name.from < name.to);
         for (name, _) in &downs {
-            let undoes_one = ups.iter().any(|(up, _)| (&up.from, &up.to) == (&name.to, &name.from));
-            if !undoes_one {
+            let is_down = ups.iter().any(|(up, _)| (&up.from, &up.to) == (&name.to, &name.from));
+            if !is_down {
                 let (from, to) = (name.from.clone(), name.to.clone());
-                wrong.push(ChainError::Order { file: name.to_string(), from, to });
+                errors.push(ChainError::Order { file: name.to_string(), from, to });
             }
         }
-        forks(ups.iter().map(|(name, _)| name), &mut wrong);
-        forks(downs.iter().map(|(name, _)| name), &mut wrong);
-        gaps(&ups, &mut wrong);
+        forks(ups.iter().map(|(name, _)| name), &mut errors);
+        forks(downs.iter().map(|(name, _)| name), &mut errors);
+        gaps(&ups, &mut errors);
         let mut read = |named: Vec<(FileName, Content)>| {
             let mut migrations = Vec::with_capacity(named.len());
             for (name, content) in named {
@@ -103,24 +102,24 @@ impl Chain {
                     Content::Parsed(script, checksum) => {
                         match Migration::read(name, script, checksum, platform, &mut known) {
                             Ok(migration) => migrations.push(migration),
-                            Err(errors) => wrong.extend(errors),
+                            Err(more) => errors.extend(more),
                         }
                     }
-                    Content::Wrong(source, error) => {
-                        known.miss(Some(source));
-                        wrong.push(error.into());
+                    Content::Invalid(source, error) => {
+                        known.add_unreadable(Some(source));
+                        errors.push(error.into());
                     }
-                    Content::Unread => known.miss(None),
+                    Content::Unreadable => known.add_unreadable(None),
                 }
             }
             migrations
         };
         let (ups, downs) = (read(ups), read(downs));
-        (Self { ups, downs }, wrong)
+        (Self { ups, downs }, errors)
     }
 
-    /// Expects of the statements of tenants that they find what the tenants have: those of a template, and those that
-    /// came by the chain alone. `templates` are the templates' versions and what they make.
+    /// Marks the names in tenant statements that must resolve to objects of the tenants: of those created from a template,
+    /// and of those migrated along the whole chain. `templates` are the templates' versions and objects.
     pub fn expect(&mut self, templates: &[(&Version, TenantObjects)]) {
         let mut by_chain = TenantObjects::default();
         let (mut by_template, mut waiting) = (Vec::new(), templates.iter().collect::<Vec<_>>());
@@ -135,20 +134,20 @@ impl Chain {
             for (statement, _) in statements.iter_mut().filter(|(_, scope)| *scope == Scope::Tenant) {
                 let of_chain = (by_template.is_empty() || !waiting.is_empty()).then_some(&by_chain);
                 let tenants: Vec<_> = by_template.iter().chain(of_chain).collect();
-                statement.expect_held(&tenants, &new);
+                statement.expect_existing(&tenants, &new);
                 let text = script.text(statement);
                 let all = by_template.iter_mut().chain([&mut by_chain, &mut new]);
-                all.for_each(|objects| objects.follow(statement, text));
+                all.for_each(|objects| objects.apply(statement, text));
             }
         }
     }
 
-    /// The migrations that lead up, in order.
+    /// The up migrations, in order.
     pub fn migrations(&self) -> &[Migration] {
         &self.ups
     }
 
-    /// The migrations that undo one.
+    /// The down migrations.
     pub fn downs(&self) -> &[Migration] {
         &self.downs
     }
@@ -158,12 +157,12 @@ impl Chain {
         self.ups.first().map_or(Version::ZERO, |migration| migration.from().clone())
     }
 
-    /// Whether an empty database can be brought along it. A chain for a database that was made by other means may
-    /// begin later, and goes on without that.
-    pub fn begins_empty(&self) -> Result<(), ChainError> {
+    /// Checks that the chain can migrate an empty database. A chain for a database that was created by other means may
+    /// start at a later version.
+    pub fn check_starts_at_zero(&self) -> Result<(), ChainError> {
         match self.ups.first() {
             Some(first) if *first.from() != Version::ZERO => {
-                Err(ChainError::Late { file: first.file.clone(), from: first.from().clone() })
+                Err(ChainError::StartsLate { file: first.file.clone(), from: first.from().clone() })
             }
             Some(_) | None => Ok(()),
         }
@@ -174,7 +173,7 @@ impl Chain {
         self.ups.last().map_or(Version::ZERO, |migration| migration.to().clone())
     }
 
-    /// How many migrations lie behind a schema at `version`, or `None` if the chain does not know it.
+    /// The number of migrations up to `version`, or `None` if it is not in the chain.
     pub fn position(&self, version: &Version) -> Option<usize> {
         if *version == self.first() {
             return Some(0);
@@ -183,7 +182,7 @@ impl Chain {
     }
 }
 
-fn forks<'a>(names: impl Iterator<Item = &'a FileName>, wrong: &mut Vec<ChainError>) {
+fn forks<'a>(names: impl Iterator<Item = &'a FileName>, errors: &mut Vec<ChainError>) {
     let (mut from, mut to) = (HashMap::new(), HashMap::new());
     for name in names {
         let second = name.to_string();
@@ -194,7 +193,7 @@ fn forks<'a>(names: impl Iterator<Item = &'a FileName>, wrong: &mut Vec<ChainErr
             (None, None) => continue,
         };
         let (version, first): (_, &FileName) = (version.clone(), first);
-        wrong.push(if first_from.is_some() {
+        errors.push(if first_from.is_some() {
             ChainError::ForkFrom { version, first: first.to_string(), second }
         } else {
             ChainError::ForkTo { version, first: first.to_string(), second }
@@ -202,14 +201,14 @@ fn forks<'a>(names: impl Iterator<Item = &'a FileName>, wrong: &mut Vec<ChainErr
     }
 }
 
-/// Files that start from where none of the others leads, but the first.
-fn gaps(sorted: &[(FileName, Content)], wrong: &mut Vec<ChainError>) {
+/// Finds files, except the first, that start from a version to which no other file leads.
+fn gaps(sorted: &[(FileName, Content)], errors: &mut Vec<ChainError>) {
     let reached: HashSet<&Version> = sorted.iter().map(|(name, _)| &name.to).collect();
     for pair in sorted.windows(2) {
         let (before, after) = (&pair[0].0, &pair[1].0);
-        // Two that start from the first version are a fork.
+        // Two files that start from the same version are a fork, not a gap.
         if before.to != after.from && before.from != after.from && !reached.contains(&after.from) {
-            wrong.push(ChainError::Gap {
+            errors.push(ChainError::Gap {
                 file: after.to_string(),
                 from: after.from.clone(),
                 before: before.to_string(),
@@ -235,7 +234,7 @@ mod tests {
         let platform = SchemaName::existing("datalinx_platform").unwrap();
         let files =
             files.iter().map(|(name, sql)| file(name, &format!("-- Description: x\n{sql}"))).collect();
-        Chain::assemble(files, &platform, Known::default())
+        Chain::assemble(files, &platform, ScopedNames::default())
     }
 
     const P: &str = "ALTER TABLE datalinx_platform.t ADD c int";
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_path_is_refused() {
+    fn gaps_forks_and_empty_files_are_errors() {
         let err = |files: &[(&str, &str)]| chain(files).unwrap_err();
         assert!(matches!(
             err(&[("v1.0.0_to_v1.0.1_a.sql", P), ("v1.0.0_to_v1.0.2_b.sql", P)]),
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_lines_rule_from_where_they_stand() {
+    fn scope_lines_apply_to_the_statements_below() {
         let chain = chain(&[(
             "v1.0.0_to_v1.0.1_a.sql",
             "SET LOCAL work_mem = '1MB';\nCREATE TABLE datalinx_platform.a (id int);\n-- Scope: tenant\nSELECT 1;\nCREATE TABLE b (id int);\n-- Scope: platform\nSELECT 2;\nSET LOCAL x.y = 1",
@@ -300,7 +299,7 @@ mod tests {
             Chain::assemble(
                 vec![file("v1.0.0_to_v1.0.1_a.sql", &format!("{header}\n{P}"))],
                 &platform,
-                Known::default(),
+                ScopedNames::default(),
             )
         };
         assert!(read("-- Migration: v1.0.0 to v1.0.1\n--  description:  x").is_ok());
@@ -320,7 +319,7 @@ mod tests {
             length in 3usize..12, missing in 1usize..10, seed in any::<u64>(),
         ) {
             let mut names: Vec<String> = (0..length).map(|n| format!("v1.0.{n}_to_v1.0.{}_s.sql", n + 1)).collect();
-            // A cheap shuffle that needs no random source.
+            // A deterministic shuffle.
             names.sort_by_key(|name| Checksum::of(&format!("{seed}{name}")).to_string());
             let pairs: Vec<_> = names.iter().map(|name| (name.as_str(), P)).collect();
             let whole = chain(&pairs).unwrap();

@@ -1,18 +1,18 @@
-//! The checksum of a migration: SHA-256 of its text with line endings made `\n`, so that a checkout on
-//! another system is the same file.
+//! The checksum of a migration: SHA-256 of its text with line endings normalized to `\n`, so that it does not depend on
+//! the platform of the checkout.
 
 use std::fmt;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 in lower-case hexadecimal, as it stands in the history.
+/// SHA-256 in lower-case hexadecimal, as stored in the history.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
 pub struct Checksum(String);
 
 impl Checksum {
-    /// The checksum of a file's text (no BOM).
+    /// The checksum of a file's text, without a BOM.
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text.replace("\r\n", "\n").replace('\r', "\n"));
         Self(digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
@@ -22,7 +22,7 @@ impl Checksum {
         }))
     }
 
-    /// A checksum that the history holds.
+    /// A checksum from the history.
     pub fn recorded(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -32,7 +32,7 @@ impl Checksum {
         &self.0
     }
 
-    /// The first twelve digits, enough for people.
+    /// The first twelve digits, for display.
     pub fn short(&self) -> &str {
         self.0.get(..12).unwrap_or(&self.0)
     }
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_endings_do_not_count() {
+    fn line_endings_are_normalized() {
         assert_eq!(Checksum::of("a\r\nb\r\n"), Checksum::of("a\nb\n"));
         assert_ne!(Checksum::of("a\nb"), Checksum::of("a\nb\n"));
         assert_eq!(

@@ -4,32 +4,34 @@ use std::fmt;
 
 use super::{ChainError, Version};
 
-/// What a migration's file name says.
+/// The parts of a migration's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileName {
     /// The version that it starts from.
     pub from: Version,
     /// The version that it leads to.
     pub to: Version,
-    /// What it does, in a few words joined by `_`.
+    /// A short description, with words joined by `_`.
     pub name: String,
 }
 
 impl FileName {
-    /// Reads the name of a file, without its folder.
+    /// Parses a file name without its folder.
     pub fn parse(file: &str) -> Result<Self, ChainError> {
-        let wrong = |why: &str| ChainError::Name { file: file.to_owned(), why: why.to_owned() };
-        let stem = file.strip_suffix(".sql").ok_or_else(|| wrong("it does not end in .sql"))?;
+        let invalid = |why: &str| ChainError::Name { file: file.to_owned(), why: why.to_owned() };
+        let stem = file.strip_suffix(".sql").ok_or_else(|| invalid("it does not end in .sql"))?;
         let (from, rest) = stem
             .strip_prefix('v')
             .and_then(|rest| rest.split_once("_to_v"))
-            .ok_or_else(|| wrong("it does not begin with v, a version and _to_v"))?;
+            .ok_or_else(|| invalid("it does not start with v, a version and _to_v"))?;
         let (to, name) =
-            rest.split_once('_').ok_or_else(|| wrong("a name is missing after the second version"))?;
-        let version = |text: &str| text.parse::<Version>().map_err(|error| wrong(&error.to_string()));
+            rest.split_once('_').ok_or_else(|| invalid("a name is missing after the second version"))?;
+        let version = |text: &str| text.parse::<Version>().map_err(|error| invalid(&error.to_string()));
         let (from, to) = (version(from)?, version(to)?);
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Err(wrong("the name after the second version is not letters, digits, _ and -"));
+            return Err(invalid(
+                "the name after the second version may only contain letters, digits, _ and -",
+            ));
         }
         Ok(Self { from, to, name: name.to_owned() })
     }
@@ -48,8 +50,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_none() {
-        for wrong in [
+    fn invalid_names_are_errors() {
+        for invalid in [
             "v1.0.0_to_v1.0.1.sql",
             "v1.0.0_to_v1.0.1_.sql",
             "1.0.0_to_1.0.1_x.sql",
@@ -61,7 +63,7 @@ mod tests {
             "notes.sql",
             ".sql",
         ] {
-            assert!(matches!(FileName::parse(wrong), Err(ChainError::Name { .. })), "{wrong}");
+            assert!(matches!(FileName::parse(invalid), Err(ChainError::Name { .. })), "{invalid}");
         }
     }
 

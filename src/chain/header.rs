@@ -1,5 +1,4 @@
-//! A file's header: the comment lines at its top, `-- Key: value`. A line whose key is none of ours is
-//! an ordinary comment.
+//! The header of a file: `-- Key: value` comment lines at its top. Lines with unknown keys are ordinary comments.
 
 use std::ops::Range;
 
@@ -7,14 +6,14 @@ use super::{ChainError, FileName, Version};
 use crate::error::Place;
 use crate::sql::{Scope, Script};
 
-/// What a migration's header says.
+/// The header of a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// What the migration does, for people.
+    /// The description of the migration.
     pub description: String,
 }
 
-/// `-- Scope:` lines, of a migration or of any other file: from which byte of the file on which scope holds.
+/// The `-- Scope:` lines of a file: the byte offset from which each scope applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScopeLines(Vec<(usize, Scope)>);
 
@@ -33,7 +32,7 @@ pub(super) fn lines(script: &Script) -> impl Iterator<Item = Line<'_>> {
 }
 
 impl Header {
-    /// Reads the header of the migration `script`, whose name is `name`.
+    /// Reads the header of the migration `script` with the file name `name`.
     pub fn read(script: &Script, name: &FileName) -> Result<Self, ChainError> {
         let top = script.code_start();
         let mut description = None;
@@ -42,7 +41,7 @@ impl Header {
             match line.key.as_str() {
                 "migration" => {
                     let (from, to) = line.value.split_once(" to ").ok_or_else(|| ChainError::Header {
-                        why: "it is not `vX to vY`".to_owned(),
+                        why: "expected `vX to vY`".to_owned(),
                         place: place.clone(),
                     })?;
                     let version = |text: &str| {
@@ -74,22 +73,22 @@ impl Header {
     }
 }
 
-/// The version of the `-- Template: vX` line, if the file has one. It says so once.
+/// The version in the `-- Template: vX` line, if the file has one. A second line is an error.
 pub fn template_line(script: &Script) -> Result<Option<(Version, Range<usize>)>, ChainError> {
     let top = script.code_start();
     let mut found = lines(script).filter(|line| line.key == "template" && line.range.start < top);
     let Some(line) = found.next() else { return Ok(None) };
-    let wrong = |why: String, range: Range<usize>| ChainError::Header {
+    let invalid = |why: String, range: Range<usize>| ChainError::Header {
         why,
         place: Place::at(&script.source, range),
     };
     if let Some(second) = found.next() {
-        return Err(wrong("a template says its version once".to_owned(), second.range));
+        return Err(invalid("a template has only one version line".to_owned(), second.range));
     }
     let version: Version = line
         .value
         .parse()
-        .map_err(|error: super::VersionError| wrong(error.to_string(), line.range.clone()))?;
+        .map_err(|error: super::VersionError| invalid(error.to_string(), line.range.clone()))?;
     Ok(Some((version, line.range)))
 }
 
@@ -102,7 +101,7 @@ impl ScopeLines {
                 "platform" => Ok((line.range.start, Scope::Platform)),
                 "tenant" => Ok((line.range.start, Scope::Tenant)),
                 other => Err(ChainError::Header {
-                    why: format!("a scope is platform or tenant, not {other:?}"),
+                    why: format!("expected platform or tenant, not {other:?}"),
                     place: Place::at(&script.source, line.range),
                 }),
             })
@@ -110,7 +109,7 @@ impl ScopeLines {
             .map(Self)
     }
 
-    /// The scope that a line above byte `offset` sets, if one does.
+    /// The scope set by the last line above byte `offset`.
     pub fn at(&self, offset: usize) -> Option<Scope> {
         self.0.iter().take_while(|(from, _)| *from < offset).last().map(|(_, scope)| *scope)
     }

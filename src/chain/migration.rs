@@ -1,4 +1,4 @@
-//! One migration: one file, one edge of the chain, its statements sorted by scope.
+//! A migration: one file, one edge of the chain, with the scope of each statement.
 
 use std::sync::Arc;
 
@@ -6,58 +6,61 @@ use super::header::{Header, ScopeLines};
 use super::{ChainError, Checksum, FileName, Version};
 use crate::error::Place;
 use crate::ident::SchemaName;
-use crate::sql::{Bookkeeping, FileKind, Known, Scope, ScopeClue, Script, SqlError, Statement};
+use crate::sql::{FileKind, MetadataFilter, Scope, ScopeClue, ScopedNames, Script, SqlError, Statement};
 
-/// A migration, read and checked.
+/// A parsed and checked migration.
 #[derive(Debug, Clone)]
 pub struct Migration {
     /// The file's name, without its folder.
     pub file: String,
-    /// What the name says.
+    /// The parts of the file name.
     pub name: FileName,
-    /// What the header says it does.
+    /// The description in the header.
     pub description: String,
-    /// Of the text.
+    /// The checksum of the text.
     pub checksum: Checksum,
     /// The parsed text.
     pub script: Script,
-    /// What is to be run, in order, each with whose it is.
+    /// The statements to run, in order, with their scopes.
     pub statements: Vec<(Statement, Scope)>,
-    /// Whether it runs inside a transaction. If not, each statement runs alone.
+    /// Whether it runs inside a transaction. If not, each statement runs separately.
     pub transactional: bool,
 }
 
 impl Migration {
-    /// Reads a migration; what is wrong with it is told all at once. `known` holds what earlier files make,
-    /// and learns what this one makes.
+    /// Reads a migration and returns all its errors. `known` contains the names that earlier files create; those of this
+    /// file are added.
     pub fn read(
         name: FileName,
         script: Script,
         checksum: Checksum,
         platform: &SchemaName,
-        known: &mut Known,
+        known: &mut ScopedNames,
     ) -> Result<Self, Vec<ChainError>> {
-        if script.statements.iter().all(Statement::only_wraps) {
+        if script.statements.iter().all(Statement::is_begin_or_commit) {
             return Err(vec![ChainError::Empty { place: Place::File(script.source.file.clone()) }]);
         }
         let header = Header::read(&script, &name);
         let version = name.to.to_string();
         let body = ScopeLines::read(&script).map_err(|error| vec![error]).and_then(|lines| {
-            let bookkeeping =
-                Bookkeeping { platform: platform.as_str(), file: FileKind::Migration { version: &version } };
-            let whose =
+            let filter = MetadataFilter {
+                platform: platform.as_str(),
+                file: FileKind::Migration { version: &version },
+            };
+            let version_table_scope =
                 |statement: &Statement| lines.at(statement.range.start).or_else(|| known.version_table());
-            let body = bookkeeping.body(&script, whose).map_err(|error| vec![error.into()])?;
+            let body = filter.body(&script, version_table_scope).map_err(|error| vec![error.into()])?;
             if !body.transactional
-                && let Some(index) = body.statements.iter().find(|statement| statement.makes_unnamed_index())
+                && let Some(index) =
+                    body.statements.iter().find(|statement| statement.creates_unnamed_index())
             {
                 return Err(vec![SqlError::UnnamedIndex { place: script.place(index) }.into()]);
             }
-            let statements = scoped(&script, body.statements, &lines, bookkeeping, known)?;
+            let statements = resolve_scopes(&script, body.statements, &lines, filter, known)?;
             Ok((statements, body.transactional))
         });
         if body.is_err() {
-            known.miss(Some(Arc::clone(&script.source)));
+            known.add_unreadable(Some(Arc::clone(&script.source)));
         }
         match (header, body) {
             (Ok(Header { description }), Ok((statements, transactional))) => {
@@ -68,69 +71,69 @@ impl Migration {
         }
     }
 
-    /// The version that it starts from.
+    /// The version before it.
     pub fn from(&self) -> &Version {
         &self.name.from
     }
 
-    /// The version that it leads to.
+    /// The version after it.
     pub fn to(&self) -> &Version {
         &self.name.to
     }
 
-    /// Its statements, as those whose scope is known.
+    /// Its statements with `Some` scope, for callers that accept unknown scopes.
     pub fn scoped(&self) -> impl Iterator<Item = (&Statement, Option<Scope>)> {
         self.statements.iter().map(|(statement, scope)| (statement, Some(*scope)))
     }
 
-    /// Whether anything in it acts on `scope`.
+    /// Whether it has a statement of `scope`.
     pub fn has(&self, scope: Scope) -> bool {
         self.statements.iter().any(|(_, of)| *of == scope)
     }
 
-    /// The statements that act on `scope`.
+    /// The statements of `scope`.
     pub fn part(&self, scope: Scope) -> impl Iterator<Item = &Statement> {
         self.statements.iter().filter(move |(_, of)| *of == scope).map(|(statement, _)| statement)
     }
 }
 
-/// Gives every statement its scope: by the line above it, by its names, or by its neighbour.
-fn scoped(
+/// Determines the scope of every statement: from the `Scope` line above it, its names, or its neighbour.
+fn resolve_scopes(
     script: &Script,
     mut statements: Vec<Statement>,
     lines: &ScopeLines,
-    bookkeeping: Bookkeeping<'_>,
-    known: &mut Known,
+    filter: MetadataFilter<'_>,
+    known: &mut ScopedNames,
 ) -> Result<Vec<(Statement, Scope)>, Vec<ChainError>> {
     let mut scopes = Vec::with_capacity(statements.len());
-    let (mut wrong, mut unclear) = (Vec::new(), false);
+    let (mut errors, mut unclear) = (Vec::new(), false);
     for statement in &mut statements {
         let clue = lines
             .at(statement.range.start)
-            .map_or_else(|| known.clue(statement, bookkeeping.platform), ScopeClue::Says);
+            .map_or_else(|| known.scope_clue(statement, filter.platform), ScopeClue::Certain);
         match clue {
-            ScopeClue::Says(Scope::Platform) if statement.for_tenant => {
-                wrong.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
+            ScopeClue::Certain(Scope::Platform) if statement.has_placeholder => {
+                errors.push(SqlError::PlaceholderOfPlatform { place: script.place(statement) });
             }
-            ScopeClue::Says(scope) => {
+            ScopeClue::Certain(scope) => {
                 if scope == Scope::Platform {
-                    wrong.extend(bookkeeping.check_of_platform(script, statement).err());
+                    errors.extend(filter.check_platform_statement(script, statement).err());
                 }
-                known.learn(statement, scope);
+                known.apply(statement, scope);
                 scopes.push(Some(scope));
             }
-            ScopeClue::Follows => scopes.push(None),
-            ScopeClue::Unclear(_) if known.may_have_missed(statement) => unclear = true,
+            ScopeClue::Inherited => scopes.push(None),
+            ScopeClue::Unclear(_) if known.may_depend_on_unreadable(statement) => unclear = true,
             ScopeClue::Unclear(why) => {
-                wrong.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
+                errors.push(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
         }
     }
     known.end_of_file();
-    if unclear || !wrong.is_empty() {
-        return Err(wrong.into_iter().map(ChainError::from).collect());
+    if unclear || !errors.is_empty() {
+        return Err(errors.into_iter().map(ChainError::from).collect());
     }
-    // `SET LOCAL …` goes with the statement after it, at the end of a file with the one before it.
+    // `SET LOCAL …` gets the scope of the statement after it; at the end of a file, of the one before it.
     let mut scope_after = scopes.iter().rev().flatten().next().copied().unwrap_or(Scope::Platform);
     for scope in scopes.iter_mut().rev() {
         scope_after = *scope.get_or_insert(scope_after);

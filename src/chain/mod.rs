@@ -1,6 +1,5 @@
-//! The chain: all migrations in order, one path from version to version. From file names and texts to
-//! checked migrations, and from the state of a fleet to the plan that moves it. Pure: no file is
-//! opened here, no database asked.
+//! The migration chain: all migrations in order, as one path from version to version. It is assembled from file names and
+//! parsed texts, compared with the history, and turned into a plan for a fleet. No file or database access belongs here.
 
 mod applied;
 mod assemble;
@@ -13,7 +12,7 @@ mod plan;
 mod uses;
 mod version;
 
-pub use applied::{Applied, Divergence, Rest};
+pub use applied::{Applied, ChainCoverage, Divergence};
 pub use assemble::{Chain, Content, MigrationFile};
 pub use checksum::Checksum;
 pub use error::ChainError;
@@ -21,5 +20,5 @@ pub use file_name::FileName;
 pub use header::{ScopeLines, template_line};
 pub use migration::Migration;
 pub use plan::{FleetState, Plan, PlanError, Reach, Stage, Step};
-pub use uses::{Right, Use, uses_lines};
+pub use uses::{Privilege, TableUse, uses_lines};
 pub use version::{Bump, Version, VersionError};

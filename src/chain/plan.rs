@@ -1,9 +1,9 @@
-//! The plan: from the chain, the state of a fleet and a target to what is done in which order. A plan
-//! is a value; `--plan` prints it and the runner follows it.
+//! Computes the plan from the chain, the state of a fleet and a target version. A plan is a value: `--plan` prints it and
+//! the executor runs it.
 //!
-//! The order is the chain's. A platform part runs when every tenant has reached the step; the tenant
-//! parts of consecutive steps run tenant by tenant in one pass. Where a step has no platform part, the
-//! platform's version row moves last, so that `schema_version` never promises what a tenant lacks.
+//! Steps keep the order of the chain. A platform part runs once every tenant has reached the step. The tenant parts of
+//! consecutive steps run in one pass, tenant by tenant. If a step has no platform part, the platform's version row moves
+//! after all tenants, so that `schema_version` is never ahead of a tenant.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,23 +15,23 @@ use super::{Chain, Migration, Version};
 use crate::error::{Code, Failure};
 use crate::sql::Scope;
 
-/// Where the schemas of a fleet are.
+/// The versions of the schemas of a fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetState {
     /// The platform.
     pub platform: Version,
-    /// How many of the tenants that are to be moved are at which version.
+    /// The number of tenants to migrate per version.
     pub tenants: BTreeMap<Version, usize>,
-    /// For each of these versions the schema of one tenant that is at it.
+    /// For each of these versions, the schema of one tenant at it.
     pub examples: BTreeMap<Version, String>,
 }
 
-/// Whose version a message is about.
+/// The owner of a version in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VersionOf {
     /// The platform's.
     Platform,
-    /// The version of the tenant of this schema.
+    /// The version of the tenant with this schema.
     Tenant(String),
 }
 
@@ -44,18 +44,18 @@ impl fmt::Display for VersionOf {
     }
 }
 
-/// Which schemas a run may touch.
+/// The schemas that a run may migrate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// All of them.
     Fleet,
-    /// Only the platform's; tenants are left for later.
+    /// Only the platform; tenants are migrated later.
     Platform,
-    /// Only tenants, as far as they can go before the platform must move.
+    /// Only tenants, up to the step at which the platform must move first.
     Tenants,
 }
 
-/// One migration as the plan sees it.
+/// One migration in a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// The file's name.
@@ -64,56 +64,54 @@ pub struct Step {
     pub from: Version,
     /// The version that it leads to.
     pub to: Version,
-    /// Whether its platform part is to be run.
+    /// Whether its platform part runs.
     pub platform: bool,
-    /// On how many tenants its tenant part is to be run.
+    /// The number of tenants on which its tenant part runs.
     pub tenants: usize,
     /// Whether it runs inside a transaction.
     pub transactional: bool,
 }
 
-/// What the runner does at once. Steps are indices into [`Chain::migrations`].
+/// A stage of a run. Steps are indexes into [`Chain::migrations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     /// The platform part of a step, with the platform's version row.
     Platform {
         /// The step.
         step: usize,
-        /// Whether the tenants' rows move in the same transaction, since the step has nothing for them.
+        /// Whether the tenants' version rows move in the same transaction, since the step has no tenant part.
         moves_tenants: bool,
     },
     /// These steps on every tenant that is behind, tenant by tenant.
     Tenants(Range<usize>),
-    /// The platform's version row over steps without a platform part, once every tenant is there.
+    /// Moves the platform's version row over steps without a platform part, after all tenants.
     Settle(Range<usize>),
 }
 
-/// What is to be done.
+/// The work of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The steps, for people.
+    /// The steps, for display.
     pub steps: Vec<Step>,
     /// The work, in order.
     pub stages: Vec<Stage>,
-    /// The steps that tenants do not take since the platform would have to move, which it may not.
+    /// The steps that tenants do not take because the platform would have to move first, which this run may not do.
     pub waiting: Range<usize>,
 }
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
+#[expect(missing_docs, reason = "the messages explain the fields")]
 pub enum PlanError {
-    /// `--to` names no version of the chain.
-    #[error("{asked} is not a version of the chain, which leads from {first} to {latest}")]
+    /// The requested version is not in the chain.
+    #[error("version {asked} is not in the chain, which leads from {first} to {latest}")]
     Target { asked: Version, first: Version, latest: Version },
-    /// A schema is at a version that the chain does not know.
-    #[error(
-        "{whose} is at version {version}, which the chain does not know; it leads from {first} to {latest}"
-    )]
-    Unknown { whose: VersionOf, version: Version, first: Version, latest: Version },
-    /// A schema is beyond the chain's end.
-    #[error("{whose} is at version {version}, beyond the chain's end at {latest}")]
-    Beyond { whose: VersionOf, version: Version, latest: Version },
+    /// The version of a schema is not in the chain.
+    #[error("{owner} is at version {version}, which is not in the chain; it leads from {first} to {latest}")]
+    Unknown { owner: VersionOf, version: Version, first: Version, latest: Version },
+    /// The version of a schema is higher than the last one of the chain.
+    #[error("{owner} is at version {version}, beyond the end of the chain at {latest}")]
+    Beyond { owner: VersionOf, version: Version, latest: Version },
 }
 
 impl From<PlanError> for Failure {
@@ -123,16 +121,16 @@ impl From<PlanError> for Failure {
                 Code::VersionNotInChain,
                 "`tenure migrate history` and the names in migrations/ show the versions",
             ),
-            PlanError::Unknown { whose: VersionOf::Tenant(_), .. } => (
+            PlanError::Unknown { owner: VersionOf::Tenant(_), .. } => (
                 Code::DatabaseVersionUnknown,
-                "this checkout may lack migrations; else put the version that its schema has into its row of tenant_version",
+                "this checkout may lack migrations; otherwise set the version of its schema in its row of tenant_version",
             ),
             PlanError::Unknown { .. } => (
                 Code::DatabaseVersionUnknown,
-                "this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`",
+                "this checkout may lack migrations; for a schema created by other means use `tenure migrate baseline`",
             ),
             PlanError::Beyond { .. } => {
-                (Code::VersionBeyond, "this checkout is older than the database: use the newer release")
+                (Code::VersionBeyond, "this checkout is older than the database: use a newer release")
             }
         };
         Self::new(code, error.to_string()).hint(hint)
@@ -140,7 +138,7 @@ impl From<PlanError> for Failure {
 }
 
 impl Chain {
-    /// How many migrations lie behind a schema at `version`, which somebody asked for.
+    /// The number of migrations up to the requested `version`.
     pub fn find(&self, version: &Version) -> Result<usize, PlanError> {
         self.position(version).ok_or_else(|| PlanError::Target {
             asked: version.clone(),
@@ -149,19 +147,19 @@ impl Chain {
         })
     }
 
-    /// The same for a version that the platform is at.
+    /// The number of migrations up to the platform's version.
     pub fn find_platform(&self, version: &Version) -> Result<usize, PlanError> {
         locate(self, version, || VersionOf::Platform)
     }
 
-    /// The same for a version that the tenant of `schema` is at.
+    /// The number of migrations up to the version of the tenant with `schema`.
     pub fn find_tenant(&self, version: &Version, schema: &str) -> Result<usize, PlanError> {
         locate(self, version, || VersionOf::Tenant(schema.to_owned()))
     }
 }
 
 impl Plan {
-    /// The plan that moves `state` to the version `to`, or to the chain's end.
+    /// Computes the plan that migrates `state` to the version `to`, or to the end of the chain.
     pub fn make(
         chain: &Chain,
         state: &FleetState,
@@ -190,8 +188,7 @@ impl Plan {
         Ok(planner.plan)
     }
 
-    /// Takes schemas that were made in advance along, those at a version that the chain knows. They are nobody's, so
-    /// the steps count tenants only.
+    /// Adds pool schemas whose version is in the chain to the plan. The counts of the steps include tenants only.
     pub fn add_pool(
         &mut self,
         chain: &Chain,
@@ -203,39 +200,39 @@ impl Plan {
         for ((version, _), count) in pool.iter().filter(|((version, _), _)| known(&version)) {
             *state.tenants.entry(version.clone()).or_default() += count;
         }
-        let mut whole = Self::make(chain, &state, to, reach)?;
-        for step in &mut whole.steps {
+        let mut plan = Self::make(chain, &state, to, reach)?;
+        for step in &mut plan.steps {
             let own = self.steps.iter().find(|own| own.migration == step.migration);
             step.tenants = own.map_or(0, |own| own.tenants);
         }
-        *self = whole;
+        *self = plan;
         Ok(())
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the plan contains no work.
     pub fn is_empty(&self) -> bool {
         self.stages.is_empty()
     }
 }
 
-fn locate(chain: &Chain, version: &Version, whose: impl Fn() -> VersionOf) -> Result<usize, PlanError> {
+fn locate(chain: &Chain, version: &Version, owner: impl Fn() -> VersionOf) -> Result<usize, PlanError> {
     chain.position(version).ok_or_else(|| {
-        let whose = whose();
+        let owner = owner();
         let (version, latest) = (version.clone(), chain.latest());
         if version > latest {
-            PlanError::Beyond { whose, version, latest }
+            PlanError::Beyond { owner, version, latest }
         } else {
-            PlanError::Unknown { whose, version, first: chain.first(), latest }
+            PlanError::Unknown { owner, version, first: chain.first(), latest }
         }
     })
 }
 
-/// Follows the fleet along the chain; positions count the migrations that lie behind a schema.
+/// Simulates the fleet along the chain. A position is the number of migrations already applied.
 struct Planner<'a> {
     chain: &'a Chain,
     platform: usize,
     tenants: BTreeMap<usize, usize>,
-    /// The steps of the tenant pass that is being gathered.
+    /// The steps of the current tenant pass.
     pass: Option<Range<usize>>,
     plan: Plan,
 }
@@ -330,7 +327,7 @@ impl Planner<'_> {
     }
 }
 
-/// A step that does nothing to the platform but move its version.
+/// Whether a step has only a tenant part.
 fn is_tenant_only(migration: &Migration) -> bool {
     migration.has(Scope::Tenant) && !migration.has(Scope::Platform)
 }

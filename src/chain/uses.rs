@@ -1,4 +1,4 @@
-//! `-- Uses: table (select, insert)` lines of a template: what of the platform a tenant's role may use.
+//! `-- Uses: table (select, insert)` lines of a template: the privileges of tenant roles on platform tables.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,24 +9,24 @@ use crate::error::Place;
 use crate::ident::{Identifier, SchemaName};
 use crate::sql::{OWN_TABLES, Script, normalized};
 
-/// A right on a table.
+/// A privilege on a table (manual, chapter 5.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Right {
-    /// Rows are read.
+pub enum Privilege {
+    /// `SELECT`
     Select,
-    /// Rows are added.
+    /// `INSERT`
     Insert,
-    /// Rows are changed.
+    /// `UPDATE`
     Update,
-    /// Rows are deleted.
+    /// `DELETE`
     Delete,
 }
 
-impl Right {
-    /// All that a line may name.
+impl Privilege {
+    /// All privileges that a line may contain.
     pub const ALL: [Self; 4] = [Self::Select, Self::Insert, Self::Update, Self::Delete];
 
-    /// The word in SQL.
+    /// The SQL key word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Select => "SELECT",
@@ -37,50 +37,50 @@ impl Right {
     }
 }
 
-impl fmt::Display for Right {
+impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// A table or view of the platform that a tenant's role may use.
+/// A table or view of the platform with the privileges of tenant roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
+pub struct TableUse {
     /// Its name, without the platform schema.
     pub table: Identifier,
-    /// How; in order, each once.
-    pub rights: Vec<Right>,
-    /// Where it is said.
+    /// The privileges, sorted and without duplicates.
+    pub privileges: Vec<Privilege>,
+    /// The position of the line.
     pub place: Place,
 }
 
-/// The one table of Tenure's own that a tenant may look at: the platform's version.
+/// The only table of Tenure's own that a tenant may read: the platform's version.
 const READABLE: &str = "schema_version";
 
-/// The lines at the top of `script`.
-pub fn uses_lines(script: &Script, platform: &SchemaName) -> Result<Vec<Use>, ChainError> {
+/// Reads the lines at the top of `script`.
+pub fn uses_lines(script: &Script, platform: &SchemaName) -> Result<Vec<TableUse>, ChainError> {
     let top = script.code_start();
     lines(script)
         .filter(|line| line.key == "uses" && line.range.start < top)
         .map(|line| {
-            let wrong = |why: String| header(script, &line.range, why);
-            let (table, rights) = parts(line.value).ok_or_else(|| {
-                wrong("it is not `-- Uses: table (select, insert)`, with a table of the platform".to_owned())
+            let invalid = |why: String| header(script, &line.range, why);
+            let (table, privileges) = parts(line.value).ok_or_else(|| {
+                invalid("expected `-- Uses: table (select, insert)` with a platform table".to_owned())
             })?;
-            let table = of_platform(table, platform).map_err(wrong)?;
-            let mut found = rights
+            let table = platform_table(table, platform).map_err(invalid)?;
+            let mut found = privileges
                 .split(',')
-                .map(|word| right(word.trim()))
+                .map(|word| privilege(word.trim()))
                 .collect::<Result<Vec<_>, _>>()
-                .map_err(wrong)?;
+                .map_err(invalid)?;
             found.sort_unstable();
             found.dedup();
             if OWN_TABLES.contains(&table.as_str())
-                && (table.as_str() != READABLE || found != [Right::Select])
+                && (table.as_str() != READABLE || found != [Privilege::Select])
             {
-                return Err(wrong(format!("{table} is Tenure's own, and no tenant's to use")));
+                return Err(invalid(format!("{table} belongs to Tenure and cannot be granted to tenants")));
             }
-            Ok(Use { table, rights: found, place: Place::at(&script.source, line.range.clone()) })
+            Ok(TableUse { table, privileges: found, place: Place::at(&script.source, line.range.clone()) })
         })
         .collect()
 }
@@ -89,15 +89,15 @@ fn header(script: &Script, range: &Range<usize>, why: String) -> ChainError {
     ChainError::Header { why, place: Place::at(&script.source, range.clone()) }
 }
 
-/// `table (rights)`
+/// `table (privileges)`
 fn parts(value: &str) -> Option<(&str, &str)> {
-    let (table, rights) = value.strip_suffix(')')?.rsplit_once('(')?;
-    let (table, rights) = (table.trim(), rights.trim());
-    (!table.is_empty() && !rights.is_empty()).then_some((table, rights))
+    let (table, privileges) = value.strip_suffix(')')?.rsplit_once('(')?;
+    let (table, privileges) = (table.trim(), privileges.trim());
+    (!table.is_empty() && !privileges.is_empty()).then_some((table, privileges))
 }
 
-/// The table's name, which may have the platform's before it.
-fn of_platform(table: &str, platform: &SchemaName) -> Result<Identifier, String> {
+/// The table's name, which may be qualified with the platform schema.
+fn platform_table(table: &str, platform: &SchemaName) -> Result<Identifier, String> {
     let names: Vec<String> = pieces(table).into_iter().map(normalized).collect();
     let name = match names.as_slice() {
         [name] => name,
@@ -107,7 +107,7 @@ fn of_platform(table: &str, platform: &SchemaName) -> Result<Identifier, String>
     Identifier::new(name.as_str()).map_err(|error| error.to_string())
 }
 
-/// The names between the dots that stand outside of quotes.
+/// Splits a name at the dots outside quotes.
 fn pieces(name: &str) -> Vec<&str> {
     let (mut pieces, mut start, mut quoted) = (Vec::new(), 0, false);
     for (at, letter) in name.char_indices() {
@@ -124,11 +124,14 @@ fn pieces(name: &str) -> Vec<&str> {
     pieces
 }
 
-fn right(word: &str) -> Result<Right, String> {
-    Right::ALL.into_iter().find(|right| right.as_str().eq_ignore_ascii_case(word)).ok_or_else(|| {
-        let known: Vec<_> = Right::ALL.iter().map(|right| right.as_str().to_lowercase()).collect();
-        format!("{word:?} is no right that a tenant's role can have; there is: {}", known.join(", "))
-    })
+fn privilege(word: &str) -> Result<Privilege, String> {
+    Privilege::ALL.into_iter().find(|privilege| privilege.as_str().eq_ignore_ascii_case(word)).ok_or_else(
+        || {
+            let known: Vec<_> =
+                Privilege::ALL.iter().map(|privilege| privilege.as_str().to_lowercase()).collect();
+            format!("{word:?} is not a privilege for tenant roles; expected one of {}", known.join(", "))
+        },
+    )
 }
 
 #[cfg(test)]
@@ -140,8 +143,9 @@ mod tests {
         let script = Script::parse(Source::new("t.sql", format!("{text}\nSELECT 1"))).unwrap();
         let platform = SchemaName::existing("p").unwrap();
         let found = uses_lines(&script, &platform).map_err(|error| error.to_string())?;
-        let words =
-            |a_use: &Use| a_use.rights.iter().map(|right| right.as_str()).collect::<Vec<_>>().join(" ");
+        let words = |a_use: &TableUse| {
+            a_use.privileges.iter().map(|privilege| privilege.as_str()).collect::<Vec<_>>().join(" ")
+        };
         Ok(found.iter().map(|a_use| (a_use.table.to_string(), words(a_use))).collect())
     }
 
@@ -157,14 +161,14 @@ mod tests {
         ];
         assert_eq!(
             uses(text).unwrap(),
-            expected.map(|(table, rights)| (table.to_owned(), rights.to_owned()))
+            expected.map(|(table, privileges)| (table.to_owned(), privileges.to_owned()))
         );
         assert_eq!(uses("SELECT 2;\n-- Uses: too late").unwrap(), []);
     }
 
     #[test]
-    fn what_cannot_be_given_is_refused() {
-        for wrong in [
+    fn what_cannot_be_granted_is_an_error() {
+        for invalid in [
             "users",
             "users ()",
             "(select)",
@@ -177,12 +181,12 @@ mod tests {
             "tenant_version (select)",
             "schema_version (select, update)",
         ] {
-            assert!(uses(&format!("-- Uses: {wrong}")).is_err(), "{wrong}");
+            assert!(uses(&format!("-- Uses: {invalid}")).is_err(), "{invalid}");
         }
         assert_eq!(
             uses("-- Uses: users (grant)").unwrap_err(),
-            "this header line cannot be understood: \"grant\" is no right that a tenant's role can have; \
-             there is: select, insert, update, delete"
+            "invalid header line: \"grant\" is not a privilege for tenant roles; \
+             expected one of select, insert, update, delete"
         );
     }
 }

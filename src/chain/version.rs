@@ -1,12 +1,11 @@
-//! A version of the schema: a semantic version without build metadata, since two versions that differ
-//! only there have no order.
+//! A schema version: a semantic version without build metadata, since versions that differ only there have no order.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// One node of the chain. A fresh database is at 0.0.0.
+/// A version in the chain. A new database is at 0.0.0.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(semver::Version);
 
@@ -14,13 +13,13 @@ pub struct Version(semver::Version);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a version: {why}")]
 pub struct VersionError {
-    /// What was given.
+    /// The given text.
     pub text: String,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
-/// Which part of a version grows.
+/// The part of a version to increment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bump {
     /// 1.2.3 → 2.0.0
@@ -32,7 +31,7 @@ pub enum Bump {
 }
 
 impl Version {
-    /// The version of a database that nobody migrated yet.
+    /// The version of a database without migrations.
     pub const ZERO: Self = Self(semver::Version::new(0, 0, 0));
 
     /// The next version.
@@ -48,30 +47,30 @@ impl Version {
         })
     }
 
-    /// Reads a version out of one of Tenure's own tables. SQL compares these texts, so only the text that this program
-    /// writes is a version there: no leading `v`, no spaces.
+    /// Parses a version from one of Tenure's own tables. SQL compares these texts, so only the exact form that Tenure
+    /// writes is valid: no leading `v`, no spaces.
     pub fn stored(text: &str) -> Result<Self, VersionError> {
         let version: Self = text.parse()?;
         let written = version.to_string();
         if written == text {
             return Ok(version);
         }
-        Err(VersionError { text: text.to_owned(), why: format!("it is written {written} there") })
+        Err(VersionError { text: text.to_owned(), why: format!("it must be stored as {written}") })
     }
 }
 
 impl FromStr for Version {
     type Err = VersionError;
 
-    /// Reads `1.0.3` or `v1.0.3`.
+    /// Parses `1.0.3` or `v1.0.3`.
     fn from_str(text: &str) -> Result<Self, VersionError> {
-        let wrong = |why: &str| VersionError { text: text.to_owned(), why: why.to_owned() };
+        let invalid = |why: &str| VersionError { text: text.to_owned(), why: why.to_owned() };
         let version = semver::Version::parse(text.strip_prefix('v').unwrap_or(text))
-            .map_err(|error| wrong(&error.to_string()))?;
+            .map_err(|error| invalid(&error.to_string()))?;
         if version.build.is_empty() {
             Ok(Self(version))
         } else {
-            Err(wrong("build metadata (+…) has no order"))
+            Err(invalid("build metadata (+…) has no order"))
         }
     }
 }
@@ -99,27 +98,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_read_and_grow() {
+    fn versions_are_parsed_and_incremented() {
         let version: Version = "v1.2.3".parse().unwrap();
         assert_eq!(version.to_string(), "1.2.3");
         assert_eq!(version.bumped(Bump::Minor).to_string(), "1.3.0");
         assert_eq!("1.0.0-rc.1".parse::<Version>().unwrap().bumped(Bump::Patch).to_string(), "1.0.0");
-        for wrong in ["1.0", "1.0.0+a", "", "x", "vv1.0.0"] {
-            assert!(wrong.parse::<Version>().is_err(), "{wrong}");
+        for invalid in ["1.0", "1.0.0+a", "", "x", "vv1.0.0"] {
+            assert!(invalid.parse::<Version>().is_err(), "{invalid}");
         }
     }
 
     #[test]
-    fn a_stored_version_is_the_text_that_is_written() {
+    fn a_stored_version_has_one_spelling() {
         for right in ["1.0.4", "0.0.0", "1.0.0-rc.1", "1.0.0-RC.1", "2.0.0-0a.x-y"] {
             assert_eq!(Version::stored(right).unwrap().to_string(), right);
         }
-        for wrong in ["v1.0.4", "V1.0.4", " 1.0.4", "1.0.4 ", "1.0.4\n", "1.0.4+b", "01.0.4", "1.0", ""] {
-            assert!(Version::stored(wrong).is_err(), "{wrong:?}");
+        for invalid in ["v1.0.4", "V1.0.4", " 1.0.4", "1.0.4 ", "1.0.4\n", "1.0.4+b", "01.0.4", "1.0", ""] {
+            assert!(Version::stored(invalid).is_err(), "{invalid:?}");
         }
         assert_eq!(
             Version::stored("v1.0.4").unwrap_err().to_string(),
-            "\"v1.0.4\" is not a version: it is written 1.0.4 there"
+            "\"v1.0.4\" is not a version: it must be stored as 1.0.4"
         );
     }
 }

@@ -59,8 +59,8 @@ pub(super) async fn project(context: &Context) -> Result<Project, Failure> {
 /// Like [`project`], but if an applied file is missing, returns the remaining project and that failure.
 pub(super) async fn project_or_partial(context: &Context) -> Result<(Project, Option<Failure>), Failure> {
     let root = context.root()?;
-    let survey = root.clone().survey();
-    let Some(failure) = survey.failures.into_iter().next() else { return Ok((survey.project, None)) };
+    let loaded = root.clone().load_with_failures();
+    let Some(failure) = loaded.failures.into_iter().next() else { return Ok((loaded.project, None)) };
     if !matches!(
         failure.code,
         Code::ChainGap | Code::NoMigrations | Code::ScopeUnclear | Code::TemplateInvalid
@@ -76,7 +76,7 @@ pub(super) async fn project_or_partial(context: &Context) -> Result<(Project, Op
     let missing_file = migrate::missing_file(&mut connection, &root).await;
     connection.close().await;
     match missing_file {
-        Ok(Some(missing_file)) => Ok((survey.project, Some(missing_file))),
+        Ok(Some(missing_file)) => Ok((loaded.project, Some(missing_file))),
         Ok(None) | Err(_) => Err(failure),
     }
 }

@@ -50,7 +50,7 @@ fn create(path: &Path) -> Result<File, Failure> {
 async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<Tried, Failure> {
     let project = context.project()?;
     // Report invalid requests before creating a branch.
-    project.chain.begins_empty()?;
+    project.chain.check_starts_at_zero()?;
     let trial = Trial {
         request: up::request(args, &project)?,
         release: project.release(&context.here, &args.dry_run.queries)?,

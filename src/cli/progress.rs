@@ -154,7 +154,7 @@ impl Sink for Progress {
                 self.print_line(&format!("recording the end of the run failed: {failure}"));
             }
             Event::TenantDone { slug } => self.finish_part(|paint| paint.good("done"), slug),
-            Event::HookSaid { slug, line } => self.print_line(&format!("{slug}: {line}")),
+            Event::HookOutput { slug, line } => self.print_line(&format!("{slug}: {line}")),
             Event::TenantFailed { slug, failure } => self.finish_failed(slug, failure),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {

@@ -16,8 +16,8 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
             .iter()
             .filter_map(|divergence| match divergence {
                 Divergence::Edited { file, .. } if !gone => Some(file.as_str()),
-                Divergence::Gone { applied } if gone => Some(applied.name.as_str()),
-                Divergence::Edited { .. } | Divergence::Gone { .. } => None,
+                Divergence::Missing { applied } if gone => Some(applied.name.as_str()),
+                Divergence::Edited { .. } | Divergence::Missing { .. } => None,
             })
             .collect()
     };

@@ -11,7 +11,7 @@ use crate::executor::{OnFailure, Request, RetryPolicy};
 use crate::ident::Slug;
 use crate::migrate::{self, Denied, Planned, Verdict};
 use crate::postgres::metadata::RunStatus;
-use crate::project::{Project, Review, Witnesses};
+use crate::project::{EffectsByFile, Project, Review};
 use crate::verify::format;
 use crate::{settings, tenant};
 
@@ -25,10 +25,10 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let mut connection = database::connect(context, &project.root).await?;
     let verdict = migrate::verify(&mut connection, &project, request, async |pending| {
         if !args.shadow {
-            return Ok(Witnesses::new());
+            return Ok(EffectsByFile::new());
         }
         let wanted = ShadowArgs { shadow: true, ..ShadowArgs::default() };
-        Ok(Box::pin(shadow::observe(context, &project, pending, &wanted)).await?.witnesses)
+        Ok(Box::pin(shadow::observe(context, &project, pending, &wanted)).await?.effects_by_file)
     });
     let plan = match verdict.await? {
         Verdict::Approved(plan) => plan,

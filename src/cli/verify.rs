@@ -108,7 +108,7 @@ async fn check_migrations(
     args: &VerifyArgs,
     (names, templates): Asked<'_>,
 ) -> Outcome {
-    let survey = root.survey();
+    let survey = root.load_with_failures();
     let (project, mut failures) = (survey.project, survey.failures);
     let (names, mut seen) = (names(&project), Observed::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
@@ -121,10 +121,11 @@ async fn check_migrations(
         }
     }
     let templates = project.templates.values().filter(|_| templates);
-    let review = Review::of(&project, migrations, templates, &seen.witnesses).unwrap_or_else(|failure| {
-        failures.push(failure);
-        Review::empty()
-    });
+    let review =
+        Review::of(&project, migrations, templates, &seen.effects_by_file).unwrap_or_else(|failure| {
+            failures.push(failure);
+            Review::empty()
+        });
     let root = Some(project.root.clone());
     // The program ends soon: do not spend time on freeing the syntax trees of thousands of files.
     std::mem::forget(project);
@@ -205,7 +206,7 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
         }
         _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Observed::default() },
     };
-    let (review, failures) = Review::of_loose(&standalone, &base, &policy, &settings);
+    let (review, failures) = Review::of_files(&standalone, &base, &policy, &settings);
     outcome.review.add(review);
     outcome.failures.extend(failures);
     outcome

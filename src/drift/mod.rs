@@ -42,7 +42,7 @@ pub async fn drift(
 ) -> Result<Drifted, Failure> {
     let presence = state::presence(connection, &project.settings).await?;
     let tenants = state::tenants(connection, &project.settings, presence, &[]).await?;
-    let has_shaping = project.templates.values().any(|template| template.parameters.shape());
+    let has_shaping = project.templates.values().any(|template| template.parameters.affect_schema());
     let mut shaping = if has_shaping && presence.own_tables {
         state::parameters(connection, &project.settings).await?
     } else {

@@ -52,7 +52,7 @@ async fn create_on_private_server(
     (major, environment): (u32, &Environment),
     references: &mut References,
 ) -> Result<(), Failure> {
-    project.chain.begins_empty()?;
+    project.chain.check_starts_at_zero()?;
     let binaries = Binaries::find_major(environment, major).map_err(|failure| Failure {
         message: format!("PostgreSQL {major} is not installed here"),
         ..failure

@@ -84,7 +84,7 @@ pub async fn on_branch(
         };
         let observed = shadow::observe(project, pending, trial.release.as_ref(), another).await?;
         observed.notes.iter().for_each(|line| note(line));
-        Ok(observed.witnesses)
+        Ok(observed.effects_by_file)
     });
     let plan = match Box::pin(verdict).await {
         Ok(Verdict::Approved(plan)) => *plan,
@@ -212,7 +212,7 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
     for migration in pending {
         let script = &migration.script;
         let Some((statement, _)) =
-            migration.statements.iter().find(|(statement, _)| statement.reaches_beyond_database(script))
+            migration.statements.iter().find(|(statement, _)| statement.acts_outside_database(script))
         else {
             continue;
         };

@@ -1,6 +1,6 @@
-//! What went wrong, as a value: a stable code, the place, what the server said, what to do next.
-//! Every module's own error becomes a [`Failure`] by `From`, where its hint is written; only `cli`
-//! prints one, and the exit code follows from its code alone.
+//! [`Failure`]: the error type of all operations, with a stable code, a position, the SQLSTATE and a hint. The errors of
+//! other modules are converted to it by `From`, where the hint is added. The code alone decides the exit code.
+//! No printing belongs here: only `cli` prints failures.
 
 mod codes;
 mod nearest;
@@ -12,28 +12,28 @@ pub use codes::{Class, Code};
 pub use nearest::nearest;
 pub use place::{Place, Position, Source};
 
-/// A failure as programs and people get it. The message is lower case, has no full stop, and never
-/// holds a secret.
+/// A failure. The message is lower case, has no full stop, and never
+/// contains a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The stable name.
     pub code: Code,
-    /// What was being done, to what, and what went wrong.
+    /// The failed operation, its object, and the reason.
     pub message: String,
     /// One next step.
     pub hint: Option<String>,
     /// Where in a file.
     pub place: Option<Place>,
-    /// What the server called it.
+    /// The server's SQLSTATE.
     pub sqlstate: Option<String>,
-    /// The tenant or platform schema that it happened to.
+    /// The tenant or platform schema.
     pub schema: Option<String>,
-    /// What of the message the server took from rows, or may have.
+    /// The parts of the message that are, or may be, data from rows.
     pub rows: Vec<String>,
 }
 
-/// What the server says last in a session that it ends: it goes or comes, or the session was idle or in one transaction for
-/// longer than a setting lets it (manual, appendix A).
+/// The SQLSTATEs with which the server ends a session: it shuts down or starts up, or a timeout of the session expired
+/// (manual, appendix A).
 const SESSION_ENDS: &[&str] = &["25P03", "25P04", "57P01", "57P02", "57P03", "57P05"];
 
 impl Failure {
@@ -50,7 +50,7 @@ impl Failure {
         }
     }
 
-    /// The message for where everybody can read it: without what may be somebody's data.
+    /// The message for public output: data from rows is replaced.
     pub fn public_message(&self) -> String {
         let rows = self.rows.iter().filter(|row| !row.is_empty());
         rows.fold(self.message.clone(), |message, row| message.replace(row.as_str(), "…"))
@@ -63,15 +63,15 @@ impl Failure {
         self
     }
 
-    /// With the file, or the span of one, that it is about.
+    /// With its position: a file, or a span in one.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }
 
-    /// Whether the session is gone with it, so that only the database knows what was committed.
-    pub fn ended_the_session(&self) -> bool {
+    /// Whether the session ended. If so, only the database shows whether the transaction was committed.
+    pub fn session_ended(&self) -> bool {
         self.code == Code::ConnectionLost
             || self.sqlstate.as_deref().is_some_and(|state| SESSION_ENDS.contains(&state))
     }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_public_is_the_message_without_rows() {
+    fn the_public_message_contains_no_row_data() {
         let mut failure = Failure::new(Code::UnitFailed, "key (id)=(7) is there already");
         assert_eq!(failure.public_message(), "key (id)=(7) is there already");
         failure.rows = vec![String::new(), "(id)=(7)".to_owned()];
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_ends_by_what_the_server_says() {
+    fn certain_sqlstates_end_the_session() {
         let mut failure = Failure::new(Code::UnitFailed, "x");
         for (state, ended) in [
             ("57P01", true),
@@ -114,7 +114,7 @@ mod tests {
             ("25P02", false),
         ] {
             failure.sqlstate = Some(state.to_owned());
-            assert_eq!(failure.ended_the_session(), ended, "{state}");
+            assert_eq!(failure.session_ended(), ended, "{state}");
         }
     }
 }

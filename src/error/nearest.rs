@@ -1,21 +1,21 @@
-//! "Did you mean": the names that are most like one that does not exist.
+//! "Did you mean": existing names that are similar to an unknown one.
 
-/// The names that are much like `given`, the nearest first; none if none is.
+/// Returns the names that are similar to `given`, the most similar first.
 pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    // As clap has it for its own words.
-    const ENOUGH: f64 = 0.7;
-    // Much less like it than the best is no guess.
-    const AS_GOOD: f64 = 0.05;
-    const MOST: usize = 3;
+    // The threshold that clap uses.
+    const MIN_SIMILARITY: f64 = 0.7;
+    // Names that are much less similar than the best are not suggested.
+    const MAX_DISTANCE: f64 = 0.05;
+    const MAX_NAMES: usize = 3;
     let mut near: Vec<(f64, &str)> = names
         .into_iter()
         .map(|name| (strsim::jaro(given, name), name))
-        .filter(|(likeness, _)| *likeness > ENOUGH)
+        .filter(|(similarity, _)| *similarity > MIN_SIMILARITY)
         .collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let best = near.first().map_or(0.0, |(likeness, _)| *likeness);
-    let as_good = near.into_iter().take_while(|(likeness, _)| best - likeness < AS_GOOD);
-    as_good.take(MOST).map(|(_, name)| name).collect()
+    let best = near.first().map_or(0.0, |(similarity, _)| *similarity);
+    let as_good = near.into_iter().take_while(|(similarity, _)| best - similarity < MAX_DISTANCE);
+    as_good.take(MAX_NAMES).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_like_it_comes_first_and_what_is_not_does_not_come() {
+    fn only_similar_names_are_suggested() {
         let names = ["drop-table", "drop-column", "rename-column", "truncate"];
         assert_eq!(nearest("drop-colum", names)[0], "drop-column");
         assert_eq!(nearest("trunkate", names), ["truncate"]);

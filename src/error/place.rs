@@ -1,30 +1,30 @@
-//! Where in a user's file something stands. Lines and columns count from 1, columns in characters,
-//! as PostgreSQL and editors count them. Offsets are bytes of the file's text.
+//! Positions in a user's files. Lines and columns are counted from 1, columns in characters, as PostgreSQL and editors do.
+//! Offsets are bytes of the file's text.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A file's name, relative to the project, and its text: UTF-8, no BOM, line endings as they are.
+/// A file's name, relative to the project, and its text: UTF-8, without a BOM, with unchanged line endings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The path as it is shown to people and programs, with `/`.
+    /// The path for output, with `/`.
     pub file: String,
     /// The whole text.
     pub text: String,
-    /// Where its lines begin: found once, since thousands of findings may be shown.
+    /// The byte offsets of its lines, computed once since thousands of findings may be shown.
     lines: Vec<usize>,
 }
 
 impl Source {
-    /// A source to point into.
+    /// Creates a source.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         let text = text.into();
         Arc::new(Self { file: file.into(), lines: line_starts(&text), text })
     }
 
-    /// Line and column of a byte offset. An offset inside a character counts as that character's
-    /// start; one past the end as the end.
+    /// The line and column of a byte offset. An offset inside a character counts as that character's
+    /// start, an offset past the end as the end.
     pub fn position(&self, offset: usize) -> Position {
         let offset = self.text.floor_char_boundary(offset);
         let line = self.lines.partition_point(|start| *start <= offset);
@@ -32,7 +32,7 @@ impl Source {
         Position { line, column: self.text[start..offset].chars().count() + 1 }
     }
 
-    /// The bytes of the whole lines that `range` touches.
+    /// The bytes of the complete lines that contain `range`.
     pub fn lines_around(&self, range: &Range<usize>) -> Range<usize> {
         let (first, last) = (self.position(range.start).line, self.position(range.end).line);
         let start = |line: usize| self.lines.get(line - 1).copied().unwrap_or(self.text.len());
@@ -40,8 +40,7 @@ impl Source {
     }
 }
 
-/// Where each line begins. A line ends as editors and the server's comments have it: with LF, CR LF, or a
-/// CR of its own.
+/// The start offset of each line. Lines end with LF, CR LF or a single CR, as in editors and in the server's comments.
 fn line_starts(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let ends = |at: &usize| match bytes[*at] {
@@ -84,7 +83,7 @@ impl Place {
         }
     }
 
-    /// Where the span begins, if the place is one.
+    /// The position of the span's start; `None` for a whole file.
     pub fn start(&self) -> Option<Position> {
         match self {
             Self::File(_) => None,
@@ -92,7 +91,7 @@ impl Place {
         }
     }
 
-    /// The bytes of the file, if it is not a whole one.
+    /// The bytes of the span; `None` for a whole file.
     pub fn bytes(&self) -> Option<&Range<usize>> {
         match self {
             Self::File(_) => None,
@@ -100,7 +99,7 @@ impl Place {
         }
     }
 
-    /// The position just after the span's last character.
+    /// The position after the span's last character; `None` for a whole file.
     pub fn end(&self) -> Option<Position> {
         match self {
             Self::File(_) => None,
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_end_is_one() {
+    fn every_line_ending_ends_one_line() {
         let source = Source::new("a.sql", "a\rb\r\nc\n\r\rd");
         let at = |letter: char| source.position(source.text.find(letter).unwrap()).line;
         assert_eq!(['a', 'b', 'c', 'd'].map(at), [1, 2, 3, 6]);

@@ -16,7 +16,7 @@ use crate::ident::literal;
 use crate::postgres::batch::{BEGIN, Kind, NO_IDLE_TIMEOUT, ResolvedIndex, SqlBatch};
 use crate::postgres::metadata::{history, version_rows};
 use crate::postgres::{Connection, ServerError};
-use crate::sql::{IndexWork, Statement};
+use crate::sql::{IndexAction, Statement};
 
 /// Pause between two attempts to get the advisory lock.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -230,8 +230,8 @@ fn start_message(unit: &Unit<'_>, earlier: EarlierAttempt) -> SqlBatch {
     let mut made = Vec::new();
     for statement in unit.migration.part(unit.scope()) {
         match statement.index() {
-            Some((IndexWork::Makes, index)) => made.push(&index.name),
-            Some((IndexWork::Drops, index))
+            Some((IndexAction::Create, index)) => made.push(&index.name),
+            Some((IndexAction::Drop, index))
                 if earlier == EarlierAttempt::None
                     && !made.contains(&&index.name)
                     && !statement.only_if_exists(script) =>
@@ -277,15 +277,15 @@ async fn leftover(
     let row = sets.first().and_then(|rows| rows.first());
     let is = |column: &str| row.is_some_and(|row| row.get_bool(column).unwrap_or(false));
     Ok(match work {
-        IndexWork::Makes if is("of_this_text") && is("valid") && earlier == EarlierAttempt::SameText => {
+        IndexAction::Create if is("of_this_text") && is("valid") && earlier == EarlierAttempt::SameText => {
             Leftover::Done
         }
-        IndexWork::Drops if row.is_none() && earlier == EarlierAttempt::SameText => Leftover::Done,
-        IndexWork::Makes if is("ours") && !is("valid") => {
+        IndexAction::Drop if row.is_none() && earlier == EarlierAttempt::SameText => Leftover::Done,
+        IndexAction::Create if is("ours") && !is("valid") => {
             let quoted = quote(&index.name);
             Leftover::Invalid(format!("DROP INDEX CONCURRENTLY {}.{quoted}", unit.schema.quoted()))
         }
-        IndexWork::Makes | IndexWork::Drops => Leftover::None,
+        IndexAction::Create | IndexAction::Drop => Leftover::None,
     })
 }
 
@@ -295,7 +295,7 @@ async fn is_invalid(
     statement: &Statement,
     connection: &mut Connection,
 ) -> Result<bool, ServerError> {
-    let Some((IndexWork::Makes, index)) = statement.index() else { return Ok(false) };
+    let Some((IndexAction::Create, index)) = statement.index() else { return Ok(false) };
     if statement.concurrently.is_none() {
         return Ok(false);
     }

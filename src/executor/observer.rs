@@ -10,7 +10,7 @@ use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::Row;
 use crate::postgres::batch::SqlBatch;
-use crate::sql::{Scope, Statement, Values};
+use crate::sql::{ParameterValues, Scope, Statement};
 
 /// Column with the server's time in microseconds.
 const AT: &str = "tenure_at_us";
@@ -74,9 +74,9 @@ impl Unit<'_> {
         }
         for statement in part {
             match self.part {
-                Part::NewTenant if !statement.fits_new_schema() => continue,
+                Part::NewTenant if !statement.applies_to_new_schema() => continue,
                 Part::NewTenant => {
-                    message.push_in_transaction(script, statement, self.schema, &Values::default());
+                    message.push_in_transaction(script, statement, self.schema, &ParameterValues::default());
                 }
                 Part::Tenant | Part::Platform { .. } => {
                     message.push_file(script, std::iter::once(statement), self.schema);

@@ -18,7 +18,7 @@ pub(crate) async fn query(
             Err(server_error) => server_error.failure(doing),
         };
         attempts += 1;
-        if !failure.ended_the_session() {
+        if !failure.session_ended() {
             return Err(failure);
         }
         let Some(pause) = retry_policy.pause(&failure, attempts) else { return Err(failure) };

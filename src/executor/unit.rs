@@ -70,7 +70,7 @@ pub(super) fn is_non_transactional(migration: &Migration, part: Part) -> bool {
     let mut statements = migration.part(part.scope());
     !migration.transactional
         && match part {
-            Part::NewTenant => statements.any(Statement::differs_at_once),
+            Part::NewTenant => statements.any(Statement::differs_without_concurrently),
             Part::Tenant | Part::Platform { .. } => statements.next().is_some(),
         }
 }

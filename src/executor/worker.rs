@@ -139,7 +139,7 @@ async fn run_non_transactional(
 }
 
 fn is_broken(answer: &UnitOutcome) -> bool {
-    matches!(answer, UnitOutcome::Failed(failure) if failure.ended_the_session())
+    matches!(answer, UnitOutcome::Failed(failure) if failure.session_ended())
 }
 
 /// Reconnects and reads the tasks' versions: a unit may have been committed although its result was lost.

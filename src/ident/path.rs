@@ -2,7 +2,7 @@
 
 use super::{Identifier, SchemaName};
 
-/// The schemas behind a unit's own schema in its search path.
+/// The schemas after a unit's own schema in its search path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedPath {
     schemas: Vec<Identifier>,
@@ -10,7 +10,7 @@ pub struct SharedPath {
 }
 
 impl SharedPath {
-    /// `shared`, then the schema of extensions, then `public`, each once.
+    /// `shared`, then the schema of extensions, then `public`, without duplicates.
     pub fn new(shared: &[Identifier], extensions: &Identifier) -> Self {
         let public = Identifier("public".to_owned());
         let mut schemas: Vec<Identifier> = Vec::new();
@@ -22,13 +22,13 @@ impl SharedPath {
         Self { schemas, extensions: extensions.clone() }
     }
 
-    /// The whole path of a unit on `schema`, as SQL.
+    /// The search path of a unit on `schema`, as SQL.
     pub fn of(&self, schema: &SchemaName) -> String {
-        self.behind(&[schema])
+        self.starting_with(&[schema])
     }
 
-    /// The path that begins with `first`, as SQL.
-    pub fn behind(&self, first: &[&SchemaName]) -> String {
+    /// The search path that starts with `first`, as SQL.
+    pub fn starting_with(&self, first: &[&SchemaName]) -> String {
         let shared = self.schemas.iter().filter(|it| !first.iter().any(|own| own.as_str() == it.as_str()));
         let shared = shared.map(|it| if it.0 == "public" { it.0.clone() } else { it.quoted() });
         first.iter().map(|own| own.quoted()).chain(shared).collect::<Vec<_>>().join(", ")
@@ -39,7 +39,7 @@ impl SharedPath {
         self.schemas.iter().map(Identifier::as_str)
     }
 
-    /// Where extensions are made.
+    /// The schema in which extensions are created.
     pub fn extensions(&self) -> &Identifier {
         &self.extensions
     }

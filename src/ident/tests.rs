@@ -9,13 +9,13 @@ fn platform() -> SchemaName {
 }
 
 #[test]
-fn a_slug_makes_its_schema() {
+fn a_slug_determines_its_schema() {
     let schema = SchemaName::of("org_", &Slug::new("acme_corp").unwrap(), &platform()).unwrap();
     assert_eq!((schema.as_str(), schema.quoted().as_str()), ("org_acme_corp", "\"org_acme_corp\""));
 }
 
 #[test]
-fn reserved_and_long_names_are_refused() {
+fn reserved_and_long_names_are_errors() {
     let of = |prefix, slug: &str| SchemaName::of(prefix, &Slug::new(slug).unwrap(), &platform());
     assert!(matches!(of("", "pg_toast"), Err(NameError::Reserved { .. })));
     assert!(matches!(of("", "information_schema"), Err(NameError::Reserved { .. })));
@@ -31,22 +31,22 @@ fn reserved_and_long_names_are_refused() {
 }
 
 #[test]
-fn a_schema_of_another_name_is_adopted_unless_it_is_in_somebodys_way() {
+fn a_schema_with_the_name_of_another_slug_is_not_adopted() {
     let of = |name: &str, prefix: &str| {
         SchemaName::adopted(name, prefix, &Slug::new("acme").unwrap(), &platform())
     };
     for name in ["org_acme", "acme", "org_3f2a", "Org_Acme", "org_a\"b", "org_"] {
         assert_eq!(of(name, "org_").unwrap().as_str(), name);
     }
-    assert!(matches!(of("org_other", "org_"), Err(NameError::OfAnother { .. })));
-    assert!(matches!(of("other", ""), Err(NameError::OfAnother { .. })));
+    assert!(matches!(of("org_other", "org_"), Err(NameError::OtherSlug { .. })));
+    assert!(matches!(of("other", ""), Err(NameError::OtherSlug { .. })));
     for name in ["public", "pg_x", "information_schema", "datalinx_platform"] {
         assert!(matches!(of(name, "org_"), Err(NameError::Reserved { .. })), "{name}");
     }
 }
 
 #[test]
-fn a_schema_names_its_role() {
+fn a_schema_determines_its_role() {
     let schema = SchemaName::existing("org_acme").unwrap();
     assert_eq!(schema.role("").unwrap().as_str(), "org_acme");
     assert_eq!(schema.role("staging_").unwrap().as_str(), "staging_org_acme");
@@ -54,7 +54,7 @@ fn a_schema_names_its_role() {
 }
 
 #[test]
-fn a_name_in_text_is_bare_only_where_it_can_be() {
+fn a_name_in_text_is_quoted_only_if_necessary() {
     let text = |name: &str| SchemaName::existing(name).unwrap().in_text();
     assert_eq!(text("org_acme"), "org_acme");
     assert_eq!(text("user"), "\"user\"");
@@ -91,7 +91,7 @@ fn a_units_path_has_each_schema_once() {
     let path = SharedPath::new(&[name("datalinx_platform"), name("public")], &name("extensions"));
     assert_eq!(path.of(&platform()), "\"datalinx_platform\", public, \"extensions\"");
     assert_eq!(
-        path.behind(&[&own, &platform()]),
+        path.starting_with(&[&own, &platform()]),
         "\"org_acme\", \"datalinx_platform\", public, \"extensions\""
     );
 }

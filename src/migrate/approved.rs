@@ -15,7 +15,7 @@ use crate::executor::{Allowed, Request, RetryPolicy, StatementObserver};
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::metadata::state;
 use crate::postgres::{Connection, extensions};
-use crate::project::{Project, Review, Witnesses};
+use crate::project::{EffectsByFile, Project, Review};
 use crate::settings::{Migrate, Settings};
 
 /// A plan that may be run.
@@ -54,12 +54,12 @@ pub async fn verify(
     connection: &mut Connection,
     project: &Project,
     request: Request,
-    observe: impl AsyncFnOnce(&[&Migration]) -> Result<Witnesses, Failure>,
+    observe: impl AsyncFnOnce(&[&Migration]) -> Result<EffectsByFile, Failure>,
 ) -> Result<Verdict, Failure> {
     let prepared = Prepared::look(connection, project, request).await?;
     let pending = prepared.pending(project);
-    let witnesses = observe(&pending).await?;
-    let review = Review::of(project, pending.iter().copied(), [], &witnesses)?;
+    let effects_by_file = observe(&pending).await?;
+    let review = Review::of(project, pending.iter().copied(), [], &effects_by_file)?;
     if let Some(failure) = review.denial() {
         let planned = Planned { steps: prepared.plan.steps };
         return Ok(Verdict::Denied(Box::new(Denied { review, failure, planned })));
@@ -77,7 +77,7 @@ pub async fn replay_on_throwaway_database(
     (to, retry_policy): (&Version, RetryPolicy),
     command: &str,
 ) -> Result<Option<Failure>, Failure> {
-    if let Err(failure) = project.leaves_the_machine_alone(to) {
+    if let Err(failure) = project.check_server_host(to) {
         return Ok(Some(failure));
     }
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, retry_policy);
@@ -190,7 +190,7 @@ impl ApprovedPlan {
             .iter()
             .flat_map(|migration| {
                 let statements = migration.statements.iter();
-                statements.filter_map(|(statement, _)| statement.extension_made(&migration.script))
+                statements.filter_map(|(statement, _)| statement.created_extension(&migration.script))
             })
             .collect();
         if made.is_empty() {

@@ -44,7 +44,7 @@ impl Prepared {
         request.tenants.retain(|slug| named.insert(slug.clone()));
         let state = state::read(connection, &project.settings).await?;
         let mut fleet = state.fleet();
-        Divergence::refuse(&project.chain, &state.applied, &fleet)?;
+        Divergence::check(&project.chain, &state.applied, &fleet)?;
         let mut only = Vec::new();
         if !request.tenants.is_empty() {
             let rows =

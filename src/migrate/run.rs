@@ -11,13 +11,11 @@ use super::{ApprovedPlan, Migrated, TenantCounts, VersionChange};
 use crate::chain::{Chain, Migration, Reach, Stage, Version};
 use crate::error::Failure;
 use crate::event::{Event, Sink};
-use crate::executor::unverified::{
-    Part, TenantExecutor, Unit, UnitOutcome, send_non_transactional,
-};
+use crate::executor::unverified::{Part, TenantExecutor, Unit, UnitOutcome, send_non_transactional};
 use crate::executor::{Allowed, StatementObserver, UnitFailure, jobs, retry};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, NO_IDLE_TIMEOUT, Run};
-use crate::postgres::metadata::version_rows::{self, Pool};
+use crate::postgres::metadata::version_rows;
 use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 
@@ -317,7 +315,7 @@ impl Runner<'_> {
         was_broken: bool,
     ) -> (UnitOutcome, bool) {
         let is_broken = match &answer {
-            UnitOutcome::Failed(failure) => failure.ended_the_session(),
+            UnitOutcome::Failed(failure) => failure.session_ended(),
             _ => false,
         };
         if is_broken {
@@ -335,7 +333,7 @@ impl Runner<'_> {
         let ending = ending.as_str();
         let noted = runs::end(self.connection, &self.run, ending, counts).await;
         let Err(failure) = noted else { return Ok(()) };
-        if !failure.ended_the_session() {
+        if !failure.session_ended() {
             return Err(failure);
         }
         *self.connection = self.connection.another().await?;

@@ -1,7 +1,7 @@
 //! `status`: the versions of the platform and the tenants. Writes nothing.
 
 use super::{PlatformStatus, Status, TenantLine, TenantStatus};
-use crate::chain::{Divergence, Rest};
+use crate::chain::{ChainCoverage, Divergence};
 use crate::error::Failure;
 use crate::postgres::Connection;
 use crate::postgres::metadata::state;
@@ -24,7 +24,7 @@ pub async fn missing_file(connection: &mut Connection, root: &Root) -> Result<Op
     let missing = state.applied.into_iter().find(|applied| {
         applied.checksum.is_some() && !edges.contains(&(applied.from.clone(), applied.to.clone()))
     });
-    Ok(missing.map(|applied| Divergence::Gone { applied }.failure(Rest::LeadsNowhere)))
+    Ok(missing.map(|applied| Divergence::Missing { applied }.failure(ChainCoverage::Insufficient)))
 }
 
 /// Reads the versions and compares them with the chain. `trouble` is a problem found before.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::failure_json;
 use crate::event::Event;
 
-/// The event; `at_ms` is when it happened, in milliseconds since 1970.
+/// Converts an event to JSON; `at_ms` is its time in milliseconds since 1970.
 pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
     let at = u64::try_from(at_ms).unwrap_or(u64::MAX);
     match event {
@@ -38,7 +38,7 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
             "at_ms": at, "event": "tenant-delayed", "slug": slug,
             "pause_ms": u64::try_from(pause.as_millis()).unwrap_or(u64::MAX), "error": failure_json(failure),
         }),
-        Event::HookSaid { slug, line } => json!({
+        Event::HookOutput { slug, line } => json!({
             "at_ms": at, "event": "hook-said", "slug": slug, "line": line,
         }),
         Event::TenantFailed { slug, failure } => json!({
@@ -48,7 +48,7 @@ pub fn event_json(event: &Event<'_>, at_ms: u128) -> Value {
     }
 }
 
-/// To a thousandth: many units take less than one.
+/// Milliseconds, rounded to microseconds.
 fn milliseconds(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1_000_000.0).round() / 1_000.0
 }

@@ -1,11 +1,11 @@
-//! A failure, for people and for programs.
+//! Failures as text and as JSON.
 
 use serde_json::{Map, Value, json};
 
-use super::{Diagnostic, Paint, Tone, without_credentials};
+use super::{Diagnostic, Paint, Severity, without_credentials};
 use crate::error::{Failure, Place};
 
-/// The failure as a message with the lines that it is about.
+/// Formats a failure as a message with the source lines.
 pub fn failure(failure: &Failure, paint: Paint) -> String {
     let place = failure.place.as_ref().map(|place| match place {
         Place::File(file) => Place::File(without_credentials(file)),
@@ -15,7 +15,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
         (without_credentials(&failure.message), failure.hint.as_deref().map(without_credentials));
     let state = failure.sqlstate.as_ref().map(|sqlstate| format!("SQLSTATE {sqlstate}"));
     Diagnostic {
-        tone: Tone::Error,
+        severity: Severity::Error,
         code: Some(failure.code.as_str()),
         title: &title,
         place: place.as_ref(),
@@ -26,7 +26,7 @@ pub fn failure(failure: &Failure, paint: Paint) -> String {
     .render(paint)
 }
 
-/// The object behind `"error"`; keys that do not apply are left out.
+/// The JSON object for `"error"`. Keys without a value are omitted.
 pub fn failure_json(failure: &Failure) -> Value {
     let mut error = Map::new();
     error.insert("code".to_owned(), json!(failure.code.as_str()));

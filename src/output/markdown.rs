@@ -1,33 +1,33 @@
-//! Text for Markdown tables, escaped: no cell ends early, no name becomes a link or a mention, no secret is shown.
+//! Escapes text for Markdown tables, so that it cannot end a cell, become a link or a mention, or show a secret.
 
 use std::fmt::Write as _;
 
 use super::{is_hidden, without_secrets};
 
-/// The longest text of a code cell, in characters.
-const LONGEST: usize = 120;
+/// The maximum length of a code cell, in characters.
+const MAX_CHARS: usize = 120;
 
-/// Text of a cell, as code. In Markdown's own marks a `|` or a backtick would need care; a tag needs none.
+/// Formats a cell as code. It uses a tag, since Markdown's own syntax would need extra escaping of `|` and backticks.
 pub fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    // Before it is cut: what is left of a secret is a part of one.
+    // Before truncation, which could otherwise leave a part of a secret.
     let text = without_secrets(text);
-    let shown: String = if text.chars().count() > LONGEST {
-        text.chars().take(LONGEST - 1).chain(['…']).collect()
+    let shown: String = if text.chars().count() > MAX_CHARS {
+        text.chars().take(MAX_CHARS - 1).chain(['…']).collect()
     } else {
         text
     };
     format!("<code>{}</code>", escaped(&shown))
 }
 
-/// Text of a cell.
+/// Formats a cell as text.
 pub fn prose(text: &str) -> String {
     escaped(&without_secrets(text))
 }
 
-/// Each sign that means something in Markdown or HTML as the number of its letter.
+/// Replaces characters with a meaning in Markdown or HTML by numeric character references.
 fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,6 +1,5 @@
-//! What all text and JSON output shares: colours, tables, counted nouns, snippets of files, failures and events, Markdown.
-//!
-//! Pure: nothing here reads, writes or decides. A feature's own text and result live in the feature's folder.
+//! Shared formatting of text and JSON output: colours, tables, plurals, source snippets, failures, events and Markdown.
+//! It returns strings and values. No I/O or decisions belong here; a feature's own text and result are in its folder.
 
 mod event;
 mod failure;
@@ -16,5 +15,5 @@ pub use failure::{failure, failure_json};
 pub use markdown::{code, prose};
 pub use plural::{plural, plural_of};
 pub use secrets::{without_credentials, without_secrets};
-pub use snippet::{Diagnostic, Paint, Tone};
+pub use snippet::{Diagnostic, Paint, Severity};
 pub use table::{is_hidden, or_dash, plain, table};

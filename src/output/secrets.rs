@@ -1,18 +1,18 @@
-//! What a text says of the way to a server, struck out: a file may hold a URL or a password, and a comment on a pull
-//! request is read by anybody. **Invariant:** rather too much is struck out than too little.
+//! Masks URLs and passwords in text that may be published, such as a comment on a pull request. **Invariant:** if in
+//! doubt, text is masked.
 
-/// What stands where a secret would.
+/// The replacement for a secret.
 const MASK: &str = "***";
 
-/// The word that a secret comes after, in any case; `sslpassword` and `PGPASSWORD` end with it.
+/// The word before a secret, in any case. `sslpassword` and `PGPASSWORD` end with it.
 const WORD: &str = "password";
 
-/// The text without URLs that lead to a server, and without passwords.
+/// Masks all URLs and passwords.
 pub fn without_secrets(text: &str) -> String {
     without_passwords(&without_urls(text, |_| true))
 }
 
-/// The text without URLs that hold a password: for messages that repeat what was given, such as the name of a file.
+/// Masks URLs with a password: for messages that repeat user input, such as a file name.
 pub fn without_credentials(text: &str) -> String {
     without_urls(text, |url| {
         let user = url.rsplit_once('@').map(|(user, _)| user.trim_start_matches("://"));
@@ -22,7 +22,7 @@ pub fn without_credentials(text: &str) -> String {
     })
 }
 
-/// Without the URLs that `is_secret` says of the part that begins with `://`.
+/// Masks URLs; `is_secret` gets the part that starts with `://`.
 fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     let (mut shown, mut rest) = (String::new(), text);
     while let Some(at) = rest.find("://") {
@@ -30,7 +30,7 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
         let scheme =
             before.trim_end_matches(|sign: char| sign.is_ascii_alphanumeric() || "+.-".contains(sign));
         let end = match scheme.chars().next_back().filter(|sign| "'\"`".contains(*sign)) {
-            // A literal that is a URL: a space or a bracket in it is a part of it.
+            // A URL in quotes: spaces and brackets are part of it.
             Some(quote) => after.find(quote).unwrap_or(after.len()),
             None => bare_url(after),
         };
@@ -42,7 +42,7 @@ fn without_urls(text: &str, is_secret: impl Fn(&str) -> bool) -> String {
     shown
 }
 
-/// How far a URL goes that stands in no quotes. What comes before an `@` is a part of it, whatever it is.
+/// The length of a URL without quotes. All text before an `@` is part of it.
 fn bare_url(text: &str) -> usize {
     let until =
         |of: &dyn Fn(char) -> bool, from: usize| text[from..].find(of).map_or(text.len(), |at| from + at);
@@ -55,7 +55,7 @@ fn bare_url(text: &str) -> usize {
 }
 
 fn without_passwords(text: &str) -> String {
-    // Of ASCII only, so every place stays where it is.
+    // Only ASCII letters change, so offsets stay valid.
     let (mut shown, mut from, lower) = (String::new(), 0, text.to_ascii_lowercase());
     while let Some(at) = lower[from..].find(WORD) {
         let after = from + at + WORD.len();
@@ -72,8 +72,8 @@ fn without_passwords(text: &str) -> String {
     shown
 }
 
-/// Where the value stands that follows the word, if one does: a literal, or whatever comes after a sign of
-/// assignment. `password text` is a column.
+/// The range of the value after the word: a literal, or any text after an assignment operator. `password text` has no
+/// value: it is a column definition.
 fn value(before: &str, text: &str) -> Option<(usize, usize)> {
     let name = before.trim_end_matches(|sign: char| sign.is_alphanumeric() || sign == '_');
     let quote = name.chars().next_back().filter(|sign| "'\"".contains(*sign));
@@ -84,7 +84,7 @@ fn value(before: &str, text: &str) -> Option<(usize, usize)> {
         [b':', b'=', ..] | [b'=', b'>', ..] => Some(&bare[2..]),
         [b':', b':', ..] => None,
         [b'=' | b':', ..] => Some(&bare[1..]),
-        // The key of a pair of arguments.
+        // The key in a list of key and value arguments.
         [b',', ..] if was_quoted => Some(&bare[1..]),
         _ => None,
     };
@@ -98,7 +98,7 @@ fn value(before: &str, text: &str) -> Option<(usize, usize)> {
     (length > 0).then_some((start, start + length))
 }
 
-/// The text behind spaces, and behind the margin that a drawing gives each of its lines.
+/// Skips white space and the margin that a snippet adds to each line.
 fn blank(text: &str) -> &str {
     let mut rest = text.trim_start_matches([' ', '\t']);
     while let Some(line) = rest.strip_prefix(['\n', '\r']) {
@@ -111,8 +111,7 @@ fn blank(text: &str) -> &str {
     rest
 }
 
-/// How long the literal is that the text begins with, as SQL or JSON writes one; one without an end goes to the
-/// text's end.
+/// The length of the SQL or JSON literal at the start of the text. An unterminated literal extends to the end.
 fn literal(text: &str) -> Option<usize> {
     if let Some(tagged) = text.strip_prefix('$') {
         let tag = tagged.find('$')?;
@@ -128,7 +127,7 @@ fn literal(text: &str) -> Option<usize> {
     })?;
     let escapes = matches!(prefix, "E" | "e" | "\\") || text.starts_with('"');
     let quote = char::from(*text.as_bytes().get(prefix.len())?);
-    // Two quotes that something follows stand for one inside of a literal that goes on around them.
+    // Doubled quotes before other text are an escaped quote inside a surrounding literal.
     let double = format!("{quote}{quote}");
     let inner = &text[prefix.len() + 1..];
     if let Some(within) = inner.strip_prefix(quote)
@@ -148,8 +147,8 @@ fn literal(text: &str) -> Option<usize> {
     Some(text.len())
 }
 
-/// How long the word is that the text begins with: to a space or to the end of the literal around it, but whole
-/// literals that it is called with.
+/// The length of the word at the start of the text: up to a space or the end of the surrounding literal, including
+/// literals as arguments.
 fn word(text: &str) -> usize {
     let (mut at, mut last) = (0, ' ');
     while let Some(sign) = text[at..].chars().next() {
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_url_gets_through() {
+    fn urls_are_masked() {
         for (text, shown) in [
             (
                 "CREATE SUBSCRIPTION s CONNECTION 'postgresql://me:hunter2@h/d?x=1' PUBLICATION p; -- see https://h",
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn no_password_gets_through() {
+    fn passwords_are_masked() {
         for text in [
             "dblink('host=h user=u password=hunter2')",
             "dblink('host=h user=u password = hunter2 dbname=d')",
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_stays() {
+    fn other_text_is_unchanged() {
         for text in [
             "ALTER TABLE users ADD COLUMN password text NOT NULL",
             "ALTER TABLE users ADD COLUMN password_hash text DEFAULT 'x'",

@@ -1,56 +1,55 @@
-//! A message with the lines of the file that it is about, drawn as `rustc` draws them. The only module
-//! that knows how; a failure and a finding come out alike.
+//! Renders a message with its source lines in the style of `rustc`, for failures and findings alike.
 
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use crate::error::Place;
 
-/// Whether the text may hold colours.
+/// Whether the text may contain colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paint {
-    /// Escape codes for a terminal.
+    /// With escape codes for a terminal.
     Coloured,
-    /// Nothing but the text.
+    /// Without escape codes.
     Plain,
 }
 
 /// How serious a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
-    /// It stops something.
+pub enum Severity {
+    /// It stops the operation.
     Error,
-    /// It tells.
+    /// It does not stop the operation.
     Warning,
-    /// It is only worth knowing, as is what was accepted.
+    /// Information, such as an accepted finding.
     Note,
 }
 
-/// A message to draw.
+/// A message to render.
 #[derive(Debug, Clone, Copy)]
 pub struct Diagnostic<'a> {
     /// How serious it is.
-    pub tone: Tone,
-    /// Its stable name, shown in brackets.
+    pub severity: Severity,
+    /// Its stable code, shown in brackets.
     pub code: Option<&'a str>,
-    /// What is said.
+    /// The message.
     pub title: &'a str,
-    /// What it is about.
+    /// The position.
     pub place: Option<&'a Place>,
-    /// Words beside the marks under the text; may be empty.
+    /// The label of the marked text; may be empty.
     pub label: &'a str,
-    /// More to know.
+    /// Further notes.
     pub notes: &'a [&'a str],
-    /// What to do.
+    /// The next step.
     pub help: Option<&'a str>,
 }
 
 impl Diagnostic<'_> {
-    /// The drawing, without a line break at its end.
+    /// Renders the message, without a line break at its end.
     pub fn render(&self, paint: Paint) -> String {
-        let level = match self.tone {
-            Tone::Error => Level::ERROR,
-            Tone::Warning => Level::WARNING,
-            Tone::Note => Level::NOTE,
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let title = level.primary_title(self.title);
         let title = match self.code {
@@ -58,8 +57,8 @@ impl Diagnostic<'_> {
             None => title,
         };
         let mut elements: Vec<Element<'_>> = Vec::new();
-        // Only the lines that are shown: to read the whole file for each of its findings takes long. A CR of
-        // its own ends a line for `Source::position`, and is as long as an LF.
+        // Only the lines that are shown, since processing the whole file for each finding is slow. A single CR ends a
+        // line in `Source::position`, and has the length of an LF.
         let lines = match self.place {
             Some(Place::Span(source, range)) => source.lines_around(range),
             _ => 0..0,
@@ -70,7 +69,7 @@ impl Diagnostic<'_> {
         };
         match self.place {
             Some(Place::Span(source, range)) => {
-                // Whoever made the span, drawing it must not panic.
+                // Any span must be rendered without a panic.
                 let start = source.text.floor_char_boundary(range.start) - lines.start;
                 let end = (source.text.ceil_char_boundary(range.end) - lines.start).max(start);
                 let mark = AnnotationKind::Primary.span(start..end);
@@ -98,20 +97,20 @@ impl Diagnostic<'_> {
         if self.place.is_some() {
             return text;
         }
-        // A message without a place has no lines to stand beside: the gutter leads nowhere.
+        // Without a position there are no source lines, so the empty gutter is removed.
         let plain = Renderer::plain().render(&groups);
         let lines = text.lines().zip(plain.lines()).filter(|(_, plain)| plain.trim() != "|");
         lines.map(|(line, _)| line).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// `text` with LF for each CR of its own: as long.
+/// Replaces each single CR by LF. The length is unchanged.
 fn with_lf(text: &str) -> String {
     let mut letters = text.chars().peekable();
     let mut shown = String::with_capacity(text.len());
     while let Some(letter) = letters.next() {
-        let alone = letter == '\r' && letters.peek() != Some(&'\n');
-        shown.push(if alone { '\n' } else { letter });
+        let is_single_cr = letter == '\r' && letters.peek() != Some(&'\n');
+        shown.push(if is_single_cr { '\n' } else { letter });
     }
     shown
 }
@@ -125,7 +124,7 @@ mod tests {
 
     fn diagnostic(place: Option<&Place>) -> Diagnostic<'_> {
         Diagnostic {
-            tone: Tone::Error,
+            severity: Severity::Error,
             code: Some("drop-column"),
             title: "it breaks",
             place,
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_drawn_under_its_line() {
+    fn a_span_is_marked_under_its_line() {
         let source = Source::new("migrations/a.sql", "-- ä\r\nALTER TABLE \"ü\"\r\n  DROP COLUMN email;\r\n");
         let start = source.text.find("DROP").unwrap();
         let place = Place::at(&source, start..start + 17);
@@ -154,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_end_as_on_old_machines() {
+    fn a_line_may_end_with_cr() {
         let source = Source::new("a.sql", "-- a\rSELECT 1;\rDROP TABLE t;\r");
         let start = source.text.find("DROP").unwrap();
         let drawn = diagnostic(Some(&Place::at(&source, start..start + 12))).render(Paint::Plain);
@@ -172,7 +171,7 @@ mod tests {
          = help: do not
         "#);
         let bare = Diagnostic {
-            tone: Tone::Note,
+            severity: Severity::Note,
             code: None,
             label: "",
             notes: &[],

@@ -1,4 +1,4 @@
-//! The few colours that the text for people has. All of it can be understood without them.
+//! The colours of text output. The text is complete without them.
 
 use super::Paint;
 
@@ -10,27 +10,27 @@ impl Paint {
         }
     }
 
-    /// What went well.
+    /// Success.
     pub fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    /// What went wrong.
+    /// An error.
     pub fn bad(self, text: &str) -> String {
         self.wrap("1;31", text)
     }
 
-    /// What wants to be looked at.
+    /// A warning.
     pub fn warn(self, text: &str) -> String {
         self.wrap("33", text)
     }
 
-    /// What stands out.
+    /// Emphasis.
     pub fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    /// What steps back.
+    /// Secondary text.
     pub fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }

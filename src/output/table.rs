@@ -2,7 +2,7 @@
 
 use super::Paint;
 
-/// `rows` below `headings`, every column as wide as its widest cell, the last one free.
+/// Formats a table. Every column is as wide as its widest cell; trailing spaces are removed.
 pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: Paint) -> String {
     let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| plain(cell))).collect();
     let width = |column: usize| {
@@ -28,8 +28,7 @@ pub fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]], paint: P
     text
 }
 
-/// A text of others, such as a customer's name, without what would move the cursor, colour the terminal or turn the order of
-/// what is read.
+/// Escapes control characters in untrusted text, such as a customer's name, so that it cannot control the terminal.
 pub fn plain(text: &str) -> String {
     let shown = |letter: char| {
         if is_hidden(letter) { letter.escape_default().to_string() } else { letter.to_string() }
@@ -37,13 +36,13 @@ pub fn plain(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Whether the letter is not shown and changes how others are: a control character, or a mark of the direction of text.
+/// Whether the character is invisible and changes how others are shown: a control character or a mark of the text direction.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The value as text, or a dash where there is none.
+/// The value as text, or a dash for `None`.
 pub fn or_dash(value: Option<&impl ToString>) -> String {
     value.map_or_else(|| "–".to_owned(), ToString::to_string)
 }
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_line_up() {
+    fn columns_are_aligned() {
         let rows = [["a".to_owned(), "long one".to_owned()], ["äöü".to_owned(), String::new()]];
         insta::assert_snapshot!(table(["slug", "x"], &rows, Paint::Plain), @r"
         slug  x

@@ -1,27 +1,26 @@
-//! The files of a project: found, and read as text. What cannot be read is told of each file by itself, so
-//! that one run names them all.
+//! Finds and reads the files of a project. Each unreadable file is a separate failure, so that one run reports all.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::workers::each;
+use super::workers::parallel_map;
 use super::{MIGRATIONS, TEMPLATES};
 use crate::chain::{Content, MigrationFile};
 use crate::error::{Code, Failure, Place, Source};
 use crate::template::AFTER_CREATE;
 
-/// No file of SQL or settings is larger; what is holds data, and belongs elsewhere.
-const LARGEST: u64 = 16 << 20;
+/// The maximum size of a file of SQL or settings.
+const MAX_FILE_BYTES: u64 = 16 << 20;
 
-/// What was found, and what went wrong on the way.
-pub(super) struct Tried<T> {
+/// The files that were read, and the failures.
+pub(super) struct Loaded<T> {
     pub(super) found: Vec<T>,
     pub(super) failures: Vec<Failure>,
 }
 
-impl<T> Tried<T> {
+impl<T> Loaded<T> {
     fn failed(failure: Failure) -> Self {
         Self { found: Vec::new(), failures: vec![failure] }
     }
@@ -30,67 +29,67 @@ impl<T> Tried<T> {
 /// A name that ends in `.sql`.
 pub(super) struct SqlFile {
     pub(super) name: String,
-    /// Why it is no file at all.
-    wrong: Option<Failure>,
+    /// Why it is not a regular file.
+    failure: Option<Failure>,
 }
 
 impl SqlFile {
     fn read(&self, folder: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
-        match &self.wrong {
+        match &self.failure {
             Some(failure) => Err(failure.clone().at(Place::File(format!("{shown}/{}", self.name)))),
             None => read(&folder.join(&self.name), &format!("{shown}/{}", self.name)),
         }
     }
 }
 
-/// The files of `migrations/`, every one whose name ends in `.sql`, parsed.
-pub(super) fn migration_files(root: &Path) -> Tried<MigrationFile> {
+/// Reads and parses all `.sql` files of `migrations/`.
+pub(super) fn migration_files(root: &Path) -> Loaded<MigrationFile> {
     let folder = root.join(MIGRATIONS);
     if !folder.is_dir() {
-        return Tried::failed(
+        return Loaded::failed(
             Failure::new(Code::NoMigrations, format!("{} has no {MIGRATIONS} folder", root.display()))
-                .hint("run `tenure init` to begin a project, or name its folder with -C"),
+                .hint("run `tenure init` to create a project, or set its folder with -C"),
         );
     }
     let names = match sql_files(&folder) {
         Ok(names) if names.is_empty() => {
             let none =
-                Failure::new(Code::NoMigrations, format!("the {MIGRATIONS} folder holds no migration"));
-            return Tried::failed(
-                none.at(Place::File(MIGRATIONS.to_owned())).hint("`tenure migrate new NAME` makes one"),
+                Failure::new(Code::NoMigrations, format!("the {MIGRATIONS} folder contains no migration"));
+            return Loaded::failed(
+                none.at(Place::File(MIGRATIONS.to_owned())).hint("`tenure migrate new NAME` creates one"),
             );
         }
         Ok(names) => names,
-        Err(failure) => return Tried::failed(failure),
+        Err(failure) => return Loaded::failed(failure),
     };
     let mut failures = Vec::new();
-    let read = each(names.iter(), |file| file.read(&folder, MIGRATIONS).map(Content::of));
+    let read = parallel_map(names.iter(), |file| file.read(&folder, MIGRATIONS).map(Content::of));
     let found = names
         .into_iter()
         .zip(read)
         .map(|(file, content)| {
             let content = content.unwrap_or_else(|failure| {
                 failures.push(failure);
-                Content::Unread
+                Content::Unreadable
             });
             MigrationFile { name: file.name, content }
         })
         .collect();
-    Tried { found, failures }
+    Loaded { found, failures }
 }
 
-/// A template's name and its files; `None` where not all of them could be read.
+/// A template's name and its files; `None` if not all of them could be read.
 type TemplateFiles = (String, Option<Vec<Arc<Source>>>);
 
-pub(super) fn template_sources(root: &Path) -> Tried<TemplateFiles> {
+pub(super) fn template_sources(root: &Path) -> Loaded<TemplateFiles> {
     let folder = root.join(TEMPLATES);
-    let mut tried = Tried { found: Vec::new(), failures: Vec::new() };
+    let mut loaded = Loaded { found: Vec::new(), failures: Vec::new() };
     if !folder.is_dir() {
-        return tried;
+        return loaded;
     }
     let names = match entries(&folder) {
         Ok(names) => names,
-        Err(failure) => return Tried::failed(failure),
+        Err(failure) => return Loaded::failed(failure),
     };
     for name in names {
         let path = folder.join(&name);
@@ -98,7 +97,7 @@ pub(super) fn template_sources(root: &Path) -> Tried<TemplateFiles> {
             continue;
         }
         let shown = format!("{TEMPLATES}/{name}");
-        let before = tried.failures.len();
+        let before = loaded.failures.len();
         let mut sources = Vec::new();
         let after = path.join(AFTER_CREATE);
         let folders = [(path, shown.clone()), (after, format!("{shown}/{AFTER_CREATE}"))];
@@ -108,16 +107,16 @@ pub(super) fn template_sources(root: &Path) -> Tried<TemplateFiles> {
                     for file in files {
                         match file.read(path, shown) {
                             Ok(source) => sources.push(source),
-                            Err(failure) => tried.failures.push(failure),
+                            Err(failure) => loaded.failures.push(failure),
                         }
                     }
                 }
-                Err(failure) => tried.failures.push(failure),
+                Err(failure) => loaded.failures.push(failure),
             }
         }
-        tried.found.push((name, (tried.failures.len() == before).then_some(sources)));
+        loaded.found.push((name, (loaded.failures.len() == before).then_some(sources)));
     }
-    tried
+    loaded
 }
 
 pub(super) fn sql_files(folder: &Path) -> Result<Vec<SqlFile>, Failure> {
@@ -126,13 +125,13 @@ pub(super) fn sql_files(folder: &Path) -> Result<Vec<SqlFile>, Failure> {
         let is_sql = Path::new(name).extension().is_some_and(|end| end.eq_ignore_ascii_case("sql"));
         is_sql && !name.starts_with('.')
     });
-    // What only looks like a file must not be passed over in silence; a link that leads nowhere is found
-    // by reading it.
+    // Other entries with such a name are an error, not ignored. Reading a dangling link fails later.
     let file = |name: String| {
         let path = folder.join(&name);
-        let wrong = (path.exists() && !path.is_file())
-            .then(|| no_file(&path).hint("a name that ends in .sql is a file's; rename it or take it away"));
-        SqlFile { name, wrong }
+        let failure = (path.exists() && !path.is_file()).then(|| {
+            not_a_file(&path).hint("rename or remove it: only files may have a name that ends in .sql")
+        });
+        SqlFile { name, failure }
     };
     Ok(names.into_iter().map(file).collect())
 }
@@ -142,29 +141,33 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let name = entry.map_err(unreadable)?.file_name();
-        // A name that is not UTF-8 is no migration's; shown as well as it can be, it is refused as such.
+        // A name that is not UTF-8 is converted for the message; it is rejected as a migration name.
         names.push(name.to_string_lossy().into_owned());
     }
     names.sort();
     Ok(names)
 }
 
-/// Reads a file of SQL or settings: UTF-8, with or without a BOM, and no larger than anybody writes.
+/// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to [`MAX_FILE_BYTES`].
 pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     let named = |failure: Failure| failure.at(Place::File(shown.to_owned()));
     let unreadable = |error: std::io::Error| named(io(path, &error));
-    // To open a pipe that nobody writes to would wait for ever.
+    // Opening a named pipe could block.
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
-        return Err(named(no_file(path)));
+        return Err(named(not_a_file(path)));
     }
     let mut bytes = Vec::new();
-    // One byte more tells what is too large, also while it grows.
-    File::open(path).map_err(unreadable)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("the file is larger than {} MiB", LARGEST >> 20);
+    // One byte more than the limit detects larger files, also while they grow.
+    File::open(path)
+        .map_err(unreadable)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let message = format!("the file is larger than {} MiB", MAX_FILE_BYTES >> 20);
         return Err(Failure::new(Code::FileTooLarge, message)
             .at(Place::File(shown.to_owned()))
-            .hint("split it; data by the million is better loaded with COPY, outside of a migration"));
+            .hint("split it; load large amounts of data with COPY, outside migrations"));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
     match std::str::from_utf8(bytes) {
@@ -180,7 +183,7 @@ pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     }
 }
 
-fn no_file(path: &Path) -> Failure {
+fn not_a_file(path: &Path) -> Failure {
     Failure::new(Code::Io, format!("{} is not a file", path.display()))
 }
 

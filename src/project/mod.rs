@@ -1,30 +1,31 @@
-//! The project on disk: its root, `tenure.toml`, `migrations/` and `tenant_templates/` read into values.
-//! The only reader of the user's files; it writes nothing and asks no database.
+//! Reads the project on disk into values: its root, `tenure.toml`, `migrations/` and `tenant_templates/`.
+//! `review.rs` passes them to `verify`.
+//! No writes and no database access belong here.
 #![expect(clippy::disallowed_methods, reason = "this is the layer that reads the disk")]
 
 mod files;
-mod machine;
 mod queries;
 mod review;
 mod schema_replay;
+mod server_host;
 mod templates;
 mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use files::Tried;
+use files::Loaded;
 pub use files::read;
-pub use machine::acting_on_the_machine;
 pub use queries::{release, statements};
-pub use review::{Review, Witnesses, policy};
+pub use review::{EffectsByFile, Review, policy};
+pub use server_host::server_host_failure;
 pub use templates::check_templates;
 
 use crate::chain::{Chain, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::settings::Settings;
-use crate::sql::Known;
 pub use crate::sql::STACK;
+use crate::sql::ScopedNames;
 use crate::template::Template;
 
 /// The settings file's name.
@@ -33,7 +34,7 @@ pub const SETTINGS_FILE: &str = "tenure.toml";
 pub const MIGRATIONS: &str = "migrations";
 pub use crate::template::TEMPLATES;
 
-/// A project's root and settings: what a command needs that reads no migration.
+/// A project's root and settings, for commands that read no migrations.
 #[derive(Debug, Clone)]
 pub struct Root {
     /// The folder.
@@ -42,7 +43,7 @@ pub struct Root {
     pub settings: Settings,
 }
 
-/// A project, read and checked as a whole.
+/// A completely read and checked project.
 #[derive(Debug, Clone)]
 pub struct Project {
     /// The folder.
@@ -55,36 +56,36 @@ pub struct Project {
     pub templates: BTreeMap<String, Template>,
 }
 
-/// As much of a project as can be read, and all that is wrong with the rest.
+/// The valid part of a project, and all failures.
 #[derive(Debug, Clone)]
-pub struct Survey {
-    /// Whole only where there is no failure.
+pub struct LoadedProject {
+    /// The project. It is complete only if there is no failure.
     pub project: Project,
-    /// What is wrong, in the order in which it was come upon.
+    /// The failures, in the order in which they were found.
     pub failures: Vec<Failure>,
 }
 
 impl Root {
-    /// The folder that `asked` names, or the nearest one from `here` upwards that has a settings file
-    /// or a migrations folder.
-    pub fn find(asked: Option<&Path>, here: &Path) -> Result<Self, Failure> {
-        let path = Self::folder(asked, here)?;
+    /// Finds the project: the folder `requested`, or the nearest one from `here` upwards with a settings file or a
+    /// migrations folder. Reads its settings.
+    pub fn find(requested: Option<&Path>, here: &Path) -> Result<Self, Failure> {
+        let path = Self::folder(requested, here)?;
         let file = path.join(SETTINGS_FILE);
         let settings =
             if file.exists() { Settings::read(&read(&file, SETTINGS_FILE)?)? } else { Settings::default() };
         Ok(Self { path, settings })
     }
 
-    /// The same folder, whatever its settings say.
-    pub fn folder(asked: Option<&Path>, here: &Path) -> Result<PathBuf, Failure> {
+    /// Finds the folder of the project without reading its settings.
+    pub fn folder(requested: Option<&Path>, here: &Path) -> Result<PathBuf, Failure> {
         let is_root = |path: &Path| path.join(SETTINGS_FILE).is_file() || path.join(MIGRATIONS).is_dir();
-        let path = match asked {
-            Some(asked) => {
-                let path = here.join(asked);
+        let path = match requested {
+            Some(requested) => {
+                let path = here.join(requested);
                 if !path.is_dir() {
                     return Err(Failure::new(
                         Code::NoProject,
-                        format!("{} is not a folder", asked.display()),
+                        format!("{} is not a folder", requested.display()),
                     ));
                 }
                 path
@@ -94,36 +95,36 @@ impl Root {
                     Code::NoProject,
                     "no tenure.toml and no migrations folder here or in a parent folder",
                 )
-                .hint("run `tenure init` to begin a project, or name its folder with -C")
+                .hint("run `tenure init` to create a project, or set its folder with -C")
             })?,
         };
         Ok(path)
     }
 
-    /// The edges that the names in `migrations/` make, whether or not they are a chain.
+    /// The FROM and TO versions in the file names of `migrations/`. The chain is not checked.
     pub fn edges(&self) -> Result<Vec<(Version, Version)>, Failure> {
         let names = files::sql_files(&self.path.join(MIGRATIONS))?;
         let parsed = names.iter().filter_map(|name| FileName::parse(&name.name).ok());
         Ok(parsed.map(|name| (name.from, name.to)).collect())
     }
 
-    /// Reads the migrations and templates.
+    /// Reads the migrations and templates. Returns the first failure.
     pub fn load(self) -> Result<Project, Failure> {
-        let survey = self.survey();
-        survey.failures.into_iter().next().map_or(Ok(survey.project), Err)
+        let loaded = self.load_with_failures();
+        loaded.failures.into_iter().next().map_or(Ok(loaded.project), Err)
     }
 
-    /// Reads what can be read of the migrations and templates, and tells all that is wrong with them.
-    pub fn survey(self) -> Survey {
+    /// Reads the migrations and templates, and collects all failures.
+    pub fn load_with_failures(self) -> LoadedProject {
         let platform = self.settings.platform_schema();
         let (mut failures, mut known, mut templates) =
-            (Vec::new(), Known::of_project(&self.settings.tenants.schema_prefix), BTreeMap::new());
-        let Tried { found, failures: unread } = files::template_sources(&self.path);
+            (Vec::new(), ScopedNames::for_project(&self.settings.tenants.schema_prefix), BTreeMap::new());
+        let Loaded { found, failures: unread } = files::template_sources(&self.path);
         failures.extend(unread);
         for (name, sources) in found {
             let Some(sources) = sources else {
-                // What cannot be read may make anything.
-                known.miss(None);
+                // An unreadable template may create any name.
+                known.add_unreadable(None);
                 continue;
             };
             let folder = format!("{TEMPLATES}/{name}");
@@ -132,26 +133,26 @@ impl Root {
                 Err(errors) => failures.extend(errors.into_iter().map(Failure::from)),
             }
         }
-        let Tried { found, failures: unread } = files::migration_files(&self.path);
+        let Loaded { found, failures: unread } = files::migration_files(&self.path);
         failures.extend(unread);
         let names: Vec<_> = found.iter().filter_map(|file| FileName::parse(&file.name).ok()).collect();
-        let (mut chain, wrong) = Chain::survey(found, &platform, known);
+        let (mut chain, chain_errors) = Chain::assemble_with_errors(found, &platform, known);
         chain.expect(
             &templates.values().map(|template| (&template.version, template.objects())).collect::<Vec<_>>(),
         );
-        failures.extend(wrong.into_iter().map(Failure::from));
-        // A version that a name leads to is known, also where its file is wrong.
+        failures.extend(chain_errors.into_iter().map(Failure::from));
+        // The version in a file name counts even if the file has errors.
         let versions: BTreeSet<_> = names.iter().flat_map(|name| [&name.from, &name.to]).collect();
         for template in templates.values().filter(|template| !versions.contains(&template.version)) {
             failures.extend(template.check_against(&chain).err().map(Failure::from));
         }
-        // A file that cannot be read may make what is missing.
+        // An unreadable file may create a missing table.
         if failures.is_empty() {
-            let wrong = templates.values().flat_map(|template| template.check_uses(&chain));
-            failures.extend(wrong.map(Failure::from));
+            let use_errors = templates.values().flat_map(|template| template.check_uses(&chain));
+            failures.extend(use_errors.map(Failure::from));
         }
         let project = Project { root: self.path, settings: self.settings, chain, templates };
-        Survey { project, failures }
+        LoadedProject { project, failures }
     }
 }
 
@@ -160,11 +161,11 @@ impl Project {
     pub fn template(&self, name: Option<&str>) -> Result<&Template, Failure> {
         let name = name.unwrap_or(&self.settings.tenants.template);
         self.templates.get(name).ok_or_else(|| {
-            let there: Vec<_> = self.templates.keys().map(String::as_str).collect();
-            let hint = if there.is_empty() {
-                format!("put its files into {TEMPLATES}/{name}/")
+            let existing: Vec<_> = self.templates.keys().map(String::as_str).collect();
+            let hint = if existing.is_empty() {
+                format!("add its files in {TEMPLATES}/{name}/")
             } else {
-                format!("there is: {}", there.join(", "))
+                format!("existing templates: {}", existing.join(", "))
             };
             Failure::new(Code::TemplateMissing, format!("there is no tenant template {name:?}")).hint(hint)
         })

@@ -1,21 +1,21 @@
-//! The queries of a release on disk: files and folders that the command line names.
+//! Reads the queries of a release from files and folders.
 
 use std::path::Path;
 
 use super::Project;
 use super::files::{entries, io, read};
 use crate::error::{Code, Failure, Place};
-use crate::queries::capture::Files;
+use crate::queries::capture::ProjectStatements;
 use crate::queries::{self, Format, Release, Tenants};
 
-/// sqlx's folder is hidden, as no other that holds queries.
+/// The only hidden folder that is searched for queries.
 const SQLX: &str = ".sqlx";
 
-/// Folders that hold other people's files.
+/// Folders with third-party files, which are not searched.
 const FOREIGN: &[&str] = &["node_modules", "target"];
 
-/// The queries that stand in `paths`, each a file or a folder with its sub-folders, relative to `here`.
-/// A path without a query is an error: nothing would be checked, and all would seem well.
+/// Reads the queries in `paths`, files or folders relative to `here`. Folders are searched recursively. A path without a
+/// query is an error.
 pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -> Result<Release, Failure> {
     let mut release = Release::default();
     for path in paths {
@@ -24,17 +24,17 @@ pub fn release<P: AsRef<Path>>(here: &Path, paths: &[P], tenants: Tenants<'_>) -
         if path.is_dir() {
             folder(&mut release, &path, shown.trim_end_matches('/'), tenants)?;
         } else {
-            // Of what is not there, the name's end is not what is wrong.
+            // A missing file is reported before an unknown extension.
             std::fs::metadata(&path).map_err(|error| io(&path, &error).at(Place::File(shown.clone())))?;
             let Some(format) = Format::of(&shown) else {
-                return Err(none(&shown, "its name ends in neither .sql nor .json nor .csv"));
+                return Err(none(&shown, "its name does not end in .sql, .json or .csv"));
             };
             queries::read(&mut release, &read(&path, &shown)?, format, tenants)?;
         }
         if release.total() == before {
             let first = release.skipped.get(skipped);
             let why = first.map(|skipped| format!(" ({}: {})", skipped.place, skipped.why));
-            return Err(none(&shown, &format!("it holds no query{}", why.unwrap_or_default())));
+            return Err(none(&shown, &format!("it contains no query{}", why.unwrap_or_default())));
         }
     }
     Ok(release)
@@ -54,8 +54,8 @@ impl Project {
 }
 
 /// The statements of a project's files.
-pub fn statements(project: &Project) -> Files {
-    let mut files = Files::default();
+pub fn statements(project: &Project) -> ProjectStatements {
+    let mut files = ProjectStatements::default();
     for migration in project.chain.migrations().iter().chain(project.chain.downs()) {
         files.add(&migration.script);
     }
@@ -68,28 +68,28 @@ pub fn statements(project: &Project) -> Files {
 fn none(shown: &str, why: &str) -> Failure {
     Failure::new(Code::QueriesInvalid, format!("{shown}: {why}"))
         .at(Place::File(shown.to_owned()))
-        .hint("name .sql files, sqlx's .sqlx/query-*.json, an export of pg_stat_statements, or a folder of such files")
+        .hint("use .sql files, sqlx's .sqlx/query-*.json, an export of pg_stat_statements, or a folder of such files")
 }
 
-/// Reads the `.sql` files and sqlx's files of a folder; an export is named by itself, since a folder may
-/// hold any CSV.
+/// Reads the `.sql` files and sqlx's files of a folder. Exports must be given as files, since a folder may contain other
+/// CSV files.
 fn folder(release: &mut Release, path: &Path, shown: &str, tenants: Tenants<'_>) -> Result<(), Failure> {
     for name in entries(path)? {
         let (inner, shown) = (path.join(&name), format!("{shown}/{name}"));
         let kind = std::fs::symlink_metadata(&inner).map_err(|error| io(&inner, &error))?;
-        // A link to a folder may lead round in a circle.
+        // Links to folders are not followed: they may form a cycle.
         if kind.is_dir() {
             if (name == SQLX || !name.starts_with('.')) && !FOREIGN.contains(&name.as_str()) {
                 folder(release, &inner, &shown, tenants)?;
             }
-        } else if let Some(format) = wanted(&name).filter(|_| inner.is_file()) {
+        } else if let Some(format) = format_in_folder(&name).filter(|_| inner.is_file()) {
             queries::read(release, &read(&inner, &shown)?, format, tenants)?;
         }
     }
     Ok(())
 }
 
-fn wanted(name: &str) -> Option<Format> {
+fn format_in_folder(name: &str) -> Option<Format> {
     match Format::of(name)? {
         Format::Sql if !name.starts_with('.') => Some(Format::Sql),
         Format::Json if name.starts_with("query-") => Some(Format::Json),

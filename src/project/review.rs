@@ -1,5 +1,5 @@
-//! A project's files as verification sees them: each migration and template handed to `verify` with
-//! what is known of it, and the findings gathered. Files are judged side by side.
+//! Runs `verify` on a project's migrations and templates, each with the schema before it, and collects the findings.
+//! Files are verified in parallel.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -7,37 +7,37 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::schema_replay::{Asked, ReplayedFile, SchemaReplay};
-use super::workers::each;
+use super::schema_replay::{ReplayedFile, SchemaReplay, Target};
+use super::workers::parallel_map;
 use super::{Project, read};
 use crate::chain::{Migration, ScopeLines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::settings::Settings;
-use crate::sql::{Bookkeeping, FileKind, Scope, Script};
+use crate::sql::{FileKind, MetadataFilter, Scope, Script};
 use crate::template::Template;
 use crate::verify::{
     File, Finding, Kind, ObservedEffects, Policy, ProjectSchemas, Schema, Summary, Tool, verify,
 };
 
-/// What was seen of migrations that ran somewhere, by the names of their files.
-pub type Witnesses = HashMap<String, ObservedEffects>;
+/// The observed effects of migrations that ran on a shadow or branch, by file name.
+pub type EffectsByFile = HashMap<String, ObservedEffects>;
 
-/// What verification found in some files.
+/// The result of verifying some files.
 #[derive(Debug, Clone, Serialize)]
 pub struct Review {
-    /// In the order of the files, then of their text.
+    /// The findings, in the order of the files and of their text.
     pub findings: Vec<Finding>,
-    /// In numbers.
+    /// The counts.
     pub summary: Summary,
 }
 
 impl Review {
-    /// Reviews migrations, of which `witnesses` saw some run, then templates.
+    /// Verifies migrations, with the observed effects of some of them, then templates.
     pub fn of<'a>(
         project: &Project,
         migrations: impl IntoIterator<Item = &'a Migration>,
         templates: impl IntoIterator<Item = &'a Template>,
-        witnesses: &Witnesses,
+        effects: &EffectsByFile,
     ) -> Result<Self, Failure> {
         let policy = policy(&project.settings)?;
         let migrations: Vec<&Migration> = migrations.into_iter().collect();
@@ -46,19 +46,18 @@ impl Review {
             .iter()
             .map(|of| of.files.iter().chain(&of.after_create).map(|(script, _)| script).collect())
             .collect();
-        let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Asked::Template(of, scripts));
-        let asked: Vec<_> = migrations.into_iter().map(Asked::Migration).chain(of_templates).collect();
-        let mut replay = SchemaReplay::of(project, &asked);
-        // While one thread judges a file, another follows what the next one meets.
-        let legs = asked.into_iter().flat_map(|asked| replay.legs(asked));
-        let judged = each(legs, |leg| leg.judge(&policy, &project.settings, witnesses));
-        Ok(Self::gathered(judged))
+        let of_templates = templates.iter().zip(&scripts).map(|(of, scripts)| Target::Template(of, scripts));
+        let targets: Vec<_> = migrations.into_iter().map(Target::Migration).chain(of_templates).collect();
+        let mut replay = SchemaReplay::of(project, &targets);
+        // One thread replays the schema for the next file while others verify files.
+        let files = targets.into_iter().flat_map(|target| replay.files(target));
+        let judged = parallel_map(files, |file| file.judge(&policy, &project.settings, effects));
+        Ok(Self::from_files(judged))
     }
 
-    /// Reviews files outside of a project's folders, each on its own, on the schema that `base` makes; without
-    /// one nothing is known of it. And what is wrong with those that cannot be read. `files` are paths, each
-    /// with how it is shown.
-    pub fn of_loose(
+    /// Verifies files outside the project's folders, each separately, on the schema that `base` creates; without a base the
+    /// schema is unknown. `files` are paths with their names for output. Failures of unreadable files are returned too.
+    pub fn of_files(
         files: &[(PathBuf, String)],
         base: &[Arc<Source>],
         policy: &Policy,
@@ -68,7 +67,9 @@ impl Review {
             Ok(before) => before,
             Err(failure) => return (Self::empty(), vec![failure]),
         };
-        let tried = each(files.iter(), |(path, shown)| loose(read(path, shown)?, &before, policy, settings));
+        let tried = parallel_map(files.iter(), |(path, shown)| {
+            review_file(read(path, shown)?, &before, policy, settings)
+        });
         let (mut judged, mut failures) = (Vec::new(), Vec::new());
         for file in tried {
             match file {
@@ -76,33 +77,33 @@ impl Review {
                 Err(failure) => failures.push(failure),
             }
         }
-        (Self::gathered(judged), failures)
+        (Self::from_files(judged), failures)
     }
 
-    /// Reviews one text by itself, on the schema that `base` makes.
+    /// Verifies one text on the schema that `base` creates.
     pub fn of_text(
         source: Arc<Source>,
         base: &[Arc<Source>],
         policy: &Policy,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let judged = loose(source, &schema_of(base, settings)?, policy, settings)?;
-        Ok(Self::gathered(vec![judged]))
+        let judged = review_file(source, &schema_of(base, settings)?, policy, settings)?;
+        Ok(Self::from_files(vec![judged]))
     }
 
-    /// Of no file.
+    /// The review of no files.
     pub fn empty() -> Self {
-        Self::gathered(Vec::new())
+        Self::from_files(Vec::new())
     }
 
-    /// The findings of several files, each with how many statements it has.
-    fn gathered(judged: Vec<(Vec<Finding>, usize)>) -> Self {
+    /// Combines the findings of several files, each with its number of statements.
+    fn from_files(judged: Vec<(Vec<Finding>, usize)>) -> Self {
         let (files, statements) = (judged.len(), judged.iter().map(|(_, statements)| statements).sum());
         let findings: Vec<Finding> = judged.into_iter().flat_map(|(findings, _)| findings).collect();
         Self { summary: Summary::of(&findings, files, statements), findings }
     }
 
-    /// Adds another review's findings behind these.
+    /// Appends the findings of another review.
     pub fn add(&mut self, other: Self) {
         let (files, statements) =
             (self.summary.files + other.summary.files, self.summary.statements + other.summary.statements);
@@ -117,7 +118,7 @@ impl Review {
         Some(Failure { place: first.place().cloned(), ..failure.hint(first.help.clone()) })
     }
 
-    /// The findings of `file` that were accepted, as the JSON that goes into the history.
+    /// The accepted findings of `file` as JSON for the history.
     pub fn allowed_json(&self, file: &str) -> String {
         let allowed: Vec<_> = self
             .findings
@@ -133,7 +134,7 @@ impl Review {
     }
 }
 
-/// The policy that settings make.
+/// The policy in the settings.
 pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
     let verify = &settings.verify;
     Policy::new(Tool::Verify, &verify.levels).map_err(|error| {
@@ -143,8 +144,8 @@ pub fn policy(settings: &Settings) -> Result<Policy, Failure> {
     })
 }
 
-/// Judges a file outside of a project's folders.
-fn loose(
+/// Verifies a file outside the project's folders.
+fn review_file(
     source: Arc<Source>,
     before: &Schema,
     policy: &Policy,
@@ -152,16 +153,20 @@ fn loose(
 ) -> Result<(Vec<Finding>, usize), Failure> {
     let script = Script::parse(source)?;
     let platform = settings.platform_schema();
-    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Loose };
-    let body = books.body(&script, |_| Some(Scope::Platform))?;
-    // A scope where a line says it; names of a project that nobody knows say nothing.
+    let filter = MetadataFilter { platform: platform.as_str(), file: FileKind::Standalone };
+    let body = filter.body(&script, |_| Some(Scope::Platform))?;
+    // Only `Scope` lines determine the scope, since the names of the project are unknown.
     let lines = ScopeLines::read(&script)?;
     let scoped = body.statements.iter().map(|statement| (statement, lines.at(statement.range.start)));
     let replay = before.replay(&script, scoped);
-    Ok(ReplayedFile { script: &script, replay, kind: Kind::Loose }.judge(policy, settings, &Witnesses::new()))
+    Ok(ReplayedFile { script: &script, replay, kind: Kind::Loose }.judge(
+        policy,
+        settings,
+        &EffectsByFile::new(),
+    ))
 }
 
-/// The schema that these files make, one after the other.
+/// The schema that these files create, in order.
 fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failure> {
     let platform = settings.platform_schema();
     if base.is_empty() {
@@ -176,7 +181,7 @@ fn schema_of(base: &[Arc<Source>], settings: &Settings) -> Result<Schema, Failur
 }
 
 impl ReplayedFile<'_> {
-    fn judge(&self, policy: &Policy, settings: &Settings, witnesses: &Witnesses) -> (Vec<Finding>, usize) {
+    fn judge(&self, policy: &Policy, settings: &Settings, effects: &EffectsByFile) -> (Vec<Finding>, usize) {
         let platform = settings.platform_schema();
         let shared: Vec<String> = settings.shared_path().names().map(str::to_owned).collect();
         let name = self.script.source.file.rsplit('/').next().unwrap_or_default();
@@ -184,7 +189,7 @@ impl ReplayedFile<'_> {
             script: self.script,
             replay: &self.replay,
             kind: self.kind,
-            observed_effects: witnesses.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
+            observed_effects: effects.get(name).filter(|_| matches!(self.kind, Kind::Migration)),
             schemas: ProjectSchemas {
                 platform: platform.as_str(),
                 prefix: &settings.tenants.schema_prefix,

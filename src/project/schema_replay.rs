@@ -1,5 +1,5 @@
-//! The way that a project's schemas go, file by file: the platform's by the chain, the tenant's by the
-//! template and then the chain. It is gone once, as far as somebody asks.
+//! Replays a project's files to compute the schema before each of them: the platform by the chain, a tenant by its
+//! template and then the chain. The replay runs once, and only as far as needed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,16 +9,16 @@ use crate::sql::{Scope, Script};
 use crate::template::Template;
 use crate::verify::{Kind, Schema, ScriptReplay};
 
-/// A file that somebody asks for.
+/// A file to replay.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Asked<'a> {
-    /// A step of the chain, or back on it.
+pub(super) enum Target<'a> {
+    /// An up or down migration.
     Migration(&'a Migration),
     /// A template, and its scripts.
     Template(&'a Template, &'a [&'a Script]),
 }
 
-/// A file, and what its statements meet.
+/// A file with the context of its statements.
 #[derive(Debug)]
 pub(super) struct ReplayedFile<'a> {
     pub(super) script: &'a Script,
@@ -26,7 +26,7 @@ pub(super) struct ReplayedFile<'a> {
     pub(super) kind: Kind<'a>,
 }
 
-/// How far the way is gone.
+/// The state of the replay.
 #[derive(Debug)]
 pub(super) struct SchemaReplay<'a> {
     project: &'a Project,
@@ -34,20 +34,20 @@ pub(super) struct SchemaReplay<'a> {
     /// The next step of the chain.
     next: usize,
     state: Schema,
-    /// The versions at which the state is kept for those who ask when it is over.
+    /// The versions whose state is stored for later use.
     keep: BTreeSet<&'a Version>,
     kept: BTreeMap<&'a Version, Schema>,
 }
 
 impl<'a> SchemaReplay<'a> {
-    /// The beginning of the way, for those who will ask.
-    pub(super) fn of(project: &'a Project, asked: &[Asked<'a>]) -> Self {
+    /// Starts a replay that can later return the requested files.
+    pub(super) fn of(project: &'a Project, targets: &[Target<'a>]) -> Self {
         let platform = project.settings.platform_schema().as_str().to_owned();
         let chain = project.chain.migrations();
-        let keep = asked.iter().flat_map(|asked| match asked {
-            Asked::Migration(migration) if on_the_way(chain, migration).is_some() => [None, None],
-            Asked::Migration(migration) => [Some(migration.from()), None],
-            Asked::Template(template, _) => {
+        let keep = targets.iter().flat_map(|target| match target {
+            Target::Migration(migration) if chain_index(chain, migration).is_some() => [None, None],
+            Target::Migration(migration) => [Some(migration.from()), None],
+            Target::Template(template, _) => {
                 let has_more = !template.after_create.is_empty();
                 [Some(&template.version), chain.last().map(Migration::to).filter(|_| has_more)]
             }
@@ -59,16 +59,16 @@ impl<'a> SchemaReplay<'a> {
         let mut replay =
             Self { project, platform, next: 0, state, keep: keep.collect(), kept: BTreeMap::new() };
         if let Some(first) = chain.first() {
-            replay.arrive(first.from());
+            replay.on_version(first.from());
         }
         replay
     }
 
-    /// What is asked for. Steps of the chain are asked for in its order, and before all else.
-    pub(super) fn legs(&mut self, asked: Asked<'a>) -> Vec<ReplayedFile<'a>> {
-        match asked {
-            Asked::Migration(migration) => {
-                let replay = match on_the_way(self.project.chain.migrations(), migration) {
+    /// Replays a target. Up migrations must be requested first, in the order of the chain.
+    pub(super) fn files(&mut self, target: Target<'a>) -> Vec<ReplayedFile<'a>> {
+        match target {
+            Target::Migration(migration) => {
+                let replay = match chain_index(self.project.chain.migrations(), migration) {
                     Some(at) if at >= self.next => {
                         while self.next < at {
                             self.step();
@@ -83,66 +83,70 @@ impl<'a> SchemaReplay<'a> {
                 });
                 vec![ReplayedFile { script: &migration.script, replay, kind: Kind::Migration }]
             }
-            Asked::Template(template, scripts) => {
+            Target::Template(template, scripts) => {
                 let mut state = self.at(&template.version);
                 state.replace_tenant(&Schema::empty(&self.platform));
                 let files = template.files.iter().enumerate();
-                let leg = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
+                let file = |(index, (script, statements)): (usize, &'a (Script, Vec<_>))| {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
                     let replay = state.replay(script, of_tenant);
                     state.clone_from(&replay.after);
                     ReplayedFile { script, replay, kind: Kind::Template(&scripts[..index]) }
                 };
-                let mut legs: Vec<_> = files.map(leg).collect();
-                // What is run in a new tenant meets it at the chain's end.
+                let mut files: Vec<_> = files.map(file).collect();
+                // `after_create` files run in a tenant at the latest version.
                 let end = self.project.chain.latest();
                 for (script, statements) in &template.after_create {
                     let of_tenant = statements.iter().map(|statement| (statement, Some(Scope::Tenant)));
                     let replay = self.at(&end).replay(script, of_tenant);
-                    legs.push(ReplayedFile { script, replay, kind: Kind::Template(&scripts[..legs.len()]) });
+                    files.push(ReplayedFile {
+                        script,
+                        replay,
+                        kind: Kind::Template(&scripts[..files.len()]),
+                    });
                 }
-                legs
+                files
             }
         }
     }
 
-    /// Goes the next step.
+    /// Replays the next migration.
     fn step(&mut self) -> Option<ScriptReplay<'a>> {
         let migration = self.project.chain.migrations().get(self.next)?;
         let replay = self.state.replay(&migration.script, migration.scoped());
         self.next += 1;
         self.state.clone_from(&replay.after);
-        self.arrive(migration.to());
+        self.on_version(migration.to());
         Some(replay)
     }
 
-    fn arrive(&mut self, version: &'a Version) {
-        // Tenants of several templates differ, and nobody knows in what.
+    fn on_version(&mut self, version: &'a Version) {
+        // With several templates, the schema of a tenant is unknown.
         if let Some(template) = self.project.only_template()
             && template.version == *version
         {
-            self.state.replace_tenant(&tenant_of(template, &self.platform));
+            self.state.replace_tenant(&tenant_schema(template, &self.platform));
         }
         if self.keep.contains(version) {
             self.kept.insert(version, self.state.clone());
         }
     }
 
-    /// The schemas at `version`, of which nothing is known where it is not on the way.
+    /// The schemas at `version`; unknown if it is not in the chain.
     fn at(&mut self, version: &Version) -> Schema {
         while !self.kept.contains_key(version) && self.step().is_some() {}
         self.kept.get(version).cloned().unwrap_or_else(|| Schema::unknown(&self.platform))
     }
 }
 
-/// Which step of the chain it is.
-fn on_the_way(chain: &[Migration], migration: &Migration) -> Option<usize> {
+/// The index of the migration in the chain.
+fn chain_index(chain: &[Migration], migration: &Migration) -> Option<usize> {
     let at = chain.binary_search_by(|step| step.to().cmp(migration.to())).ok()?;
     (chain[at].file == migration.file).then_some(at)
 }
 
-/// What the template makes.
-fn tenant_of(template: &Template, platform: &str) -> Schema {
+/// The schema that the template creates.
+fn tenant_schema(template: &Template, platform: &str) -> Schema {
     let mut state = Schema::empty(platform);
     for (script, statements) in &template.files {
         state.begin_file();

@@ -1,33 +1,32 @@
-//! The templates as `template check` shows them: what each makes, what verification says of it, and
-//! which shared tables are locked while a tenant is made.
+//! Checks templates for `template check`: their size, their findings, and the shared tables that creating a tenant locks.
 
 use super::{Project, Review};
 use crate::error::Failure;
-use crate::template::{Checked, CheckedTemplate, ShownKey, Template};
+use crate::template::{Checked, CheckedTemplate, SharedKeyJson, Template};
 
 /// Checks all templates of a project.
 pub fn check_templates(project: &Project) -> Result<Checked, Failure> {
     let latest = project.chain.latest();
     let checked = |template: &Template| {
         let compiled = template.compile(&project.chain, &latest)?;
-        let (statements, transactions) = compiled.extent();
+        let (statements, transactions) = compiled.counts();
         Some(CheckedTemplate {
             name: template.name.clone(),
             version: template.version.clone(),
             latest: latest.clone(),
             statements,
             transactions,
-            shared_keys: compiled.shared_keys.into_iter().map(ShownKey).collect(),
+            shared_keys: compiled.shared_keys.into_iter().map(SharedKeyJson).collect(),
         })
     };
     let Review { findings, summary } =
-        Review::of(project, [], project.templates.values(), &super::Witnesses::new())?;
+        Review::of(project, [], project.templates.values(), &super::EffectsByFile::new())?;
     let templates = project.templates.values().filter_map(checked).collect();
     Ok(Checked { templates, findings, summary, proofs: Vec::new() })
 }
 
 impl Project {
-    /// The template's versions, the oldest first: they lead to the same tenant.
+    /// All versions of the template, the oldest first. They create the same tenant.
     pub fn versions_of(&self, template: &Template) -> Vec<&Template> {
         let family = template.family();
         let mut all: Vec<_> = self.templates.values().filter(|other| other.family() == family).collect();
@@ -35,7 +34,7 @@ impl Project {
         all
     }
 
-    /// The first version of the only template that there is.
+    /// The oldest version, if the project has only one template.
     pub(super) fn only_template(&self) -> Option<&Template> {
         let versions = self.versions_of(self.templates.values().next()?);
         (versions.len() == self.templates.len()).then(|| versions.into_iter().next()).flatten()

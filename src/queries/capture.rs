@@ -1,25 +1,25 @@
-//! The server's statistics as the queries of the release that runs: each once for all tenants, without what
-//! is nobody's query.
+//! Extracts the queries of the running release from `pg_stat_statements`: each once for all tenants, without other
+//! statements.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
 use crate::error::Source;
-use crate::sql::{Name, RELATIONS, Script, Statement, mended};
+use crate::sql::{Name, RELATIONS, Script, Statement, cast_typed_parameters};
 
 /// One row of `pg_stat_statements`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statistic {
-    /// The text, if the server still has it and the role may read it.
+    /// The text, if the server still stores it and the role may read it.
     pub query: Option<String>,
-    /// How often it ran.
+    /// The number of executions.
     pub calls: u64,
 }
 
-/// What of a database a query must be about to count.
+/// The schemas and objects whose queries are captured.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct CaptureScope {
     /// The platform's schema.
     pub platform: String,
     /// The tenants' schemas.
@@ -28,60 +28,60 @@ pub struct Surroundings {
     pub objects: BTreeSet<String>,
 }
 
-/// A query as it is written down.
+/// A captured query.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Capture {
     /// The text, with `{org_schema}` for a tenant's schema.
     pub query: String,
-    /// How often it ran, for all tenants together.
+    /// The number of executions for all tenants.
     pub calls: u64,
 }
 
-/// How many statements were left out, by why.
+/// The number of statements that are left out, by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
-    /// They are no queries: they may hold a password, and break with no column.
+    /// Utility statements: they may contain a password.
     pub utility: usize,
-    /// They are about other schemas.
+    /// They use other schemas.
     pub elsewhere: usize,
-    /// Tenure ran them for itself.
+    /// They are Tenure's own.
     pub own: usize,
-    /// They stand in a migration or a template.
+    /// They are in a migration or a template.
     pub migrations: usize,
-    /// The server kept their constants, which may be anybody's data.
+    /// They contain string constants, which may be user data.
     pub literals: usize,
-    /// Their text is lost, or cannot be parsed.
+    /// Their text is missing or cannot be parsed.
     pub unreadable: usize,
     /// The role may not read them.
     pub forbidden: usize,
 }
 
-/// What was captured.
+/// The result of a capture.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Captured {
     /// The queries, the most frequent first.
     pub queries: Vec<Capture>,
-    /// What was left out.
+    /// The statements that are left out.
     pub left_out: LeftOut,
 }
 
-/// The statements of a project's own files, so that what a migration ran is not taken for a query.
+/// The statements of a project's own files, which are not queries of the application.
 #[derive(Debug, Clone, Default)]
-pub struct Files(BTreeSet<String>);
+pub struct ProjectStatements(BTreeSet<String>);
 
-impl Files {
+impl ProjectStatements {
     /// Adds the statements of a file.
     pub fn add(&mut self, script: &Script) {
-        self.0.extend(script.statements.iter().map(|statement| statement.essence(script, false)));
+        self.0.extend(script.statements.iter().map(|statement| statement.canonical_text(script, false)));
     }
 
-    fn hold(&self, script: &Script, statement: &Statement) -> bool {
-        self.0.contains(&statement.essence(script, false))
+    fn contains(&self, script: &Script, statement: &Statement) -> bool {
+        self.0.contains(&statement.canonical_text(script, false))
     }
 }
 
-/// The queries among `statistics`.
-pub fn capture(statistics: &[Statistic], around: &Surroundings, files: &Files) -> Captured {
+/// Extracts the queries from `statistics`.
+pub fn capture(statistics: &[Statistic], scope: &CaptureScope, files: &ProjectStatements) -> Captured {
     let mut captured = Captured::default();
     let mut known: HashMap<String, Capture> = HashMap::new();
     for statistic in statistics {
@@ -91,7 +91,7 @@ pub fn capture(statistics: &[Statistic], around: &Surroundings, files: &Files) -
                 left_out.forbidden += 1;
                 continue;
             }
-            text => mended(text.unwrap_or_default()),
+            text => cast_typed_parameters(text.unwrap_or_default()),
         };
         let parsed = Script::parse(Source::new("pg_stat_statements", text));
         let Some((script, statement)) = parsed.ok().and_then(|script| {
@@ -102,20 +102,20 @@ pub fn capture(statistics: &[Statistic], around: &Surroundings, files: &Files) -
             left_out.unreadable += 1;
             continue;
         };
-        let query = statement.neutral(&script, |schema| around.tenants.contains(schema));
+        let query = statement.with_placeholders(&script, |schema| scope.tenants.contains(schema));
         let Ok(neutral) = Script::parse(Source::new("pg_stat_statements", query.clone())) else {
             left_out.unreadable += 1;
             continue;
         };
         let reason = if !statement.is_query() {
             Some(&mut left_out.utility)
-        } else if statement.holds_text(&script) {
+        } else if statement.has_string_literal(&script) {
             Some(&mut left_out.literals)
-        } else if statement.is_tenures(&around.platform) {
+        } else if statement.uses_tenure_objects(&scope.platform) {
             Some(&mut left_out.own)
-        } else if !statement.names.iter().any(|name| around.hold(name)) {
+        } else if !statement.names.iter().any(|name| scope.contains(name)) {
             Some(&mut left_out.elsewhere)
-        } else if neutral.statements.first().is_some_and(|statement| files.hold(&neutral, statement)) {
+        } else if neutral.statements.first().is_some_and(|statement| files.contains(&neutral, statement)) {
             Some(&mut left_out.migrations)
         } else {
             None
@@ -124,11 +124,12 @@ pub fn capture(statistics: &[Statistic], around: &Surroundings, files: &Files) -
             *reason += 1;
             continue;
         }
-        let Some(essence) = neutral.statements.first().map(|statement| statement.essence(&neutral, true))
+        let Some(canonical_text) =
+            neutral.statements.first().map(|statement| statement.canonical_text(&neutral, true))
         else {
             continue;
         };
-        let one = known.entry(essence).or_insert(Capture { query, calls: 0 });
+        let one = known.entry(canonical_text).or_insert(Capture { query, calls: 0 });
         one.calls = one.calls.saturating_add(statistic.calls);
     }
     let ordered: BTreeMap<_, _> =
@@ -137,9 +138,9 @@ pub fn capture(statistics: &[Statistic], around: &Surroundings, files: &Files) -
     captured
 }
 
-impl Surroundings {
-    /// Whether a name leads into one of the schemas.
-    fn hold(&self, name: &Name) -> bool {
+impl CaptureScope {
+    /// Whether a name refers to an object in one of the schemas.
+    fn contains(&self, name: &Name) -> bool {
         let object = RELATIONS.contains(&name.kind)
             || format!("{:?}", name.kind).starts_with("CALL")
             || format!("{:?}", name.kind).starts_with("PROCEDURE");
@@ -150,7 +151,7 @@ impl Surroundings {
     }
 }
 
-/// The queries as CSV, in the form that [`super::read`] reads.
+/// Writes the queries as CSV that [`super::read`] can read.
 pub fn to_csv(queries: &[Capture]) -> Result<String, csv::Error> {
     let mut rows = csv::Writer::from_writer(Vec::new());
     rows.write_record(["calls", "query"])?;
@@ -166,9 +167,9 @@ mod tests {
     use super::super::{Format, Release, Tenants, read};
     use super::*;
 
-    fn around() -> Surroundings {
+    fn scope() -> CaptureScope {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Surroundings {
+        CaptureScope {
             platform: "p".to_owned(),
             tenants: names(&["org_a", "org_b"]),
             objects: names(&["users", "workspaces", "shout"]),
@@ -190,7 +191,7 @@ mod tests {
             ("select * from Workspaces /* again */", 1),
             ("SELECT shout($1)", 9),
         ]);
-        let captured = capture(&rows, &around(), &Files::default());
+        let captured = capture(&rows, &scope(), &ProjectStatements::default());
         let shown: Vec<_> = captured.queries.iter().map(|one| (one.calls, one.query.as_str())).collect();
         assert_eq!(
             shown,
@@ -203,8 +204,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nobodys_query_is_left_out_and_counted() {
-        let mut files = Files::default();
+    fn other_statements_are_left_out_and_counted() {
+        let mut files = ProjectStatements::default();
         let migration = "UPDATE users SET name = 'x' WHERE id > 5; UPDATE {org_schema}.workspaces SET n = 1;";
         files.add(&Script::parse(Source::new("m.sql", migration)).unwrap());
         let mut rows = statistics(&[
@@ -219,7 +220,7 @@ mod tests {
             ("SELECT * FROM users WHERE email = 'a@b.example'", 1),
         ]);
         rows.push(Statistic { query: None, calls: 1 });
-        let captured = capture(&rows, &around(), &files);
+        let captured = capture(&rows, &scope(), &files);
         assert!(captured.queries.is_empty(), "{captured:?}");
         let expected = LeftOut {
             utility: 1,
@@ -234,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_written_file_can_be_read() {
         let queries = [Capture { query: "SELECT \"a,\",\n $1 FROM {org_schema}.t".to_owned(), calls: 2 }];
         let source = Source::new("q.csv", to_csv(&queries).unwrap());
         let mut release = Release::default();

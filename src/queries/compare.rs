@@ -1,51 +1,53 @@
-//! Two moments compared: what a release that goes on sending its queries would notice.
+//! Compares the observations before and after a step: the changes that a running release would notice.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::observation::{Column, Observation, Prepared, Seen, Trial, Type};
+use super::observation::{Column, Observation, PrepareResult, Prepared, Trial, Type};
 use super::{Query, Release};
 
-/// How bad it is.
+/// The severity of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The server refuses the query.
+    /// The server rejects the query.
     Fails,
-    /// The server takes it, and what it gives or takes is no longer what the release was built for.
+    /// The server accepts it, but its result or parameters have changed.
     Changed,
-    /// Most programs go on as before.
+    /// Most programs are not affected.
     Warn,
 }
 
-/// One query that a step breaks.
+/// A query that a step affects.
 #[derive(Debug, Clone)]
 pub struct Break {
     /// The query.
     pub query: Arc<Query>,
-    /// How bad it is.
+    /// The severity.
     pub kind: Kind,
-    /// What changed, in words: `no longer prepares: column "email" does not exist [42703]`.
+    /// A description of the change: `no longer prepares: column "email" does not exist [42703]`.
     pub what: String,
 }
 
-/// What breaks between two moments. A query that could not be prepared before is no break;
-/// [`Observation::unchecked`] names it.
+/// Returns the queries affected between two observations. A query that could not be prepared before is not included;
+/// [`Observation::unchecked`] reports it.
 pub fn compare(release: &Release, before: &Observation, after: &Observation) -> Vec<Break> {
     let mut breaks = Vec::new();
-    let moments = before.seen.iter().zip(&after.seen);
-    for (query, (before, after)) in release.queries.iter().zip(moments) {
-        let Seen::Prepared(before) = before else { continue };
+    let observations = before.seen.iter().zip(&after.seen);
+    for (query, (before, after)) in release.queries.iter().zip(observations) {
+        let PrepareResult::Prepared(before) = before else { continue };
         let mut changes = Changes::default();
         match after {
-            Seen::Refused(refused) => changes.add(Kind::Fails, format!("no longer prepares: {refused}")),
-            Seen::Prepared(after) => changes.between(query, before, after),
+            PrepareResult::Failed(refused) => {
+                changes.add(Kind::Fails, format!("no longer prepares: {refused}"))
+            }
+            PrepareResult::Prepared(after) => changes.between(query, before, after),
         }
         breaks.extend(changes.into_breaks(query));
     }
     breaks
 }
 
-/// What changed of one query.
+/// The changes of one query.
 #[derive(Debug, Default)]
 struct Changes(Vec<(Kind, String)>);
 
@@ -65,26 +67,26 @@ impl Changes {
 
     fn between(&mut self, query: &Query, before: &Prepared, after: &Prepared) {
         if before.path != after.path {
-            self.add(Kind::Changed, "it now means another schema's table".to_owned());
+            self.add(Kind::Changed, "it now uses a table of another schema".to_owned());
         }
         self.parameters(&before.parameters, &after.parameters);
         self.columns(query, &before.columns, &after.columns);
         match (&before.trial, &after.trial) {
-            (Some(Trial::Ran(_)), Some(Trial::Refused(refused))) => {
+            (Some(Trial::Ran(_)), Some(Trial::Failed(refused))) => {
                 self.add(Kind::Fails, format!("no longer runs with sample values: {refused}"));
             }
-            (Some(Trial::Ran(_)), Some(Trial::Unclear(why))) => {
+            (Some(Trial::Ran(_)), Some(Trial::Inconclusive(why))) => {
                 self.add(Kind::Warn, format!("could not be run again: {why}"));
             }
             _ => {}
         }
         match (&before.plan, &after.plan) {
-            // What does not run has been told.
-            (Some(Ok(_)), Some(Err(refused))) if !matches!(after.trial, Some(Trial::Refused(_))) => {
+            // A query that fails to run is already reported.
+            (Some(Ok(_)), Some(Err(refused))) if !matches!(after.trial, Some(Trial::Failed(_))) => {
                 self.add(Kind::Fails, format!("can no longer be planned: {refused}"));
             }
             (Some(Ok(before)), Some(Ok(after))) => {
-                if let Some(what) = before.worsened(after) {
+                if let Some(what) = before.regressions(after) {
                     self.add(Kind::Warn, what);
                 }
             }
@@ -99,9 +101,9 @@ impl Changes {
         for (number, (before, after)) in before.iter().zip(after).enumerate() {
             let what = format!("parameter ${}", number + 1);
             self.types(&what, before, after);
-            let gone: Vec<_> = missing(&before.labels, &after.labels);
-            if !gone.is_empty() {
-                self.add(Kind::Changed, format!("{what} no longer takes {}", listed(&gone)));
+            let dropped: Vec<_> = missing(&before.labels, &after.labels);
+            if !dropped.is_empty() {
+                self.add(Kind::Changed, format!("{what} no longer accepts {}", listed(&dropped)));
             }
         }
     }
@@ -115,28 +117,30 @@ impl Changes {
         }
         if before.fields != after.fields {
             let (was, is) = (before.fields.join(", "), after.fields.join(", "));
-            self.add(Kind::Changed, format!("{what} is a row of ({is}) and was one of ({was})"));
+            self.add(Kind::Changed, format!("{what} is a row of ({is}) and was a row of ({was})"));
         }
     }
 
     fn columns(&mut self, query: &Query, before: &[Column], after: &[Column]) {
         let (old, new) = (keys(before), keys(after));
-        let gone: Vec<_> = old.iter().filter(|key| !new.contains(key)).map(|(name, _)| *name).collect();
+        let dropped: Vec<_> = old.iter().filter(|key| !new.contains(key)).map(|(name, _)| *name).collect();
         let added: Vec<_> = new.iter().filter(|key| !old.contains(key)).map(|(name, _)| *name).collect();
-        if !gone.is_empty() {
+        if !dropped.is_empty() {
             let instead =
                 if added.is_empty() { String::new() } else { format!(", but returns {}", listed(&added)) };
-            self.add(Kind::Changed, format!("no longer returns {}{instead}", listed(&gone)));
+            self.add(Kind::Changed, format!("no longer returns {}{instead}", listed(&dropped)));
         } else if !added.is_empty() {
-            let order = if new.starts_with(&old) { "" } else { ", and not as the last" };
-            let what =
-                format!("also returns {}{order}; who reads columns by place may stumble", listed(&added));
+            let order = if new.starts_with(&old) { "" } else { ", not as the last column" };
+            let what = format!(
+                "also returns {}{order}; code that reads columns by position may fail",
+                listed(&added)
+            );
             self.add(Kind::Warn, what);
         } else if old != new {
-            self.add(Kind::Changed, "returns its columns in another order".to_owned());
+            self.add(Kind::Changed, "returns its columns in a different order".to_owned());
         }
         let (script, statement) = query.parsed();
-        let outer = statement.joins_outer(script);
+        let outer = statement.has_outer_join(script);
         for (before, key) in before.iter().zip(&old) {
             if let Some(after) = new.iter().position(|other| other == key).map(|place| &after[place]) {
                 self.column(before, after, outer);
@@ -147,22 +151,22 @@ impl Changes {
     fn column(&mut self, before: &Column, after: &Column, outer: bool) {
         let what = format!("column {:?}", before.name);
         self.types(&what, &before.kind, &after.kind);
-        let fresh = missing(&after.kind.labels, &before.kind.labels);
-        if !fresh.is_empty() {
-            // Where one is new and another gone, rows that are there hold the new one already.
+        let added = missing(&after.kind.labels, &before.kind.labels);
+        if !added.is_empty() {
+            // If one label is new and another is missing, existing rows may already contain the new one.
             let renamed = !missing(&before.kind.labels, &after.kind.labels).is_empty();
             let kind = if renamed { Kind::Changed } else { Kind::Warn };
-            self.add(kind, format!("{what} may now hold {}", listed(&fresh)));
+            self.add(kind, format!("{what} may now contain {}", listed(&added)));
         }
         if before.nullable == Some(false) && after.nullable == Some(true) {
-            // Behind an outer join it could be NULL already, and who reads it knows that.
+            // With an outer join it could be NULL before, so the application handles NULL.
             let kind = if outer { Kind::Warn } else { Kind::Changed };
             self.add(kind, format!("{what} may now be NULL"));
         }
     }
 }
 
-/// Each column's name, with how many of that name stand before it: a result may have two of one name.
+/// Each column's name with its occurrence number: a result may have several columns of one name.
 fn keys(columns: &[Column]) -> Vec<(&str, usize)> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     let count = |column| {
@@ -173,7 +177,7 @@ fn keys(columns: &[Column]) -> Vec<(&str, usize)> {
     columns.iter().map(|column| column.name.as_str()).map(count).collect()
 }
 
-/// What `these` have and `others` lack.
+/// The elements of `these` that are not in `others`.
 fn missing<'a>(these: &'a [String], others: &[String]) -> Vec<&'a str> {
     these.iter().filter(|label| !others.contains(label)).map(String::as_str).collect()
 }
@@ -182,14 +186,14 @@ fn listed(names: &[&str]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Types that every driver reads as text.
+/// Whether every driver reads the type as text.
 fn is_text(kind: &Type) -> bool {
     matches!(kind.base.as_str(), "character" | "character varying" | "text")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::observation::{Refused, SearchPath};
+    use super::super::observation::{QueryError, SearchPath};
     use super::super::{Format, Tenants, read};
     use super::*;
     use crate::error::Source;
@@ -199,7 +203,7 @@ mod tests {
         Type { base, name: name.to_owned(), labels: Vec::new(), fields: Vec::new() }
     }
 
-    /// Columns as `name type`, with a `!` behind those that are never NULL.
+    /// Columns as `name type`, with `!` after NOT NULL columns.
     fn columns(text: &str) -> Vec<Column> {
         let one = |text: &str| {
             let (name, rest) = text.trim().split_once(' ').unwrap();
@@ -209,9 +213,9 @@ mod tests {
         text.split(',').filter(|text| !text.is_empty()).map(one).collect()
     }
 
-    fn prepared(parameters: &[&str], text: &str) -> Seen {
+    fn prepared(parameters: &[&str], text: &str) -> PrepareResult {
         let parameters = parameters.iter().map(|name| kind(name)).collect();
-        Seen::Prepared(Prepared {
+        PrepareResult::Prepared(Prepared {
             path: SearchPath::Tenant,
             parameters,
             columns: columns(text),
@@ -220,12 +224,12 @@ mod tests {
         })
     }
 
-    fn between(sql: &str, before: Seen, after: Seen) -> Vec<String> {
+    fn between(sql: &str, before: PrepareResult, after: PrepareResult) -> Vec<String> {
         let mut release = Release::default();
         let tenants = Tenants { prefix: "", platform: "p" };
         read(&mut release, &Source::new("q.sql", sql), Format::Sql, tenants).unwrap();
-        let moment = |seen| Observation { seen: vec![seen] };
-        let breaks = compare(&release, &moment(before), &moment(after));
+        let observation = |seen| Observation { seen: vec![seen] };
+        let breaks = compare(&release, &observation(before), &observation(after));
         breaks.into_iter().map(|found| format!("{:?}: {}", found.kind, found.what)).collect()
     }
 
@@ -233,13 +237,13 @@ mod tests {
         between("SELECT 1", prepared(&[], before), prepared(&[], after))
     }
 
-    fn refused() -> Seen {
+    fn refused() -> PrepareResult {
         let message = "column \"a\" does not exist".to_owned();
-        Seen::Refused(Refused { sqlstate: Some("42703".to_owned()), message, at: None })
+        PrepareResult::Failed(QueryError { sqlstate: Some("42703".to_owned()), message, at: None })
     }
 
     #[test]
-    fn a_query_that_no_longer_prepares_is_a_break_and_one_that_never_did_is_none() {
+    fn only_a_query_that_prepared_before_can_break() {
         let fails = between("SELECT 1", prepared(&[], "a int"), refused());
         assert_eq!(fails, ["Fails: no longer prepares: column \"a\" does not exist [42703]"]);
         assert!(between("SELECT 1", refused(), refused()).is_empty());
@@ -258,7 +262,10 @@ mod tests {
             results("a numeric(9)", "a numeric(8)"),
             ["Warn: column \"a\" is numeric(8) and was numeric(9)"]
         );
-        assert_eq!(results("a int,b int", "b int,a int"), ["Changed: returns its columns in another order"]);
+        assert_eq!(
+            results("a int,b int", "b int,a int"),
+            ["Changed: returns its columns in a different order"]
+        );
         assert_eq!(
             results("a int,b int", "a int,c int"),
             ["Changed: no longer returns \"b\", but returns \"c\""]
@@ -266,11 +273,13 @@ mod tests {
         assert_eq!(results("a int,a int", "a int"), ["Changed: no longer returns \"a\""]);
         assert_eq!(
             results("a int", "a int,b int"),
-            ["Warn: also returns \"b\"; who reads columns by place may stumble"]
+            ["Warn: also returns \"b\"; code that reads columns by position may fail"]
         );
         assert_eq!(
             results("a int", "b int,a int"),
-            ["Warn: also returns \"b\", and not as the last; who reads columns by place may stumble"]
+            [
+                "Warn: also returns \"b\", not as the last column; code that reads columns by position may fail"
+            ]
         );
         assert_eq!(results("a int!", "a int"), ["Changed: column \"a\" may now be NULL"]);
         assert!(results("a int", "a int!").is_empty());
@@ -303,7 +312,7 @@ mod tests {
             kind.labels = labels.iter().map(|label| (*label).to_owned()).collect();
             let column = Column { name: "s".to_owned(), kind: kind.clone(), nullable: None };
             let (parameters, columns) = if parameter { (vec![kind], vec![]) } else { (vec![], vec![column]) };
-            Seen::Prepared(Prepared {
+            PrepareResult::Prepared(Prepared {
                 path: SearchPath::Tenant,
                 parameters,
                 columns,
@@ -314,10 +323,10 @@ mod tests {
         let labels = |before: &[&str], after: &[&str], parameter| {
             between("SELECT 1", with(before, parameter), with(after, parameter))
         };
-        assert_eq!(labels(&["a"], &["a", "b"], false), ["Warn: column \"s\" may now hold \"b\""]);
-        assert_eq!(labels(&["a"], &["b"], false), ["Changed: column \"s\" may now hold \"b\""]);
+        assert_eq!(labels(&["a"], &["a", "b"], false), ["Warn: column \"s\" may now contain \"b\""]);
+        assert_eq!(labels(&["a"], &["b"], false), ["Changed: column \"s\" may now contain \"b\""]);
         assert!(labels(&["a", "b"], &["a"], false).is_empty());
         assert!(labels(&["a"], &["a", "b"], true).is_empty());
-        assert_eq!(labels(&["a", "b"], &["a"], true), ["Changed: parameter $1 no longer takes \"b\""]);
+        assert_eq!(labels(&["a", "b"], &["a"], true), ["Changed: parameter $1 no longer accepts \"b\""]);
     }
 }

@@ -1,6 +1,6 @@
-//! The queries of a release as evidence: read from what people keep of them, seen on a database before and
-//! after a step, and compared. Pure: the texts come from `project`, what the server says of them from
-//! `postgres`. This layer knows no finding, no policy, no migration.
+//! The queries of a release: parsed from files, observed on a database before and after a step, and compared.
+//! `project` reads the files, and `postgres` observes the queries on the server.
+//! No findings, policies, migrations or I/O belong here.
 
 pub mod capture;
 mod compare;
@@ -13,7 +13,7 @@ pub mod text;
 
 pub use compare::{Break, Kind, compare};
 pub use observation::{
-    Column, Observation, Prepared, Refused, Schemas, SearchPath, Seen, Trial, Type, Unchecked,
+    Column, Observation, PrepareResult, Prepared, QueryError, Schemas, SearchPath, Trial, Type, Unchecked,
 };
 pub use plan::{Access, Plan};
 pub use read::{Format, read};

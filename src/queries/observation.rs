@@ -1,4 +1,4 @@
-//! What a server says of each query at one moment: how it would be prepared, or why it cannot be.
+//! The state of each query on a server at one time: its prepared form, or the error.
 
 use std::sync::Arc;
 
@@ -6,18 +6,18 @@ use super::{Plan, Query, Release};
 use crate::error::Place;
 use crate::ident::{SchemaName, SharedPath};
 
-/// Where queries are looked at: a tenant that stands for all, and the platform.
+/// The schemas in which queries are observed: one representative tenant, and the platform.
 #[derive(Debug, Clone, Copy)]
 pub struct Schemas<'a> {
     /// The tenant.
     pub tenant: &'a SchemaName,
     /// The platform.
     pub platform: &'a SchemaName,
-    /// What a search path names behind them.
+    /// The shared schemas at the end of the search path.
     pub shared: &'a SharedPath,
 }
 
-/// The search paths that an application may have set, in the order in which they are tried.
+/// The search paths that an application may use, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchPath {
     /// The tenant's schema, then the shared ones.
@@ -32,25 +32,25 @@ impl SearchPath {
     /// All of them, in order.
     pub const ALL: &[Self] = &[Self::Tenant, Self::Platform, Self::Both];
 
-    /// The path as SQL.
+    /// The search path as SQL.
     pub fn sql(self, schemas: Schemas<'_>) -> String {
         let Schemas { tenant, platform, shared } = schemas;
         match self {
             Self::Tenant => shared.of(tenant),
             Self::Platform => shared.of(platform),
-            Self::Both => shared.behind(&[tenant, platform]),
+            Self::Both => shared.starting_with(&[tenant, platform]),
         }
     }
 }
 
-/// A type as an application meets it.
+/// A data type of a parameter or column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Type {
     /// Its name without modifiers: `character varying`.
     pub base: String,
-    /// Its name with modifiers where they are known: `character varying(50)`.
+    /// Its name with modifiers, if known: `character varying(50)`.
     pub name: String,
-    /// The labels of an enum, or of the enum that an array holds.
+    /// The labels of an enum, or of the element type of an enum array.
     pub labels: Vec<String>,
     /// The columns of a row type.
     pub fields: Vec<String>,
@@ -63,48 +63,48 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub kind: Type,
-    /// Whether the table's column that it is may be NULL; `None` where it is no table's column.
+    /// Whether the underlying table column may be NULL; `None` if it is not a table column.
     pub nullable: Option<bool>,
 }
 
-/// A query that can be prepared.
+/// A prepared query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
-    /// In this search path.
+    /// The search path in which it can be prepared.
     pub path: SearchPath,
     /// Its parameters' types.
     pub parameters: Vec<Type>,
     /// The columns of its result.
     pub columns: Vec<Column>,
-    /// What came of running it, where that was tried.
+    /// The result of a trial run, if there was one.
     pub trial: Option<Trial>,
-    /// How the server would run it, where it was asked.
-    pub plan: Option<Result<Plan, Refused>>,
+    /// The query plan, if it was requested.
+    pub plan: Option<Result<Plan, QueryError>>,
 }
 
-/// What came of a query that writes, run with sample values and rolled back.
+/// The result of a trial run: the query writes, was run with sample values and rolled back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trial {
-    /// It ran, with these values for its parameters.
+    /// It succeeded with these parameter values.
     Ran(Vec<Option<String>>),
-    /// The server refused it.
-    Refused(Refused),
-    /// It took too long, or waited for a lock, so it says nothing.
-    Unclear(String),
+    /// The server returned an error.
+    Failed(QueryError),
+    /// It took too long or waited for a lock; the text is the reason.
+    Inconclusive(String),
 }
 
-/// Why a query cannot be prepared.
+/// The error that the server returned for a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The server's code.
+pub struct QueryError {
+    /// The SQLSTATE.
     pub sqlstate: Option<String>,
-    /// Its message.
+    /// The server's message.
     pub message: String,
-    /// The byte of the query's text that it points at.
+    /// The byte offset of the error in the query's text.
     pub at: Option<usize>,
 }
 
-impl std::fmt::Display for Refused {
+impl std::fmt::Display for QueryError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;
         match &self.sqlstate {
@@ -114,63 +114,65 @@ impl std::fmt::Display for Refused {
     }
 }
 
-/// One query at one moment.
+/// The state of one query at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Seen {
+pub enum PrepareResult {
     /// It can be prepared.
     Prepared(Prepared),
-    /// It cannot.
-    Refused(Refused),
+    /// It cannot be prepared.
+    Failed(QueryError),
 }
 
-impl Seen {
-    /// The search path that it can be prepared in.
+impl PrepareResult {
+    /// The search path in which it can be prepared.
     pub fn path(&self) -> Option<SearchPath> {
         match self {
             Self::Prepared(prepared) => Some(prepared.path),
-            Self::Refused(_) => None,
+            Self::Failed(_) => None,
         }
     }
 
-    /// What came of running it.
+    /// The result of its trial run.
     pub fn trial(&self) -> Option<&Trial> {
         match self {
             Self::Prepared(prepared) => prepared.trial.as_ref(),
-            Self::Refused(_) => None,
+            Self::Failed(_) => None,
         }
     }
 }
 
-/// All queries of a release at one moment, in the release's order.
+/// The state of all queries of a release at one time, in the release's order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Observation {
     /// One for each query.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<PrepareResult>,
 }
 
-/// A query that was not checked, and why.
+/// A query that was not checked, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unchecked {
-    /// Where it stands.
+    /// Its position.
     pub place: Place,
     /// Why.
     pub why: String,
 }
 
 impl Observation {
-    /// What says nothing about a step that begins here: what is no query, what cannot be prepared here already,
-    /// and what cannot be run here, of which only the shape is checked.
+    /// The queries that a comparison from this observation does not check: statements that are not queries, queries that
+    /// cannot be prepared, and queries that cannot be run, whose parameters and columns alone are checked.
     pub fn unchecked(&self, release: &Release) -> Vec<Unchecked> {
         let skipped = release.skipped.iter().map(|skipped| (&skipped.place, skipped.why.clone()));
         let seen = release.queries.iter().zip(&self.seen).filter_map(|(query, seen)| {
             let why = match seen {
-                Seen::Refused(refused) => format!("it cannot be prepared before the step: {refused}"),
-                Seen::Prepared(prepared) => match prepared.trial.as_ref()? {
+                PrepareResult::Failed(error) => format!("it cannot be prepared before the step: {error}"),
+                PrepareResult::Prepared(prepared) => match prepared.trial.as_ref()? {
                     Trial::Ran(_) => return None,
-                    Trial::Refused(refused) => {
-                        format!("it is only prepared, since it fails with sample values before the step: {refused}")
+                    Trial::Failed(error) => {
+                        format!(
+                            "it is only prepared, since it fails with sample values before the step: {error}"
+                        )
                     }
-                    Trial::Unclear(why) => format!("it is only prepared: {why}"),
+                    Trial::Inconclusive(why) => format!("it is only prepared: {why}"),
                 },
             };
             Some((&query.place, why))
@@ -178,27 +180,27 @@ impl Observation {
         skipped.chain(seen).map(|(place, why)| Unchecked { place: place.clone(), why }).collect()
     }
 
-    /// The queries that can be prepared in this search path, by their numbers.
+    /// The indexes of the queries that can be prepared in this search path.
     pub fn at(&self, path: SearchPath) -> Vec<usize> {
         (0..self.seen.len()).filter(|index| self.seen[*index].path() == Some(path)).collect()
     }
 
-    /// What is known of a query that can be prepared.
+    /// The prepared form of a query.
     pub fn prepared_mut(&mut self, index: usize) -> Option<&mut Prepared> {
         match self.seen.get_mut(index)? {
-            Seen::Prepared(prepared) => Some(prepared),
-            Seen::Refused(_) => None,
+            PrepareResult::Prepared(prepared) => Some(prepared),
+            PrepareResult::Failed(_) => None,
         }
     }
 
-    /// The queries that can be prepared here.
+    /// The prepared queries.
     pub fn prepared<'a>(
         &'a self,
         release: &'a Release,
     ) -> impl Iterator<Item = (&'a Arc<Query>, &'a Prepared)> {
         release.queries.iter().zip(&self.seen).filter_map(|(query, seen)| match seen {
-            Seen::Prepared(prepared) => Some((query, prepared)),
-            Seen::Refused(_) => None,
+            PrepareResult::Prepared(prepared) => Some((query, prepared)),
+            PrepareResult::Failed(_) => None,
         })
     }
 }

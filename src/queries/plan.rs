@@ -1,34 +1,34 @@
-//! How a query would be run: for each table whether an index leads to the rows. Small tables are always read
-//! as a whole, so the server is asked to do that only where nothing else is possible.
+//! Query plans: for each table, whether it is accessed by an index. Plans are requested with sequential scans disabled,
+//! since the server would otherwise scan small tables.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// How the rows of a table are come by, the best first.
+/// How the rows of a table are accessed, from best to worst.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// An index, which is named, leads to the rows that are wanted.
-    Sought(String),
-    /// An index, which is named, gives all rows in an order.
-    Ordered(String),
-    /// The table is read as a whole.
-    Read,
+    /// An index scan with a condition; the name is the index.
+    IndexScan(String),
+    /// A scan of a whole index; the name is the index.
+    FullIndexScan(String),
+    /// A sequential scan.
+    SeqScan,
 }
 
 impl Access {
     fn rank(&self) -> usize {
         match self {
-            Self::Sought(_) => 0,
-            Self::Ordered(_) => 1,
-            Self::Read => 2,
+            Self::IndexScan(_) => 0,
+            Self::FullIndexScan(_) => 1,
+            Self::SeqScan => 2,
         }
     }
 
     fn index(&self) -> Option<&str> {
         match self {
-            Self::Sought(index) | Self::Ordered(index) => Some(index),
-            Self::Read => None,
+            Self::IndexScan(index) | Self::FullIndexScan(index) => Some(index),
+            Self::SeqScan => None,
         }
     }
 }
@@ -38,24 +38,26 @@ impl Access {
 pub struct Plan(BTreeMap<String, Access>);
 
 impl Plan {
-    /// Reads the server's `EXPLAIN (VERBOSE, FORMAT JSON)`.
+    /// Reads the output of `EXPLAIN (VERBOSE, FORMAT JSON)`.
     pub fn read(explained: &Value) -> Self {
         let mut plan = Self::default();
         for top in explained.as_array().into_iter().flatten() {
-            plan.take(&top["Plan"]);
+            plan.add(&top["Plan"]);
         }
         plan
     }
 
-    fn take(&mut self, node: &Value) {
+    fn add(&mut self, node: &Value) {
         let text = |key: &str| node[key].as_str().unwrap_or_default();
         let below = || node["Plans"].as_array().into_iter().flatten();
         let index = text("Index Name").to_owned();
         let access = match text("Node Type") {
-            "Seq Scan" => Some(Access::Read),
-            "Index Scan" | "Index Only Scan" if node["Index Cond"].is_string() => Some(Access::Sought(index)),
-            "Index Scan" | "Index Only Scan" => Some(Access::Ordered(index)),
-            "Bitmap Heap Scan" => Some(Access::Sought(below().find_map(first_index).unwrap_or_default())),
+            "Seq Scan" => Some(Access::SeqScan),
+            "Index Scan" | "Index Only Scan" if node["Index Cond"].is_string() => {
+                Some(Access::IndexScan(index))
+            }
+            "Index Scan" | "Index Only Scan" => Some(Access::FullIndexScan(index)),
+            "Bitmap Heap Scan" => Some(Access::IndexScan(below().find_map(first_index).unwrap_or_default())),
             _ => None,
         };
         if let Some(access) = access {
@@ -66,13 +68,13 @@ impl Plan {
             }
         }
         for node in below() {
-            self.take(node);
+            self.add(node);
         }
     }
 
-    /// What is worse in `after`, in words. Where one table is come by in a worse way and another in a better
-    /// one, the server only joins them in another order.
-    pub fn worsened(&self, after: &Self) -> Option<String> {
+    /// Describes the tables with worse access in `after`. If another table has better access, the server only changed the
+    /// join order, and the result is `None`.
+    pub fn regressions(&self, after: &Self) -> Option<String> {
         let both = || self.0.iter().filter_map(|(table, was)| Some((table, was, after.0.get(table)?)));
         if both().any(|(_, was, is)| is.rank() < was.rank()) {
             return None;
@@ -80,7 +82,7 @@ impl Plan {
         let lost = both().filter(|(_, was, is)| is.rank() > was.rank());
         let lost: Vec<_> = lost
             .filter_map(|(table, was, _)| {
-                Some(format!("reads all of {table}, which the index {} served before", was.index()?))
+                Some(format!("scans all of {table}; before, it used the index {}", was.index()?))
             })
             .collect();
         (!lost.is_empty()).then(|| lost.join("; "))
@@ -114,34 +116,34 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_no_longer_leads_to_the_rows_is_missed() {
+    fn an_index_that_is_no_longer_used_is_reported() {
         let sought = || scan("t", "Index Scan", Some("i"), true);
         let read = || scan("t", "Seq Scan", None, false);
-        let told = Some("reads all of s.t, which the index i served before".to_owned());
-        assert_eq!(plan(vec![sought()]).worsened(&plan(vec![read()])), told);
-        assert_eq!(plan(vec![sought()]).worsened(&plan(vec![sought(), read()])), told);
+        let expected = Some("scans all of s.t; before, it used the index i".to_owned());
+        assert_eq!(plan(vec![sought()]).regressions(&plan(vec![read()])), expected);
+        assert_eq!(plan(vec![sought()]).regressions(&plan(vec![sought(), read()])), expected);
         assert_eq!(
-            plan(vec![sought()]).worsened(&plan(vec![scan("t", "Index Only Scan", Some("pk"), false)])),
-            told
+            plan(vec![sought()]).regressions(&plan(vec![scan("t", "Index Only Scan", Some("pk"), false)])),
+            expected
         );
-        assert_eq!(plan(vec![read()]).worsened(&plan(vec![sought()])), None);
+        assert_eq!(plan(vec![read()]).regressions(&plan(vec![sought()])), None);
         assert_eq!(
-            plan(vec![sought()]).worsened(&plan(vec![scan("t", "Index Scan", Some("j"), true)])),
+            plan(vec![sought()]).regressions(&plan(vec![scan("t", "Index Scan", Some("j"), true)])),
             None
         );
         let bitmap = json!({ "Node Type": "Bitmap Heap Scan", "Schema": "s", "Relation Name": "t",
             "Plans": [{ "Node Type": "BitmapAnd", "Plans": [{ "Node Type": "Bitmap Index Scan", "Index Name": "i" }] }] });
-        assert_eq!(plan(vec![bitmap]).worsened(&plan(vec![read()])), told);
+        assert_eq!(plan(vec![bitmap]).regressions(&plan(vec![read()])), expected);
     }
 
     #[test]
-    fn another_order_of_a_join_is_no_loss() {
+    fn another_join_order_is_not_reported() {
         let sought = |table: &str| scan(table, "Index Scan", Some("i"), true);
         let read = |table: &str| scan(table, "Seq Scan", None, false);
         let (one, other) = (plan(vec![sought("a"), read("b")]), plan(vec![read("a"), sought("b")]));
-        assert_eq!(one.worsened(&other), None);
-        assert!(plan(vec![sought("a"), read("b")]).worsened(&plan(vec![read("a"), read("b")])).is_some());
-        // A table that is gone, or behind a view of another name, says nothing.
-        assert_eq!(plan(vec![sought("a")]).worsened(&plan(vec![read("b")])), None);
+        assert_eq!(one.regressions(&other), None);
+        assert!(plan(vec![sought("a"), read("b")]).regressions(&plan(vec![read("a"), read("b")])).is_some());
+        // A dropped table, or one behind a view of another name, is not compared.
+        assert_eq!(plan(vec![sought("a")]).regressions(&plan(vec![read("b")])), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The forms that people keep queries in: files of SQL, what `cargo sqlx prepare` leaves, an export of the
-//! server's statistics. Text in, queries out; what cannot be a query is noted, never dropped.
+//! Parses files with queries: SQL, the output of `cargo sqlx prepare`, and exports of `pg_stat_statements`. Text that is
+//! not a query is recorded with a reason.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::release::{Release, Tenants, place};
 use crate::error::{Code, Failure, Place, Source};
-use crate::sql::{Script, Statement, mended};
+use crate::sql::{Script, Statement, cast_typed_parameters};
 
-/// How a file holds queries.
+/// The format of a file with queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Statements.
@@ -21,7 +21,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format of a file, by how its name ends.
+    /// The format of a file, from its extension.
     pub fn of(file: &str) -> Option<Self> {
         let (_, end) = file.rsplit_once('.')?;
         match end.to_ascii_lowercase().as_str() {
@@ -54,20 +54,21 @@ fn sql(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) {
         Err(error) => {
             let failure = Failure::from(error);
             let place = failure.place.unwrap_or_else(|| Place::File(source.file.clone()));
-            return release.skip(place, format!("{}; no query of this file is read", failure.message));
+            return release
+                .skip(place, format!("{}; the queries of this file are not checked", failure.message));
         }
     };
     let mut end = 0;
     for statement in &script.statements {
-        // BEGIN and COMMIT around queries say nothing that could break.
-        if !statement.only_wraps() {
+        // BEGIN and COMMIT around queries need no check.
+        if !statement.is_begin_or_commit() {
             release.add_statement(&script, statement, name(&script, end, statement), tenants);
         }
         end = statement.range.end;
     }
 }
 
-/// The name that a comment between the last statement and this one gives it.
+/// The name of the statement in a comment between the previous statement and this one.
 fn name(script: &Script, after: usize, statement: &Statement) -> Option<String> {
     let comments = script.comments.iter().rev();
     let near =
@@ -79,9 +80,9 @@ fn name(script: &Script, after: usize, statement: &Statement) -> Option<String> 
 }
 
 fn invalid(source: &Arc<Source>, at: usize, message: impl Into<String>) -> Failure {
-    Failure::new(Code::QueriesInvalid, message)
-        .at(place(source, at..at))
-        .hint("give .sql files, sqlx's .sqlx/query-*.json, or pg_stat_statements as CSV or JSON with a column query")
+    Failure::new(Code::QueriesInvalid, message).at(place(source, at..at)).hint(
+        "use .sql files, sqlx's .sqlx/query-*.json, or pg_stat_statements as CSV or JSON with a column query",
+    )
 }
 
 fn json(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Result<(), Failure> {
@@ -90,24 +91,23 @@ fn json(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Re
     loop {
         let start = documents.byte_offset();
         let Some(document) = documents.next() else { break };
-        let document =
-            document.map_err(|error| invalid(source, start, format!("this is no JSON: {error}")))?;
-        let mut marks = Marks { source, at: start };
-        found += value(release, &document, &mut marks, tenants);
+        let document = document.map_err(|error| invalid(source, start, format!("invalid JSON: {error}")))?;
+        let mut positions = KeyPositions { source, at: start };
+        found += value(release, &document, &mut positions, tenants);
     }
     if found == 0 {
-        return Err(invalid(source, 0, "no query stands in this file"));
+        return Err(invalid(source, 0, "the file contains no query"));
     }
     Ok(())
 }
 
-/// Where the values of a document stand: each `"query"` behind the last one.
-struct Marks<'a> {
+/// The positions of the `"query"` keys of a document, in order.
+struct KeyPositions<'a> {
     source: &'a Arc<Source>,
     at: usize,
 }
 
-impl Marks<'_> {
+impl KeyPositions<'_> {
     fn next(&mut self) -> Place {
         let key = "\"query\"";
         let found = self.source.text[self.at..].find(key).map_or(self.at, |found| self.at + found);
@@ -116,60 +116,65 @@ impl Marks<'_> {
     }
 }
 
-/// Reads an object with a `query`, or whatever holds such; how many there were.
-fn value(release: &mut Release, value_: &Value, marks: &mut Marks<'_>, tenants: Tenants<'_>) -> usize {
+/// Reads all objects with a `query` key, at any depth. Returns their number.
+fn value(
+    release: &mut Release,
+    value_: &Value,
+    positions: &mut KeyPositions<'_>,
+    tenants: Tenants<'_>,
+) -> usize {
     match value_ {
         Value::Object(object) => match object.get("query") {
             Some(query @ (Value::String(_) | Value::Null)) => {
                 let text = query.as_str().unwrap_or_default();
                 let counted = object.get("calls").or_else(|| object.get("Calls"));
                 let calls = counted.and_then(|calls| calls.as_u64().or_else(|| calls.as_str()?.parse().ok()));
-                exported(release, marks.next(), text, calls, tenants);
+                add_exported(release, positions.next(), text, calls, tenants);
                 1
             }
-            _ => object.values().map(|inner| value(release, inner, marks, tenants)).sum(),
+            _ => object.values().map(|inner| value(release, inner, positions, tenants)).sum(),
         },
-        Value::Array(values) => values.iter().map(|inner| value(release, inner, marks, tenants)).sum(),
+        Value::Array(values) => values.iter().map(|inner| value(release, inner, positions, tenants)).sum(),
         _ => 0,
     }
 }
 
 fn csv(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Result<(), Failure> {
     let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(source.text.as_bytes());
-    let broken = |error: &csv::Error| {
+    let csv_error = |error: &csv::Error| {
         let at =
             error.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
-        invalid(source, at, format!("this is no CSV: {error}"))
+        invalid(source, at, format!("invalid CSV: {error}"))
     };
-    let headers = rows.headers().map_err(|error| broken(&error))?.clone();
+    let headers = rows.headers().map_err(|error| csv_error(&error))?.clone();
     let column = |name: &str| headers.iter().position(|header| header.trim().eq_ignore_ascii_case(name));
     let Some(query) = column("query") else {
-        return Err(invalid(source, 0, "the first line names no column query"));
+        return Err(invalid(source, 0, "the first line has no column `query`"));
     };
     let calls = column("calls");
     for row in rows.records() {
-        let row = row.map_err(|error| broken(&error))?;
+        let row = row.map_err(|error| csv_error(&error))?;
         let at = row.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX));
         let calls = calls.and_then(|calls| row.get(calls)?.trim().parse().ok());
-        exported(release, place(source, at..at), row.get(query).unwrap_or_default(), calls, tenants);
+        add_exported(release, place(source, at..at), row.get(query).unwrap_or_default(), calls, tenants);
     }
     Ok(())
 }
 
-/// Adds a text as the server's statistics, or another tool, print it.
-fn exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
+/// Adds a text from an export of the server's statistics or of another tool.
+fn add_exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
     let text = text.trim();
     if text.is_empty() {
         release.skip(place, "it is empty");
     } else if text == "<insufficient privilege>" {
         release.skip(
             place,
-            "the role that exported it may not read it: export as a member of pg_read_all_stats",
+            "the role that exported it may not read it: export it as a member of pg_read_all_stats",
         );
     } else if text.ends_with("...") || text.ends_with('…') {
-        release.skip(place, "it was cut off");
+        release.skip(place, "it is truncated");
     } else {
-        release.add_text(place, &mended(text), calls, tenants);
+        release.add_text(place, &cast_typed_parameters(text), calls, tenants);
     }
 }
 
@@ -214,17 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_sql_is_told() {
+    fn a_file_with_a_syntax_error_is_skipped() {
         let release = read_as("a.sql", "SELECT 1;\nSELEC 2;").unwrap();
-        let [told] = shown(&release).try_into().unwrap();
+        let [skipped] = shown(&release).try_into().unwrap();
         assert_eq!(
-            told,
-            "a.sql:2:1! syntax error: no statement of SQL begins like this; no query of this file is read"
+            skipped,
+            "a.sql:2:1! syntax error: no SQL statement starts like this; the queries of this file are not checked"
         );
     }
 
     #[test]
-    fn what_sqlx_keeps_is_read() {
+    fn sqlx_files_are_read() {
         let text = "{\n  \"db_name\": \"PostgreSQL\",\n  \"query\": \"SELECT id AS \\\"id!\\\" FROM t\",\n  \"describe\": {\"columns\": []},\n  \"hash\": \"x\"\n}";
         assert_eq!(
             shown(&read_as("query-1.json", text).unwrap()),
@@ -233,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_is_read_and_what_it_lacks_is_told() {
+    fn an_export_is_read_and_its_gaps_are_reported() {
         let csv = "calls,Query,userid\n3,\"SELECT x,\n y FROM org_a.t WHERE d > now() - interval $1\",10\n\
                    2,\"select x, y from org_b.t where d > now() - interval $1\",10\n1,VACUUM,10\n1,SELECT a FROM ...,10\n\
                    1,SELECT org_platform.f(),10\n1,<insufficient privilege>,10\n1,SELECT 1 +,10\n";
@@ -244,12 +249,12 @@ mod tests {
                 "top.csv:2:1: SELECT x,\n y FROM {org_schema}.t WHERE d > now() - CAST($1 AS interval)",
                 "top.csv:7:1: SELECT org_platform.f()",
                 "top.csv:5:1! VACUUM is not a query",
-                "top.csv:6:1! it was cut off",
-                "top.csv:8:1! the role that exported it may not read it: export as a member of pg_read_all_stats",
+                "top.csv:6:1! it is truncated",
+                "top.csv:8:1! the role that exported it may not read it: export it as a member of pg_read_all_stats",
                 "top.csv:9:1! syntax error: expected an expression, found the end of the file",
             ]
         );
-        // What differs only in the case of a word is another query to the server, and none to us.
+        // The server counts queries that differ only in case separately; here they are the same query.
         assert_eq!(release.queries[0].calls, Some(5));
         let array =
             read_as("a.json", "[{\"query\": \"SELECT 1\", \"calls\": \"7\"},\n {\"query\": null}]").unwrap();
@@ -269,7 +274,7 @@ mod tests {
         }
 
         #[test]
-        fn an_exported_text_is_a_query_or_is_told(text in "\\PC{0,60}") {
+        fn an_exported_text_is_a_query_or_is_skipped(text in "\\PC{0,60}") {
             let document = serde_json::json!([{ "query": text }]).to_string();
             let release = read_as("q.json", &document).unwrap();
             prop_assert_eq!(release.total() + release.skipped.len(), 1);
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_kind_is_refused() {
+    fn a_file_of_another_kind_is_an_error() {
         for (file, text) in
             [("a.csv", "id,text\n1,x\n"), ("a.json", "{\"a\": 1}"), ("a.json", "{"), ("a.json", "")]
         {

@@ -1,5 +1,4 @@
-//! A release's queries, each once, and what of its files is no query that could be checked: counted with the
-//! reason, since nothing may pass for checked that was not.
+//! The queries of a release, each once, and the statements of its files that cannot be checked, each with the reason.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,18 +8,18 @@ use crate::error::{Place, Source};
 use crate::ident::SchemaName;
 use crate::sql::{ORG_SCHEMA, Origin, Rendered, Script, Statement};
 
-/// Which schemas are tenants': a query that names one is the same query for every tenant.
+/// Recognizes tenant schemas: queries that differ only in the tenant schema are the same query.
 #[derive(Debug, Clone, Copy)]
 pub struct Tenants<'a> {
-    /// What their names begin with; where that is nothing, no name is taken for a tenant's.
+    /// The prefix of tenant schemas; if it is empty, no schema is recognized.
     pub prefix: &'a str,
-    /// The platform's, which may begin so too.
+    /// The platform schema, which may have the same prefix.
     pub platform: &'a str,
 }
 
 impl Tenants<'_> {
-    /// Whether `schema` is a tenant's by its name.
-    pub fn hold(&self, schema: &str) -> bool {
+    /// Whether `schema` is the name of a tenant schema.
+    pub fn contains(&self, schema: &str) -> bool {
         !self.prefix.is_empty() && schema != self.platform && schema.starts_with(self.prefix)
     }
 }
@@ -28,21 +27,21 @@ impl Tenants<'_> {
 /// One query.
 #[derive(Debug, Clone)]
 pub struct Query {
-    /// The name that its file gives it: sqlc's `-- name: GetUser :one`.
+    /// Its name in the file: sqlc's `-- name: GetUser :one`.
     pub name: Option<String>,
-    /// Where it stands.
+    /// Its position.
     pub place: Place,
-    /// Its text, with `{org_schema}` where it names a tenant's schema.
+    /// Its text, with `{org_schema}` for a tenant's schema.
     pub text: String,
-    /// How often the server ran it, where its file says that.
+    /// The number of executions, if its file contains it.
     pub calls: Option<u64>,
-    /// How many others were the same.
+    /// The number of other equal queries.
     pub repeats: usize,
     script: Script,
 }
 
 impl Query {
-    /// Its name, or its place.
+    /// Its name and position, or only its position.
     pub fn title(&self) -> String {
         match &self.name {
             Some(name) => format!("{name} ({})", self.place),
@@ -55,25 +54,25 @@ impl Query {
         (&self.script, &self.script.statements[0])
     }
 
-    /// Its text for the tenant `schema`.
+    /// Its text for the tenant schema.
     pub fn rendered(&self, schema: &SchemaName) -> Rendered {
         let mut rendered = Rendered::default();
         rendered.push_from(&self.text, Origin { file: 0, range: 0..self.text.len() }, &schema.in_text());
         rendered
     }
 
-    /// Whether it names a tenant's schema, so that no search path decides whose it is.
+    /// Whether it names a tenant schema, so that it does not depend on the search path.
     pub fn names_tenant(&self) -> bool {
         self.text.contains(ORG_SCHEMA)
     }
 }
 
-/// What stands where a query should, and why it is none that can be checked.
+/// A statement that cannot be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Skipped {
-    /// Where.
+    /// Its position.
     pub place: Place,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
@@ -82,18 +81,18 @@ pub struct Skipped {
 pub struct Release {
     /// Each once, in the order of the files.
     pub queries: Vec<Arc<Query>>,
-    /// What was left out, and why.
+    /// The statements that cannot be checked.
     pub skipped: Vec<Skipped>,
     known: HashMap<String, usize>,
 }
 
 impl Release {
-    /// How many queries were read, the same ones counted too.
+    /// The number of queries, including repetitions.
     pub fn total(&self) -> usize {
         self.queries.iter().map(|query| query.repeats + 1).sum()
     }
 
-    /// Adds the statement that `range` of `source` holds, where it is a query.
+    /// Adds a statement if it is a query; otherwise records it as skipped.
     pub(super) fn add_statement(
         &mut self,
         script: &Script,
@@ -105,11 +104,11 @@ impl Release {
         if !statement.is_query() {
             return self.skip(place, format!("{} is not a query", statement.verb()));
         }
-        let text = statement.neutral(script, |schema| tenants.hold(schema));
+        let text = statement.with_placeholders(script, |schema| tenants.contains(schema));
         self.add(name, place, text, None);
     }
 
-    /// Adds a text that is one statement.
+    /// Adds a text that contains one statement.
     pub(super) fn add_text(&mut self, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
         let script = match Script::parse(Source::new(place.file(), text)) {
             Ok(script) => script,
@@ -118,8 +117,8 @@ impl Release {
         match script.statements.as_slice() {
             [] => self.skip(place, "it is empty".to_owned()),
             [statement] if statement.is_query() => {
-                let neutral = statement.neutral(&script, |schema| tenants.hold(schema));
-                self.add(None, place, neutral, calls);
+                let text = statement.with_placeholders(&script, |schema| tenants.contains(schema));
+                self.add(None, place, text, calls);
             }
             [statement] => self.skip(place, format!("{} is not a query", statement.verb())),
             _ => self.skip(place, "it is several statements, and a driver prepares one".to_owned()),
@@ -134,8 +133,8 @@ impl Release {
             }
             Err(error) => return self.skip(place, error.to_string()),
         };
-        let essence = script.statements[0].essence(&script, true);
-        if let Some(known) = self.known.get(&essence) {
+        let canonical_text = script.statements[0].canonical_text(&script, true);
+        if let Some(known) = self.known.get(&canonical_text) {
             let query = Arc::make_mut(&mut self.queries[*known]);
             query.repeats += 1;
             query.calls = match (query.calls, calls) {
@@ -144,17 +143,17 @@ impl Release {
             };
             return;
         }
-        self.known.insert(essence, self.queries.len());
+        self.known.insert(canonical_text, self.queries.len());
         self.queries.push(Arc::new(Query { name, place, text, calls, repeats: 0, script }));
     }
 
-    /// Notes what cannot be checked.
+    /// Records a statement that cannot be checked.
     pub(super) fn skip(&mut self, place: Place, why: impl Into<String>) {
         self.skipped.push(Skipped { place, why: why.into() });
     }
 }
 
-/// The place of the bytes `range` in `source`, kept inside of it.
+/// The place of the bytes `range` in `source`, clamped to its length.
 pub(super) fn place(source: &Arc<Source>, range: Range<usize>) -> Place {
     let end = range.end.min(source.text.len());
     Place::at(source, range.start.min(end)..end)

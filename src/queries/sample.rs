@@ -1,44 +1,44 @@
-//! Values for the parameters of a query that is run for a trial: what the tables hold already where that
-//! must or may be, made up where it may not.
+//! Chooses parameter values for the trial run of a query: existing values of the tables if they are required or allowed,
+//! generated values otherwise.
 
 use super::observation::Type;
 use super::{Prepared, Query};
 use crate::ident::{SchemaName, literal};
 use crate::sql::{Destination, ORG_SCHEMA};
 
-/// A column that a parameter meets, as far as a value depends on it.
+/// The properties of a column on which the value of a parameter depends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether a unique index holds it.
+    /// Whether it is in a unique index.
     pub unique: bool,
-    /// Whether it refers to another table.
+    /// Whether it is part of a foreign key.
     pub foreign: bool,
-    /// How many characters it takes.
+    /// The maximum length in characters.
     pub limit: Option<usize>,
-    /// What some rows hold in it, or in the column that it refers to.
+    /// Values of some rows in it, or in the column that it references.
     pub held: Vec<Option<String>>,
 }
 
-/// One way to choose values: a table's rules may take one and not another.
+/// A strategy to choose values. The constraints of a table may accept one and reject another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// Whether columns that may repeat get what rows hold already, which the table's checks take.
+    /// Whether columns without a unique index get existing values, which satisfy the table's checks.
     repeat: bool,
-    /// Which row's values the columns that refer to another table get, in turns.
+    /// The rows whose values foreign key columns get, alternating.
     rows: [usize; 2],
-    /// Where the numbers of made-up values begin, so that no choice makes up what another did.
+    /// The start of the numbers in generated values, different for each choice.
     from: usize,
 }
 
 impl Choice {
-    /// The same choice with other made-up values, for when a step has made rows that hold the first ones.
+    /// The same choice with other generated values, in case a step has created rows with the first ones.
     #[must_use]
-    pub fn once_more(self) -> Self {
+    pub fn with_new_values(self) -> Self {
         Self { from: self.from + 500_000, ..self }
     }
 }
 
-/// The ways that are tried, in order.
+/// The choices that are tried, in order.
 pub const CHOICES: &[Choice] = &[
     Choice { repeat: true, rows: [0, 0], from: 0 },
     Choice { repeat: false, rows: [0, 0], from: 1_000 },
@@ -47,7 +47,7 @@ pub const CHOICES: &[Choice] = &[
     Choice { repeat: true, rows: [1, 1], from: 4_000 },
 ];
 
-/// A value for each parameter of `query`, `None` for NULL. `facts` knows the columns.
+/// A value for each parameter of `query`, `None` for NULL. `facts` returns the properties of a column.
 pub fn values(
     query: &Query,
     prepared: &Prepared,
@@ -62,32 +62,32 @@ pub fn values(
         let mut of = destinations.iter().filter(|to| to.parameter == number);
         let to = of.clone().find(|to| to.new_row).or_else(|| of.next());
         let Some((to, facts)) = to.and_then(|to| Some((to, facts(to)?))) else {
-            return made_up(kind, number);
+            return generated(kind, number);
         };
         let held = |row: usize| facts.held.get(row).or(facts.held.first()).cloned().flatten();
         if facts.foreign && to.new_row {
             let row = choice.rows[turn % 2];
             turn += 1;
-            return held(row).or_else(|| made_up(kind, number));
+            return held(row).or_else(|| generated(kind, number));
         }
         if !to.new_row {
-            return held(0).or_else(|| made_up(kind, number));
+            return held(0).or_else(|| generated(kind, number));
         }
         let repeat = choice.repeat && !facts.unique;
         match held(0) {
             Some(held) if repeat => Some(held),
             Some(held) if choice.repeat && is_text(kind) => {
-                Some(another(&held, choice.from + number, facts.limit))
+                Some(variant_of(&held, choice.from + number, facts.limit))
             }
-            _ => made_up(kind, 900_000_000 + choice.from + number).map(|text| cut(kind, text, facts.limit)),
+            _ => generated(kind, 900_000_000 + choice.from + number).map(|text| cut(kind, text, facts.limit)),
         }
     };
     prepared.parameters.iter().enumerate().map(value).collect()
 }
 
-/// The query's text for the tenant `schema`, with values in the place of its parameters: constants without a
-/// type, which the server gives one by the same rules.
-pub fn filled(query: &Query, schema: &SchemaName, values: &[Option<String>]) -> String {
+/// The query's text for the tenant schema with its parameters replaced by untyped literals, whose types the server
+/// resolves by the same rules.
+pub fn with_values(query: &Query, schema: &SchemaName, values: &[Option<String>]) -> String {
     let (script, statement) = query.parsed();
     let (mut sql, mut at) = (String::new(), 0);
     for parameter in statement.parameters(script) {
@@ -106,8 +106,8 @@ fn is_text(kind: &Type) -> bool {
     matches!(kind.base.as_str(), "character" | "character varying" | "citext" | "name" | "text")
 }
 
-/// A text like `held` that no other row has: what its form must be, it likely still is.
-fn another(held: &str, number: usize, limit: Option<usize>) -> String {
+/// A text that is similar to `held`, so that it probably has a valid format, and is in no other row.
+fn variant_of(held: &str, number: usize, limit: Option<usize>) -> String {
     let mark = format!("x{number}");
     let keep = limit.unwrap_or(usize::MAX).saturating_sub(mark.len());
     let letters = held.chars().count();
@@ -122,8 +122,8 @@ fn cut(kind: &Type, text: String, limit: Option<usize>) -> String {
     }
 }
 
-/// A value of a type, for most types; NULL for others.
-fn made_up(kind: &Type, number: usize) -> Option<String> {
+/// A generated value for most types; NULL for others.
+fn generated(kind: &Type, number: usize) -> Option<String> {
     if let Some(label) = kind.labels.first().filter(|_| !kind.base.ends_with("[]")) {
         return Some(label.clone());
     }
@@ -199,11 +199,11 @@ mod tests {
         };
         let query = &release.queries[0];
         let values = values(query, &prepared(kinds), CHOICES[choice], facts);
-        filled(query, &SchemaName::existing("org_a").unwrap(), &values)
+        with_values(query, &SchemaName::existing("org_a").unwrap(), &values)
     }
 
     #[test]
-    fn each_column_gets_what_it_can_take() {
+    fn each_column_gets_a_valid_value() {
         let sql = "INSERT INTO t (id, email, owner, team, name) VALUES ($1,$2,$3,$4,$5)";
         let kinds = ["integer", "text", "integer", "integer", "text"];
         let values = |choice| shown(sql, &kinds, choice).split_once("VALUES").unwrap().1.to_owned();
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_there_is_found_by_what_it_holds() {
+    fn conditions_use_existing_values() {
         assert_eq!(
             shown(
                 "UPDATE {org_schema}.t SET name = $2, n = $3 WHERE id=$1",
@@ -232,7 +232,7 @@ mod tests {
     fn a_value_cannot_leave_its_quotes() {
         let release = query("SELECT $1, '{org_schema}'");
         let schema = SchemaName::existing("org_a").unwrap();
-        let sql = filled(&release.queries[0], &schema, &[Some("'; DROP {org_schema} \\".to_owned())]);
+        let sql = with_values(&release.queries[0], &schema, &[Some("'; DROP {org_schema} \\".to_owned())]);
         assert_eq!(sql, "SELECT  E'''; DROP {org_schema} \\\\' , 'org_a'");
     }
 }

@@ -1,11 +1,11 @@
-//! What was captured of a release's queries, for people.
+//! The text output of `queries capture`.
 
 use std::fmt::Write as _;
 
 use crate::output::{Paint, plural_of};
 use crate::queries::capture::{Captured, LeftOut};
 
-/// What `queries capture` found, and what it left out.
+/// Formats the captured queries and the counts of those left out.
 pub fn captured(captured: &Captured, to: Option<&str>, paint: Paint) -> String {
     let count = captured.queries.len();
     let mut text = format!("{}: {}", paint.good("captured"), plural_of(count, "query", "queries"));
@@ -16,13 +16,13 @@ pub fn captured(captured: &Captured, to: Option<&str>, paint: Paint) -> String {
     let LeftOut { utility, elsewhere, own, migrations, literals, unreadable, forbidden } = captured.left_out;
     let mut left: Vec<String> = Vec::new();
     for (count, what) in [
-        (utility, "no query"),
-        (elsewhere, "about other schemas"),
-        (own, "Tenure's own"),
+        (utility, "not queries"),
+        (elsewhere, "of other schemas"),
+        (own, "of Tenure"),
         (migrations, "of migrations and templates"),
-        (literals, "with constants in them"),
+        (literals, "with string constants"),
         (unreadable, "unreadable"),
-        (forbidden, "closed to this role, which is no member of pg_read_all_stats"),
+        (forbidden, "not readable by this role, which is not a member of pg_read_all_stats"),
     ] {
         if count > 0 {
             left.push(format!("{count} {what}"));

@@ -1,5 +1,5 @@
-//! `[branch]`: how copies of a database are made. Which project and with which key is not said in a file
-//! that is everybody's.
+//! `[branch]`: how copies of a database are created. The provider's project and API key are not settings, since this file
+//! is shared.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,36 +12,36 @@ use super::duration::durations;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BranchSettings {
-    /// What a branch is a copy of, by name; the provider's default where nobody says.
+    /// The name of the parent branch; by default the provider's default branch.
     pub parent: Option<String>,
-    /// The database, where a branch has several.
+    /// The database, if a branch has several.
     pub database: Option<String>,
-    /// The role that connects; the database's owner where nobody says.
+    /// The role that connects; by default the database's owner.
     pub role: Option<String>,
-    /// How a branch is connected to, where it is not what the provider says.
+    /// The TLS mode of connections to a branch; by default the provider's.
     pub sslmode: Option<BranchSslMode>,
-    /// How long a branch lives when nobody deletes it.
+    /// The lifetime of a branch that is not deleted.
     pub expires: Expiry,
-    /// How long a provider that is busy is asked again.
+    /// How long requests to a busy provider are retried.
     pub retry_timeout: RetryPolicy,
-    /// How long a branch may take until it answers.
+    /// How long a branch may take to become ready.
     pub ready_timeout: ReadyWithin,
 }
 
-/// How a branch is connected to: never without TLS.
+/// The TLS mode of connections to a branch. TLS is always required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BranchSslMode {
-    /// As libpq's `require`.
+    /// libpq's `require`.
     Require,
-    /// As libpq's `verify-ca`.
+    /// libpq's `verify-ca`.
     VerifyCa,
-    /// As libpq's `verify-full`.
+    /// libpq's `verify-full`.
     VerifyFull,
 }
 
 impl BranchSslMode {
-    /// As a URL has it.
+    /// The value of the URL parameter.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Require => "require",
@@ -63,20 +63,20 @@ impl FromStr for BranchSslMode {
 }
 
 durations! {
-    /// How long a branch lives when nobody deletes it; 2 h unless said, as the longest CI job.
-    Expiry = Duration::from_hours(2), |end| between(end, SOONEST_END, LATEST_END);
-    /// How long a provider that is busy is asked again; 2 min unless said.
-    RetryPolicy = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, LONGEST_WAIT);
-    /// How long a branch may take until it answers; 5 min unless said.
-    ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), LONGEST_WAIT);
+    /// The lifetime of a branch that is not deleted; by default 2 h.
+    Expiry = Duration::from_hours(2), |end| between(end, MIN_EXPIRY, MAX_EXPIRY);
+    /// How long requests to a busy provider are retried; by default 2 min.
+    RetryPolicy = Duration::from_mins(2), |wait| between(wait, Duration::ZERO, MAX_WAIT);
+    /// How long a branch may take to become ready; by default 5 min.
+    ReadyWithin = Duration::from_mins(5), |wait| between(wait, Duration::from_secs(1), MAX_WAIT);
 }
 
-/// Neon takes no later end.
-const LATEST_END: Duration = Duration::from_hours(24 * 30);
-/// A branch that ends sooner ends under the hands of who made it.
-const SOONEST_END: Duration = Duration::from_mins(1);
-/// Nobody waits longer for a program.
-const LONGEST_WAIT: Duration = Duration::from_hours(6);
+/// The maximum that Neon accepts.
+const MAX_EXPIRY: Duration = Duration::from_hours(24 * 30);
+/// A shorter lifetime could end before the branch is used.
+const MIN_EXPIRY: Duration = Duration::from_mins(1);
+/// The maximum for all waits.
+const MAX_WAIT: Duration = Duration::from_hours(6);
 
 fn between(duration: Duration, least: Duration, most: Duration) -> Result<(), String> {
     if (least..=most).contains(&duration) {
@@ -86,12 +86,12 @@ fn between(duration: Duration, least: Duration, most: Duration) -> Result<(), St
     Err(format!("not between {least} and {most}"))
 }
 
-/// How old a branch is that may go: any duration.
+/// The minimum age of branches to delete: any duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Age(Duration);
 
 impl Age {
-    /// So long.
+    /// The duration.
     pub fn duration(self) -> Duration {
         self.0
     }
@@ -112,9 +112,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_duration_has_its_bounds() {
+    fn every_duration_has_bounds() {
         assert_eq!("1h".parse::<Expiry>().unwrap().duration(), Duration::from_hours(1));
-        assert_eq!("30d".parse::<Expiry>().unwrap().duration(), LATEST_END);
+        assert_eq!("30d".parse::<Expiry>().unwrap().duration(), MAX_EXPIRY);
         for wrong in ["31d", "59s", "0s", "soon", ""] {
             assert!(wrong.parse::<Expiry>().is_err(), "{wrong}");
         }

@@ -1,9 +1,8 @@
-//! The time limits, as types that cannot be swapped. Zero means no limit, as it does for
-//! the server (manual, chapter 20.11.1).
+//! Time limits as distinct types. Zero means no limit, as for the server (manual, chapter 20.11.1).
 
 use std::time::Duration;
 
-/// Types of durations: what each is by default, and a function that says what is wrong with one that it does not take.
+/// Defines duration types, each with a default and a validation function.
 macro_rules! durations {
     ($($(#[$doc:meta])* $name:ident = $default:expr, $check:expr;)*) => {$(
         $(#[$doc])*
@@ -11,7 +10,7 @@ macro_rules! durations {
         pub struct $name(std::time::Duration);
 
         impl $name {
-            /// So long.
+            /// The duration.
             pub fn duration(self) -> std::time::Duration {
                 self.0
             }
@@ -29,7 +28,7 @@ macro_rules! durations {
             fn from_str(text: &str) -> Result<Self, String> {
                 let duration = humantime::parse_duration(text)
                     .map_err(|error| format!("{text:?} is not a duration such as 1h or 5s: {error}"))?;
-                $check(duration).map_err(|wrong: String| format!("{text:?} is {wrong}"))?;
+                $check(duration).map_err(|reason: String| format!("{text:?} is {reason}"))?;
                 Ok(Self(duration))
             }
         }
@@ -50,14 +49,14 @@ macro_rules! durations {
 pub(super) use durations;
 
 durations! {
-    /// How long a statement waits for a lock before its unit gives up; 5 s unless said.
-    LockTimeout = Duration::from_secs(5), limit;
-    /// How long the command may run that is run after a tenant is made; 30 s unless said.
-    HookTimeout = Duration::from_secs(30), limit;
-    /// How long a statement may run before its unit gives up; 10 min unless said.
-    StatementTimeout = Duration::from_mins(10), limit;
-    /// How long a dropped tenant is kept before `tenant drop --purge` deletes it; 30 days unless said.
-    Retention = Duration::from_hours(24 * 30), kept;
+    /// How long a statement waits for a lock before its unit fails; by default 5 s.
+    LockTimeout = Duration::from_secs(5), check_limit;
+    /// How long the `after_create` command may run; by default 30 s.
+    HookTimeout = Duration::from_secs(30), check_limit;
+    /// How long a statement may run before its unit fails; by default 10 min.
+    StatementTimeout = Duration::from_mins(10), check_limit;
+    /// How long a dropped tenant is kept before `tenant drop --purge` deletes it; by default 30 days.
+    Retention = Duration::from_hours(24 * 30), check_retention;
 }
 
 impl LockTimeout {
@@ -75,30 +74,30 @@ impl StatementTimeout {
 }
 
 impl Retention {
-    /// No longer than until now.
+    /// No retention.
     pub const NONE: Self = Self(Duration::ZERO);
 
-    /// In whole seconds.
+    /// The duration in whole seconds.
     pub fn seconds(self) -> u64 {
         self.0.as_secs()
     }
 }
 
-/// Longer than anybody keeps anything: the server counts in days of a calendar that ends.
-const FOR_EVER: Duration = Duration::from_hours(24 * 365 * 100);
+/// The maximum retention, within the range of the server's timestamps.
+const MAX_RETENTION: Duration = Duration::from_hours(24 * 365 * 100);
 
-/// The longest limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
-const LONGEST: Duration = Duration::from_hours(24 * 24);
+/// The maximum limit: the server's settings are 32-bit milliseconds, a little more than 24 days.
+const MAX_LIMIT: Duration = Duration::from_hours(24 * 24);
 
-fn kept(duration: Duration) -> Result<(), String> {
-    if duration > FOR_EVER { Err("longer than a hundred years".to_owned()) } else { Ok(()) }
+fn check_retention(duration: Duration) -> Result<(), String> {
+    if duration > MAX_RETENTION { Err("longer than a hundred years".to_owned()) } else { Ok(()) }
 }
 
-fn limit(duration: Duration) -> Result<(), String> {
-    if duration > LONGEST {
+fn check_limit(duration: Duration) -> Result<(), String> {
+    if duration > MAX_LIMIT {
         return Err("longer than PostgreSQL can wait (24 days)".to_owned());
     }
-    // Less than a millisecond would become 0, which means no limit at all.
+    // Less than a millisecond would be rounded to 0, which means no limit.
     if !duration.is_zero() && duration < Duration::from_millis(1) {
         return Err("shorter than a millisecond".to_owned());
     }
@@ -110,13 +109,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_kept_for_days() {
+    fn retention_has_a_maximum() {
         assert_eq!(Retention::default().to_string(), "30days");
         assert_eq!((Retention::default().seconds(), Retention::NONE.seconds()), (2_592_000, 0));
     }
 
     #[test]
-    fn durations_read_as_people_write_them() {
+    fn durations_are_parsed() {
         assert_eq!("5s".parse::<LockTimeout>().unwrap().milliseconds(), 5_000);
         assert_eq!("1m 30s".parse::<StatementTimeout>().unwrap().milliseconds(), 90_000);
         assert_eq!("0s".parse::<LockTimeout>().unwrap().milliseconds(), 0);

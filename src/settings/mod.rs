@@ -1,5 +1,5 @@
-//! `tenure.toml`: every key has a default that suits the seeds. Pure: the text comes in, settings go
-//! out; flags and the environment are laid over them in `cli`.
+//! The settings in `tenure.toml`, with defaults and validation: text in, values out. Flags and environment variables
+//! override them in `cli`. No file access belongs here.
 
 mod branch;
 mod duration;
@@ -46,26 +46,26 @@ pub struct Platform {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tenants {
-    /// What a tenant's schema begins with, before the slug.
+    /// The prefix of a tenant's schema, before the slug.
     pub schema_prefix: String,
-    /// The template of a new tenant that asks for none.
+    /// The template of a new tenant if none is requested.
     pub template: String,
     /// The table of tenants, in the platform schema.
     pub registry: Identifier,
     /// How long a dropped tenant is kept.
     pub retention: Retention,
-    /// Its columns.
+    /// The columns of the registry.
     pub columns: Columns,
-    /// The command that is run after a tenant is made: the program and its arguments.
+    /// The command to run after a tenant is created: the program and its arguments.
     pub after_create: Vec<String>,
-    /// How long it may run.
+    /// The time limit of that command.
     pub after_create_timeout: HookTimeout,
-    /// Whether every new tenant gets a role of its own.
+    /// Whether every new tenant gets its own role.
     pub roles: bool,
-    /// Shared schemas that a unit's search path names behind its own schema.
+    /// The shared schemas in a unit's search path, after its own schema.
     pub search_path: Vec<Identifier>,
-    /// What a tenant's role begins with, before the schema's name: roles belong to the whole server, and
-    /// several databases of it may have a tenant of one name.
+    /// The prefix of a tenant's role, before the schema name. Roles belong to the whole server, whose databases may have
+    /// tenants with the same name.
     pub role_prefix: String,
 }
 
@@ -81,15 +81,15 @@ pub struct Columns {
     pub slug: Identifier,
     /// The schema's name.
     pub schema: Identifier,
-    /// Where it is in its life, such as `active` or `suspended`, where the registry has a column for it.
+    /// The state, such as `active` or `suspended`, if the registry has such a column.
     pub status: Option<Identifier>,
 }
 
-/// `[extensions]`: where extensions are.
+/// `[extensions]`: the schema of extensions.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Extensions {
-    /// The schema of an extension whose statement names none.
+    /// The schema of an extension without a SCHEMA clause.
     pub schema: Identifier,
 }
 
@@ -107,12 +107,12 @@ pub struct Migrate {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Verify {
-    /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
+    /// Rule id → `deny`, `warn` or `off`, for rules that differ from their default level.
     pub levels: BTreeMap<String, String>,
-    /// Where each of them stands.
+    /// The position of each level in the file.
     #[serde(skip)]
     pub places: BTreeMap<String, Place>,
-    /// Who may accept a step that takes something away.
+    /// What accepts a contract step.
     pub contract: Contract,
 }
 
@@ -120,30 +120,30 @@ pub struct Verify {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Audit {
-    /// Rule id → `deny`, `warn` or `off`, where it is not the rule's own level.
+    /// Rule id → `deny`, `warn` or `off`, for rules that differ from their default level.
     pub levels: BTreeMap<String, String>,
 }
 
-/// `[verify] contract`: what accepts a step that takes something away from a release that may use it.
+/// `[verify] contract`: what accepts a contract step, which removes something that a running release may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Contract {
     /// An `-- Allow:` line.
     #[default]
     Allow,
-    /// That, or the queries of every release that was given, where none of them uses it.
+    /// An `-- Allow:` line, or the queries of all given releases if none of them uses the removed object.
     Queries,
 }
 
 impl Default for Platform {
     fn default() -> Self {
-        Self { schema: known("datalinx_platform") }
+        Self { schema: constant_identifier("datalinx_platform") }
     }
 }
 
 impl Default for Extensions {
     fn default() -> Self {
-        Self { schema: known("public") }
+        Self { schema: constant_identifier("public") }
     }
 }
 
@@ -152,7 +152,7 @@ impl Default for Tenants {
         Self {
             schema_prefix: "org_".to_owned(),
             template: "default".to_owned(),
-            registry: known("organizations"),
+            registry: constant_identifier("organizations"),
             retention: Retention::default(),
             columns: Columns::default(),
             after_create: Vec::new(),
@@ -167,18 +167,18 @@ impl Default for Tenants {
 impl Default for Columns {
     fn default() -> Self {
         Self {
-            id: known("id"),
-            name: known("name"),
-            slug: known("slug"),
-            schema: known("schema_name"),
+            id: constant_identifier("id"),
+            name: constant_identifier("name"),
+            slug: constant_identifier("slug"),
+            schema: constant_identifier("schema_name"),
             status: None,
         }
     }
 }
 
-/// An identifier that is written here, in this file.
-#[expect(clippy::expect_used, reason = "a constant of this file that every test of it reads")]
-fn known(name: &'static str) -> Identifier {
+/// An identifier from a constant in this file.
+#[expect(clippy::expect_used, reason = "only called with constants, in every test")]
+fn constant_identifier(name: &'static str) -> Identifier {
     Identifier::new(name).expect("a constant identifier")
 }
 
@@ -195,61 +195,61 @@ impl Settings {
                 .hint("README.md lists the settings")
         })?;
         settings.verify.places = places(source);
-        let wrong =
+        let invalid =
             |message: String| Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         let prefix = &settings.tenants.schema_prefix;
-        if !begins_a_name(prefix) {
-            return wrong(format!(
-                "tenants.schema_prefix is {prefix:?}; lower-case letters, digits and _ make a schema's name"
+        if !is_valid_prefix(prefix) {
+            return invalid(format!(
+                "tenants.schema_prefix is {prefix:?}; it may only contain lower-case letters, digits and _"
             ));
         }
         let prefix = &settings.tenants.role_prefix;
-        // Without the _ nobody could tell where in a role's name the schema's begins.
-        if !(prefix.is_empty() || (begins_a_name(prefix) && prefix.ends_with('_'))) {
-            return wrong(format!(
-                "tenants.role_prefix is {prefix:?}; lower-case letters, digits and _ make it, and a _ ends it"
+        // The _ separates the prefix from the schema name.
+        if !(prefix.is_empty() || (is_valid_prefix(prefix) && prefix.ends_with('_'))) {
+            return invalid(format!(
+                "tenants.role_prefix is {prefix:?}; it may only contain lower-case letters, digits and _, and must end with _"
             ));
         }
         let (tenants, extensions) = (&settings.tenants, &settings.extensions.schema);
         let shared = tenants.search_path.iter().map(|schema| ("tenants.search_path", schema));
         for (key, schema) in shared.chain([("extensions.schema", extensions)]) {
             if let Some(why) = settings.not_shared(schema) {
-                return wrong(format!("{key} names {schema:?}: {why}", schema = schema.as_str()));
+                return invalid(format!("{key} contains {schema:?}: {why}", schema = schema.as_str()));
             }
         }
-        let wrong = if tenants.after_create.first().is_some_and(String::is_empty) {
-            Some("tenants.after_create names no program")
+        let invalid = if tenants.after_create.first().is_some_and(String::is_empty) {
+            Some("the program in tenants.after_create is empty")
         } else if tenants.after_create.iter().any(|word| word.contains('\0')) {
-            Some("tenants.after_create holds a NUL")
+            Some("tenants.after_create contains a NUL character")
         } else if tenants.after_create_timeout.duration().is_zero() {
-            Some("tenants.after_create_timeout is 0, and a tenant cannot be in the making for ever")
+            Some("tenants.after_create_timeout is 0; it must be a finite limit")
         } else {
             None
         };
-        if let Some(message) = wrong {
+        if let Some(message) = invalid {
             return Err(Failure::new(Code::Settings, message).at(Place::File(source.file.clone())));
         }
         Ok(settings)
     }
 
-    /// Why `schema` cannot be one that all tenants share.
+    /// Why `schema` cannot be a shared schema.
     fn not_shared(&self, schema: &Identifier) -> Option<&'static str> {
         let (name, prefix) = (schema.as_str(), &self.tenants.schema_prefix);
         if name.starts_with("pg_") || name == "information_schema" {
             Some("it is a schema of the server")
         } else if !prefix.is_empty() && name.starts_with(prefix.as_str()) && *schema != self.platform.schema {
-            Some("a schema that begins with tenants.schema_prefix is a tenant's")
+            Some("a schema that starts with tenants.schema_prefix belongs to a tenant")
         } else {
             None
         }
     }
 
-    /// What the search path of a unit names behind the unit's own schema.
+    /// The schemas in a unit's search path after its own schema.
     pub fn shared_path(&self) -> SharedPath {
         SharedPath::new(&self.tenants.search_path, &self.extensions.schema)
     }
 
-    /// The name of the role of the tenant whose schema this is.
+    /// The name of the role of the tenant with this schema.
     pub fn tenant_role(&self, schema: &SchemaName) -> Result<Identifier, NameError> {
         schema.role(&self.tenants.role_prefix)
     }
@@ -260,7 +260,7 @@ impl Settings {
     }
 }
 
-/// Where the levels of rules stand: whether there is such a rule is known to others.
+/// The positions of the rules' levels in the file. Unknown rules are reported elsewhere, with these positions.
 fn places(source: &Arc<Source>) -> BTreeMap<String, Place> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
@@ -277,8 +277,8 @@ fn places(source: &Arc<Source>) -> BTreeMap<String, Place> {
     read.verify.levels.into_iter().map(|(rule, level)| (rule, place(level))).collect()
 }
 
-/// Whether a name may begin so that the server knows by that text.
-fn begins_a_name(prefix: &str) -> bool {
+/// Whether an unquoted name may start with `prefix`.
+fn is_valid_prefix(prefix: &str) -> bool {
     prefix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !prefix.starts_with(|c: char| c.is_ascii_digit())
         && !prefix.starts_with("pg_")
@@ -289,12 +289,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_schemas_are_nobodys_own() {
+    fn shared_schemas_cannot_belong_to_a_tenant() {
         let settings =
             read("[extensions]\nschema = \"extensions\"\n[tenants]\nsearch_path = [\"lookup\"]").unwrap();
         assert_eq!(settings.shared_path().names().collect::<Vec<_>>(), ["lookup", "extensions", "public"]);
         assert_eq!(read("").unwrap().shared_path(), SharedPath::default());
-        for wrong in [
+        for invalid in [
             "[extensions]\nschema = \"org_acme\"",
             "[extensions]\nschema = \"\"",
             "[extensions]\nschema = \"pg_catalog\"",
@@ -303,7 +303,7 @@ mod tests {
             "[tenants]\nsearch_path = [\"information_schema\"]",
             "[tenants]\nsearch_path = \"lookup\"",
         ] {
-            assert_eq!(read(wrong).unwrap_err().code, Code::Settings, "{wrong}");
+            assert_eq!(read(invalid).unwrap_err().code, Code::Settings, "{invalid}");
         }
         // The platform's schema may begin as tenants' do, and what was made in it is found.
         let own = "[platform]\nschema = \"org_platform\"\n[tenants]\nsearch_path = [\"org_platform\"]";
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_is_kept_and_what_is_unknown_is_refused() {
+    fn given_values_are_used_and_unknown_keys_are_errors() {
         let settings = read("[migrate]\nlock_timeout = \"2s\"\n[tenants]\nschema_prefix = \"t_\"").unwrap();
         assert_eq!(settings.migrate.lock_timeout.to_string(), "2s");
         assert_eq!(settings.tenants.schema_prefix, "t_");
@@ -345,8 +345,8 @@ mod tests {
         assert!(kept("a while").is_err() && kept("101years").is_err());
         let roles = read("[tenants]\nroles = true\nrole_prefix = \"staging_\"").unwrap().tenants;
         assert!(roles.roles && roles.role_prefix == "staging_");
-        for wrong in ["staging", "pg_", "Staging_", "1_", "a-_"] {
-            assert!(read(&format!("[tenants]\nrole_prefix = \"{wrong}\"")).is_err(), "{wrong}");
+        for invalid in ["staging", "pg_", "Staging_", "1_", "a-_"] {
+            assert!(read(&format!("[tenants]\nrole_prefix = \"{invalid}\"")).is_err(), "{invalid}");
         }
     }
 }

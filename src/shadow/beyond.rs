@@ -8,7 +8,7 @@ use super::watch::{RowUsage, Table};
 use crate::chain::Migration;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{Change, Kind};
-use crate::sql::{Named, OWN_TABLES, Scope};
+use crate::sql::{OWN_TABLES, Scope, TextNames};
 use crate::verify::RuleId;
 
 /// An effect outside of the unit's schema.
@@ -27,18 +27,19 @@ pub(super) struct OutsideEffect {
 pub(super) struct Execution<'a> {
     pub(super) scope: Scope,
     pub(super) schema: &'a SchemaName,
-    pub(super) named: &'a Named,
+    pub(super) named: &'a TextNames,
 }
 
 /// The names in `migration`, rendered for `schema`.
-pub(super) fn named(migration: &Migration, schema: &SchemaName) -> Named {
-    Named::of(&migration.script.source.text.replace(crate::sql::ORG_SCHEMA, schema.as_str()))
+pub(super) fn named(migration: &Migration, schema: &SchemaName) -> TextNames {
+    TextNames::of(&migration.script.source.text.replace(crate::sql::ORG_SCHEMA, schema.as_str()))
 }
 
 impl Execution<'_> {
     /// Whether the file names `name` in `schema`. A platform step may omit the schema.
     fn names(&self, schema: &str, name: &str) -> bool {
-        self.named.has(schema, name) || (self.scope == Scope::Platform && self.named.has_word(name))
+        self.named.contains_qualified(schema, name)
+            || (self.scope == Scope::Platform && self.named.contains(name))
     }
 
     /// The same, also for an object that was created with a table: its name begins with the table's (a sequence, an index).
@@ -123,7 +124,7 @@ fn is_named(execution: Execution<'_>, schema: &SchemaName, change: &Change) -> b
     match change.object.kind {
         // A snapshot of a schema contains the extensions of the whole database.
         Kind::Extension => true,
-        Kind::Schema => execution.named.has_word(schema.as_str()),
+        Kind::Schema => execution.named.contains(schema.as_str()),
         _ => execution.names_whole(schema.as_str(), change.object.bare_name()),
     }
 }
@@ -140,13 +141,13 @@ fn of_database(
             let why = "acts on an extension, and a database has an extension once, not once per tenant";
             let message = format!("`extension {}` {why}", thing.names.join(" "));
             found.push(OutsideEffect { rule: RuleId::TenantExtension, message, words: thing.names.clone() });
-        } else if thing.names.is_empty() || !thing.names.iter().all(|name| execution.named.has_word(name)) {
+        } else if thing.names.is_empty() || !thing.names.iter().all(|name| execution.named.contains(name)) {
             let what = format!("{} {}", thing.what, thing.names.join(" "));
             found.push(execution.beyond(what.trim_end(), "is changed", thing.names.clone()));
         }
     }
     for schema in
-        before.created_or_dropped_schemas(now).filter(|schema| !execution.named.has_word(schema.as_str()))
+        before.created_or_dropped_schemas(now).filter(|schema| !execution.named.contains(schema.as_str()))
     {
         let words = vec![schema.as_str().to_owned()];
         found.push(execution.beyond(&format!("schema {schema}"), "is created or dropped", words));

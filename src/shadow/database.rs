@@ -56,7 +56,7 @@ impl Shadow {
         given: Option<&str>,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        project.chain.begins_empty()?;
+        project.chain.check_starts_at_zero()?;
         match given {
             Some(url) => Self::on_database(&DatabaseUrl::parse(url)?).await,
             None => Self::on_new_server(environment).await,

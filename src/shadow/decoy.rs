@@ -15,7 +15,7 @@ use crate::ident::{SharedPath, literal};
 use crate::postgres::batch::SqlBatch;
 use crate::postgres::catalog::Asked;
 use crate::postgres::{Row, ServerError};
-use crate::sql::{Named, Scope, Statement, TargetKind};
+use crate::sql::{Scope, Statement, TargetKind, TextNames};
 
 /// Code that uses more names than this is not probed.
 const MAX_NAMES: usize = 500;
@@ -156,10 +156,10 @@ impl ShadowRun<'_> {
         let (mut words, mut kinds) = (HashSet::new(), BTreeMap::new());
         let mut texts = vec![text.to_owned()];
         while let Some(text) = texts.pop() {
-            let named = Named::of(&text);
+            let named = TextNames::of(&text);
             // A name that is qualified with a schema does not refer to another schema.
-            words.extend(named.bare_words().map(str::to_owned));
-            for word in named.words() {
+            words.extend(named.bare_names().map(str::to_owned));
+            for word in named.names() {
                 texts.extend(bodies.remove(word).unwrap_or_default());
             }
             kinds.extend(named.targets().iter().map(|(name, kind)| (name.clone(), *kind)));

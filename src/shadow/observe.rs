@@ -6,7 +6,7 @@ use super::database::Shadow;
 use super::shadow_run::watch;
 use crate::chain::Migration;
 use crate::error::Failure;
-use crate::project::{Project, Witnesses};
+use crate::project::{EffectsByFile, Project};
 use crate::queries::{Release, Unchecked};
 use crate::settings::Contract;
 use crate::verify::StatementEffect;
@@ -18,7 +18,7 @@ const SHOWN: usize = 5;
 #[derive(Debug, Default)]
 pub struct Observed {
     /// For verification.
-    pub witnesses: Witnesses,
+    pub effects_by_file: EffectsByFile,
     /// What each statement did to tables.
     pub effects: Vec<StatementEffect>,
     /// The queries that say nothing.
@@ -41,10 +41,10 @@ pub async fn observe(
     };
     let steps = Box::pin(watch(project, first..last + 1, release, shadow)).await?;
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
-    let (mut witnesses, mut effects, mut notes) = (HashMap::new(), Vec::new(), Vec::new());
+    let (mut effects_by_file, mut effects, mut notes) = (HashMap::new(), Vec::new(), Vec::new());
     for step in &steps {
         let migration = &chain[step.index];
-        witnesses.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
+        effects_by_file.insert(migration.file.clone(), step.observed_effects(migration, by_contract));
         effects.extend(step.effects(migration));
         if step.no_tenants {
             notes.push(format!(
@@ -56,7 +56,7 @@ pub async fn observe(
         if let Some(failure) = &step.cleanup_failure {
             notes.push(format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
         }
-        witnesses.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
+        effects_by_file.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
     }
     // Of the last step: an earlier one may begin before there is what a query asks for.
     let unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
@@ -65,5 +65,5 @@ pub async fn observe(
     if unchecked.len() > SHOWN {
         notes.push(format!("and {} more", unchecked.len() - SHOWN));
     }
-    Ok(Observed { witnesses, effects, unchecked, notes })
+    Ok(Observed { effects_by_file, effects, unchecked, notes })
 }

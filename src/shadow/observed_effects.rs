@@ -158,7 +158,7 @@ impl Step {
     fn unreachable(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
         for (name, schema) in &self.unreachable {
             let made = migration.statements.iter().find(|(statement, _)| {
-                statement.extension_made(&migration.script).as_deref() == Some(name.as_str())
+                statement.created_extension(&migration.script).as_deref() == Some(name.as_str())
             });
             observed.push(ObservedEffect {
                 rule: RuleId::ExtensionUnreachable,

@@ -22,7 +22,7 @@ pub(super) async fn repeat_failure(
     (schema, path): (&SchemaName, &SharedPath),
     known: &DatabaseSnapshot,
 ) -> Result<Option<String>, Failure> {
-    if !statement.promises_to_repeat(&migration.script) {
+    if !statement.is_repeatable(&migration.script) {
         return Ok(None);
     }
     let mut message = SqlBatch::default();

@@ -52,7 +52,7 @@ impl ShadowRun<'_> {
         else {
             return Ok(None);
         };
-        if let Some(failure) = project::acting_on_the_machine(down) {
+        if let Some(failure) = project::server_host_failure(down) {
             let differences = vec![(down_range(down), format!("it was not run: {}", failure.message))];
             return Ok(Some(Reversed { file: down.file.clone(), differences }));
         }

@@ -281,7 +281,7 @@ impl ShadowRun<'_> {
         let mut step = Step::new(index);
         step.without_rows = self.samples == Samples::Without;
         step.no_tenants = self.tenants.is_empty() && migration.has(Scope::Tenant);
-        step.failure = project::acting_on_the_machine(migration);
+        step.failure = project::server_host_failure(migration);
         if step.failure.is_some() {
             return Ok(step);
         }
@@ -305,7 +305,7 @@ impl ShadowRun<'_> {
                 before.rows.reset_sequences(self.connection).await?;
             }
         } else if self.observer_conn.is_some()
-            && let Some((statement, _)) = migration.statements.iter().find(|(it, _)| it.acts_on_server())
+            && let Some((statement, _)) = migration.statements.iter().find(|(it, _)| it.is_server_wide())
         {
             step.failure = Some(server_change_failure(migration, statement, "it acts on the whole server"));
         }

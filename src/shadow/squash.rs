@@ -8,8 +8,8 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::catalog::server_major;
 use crate::project::{Project, TEMPLATES};
-use crate::sql::Known;
-use crate::template::{Dumped, Layout, NewFile, Template};
+use crate::sql::ScopedNames;
+use crate::template::{Layout, NewFile, SchemaDump, Template};
 use crate::tenant::After;
 
 /// Dumps a schema as SQL. Arguments: the database's name, the schema, the server's major version.
@@ -41,16 +41,17 @@ async fn squash_on(
     migrate_to_latest(connection, project).await?;
     let old = TenantPair::make(connection, project, (&template.name, After::Nothing), 0).await?;
     let (database, major) = (database(connection).await?, server_major(connection).await?);
-    let dumped = Dumped::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
+    let dumped = SchemaDump::read(&dump(&database, &old.schema, major)?, &old.schema.in_text())?;
     let latest = project.chain.latest();
-    let rows = if old.has_rows() { template.rows_to(&project.chain, &latest) } else { vec![Vec::new()] };
+    let rows =
+        if old.has_rows() { template.row_statements_to(&project.chain, &latest) } else { vec![Vec::new()] };
     let mut why = None;
     let mut number = 0;
     for layout in Layout::ALL {
         for rows in &rows {
             number += 1;
             let mut files = dumped.files(&latest, (rows, &template.uses_lines()), layout);
-            template.complete(&mut files);
+            template.add_undumped(&mut files);
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {
@@ -87,7 +88,7 @@ async fn differences(
     let sources =
         files.iter().map(|(name, text)| Source::new(format!("{folder}/{name}"), text.as_str())).collect();
     let platform = project.settings.platform_schema();
-    let trial = Template::read(TRIAL, &folder, sources, &platform, &mut Known::default());
+    let trial = Template::read(TRIAL, &folder, sources, &platform, &mut ScopedNames::default());
     let trial = trial.map_err(|errors| {
         let first = errors.into_iter().next().map(Failure::from);
         first.unwrap_or_else(|| Failure::new(Code::TemplateInvalid, "the new version cannot be read"))

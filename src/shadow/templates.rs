@@ -14,7 +14,7 @@ use crate::ident::SchemaName;
 use crate::postgres::catalog::{self, Asked, Change, Kind, SchemaSnapshot};
 use crate::postgres::{Connection, metadata};
 use crate::project::Project;
-use crate::sql::Named;
+use crate::sql::TextNames;
 use crate::template::{Proof, Template};
 use crate::tenant::{After, NewTenant};
 
@@ -122,13 +122,13 @@ fn beyond(
     let of_template = template.files.iter().chain(&template.after_create).map(|(script, _)| script);
     let steps = template.steps_to(&project.chain, &project.chain.latest()).unwrap_or_default();
     let scripts = of_template.chain(steps.iter().map(|step| &step.script));
-    let named: Vec<Named> = scripts.map(|script| Named::of(&script.source.text)).collect();
+    let named: Vec<TextNames> = scripts.map(|script| TextNames::of(&script.source.text)).collect();
     let mut lines = Vec::new();
     for (schema, changes) in before.changes(now) {
         let is_named = |change: &&Change| {
             let name = change.object.bare_name();
             change.object.kind == Kind::Extension
-                || named.iter().any(|named| named.has(schema.as_str(), name))
+                || named.iter().any(|named| named.contains_qualified(schema.as_str(), name))
         };
         lines.extend(changes.iter().filter(|change| !is_named(change)).map(|change| {
             format!("`{}: {}` in schema {schema}, outside of the tenant", change.object, change.line())

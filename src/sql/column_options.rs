@@ -1,4 +1,4 @@
-//! Takes options of columns that only a server sets out of the statements of a dump.
+//! Removes column options that only a server sets from the statements of a dump.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,12 +7,12 @@ use squawk_lexer::{TokenKind, tokenize};
 
 use super::normalized;
 
-/// Options in `pg_attribute.attoptions` that a server writes by itself. A `pg_dump` that does not know them dumps
-/// them as if a user had set them, and a server that does not have them refuses them.
+/// Options in `pg_attribute.attoptions` that some servers write internally. A `pg_dump` without support for them dumps
+/// them as user settings, and a server without support for them rejects them.
 const SET_BY_SERVER: &[&str] = &["pg_attver"];
 
-/// `text` without the options of columns that only a server sets: `ALTER TABLE t ALTER COLUMN c SET (pg_attver=7,
-/// n_distinct=5)` keeps `n_distinct`, and a statement that sets nothing else is left out.
+/// Returns `text` without the column options that only a server sets. `ALTER TABLE t ALTER COLUMN c SET (pg_attver=7,
+/// n_distinct=5)` keeps `n_distinct`. A statement that sets no other option is removed.
 pub fn without_server_options(text: &str) -> Cow<'_, str> {
     if !SET_BY_SERVER.iter().any(|option| text.to_ascii_lowercase().contains(option)) {
         return Cow::Borrowed(text);
@@ -37,7 +37,7 @@ struct Token {
     range: Range<usize>,
 }
 
-/// Everything but white space and comments.
+/// Returns all tokens except white space and comments.
 fn tokens(text: &str) -> Vec<Token> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -55,7 +55,7 @@ fn tokens(text: &str) -> Vec<Token> {
     found
 }
 
-/// The statement without those options, or `None` where it sets none of them. Empty where nothing is left of it.
+/// Returns the statement without those options, or `None` if it sets none of them. The result may be empty.
 fn changed(text: &str, statement: &[Token]) -> Option<String> {
     let (body, end) = match statement.split_last()? {
         (last, body) if last.kind == TokenKind::Semi => (body, ";"),
@@ -75,8 +75,8 @@ fn changed(text: &str, statement: &[Token]) -> Option<String> {
     Some(format!("{head}{}{end}", rest.join(", ")))
 }
 
-/// Where the actions of an `ALTER TABLE` begin: behind its name. `pg_dump` writes this statement for foreign tables
-/// and materialized views too.
+/// Returns the index of the first token after the name in an `ALTER TABLE`. `pg_dump` writes this statement for
+/// foreign tables and materialized views too.
 fn first_action(text: &str, tokens: &[Token]) -> Option<usize> {
     let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| is_word(text, token, word));
     let mut at = usize::from(is(1, "foreign")) + 1;
@@ -95,7 +95,7 @@ fn first_action(text: &str, tokens: &[Token]) -> Option<usize> {
     (at < tokens.len()).then_some(at)
 }
 
-/// An action without those options: as it stands where it sets none, `None` where it sets nothing else.
+/// Returns an action without those options: unchanged if it sets none of them, `None` if it sets no other option.
 fn without<'a>(text: &'a str, action: &[Token]) -> Option<Cow<'a, str>> {
     let (first, last) = (action.first()?, action.last()?);
     let whole = Cow::Borrowed(&text[first.range.start..last.range.end]);
@@ -123,7 +123,7 @@ fn without<'a>(text: &'a str, action: &[Token]) -> Option<Cow<'a, str>> {
     (!rest.is_empty()).then(|| Cow::Owned(format!("{head}{})", rest.join(", "))))
 }
 
-/// What commas outside of parentheses separate.
+/// Splits at commas outside parentheses.
 fn members(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_u32;
     let is_comma = |token: &Token| {
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_servers_own_options_are_left_out() {
+    fn only_server_options_are_removed() {
         for (text, expected) in [
             ("ALTER TABLE ONLY a.t ALTER COLUMN c SET (pg_attver=7);", ""),
             (
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_so_is_left_alone() {
+    fn similar_text_is_unchanged() {
         for text in [
             "ALTER TABLE t ALTER COLUMN pg_attver SET (n_distinct=5);",
             "ALTER TABLE t ALTER COLUMN c SET DEFAULT 'SET (pg_attver=7)';",

@@ -1,65 +1,65 @@
-//! What can be wrong with a file's SQL before anybody runs it.
+//! Errors in a file's SQL that are found without running it.
 
 use crate::error::{Code, Failure, Place};
 
-/// What the reason begins with where a schema is nobody's.
+/// The start of the reason if a schema belongs neither to the platform nor to a tenant.
 pub(super) const OTHER_SCHEMA: &str = "the schema";
 
-/// What the reason begins with where a schema is one tenant's.
+/// The start of the reason if a schema belongs to one tenant.
 pub(super) const ONE_TENANT: &str = "it names the schema of one tenant";
 
-/// A file that is not a list of statements which Tenure can run.
+/// Why Tenure cannot run a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
+#[expect(missing_docs, reason = "the messages explain the fields")]
 pub enum SqlError {
-    /// It does not parse.
+    /// A syntax error.
     #[error("syntax error: {message}")]
     Syntax { message: String, place: Place },
-    /// The parser itself gave up; such a file is refused, never passed.
+    /// The parser panicked. Such a file is rejected, never accepted.
     #[error("the SQL parser cannot read this file")]
     Unreadable { place: Place },
     /// `\i`, `\copy`, ….
     #[error("a psql command cannot be part of a migration")]
     PsqlMetaCommand { place: Place },
-    /// Data of psql's `COPY … FROM STDIN`.
+    /// `COPY … FROM STDIN` and its data.
     #[error("COPY … FROM STDIN cannot be part of a migration: its data is not SQL")]
     CopyFromStdin { place: Place },
-    /// `COPY … TO STDOUT`, whose data nobody takes.
-    #[error("COPY … TO STDOUT cannot be part of a migration: there is nobody to send the data to")]
+    /// `COPY … TO STDOUT`, whose data has no receiver.
+    #[error("COPY … TO STDOUT cannot be part of a migration: nothing receives the data")]
     CopyToStdout { place: Place },
-    /// Transaction control that is not the file's own outer BEGIN and COMMIT.
+    /// Transaction control other than the outer BEGIN and COMMIT of the file.
     #[error("{statement} inside a file: a unit is one transaction, and Tenure begins and ends it")]
     TransactionControl { statement: String, place: Place },
-    /// The file sets another version than its own.
-    #[error("the file's own schema_version statement says {found}, but the file leads to {expected}")]
+    /// The file sets a version other than its own.
+    #[error("the schema_version statement of the file sets {found}, but the file migrates to {expected}")]
     VersionMismatch { found: String, expected: String, place: Place },
-    /// The file's `schema_version` statement does more than set the version.
-    #[error("a schema_version statement may only make the table, or set version and applied_at")]
+    /// The `schema_version` statement of the file does more than set the version.
+    #[error("a schema_version statement may only create the table, or set version and applied_at")]
     VersionStatement { place: Place },
-    /// A schema that Tenure makes, with more than its name.
-    #[error("Tenure makes this schema itself, and nothing but the schema")]
+    /// A `CREATE SCHEMA` with more than the name, of a schema that Tenure creates.
+    #[error("Tenure creates this schema itself, without further objects")]
     SchemaStatement { place: Place },
-    /// A statement on what Tenure keeps.
-    #[error("{name:?} is Tenure's own: no file may make, change or drop it")]
+    /// A statement on one of Tenure's own objects.
+    #[error("{name:?} belongs to Tenure: no file may create, alter or drop it")]
     OwnTable { name: String, place: Place },
-    /// A statement that cannot run in a transaction, in company.
-    #[error("{statement} cannot run in a transaction, and other statements of the file must")]
+    /// A non-transactional statement beside transactional ones.
+    #[error("{statement} cannot run in a transaction, but other statements of the file must")]
     MixedTransaction { statement: String, place: Place },
-    /// An index that is built outside a transaction and could not be found again.
-    #[error("an index that is built concurrently needs a name: a failed attempt leaves it behind, invalid")]
+    /// An index without a name that is built outside a transaction.
+    #[error("an index that is built concurrently needs a name: a failed attempt leaves an invalid index")]
     UnnamedIndex { place: Place },
-    /// `{org_schema}` where no tenant is.
-    #[error("{} stands for a tenant's schema, and this statement is the platform's", super::ORG_SCHEMA)]
+    /// `{org_schema}` in a statement of the platform.
+    #[error("{} is a tenant's schema, but this statement has platform scope", super::ORG_SCHEMA)]
     PlaceholderOfPlatform { place: Place },
     /// A parameter inside a string, a body or a quoted name.
     #[error(
-        "{{{name}}} is a parameter, and its value could not be quoted inside of a string, a body or a quoted name"
+        "{{{name}}} is a parameter, and its value cannot be quoted inside a string, a body or a quoted name"
     )]
     ParameterInString { name: String, place: Place },
-    /// A parameter that is only a part of a word.
-    #[error("{{{name}}} is a parameter, and its value cannot be a part of a longer word")]
-    ParameterGlued { name: String, place: Place },
-    /// No telling whose the statement is.
+    /// A parameter that is part of a longer word.
+    #[error("{{{name}}} is a parameter, and its value cannot be part of a longer word")]
+    ParameterInWord { name: String, place: Place },
+    /// The statement has no clear scope.
     #[error("it is unclear whether this statement acts on the platform or on each tenant: {why}")]
     ScopeUnclear { why: String, place: Place },
 }
@@ -75,7 +75,7 @@ impl From<SqlError> for Failure {
             SqlError::PsqlMetaCommand { place } => (
                 Code::PsqlMetaCommand,
                 place,
-                Some("write what it does in SQL; settings of psql have no meaning here".to_owned()),
+                Some("write the same in SQL; settings of psql have no effect here".to_owned()),
             ),
             SqlError::CopyFromStdin { place } => {
                 (Code::CopyFromStdin, place, Some("use INSERT … VALUES instead".to_owned()))
@@ -86,35 +86,35 @@ impl From<SqlError> for Failure {
             SqlError::TransactionControl { place, .. } => (
                 Code::TransactionControl,
                 place,
-                Some("keep at most one BEGIN; as the first statement and one COMMIT; as the last, both plain".to_owned()),
+                Some("keep at most a plain BEGIN; as the first statement and a plain COMMIT; as the last".to_owned()),
             ),
             SqlError::VersionMismatch { expected, place, .. } => {
-                (Code::VersionMismatch, place, Some(format!("write '{expected}', or leave the statement out")))
+                (Code::VersionMismatch, place, Some(format!("write '{expected}', or remove the statement")))
             }
             SqlError::VersionStatement { place } => (
                 Code::VersionMismatch,
                 place,
-                Some("leave the statement out: Tenure keeps the version row itself".to_owned()),
+                Some("remove the statement: Tenure updates the version row itself".to_owned()),
             ),
             SqlError::SchemaStatement { place } => (
                 Code::OwnTable,
                 place,
-                Some("write `CREATE SCHEMA IF NOT EXISTS` and its name, and what else there is behind it".to_owned()),
+                Some("write `CREATE SCHEMA IF NOT EXISTS` with only the name, and the other objects as separate statements".to_owned()),
             ),
             SqlError::OwnTable { place, .. } => (
                 Code::OwnTable,
                 place,
-                Some("leave it alone; reading, indexes, comments and grants are fine".to_owned()),
+                Some("remove the statement; queries, indexes, comments and grants are allowed".to_owned()),
             ),
             SqlError::MixedTransaction { place, .. } => (
                 Code::MixedTransaction,
                 place,
-                Some("move it into a migration of its own, without BEGIN and COMMIT".to_owned()),
+                Some("move it into a separate migration without BEGIN and COMMIT".to_owned()),
             ),
             SqlError::UnnamedIndex { place } => (
                 Code::UnnamedIndex,
                 place,
-                Some("name it, so that the next attempt can remove it first".to_owned()),
+                Some("name it, so that the next attempt can drop it first".to_owned()),
             ),
             SqlError::PlaceholderOfPlatform { place } => (
                 Code::ScopeUnclear,
@@ -124,30 +124,30 @@ impl From<SqlError> for Failure {
             SqlError::ParameterInString { place, .. } => (
                 Code::TemplateInvalid,
                 place,
-                Some("let it stand by itself, such as `'a ' || {key}` or `format('… %L …', {key})`; where the braces mean something else, give the parameter another name".to_owned()),
+                Some("use it outside the string, such as `'a ' || {key}` or `format('… %L …', {key})`; if the braces are no parameter, rename the parameter".to_owned()),
             ),
-            SqlError::ParameterGlued { place, .. } => (
+            SqlError::ParameterInWord { place, .. } => (
                 Code::TemplateInvalid,
                 place,
-                Some("put a space around it; for a longer name declare a parameter for the whole name".to_owned()),
+                Some("add spaces around it; for a longer name declare a parameter for the whole name".to_owned()),
             ),
-            // A line would only choose for whom the whole statement runs, and it is for both.
+            // A `Scope` line would give the whole statement one scope, but it needs both.
             SqlError::ScopeUnclear { place, why } if why.starts_with("it acts on") => (
                 Code::ScopeUnclear,
                 place,
-                Some("split it: one statement for the platform, another for the tenants".to_owned()),
+                Some("split it into one statement for the platform and one for the tenants".to_owned()),
             ),
             SqlError::ScopeUnclear { place, why } if why.starts_with(ONE_TENANT) => (
                 Code::ScopeUnclear,
                 place,
-                Some("write `{org_schema}` in its place: the statement then runs for each tenant".to_owned()),
+                Some("write `{org_schema}` instead: the statement then runs for each tenant".to_owned()),
             ),
             SqlError::ScopeUnclear { place, why } if why.starts_with(OTHER_SCHEMA) => (
                 Code::ScopeUnclear,
                 place,
                 Some(
-                    "add a line `-- Scope: platform` or `-- Scope: tenant` above the statement; if it is the platform's \
-                     schema, `[platform] schema` in tenure.toml has to name it"
+                    "add a line `-- Scope: platform` or `-- Scope: tenant` above the statement; if this is the platform's \
+                     schema, set `[platform] schema` in tenure.toml"
                         .to_owned(),
                 ),
             ),

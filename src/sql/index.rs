@@ -1,5 +1,5 @@
-//! The parts of a `CREATE INDEX`: its definition may name functions, types, collations, operator classes and operators,
-//! which the server looks for along the search path (manual, CREATE INDEX).
+//! The parts of a `CREATE INDEX`. Its definition may name functions, types, collations, operator classes and operators,
+//! which the server resolves along the search path (manual, CREATE INDEX).
 
 use std::ops::Range;
 
@@ -7,36 +7,36 @@ use squawk_syntax::SyntaxKind;
 
 use super::{Name, Node, Script, Statement, normalized};
 
-/// The parts of a statement that creates an index.
+/// The parts of a `CREATE INDEX`.
 #[derive(Debug, Clone)]
 pub struct IndexParts<'a> {
     /// The table.
     pub table: &'a Name,
     /// The bytes up to the end of the table's name.
     pub head: Range<usize>,
-    /// The bytes behind it: the definition.
+    /// The bytes after it: the definition.
     pub definition: Range<usize>,
     /// The bytes of the `TABLESPACE` clause.
     pub tablespace: Option<Range<usize>>,
-    /// Whether it says `UNIQUE`.
+    /// Whether it is `UNIQUE`.
     pub is_unique: bool,
-    /// How the definition names the table itself.
+    /// How the definition names the indexed table.
     pub itself: TableInDefinition,
 }
 
-/// How the definition of an index names the table of the index.
+/// How the definition of an index names its table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TableInDefinition {
     /// Not at all.
     Unnamed,
     /// Before a column.
     Qualifier,
-    /// As a row.
+    /// As a whole row.
     Row,
 }
 
 impl Statement {
-    /// The parts of a `CREATE INDEX` whose definition names more than columns.
+    /// The parts of a `CREATE INDEX`; `None` if the definition names only columns.
     pub fn index_parts<'a>(&'a self, script: &Script) -> Option<IndexParts<'a>> {
         let node = self.node(script);
         let table = node.child(SyntaxKind::TABLE_RELATION_NAME)?;
@@ -68,7 +68,7 @@ impl Statement {
             definition: head.end..self.range.end,
             head,
             tablespace: node.child(SyntaxKind::TABLESPACE_CLAUSE).map(Node::span),
-            is_unique: node.says(SyntaxKind::UNIQUE_KW),
+            is_unique: node.has_token(SyntaxKind::UNIQUE_KW),
             itself: itself.max().unwrap_or(TableInDefinition::Unnamed),
         })
     }

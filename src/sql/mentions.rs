@@ -1,21 +1,19 @@
-//! How a text that nobody parses, such as a function's body, names a schema: so that the server would follow it, in a
-//! string that may be anything, or not at all.
+//! Finds references to a schema in text that is not parsed, such as a function body.
 
 use squawk_lexer::{TokenKind, tokenize};
 
 use super::normalized;
 
-/// How a schema is named.
+/// How a text names a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mention {
-    /// In a string, where it may be the name of anything.
+    /// In a string, where it may have another meaning.
     InString,
-    /// Before a dot, or where the search path is set.
+    /// As a qualifier, or in a search path.
     AsSchema,
 }
 
-/// The strongest way in which `text` names the schema `name`; none where it only stands in comments, or where it is
-/// the name of something else.
+/// Returns the strongest mention of the schema `name` in `text`. Comments and names of other objects do not count.
 pub fn mention(text: &str, name: &str) -> Option<Mention> {
     let tokens: Vec<_> = tokens(text).into_iter().map(|token| (token.kind, token.text)).collect();
     let mut strongest = None;
@@ -47,12 +45,12 @@ pub fn mention(text: &str, name: &str) -> Option<Mention> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'t> {
     pub(super) kind: TokenKind,
-    /// The byte at which it begins.
+    /// The byte offset of its start.
     pub(super) start: usize,
     pub(super) text: &'t str,
 }
 
-/// What is neither space nor comment.
+/// Returns all tokens except white space and comments.
 pub(super) fn tokens(text: &str) -> Vec<Piece<'_>> {
     let mut start = 0;
     let mut found = Vec::new();
@@ -70,19 +68,19 @@ pub(super) fn tokens(text: &str) -> Vec<Piece<'_>> {
     found
 }
 
-/// The name as a word of a string, which may hold a statement.
+/// Finds the name as a word of a string, which may contain a statement.
 fn in_string(text: &str, name: &str) -> Option<Mention> {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
     let found = text.match_indices(name).filter_map(|(at, _)| {
-        let (before, behind) = (&text[..at], &text[at + name.len()..]);
-        if before.chars().next_back().is_some_and(is_part) || behind.chars().next().is_some_and(is_part) {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        if before.chars().next_back().is_some_and(is_part) || after.chars().next().is_some_and(is_part) {
             return None;
         }
-        let behind = behind.strip_prefix('"').unwrap_or(behind).trim_start();
-        // A sentence may end there; a name goes on.
+        let after = after.strip_prefix('"').unwrap_or(after).trim_start();
+        // A dot may end a sentence; in a qualified name, another name follows.
         let names_more =
             |rest: &str| rest.chars().next().is_some_and(|letter| is_part(letter) || "\"%{".contains(letter));
-        let qualifies = behind.strip_prefix('.').is_some_and(names_more);
+        let qualifies = after.strip_prefix('.').is_some_and(names_more);
         Some(if qualifies { Mention::AsSchema } else { Mention::InString })
     });
     found.max()
@@ -93,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schema_is_what_stands_before_a_dot_or_in_a_search_path() {
+    fn qualifiers_and_search_paths_name_a_schema() {
         for text in [
             "SELECT * FROM org_b.t",
             "select * from ORG_B . t",
@@ -110,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_anything_is_less_and_what_is_nothing_is_none() {
+    fn strings_are_weaker_and_comments_do_not_count() {
         for text in ["EXECUTE format('%I.t', 'org_b')", "RAISE NOTICE 'not for org_b.'", "SELECT 'a,org_b,c'"]
         {
             assert_eq!(mention(text, "org_b"), Some(Mention::InString), "{text}");

@@ -1,18 +1,17 @@
-//! The names in a statement: what it makes, what it acts on, what it mentions. Read off the tree by
-//! shape, not statement by statement: a path that names something new is `PATH`, one that refers to
-//! something is `PATH_REF`.
+//! The names in a statement: of objects that it creates, acts on, or only refers to. They are read from the shape of the
+//! tree, not per kind of statement: `PATH` names a new object, and `PATH_REF` refers to an existing one.
 
 use std::ops::Range;
 
 use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
-use super::escaped::decoded;
 use super::mentions::tokens;
-use super::named::content;
 use super::placeholder::STAND_IN;
 use super::qualify::{Lookup, lookup, lookup_of_operator};
+use super::text_names::content;
 use super::tree::{Kinds, Node};
+use super::unicode_escape::decode;
 
 /// A name as a statement uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,29 +20,29 @@ pub struct Name {
     pub schema: Option<String>,
     /// The name itself, folded as the server folds it (manual, chapter 4.1.1).
     pub name: String,
-    /// What the statement does with it.
-    pub role: Role,
-    /// The node that holds it: `TABLE_NAME_REF`, `INDEX`, ….
+    /// How the statement uses it.
+    pub role: NameRole,
+    /// The kind of the node around it: `TABLE_NAME_REF`, `INDEX`, ….
     pub kind: SyntaxKind,
     /// Its bytes in the file.
     pub range: Range<usize>,
-    /// Where the server looks for it, if it is bare.
+    /// How the server resolves it if it is unqualified.
     pub lookup: Lookup,
 }
 
-/// What a statement does with a name.
+/// How a statement uses a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It makes the object.
-    Made,
+pub enum NameRole {
+    /// It creates the object.
+    Created,
     /// It acts on the object.
     Target,
-    /// It only reads or refers to it.
-    Mentioned,
+    /// It only reads or refers to the object.
+    Referenced,
 }
 
 impl Name {
-    /// Whether the schema is the placeholder of the tenant's.
+    /// Whether the schema is `{org_schema}`.
     pub fn in_tenant_schema(&self) -> bool {
         self.schema.as_deref() == Some(STAND_IN)
     }
@@ -53,7 +52,7 @@ impl Name {
 pub const RELATIONS: &[SyntaxKind] =
     &[SyntaxKind::INDEX_REF, SyntaxKind::RELATION_NAME_REF, SyntaxKind::TABLE_NAME_REF];
 
-/// Inside one of these a name is read, not acted on.
+/// Names inside these nodes are read, not acted on.
 const READING: &[SyntaxKind] = &[
     SyntaxKind::ARG_LIST,
     SyntaxKind::CALL_EXPR,
@@ -78,18 +77,18 @@ const READING: &[SyntaxKind] = &[
     SyntaxKind::WITH_CLAUSE,
 ];
 
-/// What these do is done by running them, wherever they stand.
+/// These write rows wherever they appear in a statement.
 const WRITING: &[SyntaxKind] =
     &[SyntaxKind::DELETE, SyntaxKind::INSERT, SyntaxKind::MERGE, SyntaxKind::UPDATE];
 
-/// These hold paths that name no object of a schema.
+/// Paths in these nodes do not name an object of a schema.
 const NOT_OBJECTS: &[SyntaxKind] =
     &[SyntaxKind::COLLATION_REF, SyntaxKind::CONFIG_PARAMETER_REF, SyntaxKind::LANGUAGE_REF];
 
-/// The names in a statement, in the order of the text; `all` are the kinds in its file.
+/// Returns the names in a statement in text order; `all` contains the node kinds of its file.
 pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     let ctes: Vec<String> = all
-        .hold(&[SyntaxKind::CTE_NAME])
+        .contains(&[SyntaxKind::CTE_NAME])
         .then(|| statement.descendants())
         .into_iter()
         .flatten()
@@ -98,15 +97,15 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
         .collect();
     let mut found = Vec::new();
     collect(statement, Position::Acting, &mut found);
-    // Nothing can be written to a name of a WITH: what is written is a table, of the same name or not.
+    // A CTE cannot be written to: a written name is always a table, even if a CTE has the same name.
     let is_cte = |name: &Name| {
         name.schema.is_none()
-            && (name.role, name.lookup) == (Role::Mentioned, Lookup::Path)
+            && (name.role, name.lookup) == (NameRole::Referenced, Lookup::Path)
             && ctes.contains(&name.name)
     };
     found.retain(|name| !is_cte(name));
     if statement.kind() == SyntaxKind::CREATE_SCHEMA {
-        // Its elements are made in that schema, and refer to each other there.
+        // Its elements are created in that schema and refer to each other there.
         for name in &mut found {
             name.lookup = Lookup::Path;
         }
@@ -114,25 +113,23 @@ pub(super) fn names(statement: Node<'_>, all: &Kinds) -> Vec<Name> {
     found
 }
 
-/// What becomes of the names below a node.
+/// How the names below a node are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     Acting,
     Reading,
-    /// In the action of a rule.
-    Later,
-    /// In the body of a routine.
-    Body,
+    RuleAction,
+    RoutineBody,
 }
 
 impl Position {
-    /// That of the names below `node`, which stands at this one itself.
+    /// The position of the names below `node`, which itself is at `self`.
     fn below(self, node: Node<'_>) -> Self {
         match node.kind() {
-            _ if self == Self::Body => Self::Body,
-            SyntaxKind::ATOMIC_BODY => Self::Body,
-            _ if self == Self::Later => Self::Later,
-            SyntaxKind::RULE_DO => Self::Later,
+            _ if self == Self::RoutineBody => Self::RoutineBody,
+            SyntaxKind::ATOMIC_BODY => Self::RoutineBody,
+            _ if self == Self::RuleAction => Self::RuleAction,
+            SyntaxKind::RULE_DO => Self::RuleAction,
             kind if WRITING.contains(&kind) => Self::Acting,
             kind if READING.contains(&kind) => Self::Reading,
             _ => self,
@@ -150,7 +147,7 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
     }
     match node.kind() {
         SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF => {
-            let role = if node.kind() == SyntaxKind::SCHEMA { Role::Made } else { Role::Target };
+            let role = if node.kind() == SyntaxKind::SCHEMA { NameRole::Created } else { NameRole::Target };
             let name = normalized(node.text());
             found.push(Name {
                 schema: Some(name.clone()),
@@ -170,12 +167,12 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
         match child.kind() {
             SyntaxKind::PATH | SyntaxKind::PATH_REF => {
                 let role = match position {
-                    _ if child.kind() == SyntaxKind::PATH => Role::Made,
-                    Position::Acting => Role::Target,
-                    _ => Role::Mentioned,
+                    _ if child.kind() == SyntaxKind::PATH => NameRole::Created,
+                    Position::Acting => NameRole::Target,
+                    _ => NameRole::Referenced,
                 };
-                // The body of a routine stays as it is written.
-                let lookup = if position == Position::Body { Lookup::Path } else { lookup(node) };
+                // The body of a routine is not qualified.
+                let lookup = if position == Position::RoutineBody { Lookup::Path } else { lookup(node) };
                 found.extend(read(child, node, role, lookup));
             }
             _ => collect(child, position.below(child), found),
@@ -183,7 +180,7 @@ fn collect(node: Node<'_>, position: Position, found: &mut Vec<Name>) {
     }
 }
 
-/// An operator that the statement makes or acts on.
+/// An operator that the statement creates or acts on.
 fn operator(node: Node<'_>) -> Option<Name> {
     let lookup = lookup_of_operator(node).filter(|lookup| *lookup != Lookup::Path)?;
     let mut parts = Vec::new();
@@ -194,15 +191,15 @@ fn operator(node: Node<'_>) -> Option<Name> {
     let range = node.span();
     let sign = &node.text()[path.map_or(range.start, |path| path.range().end) - node.range().start..];
     let role = match node.parent().map(Node::kind) {
-        Some(SyntaxKind::CREATE_OPERATOR) => Role::Made,
-        _ if lookup == Lookup::Own => Role::Target,
-        _ => Role::Mentioned,
+        Some(SyntaxKind::CREATE_OPERATOR) => NameRole::Created,
+        _ if lookup == Lookup::Own => NameRole::Target,
+        _ => NameRole::Referenced,
     };
     let schema = parts.into_iter().find(|part| !part.is_empty());
     Some(Name { schema, name: sign.trim().to_owned(), role, kind: SyntaxKind::OP, range, lookup })
 }
 
-fn read(path: Node<'_>, holder: Node<'_>, role: Role, lookup: Lookup) -> Option<Name> {
+fn read(path: Node<'_>, holder: Node<'_>, role: NameRole, lookup: Lookup) -> Option<Name> {
     let mut parts = Vec::new();
     segments(path, &mut parts);
     if holder.kind() == SyntaxKind::QUALIFIED_COLUMN_NAME_REF {
@@ -234,11 +231,11 @@ fn called(call: Node<'_>) -> Option<Name> {
     };
     let name = parts.pop()?;
     let (schema, range) = (parts.pop(), callee.span());
-    Some(Name { schema, name, role: Role::Mentioned, kind: call.kind(), range, lookup: Lookup::Path })
+    Some(Name { schema, name, role: NameRole::Referenced, kind: call.kind(), range, lookup: Lookup::Path })
 }
 
-/// The object whose name is the text of a literal: of a sequence that is asked, or of what an object identifier stands for
-/// (manual, chapters 9.17 and 8.19).
+/// The object that a string literal names: a sequence in `nextval` and the like, or the text of an object identifier
+/// type (manual, chapters 9.17 and 8.19).
 fn named_by_text(literal: Node<'_>) -> Option<Name> {
     let parent = literal.parent()?;
     let kind = match parent.kind() {
@@ -275,17 +272,16 @@ fn named_by_text(literal: Node<'_>) -> Option<Name> {
     }
     let name = parts.pop()?;
     let (schema, range) = (parts.pop(), literal.span());
-    Some(Name { schema, name, role: Role::Mentioned, kind, range, lookup: Lookup::Path })
+    Some(Name { schema, name, role: NameRole::Referenced, kind, range, lookup: Lookup::Path })
 }
 
-/// An identifier as the server stores it: folded to lower case unless it is quoted, and with its letters where it is written
-/// by their numbers.
+/// An identifier as the server stores it: folded to lower case unless it is quoted, and with Unicode escapes decoded.
 pub fn normalized(identifier: &str) -> String {
     let identifier = identifier.trim();
     match identifier.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => quoted.replace("\"\"", "\""),
-        None => decoded(identifier)
-            // Of other letters the server folds none in a UTF-8 database.
+        None => decode(identifier)
+            // In a UTF-8 database the server folds only ASCII letters.
             .unwrap_or_else(|| identifier.to_ascii_lowercase()),
     }
 }
@@ -295,7 +291,7 @@ mod tests {
     use crate::error::Source;
     use crate::sql::Script;
 
-    fn said(sql: &str) -> Vec<String> {
+    fn names_in(sql: &str) -> Vec<String> {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
         script.statements[0]
             .names
@@ -312,35 +308,38 @@ mod tests {
     }
 
     #[test]
-    fn roles_follow_from_the_position() {
-        assert_eq!(said("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Mentioned int"]);
+    fn the_position_decides_the_role() {
+        assert_eq!(names_in("ALTER TABLE Workspaces ADD c int"), ["Target workspaces", "Referenced int"]);
         assert_eq!(
-            said("CREATE TABLE a (b int REFERENCES p.users(id))"),
-            ["Made a", "Mentioned int", "Mentioned p.users"]
+            names_in("CREATE TABLE a (b int REFERENCES p.users(id))"),
+            ["Created a", "Referenced int", "Referenced p.users"]
         );
-        assert_eq!(said("CREATE INDEX i ON \"T\" (c)"), ["Made i", "Target T"]);
-        assert_eq!(said("INSERT INTO a SELECT p.f() FROM b"), ["Target a", "Mentioned p.f", "Mentioned b"]);
-        assert_eq!(said("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Mentioned d"]);
-        assert_eq!(said("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
-        assert_eq!(said("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
+        assert_eq!(names_in("CREATE INDEX i ON \"T\" (c)"), ["Created i", "Target T"]);
         assert_eq!(
-            said("SELECT setval('S.\"Q\"', 1), 'R'::regclass, f('x'), 'not a name'::regclass"),
+            names_in("INSERT INTO a SELECT p.f() FROM b"),
+            ["Target a", "Referenced p.f", "Referenced b"]
+        );
+        assert_eq!(names_in("WITH c AS (SELECT 1) SELECT * FROM c, d"), ["Referenced d"]);
+        assert_eq!(names_in("WITH a AS (DELETE FROM a RETURNING b) SELECT b FROM a"), ["Target a"]);
+        assert_eq!(names_in("COMMENT ON COLUMN s.t.c IS 'x'"), ["Target s.t"]);
+        assert_eq!(
+            names_in("SELECT setval('S.\"Q\"', 1), 'R'::regclass, f('x'), 'not a name'::regclass"),
             [
-                "Mentioned setval",
-                "Mentioned s.Q",
-                "Mentioned r",
-                "Mentioned regclass",
-                "Mentioned f",
-                "Mentioned regclass"
+                "Referenced setval",
+                "Referenced s.Q",
+                "Referenced r",
+                "Referenced regclass",
+                "Referenced f",
+                "Referenced regclass"
             ]
         );
-        assert_eq!(said("CREATE SCHEMA s"), ["Made s.s"]);
-        assert_eq!(said(r#"DROP TABLE U&"\0061\+000062".u&"c""d\\""#), [r#"Target ab.c"d\"#]);
-        assert_eq!(said(r#"DROP TABLE U&"!0061" UESCAPE '!'.b, c"#), ["Target a.b", "Target c"]);
-        assert_eq!(said("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);
+        assert_eq!(names_in("CREATE SCHEMA s"), ["Created s.s"]);
+        assert_eq!(names_in(r#"DROP TABLE U&"\0061\+000062".u&"c""d\\""#), [r#"Target ab.c"d\"#]);
+        assert_eq!(names_in(r#"DROP TABLE U&"!0061" UESCAPE '!'.b, c"#), ["Target a.b", "Target c"]);
+        assert_eq!(names_in("GRANT USAGE ON SCHEMA s TO r"), ["Target s.s"]);
         assert_eq!(
-            said("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),
-            ["Target a", "Mentioned b", "Mentioned c"]
+            names_in("DELETE FROM a USING b WHERE a.id IN (SELECT id FROM c)"),
+            ["Target a", "Referenced b", "Referenced c"]
         );
     }
 }

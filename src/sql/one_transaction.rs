@@ -1,13 +1,13 @@
-//! Which statements do the same in one transaction with the statements before them as in a transaction each. The
-//! list is closed: a statement that is not on it needs the transaction that a migrated tenant gives it.
+//! Decides which statements have the same effect in a transaction shared with earlier statements as in their own. The
+//! list is closed: any other statement runs in its own unit's transaction, as for a migrated tenant.
 
 use squawk_syntax::SyntaxKind;
 
-use super::names::{Name, Role};
+use super::names::{Name, NameRole};
 use super::session;
 use super::tree::{Kinds, Node};
 
-/// Definitions that drop or rename, beside those that `session` knows to run no code of the project's.
+/// Definitions that drop or rename, in addition to those of `session` that run no user code.
 const DROPS: &[SyntaxKind] = &[
     SyntaxKind::ALTER_INDEX,
     SyntaxKind::ALTER_VIEW,
@@ -22,7 +22,7 @@ const DROPS: &[SyntaxKind] = &[
     SyntaxKind::DROP_VIEW,
 ];
 
-/// These only store the expressions in them: the server evaluates none of their calls when it runs the statement.
+/// These store their expressions: the server does not evaluate calls in them when it runs the statement.
 const STORES: &[SyntaxKind] = &[
     SyntaxKind::CREATE_FUNCTION,
     SyntaxKind::CREATE_POLICY,
@@ -32,24 +32,24 @@ const STORES: &[SyntaxKind] = &[
     SyntaxKind::CREATE_VIEW,
 ];
 
-/// Whether the statement does the same in a schema without rows, wherever the transactions end between statements of
-/// this kind. Excluded are, among others, values of an enum (`ALTER TYPE … ADD VALUE`: a new value cannot be used in
-/// its transaction), temporary objects and settings (they end with a unit), rows (they fire triggers), constraints
-/// that are checked at COMMIT, and calls of functions that are not known. `all` are the kinds in its file.
-pub(super) fn is_same(statement: Node<'_>, names: &[Name], is_quiet: bool, all: &Kinds) -> bool {
+/// Whether the statement has the same effect in a schema without rows, independent of the transaction boundaries between
+/// such statements. Excluded are, among others, `ALTER TYPE … ADD VALUE` (the new value cannot be used in the same
+/// transaction), temporary objects and settings (they end with a unit), writes of rows (they fire triggers), deferrable
+/// constraints (checked at COMMIT), and calls of unknown functions. `all` contains the node kinds of its file.
+pub(super) fn is_same(statement: Node<'_>, names: &[Name], is_session_neutral: bool, all: &Kinds) -> bool {
     let kind = statement.kind();
-    let is_definition = is_quiet || DROPS.contains(&kind);
+    let is_definition = is_session_neutral || DROPS.contains(&kind);
     let says = |word| super::transaction::word(statement, word, all).is_some();
-    // See `Statement::differs_at_once`.
+    // See `Statement::differs_without_concurrently`.
     let detaches = kind == SyntaxKind::ALTER_TABLE && says(SyntaxKind::CONCURRENTLY_KW);
-    let stores = STORES.contains(&kind) && !statement.has(&[SyntaxKind::PARTITION_OF]);
+    let stores = STORES.contains(&kind) && !statement.has_child(&[SyntaxKind::PARTITION_OF]);
     is_definition
         && !detaches
         && !says(SyntaxKind::DEFERRABLE_KW)
         && !says(SyntaxKind::DEFERRED_KW)
         && (stores || session::calls_are_harmless(statement))
-        // A function of the project could take the place of a harmless one of the server.
-        && !names.iter().any(|name| name.role == Role::Made && session::is_harmless(&name.name))
+        // A new function may shadow a harmless one of the server.
+        && !names.iter().any(|name| name.role == NameRole::Created && session::is_harmless(&name.name))
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! What may change places: which statements run code of others, what they have to do with each other, and
-//! the tables that their foreign keys lead to.
+//! Facts for reordering statements: whether they run user code, whether they name each other's objects, and which
+//! tables their foreign keys reference.
 
 use squawk_syntax::SyntaxKind;
 
-use super::names::{Name, RELATIONS, Role};
+use super::names::{Name, NameRole, RELATIONS};
 use super::script::{Script, Statement};
 use super::tree::Node;
 
-/// Statements of these kinds run no code of others.
-const PLAIN: &[SyntaxKind] = &[
+/// Statements of these kinds run no user code.
+const SAFE: &[SyntaxKind] = &[
     SyntaxKind::ALTER_TABLE,
     SyntaxKind::COMMENT_ON,
     SyntaxKind::CREATE_FUNCTION,
@@ -20,20 +20,20 @@ const PLAIN: &[SyntaxKind] = &[
     SyntaxKind::CREATE_VIEW,
 ];
 
-/// Of those, the ones that do where a table has rows: the expression of a default, an index, a check.
-const PLAIN_WITHOUT_ROWS: &[SyntaxKind] = &[SyntaxKind::ALTER_TABLE, SyntaxKind::CREATE_INDEX];
+/// Of those, the ones that run user code if a table has rows: the expression of a default, an index or a check.
+const SAFE_WITHOUT_ROWS: &[SyntaxKind] = &[SyntaxKind::ALTER_TABLE, SyntaxKind::CREATE_INDEX];
 
-/// The nodes of a foreign key, in a column's definition and as a constraint of its own.
+/// The nodes of a foreign key, as a column constraint and as a table constraint.
 const KEYS: &[SyntaxKind] = &[SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
 
 impl Statement {
-    /// Whether it does what it says and no more, in tables that have rows or have none.
-    pub fn is_plain(&self, has_rows: bool) -> bool {
-        PLAIN.contains(&self.kind) && !(has_rows && PLAIN_WITHOUT_ROWS.contains(&self.kind))
+    /// Whether it runs no user code, in tables with or without rows.
+    pub fn runs_no_user_code(&self, has_rows: bool) -> bool {
+        SAFE.contains(&self.kind) && !(has_rows && SAFE_WITHOUT_ROWS.contains(&self.kind))
     }
 
-    /// The tables that its foreign keys lead to.
-    pub fn key_targets(&self, script: &Script) -> Vec<&Name> {
+    /// The tables that its foreign keys reference.
+    pub fn foreign_key_targets(&self, script: &Script) -> Vec<&Name> {
         let keys: Vec<_> = self
             .node(script)
             .descendants()
@@ -45,10 +45,10 @@ impl Statement {
         self.names.iter().filter(|name| RELATIONS.contains(&name.kind)).filter(in_key).collect()
     }
 
-    /// Whether a name that it makes or acts on stands in `text`, which is in lower case: also in a string
-    /// or as the beginning of a longer name, as in that of a table's own sequence.
+    /// Whether `text`, in lower case, contains a name that it creates or acts on. Strings count, as do prefixes of
+    /// longer names, such as the name of a table's own sequence.
     pub fn is_named_in(&self, text: &str) -> bool {
-        let acts = |name: &&Name| name.role != Role::Mentioned && name.kind != SyntaxKind::SCHEMA_REF;
+        let acts = |name: &&Name| name.role != NameRole::Referenced && name.kind != SyntaxKind::SCHEMA_REF;
         self.names.iter().filter(acts).any(|name| {
             let name = name.name.to_lowercase();
             name.contains('"') || text.contains("u&\"") || text.contains(&name)

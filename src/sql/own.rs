@@ -1,28 +1,28 @@
-//! What is Tenure's own in a user's file: the tables and functions that it keeps, which no file may touch,
-//! and the exact shapes of the statements that it does instead. A statement on them that is like no such
-//! shape is an error: to take it out would be to do half of what it says, and to run it would be worse.
+//! Tenure's own tables and functions, which no file may change, and the exact forms of the statements that Tenure
+//! executes itself and therefore removes from a file. Any other statement on these objects is an error, since neither
+//! removing nor running it would be correct.
 
 use squawk_syntax::SyntaxKind;
 
-use super::names::Role;
-use super::scope::Home;
+use super::names::NameRole;
+use super::scope::ObjectLocation;
 use super::script::{Script, Statement};
-use super::transaction::{Bookkeeping, FileKind};
+use super::transaction::{FileKind, MetadataFilter};
 use super::tree::Node;
 use super::{Name, SqlError, normalized};
 use crate::error::Place;
 
-/// The one table that files may name bare, as the seeds do.
+/// The one table that files may name without a schema.
 pub(super) const VERSION_TABLE: &str = "schema_version";
 
-/// Its tables, in the platform schema.
+/// Tenure's own tables, in the platform schema.
 pub const TABLES: &[&str] =
     &[VERSION_TABLE, "tenant_version", "migration_history", "run", "tenure_schema_history"];
 
 /// The sequence of one of them.
 pub const SEQUENCE: &str = "migration_history_id_seq";
 
-/// Its functions, there too.
+/// Tenure's own functions, in the platform schema.
 pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_advance",
     "tenure_advance_platform",
@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "tenure_take",
 ];
 
-/// What names a table, and no constraint or column of one.
+/// The nodes that name a table, not one of its constraints or columns.
 const RELATIONS: &[SyntaxKind] = &[
     SyntaxKind::RELATION_NAME_REF,
     SyntaxKind::SEQUENCE,
@@ -60,7 +60,7 @@ const RELATIONS: &[SyntaxKind] = &[
     SyntaxKind::VIEW,
 ];
 
-/// These act on a table and leave it and its rows as they are.
+/// These act on a table without changing its definition or its rows.
 const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::ALTER_PUBLICATION,
     SyntaxKind::ANALYZE,
@@ -76,9 +76,9 @@ const HARMLESS: &[SyntaxKind] = &[
     SyntaxKind::VACUUM,
 ];
 
-/// What `statement` makes, changes or drops of Tenure's own; `bare` says whether a name without a schema
-/// is the platform's.
-pub(super) fn touched<'a>(
+/// The first of Tenure's own objects that `statement` creates, alters, drops or calls. `bare` returns whether an
+/// unqualified name belongs to the platform.
+pub(super) fn touched_own_object<'a>(
     statement: &'a Statement,
     platform: &str,
     bare: impl Fn(&Name) -> bool,
@@ -87,24 +87,27 @@ pub(super) fn touched<'a>(
     let drops_schema = statement.kind == SyntaxKind::DROP_SCHEMA || statement.renames_schema;
     statement.names.iter().find(|name| {
         if matches!(name.kind, SyntaxKind::SCHEMA | SyntaxKind::SCHEMA_REF) {
-            return drops_schema && name.role == Role::Target && name.name == platform;
+            return drops_schema && name.role == NameRole::Target && name.name == platform;
         }
         let in_platform = match name.schema.as_deref() {
             Some(schema) => schema == platform,
-            None => !(name.role == Role::Made && statement.home == Home::Session) && bare(name),
+            None => {
+                !(name.role == NameRole::Created && statement.location == ObjectLocation::Session)
+                    && bare(name)
+            }
         };
-        // To call one of the functions is to do Tenure's work behind its back.
+        // Calling one of the functions changes Tenure's own tables.
         let is_function = FUNCTIONS.contains(&name.name.as_str());
         let is_call = name.kind == SyntaxKind::CALL_EXPR;
-        let acts = name.role != Role::Mentioned && !harmless;
+        let acts = name.role != NameRole::Referenced && !harmless;
         let is_table = TABLES.contains(&name.name.as_str()) && RELATIONS.contains(&name.kind);
         in_platform && ((acts && (is_table || is_function)) || (is_call && is_function))
     })
 }
 
-impl Bookkeeping<'_> {
-    /// Whether Tenure does the statement itself, so that it is taken out.
-    pub(super) fn does(
+impl MetadataFilter<'_> {
+    /// Whether Tenure executes the statement itself, so that it is removed from the file.
+    pub(super) fn is_own_statement(
         &self,
         script: &Script,
         statement: &Statement,
@@ -122,7 +125,7 @@ impl Bookkeeping<'_> {
             };
         }
         let is_version_row =
-            statement.names.iter().find(|name| name.role != Role::Mentioned).is_some_and(|name| {
+            statement.names.iter().find(|name| name.role != NameRole::Referenced).is_some_and(|name| {
                 match name.schema.as_deref() {
                     _ if name.name != VERSION_TABLE => false,
                     Some(schema) => schema == self.platform,
@@ -133,7 +136,9 @@ impl Bookkeeping<'_> {
             return Ok(false);
         }
         let value = match statement.kind {
-            SyntaxKind::CREATE_TABLE if statement.home == Home::Schema && is_version_table(node) => {
+            SyntaxKind::CREATE_TABLE
+                if statement.location == ObjectLocation::Schema && is_version_table(node) =>
+            {
                 return Ok(true);
             }
             SyntaxKind::UPDATE => updated_version(node),
@@ -145,18 +150,18 @@ impl Bookkeeping<'_> {
         values.into_iter().try_for_each(|value| self.check_version(script, value)).map(|()| true)
     }
 
-    /// The version in the statement must be the file's.
+    /// Checks that the statement sets the version of the file.
     fn check_version(&self, script: &Script, value: Node<'_>) -> Result<(), SqlError> {
-        let said = literal(value);
+        let version_text = literal(value);
         match self.file {
-            FileKind::Migration { version } if said.as_deref() != Some(version) => {
+            FileKind::Migration { version } if version_text.as_deref() != Some(version) => {
                 Err(SqlError::VersionMismatch {
                     found: value.text().to_owned(),
                     expected: version.to_owned(),
                     place: Place::at(&script.source, value.span()),
                 })
             }
-            _ if said.is_none() => {
+            _ if version_text.is_none() => {
                 Err(SqlError::VersionStatement { place: Place::at(&script.source, value.span()) })
             }
             _ => Ok(()),
@@ -164,7 +169,7 @@ impl Bookkeeping<'_> {
     }
 }
 
-/// Whether `node` has no other children than these.
+/// Whether all children of `node` have one of these kinds.
 fn only(node: Node<'_>, kinds: &[SyntaxKind]) -> bool {
     node.children().all(|child| kinds.contains(&child.kind()))
 }
@@ -186,13 +191,13 @@ fn is_version_table(node: Node<'_>) -> bool {
         .collect();
     only(node, &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::TABLE_NAME, SyntaxKind::TABLE_ARG_LIST])
         && only(list, &[CHECK_CONSTRAINT, COLUMN, PRIMARY_KEY_CONSTRAINT, UNIQUE_CONSTRAINT])
-        && !list.holds(&[SyntaxKind::REFERENCES_CONSTRAINT])
+        && !list.contains(&[SyntaxKind::REFERENCES_CONSTRAINT])
         && columns.iter().all(|name| matches!(name.as_deref(), Some("version" | "applied_at")))
         && columns.iter().any(|name| name.as_deref() == Some("version"))
 }
 
-/// What `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]` sets; nothing if
-/// it is another statement.
+/// The new version in `UPDATE [ONLY] schema_version [alias] SET version = …[, applied_at = …] [WHERE …]`; `None` for
+/// any other statement.
 fn updated_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::OPTIONAL_AS_ALIAS,
@@ -205,7 +210,7 @@ fn updated_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     (versions.len() == 1).then_some(versions)
 }
 
-/// What a SET clause sets `version` to, if it sets that and `applied_at` only.
+/// The new values of `version` in a SET clause; `None` if it sets columns other than `version` and `applied_at`.
 fn set_versions(set: Node<'_>) -> Option<Vec<Node<'_>>> {
     let list = set.child(SyntaxKind::SET_COLUMN_LIST)?;
     let mut versions = Vec::new();
@@ -221,8 +226,8 @@ fn set_versions(set: Node<'_>) -> Option<Vec<Node<'_>>> {
     Some(versions)
 }
 
-/// What `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]` puts there;
-/// nothing if it is another statement.
+/// The versions in `INSERT INTO schema_version [(version[, applied_at])] VALUES (…) [ON CONFLICT …]`; `None` for any
+/// other statement.
 fn inserted_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     let parts = [
         SyntaxKind::COLUMN_TARGET_LIST,
@@ -254,7 +259,7 @@ fn inserted_version(node: Node<'_>) -> Option<Vec<Node<'_>>> {
     Some(versions)
 }
 
-/// The column that is set, unless only a part of it is.
+/// The column that is set; `None` if only a field or element of it is set.
 fn column_of(target: Node<'_>) -> Option<String> {
     only(target, &[SyntaxKind::COLUMN_NAME_REF]).then(|| named(target))
 }
@@ -263,7 +268,7 @@ fn named(node: Node<'_>) -> String {
     normalized(node.text())
 }
 
-/// The text that a value is, if it is nothing but one string.
+/// The content of `value` if it is a single string literal.
 fn literal(value: Node<'_>) -> Option<String> {
     let mut tokens = value.tokens();
     let (token, None) = (tokens.next()?, tokens.next()) else { return None };
@@ -274,7 +279,7 @@ fn literal(value: Node<'_>) -> Option<String> {
     }
     let text = text.strip_prefix(['e', 'E']).unwrap_or(text);
     let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
-    // No version has a quote or an escape in it.
+    // A version contains no quotes or escapes.
     (!inner.contains(['\'', '\\'])).then(|| inner.to_owned())
 }
 

@@ -1,6 +1,6 @@
-//! `{name}`, where a template's author wants a value that each tenant brings. For parsing, a literal's place is
-//! taken by the string `'name'` and an identifier's by `"name"`: as long, so that every span of the parsed text is
-//! a span of the user's text, and so that no text parses in which a quoted value could not stand.
+//! Template parameters, written `{name}`, whose values differ per tenant. For parsing, a literal is masked as `'name'`
+//! and an identifier as `"name"`. The mask has the same length, so spans are valid in the user's text, and a text parses
+//! only if a quoted value can replace the parameter.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,10 +11,10 @@ use squawk_lexer::{TokenKind, tokenize};
 use super::SqlError;
 use crate::error::{Place, Source};
 
-/// A parameter as its template declares it.
+/// A declared parameter of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateParameter {
-    /// What stands between the braces.
+    /// The name, without braces.
     pub name: String,
     /// How its value is quoted.
     pub kind: ParameterKind,
@@ -29,54 +29,54 @@ pub enum ParameterKind {
     Identifier,
 }
 
-/// A place where a parameter stands.
+/// One use of a parameter in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Use {
-    /// Which one.
+pub struct ParameterUse {
+    /// The parameter's name.
     pub name: String,
     /// How its value is quoted.
     pub kind: ParameterKind,
-    /// The bytes of the file, braces included.
+    /// The bytes in the file, including the braces.
     pub range: Range<usize>,
 }
 
-/// The values of parameters by name, each as the SQL that takes the place of `{name}`.
+/// The values of parameters by name, each as the SQL that replaces `{name}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Values(BTreeMap<String, String>);
+pub struct ParameterValues(BTreeMap<String, String>);
 
-impl Values {
+impl ParameterValues {
     /// Adds the value of `name`; `sql` is a literal or a quoted identifier.
     pub fn insert(&mut self, name: &str, sql: String) {
         self.0.insert(name.to_owned(), sql);
     }
 
-    /// The value of `name`. A script is only parsed with parameters that its template declares, and only sent
-    /// with a value for each; of one without a value nothing is sent, which the server refuses.
-    pub(super) fn of(&self, name: &str) -> &str {
+    /// The value of `name`. Templates declare every parameter and every parameter has a value; without one, nothing is
+    /// sent and the server reports a syntax error.
+    pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map(String::as_str).unwrap_or_default()
     }
 }
 
-/// `text` with a stand-in for each parameter, and where they stand. A comment may say what it likes.
-pub(super) fn masked(
+/// Masks the parameters in `text` and returns their uses. Comments are ignored.
+pub(super) fn mask(
     source: &Arc<Source>,
     mut text: String,
     parameters: &[TemplateParameter],
-) -> Result<(String, Vec<Use>), SqlError> {
+) -> Result<(String, Vec<ParameterUse>), SqlError> {
     if parameters.is_empty() {
         return Ok((text, Vec::new()));
     }
-    let mut uses: Vec<Use> = Vec::new();
+    let mut uses: Vec<ParameterUse> = Vec::new();
     let mut at = 0;
-    // The two tokens before, each with where it begins.
+    // The two preceding tokens with their start offsets.
     let mut before = [(0, TokenKind::Eof); 2];
     for token in tokenize(&text) {
         let range = at..at + token.len as usize;
         at = range.end;
         let word = &text[range.clone()];
         let is_comment = matches!(token.kind, TokenKind::LineComment | TokenKind::BlockComment { .. });
-        let within = |parameter: &&TemplateParameter| word.contains(&format!("{{{}}}", parameter.name));
-        if let Some(parameter) = parameters.iter().filter(|_| !is_comment).find(within) {
+        let is_named = |parameter: &&TemplateParameter| word.contains(&format!("{{{}}}", parameter.name));
+        if let Some(parameter) = parameters.iter().filter(|_| !is_comment).find(is_named) {
             let place = Place::at(source, range);
             return Err(SqlError::ParameterInString { name: parameter.name.clone(), place });
         }
@@ -85,17 +85,17 @@ pub(super) fn masked(
             && let Some(parameter) = parameters.iter().find(|one| one.name == text[start + 1..range.start])
         {
             let (name, kind) = (parameter.name.clone(), parameter.kind);
-            uses.push(Use { name, kind, range: start..range.end });
+            uses.push(ParameterUse { name, kind, range: start..range.end });
         }
         before = [before[1], (range.start, token.kind)];
     }
     for one in &uses {
-        if is_glued(&text, &one.range) {
+        if is_part_of_word(&text, &one.range) {
             let place = Place::at(source, one.range.clone());
-            return Err(SqlError::ParameterGlued { name: one.name.clone(), place });
+            return Err(SqlError::ParameterInWord { name: one.name.clone(), place });
         }
     }
-    for Use { kind, range, .. } in &uses {
+    for ParameterUse { kind, range, .. } in &uses {
         let quote = match kind {
             ParameterKind::Literal => "'",
             ParameterKind::Identifier => "\"",
@@ -106,14 +106,14 @@ pub(super) fn masked(
     Ok((text, uses))
 }
 
-/// Whether what stands next to the braces would become one word with the value: `E{plan}`, `{name}_id`.
-fn is_glued(text: &str, range: &Range<usize>) -> bool {
+/// Whether the text next to the braces would form one word with the value: `E{plan}`, `{name}_id`.
+fn is_part_of_word(text: &str, range: &Range<usize>) -> bool {
     let joins = |letter: char| letter.is_alphanumeric() || !letter.is_ascii() || "_$'\"&{}".contains(letter);
     text[..range.start].chars().next_back().is_some_and(joins)
         || text[range.end..].chars().next().is_some_and(joins)
 }
 
-/// The comments of one line that stand before the first code of a text, each without its marks.
+/// The line comments before the first code of a text, each with its range and its content without `--`.
 pub fn opening_lines(text: &str) -> Vec<(Range<usize>, &str)> {
     let (mut lines, mut at) = (Vec::new(), 0);
     for token in tokenize(text) {
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_as_long_as_what_stands_in_for_it() {
+    fn a_mask_has_the_length_of_the_parameter() {
         let text =
             "CREATE TABLE {owner_table} (plan text DEFAULT {plan}, note text DEFAULT '{}' -- {plan}\n)";
         let script = parse(text).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_value_could_not_be_quoted_it_is_refused() {
+    fn a_parameter_that_cannot_be_quoted_is_an_error() {
         for text in [
             "SELECT '{plan}'",
             "SELECT 'a {plan} b'",
@@ -184,7 +184,7 @@ mod tests {
             "CREATE TABLE {owner_table}_old (id int)",
             "CREATE TABLE old_{owner_table} (id int)",
         ] {
-            assert!(matches!(parse(text), Err(SqlError::ParameterGlued { .. })), "{text}");
+            assert!(matches!(parse(text), Err(SqlError::ParameterInWord { .. })), "{text}");
         }
         for text in ["SELECT {other}", "SELECT {plan }", "SELECT { plan}", "SELECT {PLAN}"] {
             assert!(matches!(parse(text), Err(SqlError::Syntax { .. })), "{text}");
@@ -205,7 +205,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic_or_shifts_a_span(text in "[{}a-z'\"$E\\- \n\u{e4}]{0,12}(\\{plan\\}[{}'\"$ ]{0,3}){0,3}") {
             let parameters = declared();
-            if let Ok((masked, uses)) = masked(&Source::new("t.sql", text.as_str()), text.clone(), &parameters) {
+            if let Ok((masked, uses)) = mask(&Source::new("t.sql", text.as_str()), text.clone(), &parameters) {
                 prop_assert_eq!(masked.len(), text.len());
                 for one in uses {
                     prop_assert_eq!(&text[one.range.clone()], "{plan}");

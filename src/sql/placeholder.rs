@@ -1,67 +1,66 @@
-//! `{org_schema}`, the one placeholder of a migration. For parsing it is replaced by an identifier of
-//! the same length, so that every span of the parsed text is a span of the user's text.
+//! `{org_schema}`, the only placeholder of a migration, and the rendering of statements for a schema. For parsing, the
+//! placeholder is replaced by an identifier of the same length, so spans are valid in the user's text.
 
 use std::ops::Range;
 
-use super::parameter::{Use, Values};
+use super::parameter::{ParameterUse, ParameterValues};
 use super::{Lookup, Name, Origin, Script, Statement};
 
-/// What people write where a tenant's schema goes.
+/// The placeholder for the schema of a tenant.
 pub const ORG_SCHEMA: &str = "{org_schema}";
 
-/// What the parser sees in its place: as long, and an identifier.
+/// The identifier of the same length that the parser gets instead.
 pub(super) const STAND_IN: &str = "_org_schema_";
 
-/// Whether a name that was read from a parsed text is the placeholder.
+/// Whether a name in parsed text is the placeholder.
 pub fn is_org_schema(name: &str) -> bool {
     name == STAND_IN
 }
 
-/// The same where the placeholder is only the beginning: `{org_schema}_reader`.
+/// Whether a name in parsed text starts with the placeholder: `{org_schema}_reader`.
 pub fn names_org_schema(name: &str) -> bool {
     name.starts_with(STAND_IN)
 }
 
-/// `text` with every placeholder replaced by the stand-in; same length, same line breaks.
-pub(super) fn masked(text: &str) -> String {
+/// Replaces every placeholder by the stand-in. Length and line breaks are unchanged.
+pub(super) fn mask(text: &str) -> String {
     text.replace(ORG_SCHEMA, STAND_IN)
 }
 
-/// What stands in a statement instead of its placeholders.
+/// The values for the placeholders of a statement.
 #[derive(Debug, Clone, Copy)]
-pub struct Filling<'a> {
-    /// The schema as it takes the place of `{org_schema}`, which may be inside a string.
+pub struct Substitution<'a> {
+    /// The schema as it replaces `{org_schema}`, which may be inside a string.
     pub in_text: &'a str,
-    /// The schema as a quoted identifier, before a name that is sent qualified.
+    /// The schema as a quoted identifier, for names that are sent qualified.
     pub quoted: &'a str,
     /// The values of a template's parameters.
-    pub values: &'a Values,
+    pub values: &'a ParameterValues,
 }
 
-/// Piece by piece a text for the server, and for each piece where it came from, so that a position in
-/// a server's error leads back into the file.
+/// A text for the server, with the origin of each piece, so that a position in a server error can be mapped to the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// The SQL.
     pub sql: String,
-    /// For each piece: where it begins in `sql`, in characters, and the file's bytes that it shows.
+    /// In the order of `sql`.
     pieces: Vec<Piece>,
     chars: usize,
 }
 
-/// A piece of a rendered text.
+/// A piece of rendered text that comes from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Piece {
-    /// Where it begins, in characters.
+    /// Its start in the rendered text, in characters.
     start: usize,
-    /// The bytes of the file that it shows.
+    /// The bytes of the file that it renders.
     origin: Origin,
-    /// Whether it stands there instead of those bytes.
-    is_filled_in: bool,
+    /// Whether its text replaces those bytes.
+    is_substituted: bool,
 }
 
 impl Rendered {
-    /// Adds text that stands in no file.
+    /// Adds text that comes from no file.
     pub fn push(&mut self, text: &str) {
         self.sql.push_str(text);
         self.chars += text.chars().count();
@@ -79,34 +78,41 @@ impl Rendered {
         self.push_piece(&text[at..origin.range.end], origin.file, at..origin.range.end, false);
     }
 
-    /// The same, with each of `uses` that stands there replaced by its value, in which nothing is replaced.
-    fn push_filled(&mut self, text: &str, origin: Origin, schema: &str, uses: &[Use], values: &Values) {
+    /// Like [`Self::push_from`], and replaces each of `uses` by its value. Placeholders in values are not replaced.
+    fn push_substituted(
+        &mut self,
+        text: &str,
+        origin: Origin,
+        schema: &str,
+        uses: &[ParameterUse],
+        values: &ParameterValues,
+    ) {
         let Origin { file, range } = origin;
         let mut at = range.start;
-        let within = |one: &&Use| range.start <= one.range.start && one.range.end <= range.end;
+        let within = |one: &&ParameterUse| range.start <= one.range.start && one.range.end <= range.end;
         for one in uses.iter().filter(within) {
             self.push_from(text, Origin { file, range: at..one.range.start }, schema);
-            self.push_piece(values.of(&one.name), file, one.range.clone(), true);
+            self.push_piece(values.get(&one.name), file, one.range.clone(), true);
             at = one.range.end;
         }
         self.push_from(text, Origin { file, range: at..range.end }, schema);
     }
 
-    /// Adds the bytes `part` of a statement as it is run in a schema: its own names are qualified, and placeholders are
-    /// filled in.
+    /// Adds the bytes `part` of a statement for execution in a schema: its own names are qualified and placeholders are
+    /// replaced.
     pub fn push_part(
         &mut self,
         (script, file): (&Script, usize),
         statement: &Statement,
         part: Range<usize>,
-        filling: Filling<'_>,
+        substitution: Substitution<'_>,
     ) {
-        let Filling { in_text, quoted, values } = filling;
+        let Substitution { in_text, quoted, values } = substitution;
         let (own, operator) = (format!("{quoted}."), format!("OPERATOR({quoted}."));
         let (text, uses) = (&script.source.text, &script.uses);
         let mut at = part.start;
         let mut insert = |until: usize, inserted: &str| {
-            self.push_filled(text, Origin { file, range: at..until }, in_text, uses, values);
+            self.push_substituted(text, Origin { file, range: at..until }, in_text, uses, values);
             self.push_piece(inserted, file, until..until, true);
             at = until;
         };
@@ -125,64 +131,65 @@ impl Rendered {
         insert(part.end, "");
     }
 
-    /// Adds text that stands for these bytes of a file.
-    pub fn push_instead(&mut self, shown: &str, origin: Origin) {
+    /// Adds text that replaces these bytes of a file.
+    pub fn push_substitute(&mut self, shown: &str, origin: Origin) {
         self.push_piece(shown, origin.file, origin.range, true);
     }
 
-    /// Adds one query that fails where an object that these statements expect is not in the schema `quoted`; nothing
-    /// where they expect none. Says whether it did. An error leads to the name in the file (manual, chapter 8.19).
+    /// Adds one query that fails if an object that these statements expect is not in the schema `quoted` (manual, chapter
+    /// 8.19). Adds nothing and returns `false` if they expect none. An error position maps to the name in the file.
     pub fn push_expectations<'a>(
         &mut self,
         file: usize,
         statements: impl Iterator<Item = &'a Statement>,
         quoted: &str,
     ) -> bool {
-        let mut done: Vec<[String; 3]> = Vec::new();
+        let mut added: Vec<[String; 3]> = Vec::new();
         let expected = |name: &&Name| name.lookup == Lookup::Expected;
         for name in statements.flat_map(|statement| &statement.names).filter(expected) {
-            let Some(proof) = name.proof(quoted).filter(|proof| !done.contains(proof)) else { continue };
-            self.push(if done.is_empty() { "SELECT " } else { ", " });
-            let [before, object, behind] = &proof;
+            let Some(check) = name.existence_check(quoted).filter(|check| !added.contains(check)) else {
+                continue;
+            };
+            self.push(if added.is_empty() { "SELECT " } else { ", " });
+            let [before, object, after] = &check;
             self.push(before);
             self.push_piece(object, file, name.range.clone(), true);
-            self.push(behind);
-            done.push(proof);
+            self.push(after);
+            added.push(check);
         }
-        !done.is_empty()
+        !added.is_empty()
     }
 
-    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_filled_in: bool) {
+    fn push_piece(&mut self, shown: &str, file: usize, range: Range<usize>, is_substituted: bool) {
         if !shown.is_empty() {
             let origin = Origin { file, range };
-            self.pieces.push(Piece { start: self.chars, origin, is_filled_in });
+            self.pieces.push(Piece { start: self.chars, origin, is_substituted });
             self.push(shown);
         }
     }
 
-    /// Adds another rendered text, its pieces shifted to where it now stands and its files to where they
-    /// stand in the joined list.
+    /// Appends another rendered text. Its file indexes are shifted by `files_before`.
     pub fn append(&mut self, other: &Self, files_before: usize) {
         self.pieces.extend(other.pieces.iter().map(|piece| {
             let origin = Origin { file: piece.origin.file + files_before, range: piece.origin.range.clone() };
-            Piece { start: piece.start + self.chars, origin, is_filled_in: piece.is_filled_in }
+            Piece { start: piece.start + self.chars, origin, is_substituted: piece.is_substituted }
         }));
         self.sql.push_str(&other.sql);
         self.chars += other.chars;
     }
 
-    /// How many characters the text has.
+    /// The length of the text in characters.
     pub fn chars(&self) -> usize {
         self.chars
     }
 
-    /// The file and byte offset of character `position` of the text, counted from 1 as PostgreSQL
-    /// counts (manual, chapter 55.8, field `P`); `None` where the text is Tenure's own.
+    /// Maps `position`, a character counted from 1 as in a server error (manual, chapter 55.8, field `P`), to a file index
+    /// and byte offset; `None` if the text comes from no file.
     pub fn origin(&self, position: usize, texts: &[&str]) -> Option<(usize, usize)> {
         let at = position.checked_sub(1)?;
         let index = self.pieces.partition_point(|piece| piece.start <= at).checked_sub(1)?;
-        let Piece { start, origin, is_filled_in } = &self.pieces[index];
-        if *is_filled_in {
+        let Piece { start, origin, is_substituted } = &self.pieces[index];
+        if *is_substituted {
             return Some((origin.file, origin.range.start));
         }
         let piece = texts.get(origin.file)?.get(origin.range.clone())?;
@@ -204,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_leads_back_through_a_longer_name() {
+    fn a_position_behind_a_longer_name_maps_to_the_file() {
         let text = "ä {org_schema}.t x";
         let mut rendered = Rendered::default();
         rendered.push("BEGIN; ");
@@ -217,15 +224,15 @@ mod tests {
     }
 
     #[test]
-    fn a_position_leads_back_through_a_value_in_which_nothing_is_replaced() {
+    fn placeholders_in_values_are_not_replaced() {
         let text = "SELECT {plan}, {org_schema}.x";
         let at = text.find("{plan}").unwrap();
         let kind = super::super::ParameterKind::Literal;
-        let uses = [Use { name: "plan".to_owned(), kind, range: at..at + 6 }];
-        let mut values = Values::default();
+        let uses = [ParameterUse { name: "plan".to_owned(), kind, range: at..at + 6 }];
+        let mut values = ParameterValues::default();
         values.insert("plan", "'a {org_schema} \u{e4} {plan}'".to_owned());
         let mut rendered = Rendered::default();
-        rendered.push_filled(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
+        rendered.push_substituted(text, Origin { file: 0, range: 0..text.len() }, "org_a", &uses, &values);
         assert_eq!(rendered.sql, "SELECT 'a {org_schema} \u{e4} {plan}', org_a.x");
         let position = rendered.sql.chars().position(|letter| letter == 'x').unwrap() + 1;
         assert_eq!(rendered.origin(position, &[text]), Some((0, text.find('x').unwrap())));
@@ -234,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_character_finds_its_way_home(parts in prop::collection::vec("[a-zäß🦀 ]{0,5}", 1..6)) {
+        fn every_character_maps_to_its_origin(parts in prop::collection::vec("[a-zäß🦀 ]{0,5}", 1..6)) {
             let text = parts.join(ORG_SCHEMA);
             let mut rendered = Rendered::default();
             rendered.push("é;");

@@ -1,28 +1,28 @@
-//! Which bare names are sent qualified. The search path of a unit ends in shared schemas, so a name that the
-//! unit's schema lacks would mean an object of theirs (manual, chapter 5.10.3). What a statement makes, changes
-//! or drops is therefore named with the unit's schema; what it only reads keeps the search path.
+//! Decides which unqualified names are sent qualified. The search path of a unit ends in shared schemas, so a name that
+//! is missing in the unit's schema would resolve to a shared object (manual, chapter 5.10.3). Objects that a statement
+//! creates, alters or drops are therefore qualified with the unit's schema; names that are only read are not.
 
 use squawk_syntax::SyntaxKind;
 
 use super::tree::Node;
 
-/// Where the server looks for the object of a bare name.
+/// How the server resolves an unqualified name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup {
-    /// Along the search path; or the name means no object of a schema.
+    /// Along the search path, or the name is not one of a schema object.
     Path,
-    /// The same, but the tenant has the object: before the statement runs it is made sure that it does.
+    /// Along the search path, but the tenant must have the object: this is checked before the statement runs.
     Expected,
     /// In the schema of the statement's scope: the name is sent as `schema.name`.
     Own,
-    /// In the session's own schema: the name is sent as `pg_temp.name`. Only code shows that it is temporary, so a permanent object of that
-    /// name must not be found.
+    /// In the temporary schema: the name is sent as `pg_temp.name`. Only code shows that the object is temporary, so the
+    /// name must not resolve to a permanent object.
     Temporary,
     /// As [`Self::Own`], for an operator in a list of options: it is sent as `OPERATOR(schema.name)`.
     OwnOperator,
 }
 
-/// How the name is looked up whose path stands in the node `holder`.
+/// The lookup of the name whose path is in the node `holder`.
 pub(super) fn lookup(holder: Node<'_>) -> Lookup {
     if is_own(holder) { Lookup::Own } else { Lookup::Path }
 }
@@ -50,10 +50,10 @@ fn is_own(holder: Node<'_>) -> bool {
     let further = |kinds: &[SyntaxKind]| {
         parent.and_then(Node::parent).is_some_and(|parent| kinds.contains(&parent.kind()))
     };
-    // Rights on the server's own views and functions, which are found before all others.
+    // Privileges on built-in views and functions, which are searched first.
     let of_server = || super::normalized(holder.text()).starts_with("pg_");
     match holder.kind() {
-        // A new name in RENAME TO takes no schema, and neither does that of a new index.
+        // A new name in RENAME TO cannot be qualified, nor can that of a new index.
         AGGREGATE_NAME
         | COLLATION
         | CONVERSION
@@ -72,7 +72,7 @@ fn is_own(holder: Node<'_>) -> bool {
         | TEXT_SEARCH_PARSER
         | TEXT_SEARCH_TEMPLATE
         | TYPE_NAME
-        | VIEW => !parent.is_some_and(|parent| parent.says(RENAME_KW)),
+        | VIEW => !parent.is_some_and(|parent| parent.has_token(RENAME_KW)),
         AGGREGATE
         | CONVERSION_REF
         | DOMAIN_REF
@@ -90,15 +90,16 @@ fn is_own(holder: Node<'_>) -> bool {
             within(&[INSERT, LIKE_CLAUSE, OBJECT_RULE, OBJECT_TRIGGER, ON_RELATION, RULE_ON])
                 || (within(&[RELATION_NAME]) && further(&[DELETE, RELATION_LIST, UPDATE]))
         }
-        // Where a table's index is named, the server looks for it in the table's schema.
+        // In actions on a table, the server looks for an index in the table's schema.
         INDEX_REF => {
             within(&[ALTER_INDEX, ATTACH_INDEX_PARTITION, DROP_INDEX, OBJECT_INDEX, REINDEX_TARGET_INDEX])
         }
         FUNCTION_NAME_REF => {
-            let has_right = holder.ancestors().nth(3).is_some_and(|list| list.kind() == PRIVILEGE_FUNCTION);
+            let is_privilege =
+                holder.ancestors().nth(3).is_some_and(|list| list.kind() == PRIVILEGE_FUNCTION);
             within(&[FUNCTION_SIG])
                 && further(&[ALTER_FUNCTION, FUNCTION_SIG_LIST, OBJECT_FUNCTION])
-                && !(has_right && of_server())
+                && !(is_privilege && of_server())
         }
         PROCEDURE_NAME_REF => within(&[PROCEDURE_SIG]),
         ROUTINE_NAME_REF => within(&[ROUTINE_SIG]),
@@ -109,13 +110,13 @@ fn is_own(holder: Node<'_>) -> bool {
         TEXT_SEARCH_DICTIONARY_REF => {
             within(&[ALTER_TEXT_SEARCH_DICTIONARY, DROP_TEXT_SEARCH_DICT, OBJECT_TEXT_SEARCH_DICT])
         }
-        // The type of multiranges that is made with a type of ranges.
+        // The multirange type that is created together with a range type.
         PATH_TYPE => within(&[ATTRIBUTE_VALUE]) && is_option(parent, &["multirange_type_name"]),
         _ => false,
     }
 }
 
-/// How the operator `node` is looked up, if a statement makes, changes or drops it.
+/// The lookup of the operator `node` if a statement creates, alters or drops it.
 pub(super) fn lookup_of_operator(node: Node<'_>) -> Option<Lookup> {
     use SyntaxKind::{ATTRIBUTE_VALUE, CREATE_OPERATOR, OBJECT_OPERATOR, OP, OP_SIG};
     match node.kind() {
@@ -125,20 +126,20 @@ pub(super) fn lookup_of_operator(node: Node<'_>) -> Option<Lookup> {
         {
             Some(Lookup::Own)
         }
-        // A commutator or negator that does not exist is made; one that exists is changed.
-        ATTRIBUTE_VALUE if is_sign(node.text()) && is_option(Some(node), &["commutator", "negator"]) => {
+        // A commutator or negator is created if it does not exist, and altered if it does.
+        ATTRIBUTE_VALUE if is_operator(node.text()) && is_option(Some(node), &["commutator", "negator"]) => {
             Some(Lookup::OwnOperator)
         }
         _ => None,
     }
 }
 
-fn is_sign(text: &str) -> bool {
+fn is_operator(text: &str) -> bool {
     let text = text.trim();
     !text.is_empty() && text.chars().all(|sign| "+-*/<>=~!@#%^&|`?".contains(sign))
 }
 
-/// Whether `value` is that of one of these options, which are in lower case.
+/// Whether `value` belongs to one of these options, given in lower case.
 fn is_option(value: Option<Node<'_>>, options: &[&str]) -> bool {
     let option = value.and_then(Node::parent).filter(|option| option.kind() == SyntaxKind::ATTRIBUTE_OPTION);
     let name = option.and_then(|option| option.child(SyntaxKind::ATTRIBUTE_NAME));

@@ -1,5 +1,5 @@
-//! A statement as a query of an application: its parameters, where they go, whose schemas it names, and
-//! what of its text makes it the same query as another.
+//! A statement as a query of an application: its parameters, the columns that they belong to, the tenant schemas in it,
+//! and a canonical text for comparing queries.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use super::placeholder::{ORG_SCHEMA, STAND_IN};
 use super::script::{Script, Statement};
 use super::tree::{Node, Token};
 
-/// What an application sends to read or write rows; everything else is housekeeping.
+/// The kinds of statements with which an application reads or writes rows.
 const QUERIES: &[SyntaxKind] = &[
     SyntaxKind::CALL,
     SyntaxKind::COMPOUND_SELECT,
@@ -25,11 +25,11 @@ const QUERIES: &[SyntaxKind] = &[
     SyntaxKind::VALUES,
 ];
 
-/// The nodes of statements that write rows, wherever they stand.
+/// The nodes that write rows, at any depth of a statement.
 const WRITING: &[SyntaxKind] =
     &[SyntaxKind::DELETE, SyntaxKind::INSERT, SyntaxKind::MERGE, SyntaxKind::UPDATE];
 
-/// Joins that may leave one side empty.
+/// Outer joins.
 const OUTER: &[SyntaxKind] = &[SyntaxKind::JOIN_FULL, SyntaxKind::JOIN_LEFT, SyntaxKind::JOIN_RIGHT];
 
 /// One `$1` in a query.
@@ -41,35 +41,35 @@ pub struct Parameter {
     pub range: Range<usize>,
 }
 
-/// The column that a parameter meets.
+/// The column that a parameter is written to or compared with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The parameter's number.
     pub parameter: usize,
-    /// The table's schema, where the query names it.
+    /// The table's schema, if the query names it.
     pub schema: Option<String>,
     /// The table.
     pub table: String,
-    /// The column's name, or its place among the table's columns, from 1.
+    /// The column's name, or its position among the table's columns, from 1.
     pub column: Result<String, usize>,
-    /// Whether a new row gets the value; otherwise a row that is there is changed or looked for.
+    /// Whether the value goes into a new row, rather than into an existing row or a condition.
     pub new_row: bool,
 }
 
 impl Statement {
-    /// Whether it is what an application sends: it reads or writes rows, or calls a procedure.
+    /// Whether it reads or writes rows, or calls a procedure.
     pub fn is_query(&self) -> bool {
         QUERIES.contains(&self.kind)
     }
 
     /// Whether it writes rows, itself or in a `WITH`.
-    pub fn writes(&self, script: &Script) -> bool {
-        self.node(script).holds(WRITING)
+    pub fn writes_rows(&self, script: &Script) -> bool {
+        self.node(script).contains(WRITING)
     }
 
-    /// Whether a join in it may give NULL where the table has none.
-    pub fn joins_outer(&self, script: &Script) -> bool {
-        self.node(script).holds(OUTER)
+    /// Whether an outer join in it may return NULL for a NOT NULL column.
+    pub fn has_outer_join(&self, script: &Script) -> bool {
+        self.node(script).contains(OUTER)
     }
 
     /// Its parameters in the order of the text.
@@ -77,9 +77,9 @@ impl Statement {
         self.node(script).tokens().filter_map(parameter).collect()
     }
 
-    /// What is left of its text when space, comments, and the case of bare words do not count. With
-    /// `values`, parameters and literals stay what they are; without, each is one same mark.
-    pub fn essence(&self, script: &Script, values: bool) -> String {
+    /// Its text without comments and with uniform white space and case. Without `values`, each parameter and literal is
+    /// replaced by `?`.
+    pub fn canonical_text(&self, script: &Script, values: bool) -> String {
         let mut text = String::new();
         for token in self.node(script).tokens().filter(|token| token.kind != SyntaxKind::SEMICOLON) {
             if !text.is_empty() {
@@ -98,10 +98,10 @@ impl Statement {
         text
     }
 
-    /// Its text with `{org_schema}` for each schema that `is_tenant` says is a tenant's. A word before a dot
-    /// is a schema only where the query names something in it: it may be a table's name, or an alias.
-    pub fn neutral(&self, script: &Script, is_tenant: impl Fn(&str) -> bool) -> String {
-        let ours: BTreeSet<&str> = self
+    /// Its text with `{org_schema}` for each schema for which `is_tenant` returns true. A word before a dot is a schema
+    /// only if the query names an object in it; it may also be a table or an alias.
+    pub fn with_placeholders(&self, script: &Script, is_tenant: impl Fn(&str) -> bool) -> String {
+        let tenants: BTreeSet<&str> = self
             .names
             .iter()
             .filter_map(|name| name.schema.as_deref())
@@ -109,22 +109,22 @@ impl Statement {
             .collect();
         let text = script.text(self);
         let tokens: Vec<_> = self.node(script).tokens().collect();
-        let (mut neutral, mut at) = (String::new(), 0);
+        let (mut replaced, mut at) = (String::new(), 0);
         for pair in tokens.windows(2) {
-            if pair[1].kind == SyntaxKind::DOT && ours.contains(normalized(pair[0].text).as_str()) {
+            if pair[1].kind == SyntaxKind::DOT && tenants.contains(normalized(pair[0].text).as_str()) {
                 let range = pair[0].range();
                 let (start, end) = (range.start - self.range.start, range.end - self.range.start);
-                neutral.push_str(&text[at..start]);
-                neutral.push_str(ORG_SCHEMA);
+                replaced.push_str(&text[at..start]);
+                replaced.push_str(ORG_SCHEMA);
                 at = end;
             }
         }
-        neutral.push_str(&text[at..]);
-        neutral
+        replaced.push_str(&text[at..]);
+        replaced
     }
 
-    /// Where its parameters go, as far as the text says it plainly: a value of a new row, a value that is
-    /// set, a value that a column is compared with.
+    /// The columns of its parameters, if the text shows them directly: a value of a new row, a value in SET, or a value
+    /// that a column is compared with.
     pub fn destinations(&self, script: &Script) -> Vec<Destination> {
         let mut found = Vec::new();
         for write in self.node(script).descendants().filter(|below| WRITING.contains(&below.kind())) {
@@ -177,7 +177,7 @@ fn new_values(insert: Node<'_>) -> Vec<(usize, Result<String, usize>)> {
         .collect()
 }
 
-/// The parameters that `SET a = $1` and `a = $1` name a column for.
+/// The parameters in `SET a = $1` and `a = $1`, with their columns.
 fn compared_and_set(write: Node<'_>) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for node in write.descendants() {
@@ -195,7 +195,7 @@ fn compared_and_set(write: Node<'_>) -> Vec<(usize, String)> {
                 let both = values.zip(names);
                 found.extend(both.filter_map(|(value, name)| Some((only_parameter(value)?, name))));
             }
-            SyntaxKind::BIN_EXPR if node.says(SyntaxKind::EQ) => {
+            SyntaxKind::BIN_EXPR if node.has_token(SyntaxKind::EQ) => {
                 let sides: Vec<_> = node.children().collect();
                 let pair = |value: &Node<'_>, column: &Node<'_>| {
                     Some((only_parameter(*value)?, compared_column(*column)?))
@@ -224,7 +224,7 @@ fn column_names(list: Node<'_>) -> Vec<String> {
     targets.filter_map(|target| Some(normalized(target.children().next()?.text()))).collect()
 }
 
-/// The number of the parameter that `value` is, with or without a cast around it.
+/// The number of the parameter if `value` is one, with or without a cast.
 fn only_parameter(value: Node<'_>) -> Option<usize> {
     match value.kind() {
         SyntaxKind::LITERAL => value.tokens().find_map(parameter).map(|found| found.number),
@@ -256,7 +256,7 @@ mod tests {
         Script::parse(Source::new("q.sql", sql)).unwrap()
     }
 
-    fn goes(sql: &str) -> Vec<String> {
+    fn destinations(sql: &str) -> Vec<String> {
         let script = parse(sql);
         let shown = |to: Destination| {
             let column = to.column.unwrap_or_else(|place| format!("#{place}"));
@@ -266,43 +266,52 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_knows_its_column() {
+    fn a_parameter_has_a_column() {
         assert_eq!(
-            goes(
+            destinations(
                 r#"INSERT INTO a.users AS u (id, "Name") VALUES ($1, $2::text), ($3, lower($4)) ON CONFLICT (id) DO UPDATE SET b = $5"#
             ),
             ["$1 users.id new", "$2 users.Name new", "$3 users.id new", "$5 users.b"]
         );
-        assert_eq!(goes("INSERT INTO users VALUES ($1, ($2))"), ["$1 users.#1 new", "$2 users.#2 new"]);
-        assert_eq!(goes("INSERT INTO users (a, b) SELECT $2, $1"), ["$2 users.a new", "$1 users.b new"]);
         assert_eq!(
-            goes("UPDATE users SET a = $1, (b, c) = ($2, 3) WHERE $3 = users.id AND d > $4"),
+            destinations("INSERT INTO users VALUES ($1, ($2))"),
+            ["$1 users.#1 new", "$2 users.#2 new"]
+        );
+        assert_eq!(
+            destinations("INSERT INTO users (a, b) SELECT $2, $1"),
+            ["$2 users.a new", "$1 users.b new"]
+        );
+        assert_eq!(
+            destinations("UPDATE users SET a = $1, (b, c) = ($2, 3) WHERE $3 = users.id AND d > $4"),
             ["$1 users.a", "$2 users.b", "$3 users.id"]
         );
         assert_eq!(
-            goes("WITH x AS (DELETE FROM t WHERE id = $1 RETURNING *) SELECT * FROM x WHERE y = $2"),
+            destinations("WITH x AS (DELETE FROM t WHERE id = $1 RETURNING *) SELECT * FROM x WHERE y = $2"),
             ["$1 t.id"]
         );
-        assert!(goes("SELECT * FROM t WHERE id = $1").is_empty());
+        assert!(destinations("SELECT * FROM t WHERE id = $1").is_empty());
     }
 
     #[test]
-    fn the_same_query_has_the_same_essence() {
-        let essence = |sql: &str, values| {
+    fn equal_queries_have_equal_canonical_texts() {
+        let canonical_text = |sql: &str, values| {
             let script = parse(sql);
-            script.statements[0].essence(&script, values)
+            script.statements[0].canonical_text(&script, values)
         };
-        assert_eq!(essence("SELECT  A -- b\n FROM t;", true), essence("select a from /* x */ T", true));
-        assert_ne!(essence("SELECT \"A\"", true), essence("SELECT \"a\"", true));
-        assert_ne!(essence("SELECT 'A'", true), essence("SELECT 'a'", true));
-        assert_eq!(essence("SELECT 'A', 1, NULL", false), essence("SELECT $1, $2, $3", false));
+        assert_eq!(
+            canonical_text("SELECT  A -- b\n FROM t;", true),
+            canonical_text("select a from /* x */ T", true)
+        );
+        assert_ne!(canonical_text("SELECT \"A\"", true), canonical_text("SELECT \"a\"", true));
+        assert_ne!(canonical_text("SELECT 'A'", true), canonical_text("SELECT 'a'", true));
+        assert_eq!(canonical_text("SELECT 'A', 1, NULL", false), canonical_text("SELECT $1, $2, $3", false));
     }
 
     #[test]
     fn only_schemas_of_tenants_become_the_placeholder() {
         let neutral = |sql: &str| {
             let script = parse(sql);
-            script.statements[0].neutral(&script, |schema| schema.starts_with("org_"))
+            script.statements[0].with_placeholders(&script, |schema| schema.starts_with("org_"))
         };
         assert_eq!(
             neutral("SELECT org_a.t.x, \"org_a\".f() FROM org_a.t JOIN platform.u ON true;"),
@@ -314,14 +323,17 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_told_from_housekeeping() {
+    fn queries_read_or_write_rows() {
         let script = parse(
             "SELECT 1; WITH a AS (DELETE FROM t RETURNING *) SELECT 1 FROM a; SET x = 1; CREATE TABLE t ()",
         );
-        let told: Vec<_> = script.statements.iter().map(|s| (s.is_query(), s.writes(&script))).collect();
-        assert_eq!(told, [(true, false), (true, true), (false, false), (false, false)]);
+        let kinds: Vec<_> =
+            script.statements.iter().map(|s| (s.is_query(), s.writes_rows(&script))).collect();
+        assert_eq!(kinds, [(true, false), (true, true), (false, false), (false, false)]);
         let script = parse("SELECT * FROM a LEFT JOIN b ON true; SELECT $2, $10");
-        assert!(script.statements[0].joins_outer(&script) && !script.statements[1].joins_outer(&script));
+        assert!(
+            script.statements[0].has_outer_join(&script) && !script.statements[1].has_outer_join(&script)
+        );
         let numbers: Vec<_> = script.statements[1].parameters(&script).iter().map(|one| one.number).collect();
         assert_eq!(numbers, [2, 10]);
     }

@@ -1,5 +1,5 @@
-//! Whose a statement is: the platform's, run once, or each tenant's; and what is always the platform's,
-//! since no schema holds it.
+//! The scope of a statement: the platform, where it runs once, or each tenant. Statements on objects outside schemas
+//! always have platform scope.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::tree::{Kinds, Node};
 
-/// What a statement acts on.
+/// The schemas that a statement runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
@@ -27,32 +27,32 @@ impl fmt::Display for Scope {
     }
 }
 
-/// What the names in a statement say about its scope.
+/// The scope that follows from the names in a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeClue {
-    /// They say this.
-    Says(Scope),
-    /// The statement names nothing (`SET LOCAL …`): it goes with its neighbours.
-    Follows,
-    /// They say nothing, or contradict each other.
+    /// The names determine the scope.
+    Certain(Scope),
+    /// The statement names no object (`SET LOCAL …`): it gets the scope of its neighbours.
+    Inherited,
+    /// The names do not determine the scope, or contradict each other; the text is the reason.
     Unclear(String),
 }
 
-/// Where the things are that a statement is about.
+/// Where the objects of a statement are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Home {
+pub(super) enum ObjectLocation {
     Schema,
-    /// What it makes is temporary.
+    /// The created object is temporary.
     Session,
-    /// No schema holds them.
+    /// Objects of the database or the server, outside schemas.
     Database,
 }
 
-impl Home {
+impl ObjectLocation {
     pub(super) fn of(statement: Node<'_>, all: &Kinds) -> Self {
         if is_global(statement) {
             Self::Database
-        } else if all.hold(&[SyntaxKind::TEMP]) && statement.holds(&[SyntaxKind::TEMP]) {
+        } else if all.contains(&[SyntaxKind::TEMP]) && statement.contains(&[SyntaxKind::TEMP]) {
             Self::Session
         } else {
             Self::Schema
@@ -60,17 +60,17 @@ impl Home {
     }
 }
 
-/// Whether the statement is about a thing of the database or the server, which no schema holds.
+/// Whether the statement acts on an object of the database or the server that is in no schema.
 fn is_global(statement: Node<'_>) -> bool {
     let holds = |kinds: &[SyntaxKind]| statement.children().any(|child| kinds.contains(&child.kind()));
     match statement.kind() {
         SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => holds(GLOBAL_OBJECTS),
-        // Of roles, or on such a thing.
+        // Role membership, or privileges on such an object.
         SyntaxKind::GRANT | SyntaxKind::REVOKE => statement
             .children()
             .find(|child| child.kind() == SyntaxKind::ON_PRIVILEGE_OBJECTS_CLAUSE)
             .is_none_or(|on| on.children().any(|child| GLOBAL_OBJECTS.contains(&child.kind()))),
-        // Of everything that a role makes, wherever.
+        // For the objects that a role creates in any schema.
         SyntaxKind::ALTER_DEFAULT_PRIVILEGES => !holds(&[SyntaxKind::IN_SCHEMAS]),
         kind => GLOBAL.contains(&kind),
     }
@@ -99,7 +99,7 @@ const GLOBAL_OBJECTS: &[SyntaxKind] = &[
     SyntaxKind::PRIVILEGE_TABLESPACE,
 ];
 
-/// Statements on such things.
+/// Statements on such objects.
 const GLOBAL: &[SyntaxKind] = &[
     SyntaxKind::ALTER_DATABASE,
     SyntaxKind::ALTER_EVENT_TRIGGER,

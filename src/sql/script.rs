@@ -1,5 +1,5 @@
-//! A file's text, parsed: statements and comments with their spans. The tree stays with the script, so
-//! that rules read what was parsed once.
+//! A parsed file: its statements and comments with their spans. The script keeps the tree, so that each file is parsed
+//! once.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use squawk_syntax::ast::{AstNode, Stmt};
 use squawk_syntax::{Parse, SourceFile, SyntaxKind};
 
-use super::names::{Name, Role, names};
-use super::parameter::{TemplateParameter, Use, masked};
-use super::scope::Home;
+use super::names::{Name, NameRole, names};
+use super::parameter::{ParameterUse, TemplateParameter, mask};
+use super::scope::ObjectLocation;
 use super::tree::{Kinds, Node, Tree};
 use super::{SqlError, placeholder};
 use crate::error::{Place, Source};
@@ -20,12 +20,12 @@ use crate::error::{Place, Source};
 pub struct Script {
     /// The file as the user wrote it.
     pub source: Arc<Source>,
-    /// Its statements in order, empty ones left out.
+    /// Its non-empty statements in order.
     pub statements: Vec<Statement>,
     /// Its comments in order.
     pub comments: Vec<Comment>,
-    /// Where parameters stand in it, in order.
-    pub uses: Vec<Use>,
+    /// The uses of parameters in it, in order.
+    pub uses: Vec<ParameterUse>,
     tree: Tree,
     parse: Parse<SourceFile>,
     kinds: Box<Kinds>,
@@ -33,67 +33,67 @@ pub struct Script {
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one answer that the tree gives once")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent property of the statement")]
 pub struct Statement {
     /// Its bytes in the file, without the semicolon and without comments around it.
     pub range: Range<usize>,
-    /// What it is, in the parser's words.
+    /// Its kind in the parser's tree.
     pub kind: SyntaxKind,
     /// The names in it.
     pub names: Vec<Name>,
-    /// Whether the server takes it inside a transaction block.
+    /// Whether the server accepts it inside a transaction block.
     pub transactional: bool,
-    /// Whether it certainly leaves nothing behind in the session.
-    pub quiet: bool,
-    /// Whether it does the same in one transaction with others like it as in a transaction of its own, in a schema
-    /// without rows.
+    /// Whether it certainly leaves the session state unchanged.
+    pub session_neutral: bool,
+    /// Whether it has the same effect in a transaction shared with similar statements as in its own, in a schema without
+    /// rows.
     pub same_in_one_transaction: bool,
-    /// Where its word `CONCURRENTLY` stands.
+    /// The bytes of its key word `CONCURRENTLY`.
     pub concurrently: Option<Range<usize>>,
-    /// Whether bare names mean something else from here on, as far as the text shows.
+    /// Whether it changes the search path, as far as the text shows.
     pub changes_search_path: bool,
-    /// Whether `{org_schema}` stands in it, in a string or a body too; comments do not count.
-    pub for_tenant: bool,
-    /// What is temporary and made by its code.
+    /// Whether it contains `{org_schema}`, also in a string or body; comments do not count.
+    pub has_placeholder: bool,
+    /// The names of temporary objects that its code creates.
     pub(super) temporary_by_code: Vec<String>,
-    /// Where the things are that it is about.
-    pub(super) home: Home,
-    /// Whether it gives a schema another name.
+    /// Where its objects are.
+    pub(super) location: ObjectLocation,
+    /// Whether it renames a schema.
     pub(super) renames_schema: bool,
-    /// Where its node stands in the tree.
+    /// The index of its node in the tree.
     at: u32,
 }
 
-/// What a statement does with an index.
+/// The action of a statement on an index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IndexWork {
-    /// It makes it.
-    Makes,
-    /// It drops it.
-    Drops,
+pub enum IndexAction {
+    /// It creates the index.
+    Create,
+    /// It drops the index.
+    Drop,
 }
 
-/// One comment, without its marks.
+/// One comment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// Its bytes in the file, marks included.
+    /// Its bytes in the file, including the comment marks.
     pub range: Range<usize>,
-    /// What stands behind `--`, trimmed; a block comment is not a header line and has `None`.
+    /// The trimmed text after `--`; `None` for a block comment.
     pub line: Option<String>,
 }
 
 impl Script {
-    /// Parses `source`. The first thing that is wrong is the error.
+    /// Parses `source`. Returns the first error.
     pub fn parse(source: Arc<Source>) -> Result<Self, SqlError> {
         Self::parse_with(source, &[])
     }
 
-    /// The same, of a template's file that may use these parameters.
+    /// Parses a template's file that may use these parameters.
     pub fn parse_with(source: Arc<Source>, parameters: &[TemplateParameter]) -> Result<Self, SqlError> {
-        let (masked, uses) = masked(&source, placeholder::masked(&source.text), parameters)?;
-        super::refused::by_text(&source, &masked)?;
+        let (masked, uses) = mask(&source, placeholder::mask(&source.text), parameters)?;
+        super::validate::check_text(&source, &masked)?;
         let whole = Place::File(source.file.clone());
-        // A parser that panics on some input must not take the program with it: fail closed.
+        // If the parser panics, the file is rejected and the program continues.
         let parsed = catch_unwind(AssertUnwindSafe(|| {
             let parse = SourceFile::parse(&masked);
             let errors = parse.errors();
@@ -102,7 +102,7 @@ impl Script {
         let Ok((parse, errors)) = parsed else { return Err(SqlError::Unreadable { place: whole }) };
         let tree = Tree::of(&parse.syntax_node(), masked);
         let kinds = Box::new(tree.root().kinds());
-        super::refused::by_tree(&source, tree.root(), &kinds, &errors)?;
+        super::validate::check_tree(&source, tree.root(), &kinds, &errors)?;
         let statements = tree
             .root()
             .children()
@@ -113,38 +113,38 @@ impl Script {
         Ok(Self { source, statements, comments, uses, tree, parse, kinds })
     }
 
-    /// The text of a statement, as the user wrote it.
+    /// The text of a statement as written in the file.
     pub fn text(&self, statement: &Statement) -> &str {
         &self.source.text[statement.range.clone()]
     }
 
-    /// The place of a statement.
+    /// The position of a statement in the file.
     pub fn place(&self, statement: &Statement) -> Place {
         Place::at(&self.source, statement.range.clone())
     }
 
-    /// The parameters that stand in a statement.
-    pub fn uses_in(&self, statement: &Statement) -> impl Iterator<Item = &Use> {
+    /// The uses of parameters in a statement.
+    pub fn uses_in(&self, statement: &Statement) -> impl Iterator<Item = &ParameterUse> {
         let range = statement.range.clone();
         self.uses.iter().filter(move |one| range.start <= one.range.start && one.range.end <= range.end)
     }
 
-    /// As the parser left it, for squawk's linter; its offsets are those of the user's text.
+    /// The result of squawk's parser, for squawk's linter. Its offsets are those of the user's text.
     pub fn parse_of_squawk(&self) -> &Parse<SourceFile> {
         &self.parse
     }
 
-    /// Whether a node or token of one of `kinds` is anywhere in the file.
-    pub fn holds(&self, kinds: &[SyntaxKind]) -> bool {
-        self.kinds.hold(kinds)
+    /// Whether the file contains a node or token of one of `kinds`.
+    pub fn contains(&self, kinds: &[SyntaxKind]) -> bool {
+        self.kinds.contains(kinds)
     }
 
-    /// The text that the tree was made from: the user's, with `{org_schema}` replaced by an identifier.
+    /// The text that the tree was built from: the user's, with `{org_schema}` and parameters masked.
     pub fn masked(&self) -> &str {
         self.tree.text()
     }
 
-    /// Where the first code of the file begins; header lines stand before it.
+    /// The byte offset of the first statement. Header lines are before it.
     pub fn code_start(&self) -> usize {
         self.statements.first().map_or(self.source.text.len(), |statement| statement.range.start)
     }
@@ -152,153 +152,152 @@ impl Script {
 
 impl Statement {
     fn read(node: Node<'_>, source: &Source, all: &Kinds) -> Self {
-        let (names, quiet) = (names(node, all), super::session::is_quiet(node));
+        let (names, session_neutral) = (names(node, all), super::session::is_session_neutral(node));
         Self {
             range: node.span(),
             kind: node.kind(),
-            same_in_one_transaction: super::one_transaction::is_same(node, &names, quiet, all),
+            same_in_one_transaction: super::one_transaction::is_same(node, &names, session_neutral, all),
             names,
             transactional: !super::transaction::refused_in_transaction(node, all),
-            quiet,
+            session_neutral,
             changes_search_path: super::session::changes_search_path(node),
             concurrently: super::transaction::word(node, SyntaxKind::CONCURRENTLY_KW, all),
-            for_tenant: says_org_schema(node, source),
-            temporary_by_code: super::named::temporary_by_code(node),
-            home: Home::of(node, all),
+            has_placeholder: contains_org_schema(node, source),
+            temporary_by_code: super::text_names::temporary_by_code(node),
+            location: ObjectLocation::of(node, all),
             renames_schema: node.children().any(|child| child.kind() == SyntaxKind::SCHEMA_RENAME_TO),
             at: node.index(),
         }
     }
 
-    /// The node of this statement in the tree of `script`, which it was read from.
+    /// The node of this statement in the tree of `script`, its own script.
     pub fn node<'t>(&self, script: &'t Script) -> Node<'t> {
         script.tree.node(self.at)
     }
 
-    /// Whether it only begins or ends a transaction.
-    pub fn only_wraps(&self) -> bool {
+    /// Whether it is `BEGIN` or `COMMIT`.
+    pub fn is_begin_or_commit(&self) -> bool {
         matches!(self.kind, SyntaxKind::BEGIN | SyntaxKind::COMMIT_TRANSACTION)
     }
 
-    /// The index that it makes or drops by name, if it does.
-    pub fn index(&self) -> Option<(IndexWork, &Name)> {
-        let (work, kind) = match self.kind {
-            SyntaxKind::CREATE_INDEX => (IndexWork::Makes, SyntaxKind::INDEX),
-            SyntaxKind::DROP_INDEX => (IndexWork::Drops, SyntaxKind::INDEX_REF),
+    /// The index that it creates or drops by name.
+    pub fn index(&self) -> Option<(IndexAction, &Name)> {
+        let (action, kind) = match self.kind {
+            SyntaxKind::CREATE_INDEX => (IndexAction::Create, SyntaxKind::INDEX),
+            SyntaxKind::DROP_INDEX => (IndexAction::Drop, SyntaxKind::INDEX_REF),
             _ => return None,
         };
-        self.names.iter().find(|name| name.kind == kind).map(|name| (work, name))
+        self.names.iter().find(|name| name.kind == kind).map(|name| (action, name))
     }
 
-    /// Whether it makes an index and leaves its name to the server.
-    pub fn makes_unnamed_index(&self) -> bool {
+    /// Whether it creates an index without a name.
+    pub fn creates_unnamed_index(&self) -> bool {
         self.kind == SyntaxKind::CREATE_INDEX && self.index().is_none()
     }
 
-    /// Whether it says `IF EXISTS`.
+    /// Whether it has `IF EXISTS`.
     pub fn only_if_exists(&self, script: &Script) -> bool {
-        self.node(script).has(&[SyntaxKind::IF_EXISTS])
+        self.node(script).has_child(&[SyntaxKind::IF_EXISTS])
     }
 
-    /// Whether it may change a setting, named in lower case, as far as the text shows.
-    pub fn may_set(&self, script: &Script, name: &str) -> bool {
+    /// Whether it may change the setting `name`, given in lower case, as far as the text shows.
+    pub fn may_change_setting(&self, script: &Script, name: &str) -> bool {
         let all = [SyntaxKind::RESET, SyntaxKind::DISCARD];
-        !self.quiet && (all.contains(&self.kind) || mentions(script.text(self), name))
+        !self.session_neutral && (all.contains(&self.kind) || mentions(script.text(self), name))
     }
 
-    /// The tables that it makes and that only the session has.
+    /// The temporary tables that it creates.
     pub fn temporary_tables(&self) -> impl Iterator<Item = &Name> {
         let is_table = !matches!(self.kind, SyntaxKind::CREATE_VIEW | SyntaxKind::CREATE_SEQUENCE);
-        let made = self.names.iter().filter(|name| name.role == Role::Made);
-        made.filter(move |_| is_table && self.home == Home::Session)
+        let made = self.names.iter().filter(|name| name.role == NameRole::Created);
+        made.filter(move |_| is_table && self.location == ObjectLocation::Session)
     }
 
-    /// Whether it may run code of the project: a `DO` block, or what it calls.
+    /// Whether it may run user code: a `DO` block, or a routine that it calls.
     pub fn runs_code(&self) -> bool {
         matches!(self.kind, SyntaxKind::DO | SyntaxKind::CALL | SyntaxKind::SELECT)
     }
 
-    /// Whether it does nothing but write rows of one table.
+    /// Whether its only effect is to write rows of one table.
     pub fn only_writes_rows(&self) -> bool {
         use SyntaxKind::{DELETE, INSERT, MERGE, UPDATE};
         matches!(self.kind, INSERT | UPDATE | DELETE | MERGE)
     }
 
-    /// Whether it writes, reads or tells something and leaves what there is as it is, unless code of others does not.
-    pub fn fits_after_create(&self) -> bool {
+    /// Whether it changes no definitions, apart from user code that it runs: it reads or writes rows, notifies, or sets.
+    pub fn leaves_schema_unchanged(&self) -> bool {
         use SyntaxKind::{CALL, DO, NOTIFY, SELECT, SET, TABLE, VALUES};
         self.only_writes_rows() || matches!(self.kind, SELECT | VALUES | TABLE | CALL | DO | NOTIFY | SET)
     }
 
-    /// Whether rows of others may be read when it is run, rather than later.
+    /// Whether it may read rows of other tables when it is executed.
     pub fn reads_rows(&self) -> bool {
         use SyntaxKind::{CREATE_MATERIALIZED_VIEW, CREATE_TABLE_AS, SELECT_INTO};
-        self.fits_after_create()
+        self.leaves_schema_unchanged()
             || matches!(self.kind, CREATE_TABLE_AS | SELECT_INTO | CREATE_MATERIALIZED_VIEW)
     }
 
-    /// Whether the statement has a point in a schema that is being made: housekeeping such as `VACUUM`
-    /// has none.
-    pub fn fits_new_schema(&self) -> bool {
+    /// Whether it is needed in a schema that is being created. Maintenance such as `VACUUM` is not.
+    pub fn applies_to_new_schema(&self) -> bool {
         self.transactional || self.concurrently.is_some()
     }
 
-    /// Whether the objects that it names as its targets are gone after it. `DROP TRIGGER … ON t` leaves the table.
+    /// Whether it drops the objects that are its targets. `DROP TRIGGER … ON t` does not drop the table.
     pub fn drops_targets(&self) -> bool {
         use SyntaxKind::{DROP_POLICY, DROP_RULE, DROP_TRIGGER};
         self.verb().starts_with("DROP ") && !matches!(self.kind, DROP_POLICY | DROP_RULE | DROP_TRIGGER)
     }
 
-    /// Whether it would leave something else if it ran in a transaction, without the word `CONCURRENTLY`: a partition
-    /// that is detached so keeps a CHECK constraint (manual, page of ALTER TABLE).
-    pub fn differs_at_once(&self) -> bool {
+    /// Whether it has another effect without `CONCURRENTLY`: a partition that is detached concurrently keeps a CHECK
+    /// constraint (manual, ALTER TABLE).
+    pub fn differs_without_concurrently(&self) -> bool {
         self.kind == SyntaxKind::ALTER_TABLE && self.concurrently.is_some()
     }
 
-    /// Whether it acts on the whole server, at once and for good.
-    pub fn acts_on_server(&self) -> bool {
-        super::transaction::OF_THE_SERVER.contains(&self.kind)
+    /// Whether it acts on the whole server and cannot be rolled back.
+    pub fn is_server_wide(&self) -> bool {
+        super::transaction::SERVER_WIDE.contains(&self.kind)
     }
 
-    /// The extension that it makes.
-    pub fn extension_made(&self, script: &Script) -> Option<String> {
+    /// The extension that it creates.
+    pub fn created_extension(&self, script: &Script) -> Option<String> {
         let node = self.node(script);
         let name =
             (self.kind == SyntaxKind::CREATE_EXTENSION).then(|| node.child(SyntaxKind::EXTENSION))??;
         Some(super::normalized(name.text()))
     }
 
-    /// Whether it makes an extension and names no schema for it.
-    pub fn leaves_extension_schema_open(&self) -> bool {
+    /// Whether it creates an extension without a SCHEMA clause.
+    pub fn omits_extension_schema(&self) -> bool {
         self.kind == SyntaxKind::CREATE_EXTENSION
             && !self.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF)
     }
 
-    /// Whether it leaves something elsewhere than in its own database, as far as it says itself.
-    pub fn reaches_beyond_database(&self, script: &Script) -> bool {
-        super::transaction::reaches_beyond(self.node(script))
+    /// Whether it has effects outside its own database, as far as its own text shows.
+    pub fn acts_outside_database(&self, script: &Script) -> bool {
+        super::transaction::acts_outside_database(self.node(script))
     }
 
-    /// Whether it acts on the machine of the server, as far as it says itself.
-    pub fn acts_on_machine(&self, script: &Script) -> bool {
-        super::transaction::acts_on_machine(self.node(script))
+    /// Whether it runs a program or writes a file on the server's host, as far as its own text shows.
+    pub fn acts_on_server_host(&self, script: &Script) -> bool {
+        super::transaction::acts_on_server_host(self.node(script))
     }
 
-    /// The statement's first words, for messages: `ALTER TABLE`.
+    /// The kind of statement for messages: `ALTER TABLE`.
     pub fn verb(&self) -> String {
         format!("{:?}", self.kind).replace('_', " ")
     }
 }
 
-/// Whether `word`, in lower case, stands in `text` in whatever case: asked before a tree is searched for it.
+/// Whether `text` contains `word`, given in lower case, in any case. A cheap check before a tree is searched.
 pub(super) fn mentions(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn says_org_schema(node: Node<'_>, source: &Source) -> bool {
-    let says = |range: Range<usize>| source.text[range].contains(placeholder::ORG_SCHEMA);
-    // Most statements do not, and then nobody looks at each word.
-    says(node.range()) && node.tokens().any(|token| says(token.range()))
+fn contains_org_schema(node: Node<'_>, source: &Source) -> bool {
+    let contains = |range: Range<usize>| source.text[range].contains(placeholder::ORG_SCHEMA);
+    // The first check is cheap and false for most statements.
+    contains(node.range()) && node.tokens().any(|token| contains(token.range()))
 }
 
 fn comments(tree: &Tree) -> Vec<Comment> {
@@ -330,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_sql_is_named() {
+    fn text_that_is_not_sql_is_an_error() {
         assert!(matches!(parse("SELECT 1;\n  \\i x.sql\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("SELECT f() \\gexec\n"), Err(SqlError::PsqlMetaCommand { .. })));
         assert!(matches!(parse("COPY t FROM stdin;\n1\n\\.\n"), Err(SqlError::CopyFromStdin { .. })));

@@ -1,17 +1,16 @@
-//! Whether a statement can leave something behind in the session that ran it: a setting, a role, a
-//! temporary table, a prepared statement, a lock. Where it can, the unit cleans up behind it; the next
-//! unit on the connection is another tenant's.
+//! Decides whether a statement can leave session state: a setting, a role, a temporary table, a prepared statement or a
+//! lock. If it can, its unit resets the session, since the next unit on the connection belongs to another tenant.
 
 use squawk_syntax::SyntaxKind;
 
 use super::script::mentions;
 use super::tree::{Node, Token};
 
-/// Functions of the server that leave nothing behind.
+/// Built-in functions that leave no session state.
 const HARMLESS_CALLS: &[&str] =
     &["clock_timestamp", "coalesce", "gen_random_uuid", "length", "lower", "nextval", "now", "upper"];
 
-/// Definitions: they run no code of the user's.
+/// Definitions that run no user code.
 const DEFINITIONS: &[SyntaxKind] = &[
     SyntaxKind::ALTER_SEQUENCE,
     SyntaxKind::COMMENT_ON,
@@ -29,7 +28,7 @@ const DEFINITIONS: &[SyntaxKind] = &[
     SyntaxKind::REVOKE,
 ];
 
-/// Whether bare names mean something else after the statement, as far as the text shows.
+/// Whether the statement changes the search path, as far as the text shows.
 pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
     let says = |word| mentions(statement.text(), word);
     let settings = [SyntaxKind::SET, SyntaxKind::RESET, SyntaxKind::DISCARD];
@@ -38,20 +37,20 @@ pub(super) fn changes_search_path(statement: Node<'_>) -> bool {
         || (says("search_path") && (is_setting || says("set_config")))
 }
 
-/// Whether the statement certainly leaves nothing behind.
-pub(super) fn is_quiet(statement: Node<'_>) -> bool {
+/// Whether the statement certainly leaves no session state.
+pub(super) fn is_session_neutral(statement: Node<'_>) -> bool {
     let is_temporary = statement.children().any(|part| part.kind() == SyntaxKind::TEMP);
     match statement.kind() {
-        _ if is_temporary || says_temp_schema(statement) => false,
+        _ if is_temporary || names_temp_schema(statement) => false,
         // A new table evaluates no default.
         SyntaxKind::CREATE_TABLE => true,
-        // Filling a new column evaluates its default in every row.
+        // Substitution a new column evaluates its default in every row.
         SyntaxKind::ALTER_TABLE => calls_are_harmless(statement),
         kind => DEFINITIONS.contains(&kind),
     }
 }
 
-/// Whether it calls no functions but those of the server that leave nothing behind.
+/// Whether it calls only built-in functions that leave no session state.
 pub(super) fn calls_are_harmless(statement: Node<'_>) -> bool {
     let name = |call: Node<'_>| call.children().next().map(|name| super::normalized(name.text()));
     let mut calls = statement.descendants().filter(|node| node.kind() == SyntaxKind::CALL_EXPR);
@@ -63,14 +62,14 @@ pub(super) fn is_harmless(name: &str) -> bool {
     HARMLESS_CALLS.contains(&name)
 }
 
-/// Whether it names something in the session's own schema, in which the server looks first for tables and types: what is left
-/// there takes the place of the next tenant's.
-fn says_temp_schema(statement: Node<'_>) -> bool {
+/// Whether it names an object in the temporary schema. The server searches this schema first for tables and types, so an
+/// object left there would hide those of the next tenant.
+fn names_temp_schema(statement: Node<'_>) -> bool {
     let says = |word| mentions(statement.text(), word);
     let names = |name: Token<'_>, next: Token<'_>| {
         next.text == "." && super::normalized(name.text).starts_with("pg_temp")
     };
-    // A name that is written in numbers may be any, and may go on behind its token.
+    // A name with Unicode escapes may be any name, and its UESCAPE clause is outside the token.
     says("u&\"")
         || (says("pg_temp")
             && statement.tokens().zip(statement.tokens().skip(1)).any(|(name, next)| names(name, next)))
@@ -81,12 +80,12 @@ mod tests {
     use crate::error::Source;
     use crate::sql::Script;
 
-    fn quiet(sql: &str) -> bool {
-        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].quiet
+    fn session_neutral(sql: &str) -> bool {
+        Script::parse(Source::new("t.sql", sql)).unwrap().statements[0].session_neutral
     }
 
     #[test]
-    fn definitions_are_quiet_and_whatever_runs_code_is_not() {
+    fn definitions_are_session_neutral_and_user_code_is_not() {
         for sql in [
             "CREATE TABLE t (id uuid DEFAULT gen_random_uuid(), x text DEFAULT f())",
             "ALTER TABLE t ADD COLUMN c timestamptz DEFAULT now()",
@@ -95,7 +94,7 @@ mod tests {
             "GRANT SELECT ON t TO r",
             "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET search_path = a, pg_temp AS 'SELECT 1'",
         ] {
-            assert!(quiet(sql), "{sql}");
+            assert!(session_neutral(sql), "{sql}");
         }
         for sql in [
             "CREATE TEMP TABLE t (id int)",
@@ -123,7 +122,7 @@ mod tests {
             "LISTEN x",
             "CALL p()",
         ] {
-            assert!(!quiet(sql), "{sql}");
+            assert!(!session_neutral(sql), "{sql}");
         }
     }
 }

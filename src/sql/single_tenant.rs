@@ -1,5 +1,5 @@
-//! Where a statement names the schema of one tenant. In what the parser reads that is exact; in bodies and strings,
-//! which are only tokens, a name counts where the server would take it for a schema.
+//! Finds the schema names of single tenants in a statement. In parsed text this is exact; in bodies and strings, which are
+//! only split into tokens, a name counts if the server would resolve it as a schema.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -8,43 +8,43 @@ use squawk_lexer::TokenKind;
 use squawk_syntax::SyntaxKind;
 
 use super::mentions::{Piece, tokens};
-use super::named::content;
+use super::text_names::content;
 use super::{Node, Script, Statement, normalized};
 
-/// Before a name these words say, also in a piece of a statement, that a relation follows.
+/// A name after one of these words is a relation, also in a fragment of a statement.
 const BEFORE_RELATIONS: &[&str] =
     &["from", "into", "join", "only", "references", "sequence", "table", "truncate", "update", "view"];
 
-/// A name behind one of these is no schema, though a dot follows: a setting, or a table before its column.
+/// A name after one of these words is not a schema, even before a dot: it is a setting, or a table with its column.
 const BEFORE_OTHERS: &[&str] = &["by", "column", "local", "reset", "session", "set", "show"];
 
-/// A string that begins with one of these is a statement.
+/// A string that starts with one of these words is a statement.
 const VERBS: &[&str] = &[
     "alter", "analyze", "call", "comment", "copy", "create", "delete", "do", "drop", "execute", "grant",
     "insert", "lock", "merge", "refresh", "reindex", "revoke", "select", "set", "truncate", "update",
     "vacuum", "with",
 ];
 
-/// The places where `statement` names a schema of which `is_tenants` says that it is one tenant's.
-pub fn single_tenants(
+/// The ranges in which `statement` names a schema for which `is_tenant_schema` returns true.
+pub fn tenant_schema_ranges(
     script: &Script,
     statement: &Statement,
-    is_tenants: &dyn Fn(&str) -> bool,
+    is_tenant_schema: &dyn Fn(&str) -> bool,
 ) -> Vec<Range<usize>> {
     let text = &script.masked()[statement.range.clone()];
-    let exact = statement.names.iter().filter(|name| name.schema.as_deref().is_some_and(is_tenants));
+    let exact = statement.names.iter().filter(|name| name.schema.as_deref().is_some_and(is_tenant_schema));
     let mut found: Vec<Range<usize>> = exact.map(|name| name.range.clone()).collect();
-    let mut scan = Scan { is_tenants, bare: HashSet::new(), found: Vec::new() };
-    scan.learn_bare(text);
+    let mut scan = Scan { is_tenant_schema, bare: HashSet::new(), found: Vec::new() };
+    scan.collect_bare(text);
     scan.read(text, statement.range.start, Place::Parsed(&code(script, statement)));
     found.extend(scan.found);
-    // A schema may be a name by itself, and stand in a list.
+    // A schema may be found both as a name and as an element of a list.
     found.sort_by_key(|range| (range.start, range.end));
     found.dedup_by_key(|range| range.start);
     found
 }
 
-/// Where the strings of a statement stand that may be code.
+/// The ranges of a statement in which strings may be code.
 fn code(script: &Script, statement: &Statement) -> Vec<Range<usize>> {
     match statement.kind {
         SyntaxKind::DO | SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
@@ -59,44 +59,44 @@ fn code(script: &Script, statement: &Statement) -> Vec<Range<usize>> {
     }
 }
 
-/// What a text is.
+/// The kind of text that is scanned.
 #[derive(Clone, Copy)]
 enum Place<'a> {
-    /// The parser has read its names; strings in these ranges may be code.
+    /// Text whose names the parser has read. Strings in these ranges may be code.
     Parsed(&'a [Range<usize>]),
-    /// A body.
+    /// The body of a routine or block.
     Body,
-    /// A string, which may be anything.
+    /// A string with unknown content.
     String,
 }
 
 struct Scan<'a> {
-    is_tenants: &'a dyn Fn(&str) -> bool,
-    /// Names that stand somewhere without a dot behind them: of tables, aliases and variables.
+    is_tenant_schema: &'a dyn Fn(&str) -> bool,
+    /// Names that occur without a following dot: tables, aliases and variables.
     bare: HashSet<String>,
     found: Vec<Range<usize>>,
 }
 
 impl Scan<'_> {
-    fn tenants(&self, token: &Piece<'_>) -> Option<String> {
+    fn tenant_schema(&self, token: &Piece<'_>) -> Option<String> {
         let is_name = matches!(token.kind, TokenKind::Ident | TokenKind::QuotedIdent { .. });
-        is_name.then(|| normalized(token.text)).filter(|name| (self.is_tenants)(name))
+        is_name.then(|| normalized(token.text)).filter(|name| (self.is_tenant_schema)(name))
     }
 
-    fn learn_bare(&mut self, text: &str) {
+    fn collect_bare(&mut self, text: &str) {
         let all = tokens(text);
         for (index, token) in all.iter().enumerate() {
             if let Some((_, inner)) = string(token) {
-                self.learn_bare(inner);
+                self.collect_bare(inner);
             }
             let dotted = all.get(index + 1).is_some_and(|next| next.kind == TokenKind::Dot);
-            if let Some(name) = self.tenants(token).filter(|_| !dotted) {
+            if let Some(name) = self.tenant_schema(token).filter(|_| !dotted) {
                 self.bare.insert(name);
             }
         }
     }
 
-    /// Reads `text`, which begins at `offset` of the file.
+    /// Scans `text`, which starts at byte `offset` of the file.
     fn read(&mut self, text: &str, offset: usize, place: Place<'_>) {
         let all = tokens(text);
         let is_statement = all.first().is_some_and(|first| VERBS.contains(&word(first).as_str()));
@@ -106,16 +106,16 @@ impl Scan<'_> {
             let range = offset + token.start..offset + token.start + token.text.len();
             if let Some((start, inner)) = string(token) {
                 let at = range.start + start;
-                if schemas.follow(&all, index) {
-                    self.find_words(inner, &range);
+                if schemas.advance(&all, index) {
+                    self.find_in_list(inner, &range);
                 } else if is_path_of_relation(&all, index) {
-                    self.find_path(inner, &range);
+                    self.find_in_path(inner, &range);
                 }
                 let is_code = match place {
                     Place::Parsed(code) => {
                         code.iter().any(|it| it.start <= range.start && range.end <= it.end)
                     }
-                    // A message of RAISE tells something.
+                    // The message of RAISE is not code.
                     Place::Body | Place::String => before(1) != "raise" && before(2) != "raise",
                 };
                 if is_code {
@@ -125,14 +125,14 @@ impl Scan<'_> {
                 }
                 continue;
             }
-            let is_schema = schemas.follow(&all, index);
-            let Some(name) = self.tenants(token) else { continue };
+            let is_schema = schemas.advance(&all, index);
+            let Some(name) = self.tenant_schema(token) else { continue };
             let is_dotted = all.get(index + 1).is_some_and(|next| next.kind == TokenKind::Dot)
                 && before(1) != "."
                 && !self.bare.contains(&name)
                 && (!BEFORE_OTHERS.contains(&before(1).as_str()) || is_of_three(&all, index));
             let is_found = match place {
-                // What names do not hold.
+                // Positions that are not in `Statement::names`.
                 Place::Parsed(_) => is_schema || (is_dotted && before(1) == "collate"),
                 Place::Body => is_schema || is_dotted,
                 Place::String => {
@@ -146,38 +146,38 @@ impl Scan<'_> {
         }
     }
 
-    /// Finds the names in a list of schemas.
-    fn find_words(&mut self, list: &str, range: &Range<usize>) {
+    /// Finds tenant schemas in a list of schemas.
+    fn find_in_list(&mut self, list: &str, range: &Range<usize>) {
         let names = list.split(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$'));
-        if names.into_iter().any(self.is_tenants) {
+        if names.into_iter().any(self.is_tenant_schema) {
             self.found.push(range.clone());
         }
     }
 
-    /// Finds `schema.name` in a string that is nothing else.
-    fn find_path(&mut self, path: &str, range: &Range<usize>) {
+    /// Finds a tenant schema in a string that is a qualified name.
+    fn find_in_path(&mut self, path: &str, range: &Range<usize>) {
         let parts = tokens(path);
         if let [schema, dot, _, ..] = parts.as_slice()
             && dot.kind == TokenKind::Dot
-            && self.tenants(schema).is_some()
+            && self.tenant_schema(schema).is_some()
         {
             self.found.push(range.clone());
         }
     }
 }
 
-/// Whether the next name is that of a schema: behind SCHEMA, or in a search path.
+/// Whether the next name is a schema: after SCHEMA, or in a search path.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Schemas {
     None,
     Next,
-    /// A comma may follow, and another.
-    Given,
+    /// After a schema; a comma and another schema may follow.
+    InList,
 }
 
 impl Schemas {
-    /// Goes on to the token at `index`; whether it is a schema's name.
-    fn follow(&mut self, all: &[Piece<'_>], index: usize) -> bool {
+    /// Advances to the token at `index` and returns whether it is a schema.
+    fn advance(&mut self, all: &[Piece<'_>], index: usize) -> bool {
         let token = &all[index];
         let text = word(token);
         let next = |at: usize| all.get(index + at).map_or_else(String::new, word);
@@ -195,22 +195,22 @@ impl Schemas {
             _ if text == "schema" => *self = Self::Next,
             Self::Next if is_between => {}
             Self::Next if is_name => {
-                *self = Self::Given;
+                *self = Self::InList;
                 return true;
             }
-            Self::Given if text == "," => *self = Self::Next,
+            Self::InList if text == "," => *self = Self::Next,
             _ => *self = Self::None,
         }
         false
     }
 }
 
-/// A string, as its content and where that begins.
+/// The byte offset of a string's content, and the content.
 fn string<'t>(token: &Piece<'t>) -> Option<(usize, &'t str)> {
     matches!(token.kind, TokenKind::Literal { .. }).then(|| content(token.text)).flatten()
 }
 
-/// A token for comparing: in lower case.
+/// The token's text in lower case.
 fn word(token: &Piece<'_>) -> String {
     token.text.to_ascii_lowercase()
 }
@@ -221,12 +221,12 @@ fn at_body(all: &[Piece<'_>], index: usize) -> bool {
     before.is_some_and(|before| matches!(before.as_str(), "as" | "do")) || index == all.len() - 1
 }
 
-/// Whether `a.b.c` begins there.
+/// Whether `a.b.c` starts at `index`.
 fn is_of_three(all: &[Piece<'_>], index: usize) -> bool {
     all.get(index + 3).is_some_and(|third| third.kind == TokenKind::Dot)
 }
 
-/// Whether the server looks for the relation that the string at `index` names.
+/// Whether the server resolves the string at `index` as a relation name.
 fn is_path_of_relation(all: &[Piece<'_>], index: usize) -> bool {
     let at = |at: Option<usize>| at.and_then(|at| all.get(at)).map_or_else(String::new, word);
     let looks = |function: &str| {
@@ -248,14 +248,16 @@ mod tests {
     fn found(sql: &str) -> Vec<String> {
         let script =
             Script::parse(Source::new("t.sql", sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let is_tenants = |name: &str| name.starts_with("org_");
-        let all =
-            script.statements.iter().flat_map(|statement| single_tenants(&script, statement, &is_tenants));
+        let is_tenant_schema = |name: &str| name.starts_with("org_");
+        let all = script
+            .statements
+            .iter()
+            .flat_map(|statement| tenant_schema_ranges(&script, statement, &is_tenant_schema));
         all.map(|range| sql[range].to_owned()).collect()
     }
 
     #[test]
-    fn a_tenants_schema_is_found_wherever_it_is_named() {
+    fn a_tenant_schema_is_found_in_all_positions() {
         for sql in [
             "ALTER TABLE org_acme.workspaces ADD c int",
             "DELETE FROM \"org_acme\".t",
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_one_is_let_be() {
+    fn similar_names_are_not_found() {
         for sql in [
             "SELECT org_members.id FROM org_members",
             "SELECT o.id FROM org_members o WHERE o.org_id = 1",

@@ -1,5 +1,4 @@
-//! The parser's complaint as people read it: where the trouble is, in their words, not in the parser's
-//! names of tokens.
+//! Rewrites the parser's syntax errors: SQL instead of token names, and the position of the wrong token.
 
 use std::ops::Range;
 
@@ -9,28 +8,28 @@ use squawk_syntax::syntax_error::SyntaxError;
 use super::placeholder;
 use super::tree::Node;
 
-/// What is wrong, and the bytes that it is about.
-pub(super) fn complaint(root: Node<'_>, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
-    let begins_nothing = |error: &SyntaxError| error.message().starts_with("expected command");
+/// The message and the range of the first syntax error.
+pub(super) fn first_error(root: Node<'_>, errors: &[SyntaxError]) -> Option<(String, Range<usize>)> {
+    let is_no_command = |error: &SyntaxError| error.message().starts_with("expected command");
     let (first, second) = (errors.first()?, errors.get(1));
-    if begins_nothing(first) {
-        // `ALTER TABEL`: the word that is wrong is the one after a word that is right.
+    if is_no_command(first) {
+        // In `ALTER TABEL` the second word is wrong, not the first.
         let error = second
-            .filter(|second| first.message().ends_with("_KW") && begins_nothing(second))
+            .filter(|second| first.message().ends_with("_KW") && is_no_command(second))
             .filter(|_| begins_a_statement(root, at(root, first).start))
             .unwrap_or(first);
-        return Some(("no statement of SQL begins like this".to_owned(), at(root, error)));
+        return Some(("no SQL statement starts like this".to_owned(), at(root, error)));
     }
-    Some((in_words(first.message()), at(root, first)))
+    Some((readable(first.message()), at(root, first)))
 }
 
-/// Whether only a semicolon, or nothing, stands before `offset`.
+/// Whether `offset` is at the start of the file or after a semicolon.
 fn begins_a_statement(root: Node<'_>, offset: usize) -> bool {
     let before = root.tokens().take_while(|token| token.range().start < offset).last();
     before.is_none_or(|token| token.kind == SyntaxKind::SEMICOLON)
 }
 
-/// The parser points just behind the last token before the trouble; people look at the next one.
+/// The range of the error. The parser points behind the last valid token; this returns the token after it.
 fn at(root: Node<'_>, error: &SyntaxError) -> Range<usize> {
     let range: Range<usize> = error.range().into();
     if !range.is_empty() {
@@ -40,7 +39,7 @@ fn at(root: Node<'_>, error: &SyntaxError) -> Range<usize> {
     next.map_or(range, |token| token.range())
 }
 
-fn in_words(message: &str) -> String {
+fn readable(message: &str) -> String {
     let word = |word: &str| match word.trim_end_matches(',') {
         "L_PAREN" => "`(`".to_owned(),
         "R_PAREN" => "`)`".to_owned(),
@@ -48,7 +47,7 @@ fn in_words(message: &str) -> String {
         "COMMA" => "`,`".to_owned(),
         "EQ" => "`=`".to_owned(),
         "IDENT" => "a name".to_owned(),
-        "ERROR" => "something that is no SQL".to_owned(),
+        "ERROR" => "text that is not SQL".to_owned(),
         "EOF" => "the end of the file".to_owned(),
         token if token.ends_with("_KW") => format!("`{}`", token.trim_end_matches("_KW")),
         _ => word.replace(placeholder::STAND_IN, placeholder::ORG_SCHEMA),

@@ -1,57 +1,56 @@
-//! Transaction control inside a file. The file's own outer BEGIN and COMMIT are recognised and taken out,
-//! as are the statements that `own` knows, since Tenure does both, once; any other transaction control is
-//! an error.
+//! Transaction control in a file. The outer BEGIN and COMMIT of the file are removed, as are the statements of `own`,
+//! since Tenure executes both itself. Any other transaction control is an error.
 
 use squawk_syntax::SyntaxKind;
 
-use super::own::{VERSION_TABLE, touched};
+use super::own::{VERSION_TABLE, touched_own_object};
 use super::tree::{Kinds, Node};
-use super::{Name, Role, Scope, Script, SqlError, Statement};
+use super::{Name, NameRole, Scope, Script, SqlError, Statement};
 use crate::error::Place;
 
-/// A file's statements without those that Tenure does instead.
+/// A file's statements without those that Tenure executes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// What is left to run, in order.
+    /// The statements to run, in order.
     pub statements: Vec<Statement>,
-    /// Whether all of it runs inside a transaction. If not, none of it does.
+    /// Whether all of them run inside a transaction. If not, none of them does.
     pub transactional: bool,
 }
 
-/// How Tenure's own work is told from the user's in a file.
+/// Separates the statements that Tenure executes itself from those of the user.
 #[derive(Debug, Clone, Copy)]
-pub struct Bookkeeping<'a> {
+pub struct MetadataFilter<'a> {
     /// The platform schema.
     pub platform: &'a str,
-    /// What the file is.
+    /// The kind of the file.
     pub file: FileKind<'a>,
 }
 
-/// What a file is, as far as bookkeeping goes.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind<'a> {
-    /// A migration, which leads to this version.
+    /// A migration to this version.
     Migration {
-        /// As it stands in `schema_version`.
+        /// As stored in `schema_version`.
         version: &'a str,
     },
-    /// A file of a template, which has no part in the platform.
+    /// A file of a template.
     Template,
-    /// A file that leads anywhere.
-    Loose,
+    /// A file without a version.
+    Standalone,
 }
 
-impl Bookkeeping<'_> {
-    /// The statements of `script` that are to be run. `bare` says whose `schema_version` is where a
-    /// statement names it without a schema, if that is clear: a tenant may have such a table too.
+impl MetadataFilter<'_> {
+    /// The statements of `script` to run. `bare` returns the scope of an unqualified `schema_version` in a statement, or
+    /// `None` if it is unclear, since a tenant may have such a table too.
     pub fn body(
         &self,
         script: &Script,
         bare: impl Fn(&Statement) -> Option<Scope>,
     ) -> Result<Body, SqlError> {
         let mut rest = script.statements.as_slice();
-        let begun = rest.first().is_some_and(|first| first.kind == SyntaxKind::BEGIN);
-        if begun {
+        let has_begin = rest.first().is_some_and(|first| first.kind == SyntaxKind::BEGIN);
+        if has_begin {
             if !is_plain(script, &rest[0]) {
                 return Err(control(script, &rest[0]));
             }
@@ -69,40 +68,40 @@ impl Bookkeeping<'_> {
             if CONTROL.contains(&statement.kind) {
                 return Err(control(script, statement));
             }
-            let names_it = |name: &Name| {
-                name.name == VERSION_TABLE && name.schema.is_none() && name.role != Role::Mentioned
+            let is_version_table = |name: &Name| {
+                name.name == VERSION_TABLE && name.schema.is_none() && name.role != NameRole::Referenced
             };
-            let is_bare = statement.names.iter().any(names_it);
-            let whose = if is_bare { bare(statement) } else { None };
-            if is_bare && whose.is_none() {
-                let why = format!("both have a {VERSION_TABLE:?}");
+            let is_bare = statement.names.iter().any(is_version_table);
+            let scope = if is_bare { bare(statement) } else { None };
+            if is_bare && scope.is_none() {
+                let why = format!("the platform and the tenants have a {VERSION_TABLE:?}");
                 return Err(SqlError::ScopeUnclear { why, place: script.place(statement) });
             }
-            let is_platforms = |name: &Name| names_it(name) && whose == Some(Scope::Platform);
-            if self.does(script, statement, is_platforms)? {
+            let is_of_platform = |name: &Name| is_version_table(name) && scope == Some(Scope::Platform);
+            if self.is_own_statement(script, statement, is_of_platform)? {
                 continue;
             }
-            if let Some(name) = touched(statement, self.platform, is_platforms) {
+            if let Some(name) = touched_own_object(statement, self.platform, is_of_platform) {
                 return Err(own(script, name));
             }
             statements.push(statement.clone());
         }
-        let alone = statements.iter().find(|statement| !statement.transactional);
-        if let Some(statement) = alone
-            && (begun || statements.iter().any(|other| other.transactional))
+        let non_transactional = statements.iter().find(|statement| !statement.transactional);
+        if let Some(statement) = non_transactional
+            && (has_begin || statements.iter().any(|other| other.transactional))
         {
             return Err(SqlError::MixedTransaction {
                 statement: statement.verb(),
                 place: script.place(statement),
             });
         }
-        Ok(Body { transactional: alone.is_none(), statements })
+        Ok(Body { transactional: non_transactional.is_none(), statements })
     }
 
-    /// Refuses a statement of the platform that touches Tenure's own by a bare name, which the search
-    /// path leads there.
-    pub fn check_of_platform(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
-        touched(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
+    /// Rejects a platform statement that changes one of Tenure's own objects by an unqualified name, which the search
+    /// path resolves to the platform schema.
+    pub fn check_platform_statement(&self, script: &Script, statement: &Statement) -> Result<(), SqlError> {
+        touched_own_object(statement, self.platform, |_| true).map_or(Ok(()), |name| Err(own(script, name)))
     }
 }
 
@@ -111,17 +110,17 @@ fn own(script: &Script, name: &Name) -> SqlError {
     SqlError::OwnTable { name: name.name.clone(), place }
 }
 
-/// What ends a transaction in the wrong way or place, among the statements behind its BEGIN.
+/// The statement among those after BEGIN that ends the transaction wrongly.
 fn unclosed(rest: &[Statement]) -> Option<&Statement> {
     let is_control = |statement: &&Statement| CONTROL.contains(&statement.kind);
     let other = |statement: &&Statement| statement.kind != SyntaxKind::COMMIT_TRANSACTION;
     rest.iter().filter(is_control).find(other).or_else(|| rest.iter().find(is_control))
 }
 
-/// Whether a BEGIN has no modes, and a COMMIT begins no other transaction.
+/// Whether a BEGIN has no modes, or a COMMIT has no AND CHAIN.
 fn is_plain(script: &Script, statement: &Statement) -> bool {
     let modes = [SyntaxKind::AND_CHAIN, SyntaxKind::TRANSACTION_MODE_LIST];
-    !statement.node(script).has(&modes)
+    !statement.node(script).has_child(&modes)
 }
 
 fn control(script: &Script, statement: &Statement) -> SqlError {
@@ -143,17 +142,17 @@ const CONTROL: &[SyntaxKind] = &[
     SyntaxKind::SET_TRANSACTION,
 ];
 
-/// Where the statement has the key word `kind`; `all` are the kinds in its file.
+/// The range of the key word `kind` in the statement; `all` contains the kinds of its file.
 pub(super) fn word(statement: Node<'_>, kind: SyntaxKind, all: &Kinds) -> Option<std::ops::Range<usize>> {
-    if !all.hold(&[kind]) {
+    if !all.contains(&[kind]) {
         return None;
     }
     let mut tokens = statement.tokens();
     tokens.find(|token| token.kind == kind).map(|token| token.range())
 }
 
-/// What acts on the whole server, at once and for good.
-pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
+/// Statements that act on the whole server and cannot be rolled back.
+pub(super) const SERVER_WIDE: &[SyntaxKind] = &[
     SyntaxKind::ALTER_SYSTEM,
     SyntaxKind::CREATE_DATABASE,
     SyntaxKind::CREATE_TABLESPACE,
@@ -161,9 +160,9 @@ pub(super) const OF_THE_SERVER: &[SyntaxKind] = &[
     SyntaxKind::DROP_TABLESPACE,
 ];
 
-/// What reaches past its own database, beside [`OF_THE_SERVER`]: roles and tablespaces belong to the whole server, as
-/// do a database's settings and rights, and a subscription makes and drops what another server keeps for it.
-const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
+/// Statements with effects outside their own database, in addition to [`SERVER_WIDE`]: roles, tablespaces, and a
+/// database's settings and privileges belong to the server, and a subscription creates a slot on another server.
+const OUTSIDE_DATABASE: &[SyntaxKind] = &[
     SyntaxKind::ALTER_DATABASE,
     SyntaxKind::ALTER_GROUP,
     SyntaxKind::ALTER_ROLE,
@@ -182,19 +181,18 @@ const BEYOND_THE_DATABASE: &[SyntaxKind] = &[
     SyntaxKind::REASSIGN,
 ];
 
-/// Whether the statement acts on the machine of the server: it runs a program there, or writes a file.
-pub(super) fn acts_on_machine(statement: Node<'_>) -> bool {
+/// Whether the statement runs a program or writes a file on the server's host.
+pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
     let acts = |target: Node<'_>| {
         target.kind() == SyntaxKind::COPY_PROGRAM
-            && (target.says(SyntaxKind::PROGRAM_KW)
+            && (target.has_token(SyntaxKind::PROGRAM_KW)
                 || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO))
     };
     statement.kind() == SyntaxKind::COPY && statement.descendants().any(acts)
 }
 
-/// Whether the statement leaves something elsewhere than in its own database. What a DO block or a function does is
-/// in no statement's tree, and is not seen.
-pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
+/// Whether the statement has effects outside its own database. Effects of DO blocks and functions are not detected.
+pub(super) fn acts_outside_database(statement: Node<'_>) -> bool {
     let kind = statement.kind();
     let object = || {
         let mut tokens =
@@ -202,11 +200,11 @@ pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
         tokens.nth(1)
     };
     match kind {
-        kind if OF_THE_SERVER.contains(&kind) || BEYOND_THE_DATABASE.contains(&kind) => true,
+        kind if SERVER_WIDE.contains(&kind) || OUTSIDE_DATABASE.contains(&kind) => true,
         SyntaxKind::GRANT | SyntaxKind::REVOKE | SyntaxKind::COMMENT_ON | SyntaxKind::SECURITY_LABEL => {
             use SyntaxKind::{DATABASE_KW, PARAMETER_KW, ROLE_KW, SUBSCRIPTION_KW, TABLESPACE_KW};
             let object = object();
-            // Without an object it is a membership in a role that is given.
+            // Without an object it grants or revokes membership in a role.
             let is_role = matches!(kind, SyntaxKind::GRANT | SyntaxKind::REVOKE) && object.is_none();
             is_role
                 || matches!(
@@ -214,16 +212,16 @@ pub(super) fn reaches_beyond(statement: Node<'_>) -> bool {
                     Some(DATABASE_KW | PARAMETER_KW | ROLE_KW | SUBSCRIPTION_KW | TABLESPACE_KW)
                 )
         }
-        _ => acts_on_machine(statement),
+        _ => acts_on_server_host(statement),
     }
 }
 
-/// Whether the server refuses the statement inside a transaction block (the manual's page of each).
+/// Whether the server rejects the statement inside a transaction block (manual, page of each statement).
 pub(super) fn refused_in_transaction(statement: Node<'_>, all: &Kinds) -> bool {
     let has_word = |kind| word(statement, kind, all).is_some();
     match statement.kind() {
         SyntaxKind::VACUUM => true,
-        kind if OF_THE_SERVER.contains(&kind) => true,
+        kind if SERVER_WIDE.contains(&kind) => true,
         SyntaxKind::ALTER_TABLE | SyntaxKind::CREATE_INDEX | SyntaxKind::DROP_INDEX => {
             has_word(SyntaxKind::CONCURRENTLY_KW)
         }
@@ -245,9 +243,9 @@ mod tests {
 
     fn body(sql: &str) -> Result<Vec<String>, SqlError> {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-        let books =
-            Bookkeeping { platform: "datalinx_platform", file: FileKind::Migration { version: "1.0.3" } };
-        books
+        let filter =
+            MetadataFilter { platform: "datalinx_platform", file: FileKind::Migration { version: "1.0.3" } };
+        filter
             .body(&script, |_| Some(Scope::Platform))
             .map(|body| body.statements.iter().map(|s| script.text(s).to_owned()).collect())
     }
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tenure_does_is_taken_out() {
+    fn own_statements_are_removed() {
         let none: [&str; 0] = [];
         assert_eq!(
             body("CREATE SCHEMA datalinx_platform; CREATE SCHEMA IF NOT EXISTS {org_schema}").unwrap(),
@@ -274,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_and_other_columns_are_refused() {
+    fn other_versions_and_columns_are_errors() {
         assert!(matches!(
             body("UPDATE schema_version SET version = '1.0.4'"),
             Err(SqlError::VersionMismatch { .. })
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn transaction_control_inside_is_refused() {
+    fn transaction_control_inside_is_an_error() {
         for sql in [
             "BEGIN; SELECT 1; COMMIT; SELECT 2; COMMIT",
             "BEGIN; SELECT 1",
@@ -307,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_transaction_in_any_words_is_the_files_own() {
+    fn every_form_of_a_plain_outer_transaction_is_removed() {
         for (begin, end) in [
             ("BEGIN", "COMMIT"),
             ("BEGIN WORK", "END"),
@@ -319,10 +317,10 @@ mod tests {
     }
 
     #[test]
-    fn what_reaches_past_the_database_is_known() {
+    fn effects_outside_the_database_are_detected() {
         let reaches = |sql: &str| {
             let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-            script.statements[0].reaches_beyond_database(&script)
+            script.statements[0].acts_outside_database(&script)
         };
         for sql in [
             "CREATE ROLE app LOGIN",
@@ -373,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn concurrent_work_stands_alone() {
+    fn non_transactional_statements_cannot_be_mixed() {
         assert!(body("CREATE INDEX CONCURRENTLY i ON t (c); VACUUM t").is_ok());
         assert!(matches!(
             body("CREATE INDEX CONCURRENTLY i ON t (c); SELECT 1"),

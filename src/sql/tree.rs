@@ -1,5 +1,5 @@
-//! The parsed tree of a file, laid flat once, in the order of the text: rules walk through it many times,
-//! and here a step is an index, where the parser's own tree makes a new object of each node that is met.
+//! The syntax tree of a file as a flat list in text order. Rules traverse it many times: a step is an index here, while
+//! the parser's own tree allocates an object for each visited node.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,11 +10,11 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 #[derive(Debug, Clone)]
 pub(super) struct Tree {
     text: String,
-    /// Each before those below it.
+    /// In preorder.
     parts: Box<[Part]>,
 }
 
-/// A node, or a token that is no blank. Offsets fit: a file is at most 16 MiB long.
+/// A node, or a token other than white space. Offsets fit in `u32`: a file has at most 16 MiB.
 #[derive(Debug, Clone, Copy)]
 struct Part {
     kind: SyntaxKind,
@@ -22,7 +22,7 @@ struct Part {
     start: u32,
     end: u32,
     parent: u32,
-    /// The part behind all those below this one.
+    /// The index of the part after all descendants of this one.
     next: u32,
 }
 
@@ -38,15 +38,15 @@ pub struct Node<'t> {
 pub struct Token<'t> {
     /// What it is.
     pub kind: SyntaxKind,
-    /// As it is written.
+    /// Its text.
     pub text: &'t str,
-    /// What the node is that it stands in.
+    /// The kind of its parent node.
     pub within: SyntaxKind,
     start: u32,
 }
 
 impl Tree {
-    /// The tree below `root`, which was made from `text`.
+    /// The tree of `root`, which was parsed from `text`.
     pub(super) fn of(root: &SyntaxNode, text: String) -> Self {
         let green = root.green();
         let (mut parts, mut offset) = (Vec::with_capacity(text.len() / 2), 0);
@@ -71,16 +71,16 @@ impl Tree {
                 open.pop();
             }
         }
-        // A copy, since a vector that is only made shorter may keep its memory.
+        // A copy, since shrinking a vector may keep its memory.
         Self { text, parts: parts.as_slice().into() }
     }
 
-    /// The file.
+    /// The root node.
     pub(super) fn root(&self) -> Node<'_> {
         self.node(0)
     }
 
-    /// The node that [`Node::index`] was asked of.
+    /// The node at an index from [`Node::index`].
     pub(super) fn node(&self, at: u32) -> Node<'_> {
         Node { tree: self, at }
     }
@@ -96,7 +96,7 @@ impl Tree {
         Token { kind: part.kind, text, within, start: part.start }
     }
 
-    /// The text that it was made from.
+    /// The text that it was parsed from.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -121,12 +121,12 @@ impl<'t> Node<'t> {
         &self.tree.parts[self.at as usize]
     }
 
-    /// Itself and all parts below it, in the order of the text.
+    /// Itself and all parts below it, in text order.
     fn parts(self) -> &'t [Part] {
         &self.tree.parts[self.at as usize..self.part().next as usize]
     }
 
-    /// Its place among the parts of its tree.
+    /// Its index among the parts of its tree.
     pub(super) fn index(self) -> u32 {
         self.at
     }
@@ -136,12 +136,12 @@ impl<'t> Node<'t> {
         self.part().kind
     }
 
-    /// Its bytes in the file, with the spaces and comments that belong to it.
+    /// Its bytes in the file, including the white space and comments that belong to it.
     pub fn range(self) -> Range<usize> {
         self.part().start as usize..self.part().end as usize
     }
 
-    /// Its bytes from its first to its last token that is neither space, comment nor semicolon.
+    /// Its bytes from its first to its last token, without white space, comments and semicolons.
     pub fn span(self) -> Range<usize> {
         let first = self.parts().iter().find(|part| part.counts());
         let last = self.parts().iter().rev().find(|part| part.counts());
@@ -151,17 +151,17 @@ impl<'t> Node<'t> {
         }
     }
 
-    /// Its text, with the spaces and comments that belong to it.
+    /// Its text, including the white space and comments that belong to it.
     pub fn text(self) -> &'t str {
         &self.tree.text[self.range()]
     }
 
-    /// The node that it stands in.
+    /// Its parent node.
     pub fn parent(self) -> Option<Self> {
         (self.at > 0).then(|| self.tree.node(self.part().parent))
     }
 
-    /// Itself, the node that it stands in, and so on.
+    /// Itself, its parent, and so on up to the root.
     pub fn ancestors(self) -> impl Iterator<Item = Self> {
         std::iter::successors(Some(self), |node| node.parent())
     }
@@ -178,14 +178,14 @@ impl<'t> Node<'t> {
         std::iter::successors(within(self.at + 1), move |part| within(part.part().next))
     }
 
-    /// Itself and all nodes below it, in the order of the text.
+    /// Itself and all nodes below it, in text order.
     pub fn descendants(self) -> impl Iterator<Item = Self> + Clone {
         let (tree, first) = (self.tree, self.at);
         let nodes = self.parts().iter().zip(first..).filter(|(part, _)| part.is_node);
         nodes.map(move |(_, at)| Node { tree, at })
     }
 
-    /// All tokens in it but spaces and comments.
+    /// All tokens in it except white space and comments.
     pub fn tokens(self) -> impl Iterator<Item = Token<'t>> + Clone {
         let tree = self.tree;
         let counts = |part: &&Part| !part.is_node && !part.kind.is_trivia();
@@ -203,12 +203,12 @@ impl<'t> Node<'t> {
     }
 
     /// Whether a node of one of `kinds` is directly below it.
-    pub fn has(self, kinds: &[SyntaxKind]) -> bool {
+    pub fn has_child(self, kinds: &[SyntaxKind]) -> bool {
         self.children().any(|child| kinds.contains(&child.kind()))
     }
 
-    /// Whether it says the word `kind` itself, not in a node below it.
-    pub fn says(self, kind: SyntaxKind) -> bool {
+    /// Whether a token or node of `kind` is directly below it.
+    pub fn has_token(self, kind: SyntaxKind) -> bool {
         self.below().any(|part| part.kind() == kind)
     }
 
@@ -218,12 +218,12 @@ impl<'t> Node<'t> {
     }
 
     /// Whether a node or token of one of `kinds` is in it, itself included.
-    pub fn holds(self, kinds: &[SyntaxKind]) -> bool {
+    pub fn contains(self, kinds: &[SyntaxKind]) -> bool {
         self.parts().iter().any(|part| kinds.contains(&part.kind))
     }
 }
 
-/// Nodes are compared by where they stand in their tree.
+/// Nodes are compared by tree and index.
 impl PartialEq for Node<'_> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.tree, other.tree) && self.at == other.at
@@ -245,13 +245,13 @@ impl Token<'_> {
     }
 }
 
-/// Kinds of nodes and tokens: most questions to a tree need not be asked when it holds nothing of the kind.
+/// A set of kinds of nodes and tokens. Most searches of a tree can be skipped if it contains no such kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kinds([u64; SyntaxKind::__LAST as usize / 64 + 1]);
 
 impl Kinds {
     /// Whether there is one of `kinds`.
-    pub fn hold(&self, kinds: &[SyntaxKind]) -> bool {
+    pub fn contains(&self, kinds: &[SyntaxKind]) -> bool {
         let one = |kind: usize| self.0.get(kind / 64).is_some_and(|word| word >> (kind % 64) & 1 == 1);
         kinds.iter().any(|kind| one(*kind as usize))
     }
@@ -278,7 +278,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_the_tree_that_the_parser_made(
+        fn it_equals_the_tree_of_the_parser(
             text in "(-|/|\\*|'|\"|\\$|\n|a|é| |;|,|\\(|\\)|SELECT 1;|CREATE TABLE t \\(|ALTER TABLE a ){0,40}"
         ) {
             let root = SourceFile::parse(&text).syntax_node();
@@ -295,9 +295,9 @@ mod tests {
                 let below: Vec<_> = theirs.children().map(|it| range(it.text_range())).collect();
                 prop_assert_eq!(below, ours.children().map(Node::range).collect::<Vec<_>>());
                 let says = theirs.children_with_tokens().any(|it| it.kind() == SyntaxKind::COMMA);
-                prop_assert_eq!(says, ours.says(SyntaxKind::COMMA));
+                prop_assert_eq!(says, ours.has_token(SyntaxKind::COMMA));
                 let holds = theirs.descendants_with_tokens().any(|it| it.kind() == SyntaxKind::COMMENT);
-                prop_assert_eq!(holds, ours.holds(&[SyntaxKind::COMMENT]));
+                prop_assert_eq!(holds, ours.contains(&[SyntaxKind::COMMENT]));
             }
             let comments = root.descendants_with_tokens().filter(|it| it.kind() == SyntaxKind::COMMENT);
             let comments: Vec<_> = comments.map(|it| range(it.text_range())).collect();

@@ -1,21 +1,20 @@
-//! A template and the tenant steps after it as one script, in the order in which it is sent. A foreign
-//! key to a shared table locks that table until COMMIT, against its writers and against every other
-//! tenant that is being made (`SHARE ROW EXCLUSIVE`: manual, chapter 13.3.1), so its statement goes last
-//! where order allows.
+//! Compiles a template and the later tenant steps into one script. A foreign key to a shared table locks the table in
+//! `SHARE ROW EXCLUSIVE` mode until COMMIT, which blocks writers and other new tenants (manual, chapter 13.3.1), so its
+//! statement is moved to the end if the dependencies allow it.
 
 use super::Template;
 use crate::chain::{Chain, Migration, Version};
 use crate::error::Place;
 use crate::sql::{Name, ParameterKind, Scope, Script, Statement};
 
-/// What makes a tenant's schema at one version.
+/// The statements that create a tenant's schema at one version.
 #[derive(Debug, Clone)]
 pub struct Compiled<'a> {
-    /// The template that it begins with.
+    /// The template.
     pub template: &'a Template,
     /// The migrations after it whose tenant parts are among the statements.
     pub steps: &'a [Migration],
-    /// The migrations after those: their tenant parts need transactions of their own, as a migrated tenant has them.
+    /// The remaining migrations, whose tenant parts need separate transactions, as in a migrated tenant.
     pub later: &'a [Migration],
     /// The statements, in the order in which they are sent.
     pub statements: Vec<(&'a Script, &'a Statement)>,
@@ -26,25 +25,25 @@ pub struct Compiled<'a> {
 /// A foreign key to a table that other tenants share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedKey {
-    /// The schema of the table; `None` where the search path finds it.
+    /// The schema of the table; `None` if the search path resolves it.
     pub schema: Option<String>,
     /// The table.
     pub table: String,
-    /// Where the key is.
+    /// The position of the key.
     pub place: Place,
-    /// How many statements run while the table is locked, the key's own among them.
+    /// The number of statements that run while the table is locked, including its own.
     pub under_lock: usize,
 }
 
 impl SharedKey {
-    /// The table as a message names it.
+    /// The table for messages, qualified if the statement qualifies it.
     pub fn shown(&self) -> String {
         self.schema.iter().chain([&self.table]).map(String::as_str).collect::<Vec<_>>().join(".")
     }
 }
 
 impl Template {
-    /// The script that makes a tenant at `version`; `None` if the template is ahead of it.
+    /// Compiles the script that creates a tenant at `version`; `None` if the template is ahead of it.
     pub fn compile<'a>(&'a self, chain: &'a Chain, version: &Version) -> Option<Compiled<'a>> {
         let all = self.steps_to(chain, version)?;
         let own = || {
@@ -53,13 +52,13 @@ impl Template {
             };
             self.files.iter().flat_map(statements)
         };
-        let of_steps = || all.iter().flat_map(new_tenants_part);
-        // One transaction makes what a transaction each makes: proved of every statement, or there are no two.
+        let of_steps = || all.iter().flat_map(new_tenant_statements);
+        // One transaction is only used if every statement has the same effect in it, or if there are no later steps.
         let is_same = |(_, statement): (&Script, &Statement)| statement.same_in_one_transaction;
-        let is_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
-        let (steps, later) = all.split_at(if is_one { all.len() } else { 0 });
+        let needs_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
+        let (steps, later) = all.split_at(if needs_one { all.len() } else { 0 });
         let mut order = Order::default();
-        for (script, statement) in own().chain(steps.iter().flat_map(new_tenants_part)) {
+        for (script, statement) in own().chain(steps.iter().flat_map(new_tenant_statements)) {
             order.add(script, statement);
         }
         let (statements, shared_keys) = order.end();
@@ -68,33 +67,33 @@ impl Template {
 }
 
 impl Compiled<'_> {
-    /// How many statements a new tenant takes, and in how many transactions: steps that need their own are followed by one
-    /// that makes the tenant active.
-    pub fn extent(&self) -> (usize, usize) {
+    /// The numbers of statements and transactions for a new tenant. Steps in separate transactions are followed by one
+    /// that activates the tenant.
+    pub fn counts(&self) -> (usize, usize) {
         let of_steps =
-            self.later.iter().map(|step| new_tenants_part(step).count()).filter(|count| *count > 0);
+            self.later.iter().map(|step| new_tenant_statements(step).count()).filter(|count| *count > 0);
         let (statements, steps) = of_steps.fold((0, 0), |(all, steps), count| (all + count, steps + 1));
         (self.statements.len() + statements, if steps == 0 { 1 } else { steps + 2 })
     }
 }
 
-/// The statements of a step that have a point in a schema that is being made.
-fn new_tenants_part(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
-    let fitting = step.part(Scope::Tenant).filter(|statement| statement.fits_new_schema());
-    fitting.map(move |statement| (&step.script, statement))
+/// The statements of a step that are needed in a new schema.
+fn new_tenant_statements(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
+    let needed = step.part(Scope::Tenant).filter(|statement| statement.applies_to_new_schema());
+    needed.map(move |statement| (&step.script, statement))
 }
 
-/// The statements so far: those that may go at once, and those that wait for the end.
+/// Orders statements: those that run first, and those that are moved to the end.
 #[derive(Default)]
 struct Order<'a> {
     first: Vec<(&'a Script, &'a Statement)>,
     last: Vec<(&'a Script, &'a Statement)>,
     /// The texts of `last` in lower case.
     waiting: Vec<String>,
-    /// Each key, with where its statement stands in `last`.
+    /// Each key, with the index of its statement in `last`.
     keys: Vec<(SharedKey, usize)>,
-    /// Whether something waits that could be about anything.
-    is_shut: bool,
+    /// Whether `last` contains a statement with unknown effects.
+    has_opaque: bool,
     /// Whether a table may have rows.
     has_rows: bool,
 }
@@ -103,11 +102,13 @@ impl<'a> Order<'a> {
     fn add(&mut self, script: &'a Script, statement: &'a Statement) {
         let text = script.text(statement).to_lowercase();
         let keys = Self::shared_keys(script, statement);
-        // What name a parameter brings nobody knows.
-        let brings_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
-        let is_plain = statement.is_plain(self.has_rows) && !brings_name;
-        self.has_rows |= !statement.is_plain(false);
-        if keys.is_empty() && (self.last.is_empty() || (is_plain && self.may_pass(statement, &text))) {
+        // The name in a parameter is unknown.
+        let has_unknown_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
+        let runs_no_user_code = statement.runs_no_user_code(self.has_rows) && !has_unknown_name;
+        self.has_rows |= !statement.runs_no_user_code(false);
+        if keys.is_empty()
+            && (self.last.is_empty() || (runs_no_user_code && self.is_independent(statement, &text)))
+        {
             self.first.push((script, statement));
             return;
         }
@@ -115,20 +116,20 @@ impl<'a> Order<'a> {
         self.keys.extend(keys.into_iter().map(|key| (key, at)));
         self.last.push((script, statement));
         self.waiting.push(text);
-        self.is_shut |= !is_plain;
+        self.has_opaque |= !runs_no_user_code;
     }
 
-    /// Whether `statement` has nothing to do with any that waits.
-    fn may_pass(&self, statement: &Statement, text: &str) -> bool {
-        !self.is_shut
+    /// Whether `statement` is independent of all statements in `last`.
+    fn is_independent(&self, statement: &Statement, text: &str) -> bool {
+        !self.has_opaque
             && !self.waiting.iter().any(|waits| statement.is_named_in(waits))
             && !self.last.iter().any(|(_, waits)| waits.is_named_in(text))
     }
 
-    /// The keys of `statement` to tables of other schemas. A bare name is sent as the tenant's own table.
+    /// The foreign keys of `statement` to tables of other schemas. An unqualified name is the tenant's own table.
     fn shared_keys(script: &Script, statement: &Statement) -> Vec<SharedKey> {
         let is_shared = |name: &&Name| name.schema.is_some() && !name.in_tenant_schema();
-        let targets = statement.key_targets(script).into_iter().filter(is_shared);
+        let targets = statement.foreign_key_targets(script).into_iter().filter(is_shared);
         targets
             .map(|name| SharedKey {
                 schema: name.schema.clone(),
@@ -153,14 +154,14 @@ mod tests {
     use super::*;
     use crate::error::Source;
     use crate::ident::SchemaName;
-    use crate::sql::Known;
+    use crate::sql::ScopedNames;
 
-    /// The statements in the order in which they are sent, each up to its first bracket, and the keys.
+    /// The compiled statements, each up to its first bracket, and the keys.
     fn compiled(sql: &str) -> (Vec<String>, Vec<String>) {
         let platform = SchemaName::existing("p").unwrap();
         let text = format!("-- Template: v0.0.0\n{sql}");
         let sources = vec![Source::new("t.sql", text)];
-        let mut known = Known::default();
+        let mut known = ScopedNames::default();
         let template = Template::read("default", "t", sources, &platform, &mut known).unwrap();
         let chain = Chain::assemble(Vec::new(), &platform, known).unwrap();
         let compiled = template.compile(&chain, &Version::ZERO).unwrap();
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_locks_a_shared_table_goes_last() {
+    fn keys_to_shared_tables_are_last() {
         let (order, keys) = compiled(
             "CREATE TABLE jobs (id int, by int REFERENCES p.users(id));
              CREATE TABLE notes (id int PRIMARY KEY, parent int REFERENCES notes(id));
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_stays_where_one_names_what_the_other_makes() {
+    fn dependent_statements_keep_their_order() {
         for second in [
             "CREATE TABLE b (job int REFERENCES jobs(id))",
             "CREATE VIEW v AS SELECT * FROM jobs",
@@ -212,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_passes_what_could_be_about_anything() {
+    fn statements_with_unknown_effects_keep_their_order() {
         let key = "CREATE TABLE jobs (by int REFERENCES p.users)";
         let (order, keys) = compiled(&format!("{key}; DO $$BEGIN END$$; CREATE TABLE b (id int);"));
         assert_eq!((order[2].as_str(), keys), ("b", vec!["users 3".to_owned()]));
-        // An index is built by running its expression on the rows that are there.
+        // Building an index evaluates its expression on existing rows.
         let rows = "CREATE TABLE old (id int); INSERT INTO old VALUES (1)";
         let (order, _) = compiled(&format!(
             "{rows}; {key}; CREATE INDEX old_f ON old (f(id)); CREATE TABLE new (id int);"
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn a_key_is_shared_if_its_table_is_in_another_schema() {
         let keys = |sql: &str| compiled(sql).1;
-        // A bare name is the tenant's own table, whether a file is seen to make it or not.
+        // An unqualified name is the tenant's own table, even if no file creates it.
         assert_eq!(keys("CREATE TABLE a (b int REFERENCES countries)"), Vec::<String>::new());
         assert_eq!(keys("CREATE TABLE a (b int REFERENCES public.countries)"), ["countries 1"]);
         assert_eq!(

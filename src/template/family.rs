@@ -1,11 +1,11 @@
-//! The versions of one template: `default`, and `default_v1.0.4`, which `template squash` made of it. Each has
-//! a folder of its own; they lead to the same tenant.
+//! The versions of one template: `default`, and `default_v1.0.4`, which `template squash` creates. Each has its own
+//! folder, and all create the same tenant.
 
 use super::Template;
 use crate::chain::Version;
 
 impl Template {
-    /// What the versions of one template have in common: the name without the `_vX.Y.Z` at its end.
+    /// The common name of all versions of a template: the name without `_vX.Y.Z` at its end.
     pub fn family(&self) -> &str {
         family(&self.name)
     }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_version_at_the_end_is_taken_off() {
+    fn only_a_version_at_the_end_is_removed() {
         let names = ["default", "default_v1.0.4", "small_vat", "_v1.0.0", "a_v1.0.0_v2.0.0"];
         assert_eq!(names.map(family), ["default", "default", "small_vat", "_v1.0.0", "a_v1.0.0"]);
     }

@@ -1,5 +1,6 @@
-//! A tenant template: the files of `tenant_templates/<name>/`, run in order of name, that make a
-//! tenant's schema at the version their header names. Pure: texts in, statements out.
+//! Tenant templates: the files of `tenant_templates/<name>/`, which create a tenant's schema at one version, in the order
+//! of their names. Parsing, parameters, compilation with later migrations, and squashing are here.
+//! No file or database access belongs here.
 
 mod compiled;
 mod family;
@@ -9,73 +10,74 @@ mod squash;
 pub mod text;
 mod uses;
 
-pub use self::result::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
+pub use self::result::{Checked, CheckedTemplate, Proof, SharedKeyJson, Squashed};
 use std::sync::Arc;
 
 pub use self::compiled::{Compiled, SharedKey};
-pub use self::parameters::{Declared, Filled, Parameters};
-pub use self::squash::{Dumped, Layout, NewFile};
-use crate::chain::{Chain, ChainError, Checksum, Migration, Use, Version, template_line, uses_lines};
+pub use self::parameters::{BoundParameters, Declared, Parameters};
+pub use self::squash::{Layout, NewFile, SchemaDump};
+use crate::chain::{Chain, ChainError, Checksum, Migration, TableUse, Version, template_line, uses_lines};
 use crate::error::{Code, Failure, Place, Source};
 use crate::ident::SchemaName;
 use crate::sql::{
-    Bookkeeping, FileKind, Known, Scope, Script, Statement, TemplateParameter, TenantObjects, expect_in_order,
+    FileKind, MetadataFilter, Scope, ScopedNames, Script, Statement, TemplateParameter, TenantObjects,
+    expect_in_order,
 };
 
-/// The folder of the templates, below the project's.
+/// The folder of the templates in a project.
 pub const TEMPLATES: &str = "tenant_templates";
 
-/// A template, read and checked.
+/// A parsed and checked template.
 #[derive(Debug, Clone)]
 pub struct Template {
     /// The folder's name.
     pub name: String,
-    /// The version of the schema that it makes.
+    /// The version of the schema that it creates.
     pub version: Version,
-    /// Of all files, in order.
+    /// The checksum of all files, in order.
     pub checksum: Checksum,
-    /// The files, each with what is to be run of it.
+    /// The files, each with the statements to run.
     pub files: Vec<(Script, Vec<Statement>)>,
-    /// What is run in a new tenant when all else is done, from the folder [`AFTER_CREATE`].
+    /// The files of the folder [`AFTER_CREATE`], which run last in a new tenant.
     pub after_create: Vec<(Script, Vec<Statement>)>,
-    /// What it asks of each tenant.
+    /// Its parameters.
     pub parameters: Parameters,
-    /// What of the platform a tenant's role may use; each table once.
-    pub uses: Vec<Use>,
+    /// The platform tables that a tenant's role may use, without duplicates.
+    pub uses: Vec<TableUse>,
 }
 
-/// The folder in a template's own with what is run in a new tenant when all else is done.
+/// The subfolder of a template with the files that run last in a new tenant.
 pub const AFTER_CREATE: &str = "after_create";
 
-/// Why a folder is no template.
+/// Why a template is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the fields are what the messages say")]
+#[expect(missing_docs, reason = "the messages explain the fields")]
 pub enum TemplateError {
     /// No file, or no statement in any.
-    #[error("the template {name:?} has no statement")]
+    #[error("the template {name:?} contains no statement")]
     Empty { name: String, place: Place },
     /// No `-- Template:` line.
-    #[error("no file of the template {name:?} says `-- Template: vX` at its top")]
+    #[error("no file of the template {name:?} has a line `-- Template: vX` at its top")]
     NoVersion { name: String, place: Place },
-    /// More than one.
-    #[error("a template says its version once, and another file already does")]
+    /// More than one `-- Template:` line.
+    #[error("a template has only one version line, and another file already has it")]
     TwoVersions { place: Place },
     /// The version is not one of the chain.
-    #[error("the template {name:?} is at {version}, which the chain does not know")]
+    #[error("the template {name:?} is at {version}, which is not in the chain")]
     UnknownVersion { name: String, version: Version, place: Place },
-    /// A `-- Uses:` line for what is not the platform's.
-    #[error("{table} is not a table or view that the platform's migrations make")]
+    /// A `-- Uses:` line for an object that is not in the platform.
+    #[error("the platform's migrations create no table or view {table}")]
     NotOfPlatform { table: String, place: Place },
     /// A statement that cannot run in a transaction.
     #[error("a template runs in one transaction, and this statement cannot")]
     NotTransactional { place: Place },
-    /// A parameter that stands nowhere.
-    #[error("the parameter {name:?} is declared and stands nowhere in the template")]
+    /// A parameter without a use.
+    #[error("the parameter {name:?} is declared but not used in the template")]
     UnusedParameter { name: String, place: Place },
-    /// A statement that may give the schema another shape, where only rows are written.
-    #[error("what is run after a tenant is made writes rows; {statement} changes what there is")]
-    ShapesAfter { statement: String, place: Place },
-    /// Its headers or SQL.
+    /// A statement in `after_create` that may change the schema.
+    #[error("files in after_create may only write rows, but {statement} changes the schema")]
+    NotOnlyRows { statement: String, place: Place },
+    /// An error in its headers or SQL.
     #[error(transparent)]
     File(#[from] ChainError),
 }
@@ -91,51 +93,47 @@ impl From<TemplateError> for Failure {
             TemplateError::NoVersion { place, .. } => (
                 Code::HeaderMissing,
                 place,
-                "add the line, with the version of the schema that the files make",
+                "add the line with the version of the schema that the files create",
             ),
             TemplateError::TwoVersions { place } => (Code::HeaderInvalid, place, "keep one of the lines"),
-            TemplateError::UnknownVersion { place, .. } => (
-                Code::TemplateInvalid,
-                place,
-                "use the version of the chain whose tenant schema the files make",
-            ),
+            TemplateError::UnknownVersion { place, .. } => {
+                (Code::TemplateInvalid, place, "use the version of the chain that the files correspond to")
+            }
             TemplateError::NotOfPlatform { place, .. } => (
                 Code::HeaderInvalid,
                 place,
-                "a tenant's role may use its own tables anyway; name one of the platform schema, or delete the line",
+                "remove the line, or use a table of the platform schema; a tenant's role may always use its own tables",
             ),
             TemplateError::NotTransactional { place } => {
-                (Code::TemplateInvalid, place, "leave out CONCURRENTLY: a new schema has nobody to wait for")
+                (Code::TemplateInvalid, place, "remove CONCURRENTLY: a new schema has no concurrent users")
             }
             TemplateError::UnusedParameter { place, .. } => (
                 Code::TemplateInvalid,
                 place,
-                "remove the line, or write the name in braces where the value goes",
+                "remove the line, or use the parameter: write its name in braces",
             ),
-            TemplateError::ShapesAfter { place, .. } => (
-                Code::TemplateInvalid,
-                place,
-                "move the statement into a file of the template itself, so that every tenant of its version has it",
-            ),
+            TemplateError::NotOnlyRows { place, .. } => {
+                (Code::TemplateInvalid, place, "move the statement into a file of the template itself")
+            }
         };
         Self::new(code, message).at(place).hint(hint)
     }
 }
 
 impl Template {
-    /// Reads the template `name` from its files, which are sorted by name here. What is wrong is told all at
-    /// once; what can be understood all the same is taught to `known`.
+    /// Reads the template `name` from its files, sorted by name, and returns all errors. The names that valid files create
+    /// are added to `known`.
     pub fn read(
         name: &str,
         folder: &str,
         mut sources: Vec<Arc<Source>>,
         platform: &SchemaName,
-        known: &mut Known,
+        known: &mut ScopedNames,
     ) -> Result<Self, Vec<TemplateError>> {
         sources.sort_by(|a, b| a.file.cmp(&b.file));
         let whole = || Place::File(folder.to_owned());
         let parameters = Parameters::read(&sources);
-        let (mut version, mut uses, mut wrong) = (None, Vec::new(), Vec::new());
+        let (mut version, mut uses, mut errors) = (None, Vec::new(), Vec::new());
         let (mut files, mut after_create) = (Vec::with_capacity(sources.len()), Vec::new());
         let mut text = String::new();
         let names = parameters.as_ref().map(Parameters::names).unwrap_or_default();
@@ -148,34 +146,34 @@ impl Template {
                     uses.extend(more);
                     let read = (script, statements);
                     if is_after {
-                        wrong.extend(shapes(&read));
+                        errors.extend(first_not_writing_rows(&read));
                         after_create.push(read);
                     } else {
                         files.push(read);
                     }
                 }
-                // Without the names that a line should have declared, nobody knows what the braces are.
-                Err(_) if parameters.is_err() => known.miss(Some(source)),
+                // If the declarations are invalid, the meaning of braces is unknown.
+                Err(_) if parameters.is_err() => known.add_unreadable(Some(source)),
                 Err(error) => {
-                    known.miss(Some(source));
-                    wrong.push(error);
+                    known.add_unreadable(Some(source));
+                    errors.push(error);
                 }
             }
         }
-        let mut parameters = parameters.unwrap_or_else(|errors| {
-            wrong.extend(errors);
+        let mut parameters = parameters.unwrap_or_else(|more| {
+            errors.extend(more);
             Parameters::default()
         });
-        // A file that is wrong may have what is missing.
-        if wrong.is_empty() && files.iter().all(|(_, statements)| statements.is_empty()) {
-            wrong.push(TemplateError::Empty { name: name.to_owned(), place: whole() });
+        // A file with errors may contain the statements.
+        if errors.is_empty() && files.iter().all(|(_, statements)| statements.is_empty()) {
+            errors.push(TemplateError::Empty { name: name.to_owned(), place: whole() });
         }
-        if wrong.is_empty() {
+        if errors.is_empty() {
             let scripts: Vec<&Script> = files.iter().chain(&after_create).map(|(script, _)| script).collect();
-            wrong.extend(parameters.unused(&scripts));
+            errors.extend(parameters.unused(&scripts));
         }
         for statement in files.iter_mut().flat_map(|(_, statements)| statements) {
-            known.learn(statement, Scope::Tenant);
+            known.apply(statement, Scope::Tenant);
         }
         known.end_of_file();
         let mut in_order: Vec<_> = files
@@ -189,37 +187,37 @@ impl Template {
             })
             .collect();
         expect_in_order(&mut in_order);
-        parameters.learn(&files);
+        parameters.find_uses(&files);
         match version {
-            Some(version) if wrong.is_empty() => {
-                let (name, checksum, uses) = (name.to_owned(), Checksum::of(&text), uses::merged(uses));
+            Some(version) if errors.is_empty() => {
+                let (name, checksum, uses) = (name.to_owned(), Checksum::of(&text), uses::merge(uses));
                 Ok(Self { name, version, checksum, files, after_create, parameters, uses })
             }
-            None if wrong.is_empty() => {
+            None if errors.is_empty() => {
                 Err(vec![TemplateError::NoVersion { name: name.to_owned(), place: whole() }])
             }
-            _ => Err(wrong),
+            _ => Err(errors),
         }
     }
 
-    /// What its files make in a tenant's schema.
+    /// The objects that its files create in a tenant's schema.
     pub fn objects(&self) -> TenantObjects {
         let mut objects = TenantObjects::default();
         for (script, statements) in &self.files {
             for statement in statements {
-                objects.follow(statement, script.text(statement));
+                objects.apply(statement, script.text(statement));
             }
         }
         objects
     }
 
-    /// The migrations whose tenant parts bring a schema of this template to `version`, with the range
-    /// of the chain that they are; `None` if the template is ahead of `version`.
+    /// The migrations whose tenant parts migrate a schema of this template to `version`; `None` if the template is ahead of
+    /// `version`.
     pub fn steps_to<'a>(&self, chain: &'a Chain, version: &Version) -> Option<&'a [Migration]> {
         chain.migrations().get(chain.position(&self.version)?..chain.position(version)?)
     }
 
-    /// Checks that the chain knows the template's version.
+    /// Checks that the template's version is in the chain.
     pub fn check_against(&self, chain: &Chain) -> Result<(), TemplateError> {
         match chain.position(&self.version) {
             Some(_) => Ok(()),
@@ -234,13 +232,13 @@ impl Template {
     }
 }
 
-/// One file, parsed, with what is to be run of it. The template's `version` is filled in where it stands.
+/// Parses a file and returns its statements to run. Sets `version` if the file has the version line.
 fn file(
     source: Arc<Source>,
     platform: &SchemaName,
     version: &mut Option<Version>,
     parameters: &[TemplateParameter],
-) -> Result<(Script, Vec<Statement>, Vec<Use>), TemplateError> {
+) -> Result<(Script, Vec<Statement>, Vec<TableUse>), TemplateError> {
     let script = Script::parse_with(source, parameters).map_err(ChainError::from)?;
     if let Some((found, range)) = template_line(&script)?
         && version.replace(found).is_some()
@@ -248,18 +246,18 @@ fn file(
         return Err(TemplateError::TwoVersions { place: Place::at(&script.source, range) });
     }
     let uses = uses_lines(&script, platform)?;
-    let books = Bookkeeping { platform: platform.as_str(), file: FileKind::Template };
-    let body = books.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
+    let filter = MetadataFilter { platform: platform.as_str(), file: FileKind::Template };
+    let body = filter.body(&script, |_| Some(Scope::Tenant)).map_err(ChainError::from)?;
     match body.statements.iter().find(|statement| !statement.transactional) {
-        Some(alone) => Err(TemplateError::NotTransactional { place: script.place(alone) }),
+        Some(statement) => Err(TemplateError::NotTransactional { place: script.place(statement) }),
         None => Ok((script, body.statements, uses)),
     }
 }
 
-/// The first statement of a file that may do more than write rows. Code may, at its author's risk.
-fn shapes((script, statements): &(Script, Vec<Statement>)) -> Option<TemplateError> {
-    let odd = statements.iter().find(|statement| !statement.fits_after_create())?;
-    Some(TemplateError::ShapesAfter { statement: odd.verb(), place: script.place(odd) })
+/// The first statement of a file that changes the schema. User code is not checked.
+fn first_not_writing_rows((script, statements): &(Script, Vec<Statement>)) -> Option<TemplateError> {
+    let other = statements.iter().find(|statement| !statement.leaves_schema_unchanged())?;
+    Some(TemplateError::NotOnlyRows { statement: other.verb(), place: script.place(other) })
 }
 
 #[cfg(test)]
@@ -270,7 +268,7 @@ mod tests {
         let platform = SchemaName::existing("datalinx_platform").unwrap();
         let sources = files.iter().map(|(name, text)| Source::new(*name, *text)).collect();
         let folder = "tenant_templates/default";
-        Template::read("default", folder, sources, &platform, &mut Known::default())
+        Template::read("default", folder, sources, &platform, &mut ScopedNames::default())
             .map_err(|errors| errors.into_iter().next().unwrap())
     }
 
@@ -288,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused() {
+    fn invalid_templates_are_errors() {
         assert!(matches!(read(&[("a.sql", "SELECT 1")]), Err(TemplateError::NoVersion { .. })));
         assert!(matches!(read(&[("a.sql", "-- Template: v1.0.0")]), Err(TemplateError::Empty { .. })));
         assert!(matches!(read(&[]), Err(TemplateError::Empty { .. })));
@@ -302,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_declared_at_the_top_and_hold_in_every_file() {
+    fn parameters_are_declared_at_the_top_and_valid_in_every_file() {
         let template = read(&[
             ("a.sql", "-- Template: v1.0.0\n-- Parameter: plan literal\n-- parameter: seats literal='it''s'\nSELECT 1"),
             (
@@ -312,14 +310,18 @@ mod tests {
         ])
         .unwrap();
         let of = |declared: &Declared| {
-            (declared.parameter.name.clone(), declared.shapes, declared.default.clone())
+            (declared.parameter.name.clone(), declared.affects_schema, declared.default.clone())
         };
         let all: Vec<_> = template.parameters.iter().map(of).collect();
-        let said =
+        let parameter =
             |name: &str, shapes, default: Option<&str>| (name.to_owned(), shapes, default.map(str::to_owned));
         assert_eq!(
             all,
-            [said("plan", false, None), said("seats", true, Some("it's")), said("t", true, None)]
+            [
+                parameter("plan", false, None),
+                parameter("seats", true, Some("it's")),
+                parameter("t", true, None)
+            ]
         );
         let samples: Vec<_> = template.parameters.samples().into_values().collect();
         assert_eq!(samples, ["plan", "it's", "accounts"]);
@@ -327,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_declares_no_parameter_is_refused() {
+    fn an_invalid_declaration_is_an_error() {
         for line in [
             "plan",
             "plan text",
@@ -357,27 +359,27 @@ mod tests {
     }
 
     #[test]
-    fn values_are_quoted_by_their_kind_or_refused() {
+    fn values_are_quoted_by_their_kind_or_an_error() {
         let template = read(&[(
             "a.sql",
             "-- Template: v1.0.0\n-- Parameter: plan literal = 'free'\n-- Parameter: t identifier\nCREATE TABLE {t} (a text DEFAULT {plan})",
         )])
         .unwrap();
-        let fill = |given: &[(&str, &str)]| {
+        let bind = |given: &[(&str, &str)]| {
             let given = given.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            template.parameters.fill(&given, "default")
+            template.parameters.bind(&given, "default")
         };
-        assert!(!fill(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_usual);
+        assert!(!bind(&[("t", "a\"; DROP TABLE b; --")]).unwrap().is_default);
         let long = "x".repeat(64);
         for (given, says, hint) in [
-            (vec![], "asks for a value of \"t\"", "--set t=VALUE"),
+            (vec![], "needs a value for \"t\"", "--set t=VALUE"),
             (vec![("t", "a"), ("pan", "b")], "has no parameter \"pan\"", "did you mean plan?"),
-            (vec![("t", "a"), ("xyz", "b")], "has no parameter \"xyz\"", "it has: plan, t"),
-            (vec![("t", "a"), ("plan", "a\0b")], "holds a NUL", ""),
-            (vec![("t", "")], "cannot be an identifier", ""),
+            (vec![("t", "a"), ("xyz", "b")], "has no parameter \"xyz\"", "its parameters: plan, t"),
+            (vec![("t", "a"), ("plan", "a\0b")], "contains a NUL", ""),
+            (vec![("t", "")], "is not an identifier", ""),
             (vec![("t", long.as_str())], "longer than 63 bytes", ""),
         ] {
-            let failure = fill(&given).unwrap_err();
+            let failure = bind(&given).unwrap_err();
             assert_eq!(failure.code, Code::ParameterInvalid);
             assert!(failure.message.contains(says), "{failure}");
             assert!(failure.hint.unwrap_or_default().contains(hint), "{says}");
@@ -385,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_run_after_a_tenant_is_made_only_writes_rows() {
+    fn after_create_files_only_write_rows() {
         let with = |sql: &str| {
             read(&[
                 ("t/a.sql", "-- Template: v1.0.0\nCREATE TABLE a (id int)"),
@@ -397,7 +399,7 @@ mod tests {
         for sql in
             ["CREATE TABLE b (id int)", "ALTER TABLE a ADD c int", "GRANT SELECT ON a TO r", "TRUNCATE a"]
         {
-            assert!(matches!(with(sql), Err(TemplateError::ShapesAfter { .. })), "{sql}");
+            assert!(matches!(with(sql), Err(TemplateError::NotOnlyRows { .. })), "{sql}");
         }
     }
 }

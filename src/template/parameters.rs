@@ -1,5 +1,4 @@
-//! What a template asks of each tenant: the `-- Parameter:` lines at the top of its files, and the values that
-//! take the place of `{name}` in them.
+//! Template parameters: the `-- Parameter:` lines at the top of its files, and the values that replace `{name}`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,51 +7,51 @@ use super::{AFTER_CREATE, TemplateError};
 use crate::chain::ChainError;
 use crate::error::{Code, Failure, Place, Source, nearest};
 use crate::ident::{Identifier, MAX_IDENTIFIER_BYTES, literal};
-use crate::sql::{ParameterKind, Script, Statement, TemplateParameter, Values, opening_lines};
+use crate::sql::{ParameterKind, ParameterValues, Script, Statement, TemplateParameter, opening_lines};
 
-/// Names that say something else already: the placeholder of a tenant's schema.
+/// Reserved names: the placeholder of a tenant's schema.
 const RESERVED: &[&str] = &["org_schema"];
 
-/// What a line looks like, for the hint.
+/// The syntax of a line, for messages.
 const GRAMMAR: &str = "NAME literal|identifier [= 'DEFAULT' | sample 'TEXT']";
 
-/// One parameter of a template.
+/// A declared parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Declared {
     /// Its name and how it is quoted.
     pub parameter: TemplateParameter,
-    /// The value of a tenant that brings none.
+    /// The value for tenants that set none.
     pub default: Option<String>,
-    /// What stands there where the template is only tried; the name itself where nothing is said.
+    /// The value for test tenants; by default the parameter's name.
     sample: Option<String>,
-    /// Whether the schema's shape may depend on it: it stands in a statement that does more than write rows.
-    pub shapes: bool,
-    /// Whether it stands in what makes the schema, rather than only in what is run after that.
-    pub makes: bool,
+    /// Whether the schema may depend on it: it is used in a statement that does not only write rows.
+    pub affects_schema: bool,
+    /// Whether it is used in the template's own files, not only in `after_create`.
+    pub in_schema_files: bool,
     place: Place,
 }
 
-/// The parameters of a template, in the order in which they are declared.
+/// The parameters of a template, in declaration order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<Declared>);
 
-/// The values that one tenant brings, with the defaults for the rest.
+/// The parameter values of one tenant, including defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filled {
-    /// As they were given, by name.
+pub struct BoundParameters {
+    /// The values by name.
     pub given: BTreeMap<String, String>,
-    /// As SQL.
-    pub values: Values,
-    /// Those that the schema's shape may depend on.
-    pub shaping: BTreeMap<String, String>,
-    /// Whether what makes the schema has only defaults in it.
-    pub is_usual: bool,
+    /// The values as SQL.
+    pub values: ParameterValues,
+    /// The values on which the schema may depend.
+    pub schema_values: BTreeMap<String, String>,
+    /// Whether the template's own files get only default values.
+    pub is_default: bool,
 }
 
 impl Parameters {
     /// Reads the lines at the top of a template's files.
     pub(super) fn read(sources: &[Arc<Source>]) -> Result<Self, Vec<TemplateError>> {
-        let (mut all, mut wrong) = (Self::default(), Vec::new());
+        let (mut all, mut errors) = (Self::default(), Vec::new());
         for source in sources {
             for (range, line) in opening_lines(&source.text) {
                 let Some((key, value)) = line.split_once(':') else { continue };
@@ -62,16 +61,16 @@ impl Parameters {
                 let place = Place::at(source, range);
                 match all.declare(value.trim(), &place) {
                     Ok(declared) => all.0.push(declared),
-                    Err(why) => wrong.push(ChainError::Header { why, place }.into()),
+                    Err(why) => errors.push(ChainError::Header { why, place }.into()),
                 }
             }
         }
-        if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+        if errors.is_empty() { Ok(all) } else { Err(errors) }
     }
 
     /// One line: `plan literal`, `seats literal = '5'`, `t identifier sample 'accounts'`.
     fn declare(&self, line: &str, place: &Place) -> Result<Declared, String> {
-        let grammar = || format!("it is not `{GRAMMAR}`");
+        let grammar = || format!("expected `{GRAMMAR}`");
         let (name, rest) = line.split_once(char::is_whitespace).ok_or_else(grammar)?;
         let rest = rest.trim_start();
         let (kind, rest) = rest.split_at(rest.find([' ', '\t', '=']).unwrap_or(rest.len()));
@@ -93,11 +92,11 @@ impl Parameters {
             && name.len() <= MAX_IDENTIFIER_BYTES;
         if !is_name {
             return Err(format!(
-                "{name:?} is no name for a parameter: a lower-case letter, then lower-case letters, digits and _"
+                "{name:?} is not a parameter name: a lower-case letter followed by lower-case letters, digits and _"
             ));
         }
         if RESERVED.contains(&name) {
-            return Err(format!("{{{name}}} stands for the tenant's schema, so no parameter has that name"));
+            return Err(format!("{{{name}}} is the tenant's schema, so a parameter cannot have that name"));
         }
         if self.0.iter().any(|other| other.parameter.name == name) {
             return Err(format!("the parameter {name:?} is declared twice"));
@@ -106,31 +105,38 @@ impl Parameters {
         for text in default.iter().chain(&sample) {
             let _sql = sql(&parameter, text)?;
         }
-        Ok(Declared { parameter, default, sample, shapes: false, makes: false, place: place.clone() })
+        Ok(Declared {
+            parameter,
+            default,
+            sample,
+            affects_schema: false,
+            in_schema_files: false,
+            place: place.clone(),
+        })
     }
 
-    /// As the parser wants them.
+    /// The declarations for the parser.
     pub(super) fn names(&self) -> Vec<TemplateParameter> {
         self.0.iter().map(|declared| declared.parameter.clone()).collect()
     }
 
-    /// Learns where they stand in the files that make the schema.
-    pub(super) fn learn(&mut self, files: &[(Script, Vec<Statement>)]) {
+    /// Finds their uses in the template's own files.
+    pub(super) fn find_uses(&mut self, files: &[(Script, Vec<Statement>)]) {
         for declared in &mut self.0 {
             let name = &declared.parameter.name;
-            let stands_in = |script: &Script, statement: &Statement| {
+            let is_used_in = |script: &Script, statement: &Statement| {
                 script.uses_in(statement).any(|one| one.name == *name)
             };
             for (script, statements) in files {
-                for statement in statements.iter().filter(|statement| stands_in(script, statement)) {
-                    declared.makes = true;
-                    declared.shapes |= !statement.only_writes_rows();
+                for statement in statements.iter().filter(|statement| is_used_in(script, statement)) {
+                    declared.in_schema_files = true;
+                    declared.affects_schema |= !statement.only_writes_rows();
                 }
             }
         }
     }
 
-    /// One that stands in none of the scripts.
+    /// An error for the first parameter that is used in none of the scripts.
     pub(super) fn unused(&self, scripts: &[&Script]) -> Option<TemplateError> {
         let unused = self.0.iter().find(|declared| {
             !scripts.iter().any(|script| script.uses.iter().any(|one| one.name == declared.parameter.name))
@@ -141,28 +147,28 @@ impl Parameters {
         })
     }
 
-    /// All of them.
+    /// Iterates over the parameters.
     pub fn iter(&self) -> impl Iterator<Item = &Declared> {
         self.0.iter()
     }
 
-    /// Whether a schema's shape may depend on one of them.
-    pub fn shape(&self) -> bool {
-        self.0.iter().any(|declared| declared.shapes)
+    /// Whether the schema may depend on one of them.
+    pub fn affect_schema(&self) -> bool {
+        self.0.iter().any(|declared| declared.affects_schema)
     }
 
-    /// Whether there is none.
+    /// Whether there are no parameters.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those without a default, as far as they stand in what makes the schema.
+    /// The parameters of the template's own files without a default.
     pub fn required(&self) -> Vec<&str> {
-        let all = self.0.iter().filter(|declared| declared.makes && declared.default.is_none());
+        let all = self.0.iter().filter(|declared| declared.in_schema_files && declared.default.is_none());
         all.map(|declared| declared.parameter.name.as_str()).collect()
     }
 
-    /// A value for each, for a tenant that only shows what the template makes.
+    /// A value for each parameter, for test tenants.
     pub fn samples(&self) -> BTreeMap<String, String> {
         let sample = |declared: &Declared| {
             let text = declared.default.as_ref().or(declared.sample.as_ref());
@@ -171,50 +177,52 @@ impl Parameters {
         self.0.iter().map(|declared| (declared.parameter.name.clone(), sample(declared))).collect()
     }
 
-    /// The defaults, for a schema that is made before anybody brings values.
-    pub fn usual(&self) -> Filled {
-        let mut filled = Filled { is_usual: true, ..Filled::default() };
+    /// Binds the defaults, for a pool schema.
+    pub fn defaults(&self) -> BoundParameters {
+        let mut bound = BoundParameters { is_default: true, ..BoundParameters::default() };
         for declared in &self.0 {
-            // A default was tried when it was read.
+            // Defaults were validated when they were read.
             if let Some(text) = &declared.default
                 && let Ok(sql) = sql(&declared.parameter, text)
             {
-                filled.add(declared, text, sql);
+                bound.add(declared, text, sql);
             }
         }
-        filled
+        bound
     }
 
-    /// The values of one tenant.
-    pub fn fill(&self, given: &BTreeMap<String, String>, template: &str) -> Result<Filled, Failure> {
-        let refused = |message: String| Failure::new(Code::ParameterInvalid, message);
+    /// Binds the values of one tenant.
+    pub fn bind(&self, given: &BTreeMap<String, String>, template: &str) -> Result<BoundParameters, Failure> {
+        let invalid = |message: String| Failure::new(Code::ParameterInvalid, message);
         let names = || self.0.iter().map(|declared| declared.parameter.name.as_str());
         if let Some(unknown) = given.keys().find(|key| !names().any(|name| name == *key)) {
             let near = nearest(unknown, names());
-            let failure = refused(format!("the template {template:?} has no parameter {unknown:?}"));
+            let failure = invalid(format!("the template {template:?} has no parameter {unknown:?}"));
             return Err(match (near.is_empty(), self.0.is_empty()) {
                 (false, _) => failure.hint(format!("did you mean {}?", near.join(" or "))),
-                (true, false) => failure.hint(format!("it has: {}", names().collect::<Vec<_>>().join(", "))),
-                (true, true) => failure
-                    .hint("a line `-- Parameter: NAME literal` at the top of one of its files declares one"),
+                (true, false) => {
+                    failure.hint(format!("its parameters: {}", names().collect::<Vec<_>>().join(", ")))
+                }
+                (true, true) => failure.hint(
+                    "declare it with a line `-- Parameter: NAME literal` at the top of one of its files",
+                ),
             });
         }
-        let mut filled = Filled { is_usual: true, ..Filled::default() };
+        let mut bound = BoundParameters { is_default: true, ..BoundParameters::default() };
         for declared in &self.0 {
             let name = &declared.parameter.name;
             let Some(text) = given.get(name).or(declared.default.as_ref()) else {
-                return Err(refused(format!("the template {template:?} asks for a value of {name:?}"))
-                    .hint(format!("--set {name}=VALUE gives it; in a list, the column set.{name}")));
+                return Err(invalid(format!("the template {template:?} needs a value for {name:?}"))
+                    .hint(format!("use --set {name}=VALUE, or the column set.{name} in a list")));
             };
             let sql = sql(&declared.parameter, text)
-                .map_err(|why| refused(format!("the value of {name:?} cannot be used: {why}")))?;
-            filled.add(declared, text, sql);
+                .map_err(|why| invalid(format!("the value of {name:?} is invalid: {why}")))?;
+            bound.add(declared, text, sql);
         }
-        Ok(filled)
+        Ok(bound)
     }
 
-    /// The lines that declare those parameters again that stand in one of `texts`, unless a file that is run
-    /// after a tenant is made declares them itself.
+    /// The declarations of the parameters that are used in one of `texts`, except those declared in `after_create`.
     pub(super) fn lines(&self, texts: &[&str]) -> String {
         let used = |declared: &&Declared| {
             let place = format!("{{{}}}", declared.parameter.name);
@@ -238,22 +246,22 @@ impl Parameters {
     }
 }
 
-impl Filled {
+impl BoundParameters {
     fn add(&mut self, declared: &Declared, text: &str, sql: String) {
         let name = &declared.parameter.name;
         self.values.insert(name, sql);
-        self.is_usual &= !declared.makes || declared.default.as_deref() == Some(text);
+        self.is_default &= !declared.in_schema_files || declared.default.as_deref() == Some(text);
         self.given.insert(name.clone(), text.to_owned());
-        if declared.shapes {
-            self.shaping.insert(name.clone(), text.to_owned());
+        if declared.affects_schema {
+            self.schema_values.insert(name.clone(), text.to_owned());
         }
     }
 }
 
-/// A value as it takes the place of its parameter, or why it cannot.
+/// The SQL that replaces a parameter, or why the value is invalid.
 fn sql(parameter: &TemplateParameter, text: &str) -> Result<String, String> {
     if text.contains('\0') {
-        return Err("it holds a NUL, which no text in PostgreSQL can".to_owned());
+        return Err("it contains a NUL character, which text in PostgreSQL cannot contain".to_owned());
     }
     match parameter.kind {
         ParameterKind::Literal => Ok(literal(text)),
@@ -263,7 +271,7 @@ fn sql(parameter: &TemplateParameter, text: &str) -> Result<String, String> {
     }
 }
 
-/// The text of `'it''s'`, if nothing else stands there.
+/// The content of a string literal such as `'it''s'`; `None` for any other text.
 fn unquoted(text: &str) -> Option<String> {
     let inner = text.strip_prefix('\'')?.strip_suffix('\'')?;
     let text = inner.replace("''", "\0");

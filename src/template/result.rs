@@ -1,4 +1,4 @@
-//! What `template check` found.
+//! The JSON results of `template check` and `template squash`.
 
 use std::borrow::Cow;
 
@@ -13,41 +13,41 @@ use crate::sql::Scope;
 use crate::verify::format::Findings;
 use crate::verify::{Evidence, Finding, RuleId, Subject, Summary};
 
-/// What `template check` found.
+/// The result of `template check`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Checked {
-    /// By name.
+    /// The templates, sorted by name.
     pub templates: Vec<CheckedTemplate>,
-    /// What verification says of them.
+    /// The findings of verification.
     pub findings: Vec<Finding>,
-    /// In numbers.
+    /// The counts of the findings.
     pub summary: Summary,
-    /// What was tried on a shadow, if something was.
+    /// The trials on a shadow.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
 }
 
-/// A tenant of one template, made at the chain's end on a shadow, and how it differs from one of an older
-/// version of the template.
+/// A trial: a tenant of one template, created at the latest version on a shadow and compared with one of an older version
+/// of the template.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proof {
     /// The template.
     pub template: String,
     /// Its own version.
     pub version: Version,
-    /// The older one that it is compared with; none of the oldest.
+    /// The older version that it is compared with; `None` for the oldest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub against: Option<String>,
-    /// The version at which the tenants were made.
+    /// The version at which the tenants were created.
     pub at: Version,
-    /// Whether the tenant could be made, and is the same as the older template's.
+    /// Whether the tenant could be created and equals that of the older version.
     pub proved: bool,
-    /// What is different, or why it could not be made.
+    /// The differences, or why it could not be created.
     pub differences: Vec<String>,
 }
 
 impl Checked {
-    /// Whether something denies, or could not be proved.
+    /// Whether a finding denies or a trial failed.
     pub fn is_refused(&self) -> bool {
         self.summary.counts.deny > 0 || self.proofs.iter().any(|proof| !proof.proved)
     }
@@ -87,21 +87,21 @@ impl Findings for Checked {
     }
 }
 
-/// What `template squash` did.
+/// The result of `template squash`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Squashed {
-    /// The template that it began with.
+    /// The original template.
     pub template: String,
     /// Its version.
     pub from: Version,
-    /// The version of the new one.
+    /// The version of the new template.
     pub to: Version,
-    /// The new template's name; none where there was nothing to do.
+    /// The new template's name; `None` if there was nothing to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub made: Option<String>,
-    /// The files that were written.
+    /// The files written.
     pub files: Vec<String>,
-    /// The files that they replace.
+    /// The files replaced.
     pub removed: Vec<String>,
 }
 
@@ -110,23 +110,23 @@ pub struct Squashed {
 pub struct CheckedTemplate {
     /// The folder's name.
     pub name: String,
-    /// The version that its own files make.
+    /// The version that its own files create.
     pub version: Version,
-    /// The version that a new tenant of it is at, with the chain's steps.
+    /// The version of a new tenant, including the steps of the chain.
     pub latest: Version,
-    /// The statements that a new tenant takes.
+    /// The number of statements for a new tenant.
     pub statements: usize,
-    /// How many transactions they are in: more than one where steps need their own.
+    /// The number of transactions: more than one if steps need their own.
     pub transactions: usize,
-    /// The foreign keys to tables that tenants share.
-    pub shared_keys: Vec<ShownKey>,
+    /// The foreign keys to shared tables.
+    pub shared_keys: Vec<SharedKeyJson>,
 }
 
 /// A foreign key to a shared table, as JSON.
 #[derive(Debug, Clone)]
-pub struct ShownKey(pub SharedKey);
+pub struct SharedKeyJson(pub SharedKey);
 
-impl Serialize for ShownKey {
+impl Serialize for SharedKeyJson {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(key) = self;
         let start = key.place.start();

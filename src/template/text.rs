@@ -1,12 +1,12 @@
-//! Templates, for people.
+//! The text output of `template check` and `template squash`.
 
 use std::fmt::Write as _;
 
-use super::{Checked, CheckedTemplate, Proof, ShownKey, Squashed};
-use crate::output::{Diagnostic, Paint, Tone, plural};
+use super::{Checked, CheckedTemplate, Proof, SharedKeyJson, Squashed};
+use crate::output::{Diagnostic, Paint, Severity, plural};
 use crate::verify::format::findings;
 
-/// What `template check` shows.
+/// Formats the result of `template check`.
 pub fn checked(checked: &Checked, paint: Paint) -> String {
     let mut text = String::new();
     for template in &checked.templates {
@@ -22,12 +22,12 @@ pub fn checked(checked: &Checked, paint: Paint) -> String {
     text
 }
 
-/// What `template squash` did.
+/// Formats the result of `template squash`.
 pub fn squashed(squashed: &Squashed, paint: Paint) -> String {
     let Squashed { template, from, to, made, files, removed } = squashed;
-    let Some(made) = made else { return format!("{template} is at {to} already\n") };
+    let Some(made) = made else { return format!("{template} is already at {to}\n") };
     let mut text = format!(
-        "{}: {made} at {to} makes the same tenant as {template} at {from} and the steps after it\n",
+        "{}: {made} at {to} creates the same tenant as {template} at {from} with the later steps\n",
         paint.good("proved")
     );
     for file in removed.iter().filter(|file| !files.contains(file)) {
@@ -38,28 +38,25 @@ pub fn squashed(squashed: &Squashed, paint: Paint) -> String {
     }
     if made != template {
         let _written =
-            writeln!(text, "set `template = {made:?}` in tenure.toml, and new tenants are made from it");
+            writeln!(text, "set `template = {made:?}` in tenure.toml to create new tenants from it");
     }
     text
 }
 
 pub(super) fn proved(proof: &Proof, paint: Paint) -> String {
     let Proof { template, against, at, proved, differences, .. } = proof;
-    let said = match (proved, against) {
-        (true, None) => format!("{}: a tenant at {at} can be made from {template}", paint.good("proved")),
+    let title = match (proved, against) {
+        (true, None) => format!("{}: {template} can create a tenant at {at}", paint.good("proved")),
         (true, Some(older)) => {
-            format!("{}: {template} and {older} make the same tenant at {at}", paint.good("proved"))
+            format!("{}: {template} and {older} create the same tenant at {at}", paint.good("proved"))
         }
-        (false, None) => format!("{}: {template}, at {at}", paint.bad("refused")),
+        (false, None) => format!("{}: {template} at {at}", paint.bad("refused")),
         (false, Some(older)) => {
-            format!(
-                "{}: {template} does not make the tenant that {older} makes, at {at}",
-                paint.bad("refused")
-            )
+            format!("{}: {template} and {older} create different tenants at {at}", paint.bad("refused"))
         }
     };
     let lines = differences.iter().map(|line| format!("\n  {line}"));
-    std::iter::once(said).chain(lines).collect()
+    std::iter::once(title).chain(lines).collect()
 }
 
 fn line(template: &CheckedTemplate, paint: Paint) -> String {
@@ -76,20 +73,20 @@ fn line(template: &CheckedTemplate, paint: Paint) -> String {
     )
 }
 
-fn shared(ShownKey(key): &ShownKey, paint: Paint) -> String {
+fn shared(SharedKeyJson(key): &SharedKeyJson, paint: Paint) -> String {
     let table = key.shown();
-    let behind = match key.under_lock {
+    let label = match key.under_lock {
         0 | 1 => "it is sent last".to_owned(),
-        more => format!("it is sent last, with {} that cannot come before it", plural(more - 1, "statement")),
+        more => format!("it is sent last, with {} that must follow it", plural(more - 1, "statement")),
     };
     Diagnostic {
-        tone: Tone::Note,
+        severity: Severity::Note,
         code: None,
-        title: &format!("a foreign key to {table}, which tenants share"),
+        title: &format!("a foreign key to the shared table {table}"),
         place: Some(&key.place),
-        label: &behind,
+        label: &label,
         notes: &[&format!(
-            "until a tenant is committed, {table} is locked against its writers and other new tenants"
+            "creating a tenant locks {table} against writers and other new tenants until COMMIT"
         )],
         help: None,
     }

@@ -1,25 +1,25 @@
-//! What of the platform a template's tenants use: its `-- Uses:` lines, joined, and compared with what the
-//! platform's migrations make.
+//! The platform tables that a template's tenants use: merges its `-- Uses:` lines and compares them with the platform's
+//! migrations.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Template, TemplateError};
-use crate::chain::{Chain, Migration, Use, Version};
-use crate::sql::{OWN_TABLES, Role, Scope};
+use crate::chain::{Chain, Migration, TableUse, Version};
+use crate::sql::{NameRole, OWN_TABLES, Scope};
 
-/// Statements that may make anything without naming it.
+/// Statements that may create objects without naming them.
 const OPAQUE: &[&str] = &["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
 
-/// Each table once, with all rights that any line gives.
-pub(super) fn merged(uses: Vec<Use>) -> Vec<Use> {
-    let mut merged: Vec<Use> = Vec::new();
+/// Merges the lines: each table once, with the privileges of all its lines.
+pub(super) fn merge(uses: Vec<TableUse>) -> Vec<TableUse> {
+    let mut merged: Vec<TableUse> = Vec::new();
     for a_use in uses {
         match merged.iter_mut().find(|other| other.table == a_use.table) {
             Some(other) => {
-                other.rights.extend(a_use.rights);
-                other.rights.sort_unstable();
-                other.rights.dedup();
+                other.privileges.extend(a_use.privileges);
+                other.privileges.sort_unstable();
+                other.privileges.dedup();
             }
             None => merged.push(a_use),
         }
@@ -28,8 +28,8 @@ pub(super) fn merged(uses: Vec<Use>) -> Vec<Use> {
 }
 
 impl Template {
-    /// Checks that what its tenants use is the platform's. A platform that began by other means than the chain, or
-    /// that code made, may have anything.
+    /// Checks that the platform's migrations create the used tables. Skipped if the chain does not start at 0.0.0 or runs
+    /// code, since the platform may then have other tables.
     pub fn check_uses(&self, chain: &Chain) -> Vec<TemplateError> {
         let statements = || chain.migrations().iter().flat_map(|step| step.part(Scope::Platform));
         if chain.first() != Version::ZERO
@@ -38,13 +38,13 @@ impl Template {
             return Vec::new();
         }
         let names = statements().flat_map(|statement| &statement.names);
-        let made: BTreeSet<&str> = names
-            .filter(|name| name.role == Role::Made)
+        let created: BTreeSet<&str> = names
+            .filter(|name| name.role == NameRole::Created)
             .map(|name| name.name.as_str())
             .chain(OWN_TABLES.iter().copied())
             .collect();
-        let not_made = self.uses.iter().filter(|a_use| !made.contains(a_use.table.as_str()));
-        not_made
+        let missing = self.uses.iter().filter(|a_use| !created.contains(a_use.table.as_str()));
+        missing
             .map(|a_use| TemplateError::NotOfPlatform {
                 table: a_use.table.to_string(),
                 place: a_use.place.clone(),
@@ -52,26 +52,27 @@ impl Template {
             .collect()
     }
 
-    /// What its tenants use of a platform at `version`: what a later step makes is not there yet.
-    pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&Use> {
-        let made_by = |step: &Migration, table: &str| {
+    /// The used tables that exist in a platform at `version`, without those that a later step creates.
+    pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&TableUse> {
+        let creates = |step: &Migration, table: &str| {
             let names = step.part(Scope::Platform).flat_map(|statement| &statement.names);
-            names.filter(|name| name.role == Role::Made).any(|name| name.name == table)
+            names.filter(|name| name.role == NameRole::Created).any(|name| name.name == table)
         };
-        let is_there = |a_use: &&Use| {
+        let exists = |a_use: &&TableUse| {
             let table = a_use.table.as_str();
-            let mut makers = chain.migrations().iter().filter(|step| made_by(step, table)).peekable();
+            let mut makers = chain.migrations().iter().filter(|step| creates(step, table)).peekable();
             makers.peek().is_none() || makers.any(|step| step.to() <= version)
         };
-        self.uses.iter().filter(is_there).collect()
+        self.uses.iter().filter(exists).collect()
     }
 
-    /// The lines that say it, for a new version of the template.
+    /// The `-- Uses:` lines for a new version of the template.
     pub fn uses_lines(&self) -> String {
         let mut text = String::new();
         for a_use in &self.uses {
-            let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str().to_lowercase()).collect();
-            let _written = writeln!(text, "-- Uses: {} ({})", a_use.table.quoted(), rights.join(", "));
+            let privileges: Vec<_> =
+                a_use.privileges.iter().map(|right| right.as_str().to_lowercase()).collect();
+            let _written = writeln!(text, "-- Uses: {} ({})", a_use.table.quoted(), privileges.join(", "));
         }
         text
     }
@@ -83,14 +84,14 @@ mod tests {
     use crate::chain::{Content, MigrationFile};
     use crate::error::{Code, Failure, Source};
     use crate::ident::SchemaName;
-    use crate::sql::Known;
+    use crate::sql::ScopedNames;
 
     fn template(head: &str) -> Template {
         let platform = SchemaName::existing("p").unwrap();
         let files = [("a.sql", "-- Uses: users (select)\nCREATE TABLE a (id int)"), ("b.sql", "SELECT 1")];
         let mut sources: Vec<_> = files.into_iter().map(|(name, text)| Source::new(name, text)).collect();
         sources.push(Source::new("0.sql", format!("-- Template: v1.0.0\n{head}\nCREATE TABLE z (id int)")));
-        Template::read("default", "t", sources, &platform, &mut Known::default()).unwrap()
+        Template::read("default", "t", sources, &platform, &mut ScopedNames::default()).unwrap()
     }
 
     fn wrong(head: &str, migration: (&str, &str)) -> Vec<String> {
@@ -98,12 +99,12 @@ mod tests {
         let text = format!("-- Description: x\n-- Scope: platform\n{}", migration.1);
         let content = Content::of(Source::new("m.sql", text));
         let files = vec![MigrationFile { name: migration.0.to_owned(), content }];
-        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        let chain = Chain::assemble(files, &platform, ScopedNames::default()).unwrap();
         template(head).check_uses(&chain).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn the_lines_of_all_files_are_joined_and_can_be_written_again() {
+    fn the_lines_of_all_files_are_merged_and_written() {
         let one = template("-- Uses: users (insert)\n-- Uses: p.\"A b\" (update, select)");
         assert_eq!(
             one.uses_lines(),
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_step_makes_is_not_there_yet() {
+    fn tables_of_later_steps_are_not_included() {
         let platform = SchemaName::existing("p").unwrap();
         let file = |from: &str, to: &str, sql: &str| MigrationFile {
             name: format!("v{from}_to_v{to}_a.sql"),
@@ -126,7 +127,7 @@ mod tests {
             file("0.0.0", "1.0.0", "CREATE TABLE p.users (id int)"),
             file("1.0.0", "1.1.0", "CREATE TABLE p.late (id int)"),
         ];
-        let chain = Chain::assemble(files, &platform, Known::default()).unwrap();
+        let chain = Chain::assemble(files, &platform, ScopedNames::default()).unwrap();
         let template = template("-- Uses: late (select)\n-- Uses: elsewhere (select)");
         let at = |version: &str| {
             let uses = template.uses_at(&chain, &version.parse().unwrap());
@@ -137,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_platform_does_not_make_is_refused() {
+    fn unknown_tables_are_errors() {
         let made =
             ("v0.0.0_to_v1.0.0_a.sql", "CREATE TABLE p.users (id int); CREATE VIEW p.v AS SELECT 1 AS x;");
         assert_eq!(wrong("-- Uses: v (select)\n-- Uses: schema_version (select)", made), [""; 0]);
         let a = "-- Uses: a (select)";
-        assert_eq!(wrong(a, made), ["a is not a table or view that the platform's migrations make"]);
+        assert_eq!(wrong(a, made), ["the platform's migrations create no table or view a"]);
         let error =
             TemplateError::NotOfPlatform { table: "a".to_owned(), place: template(a).uses[0].place.clone() };
         assert_eq!(Failure::from(error).code, Code::HeaderInvalid);

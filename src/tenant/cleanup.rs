@@ -67,7 +67,7 @@ pub(super) async fn commit(
 ) -> Result<(), Failure> {
     let Err(server_error) = connection.send(message).await else { return Ok(()) };
     let mut failure = explained(&server_error);
-    if !failure.ended_the_session() {
+    if !failure.session_ended() {
         return Err(failure);
     }
     let found = match connection.another().await {
@@ -146,7 +146,7 @@ pub(super) async fn clean_up(
     schema: &SchemaName,
     failure: Failure,
 ) -> Failure {
-    if failure.ended_the_session() {
+    if failure.session_ended() {
         match connection.another().await {
             Ok(other) => *connection = other,
             Err(_) => return cleanup_failed(failure, schema, "the database cannot be reached"),
@@ -191,7 +191,7 @@ pub(super) async fn send(
             Err(server_error) if tries > 1 && is_done(&server_error) => return Ok(Vec::new()),
             Err(server_error) => server_error,
         };
-        if tries == TRIES || !server_error.failure("").ended_the_session() {
+        if tries == TRIES || !server_error.failure("").session_ended() {
             return Err(server_error);
         }
         tries += 1;

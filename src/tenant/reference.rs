@@ -12,7 +12,7 @@ use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
 use crate::postgres::catalog::{self, Asked, Change, Kind, Property, SchemaDifference, SchemaSnapshot, What};
 use crate::project::Project;
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 
 /// The differences between a schema and its reference.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Differences {
 pub(super) async fn snapshot(
     connection: &mut Connection,
     project: &Project,
-    (template, version, filled): (&Template, &Version, &Filled),
+    (template, version, filled): (&Template, &Version, &BoundParameters),
     run: &Run,
 ) -> Result<SchemaSnapshot, Failure> {
     let (script, limits) = (ProvisioningScript::new(project, template, version)?, run.limits);

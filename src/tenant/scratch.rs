@@ -14,13 +14,13 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
 use crate::postgres::metadata::{pool, version_rows};
-use crate::template::Filled;
+use crate::template::BoundParameters;
 
 /// Creates such a schema, runs `look` on it, and removes it.
 pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
-    (script, filled): (&ProvisioningScript<'_>, &Filled),
+    (script, filled): (&ProvisioningScript<'_>, &BoundParameters),
     observer: Option<&dyn StatementObserver>,
     inspect: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

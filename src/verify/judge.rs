@@ -88,7 +88,7 @@ pub(super) fn raw_findings(file: &File<'_>, policy: &Policy) -> Vec<RawFinding> 
                 found.push(RawFinding { rule, range, message, scope, words });
             }
         }
-        let proven = node.has(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
+        let proven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE])
             && schema.certainly_makes(statement, node, scope);
         made.learn(statement, script, node, scope, proven);
     }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use squawk_syntax::SyntaxKind;
 
 use super::schema::SchemaRef;
-use crate::sql::{Name, Node, Role, Scope, Script, Statement};
+use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
 /// The objects that a file, or a template, has made.
 #[derive(Debug, Default)]
@@ -84,11 +84,11 @@ impl<'a> NewObjects<'a> {
         proven: bool,
     ) {
         self.path_changed |= statement.changes_search_path;
-        let made = statement.names.iter().find(|name| name.role == Role::Made);
-        let targets = || statement.names.iter().filter(|name| name.role == Role::Target);
+        let made = statement.names.iter().find(|name| name.role == NameRole::Created);
+        let targets = || statement.names.iter().filter(|name| name.role == NameRole::Target);
         self.defined.extend(made.filter(|name| ROUTINES.contains(&name.kind)).map(|name| name.name.clone()));
         if CREATES.contains(&statement.kind) {
-            let unproven = node.has(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
+            let unproven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
             let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
             // What is written to the parent goes there from now on.
             let parent = node.child(SyntaxKind::PARTITION_OF).is_some();
@@ -97,7 +97,7 @@ impl<'a> NewObjects<'a> {
             }
             let parameters = ROUTINES.contains(&name.kind).then(|| parameters(node));
             let Some(mut key) = self.key(name, parameters, scope) else { return };
-            if script.holds(&[SyntaxKind::TEMP]) && node.holds(&[SyntaxKind::TEMP]) {
+            if script.contains(&[SyntaxKind::TEMP]) && node.contains(&[SyntaxKind::TEMP]) {
                 key.home = SchemaRef::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
                 // An index lives in its table's schema.
@@ -105,7 +105,7 @@ impl<'a> NewObjects<'a> {
                 key.home = home;
             }
             self.objects.insert(key, statement.kind);
-        } else if drops_its_targets(statement.kind) || (script.holds(MOVES) && node.holds(MOVES)) {
+        } else if drops_its_targets(statement.kind) || (script.contains(MOVES) && node.contains(MOVES)) {
             let old: Vec<Key> =
                 targets().filter_map(|name| self.key(name, signature(name, node), scope)).collect();
             for key in old {
@@ -174,7 +174,7 @@ fn parameters(node: Node<'_>) -> String {
 fn types(list: Node<'_>) -> String {
     let inputs = list
         .children()
-        .filter(|param| param.kind() == SyntaxKind::PARAM && !param.has(&[SyntaxKind::PARAM_OUT]));
+        .filter(|param| param.kind() == SyntaxKind::PARAM && !param.has_child(&[SyntaxKind::PARAM_OUT]));
     let shown = inputs.map(|param| {
         let of_type = param.children().find(|child| format!("{:?}", child.kind()).ends_with("_TYPE"));
         let text = of_type.map(|node| node.text().to_lowercase()).unwrap_or_default();

@@ -15,13 +15,13 @@ pub(super) fn acts_on_new_part(context: &RuleContext<'_>, span: &Span) -> bool {
         SyntaxKind::ADD_COLUMN => {
             let name = action.child(SyntaxKind::COLUMN_NAME).map(|node| name_of(node));
             // The column exists, so nothing happens.
-            action.has(&[SyntaxKind::IF_NOT_EXISTS])
+            action.has_child(&[SyntaxKind::IF_NOT_EXISTS])
                 && name.is_some_and(|name| matches!(column(table, &name), Found::Present(_)))
         }
         SyntaxKind::DROP_COLUMN | SyntaxKind::RENAME_COLUMN => {
             column_ref(action).is_some_and(|name| match column(table, &name) {
                 Found::Present(column) => column.new,
-                Found::Absent => action.has(&[SyntaxKind::IF_EXISTS]),
+                Found::Absent => action.has_child(&[SyntaxKind::IF_EXISTS]),
                 Found::Unknown => false,
             })
         }
@@ -32,7 +32,7 @@ pub(super) fn acts_on_new_part(context: &RuleContext<'_>, span: &Span) -> bool {
             let name = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF).concat();
             match table.present().map(|table| table.constraint(&name)) {
                 Some(Found::Present(constraint)) => constraint.new,
-                Some(Found::Absent) => action.has(&[SyntaxKind::IF_EXISTS]),
+                Some(Found::Absent) => action.has_child(&[SyntaxKind::IF_EXISTS]),
                 Some(Found::Unknown) | None => false,
             }
         }

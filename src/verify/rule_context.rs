@@ -8,7 +8,7 @@ use squawk_syntax::SyntaxKind;
 use super::ProjectSchemas;
 use super::new_objects::NewObjects;
 use super::schema::{Found, Schema, StatementContext, Table};
-use crate::sql::{Kinds, Name, Node, Role, Scope, Script, Statement};
+use crate::sql::{Kinds, Name, NameRole, Node, Scope, Script, Statement};
 
 /// A byte range of the file.
 pub(super) type Span = Range<usize>;
@@ -70,7 +70,7 @@ impl<'a> RuleContext<'a> {
             SyntaxKind::DROP_SCHEMA | SyntaxKind::ALTER_SCHEMA | SyntaxKind::GRANT | SyntaxKind::REVOKE
         );
         self.statement.names.iter().filter(move |name| {
-            name.role == Role::Target
+            name.role == NameRole::Target
                 && !PARTS.contains(&name.kind)
                 && (of_schema || name.kind != SyntaxKind::SCHEMA_REF)
         })
@@ -80,7 +80,7 @@ impl<'a> RuleContext<'a> {
     /// EXISTS`.
     pub(super) fn is_new(&self, name: &Name) -> bool {
         self.made.holds(name, self.node, self.scope)
-            || (self.node.has(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
+            || (self.node.has_child(&[SyntaxKind::IF_EXISTS]) && self.is_absent(name))
     }
 
     fn is_absent(&self, name: &Name) -> bool {
@@ -117,7 +117,8 @@ impl<'a> RuleContext<'a> {
     /// Whether the statement creates a partition of a table that is in use.
     pub(super) fn is_part_of_old(&self) -> bool {
         let parent = self.statement.names.iter().find(|name| name.kind == SyntaxKind::TABLE_NAME_REF);
-        self.node.has(&[SyntaxKind::PARTITION_OF]) && !parent.is_some_and(|name| self.is_new_table(name))
+        self.node.has_child(&[SyntaxKind::PARTITION_OF])
+            && !parent.is_some_and(|name| self.is_new_table(name))
     }
 
     /// Whether the file created all targets of the statement.
@@ -138,7 +139,7 @@ impl<'a> RuleContext<'a> {
     /// The nodes of `kinds` in the statement, including its root. The body of a routine is not run by its creation, so it is
     /// excluded.
     pub(super) fn nodes(&self, kinds: &[SyntaxKind]) -> impl Iterator<Item = Node<'_>> {
-        let any = self.kinds.hold(kinds);
+        let any = self.kinds.contains(kinds);
         let how_many = match any {
             false => 0,
             true if is_routine(self.statement) => 1,

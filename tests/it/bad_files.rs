@@ -129,7 +129,7 @@ fn a_gap_names_both_its_ends() {
     ----- stderr -----
     error[chain-gap]: the chain has a gap: v1.0.1_to_v1.0.2_late.sql starts from 1.0.1, but v0.0.0_to_v1.0.0_first.sql leads to 1.0.0
     --> migrations/v1.0.1_to_v1.0.2_late.sql
-     = help: add the missing migration, or rename the file that starts too late
+     = help: add the missing migration, or rename the file after the gap
     ");
 }
 

@@ -51,13 +51,13 @@ fn the_files_own_version_statement_says_the_files_version() {
     ----- stdout -----
 
     ----- stderr -----
-    error[version-mismatch]: the file's own schema_version statement says '1.0.2', but the file leads to 1.0.1
+    error[version-mismatch]: the schema_version statement of the file sets '1.0.2', but the file migrates to 1.0.1
      --> migrations/v1.0.0_to_v1.0.1_second.sql:5:15
       |
     5 | SET version = '1.0.2', applied_at = NOW();
       |               ^^^^^^^
       |
-      = help: write '1.0.1', or leave the statement out
+      = help: write '1.0.1', or remove the statement
     ");
 }
 
@@ -91,13 +91,13 @@ fn what_tenure_keeps_is_left_alone() {
     ----- stdout -----
 
     ----- stderr -----
-    error[own-table]: "tenant_version" is Tenure's own: no file may make, change or drop it
+    error[own-table]: "tenant_version" belongs to Tenure: no file may create, alter or drop it
      --> migrations/v1.0.0_to_v1.0.1_second.sql:3:10
       |
     3 | TRUNCATE datalinx_platform.tenant_version;
       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: leave it alone; reading, indexes, comments and grants are fine
+      = help: remove the statement; queries, indexes, comments and grants are allowed
     "#);
 }
 
@@ -137,7 +137,7 @@ fn a_syntax_error_is_shown_with_its_line_and_a_caret() {
     ----- stdout -----
 
     ----- stderr -----
-    error[syntax]: syntax error: no statement of SQL begins like this
+    error[syntax]: syntax error: no SQL statement starts like this
      --> migrations/v1.0.0_to_v1.0.1_second.sql:4:20
       |
     4 |   ADD COLUMN c int int;
@@ -252,7 +252,7 @@ fn transaction_control_inside_a_file_is_refused() {
     5 | COMMIT;
       | ^^^^^^
       |
-      = help: keep at most one BEGIN; as the first statement and one COMMIT; as the last, both plain
+      = help: keep at most a plain BEGIN; as the first statement and a plain COMMIT; as the last
     ");
 }
 
@@ -279,7 +279,7 @@ fn what_only_psql_understands_is_refused() {
     3 | \i other.sql
       | ^^^^^^^^^^^^
       |
-      = help: write what it does in SQL; settings of psql have no meaning here
+      = help: write the same in SQL; settings of psql have no effect here
     ");
     assert_snapshot!(shown("COPY datalinx_platform.things FROM stdin;\n1\n\\.\n"), @"
     exit code: 2
@@ -320,7 +320,7 @@ fn a_statement_that_could_be_anybodys_is_refused() {
     ----- stdout -----
 
     ----- stderr -----
-    error[scope-unclear]: it is unclear whether this statement acts on the platform or on each tenant: nothing says whose "anybodys" is
+    error[scope-unclear]: it is unclear whether this statement acts on the platform or on each tenant: "anybodys" has no known scope
      --> migrations/v1.0.0_to_v1.0.1_second.sql:3:1
       |
     3 | CREATE TABLE anybodys (id int);
@@ -344,12 +344,12 @@ fn a_statement_that_must_be_alone_stands_alone() {
     ----- stdout -----
 
     ----- stderr -----
-    error[mixed-transaction]: CREATE INDEX cannot run in a transaction, and other statements of the file must
+    error[mixed-transaction]: CREATE INDEX cannot run in a transaction, but other statements of the file must
      --> migrations/v1.0.0_to_v1.0.1_second.sql:4:1
       |
     4 | CREATE INDEX CONCURRENTLY i ON datalinx_platform.things (id);
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: move it into a migration of its own, without BEGIN and COMMIT
+      = help: move it into a separate migration without BEGIN and COMMIT
     ");
 }

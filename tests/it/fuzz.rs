@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use squawk_lexer::{TokenKind, tokenize};
 use tenure::error::Source;
-use tenure::sql::{Role, Script, Statement};
+use tenure::sql::{NameRole, Script, Statement};
 use tenure::verify::Finding;
 
 use crate::corpus;
@@ -75,7 +75,7 @@ fn statements(text: &str) -> Vec<Statement> {
 
 /// Whether a transaction may begin before it and end behind it.
 fn fits_in_a_transaction(text: &str) -> bool {
-    statements(text).iter().all(|statement| statement.transactional && !statement.only_wraps())
+    statements(text).iter().all(|statement| statement.transactional && !statement.is_begin_or_commit())
 }
 
 /// The columns that a text adds.
@@ -89,7 +89,7 @@ fn concerns(first: &str, second: &str) -> bool {
     let makes: Vec<_> = statements(first)
         .into_iter()
         .flat_map(|statement| statement.names)
-        .filter(|name| name.role == Role::Made)
+        .filter(|name| name.role == NameRole::Created)
         .map(|name| name.name)
         .chain(added(first))
         .collect();

@@ -81,13 +81,13 @@ fn the_templates_own_statements_come_last_in_the_same_transaction() {
     ----- stdout -----
 
     ----- stderr -----
-    error[template-invalid]: what is run after a tenant is made writes rows; CREATE TABLE changes what there is
+    error[template-invalid]: files in after_create may only write rows, but CREATE TABLE changes the schema
      --> tenant_templates/default/after_create/020_wrong.sql:1:1
       |
     1 | CREATE TABLE late (id int);
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: move the statement into a file of the template itself, so that every tenant of its version has it
+      = help: move the statement into a file of the template itself
     ");
 }
 

@@ -72,8 +72,8 @@ fn what_cannot_be_filled_in_is_refused_before_anything_is_sent() {
     ----- stdout -----
 
     ----- stderr -----
-    error[parameter-invalid]: the template "default" asks for a value of "seats"
-     = help: --set seats=VALUE gives it; in a list, the column set.seats
+    error[parameter-invalid]: the template "default" needs a value for "seats"
+     = help: use --set seats=VALUE, or the column set.seats in a list
     "#);
     assert_snapshot!(project.run("tenant create acme --set seats=1 --set plann=pro"), @r#"
     exit code: 2
@@ -119,13 +119,13 @@ fn what_the_server_says_of_a_value_leads_back_to_its_place() {
     ----- stdout -----
 
     ----- stderr -----
-    error[template-invalid]: {plan} is a parameter, and its value could not be quoted inside of a string, a body or a quoted name
+    error[template-invalid]: {plan} is a parameter, and its value cannot be quoted inside a string, a body or a quoted name
      --> tenant_templates/default/901.sql:1:8
       |
     1 | SELECT 'the {plan} of ' || {plan};
       |        ^^^^^^^^^^^^^^^^
       |
-      = help: let it stand by itself, such as `'a ' || {key}` or `format('… %L …', {key})`; where the braces mean something else, give the parameter another name
+      = help: use it outside the string, such as `'a ' || {key}` or `format('… %L …', {key})`; if the braces are no parameter, rename the parameter
     ");
 }
 
@@ -155,7 +155,7 @@ fn where_a_template_is_only_tried_a_sample_stands_there() {
 
     ----- stderr -----
     error[template-differs]: the shape of a tenant of "default" depends on its parameters (plan, seats, owner_table), and a dump would hold the values of one tenant
-     = help: parameters that only stand in INSERT, UPDATE, DELETE or MERGE can stay as they are
+     = help: parameters may only be used in INSERT, UPDATE, DELETE and MERGE
     "#);
     // A parameter that only stands in rows is carried on, with the line that declares it.
     project.file(

@@ -140,13 +140,13 @@ fn template_check_says_what_is_locked_meanwhile() {
     ----- stdout -----
     default  at 1.0.0, a new tenant at 1.0.4: 9 statements
 
-    note: a foreign key to datalinx_platform.users, which tenants share
+    note: a foreign key to the shared table datalinx_platform.users
       --> tenant_templates/default/040_pipeline_jobs.sql:12:32
        |
     12 |     created_by UUID REFERENCES datalinx_platform.users(id)
-       |                                ^^^^^^^^^^^^^^^^^^^^^^^ it is sent last, with 2 statements that cannot come before it
+       |                                ^^^^^^^^^^^^^^^^^^^^^^^ it is sent last, with 2 statements that must follow it
        |
-       = note: until a tenant is committed, datalinx_platform.users is locked against its writers and other new tenants
+       = note: creating a tenant locks datalinx_platform.users against writers and other new tenants until COMMIT
 
     4 files, 8 statements: nothing found
 

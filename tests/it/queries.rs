@@ -230,8 +230,8 @@ fn the_labels_of_enums_count() {
     assert_eq!(
         fixture.breaks("ALTER TYPE status RENAME VALUE 'done' TO 'finished'"),
         [
-            "2 Changed: column \"status\" may now hold \"finished\"",
-            "5 Changed: parameter $3 no longer takes \"done\"",
+            "2 Changed: column \"status\" may now contain \"finished\"",
+            "5 Changed: parameter $3 no longer accepts \"done\"",
             "10 Fails: no longer prepares: invalid input value for enum status: \"done\" [22P02]",
         ]
     );
@@ -306,7 +306,7 @@ fn types_of_every_kind_have_names() {
     assert_eq!(
         fixture.breaks("ALTER TABLE kinds ADD COLUMN x int"),
         [
-            "1 Changed: column \"whole\" is a row of (s status, e email, n numeric(9,2)[], x integer) and was one of (s status, e email, n numeric(9,2)[])"
+            "1 Changed: column \"whole\" is a row of (s status, e email, n numeric(9,2)[], x integer) and was a row of (s status, e email, n numeric(9,2)[])"
         ]
     );
 }
@@ -341,8 +341,8 @@ fn a_folder_is_read_with_its_sub_folders_and_an_empty_one_is_refused() {
     file("bad/a.sql", "SELEC 1");
     let tenants = Tenants { prefix: "org_", platform: "platform" };
     for (path, says) in [
-        ("none", "none: it holds no query"),
-        ("bad", "bad: it holds no query (bad/a.sql:1:1: syntax error"),
+        ("none", "none: it contains no query"),
+        ("bad", "bad: it contains no query (bad/a.sql:1:1: syntax error"),
         ("none/notes.txt", "neither .sql nor .json nor .csv"),
         ("gone.sql", "gone.sql"),
     ] {

@@ -48,7 +48,7 @@ fn a_column_that_must_be_given_breaks_those_who_do_not_know_it() {
         [
             format!("1 Fails: {what}"),
             format!("2 Fails: {what}"),
-            "2 Warn: also returns \"color\"; who reads columns by place may stumble".to_owned(),
+            "2 Warn: also returns \"color\"; code that reads columns by position may fail".to_owned(),
         ]
     );
     assert_eq!(
@@ -122,9 +122,7 @@ fn an_index_that_is_missed_is_told() {
     assert_eq!(
         fixture.breaks("DROP INDEX workspaces_name"),
         [1, 3].map(|line| {
-            format!(
-                "{line} Warn: reads all of org_a.workspaces, which the index workspaces_name served before"
-            )
+            format!("{line} Warn: scans all of org_a.workspaces; before, it used the index workspaces_name")
         })
     );
     assert!(

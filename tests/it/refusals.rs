@@ -119,7 +119,7 @@ fn an_applied_file_that_was_edited_is_refused_and_repair_accepts_it() {
     ----- stderr -----
     error[migration-edited]: v1.0.0_to_v1.0.1_add_mfa_columns.sql was edited after it was applied at TIME: its checksum was SHA256 and is SHA256
     --> migrations/v1.0.0_to_v1.0.1_add_mfa_columns.sql
-     = help: put the file back as it was and write a new migration; if the edit changes nothing, `tenure migrate repair` accepts it
+     = help: restore the file and write a new migration; if the edit has no effect, `tenure migrate repair` accepts it
     ");
     let error = &document["error"];
     assert_eq!([&error["code"], &error["file"]], [&json!("migration-edited"), &json!(file)]);
@@ -166,7 +166,7 @@ fn an_applied_file_that_is_gone_is_refused_and_repair_accepts_it() {
     ----- stderr -----
     error[migration-gone]: v0.0.0_to_v1.0.0_first.sql was applied at TIME and is no longer in migrations/
     --> migrations/v0.0.0_to_v1.0.0_first.sql
-     = help: put the file back; if it is meant to be gone, `tenure migrate repair` accepts that
+     = help: restore the file; if it was removed on purpose, `tenure migrate repair` accepts that
     ");
     assert_eq!(document["error"]["code"], "migration-gone");
     let rows = || {
@@ -208,8 +208,8 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     ----- stdout -----
 
     ----- stderr -----
-    error[database-version-unknown]: the platform is at version 1.0.2-odd, which the chain does not know; it leads from 0.0.0 to 1.0.4
-     = help: this checkout may lack migrations; for a schema made by other means see `tenure migrate baseline`
+    error[database-version-unknown]: the platform is at version 1.0.2-odd, which is not in the chain; it leads from 0.0.0 to 1.0.4
+     = help: this checkout may lack migrations; for a schema created by other means use `tenure migrate baseline`
     ");
     set("7.1.0");
     let (document, human) = refused(&project, "migrate up");
@@ -219,8 +219,8 @@ fn a_database_at_a_version_that_the_chain_does_not_know_is_left_alone() {
     ----- stdout -----
 
     ----- stderr -----
-    error[version-beyond]: the platform is at version 7.1.0, beyond the chain's end at 1.0.4
-     = help: this checkout is older than the database: use the newer release
+    error[version-beyond]: the platform is at version 7.1.0, beyond the end of the chain at 1.0.4
+     = help: this checkout is older than the database: use a newer release
     ");
     assert_snapshot!(project.run("status"), @"
     exit code: 0
@@ -283,7 +283,7 @@ fn a_slug_that_can_be_none_makes_no_tenant() {
     ----- stdout -----
 
     ----- stderr -----
-    error[slug-invalid]: "Acme" is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _
+    error[slug-invalid]: "Acme" is not a slug: a slug is a lower-case letter followed by lower-case letters, digits and _
      = help: for example: acme_corp; give the full name with --name
     "#);
     assert_snapshot!(refused(&project, "tenant create acme_corp").1, @"

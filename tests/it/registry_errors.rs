@@ -87,7 +87,7 @@ fn repair_is_advised_only_where_it_helps() {
             let (exit, document) = project.json(verb);
             assert_eq!((exit, code(&document)), (1, "migration-gone"), "{verb} without {file}");
             let hint = hint(&document);
-            assert!(hint.contains("put the file back") && !hint.contains("repair"), "{verb}: {hint}");
+            assert!(hint.contains("restore the file") && !hint.contains("repair"), "{verb}: {hint}");
         }
         project.file(file, text);
     }

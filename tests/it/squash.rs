@@ -160,7 +160,7 @@ fn what_differs_is_told_by_the_check() {
     project.file(&file, old.replace("-- Template: v1.0.6\n", changed));
     let refused = on_shadow(&project, "template check");
     assert_eq!(refused.code, 1, "{refused}");
-    let said = "default_v1.0.6 does not make the tenant that default makes, at 1.0.6\n  table extra: added";
+    let said = "default_v1.0.6 and default create different tenants at 1.0.6\n  table extra: added";
     assert!(refused.stdout.contains(said), "{refused}");
 }
 
@@ -196,7 +196,7 @@ fn the_old_files_are_replaced_only_when_asked() {
     assert_eq!(names(), ["default"]);
     // There is nothing left to do, and no database is needed to know it.
     let output = project.run("template squash").ok();
-    assert_eq!(output.stdout, "default is at 1.0.6 already\n");
+    assert_eq!(output.stdout, "default is already at 1.0.6\n");
     project.run("migrate up").passes();
     project.create(&["acme"]);
 }

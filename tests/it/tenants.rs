@@ -60,7 +60,7 @@ fn a_list_is_made_and_what_is_wrong_in_it_is_told_by_itself() {
     error[tenant-exists]: the tenant acme already exists
      = help: choose another slug, or accept it with --if-not-exists
 
-    error[slug-invalid]: "Bad-Slug" is not a slug: a slug is a lower-case letter, then lower-case letters, digits and _
+    error[slug-invalid]: "Bad-Slug" is not a slug: a slug is a lower-case letter followed by lower-case letters, digits and _
      = help: for example: acme_corp; give the full name with --name
 
     error[tenant-exists]: the tenant there already exists

@@ -51,7 +51,7 @@ impl Neon {
             connection.close().await;
             match proved {
                 // A compute that was just put to sleep ends its sessions, and wakes for the next one.
-                Err(failure) if failure.ended_the_session() && tries < SESSIONS => tries += 1,
+                Err(failure) if failure.session_ended() && tries < SESSIONS => tries += 1,
                 proved => return proved,
             }
         }

@@ -1,4 +1,4 @@
-//! Plans drawn by hand, and a plan followed on a model of a fleet.
+//! Expected plans, and a plan executed on a model of a fleet.
 
 use proptest::prelude::*;
 
@@ -6,12 +6,12 @@ use super::*;
 use crate::chain::{Content, MigrationFile};
 use crate::error::Source;
 use crate::ident::SchemaName;
-use crate::sql::Known;
+use crate::sql::ScopedNames;
 
 const PLATFORM: &str = "ALTER TABLE datalinx_platform.t ADD c int;";
 const TENANT: &str = "ALTER TABLE {org_schema}.t ADD c int;";
 
-/// A chain of steps: `p`latform, `t`enant, `b`oth.
+/// A chain of steps: `p`latform, `t`enant or `b`oth.
 fn chain(kinds: &str) -> Chain {
     let files = kinds.chars().enumerate().map(|(n, kind)| {
         let name = format!("v1.0.{n}_to_v1.0.{}_s.sql", n + 1);
@@ -24,7 +24,7 @@ fn chain(kinds: &str) -> Chain {
         MigrationFile { name, content }
     });
     let platform = SchemaName::existing("datalinx_platform").unwrap();
-    Chain::assemble(files.collect(), &platform, Known::default()).unwrap()
+    Chain::assemble(files.collect(), &platform, ScopedNames::default()).unwrap()
 }
 
 fn state(platform: usize, tenants: &[(usize, usize)]) -> FleetState {
@@ -60,7 +60,7 @@ fn consecutive_tenant_steps_are_one_pass() {
 }
 
 #[test]
-fn without_tenants_the_platform_walks_alone() {
+fn without_tenants_only_the_platform_moves() {
     assert_eq!(
         stages("ptp", 0, &[], Reach::Fleet),
         [Platform { step: 0, moves_tenants: true }, Settle(1..2), Platform { step: 2, moves_tenants: true },]
@@ -68,7 +68,7 @@ fn without_tenants_the_platform_walks_alone() {
 }
 
 #[test]
-fn those_left_behind_catch_up_first() {
+fn tenants_behind_catch_up_first() {
     assert_eq!(
         stages("tptp", 3, &[(0, 1), (3, 9)], Reach::Fleet),
         [Tenants(0..3), Platform { step: 3, moves_tenants: true },]
@@ -76,22 +76,22 @@ fn those_left_behind_catch_up_first() {
 }
 
 #[test]
-fn tenants_alone_stop_where_the_platform_must_move() {
+fn tenants_only_stops_at_a_platform_step() {
     assert_eq!(stages("ttpt", 0, &[(0, 1)], Reach::Tenants), [Tenants(0..2), Settle(0..2)]);
     assert_eq!(stages("pt", 0, &[(0, 1)], Reach::Tenants), []);
 }
 
 #[test]
-fn a_version_off_the_chain_is_no_plan() {
+fn a_version_outside_the_chain_is_an_error() {
     let plan = |at: FleetState| Plan::make(&chain("pt"), &at, None, Reach::Fleet);
     assert!(matches!(plan(state(7, &[])), Err(PlanError::Beyond { .. })));
-    let mut odd = state(0, &[]);
-    odd.platform = "0.9.0".parse().unwrap();
-    assert!(matches!(plan(odd), Err(PlanError::Unknown { .. })));
+    let mut unknown = state(0, &[]);
+    unknown.platform = "0.9.0".parse().unwrap();
+    assert!(matches!(plan(unknown), Err(PlanError::Unknown { .. })));
     let beyond = plan(state(0, &[(0, 1), (9, 2)])).unwrap_err();
     assert_eq!(
         beyond.to_string(),
-        "the tenant of schema org_9 is at version 1.0.9, beyond the chain's end at 1.0.2"
+        "the tenant of schema org_9 is at version 1.0.9, beyond the end of the chain at 1.0.2"
     );
     let to = "3.0.0".parse().unwrap();
     let asked = Plan::make(&chain("pt"), &state(0, &[]), Some(&to), Reach::Fleet);
@@ -99,9 +99,9 @@ fn a_version_off_the_chain_is_no_plan() {
 }
 
 proptest! {
-    /// Follows the plan on a model of the fleet: every part runs once, in order, and never early.
+    /// Executes the plan on a model of the fleet: every part runs once and in order.
     #[test]
-    fn a_plan_brings_everybody_to_the_target(
+    fn a_plan_migrates_all_schemas_to_the_target(
         kinds in "[ptb]{1,8}",
         platform in 0usize..8,
         behind in prop::collection::vec(0usize..8, 0..6),
@@ -151,7 +151,7 @@ proptest! {
         }
         prop_assert_eq!(at, target);
         prop_assert!(fleet.iter().all(|tenant| *tenant == target));
-        let again = Plan::make(&chain, &state(at, &[(target, fleet.len())]), Some(&to), Reach::Fleet).unwrap();
-        prop_assert!(again.is_empty());
+        let second = Plan::make(&chain, &state(at, &[(target, fleet.len())]), Some(&to), Reach::Fleet).unwrap();
+        prop_assert!(second.is_empty());
     }
 }

@@ -132,7 +132,7 @@ fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[Audi
         .templates
         .values()
         .flat_map(|template| template.uses.iter().map(move |a_use| (template, a_use)))
-        .flat_map(|(template, a_use)| a_use.rights.iter().map(move |right| (template, a_use, right)))
+        .flat_map(|(template, a_use)| a_use.privileges.iter().map(move |right| (template, a_use, right)))
         .map(|(template, a_use, right)| {
             json!({ "template": template.name, "table_name": a_use.table, "a_right": right.as_str() })
         })

@@ -25,7 +25,7 @@ pub enum SessionState {
 impl SessionState {
     /// Of all these statements.
     pub fn of<'a>(mut statements: impl Iterator<Item = &'a Statement>) -> Self {
-        if statements.all(|statement| statement.quiet) { Self::None } else { Self::Possible }
+        if statements.all(|statement| statement.session_neutral) { Self::None } else { Self::Possible }
     }
 }
 

@@ -17,8 +17,7 @@ impl SqlBatch {
     /// Before `statement`: an extension without a fixed schema is made in the first schema of the search path (manual,
     /// CREATE EXTENSION). Whether something has to follow the statement.
     pub(super) fn enter_extensions(&mut self, script: &Script, statement: &Statement) -> bool {
-        let Some(schema) = self.extensions.clone().filter(|_| statement.leaves_extension_schema_open())
-        else {
+        let Some(schema) = self.extensions.clone().filter(|_| statement.omits_extension_schema()) else {
             return false;
         };
         if schema.as_str() != "public" {

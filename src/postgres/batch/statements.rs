@@ -11,7 +11,7 @@ use crate::ident::{SchemaName, SharedPath, literal};
 use crate::postgres::Row;
 use crate::postgres::deadline::Limit;
 use crate::settings::Migrate;
-use crate::sql::{Filling, IndexParts, Origin, Script, Statement, TableInDefinition, Values};
+use crate::sql::{IndexParts, Origin, ParameterValues, Script, Statement, Substitution, TableInDefinition};
 
 impl SqlBatch {
     /// Adds statements of a file, with `{org_schema}` replaced by `schema`.
@@ -23,7 +23,13 @@ impl SqlBatch {
     ) {
         let file = self.source(script);
         for statement in statements {
-            self.push_parts((script, file), statement, [statement.range.clone()], schema, &Values::default());
+            self.push_parts(
+                (script, file),
+                statement,
+                [statement.range.clone()],
+                schema,
+                &ParameterValues::default(),
+            );
         }
     }
 
@@ -53,14 +59,14 @@ impl SqlBatch {
         statement: &Statement,
         part: Range<usize>,
         schema: &SchemaName,
-        values: &Values,
+        values: &ParameterValues,
     ) {
         let (in_text, quoted) = (schema.in_text(), schema.quoted());
         self.rendered.push_part(
             from,
             statement,
             part,
-            Filling { in_text: &in_text, quoted: &quoted, values },
+            Substitution { in_text: &in_text, quoted: &quoted, values },
         );
     }
 
@@ -71,7 +77,7 @@ impl SqlBatch {
         statement: &Statement,
         parts: impl IntoIterator<Item = Range<usize>>,
         schema: &SchemaName,
-        values: &Values,
+        values: &ParameterValues,
     ) {
         let (script, file) = from;
         let is_extension = self.enter_extensions(script, statement);
@@ -88,7 +94,7 @@ impl SqlBatch {
 
     /// A statement of a file may give those behind it more time.
     fn heed(&mut self, script: &Script, statement: &Statement) {
-        if statement.may_set(script, "statement_timeout") {
+        if statement.may_change_setting(script, "statement_timeout") {
             self.limit = Limit::None;
         }
     }
@@ -96,7 +102,7 @@ impl SqlBatch {
     /// Adds one statement of a file that is sent alone.
     pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
         let file = self.source(script);
-        self.render((script, file), statement, statement.range.clone(), schema, &Values::default());
+        self.render((script, file), statement, statement.range.clone(), schema, &ParameterValues::default());
         self.statements.push(Some((file, statement.range.clone())));
     }
 
@@ -137,12 +143,12 @@ impl SqlBatch {
             TableInDefinition::Unnamed | TableInDefinition::Qualifier => ("(LIKE ", ")"),
         };
         self.rendered.push(&format!("CREATE TABLE {trial} {before}"));
-        self.rendered.push_instead(&own, origin);
+        self.rendered.push_substitute(&own, origin);
         self.rendered.push(&format!("{behind};\n"));
         self.statements.push(Some((file, statement.range.clone())));
         let unique = if parts.is_unique { "UNIQUE " } else { "" };
         self.rendered.push(&format!("CREATE {unique}INDEX ON {trial}"));
-        self.render((script, file), statement, parts.definition.clone(), schema, &Values::default());
+        self.render((script, file), statement, parts.definition.clone(), schema, &ParameterValues::default());
         self.rendered.push(";\n");
         self.statements.push(Some((file, statement.range.clone())));
         self.push("SET LOCAL search_path = ''");
@@ -166,14 +172,14 @@ impl SqlBatch {
     ) {
         let (statement, parts) = index;
         let file = self.source(script);
-        self.render((script, file), statement, parts.head.clone(), schema, &Values::default());
+        self.render((script, file), statement, parts.head.clone(), schema, &ParameterValues::default());
         let definition = || Origin { file, range: parts.definition.clone() };
-        self.rendered.push_instead(&format!(" USING {}", found.definition), definition());
+        self.rendered.push_substitute(&format!(" USING {}", found.definition), definition());
         if let Some(range) = parts.tablespace.clone() {
             self.rendered.push(" ");
-            self.render((script, file), statement, range, schema, &Values::default());
+            self.render((script, file), statement, range, schema, &ParameterValues::default());
         }
-        self.rendered.push_instead(&found.predicate, definition());
+        self.rendered.push_substitute(&found.predicate, definition());
         self.statements.push(Some((file, statement.range.clone())));
     }
 
@@ -193,7 +199,7 @@ impl SqlBatch {
         script: &Script,
         statement: &Statement,
         schema: &SchemaName,
-        values: &Values,
+        values: &ParameterValues,
     ) {
         self.expect(script, std::iter::once(statement), schema);
         self.push_in_transaction(script, statement, schema, values);
@@ -205,7 +211,7 @@ impl SqlBatch {
         script: &Script,
         statement: &Statement,
         schema: &SchemaName,
-        values: &Values,
+        values: &ParameterValues,
     ) {
         let file = self.source(script);
         let range = statement.range.clone();

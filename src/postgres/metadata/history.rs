@@ -222,7 +222,7 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
     for divergence in found {
         let (applied, name, checksum) = match divergence {
             Divergence::Edited { applied, file, now } => (applied, file, Some(now)),
-            Divergence::Gone { applied } => (applied, &applied.name, None),
+            Divergence::Missing { applied } => (applied, &applied.name, None),
         };
         message.history(
             run,

@@ -13,7 +13,7 @@ pub use self::statistics::statistics;
 use self::describe::Shape;
 use super::{Connection, ServerError};
 use crate::error::Failure;
-use crate::queries::{Observation, Query, Refused, Release, Schemas, SearchPath, Seen};
+use crate::queries::{Observation, PrepareResult, Query, QueryError, Release, Schemas, SearchPath};
 use crate::sql::Rendered;
 
 /// What a transaction is asked to return to.
@@ -104,7 +104,7 @@ struct Observer<'a> {
 }
 
 /// What became of one query so far.
-type Described = Result<(SearchPath, Shape), Refused>;
+type Described = Result<(SearchPath, Shape), QueryError>;
 
 impl Observer<'_> {
     async fn observe(&mut self, before: Option<&Observation>) -> Result<Observation, Failure> {
@@ -177,8 +177,8 @@ impl Observer<'_> {
         self.attempt(&format!("SET LOCAL search_path = {search_path}")).await?;
         let names = self.connection.names(shapes).await?;
         let seen = described.into_iter().map(|one| match one {
-            Ok((path, shape)) => Seen::Prepared(names.prepared(path, &shape)),
-            Err(refused) => Seen::Refused(refused),
+            Ok((path, shape)) => PrepareResult::Prepared(names.prepared(path, &shape)),
+            Err(refused) => PrepareResult::Failed(refused),
         });
         Ok(Observation { seen: seen.collect() })
     }
@@ -189,8 +189,8 @@ fn failed(server_error: &ServerError) -> Failure {
 }
 
 /// What the server, or the driver, has against a query; `None` where it is the connection that failed.
-fn refused(query: &Query, rendered: &Rendered, server_error: &ServerError) -> Option<Refused> {
+fn refused(query: &Query, rendered: &Rendered, server_error: &ServerError) -> Option<QueryError> {
     let at = server_error.position().and_then(|position| rendered.origin(position, &[&query.text]));
     let (sqlstate, message) = server_error.about_the_statement()?;
-    Some(Refused { sqlstate, message, at: at.map(|(_, offset)| offset) })
+    Some(QueryError { sqlstate, message, at: at.map(|(_, offset)| offset) })
 }

@@ -4,7 +4,7 @@
 use super::{INNER, Observer, failed};
 use crate::error::Failure;
 use crate::postgres::Row;
-use crate::queries::{Observation, Plan, Prepared, Refused, SearchPath, Seen};
+use crate::queries::{Observation, Plan, PrepareResult, Prepared, QueryError, SearchPath};
 
 const SETTINGS: &str = "SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan; \
     SET LOCAL statement_timeout = '10s'; SET LOCAL lock_timeout = '10s'; ";
@@ -64,13 +64,13 @@ impl Observer<'_> {
             return Ok(None);
         }
         if let Some(prepared) = wanted.get(planned).and_then(|index| now.prepared_mut(*index)) {
-            prepared.plan = Some(Err(Refused { sqlstate, message, at: None }));
+            prepared.plan = Some(Err(QueryError { sqlstate, message, at: None }));
         }
         Ok(Some(planned + 1))
     }
 
     fn asked_plan(&self, index: usize, now: &Observation) -> Option<String> {
-        let Seen::Prepared(Prepared { parameters, .. }) = now.seen.get(index)? else { return None };
+        let PrepareResult::Prepared(Prepared { parameters, .. }) = now.seen.get(index)? else { return None };
         let sql = self.release.queries[index].rendered(self.schemas.tenant).sql;
         let nulls = vec!["NULL"; parameters.len()].join(", ");
         let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };

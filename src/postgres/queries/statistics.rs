@@ -6,7 +6,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
 use crate::postgres::metadata::state;
 use crate::postgres::{Connection, ServerError};
-use crate::queries::capture::{Statistic, Surroundings};
+use crate::queries::capture::{CaptureScope, Statistic};
 use crate::settings::Settings;
 
 const EXTENSION: &str = "pg_stat_statements";
@@ -19,7 +19,7 @@ const HOME: &str = "SELECT n.nspname::text AS home FROM pg_catalog.pg_extension 
 pub async fn statistics(
     connection: &mut Connection,
     settings: &Settings,
-) -> Result<(Vec<Statistic>, Surroundings), Failure> {
+) -> Result<(Vec<Statistic>, CaptureScope), Failure> {
     let failed = |server_error: ServerError| unavailable(&server_error);
     let home = connection.query_batch(HOME).await.map_err(failed)?;
     let Some(home) = home.first().and_then(|rows| rows.first()) else {
@@ -42,7 +42,7 @@ pub async fn statistics(
 }
 
 /// The schemas of the platform and the tenants, and what is in them.
-async fn surroundings(connection: &mut Connection, settings: &Settings) -> Result<Surroundings, Failure> {
+async fn surroundings(connection: &mut Connection, settings: &Settings) -> Result<CaptureScope, Failure> {
     let platform = settings.platform_schema();
     let presence = state::presence(connection, settings).await?;
     let registered = state::tenants(connection, settings, presence, &[]).await?;
@@ -60,7 +60,7 @@ async fn surroundings(connection: &mut Connection, settings: &Settings) -> Resul
     );
     let sets = connection.query_batch(&sql).await.map_err(|server_error| unavailable(&server_error))?;
     let objects = sets.iter().flatten().map(|row| row.text("name")).collect::<Result<_, _>>()?;
-    Ok(Surroundings { platform: platform.as_str().to_owned(), tenants, objects })
+    Ok(CaptureScope { platform: platform.as_str().to_owned(), tenants, objects })
 }
 
 fn unavailable(server_error: &ServerError) -> Failure {

@@ -5,8 +5,8 @@ use super::facts::Tables;
 use super::{INNER, Observer, failed};
 use crate::error::Failure;
 use crate::postgres::ServerError;
-use crate::queries::sample::{CHOICES, Choice, filled, values};
-use crate::queries::{Observation, Prepared, Query, Refused, SearchPath, Seen, Trial};
+use crate::queries::sample::{CHOICES, Choice, values, with_values};
+use crate::queries::{Observation, PrepareResult, Prepared, Query, QueryError, SearchPath, Trial};
 
 /// Long enough for one row, and short enough that a query which waits for ever is no hang.
 const LIMITS: &str = "SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'; ";
@@ -25,7 +25,7 @@ impl Observer<'_> {
         for path in SearchPath::ALL {
             let writes = |index: usize| {
                 let (script, statement) = self.release.queries[index].parsed();
-                statement.writes(script)
+                statement.writes_rows(script)
             };
             let mut wanted = now.at(*path);
             wanted.retain(|index| writes(*index));
@@ -43,10 +43,10 @@ impl Observer<'_> {
             let tables = self.tables(&destinations).await?;
             for index in wanted {
                 let earlier = before.and_then(|before| before.seen.get(index)?.trial());
-                let Some(Seen::Prepared(prepared)) = now.seen.get_mut(index) else { continue };
+                let Some(PrepareResult::Prepared(prepared)) = now.seen.get_mut(index) else { continue };
                 let trial = match earlier {
                     // What says nothing before would say nothing now.
-                    Some(Trial::Refused(_) | Trial::Unclear(_)) => None,
+                    Some(Trial::Failed(_) | Trial::Inconclusive(_)) => None,
                     Some(Trial::Ran(values)) => Some(self.again(index, prepared, values, &tables).await?),
                     None => Some(self.first(index, prepared, &tables, CHOICES).await?),
                 };
@@ -73,12 +73,12 @@ impl Observer<'_> {
                 continue;
             }
             match self.run(query, &values).await? {
-                Trial::Refused(why) => _ = refused.get_or_insert(why),
+                Trial::Failed(why) => _ = refused.get_or_insert(why),
                 done => return Ok(done),
             }
             tried.push(values);
         }
-        Ok(refused.map_or_else(|| Trial::Unclear("there was nothing to try".to_owned()), Trial::Refused))
+        Ok(refused.map_or_else(|| Trial::Inconclusive("there was nothing to try".to_owned()), Trial::Failed))
     }
 
     async fn again(
@@ -90,9 +90,9 @@ impl Observer<'_> {
     ) -> Result<Trial, Failure> {
         let trial = self.run(&self.release.queries[index], values).await?;
         match &trial {
-            Trial::Refused(Refused { sqlstate: Some(code), .. }) if OF_VALUES.contains(&code.as_str()) => {
+            Trial::Failed(QueryError { sqlstate: Some(code), .. }) if OF_VALUES.contains(&code.as_str()) => {
                 // Another key is refused too: then it is the query.
-                let others: Vec<Choice> = CHOICES.iter().map(|choice| choice.once_more()).collect();
+                let others: Vec<Choice> = CHOICES.iter().map(|choice| choice.with_new_values()).collect();
                 let other = self.first(index, prepared, tables, &others).await?;
                 Ok(if matches!(other, Trial::Ran(_)) { other } else { trial })
             }
@@ -101,7 +101,7 @@ impl Observer<'_> {
     }
 
     async fn run(&mut self, query: &Query, values: &[Option<String>]) -> Result<Trial, Failure> {
-        let sql = filled(query, self.schemas.tenant, values);
+        let sql = with_values(query, self.schemas.tenant, values);
         // A line of its own: the query may end in a comment.
         let sql = format!("{sql}\n; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT {INNER}");
         let Err(server_error) = self.connection.attempt(&sql).await else {
@@ -116,12 +116,12 @@ impl Observer<'_> {
 /// What a refusal says of the query, if it does.
 fn trial(server_error: &ServerError) -> Option<Trial> {
     if let Some((sqlstate, message)) = server_error.about_the_statement() {
-        return Some(Trial::Refused(Refused { sqlstate, message, at: None }));
+        return Some(Trial::Failed(QueryError { sqlstate, message, at: None }));
     }
     let unclear = match server_error.sqlstate()? {
         "57014" => "it ran for longer than 5 s",
         "55P03" => "it waited for a lock",
         _ => return None,
     };
-    Some(Trial::Unclear(unclear.to_owned()))
+    Some(Trial::Inconclusive(unclear.to_owned()))
 }

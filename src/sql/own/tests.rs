@@ -1,4 +1,4 @@
-//! Shapes of statements that are taken out, that are refused, that are left alone.
+//! Statements on own objects: removed, rejected or unchanged.
 
 use super::super::Scope;
 use super::*;
@@ -6,18 +6,18 @@ use crate::error::Source;
 
 const FILE: FileKind<'_> = FileKind::Migration { version: "1.0.3" };
 
-fn left(sql: &str, file: FileKind<'_>, whose: Option<Scope>) -> Result<usize, SqlError> {
+fn remaining(sql: &str, file: FileKind<'_>, scope: Option<Scope>) -> Result<usize, SqlError> {
     let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-    let books = Bookkeeping { platform: "p", file };
-    books.body(&script, |_| whose).map(|body| body.statements.len())
+    let filter = MetadataFilter { platform: "p", file };
+    filter.body(&script, |_| scope).map(|body| body.statements.len())
 }
 
 fn of_platform(sql: &str) -> Result<usize, SqlError> {
-    left(sql, FILE, Some(Scope::Platform))
+    remaining(sql, FILE, Some(Scope::Platform))
 }
 
 #[test]
-fn the_exact_shapes_are_taken_out() {
+fn the_exact_forms_are_removed() {
     for sql in [
         "CREATE SCHEMA p",
         "CREATE SCHEMA IF NOT EXISTS {org_schema}",
@@ -35,7 +35,7 @@ fn the_exact_shapes_are_taken_out() {
 }
 
 #[test]
-fn what_does_more_is_refused() {
+fn other_forms_are_errors() {
     for sql in [
         "CREATE TABLE p.schema_version (version text, hot int)",
         "CREATE TABLE p.schema_version (applied_at timestamptz)",
@@ -67,7 +67,7 @@ fn what_does_more_is_refused() {
 }
 
 #[test]
-fn what_tenure_keeps_is_left_alone() {
+fn changes_of_own_objects_are_errors() {
     for sql in [
         "DELETE FROM p.schema_version",
         "DELETE FROM schema_version",
@@ -90,7 +90,7 @@ fn what_tenure_keeps_is_left_alone() {
         "ALTER SCHEMA p RENAME TO q",
     ] {
         assert!(matches!(of_platform(sql), Err(SqlError::OwnTable { .. })), "{sql}");
-        let in_template = left(sql, FileKind::Template, Some(Scope::Tenant));
+        let in_template = remaining(sql, FileKind::Template, Some(Scope::Tenant));
         assert!(matches!(in_template, Err(SqlError::OwnTable { .. }) | Ok(1)), "{sql}");
     }
     for sql in [
@@ -115,15 +115,17 @@ fn what_tenure_keeps_is_left_alone() {
 #[test]
 fn a_tenant_may_have_a_table_of_that_name() {
     let sql = "CREATE TABLE schema_version (id int); UPDATE schema_version SET version = '9'; DROP TABLE schema_version";
-    assert_eq!(left(sql, FILE, Some(Scope::Tenant)), Ok(3));
-    assert_eq!(left(sql, FileKind::Template, Some(Scope::Tenant)), Ok(3));
-    assert!(matches!(left(sql, FILE, None), Err(SqlError::ScopeUnclear { .. })));
+    assert_eq!(remaining(sql, FILE, Some(Scope::Tenant)), Ok(3));
+    assert_eq!(remaining(sql, FileKind::Template, Some(Scope::Tenant)), Ok(3));
+    assert!(matches!(remaining(sql, FILE, None), Err(SqlError::ScopeUnclear { .. })));
     let qualified = "UPDATE p.schema_version SET version = '1.0.3'";
-    assert!(matches!(left(qualified, FileKind::Template, None), Err(SqlError::OwnTable { .. })));
-    assert_eq!(left(qualified, FileKind::Loose, None), Ok(0));
+    assert!(matches!(remaining(qualified, FileKind::Template, None), Err(SqlError::OwnTable { .. })));
+    assert_eq!(remaining(qualified, FileKind::Standalone, None), Ok(0));
     let of_platform = "CREATE TABLE run (id int)";
     let script = Script::parse(Source::new("t.sql", of_platform)).unwrap();
     assert!(
-        Bookkeeping { platform: "p", file: FILE }.check_of_platform(&script, &script.statements[0]).is_err()
+        MetadataFilter { platform: "p", file: FILE }
+            .check_platform_statement(&script, &script.statements[0])
+            .is_err()
     );
 }

@@ -1,19 +1,19 @@
 //! Each form of statement, with `¤` before the names that are sent qualified.
 
 use crate::error::Source;
-use crate::sql::{Filling, Known, Rendered, Scope, Script, Values};
+use crate::sql::{ParameterValues, Rendered, Scope, ScopedNames, Script, Substitution};
 
 /// The statements of `text` as they are sent to the schema `t`.
 fn rendered(text: &str) -> String {
     let mut script =
         Script::parse(Source::new("t.sql", text)).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let (mut known, mut sent) = (Known::default(), Rendered::default());
+    let (mut known, mut sent) = (ScopedNames::default(), Rendered::default());
     let mut statements = std::mem::take(&mut script.statements);
-    let filling = Filling { in_text: "t", quoted: "\"t\"", values: &Values::default() };
+    let substitution = Substitution { in_text: "t", quoted: "\"t\"", values: &ParameterValues::default() };
     for statement in &mut statements {
-        known.learn(statement, Scope::Tenant);
+        known.apply(statement, Scope::Tenant);
         sent.push(if sent.sql.is_empty() { "" } else { "; " });
-        sent.push_part((&script, 0), statement, statement.range.clone(), filling);
+        sent.push_part((&script, 0), statement, statement.range.clone(), substitution);
     }
     sent.sql
 }
@@ -25,7 +25,7 @@ fn check(marked: &str) {
 }
 
 const FORMS: &[&str] = &[
-    // Tables and what they refer to.
+    // Tables and references.
     "CREATE TABLE ¤a (x int REFERENCES ¤b (id), FOREIGN KEY (x) REFERENCES ¤c, LIKE ¤d INCLUDING ALL) INHERITS (¤e, s.f, ¤g)",
     "CREATE TABLE IF NOT EXISTS ¤a (x mood, y f.g COLLATE c DEFAULT h(1), CHECK (i(x) > 1))",
     "CREATE TABLE ¤a PARTITION OF ¤b FOR VALUES IN (1)",
@@ -144,7 +144,7 @@ const FORMS: &[&str] = &[
     "ALTER TEXT SEARCH PARSER ¤a RENAME TO b",
     "CREATE TEXT SEARCH TEMPLATE ¤a (LEXIZE = f)",
     "DROP TEXT SEARCH TEMPLATE ¤a",
-    // What belongs to a table.
+    // Parts of tables.
     "CREATE TRIGGER t BEFORE UPDATE OF x ON ¤a FOR EACH ROW WHEN (f(NEW.x)) EXECUTE FUNCTION g()",
     "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON ¤a FROM ¤b DEFERRABLE FOR EACH ROW EXECUTE PROCEDURE g()",
     "ALTER TRIGGER t ON ¤a RENAME TO u",
@@ -184,7 +184,7 @@ const FORMS: &[&str] = &[
     "DROP INDEX CONCURRENTLY ¤i",
     "REINDEX TABLE CONCURRENTLY ¤a",
     "ALTER TABLE ¤a DETACH PARTITION ¤b CONCURRENTLY",
-    // Comments, labels and rights.
+    // Comments, labels and privileges.
     "COMMENT ON TABLE ¤a IS 'x'",
     "COMMENT ON COLUMN ¤a.x IS 'x'",
     "COMMENT ON COLUMN s.a.x IS 'x'",
@@ -228,7 +228,7 @@ const FORMS: &[&str] = &[
     "REVOKE GRANT OPTION FOR SELECT ON ¤a FROM r",
     "CREATE PUBLICATION p FOR TABLE ¤a, ONLY ¤b (x) WHERE (f(x)), TABLES IN SCHEMA s",
     "ALTER PUBLICATION p ADD TABLE ¤a",
-    // How names are written.
+    // Spellings of names.
     "DROP TABLE ¤\"A b\", ¤U&\"\\0061\", ¤U&\"!0061\" UESCAPE '!', ¤Häuser",
     "ALTER /* c */ TABLE /* d */ ¤a /* e */ ADD x int",
     "INSERT INTO -- into\n¤a VALUES ('{org_schema}')",
@@ -237,14 +237,14 @@ const FORMS: &[&str] = &[
 ];
 
 #[test]
-fn what_a_statement_makes_changes_or_drops_is_qualified() {
+fn created_altered_and_dropped_objects_are_qualified() {
     for marked in FORMS {
         check(&marked.replace("{org_schema}", "t"));
     }
 }
 
 #[test]
-fn nothing_else_is_qualified() {
+fn other_names_are_not_qualified() {
     for text in [
         "SELECT a.x, f(1), x::mood FROM a JOIN ONLY b USING (x) WHERE x IN (TABLE c) FOR UPDATE OF a",
         "VALUES (1)",
@@ -290,7 +290,7 @@ fn nothing_else_is_qualified() {
 }
 
 #[test]
-fn an_operator_among_options_is_written_as_one() {
+fn an_operator_in_an_option_uses_the_operator_syntax() {
     assert_eq!(
         rendered(
             "CREATE OPERATOR === (LEFTARG = b, RIGHTARG = b, FUNCTION = f, COMMUTATOR = ===, negator = !==, HASHES)"
@@ -302,7 +302,7 @@ fn an_operator_among_options_is_written_as_one() {
 }
 
 #[test]
-fn what_is_temporary_stays_bare_until_it_is_dropped() {
+fn temporary_objects_are_not_qualified_until_dropped() {
     for marked in [
         "CREATE TEMP TABLE a (x int, LIKE ¤d); INSERT INTO a SELECT * FROM b; DROP TABLE a; DELETE FROM ¤a",
         "SELECT 1 AS x INTO TEMP a; UPDATE a SET x = 2; TRUNCATE a, ¤b; COMMENT ON COLUMN a.x IS 'x'",
@@ -333,14 +333,15 @@ fn what_is_temporary_stays_bare_until_it_is_dropped() {
 }
 
 #[test]
-fn a_position_behind_a_qualifier_leads_to_the_file() {
+fn a_position_after_a_qualifier_maps_to_the_file() {
     let text = "-- é\nUPDATE customers SET nmae = 1";
     let script = Script::parse(Source::new("t.sql", text)).unwrap();
-    let filling = Filling { in_text: "org_é", quoted: "\"org_é\"", values: &Values::default() };
+    let substitution =
+        Substitution { in_text: "org_é", quoted: "\"org_é\"", values: &ParameterValues::default() };
     let mut sent = Rendered::default();
     sent.push("BEGIN;");
     let statement = &script.statements[0];
-    sent.push_part((&script, 0), statement, statement.range.clone(), filling);
+    sent.push_part((&script, 0), statement, statement.range.clone(), substitution);
     let at = |word: &str| {
         sent.sql.chars().collect::<String>().find(word).map(|at| sent.sql[..at].chars().count() + 1)
     };

@@ -14,7 +14,7 @@ use crate::postgres::catalog::{self, Asked, SchemaDifference, SchemaSnapshot};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{RunStatus, TenantState, version_rows};
 use crate::project::Project;
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 use crate::tenant::Adopted;
 use crate::tenant::create::ready;
 use crate::tenant::name_ownership::{self, NameOwnership};
@@ -120,15 +120,15 @@ pub async fn adopt(
 
 /// The parameter values that affect the schema's structure. The schema has its own rows, so for other parameters any value will
 /// do.
-fn filled(template: &Template, adoption: &Adoption) -> Result<Filled, Failure> {
+fn filled(template: &Template, adoption: &Adoption) -> Result<BoundParameters, Failure> {
     let mut given = template.parameters.samples();
     let shapes = |name: &String| {
         let mut all = template.parameters.iter();
-        all.any(|declared| declared.parameter.name == *name && declared.shapes)
+        all.any(|declared| declared.parameter.name == *name && declared.affects_schema)
     };
     given.retain(|name, _| !shapes(name));
     given.extend(adoption.set.clone());
-    template.parameters.fill(&given, &template.name)
+    template.parameters.bind(&given, &template.name)
 }
 
 /// Fails unless the version is in the chain and not later than the platform's.
@@ -153,7 +153,7 @@ struct Adopting<'a> {
     project: &'a Project,
     adoption: &'a Adoption,
     template: &'a Template,
-    filled: &'a Filled,
+    filled: &'a BoundParameters,
     schema: &'a SchemaName,
     state: &'a State,
 }
@@ -248,7 +248,7 @@ impl Adopting<'_> {
             name_ownership::register(settings, &record, &mut message);
         }
         let made = (version, template.name.as_str());
-        let state = (TenantState::Active, &self.filled.shaping);
+        let state = (TenantState::Active, &self.filled.schema_values);
         message.push(&version_rows::insert(&run.platform, (self.schema, None), made, state));
         if let Some((role, _)) = role::usual(settings, self.schema)? {
             let (schema, version) = (self.schema, &self.state.platform);

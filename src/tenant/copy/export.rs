@@ -71,7 +71,7 @@ pub async fn export(
         .hint("run the command again");
         failure.schema = Some(tenant.schema.as_str().to_owned());
         // A lost connection is reported as such.
-        return Err(again.err().filter(Failure::ended_the_session).unwrap_or(failure));
+        return Err(again.err().filter(Failure::session_ended).unwrap_or(failure));
     }
     let mut parameters = state::parameters(connection, settings).await?;
     let (format, format_version) = Manifest::format();

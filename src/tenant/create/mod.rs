@@ -149,7 +149,7 @@ pub async fn create(
 /// Fails unless tenants can be created.
 pub(super) async fn ready(connection: &mut Connection, project: &Project) -> Result<State, Failure> {
     let mut state = state::read(connection, &project.settings).await?;
-    Divergence::refuse(&project.chain, &state.applied, &state.fleet())?;
+    Divergence::check(&project.chain, &state.applied, &state.fleet())?;
     let platform = project.settings.platform_schema();
     if !state.presence.registry || state.platform == Version::ZERO {
         return Err(Failure::new(

@@ -41,7 +41,7 @@ impl Pool {
 
     /// Takes a schema for the task, if the task has no parameter values of its own.
     pub(super) fn give(&mut self, task: &Task<'_>) -> Option<SchemaName> {
-        self.0.get_mut(&task.template.name).filter(|_| task.filled.is_usual)?.pop()
+        self.0.get_mut(&task.template.name).filter(|_| task.filled.is_default)?.pop()
     }
 
     /// Returns a schema that was given to the task but not used.

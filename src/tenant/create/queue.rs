@@ -10,7 +10,7 @@ use super::Provisioned;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
 
@@ -25,7 +25,7 @@ pub(super) struct Task<'a> {
     pub(super) tenant: TenantRecord,
     pub(super) template: &'a Template,
     /// The values of the template's parameters.
-    pub(super) filled: Filled,
+    pub(super) filled: BoundParameters,
     /// The number of attempts.
     pub(super) attempts: u32,
     /// The number of platform migrations during the attempts.

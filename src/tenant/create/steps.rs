@@ -58,7 +58,7 @@ impl<'a> Maker<'a, '_> {
     ) -> Result<(), ServerError> {
         let message = script.finishing(self.run, &task.tenant, &task.filled, self.afterwards());
         let Err(server_error) = connection.send(&message).await else { return Ok(()) };
-        if !server_error.failure("").ended_the_session() {
+        if !server_error.failure("").session_ended() {
             return Err(server_error);
         }
         let Ok(fresh) = connection.another().await else { return Err(server_error) };

@@ -113,7 +113,7 @@ impl<'a> Maker<'a, '_> {
         let slug = Slug::new(&tenant.slug)?;
         let schema = SchemaName::of(prefix, &slug, &self.run.platform)?;
         let template = self.project.template(tenant.template.as_deref())?;
-        let filled = template.parameters.fill(&tenant.set, &template.name)?;
+        let filled = template.parameters.bind(&tenant.set, &template.name)?;
         let name = DisplayName::new(tenant.name.as_ref().unwrap_or(&tenant.slug))?;
         let role = match self.creation.role {
             NewRole::None => None,
@@ -270,7 +270,7 @@ impl<'a> Maker<'a, '_> {
         task: &Task<'a>,
         failure: &Failure,
     ) -> Option<Tenant> {
-        if !failure.ended_the_session() {
+        if !failure.session_ended() {
             return None;
         }
         *connection = connection.another().await.ok()?;

@@ -247,7 +247,7 @@ async fn send(
             return Err(SendError::Server(server_error));
         };
         tokio::time::sleep(pause).await;
-        if failure.ended_the_session() {
+        if failure.session_ended() {
             *connection = connection.another().await.map_err(SendError::Failure)?;
         }
     }

@@ -21,7 +21,7 @@ use crate::postgres::metadata::{RunStatus, runs};
 use crate::postgres::{Connection, error};
 use crate::project::Project;
 use crate::settings::Migrate;
-use crate::template::Filled;
+use crate::template::BoundParameters;
 use crate::tenant::provisioning::ProvisioningScript;
 
 /// Options of `tenant pool fill`.
@@ -65,7 +65,7 @@ struct Maker<'a> {
     script: &'a ProvisioningScript<'a>,
     chain: &'a Chain,
     run: &'a Run,
-    filled: &'a Filled,
+    filled: &'a BoundParameters,
     retry_policy: RetryPolicy,
 }
 
@@ -112,7 +112,7 @@ pub async fn fill(
         result.failures.push(interrupted());
     } else if !places.is_empty() {
         let script = ProvisioningScript::new(project, template, &version)?;
-        let filled = template.parameters.usual();
+        let filled = template.parameters.defaults();
         let chain = &project.chain;
         let maker =
             Maker { script: &script, chain, run: &run, filled: &filled, retry_policy: filling.retry_policy };
@@ -202,7 +202,7 @@ impl Maker<'_> {
                 shared.others += 1;
                 return shared.sink.take(&Event::TenantDone { slug: &place.name });
             }
-            if failure.ended_the_session()
+            if failure.session_ended()
                 && let Ok(fresh) = connection.another().await
             {
                 *connection = fresh;

@@ -116,7 +116,7 @@ async fn run_trial(
     let reads = reads(registry);
     let names = [Uuid::new_v4(), Uuid::new_v4()].map(|key| SchemaName::pooled(key.as_u128()));
     let before = before(&reads);
-    let (made, undone) = script.trial(run, &names[0], &template.parameters.usual(), &before)?;
+    let (made, undone) = script.trial(run, &names[0], &template.parameters.defaults(), &before)?;
     connection.send(&made).await.map_err(|server_error| explain(&server_error, &made, &names[0]))?;
     let has_read = connection
         .query_batch(&format!("SELECT {reads} > current_setting('tenure.read')::numeric AS more"))
@@ -177,7 +177,7 @@ async fn run_trial_with_steps(
         ended.map_err(|server_error| server_error.failure("rolling back a trial"))?;
         Ok(neutral(&references, schema))
     };
-    let (filled, chain) = (template.parameters.usual(), &project.chain);
+    let (filled, chain) = (template.parameters.defaults(), &project.chain);
     let mut lines =
         scratch::with(connection, (run, chain), (script, &filled), Some(&units), references).await?;
     let seen = units.seen.into_inner();

@@ -18,7 +18,7 @@ use crate::postgres::metadata::{TenantState, attempts, state, version_rows};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::sql::Scope;
-use crate::template::{Compiled, Filled, Template};
+use crate::template::{BoundParameters, Compiled, Template};
 
 /// The identity of a new tenant.
 #[derive(Debug, Clone)]
@@ -106,7 +106,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
         let schema = &tenant.schema;
@@ -140,7 +140,7 @@ impl<'a> ProvisioningScript<'a> {
     pub(super) fn structure(
         &self,
         (schema, role): (&SchemaName, Option<&Role>),
-        filled: &Filled,
+        filled: &BoundParameters,
         message: &mut SqlBatch,
     ) -> Result<(), Failure> {
         message.push(&format!("CREATE SCHEMA {}", schema.quoted()));
@@ -171,7 +171,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        (pooled, filled): (&SchemaName, &Filled),
+        (pooled, filled): (&SchemaName, &BoundParameters),
         afterwards: Afterwards,
     ) -> Result<SqlBatch, Failure> {
         let mut message = SqlBatch::default();
@@ -201,7 +201,7 @@ impl<'a> ProvisioningScript<'a> {
         run: &Run,
         schema: &SchemaName,
         slot: Option<u32>,
-        filled: &Filled,
+        filled: &BoundParameters,
     ) -> Result<SqlBatch, Failure> {
         let mut message = SqlBatch::default();
         match slot {
@@ -216,7 +216,7 @@ impl<'a> ProvisioningScript<'a> {
             &run.platform,
             (schema, slot),
             (&self.made_at, self.origin()),
-            &filled.shaping,
+            &filled.schema_values,
             (!is_whole).then_some(UNFINISHED),
         ));
         self.structure((schema, None), filled, &mut message)?;
@@ -234,7 +234,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         schema: &SchemaName,
-        filled: &Filled,
+        filled: &BoundParameters,
         first: &str,
     ) -> Result<(SqlBatch, SqlBatch), Failure> {
         let (mut made, mut undone) = (SqlBatch::default(), SqlBatch::default());
@@ -275,7 +275,7 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         message: &mut SqlBatch,
         schema: &SchemaName,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> SessionState {
         let left =
@@ -283,7 +283,12 @@ impl<'a> ProvisioningScript<'a> {
         if self.left == SessionState::Possible { self.left } else { left }
     }
 
-    fn after_rows(&self, message: &mut SqlBatch, schema: &SchemaName, filled: &Filled) -> SessionState {
+    fn after_rows(
+        &self,
+        message: &mut SqlBatch,
+        schema: &SchemaName,
+        filled: &BoundParameters,
+    ) -> SessionState {
         let after = &self.compiled.template.after_create;
         for (script, statements) in after {
             for statement in statements {
@@ -316,12 +321,17 @@ impl<'a> ProvisioningScript<'a> {
         &self,
         run: &Run,
         (schema, role): (&SchemaName, Option<&Role>),
-        (state, filled): (TenantState, &Filled),
+        (state, filled): (TenantState, &BoundParameters),
         message: &mut SqlBatch,
     ) {
         let made = (&self.made_at, self.compiled.template.name.as_str());
         let role = role.map(|(name, secret)| (name, secret.is_some()));
-        message.push(&version_rows::insert(&run.platform, (schema, role), made, (state, &filled.shaping)));
+        message.push(&version_rows::insert(
+            &run.platform,
+            (schema, role),
+            made,
+            (state, &filled.schema_values),
+        ));
         if state != TenantState::Active {
             operation::enter(message, self.settings, schema, state);
         }

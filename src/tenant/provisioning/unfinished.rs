@@ -8,7 +8,7 @@ use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
 use crate::postgres::metadata::attempts::{self, Source};
 use crate::postgres::metadata::{TenantState, pool, roles};
-use crate::template::Filled;
+use crate::template::BoundParameters;
 use crate::tenant::operation;
 use crate::tenant::roles::role::Secret;
 
@@ -19,7 +19,7 @@ impl ProvisioningScript<'_> {
         &self,
         run: &Run,
         tenant: &TenantRecord,
-        filled: &Filled,
+        filled: &BoundParameters,
         afterwards: Afterwards,
     ) -> SqlBatch {
         let (platform, schema) = (&run.platform, &tenant.schema);
@@ -55,7 +55,7 @@ impl ProvisioningScript<'_> {
         run: &Run,
         schema: &SchemaName,
         id: Uuid,
-        filled: &Filled,
+        filled: &BoundParameters,
     ) -> SqlBatch {
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Creating]);
@@ -66,9 +66,9 @@ impl ProvisioningScript<'_> {
     }
 
     /// The template and the values of a tenant.
-    pub(in crate::tenant) fn source<'s>(&'s self, filled: &'s Filled) -> Source<'s> {
+    pub(in crate::tenant) fn source<'s>(&'s self, filled: &'s BoundParameters) -> Source<'s> {
         let template = self.compiled.template;
-        Source { template: &template.name, checksum: &template.checksum, values: &filled.shaping }
+        Source { template: &template.name, checksum: &template.checksum, values: &filled.schema_values }
     }
 
     /// The message that makes a pool schema available after its steps.

@@ -4,7 +4,7 @@
 use postgres_protocol::password::scram_sha_256;
 use rand::distr::{Alphanumeric, SampleString as _};
 
-use crate::chain::{Use, Version};
+use crate::chain::{TableUse, Version};
 use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::Row;
@@ -77,8 +77,8 @@ impl Group {
         }
         let settings = &project.settings;
         let name = SchemaName::existing(format!("{}_{}", settings.platform_schema(), template.name))?;
-        let of_one = |a_use: &Use| {
-            let rights: Vec<_> = a_use.rights.iter().map(|right| right.as_str()).collect();
+        let of_one = |a_use: &TableUse| {
+            let rights: Vec<_> = a_use.privileges.iter().map(|right| right.as_str()).collect();
             serde_json::json!({ "table": a_use.table, "rights": rights })
         };
         Ok(Some(Self {

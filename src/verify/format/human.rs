@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::report::{alike, more};
 use crate::error::Place;
-use crate::output::{Diagnostic, Paint, Tone, plain};
+use crate::output::{Diagnostic, Paint, Severity, plain};
 use crate::verify::{Finding, Level, Subject};
 
 /// As many findings are worth more than one core.
@@ -39,10 +39,10 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
         }
     };
     Diagnostic {
-        tone: match (finding.level, &accepted) {
-            (_, Some(_)) => Tone::Note,
-            (Level::Deny, None) => Tone::Error,
-            (Level::Warn | Level::Off, None) => Tone::Warning,
+        severity: match (finding.level, &accepted) {
+            (_, Some(_)) => Severity::Note,
+            (Level::Deny, None) => Severity::Error,
+            (Level::Warn | Level::Off, None) => Severity::Warning,
         },
         code: Some(finding.rule.as_str()),
         title: &message,

@@ -66,7 +66,7 @@ fn suits_old_writers(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
         let filled = column
             .child(SyntaxKind::DEFAULT_CONSTRAINT)
             .map_or(OmittedValue::Null, |node| default_value(node));
-        let itself = column.has(&[SyntaxKind::GENERATED_CONSTRAINT]);
+        let itself = column.has_child(&[SyntaxKind::GENERATED_CONSTRAINT]);
         return !columns.is_empty()
             && columns.iter().all(|other| Some(other) == name.as_ref())
             && !itself

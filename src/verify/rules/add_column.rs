@@ -26,7 +26,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     context
         .nodes(&[SyntaxKind::ADD_COLUMN])
         .filter(|column| {
-            (column.has(&required) || is_never_null(context, *column)) && !has_generated_value(*column)
+            (column.has_child(&required) || is_never_null(context, *column)) && !has_generated_value(*column)
         })
         .map(Node::span)
         .collect()

@@ -42,7 +42,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 fn stays_null(context: &RuleContext<'_>, constraint: Node<'_>) -> bool {
     let list = constraint.child(SyntaxKind::FOREIGN_KEY_COLUMN_LIST);
     let columns = list.map(|list| names_of(list, SyntaxKind::COLUMN_NAME_REF)).unwrap_or_default();
-    let full = constraint.holds(&[SyntaxKind::MATCH_FULL]);
+    let full = constraint.contains(&[SyntaxKind::MATCH_FULL]);
     let table = context.table().present();
     !full
         && table.is_some_and(|table| {

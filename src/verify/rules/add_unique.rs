@@ -33,17 +33,17 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         let unique = node.kind() == SyntaxKind::UNIQUE_CONSTRAINT;
         let Some(parent) = node.parent() else { return false };
         match parent.kind() {
-            SyntaxKind::ADD_CONSTRAINT if node.has(&[SyntaxKind::USING_INDEX_NAME]) => {
+            SyntaxKind::ADD_CONSTRAINT if node.has_child(&[SyntaxKind::USING_INDEX_NAME]) => {
                 !unique && !index_is_key(context, *node)
             }
             SyntaxKind::ADD_CONSTRAINT => !is_implied(context, *node, &columns_of(*node)),
             SyntaxKind::ADD_COLUMN => {
-                let strict = node.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
+                let strict = node.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
                 let exclude = node.kind() == SyntaxKind::EXCLUDE_CONSTRAINT;
                 let bound = !unique
                     || strict
                     || has_generated_value(parent)
-                    || parent.has(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
+                    || parent.has_child(&[SyntaxKind::NOT_NULL_CONSTRAINT]);
                 bound && (exclude || !is_distinct_by_default(parent))
             }
             _ => false,
@@ -51,7 +51,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     };
     let indexes = context
         .nodes(&[SyntaxKind::CREATE_INDEX])
-        .filter(|index| index.says(SyntaxKind::UNIQUE_KW) && restricts_writes(context, *index));
+        .filter(|index| index.has_token(SyntaxKind::UNIQUE_KW) && restricts_writes(context, *index));
     context.nodes(&constraints).filter(restricts).chain(indexes).map(Node::span).collect()
 }
 
@@ -78,7 +78,7 @@ fn columns_of(constraint: Node<'_>) -> Vec<String> {
 /// Whether rows are already distinct in `columns`, or old writers leave them NULL.
 fn is_implied(context: &RuleContext<'_>, constraint: Node<'_>, columns: &[String]) -> bool {
     let Some(table) = context.table().present() else { return false };
-    let strict = constraint.holds(&[SyntaxKind::NULLS_NOT_DISTINCT]);
+    let strict = constraint.contains(&[SyntaxKind::NULLS_NOT_DISTINCT]);
     if strict || columns.is_empty() {
         return false;
     }
@@ -106,7 +106,7 @@ fn restricts_writes(context: &RuleContext<'_>, index: Node<'_>) -> bool {
     let made = context.statement.names.iter().find(|name| name.kind == SyntaxKind::INDEX);
     let there =
         made.is_some_and(|name| matches!(context.schema.index(name, context.scope), Found::Present(_)));
-    if there && index.has(&[SyntaxKind::IF_NOT_EXISTS]) {
+    if there && index.has_child(&[SyntaxKind::IF_NOT_EXISTS]) {
         return false;
     }
     let relation = context.targets().next().map(|name| context.schema.relation(name, context.scope));

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Node, Role, Scope};
+use crate::sql::{Name, NameRole, Node, Scope};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::{Level, RuleId};
@@ -59,7 +59,7 @@ fn outside_tenant(context: &RuleContext<'_>) -> Vec<Span> {
         // The schema gets the name of its owner.
         return vec![statement.range.clone()];
     }
-    let made = statement.names.iter().filter(|name| name.role == Role::Made);
+    let made = statement.names.iter().filter(|name| name.role == NameRole::Created);
     made.chain(context.targets())
         .filter(|name| {
             name.schema.as_deref().is_some_and(|schema| !["pg_temp", "pg_catalog"].contains(&schema))
@@ -85,7 +85,7 @@ fn locks(context: &RuleContext<'_>) -> Vec<Span> {
         return Vec::new();
     }
     let of_platform = |name: &&Name| {
-        name.schema.as_deref() == Some(context.schemas.platform) && name.role == Role::Mentioned
+        name.schema.as_deref() == Some(context.schemas.platform) && name.role == NameRole::Referenced
     };
     let keys = [SyntaxKind::FOREIGN_KEY_CONSTRAINT, SyntaxKind::REFERENCES_CONSTRAINT];
     let holders: Vec<Span> = if context.nodes(&[SyntaxKind::LOCKING_CLAUSE]).next().is_some() {

@@ -72,11 +72,11 @@ fn is_all_of(context: &RuleContext<'_>, table: &Name, column: Node<'_>, list: No
 pub(super) fn nulls(condition: Node<'_>) -> Vec<String> {
     match condition.kind() {
         SyntaxKind::PAREN_EXPR => condition.children().flat_map(|inner| nulls(inner)).collect(),
-        SyntaxKind::POSTFIX_EXPR if condition.says(SyntaxKind::ISNULL_KW) => column(condition),
-        SyntaxKind::BIN_EXPR if condition.says(SyntaxKind::AND_KW) => {
+        SyntaxKind::POSTFIX_EXPR if condition.has_token(SyntaxKind::ISNULL_KW) => column(condition),
+        SyntaxKind::BIN_EXPR if condition.has_token(SyntaxKind::AND_KW) => {
             condition.children().flat_map(|side| nulls(side)).collect()
         }
-        SyntaxKind::BIN_EXPR if condition.says(SyntaxKind::IS_KW) && against_null(condition) => {
+        SyntaxKind::BIN_EXPR if condition.has_token(SyntaxKind::IS_KW) && against_null(condition) => {
             column(condition)
         }
         _ => Vec::new(),
@@ -87,7 +87,7 @@ pub(super) fn nulls(condition: Node<'_>) -> Vec<String> {
 fn not_nulls(condition: Node<'_>) -> Vec<String> {
     match condition.kind() {
         SyntaxKind::PAREN_EXPR => condition.children().flat_map(|inner| not_nulls(inner)).collect(),
-        SyntaxKind::POSTFIX_EXPR if condition.says(SyntaxKind::NOTNULL_KW) => column(condition),
+        SyntaxKind::POSTFIX_EXPR if condition.has_token(SyntaxKind::NOTNULL_KW) => column(condition),
         SyntaxKind::BIN_EXPR if condition.child(SyntaxKind::IS_NOT).is_some() && against_null(condition) => {
             column(condition)
         }

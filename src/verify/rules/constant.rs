@@ -16,10 +16,10 @@ pub(super) fn refutes(value: &str, condition: Node<'_>) -> bool {
         (SyntaxKind::BETWEEN_EXPR, [column, low, high]) if is_column(*column) => {
             order(value, *low) == Some(Ordering::Less) || order(value, *high) == Some(Ordering::Greater)
         }
-        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.says(SyntaxKind::AND_KW) => {
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.has_token(SyntaxKind::AND_KW) => {
             refutes(value, *left) || refutes(value, *right)
         }
-        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.says(SyntaxKind::OR_KW) => {
+        (SyntaxKind::BIN_EXPR, [left, .., right]) if condition.has_token(SyntaxKind::OR_KW) => {
             refutes(value, *left) && refutes(value, *right)
         }
         (SyntaxKind::BIN_EXPR, [column, .., list]) if list.kind() == SyntaxKind::TUPLE_EXPR => {

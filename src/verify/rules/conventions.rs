@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Node, Role};
+use crate::sql::{NameRole, Node};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Column, ConstraintKind, Table, name_of, names_of};
@@ -75,12 +75,12 @@ const MANY: &str = "COMMENT ON TABLE users IS '01'; COMMENT ON TABLE users IS '0
 /// The table that the statement creates, unless it is temporary, or a partition or copy of another.
 fn made_table<'a>(context: &'a RuleContext<'_>) -> Option<(&'a Table, Span)> {
     let borrowed = [SyntaxKind::INHERITS, SyntaxKind::OF_TYPE, SyntaxKind::PARTITION_OF, SyntaxKind::TEMP];
-    if context.statement.kind != SyntaxKind::CREATE_TABLE || context.node.has(&borrowed) {
+    if context.statement.kind != SyntaxKind::CREATE_TABLE || context.node.has_child(&borrowed) {
         return None;
     }
-    let name = context.statement.names.iter().find(|name| name.role == Role::Made)?;
+    let name = context.statement.names.iter().find(|name| name.role == NameRole::Created)?;
     let list = context.node.child(SyntaxKind::TABLE_ARG_LIST)?;
-    if list.has(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
+    if list.has_child(&[SyntaxKind::LIKE_CLAUSE]) || name.schema.as_deref() == Some("pg_temp") {
         return None;
     }
     Some((context.after.table(name, context.scope).present()?, name.range.clone()))
@@ -117,7 +117,9 @@ fn references(context: &RuleContext<'_>) -> Vec<Span> {
         return Vec::new();
     }
     let name = match context.statement.kind {
-        SyntaxKind::CREATE_TABLE => context.statement.names.iter().find(|name| name.role == Role::Made),
+        SyntaxKind::CREATE_TABLE => {
+            context.statement.names.iter().find(|name| name.role == NameRole::Created)
+        }
         SyntaxKind::ALTER_TABLE => context.targets().next(),
         _ => None,
     };

@@ -37,7 +37,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
 /// A division by a value that may be 0.
 fn divides(part: Node<'_>) -> bool {
     if part.kind() != SyntaxKind::BIN_EXPR
-        || !(part.says(SyntaxKind::SLASH) || part.says(SyntaxKind::PERCENT))
+        || !(part.has_token(SyntaxKind::SLASH) || part.has_token(SyntaxKind::PERCENT))
     {
         return false;
     }

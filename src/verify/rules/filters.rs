@@ -34,7 +34,7 @@ fn conversion(context: &RuleContext<'_>, span: &Span) -> Option<Conversion> {
     let new = SqlType::of(change)?;
     let plain = change.child(SyntaxKind::USING_EXPR).is_none_or(|using| only_casts(using, &name, &new));
     // Another collation changes the result of comparisons.
-    (plain && !change.has(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
+    (plain && !change.has_child(&[SyntaxKind::COLLATE])).then(|| old.conversion(&new))
 }
 
 /// Whether the expression is `USING c` or `USING c::t`, which the server does by default.
@@ -60,7 +60,7 @@ pub(super) fn null_possible(context: &RuleContext<'_>, span: &Span) -> bool {
 pub(super) fn identity_breaks(context: &RuleContext<'_>, span: &Span) -> bool {
     let by_default = |action: Node<'_>| {
         let added = action.child(SyntaxKind::ADD_GENERATED)?;
-        Some(added.has(&[SyntaxKind::GENERATED_BY_DEFAULT]) && added.children().count() == 1)
+        Some(added.has_child(&[SyntaxKind::GENERATED_BY_DEFAULT]) && added.children().count() == 1)
     };
     !context.action_at(span).and_then(by_default).unwrap_or(false)
 }
@@ -156,7 +156,7 @@ pub(super) fn may_exist(context: &RuleContext<'_>, _: &Span) -> bool {
         let part = context.node.children().find(|part| parts.contains(&part.kind()))?;
         Some(context.table().present()?.attached_object(&words(part).concat()).is_absent())
     };
-    !(context.node.has(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
+    !(context.node.has_child(&[SyntaxKind::IF_EXISTS]) && absent().unwrap_or(false))
 }
 
 /// The result of a call changes, not only its plan.
@@ -178,11 +178,11 @@ pub(super) fn no_other_rule_applies(context: &RuleContext<'_>, _: &Span) -> bool
         name.map(|name| (name.schema.clone(), name.name.clone()))
     };
     let kind = format!("{:?}", context.statement.kind).replacen("ALTER", "CREATE", 1);
-    let own = named(context.statement, crate::sql::Role::Target);
+    let own = named(context.statement, crate::sql::NameRole::Target);
     let makes = |earlier: &crate::sql::Statement| {
         earlier.range.end <= context.statement.range.start
             && format!("{:?}", earlier.kind) == kind
-            && named(earlier, crate::sql::Role::Made) == own
+            && named(earlier, crate::sql::NameRole::Created) == own
     };
     if own.is_some() && context.file.iter().any(|other| makes(other.statement)) {
         return false;

@@ -130,7 +130,7 @@ fn row_write(context: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Rea
         SyntaxKind::CONFLICT_DO_UPDATE_SET => {
             let insert = above(SyntaxKind::INSERT)?;
             let new = context.relation_of(insert).is_some_and(|name| context.is_new_table(name));
-            let given = insert.has(&[SyntaxKind::VALUES]);
+            let given = insert.has_child(&[SyntaxKind::VALUES]);
             (!new).then_some((if given { RowWrite::Upsert } else { RowWrite::Update }, Reach::Some))
         }
         SyntaxKind::MERGE_DELETE | SyntaxKind::MERGE_UPDATE => {
@@ -141,7 +141,7 @@ fn row_write(context: &RuleContext<'_>, node: Node<'_>) -> Option<(RowWrite, Rea
             let act =
                 if node.kind() == SyntaxKind::MERGE_DELETE { RowWrite::Delete } else { RowWrite::Update };
             let when = node.parent()?;
-            let chosen = when.has(&[SyntaxKind::MERGE_CONDITION]);
+            let chosen = when.has_child(&[SyntaxKind::MERGE_CONDITION]);
             let joined = merge.first(SyntaxKind::ON_CLAUSE);
             let on_all =
                 joined.is_some_and(|on| on.children().all(|condition| is_constant(context, None, condition)));

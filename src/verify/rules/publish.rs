@@ -24,7 +24,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     let whole = context.statement.range.clone();
     match context.statement.kind {
         SyntaxKind::CREATE_PUBLICATION | SyntaxKind::ALTER_PUBLICATION => {
-            let drops = context.node.has(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
+            let drops = context.node.has_child(&[SyntaxKind::DROP_PUBLICATION_OBJECTS]);
             if drops || only_inserts(context) {
                 return Vec::new();
             }
@@ -43,7 +43,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         _ => {
             let nothing = context
                 .nodes(&[SyntaxKind::REPLICA_IDENTITY])
-                .filter(|node| node.has(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
+                .filter(|node| node.has_child(&[SyntaxKind::REPLICA_IDENTITY_NOTHING]));
             nothing.filter(|_| !context.only_new()).map(Node::span).collect()
         }
     }

@@ -3,7 +3,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::Role;
+use crate::sql::NameRole;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::{Change, Found, Relation, Routine, View};
@@ -50,10 +50,10 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
 ];
 
 fn replaces(context: &RuleContext<'_>, _: &Span) -> bool {
-    let made = context.statement.names.iter().find(|name| name.role == Role::Made);
+    let made = context.statement.names.iter().find(|name| name.role == NameRole::Created);
     let Some(name) = made else { return true };
     // CREATE OR REPLACE of a trigger or a rule has its own rule.
-    if !context.node.has(&[SyntaxKind::OR_REPLACE]) || context.is_new(name) {
+    if !context.node.has_child(&[SyntaxKind::OR_REPLACE]) || context.is_new(name) {
         return false;
     }
     if context.statement.kind == SyntaxKind::CREATE_VIEW {
@@ -75,7 +75,7 @@ fn overloads(context: &RuleContext<'_>, surely: bool) -> Vec<Span> {
     if !matches!(context.statement.kind, SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE) {
         return Vec::new();
     }
-    let made = context.statement.names.iter().find(|name| name.role == Role::Made);
+    let made = context.statement.names.iter().find(|name| name.role == NameRole::Created);
     let old = made.and_then(|name| context.schema.own_routines(name, context.scope).present());
     let new = Routine::of(context.node);
     let others: Vec<&Routine> = old.into_iter().flatten().filter(|old| old.inputs != new.inputs).collect();

@@ -35,12 +35,12 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
         column
             .children()
             .any(|part| part.kind() == SyntaxKind::PATH_TYPE && part.text().to_lowercase().contains("serial"))
-            || column.has(&[SyntaxKind::UNIQUE_CONSTRAINT])
+            || column.has_child(&[SyntaxKind::UNIQUE_CONSTRAINT])
     };
     context
         .nodes(&rewrites)
         .filter(|node| match node.kind() {
-            SyntaxKind::REFRESH => !node.says(SyntaxKind::CONCURRENTLY_KW),
+            SyntaxKind::REFRESH => !node.has_token(SyntaxKind::CONCURRENTLY_KW),
             SyntaxKind::VACUUM => node.text().to_lowercase().contains("full"),
             _ => true,
         })

@@ -2,7 +2,7 @@
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Lookup, Name, Node, Role, normalized};
+use crate::sql::{Lookup, Name, NameRole, Node, normalized};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::words;
@@ -53,7 +53,7 @@ fn sets(context: &RuleContext<'_>, call: Node<'_>) -> bool {
     let name = parts.pop().unwrap_or_default();
     let kind = SyntaxKind::SEQUENCE_REF;
     let (schema, range) = (parts.pop(), literal.span());
-    let name = Name { schema, name, role: Role::Target, kind, range, lookup: Lookup::Path };
+    let name = Name { schema, name, role: NameRole::Target, kind, range, lookup: Lookup::Path };
     !context.is_new(&name)
 }
 

@@ -79,7 +79,7 @@ fn settings(context: &RuleContext<'_>) -> Vec<Setting> {
     let whole = context.statement.range.clone();
     match context.statement.kind {
         SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::DISCARD => {
-            let local = context.node.has(&[SyntaxKind::LOCAL_SCOPE]);
+            let local = context.node.has_child(&[SyntaxKind::LOCAL_SCOPE]);
             let parameter = context.node.first(SyntaxKind::CONFIG_PARAMETER_REF);
             let schema = context.node.child(SyntaxKind::SET_SCHEMA_VALUE);
             let name = match (parameter, &schema) {
@@ -130,7 +130,7 @@ fn search_path(context: &RuleContext<'_>) -> Vec<Span> {
     let own = |setting: &Setting| {
         let first = setting.values.first().is_some_and(|first| match context.scope {
             Some(Scope::Platform) => *first == context.schemas.platform,
-            _ => context.statement.for_tenant && !first.contains('\''),
+            _ => context.statement.has_placeholder && !first.contains('\''),
         });
         let rest = setting.values.iter().skip(1).all(|value| {
             ["public", "pg_catalog"].contains(&value.as_str()) || context.schemas.shared.contains(value)

@@ -1,6 +1,6 @@
 //! A chain migrates all tenants alike. A change of one tenant's schema is missing in all others, including new ones.
 
-use crate::sql::single_tenants;
+use crate::sql::tenant_schema_ranges;
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::{Level, RuleId};
@@ -18,7 +18,9 @@ pub(in crate::verify) const RULE: Rule = Rule {
 };
 
 fn judge(context: &RuleContext<'_>) -> Vec<Span> {
-    single_tenants(context.script, context.statement, &|schema| context.schemas.is_tenant_schema(schema))
+    tenant_schema_ranges(context.script, context.statement, &|schema| {
+        context.schemas.is_tenant_schema(schema)
+    })
 }
 
 #[cfg(test)]

@@ -17,6 +17,6 @@ pub(in crate::verify) const ROWS: &[Rule] = &[Rule {
     ignores_new_objects: true,
     judge: Judge::Code(|context| {
         let refreshes = context.nodes(&[SyntaxKind::REFRESH]);
-        refreshes.filter(|node| node.has(&[SyntaxKind::WITH_NO_DATA])).map(Node::span).collect()
+        refreshes.filter(|node| node.has_child(&[SyntaxKind::WITH_NO_DATA])).map(Node::span).collect()
     }),
 }];

@@ -1,6 +1,6 @@
 //! A template creates a tenant's schema and runs once per tenant, so its effects elsewhere are repeated for each tenant.
 
-use crate::sql::{Lookup, Role};
+use crate::sql::{Lookup, NameRole};
 use crate::verify::rule::{Impact, Judge, Rule};
 use crate::verify::rule_context::{RuleContext, Span};
 use crate::verify::schema::is_builtin_function;
@@ -43,7 +43,7 @@ fn judge(context: &RuleContext<'_>) -> Vec<Span> {
     if !context.in_template {
         return Vec::new();
     }
-    let made = context.statement.names.iter().filter(|name| name.role == Role::Made);
+    let made = context.statement.names.iter().filter(|name| name.role == NameRole::Created);
     made.chain(context.targets())
         .filter(|name| name.schema.as_deref().is_some_and(|schema| schema != "pg_temp"))
         .filter(|name| !name.in_tenant_schema() && !context.names_one_tenant(name))

@@ -11,7 +11,7 @@ use super::relations::Relations;
 use super::schema_ref::SchemaRef;
 use super::table::{Column, Found, Table};
 use super::{Completeness, Key, Relation, Routine, Schema, TypeDef, View, has_unknown_effects};
-use crate::sql::{Name, Node, Role, Scope, Script, Statement};
+use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
 /// A statement to apply.
 #[derive(Clone, Copy)]
@@ -23,11 +23,11 @@ struct Step<'a> {
 
 impl Step<'_> {
     fn made(&self) -> Option<&Name> {
-        self.statement.names.iter().find(|name| name.role == Role::Made)
+        self.statement.names.iter().find(|name| name.role == NameRole::Created)
     }
 
     fn target(&self) -> Option<&Name> {
-        self.statement.names.iter().find(|name| name.role == Role::Target)
+        self.statement.names.iter().find(|name| name.role == NameRole::Target)
     }
 
     fn says(&self, kind: SyntaxKind) -> bool {
@@ -35,7 +35,7 @@ impl Step<'_> {
     }
 
     fn temporary(&self) -> bool {
-        self.node.holds(&[SyntaxKind::TEMP])
+        self.node.contains(&[SyntaxKind::TEMP])
     }
 }
 
@@ -335,7 +335,7 @@ impl Schema {
     fn drop(&mut self, step: Step<'_>) {
         let kind = step.statement.kind;
         let targets: Vec<Name> =
-            step.statement.names.iter().filter(|name| name.role == Role::Target).cloned().collect();
+            step.statement.names.iter().filter(|name| name.role == NameRole::Target).cloned().collect();
         match kind {
             SyntaxKind::DROP_TABLE
             | SyntaxKind::DROP_FOREIGN_TABLE

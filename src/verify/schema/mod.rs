@@ -35,7 +35,7 @@ pub(super) use types::{Conversion, SqlType};
 
 use squawk_syntax::SyntaxKind;
 
-use crate::sql::{Name, Node, Role, Scope, Statement};
+use crate::sql::{Name, NameRole, Node, Scope, Statement};
 
 /// The schemas of a database at one point of its history, as far as they are known.
 #[derive(Debug, Clone)]
@@ -162,7 +162,9 @@ impl Schema {
         node: Node<'_>,
         scope: Option<Scope>,
     ) -> bool {
-        let Some(name) = statement.names.iter().find(|name| name.role == Role::Made) else { return false };
+        let Some(name) = statement.names.iter().find(|name| name.role == NameRole::Created) else {
+            return false;
+        };
         match statement.kind {
             SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE => {
                 match self.find_own(&self.routines, name, scope) {

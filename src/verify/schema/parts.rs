@@ -56,7 +56,7 @@ pub(in crate::verify) fn proven(condition: Node<'_>) -> Vec<String> {
             if null_test {
                 return names_of(condition, SyntaxKind::NAME_REF);
             }
-            let is_and = condition.says(SyntaxKind::AND_KW);
+            let is_and = condition.has_token(SyntaxKind::AND_KW);
             if is_and { condition.children().flat_map(|side| proven(side)).collect() } else { Vec::new() }
         }
         _ => Vec::new(),
@@ -89,7 +89,7 @@ pub(super) fn column(node: Node<'_>) -> Option<Column> {
         node.child(SyntaxKind::DEFAULT_CONSTRAINT)
             .map_or(OmittedValue::Null, |default| default_value(default))
     };
-    let identity = node.holds(&[SyntaxKind::GENERATED_IDENTITY]);
+    let identity = node.contains(&[SyntaxKind::GENERATED_IDENTITY]);
     let not_null =
         serial || identity || has(SyntaxKind::NOT_NULL_CONSTRAINT) || has(SyntaxKind::PRIMARY_KEY_CONSTRAINT);
     Some(Column { name, of_type: SqlType::of(node), not_null, omitted_value, new: true })
@@ -224,7 +224,7 @@ pub(super) fn index(table: &Table, of: &str, node: Node<'_>) -> Option<Index> {
     };
     Some(Index {
         name,
-        unique: node.says(SyntaxKind::UNIQUE_KW),
+        unique: node.has_token(SyntaxKind::UNIQUE_KW),
         columns: items.iter().copied().map(plain).collect(),
         partial: node.child(SyntaxKind::WHERE_CLAUSE).is_some(),
         of_constraint: false,

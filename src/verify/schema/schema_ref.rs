@@ -155,7 +155,7 @@ impl Schema {
                 let name = Name {
                     schema: Some(schema),
                     name: String::new(),
-                    role: crate::sql::Role::Mentioned,
+                    role: crate::sql::NameRole::Referenced,
                     kind: SyntaxKind::SCHEMA_REF,
                     range: 0..0,
                     lookup: Lookup::Path,

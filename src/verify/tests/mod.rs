@@ -10,7 +10,7 @@ mod seeds;
 
 use super::*;
 use crate::error::Source;
-use crate::sql::{Bookkeeping, FileKind, Role, Scope, Statement, expect_in_order};
+use crate::sql::{FileKind, MetadataFilter, NameRole, Scope, Statement, expect_in_order};
 
 pub(super) const PLATFORM: &str = "datalinx_platform";
 
@@ -26,7 +26,7 @@ pub(super) fn findings_in(sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Fin
 
 pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy: &Policy) -> Vec<Finding> {
     let script = parse(sql);
-    let body = Bookkeeping { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
+    let body = MetadataFilter { platform: PLATFORM, file: FileKind::Migration { version: "1.0.3" } }
         .body(&script, |_| Some(Scope::Platform));
     let mut statements = body.map_or_else(|_| script.statements.clone(), |body| body.statements);
     if matches!(kind, Kind::Template(_)) {
@@ -52,7 +52,7 @@ pub(super) fn findings_before(before: &Schema, sql: &str, kind: Kind<'_>, policy
 fn scope(statement: &Statement) -> Scope {
     let elsewhere = |name: &crate::sql::Name| {
         let schema = name.schema.as_deref().filter(|schema| *schema != "pg_temp");
-        name.role != Role::Mentioned && schema.is_some() && !name.in_tenant_schema()
+        name.role != NameRole::Referenced && schema.is_some() && !name.in_tenant_schema()
     };
     let of_platform =
         format!("{:?}", statement.kind).ends_with("_EXTENSION") || statement.names.iter().any(elsewhere);

@@ -101,7 +101,7 @@ fn a_template_says_what_of_the_platform_its_tenants_use() {
     for (line, why) in [
         ("users (grant)", "\"grant\" is no right"),
         ("users", "it is not `-- Uses: table (select, insert)`"),
-        ("workspaces (select)", "workspaces is not a table or view that the platform's migrations make"),
+        ("workspaces (select)", "the platform's migrations create no table or view workspaces"),
         ("other.users (select)", "other.users is not a table of the platform schema"),
         ("tenant_version (select)", "tenant_version is Tenure's own"),
     ] {

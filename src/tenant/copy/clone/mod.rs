@@ -19,7 +19,7 @@ use crate::postgres::catalog::{self, Asked, SchemaSnapshot};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, attempts, state, version_rows};
 use crate::postgres::{Connection, ServerError};
 use crate::project::Project;
-use crate::template::{Filled, Template};
+use crate::template::{BoundParameters, Template};
 use crate::tenant::create::{explain, ready};
 use crate::tenant::name_ownership::{self, NameOwnership};
 use crate::tenant::operation::{self, TenantOperation};
@@ -132,19 +132,19 @@ async fn filled(
     template: &Template,
     source: &Tenant,
     extent: Extent,
-) -> Result<Filled, Failure> {
+) -> Result<BoundParameters, Failure> {
     let mut all = state::parameters(connection, &project.settings).await?;
     let shaping = all.remove(source.schema.as_str()).unwrap_or_default();
     let mut given = template.parameters.samples();
     // Statements that run after creation do not run for a clone, so their parameters need no value.
     let has_no_point = |name: &String| {
         let mut all = template.parameters.iter();
-        all.any(|declared| declared.parameter.name == *name && !declared.makes)
+        all.any(|declared| declared.parameter.name == *name && !declared.in_schema_files)
     };
     given.retain(|name, _| extent == Extent::Data || has_no_point(name));
     let known = |name: &String| template.parameters.iter().any(|declared| declared.parameter.name == *name);
     given.extend(shaping.into_iter().filter(|(name, _)| known(name)));
-    template.parameters.fill(&given, &template.name).map_err(|failure| match extent {
+    template.parameters.bind(&given, &template.name).map_err(|failure| match extent {
         Extent::Structure => {
             failure.hint("parameter values that only affect rows are not stored: use --data to copy the rows")
         }
@@ -184,7 +184,7 @@ struct Copying<'a> {
     script: ProvisioningScript<'a>,
     source: &'a Tenant,
     target: &'a TenantRecord,
-    filled: Filled,
+    filled: BoundParameters,
     extent: Extent,
     found: Differences,
     cloned: Copied,

@@ -27,7 +27,7 @@ pub(in crate::verify) fn lint(script: &Script, rules: &[&Rule]) -> Vec<(SquawkRu
     });
     // Without a node of these kinds, squawk finds nothing either.
     let selected = selected.filter(|(codes, kinds)| {
-        kinds.is_empty() || codes.iter().any(|code| WIDER.contains(code)) || script.holds(kinds)
+        kinds.is_empty() || codes.iter().any(|code| WIDER.contains(code)) || script.contains(kinds)
     });
     let selected = selected.flat_map(|(codes, _)| codes.iter().copied());
     let mut linter = Linter::from(selected);

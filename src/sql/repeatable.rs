@@ -1,22 +1,21 @@
-//! Statements that promise to be no failure when they are run again.
+//! Statements that can be run again without an error.
 
 use squawk_syntax::SyntaxKind;
 
 use super::script::{Script, Statement};
 
-/// Words that say so of what they stand before.
-const PROMISES: &[SyntaxKind] = &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::IF_EXISTS, SyntaxKind::OR_REPLACE];
+const CLAUSES: &[SyntaxKind] = &[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::IF_EXISTS, SyntaxKind::OR_REPLACE];
 
 impl Statement {
-    /// Whether it says `IF NOT EXISTS`, `IF EXISTS` or `OR REPLACE` of what it makes or drops. `ALTER … IF EXISTS`
-    /// only says what to do where the whole is not there.
-    pub fn promises_to_repeat(&self, script: &Script) -> bool {
+    /// Whether it has `IF NOT EXISTS`, `IF EXISTS` or `OR REPLACE` for the objects that it creates or drops. The clause of
+    /// `ALTER … IF EXISTS` does not count: it concerns the altered object.
+    pub fn is_repeatable(&self, script: &Script) -> bool {
         let alters = self.verb().starts_with("ALTER ");
         let node = self.node(script);
         node.descendants().any(|below| {
-            let is_about_the_whole =
+            let is_of_altered_object =
                 alters && below.kind() == SyntaxKind::IF_EXISTS && below.parent() == Some(node);
-            PROMISES.contains(&below.kind()) && !is_about_the_whole
+            CLAUSES.contains(&below.kind()) && !is_of_altered_object
         })
     }
 }
@@ -26,13 +25,13 @@ mod tests {
     use super::*;
     use crate::error::Source;
 
-    fn promises(sql: &str) -> bool {
+    fn is_repeatable(sql: &str) -> bool {
         let script = Script::parse(Source::new("t.sql", sql)).unwrap();
-        script.statements[0].promises_to_repeat(&script)
+        script.statements[0].is_repeatable(&script)
     }
 
     #[test]
-    fn only_what_is_said_of_the_thing_itself_counts() {
+    fn a_clause_must_concern_the_created_or_dropped_object() {
         for sql in [
             "CREATE TABLE IF NOT EXISTS t (id int)",
             "ALTER TABLE t ADD COLUMN IF NOT EXISTS c int",
@@ -41,12 +40,12 @@ mod tests {
             "DROP TABLE IF EXISTS t",
             "CREATE INDEX IF NOT EXISTS i ON t (c)",
         ] {
-            assert!(promises(sql), "{sql}");
+            assert!(is_repeatable(sql), "{sql}");
         }
         for sql in
             ["CREATE TABLE t (id int)", "ALTER TABLE IF EXISTS t ADD COLUMN c int", "SELECT 'IF NOT EXISTS'"]
         {
-            assert!(!promises(sql), "{sql}");
+            assert!(!is_repeatable(sql), "{sql}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which objects a text names: in statements, in bodies and in strings, but not in comments.
+//! Finds the object names in a text: in statements, bodies and strings, but not in comments.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,9 +9,9 @@ use super::mentions::tokens;
 use super::normalized;
 use super::tree::Node;
 
-/// The names in a text, as the server would store them.
+/// The names in a text, folded as the server stores them.
 #[derive(Debug, Clone, Default)]
-pub struct Named {
+pub struct TextNames {
     words: HashSet<String>,
     bare: HashSet<String>,
     qualified: HashSet<(String, String)>,
@@ -19,10 +19,10 @@ pub struct Named {
     temporary: BTreeSet<String>,
 }
 
-/// What a bare name is the name of, by the words before it.
+/// The kind of object of a bare name, by the words before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {
-    /// A table, or something that may be one.
+    /// A table, or an object of unknown kind that may be one.
     Table,
     /// A view.
     View,
@@ -42,11 +42,11 @@ pub enum TargetKind {
     Index,
 }
 
-/// What may stand between the words and the name.
+/// Words that may precede the name.
 const BETWEEN: &[&str] = &["concurrently", "exists", "if", "not", "only", "table"];
 
-/// Whether the name behind these words is that of something temporary.
-fn makes_temporary(words: &[String]) -> bool {
+/// Whether the words before a name create a temporary object.
+fn creates_temporary(words: &[String]) -> bool {
     let mut words = words.iter().rev().map(String::as_str).skip_while(|word| BETWEEN.contains(word));
     match words.next() {
         Some("view" | "sequence") => matches!(words.next(), Some("temp" | "temporary")),
@@ -56,8 +56,8 @@ fn makes_temporary(words: &[String]) -> bool {
 }
 
 impl TargetKind {
-    /// What is dropped, altered, emptied or written, where the `words` before its name say so.
-    fn behind(words: &[String]) -> Option<Self> {
+    /// The kind of object that a statement drops, alters, truncates or writes to, by the `words` before its name.
+    fn after(words: &[String]) -> Option<Self> {
         let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
         let is_table = words.contains(&"table");
         while words.last().is_some_and(|word| BETWEEN.contains(word)) {
@@ -86,8 +86,8 @@ impl TargetKind {
     }
 }
 
-impl Named {
-    /// Reads `text`; a string may be code, so what stands in it counts too.
+impl TextNames {
+    /// Reads `text`. Strings may be code, so names in them count too.
     pub fn of(text: &str) -> Self {
         let mut named = Self::default();
         named.read(text);
@@ -95,10 +95,10 @@ impl Named {
     }
 
     fn read(&mut self, text: &str) {
-        // Whether the name before ends with a dot, and the name.
+        // The previous name, and whether a dot follows it.
         let mut before: (Option<String>, bool) = (None, false);
-        // The words without anything between them but spaces.
-        let mut run: Vec<String> = Vec::new();
+        // The words since the last token that is not a word.
+        let mut words: Vec<String> = Vec::new();
         let mut tokens = tokens(text).into_iter().peekable();
         while let Some(token) = tokens.next() {
             let is_qualifier = tokens.peek().is_some_and(|next| next.kind == TokenKind::Dot);
@@ -113,59 +113,59 @@ impl Named {
                         self.qualified.insert((schema, word.clone()));
                     } else if is_qualifier {
                         // The schema, or an alias.
-                    } else if makes_temporary(&run) && !BETWEEN.contains(&word.as_str()) {
+                    } else if creates_temporary(&words) && !BETWEEN.contains(&word.as_str()) {
                         self.temporary.insert(word.clone());
-                    } else if let Some(kind) = TargetKind::behind(&run)
+                    } else if let Some(kind) = TargetKind::after(&words)
                         .filter(|_| !is_qualifier && !BETWEEN.contains(&word.as_str()))
                     {
                         self.targets.insert(word.clone(), kind);
                     }
-                    run.push(word.clone());
+                    words.push(word.clone());
                     (Some(word), false)
                 }
                 TokenKind::Dot => (before.0, true),
                 TokenKind::Literal { .. } => {
-                    run.clear();
+                    words.clear();
                     if let Some((_, content)) = content(token.text) {
                         self.read(content);
                     }
                     (None, false)
                 }
                 _ => {
-                    run.clear();
+                    words.clear();
                     (None, false)
                 }
             };
         }
     }
 
-    /// Whether `schema.name` stands in the text.
-    pub fn has(&self, schema: &str, name: &str) -> bool {
+    /// Whether the text contains `schema.name`.
+    pub fn contains_qualified(&self, schema: &str, name: &str) -> bool {
         self.qualified.contains(&(schema.to_owned(), name.to_owned()))
     }
 
-    /// Whether `name` stands in the text, with a schema or without.
-    pub fn has_word(&self, name: &str) -> bool {
+    /// Whether the text contains `name`, qualified or not.
+    pub fn contains(&self, name: &str) -> bool {
         self.words.contains(name)
     }
 
-    /// The names that stand in the text without a schema.
-    pub fn bare_words(&self) -> impl Iterator<Item = &str> {
+    /// The unqualified names in the text.
+    pub fn bare_names(&self) -> impl Iterator<Item = &str> {
         self.bare.iter().map(String::as_str)
     }
 
-    /// The bare names of what the text drops, alters, empties or writes to, as far as it says so without conditions.
+    /// The unqualified names of objects that the text drops, alters, truncates or writes to.
     pub fn targets(&self) -> &BTreeMap<String, TargetKind> {
         &self.targets
     }
 
     /// All names in the text.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
 }
 
-/// The names of what code in the statement makes and the session alone has.
+/// The names of temporary objects that code in the statement creates.
 pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
     let is_code = matches!(
         statement.kind(),
@@ -174,10 +174,10 @@ pub(super) fn temporary_by_code(statement: Node<'_>) -> Vec<String> {
     if !is_code || !statement.text().to_ascii_lowercase().contains("temp") {
         return Vec::new();
     }
-    Named::of(statement.text()).temporary.into_iter().collect()
+    TextNames::of(statement.text()).temporary.into_iter().collect()
 }
 
-/// Where the content of a string begins, and the content; none of what is a number, or not ended.
+/// The byte offset of a string literal's content, and the content; `None` for numbers and unterminated strings.
 pub(super) fn content(literal: &str) -> Option<(usize, &str)> {
     if let Some(rest) = literal.strip_prefix('$') {
         let start = rest.find('$')? + 2;
@@ -195,19 +195,21 @@ mod tests {
 
     #[test]
     fn names_are_found_in_code_and_strings_and_not_in_comments() {
-        let named = Named::of(
+        let named = TextNames::of(
             "DO $$ BEGIN DELETE FROM \"Public\".Imports; -- x.y\nEXECUTE 'DROP TABLE a . b, ''c.d'''; END $$; SELECT e.f.g",
         );
         for (schema, name) in [("Public", "imports"), ("a", "b"), ("c", "d"), ("e", "f"), ("f", "g")] {
-            assert!(named.has(schema, name), "{schema}.{name}");
+            assert!(named.contains_qualified(schema, name), "{schema}.{name}");
         }
-        assert!(named.has_word("imports") && !named.has("x", "y") && !named.has_word("x"));
-        assert!(!named.has("public", "imports") && !named.has("from", "Public"));
+        assert!(named.contains("imports") && !named.contains_qualified("x", "y") && !named.contains("x"));
+        assert!(
+            !named.contains_qualified("public", "imports") && !named.contains_qualified("from", "Public")
+        );
     }
 
     #[test]
     fn the_bare_names_of_targets_are_found() {
-        let named = Named::of(
+        let named = TextNames::of(
             "DO $$ BEGIN DROP VIEW IF EXISTS v; EXECUTE 'drop materialized view m, n'; DELETE FROM ONLY d; \
              IF true THEN UPDATE public.u SET a = 1; TRUNCATE TABLE t; ALTER SEQUENCE IF EXISTS \"S\" OWNED BY NONE; END IF; END $$",
         );
@@ -225,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_has_a_content() {
+    fn the_content_of_a_string_is_found() {
         assert_eq!(content("$a$x$a$"), Some((3, "x")));
         assert_eq!(content("E'x'"), Some((2, "x")));
         assert_eq!(content("''"), Some((1, "")));

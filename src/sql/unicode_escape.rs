@@ -1,16 +1,15 @@
-//! Names that are written by the numbers of their letters: `U&"d\0061ta"`, `U&"d!0061ta" UESCAPE '!'` (manual, chapter
-//! 4.1.1).
+//! Identifiers with Unicode escapes: `U&"d\0061ta"`, `U&"d!0061ta" UESCAPE '!'` (manual, chapter 4.1.1).
 
-/// What such a name is; `None` where `identifier` is not written so. Numbers that are none are left as they stand, since the
-/// server takes no such name.
-pub(super) fn decoded(identifier: &str) -> Option<String> {
+/// Decodes such an identifier; `None` if `identifier` has another form. Invalid escapes are returned unchanged, since
+/// the server rejects them.
+pub(super) fn decode(identifier: &str) -> Option<String> {
     let rest = identifier.strip_prefix(['U', 'u'])?.strip_prefix("&\"")?;
     let end = closing(rest)?;
     let written = rest[..end].replace("\"\"", "\"");
     Some(letters(&written, escape(&rest[end + 1..])).unwrap_or(written))
 }
 
-/// Where the quote stands that ends the name.
+/// Returns the position of the closing quote.
 fn closing(text: &str) -> Option<usize> {
     let mut marks = text.char_indices().filter(|(_, letter)| *letter == '"').map(|(at, _)| at).peekable();
     while let Some(at) = marks.next() {
@@ -21,44 +20,44 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// The sign that a number stands behind.
-fn escape(behind: &str) -> char {
-    behind.trim_end().strip_suffix('\'').and_then(|text| text.chars().next_back()).unwrap_or('\\')
+/// Returns the escape character, from the text after the closing quote.
+fn escape(rest: &str) -> char {
+    rest.trim_end().strip_suffix('\'').and_then(|text| text.chars().next_back()).unwrap_or('\\')
 }
 
 fn letters(written: &str, escape: char) -> Option<String> {
-    let mut signs = written.chars();
-    let (mut text, mut first_half) = (String::new(), None);
-    while let Some(sign) = signs.next() {
-        let rest = signs.as_str();
+    let mut chars = written.chars();
+    let (mut text, mut high_surrogate) = (String::new(), None);
+    while let Some(letter) = chars.next() {
+        let rest = chars.as_str();
         let number = match rest.chars().next() {
-            _ if sign != escape => None,
+            _ if letter != escape => None,
             Some(next) if next == escape => {
-                signs.next();
+                chars.next();
                 None
             }
             Some('+') => Some(rest.get(1..7)?),
             _ => Some(rest.get(..4)?),
         };
         let Some(number) = number else {
-            if first_half.is_some() {
+            if high_surrogate.is_some() {
                 return None;
             }
-            text.push(sign);
+            text.push(letter);
             continue;
         };
-        signs = rest[rest.find(number)? + number.len()..].chars();
-        // Letters beyond the first 65,536 may be written as two halves, as UTF-16 has them.
-        match (first_half.take(), u32::from_str_radix(number, 16).ok()?) {
-            (None, half @ 0xD800..=0xDBFF) => first_half = Some(half),
-            (Some(first), half @ 0xDC00..=0xDFFF) => {
-                text.push(char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (half - 0xDC00))?);
+        chars = rest[rest.find(number)? + number.len()..].chars();
+        // Code points above U+FFFF may be written as a surrogate pair.
+        match (high_surrogate.take(), u32::from_str_radix(number, 16).ok()?) {
+            (None, high @ 0xD800..=0xDBFF) => high_surrogate = Some(high),
+            (Some(high), low @ 0xDC00..=0xDFFF) => {
+                text.push(char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00))?);
             }
             (None, number) => text.push(char::from_u32(number)?),
             (Some(_), _) => return None,
         }
     }
-    first_half.is_none().then_some(text)
+    high_surrogate.is_none().then_some(text)
 }
 
 #[cfg(test)]
@@ -68,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_by_its_letters_numbers_is_the_name() {
+    fn escapes_are_decoded() {
         for (written, name) in [
             (r#"U&"d\0061t\+000061""#, "data"),
             (r#"u&"\0441\043B\043E\043D""#, "слон"),
@@ -82,17 +81,17 @@ mod tests {
             (r#"U&"\D83D""#, r"\D83D"),
             (r#"U&"\D83Dx\DE00""#, r"\D83Dx\DE00"),
         ] {
-            assert_eq!(decoded(written).as_deref(), Some(name), "{written}");
+            assert_eq!(decode(written).as_deref(), Some(name), "{written}");
         }
         for other in ["u", "U&", "\"U&\"", "u & b", "users", "U&\"open"] {
-            assert_eq!(decoded(other), None, "{other}");
+            assert_eq!(decode(other), None, "{other}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in "U&\"(\\\\|\\+|0|d|8|é|\"|[a-f]){0,20}\"?( UESCAPE '.')?") {
-            let _name = decoded(&text);
+            let _name = decode(&text);
         }
     }
 }

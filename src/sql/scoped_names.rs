@@ -1,6 +1,5 @@
-//! Whose the unqualified names of a project are, learnt file by file from what is made and dropped, and
-//! what the names in a statement then say of its scope. Where they do not say it, that is an error and
-//! never a guess.
+//! Maps the unqualified names of a project to scopes, from the statements that create and drop them, and derives the
+//! scope of a statement from its names. If the names do not determine the scope, that is an error; it is never guessed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,38 +7,38 @@ use squawk_syntax::SyntaxKind;
 
 use super::error::{ONE_TENANT, OTHER_SCHEMA};
 use super::own::VERSION_TABLE;
-use super::scope::Home;
-use super::unread::Unread;
-use super::{Lookup, Name, ORG_SCHEMA, Role, Scope, ScopeClue, Statement};
+use super::scope::ObjectLocation;
+use super::unreadable::UnreadableFiles;
+use super::{Lookup, Name, NameRole, ORG_SCHEMA, Scope, ScopeClue, Statement};
 
-/// Unqualified names that earlier files make, by whose they are.
+/// The unqualified names that earlier files create, by scope.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct ScopedNames {
     platform: Names,
     tenant: Names,
-    /// Of this file only, and found before all others: relations and types by their names.
+    /// Temporary relations and types of the current file. They take precedence over all others.
     temporary: HashSet<(Scope, String)>,
-    /// The same, as far as code says so.
+    /// Names that code may have created as temporary.
     temporary_by_code: HashSet<(Scope, String)>,
-    /// What the functions make that is temporary.
-    by_code: HashMap<String, Vec<String>>,
-    pub(super) unread: Unread,
-    /// What the schema of a tenant begins with, where that says something.
+    /// The temporary names that each function creates.
+    temporary_by_function: HashMap<String, Vec<String>>,
+    pub(super) unreadable: UnreadableFiles,
+    /// The prefix of tenant schemas, unless it is empty.
     prefix: Option<String>,
 }
 
 /// Names of one scope.
 #[derive(Debug, Clone, Default)]
 struct Names {
-    there: HashSet<(Space, String)>,
-    /// Dropped since. A file that undoes a step may still mean it, if nobody else has such a name now.
-    gone: HashSet<(Space, String)>,
+    existing: HashSet<(Space, String)>,
+    /// Dropped since. A down migration may still refer to one, unless the other scope has the name.
+    dropped: HashSet<(Space, String)>,
 }
 
-/// Names of different spaces do not meet.
+/// A namespace: names of different namespaces do not collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Space {
-    /// Tables, views, indexes, sequences, and types, since each table is one.
+    /// Tables, views, indexes, sequences and types (each table is a type).
     Relation,
     Routine,
     Other,
@@ -59,8 +58,8 @@ impl Space {
     }
 }
 
-impl Default for Known {
-    /// Nothing yet but the one table of Tenure's own that files name bare.
+impl Default for ScopedNames {
+    /// Only the one table of Tenure's own that files name without a schema.
     fn default() -> Self {
         let mut platform = Names::default();
         platform.add((Space::Relation, VERSION_TABLE.to_owned()));
@@ -69,8 +68,8 @@ impl Default for Known {
             tenant: Names::default(),
             temporary: HashSet::new(),
             temporary_by_code: HashSet::new(),
-            by_code: HashMap::new(),
-            unread: Unread::default(),
+            temporary_by_function: HashMap::new(),
+            unreadable: UnreadableFiles::default(),
             prefix: None,
         }
     }
@@ -78,36 +77,37 @@ impl Default for Known {
 
 impl Names {
     fn add(&mut self, key: (Space, String)) {
-        self.gone.remove(&key);
-        self.there.insert(key);
+        self.dropped.remove(&key);
+        self.existing.insert(key);
     }
 
-    fn forget(&mut self, key: &(Space, String)) {
-        if let Some(key) = self.there.take(key) {
-            self.gone.insert(key);
+    fn remove(&mut self, key: &(Space, String)) {
+        if let Some(key) = self.existing.take(key) {
+            self.dropped.insert(key);
         }
     }
 }
 
-impl Known {
-    /// Nothing yet, of a project in which the schemas of tenants begin with `prefix`.
-    pub fn of_project(prefix: &str) -> Self {
+impl ScopedNames {
+    /// For a project whose tenant schemas begin with `prefix`.
+    pub fn for_project(prefix: &str) -> Self {
         Self { prefix: Some(prefix.to_owned()).filter(|prefix| !prefix.is_empty()), ..Self::default() }
     }
 
-    /// Remembers what `statement`, of scope `scope`, makes, and forgets what it drops or renames. A bare name that
-    /// means something temporary of the file stays bare in it.
-    pub fn learn(&mut self, statement: &mut Statement, scope: Scope) {
+    /// Adds the names that `statement` creates in `scope`, and removes those that it drops or renames. Bare names of
+    /// temporary objects stay unqualified in it.
+    pub fn apply(&mut self, statement: &mut Statement, scope: Scope) {
         let kind = format!("{:?}", statement.kind);
-        let is_new_name = |name: &Name| (name.role, name.lookup) == (Role::Made, Lookup::Path);
+        let is_new_name = |name: &Name| (name.role, name.lookup) == (NameRole::Created, Lookup::Path);
         let renames = kind.starts_with("ALTER_") && statement.names.iter().any(is_new_name);
-        let is_temporary = self.settle(statement, scope);
-        let made = || statement.names.iter().filter(|name| name.role == Role::Made && !is_schema(name));
+        let is_temporary = self.resolve_temporary(statement, scope);
+        let made =
+            || statement.names.iter().filter(|name| name.role == NameRole::Created && !is_schema(name));
         if statement.drops_targets() || renames {
-            for name in statement.names.iter().filter(|name| name.role == Role::Target) {
-                // After DROP of a temporary table its name means the other one again.
-                if !self.forget_temporary(name, scope) {
-                    self.names(scope).forget(&(Space::of(name.kind), name.name.clone()));
+            for name in statement.names.iter().filter(|name| name.role == NameRole::Target) {
+                // After DROP of a temporary table its name refers to the permanent one.
+                if !self.remove_temporary(name, scope) {
+                    self.names(scope).remove(&(Space::of(name.kind), name.name.clone()));
                 }
             }
         }
@@ -121,7 +121,7 @@ impl Known {
                 _ => self.names(scope).add(key),
             }
         }
-        self.follow_code(statement, scope);
+        self.apply_code(statement, scope);
         if statement.kind == SyntaxKind::DISCARD {
             self.temporary.retain(|(of, _)| *of != scope);
             self.temporary_by_code.retain(|(of, _)| *of != scope);
@@ -135,37 +135,40 @@ impl Known {
         }
     }
 
-    /// What code that the statement runs makes only for the session.
-    fn follow_code(&mut self, statement: &Statement, scope: Scope) {
+    /// Adds the temporary objects that code run by the statement creates.
+    fn apply_code(&mut self, statement: &Statement, scope: Scope) {
         let code = &statement.temporary_by_code;
         let mut made: Vec<String> = Vec::new();
         if statement.kind == SyntaxKind::DO {
             made.extend(code.iter().cloned());
         } else if !code.is_empty()
-            && let Some(function) = statement.names.iter().find(|name| name.role == Role::Made)
+            && let Some(function) = statement.names.iter().find(|name| name.role == NameRole::Created)
         {
-            self.by_code.insert(function.name.clone(), code.clone());
+            self.temporary_by_function.insert(function.name.clone(), code.clone());
         }
-        if !self.by_code.is_empty() {
+        if !self.temporary_by_function.is_empty() {
             let is_call =
                 |name: &&Name| name.kind == SyntaxKind::CALL_EXPR || statement.kind == SyntaxKind::CALL;
             let called = statement.names.iter().filter(is_call);
-            made.extend(called.filter_map(|name| self.by_code.get(&name.name)).flatten().cloned());
+            made.extend(
+                called.filter_map(|name| self.temporary_by_function.get(&name.name)).flatten().cloned(),
+            );
         }
         for name in made {
-            // The text does not say which of two is meant.
-            if !self.names(scope).there.contains(&(Space::Relation, name.clone())) {
+            // If a permanent table has the same name, the text does not show which one is meant.
+            if !self.names(scope).existing.contains(&(Space::Relation, name.clone())) {
                 self.temporary_by_code.insert((scope, name));
             }
         }
     }
 
-    /// Whether a bare name certainly means something temporary.
+    /// Whether a bare name certainly refers to a temporary object.
     fn is_temporary(&self, name: &Name, scope: Scope) -> bool {
         is_bare_relation(name) && self.temporary.contains(&(scope, name.name.clone()))
     }
 
-    /// Whether a bare name may mean something temporary: what code makes, or the index or sequence of a temporary table.
+    /// Whether a bare name may refer to a temporary object: one that code creates, or an index or sequence of a
+    /// temporary table.
     fn may_be_temporary(&self, name: &Name, scope: Scope) -> bool {
         if !is_bare_relation(name) || (self.temporary.is_empty() && self.temporary_by_code.is_empty()) {
             return false;
@@ -176,15 +179,15 @@ impl Known {
             Scope::Platform => &self.platform,
             Scope::Tenant => &self.tenant,
         };
-        let came_with = || {
+        let is_part_of_temporary = || {
             let ends = ["_seq", "_pkey", "_key", "_idx", "_excl"].iter().any(|end| name.name.ends_with(end));
-            ends && !names.there.contains(&(Space::Relation, name.name.clone()))
+            ends && !names.existing.contains(&(Space::Relation, name.name.clone()))
                 && name.name.match_indices('_').any(|(at, _)| has(&name.name[..at]))
         };
-        by_code(&name.name) || came_with()
+        by_code(&name.name) || is_part_of_temporary()
     }
 
-    fn forget_temporary(&mut self, name: &Name, scope: Scope) -> bool {
+    fn remove_temporary(&mut self, name: &Name, scope: Scope) -> bool {
         let is_bare = name.schema.is_none() && name.lookup == Lookup::Path;
         if is_bare_relation(name) && self.temporary_by_code.remove(&(scope, name.name.clone())) {
             return true;
@@ -200,48 +203,50 @@ impl Known {
         }
     }
 
-    /// Leaves the bare names in `statement` that mean something temporary, which is in no schema of a scope. Says
-    /// whether what it makes is temporary.
-    fn settle(&self, statement: &mut Statement, scope: Scope) -> bool {
-        for name in statement.names.iter_mut().filter(|name| name.role != Role::Made) {
+    /// Keeps the bare names in `statement` unqualified that refer to temporary objects. Returns whether it creates a
+    /// temporary object.
+    fn resolve_temporary(&self, statement: &mut Statement, scope: Scope) -> bool {
+        for name in statement.names.iter_mut().filter(|name| name.role != NameRole::Created) {
             if self.is_temporary(name, scope) {
                 name.lookup = Lookup::Path;
             } else if name.lookup == Lookup::Own && self.may_be_temporary(name, scope) {
                 name.lookup = Lookup::Temporary;
             }
         }
-        // A view of something temporary is temporary itself (manual, CREATE VIEW), as is an index on it.
-        let by_mention = statement.kind == SyntaxKind::CREATE_VIEW;
+        // A view of a temporary table is temporary (manual, CREATE VIEW), as is an index on it.
+        let by_reference = statement.kind == SyntaxKind::CREATE_VIEW;
         let means_temporary = |name: &Name| match name.role {
-            Role::Made => is_temporary_schema(name),
-            Role::Mentioned if !by_mention => false,
-            Role::Target | Role::Mentioned => {
+            NameRole::Created => is_temporary_schema(name),
+            NameRole::Referenced if !by_reference => false,
+            NameRole::Target | NameRole::Referenced => {
                 is_temporary_schema(name)
                     || self.is_temporary(name, scope)
                     || name.lookup == Lookup::Temporary
             }
         };
-        let is_temporary = statement.home == Home::Session || statement.names.iter().any(means_temporary);
+        let is_temporary =
+            statement.location == ObjectLocation::Session || statement.names.iter().any(means_temporary);
         if is_temporary {
-            let made = statement.names.iter_mut().filter(|name| name.role == Role::Made);
+            let made = statement.names.iter_mut().filter(|name| name.role == NameRole::Created);
             made.for_each(|name| name.lookup = Lookup::Path);
         }
         is_temporary
     }
 
-    /// Forgets what does not outlive a file.
+    /// Removes the temporary names, which end with their file.
     pub fn end_of_file(&mut self) {
         self.temporary.clear();
         self.temporary_by_code.clear();
     }
 
-    /// Whose `schema_version` is without a schema, if only one has it.
+    /// The scope of an unqualified `schema_version`; `None` if both scopes may have one.
     pub fn version_table(&self) -> Option<Scope> {
-        let tenants = self.tenant.there.contains(&(Space::Relation, VERSION_TABLE.to_owned()));
+        let tenants = self.tenant.existing.contains(&(Space::Relation, VERSION_TABLE.to_owned()));
         (!tenants).then_some(Scope::Platform)
     }
 
-    pub(super) fn says(&self, name: &Name, platform: &str) -> Option<Scope> {
+    /// The scope that a name belongs to; `None` if that is unknown or both have the name.
+    pub(super) fn scope_of(&self, name: &Name, platform: &str) -> Option<Scope> {
         match name.schema.as_deref() {
             Some(_) if name.in_tenant_schema() => Some(Scope::Tenant),
             Some(schema) if schema == platform => Some(Scope::Platform),
@@ -260,10 +265,10 @@ impl Known {
                         return one_of(platform, tenant);
                     }
                 }
-                let there = (self.platform.there.contains(&key), self.tenant.there.contains(&key));
-                match there {
-                    (false, false) if name.role != Role::Made => {
-                        one_of(self.platform.gone.contains(&key), self.tenant.gone.contains(&key))
+                let existing = (self.platform.existing.contains(&key), self.tenant.existing.contains(&key));
+                match existing {
+                    (false, false) if name.role != NameRole::Created => {
+                        one_of(self.platform.dropped.contains(&key), self.tenant.dropped.contains(&key))
                     }
                     (platform, tenant) => one_of(platform, tenant),
                 }
@@ -271,78 +276,79 @@ impl Known {
         }
     }
 
-    /// What the names in `statement` say about its scope, in a project whose platform schema is
-    /// `platform`.
-    pub fn clue(&self, statement: &Statement, platform: &str) -> ScopeClue {
-        let said = |name: &Name| self.says(name, platform);
-        // The name of an index, a trigger or a policy says nothing: it belongs to the table's schema.
-        let acts_on = |name: &&Name| name.role != Role::Mentioned && !PARTS.contains(&name.kind);
+    /// Derives the scope of `statement` from its names; `platform` is the platform schema.
+    pub fn scope_clue(&self, statement: &Statement, platform: &str) -> ScopeClue {
+        let scope_of = |name: &Name| self.scope_of(name, platform);
+        // Names of indexes, triggers and policies are ignored: they belong to the table's schema.
+        let acts_on = |name: &&Name| name.role != NameRole::Referenced && !PARTS.contains(&name.kind);
         let targets: Vec<_> = statement.names.iter().filter(acts_on).collect();
-        let of_targets: HashSet<Scope> = targets.iter().filter_map(|name| said(name)).collect();
-        let of_mentions = |weak: bool| -> HashSet<Scope> {
-            let mentions = statement.names.iter().filter(|name| name.role == Role::Mentioned);
-            mentions.filter(|name| is_weak(name) == weak).filter_map(said).collect()
+        let of_targets: HashSet<Scope> = targets.iter().filter_map(|name| scope_of(name)).collect();
+        let of_references = |weak: bool| -> HashSet<Scope> {
+            let mentions = statement.names.iter().filter(|name| name.role == NameRole::Referenced);
+            mentions.filter(|name| may_be_builtin(name) == weak).filter_map(scope_of).collect()
         };
-        let reads = of_mentions(false);
+        let reads = of_references(false);
         let platforms = of_targets.contains(&Scope::Platform);
         match (platforms, of_targets.contains(&Scope::Tenant)) {
             (true, true) => return ScopeClue::Unclear("it acts on both".to_owned()),
             (true, false) if reads.contains(&Scope::Tenant) => {
                 return ScopeClue::Unclear("it acts on the platform and reads tables of a tenant".to_owned());
             }
-            (true, false) if statement.for_tenant => {
-                return ScopeClue::Unclear(format!("it acts on the platform and says {ORG_SCHEMA}"));
+            (true, false) if statement.has_placeholder => {
+                return ScopeClue::Unclear(format!("it acts on the platform and contains {ORG_SCHEMA}"));
             }
-            (true, false) => return ScopeClue::Says(Scope::Platform),
-            (false, true) => return ScopeClue::Says(Scope::Tenant),
-            (false, false) if statement.for_tenant => return ScopeClue::Says(Scope::Tenant),
+            (true, false) => return ScopeClue::Certain(Scope::Platform),
+            (false, true) => return ScopeClue::Certain(Scope::Tenant),
+            (false, false) if statement.has_placeholder => return ScopeClue::Certain(Scope::Tenant),
             (false, false) => {}
         }
-        if statement.home == Home::Database {
-            return ScopeClue::Says(Scope::Platform);
+        if statement.location == ObjectLocation::Database {
+            return ScopeClue::Certain(Scope::Platform);
         }
         if matches!(statement.kind, SyntaxKind::SET | SyntaxKind::RESET | SyntaxKind::SET_CONSTRAINTS) {
-            return ScopeClue::Follows;
+            return ScopeClue::Inherited;
         }
         if reads.contains(&Scope::Tenant) {
-            return ScopeClue::Says(Scope::Tenant);
+            return ScopeClue::Certain(Scope::Tenant);
         }
         if !targets.is_empty() {
-            return ScopeClue::Unclear(self.unknown(&targets));
+            return ScopeClue::Unclear(self.unclear_reason(&targets));
         }
-        let weak = of_mentions(true);
+        let weak = of_references(true);
         match (
             reads.contains(&Scope::Platform),
             weak.contains(&Scope::Platform),
             weak.contains(&Scope::Tenant),
         ) {
-            (true, _, _) | (false, true, false) => ScopeClue::Says(Scope::Platform),
-            (false, false, true) => ScopeClue::Says(Scope::Tenant),
+            (true, _, _) | (false, true, false) => ScopeClue::Certain(Scope::Platform),
+            (false, false, true) => ScopeClue::Certain(Scope::Tenant),
             (false, true, true) => ScopeClue::Unclear("it calls functions of both".to_owned()),
             (false, false, false) => {
-                ScopeClue::Unclear("it names nothing that the platform or a tenant has".to_owned())
+                ScopeClue::Unclear("it names no object of the platform or of a tenant".to_owned())
             }
         }
     }
 
-    fn unknown(&self, targets: &[&Name]) -> String {
+    fn unclear_reason(&self, targets: &[&Name]) -> String {
         let both = |name: &&&Name| {
             let key = (Space::of(name.kind), name.name.clone());
-            name.schema.is_none() && self.platform.there.contains(&key) && self.tenant.there.contains(&key)
+            name.schema.is_none()
+                && self.platform.existing.contains(&key)
+                && self.tenant.existing.contains(&key)
         };
         if let Some(name) = targets.iter().find(both) {
-            return format!("both have a {:?}", name.name);
+            return format!("the platform and the tenants have a {:?}", name.name);
         }
-        let is_tenants =
+        let is_tenant_schema =
             |schema: &str| self.prefix.as_deref().is_some_and(|prefix| schema.starts_with(prefix));
         match targets.first() {
-            Some(Name { schema: Some(schema), .. }) if is_tenants(schema) => {
+            Some(Name { schema: Some(schema), .. }) if is_tenant_schema(schema) => {
                 format!("{ONE_TENANT}, {schema:?}")
             }
             Some(Name { schema: Some(schema), .. }) => {
                 format!("{OTHER_SCHEMA} {schema:?} is neither the platform's nor a tenant's")
             }
-            name => format!("nothing says whose {:?} is", name.map_or("it", |name| &name.name)),
+            name => format!("{:?} has no known scope", name.map_or("it", |name| &name.name)),
         }
     }
 }
@@ -351,7 +357,7 @@ fn is_bare_relation(name: &Name) -> bool {
     name.schema.is_none() && Space::of(name.kind) == Space::Relation
 }
 
-/// Names of what belongs to a table.
+/// Names of objects that belong to a table.
 const PARTS: &[SyntaxKind] = &[
     SyntaxKind::CONSTRAINT_NAME_REF,
     SyntaxKind::INDEX,
@@ -360,7 +366,7 @@ const PARTS: &[SyntaxKind] = &[
     SyntaxKind::TRIGGER_REF,
 ];
 
-/// Whether the name is written with the session's own schema, under its alias or by its number.
+/// Whether the name is qualified with the session's temporary schema: `pg_temp` or `pg_temp_N`.
 fn is_temporary_schema(name: &Name) -> bool {
     name.schema.as_deref().is_some_and(|schema| schema.starts_with("pg_temp"))
 }
@@ -369,9 +375,9 @@ fn is_schema(name: &Name) -> bool {
     name.kind == SyntaxKind::SCHEMA
 }
 
-/// A bare function or type may as well be the server's own, which is found before all others (manual,
-/// chapter 5.10.5): that a tenant has a `now()` too says something only where nothing else does.
-fn is_weak(name: &Name) -> bool {
+/// Whether the name may be a built-in function or type, since `pg_catalog` is searched first (manual, chapter 5.10.5).
+/// Such names decide the scope only if no other name does.
+fn may_be_builtin(name: &Name) -> bool {
     name.schema.is_none() && matches!(name.kind, SyntaxKind::CALL_EXPR | SyntaxKind::PATH_TYPE)
 }
 

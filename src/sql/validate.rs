@@ -1,6 +1,5 @@
-//! What is refused before anybody asks what a file does: bytes that no SQL has, nesting that no parser
-//! should follow, data that does not travel in a statement, psql's own commands, and what the parser
-//! complains about or should have.
+//! Rejects files that cannot be run: NUL bytes, excessive nesting, COPY from or to the client, psql commands and syntax
+//! errors, including those that the parser accepts.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,41 +13,40 @@ use super::script::mentions;
 use super::tree::{Kinds, Node};
 use crate::error::{Place, Source};
 
-/// No more brackets and CASEs inside of each other. Nobody writes a tenth of it, and a parser that goes
-/// down by recursion (as PostgreSQL's own `max_stack_depth` shows) cannot follow without end.
-const DEEPEST: usize = 256;
+/// The maximum nesting of brackets and CASEs, far above that of real files. The parser is recursive, as PostgreSQL's own
+/// is (`max_stack_depth`), so the depth needs a limit.
+const MAX_DEPTH: usize = 256;
 
-/// No more words one after the other without a comma. Each operator of a chain (`1 + 1 + …`) makes the tree
-/// one node deeper. Measured: no chain takes more than 4 KB of stack a word, no bracket more than 8 KB, in a
-/// debug build; [`crate::cli`] gives the program a stack that holds several times as much.
-const LONGEST: usize = 10_000;
+/// The maximum number of words without a comma between them. Each operator of a chain (`1 + 1 + …`) makes the tree one
+/// node deeper. In a debug build, a word uses at most 4 KB of stack and a bracket at most 8 KB (measured);
+/// [`super::STACK`] is several times larger.
+const MAX_WORDS: usize = 10_000;
 
-/// What is wrong with `text` before it is parsed.
-pub(super) fn by_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError> {
-    let wrong = |message: &str, range| {
+/// Checks a text before it is parsed.
+pub(super) fn check_text(source: &Arc<Source>, masked: &str) -> Result<(), SqlError> {
+    let invalid = |message: &str, range| {
         let place = Place::at(source, range);
         Err(SqlError::Syntax { message: message.to_owned(), place })
     };
     if let Some(nul) = masked.find('\0') {
-        return wrong("a NUL byte, which no text in PostgreSQL can hold", nul..nul + 1);
+        return invalid("a NUL byte, which text in PostgreSQL cannot contain", nul..nul + 1);
     }
     match if cannot_be_deep(masked) { None } else { too_deep(masked, true) } {
-        Some(range) => wrong("nested too deeply, or too long an expression", range),
+        Some(range) => invalid("nested too deeply, or too long an expression", range),
         None => Ok(()),
     }
 }
 
-/// Whether a look at the bytes is enough: too few of them, too few brackets, and no escape that hides one.
+/// A cheap check on the bytes: the text is short, has few brackets, and no escapes that could hide brackets.
 fn cannot_be_deep(text: &str) -> bool {
     let opens = |byte: &&u8| matches!(byte, b'(' | b'[' | b'{' | b'c' | b'C');
-    text.len() < LONGEST
+    text.len() < MAX_WORDS
         && !text.contains('\\')
         && !mentions(text, "uescape")
-        && text.as_bytes().iter().filter(opens).count() < DEEPEST
+        && text.as_bytes().iter().filter(opens).count() < MAX_DEPTH
 }
 
-/// Where the text goes deeper than anybody should follow: an upper bound of how deep the tree will be,
-/// from the tokens alone.
+/// The range of the first token beyond the limits, from an upper bound of the tree's depth that needs only tokens.
 fn too_deep(text: &str, outermost: bool) -> Option<Range<usize>> {
     let mut open = vec![Level::default()];
     let mut total = 0;
@@ -92,16 +90,16 @@ fn too_deep(text: &str, outermost: bool) -> Option<Range<usize>> {
         }
         open.last_mut()?.since_comma += 1;
         total += 1;
-        if open.len() > DEEPEST || total > LONGEST {
+        if open.len() > MAX_DEPTH || total > MAX_WORDS {
             return Some(range);
         }
     }
     None
 }
 
-/// The parser reads the body of a routine in SQL too, whose text is a string.
+/// The parser also parses the body of an SQL routine, which is a string.
 fn body_too_deep(kind: LiteralKind, literal: &str) -> bool {
-    // An open end is an error anyway; until then it is part of the body.
+    // An unterminated string is a syntax error in any case; its rest is treated as part of the body.
     let within = |marks: usize| {
         literal.get(marks..literal.len().saturating_sub(marks)).or(literal.get(marks..)).unwrap_or_default()
     };
@@ -111,20 +109,20 @@ fn body_too_deep(kind: LiteralKind, literal: &str) -> bool {
             let tag = literal.get(1..).and_then(|rest| rest.find('$')).map_or(0, |end| end + 2);
             too_deep(within(tag), false).is_some()
         }
-        // An escape may stand for a bracket, and is four bytes at least.
+        // An escape may encode a bracket, and has at least four bytes.
         LiteralKind::EscStr { .. } | LiteralKind::UnicodeEscStr { .. } => {
-            literal.len() > 4 * LONGEST || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
+            literal.len() > 4 * MAX_WORDS || too_deep(literal.get(2..).unwrap_or_default(), false).is_some()
         }
         _ => false,
     }
 }
 
-/// The words behind one open bracket or CASE, or outside of all.
+/// The words since an open bracket or CASE, or outside all of them.
 #[derive(Debug, Default)]
 struct Level {
     case: bool,
     since_comma: usize,
-    /// What chains beyond commas: `SELECT a, b UNION SELECT c, d`.
+    /// Words that continue a chain across commas: `SELECT a, b UNION SELECT c, d`.
     chained: usize,
 }
 
@@ -134,17 +132,17 @@ impl Level {
     }
 }
 
-/// What is wrong with the tree of a file.
-pub(super) fn by_tree(
+/// Checks the tree of a file.
+pub(super) fn check_tree(
     source: &Arc<Source>,
     root: Node<'_>,
     kinds: &Kinds,
     errors: &[SyntaxError],
 ) -> Result<(), SqlError> {
-    // To the client or from it, `STDIN` and `STDOUT` mean the same to the server.
+    // The server treats `STDIN` and `STDOUT` as synonyms; the direction comes from FROM or TO.
     let streams = [SyntaxKind::COPY_STDIN, SyntaxKind::COPY_STDOUT];
     let stream = kinds
-        .hold(&streams)
+        .contains(&streams)
         .then(|| root.descendants().find(|node| streams.contains(&node.kind())))
         .flatten();
     if let Some(stream) = stream {
@@ -156,7 +154,7 @@ pub(super) fn by_tree(
     if let Some(range) = meta_command(&source.text, root) {
         return Err(SqlError::PsqlMetaCommand { place: Place::at(source, range) });
     }
-    if let Some((message, range)) = super::syntax::complaint(root, errors) {
+    if let Some((message, range)) = super::syntax::first_error(root, errors) {
         return Err(SqlError::Syntax { message, place: Place::at(source, range) });
     }
     match root.children().find(|statement| drops_nothing(*statement)) {
@@ -168,14 +166,14 @@ pub(super) fn by_tree(
     }
 }
 
-/// `DROP TABLE;`, which the parser takes.
+/// `DROP TABLE;`, which the parser accepts.
 fn drops_nothing(statement: Node<'_>) -> bool {
     format!("{:?}", statement.kind()).starts_with("DROP_")
         && statement.children().all(|child| child.kind() == SyntaxKind::IF_EXISTS)
 }
 
-/// A backslash outside strings and comments: SQL has none, so it begins a command of psql (its manual
-/// page), whether on a line of its own (`\i`) or behind a statement (`\gexec`).
+/// A backslash outside strings and comments. SQL has none, so it starts a psql command, on its own line (`\i`) or after a
+/// statement (`\gexec`).
 fn meta_command(text: &str, root: Node<'_>) -> Option<Range<usize>> {
     if !text.contains('\\') {
         return None;
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn data_does_not_travel_in_a_statement() {
+    fn copy_with_the_client_is_an_error() {
         for sql in
             ["COPY t TO STDOUT", "COPY (SELECT 1) TO stdout WITH (FORMAT csv)", "COPY BINARY t TO STDOUT"]
         {
@@ -206,20 +204,20 @@ mod tests {
         for sql in ["COPY t FROM STDIN", "COPY t FROM STDOUT", "SELECT 1; COPY t (a) FROM stdin CSV"] {
             assert!(matches!(error(sql), Some(SqlError::CopyFromStdin { .. })), "{sql}");
         }
-        // The server's parser takes it, ours does not: refused all the same.
+        // The server accepts it, squawk's parser does not.
         assert!(error("COPY t TO STDIN").is_some());
         assert_eq!(error("COPY t TO PROGRAM 'x'; COPY t FROM '/x'"), None);
     }
 
     #[test]
-    fn a_nul_byte_is_refused_wherever_it_stands() {
+    fn a_nul_byte_is_an_error_everywhere() {
         for sql in ["SELECT '\0'", "-- \0\nSELECT 1", "\0", "SELECT $$\0$$", "SELECT 1;\0"] {
             assert!(matches!(error(sql), Some(SqlError::Syntax { message, .. }) if message.contains("NUL")));
         }
     }
 
     #[test]
-    fn a_drop_says_what() {
+    fn a_drop_needs_a_name() {
         for sql in ["DROP TABLE", "DROP TABLE;", "DROP TABLE IF EXISTS", "SELECT 1; DROP VIEW ;"] {
             assert!(matches!(error(sql), Some(SqlError::Syntax { .. })), "{sql}");
         }
@@ -234,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_not_too_deep() {
+    fn realistic_files_are_within_the_limits() {
         let rows = format!("INSERT INTO t VALUES (1, 'a'){}", ", (1 + 2 * (3), 'a')".repeat(5_000));
         let unions = format!("SELECT 1, 2{}", " UNION ALL SELECT 1, 2".repeat(4_000));
         let ors = format!("SELECT 1 WHERE {}", vec!["a = 1"; 2_400].join(" OR "));
@@ -248,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_writes_is() {
+    fn excessive_nesting_is_an_error() {
         let many = |piece: &str| piece.repeat(20_000);
         for (before, piece, after) in [
             ("SELECT ", "(", ")"),
