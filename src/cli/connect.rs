@@ -33,7 +33,7 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
     let mut connection =
         Connection::connect_with_retry(&url, connect_policy, |why| context.ui.note(why)).await?;
-    let Some(sign) = connection.pooled() else { return Ok(connection) };
+    let Some(sign) = connection.pooler_evidence() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in beside(named) {
             // Nobody has shown yet that it is the same server, so what it refuses is said of it alone.
@@ -45,7 +45,7 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
                     continue;
                 }
             };
-            if connection.shares_its_database_with(&mut other).await {
+            if connection.is_same_database_as(&mut other).await {
                 connection.close().await;
                 return Ok(other);
             }
@@ -56,7 +56,7 @@ pub(super) async fn connect(context: &Context, named: &str) -> Result<Connection
     context.ui.note(&format!(
         "{} is a transaction pooler ({}): what needs a session of the server is refused",
         url.address(),
-        sign.why()
+        sign.description()
     ));
     Ok(connection)
 }
@@ -95,7 +95,7 @@ async fn past(
     let connect_policy =
         ConnectPolicy { unanswered: BEFORE_THE_POOLER.min(attempts), ..ConnectPolicy::times(attempts) };
     match Connection::connect_with_retry(direct, connect_policy, |why| context.ui.note(why)).await {
-        Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
+        Ok(connection) if connection.pooler_evidence().is_none() => Ok(Some(connection)),
         Ok(connection) => {
             connection.close().await;
             context.ui.note(&format!("{} is a pooler too ({from})", direct.address()));

@@ -8,7 +8,7 @@ use super::args::{AtNeon, DryRunArgs, ProviderArg, ShadowArgs, UpArgs};
 use super::events::Events;
 use super::ui::{Outcome, complain};
 use super::{Context, branch, command_line, io, shadow, unless_interrupted, up};
-use crate::branch::{AnyProvider, Branch, Guard, Kind, Provider as _, Wanted};
+use crate::branch::{AnyProvider, Branch, BranchRequest, Guard, Kind, Provider as _};
 use crate::chain::Migration;
 use crate::dry_run::{self, BranchReport, DryRun, QueryBreak};
 use crate::error::{Code, Failure};
@@ -81,7 +81,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
         let shadow = shadow?;
         let mut connection = on.connect(&url).await?;
         let prepared = Prepared::look(&mut connection, &project, request).await?;
-        if guard.made()?.0.kind() == Kind::Local
+        if guard.branch()?.0.kind() == Kind::Local
             && let Err(refused) = stays_in_its_database(&prepared.pending(&project))
         {
             connection.close().await;
@@ -113,7 +113,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
             context.ui.note(note);
         }
         let (kind, branch) = {
-            let (provider, branch) = guard.made()?;
+            let (provider, branch) = guard.branch()?;
             (provider.kind().as_str(), branch.clone())
         };
         let deleted = on.end(guard, args.dry_run.keep_branch.then_some(&url)).await?;
@@ -148,10 +148,10 @@ impl Place<'_> {
     async fn branch(
         &self,
         provider: AnyProvider,
-        wanted: Wanted,
+        wanted: BranchRequest,
     ) -> Result<(Guard<AnyProvider>, DatabaseUrl), Failure> {
         let guard = Guard::create(provider, wanted, branch::tell(self.context.ui)).await?;
-        let (provider, branch) = guard.made()?;
+        let (provider, branch) = guard.branch()?;
         provider.ready(branch).await?;
         let urls = provider.urls(branch).await?;
         branch::mask(&urls);
@@ -183,9 +183,9 @@ impl Place<'_> {
 
     /// That what was seen was seen on the branch of this run: another one of the same name takes it away.
     async fn is_still_there(&self, guard: &Guard<AnyProvider>) -> Result<(), Failure> {
-        let (provider, branch) = guard.made()?;
+        let (provider, branch) = guard.branch()?;
         // Where nobody can tell, what was seen stands.
-        if provider.is_still(branch).await.unwrap_or(true) {
+        if provider.is_unchanged(branch).await.unwrap_or(true) {
             return Ok(());
         }
         let message = format!("another run made the branch {} anew before this one was done", branch.name);

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::ui::Ui;
 use crate::error::{Code, Failure};
 use crate::executor::Stop;
-use crate::postgres::{self, Connector, Ended, Fate};
+use crate::postgres::{self, CancelledSession, Connector, SessionOutcome};
 
 tokio::task_local! {
     /// Those of the command that is run. The demo runs several, one in the other.
@@ -106,17 +106,17 @@ async fn give_up(connectors: &[Connector]) -> Failure {
     for connector in connectors {
         match postgres::cancel(connector).await {
             Ok(ended) => {
-                for Ended { pid, fate } in ended {
-                    told.push(match fate {
-                        Fate::RolledBack => format!("process {pid} of the server was cancelled and rolls back its last transaction"),
-                        Fate::Committed => format!("process {pid} of the server had committed its last transaction"),
-                        Fate::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
-                        Fate::Runs => format!("process {pid} of the server still runs"),
-                        Fate::Unproved => {
+                for CancelledSession { pid, outcome } in ended {
+                    told.push(match outcome {
+                        SessionOutcome::RolledBack => format!("process {pid} of the server was cancelled and rolls back its last transaction"),
+                        SessionOutcome::Committed => format!("process {pid} of the server had committed its last transaction"),
+                        SessionOutcome::Ended => format!("process {pid} of the server was cancelled, or had just ended"),
+                        SessionOutcome::Runs => format!("process {pid} of the server still runs"),
+                        SessionOutcome::Unverified => {
                             format!("process {pid} of the server may go on: it is not certain to be this command's, so it was not cancelled")
                         }
                     });
-                    if fate == Fate::Runs {
+                    if outcome == SessionOutcome::Runs {
                         hint = Some(format!("SELECT pg_terminate_backend({pid}) ends it"));
                     }
                 }

@@ -134,7 +134,8 @@ async fn tell_of_extensions(
         return Ok(());
     }
     let names: Vec<&str> = made.iter().map(String::as_str).collect();
-    for (name, schema) in extensions::unreachable(connection, &names, &project.settings.shared_path()).await?
+    for (name, schema) in
+        extensions::outside_search_path(connection, &names, &project.settings.shared_path()).await?
     {
         context.ui.note(&format!(
             "the extension {name} is in the schema {schema}, where units do not look: \

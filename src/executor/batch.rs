@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::ident::SchemaName;
 use crate::postgres::Row;
-use crate::postgres::batch::{SqlBatch, TOOK};
+use crate::postgres::batch::{DURATION_COLUMN, SqlBatch};
 
 /// How long a message should take: long enough for a round trip not to matter, short enough for a stop
 /// to be quick and for the work to spread.
@@ -126,7 +126,7 @@ impl Batch {
     /// it has none, or took less than that can say.
     pub(super) fn took(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
         let answers = sets.get(self.range(unit))?;
-        let took = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
+        let took = answers.iter().flatten().find_map(|row| row.integer(DURATION_COLUMN).ok())?;
         u64::try_from(took).ok().filter(|took| *took > 0).map(Duration::from_millis)
     }
 

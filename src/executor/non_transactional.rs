@@ -38,7 +38,7 @@ struct Turn(Connection);
 
 impl Turn {
     async fn take(unit: &Unit<'_>, connection: &Connection, stop: &Stop) -> Result<Option<Self>, Failure> {
-        let mut own = connection.another().await?;
+        let mut own = connection.open_another().await?;
         let doing = "waiting for another runner";
         let sql = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; \
@@ -161,7 +161,7 @@ async fn resolved(
     let script = &unit.migration.script;
     let mut message = SqlBatch::default();
     let Some(parts) = statement.index_parts(script) else {
-        message.push_alone(script, statement, unit.schema);
+        message.push_non_transactional(script, statement, unit.schema);
         return Ok(message);
     };
     let (index, mut trial) = ((statement, &parts), SqlBatch::default());
@@ -172,7 +172,7 @@ async fn resolved(
         .map_err(|server_error| unit.explain(&server_error, &trial))?;
     match ResolvedIndex::of(&sets) {
         Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
-        Ok(None) => message.push_alone(script, statement, unit.schema),
+        Ok(None) => message.push_non_transactional(script, statement, unit.schema),
         Err(failure) => return Err(Answer::Failed(failure)),
     }
     Ok(message)
@@ -228,7 +228,11 @@ fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
                     && !statement.only_if_exists(script) =>
             {
                 let quoted = format!("{}.{}", unit.schema.quoted(), quote(&index.name));
-                message.push_about(&format!("SELECT {}::regclass", literal(&quoted)), script, statement);
+                message.push_for_statement(
+                    &format!("SELECT {}::regclass", literal(&quoted)),
+                    script,
+                    statement,
+                );
             }
             Some(_) | None => {}
         }

@@ -234,7 +234,7 @@ impl Runner<'_> {
              SELECT 1 FROM {}.schema_version FOR UPDATE",
             self.run.platform.quoted()
         );
-        let mut holder = match self.connection.another().await {
+        let mut holder = match self.connection.open_another().await {
             Ok(holder) => holder,
             Err(failure) => return Some(Answer::Failed(failure)),
         };
@@ -316,7 +316,7 @@ impl Runner<'_> {
             _ => false,
         };
         if is_broken {
-            let Ok(fresh) = self.connection.another().await else { return (answer, true) };
+            let Ok(fresh) = self.connection.open_another().await else { return (answer, true) };
             *self.connection = fresh;
         } else if !(was_broken && matches!(answer, Answer::DoneByAnother)) {
             return (answer, false);
@@ -333,7 +333,7 @@ impl Runner<'_> {
         if !failure.ended_the_session() {
             return Err(failure);
         }
-        *self.connection = self.connection.another().await?;
+        *self.connection = self.connection.open_another().await?;
         history::end_run(self.connection, &self.run, ending, counts).await
     }
 

@@ -147,7 +147,7 @@ async fn recover(
     tasks: Vec<Task>,
     answer: Answer,
 ) {
-    let (found, server) = match connection.another().await {
+    let (found, server) = match connection.open_another().await {
         Ok(fresh) => {
             *connection = fresh;
             (steps(pass, connection, &tasks).await, Server::There)

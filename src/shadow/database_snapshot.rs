@@ -8,7 +8,7 @@ use super::data::Rows;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{
-    Asked, Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, fingerprints_as, snapshot_as,
+    Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, Transaction, fingerprints_as, snapshot_as,
 };
 use crate::postgres::{Connection, Row};
 use crate::sql::OWN_TABLES;
@@ -37,7 +37,11 @@ pub(super) struct Thing {
 
 impl DatabaseSnapshot {
     /// Looks again. Only what has another fingerprint than in `self` is photographed.
-    pub(super) async fn again(&self, connection: &mut Connection, asked: Asked) -> Result<Self, Failure> {
+    pub(super) async fn again(
+        &self,
+        connection: &mut Connection,
+        asked: Transaction,
+    ) -> Result<Self, Failure> {
         let (schemas, outside) = here(connection).await?;
         let prints = fingerprints_as(connection, &schemas, asked).await?;
         let mut snapshots: BTreeMap<SchemaName, Rc<SchemaSnapshot>> = BTreeMap::new();

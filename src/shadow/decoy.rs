@@ -13,7 +13,7 @@ use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SharedPath, literal};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::postgres::{Row, ServerError};
 use crate::sql::{Named, Scope, Statement, TargetKind};
 
@@ -64,7 +64,7 @@ impl ShadowRun<'_> {
         for (name, kind) in &decoys {
             made.push(&decoy(*kind, &shared, name));
         }
-        let found = match self.connection.send_within(&made).await {
+        let found = match self.connection.send_in_transaction(&made).await {
             Ok(_) => self.tried((migration, statement), ran, (&path, &shared), known, &targets).await,
             Err(server_error) if server_error.sqlstate().is_none() => return Err(doing(server_error)),
             // A name that cannot be made there cannot be dropped there either.
@@ -90,7 +90,7 @@ impl ShadowRun<'_> {
         known: &DatabaseSnapshot,
         targets: &BTreeSet<String>,
     ) -> Result<Vec<Beyond>, Failure> {
-        let before = known.again(self.connection, Asked::Within).await?;
+        let before = known.again(self.connection, Transaction::Current).await?;
         let question = LockSample::question(&before.schemas().cloned().collect::<Vec<_>>());
         let mut message = SqlBatch::default();
         message.search_path(ran.schema, path);
@@ -100,12 +100,12 @@ impl ShadowRun<'_> {
         message.push_file(&migration.script, std::iter::once(statement), ran.schema);
         message.push("SET LOCAL statement_timeout = 0");
         message.push(&question);
-        match self.connection.send_within(&message).await {
+        match self.connection.send_in_transaction(&message).await {
             Ok(sets) => {
                 let moment = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
                 let (start, end) = (moment(sets.get(1))?, moment(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
-                let now = before.again(self.connection, Asked::Within).await?;
+                let now = before.again(self.connection, Transaction::Current).await?;
                 Ok(self.beyond(ran, (&before, &now), &uses))
             }
             Err(server_error) => match server_error.sqlstate() {
@@ -144,7 +144,7 @@ impl ShadowRun<'_> {
         let mut message = SqlBatch::default();
         message.search_path(ran.schema, path);
         message.push(BODIES);
-        let sets = self.connection.send_within(&message).await.map_err(doing)?;
+        let sets = self.connection.send_in_transaction(&message).await.map_err(doing)?;
         let mut bodies = BTreeMap::new();
         for row in sets.iter().flatten() {
             bodies.entry(row.text("name")?).or_insert_with(Vec::new).push(row.text("body")?);
@@ -171,7 +171,7 @@ impl ShadowRun<'_> {
                  AND word <> '' AND pg_catalog.octet_length(word) < 64 \
                  AND word NOT IN (SELECT word FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T'))"
         ));
-        let sets = self.connection.send_within(&message).await.map_err(doing)?;
+        let sets = self.connection.send_in_transaction(&message).await.map_err(doing)?;
         let missing =
             sets.iter().flatten().map(|row| row.text("word")).collect::<Result<BTreeSet<_>, _>>()?;
         if missing.len() > MOST {

@@ -7,7 +7,7 @@ use super::shadow_run::ShadowRun;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::project;
 use crate::sql::{Scope, Statement};
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects};
@@ -81,7 +81,7 @@ impl ShadowRun<'_> {
                 return Ok(Some(reversed));
             }
         }
-        let undone = after.again(self.connection, Asked::Within).await?;
+        let undone = after.again(self.connection, Transaction::Current).await?;
         for (_, changes) in before.changes(&undone) {
             let told = changes.iter().map(|change| {
                 let what = format!("after the step and its undoing, `{}: {}`", change.object, change.line());

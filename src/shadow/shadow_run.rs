@@ -13,7 +13,7 @@ use super::{decoy, sample, setup};
 use crate::chain::{Migration, Version};
 use crate::error::{Class, Failure};
 use crate::ident::{SchemaName, Slug};
-use crate::postgres::catalog::{self, Asked, Change, Property, What};
+use crate::postgres::catalog::{self, Change, Property, Transaction, What};
 use crate::postgres::{Connection, metadata};
 use crate::project::{self, Project};
 use crate::queries::Release;
@@ -114,7 +114,7 @@ async fn rehearse(
         let before = if is_known {
             look.with_rows(shadow.connection).await?
         } else {
-            look.again(shadow.connection, Asked::Alone).await?
+            look.again(shadow.connection, Transaction::Own).await?
         };
         if let Some(queries) = &mut queries {
             shadow.ask(queries).await?;
@@ -122,7 +122,7 @@ async fn rehearse(
         let mut step = shadow.step(index, &before, release.is_some()).await?;
         let is_over = step.failure.is_some();
         if !is_over {
-            look = before.again(shadow.connection, Asked::Alone).await?;
+            look = before.again(shadow.connection, Transaction::Own).await?;
             shadow.sum_up(&mut step, &before, &look);
             step.unreachable = shadow.unreachable(&before, &look);
             if let Some(queries) = &mut queries {
@@ -252,12 +252,12 @@ impl ShadowRun<'_> {
             };
             let Some(schema) = schema else { continue };
             let both = [migrated.clone(), schema];
-            let prints = catalog::fingerprints_as(self.connection, &both, Asked::Alone).await?;
+            let prints = catalog::fingerprints_as(self.connection, &both, Transaction::Own).await?;
             if prints.get(&both[0]) == prints.get(&both[1]) {
                 continue;
             }
-            let right = catalog::snapshot_as(self.connection, &both[0], Asked::Alone).await?;
-            let seen = catalog::snapshot_as(self.connection, &both[1], Asked::Alone).await?;
+            let right = catalog::snapshot_as(self.connection, &both[0], Transaction::Own).await?;
+            let seen = catalog::snapshot_as(self.connection, &both[1], Transaction::Own).await?;
             let changes = Change::between(&right, &seen);
             // Whether a materialized view is filled is a matter of its rows.
             let is_filled = |change: &&Change| {

@@ -13,7 +13,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{BEGIN, SqlBatch};
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::settings::StatementTimeout;
 use crate::sql::{OWN_TABLES, Scope, Statement};
 
@@ -68,7 +68,7 @@ impl ShadowRun<'_> {
                     Err(failure) => return Ok((Some(failure), look)),
                 };
                 let now = match when {
-                    When::AfterEach => look.again(self.connection, Asked::Within).await?,
+                    When::AfterEach => look.again(self.connection, Transaction::Current).await?,
                     When::AtTheEnd => look.clone(),
                 };
                 let changed = look.of_server(&now);
@@ -102,7 +102,7 @@ impl ShadowRun<'_> {
             }
         }
         if when == When::AtTheEnd {
-            look = look.again(self.connection, Asked::Within).await?;
+            look = look.again(self.connection, Transaction::Current).await?;
         }
         step.reversed = self.reverse(migration, before, &look).await?;
         self.roll_back().await?;

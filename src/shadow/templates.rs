@@ -11,7 +11,7 @@ use super::database_snapshot::DatabaseSnapshot;
 use super::setup;
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::catalog::{self, Asked, Change, Kind, SchemaSnapshot};
+use crate::postgres::catalog::{self, Change, Kind, SchemaSnapshot, Transaction};
 use crate::postgres::{Connection, metadata};
 use crate::project::Project;
 use crate::sql::Named;
@@ -157,11 +157,11 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            let look = DatabaseSnapshot::default().again(connection, Asked::Alone).await?;
+            let look = DatabaseSnapshot::default().again(connection, Transaction::Own).await?;
             match Pair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
-                    let now = look.again(connection, Asked::Alone).await?;
+                    let now = look.again(connection, Transaction::Own).await?;
                     proof.differences.extend(beyond(project, template, &look, &now));
                     proof.proved = proof.differences.is_empty();
                     made.push((template, pair));

@@ -70,7 +70,7 @@ pub(super) async fn while_alive<T>(
             tokio::time::sleep(BEAT).await;
             let connection = match open.take() {
                 Some(connection) => Some(connection),
-                None => connector.open_now().await.ok(),
+                None => connector.open_without_retry().await.ok(),
             };
             if let Some(mut connection) = connection
                 && connection.run(&sql).await.is_ok()
@@ -98,7 +98,7 @@ pub(super) async fn commit(
     if !failure.ended_the_session() {
         return Err(failure);
     }
-    let found = match connection.another().await {
+    let found = match connection.open_another().await {
         Ok(fresh) => {
             *connection = fresh;
             found(connection, run, schema).await
@@ -195,7 +195,7 @@ pub(super) async fn undo(
     failure: Failure,
 ) -> Failure {
     if failure.ended_the_session() {
-        match connection.another().await {
+        match connection.open_another().await {
             Ok(other) => *connection = other,
             Err(_) => return left_behind(failure, schema, "the database cannot be reached"),
         }
@@ -205,7 +205,9 @@ pub(super) async fn undo(
     match send(connection, &message, is_gone).await {
         Ok(_sets) => failure,
         // Another attempt has taken it back, and may be making it.
-        Err(server_error) if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OURS) => {
+        Err(server_error)
+            if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OWNED_BY_RUN) =>
+        {
             failure
         }
         Err(server_error) => {
@@ -242,7 +244,7 @@ pub(super) async fn send(
             return Err(server_error);
         }
         tries += 1;
-        match connection.another().await {
+        match connection.open_another().await {
             Ok(fresh) => *connection = fresh,
             Err(_) => return Err(server_error),
         }

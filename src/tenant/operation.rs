@@ -8,7 +8,7 @@ use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
-use crate::postgres::batch::{Run, SqlBatch, VERSION};
+use crate::postgres::batch::{Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, history};
 use crate::postgres::{Connection, Row, ServerError, error};
@@ -185,7 +185,7 @@ pub(super) fn expect_free_but(
 
 /// The version that a change of name found the tenant at.
 pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
-    sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
+    sets.iter().flatten().find_map(|row| row.text(VERSION_COLUMN).ok()).and_then(|text| text.parse().ok())
 }
 
 /// The failure of a verb's message.
@@ -264,7 +264,7 @@ pub(super) async fn in_turn(
     loop {
         match connection.send(message).await {
             Err(server_error)
-                if server_error.sqlstate() == Some(error::ALONE)
+                if server_error.sqlstate() == Some(error::NON_TRANSACTIONAL_RUNNING)
                     && (limit == 0 || began.elapsed().as_millis() < limit) =>
             {
                 tokio::time::sleep(PAUSE).await;

@@ -11,7 +11,9 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
-use crate::postgres::catalog::{self, Asked, Change, Kind, Property, SchemaDifference, SchemaSnapshot, What};
+use crate::postgres::catalog::{
+    self, Change, Kind, Property, SchemaDifference, SchemaSnapshot, Transaction, What,
+};
 use crate::project::Project;
 use crate::template::{Filled, Template};
 
@@ -46,7 +48,7 @@ pub(super) async fn snapshot(
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     script.structure((&schema, None), filled, &mut message)?;
     if script.left() == SessionState::Possible {
-        message.own_role();
+        message.reset_role();
     }
     connection.send(&message).await.map_err(|server_error| {
         let mut failure = server_error.failure(&format!("making a tenant at {version} to compare with"));
@@ -56,7 +58,7 @@ pub(super) async fn snapshot(
         }
         failure
     })?;
-    let snapshot = catalog::snapshot_as(connection, &schema, Asked::Within).await?;
+    let snapshot = catalog::snapshot_as(connection, &schema, Transaction::Current).await?;
     // A lock of the session is no part of the transaction.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
     undone.map_err(|server_error| server_error.failure("undoing the tenant to compare with"))?;

@@ -10,10 +10,10 @@ use super::fingerprint;
 use crate::error::{Code, Failure, Place};
 use crate::executor::{Stop, unknown_tenant};
 use crate::ident::{SchemaName, Slug, literal};
-use crate::postgres::catalog::{Asked, server_major};
+use crate::postgres::catalog::{Transaction, server_major};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, state};
 use crate::postgres::server::Environment;
-use crate::postgres::{Connection, pack};
+use crate::postgres::{Connection, dump_archive};
 use crate::settings::Settings;
 use crate::tenant::Exported;
 use crate::tenant::roles::sessions;
@@ -36,7 +36,7 @@ pub async fn export(
     (environment, stop): (&Environment, &Stop),
 ) -> Result<Exported, Failure> {
     // What pg_dump sets for its session would stay with the pooler's next client.
-    connection.needs_a_session("an export, by pg_dump,")?;
+    connection.require_session("an export, by pg_dump,")?;
     let presence = state::presence(connection, settings).await?;
     let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
     let tenant = tenants.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
@@ -57,7 +57,7 @@ pub async fn export(
     let seen = look(connection, settings, &tenant.schema).await?;
     let registry = registry(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
-    pack(connection, (&tenant.schema, major), &dump, environment, || stop.asked()).await?;
+    dump_archive(connection, (&tenant.schema, major), &dump, environment, || stop.asked()).await?;
     let again = look(connection, settings, &tenant.schema).await;
     if again.as_ref() != Ok(&seen) {
         let mut failure = Failure::new(
@@ -118,7 +118,7 @@ async fn look(
     let sets = connection.query_batch(&sql).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading the tenant's version"))?;
     let row = sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default();
-    Ok((row, fingerprint::print(connection, schema, Asked::Alone).await?))
+    Ok((row, fingerprint::print(connection, schema, Transaction::Own).await?))
 }
 
 async fn registry(

@@ -62,7 +62,7 @@ impl<'a> Maker<'a, '_> {
         if !server_error.failure("").ended_the_session() {
             return Err(server_error);
         }
-        let Ok(fresh) = connection.another().await else { return Err(server_error) };
+        let Ok(fresh) = connection.open_another().await else { return Err(server_error) };
         *connection = fresh;
         match connection.send(&message).await {
             Err(server_error) if !is_finished(&server_error) => Err(server_error),
@@ -126,5 +126,5 @@ impl<'a> Maker<'a, '_> {
 
 /// Whether the refusal says that the tenant was made active before.
 fn is_finished(server_error: &ServerError) -> bool {
-    matches!(server_error.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
+    matches!(server_error.sqlstate(), Some(error::NOT_OWNED_BY_RUN | error::WRONG_STATE))
 }

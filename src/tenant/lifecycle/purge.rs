@@ -261,7 +261,7 @@ async fn send(
         };
         tokio::time::sleep(pause).await;
         if failure.ended_the_session() {
-            *connection = connection.another().await.map_err(Refused::Failure)?;
+            *connection = connection.open_another().await.map_err(Refused::Failure)?;
         }
     }
 }

@@ -202,7 +202,7 @@ impl Maker<'_> {
                 return shared.sink.take(&Event::TenantDone { slug: &place.name });
             }
             if failure.ended_the_session()
-                && let Ok(fresh) = connection.another().await
+                && let Ok(fresh) = connection.open_another().await
             {
                 *connection = fresh;
             }
@@ -213,7 +213,7 @@ impl Maker<'_> {
                 continue;
             }
             let mut shared = shared.borrow_mut();
-            if server_error.sqlstate() == Some(error::PLATFORM_MOVED) {
+            if server_error.sqlstate() == Some(error::PLATFORM_VERSION_CHANGED) {
                 failure = Failure::new(Code::NotMigrated, "the platform moved while the pool was filled")
                     .hint("run the command again when `tenure status` is quiet");
                 shared.is_over = true;

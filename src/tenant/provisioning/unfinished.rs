@@ -31,7 +31,7 @@ impl ProvisioningScript<'_> {
         message.push(&format!(
             "SELECT {platform}.tenure_refuse('{}', {}, NULL) WHERE NOT EXISTS (SELECT FROM {platform}.tenant_version \
              WHERE schema_name = {named} AND made_from IS NOT NULL AND version NOT IN ({}))",
-            error::NOT_OURS,
+            error::NOT_OWNED_BY_RUN,
             literal(&format!("the tenant of schema {schema} is no longer being made by this run")),
             behind.join(", ")
         ));
@@ -48,7 +48,7 @@ impl ProvisioningScript<'_> {
             message.search_path(schema, &run.path);
             left = self.after_rows(&mut message, schema, filled);
             if left == SessionState::Possible {
-                message.own_role();
+                message.reset_role();
             }
         }
         self.making(&mut message, tenant, afterwards);
@@ -82,7 +82,7 @@ impl ProvisioningScript<'_> {
         message.push(&format!(
             "SELECT {platform}.tenure_refuse('{}', 'the tenant is made otherwise', NULL) WHERE NOT EXISTS \
              (SELECT FROM {platform}.tenant_version WHERE {})",
-            error::NOT_OURS,
+            error::NOT_OWNED_BY_RUN,
             self.begun_so(schema, filled),
             platform = run.platform.quoted(),
         ));
