@@ -1,4 +1,4 @@
-//! Branches that nobody needs any more: chosen by the beginning of their name and their age, deleted one by one.
+//! Deletes old branches, chosen by name prefix and age.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use super::{Branch, BranchFailure, BranchesCollected, Provider};
 use crate::error::Failure;
 use crate::postgres::metadata::RunStatus;
 
-/// Deletes the branches of ours whose names begin so and that are older, or that have come to their end and are
-/// still there. One that cannot be deleted does not keep the others.
+/// Deletes Tenure's branches with this name prefix that are older than `older_than` or have expired. An error
+/// for one does not prevent the deletion of the others.
 pub async fn collect(
     provider: &impl Provider,
     prefix: &str,
@@ -19,7 +19,7 @@ pub async fn collect(
     let (due, mut kept) = choose(provider.list().await?, prefix, older_than, provider.now());
     let (mut deleted, mut failed) = (Vec::new(), Vec::new());
     for branch in due {
-        match provider.delete_as_seen(&branch).await {
+        match provider.delete_if_unchanged(&branch).await {
             Ok(None) => kept += 1,
             Ok(Some(_)) => deleted.push(branch.row(provider.kind())),
             Err(failure) => failed.push(BranchFailure { name: branch.name.to_string(), failure }),
@@ -34,26 +34,27 @@ pub async fn collect(
     Ok(BranchesCollected { outcome, provider: provider.kind().as_str(), deleted, kept, failures: failed })
 }
 
-/// Those that are due, the oldest first, and how many stay. One whose age nobody knows stays.
+/// The branches to delete in order of creation, and the number of others. A branch without a valid creation
+/// time is kept.
 fn choose(
     branches: Vec<Branch>,
     prefix: &str,
     older_than: Duration,
     now: OffsetDateTime,
 ) -> (Vec<Branch>, usize) {
-    let moment = |text: Option<&str>| OffsetDateTime::parse(text?, &Rfc3339).ok();
+    let parse = |text: Option<&str>| OffsetDateTime::parse(text?, &Rfc3339).ok();
     let all = branches.len();
     let mut due: Vec<_> = branches
         .into_iter()
         .filter(|branch| branch.name.as_str().starts_with(prefix))
         .filter_map(|branch| {
-            let made = moment(branch.created_at.as_deref())?;
-            let age = Duration::try_from(now - made).unwrap_or(Duration::ZERO);
-            let is_over = moment(branch.expires_at.as_deref()).is_some_and(|end| end <= now);
-            (age >= older_than || is_over).then_some((made, branch))
+            let created = parse(branch.created_at.as_deref())?;
+            let age = Duration::try_from(now - created).unwrap_or(Duration::ZERO);
+            let is_over = parse(branch.expires_at.as_deref()).is_some_and(|end| end <= now);
+            (age >= older_than || is_over).then_some((created, branch))
         })
         .collect();
-    due.sort_by_key(|(made, _)| *made);
+    due.sort_by_key(|(created, _)| *created);
     let due: Vec<_> = due.into_iter().map(|(_, branch)| branch).collect();
     let kept = all - due.len();
     (due, kept)
@@ -67,7 +68,7 @@ mod tests {
     fn branch(name: &str, created_at: Option<&str>) -> Branch {
         Branch {
             id: BranchId(format!("br-{name}")),
-            name: BranchName::seen(name),
+            name: BranchName::from_provider(name),
             origin: Origin::Found,
             content: Content::All,
             parent: None,
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_the_name_and_the_age_decide() {
+    fn branches_are_chosen_by_prefix_and_age() {
         let now = OffsetDateTime::parse("2026-11-21T12:00:00Z", &Rfc3339).unwrap();
         let all = vec![
             branch("ci/new", Some("2026-11-21T11:30:00Z")),

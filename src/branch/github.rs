@@ -1,29 +1,29 @@
-//! What GitHub's runner says of where it runs, noted with a branch under the names that Neon's own actions
-//! use. Pure: `cli` reads the environment.
+//! Annotations from GitHub's runner, with the same keys as in Neon's GitHub actions. Pure: `cli` reads the
+//! environment.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// Under this the repository is noted whose job makes the branch.
+/// The annotation with the repository whose job creates the branch.
 pub const REPOSITORY: &str = "github-commit-repo";
 
-/// The annotations that the environment gives, of the pull request with that number.
+/// The annotations from the environment, with this pull request.
 pub fn annotations(
     variable: impl Fn(&str) -> Option<String>,
     pull_request: Option<u64>,
 ) -> BTreeMap<String, String> {
-    let said = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let non_empty = |name: &str| variable(name).filter(|value| !value.is_empty());
     let mut notes = BTreeMap::new();
-    if said("GITHUB_ACTIONS").as_deref() != Some("true") {
+    if non_empty("GITHUB_ACTIONS").as_deref() != Some("true") {
         return notes;
     }
     let number = pull_request.map(|number| number.to_string());
     for (key, value) in [
-        (REPOSITORY, said("GITHUB_REPOSITORY")),
-        ("github-commit-sha", said("GITHUB_SHA")),
-        ("github-commit-ref", said("GITHUB_HEAD_REF").or_else(|| said("GITHUB_REF_NAME"))),
-        ("github-commit-author-login", said("GITHUB_ACTOR")),
+        (REPOSITORY, non_empty("GITHUB_REPOSITORY")),
+        ("github-commit-sha", non_empty("GITHUB_SHA")),
+        ("github-commit-ref", non_empty("GITHUB_HEAD_REF").or_else(|| non_empty("GITHUB_REF_NAME"))),
+        ("github-commit-author-login", non_empty("GITHUB_ACTOR")),
         ("github-pr-number", number),
     ] {
         notes.extend(value.map(|value| (key.to_owned(), value)));
@@ -31,21 +31,21 @@ pub fn annotations(
     notes
 }
 
-/// The number of the pull request, which stays when its branch is renamed. Once it is merged `GITHUB_REF` is
-/// the branch that it was merged into, so what `GITHUB_EVENT_PATH` holds is asked too.
+/// The number of the pull request, which is stable when its branch is renamed. After the merge `GITHUB_REF` is
+/// the base branch, so the file `GITHUB_EVENT_PATH` is read too.
 pub fn pull_request(variable: impl Fn(&str) -> Option<String>, event: Option<&str>) -> Option<u64> {
-    of_reference(variable).or_else(|| {
+    from_reference(variable).or_else(|| {
         let event: Event = serde_json::from_str(event?).ok()?;
         event.pull_request.map(|pull_request| pull_request.number)
     })
 }
 
-fn of_reference(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
+fn from_reference(variable: impl Fn(&str) -> Option<String>) -> Option<u64> {
     let reference = variable("GITHUB_REF")?;
     reference.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok()
 }
 
-/// What matters of an event.
+/// The used part of an event.
 #[derive(Debug, Deserialize)]
 struct Event {
     pull_request: Option<PullRequest>,
@@ -60,15 +60,15 @@ struct PullRequest {
 mod tests {
     use super::*;
 
-    fn seen(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn annotate(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         let pairs: BTreeMap<_, _> = pairs.iter().copied().collect();
         let variable = |name: &str| pairs.get(name).map(|&value| value.to_owned());
         annotations(variable, pull_request(variable, None))
     }
 
     #[test]
-    fn a_pull_request_is_noted_as_neons_actions_do() {
-        let notes = seen(&[
+    fn annotations_are_those_of_neons_actions() {
+        let notes = annotate(&[
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_REF", "refs/pull/142/merge"),
             ("GITHUB_REF_NAME", "142/merge"),
@@ -78,8 +78,8 @@ mod tests {
         ]);
         let all: Vec<_> = notes.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(all, ["github-commit-ref=feature/x y", "github-commit-sha=abc", "github-pr-number=142"]);
-        assert!(seen(&[("GITHUB_SHA", "abc")]).is_empty());
-        let push = seen(&[
+        assert!(annotate(&[("GITHUB_SHA", "abc")]).is_empty());
+        let push = annotate(&[
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_REF", "refs/heads/main"),
             ("GITHUB_REF_NAME", "main"),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_request_that_was_merged_keeps_its_number() {
+    fn a_merged_pull_request_keeps_its_number() {
         let reference =
             |text: &'static str| move |name: &str| (name == "GITHUB_REF").then(|| text.to_owned());
         let merged = reference("refs/heads/main");

@@ -1,58 +1,57 @@
-//! What was made is deleted: when the work is done, when it fails, panics or is interrupted. The guard is
-//! armed before the provider is asked, so that what a lost answer made is found too.
+//! Deletes a branch at the end of its use, after a success, an error, a panic or an interruption. The guard is
+//! armed before the provider is called, so a branch whose answer was lost is found too.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Branch, Deleted, Kind, Provider, Wanted, to_delete};
+use super::{Branch, BranchRequest, Deleted, Kind, Provider, delete_command};
 use crate::error::{Code, Failure};
 
-/// How long a deletion may take when it is the last thing that this process does.
-const LAST_WORDS: Duration = Duration::from_secs(45);
+/// The limit for a deletion at the end of the process.
+const EXIT_LIMIT: Duration = Duration::from_secs(45);
 
-/// Tells people something: a line.
-pub type Tell = Rc<dyn Fn(Weight, &str)>;
+/// Reports a line to the user.
+pub type Notify = Rc<dyn Fn(Severity, &str)>;
 
-/// Who is to hear it.
+/// How important a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Whoever wants to know.
+pub enum Severity {
+    /// Progress.
     Note,
-    /// Everybody: something is left that costs money.
-    Left,
+    /// A branch may remain and cost money.
+    Warning,
 }
 
-/// A branch that is deleted with this value. [`Guard::finish`] is the good end; dropping it is for all
-/// others: an error, a panic, a work that was given up because of a signal.
+/// Deletes a branch when it is dropped. [`Guard::finish`] deletes it and reports errors.
 pub struct Guard<P: Provider + Send + 'static> {
-    /// Taken when there is nothing to delete any more.
-    armed: Option<(P, Wanted)>,
+    /// `None` when there is nothing to delete.
+    armed: Option<(P, BranchRequest)>,
     branch: Option<Branch>,
-    tell: Tell,
+    notify: Notify,
 }
 
 impl<P: Provider + Send + 'static> Guard<P> {
-    /// Has the branch made. From here on it is deleted, however this ends.
-    pub async fn create(provider: P, wanted: Wanted, tell: Tell) -> Result<Self, Failure> {
-        let mut guard = Self { armed: None, branch: None, tell };
-        let (provider, wanted) = guard.armed.insert((provider, wanted));
-        match provider.create(wanted).await {
+    /// Creates the branch.
+    pub async fn create(provider: P, request: BranchRequest, notify: Notify) -> Result<Self, Failure> {
+        let mut guard = Self { armed: None, branch: None, notify };
+        let (provider, request) = guard.armed.insert((provider, request));
+        match provider.create(request).await {
             Ok(branch) => {
                 for note in &branch.notes {
-                    (guard.tell)(Weight::Note, note);
+                    (guard.notify)(Severity::Note, note);
                 }
                 guard.branch = Some(branch);
                 Ok(guard)
             }
             Err(failure) => {
-                // Nothing may have been made; the failure of the work is what people get either way.
-                match provider.undo(wanted).await {
+                // Perhaps nothing was created; the first failure is returned in any case.
+                match provider.cleanup(request).await {
                     Ok(_) => {}
                     Err(second) => {
                         let hint =
-                            what_to_do(provider.kind(), wanted, &second).map(|hint| format!("; {hint}"));
-                        let left = left_behind(wanted, None, &second);
-                        (guard.tell)(Weight::Left, &format!("{left}{}", hint.unwrap_or_default()));
+                            delete_hint(provider.kind(), request, &second).map(|hint| format!("; {hint}"));
+                        let left = not_deleted(request, None, &second);
+                        (guard.notify)(Severity::Warning, &format!("{left}{}", hint.unwrap_or_default()));
                     }
                 }
                 guard.armed = None;
@@ -61,68 +60,68 @@ impl<P: Provider + Send + 'static> Guard<P> {
         }
     }
 
-    /// Guards a branch that is there already.
-    pub fn of(provider: P, wanted: Wanted, branch: Branch, tell: Tell) -> Self {
-        Self { armed: Some((provider, wanted)), branch: Some(branch), tell }
+    /// Guards an existing branch.
+    pub fn of(provider: P, request: BranchRequest, branch: Branch, notify: Notify) -> Self {
+        Self { armed: Some((provider, request)), branch: Some(branch), notify }
     }
 
     /// The provider and the branch.
-    pub fn made(&self) -> Result<(&P, &Branch), Failure> {
+    pub fn branch(&self) -> Result<(&P, &Branch), Failure> {
         match (&self.armed, &self.branch) {
             (Some((provider, _)), Some(branch)) => Ok((provider, branch)),
-            _ => Err(Failure::new(Code::BranchNotFound, "the branch was given up already")),
+            _ => Err(Failure::new(Code::BranchNotFound, "the branch was already released")),
         }
     }
 
-    /// Deletes the branch. Where that fails, the failure says its name and when it ends by itself.
+    /// Deletes the branch. A failure contains its name and expiry time.
     pub async fn finish(mut self) -> Result<Deleted, Failure> {
-        let (Some((provider, wanted)), Some(branch)) = (&self.armed, &self.branch) else {
-            return Ok(Deleted::Gone);
+        let (Some((provider, request)), Some(branch)) = (&self.armed, &self.branch) else {
+            return Ok(Deleted::Missing);
         };
         let deleted = provider.delete(&branch.id).await;
         let deleted = deleted.map_err(|failure| {
-            let message = left_behind(wanted, Some(branch), &failure);
-            Failure { message, hint: what_to_do(provider.kind(), wanted, &failure), ..failure }
+            let message = not_deleted(request, Some(branch), &failure);
+            Failure { message, hint: delete_hint(provider.kind(), request, &failure), ..failure }
         });
-        // Not before the answer is there: an interruption meanwhile is for the drop.
+        // Only after the answer: an interruption before it leaves the deletion to `drop`.
         self.armed = None;
         deleted
     }
 
-    /// Leaves the branch to whoever wants it.
+    /// Keeps the branch.
     pub fn keep(mut self) {
         self.armed = None;
     }
 }
 
-/// What to say of a branch that could not be deleted.
-fn left_behind(wanted: &Wanted, branch: Option<&Branch>, failure: &Failure) -> String {
-    let name = &wanted.name;
+/// The message for a branch that could not be deleted.
+fn not_deleted(request: &BranchRequest, branch: Option<&Branch>, failure: &Failure) -> String {
+    let name = &request.name;
     match branch {
         Some(Branch { expires_at: Some(end), .. }) => {
-            format!("the branch {name} was not deleted ({failure}); it ends by itself at {end}")
+            format!("the branch {name} was not deleted ({failure}); it expires at {end}")
         }
-        Some(_) => format!("the branch {name} was not deleted ({failure}), and does not end by itself"),
-        None => format!("it is not known whether the branch {name} was made, or deleted again ({failure})"),
+        Some(_) => format!("the branch {name} was not deleted ({failure}) and does not expire"),
+        None => format!("it is unknown whether the branch {name} was created or deleted ({failure})"),
     }
 }
 
-/// How to delete it by hand; nothing where it is left to somebody.
-fn what_to_do(kind: Kind, wanted: &Wanted, failure: &Failure) -> Option<String> {
-    let command = || format!("`{}` deletes it", to_delete(wanted.name.as_str(), kind.as_str()));
+/// The command that deletes it; `None` if it belongs to another run.
+fn delete_hint(kind: Kind, request: &BranchRequest, failure: &Failure) -> Option<String> {
+    let command = || format!("delete it with `{}`", delete_command(request.name.as_str(), kind.as_str()));
     (failure.code != Code::BranchTarget).then(command)
 }
 
 impl<P: Provider + Send + 'static> Drop for Guard<P> {
     fn drop(&mut self) {
-        let Some((provider, wanted)) = self.armed.take() else { return };
-        let (kind, asked_for, branch) = (provider.kind(), wanted.clone(), self.branch.clone());
+        let Some((provider, request)) = self.armed.take() else { return };
+        let (kind, requested, branch) = (provider.kind(), request.clone(), self.branch.clone());
         if branch.is_some() {
-            (self.tell)(Weight::Note, &format!("deleting the branch {}", asked_for.name));
+            (self.notify)(Severity::Note, &format!("deleting the branch {}", requested.name));
         }
-        // The runtime that the work was on cannot wait here, and may be in the middle of a panic.
+        // The runtime of the work cannot block here, and may be unwinding.
         let last = std::thread::Builder::new().name("delete the branch".to_owned()).spawn(move || {
-            let provider = provider.apart();
+            let provider = provider.detached();
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -131,26 +130,26 @@ impl<P: Provider + Send + 'static> Drop for Guard<P> {
                 let work = async {
                     match &branch {
                         Some(branch) => provider.delete(&branch.id).await,
-                        None => provider.undo(&wanted).await,
+                        None => provider.cleanup(&request).await,
                     }
                 };
                 let late = |_| Failure::new(Code::BranchApi, "no answer in time");
-                tokio::time::timeout(LAST_WORDS, work).await.map_err(late)?
+                tokio::time::timeout(EXIT_LIMIT, work).await.map_err(late)?
             })
         });
         let outcome = match last.map(std::thread::JoinHandle::join) {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Err(Failure::new(Code::BranchApi, "the deletion itself broke off")),
+            Ok(Err(_)) | Err(_) => Err(Failure::new(Code::BranchApi, "the deletion was aborted")),
         };
         match outcome {
             Ok(Deleted::Now) => {
-                (self.tell)(Weight::Note, &format!("the branch {} was deleted", asked_for.name));
+                (self.notify)(Severity::Note, &format!("the branch {} was deleted", requested.name));
             }
-            Ok(Deleted::Gone) => {}
+            Ok(Deleted::Missing) => {}
             Err(failure) => {
-                let left = left_behind(&asked_for, self.branch.as_ref(), &failure);
-                let hint = what_to_do(kind, &asked_for, &failure).map(|hint| format!("; {hint}"));
-                (self.tell)(Weight::Left, &format!("{left}{}", hint.unwrap_or_default()));
+                let left = not_deleted(&requested, self.branch.as_ref(), &failure);
+                let hint = delete_hint(kind, &requested, &failure).map(|hint| format!("; {hint}"));
+                (self.notify)(Severity::Warning, &format!("{left}{}", hint.unwrap_or_default()));
             }
         }
     }
@@ -165,15 +164,15 @@ mod tests {
     use super::*;
     use crate::branch::{BranchId, BranchName, Content, Origin, Urls};
 
-    /// Makes branches that are words in a list.
+    /// Records its calls.
     struct Fake {
-        did: Arc<Mutex<Vec<&'static str>>>,
+        calls: Arc<Mutex<Vec<&'static str>>>,
         fails: &'static str,
     }
 
     impl Fake {
-        fn does(&self, what: &'static str) -> Result<(), Failure> {
-            self.did.lock().unwrap().push(what);
+        fn record(&self, what: &'static str) -> Result<(), Failure> {
+            self.calls.lock().unwrap().push(what);
             if self.fails.contains(what) {
                 return Err(Failure::new(Code::BranchApi, format!("no {what}")));
             }
@@ -186,15 +185,15 @@ mod tests {
             Kind::Local
         }
 
-        fn apart(&self) -> Self {
-            Self { did: self.did.clone(), fails: self.fails }
+        fn detached(&self) -> Self {
+            Self { calls: self.calls.clone(), fails: self.fails }
         }
 
-        async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
-            self.does("create")?;
+        async fn create(&self, request: &BranchRequest) -> Result<Branch, Failure> {
+            self.record("create")?;
             Ok(Branch {
                 id: BranchId("br-1".to_owned()),
-                name: wanted.name.clone(),
+                name: request.name.clone(),
                 origin: Origin::Created,
                 content: Content::All,
                 parent: None,
@@ -207,7 +206,7 @@ mod tests {
         }
 
         async fn ready(&self, _branch: &Branch) -> Result<(), Failure> {
-            self.does("ready")
+            self.record("ready")
         }
 
         async fn urls(&self, _branch: &Branch) -> Result<Urls, Failure> {
@@ -222,21 +221,21 @@ mod tests {
             Ok(None)
         }
 
-        async fn is_still(&self, _branch: &Branch) -> Result<bool, Failure> {
+        async fn is_unchanged(&self, _branch: &Branch) -> Result<bool, Failure> {
             Ok(true)
         }
 
         async fn delete(&self, _branch: &BranchId) -> Result<Deleted, Failure> {
-            self.does("delete").map(|()| Deleted::Now)
+            self.record("delete").map(|()| Deleted::Now)
         }
 
-        async fn undo(&self, _wanted: &Wanted) -> Result<Deleted, Failure> {
-            self.does("undo").map(|()| Deleted::Gone)
+        async fn cleanup(&self, _request: &BranchRequest) -> Result<Deleted, Failure> {
+            self.record("cleanup").map(|()| Deleted::Missing)
         }
     }
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn request() -> BranchRequest {
+        BranchRequest {
             name: "pr-1".parse().unwrap(),
             parent: None,
             content: Content::All,
@@ -248,24 +247,24 @@ mod tests {
 
     type Work = fn(Result<Guard<Fake>, Failure>);
 
-    /// What a provider that fails at this was asked for when a guard's work ended so, and what people were told.
-    fn story(fails: &'static str, work: Work) -> (Vec<&'static str>, String) {
-        let (did, told) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
-        let (fake, said) = (Fake { did: did.clone(), fails }, told.clone());
+    /// Runs `work` with a provider that fails at `fails`; returns the provider's calls and the reported lines.
+    fn run(fails: &'static str, work: Work) -> (Vec<&'static str>, String) {
+        let (calls, lines) = (Arc::<Mutex<Vec<_>>>::default(), Rc::new(RefCell::new(String::new())));
+        let (fake, sink) = (Fake { calls: calls.clone(), fails }, lines.clone());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let tell: Tell = Rc::new(move |_, line| said.borrow_mut().extend([line, "\n"]));
-        let guard = runtime.block_on(Guard::create(fake, wanted(), tell));
-        // As a panic of the work would: in the middle of a runtime.
+        let notify: Notify = Rc::new(move |_, line| sink.borrow_mut().extend([line, "\n"]));
+        let guard = runtime.block_on(Guard::create(fake, request(), notify));
+        // As a panic of the work does, inside of a runtime.
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(async { work(guard) });
         }));
         drop(ended);
-        let (did, told) = (did.lock().unwrap().clone(), told.borrow().clone());
-        (did, told)
+        let (calls, lines) = (calls.lock().unwrap().clone(), lines.borrow().clone());
+        (calls, lines)
     }
 
     fn finish(guard: Guard<Fake>) -> Result<Deleted, Failure> {
-        // Nothing in the fake waits.
+        // The fake is always ready.
         let work = std::pin::pin!(guard.finish());
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         match work.poll(&mut context) {
@@ -275,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn however_the_work_ends_the_branch_is_deleted_once() {
+    fn the_branch_is_deleted_once_after_every_end() {
         let ends: [(&str, Work); 3] = [
             ("dropped", drop),
             ("panicked", |guard| {
@@ -285,40 +284,40 @@ mod tests {
             ("finished", |guard| assert_eq!(finish(guard.unwrap()).unwrap(), Deleted::Now)),
         ];
         for (how, end) in ends {
-            let (did, told) = story("", end);
-            assert_eq!(did, ["create", "delete"], "{how}");
-            assert!(told.starts_with("a note\n"), "{how}: {told}");
+            let (calls, lines) = run("", end);
+            assert_eq!(calls, ["create", "delete"], "{how}");
+            assert!(lines.starts_with("a note\n"), "{how}: {lines}");
         }
     }
 
     #[test]
-    fn what_is_kept_is_not_deleted() {
-        let (did, _told) = story("", |guard| guard.unwrap().keep());
-        assert_eq!(did, ["create"]);
+    fn a_kept_branch_is_not_deleted() {
+        let (calls, _lines) = run("", |guard| guard.unwrap().keep());
+        assert_eq!(calls, ["create"]);
     }
 
     #[test]
-    fn what_may_have_been_made_is_looked_for() {
-        let (did, told) = story("create", |guard| {
+    fn a_failed_creation_is_cleaned_up() {
+        let (calls, lines) = run("create", |guard| {
             assert_eq!(guard.err().unwrap().message, "no create");
         });
-        assert_eq!((did, told.as_str()), (vec!["create", "undo"], ""));
-        let (_did, told) = story("create undo", drop);
-        assert!(told.contains("not known whether the branch pr-1 was made"), "{told}");
+        assert_eq!((calls, lines.as_str()), (vec!["create", "cleanup"], ""));
+        let (_calls, lines) = run("create cleanup", drop);
+        assert!(lines.contains("unknown whether the branch pr-1 was created"), "{lines}");
     }
 
     #[test]
-    fn what_could_not_be_deleted_is_said_with_its_end() {
-        let (did, told) = story("delete", drop);
-        assert_eq!(did, ["create", "delete"]);
-        let wanted = "the branch pr-1 was not deleted (no delete); it ends by itself at 2026-11-21T12:00:00Z; \
-                      `tenure branch delete --provider local 'pr-1'` deletes it";
-        assert!(told.contains(wanted), "{told}");
-        let (did, _told) = story("delete", |guard| {
+    fn a_failed_deletion_is_reported_with_the_expiry() {
+        let (calls, lines) = run("delete", drop);
+        assert_eq!(calls, ["create", "delete"]);
+        let expected = "the branch pr-1 was not deleted (no delete); it expires at 2026-11-21T12:00:00Z; delete it with \
+                      `tenure branch delete --provider local 'pr-1'`";
+        assert!(lines.contains(expected), "{lines}");
+        let (calls, _lines) = run("delete", |guard| {
             let failure = finish(guard.unwrap()).unwrap_err();
             assert_eq!(failure.code, Code::BranchApi);
-            assert!(failure.message.contains("ends by itself at"), "{failure}");
+            assert!(failure.message.contains("it expires at"), "{failure}");
         });
-        assert_eq!(did, ["create", "delete"]);
+        assert_eq!(calls, ["create", "delete"]);
     }
 }

@@ -1,6 +1,8 @@
-//! Copies of a real database to try things on: who makes them, behind one trait, and the guard that
-//! deletes what was made. **Invariant:** what Tenure did not make it neither changes nor deletes; a
-//! branch carries a mark that says so ([`MARK`]), its name does not.
+//! Branches: temporary copies of a database for trials, behind the trait [`Provider`], with a guard that
+//! deletes them. Each provider has its own folder; requests to its API belong there and nowhere else.
+//!
+//! **Invariant:** Tenure neither changes nor deletes what it did not create. A branch is Tenure's if it has the
+//! annotation [`RUN_ANNOTATION`], whatever its name.
 
 mod collect;
 mod github;
@@ -13,7 +15,7 @@ mod secret;
 pub mod text;
 
 pub use self::result::{
-    BranchDeleted, BranchFailure, BranchList, BranchMade, BranchRow, BranchesCollected, to_delete,
+    BranchCreated, BranchDeleted, BranchFailure, BranchList, BranchRow, BranchesCollected, delete_command,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::collect::collect;
 pub use self::github::{REPOSITORY, annotations, pull_request};
-pub use self::guard::{Guard, Tell, Weight};
+pub use self::guard::{Guard, Notify, Severity};
 use self::local::Local;
 pub use self::name::BranchName;
 use self::neon::Neon;
@@ -32,83 +34,83 @@ pub use self::secret::Secret;
 use crate::error::{Code, Failure};
 use crate::postgres::DatabaseUrl;
 
-/// The key of the annotation that says that Tenure made a branch; its value is [`Wanted::run`], the nonce.
-pub const MARK: &str = "tenure-run";
+/// The key of the annotation that identifies a branch of Tenure; the value is [`BranchRequest::run`].
+pub const RUN_ANNOTATION: &str = "tenure-run";
 
-/// Who makes branches. Every method ends within a time limit of its own, and may be repeated: a second
-/// call finds what the first one did.
+/// A provider of branches. Every method has a time limit and is idempotent.
 pub trait Provider {
-    /// Which one it is.
+    /// The kind of the provider.
     fn kind(&self) -> Kind;
 
-    /// What time it is for the provider, which decides when a branch ends and how old it is.
+    /// The provider's clock, which decides when a branch expires and how old it is.
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
 
-    /// The same for another runtime: nothing that belongs to this one is shared.
+    /// A copy for another runtime, which shares nothing with this one.
     #[must_use]
-    fn apart(&self) -> Self;
+    fn detached(&self) -> Self;
 
-    /// Makes the branch. One of that name that is ours is made as its parent is now; one that is not is
-    /// refused. After a call that failed, was dropped, or whose answer was lost, [`Provider::undo`] finds what
-    /// it left.
-    fn create(&self, wanted: &Wanted) -> impl Future<Output = Result<Branch, Failure>>;
+    /// Creates the branch. An existing branch of that name is reset to its parent if it is Tenure's; otherwise
+    /// this fails. After a failed or dropped call, or a lost answer, [`Provider::cleanup`] finds what it
+    /// created.
+    fn create(&self, request: &BranchRequest) -> impl Future<Output = Result<Branch, Failure>>;
 
-    /// Waits until it answers, and proves that what answers is the branch that was made, and that it is fit
-    /// to be migrated.
+    /// Waits until the branch is ready, and verifies that the server is this branch and that it can be
+    /// migrated.
     fn ready(&self, branch: &Branch) -> impl Future<Output = Result<(), Failure>>;
 
-    /// Where it is.
+    /// The URLs of the branch.
     fn urls(&self, branch: &Branch) -> impl Future<Output = Result<Urls, Failure>>;
 
-    /// Those that Tenure made.
+    /// The branches that Tenure created.
     fn list(&self) -> impl Future<Output = Result<Vec<Branch>, Failure>>;
 
-    /// The one of exactly this name, if there is one; one that Tenure did not make is refused.
+    /// The branch with exactly this name. Fails if Tenure did not create it.
     fn find(&self, name: &BranchName) -> impl Future<Output = Result<Option<Branch>, Failure>>;
 
-    /// Whether it is still the one that this run had made: another run of the same name may have made it anew.
-    fn is_still(&self, branch: &Branch) -> impl Future<Output = Result<bool, Failure>>;
+    /// Whether the branch is still that of this run: another run with the same name may have recreated it.
+    fn is_unchanged(&self, branch: &Branch) -> impl Future<Output = Result<bool, Failure>>;
 
-    /// Deletes it; one that is gone already is a success, one that another run made anew since is left to that.
+    /// Deletes the branch. A missing branch is a success. A branch that another run has recreated is not
+    /// deleted.
     fn delete(&self, branch: &BranchId) -> impl Future<Output = Result<Deleted, Failure>>;
 
-    /// Deletes it if it is still as it was seen; `None` where it was made anew or prolonged since, which makes it young.
-    fn delete_as_seen(&self, branch: &Branch) -> impl Future<Output = Result<Option<Deleted>, Failure>> {
-        // Where making it anew gives it another id, the id is enough.
+    /// Deletes the branch if it is unchanged; `None` if it was recreated or extended since it was listed.
+    fn delete_if_unchanged(&self, branch: &Branch) -> impl Future<Output = Result<Option<Deleted>, Failure>> {
+        // A recreated branch has another id.
         async { self.delete(&branch.id).await.map(Some) }
     }
 
-    /// Deletes what a call of [`Provider::create`] for exactly this made, if it made anything.
-    fn undo(&self, wanted: &Wanted) -> impl Future<Output = Result<Deleted, Failure>>;
+    /// Deletes what a call of [`Provider::create`] with this request created, if anything.
+    fn cleanup(&self, request: &BranchRequest) -> impl Future<Output = Result<Deleted, Failure>>;
 }
 
-/// Does the work of a provider, or says that it took too long.
-async fn within<T>(
+/// Limits the duration of a provider's operation.
+async fn with_timeout<T>(
     limit: Duration,
-    doing: &str,
+    action: &str,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let late = |_| {
-        let message = format!("{doing}: not done within {} s", limit.as_secs());
+        let message = format!("{action}: not finished within {} s", limit.as_secs());
         Failure::new(Code::BranchNotReady, message)
-            .hint("run it again; `[branch]` in tenure.toml says how long is waited")
+            .hint("run it again, or raise the timeout under [branch] in tenure.toml")
     };
     tokio::time::timeout(limit, Box::pin(work)).await.map_err(late)?
 }
 
-/// The providers that there are.
+/// The kinds of providers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A branch of a Neon project.
     Neon,
-    /// A database made from another one as its template, on a server that one owns.
+    /// A database created from a template database on your own server.
     Local,
 }
 
 impl Kind {
-    /// The word in the JSON and on the command line.
+    /// The name in JSON and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Neon => "neon",
@@ -117,34 +119,34 @@ impl Kind {
     }
 }
 
-/// What is to be made.
+/// A branch to be created.
 #[derive(Debug, Clone)]
-pub struct Wanted {
-    /// Its name.
+pub struct BranchRequest {
+    /// The name.
     pub name: BranchName,
-    /// What it is a copy of, by name; the provider's default where nobody says.
+    /// The name of the parent; the provider's default if `None`.
     pub parent: Option<String>,
-    /// What of the parent it has.
+    /// What is copied from the parent.
     pub content: Content,
-    /// How long it may live when nobody deletes it.
+    /// The time until it expires.
     pub expires: Duration,
-    /// The nonce: a branch that carries it was made by this run.
+    /// The id of the run, which is unique: a branch with it was created by this run.
     pub run: Uuid,
-    /// What else is noted with it, such as the pull request.
+    /// Further annotations, such as the pull request.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What of its parent a branch has.
+/// What is copied from the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Content {
-    /// Everything.
+    /// Schemas and rows.
     #[default]
     All,
-    /// The schemas without rows, but for those that say at which versions they are.
+    /// Schemas without rows, except for the version rows.
     Schema,
 }
 
-/// How a provider names a branch for itself.
+/// A provider's id of a branch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BranchId(pub String);
 
@@ -154,44 +156,44 @@ impl fmt::Display for BranchId {
     }
 }
 
-/// A branch that Tenure made.
+/// A branch that Tenure created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Branch {
-    /// What the provider calls it.
+    /// The provider's id.
     pub id: BranchId,
-    /// What people call it.
+    /// The name.
     pub name: BranchName,
-    /// Where it came from in this call.
+    /// Whether this call created it.
     pub origin: Origin,
-    /// What of its parent it was made with.
+    /// What was copied from the parent.
     pub content: Content,
-    /// What it is a copy of, as the provider names that.
+    /// The provider's id or name of the parent.
     pub parent: Option<String>,
-    /// The nonce of the run that made it first.
+    /// The id of the run that created it.
     pub run: Option<String>,
-    /// When it was made, as RFC 3339.
+    /// The creation time, as RFC 3339.
     pub created_at: Option<String>,
-    /// When it ends by itself, as RFC 3339.
+    /// The expiry time, as RFC 3339.
     pub expires_at: Option<String>,
-    /// What the provider still does for it, as it names that.
+    /// The ids of the provider's unfinished operations.
     pub pending: Vec<String>,
-    /// What should be told to people about how it was made.
+    /// Notes for the user about its creation.
     pub notes: Vec<String>,
 }
 
-/// Where a branch came from.
+/// The origin of a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// This call made it.
+    /// This call created it.
     Created,
-    /// It was there, and this call made it as its parent is now.
+    /// It existed, and this call reset it to its parent.
     Reset,
-    /// It was there, and nothing was done to it.
+    /// It existed and is unchanged.
     Found,
 }
 
 impl Origin {
-    /// The word in the JSON.
+    /// The value in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -201,17 +203,17 @@ impl Origin {
     }
 }
 
-/// How to reach a branch.
+/// The URLs of a branch.
 #[derive(Debug, Clone)]
 pub struct Urls {
-    /// The server itself: for migrations.
+    /// The direct address, for migrations.
     pub direct: DatabaseUrl,
-    /// Through a transaction pooler, where there is one.
+    /// The address of a transaction pooler, if there is one.
     pub pooled: Option<DatabaseUrl>,
 }
 
 impl Urls {
-    /// What of them must not be seen: the URLs, and their passwords as they stand there and as they are.
+    /// The secrets to mask: the URLs and their passwords, percent-encoded and decoded.
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = Vec::new();
         for url in [Some(&self.direct), self.pooled.as_ref()].into_iter().flatten() {
@@ -231,7 +233,7 @@ impl Urls {
     }
 }
 
-/// The passwords among the parameters of a URL, as they stand there and as they are.
+/// The passwords in the query of a URL, percent-encoded and decoded.
 fn in_parameters(url: &str) -> Vec<String> {
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
     let query = query.split('#').next().unwrap_or_default();
@@ -240,7 +242,7 @@ fn in_parameters(url: &str) -> Vec<String> {
         key.is_some_and(|key| key.contains("password"))
     });
     let both = secret.flat_map(|(_, encoded)| {
-        // A `+` is a space to some and itself to others.
+        // Some programs decode `+` as a space, others do not.
         let plain = |text: &str| {
             let pair = format!("p={text}");
             url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, plain)| plain.into_owned())
@@ -251,9 +253,9 @@ fn in_parameters(url: &str) -> Vec<String> {
 }
 
 impl Branch {
-    /// The result of making it.
-    pub fn result(&self, kind: Kind, urls: &Urls) -> BranchMade {
-        BranchMade {
+    /// The result of its creation.
+    pub fn result(&self, kind: Kind, urls: &Urls) -> BranchCreated {
+        BranchCreated {
             name: self.name.to_string(),
             provider: kind.as_str(),
             id: self.id.0.clone(),
@@ -265,7 +267,7 @@ impl Branch {
         }
     }
 
-    /// Its row in a list.
+    /// Converts it to a row of a list.
     pub fn row(&self, kind: Kind) -> BranchRow {
         BranchRow {
             name: self.name.to_string(),
@@ -278,21 +280,21 @@ impl Branch {
     }
 }
 
-/// What deleting did.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
     /// This call deleted it.
     Now,
-    /// It was not there.
-    Gone,
+    /// It did not exist.
+    Missing,
 }
 
-/// One of the providers.
+/// A provider of any kind.
 #[derive(Debug)]
 pub enum AnyProvider {
     /// Neon.
     Neon(Box<Neon>),
-    /// A server of one's own.
+    /// Your own server.
     Local(Box<Local>),
 }
 
@@ -314,15 +316,15 @@ impl Provider for AnyProvider {
         each!(self, provider => provider.now())
     }
 
-    fn apart(&self) -> Self {
+    fn detached(&self) -> Self {
         match self {
-            Self::Neon(provider) => Self::Neon(Box::new(provider.apart())),
-            Self::Local(provider) => Self::Local(Box::new(provider.apart())),
+            Self::Neon(provider) => Self::Neon(Box::new(provider.detached())),
+            Self::Local(provider) => Self::Local(Box::new(provider.detached())),
         }
     }
 
-    async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
-        each!(self, provider => provider.create(wanted).await)
+    async fn create(&self, request: &BranchRequest) -> Result<Branch, Failure> {
+        each!(self, provider => provider.create(request).await)
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
@@ -341,20 +343,20 @@ impl Provider for AnyProvider {
         each!(self, provider => provider.find(name).await)
     }
 
-    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
-        each!(self, provider => provider.is_still(branch).await)
+    async fn is_unchanged(&self, branch: &Branch) -> Result<bool, Failure> {
+        each!(self, provider => provider.is_unchanged(branch).await)
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
         each!(self, provider => provider.delete(branch).await)
     }
 
-    async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
-        each!(self, provider => provider.delete_as_seen(branch).await)
+    async fn delete_if_unchanged(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
+        each!(self, provider => provider.delete_if_unchanged(branch).await)
     }
 
-    async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
-        each!(self, provider => provider.undo(wanted).await)
+    async fn cleanup(&self, request: &BranchRequest) -> Result<Deleted, Failure> {
+        each!(self, provider => provider.cleanup(request).await)
     }
 }
 
@@ -363,7 +365,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_hidden_as_it_stands_in_the_url_and_as_it_is() {
+    fn passwords_are_masked_encoded_and_decoded() {
         let url = |text| DatabaseUrl::parse(text).unwrap();
         let urls = Urls {
             direct: url("postgresql://me:a%2Fb+c@ep-a.x/db"),

@@ -1,4 +1,4 @@
-//! The name of a branch: what people and CI call it.
+//! Names of branches.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,34 +6,35 @@ use std::str::FromStr;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Providers take more; a name is read by people.
-const LONGEST: usize = 200;
+/// Below the limits of providers, for readability.
+const MAX_CHARS: usize = 200;
 
-/// A name that every provider can take, or make its own name from.
+/// A name that every provider accepts or can convert.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct BranchName(String);
 
 impl BranchName {
-    /// The name where nobody gives one: by the number of the pull request, which stays for its life (a head
-    /// ref can be renamed, and what was made under its old name is then found by nobody), else one of this run.
-    pub fn usual(pull_request: Option<u64>, run: Uuid) -> Self {
+    /// The default name: from the number of the pull request, which is stable (a head ref can be renamed), else
+    /// from the run.
+    pub fn default_name(pull_request: Option<u64>, run: Uuid) -> Self {
         Self(match pull_request {
             Some(number) => format!("tenure/pr-{number}"),
             None => format!("tenure/run-{}", &run.simple().to_string()[..12]),
         })
     }
 
-    /// The name of what was there before a run. It begins as no other does: what tidies up after CI leaves it alone.
-    pub fn before(run: Uuid) -> Self {
+    /// The name of a branch with the state before a run. Its prefix differs from that of other branches, so
+    /// that cleanups after CI keep it.
+    pub fn for_restore_point(run: Uuid) -> Self {
         Self(format!("before/{}", &run.simple().to_string()[..12]))
     }
 
-    /// The name that a provider says a branch has.
-    pub fn seen(name: impl Into<String>) -> Self {
+    /// A name that a provider returned.
+    pub fn from_provider(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// As it was given.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,16 +45,16 @@ impl FromStr for BranchName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.contains("://") {
-            // Not repeated, whatever else is wrong with it: it may be a URL with a password.
-            return Err("a URL is no name of a branch".to_owned());
+            // Not quoted: it may be a URL with a password.
+            return Err("a URL is not a branch name".to_owned());
         }
         if text.is_empty() || text.trim() != text || text.chars().any(char::is_control) {
             return Err(format!(
-                "{text:?} is no name of a branch: it is empty, or begins or ends with a space, or holds a control character"
+                "{text:?} is not a branch name: it is empty, starts or ends with a space, or contains a control character"
             ));
         }
-        if text.chars().count() > LONGEST {
-            return Err(format!("the name of a branch has at most {LONGEST} characters"));
+        if text.chars().count() > MAX_CHARS {
+            return Err(format!("a branch name has at most {MAX_CHARS} characters"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_what_people_can_read() {
+    fn names_are_checked() {
         for good in ["pr-142", "tenure/pr-1", "a b", "größe"] {
             assert_eq!(good.parse::<BranchName>().unwrap().as_str(), good);
         }
@@ -87,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_name_is_the_pull_requests() {
+    fn the_default_name_is_from_the_pull_request() {
         let run = Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0);
-        assert_eq!(BranchName::usual(Some(142), run).as_str(), "tenure/pr-142");
-        assert_eq!(BranchName::usual(None, run).as_str(), "tenure/run-123456789abc");
+        assert_eq!(BranchName::default_name(Some(142), run).as_str(), "tenure/pr-142");
+        assert_eq!(BranchName::default_name(None, run).as_str(), "tenure/run-123456789abc");
     }
 }

@@ -1,4 +1,4 @@
-//! The results of the verbs on branches.
+//! The results of the `branch` commands.
 
 use serde::Serialize;
 use serde::ser::SerializeStruct;
@@ -6,91 +6,91 @@ use serde::ser::SerializeStruct;
 use crate::error::Failure;
 use crate::postgres::metadata::RunStatus;
 
-/// What `branch create` made. It holds URLs with passwords: they are what was asked for.
+/// The result of `branch create`. It contains URLs with passwords, which are its purpose.
 #[derive(Clone, Serialize)]
-pub struct BranchMade {
-    /// Its name.
+pub struct BranchCreated {
+    /// The name.
     pub name: String,
-    /// Who made it.
+    /// The provider.
     pub provider: &'static str,
-    /// What the provider calls it.
+    /// The provider's id.
     pub id: String,
-    /// Where it is, for migrations.
+    /// The direct URL, for migrations.
     pub database_url: String,
-    /// Through a transaction pooler, where there is one.
+    /// The URL of a transaction pooler, if there is one.
     pub pooled_url: Option<String>,
-    /// `created`, or `reset`: it was there and ours, and is as its parent is now.
+    /// `created`, or `reset` for an existing branch.
     pub origin: &'static str,
-    /// What it is a copy of, as the provider calls that.
+    /// The provider's id or name of the parent.
     pub parent: Option<String>,
-    /// When it ends by itself.
+    /// The expiry time.
     pub expires_at: Option<String>,
 }
 
-/// The command that deletes a branch, as a shell takes it wherever it is run: with the provider, which the environment
-/// would choose otherwise, and the name as one word, whatever is in it.
-pub fn to_delete(name: &str, provider: &str) -> String {
+/// The shell command that deletes a branch. It contains the provider, since the environment may have another
+/// default, and quotes the name.
+pub fn delete_command(name: &str, provider: &str) -> String {
     let end_of_flags = if name.starts_with('-') { "-- " } else { "" };
     let quoted = name.replace('\'', r"'\''");
     format!("tenure branch delete --provider {provider} {end_of_flags}'{quoted}'")
 }
 
-/// A branch of ours.
+/// A branch in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BranchRow {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Who made it.
+    /// The provider.
     pub provider: &'static str,
-    /// What the provider calls it.
+    /// The provider's id.
     pub id: String,
-    /// What it is a copy of, as the provider calls that.
+    /// The provider's id or name of the parent.
     pub parent: Option<String>,
-    /// When it was made, or was last made as its parent was.
+    /// The time of its creation or its last reset.
     pub created_at: Option<String>,
-    /// When it ends by itself.
+    /// The expiry time.
     pub expires_at: Option<String>,
 }
 
-/// What `branch list` shows.
+/// The result of `branch list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct BranchList {
-    /// The oldest first.
+    /// In order of creation.
     pub branches: Vec<BranchRow>,
 }
 
-/// What `branch delete` did.
+/// The result of `branch delete`.
 #[derive(Debug, Clone, Serialize)]
 pub struct BranchDeleted {
     /// The name.
     pub name: String,
-    /// Who had made it.
+    /// The provider.
     pub provider: &'static str,
-    /// Whether this call deleted it; if not, it was gone already.
+    /// Whether this call deleted it; otherwise it did not exist.
     pub deleted: bool,
 }
 
-/// What `branch gc` did.
+/// The result of `branch gc`.
 #[derive(Debug, Clone, Serialize)]
 pub struct BranchesCollected {
-    /// How it ended.
+    /// The outcome.
     pub outcome: RunStatus,
-    /// Who had made them.
+    /// The provider.
     pub provider: &'static str,
-    /// Those that are deleted, the oldest first.
+    /// The deleted branches, in order of creation.
     pub deleted: Vec<BranchRow>,
-    /// How many of ours stay.
+    /// The number of branches that remain.
     pub kept: usize,
-    /// Those that could not be deleted.
+    /// The branches that could not be deleted.
     pub failures: Vec<BranchFailure>,
 }
 
 /// A branch that could not be deleted.
 #[derive(Debug, Clone)]
 pub struct BranchFailure {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Why.
+    /// The error.
     pub failure: Failure,
 }
 
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_name_is_one_word_to_a_shell() {
-        assert_eq!(to_delete("pr-1", "neon"), "tenure branch delete --provider neon 'pr-1'");
-        assert_eq!(to_delete("it's", "local"), r"tenure branch delete --provider local 'it'\''s'");
-        assert_eq!(to_delete("-x y", "local"), "tenure branch delete --provider local -- '-x y'");
+        assert_eq!(delete_command("pr-1", "neon"), "tenure branch delete --provider neon 'pr-1'");
+        assert_eq!(delete_command("it's", "local"), r"tenure branch delete --provider local 'it'\''s'");
+        assert_eq!(delete_command("-x y", "local"), "tenure branch delete --provider local -- '-x y'");
     }
 }

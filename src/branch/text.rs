@@ -1,27 +1,28 @@
-//! The results of the verbs on branches, for people.
+//! The text of the results of `branch` commands.
 
 use std::fmt::Write as _;
 
-use super::{BranchDeleted, BranchList, BranchMade, BranchesCollected, to_delete};
+use super::{BranchCreated, BranchDeleted, BranchList, BranchesCollected, delete_command};
 use crate::output::{Paint, failure, table};
 
-/// What `branch create` made. The URL stands alone on its line, to be taken from there.
-pub fn branch_made(made: &BranchMade, paint: Paint) -> String {
-    let BranchMade { name, provider, origin, database_url, pooled_url, expires_at, .. } = made;
+/// The result of `branch create`. Each URL has its own line, for scripts.
+pub fn branch_created(created: &BranchCreated, paint: Paint) -> String {
+    let BranchCreated { name, provider, origin, database_url, pooled_url, expires_at, .. } = created;
     let end = expires_at.as_deref().map_or("until it is deleted".to_owned(), |end| format!("until {end}"));
     let mut text = format!("{}: {} at {provider}, {end}\n", paint.good(origin), paint.bold(name));
     let _written = writeln!(text, "{database_url}");
     if let Some(pooled) = pooled_url {
         let _written = writeln!(text, "{pooled}");
     }
-    let _written = writeln!(text, "{}", paint.dim(&format!("`{}` deletes it", to_delete(name, provider))));
+    let _written =
+        writeln!(text, "{}", paint.dim(&format!("delete it with `{}`", delete_command(name, provider))));
     text
 }
 
-/// What `branch list` shows.
+/// The result of `branch list`.
 pub fn branch_list(list: &BranchList, paint: Paint) -> String {
     if list.branches.is_empty() {
-        return "no branches that Tenure made\n".to_owned();
+        return "no branches of Tenure\n".to_owned();
     }
     let rows: Vec<_> = list
         .branches
@@ -40,13 +41,13 @@ pub fn branch_list(list: &BranchList, paint: Paint) -> String {
     table(["name", "provider", "id", "created", "expires"], &rows, paint)
 }
 
-/// What `branch delete` did.
+/// The result of `branch delete`.
 pub fn branch_deleted(deleted: &BranchDeleted, paint: Paint) -> String {
-    let head = if deleted.deleted { "deleted" } else { "gone already" };
+    let head = if deleted.deleted { "deleted" } else { "already deleted" };
     format!("{}: {}\n", paint.good(head), paint.bold(&deleted.name))
 }
 
-/// What `branch gc` did.
+/// The result of `branch gc`.
 pub fn branches_collected(collected: &BranchesCollected, paint: Paint) -> String {
     let mut text = String::new();
     for failed in &collected.failures {
@@ -58,9 +59,9 @@ pub fn branches_collected(collected: &BranchesCollected, paint: Paint) -> String
     let kept = crate::output::plural_of(collected.kept, "branch", "branches");
     let _written = match collected.deleted.len() {
         0 if collected.failures.is_empty() => {
-            writeln!(text, "nothing to do: {kept} of ours, none that is due")
+            writeln!(text, "nothing to delete: {kept}, none is due")
         }
-        _ => writeln!(text, "{kept} of ours kept"),
+        _ => writeln!(text, "{kept} kept"),
     };
     text
 }

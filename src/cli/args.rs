@@ -64,7 +64,7 @@ pub(super) struct Global {
         value_name = "N",
         env = "TENURE_CONNECT_ATTEMPTS",
         hide_env_values = true,
-        default_value_t = ConnectPolicy::USUAL.attempts,
+        default_value_t = ConnectPolicy::DEFAULT.attempts,
         value_parser = clap::value_parser!(u32).range(1..=100)
     )]
     pub(super) connect_attempts: u32,

@@ -12,10 +12,10 @@ use super::args::{
 use super::ui::{Outcome, Ui, print_error};
 use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
-use crate::branch::neon::{Access, CONTEXT_FILE, Given, Neon};
+use crate::branch::neon::{Access, AccessSources, CONTEXT_FILE, Neon};
 use crate::branch::{
-    self, AnyProvider, BranchDeleted, BranchList, BranchName, Content, Deleted, Guard, Kind, Provider as _,
-    Secret, Tell, Urls, Wanted, Weight, annotations, collect, pull_request,
+    self, AnyProvider, BranchDeleted, BranchList, BranchName, BranchRequest, Content, Deleted, Guard, Kind,
+    Notify, Provider as _, Secret, Severity, Urls, annotations, collect, pull_request,
 };
 use crate::error::{Code, Failure};
 use crate::postgres::{ConnectPolicy, DatabaseUrl};
@@ -39,7 +39,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     // The guard deletes the branch if this ends early.
     let made = unless_interrupted(Box::pin(async {
         let guard = Guard::create(provider, wanted, tell(context.ui)).await?;
-        let (provider, branch) = guard.made()?;
+        let (provider, branch) = guard.branch()?;
         provider.ready(branch).await?;
         let urls = provider.urls(branch).await?;
         let made = branch.result(provider.kind(), &urls);
@@ -47,7 +47,7 @@ async fn create(context: &Context, args: &CreateBranchArgs) -> Result<u8, Failur
     }));
     let (guard, urls, made) = made.await?;
     mask(&urls);
-    context.ui.result(&made, |paint| branch::text::branch_made(&made, paint))?;
+    context.ui.result(&made, |paint| branch::text::branch_created(&made, paint))?;
     guard.keep();
     Ok(0)
 }
@@ -70,7 +70,7 @@ async fn delete(context: &Context, args: &DeleteBranchArgs) -> Result<u8, Failur
     let work = async {
         match provider.find(&name).await? {
             Some(branch) => provider.delete(&branch.id).await,
-            None => Ok(Deleted::Gone),
+            None => Ok(Deleted::Missing),
         }
     };
     let deleted = unless_interrupted(Box::pin(work)).await? == Deleted::Now;
@@ -86,7 +86,7 @@ fn default_name() -> Result<BranchName, Failure> {
         return Ok(name);
     }
     let number = pull_request_number();
-    number.map(|number| BranchName::usual(Some(number), Uuid::nil())).ok_or_else(|| {
+    number.map(|number| BranchName::default_name(Some(number), Uuid::nil())).ok_or_else(|| {
         Failure::new(Code::Usage, "no branch name was given, and this job does not belong to a pull request")
             .hint("give a branch name; `tenure branch list` lists the branches")
     })
@@ -166,14 +166,14 @@ pub(super) fn wanted(
     kind: Kind,
     name: Option<BranchName>,
     expires: Option<Expiry>,
-) -> Result<Wanted, Failure> {
+) -> Result<BranchRequest, Failure> {
     let run = Uuid::new_v4();
     let number = pull_request_number();
     let name = match name {
         Some(name) => name,
-        None => name_from_env()?.unwrap_or_else(|| BranchName::usual(number, run)),
+        None => name_from_env()?.unwrap_or_else(|| BranchName::default_name(number, run)),
     };
-    Ok(Wanted {
+    Ok(BranchRequest {
         name,
         // The setting names a Neon branch, not a database of a server.
         parent: reject_url(settings.branch.parent.clone(), "branch.parent in the settings")?
@@ -212,7 +212,7 @@ pub(super) async fn provider(
 ) -> Result<AnyProvider, Failure> {
     match kind {
         Kind::Neon => {
-            let given = Given {
+            let given = AccessSources {
                 flag: at.project_id.clone(),
                 project: variable("NEON_PROJECT_ID"),
                 key: variable("NEON_API_KEY").map(Secret::new),
@@ -239,7 +239,7 @@ async fn server(context: &Context) -> Result<DatabaseUrl, Failure> {
         Err(failure) => return Err(failure),
     };
     let connection = database::connect(context, &folder).await?;
-    connection.needs_a_session("a local branch")?;
+    connection.require_session("a local branch")?;
     let url = connection.url().clone();
     connection.close().await;
     Ok(url)
@@ -264,10 +264,10 @@ fn neon_context(project: Option<&Path>, here: &Path) -> Option<(String, String)>
 }
 
 /// The guard's message sink.
-pub(super) fn tell(ui: Ui) -> Tell {
+pub(super) fn tell(ui: Ui) -> Notify {
     Rc::new(move |weight, line| match weight {
-        Weight::Note => ui.note(line),
-        Weight::Left => print_error(line),
+        Severity::Note => ui.note(line),
+        Severity::Warning => print_error(line),
     })
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connec
     let connect_policy = ConnectPolicy::times(context.global.connect_attempts);
     let mut connection =
         Connection::connect_with_retry(&url, connect_policy, |why| context.ui.note(why)).await?;
-    let Some(evidence) = connection.pooled() else { return Ok(connection) };
+    let Some(evidence) = connection.pooler_evidence() else { return Ok(connection) };
     if !context.global.allow_pooled && url.unpooled().is_none() {
         for (direct, from) in env_direct_urls(given_url) {
             // It is not known to be the same server, so a failure concerns only this URL.
@@ -47,7 +47,7 @@ pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connec
                     continue;
                 }
             };
-            if connection.shares_its_database_with(&mut other).await {
+            if connection.is_same_database_as(&mut other).await {
                 connection.close().await;
                 return Ok(other);
             }
@@ -58,7 +58,7 @@ pub(super) async fn connect(context: &Context, given_url: &str) -> Result<Connec
     context.ui.note(&format!(
         "{} is a transaction pooler ({}): commands that need a server session are refused",
         url.address(),
-        evidence.why()
+        evidence.description()
     ));
     Ok(connection)
 }
@@ -97,7 +97,7 @@ async fn connect_directly(
     let connect_policy =
         ConnectPolicy { unanswered: MAX_DIRECT_ATTEMPTS.min(attempts), ..ConnectPolicy::times(attempts) };
     match Connection::connect_with_retry(direct, connect_policy, |why| context.ui.note(why)).await {
-        Ok(connection) if connection.pooled().is_none() => Ok(Some(connection)),
+        Ok(connection) if connection.pooler_evidence().is_none() => Ok(Some(connection)),
         Ok(connection) => {
             connection.close().await;
             context.ui.note(&format!("{} is a pooler too ({from})", direct.address()));

@@ -8,7 +8,7 @@ use super::args::{AtNeon, ProviderArg, UpArgs};
 use super::events::Events;
 use super::ui::Outcome;
 use super::{Context, branch, command_line, database, io, unless_interrupted, up};
-use crate::branch::{Provider as _, Tell, Urls};
+use crate::branch::{Notify, Provider as _, Urls};
 use crate::dry_run::{self, Listener, Outcome as Tried, Trial};
 use crate::error::Failure;
 use crate::postgres::ConnectPolicy;
@@ -69,7 +69,7 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
 }
 
 impl Listener for Context {
-    fn tell(&self) -> Tell {
+    fn tell(&self) -> Notify {
         branch::tell(self.ui)
     }
 

@@ -62,19 +62,19 @@ pub(super) async fn branch(
     let host = connection.host();
     let work = async {
         let AnyProvider::Neon(neon) = &provider else { return Err(neon_only()) };
-        let parent = neon.of_host(&host).await?;
-        let name = BranchName::before(Uuid::new_v4());
+        let parent = neon.find_by_host(&host).await?;
+        let name = BranchName::for_restore_point(Uuid::new_v4());
         let mut wanted = branches::wanted(settings, Kind::Neon, Some(name), None)?;
         wanted.parent = Some(parent.0);
         wanted.expires = LIFETIME;
         let guard = Guard::create(provider, wanted, branches::tell(context.ui)).await?;
         // The branch is usable only after its operations have finished.
-        let (provider, branch) = guard.made()?;
+        let (provider, branch) = guard.branch()?;
         provider.ready(branch).await?;
         Ok(guard)
     };
     let guard = unless_interrupted(Box::pin(work)).await?;
-    let made = guard.made()?.1.clone();
+    let made = guard.branch()?.1.clone();
     guard.keep();
     let until = made.expires_at.map(|until| format!(", until {until}")).unwrap_or_default();
     context.ui.note(&format!("created the restore branch {}{until}", made.name));

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ui::Ui;
 use crate::error::{Code, Failure};
-use crate::postgres::{self, Connector, Ended, Fate};
+use crate::postgres::{self, CancelledSession, Connector, SessionOutcome};
 
 tokio::task_local! {
     /// Those of the command that is run. The demo runs several, one in the other.
@@ -106,17 +106,17 @@ async fn give_up(connectors: &[Connector]) -> Failure {
     for connector in connectors {
         match postgres::cancel(connector).await {
             Ok(ended) => {
-                for Ended { pid, fate } in ended {
-                    told.push(match fate {
-                        Fate::RolledBack => format!("server process {pid} was cancelled and rolls back its last transaction"),
-                        Fate::Committed => format!("server process {pid} had already committed its last transaction"),
-                        Fate::Ended => format!("server process {pid} was cancelled or had just finished"),
-                        Fate::Runs => format!("server process {pid} is still running"),
-                        Fate::Unproved => {
+                for CancelledSession { pid, outcome } in ended {
+                    told.push(match outcome {
+                        SessionOutcome::RolledBack => format!("server process {pid} was cancelled and rolls back its last transaction"),
+                        SessionOutcome::Committed => format!("server process {pid} had already committed its last transaction"),
+                        SessionOutcome::Ended => format!("server process {pid} was cancelled or had just finished"),
+                        SessionOutcome::Runs => format!("server process {pid} is still running"),
+                        SessionOutcome::Unverified => {
                             format!("server process {pid} may still be running: it could not be identified as this command's, so it was not cancelled")
                         }
                     });
-                    if fate == Fate::Runs {
+                    if outcome == SessionOutcome::Runs {
                         hint = Some(format!("SELECT pg_terminate_backend({pid}) ends it"));
                     }
                 }

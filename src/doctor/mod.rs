@@ -92,7 +92,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
     let facts = Facts {
         version: seen.text("version")?,
         major: seen.integer("major")?,
-        pooled: connection.pooled(),
+        pooled: connection.pooler_evidence(),
         neon: seen.get_bool("neon")? || connection.is_neon(),
         standby: seen.get_bool("standby")?,
         strings: seen.get_bool("strings")?,
@@ -175,7 +175,7 @@ impl Facts {
             None => ok("connection", "direct"),
             Some(sign) => warn(
                 "connection",
-                format!("through a transaction pooler ({})", sign.why()),
+                format!("through a transaction pooler ({})", sign.description()),
                 "steps that cannot run in a transaction, exports and shadows need the server's own address",
             ),
         }
@@ -366,7 +366,7 @@ mod tests {
             ("release", Health::Fail, |facts| facts.major = 13),
             ("release", Health::Warn, |facts| facts.major = 19),
             ("release", Health::Fail, |facts| facts.standby = true),
-            ("connection", Health::Warn, |facts| facts.pooled = Some(PoolerEvidence::Refused)),
+            ("connection", Health::Warn, |facts| facts.pooled = Some(PoolerEvidence::OptionRejected)),
             ("rights", Health::Fail, |facts| facts.may_create = false),
             ("rights", Health::Fail, |facts| facts.platform = Some(false)),
             ("strings", Health::Fail, |facts| facts.strings = false),

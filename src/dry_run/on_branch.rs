@@ -6,7 +6,7 @@ use std::cell::Cell;
 use futures_util::future::join;
 
 use super::{BranchReport, DryRun, QueryBreak, Seen};
-use crate::branch::{AnyProvider, Guard, Kind, Provider as _, Tell, Urls, Wanted, Weight};
+use crate::branch::{AnyProvider, BranchRequest, Guard, Kind, Notify, Provider as _, Severity, Urls};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::event::Sink;
@@ -39,7 +39,7 @@ pub struct Trial<'a> {
 /// Who hears what happens meanwhile.
 pub trait Listener {
     /// A line for people.
-    fn tell(&self) -> Tell;
+    fn tell(&self) -> Notify;
 
     /// The URLs of the branch, before anything could show them.
     fn urls(&self, urls: &Urls);
@@ -60,7 +60,7 @@ pub enum Outcome {
 pub async fn on_branch(
     project: &Project,
     trial: Trial<'_>,
-    (provider, wanted): (AnyProvider, Wanted),
+    (provider, wanted): (AnyProvider, BranchRequest),
     listener: &impl Listener,
     sink: &mut dyn Sink,
 ) -> Result<Outcome, Failure> {
@@ -71,9 +71,9 @@ pub async fn on_branch(
             .await;
     let (guard, url) = made?;
     let shadow = Cell::new(Some(shadow?));
-    let note = |line: &str| tell(Weight::Note, line);
+    let note = |line: &str| tell(Severity::Note, line);
     let mut connection = Connection::connect_with_retry(&url, trial.connect_policy, note).await?;
-    let is_local = guard.made()?.0.kind() == Kind::Local;
+    let is_local = guard.branch()?.0.kind() == Kind::Local;
     let verdict = migrate::verify(&mut connection, project, trial.request.clone(), async |pending| {
         if is_local {
             stays_in_its_database(pending)?;
@@ -115,11 +115,11 @@ pub async fn on_branch(
 /// Has the branch made, and waits for it.
 async fn make(
     provider: AnyProvider,
-    wanted: Wanted,
+    wanted: BranchRequest,
     listener: &impl Listener,
 ) -> Result<(Guard<AnyProvider>, DatabaseUrl), Failure> {
     let guard = Guard::create(provider, wanted, listener.tell()).await?;
-    let (provider, branch) = guard.made()?;
+    let (provider, branch) = guard.branch()?;
     provider.ready(branch).await?;
     let urls = provider.urls(branch).await?;
     listener.urls(&urls);
@@ -138,9 +138,9 @@ async fn measure(
 
 /// Makes sure that what was seen was seen on the branch of this run: another one of the same name takes it away.
 async fn is_still_there(guard: &Guard<AnyProvider>) -> Result<(), Failure> {
-    let (provider, branch) = guard.made()?;
+    let (provider, branch) = guard.branch()?;
     // Where nobody can tell, what was seen stands.
-    if provider.is_still(branch).await.unwrap_or(true) {
+    if provider.is_unchanged(branch).await.unwrap_or(true) {
         return Ok(());
     }
     let message = format!("another run made the branch {} anew before this one was done", branch.name);
@@ -154,10 +154,10 @@ async fn end(
     guard: Guard<AnyProvider>,
     seen: Seen,
     (keep, url): (bool, &DatabaseUrl),
-    tell: &Tell,
+    tell: &Notify,
 ) -> Result<DryRun, Failure> {
     let (provider, branch) = {
-        let (provider, branch) = guard.made()?;
+        let (provider, branch) = guard.branch()?;
         (provider.kind().as_str(), branch.clone())
     };
     let deleted = if keep {
@@ -182,13 +182,13 @@ async fn end(
 }
 
 /// Deletes the branch; whether it is gone.
-async fn delete(guard: Guard<AnyProvider>, tell: &Tell) -> bool {
+async fn delete(guard: Guard<AnyProvider>, tell: &Notify) -> bool {
     match guard.finish().await {
         Ok(_) => true,
         // What was found out stands; that something is left is told.
         Err(failure) => {
             let how = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-            tell(Weight::Left, &format!("{failure}{how}"));
+            tell(Severity::Warning, &format!("{failure}{how}"));
             false
         }
     }

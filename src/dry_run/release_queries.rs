@@ -4,7 +4,7 @@ use super::{QueriesAsked, QueryBreak};
 use crate::error::Failure;
 use crate::ident::{SchemaName, SharedPath};
 use crate::postgres::Connection;
-use crate::postgres::queries::{observe, rehearse};
+use crate::postgres::queries::{observe, run_and_explain};
 use crate::queries::{Kind, Observation, Release, Schemas, compare};
 
 /// The queries and their results before the migration.
@@ -26,7 +26,7 @@ impl<'a> ReleaseQueries<'a> {
     ) -> Result<Self, Failure> {
         let schemas = Schemas { tenant, platform, shared };
         let mut before = observe(connection, release, schemas, None).await?;
-        rehearse(connection, release, schemas, &mut before, None).await?;
+        run_and_explain(connection, release, schemas, &mut before, None).await?;
         let (tenant, platform, shared) = (tenant.clone(), platform.clone(), shared.clone());
         Ok(Self { release, tenant, platform, shared, before })
     }
@@ -38,7 +38,7 @@ impl<'a> ReleaseQueries<'a> {
     ) -> Result<QueriesAsked, Failure> {
         let schemas = Schemas { tenant: &self.tenant, platform: &self.platform, shared: &self.shared };
         let mut after = observe(connection, self.release, schemas, Some(&self.before)).await?;
-        rehearse(connection, self.release, schemas, &mut after, Some(&self.before)).await?;
+        run_and_explain(connection, self.release, schemas, &mut after, Some(&self.before)).await?;
         let broken = compare(self.release, &self.before, &after).into_iter().map(|broken| QueryBreak {
             query: broken.query.title(),
             kind: match broken.kind {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::ident::SchemaName;
 use crate::postgres::Row;
-use crate::postgres::batch::{SqlBatch, TOOK};
+use crate::postgres::batch::{DURATION_COLUMN, SqlBatch};
 
 /// Target duration of a message: long compared with a round trip, short enough to stop and share work quickly.
 const TARGET_DURATION: Duration = Duration::from_millis(50);
@@ -126,7 +126,7 @@ impl Batch {
     /// The duration of a unit from its history row in the result sets; `None` if it has none or took less than 1 ms.
     pub(super) fn duration(&self, unit: usize, sets: &[Vec<Row>]) -> Option<Duration> {
         let answers = sets.get(self.range(unit))?;
-        let duration = answers.iter().flatten().find_map(|row| row.integer(TOOK).ok())?;
+        let duration = answers.iter().flatten().find_map(|row| row.integer(DURATION_COLUMN).ok())?;
         u64::try_from(duration).ok().filter(|duration| *duration > 0).map(Duration::from_millis)
     }
 

@@ -47,7 +47,7 @@ impl SchemaLock {
         connection: &Connection,
         stop: &CancellationToken,
     ) -> Result<Option<Self>, Failure> {
-        let mut own = connection.another().await?;
+        let mut own = connection.open_another().await?;
         let doing = "waiting for another run";
         let sql = format!(
             "{BEGIN}; {NO_IDLE_TIMEOUT}; \
@@ -170,7 +170,7 @@ async fn resolve_names(
     let script = &unit.migration.script;
     let mut message = SqlBatch::default();
     let Some(parts) = statement.index_parts(script) else {
-        message.push_alone(script, statement, unit.schema);
+        message.push_non_transactional(script, statement, unit.schema);
         return Ok(message);
     };
     let (index, mut trial) = ((statement, &parts), SqlBatch::default());
@@ -181,7 +181,7 @@ async fn resolve_names(
         .map_err(|server_error| unit.interpret(&server_error, &trial))?;
     match ResolvedIndex::of(&sets) {
         Ok(Some(found)) => message.push_resolved(script, index, &found, unit.schema),
-        Ok(None) => message.push_alone(script, statement, unit.schema),
+        Ok(None) => message.push_non_transactional(script, statement, unit.schema),
         Err(failure) => return Err(UnitOutcome::Failed(failure)),
     }
     Ok(message)
@@ -237,7 +237,11 @@ fn start_message(unit: &Unit<'_>, earlier: EarlierAttempt) -> SqlBatch {
                     && !statement.only_if_exists(script) =>
             {
                 let quoted = format!("{}.{}", unit.schema.quoted(), quote(&index.name));
-                message.push_about(&format!("SELECT {}::regclass", literal(&quoted)), script, statement);
+                message.push_for_statement(
+                    &format!("SELECT {}::regclass", literal(&quoted)),
+                    script,
+                    statement,
+                );
             }
             Some(_) | None => {}
         }

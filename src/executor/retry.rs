@@ -26,7 +26,7 @@ pub(crate) async fn query(
         if attempts > 1 {
             tokio::time::sleep(pause).await;
         }
-        if let Ok(fresh) = connection.another().await {
+        if let Ok(fresh) = connection.open_another().await {
             *connection = fresh;
         }
     }

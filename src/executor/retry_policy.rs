@@ -54,7 +54,7 @@ fn is_transient(failure: &Failure) -> bool {
                 | "57P05"
                 | "25P03"
                 | "53300"
-                | error::ALONE
+                | error::NON_TRANSACTIONAL_RUNNING
         )
     });
     by_state || matches!(failure.code, Code::ConnectionLost | Code::ServerUnreachable)

@@ -94,7 +94,7 @@ impl Unit<'_> {
     pub(super) fn finish(&self, message: &mut SqlBatch) {
         let left = SessionState::of(self.migration.part(self.scope()));
         if left == SessionState::Possible {
-            message.own_role();
+            message.reset_role();
         }
         if let Part::Platform { moves_tenants: true, .. } = self.part {
             let (from, to) = (self.migration.from(), self.migration.to());

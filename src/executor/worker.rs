@@ -150,7 +150,7 @@ async fn recover(
     tasks: Vec<Task>,
     answer: UnitOutcome,
 ) {
-    let (found, server) = match connection.another().await {
+    let (found, server) = match connection.open_another().await {
         Ok(fresh) => {
             *connection = fresh;
             (steps(pass, connection, &tasks).await, Server::Reachable)

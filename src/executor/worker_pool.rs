@@ -42,7 +42,7 @@ pub(crate) async fn run(
                 return;
             }
             // Without a free connection slot, the other workers do the work.
-            let Ok(mut own) = connector.open_now().await else { return };
+            let Ok(mut own) = connector.open_without_retry().await else { return };
             work(&mut own).await;
             own.close().await;
         }
@@ -63,7 +63,7 @@ impl ConnectionRecycler {
             return;
         }
         self.0 = 0;
-        if let Ok(fresh) = connection.another().await {
+        if let Ok(fresh) = connection.open_another().await {
             std::mem::replace(connection, fresh).close().await;
         }
     }

@@ -197,7 +197,8 @@ impl ApprovedPlan {
             return Ok(Vec::new());
         }
         let names: Vec<&str> = made.iter().map(String::as_str).collect();
-        let found = extensions::unreachable(connection, &names, &project.settings.shared_path()).await?;
+        let found =
+            extensions::outside_search_path(connection, &names, &project.settings.shared_path()).await?;
         let note = |(name, schema): (String, String)| {
             format!(
                 "the extension {name} is in the schema {schema}, where units do not look: \

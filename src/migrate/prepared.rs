@@ -28,7 +28,7 @@ impl Prepared {
         match self.plan.steps.iter().find(|step| !step.transactional) {
             None => Ok(()),
             Some(step) => {
-                connection.needs_a_session(&format!("{}, which cannot run in a transaction,", step.migration))
+                connection.require_session(&format!("{}, which cannot run in a transaction,", step.migration))
             }
         }
     }

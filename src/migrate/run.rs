@@ -233,7 +233,7 @@ impl Runner<'_> {
             "{BEGIN}; {NO_IDLE_TIMEOUT}; SET LOCAL lock_timeout = 0; {}",
             version_rows::lock_platform(&self.run.platform)
         );
-        let mut holder = match self.connection.another().await {
+        let mut holder = match self.connection.open_another().await {
             Ok(holder) => holder,
             Err(failure) => return Some(UnitOutcome::Failed(failure)),
         };
@@ -319,7 +319,7 @@ impl Runner<'_> {
             _ => false,
         };
         if is_broken {
-            let Ok(fresh) = self.connection.another().await else { return (answer, true) };
+            let Ok(fresh) = self.connection.open_another().await else { return (answer, true) };
             *self.connection = fresh;
         } else if !(was_broken && matches!(answer, UnitOutcome::DoneByAnother)) {
             return (answer, false);
@@ -336,7 +336,7 @@ impl Runner<'_> {
         if !failure.session_ended() {
             return Err(failure);
         }
-        *self.connection = self.connection.another().await?;
+        *self.connection = self.connection.open_another().await?;
         runs::end(self.connection, &self.run, ending, counts).await
     }
 

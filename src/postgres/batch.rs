@@ -1,6 +1,7 @@
-//! The one message of a unit: everything that a migration does to one schema, with the move of the
-//! version row and the history's row, as one text in one transaction. `--plan` and the runner read
-//! from this one encoder. **Invariant:** nothing here outlives the transaction.
+//! The SQL of a unit: one text in one transaction with a migration's statements for one schema, the update of
+//! the version row, and the history's row. `--plan` and the executor use the same encoder.
+//!
+//! **Invariant:** no state outlives the transaction.
 
 mod end;
 mod extensions;
@@ -24,83 +25,83 @@ use crate::ident::{Identifier, SchemaName, SharedPath};
 use crate::settings::{Migrate, Settings};
 use crate::sql::Rendered;
 
-/// What all units of a run share.
+/// The settings that all units of a run share.
 #[derive(Debug, Clone)]
 pub struct Run {
-    /// The run's row.
+    /// The id of the run's row.
     pub id: Uuid,
     /// The platform schema.
     pub platform: SchemaName,
-    /// The limits.
+    /// The timeouts.
     pub limits: Migrate,
-    /// What a unit's search path names behind its own schema.
+    /// The schemas after the unit's own in its search path.
     pub path: SharedPath,
 }
 
-/// A text to send, with the way back from a server's error to a place in a file.
+/// SQL text with a map from positions in it to places in files.
 #[derive(Debug, Clone, Default)]
 pub struct SqlBatch {
     rendered: Rendered,
     sources: Vec<Arc<Source>>,
-    /// For each statement of the message, in order, the place it came from, if from a file.
+    /// For each statement, in order, its place in a file, if it is from one.
     statements: Vec<Option<(usize, Range<usize>)>>,
-    /// For each COMMIT: which statement it is, and the file that it ends.
+    /// For each COMMIT: its index among the statements, and the file whose statements it ends.
     commits: Vec<(usize, usize)>,
     limit: Limit,
-    /// Where extensions are made, once a search path was set.
+    /// The schema for new extensions, after a search path was set.
     extensions: Option<Identifier>,
 }
 
-/// One row of the history.
+/// A row of the history.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryRow<'a> {
-    /// The schema that the unit moved.
+    /// The migrated schema.
     pub schema: &'a SchemaName,
-    /// Its version before.
+    /// The version before.
     pub from: &'a Version,
-    /// Its version after.
+    /// The version after.
     pub to: &'a Version,
-    /// The file's or template's name.
+    /// The name of the file or template.
     pub name: &'a str,
-    /// Of the file; `None` for a baseline.
+    /// The file's checksum; `None` for a baseline.
     pub checksum: Option<&'a Checksum>,
-    /// What the row records.
+    /// The kind of event.
     pub kind: Kind,
-    /// The findings that the file's own Allow lines accepted, as JSON.
+    /// The findings that the file's Allow lines accept, as JSON.
     pub allowed: &'a str,
 }
 
-/// What a row of the history records.
+/// The kind of event in a row of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A migration was run.
     Migrate,
-    /// A schema was made from a template.
+    /// A schema was created from a template.
     Template,
     /// A version was declared.
     Baseline,
     /// An edited or missing file was accepted.
     Repair,
-    /// A unit that runs outside a transaction was begun.
+    /// A non-transactional unit was started.
     Begun,
-    /// A schema that was made by other means became a tenant.
+    /// An existing schema became a tenant.
     Adopt,
-    /// A tenant came out of a file.
+    /// A tenant was imported from a file.
     Import,
-    /// A tenant's schema got another name: the row has the new one, and as its name the one before.
+    /// A tenant's schema was renamed: the row has the new name, and the old one as its name.
     Rename,
-    /// The same, when the tenant was put aside.
+    /// Like `Rename`, when the tenant was dropped.
     Drop,
-    /// The same, when it was brought back.
+    /// Like `Rename`, when the tenant was restored.
     Undrop,
-    /// A tenant that was being made was taken back.
+    /// The creation of a tenant was reverted.
     Undone,
-    /// A tenant that was put aside was deleted for good.
+    /// A dropped tenant was deleted.
     Purge,
 }
 
 impl Kind {
-    /// The word in the table.
+    /// The value in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Migrate => "migrate",
@@ -119,23 +120,23 @@ impl Kind {
     }
 }
 
-/// The column in which a unit's row of the history says how long the unit took, in milliseconds.
-pub const TOOK: &str = "tenure_took_ms";
+/// The result column with the unit's duration in milliseconds.
+pub const DURATION_COLUMN: &str = "tenure_took_ms";
 
-/// The column in which a change of name says the version of the tenant.
-pub const VERSION: &str = "tenure_version";
+/// The result column with the version of a renamed tenant.
+pub const VERSION_COLUMN: &str = "tenure_version";
 
-/// How every transaction of ours begins, whatever the database's defaults are: a runner that waited for
-/// another must see what that one did.
+/// The start of every transaction of Tenure, independent of the database's defaults. `READ COMMITTED`, since a
+/// run that waited for another one must see its changes.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
-/// For a transaction that waits for us between its messages: the server ends it for no idleness and no age (a setting of 17 and
-/// later, so that no statement may name it).
+/// Disables the idle timeout and the transaction timeout in a transaction that spans several messages.
+/// `transaction_timeout` exists only from PostgreSQL 17 on, so no statement names it.
 pub const NO_IDLE_TIMEOUT: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')";
 
 impl Run {
-    /// A new one, by these settings and limits.
+    /// A run with a new id.
     pub fn new(settings: &Settings, limits: Migrate) -> Self {
         Self {
             id: Uuid::new_v4(),
@@ -147,20 +148,20 @@ impl Run {
 }
 
 impl SqlBatch {
-    /// Adds one statement of Tenure's own.
+    /// Adds one statement of Tenure.
     pub fn push(&mut self, sql: &str) {
         self.rendered.push(sql);
         self.rendered.push(";\n");
         self.statements.push(None);
     }
 
-    /// Adds several.
+    /// Adds several statements.
     pub fn push_each(&mut self, statements: &[impl AsRef<str>]) {
         statements.iter().for_each(|statement| self.push(statement.as_ref()));
     }
 
-    /// Begins a unit's transaction: its limits, and `first`, the statement that locks the version row.
-    /// That one waits without a lock timeout, since it waits for a unit like itself.
+    /// Begins a unit's transaction: its timeouts, and `first`, which locks the version row. `first` has no lock
+    /// timeout, since it waits for another unit.
     pub fn begin(&mut self, limits: Migrate, first: &str) {
         self.begin_as(BEGIN, limits, &[first]);
     }
@@ -170,7 +171,7 @@ impl SqlBatch {
         self.begin_as(BEGIN, limits, first);
     }
 
-    /// The same in a transaction that sees the database until its end as it was at its first statement.
+    /// Like [`Self::begin`], with one snapshot for the whole transaction.
     pub fn begin_snapshot(&mut self, limits: Migrate, first: &str) {
         self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE", limits, &[first]);
     }
@@ -185,7 +186,7 @@ impl SqlBatch {
 
     fn limit_statements(&mut self, limits: Migrate) {
         self.push(&format!("SET LOCAL statement_timeout = {}", limits.statement_timeout.milliseconds()));
-        self.limit = self.limit.and(Limit::of(limits.statement_timeout));
+        self.limit = self.limit.max(Limit::of(limits.statement_timeout));
     }
 
     /// Adds a row of the history.
@@ -193,17 +194,16 @@ impl SqlBatch {
         self.push(&history::record(run, row));
     }
 
-    /// Adds a row of the history that says that a schema got another name. `schema` is an expression, since the server may
-    /// choose the name.
+    /// Adds a history row for a rename. `schema` is an expression, since the server may choose the name.
     pub fn name_history(&mut self, run: &Run, schema: &str, former: &SchemaName, kind: Kind) {
         self.push(&history::record_name(run, schema, former, kind));
     }
 
-    /// Adds another message behind this one.
+    /// Appends another batch.
     pub fn append(&mut self, other: &Self) {
         let before = self.sources.len();
         self.rendered.append(&other.rendered, before);
-        self.limit = self.limit.and(other.limit);
+        self.limit = self.limit.max(other.limit);
         self.sources.extend(other.sources.iter().map(Arc::clone));
         let (statements, commits) = (self.statements.len(), &other.commits);
         self.commits.extend(commits.iter().map(|(at, file)| (at + statements, file + before)));
@@ -211,34 +211,34 @@ impl SqlBatch {
         self.statements.extend(other.statements.iter().map(|place| place.as_ref().map(shifted)));
     }
 
-    /// Whether a statement is Tenure's own.
+    /// Whether a statement is Tenure's own, not a file's.
     pub fn is_own(&self, statement: usize) -> bool {
         self.statements.get(statement).is_some_and(Option::is_none)
     }
 
-    /// How many statements it has.
+    /// The number of statements.
     pub fn statements(&self) -> usize {
         self.statements.len()
     }
 
-    /// How long its answer is waited for, if there is an end to that.
-    pub(super) fn retry_policy(&self) -> Option<Duration> {
-        self.limit.retry_policy(self.statements.len())
+    /// The time limit for its answer, if there is one.
+    pub(super) fn answer_timeout(&self) -> Option<Duration> {
+        self.limit.answer_timeout(self.statements.len())
     }
 
-    /// How many characters it has.
+    /// The number of characters.
     pub fn chars(&self) -> usize {
         self.rendered.chars()
     }
 
-    /// The text.
+    /// The SQL text.
     pub fn sql(&self) -> &str {
         &self.rendered.sql
     }
 
-    /// The place in a user's file that `server_error` is about: where the server points, or else the
-    /// statement that it had come to; the file, where only the COMMIT behind it failed, as it does for a
-    /// deferred constraint. `None` where that is Tenure's own statement.
+    /// The place in a user's file that `server_error` is about: the server's position, else the statement that
+    /// failed. It is the whole file if its COMMIT failed, as for a deferred constraint, and `None` for a
+    /// statement of Tenure's own.
     pub fn place(&self, server_error: &ServerError) -> Option<Place> {
         let texts: Vec<&str> = self.sources.iter().map(|source| source.text.as_str()).collect();
         let pointed = server_error.position().and_then(|position| self.rendered.origin(position, &texts));
@@ -254,7 +254,7 @@ impl SqlBatch {
     }
 }
 
-/// The bytes of the word, string or sign at the start of `text`: what a caret is drawn under.
+/// The length in bytes of the token at the start of `text`, which a caret underlines.
 fn word_length(text: &str) -> usize {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
     let word: usize = text.chars().take_while(|c| is_word(*c)).map(char::len_utf8).sum();

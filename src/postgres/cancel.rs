@@ -1,5 +1,5 @@
-//! Ends what the sessions of this process are doing at the server, when the command is given up: without that the server goes on, and
-//! commits, while nobody waits for its answer.
+//! Cancels the running statements of this process's sessions when the command is aborted. Otherwise the server
+//! would finish and commit them.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -12,16 +12,16 @@ use super::{Connection, Connector, Row};
 use crate::error::{Code, Failure};
 use crate::ident::literal;
 
-/// How long a session may take to end what it is doing.
+/// How long to wait for a session to end its statement, and for each answer.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// How long is waited between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So often is looked in any case: what was sent a moment ago may not have been begun.
-const LOOKS: u32 = 3;
+/// The minimum number of polls: a statement that was just sent may not have started.
+const MIN_POLLS: u32 = 3;
 
-/// The `application_name` of all sessions of this process, and of no other. A transaction pooler passes it on with each transaction.
+/// The `application_name` of all sessions of this process and of no other. A transaction pooler sets it with
+/// each transaction.
 pub(super) fn application_name() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| {
@@ -30,105 +30,108 @@ pub(super) fn application_name() -> &'static str {
     })
 }
 
-/// What became of what a session was doing.
+/// The outcome of a session's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// Its transaction is rolled back.
+pub enum SessionOutcome {
+    /// Its transaction was rolled back.
     RolledBack,
-    /// Its transaction was committed first.
+    /// Its transaction was committed before the cancellation.
     Committed,
-    /// What had written nothing yet, or ran outside of a transaction block, was cancelled, or was done first.
+    /// It had written nothing, or ran outside of a transaction block: it was cancelled or had just ended.
     Ended,
-    /// It goes on.
+    /// It still runs.
     Runs,
-    /// It may be another client's: behind a pooler, or because its unit has set `application_name`. So it was left alone.
-    Unproved,
+    /// It was not cancelled, since it may belong to another client: behind a pooler, or because the unit set
+    /// `application_name`.
+    Unverified,
 }
 
-/// A session that was at work.
+/// A session with a running statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    /// The number of its process at the server.
+pub struct CancelledSession {
+    /// The process id of its backend.
     pub pid: i64,
-    /// What became of it.
-    pub fate: Fate,
+    /// The outcome.
+    pub outcome: SessionOutcome,
 }
 
-/// What a session was seen doing.
+/// The last poll of a session.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
-    is_ours: bool,
-    doing: Doing,
-    /// The transaction in which it was last seen writing, by its 64-bit number.
-    writes: Option<i64>,
+struct Polled {
+    is_own: bool,
+    activity: Activity,
+    /// The 64-bit id of the last transaction in which it wrote.
+    xid: Option<i64>,
 }
 
-/// What the server says of a transaction (manual, chapter Transaction ID and Snapshot Information Functions).
+/// The result of `pg_xact_status` (manual, chapter Transaction ID and Snapshot Information Functions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Status {
     Committed,
     Aborted,
-    /// It goes on, or is so old that nobody knows.
+    /// In progress, or too old to be known.
     Open,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    /// A statement runs.
+enum Activity {
     Statement,
-    /// A transaction block is open, and is rolled back when its connection is closed.
-    Block,
-    /// Nothing.
-    Nothing,
-    /// The session has ended.
-    Gone,
+    /// A transaction block is open; the server rolls it back when the connection closes.
+    InTransaction,
+    Idle,
+    Disconnected,
 }
 
-/// Cancels what the sessions of this process are doing in the database behind `connector`, over another connection, and waits for it to end.
-pub async fn cancel(connector: &Connector) -> Result<Vec<Ended>, Failure> {
-    let mut connection = tokio::time::timeout(LIMIT, connector.open_now()).await.map_err(|_| silence())??;
-    let sql = question(connection.pooled().is_some());
-    let mut looks = 0;
-    let mut seen: BTreeMap<i64, Seen> = BTreeMap::new();
+/// Cancels the statements of this process's sessions in the database of `connector`, over a new connection, and
+/// waits until they end.
+pub async fn cancel(connector: &Connector) -> Result<Vec<CancelledSession>, Failure> {
+    let mut connection = tokio::time::timeout(LIMIT, connector.open_without_retry())
+        .await
+        .map_err(|_| timeout_failure())??;
+    let sql = cancel_query(connection.pooler_evidence().is_some());
+    let mut polls = 0;
+    let mut sessions: BTreeMap<i64, Polled> = BTreeMap::new();
     loop {
         let answer =
-            tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| silence())?;
-        let sets = answer.map_err(|server_error| server_error.failure("cancelling what is under way"))?;
+            tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| timeout_failure())?;
+        let sets =
+            answer.map_err(|server_error| server_error.failure("cancelling the running statements"))?;
         let mut now = sets.iter().flatten().map(read).collect::<Result<BTreeMap<_, _>, _>>()?;
-        looks += 1;
-        let is_busy = now.values().any(|session| session.is_ours && session.doing == Doing::Statement);
-        for (pid, before) in &mut seen {
+        polls += 1;
+        let is_busy = now.values().any(|session| session.is_own && session.activity == Activity::Statement);
+        for (pid, before) in &mut sessions {
             let last = *before;
-            before.doing = Doing::Gone;
+            before.activity = Activity::Disconnected;
             if let Some(session) = now.remove(pid) {
-                *before = Seen { writes: session.writes.or(last.writes), ..session };
+                *before = Polled { xid: session.xid.or(last.xid), ..session };
             }
         }
-        let begun = now.into_iter().filter(|(_, session)| session.doing == Doing::Statement);
-        seen.extend(begun);
-        if (!is_busy && looks >= LOOKS) || PAUSE * looks >= LIMIT {
+        let begun = now.into_iter().filter(|(_, session)| session.activity == Activity::Statement);
+        sessions.extend(begun);
+        if (!is_busy && polls >= MIN_POLLS) || PAUSE * polls >= LIMIT {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
     let mut ended = Vec::new();
-    for (pid, session) in seen {
-        let status = match session.writes {
+    for (pid, session) in sessions {
+        let status = match session.xid {
             None => Status::Open,
             Some(number) => status(&mut connection, number).await?,
         };
-        ended.push(Ended { pid, fate: fate(session, status) });
+        ended.push(CancelledSession { pid, outcome: outcome(session, status) });
     }
     connection.close().await;
     Ok(ended)
 }
 
-/// Whether the transaction of that number was committed. Of what a session is doing nothing else says so for certain: a cancellation
-/// that meets a COMMIT leaves the session as idle as the COMMIT does.
+/// The status of a transaction. Only this function is reliable: after a COMMIT and after a cancelled one the
+/// session is idle.
 async fn status(connection: &mut Connection, number: i64) -> Result<Status, Failure> {
     let sql = format!("SELECT pg_catalog.pg_xact_status('{number}') AS status");
-    let answer = tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| silence())?;
-    let sets = answer.map_err(|server_error| server_error.failure("asking what became of a transaction"))?;
+    let answer =
+        tokio::time::timeout(LIMIT, connection.query_batch(&sql)).await.map_err(|_| timeout_failure())?;
+    let sets = answer.map_err(|server_error| server_error.failure("reading the status of a transaction"))?;
     Ok(
         match sets
             .iter()
@@ -146,32 +149,31 @@ async fn status(connection: &mut Connection, number: i64) -> Result<Status, Fail
     )
 }
 
-fn fate(session: Seen, status: Status) -> Fate {
-    match (status, session.doing) {
-        (Status::Committed, _) => Fate::Committed,
-        // A block that waits for a client which is gone has no COMMIT to come.
-        (Status::Aborted, _) | (Status::Open, Doing::Block) => Fate::RolledBack,
-        // Its last transaction may have begun to write after the last look.
-        (Status::Open, Doing::Gone) => Fate::Ended,
-        (Status::Open, _) if !session.is_ours => Fate::Unproved,
-        (Status::Open, Doing::Statement) => Fate::Runs,
-        (Status::Open, Doing::Nothing) => Fate::Ended,
+fn outcome(session: Polled, status: Status) -> SessionOutcome {
+    match (status, session.activity) {
+        (Status::Committed, _) => SessionOutcome::Committed,
+        // The client is gone, so the block receives no COMMIT.
+        (Status::Aborted, _) | (Status::Open, Activity::InTransaction) => SessionOutcome::RolledBack,
+        // Its last transaction may have written after the last poll.
+        (Status::Open, Activity::Disconnected) => SessionOutcome::Ended,
+        (Status::Open, _) if !session.is_own => SessionOutcome::Unverified,
+        (Status::Open, Activity::Statement) => SessionOutcome::Runs,
+        (Status::Open, Activity::Idle) => SessionOutcome::Ended,
     }
 }
 
-/// Cancels each session of ours that is at work, in the same statement that finds it at work. A session behind a pooler is proved
-/// to be ours by its text too: the pooler leaves our name to who has none. One that runs a unit under a name which the unit gave it may be
-/// another command's, so it is told and left alone.
-fn question(pooled: bool) -> String {
+/// Finds and cancels the active sessions of this process in one statement. Behind a pooler, the statement's
+/// text must match too, since the pooler keeps the application name for the next client. A session that runs a
+/// unit under another name, set by the unit, may belong to another command: it is reported and not cancelled.
+fn cancel_query(pooled: bool) -> String {
     let begun = literal(&format!("{BEGIN}%"));
-    let ours = if pooled { format!("query LIKE {begun}") } else { "true".to_owned() };
-    // The server numbers transactions with 64 bits and shows the lower 32 of them: it is the one with these that is nearest to those
-    // that go on now.
+    let own_query = if pooled { format!("query LIKE {begun}") } else { "true".to_owned() };
+    // `backend_xid` has the lower 32 of 64 bits: choose the id that is nearest to those in progress.
     format!(
         "SELECT pid::int8 AS pid, ours, active, open, \
              CASE WHEN ours THEN near + ((xid - near + 2147483648) & 4294967295) - 2147483648 END AS writes, \
              CASE WHEN ours AND active THEN pg_catalog.pg_cancel_backend(pid) END AS cancelled \
-         FROM (SELECT pid, {ours} AND application_name = {name} AS ours, state = 'active' AS active, state LIKE 'idle in transaction%' AS open, \
+         FROM (SELECT pid, {own_query} AND application_name = {name} AS ours, state = 'active' AS active, state LIKE 'idle in transaction%' AS open, \
                    backend_xid::text::int8 AS xid, \
                    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::int8 AS near \
                FROM pg_catalog.pg_stat_activity \
@@ -182,18 +184,18 @@ fn question(pooled: bool) -> String {
     )
 }
 
-fn read(row: &Row) -> Result<(i64, Seen), Failure> {
-    let doing = match (row.get_bool("active")?, row.get_bool("open")?) {
-        (true, _) => Doing::Statement,
-        (false, true) => Doing::Block,
-        (false, false) => Doing::Nothing,
+fn read(row: &Row) -> Result<(i64, Polled), Failure> {
+    let activity = match (row.get_bool("active")?, row.get_bool("open")?) {
+        (true, _) => Activity::Statement,
+        (false, true) => Activity::InTransaction,
+        (false, false) => Activity::Idle,
     };
-    let writes = row.optional_integer("writes")?;
-    Ok((row.integer("pid")?, Seen { is_ours: row.get_bool("ours")?, doing, writes }))
+    let xid = row.optional_integer("writes")?;
+    Ok((row.integer("pid")?, Polled { is_own: row.get_bool("ours")?, activity, xid }))
 }
 
-fn silence() -> Failure {
-    let message = format!("cancelling what is under way: no answer for {} s", LIMIT.as_secs());
+fn timeout_failure() -> Failure {
+    let message = format!("cancelling the running statements: no answer for {} s", LIMIT.as_secs());
     Failure::new(Code::ConnectionLost, message)
 }
 
@@ -202,20 +204,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_and_the_last_look_say_what_became_of_it() {
-        let at = |is_ours, doing| Seen { is_ours, doing, writes: None };
+    fn the_outcome_follows_from_status_and_last_poll() {
+        let at = |is_own, activity| Polled { is_own, activity, xid: None };
         for (session, status, expected) in [
-            (at(true, Doing::Statement), Status::Open, Fate::Runs),
-            (at(true, Doing::Block), Status::Open, Fate::RolledBack),
-            (at(true, Doing::Nothing), Status::Open, Fate::Ended),
-            (at(true, Doing::Gone), Status::Open, Fate::Ended),
-            (at(false, Doing::Statement), Status::Open, Fate::Unproved),
-            (at(true, Doing::Nothing), Status::Committed, Fate::Committed),
-            (at(true, Doing::Gone), Status::Committed, Fate::Committed),
-            (at(true, Doing::Nothing), Status::Aborted, Fate::RolledBack),
-            (at(false, Doing::Statement), Status::Aborted, Fate::RolledBack),
+            (at(true, Activity::Statement), Status::Open, SessionOutcome::Runs),
+            (at(true, Activity::InTransaction), Status::Open, SessionOutcome::RolledBack),
+            (at(true, Activity::Idle), Status::Open, SessionOutcome::Ended),
+            (at(true, Activity::Disconnected), Status::Open, SessionOutcome::Ended),
+            (at(false, Activity::Statement), Status::Open, SessionOutcome::Unverified),
+            (at(true, Activity::Idle), Status::Committed, SessionOutcome::Committed),
+            (at(true, Activity::Disconnected), Status::Committed, SessionOutcome::Committed),
+            (at(true, Activity::Idle), Status::Aborted, SessionOutcome::RolledBack),
+            (at(false, Activity::Statement), Status::Aborted, SessionOutcome::RolledBack),
         ] {
-            assert_eq!(fate(session, status), expected, "{session:?} {status:?}");
+            assert_eq!(outcome(session, status), expected, "{session:?} {status:?}");
         }
     }
 }

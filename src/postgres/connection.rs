@@ -1,6 +1,5 @@
-//! One connection. Everything goes through the simple query protocol (manual, chapter 55.2.2.1): many
-//! statements in one message, nothing prepared, so a pooler in transaction mode is no hindrance. This
-//! is the one place where text becomes SQL that is sent.
+//! A connection. It uses the simple query protocol (manual, chapter 55.2.2.1): several statements in one
+//! message and nothing prepared, so a pooler in transaction mode works. Only this file sends text as SQL.
 
 use std::io::ErrorKind;
 
@@ -14,12 +13,12 @@ use super::connect::retry::{self, ConnectPolicy};
 use super::{DatabaseUrl, ServerError};
 use crate::error::{Code, Failure};
 
-/// One row of an answer, read by the names that our own queries give their columns.
+/// A row of a result, read by column name.
 #[derive(Debug)]
 pub struct Row(PgRow);
 
 impl Row {
-    /// A text that is there.
+    /// A text that is not NULL.
     pub fn text(&self, column: &str) -> Result<String, Failure> {
         self.get(column)
     }
@@ -29,12 +28,12 @@ impl Row {
         self.get(column)
     }
 
-    /// An integer, 64 bits wide.
+    /// A 64-bit integer.
     pub fn integer(&self, column: &str) -> Result<i64, Failure> {
         self.get(column)
     }
 
-    /// Such an integer that may be NULL.
+    /// A 64-bit integer that may be NULL.
     pub fn optional_integer(&self, column: &str) -> Result<Option<i64>, Failure> {
         self.get(column)
     }
@@ -44,12 +43,12 @@ impl Row {
         self.get(column)
     }
 
-    /// Such one that may be NULL.
+    /// A boolean that may be NULL.
     pub fn get_optional_bool(&self, column: &str) -> Result<Option<bool>, Failure> {
         self.get(column)
     }
 
-    /// A document of JSON.
+    /// A JSON value.
     pub fn document(&self, column: &str) -> Result<serde_json::Value, Failure> {
         self.get(column)
     }
@@ -64,107 +63,108 @@ impl Row {
     }
 }
 
-/// A connection to the database.
+/// An open connection.
 #[derive(Debug)]
 pub struct Connection {
     driver: PgConnection,
     connector: Connector,
-    /// Nobody answered in time: an answer that comes later is nobody's.
-    lost: bool,
+    /// An answer is overdue, so the next answer on this connection may be a late one.
+    is_lost: bool,
 }
 
-/// A way to the database.
+/// Opens further connections to the same database.
 #[derive(Debug, Clone)]
 pub struct Connector {
     url: DatabaseUrl,
     connect_policy: ConnectPolicy,
-    pooled: Option<PoolerEvidence>,
+    pooler_evidence: Option<PoolerEvidence>,
 }
 
 impl Connector {
-    /// Connects.
+    /// Opens a connection.
     pub async fn open(&self) -> Result<Connection, Failure> {
-        // What stands in between is known by now, and need not be asked again.
-        let connection = retry::again(&self.url, self.connect_policy).await?;
-        Ok(Connection { driver: connection, connector: self.clone(), lost: false })
+        // The first connection detected the pooler.
+        let connection = retry::open_undetected(&self.url, self.connect_policy).await?;
+        Ok(Connection { driver: connection, connector: self.clone(), is_lost: false })
     }
 
-    /// Connects if there is room right now, for who can do without.
-    pub async fn open_now(&self) -> Result<Connection, Failure> {
-        let connection = retry::again(&self.url, ConnectPolicy::ONCE).await?;
-        Ok(Connection { driver: connection, connector: self.clone(), lost: false })
+    /// Connects without a retry, for connections that are optional.
+    pub async fn open_without_retry(&self) -> Result<Connection, Failure> {
+        let connection = retry::open_undetected(&self.url, ConnectPolicy::ONCE).await?;
+        Ok(Connection { driver: connection, connector: self.clone(), is_lost: false })
     }
 }
 
 impl Connection {
-    /// Connects to a server that is known to be there, or not to be. See [`Connection::connect_with_retry`] for one that may sleep or have
-    /// a pooler before it.
+    /// Connects without a retry and without pooler detection. See [`Connection::connect_with_retry`] for a
+    /// server that may be suspended or behind a pooler.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let connector = Connector { url: url.clone(), connect_policy: ConnectPolicy::ONCE, pooled: None };
+        let connector =
+            Connector { url: url.clone(), connect_policy: ConnectPolicy::ONCE, pooler_evidence: None };
         connector.open().await
     }
 
-    /// Connects with patience and learns whether a pooler is in between; `tell` hears why there is a further try. Every
-    /// failure has exit code 3 and names host and port, never the password.
+    /// Connects with retries and detects a pooler; `on_retry` receives the reason of each retry. Every failure
+    /// has exit code 3 and names host and port, never the password.
     pub async fn connect_with_retry(
         url: &DatabaseUrl,
         connect_policy: ConnectPolicy,
-        tell: impl FnMut(&str),
+        on_retry: impl FnMut(&str),
     ) -> Result<Self, Failure> {
-        let (connection, pooled) = retry::open(url, connect_policy, tell).await?;
+        let (connection, pooler_evidence) = retry::open(url, connect_policy, on_retry).await?;
         Ok(Self {
             driver: connection,
-            connector: Connector { url: url.clone(), connect_policy, pooled },
-            lost: false,
+            connector: Connector { url: url.clone(), connect_policy, pooler_evidence },
+            is_lost: false,
         })
     }
 
-    /// Whether the server is one of Neon's, by its name.
+    /// Whether the server's host name is Neon's.
     pub fn is_neon(&self) -> bool {
         self.connector.url.is_neon()
     }
 
-    /// The name of the server itself, without a pooler's label.
+    /// The server's host name without a pooler's suffix.
     pub fn host(&self) -> String {
         self.connector.url.host()
     }
 
-    /// What showed that a transaction pooler is in between, if one is.
-    pub fn pooled(&self) -> Option<PoolerEvidence> {
-        self.connector.pooled
+    /// How a transaction pooler was detected, if one was.
+    pub fn pooler_evidence(&self) -> Option<PoolerEvidence> {
+        self.connector.pooler_evidence
     }
 
-    /// Where it leads: for a program of PostgreSQL's own, and for the server's other databases.
+    /// The URL, for PostgreSQL's client programs and for other databases of the server.
     pub fn url(&self) -> &DatabaseUrl {
         &self.connector.url
     }
 
-    /// The way to further connections, for who cannot hold this one meanwhile.
+    /// Opens further connections after this one is closed or lent.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
     }
 
-    /// Sends a unit's message, or several units'. Only the rows of Tenure's own statements are kept: what a
-    /// file selects is nobody's to read here.
+    /// Sends a batch and waits for its answer, at most for the sum of its statement timeouts. Only rows of
+    /// Tenure's own statements are kept.
     pub async fn send(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
-        let Some(retry_policy) = message.retry_policy() else {
-            return self.ask(message.sql(), |statement| message.is_own(statement)).await;
+        let Some(limit) = message.answer_timeout() else {
+            return self.query_or_roll_back(message.sql(), |statement| message.is_own(statement)).await;
         };
-        let answer = self.ask(message.sql(), |statement| message.is_own(statement));
-        if let Ok(answer) = tokio::time::timeout(retry_policy, answer).await {
+        let answer = self.query_or_roll_back(message.sql(), |statement| message.is_own(statement));
+        if let Ok(answer) = tokio::time::timeout(limit, answer).await {
             return answer;
         }
-        self.lost = true;
-        let silence = format!("no answer for {} s", retry_policy.as_secs());
+        self.is_lost = true;
+        let silence = format!("no answer for {} s", limit.as_secs());
         Err(sqlx::Error::Io(std::io::Error::new(ErrorKind::TimedOut, silence)).into())
     }
 
     fn expect_alive(&self) -> Result<(), sqlx::Error> {
-        if self.lost { Err(sqlx::Error::Io(ErrorKind::NotConnected.into())) } else { Ok(()) }
+        if self.is_lost { Err(sqlx::Error::Io(ErrorKind::NotConnected.into())) } else { Ok(()) }
     }
 
-    /// The same within a transaction that is open; one that fails is left to who began it.
-    pub async fn send_within(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
+    /// Sends a batch in the open transaction. After an error the caller ends the transaction.
+    pub async fn send_in_transaction(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         match self.collect(message.sql(), &mut sets, |statement| message.is_own(statement)).await {
             Ok(()) => Ok(sets),
@@ -172,23 +172,22 @@ impl Connection {
         }
     }
 
-    /// Opens another one to the same database.
-    pub async fn another(&self) -> Result<Self, Failure> {
+    /// Opens another connection to the same database.
+    pub async fn open_another(&self) -> Result<Self, Failure> {
         self.connector.open().await
     }
 
-    /// Sends one message and waits until the server has done all of it. After a refusal the session is
-    /// out of the failed transaction again, if it still is one.
+    /// Sends one message and waits for its end. After a server error a failed transaction is rolled back.
     pub async fn run(&mut self, sql: &str) -> Result<(), ServerError> {
         self.query_batch(sql).await.map(|_sets| ())
     }
 
-    /// Sends one message; the rows of each of its statements, in order.
+    /// Like [`Self::run`]; returns the rows of each statement, in order.
     pub async fn query_batch(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
-        self.ask(sql, |_statement| true).await
+        self.query_or_roll_back(sql, |_statement| true).await
     }
 
-    /// Sends one message, and leaves a transaction that fails to who began it.
+    /// Like [`Self::query_batch`], without a rollback: the caller ends a failed transaction.
     pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         match self.collect(sql, &mut sets, |_statement| true).await {
@@ -197,8 +196,8 @@ impl Connection {
         }
     }
 
-    /// Sends one message of a transaction that is open; how many rows each of its statements wrote, in order.
-    pub async fn counts(&mut self, sql: &str) -> Result<Vec<u64>, ServerError> {
+    /// Sends one message in the open transaction; returns how many rows each statement affected, in order.
+    pub async fn affected_rows(&mut self, sql: &str) -> Result<Vec<u64>, ServerError> {
         self.expect_alive()?;
         let mut counts = Vec::new();
         let outcome = {
@@ -218,22 +217,26 @@ impl Connection {
         })
     }
 
-    async fn ask(&mut self, sql: &str, keeps: impl Fn(usize) -> bool) -> Result<Vec<Vec<Row>>, ServerError> {
+    async fn query_or_roll_back(
+        &mut self,
+        sql: &str,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
         let outcome = self.collect(sql, &mut sets, keeps).await;
         match outcome {
             Ok(()) => Ok(sets),
             Err(error) => {
                 if matches!(error, sqlx::Error::Database(_)) {
-                    // What a file took for its session before it failed would stay with the pooler's next client; one message, so that
-                    // it is the same session.
-                    let undo = if self.connector.pooled.is_some() {
+                    // Session state of the failed statements must not stay for the pooler's next client. One
+                    // message, so that it reaches the same session.
+                    let rollback = if self.connector.pooler_evidence.is_some() {
                         "ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
                     } else {
                         "ROLLBACK"
                     };
-                    // A broken session cannot be rolled back; the first error is the one to tell.
-                    let _rolled_back = self.collect(undo, &mut Vec::new(), |_statement| false).await;
+                    // A broken session cannot be rolled back; the first error is reported.
+                    let _rolled_back = self.collect(rollback, &mut Vec::new(), |_statement| false).await;
                 }
                 Err(ServerError { completed: sets.len(), sets, error })
             }
@@ -259,17 +262,16 @@ impl Connection {
         Ok(())
     }
 
-    /// Says goodbye.
+    /// Closes the connection.
     pub async fn close(self) {
-        if self.lost {
+        if self.is_lost {
             return;
         }
-        // A server that is gone already needs no goodbye.
+        // An error means that the server has already closed it.
         let _closed = self.driver.close().await;
     }
 
-    /// The driver's connection, for the runner of Tenure's own tables and for what only the extended protocol
-    /// can do.
+    /// The driver's connection, for refinery and for the extended protocol.
     pub(super) fn driver(&mut self) -> &mut PgConnection {
         &mut self.driver
     }

@@ -1,50 +1,50 @@
-//! How long a unit's answer is waited for. A peer may vanish without a word, as behind a router that forgets its connections;
-//! the driver sets no keepalive, so nobody would ever say so. But a unit's statements have limits, which end them at the
-//! server; when all of them must have passed, nobody is there.
+//! The time limit for the answer to a unit. A connection may be lost without an error, for example in a router;
+//! the driver sets no keepalive. The statements of a unit have timeouts, so an answer that is later than their
+//! sum will not come.
 
 use std::time::Duration;
 
 use crate::settings::StatementTimeout;
 
-/// Beyond the limits of the statements: the way there and back, and what the server does between them.
+/// Added to the statements' timeouts: network latency and the server's work between statements.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// What is known of the limits of a message's statements.
+/// The timeout of a message's statements.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Limit {
-    /// Nothing: it begins no transaction of its own.
+    /// Unknown: the message begins no transaction.
     #[default]
-    Unsaid,
-    /// None takes longer than this.
+    Unknown,
+    /// The limit of each statement.
     Each(Duration),
-    /// One may take as long as it likes.
+    /// At least one statement has no limit.
     None,
 }
 
 impl Limit {
-    /// That of statements for which `timeout` was set.
+    /// The limit that `timeout` sets.
     pub(super) fn of(timeout: StatementTimeout) -> Self {
         let each = timeout.duration();
         if each.is_zero() { Self::None } else { Self::Each(each) }
     }
 
-    /// That of these statements and others.
-    pub(super) fn and(self, other: Self) -> Self {
+    /// The larger limit.
+    pub(super) fn max(self, other: Self) -> Self {
         match (self, other) {
             (Self::None, _) | (_, Self::None) => Self::None,
             (Self::Each(one), Self::Each(other)) => Self::Each(one.max(other)),
-            (Self::Unsaid, said) | (said, Self::Unsaid) => said,
+            (Self::Unknown, known) | (known, Self::Unknown) => known,
         }
     }
 
-    /// When so many statements must have ended.
-    pub(super) fn retry_policy(self, statements: usize) -> Option<Duration> {
+    /// The limit for `statements` statements together.
+    pub(super) fn answer_timeout(self, statements: usize) -> Option<Duration> {
         match self {
             Self::Each(each) => {
                 let statements = u32::try_from(statements).unwrap_or(u32::MAX);
                 Some(each.saturating_mul(statements).saturating_add(GRACE))
             }
-            Self::Unsaid | Self::None => None,
+            Self::Unknown | Self::None => None,
         }
     }
 }
@@ -58,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_waited_for_as_long_as_all_its_statements_may_take() {
-        assert_eq!(of("2s").retry_policy(4), Some(Duration::from_secs(8) + GRACE));
+    fn the_limit_of_a_message_is_the_sum_of_its_statements() {
+        assert_eq!(of("2s").answer_timeout(4), Some(Duration::from_secs(8) + GRACE));
         assert_eq!(
-            of("2s").and(Limit::Unsaid).and(of("3s")).retry_policy(2),
+            of("2s").max(Limit::Unknown).max(of("3s")).answer_timeout(2),
             Some(Duration::from_secs(6) + GRACE)
         );
-        assert_eq!(of("0s").retry_policy(4), None);
-        assert_eq!(of("2s").and(of("0s")).retry_policy(4), None);
-        assert_eq!(Limit::Unsaid.retry_policy(4), None);
+        assert_eq!(of("0s").answer_timeout(4), None);
+        assert_eq!(of("2s").max(of("0s")).answer_timeout(4), None);
+        assert_eq!(Limit::Unknown.answer_timeout(4), None);
     }
 }

@@ -1,78 +1,78 @@
-//! What a server's error means: one place maps SQLSTATE (manual, appendix A) to codes and hints.
+//! Maps server errors to failures. The only place that maps SQLSTATE (manual, appendix A) to codes and hints.
 
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::Row;
 use crate::error::{Code, Failure};
 
-/// An error of one message, with how far the server had come.
+/// An error of one message, with the results before it.
 #[derive(Debug)]
 pub struct ServerError {
-    /// How many statements of the message had been completed.
+    /// The number of completed statements.
     pub completed: usize,
     /// Their rows.
     pub sets: Vec<Vec<Row>>,
-    /// What the driver said.
+    /// The driver's error.
     pub error: sqlx::Error,
 }
 
-/// A schema is not at the version that its unit starts from; the detail is the version it is at.
+/// A schema is not at the version that its unit starts from; the detail is its version.
 pub const NOT_AT_FROM: &str = "TN001";
 /// A tenant has no version row.
 pub const NO_VERSION_ROW: &str = "TN002";
-/// Tenants are behind what a platform step needs.
+/// Tenants are behind the version that a platform step needs.
 pub const TENANTS_BEHIND: &str = "TN003";
-/// Another number of rows than one.
+/// A statement did not affect exactly one row.
 pub const NOT_ONE_ROW: &str = "TN005";
-/// A tenant is in another state than the verb needs; the detail is the one it is in.
-pub const OTHER_STATE: &str = "TN006";
-/// A schema, or a tenant, of that name is there already.
+/// A tenant is in another state than the command needs; the detail is its state.
+pub const WRONG_STATE: &str = "TN006";
+/// A schema or a tenant of that name exists.
 pub const NAME_TAKEN: &str = "TN007";
-/// A unit that needs to be alone is running on the schema.
-pub const ALONE: &str = "TN008";
-/// What is outside of a schema depends on what is in it.
-pub const DEPENDED_ON: &str = "TN009";
-/// The registry did not give up a row that was deleted.
-pub const ROW_KEPT: &str = "TN010";
-/// A schema that was made in advance is not free.
-pub const NOT_FREE: &str = "TNP01";
-/// A tenant that was being made is not any more, or by another run.
-pub const NOT_OURS: &str = "TNP02";
-/// A tenant is being made by another run; the detail says until when.
-pub const BEING_MADE: &str = "TNP03";
-/// A tenant is being made by another run, which is at work on it.
+/// A non-transactional unit is running on the schema.
+pub const NON_TRANSACTIONAL_RUNNING: &str = "TN008";
+/// Objects outside of a schema depend on objects in it.
+pub const HAS_DEPENDENTS: &str = "TN009";
+/// A row of the registry was not deleted.
+pub const ROW_NOT_DELETED: &str = "TN010";
+/// A pool schema is not free.
+pub const POOL_SCHEMA_TAKEN: &str = "TNP01";
+/// A tenant is no longer being created, or by another run.
+pub const NOT_OWNED_BY_RUN: &str = "TNP02";
+/// Another run is creating the tenant; the detail is the deadline.
+pub const BEING_CREATED: &str = "TNP03";
+/// Another run is creating the tenant and still working.
 pub const BEING_COPIED: &str = "TNP04";
-/// A role is there already that is not this database's, or is another tenant's; the detail says whose.
+/// A role exists that belongs to another database or another tenant; the detail names it.
 pub const ROLE_TAKEN: &str = "TNR01";
 /// A tenant has no role.
 pub const NO_ROLE: &str = "TNR02";
-/// The platform moved while a tenant was being made.
-pub const PLATFORM_MOVED: &str = "TN004";
+/// The platform's version changed while a tenant was being created.
+pub const PLATFORM_VERSION_CHANGED: &str = "TN004";
 
 impl ServerError {
-    /// The server's error, if it was the server that refused.
+    /// The error of the server, if the server reported it.
     fn server(&self) -> Option<&PgDatabaseError> {
         self.error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
     }
 
-    /// The server's code.
+    /// The server's SQLSTATE.
     pub fn sqlstate(&self) -> Option<&str> {
         self.server().map(PgDatabaseError::code)
     }
 
-    /// The server's detail; an empty one is none.
+    /// The server's detail, if it is not empty.
     pub fn detail(&self) -> Option<&str> {
         self.server().and_then(PgDatabaseError::detail).filter(|detail| !detail.is_empty())
     }
 
-    /// The table that the server names, with its schema: of a foreign key the one whose rows refer.
+    /// The table in the server's error with its schema; for a foreign key, the referencing table.
     pub fn table(&self) -> Option<String> {
         let server = self.server()?;
         Some(format!("{}.{}", server.schema()?, server.table()?))
     }
 
-    /// The character of the message that the server points at, from 1. An offset into another text,
-    /// such as the body of a DO block, is none.
+    /// The position of the error in the message, in characters from 1; `None` if it is in another text, such as
+    /// the body of a DO block.
     pub fn position(&self) -> Option<usize> {
         match self.server()?.position()? {
             PgErrorPosition::Original(position) => Some(position),
@@ -80,83 +80,81 @@ impl ServerError {
         }
     }
 
-    /// The code and message of an error that says something about the statement itself: not of a connection
-    /// that broke, a server that ends or is out of room, another session's lock.
-    pub(super) fn about_the_statement(&self) -> Option<(Option<String>, String)> {
+    /// SQLSTATE and message, if the error is about the statement itself, not about a lost connection, a server
+    /// that shuts down or lacks resources, or a lock of another session.
+    pub(super) fn statement_error(&self) -> Option<(Option<String>, String)> {
         let Some(server) = self.server() else {
-            // What the driver cannot make sense of, no program of that driver can.
-            let its_own = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
-            return its_own.then(|| (None, self.error.to_string()));
+            // An answer that the driver cannot decode fails in every program with this driver.
+            let is_decoding = matches!(self.error, sqlx::Error::TypeNotFound { .. } | sqlx::Error::Decode(_));
+            return is_decoding.then(|| (None, self.error.to_string()));
         };
-        let passing = ["25P03", "25P04", "40", "53", "55P03", "57", "58", "XX"]
+        let is_temporary = ["25P03", "25P04", "40", "53", "55P03", "57", "58", "XX"]
             .iter()
             .any(|class| server.code().starts_with(class));
-        (!passing).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
+        (!is_temporary).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
     }
 
-    /// The failure that people and programs get; `doing` says what was being done.
-    pub fn failure(&self, doing: &str) -> Failure {
-        let Some(server) = self.server() else { return broken(&self.error, doing) };
+    /// The failure for the user; `action` says what was being done.
+    pub fn failure(&self, action: &str) -> Failure {
+        let Some(server) = self.server() else { return connection_failure(&self.error, action) };
         let (code, hint) = match server.code() {
             ROLE_TAKEN if server.hint().is_some() => (Code::RoleExists, None),
-            ROW_KEPT => (
+            ROW_NOT_DELETED => (
                 Code::TenantInUse,
-                Some("leave the registry's row with --keep-registry, or let it be deleted"),
+                Some("keep the registry's row with --keep-registry, or allow its deletion"),
             ),
-            "42501" => (Code::PermissionDenied, Some("give the role what it lacks, or use another one")),
+            "42501" => (Code::PermissionDenied, Some("grant the privilege to the role, or use another role")),
             TENANTS_BEHIND => {
-                (Code::TenantsBehind, Some("run `tenure migrate up` to bring the tenants along first"))
+                (Code::TenantsBehind, Some("run `tenure migrate up` to migrate the tenants first"))
             }
-            BEING_MADE => (
+            BEING_CREATED => (
                 Code::TenantState,
                 Some(
-                    "when that run is gone without an end, the same command makes it anew after that time, or `tenure tenant drop` \
-                     takes away what it left",
+                    "if that run was aborted, repeat the command after that time to create the tenant, or run `tenure tenant drop` \
+                     to remove what it created",
                 ),
             ),
             BEING_COPIED => (
                 Code::TenantState,
-                Some("if that run is gone without an end, `tenure tenant drop` takes away what it left"),
+                Some("if that run was aborted, run `tenure tenant drop` to remove what it created"),
             ),
-            NOT_OURS | OTHER_STATE => (Code::TenantState, Some("`tenure tenant show SLUG` says how it is")),
-            NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),
-            DEPENDED_ON => {
-                (Code::TenantInUse, Some("change or drop them first, or leave the tenant as it is"))
+            NOT_OWNED_BY_RUN | WRONG_STATE => {
+                (Code::TenantState, Some("run `tenure tenant show SLUG` to see its state"))
             }
+            NAME_TAKEN => (Code::TenantExists, Some("choose another slug")),
+            HAS_DEPENDENTS => (Code::TenantInUse, Some("change or drop them first")),
             ROLE_TAKEN => (
                 Code::RoleExists,
                 Some(
-                    "roles belong to the whole server: set [tenants] role_prefix in tenure.toml where several databases of it \
-                      have such a tenant, or drop the role",
+                    "roles belong to the whole server: if several of its databases have this tenant, set [tenants] role_prefix in \
+                     tenure.toml; otherwise drop the role",
                 ),
             ),
-            NO_ROLE => (Code::TenantWithoutRole, Some("`tenure tenant grant SLUG` makes it")),
+            NO_ROLE => (Code::TenantWithoutRole, Some("run `tenure tenant grant SLUG` to create it")),
             "55P03" => (
                 Code::StatementFailed,
-                Some("another session holds the lock; try again, or raise --lock-timeout"),
+                Some("another session holds the lock; retry, or raise --lock-timeout"),
             ),
             "25P04" => (
                 Code::StatementFailed,
-                Some(
-                    "the server's transaction_timeout ended it; raise that for this role if the work needs longer",
-                ),
+                Some("the server's transaction_timeout ended it; raise it for this role"),
             ),
             "25P03" | "57P01" | "57P02" | "57P03" | "57P05" => {
                 (Code::StatementFailed, Some("the server ended the session; run the command again"))
             }
             "57014" if server.message().contains("user request") => {
-                (Code::StatementFailed, Some("somebody cancelled it; run the command again"))
+                (Code::StatementFailed, Some("a user cancelled it; run the command again"))
             }
-            "57014" => (Code::StatementFailed, Some("raise --statement-timeout if the work needs longer")),
+            "57014" => (Code::StatementFailed, Some("raise --statement-timeout")),
             "25006" => (Code::StatementFailed, Some("this server is read-only: use the primary's address")),
             _ => (Code::StatementFailed, None),
         };
         let detail = self.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-        let message = format!("{doing}: {}{detail}", server.message());
+        let message = format!("{action}: {}{detail}", server.message());
         let mut failure = Failure::new(code, message);
         failure.sqlstate = Some(server.code().to_owned());
         failure.rows.extend(self.detail().map(str::to_owned));
-        // A value that does not fit stands in the message itself, as may whatever somebody's own code raises.
+        // The messages of these classes may contain values.
         if ["22", "P0"].iter().any(|class| server.code().starts_with(class)) {
             failure.rows.push(server.message().to_owned());
         }
@@ -166,14 +164,14 @@ impl ServerError {
 }
 
 impl From<sqlx::Error> for ServerError {
-    /// An error of something that is no message of several statements.
+    /// An error of a single operation.
     fn from(error: sqlx::Error) -> Self {
         Self { completed: 0, sets: Vec::new(), error }
     }
 }
 
-/// A failure that no server reported: the connection broke, or never was.
-fn broken(error: &sqlx::Error, doing: &str) -> Failure {
-    Failure::new(Code::ConnectionLost, format!("{doing}: the connection broke: {error}"))
-        .hint("run the command again: what was committed stands, the rest is done then")
+/// A failure that the server did not report: the connection was lost or not established.
+fn connection_failure(error: &sqlx::Error, action: &str) -> Failure {
+    Failure::new(Code::ConnectionLost, format!("{action}: the connection was lost: {error}"))
+        .hint("run the command again: it continues after the committed work")
 }

@@ -1,12 +1,12 @@
-//! Extensions that the units of a project do not find.
+//! Extensions outside of the units' search path.
 
 use super::Connection;
 use crate::error::Failure;
 use crate::ident::{SharedPath, literal};
 
-/// Of the extensions `names`, those that are in a schema which `path` does not name, or whose control file says that they
-/// will be, each with that schema.
-pub async fn unreachable(
+/// Returns those extensions of `names` that are, or by their control file will be, in a schema which `path`
+/// does not contain, each with that schema.
+pub async fn outside_search_path(
     connection: &mut Connection,
     names: &[&str],
     path: &SharedPath,
@@ -24,6 +24,6 @@ pub async fn unreachable(
     let sets = connection
         .query_batch(&sql)
         .await
-        .map_err(|server_error| server_error.failure("looking for extensions"))?;
+        .map_err(|server_error| server_error.failure("reading the extensions"))?;
     sets.iter().flatten().map(|row| Ok((row.text("name")?, row.text("home")?))).collect()
 }

@@ -1,6 +1,6 @@
-//! The database's edge: connecting, the one message of a unit, Tenure's own tables, what is in the
-//! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
-//! so a transaction pooler is safe. Only this layer names sqlx and refinery.
+//! Everything that talks to PostgreSQL: connections, the SQL of a unit, Tenure's own tables, catalogs, and the
+//! meaning of server errors. No session state outlives a transaction (`SET LOCAL` only), so a transaction
+//! pooler is safe. Only this folder uses sqlx and refinery; decisions about migrations do not belong here.
 
 pub mod batch;
 mod cancel;
@@ -15,8 +15,8 @@ pub mod queries;
 pub mod server;
 mod tools;
 
-pub use cancel::{Ended, Fate, cancel};
+pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
-pub use tools::{Archive, Section, dump, pack};
+pub use tools::{Archive, Section, dump, dump_archive};

@@ -75,8 +75,8 @@ impl Shadow {
     /// The database of `url`, which must be empty or left by a shadow that was killed.
     pub async fn on_database(url: &DatabaseUrl) -> Result<Self, Failure> {
         let url = &url.unpooled().unwrap_or_else(|| url.clone());
-        let mut connection = Connection::connect_with_retry(url, ConnectPolicy::USUAL, |_| {}).await?;
-        connection.needs_a_session("a shadow")?;
+        let mut connection = Connection::connect_with_retry(url, ConnectPolicy::DEFAULT, |_| {}).await?;
+        connection.require_session("a shadow")?;
         let holder = Box::new(lock(&mut connection).await?);
         let mut sql = "SELECT shobj_description(d.oid, 'pg_database') AS comment, EXISTS (SELECT FROM pg_catalog.pg_namespace \
                        WHERE oid >= 16384 AND nspname !~ '^pg_' AND nspname <> 'public')"
@@ -158,7 +158,7 @@ impl Shadow {
 /// Locks the database for this run. The lock belongs to a transaction on a separate connection: behind a pooler, a session lock
 /// would stay with a connection that others get.
 async fn lock(connection: &mut Connection) -> Result<Connection, Failure> {
-    let mut holder = connection.another().await?;
+    let mut holder = connection.open_another().await?;
     let sql = format!(
         "BEGIN; {NO_IDLE_TIMEOUT}; \
          SELECT pg_try_advisory_xact_lock(hashtext('tenure shadow'), hashtext(current_database())) AS taken"

@@ -7,7 +7,7 @@ use super::data::Rows;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{
-    Asked, Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, fingerprints_as, snapshot_as,
+    Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, Transaction, fingerprints_as, snapshot_as,
 };
 use crate::postgres::{Connection, Row};
 use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
@@ -36,7 +36,11 @@ pub(super) struct OutsideObject {
 
 impl DatabaseSnapshot {
     /// Takes a new snapshot. Reads only schemas whose fingerprint differs from that in `self`.
-    pub(super) async fn refreshed(&self, connection: &mut Connection, asked: Asked) -> Result<Self, Failure> {
+    pub(super) async fn refreshed(
+        &self,
+        connection: &mut Connection,
+        asked: Transaction,
+    ) -> Result<Self, Failure> {
         let (schemas, outside) = contents(connection).await?;
         let fingerprints = fingerprints_as(connection, &schemas, asked).await?;
         let mut snapshots: BTreeMap<SchemaName, Rc<SchemaSnapshot>> = BTreeMap::new();

@@ -13,7 +13,7 @@ use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SharedPath, literal};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::postgres::{Row, ServerError};
 use crate::sql::{Scope, Statement, TargetKind, TextNames};
 
@@ -64,7 +64,7 @@ impl ShadowRun<'_> {
         for (name, kind) in &decoys {
             made.push(&decoy(*kind, &shared, name));
         }
-        let found = match self.connection.send_within(&made).await {
+        let found = match self.connection.send_in_transaction(&made).await {
             Ok(_) => {
                 self.run_with_decoys((migration, statement), execution, (&path, &shared), known, &targets)
                     .await
@@ -94,7 +94,7 @@ impl ShadowRun<'_> {
         known: &DatabaseSnapshot,
         targets: &BTreeSet<String>,
     ) -> Result<Vec<OutsideEffect>, Failure> {
-        let before = known.refreshed(self.connection, Asked::Within).await?;
+        let before = known.refreshed(self.connection, Transaction::Current).await?;
         let query = LockSample::query(&before.schemas().cloned().collect::<Vec<_>>());
         let mut message = SqlBatch::default();
         message.search_path(execution.schema, path);
@@ -104,12 +104,12 @@ impl ShadowRun<'_> {
         message.push_file(&migration.script, std::iter::once(statement), execution.schema);
         message.push("SET LOCAL statement_timeout = 0");
         message.push(&query);
-        match self.connection.send_within(&message).await {
+        match self.connection.send_in_transaction(&message).await {
             Ok(sets) => {
                 let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
                 let (start, end) = (sample(sets.get(1))?, sample(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
-                let now = before.refreshed(self.connection, Asked::Within).await?;
+                let now = before.refreshed(self.connection, Transaction::Current).await?;
                 Ok(self.beyond(execution, (&before, &now), &uses))
             }
             Err(server_error) => match server_error.sqlstate() {
@@ -148,7 +148,7 @@ impl ShadowRun<'_> {
         let mut message = SqlBatch::default();
         message.search_path(execution.schema, path);
         message.push(BODIES);
-        let sets = self.connection.send_within(&message).await.map_err(doing)?;
+        let sets = self.connection.send_in_transaction(&message).await.map_err(doing)?;
         let mut bodies = BTreeMap::new();
         for row in sets.iter().flatten() {
             bodies.entry(row.text("name")?).or_insert_with(Vec::new).push(row.text("body")?);
@@ -175,7 +175,7 @@ impl ShadowRun<'_> {
                  AND word <> '' AND pg_catalog.octet_length(word) < 64 \
                  AND word NOT IN (SELECT word FROM pg_catalog.pg_get_keywords() WHERE catcode IN ('R', 'T'))"
         ));
-        let sets = self.connection.send_within(&message).await.map_err(doing)?;
+        let sets = self.connection.send_in_transaction(&message).await.map_err(doing)?;
         let missing =
             sets.iter().flatten().map(|row| row.text("word")).collect::<Result<BTreeSet<_>, _>>()?;
         if missing.len() > MAX_NAMES {

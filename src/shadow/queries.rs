@@ -5,7 +5,7 @@ use super::attributed::{Attributed, SchemaOwner};
 use super::shadow_run::ShadowRun;
 use super::step::{ObservedStatement, Step};
 use crate::error::Failure;
-use crate::postgres::queries::{observe, rehearse};
+use crate::postgres::queries::{observe, run_and_explain};
 use crate::queries::{Break, Observation, Release, Schemas, compare};
 
 /// The queries, and their last observation.
@@ -60,7 +60,7 @@ impl ShadowRun<'_> {
         let schemas =
             Schemas { tenant: &tenant, platform: &platform, shared: &self.project.settings.shared_path() };
         let mut now = observe(self.connection, release, schemas, before).await?;
-        rehearse(self.connection, release, schemas, &mut now, before).await?;
+        run_and_explain(self.connection, release, schemas, &mut now, before).await?;
         Ok(now)
     }
 }

@@ -5,7 +5,7 @@ use crate::chain::Migration;
 use crate::error::Failure;
 use crate::ident::{SchemaName, SharedPath};
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::postgres::{Connection, Row};
 use crate::sql::Statement;
 
@@ -31,7 +31,7 @@ pub(super) async fn repeat_failure(
     message.push(WRITTEN);
     message.push_file(&migration.script, std::iter::once(statement), schema);
     message.push(WRITTEN);
-    let why = match connection.send_within(&message).await {
+    let why = match connection.send_in_transaction(&message).await {
         Ok(sets) => {
             let written = |set: &[Row]| set.first().and_then(|row| row.integer("written").ok());
             let mut written = sets.iter().filter_map(|set| written(set));
@@ -41,12 +41,12 @@ pub(super) async fn repeat_failure(
                 None
             } else {
                 roll_back(connection).await?;
-                let before = known.refreshed(connection, Asked::Within).await?;
+                let before = known.refreshed(connection, Transaction::Current).await?;
                 connection
-                    .send_within(&message)
+                    .send_in_transaction(&message)
                     .await
                     .map_err(|server_error| server_error.failure("running a statement a second time"))?;
-                let changes = before.changes(&before.refreshed(connection, Asked::Within).await?);
+                let changes = before.changes(&before.refreshed(connection, Transaction::Current).await?);
                 let first = changes.iter().flat_map(|(_, changes)| changes).next();
                 first.map(|change| format!("changes `{}: {}`", change.object, change.line()))
             }

@@ -7,7 +7,7 @@ use super::shadow_run::ShadowRun;
 use crate::chain::Migration;
 use crate::error::Failure;
 use crate::postgres::batch::SqlBatch;
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::project;
 use crate::sql::{Scope, Statement};
 use crate::verify::{Evidence, Level, ObservedEffect, ObservedEffects, RuleId};
@@ -82,7 +82,7 @@ impl ShadowRun<'_> {
                 return Ok(Some(reversed));
             }
         }
-        let reversed_snapshot = after.refreshed(self.connection, Asked::Within).await?;
+        let reversed_snapshot = after.refreshed(self.connection, Transaction::Current).await?;
         for (_, changes) in before.changes(&reversed_snapshot) {
             let reported = changes.iter().map(|change| {
                 let what =

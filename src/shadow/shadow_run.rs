@@ -13,7 +13,7 @@ use super::{decoy, sample, setup};
 use crate::chain::{Migration, Version};
 use crate::error::{Class, Failure};
 use crate::ident::{SchemaName, Slug};
-use crate::postgres::catalog::{self, Asked, Change, Property, What};
+use crate::postgres::catalog::{self, Change, Property, Transaction, What};
 use crate::postgres::{Connection, metadata};
 use crate::project::{self, Project};
 use crate::queries::Release;
@@ -114,7 +114,7 @@ async fn run_steps(
         let before = if is_known {
             snapshot.with_rows(shadow.connection).await?
         } else {
-            snapshot.refreshed(shadow.connection, Asked::Alone).await?
+            snapshot.refreshed(shadow.connection, Transaction::Own).await?
         };
         if let Some(queries) = &mut queries {
             shadow.observe_before(queries).await?;
@@ -122,7 +122,7 @@ async fn run_steps(
         let mut step = shadow.step(index, &before, release.is_some()).await?;
         let has_failed = step.failure.is_some();
         if !has_failed {
-            snapshot = before.refreshed(shadow.connection, Asked::Alone).await?;
+            snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
             shadow.attribute_changes(&mut step, &before, &snapshot);
             step.unreachable = shadow.unreachable(&before, &snapshot);
             if let Some(queries) = &mut queries {
@@ -252,12 +252,12 @@ impl ShadowRun<'_> {
             };
             let Some(schema) = schema else { continue };
             let both = [migrated.clone(), schema];
-            let fingerprints = catalog::fingerprints_as(self.connection, &both, Asked::Alone).await?;
+            let fingerprints = catalog::fingerprints_as(self.connection, &both, Transaction::Own).await?;
             if fingerprints.get(&both[0]) == fingerprints.get(&both[1]) {
                 continue;
             }
-            let right = catalog::snapshot_as(self.connection, &both[0], Asked::Alone).await?;
-            let seen = catalog::snapshot_as(self.connection, &both[1], Asked::Alone).await?;
+            let right = catalog::snapshot_as(self.connection, &both[0], Transaction::Own).await?;
+            let seen = catalog::snapshot_as(self.connection, &both[1], Transaction::Own).await?;
             let changes = Change::between(&right, &seen);
             // Whether a materialized view is populated depends on its rows.
             let is_filled = |change: &&Change| {

@@ -13,7 +13,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{BEGIN, SqlBatch};
-use crate::postgres::catalog::Asked;
+use crate::postgres::catalog::Transaction;
 use crate::postgres::{Row, ServerError};
 use crate::settings::StatementTimeout;
 use crate::sql::{OWN_TABLES, Scope, Statement};
@@ -72,7 +72,9 @@ impl ShadowRun<'_> {
                     Err(failure) => return Ok((Some(failure), snapshot)),
                 };
                 let now = match when {
-                    SnapshotTiming::AfterEach => snapshot.refreshed(self.connection, Asked::Within).await?,
+                    SnapshotTiming::AfterEach => {
+                        snapshot.refreshed(self.connection, Transaction::Current).await?
+                    }
                     SnapshotTiming::AtTheEnd => snapshot.clone(),
                 };
                 let changed = snapshot.server_changes(&now);
@@ -117,7 +119,7 @@ impl ShadowRun<'_> {
         }
         if when == SnapshotTiming::AtTheEnd {
             step.has_deferred = self.has_deferred().await?;
-            snapshot = snapshot.refreshed(self.connection, Asked::Within).await?;
+            snapshot = snapshot.refreshed(self.connection, Transaction::Current).await?;
         }
         step.reversed = self.reverse(migration, before, &snapshot).await?;
         self.roll_back().await?;
@@ -154,12 +156,12 @@ impl ShadowRun<'_> {
             limit(self.project.settings.migrate.statement_timeout)
         ));
         message.push(query);
-        let observed = match self.connection.send_within(&message).await {
+        let observed = match self.connection.send_in_transaction(&message).await {
             Ok(sets) => {
                 let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
                 let (start, end) = (sample(sets.get(1))?, sample(sets.last())?);
                 let uses = end.used_since(&start, |_| true);
-                let now = before.refreshed(self.connection, Asked::Within).await?;
+                let now = before.refreshed(self.connection, Transaction::Current).await?;
                 let named = beyond::named(migration, schema);
                 let mut beyond =
                     self.beyond(Execution { scope, schema, named: &named }, (before, &now), &uses);

@@ -11,7 +11,7 @@ use super::database_snapshot::DatabaseSnapshot;
 use super::setup;
 use crate::error::Failure;
 use crate::ident::SchemaName;
-use crate::postgres::catalog::{self, Asked, Change, Kind, SchemaSnapshot};
+use crate::postgres::catalog::{self, Change, Kind, SchemaSnapshot, Transaction};
 use crate::postgres::{Connection, metadata};
 use crate::project::Project;
 use crate::sql::TextNames;
@@ -159,11 +159,11 @@ async fn prove_on(connection: &mut Connection, project: &Project) -> Result<Vec<
                 proved: false,
                 differences: Vec::new(),
             };
-            let snapshot = DatabaseSnapshot::default().refreshed(connection, Asked::Alone).await?;
+            let snapshot = DatabaseSnapshot::default().refreshed(connection, Transaction::Own).await?;
             match TenantPair::make(connection, project, (&template.name, After::Rows), number).await {
                 Ok(pair) => {
                     proof.differences = before.map(|(_, older)| older.differences(&pair)).unwrap_or_default();
-                    let now = snapshot.refreshed(connection, Asked::Alone).await?;
+                    let now = snapshot.refreshed(connection, Transaction::Own).await?;
                     proof.differences.extend(beyond(project, template, &snapshot, &now));
                     proof.proved = proof.differences.is_empty();
                     made.push((template, pair));

@@ -42,7 +42,7 @@ pub(super) async fn with_heartbeat<T>(
             tokio::time::sleep(HEARTBEAT).await;
             let connection = match open.take() {
                 Some(connection) => Some(connection),
-                None => connector.open_now().await.ok(),
+                None => connector.open_without_retry().await.ok(),
             };
             if let Some(mut connection) = connection
                 && connection.run(&sql).await.is_ok()
@@ -70,7 +70,7 @@ pub(super) async fn commit(
     if !failure.session_ended() {
         return Err(failure);
     }
-    let found = match connection.another().await {
+    let found = match connection.open_another().await {
         Ok(fresh) => {
             *connection = fresh;
             found(connection, run, schema).await
@@ -147,7 +147,7 @@ pub(super) async fn clean_up(
     failure: Failure,
 ) -> Failure {
     if failure.session_ended() {
-        match connection.another().await {
+        match connection.open_another().await {
             Ok(other) => *connection = other,
             Err(_) => return cleanup_failed(failure, schema, "the database cannot be reached"),
         }
@@ -157,7 +157,9 @@ pub(super) async fn clean_up(
     match send(connection, &message, is_gone).await {
         Ok(_sets) => failure,
         // Another attempt has removed it, and may be creating it.
-        Err(server_error) if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OURS) => {
+        Err(server_error)
+            if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OWNED_BY_RUN) =>
+        {
             failure
         }
         Err(server_error) => {
@@ -195,7 +197,7 @@ pub(super) async fn send(
             return Err(server_error);
         }
         tries += 1;
-        match connection.another().await {
+        match connection.open_another().await {
             Ok(fresh) => *connection = fresh,
             Err(_) => return Err(server_error),
         }

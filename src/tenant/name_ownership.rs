@@ -139,7 +139,7 @@ pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaNa
                     .to_owned(),
             );
         }
-        Some("40001" | error::PLATFORM_MOVED) => {
+        Some("40001" | error::PLATFORM_VERSION_CHANGED) => {
             failure.hint = Some("a migration ran at the same time; run the command again".to_owned());
         }
         _ => {}

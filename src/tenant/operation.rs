@@ -7,7 +7,7 @@ use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
-use crate::postgres::batch::{Run, SqlBatch, VERSION};
+use crate::postgres::batch::{Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{self, RunStatus, Tenant, TenantState, checks, runs, version_rows};
 use crate::postgres::{Connection, Row, ServerError, error};
@@ -140,7 +140,7 @@ pub(super) fn reregister(
 
 /// The tenant's version when its name was changed.
 pub(super) fn version(sets: &[Vec<Row>]) -> Option<Version> {
-    sets.iter().flatten().find_map(|row| row.text(VERSION).ok()).and_then(|text| text.parse().ok())
+    sets.iter().flatten().find_map(|row| row.text(VERSION_COLUMN).ok()).and_then(|text| text.parse().ok())
 }
 
 /// The failure of an operation's message.
@@ -206,7 +206,7 @@ pub(super) async fn in_turn(
     loop {
         match connection.send(message).await {
             Err(server_error)
-                if server_error.sqlstate() == Some(error::ALONE)
+                if server_error.sqlstate() == Some(error::NON_TRANSACTIONAL_RUNNING)
                     && (limit == 0 || began.elapsed().as_millis() < limit) =>
             {
                 tokio::time::sleep(PAUSE).await;

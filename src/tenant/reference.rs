@@ -10,7 +10,9 @@ use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run, SessionState, SqlBatch};
-use crate::postgres::catalog::{self, Asked, Change, Kind, Property, SchemaDifference, SchemaSnapshot, What};
+use crate::postgres::catalog::{
+    self, Change, Kind, Property, SchemaDifference, SchemaSnapshot, Transaction, What,
+};
 use crate::project::Project;
 use crate::template::{BoundParameters, Template};
 
@@ -44,7 +46,7 @@ pub(super) async fn snapshot(
     message.push(&format!("SET LOCAL lock_timeout = {}", limits.lock_timeout.milliseconds()));
     script.structure((&schema, None), filled, &mut message)?;
     if script.left() == SessionState::Possible {
-        message.own_role();
+        message.reset_role();
     }
     connection.send(&message).await.map_err(|server_error| {
         let mut failure = server_error.failure(&format!("creating a tenant at {version} to compare with"));
@@ -54,7 +56,7 @@ pub(super) async fn snapshot(
         }
         failure
     })?;
-    let snapshot = catalog::snapshot_as(connection, &schema, Asked::Within).await?;
+    let snapshot = catalog::snapshot_as(connection, &schema, Transaction::Current).await?;
     // Session locks survive the rollback.
     let undone = connection.run("SELECT pg_catalog.pg_advisory_unlock_all(); ROLLBACK").await;
     undone.map_err(|server_error| server_error.failure("rolling back the tenant to compare with"))?;

@@ -222,7 +222,7 @@ fn what_a_killed_run_left_is_seen_and_begun_anew_when_its_time_is_over() {
     ----- stderr -----
     error[tenant-state]: creating acme: the tenant of schema org_acme is being made by another run (until THEN)
      = note: SQLSTATE TNP03
-     = help: when that run is gone without an end, the same command makes it anew after that time, or `tenure tenant drop` takes away what it left
+     = help: if that run was aborted, repeat the command after that time to create the tenant, or run `tenure tenant drop` to remove what it created
     ");
     project.db.run("UPDATE datalinx_platform.tenant_version SET making_until = now()");
     command(&project, "true");

@@ -142,7 +142,7 @@ fn what_depends_on_it_refuses_before_anything_is_deleted() {
     ----- stderr -----
     error[tenant-in-use]: deleting dropped_DATE_org_acme: others depend on what is in schema dropped_DATE_org_acme: view public.seen
      = note: SQLSTATE TN009
-     = help: change or drop them first, or leave the tenant as it is
+     = help: change or drop them first
     ");
     assert!(project.db.dump(&["--schema-only"]) == before);
     let _back = project.run("tenant undrop acme").ok();

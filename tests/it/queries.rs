@@ -68,7 +68,8 @@ impl Fixture {
             let mut before = queries::observe(&mut connection, &self.release, schemas, None).await.unwrap();
             if self.rehearsed {
                 let done =
-                    queries::rehearse(&mut connection, &self.release, schemas, &mut before, None).await;
+                    queries::run_and_explain(&mut connection, &self.release, schemas, &mut before, None)
+                        .await;
                 done.unwrap();
             }
             connection.run("BEGIN; SET LOCAL search_path = org_a, public").await.unwrap();
@@ -79,7 +80,8 @@ impl Fixture {
             let mut after = queries::observe(&mut connection, &self.release, schemas, earlier).await.unwrap();
             if self.rehearsed {
                 let done =
-                    queries::rehearse(&mut connection, &self.release, schemas, &mut after, earlier).await;
+                    queries::run_and_explain(&mut connection, &self.release, schemas, &mut after, earlier)
+                        .await;
                 done.unwrap();
             }
             // The transaction is as it was: open, with its settings.

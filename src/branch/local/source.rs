@@ -1,5 +1,5 @@
-//! The database that is to be copied: whether it may be, who is connected to it, and what a copy does not get by
-//! itself: rights on the database and the settings that it begins a session with.
+//! The database to copy: whether it can be copied, its sessions, and the properties that CREATE DATABASE does
+//! not copy: privileges and settings.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use crate::error::{Code, Failure};
 use crate::ident::{Identifier, literal};
 use crate::postgres::{Connection, Row};
 
-/// How long others may take who are just leaving.
-const LEAVING: Duration = Duration::from_secs(2);
+/// How long to wait for sessions that are closing.
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// So many of those who are connected are named.
-const NAMED: usize = 5;
+/// The maximum number of programs in a message.
+const MAX_LISTED: usize = 5;
 
-/// Settings whose value is a list of names, each with quotes of its own (manual, chapter 20).
-const LISTS: &[&str] = &[
+/// Settings whose value is a list of quoted names (manual, chapter 20).
+const LIST_SETTINGS: &[&str] = &[
     "local_preload_libraries",
     "search_path",
     "session_preload_libraries",
@@ -24,29 +24,32 @@ const LISTS: &[&str] = &[
     "unix_socket_directories",
 ];
 
-/// The database that is copied.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) name: Identifier,
     oid: i64,
-    /// Who is to own the copy, where that can be said.
+    /// The owner of the copy, if this role may set it.
     pub(super) owner: Option<Identifier>,
     pub(super) bytes: i64,
-    /// What this release of the server can do.
+    /// `server_version_num`.
     pub(super) version: i64,
-    /// Whether files can be cloned rather than copied.
+    /// Whether the server can clone files.
     pub(super) clones: bool,
-    /// Microseconds since 1970, by the server's clock.
+    /// The server's clock in microseconds since 1970.
     pub(super) now_us: i64,
-    /// Copies that a killed run left without their mark.
-    pub(super) halves: Vec<String>,
+    /// Copies of killed runs without a mark.
+    pub(super) unmarked_copies: Vec<String>,
     subscriptions: i64,
 }
 
 impl Source {
-    /// Looks at it, and refuses what the server would refuse.
-    pub(super) async fn look(connection: &mut Connection, name: &str, halves: &str) -> Result<Self, Failure> {
-        let doing = format!("looking at database {name:?}");
+    /// Reads its properties. Fails if the server would not copy it.
+    pub(super) async fn read(
+        connection: &mut Connection,
+        name: &str,
+        unmarked_copies: &str,
+    ) -> Result<Self, Failure> {
+        let action = format!("reading database {name:?}");
         let sql = format!(
             "SELECT pg_catalog.current_setting('server_version_num')::int8 AS version, \
              (extract(epoch FROM clock_timestamp()) * 1000000)::int8 AS now_us, current_user::text AS role, \
@@ -61,29 +64,33 @@ impl Source {
              SELECT datname::text AS name FROM pg_catalog.pg_database WHERE datname LIKE {} AND NOT datallowconn \
              AND pg_catalog.shobj_description(oid, 'pg_database') IS NULL ORDER BY 1",
             literal(name),
-            literal(halves),
+            literal(unmarked_copies),
         );
-        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
-        let [server, source, halves] = sets.as_slice() else { return Err(odd(&doing)) };
-        let server = server.first().ok_or_else(|| odd(&doing))?;
+        let sets =
+            connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&action))?;
+        let [server, source, unmarked_copies] = sets.as_slice() else {
+            return Err(unexpected_result(&action));
+        };
+        let server = server.first().ok_or_else(|| unexpected_result(&action))?;
         let Some(source) = source.first() else {
-            return Err(Failure::new(Code::BranchNotFound, format!("there is no database {name:?} to copy"))
-                .hint("name one of this server with --parent, or in the database URL"));
+            return Err(Failure::new(
+                Code::BranchNotFound,
+                format!("the database {name:?} to copy does not exist"),
+            )
+            .hint("name a database of this server with --parent or in the database URL"));
         };
         let role = server.text("role")?;
         if !server.get_bool("may_create")? {
             let quoted = Identifier::new(role.as_str())?.quoted();
-            let message =
-                format!("the role {role:?} may not make databases, so there can be no local branch");
+            let message = format!("the role {role:?} may not create databases, which a local branch needs");
             return Err(Failure::new(Code::PermissionDenied, message)
-                .hint(format!("ALTER ROLE {quoted} CREATEDB, by who may; or use another role")));
+                .hint(format!("run ALTER ROLE {quoted} CREATEDB as an administrator, or use another role")));
         }
         let owner = source.text("owner")?;
         let (owns, is_super) = (source.get_bool("is_owners")?, server.get_bool("is_super")?);
         if !owns && !source.get_bool("is_template")? {
-            let message = format!(
-                "only its owner {owner:?}, or a superuser, may copy database {name:?}, and not {role:?}"
-            );
+            let message =
+                format!("only its owner {owner:?} or a superuser may copy database {name:?}, not {role:?}");
             return Err(
                 Failure::new(Code::PermissionDenied, message).hint("use the owner's role for branches")
             );
@@ -91,34 +98,34 @@ impl Source {
         Ok(Self {
             name: Identifier::new(name)?,
             oid: source.integer("oid")?,
-            // A role may be a member of the owner without being allowed to act as it.
+            // A member of the owner role may lack the right to SET ROLE to it.
             owner: if is_super { Some(Identifier::new(owner)?) } else { None },
             bytes: source.integer("bytes")?,
             version: server.integer("version")?,
             clones: server.get_bool("clones")?,
             now_us: server.integer("now_us")?,
-            halves: halves.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?,
+            unmarked_copies: unmarked_copies.iter().map(|row| row.text("name")).collect::<Result<_, _>>()?,
             subscriptions: source.integer("subscriptions")?,
         })
     }
 
-    /// Makes sure that nobody is connected to it, since the server copies no database that is in use. Who is
-    /// leaving gets a moment.
-    pub(super) async fn is_quiet(&self, connection: &mut Connection) -> Result<(), Failure> {
+    /// Waits a moment until no session uses it, since the server does not copy a database in use. Fails with
+    /// the list of sessions.
+    pub(super) async fn wait_until_unused(&self, connection: &mut Connection) -> Result<(), Failure> {
         let started = tokio::time::Instant::now();
         loop {
             match self.in_use(connection).await? {
                 None => return Ok(()),
-                Some(failure) if started.elapsed() >= LEAVING => return Err(failure),
+                Some(failure) if started.elapsed() >= DISCONNECT_LIMIT => return Err(failure),
                 Some(_) => tokio::time::sleep(PAUSE).await,
             }
         }
     }
 
-    /// Who is connected to it, as a failure.
+    /// The sessions in it, as a failure; `None` if there are none.
     pub(super) async fn in_use(&self, connection: &mut Connection) -> Result<Option<Failure>, Failure> {
-        let doing = format!("looking who uses database {:?}", self.name.as_str());
-        // The workers that only tidy up are nobody's, and make way by themselves.
+        let action = format!("reading the sessions of database {:?}", self.name.as_str());
+        // Autovacuum workers have no role; the server ends them.
         let sql = format!(
             "SELECT coalesce(nullif(application_name, ''), nullif(backend_type, 'client backend'), 'without a name') AS program, \
              coalesce(usename::text, '-') AS role, count(*)::int8 AS sessions, \
@@ -130,59 +137,62 @@ impl Source {
             self.oid,
             literal(self.name.as_str()),
         );
-        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
-        let [sessions, prepared] = sets.as_slice() else { return Err(odd(&doing)) };
+        let sets =
+            connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&action))?;
+        let [sessions, prepared] = sets.as_slice() else { return Err(unexpected_result(&action)) };
         let prepared = prepared.first().map(|row| row.integer("prepared")).transpose()?.unwrap_or_default();
         if sessions.is_empty() && prepared == 0 {
             return Ok(None);
         }
-        let mut who = sessions.iter().take(NAMED).map(said).collect::<Result<Vec<_>, _>>()?;
-        if sessions.len() > NAMED {
-            who.push(format!("and {} more programs", sessions.len() - NAMED));
+        let mut users =
+            sessions.iter().take(MAX_LISTED).map(describe_sessions).collect::<Result<Vec<_>, _>>()?;
+        if sessions.len() > MAX_LISTED {
+            users.push(format!("and {} more programs", sessions.len() - MAX_LISTED));
         }
         if prepared > 0 {
-            who.push(format!("prepared transactions: {prepared}"));
+            users.push(format!("prepared transactions: {prepared}"));
         }
         let subscribes = sessions.iter().any(|row| row.get_bool("subscribes").unwrap_or_default());
         let hint = if subscribes {
-            "a subscription holds a session as long as it is enabled (ALTER SUBSCRIPTION … DISABLE); copy a database that \
-             nobody uses, such as one restored from a backup (--parent)"
+            "an enabled subscription keeps a session open (ALTER SUBSCRIPTION … DISABLE ends it); or copy an unused database, \
+             such as one restored from a backup (--parent)"
         } else {
-            "stop these programs for the moment, or copy a database that nobody uses, such as one restored from a backup \
-             (--parent); Tenure ends nobody's session"
+            "stop these programs, or copy an unused database, such as one restored from a backup (--parent); \
+             Tenure does not end their sessions"
         };
         let message = format!(
-            "database {:?} is in use, and the server copies none that is: {}",
+            "database {:?} is in use, so the server cannot copy it: {}",
             self.name.as_str(),
-            who.join(", ")
+            users.join(", ")
         );
         Ok(Some(Failure::new(Code::BranchInUse, message).hint(hint)))
     }
 
-    /// The statements that give `copy` the rights on the database that the source gives; a copy begins with the
-    /// usual ones, which let everybody in.
-    pub(super) async fn rights(
+    /// The statements that give `copy` the source's privileges on the database. CREATE DATABASE gives the
+    /// default ones, which include CONNECT for PUBLIC.
+    pub(super) async fn privileges(
         &self,
         connection: &mut Connection,
         copy: &Identifier,
     ) -> Result<Vec<String>, Failure> {
-        let doing = format!("reading the rights on database {:?}", self.name.as_str());
+        let action = format!("reading the privileges on database {:?}", self.name.as_str());
         let sql = format!(
             "SELECT CASE WHEN a.grantee <> 0 THEN pg_catalog.pg_get_userbyid(a.grantee)::text END AS grantee, \
              a.privilege_type::text AS privilege, a.is_grantable AS grantable \
              FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) a \
              WHERE d.oid = {} AND a.grantee <> d.datdba ORDER BY 1, 2; \
-             SELECT datacl IS NULL AS usual FROM pg_catalog.pg_database WHERE oid = {}",
+             SELECT datacl IS NULL AS is_default FROM pg_catalog.pg_database WHERE oid = {}",
             self.oid, self.oid
         );
-        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
-        let [given, usual] = sets.as_slice() else { return Err(odd(&doing)) };
-        if usual.first().is_none_or(|row| row.get_bool("usual").unwrap_or(true)) {
+        let sets =
+            connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&action))?;
+        let [grants, is_default] = sets.as_slice() else { return Err(unexpected_result(&action)) };
+        if is_default.first().is_none_or(|row| row.get_bool("is_default").unwrap_or(true)) {
             return Ok(Vec::new());
         }
         let copy = copy.quoted();
         let mut statements = vec![format!("REVOKE ALL ON DATABASE {copy} FROM PUBLIC")];
-        for row in given {
+        for row in grants {
             let to = match row.optional_text("grantee")? {
                 Some(role) => Identifier::new(role)?.quoted(),
                 None => "PUBLIC".to_owned(),
@@ -199,26 +209,26 @@ impl Source {
         Ok(statements)
     }
 
-    /// The statements that give `copy` the settings with which a session of the source begins: what each is, and
-    /// how it is set.
+    /// The settings of the source's sessions: a description of each, and the statement that sets it for `copy`.
     pub(super) async fn settings(
         &self,
         connection: &mut Connection,
         copy: &Identifier,
     ) -> Result<Vec<(String, String)>, Failure> {
-        let doing = format!("reading the settings of database {:?}", self.name.as_str());
+        let action = format!("reading the settings of database {:?}", self.name.as_str());
         let sql = format!(
             "SELECT CASE WHEN setrole <> 0 THEN pg_catalog.pg_get_userbyid(setrole)::text END AS role, \
              split_part(line, '=', 1) AS name, substr(line, strpos(line, '=') + 1) AS value \
              FROM pg_catalog.pg_db_role_setting, unnest(setconfig) AS line WHERE setdatabase = {} ORDER BY 1 NULLS FIRST, 2",
             self.oid
         );
-        let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;
+        let sets =
+            connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&action))?;
         let mut statements = Vec::new();
         for row in sets.first().map(Vec::as_slice).unwrap_or_default() {
             let (name, value) = (row.text("name")?, row.text("value")?);
-            let value = if LISTS.contains(&name.as_str()) { list(&value) } else { literal(&value) };
-            // A setting of an extension has a dot, which parts it in two names.
+            let value = if LIST_SETTINGS.contains(&name.as_str()) { list(&value) } else { literal(&value) };
+            // The name of an extension's setting has two parts.
             let quoted: Result<Vec<_>, _> = name.split('.').map(Identifier::new).collect();
             let quoted: Vec<_> = quoted?.iter().map(Identifier::quoted).collect();
             let set = format!("SET {} TO {value}", quoted.join("."));
@@ -237,54 +247,52 @@ impl Source {
         Ok(statements)
     }
 
-    /// What people should know of a copy of it.
+    /// Notes for the user about a copy.
     pub(super) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.subscriptions > 0 {
             notes.push(format!(
-                "the copy subscribes to nothing: the server copies no subscriptions, and {:?} has {}",
+                "the copy has no subscriptions: the server does not copy them, and {:?} has {}",
                 self.name.as_str(),
                 self.subscriptions
             ));
         }
-        for half in &self.halves {
-            notes.push(format!(
-                "{half:?} is a copy whose making was broken off before anything said whose it is: look at it and drop it"
-            ));
+        for half in &self.unmarked_copies {
+            notes.push(format!("{half:?} is an unfinished copy without a mark: check it and drop it"));
         }
         notes
     }
 }
 
 /// `3 sessions of "puma" as "app"`
-fn said(row: &Row) -> Result<String, Failure> {
+fn describe_sessions(row: &Row) -> Result<String, Failure> {
     let (program, role, sessions) = (row.text("program")?, row.text("role")?, row.integer("sessions")?);
     let sessions = if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
     Ok(format!("{sessions} of {program:?} as {role:?}"))
 }
 
-/// A list of names as `pg_db_role_setting` holds it, each name as a literal.
+/// Converts a list of names in `pg_db_role_setting` to literals.
 fn list(value: &str) -> String {
-    let (mut names, mut name, mut quoted, mut signs) =
+    let (mut names, mut name, mut quoted, mut chars) =
         (Vec::new(), String::new(), false, value.chars().peekable());
-    while let Some(sign) = signs.next() {
-        match sign {
-            '"' if quoted && signs.peek() == Some(&'"') => {
-                signs.next();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
                 name.push('"');
             }
             '"' => quoted = !quoted,
             ',' if !quoted => names.push(std::mem::take(&mut name)),
-            sign if sign.is_whitespace() && !quoted => {}
-            sign => name.push(sign),
+            c if c.is_whitespace() && !quoted => {}
+            c => name.push(c),
         }
     }
     names.push(name);
     names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn odd(doing: &str) -> Failure {
-    Failure::new(Code::StatementFailed, format!("{doing}: the server gave another answer than was asked for"))
+pub(super) fn unexpected_result(action: &str) -> Failure {
+    Failure::new(Code::StatementFailed, format!("{action}: the server returned an unexpected result"))
 }
 
 #[cfg(test)]
@@ -292,7 +300,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_taken_apart_as_the_server_does() {
+    fn lists_are_parsed_as_by_the_server() {
         assert_eq!(list("\"$user\", public"), "'$user', 'public'");
         assert_eq!(list("\"a, \"\"b\"\"\",c"), "'a, \"b\"', 'c'");
         assert_eq!(list("\"\""), "''");

@@ -1,11 +1,10 @@
-//! What the API answers, as far as it matters here. Fields that are not named are left alone, words that
-//! are not known are [`Other`](OperationStatus::Other), and only what nothing can go without must be there.
+//! The used parts of the API's answers. Other fields are ignored, unknown statuses are
+//! [`Other`](OperationStatus::Other), and only indispensable fields are required.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// A branch.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct ApiBranch {
     pub(super) id: String,
@@ -18,11 +17,10 @@ pub(super) struct ApiBranch {
     pub(super) created_at: Option<String>,
     pub(super) last_reset_at: Option<String>,
     pub(super) expires_at: Option<String>,
-    /// Only a branch that was deleted, and is kept for a while, has one.
+    /// Only present for a deleted branch that can be recovered.
     pub(super) recovery: Option<serde_json::Value>,
 }
 
-/// A compute.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Endpoint {
     pub(super) id: String,
@@ -34,7 +32,7 @@ pub(super) struct Endpoint {
     pub(super) disabled: bool,
 }
 
-/// What a compute is for.
+/// The kind of a compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum EndpointKind {
@@ -43,7 +41,7 @@ pub(super) enum EndpointKind {
     Other,
 }
 
-/// Something that the platform does, and takes time.
+/// An asynchronous operation.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Operation {
     pub(super) id: String,
@@ -55,7 +53,7 @@ pub(super) struct Operation {
     pub(super) branch_id: Option<String>,
 }
 
-/// How far it is.
+/// The status of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum OperationStatus {
@@ -64,24 +62,23 @@ pub(super) enum OperationStatus {
     Failed,
     Error,
     Cancelled,
-    /// Scheduling, running, cancelling, and whatever there will be.
+    /// Scheduling, running, cancelling, or unknown.
     #[serde(other)]
     Other,
 }
 
-/// A project.
 #[derive(Debug, Deserialize)]
 pub(super) struct ProjectAnswer {
     pub(super) project: ApiProject,
 }
 
-/// What of a project matters.
+/// The used part of a project.
 #[derive(Debug, Deserialize)]
 pub(super) struct ApiProject {
     pub(super) store_passwords: Option<bool>,
 }
 
-/// A branch that was made.
+/// A created branch.
 #[derive(Debug, Deserialize)]
 pub(super) struct CreatedAnswer {
     pub(super) branch: ApiBranch,
@@ -89,7 +86,7 @@ pub(super) struct CreatedAnswer {
     pub(super) operations: Vec<Operation>,
 }
 
-/// A branch that something was done to.
+/// A branch that was read, changed or deleted.
 #[derive(Debug, Deserialize)]
 pub(super) struct BranchAnswer {
     pub(super) branch: ApiBranch,
@@ -98,7 +95,7 @@ pub(super) struct BranchAnswer {
     pub(super) annotation: Option<Annotation>,
 }
 
-/// What was noted with a branch.
+/// The annotation of a branch.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Annotation {
     #[serde(default)]
@@ -114,7 +111,7 @@ pub(super) struct BranchesAnswer {
     pub(super) pagination: Option<Pagination>,
 }
 
-/// Where the next page begins.
+/// The position of the next page.
 #[derive(Debug, Deserialize)]
 pub(super) struct Pagination {
     pub(super) next: Option<String>,
@@ -151,7 +148,7 @@ pub(super) struct Database {
     pub(super) owner_name: String,
 }
 
-/// A connection string. Not `Debug`: it holds a password.
+/// A connection string. Not `Debug`, since it contains a password.
 #[derive(Deserialize)]
 pub(super) struct UriAnswer {
     pub(super) uri: String,
@@ -167,14 +164,14 @@ pub(super) struct ErrorAnswer {
     pub(super) request_id: Option<String>,
 }
 
-/// A branch with what was noted with it.
+/// A branch with its annotations.
 #[derive(Debug, Clone)]
-pub(super) struct Noted {
+pub(super) struct AnnotatedBranch {
     pub(super) branch: ApiBranch,
     pub(super) notes: BTreeMap<String, String>,
 }
 
-impl Noted {
+impl AnnotatedBranch {
     pub(super) fn new(branch: ApiBranch, annotation: Option<&Annotation>) -> Self {
         let text = |value: &serde_json::Value| match value {
             serde_json::Value::String(text) => text.clone(),
@@ -188,20 +185,20 @@ impl Noted {
         Self { branch, notes }
     }
 
-    /// The nonce of the run of ours that made it.
+    /// The id of the run of Tenure that created it.
     pub(super) fn run(&self) -> Option<&str> {
-        self.notes.get(crate::branch::MARK).map(String::as_str)
+        self.notes.get(crate::branch::RUN_ANNOTATION).map(String::as_str)
     }
 }
 
 impl ApiBranch {
-    /// Whether it was deleted and is only kept to be recovered.
+    /// Whether it was deleted and can be recovered.
     pub(super) fn is_deleted(&self) -> bool {
         self.recovery.as_ref().is_some_and(|recovery| !recovery.is_null())
     }
 
-    /// Whether it has no rows of its parent. Only the default branch has no parent otherwise, whatever word
-    /// the API has for it.
+    /// Whether it has no rows of its parent. Apart from the default branch, a branch without a parent is
+    /// schema-only, whatever its `init_source`.
     pub(super) fn is_schema_only(&self) -> bool {
         self.init_source.as_deref().is_some_and(|source| source.contains("schema"))
             || (self.parent_id.is_none() && !self.default)
@@ -213,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_least_is_enough_and_more_does_no_harm() {
+    fn required_fields_suffice_and_others_are_ignored() {
         let text = r#"{"branch":{"id":"br-a","name":"x","default":false,"protected":false,
             "current_state":"dreaming","parent_id":"br-p","restricted_actions":[{"name":"a","reason":"b"}]},
             "connection_uris":[],"operations":[{"id":"1","action":"invent","status":"pondering","project_id":"p"},
@@ -225,8 +222,8 @@ mod tests {
         let least =
             r#"{"branches":[],"annotations":{"br-a":{"object":{},"value":{"tenure-run":"u","n":7}}}}"#;
         let page: BranchesAnswer = serde_json::from_str(least).unwrap();
-        let noted = Noted::new(answer.branch, page.annotations.get("br-a"));
-        assert_eq!((noted.run(), noted.notes["n"].as_str()), (Some("u"), "7"));
+        let branch_info = AnnotatedBranch::new(answer.branch, page.annotations.get("br-a"));
+        assert_eq!((branch_info.run(), branch_info.notes["n"].as_str()), (Some("u"), "7"));
         assert!(page.pagination.is_none());
         let error: ErrorAnswer = serde_json::from_str("{}").unwrap();
         assert_eq!((error.code.as_str(), error.message.as_str()), ("", ""));
@@ -235,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_that_is_not_the_default_has_only_schemas() {
+    fn a_root_branch_that_is_not_the_default_is_schema_only() {
         let branch = |json: &str| serde_json::from_str::<ApiBranch>(json).unwrap();
         assert!(
             branch(

@@ -1,5 +1,5 @@
-//! One request over HTTP, tried again as long as [`super::decide`] says so. The only file that talks to the
-//! API. The key stands in one header, which shows itself to nobody, and is sent to one host.
+//! Sends HTTP requests with the retries of [`super::retry`]. Only this file calls the API. The key is in one
+//! header, marked as sensitive, and is sent to one host only.
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
@@ -12,66 +12,66 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::access::Access;
-use super::decide::{self, Attempt, Next};
-use super::refusal::Refused;
+use super::error::ErrorResponse;
 use super::request::Call;
+use super::retry::{self, Attempt, Next};
 use crate::error::{Code, Failure};
 
-const CONNECT: Duration = Duration::from_secs(10);
-/// For one attempt.
-const ANSWER: Duration = Duration::from_mins(1);
-/// A project that is still making a branch lets nobody delete it.
-const TO_DELETE: Duration = Duration::from_secs(40);
-/// The largest answer is a page of branches.
-const LARGEST: usize = 32 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The limit for one attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
+/// While a project creates a branch it rejects deletions, so these are retried at least this long.
+const MIN_DELETE_RETRY: Duration = Duration::from_secs(40);
+/// The largest expected answer is a page of branches.
+const MAX_BODY_BYTES: usize = 32 << 20;
 
-/// The way to the API.
+/// A client of the API.
 #[derive(Debug)]
 pub(super) struct Client {
     access: Access,
     retry_timeout: Duration,
-    /// Made when it is first needed, on the runtime that needs it.
+    /// Created on first use, in the runtime that uses it.
     http: OnceCell<reqwest::Client>,
-    /// How far the server's clock is before ours.
-    ahead: Cell<time::Duration>,
+    /// The difference of the server's clock to the local one.
+    clock_offset: Cell<time::Duration>,
 }
 
-/// Why there is no answer to take.
+/// Why a request failed.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// The API said no.
-    Refused(Refused),
-    /// Nobody knows whether the request had its effect.
+pub(super) enum ApiError {
+    /// The API returned an error.
+    ErrorResponse(ErrorResponse),
+    /// It is unknown whether the request had an effect.
     Unknown(Failure),
-    /// It was given up.
+    /// It failed without an effect, or after the last retry.
     Failed(Failure),
 }
 
-impl Trouble {
-    /// As people get it.
-    pub(super) fn failure(self, doing: &str) -> Failure {
+impl ApiError {
+    /// The failure for the user.
+    pub(super) fn failure(self, action: &str) -> Failure {
         match self {
-            Self::Refused(refused) => refused.failure(doing),
+            Self::ErrorResponse(response) => response.failure(action),
             Self::Unknown(failure) | Self::Failed(failure) => failure,
         }
     }
 
-    /// Whether the API promises that nothing was done.
+    /// Whether the API guarantees that there was no effect.
     pub(super) fn had_no_effect(&self) -> bool {
         match self {
-            Self::Refused(_) => true,
+            Self::ErrorResponse(_) => true,
             Self::Failed(failure) => failure.code == Code::BranchBusy,
             Self::Unknown(_) => false,
         }
     }
 
-    /// Whether the API says that there is no such thing.
-    pub(super) fn is_absence(&self) -> bool {
-        matches!(self, Self::Refused(refused) if refused.status == 404 && !refused.message.contains("project"))
+    /// Whether the resource does not exist.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::ErrorResponse(response) if response.status == 404 && !response.message.contains("project"))
     }
 }
 
-/// What came of one attempt.
+/// The answer to one attempt.
 struct Reply {
     status: u16,
     headers: HeaderMap,
@@ -80,16 +80,16 @@ struct Reply {
 
 impl Client {
     pub(super) fn new(access: Access, retry_timeout: Duration) -> Self {
-        Self { access, retry_timeout, http: OnceCell::new(), ahead: Cell::default() }
+        Self { access, retry_timeout, http: OnceCell::new(), clock_offset: Cell::default() }
     }
 
-    /// The same without anything that belongs to this runtime.
-    pub(super) fn apart(&self) -> Self {
+    /// A copy without the HTTP client, which belongs to a runtime.
+    pub(super) fn detached(&self) -> Self {
         Self {
             access: self.access.clone(),
             retry_timeout: self.retry_timeout,
             http: OnceCell::new(),
-            ahead: self.ahead.clone(),
+            clock_offset: self.clock_offset.clone(),
         }
     }
 
@@ -97,83 +97,88 @@ impl Client {
         &self.access.project
     }
 
-    /// The time as the server has it: it decides when a branch ends, and a runner's clock may be wrong.
+    /// The server's time, which decides when a branch expires; a runner's clock may be wrong.
     pub(super) fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + self.ahead.get()
+        OffsetDateTime::now_utc() + self.clock_offset.get()
     }
 
-    /// Asks, and reads the answer.
-    pub(super) async fn ask<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Trouble> {
+    /// Sends a request and parses the answer.
+    pub(super) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ApiError> {
         let (_status, body) = self.send(call).await?;
         serde_json::from_slice(&body).map_err(|error| {
-            // The text is not quoted: it may hold a password.
+            // The text is not quoted: it may contain a password.
             let message = format!(
-                "{}: Neon's answer cannot be understood (line {}, column {})",
-                call.doing,
+                "{}: Neon's answer is invalid (line {}, column {})",
+                call.action,
                 error.line(),
                 error.column()
             );
-            let failure = Failure::new(Code::BranchApi, message).hint("look at NEON_API_HOST");
+            let failure = Failure::new(Code::BranchApi, message).hint("check NEON_API_HOST");
             match call.repeat {
-                decide::Repeat::Freely => Trouble::Failed(failure),
-                // It was done, and who did it does not know what.
-                decide::Repeat::IfWithoutEffect => Trouble::Unknown(failure),
+                retry::Idempotency::Idempotent => ApiError::Failed(failure),
+                // The request had an effect, but the result is unknown.
+                retry::Idempotency::NotIdempotent => ApiError::Unknown(failure),
             }
         })
     }
 
-    /// Asks until there is an answer; the status of one that is a success, and its body.
-    pub(super) async fn send(&self, call: &Call) -> Result<(u16, Vec<u8>), Trouble> {
-        // What is left behind costs more than a wait.
+    /// Sends a request with retries; returns the status and body of a successful answer.
+    pub(super) async fn send(&self, call: &Call) -> Result<(u16, Vec<u8>), ApiError> {
+        // A remaining branch costs more than a wait.
         let deletes = call.method == reqwest::Method::DELETE;
-        let retry_timeout = if deletes { self.retry_timeout.max(TO_DELETE) } else { self.retry_timeout };
+        let retry_timeout =
+            if deletes { self.retry_timeout.max(MIN_DELETE_RETRY) } else { self.retry_timeout };
         let started = Instant::now();
         let mut tries = 0;
         loop {
             let id = Uuid::new_v4().to_string();
-            let (attempt, said) = match self.once(call, &id).await {
+            let (attempt, outcome) = match self.attempt(call, &id).await {
                 Ok(reply) => {
-                    self.notice_time(&reply.headers);
+                    self.update_clock(&reply.headers);
                     let retry_after = reply.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-                    let retry_after = retry_after.and_then(|text| decide::retry_after(text, self.now()));
+                    let retry_after = retry_after.and_then(|text| retry::retry_after(text, self.now()));
                     if (200..300).contains(&reply.status) {
                         return Ok((reply.status, reply.body));
                     }
-                    let refused = Refused::read(reply.status, &reply.body, &id, &self.access.key);
-                    (Attempt::Answered { status: reply.status, retry_after }, Err(refused))
+                    let response = ErrorResponse::read(reply.status, &reply.body, &id, &self.access.key);
+                    (Attempt::Answered { status: reply.status, retry_after }, Err(response))
                 }
                 Err((attempt, why)) => (attempt, Ok(why)),
             };
-            let pause = with_chance(decide::pause(tries));
-            let next = decide::next(&attempt, call.repeat, started.elapsed(), retry_timeout, pause);
+            let pause = with_jitter(retry::pause(tries));
+            let next = retry::next(&attempt, call.repeat, started.elapsed(), retry_timeout, pause);
             let unreachable = |why: &str| {
-                Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.doing))
+                Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.action))
                     .hint("check the network, HTTPS_PROXY and NEON_API_HOST")
             };
-            match (next, said) {
-                (Next::Again(pause), _) => {
+            match (next, outcome) {
+                (Next::Retry(pause), _) => {
                     tries += 1;
                     tokio::time::sleep(pause).await;
                 }
-                (Next::Look, Err(refused)) => return Err(Trouble::Unknown(refused.failure(&call.doing))),
-                (Next::Look, Ok(why)) => return Err(Trouble::Unknown(unreachable(&why))),
-                (Next::Take, Err(refused)) => return Err(Trouble::Refused(refused)),
-                (Next::GiveUp, Err(refused)) => return Err(Trouble::Failed(refused.failure(&call.doing))),
-                (Next::Take | Next::GiveUp, Ok(why)) => return Err(Trouble::Failed(unreachable(&why))),
+                (Next::Verify, Err(response)) => {
+                    return Err(ApiError::Unknown(response.failure(&call.action)));
+                }
+                (Next::Verify, Ok(why)) => return Err(ApiError::Unknown(unreachable(&why))),
+                (Next::Return, Err(response)) => return Err(ApiError::ErrorResponse(response)),
+                (Next::GiveUp, Err(response)) => {
+                    return Err(ApiError::Failed(response.failure(&call.action)));
+                }
+                (Next::Return | Next::GiveUp, Ok(why)) => return Err(ApiError::Failed(unreachable(&why))),
             }
         }
     }
 
-    async fn once(&self, call: &Call, id: &str) -> Result<Reply, (Attempt, String)> {
+    async fn attempt(&self, call: &Call, id: &str) -> Result<Reply, (Attempt, String)> {
         let not_sent = |why: String| (Attempt::NotSent, why);
         let mut url = self.access.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(["projects", &self.access.project]).extend(&call.path);
         }
         let mut key = HeaderValue::try_from(format!("Bearer {}", self.access.key.reveal()))
-            .map_err(|_| not_sent("the key cannot stand in a header".to_owned()))?;
+            .map_err(|_| not_sent("the key contains characters that a header cannot contain".to_owned()))?;
         key.set_sensitive(true);
-        let http = self.http().map_err(|error| not_sent(plain(error)))?;
+        let http = self.http().map_err(|error| not_sent(describe(error)))?;
         let mut request = http
             .request(call.method.clone(), url)
             .header(AUTHORIZATION, key)
@@ -185,15 +190,15 @@ impl Client {
         let failed = |error: reqwest::Error| {
             let attempt =
                 if error.is_connect() || error.is_builder() { Attempt::NotSent } else { Attempt::Lost };
-            (attempt, plain(error))
+            (attempt, describe(error))
         };
         let mut response = request.send().await.map_err(failed)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| (Attempt::Lost, plain(error)))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| (Attempt::Lost, describe(error)))? {
             body.extend_from_slice(&piece);
-            if body.len() > LARGEST {
-                return Err((Attempt::Lost, "an answer of more than 32 MiB".to_owned()));
+            if body.len() > MAX_BODY_BYTES {
+                return Err((Attempt::Lost, "the answer is larger than 32 MiB".to_owned()));
             }
         }
         Ok(Reply { status, headers, body })
@@ -203,39 +208,39 @@ impl Client {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
-        // Whoever was first has set the same.
+        // An earlier call has set the same provider.
         let _set = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .user_agent(concat!("tenure/", env!("CARGO_PKG_VERSION")))
-            // Elsewhere nobody has a right to the key.
+            // The key must not be sent to another host.
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(ANSWER)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
             .build()?;
         Ok(self.http.get_or_init(|| http))
     }
 
-    fn notice_time(&self, headers: &HeaderMap) {
-        let date = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(decide::http_date);
+    fn update_clock(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(retry::http_date);
         if let Some(date) = date {
-            self.ahead.set(date - OffsetDateTime::now_utc());
+            self.clock_offset.set(date - OffsetDateTime::now_utc());
         }
     }
 }
 
-/// Half of a pause, and chance for the rest: who met at a lock shall not meet there again.
-fn with_chance(pause: Duration) -> Duration {
+/// Half of a pause and a random rest, so that clients do not retry at the same time.
+fn with_jitter(pause: Duration) -> Duration {
     pause / 2 + rand::rng().random_range(Duration::ZERO..=pause / 2)
 }
 
-/// What went wrong below, without the URL, whose query is nobody's to read.
-fn plain(error: reqwest::Error) -> String {
+/// The root cause without the URL, whose query may contain secrets.
+fn describe(error: reqwest::Error) -> String {
     let kind = if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
         "it cannot be reached"
     } else {
-        "the answer did not come"
+        "the answer was lost"
     };
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;

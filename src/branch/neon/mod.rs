@@ -1,16 +1,17 @@
-//! Branches of a Neon project, over version 2 of its API. What is decided is pure (`decide`, `refusal`,
-//! `progress`, `target`); `client` sends, `look`, `make` and `ready` put the two together.
+//! Branches of a Neon project, with version 2 of Neon's API. Decisions are pure (`retry`, `error`, `progress`,
+//! `target`); only `client` sends requests; `lookup`, `create` and `ready` combine both. Code that depends on
+//! Neon belongs here.
 
 mod access;
 mod answer;
 mod client;
-mod decide;
-mod look;
-mod make;
+mod create;
+mod error;
+mod lookup;
 mod progress;
 mod ready;
-mod refusal;
 mod request;
+mod retry;
 mod target;
 
 use std::cell::{Cell, RefCell};
@@ -18,22 +19,24 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-pub use self::access::{Access, CONTEXT_FILE, Given};
-use self::answer::Noted;
+pub use self::access::{Access, AccessSources, CONTEXT_FILE};
+use self::answer::AnnotatedBranch;
 use self::client::Client;
-use self::look::Which;
-use self::refusal::not_verified;
-use super::{Branch, BranchId, BranchName, Deleted, Kind, Origin, Provider, Urls, Wanted, within};
+use self::error::not_verified;
+use self::lookup::BranchFilter;
+use super::{
+    Branch, BranchId, BranchName, BranchRequest, Deleted, Kind, Origin, Provider, Urls, with_timeout,
+};
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
 use crate::settings::{BranchSslMode, Settings};
 
-/// Neon takes no later end.
-const LATEST_END: Duration = Duration::from_hours(24 * 30);
-/// What each call may take beside the time for retries of a busy API.
-const SLACK: Duration = Duration::from_mins(3);
+/// Neon's limit for the lifetime of a branch.
+const MAX_LIFETIME: Duration = Duration::from_hours(24 * 30);
+/// The time for an operation in addition to the retry timeout.
+const EXTRA_TIME: Duration = Duration::from_mins(3);
 
-/// A project at Neon.
+/// A Neon project.
 #[derive(Debug)]
 pub struct Neon {
     client: Client,
@@ -43,16 +46,16 @@ pub struct Neon {
     platform: SchemaName,
     retry_timeout: Duration,
     ready_timeout: Duration,
-    /// Whether a branch was asked for, so that there may be one that nobody knows of.
-    asked: Cell<bool>,
-    /// The branch that was there and was asked to be made as its parent is: it may be half of what it was.
-    renewed: RefCell<Option<BranchId>>,
-    /// The branch that this run waited for, and since when it was what it was then.
+    /// Whether a request to create a branch was sent, so that an unknown branch may exist.
+    requested: Cell<bool>,
+    /// The existing branch for which a reset was requested: its state may be incomplete.
+    reset_branch: RefCell<Option<BranchId>>,
+    /// The branch that this run waited for, and its creation or reset time then.
     ready: RefCell<Option<(BranchId, Option<String>)>>,
 }
 
 impl Neon {
-    /// The project that `access` leads to, used as the settings say.
+    /// The project of `access`, with these settings.
     pub fn new(access: Access, settings: &Settings) -> Self {
         let retry_timeout = settings.branch.retry_timeout.duration();
         Self {
@@ -63,56 +66,59 @@ impl Neon {
             platform: settings.platform_schema(),
             retry_timeout,
             ready_timeout: settings.branch.ready_timeout.duration(),
-            asked: Cell::new(false),
-            renewed: RefCell::default(),
+            requested: Cell::new(false),
+            reset_branch: RefCell::default(),
             ready: RefCell::default(),
         }
     }
 
-    /// Whether the branch that this run waited for was reset since. Its nonce does not say so: the API takes no new
-    /// annotation for a branch that is there.
-    fn is_anothers(&self, noted: &Noted) -> bool {
+    /// Whether the branch was reset since this run waited for it. The run's id does not change then: the API
+    /// does not change annotations of an existing branch.
+    fn was_reset(&self, branch_info: &AnnotatedBranch) -> bool {
         let ready = self.ready.borrow();
-        let since = make::seen(noted, Origin::Found).created_at;
-        ready.as_ref().is_some_and(|(id, then)| id.0 == noted.branch.id && *then != since)
+        let since = create::to_branch(branch_info, Origin::Found).created_at;
+        ready.as_ref().is_some_and(|(id, then)| id.0 == branch_info.branch.id && *then != since)
     }
 
-    /// Deletes a branch, once the API has shown that it is ours.
+    /// Deletes a branch after checking that it is Tenure's.
     async fn delete_checked(&self, id: &BranchId) -> Result<Deleted, Failure> {
-        match self.to_delete(id).await? {
-            Some(noted) => self.delete_noted(&noted).await,
-            None => Ok(Deleted::Gone),
+        match self.current_branch(id).await? {
+            Some(branch_info) => self.delete_noted(&branch_info).await,
+            None => Ok(Deleted::Missing),
         }
     }
 
-    /// What is to be deleted as it is now, if it is there.
-    async fn to_delete(&self, id: &BranchId) -> Result<Option<Noted>, Failure> {
-        match self.by_id(&id.0).await {
-            Ok(noted) => Ok(Some(noted).filter(|noted| !noted.branch.is_deleted())),
-            Err(trouble) if trouble.is_absence() => Ok(None),
-            Err(trouble) => Err(trouble.failure("looking at the branch that is to be deleted")),
+    /// The branch as it is now, if it exists.
+    async fn current_branch(&self, id: &BranchId) -> Result<Option<AnnotatedBranch>, Failure> {
+        match self.find_by_id(&id.0).await {
+            Ok(branch_info) => Ok(Some(branch_info).filter(|branch_info| !branch_info.branch.is_deleted())),
+            Err(api_error) if api_error.is_not_found() => Ok(None),
+            Err(api_error) => Err(api_error.failure("reading the branch to delete")),
         }
     }
 
-    async fn delete_noted(&self, noted: &Noted) -> Result<Deleted, Failure> {
-        let id = &noted.branch.id;
-        if noted.branch.default || noted.branch.protected || noted.run().is_none() {
-            return Err(make::foreign(noted, &BranchName::seen(noted.branch.name.clone())));
+    async fn delete_noted(&self, branch_info: &AnnotatedBranch) -> Result<Deleted, Failure> {
+        let id = &branch_info.branch.id;
+        if branch_info.branch.default || branch_info.branch.protected || branch_info.run().is_none() {
+            return Err(create::name_conflict(
+                branch_info,
+                &BranchName::from_provider(branch_info.branch.name.clone()),
+            ));
         }
-        if self.is_anothers(noted) {
-            let why = "another run made it as its parent is since this one did, so it is that run's";
+        if self.was_reset(branch_info) {
+            let why = "another run has reset it since, so it belongs to that run";
             return Err(Failure::new(Code::BranchTarget, why));
         }
         let call = request::Call::delete(id);
         match self.client.send(&call).await {
-            Ok((204, _)) => Ok(Deleted::Gone),
+            Ok((204, _)) => Ok(Deleted::Missing),
             Ok(_) => Ok(Deleted::Now),
-            Err(trouble) if trouble.is_absence() => Ok(Deleted::Gone),
-            // Some answers mean that it is being deleted already.
-            Err(trouble) => match self.by_id(id).await {
-                Err(gone) if gone.is_absence() => Ok(Deleted::Gone),
-                Ok(noted) if noted.branch.is_deleted() => Ok(Deleted::Gone),
-                _ => Err(trouble.failure(&format!("deleting the branch {}", noted.branch.name))),
+            Err(api_error) if api_error.is_not_found() => Ok(Deleted::Missing),
+            // Some errors mean that it is already being deleted.
+            Err(api_error) => match self.find_by_id(id).await {
+                Err(error) if error.is_not_found() => Ok(Deleted::Missing),
+                Ok(branch_info) if branch_info.branch.is_deleted() => Ok(Deleted::Missing),
+                _ => Err(api_error.failure(&format!("deleting the branch {}", branch_info.branch.name))),
             },
         }
     }
@@ -127,105 +133,113 @@ impl Provider for Neon {
         self.client.now()
     }
 
-    fn apart(&self) -> Self {
+    fn detached(&self) -> Self {
         Self {
-            client: self.client.apart(),
+            client: self.client.detached(),
             database: self.database.clone(),
             role: self.role.clone(),
             sslmode: self.sslmode,
             platform: self.platform.clone(),
             retry_timeout: self.retry_timeout,
             ready_timeout: self.ready_timeout,
-            asked: self.asked.clone(),
-            renewed: self.renewed.clone(),
+            requested: self.requested.clone(),
+            reset_branch: self.reset_branch.clone(),
             ready: self.ready.clone(),
         }
     }
 
-    async fn create(&self, wanted: &Wanted) -> Result<Branch, Failure> {
-        if wanted.expires > LATEST_END {
-            return Err(Failure::new(Code::Settings, "a branch at Neon lives 30 days at most")
-                .hint("say --expires 30d or less"));
+    async fn create(&self, request: &BranchRequest) -> Result<Branch, Failure> {
+        if request.expires > MAX_LIFETIME {
+            return Err(Failure::new(Code::Settings, "the maximum lifetime of a Neon branch is 30 days")
+                .hint("set --expires to 30d or less"));
         }
-        // Each of its requests has the whole time for retries, as when it is asked for alone.
-        let limit = self.retry_timeout.saturating_mul(2) + SLACK;
-        let doing = format!("making the branch {}", wanted.name);
-        within(limit, &doing, self.make(wanted)).await.map_err(not_verified)
+        // Each of its requests has the whole retry timeout.
+        let limit = self.retry_timeout.saturating_mul(2) + EXTRA_TIME;
+        let action = format!("creating the branch {}", request.name);
+        with_timeout(limit, &action, self.create_branch(request)).await.map_err(not_verified)
     }
 
     async fn ready(&self, branch: &Branch) -> Result<(), Failure> {
-        let doing = format!("waiting for the branch {}", branch.name);
-        within(self.ready_timeout, &doing, self.wait_until_ready(branch)).await.map_err(not_verified)
+        let action = format!("waiting for the branch {}", branch.name);
+        with_timeout(self.ready_timeout, &action, self.wait_until_ready(branch)).await.map_err(not_verified)
     }
 
     async fn urls(&self, branch: &Branch) -> Result<Urls, Failure> {
-        let doing = format!("asking for the way to the branch {}", branch.name);
-        within(self.retry_timeout + SLACK, &doing, self.proved_urls(branch)).await.map_err(not_verified)
+        let action = format!("reading the URL of the branch {}", branch.name);
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, self.verified_urls(branch))
+            .await
+            .map_err(not_verified)
     }
 
     async fn list(&self) -> Result<Vec<Branch>, Failure> {
-        let doing = "listing the project's branches";
+        let action = "listing the project's branches";
         let work = async {
-            let mut ours = Vec::new();
-            let walked = self.walk(Which::All, |noted| {
-                if noted.run().is_some() && !noted.branch.default && !noted.branch.protected {
-                    ours.push(make::seen(&noted, Origin::Found));
+            let mut branches = Vec::new();
+            let result = self.for_each_branch(BranchFilter::All, |branch_info| {
+                if branch_info.run().is_some() && !branch_info.branch.default && !branch_info.branch.protected
+                {
+                    branches.push(create::to_branch(&branch_info, Origin::Found));
                 }
                 true
             });
-            walked.await.map_err(|trouble| trouble.failure(doing))?;
-            Ok(ours)
+            result.await.map_err(|api_error| api_error.failure(action))?;
+            Ok(branches)
         };
-        within(self.retry_timeout + SLACK, doing, work).await
+        with_timeout(self.retry_timeout + EXTRA_TIME, action, work).await
     }
 
     async fn find(&self, name: &BranchName) -> Result<Option<Branch>, Failure> {
-        let doing = format!("looking for the branch {name}");
+        let action = format!("finding the branch {name}");
         let work = async {
-            let named = self.named(name.as_str()).await.map_err(|trouble| trouble.failure(&doing))?;
+            let named =
+                self.find_by_name(name.as_str()).await.map_err(|api_error| api_error.failure(&action))?;
             match named.first() {
                 None => Ok(None),
-                Some(there) if there.branch.default || there.branch.protected || there.run().is_none() => {
-                    Err(make::foreign(there, name))
+                Some(existing)
+                    if existing.branch.default || existing.branch.protected || existing.run().is_none() =>
+                {
+                    Err(create::name_conflict(existing, name))
                 }
-                Some(there) => Ok(Some(make::seen(there, Origin::Found))),
+                Some(existing) => Ok(Some(create::to_branch(existing, Origin::Found))),
             }
         };
-        within(self.retry_timeout + SLACK, &doing, work).await
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, work).await
     }
 
-    async fn is_still(&self, branch: &Branch) -> Result<bool, Failure> {
-        let doing = format!("looking at the branch {}", branch.name);
+    async fn is_unchanged(&self, branch: &Branch) -> Result<bool, Failure> {
+        let action = format!("reading the branch {}", branch.name);
         let work = async {
-            match self.by_id(&branch.id.0).await {
-                Ok(noted) => Ok(!noted.branch.is_deleted() && !self.is_anothers(&noted)),
-                Err(trouble) if trouble.is_absence() => Ok(false),
-                Err(trouble) => Err(trouble.failure(&doing)),
+            match self.find_by_id(&branch.id.0).await {
+                Ok(branch_info) => Ok(!branch_info.branch.is_deleted() && !self.was_reset(&branch_info)),
+                Err(api_error) if api_error.is_not_found() => Ok(false),
+                Err(api_error) => Err(api_error.failure(&action)),
             }
         };
-        within(self.retry_timeout + SLACK, &doing, work).await
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, work).await
     }
 
     async fn delete(&self, branch: &BranchId) -> Result<Deleted, Failure> {
-        let doing = format!("deleting the branch {branch}");
-        within(self.retry_timeout + SLACK, &doing, self.delete_checked(branch)).await
+        let action = format!("deleting the branch {branch}");
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, self.delete_checked(branch)).await
     }
 
-    async fn delete_as_seen(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
-        let doing = format!("deleting the branch {}", branch.name);
+    async fn delete_if_unchanged(&self, branch: &Branch) -> Result<Option<Deleted>, Failure> {
+        let action = format!("deleting the branch {}", branch.name);
         let work = async {
-            let Some(noted) = self.to_delete(&branch.id).await? else { return Ok(Some(Deleted::Gone)) };
-            let now = make::seen(&noted, Origin::Found);
+            let Some(branch_info) = self.current_branch(&branch.id).await? else {
+                return Ok(Some(Deleted::Missing));
+            };
+            let now = create::to_branch(&branch_info, Origin::Found);
             if (&now.created_at, &now.expires_at) != (&branch.created_at, &branch.expires_at) {
                 return Ok(None);
             }
-            self.delete_noted(&noted).await.map(Some)
+            self.delete_noted(&branch_info).await.map(Some)
         };
-        within(self.retry_timeout + SLACK, &doing, work).await
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, work).await
     }
 
-    async fn undo(&self, wanted: &Wanted) -> Result<Deleted, Failure> {
-        let doing = format!("deleting the branch {}", wanted.name);
-        within(self.retry_timeout + SLACK, &doing, self.take_back(wanted)).await
+    async fn cleanup(&self, request: &BranchRequest) -> Result<Deleted, Failure> {
+        let action = format!("deleting the branch {}", request.name);
+        with_timeout(self.retry_timeout + EXTRA_TIME, &action, self.delete_created(request)).await
     }
 }

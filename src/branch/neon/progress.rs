@@ -1,39 +1,39 @@
-//! How far the operations of a branch are. Pure: a word that nobody knows means that it goes on.
+//! The progress of a branch's operations. Pure: an unknown status means in progress.
 
 use std::time::Duration;
 
 use super::answer::{Operation, OperationStatus};
 use crate::error::{Code, Failure};
 
-/// How long one that failed is given to begin again: the platform tries some a second time.
-const SECOND_CHANCE: Duration = Duration::from_secs(30);
+/// How long a failed operation may take to start again: Neon repeats some.
+const RETRY_WINDOW: Duration = Duration::from_secs(30);
 
-/// How an operation stands.
+/// The state of an operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum OperationState {
-    /// It is done, or was not needed.
+    /// Finished or skipped.
     Done,
-    /// It goes on.
-    Going,
-    /// It failed, and may begin again.
-    Faltering,
-    /// It will never be done.
-    Dead(Failure),
+    /// In progress.
+    Running,
+    /// It failed and may start again.
+    Retrying,
+    /// It failed permanently.
+    Failed(Failure),
 }
 
-/// How an operation stands that has been seen failed for so long.
+/// The state of an operation that has been in status `failed` for `failed_for`.
 pub(super) fn operation_state(operation: &Operation, failed_for: Duration) -> OperationState {
     match operation.status {
         OperationStatus::Finished | OperationStatus::Skipped => OperationState::Done,
-        OperationStatus::Other => OperationState::Going,
-        OperationStatus::Failed if failed_for < SECOND_CHANCE => OperationState::Faltering,
-        OperationStatus::Failed => OperationState::Dead(dead(operation, "failed")),
-        OperationStatus::Error => OperationState::Dead(dead(operation, "ended with an error")),
-        OperationStatus::Cancelled => OperationState::Dead(dead(operation, "was cancelled")),
+        OperationStatus::Other => OperationState::Running,
+        OperationStatus::Failed if failed_for < RETRY_WINDOW => OperationState::Retrying,
+        OperationStatus::Failed => OperationState::Failed(operation_failure(operation, "failed")),
+        OperationStatus::Error => OperationState::Failed(operation_failure(operation, "ended with an error")),
+        OperationStatus::Cancelled => OperationState::Failed(operation_failure(operation, "was cancelled")),
     }
 }
 
-fn dead(operation: &Operation, how: &str) -> Failure {
+fn operation_failure(operation: &Operation, how: &str) -> Failure {
     let Operation { id, action, error, failures_count, .. } = operation;
     let error = error.as_deref().filter(|error| !error.is_empty());
     let error = error.map(|error| format!(": {error}")).unwrap_or_default();
@@ -41,7 +41,7 @@ fn dead(operation: &Operation, how: &str) -> Failure {
         Code::BranchNotReady,
         format!("Neon's operation {action} {how} after {failures_count} failures{error} (operation {id})"),
     )
-    .hint("run it again; the branch is made anew")
+    .hint("run it again; the branch is recreated")
 }
 
 #[cfg(test)]
@@ -56,23 +56,23 @@ mod tests {
     }
 
     #[test]
-    fn each_word_has_its_meaning_and_an_unknown_one_goes_on() {
+    fn statuses_are_mapped_and_unknown_ones_are_in_progress() {
         let now = |status| operation_state(&operation(status), Duration::ZERO);
         for done in ["finished", "skipped"] {
             assert_eq!(now(done), OperationState::Done, "{done}");
         }
-        for going in ["scheduling", "running", "cancelling", "meditating"] {
-            assert_eq!(now(going), OperationState::Going, "{going}");
+        for running in ["scheduling", "running", "cancelling", "meditating"] {
+            assert_eq!(now(running), OperationState::Running, "{running}");
         }
-        for dead in ["error", "cancelled"] {
-            assert!(matches!(now(dead), OperationState::Dead(_)), "{dead}");
+        for operation_failure in ["error", "cancelled"] {
+            assert!(matches!(now(operation_failure), OperationState::Failed(_)), "{operation_failure}");
         }
     }
 
     #[test]
-    fn one_that_failed_gets_a_second_chance_and_no_third() {
-        assert_eq!(operation_state(&operation("failed"), Duration::from_secs(29)), OperationState::Faltering);
-        let OperationState::Dead(failure) = operation_state(&operation("failed"), SECOND_CHANCE) else {
+    fn a_failed_operation_may_start_again_once() {
+        assert_eq!(operation_state(&operation("failed"), Duration::from_secs(29)), OperationState::Retrying);
+        let OperationState::Failed(failure) = operation_state(&operation("failed"), RETRY_WINDOW) else {
             panic!()
         };
         assert_eq!(failure.code, Code::BranchNotReady);

@@ -1,46 +1,46 @@
-//! What is asked of the API: values, no I/O.
+//! The requests to the API, as values.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::decide::Repeat;
-use crate::branch::{Content, MARK, Wanted};
+use super::retry::Idempotency;
+use crate::branch::{BranchRequest, Content, RUN_ANNOTATION};
 
-/// The annotation that says what a branch without a parent was made from.
+/// The annotation with the parent, for a branch without a parent in the API.
 pub(super) const PARENT: &str = "tenure-parent";
 
-/// The API keeps so many annotations, ours included.
-const MOST_ANNOTATIONS: usize = 48;
+/// The API's limit of annotations, less Tenure's.
+const MAX_ANNOTATIONS: usize = 48;
 
-/// One request.
+/// A request.
 #[derive(Debug, Clone)]
 pub(super) struct Call {
-    /// What is being done, for failures.
-    pub(super) doing: String,
+    /// The action, for error messages.
+    pub(super) action: String,
     pub(super) method: Method,
-    /// Below the project; empty is the project itself.
+    /// The path below the project; empty for the project.
     pub(super) path: Vec<String>,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
-    pub(super) repeat: Repeat,
+    pub(super) repeat: Idempotency,
 }
 
 impl Call {
-    fn new(method: Method, path: &[&str], doing: impl Into<String>) -> Self {
+    fn new(method: Method, path: &[&str], action: impl Into<String>) -> Self {
         Self {
-            doing: doing.into(),
+            action: action.into(),
             method,
             path: path.iter().map(|&segment| segment.to_owned()).collect(),
             query: Vec::new(),
             body: None,
-            repeat: Repeat::Freely,
+            repeat: Idempotency::Idempotent,
         }
     }
 
-    pub(super) fn get(path: &[&str], doing: impl Into<String>) -> Self {
-        Self::new(Method::GET, path, doing)
+    pub(super) fn get(path: &[&str], action: impl Into<String>) -> Self {
+        Self::new(Method::GET, path, action)
     }
 
     pub(super) fn query(mut self, key: &'static str, value: impl Into<String>) -> Self {
@@ -48,47 +48,48 @@ impl Call {
         self
     }
 
-    /// Makes a branch with one compute that writes. The time after which it sleeps is left to the plan: some
-    /// refuse any that is sent.
-    pub(super) fn create(wanted: &Wanted, parent: &str, expires: Option<OffsetDateTime>) -> Self {
-        let mut branch = json!({ "name": wanted.name.as_str(), "parent_id": parent });
+    /// Creates a branch with one read-write compute. The suspend timeout is not set, since some plans reject
+    /// it.
+    pub(super) fn create(request: &BranchRequest, parent: &str, expires: Option<OffsetDateTime>) -> Self {
+        let mut branch = json!({ "name": request.name.as_str(), "parent_id": parent });
         if let Some(expires) = expires.and_then(rfc3339) {
             branch["expires_at"] = json!(expires);
         }
-        if wanted.content == Content::Schema {
+        if request.content == Content::Schema {
             branch["init_source"] = json!("schema-only");
         }
-        let mut notes: serde_json::Map<String, Value> = wanted
+        let mut notes: serde_json::Map<String, Value> = request
             .annotations
             .iter()
-            .take(MOST_ANNOTATIONS)
+            .take(MAX_ANNOTATIONS)
             .map(|(key, value)| (key.clone(), json!(value)))
             .collect();
-        notes.insert(MARK.to_owned(), json!(wanted.run.to_string()));
+        notes.insert(RUN_ANNOTATION.to_owned(), json!(request.run.to_string()));
         notes.insert(PARENT.to_owned(), json!(parent));
-        let mut call = Self::new(Method::POST, &["branches"], format!("making the branch {}", wanted.name));
+        let mut call =
+            Self::new(Method::POST, &["branches"], format!("creating the branch {}", request.name));
         call.body = Some(json!({
             "branch": branch,
             "endpoints": [{ "type": "read_write" }],
             "annotation_value": notes,
         }));
-        call.repeat = Repeat::IfWithoutEffect;
+        call.repeat = Idempotency::NotIdempotent;
         call
     }
 
-    /// Makes a branch as its parent is now. Twice is the same as once.
+    /// Resets a branch to its parent.
     pub(super) fn restore(id: &str, parent: &str, name: &str) -> Self {
-        let doing = format!("making the branch {name} as its parent is now");
-        let mut call = Self::new(Method::POST, &["branches", id, "restore"], doing);
+        let action = format!("resetting the branch {name} to its parent");
+        let mut call = Self::new(Method::POST, &["branches", id, "restore"], action);
         call.body = Some(json!({ "source_branch_id": parent }));
         call
     }
 
-    /// Says when a branch ends.
+    /// Sets the expiry time of a branch.
     pub(super) fn expire(id: &str, at: OffsetDateTime, name: &str) -> Option<Self> {
         let at = rfc3339(at)?;
-        let doing = format!("saying when the branch {name} ends");
-        let mut call = Self::new(Method::PATCH, &["branches", id], doing);
+        let action = format!("setting the expiry time of the branch {name}");
+        let mut call = Self::new(Method::PATCH, &["branches", id], action);
         call.body = Some(json!({ "branch": { "expires_at": at } }));
         Some(call)
     }
@@ -98,7 +99,7 @@ impl Call {
     }
 
     pub(super) fn uri(branch: &str, database: &str, role: &str, pooled: bool) -> Self {
-        Self::get(&["connection_uri"], "asking for the way to the branch")
+        Self::get(&["connection_uri"], "reading the URL of the branch")
             .query("branch_id", branch)
             .query("database_name", database)
             .query("role_name", role)
@@ -106,7 +107,7 @@ impl Call {
     }
 }
 
-/// A time as the API takes it: whole seconds, in UTC.
+/// Formats a time for the API: whole seconds, in UTC.
 fn rfc3339(at: OffsetDateTime) -> Option<String> {
     let at = at.to_offset(time::UtcOffset::UTC).replace_nanosecond(0).ok()?;
     at.format(&Rfc3339).ok()
@@ -119,8 +120,8 @@ mod tests {
 
     use super::*;
 
-    fn wanted(content: Content) -> Wanted {
-        Wanted {
+    fn request(content: Content) -> BranchRequest {
+        BranchRequest {
             name: "tenure/pr-1".parse().unwrap(),
             parent: None,
             content,
@@ -131,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_is_asked_for_with_its_end_its_mark_and_no_time_to_sleep() {
+    fn a_request_has_expiry_and_annotations_and_no_suspend_timeout() {
         let end = OffsetDateTime::from_unix_timestamp_nanos(1_795_298_400_123_456_789).unwrap();
-        let body = Call::create(&wanted(Content::All), "br-p", Some(end)).body.unwrap();
+        let body = Call::create(&request(Content::All), "br-p", Some(end)).body.unwrap();
         assert_eq!(
             body,
             json!({
@@ -147,16 +148,16 @@ mod tests {
             })
         );
         assert!(!body.to_string().contains("suspend_timeout"));
-        let body = Call::create(&wanted(Content::Schema), "br-p", None).body.unwrap();
+        let body = Call::create(&request(Content::Schema), "br-p", None).body.unwrap();
         assert_eq!(body["branch"]["init_source"], "schema-only");
         assert!(body["branch"].get("expires_at").is_none());
     }
 
     #[test]
-    fn only_making_one_may_not_be_repeated_blindly() {
-        assert_eq!(Call::create(&wanted(Content::All), "p", None).repeat, Repeat::IfWithoutEffect);
+    fn only_creation_is_not_idempotent() {
+        assert_eq!(Call::create(&request(Content::All), "p", None).repeat, Idempotency::NotIdempotent);
         for call in [Call::delete("b"), Call::restore("b", "p", "n"), Call::uri("b", "d", "r", true)] {
-            assert_eq!(call.repeat, Repeat::Freely, "{call:?}");
+            assert_eq!(call.repeat, Idempotency::Idempotent, "{call:?}");
         }
     }
 }

@@ -1,37 +1,38 @@
-//! The proof before the first statement: what will be connected to is the branch that was made. An
-//! official tool once handed out the main branch's URL when a look-up had failed. Pure.
+//! Verifies before the first statement that the target is the created branch. One of Neon's own tools once
+//! returned the main branch's URL after a failed lookup. Pure.
 
-use super::answer::{Endpoint, EndpointKind, Noted};
-use crate::branch::{Branch, Kind, to_delete};
+use super::answer::{AnnotatedBranch, Endpoint, EndpointKind};
+use crate::branch::{Branch, Kind, delete_command};
 use crate::error::{Code, Failure};
 
-/// Proves that `noted`, as the API shows it now, is `branch`, that Tenure made it, and that nobody else needs it.
-pub(super) fn is_ours(branch: &Branch, noted: &Noted) -> Result<(), Failure> {
-    let wrong = if noted.branch.id != branch.id.0 {
-        "the API shows another branch than the one that was asked for"
-    } else if noted.branch.default {
+/// Verifies that `branch_info` is `branch`, was created by Tenure, and is neither the default branch nor
+/// protected.
+pub(super) fn verify_branch(branch: &Branch, branch_info: &AnnotatedBranch) -> Result<(), Failure> {
+    let reason = if branch_info.branch.id != branch.id.0 {
+        "the API returned another branch"
+    } else if branch_info.branch.default {
         "it is the project's default branch"
-    } else if noted.branch.protected {
+    } else if branch_info.branch.protected {
         "it is a protected branch"
-    } else if noted.branch.is_deleted() {
-        "it was deleted meanwhile"
-    } else if noted.run().is_none() {
-        "it does not carry Tenure's mark"
+    } else if branch_info.branch.is_deleted() {
+        "it was deleted"
+    } else if branch_info.run().is_none() {
+        "it does not have Tenure's annotation"
     } else {
         return Ok(());
     };
-    Err(refused(&branch.name.to_string(), wrong))
+    Err(target_failure(&branch.name.to_string(), reason))
 }
 
-/// Finds the compute that writes to this branch.
+/// Finds the read-write compute of this branch.
 pub(super) fn endpoint<'e>(branch: &Branch, endpoints: &'e [Endpoint]) -> Result<&'e Endpoint, Failure> {
     let of_branch =
         |endpoint: &&Endpoint| endpoint.branch_id == branch.id.0 && endpoint.kind == EndpointKind::ReadWrite;
     let Some(found) = endpoints.iter().find(of_branch) else {
-        let message = format!("the branch {} has no compute that can write", branch.name);
+        let message = format!("the branch {} has no read-write compute", branch.name);
         return Err(Failure::new(Code::BranchNotReady, message).hint(format!(
-            "`{}`; the next run makes it anew",
-            to_delete(branch.name.as_str(), Kind::Neon.as_str())
+            "delete it with `{}`; the next run recreates it",
+            delete_command(branch.name.as_str(), Kind::Neon.as_str())
         )));
     };
     if found.disabled {
@@ -41,38 +42,38 @@ pub(super) fn endpoint<'e>(branch: &Branch, endpoints: &'e [Endpoint]) -> Result
     Ok(found)
 }
 
-/// Proves that a host is that compute, directly or through its pooler.
-pub(super) fn leads_to(host: &str, endpoint: &Endpoint, branch: &Branch) -> Result<(), Failure> {
+/// Verifies that a host is this compute or its pooler.
+pub(super) fn verify_host(host: &str, endpoint: &Endpoint, branch: &Branch) -> Result<(), Failure> {
     let (host, of_endpoint) = (unpooled(host), unpooled(&endpoint.host));
-    let by_id = host.split('.').next() == Some(endpoint.id.as_str());
-    if host == of_endpoint || by_id {
+    let is_endpoint_id = host.split('.').next() == Some(endpoint.id.as_str());
+    if host == of_endpoint || is_endpoint_id {
         return Ok(());
     }
-    let wrong = format!("the connection leads to {host}, and its compute is {}", endpoint.id);
-    Err(refused(&branch.name.to_string(), &wrong))
+    let reason = format!("the connection leads to {host}, but the compute is {}", endpoint.id);
+    Err(target_failure(&branch.name.to_string(), &reason))
 }
 
-/// Proves what the server itself says of where it is, as far as it does.
-pub(super) fn server_says(
+/// Verifies the identifiers that the server reports, if it reports any.
+pub(super) fn verify_server_ids(
     endpoint_id: Option<&str>,
     branch_id: Option<&str>,
     endpoint: &Endpoint,
     branch: &Branch,
 ) -> Result<(), Failure> {
-    let said = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
-    let differs = [(said(branch_id), branch.id.0.as_str()), (said(endpoint_id), endpoint.id.as_str())]
-        .into_iter()
-        .find_map(|(said, wanted)| said.filter(|said| said != wanted));
+    let reported = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let differs =
+        [(reported(branch_id), branch.id.0.as_str()), (reported(endpoint_id), endpoint.id.as_str())]
+            .into_iter()
+            .find_map(|(reported, request)| reported.filter(|reported| reported != request));
     match differs {
         None => Ok(()),
-        Some(other) => Err(refused(
-            &branch.name.to_string(),
-            &format!("the server that answered says that it is {other}"),
-        )),
+        Some(other) => {
+            Err(target_failure(&branch.name.to_string(), &format!("the server reports that it is {other}")))
+        }
     }
 }
 
-/// The host without the suffix that leads to the pooler; only the first label has one.
+/// The host without the pooler's suffix of its first label.
 fn unpooled(host: &str) -> String {
     let host = host.to_ascii_lowercase();
     match host.split_once('.') {
@@ -81,9 +82,9 @@ fn unpooled(host: &str) -> String {
     }
 }
 
-fn refused(name: &str, why: &str) -> Failure {
+fn target_failure(name: &str, why: &str) -> Failure {
     Failure::new(Code::BranchTarget, format!("nothing was sent to the branch {name}: {why}"))
-        .hint("look at the project in Neon's console; a branch of another name is made by `tenure branch create NAME`")
+        .hint("check the project in Neon's console, or create a branch with another name (`tenure branch create NAME`)")
 }
 
 #[cfg(test)]
@@ -94,7 +95,7 @@ mod tests {
     fn branch() -> Branch {
         Branch {
             id: BranchId("br-a".to_owned()),
-            name: BranchName::seen("pr-1"),
+            name: BranchName::from_provider("pr-1"),
             origin: Origin::Created,
             content: Content::All,
             parent: Some("br-p".to_owned()),
@@ -106,13 +107,13 @@ mod tests {
         }
     }
 
-    fn noted(id: &str, more: &str, marked: bool) -> Noted {
+    fn branch_info(id: &str, more: &str, marked: bool) -> AnnotatedBranch {
         let json = format!(r#"{{"id":"{id}","name":"pr-1","parent_id":"br-p",{more}}}"#);
-        let mut noted = Noted::new(serde_json::from_str(&json).unwrap(), None);
+        let mut branch_info = AnnotatedBranch::new(serde_json::from_str(&json).unwrap(), None);
         if marked {
-            noted.notes.insert(crate::branch::MARK.to_owned(), "u".to_owned());
+            branch_info.notes.insert(crate::branch::RUN_ANNOTATION.to_owned(), "u".to_owned());
         }
-        noted
+        branch_info
     }
 
     fn compute(id: &str, branch: &str, kind: &str) -> Endpoint {
@@ -123,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_default_nor_a_protected_nor_a_foreign_branch_is_taken() {
+    fn default_protected_and_other_branches_are_rejected() {
         let usual = r#""default":false,"protected":false"#;
-        assert!(is_ours(&branch(), &noted("br-a", usual, true)).is_ok());
+        assert!(verify_branch(&branch(), &branch_info("br-a", usual, true)).is_ok());
         for (id, more, marked) in [
             ("br-b", usual, true),
             ("br-a", usual, false),
@@ -133,13 +134,13 @@ mod tests {
             ("br-a", r#""default":false,"protected":true"#, true),
             ("br-a", r#""default":false,"protected":false,"recovery":{"deleted_at":"x"}"#, true),
         ] {
-            let failure = is_ours(&branch(), &noted(id, more, marked)).unwrap_err();
+            let failure = verify_branch(&branch(), &branch_info(id, more, marked)).unwrap_err();
             assert_eq!(failure.code, Code::BranchTarget, "{id} {more} {marked}");
         }
     }
 
     #[test]
-    fn only_the_branchs_own_writing_compute_is_taken() {
+    fn only_the_branchs_read_write_compute_is_accepted() {
         let computes = [compute("ep-r", "br-a", "read_only"), compute("ep-m", "br-p", "read_write")];
         assert_eq!(endpoint(&branch(), &computes).unwrap_err().code, Code::BranchNotReady);
         let computes = [computes.to_vec(), vec![compute("ep-w", "br-a", "read_write")]].concat();
@@ -147,25 +148,29 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_the_computes_directly_or_pooled() {
+    fn the_host_is_the_compute_or_its_pooler() {
         let compute = compute("ep-silent-smoke-806639", "br-a", "read_write");
         for host in [
             "ep-silent-smoke-806639.us-east-2.aws.neon.tech",
             "EP-silent-smoke-806639-pooler.us-east-2.aws.neon.tech",
             "ep-silent-smoke-806639-pooler.c-3.us-east-2.aws.neon.tech",
         ] {
-            assert!(leads_to(host, &compute, &branch()).is_ok(), "{host}");
+            assert!(verify_host(host, &compute, &branch()).is_ok(), "{host}");
         }
         for host in ["ep-main-1.us-east-2.aws.neon.tech", "ep-silent-smoke-80663.us-east-2.aws.neon.tech", ""]
         {
-            assert_eq!(leads_to(host, &compute, &branch()).unwrap_err().code, Code::BranchTarget, "{host}");
+            assert_eq!(
+                verify_host(host, &compute, &branch()).unwrap_err().code,
+                Code::BranchTarget,
+                "{host}"
+            );
         }
     }
 
     #[test]
-    fn a_server_that_says_that_it_is_another_is_left_alone() {
+    fn a_server_with_other_identifiers_is_rejected() {
         let compute = compute("ep-w", "br-a", "read_write");
-        let says = |endpoint, is| server_says(endpoint, is, &compute, &branch());
+        let says = |endpoint, is| verify_server_ids(endpoint, is, &compute, &branch());
         assert!(says(None, None).is_ok() && says(Some(""), Some("")).is_ok());
         assert!(says(Some("ep-w"), Some("br-a")).is_ok());
         assert_eq!(says(Some("ep-main"), None).unwrap_err().code, Code::BranchTarget);

@@ -1,9 +1,9 @@
-//! How a unit's transaction ends.
+//! The end of a unit's transaction.
 
 use super::SqlBatch;
 use crate::sql::Statement;
 
-/// What `DISCARD ALL` does, in parts that may run inside a transaction (manual, its page).
+/// The parts of `DISCARD ALL` that are allowed in a transaction (manual, DISCARD).
 const CLEAN_UP: &[&str] = &[
     "CLOSE ALL",
     "UNLISTEN *",
@@ -13,27 +13,27 @@ const CLEAN_UP: &[&str] = &[
     "SELECT pg_catalog.pg_advisory_unlock_all()",
 ];
 
-/// Whether the statements of a unit may have left something in the session.
+/// Whether the statements of a unit may leave session state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionState {
-    /// A setting, a role, a temporary table, a prepared statement, a lock.
+    /// A setting, role, temporary table, prepared statement or lock is possible.
     Possible,
-    /// Certainly nothing.
+    /// No state is possible.
     None,
 }
 
 impl SessionState {
-    /// Of all these statements.
+    /// The state that any of these statements may leave.
     pub fn of<'a>(mut statements: impl Iterator<Item = &'a Statement>) -> Self {
         if statements.all(|statement| statement.session_neutral) { Self::None } else { Self::Possible }
     }
 }
 
 impl SqlBatch {
-    /// Puts the session's own role back, so that what follows is done, and noted, by who began.
-    pub fn own_role(&mut self) {
-        // What waits for COMMIT happens now, while the unit's search path, its limits and the role that its statements chose are
-        // there (manual, page of SET CONSTRAINTS).
+    /// Resets the session's role, so that Tenure's following statements run with it.
+    pub fn reset_role(&mut self) {
+        // Deferred constraints are checked now, with the unit's search path, timeouts and role (manual, SET
+        // CONSTRAINTS).
         if let Some(file) = self.sources.len().checked_sub(1) {
             self.commits.push((self.statements.len(), file));
         }
@@ -42,24 +42,24 @@ impl SqlBatch {
         self.push("RESET ROLE");
     }
 
-    /// Ends the unit's transaction. Where its statements may have left something in the session, that is
-    /// cleared away first, inside the transaction: behind a pooler there is no later for it.
-    pub fn commit(&mut self, left: SessionState) {
-        self.clean_up(left);
+    /// Ends the unit's transaction. If its statements may have left session state, that is reset first, inside
+    /// the transaction: behind a pooler the next transaction may use another session.
+    pub fn commit(&mut self, state: SessionState) {
+        self.clean_up(state);
         if let Some(file) = self.sources.len().checked_sub(1) {
             self.commits.push((self.statements.len(), file));
         }
         self.push("COMMIT");
     }
 
-    /// Ends a transaction of which nothing is to stay. What no rollback takes back is cleared away inside it.
-    pub fn roll_back(&mut self, left: SessionState) {
-        self.clean_up(left);
+    /// Rolls the transaction back. Session state that a rollback does not revert is reset first.
+    pub fn roll_back(&mut self, state: SessionState) {
+        self.clean_up(state);
         self.push("ROLLBACK");
     }
 
-    fn clean_up(&mut self, left: SessionState) {
-        if left == SessionState::Possible {
+    fn clean_up(&mut self, state: SessionState) {
+        if state == SessionState::Possible {
             for statement in CLEAN_UP {
                 self.push(statement);
             }

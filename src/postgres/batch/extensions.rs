@@ -1,46 +1,46 @@
-//! Where an extension is made whose statement names no schema.
+//! The schema of an extension whose statement names none.
 
 use super::SqlBatch;
 use crate::ident::{SchemaName, SharedPath, literal};
 use crate::sql::{Script, Statement};
 
-/// Holds the unit's search path while an extension is made.
-const KEPT: &str = "tenure.search_path";
+/// The custom setting that stores the unit's search path during CREATE EXTENSION.
+const SAVED_PATH: &str = "tenure.search_path";
 
 impl SqlBatch {
-    /// Sets the search path of the unit.
+    /// Sets the unit's search path.
     pub fn search_path(&mut self, schema: &SchemaName, path: &SharedPath) {
         self.push(&format!("SET LOCAL search_path = {}", path.of(schema)));
         self.extensions = Some(path.extensions().clone());
     }
 
-    /// Before `statement`: an extension without a fixed schema is made in the first schema of the search path (manual,
-    /// CREATE EXTENSION). Whether something has to follow the statement.
+    /// Sets the search path before `statement`: an extension without a schema is created in the first schema of
+    /// the search path (manual, CREATE EXTENSION). Returns whether [`Self::leave_extensions`] must follow.
     pub(super) fn enter_extensions(&mut self, script: &Script, statement: &Statement) -> bool {
         let Some(schema) = self.extensions.clone().filter(|_| statement.omits_extension_schema()) else {
             return false;
         };
         if schema.as_str() != "public" {
-            let made = format!(
+            let create = format!(
                 "DO $tenure$ BEGIN IF to_regnamespace({}) IS NULL THEN CREATE SCHEMA {}; END IF; END $tenure$",
                 literal(&schema.quoted()),
                 schema.quoted(),
             );
-            self.push_about(&made, script, statement);
+            self.push_for_statement(&create, script, statement);
         }
-        let kept = format!(
-            "SELECT pg_catalog.set_config('{KEPT}', pg_catalog.current_setting('search_path'), true)"
+        let save = format!(
+            "SELECT pg_catalog.set_config('{SAVED_PATH}', pg_catalog.current_setting('search_path'), true)"
         );
-        self.push_about(&kept, script, statement);
-        self.push_about(&format!("SET LOCAL search_path = {}", schema.quoted()), script, statement);
+        self.push_for_statement(&save, script, statement);
+        self.push_for_statement(&format!("SET LOCAL search_path = {}", schema.quoted()), script, statement);
         true
     }
 
-    /// After such a statement: the search path is as it was.
+    /// Restores the search path after `statement`.
     pub(super) fn leave_extensions(&mut self, script: &Script, statement: &Statement) {
         let path = format!(
-            "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('{KEPT}'), true)"
+            "SELECT pg_catalog.set_config('search_path', pg_catalog.current_setting('{SAVED_PATH}'), true)"
         );
-        self.push_about(&path, script, statement);
+        self.push_for_statement(&path, script, statement);
     }
 }

@@ -1,4 +1,4 @@
-//! The statements of a user's files in a message: each is rendered for one schema, in one way.
+//! Renders the statements of a user's files for one schema.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl SqlBatch {
         }
     }
 
-    /// Makes sure that what these statements expect in `schema` is there.
+    /// Adds a check that the objects which these statements expect in `schema` exist.
     pub fn expect<'a>(
         &mut self,
         script: &Script,
@@ -52,7 +52,7 @@ impl SqlBatch {
         self.sources.len() - 1
     }
 
-    /// The text of a part of a statement, for `schema`.
+    /// Renders a part of a statement for `schema`.
     fn render(
         &mut self,
         from: (&Script, usize),
@@ -70,7 +70,7 @@ impl SqlBatch {
         );
     }
 
-    /// Adds one statement of a transaction, which consists of these parts of its text.
+    /// Adds one statement of a transaction, composed of these parts of its text.
     fn push_parts(
         &mut self,
         from: (&Script, usize),
@@ -89,26 +89,26 @@ impl SqlBatch {
         if is_extension {
             self.leave_extensions(script, statement);
         }
-        self.heed(script, statement);
+        self.update_limit(script, statement);
     }
 
-    /// A statement of a file may give those behind it more time.
-    fn heed(&mut self, script: &Script, statement: &Statement) {
+    /// A statement that may set `statement_timeout` removes the limit.
+    fn update_limit(&mut self, script: &Script, statement: &Statement) {
         if statement.may_change_setting(script, "statement_timeout") {
             self.limit = Limit::None;
         }
     }
 
-    /// Adds one statement of a file that is sent alone.
-    pub fn push_alone(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
+    /// Adds one statement of a file that is sent outside of a transaction block.
+    pub fn push_non_transactional(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
         let file = self.source(script);
         self.render((script, file), statement, statement.range.clone(), schema, &ParameterValues::default());
         self.statements.push(Some((file, statement.range.clone())));
     }
 
-    /// Adds what finds the names in the definition of an index, which is built alone, along the search path of a unit:
-    /// the same index on a new table like the index's own, in a transaction that is rolled back. The last rows are those
-    /// of [`ResolvedIndex::of`].
+    /// Adds a trial build that resolves the names in the definition of a non-transactional index along the
+    /// unit's search path: the same index on a new table like the index's own, in a transaction that is rolled
+    /// back. The last rows are the input of [`ResolvedIndex::of`].
     pub fn push_trial(
         &mut self,
         limits: Migrate,
@@ -117,12 +117,12 @@ impl SqlBatch {
         (schema, path): (&SchemaName, &SharedPath),
     ) {
         let (statement, parts) = index;
-        let home = match &parts.table.schema {
+        let table_schema = match &parts.table.schema {
             Some(other) if !parts.table.in_tenant_schema() => quoted(other),
             Some(_) | None => schema.quoted(),
         };
-        let own = format!("{home}.{}", quoted(&parts.table.name));
-        // A table of the same name is found by the definition before the index's own if it is temporary.
+        let own = format!("{table_schema}.{}", quoted(&parts.table.name));
+        // A temporary table precedes the index's own table of the same name in the search path.
         let trial = match parts.itself {
             TableInDefinition::Unnamed => {
                 format!("{}.\"tenure_trial_{}\"", schema.quoted(), Uuid::new_v4().simple())
@@ -137,7 +137,7 @@ impl SqlBatch {
         self.search_path(schema, path);
         let file = self.source(script);
         let origin = Origin { file, range: parts.table.range.clone() };
-        // The row of a child is one of its parent's rows; a table that is merely like another has rows of its own type.
+        // A child's row is also a row of its parent; a table created with LIKE has its own row type.
         let (before, behind) = match parts.itself {
             TableInDefinition::Row => ("() INHERITS (", ")"),
             TableInDefinition::Unnamed | TableInDefinition::Qualifier => ("(LIKE ", ")"),
@@ -162,7 +162,7 @@ impl SqlBatch {
         self.push("ROLLBACK");
     }
 
-    /// Adds the statement that builds an index, with the names in its definition as the server found them.
+    /// Adds the statement that builds an index, with the names in its definition as the server resolved them.
     pub fn push_resolved(
         &mut self,
         script: &Script,
@@ -183,8 +183,8 @@ impl SqlBatch {
         self.statements.push(Some((file, statement.range.clone())));
     }
 
-    /// Adds a statement of Tenure's own that is about one of a file: its refusal is told with that place.
-    pub fn push_about(&mut self, sql: &str, script: &Script, statement: &Statement) {
+    /// Adds a statement of Tenure's own whose errors are reported at the place of a file's statement.
+    pub fn push_for_statement(&mut self, sql: &str, script: &Script, statement: &Statement) {
         self.push(sql);
         let file = self.source(script);
         if let Some(last) = self.statements.last_mut() {
@@ -192,9 +192,9 @@ impl SqlBatch {
         }
     }
 
-    /// Adds one statement for a schema that nobody sees yet, with the values of its parameters: `CONCURRENTLY`,
-    /// which needs to be alone, has nobody to wait for and is left out.
-    pub fn push_at_once(
+    /// Adds one statement for a schema that no other session sees yet, with the values of its parameters.
+    /// `CONCURRENTLY` is removed: it has no use there, and is not allowed in a transaction.
+    pub fn push_with_expectations(
         &mut self,
         script: &Script,
         statement: &Statement,
@@ -205,7 +205,7 @@ impl SqlBatch {
         self.push_in_transaction(script, statement, schema, values);
     }
 
-    /// The same where what the statement expects in `schema` was made sure of.
+    /// Like [`Self::push_with_expectations`], if the expectations were already checked.
     pub fn push_in_transaction(
         &mut self,
         script: &Script,
@@ -221,17 +221,17 @@ impl SqlBatch {
     }
 }
 
-/// The definition of an index, with every name as the server found it: in its catalog, or qualified.
+/// The definition of an index with resolved names: in the catalog, or schema-qualified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedIndex {
     /// From the access method to the storage parameters.
     definition: String,
-    /// The `WHERE` clause, or nothing.
+    /// The `WHERE` clause, or empty.
     predicate: String,
 }
 
 impl ResolvedIndex {
-    /// What the message of [`SqlBatch::push_trial`] was answered; `None` where the server describes no index.
+    /// Reads the results of [`SqlBatch::push_trial`]; `None` if the server describes no index.
     pub fn of(sets: &[Vec<Row>]) -> Result<Option<Self>, Failure> {
         let described = |row| Row::text(row, "definition").ok().map(|whole| (row, whole));
         let Some((row, whole)) = sets.iter().flatten().find_map(described) else { return Ok(None) };

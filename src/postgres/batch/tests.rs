@@ -1,10 +1,10 @@
-//! A unit, read as it is sent.
+//! The text of a unit.
 
 use super::*;
 use crate::sql::Script;
 
 #[test]
-fn a_unit_reads_as_designed() {
+fn a_unit_has_the_documented_text() {
     let schema = SchemaName::existing("org_acme").unwrap();
     let run = Run {
         id: Uuid::nil(),

@@ -1,48 +1,48 @@
-//! The difference of two photographs: a list of typed changes, in order of objects. Parts of an object that
-//! is new or gone are not listed: the object says it.
+//! The differences of two snapshots: typed changes in the order of objects. Parts of an added or removed object
+//! are not listed.
 
 use std::collections::BTreeSet;
 
 use super::model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 
-/// One thing that is not the same after as before.
+/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The object.
     pub object: ObjectKey,
-    /// Its part, if it is one of them.
+    /// The part of it, if the change is of a part.
     pub part: Option<PartKey>,
-    /// What about it.
+    /// What changed.
     pub what: What,
 }
 
-/// What happened to it.
+/// The kind of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// It was not there before.
+    /// It is new.
     Added {
-        /// As it is now.
+        /// Its properties.
         properties: Properties,
-        /// Whether a call may mean this function as well as one of the same name that was there before.
+        /// Whether a call may match this function as well as an existing one of the same name.
         overloads: Overloads,
     },
-    /// It is no longer there.
+    /// It was removed.
     Removed {
-        /// As it was.
+        /// Its properties before.
         properties: Properties,
     },
     /// A property has another value.
     Changed {
-        /// Which.
+        /// The property.
         property: Property,
-        /// Its value before; `None` is the default.
+        /// The value before; `None` is the default.
         from: Option<String>,
-        /// Its value now.
+        /// Its value now; `None` is the default.
         to: Option<String>,
-        /// All that is said of it now.
+        /// All properties now.
         now: Properties,
     },
-    /// The columns that stayed are in another order.
+    /// The remaining columns are in another order.
     Reordered {
         /// Their order before.
         from: Vec<String>,
@@ -51,26 +51,26 @@ pub enum What {
     },
 }
 
-/// Whether two functions of one name may be mixed up.
+/// Whether a call may match two functions of one name (manual, chapter Functions, Type Conversion).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Overloads {
-    /// No call fits both.
+    /// No call matches both.
     #[default]
     No,
-    /// One that gives literals without types may.
+    /// A call with untyped literals may match both.
     Perhaps,
-    /// One that leaves arguments out does.
+    /// A call without some arguments matches both.
     Surely,
 }
 
 impl Overloads {
-    /// Of two lists of arguments as the server writes them.
+    /// Compares two argument lists as the server prints them.
     fn of(one: &str, other: &str) -> Self {
         let arity = |arguments: &str| {
             let mut depth = 0;
-            let commas = arguments.chars().filter(|letter| {
-                depth += i32::from("([".contains(*letter)) - i32::from(")]".contains(*letter));
-                *letter == ',' && depth == 0
+            let commas = arguments.chars().filter(|c| {
+                depth += i32::from("([".contains(*c)) - i32::from(")]".contains(*c));
+                *c == ',' && depth == 0
             });
             let most = if arguments.trim().is_empty() { 0 } else { commas.count() + 1 };
             (most - arguments.matches(" DEFAULT ").count().min(most), most)
@@ -85,13 +85,13 @@ impl Overloads {
 }
 
 impl Change {
-    /// What is different in `after`.
+    /// The differences of `after` from `before`.
     pub fn between(before: &SchemaSnapshot, after: &SchemaSnapshot) -> Vec<Self> {
         let keys: BTreeSet<_> = before.objects.keys().chain(after.objects.keys()).collect();
         let mut changes = Vec::new();
         for key in keys {
             match (before.objects.get(key), after.objects.get(key)) {
-                (Some(old), Some(new)) => both(key, old, new, &mut changes),
+                (Some(old), Some(new)) => compare_objects(key, old, new, &mut changes),
                 (Some(old), None) => changes.push(Self::of(key, None, removed(&old.properties))),
                 (None, Some(new)) => {
                     changes.push(Self::of(key, None, added(key, new, before, after)));
@@ -102,7 +102,7 @@ impl Change {
         changes
     }
 
-    /// Whether it is only about who owns a thing, or may do what with it.
+    /// Whether only an owner or privileges changed.
     pub fn is_access(&self) -> bool {
         matches!(&self.what, What::Changed { property, .. } if property.is_access())
     }
@@ -112,7 +112,7 @@ impl Change {
     }
 }
 
-/// A new object. Of a partition it is told whether it takes less than the table above.
+/// A new object. For a partition, `Property::Check` names a check constraint that its parent does not have.
 fn added(key: &ObjectKey, new: &Object, before: &SchemaSnapshot, after: &SchemaSnapshot) -> What {
     let arguments =
         |object: &Object| object.properties.get(Property::Arguments).unwrap_or_default().to_owned();
@@ -122,19 +122,19 @@ fn added(key: &ObjectKey, new: &Object, before: &SchemaSnapshot, after: &SchemaS
     let overloads = same_name.map(|(_, other)| Overloads::of(&arguments(new), &arguments(other)));
     let overloads = overloads.max_by_key(|overloads| *overloads as u8).unwrap_or_default();
     let mut properties = new.properties.clone();
-    let above = new.properties.get(Property::PartitionOf);
-    let above = above.and_then(|name| after.object(Kind::Table, name.rsplit('.').next().unwrap_or(name)));
-    let narrower = |(part, said): &(&PartKey, &Properties)| {
-        let is_check = part.kind == PartKind::Constraint && said.get(Property::Type) == Some("check");
-        let is_above = |above: &Object| {
-            above
+    let parent = new.properties.get(Property::PartitionOf);
+    let parent = parent.and_then(|name| after.object(Kind::Table, name.rsplit('.').next().unwrap_or(name)));
+    let is_own_check = |(part, own): &(&PartKey, &Properties)| {
+        let is_check = part.kind == PartKind::Constraint && own.get(Property::Type) == Some("check");
+        let is_inherited = |parent: &Object| {
+            parent
                 .parts
                 .values()
-                .any(|other| other.get(Property::Definition) == said.get(Property::Definition))
+                .any(|other| other.get(Property::Definition) == own.get(Property::Definition))
         };
-        is_check && above.is_some_and(|above| !is_above(above))
+        is_check && parent.is_some_and(|parent| !is_inherited(parent))
     };
-    if let Some((part, _)) = new.parts.iter().find(narrower) {
+    if let Some((part, _)) = new.parts.iter().find(is_own_check) {
         properties.set(Property::Check, part.name.clone());
     }
     What::Added { properties, overloads }
@@ -148,7 +148,7 @@ fn removed(properties: &Properties) -> What {
     What::Removed { properties: properties.clone() }
 }
 
-fn both(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) {
+fn compare_objects(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) {
     properties(key, None, &old.properties, &new.properties, changes);
     let parts: BTreeSet<_> = old.parts.keys().chain(new.parts.keys()).collect();
     for part in parts {
@@ -157,7 +157,7 @@ fn both(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) 
             (Some(before), None) => changes.push(Change::of(key, Some(part), removed(before))),
             (None, Some(after)) => {
                 let mut properties = after.clone();
-                // Without row security on its table a policy does nothing.
+                // A policy has no effect without row security on its table.
                 if let (PartKind::Policy, Some(security)) =
                     (part.kind, new.properties.get(Property::RowSecurity))
                 {
@@ -178,8 +178,8 @@ fn both(key: &ObjectKey, old: &Object, new: &Object, changes: &mut Vec<Change>) 
     }
 }
 
-/// The columns of `object` that `other` has too, in their order. The bare position is no change of its own:
-/// what stands behind a column that is gone moves up.
+/// The columns of `object` that `other` has too, in order. A changed position alone is not a change: columns
+/// after a removed one move up.
 fn order(object: &Object, other: &Object) -> Vec<String> {
     let mut columns: Vec<(usize, &str)> = object
         .parts
@@ -204,9 +204,9 @@ fn properties(
     let named: BTreeSet<_> = before.iter().chain(after.iter()).map(|(property, _)| property).collect();
     for property in named {
         let (from, to) = (before.get(property), after.get(property));
-        // Another position is another order, or nothing; other columns are another definition.
-        let is_said = !matches!(property, Property::Position | Property::Columns);
-        if is_said && from != to {
+        // A changed position is reported as another order; other columns are part of a definition.
+        let is_compared = !matches!(property, Property::Position | Property::Columns);
+        if is_compared && from != to {
             let what = What::Changed {
                 property,
                 from: from.map(str::to_owned),
@@ -244,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal_has_no_difference() {
+    fn equal_snapshots_have_no_difference() {
         assert!(lines(&table(&["a", "b"]), &table(&["a", "b"])).is_empty());
     }
 
     #[test]
-    fn a_column_that_is_gone_does_not_move_the_others() {
+    fn a_removed_column_does_not_reorder_the_others() {
         assert_eq!(lines(&table(&["a", "b", "c"]), &table(&["a", "c"])), ["table t: column removed: b"]);
         assert_eq!(lines(&table(&["a", "c"]), &table(&["a", "b", "c"])), ["table t: column added: b text"]);
     }
@@ -263,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_is_gone_says_it_for_its_columns() {
+    fn columns_of_a_removed_table_are_not_listed() {
         assert_eq!(lines(&table(&["a"]), &SchemaSnapshot::default()), ["table t: removed"]);
         assert_eq!(lines(&SchemaSnapshot::default(), &table(&["a"])), ["table t: added"]);
     }
 
     #[test]
-    fn a_function_beside_one_of_its_name_is_told_apart() {
+    fn an_overload_of_an_existing_function_is_detected() {
         let functions = |names: &[&str]| SchemaSnapshot {
             objects: names
                 .iter()

@@ -1,33 +1,34 @@
--- What schemas hold, a row for each object and each part of one (a column, an index, …), as texts that are equal where
--- two schemas are: no OID, no attribute number, no value of a sequence, and the schema's own name made neutral.
--- Runs with search_path = '', so every name of ours is printed with its schema. A property is `name=value`; \x1f stands
--- between two, \x1e between the members of a list. Columns of releases after 14 are not named; what they say
--- (NULLS NOT DISTINCT, NOT ENFORCED, WITHOUT OVERLAPS) is in the definitions that the server prints.
+-- The contents of schemas: a row for each object and each part of an object (a column, an index, …). Equal
+-- schemas give equal texts: they contain no OID, attribute number or sequence value, and a placeholder for the
+-- schema's own name.
+-- It runs with search_path = '', so names are printed with their schema. A property is `name=value`; \x1f
+-- separates properties, \x1e the members of a list. Columns of releases after 14 are not used; what they
+-- contain (NULLS NOT DISTINCT, NOT ENFORCED, WITHOUT OVERLAPS) is in the printed definitions.
 s AS MATERIALIZED (
     SELECT oid, nspname, nspowner, nspacl,
-        -- A qualifier, as the server prints it: the name, quoted where it must be, and a dot. Inside a string an apostrophe
-        -- of the name is doubled.
+        -- A qualifier as the server prints it: the name, quoted if necessary, and a dot. In a string an
+        -- apostrophe in the name is doubled.
         format('(?<![\w$."])(?:%s|%s)(?=\.)', printed, replace(printed, '''', '''''')) AS qualifier,
-        -- A word of its own; a name that needs no quotes may have them in text that people wrote.
+        -- A separate word, with or without quotes, in text that users wrote.
         CASE WHEN quote_ident(nspname) = nspname THEN format('(?<![\w$.])(?:%s|"%s")(?![\w$])', printed, printed)
             ELSE format('(?<![\w$."])%s(?!["\w$])', printed) END AS word,
-        -- In a role's name it may have more behind it, or before it: roles of one server cannot all be called alike.
+        -- In a role's name there may be a prefix or suffix, since role names are unique in a server.
         format('(?<![[:alnum:]])%s(?![[:alnum:]])', regexp_replace(nspname, '([^[:alnum:]_])', '\\\1', 'g')) AS role_part,
-        -- What a text must hold to be looked at more closely; a name that is printed with doubled marks may be in any.
+        -- A text without this is not examined further; a name with doubled quotes may be in any text.
         CASE WHEN nspname ~ '["'']' THEN '' ELSE nspname::text END AS hint
     FROM (SELECT *, regexp_replace(quote_ident(nspname), '([^[:alnum:]_"])', '\\\1', 'g') AS printed
           FROM pg_namespace WHERE nspname = ANY (/*SCHEMAS*/)) named
 ),
--- What belongs to an extension is the extension's, and the functions that come with a range type are the type's.
+-- Objects of an extension are excluded, and functions of a range type.
 member AS MATERIALIZED (
     SELECT classid, objid FROM pg_depend WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
     UNION ALL SELECT classid, objid FROM pg_depend
     WHERE refclassid = 'pg_type'::regclass AND deptype = 'i' AND classid = 'pg_proc'::regclass
 ),
--- The options of tables, their TOAST tables, views and indexes that PostgreSQL 14 to 18 document (the manual's CREATE TABLE,
--- "Storage Parameters"; CREATE VIEW, "Parameters"; CREATE INDEX, "Index Storage Parameters"). Others are not compared: the
--- server writes some by itself, with another value in every schema, as 15.20 writes pg_attver into pg_attribute. For the
--- same reason only the two documented options of a column are compared, below.
+-- The documented options of tables, TOAST tables, views and indexes in PostgreSQL 14 to 18 (manual, CREATE
+-- TABLE, "Storage Parameters"; CREATE VIEW, "Parameters"; CREATE INDEX, "Index Storage Parameters"). Others are
+-- not compared: the server sets some itself, with different values in every schema, such as pg_attver in
+-- pg_attribute since 15.20. For the same reason only the two documented options of a column are compared.
 documented (option) AS (
     VALUES ('fillfactor'), ('toast_tuple_target'), ('parallel_workers'), ('user_catalog_table'), ('autovacuum_enabled'),
         ('vacuum_index_cleanup'), ('vacuum_truncate'), ('vacuum_max_eager_freeze_failure_rate'),
@@ -41,9 +42,9 @@ documented (option) AS (
         ('deduplicate_items'), ('buffering'), ('fastupdate'), ('gin_pending_list_limit'), ('pages_per_range'),
         ('autosummarize')
 ),
--- Options by relation: those that are compared, and how an index's definition prints all of them and those. The options
--- of an extension's access method are known to the extension only; of those, and of what a foreign-data wrapper knows,
--- all are compared whose name does not begin with pg_, which PostgreSQL keeps for itself.
+-- Options by relation: the compared ones, and how an index's definition prints all and the compared ones. The
+-- options of an extension's access method and of a foreign-data wrapper are unknown here; all of those are
+-- compared, except for the prefix pg_, which PostgreSQL reserves.
 options AS MATERIALIZED (
     SELECT relation AS oid,
         string_agg(in_toast || option, E'\x1e' ORDER BY option COLLATE "C") FILTER (WHERE is_compared) AS compared,
@@ -67,7 +68,7 @@ rel AS MATERIALIZED (
             WHEN 'S' THEN 'sequence' WHEN 'c' THEN 'composite type' ELSE 'table' END AS kind,
         c.relispartition, c.relpartbound, c.relpersistence, c.reltoastrelid, c.relam, c.relrowsecurity,
         c.relforcerowsecurity, c.relreplident, c.relispopulated, c.reloftype
-    -- No index begins with a namespace; read once, not once a schema.
+    -- No index starts with a namespace column, so read it once.
     FROM s JOIN (SELECT * FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') OFFSET 0) c
         ON c.relnamespace = s.oid
     WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid)
@@ -84,13 +85,12 @@ typ AS MATERIALIZED (
         AND NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_type'::regclass AND e.objid = t.oid)
 ),
 line AS MATERIALIZED (
-    -- The schema itself.
     SELECT s.oid AS nsp, 'schema' AS kind, '{org_schema}'::text AS object, NULL::text AS part, NULL::text AS name,
         ''::text AS properties, NULL::text AS code, 'pg_namespace'::regclass::oid AS classid, s.oid AS objid, 0 AS subid,
         s.nspowner AS owner, 'n'::"char" AS acl_of, s.nspacl AS acl
     FROM s
 UNION ALL
-    -- Tables and views. A composite type is a type, below.
+    -- Tables and views. Composite types follow below.
     SELECT nsp, kind, relname, NULL, NULL,
         concat_ws(E'\x1f',
             'definition=' || CASE WHEN relkind IN ('v', 'm') THEN rtrim(pg_get_viewdef(rel.oid), ';') END,
@@ -114,12 +114,12 @@ UNION ALL
         LEFT JOIN pg_foreign_table ON ftrelid = rel.oid LEFT JOIN pg_foreign_server ON pg_foreign_server.oid = ftserver
     WHERE relkind NOT IN ('S', 'c')
 UNION ALL
-    -- Columns. Their position counts, their number does not: a dropped one leaves a hole.
+    -- Columns. The position is compared, not the attribute number: a dropped column leaves a gap.
     SELECT nsp, kind, relname, 'column', attname,
         concat_ws(E'\x1f',
             'type=' || format_type(a.atttypid, a.atttypmod),
             'not null=' || CASE WHEN a.attnotnull THEN
-                -- From 18 on it is a constraint too, which may not be validated yet.
+                -- From 18 on it is also a constraint, which may be not validated.
                 CASE WHEN current_setting('server_version_num')::int >= 180000 AND EXISTS (SELECT FROM pg_constraint v
                         WHERE v.conrelid = a.attrelid AND v.contype = 'n' AND v.conkey[1] = a.attnum AND NOT v.convalidated)
                     THEN 'not validated' ELSE 'yes' END END,
@@ -137,7 +137,6 @@ UNION ALL
             'storage=' || CASE WHEN a.attstorage <> t.typstorage THEN
                 CASE a.attstorage WHEN 'p' THEN 'plain' WHEN 'e' THEN 'external' WHEN 'm' THEN 'main' ELSE 'extended' END END,
             'compression=' || CASE a.attcompression WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END,
-            -- The default is -1, from 17 on NULL.
             'statistics target=' || CASE WHEN a.attstattarget >= 0 THEN a.attstattarget END,
             'options=' || CASE WHEN a.attoptions IS NOT NULL OR a.attfdwoptions IS NOT NULL THEN
                 (SELECT string_agg(option, E'\x1e' ORDER BY option COLLATE "C") FROM (
@@ -150,7 +149,7 @@ UNION ALL
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE relkind <> 'S' AND a.attnum > 0 AND NOT a.attisdropped
 UNION ALL
-    -- Constraints, of tables and of domains. NOT NULL is a property of the column, whatever release keeps it where.
+    -- Constraints of tables and domains. NOT NULL is a property of the column in every release.
     SELECT coalesce(rel.nsp, typ.nsp), coalesce(rel.kind, 'domain'), coalesce(rel.relname, typ.typname), 'constraint', conname,
         concat_ws(E'\x1f',
             'type=' || CASE con.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique' WHEN 'x' THEN 'exclusion'
@@ -161,7 +160,7 @@ UNION ALL
                 ELSE regexp_replace(pg_get_constraintdef(con.oid), ' NOT VALID$', '') END,
             'validated=' || CASE WHEN NOT con.convalidated THEN 'no' END,
             'valid=' || CASE WHEN NOT i.indisvalid THEN 'no' END,
-            -- Its definition leaves them out.
+            -- The definition does not contain them.
             'options=' || options.compared),
         NULL, 'pg_constraint'::regclass, con.oid, 0, coalesce(relowner, typowner), NULL, NULL
     FROM pg_constraint con LEFT JOIN rel ON rel.oid = con.conrelid LEFT JOIN typ ON typ.oid = con.contypid
@@ -170,10 +169,10 @@ UNION ALL
     WHERE con.contype IN ('p', 'u', 'x', 'c', 'f') AND (rel.oid IS NOT NULL OR typ.oid IS NOT NULL)
         AND con.connamespace IN (SELECT oid FROM s)
 UNION ALL
-    -- Indexes that are not a constraint's.
+    -- Indexes without a constraint.
     SELECT nsp, kind, rel.relname, 'index', ic.relname,
         concat_ws(E'\x1f',
-            -- Parameters of an operator class are what its author says, and are compared as they are.
+            -- Parameters of an operator class are compared unchanged.
             'definition=' || CASE WHEN options.oid IS NULL THEN pg_get_indexdef(i.indexrelid)
                 ELSE replace(pg_get_indexdef(i.indexrelid), options.printed, options.printed_compared) END,
             'unique=' || CASE WHEN i.indisunique THEN 'yes' END,
@@ -214,7 +213,7 @@ UNION ALL
         NULL, 'pg_policy'::regclass, p.oid, 0, relowner, NULL, NULL
     FROM rel JOIN s ON s.oid = rel.nsp JOIN pg_policy p ON p.polrelid = rel.oid
 UNION ALL
-    -- Sequences, but those of an identity column, which are the column's.
+    -- Sequences, except for those of identity columns.
     SELECT nsp, kind, relname, NULL, NULL,
         concat_ws(E'\x1f', 'type=' || format_type(seqtypid, NULL), 'start=' || seqstart, 'increment=' || seqincrement,
             'min=' || seqmin, 'max=' || seqmax, 'cache=' || seqcache, 'cycle=' || CASE WHEN seqcycle THEN 'yes' END,
@@ -227,7 +226,6 @@ UNION ALL
     WHERE NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = rel.oid
                         AND o.deptype = 'i' AND o.refclassid = 'pg_class'::regclass)
 UNION ALL
-    -- Functions, by their signature.
     SELECT s.oid, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
         p.proname || '(' || oidvectortypes(p.proargtypes) || ')', NULL, NULL,
         concat_ws(E'\x1f',
@@ -248,7 +246,7 @@ UNION ALL
                     g.aggfinalfn::text, g.aggcombinefn::text, g.aggmtransfn::text, g.aggsortop::regoperator::text)
                  FROM pg_aggregate g WHERE g.aggfnoid = p.oid) END,
             'definition=' || pg_get_function_sqlbody(p.oid)),
-        -- What its SET clauses say: the server adds none, and any parameter may stand there.
+        -- The SET clauses: the server adds none, and any parameter is allowed.
         concat_ws(E'\x1f', 'options=' || array_to_string(p.proconfig, E'\x1e'),
             'body=' || CASE WHEN p.prosqlbody IS NULL AND p.prokind <> 'a' THEN p.prosrc END),
         'pg_proc'::regclass, p.oid, 0, p.proowner, 'f', p.proacl
@@ -278,7 +276,7 @@ UNION ALL
 UNION ALL
     SELECT s.oid, 'collation', c.collname, NULL, NULL,
         concat_ws(E'\x1f', 'provider=' || c.collprovider::text,
-            -- Of ICU in a column that each release calls otherwise.
+            -- ICU's locale, in a column whose name differs between releases.
             'locale=' || coalesce(to_jsonb(c) ->> 'colllocale', to_jsonb(c) ->> 'colliculocale', c.collcollate),
             'ctype=' || CASE WHEN c.collctype <> c.collcollate THEN c.collctype END,
             'rules=' || (to_jsonb(c) ->> 'collicurules'),
@@ -294,11 +292,11 @@ UNION ALL
     FROM s JOIN pg_operator o ON o.oprnamespace = s.oid
     WHERE NOT EXISTS (SELECT FROM member e WHERE e.classid = 'pg_operator'::regclass AND e.objid = o.oid)
 ),
--- Comments and privileges, for all of them alike. A privilege stands here where it differs from the owner's default.
+-- Comments and privileges of all objects. A privilege is listed if it differs from the owner's default.
 whole AS MATERIALIZED (
     SELECT line.nsp, line.kind, line.object, line.part, line.name,
-        -- `a IN ('x', 'y')` of a varchar is printed in one way where it was written, and in another one where it was
-        -- read back from what the server printed, as after a dump: here in a third one, always the same.
+        -- `a IN ('x', 'y')` of a varchar is printed differently after a dump and restore; both forms are
+        -- normalized here.
         CASE WHEN strpos(line.properties, '''::character varying') = 0 THEN line.properties
             ELSE regexp_replace(regexp_replace(line.properties,
                 '\(ARRAY\[((?:E?''(?:[^'']|'''')*''::character varying(?:, )?)+)\]\)::text\[\]', 'ARRAY[\1]', 'g'),
@@ -341,7 +339,7 @@ neutral AS (
         CASE WHEN strpos(object, hint) > 0 AND kind IN ('function', 'procedure', 'aggregate', 'operator')
             THEN regexp_replace(object, qualifier, '{org_schema}', 'g') ELSE object END AS object,
         CASE WHEN strpos(properties, hint) = 0 THEN properties
-            -- Outside of strings it is a schema only where it qualifies something; inside, wherever it is a word.
+            -- Outside of strings it is a schema name only before a dot; inside, wherever it is a separate word.
             ELSE CASE WHEN strpos(properties, '''') = 0 THEN regexp_replace(properties, qualifier, '{org_schema}', 'g')
                 ELSE (SELECT string_agg(CASE WHEN nth % 2 = 0 THEN regexp_replace(piece, word, '{org_schema}', 'g')
                         ELSE piece END, '''' ORDER BY nth)

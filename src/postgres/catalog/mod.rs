@@ -1,7 +1,6 @@
-//! What a schema holds, as a value: a photograph. Two photographs have a difference, a list of typed
-//! changes, and each change is judged for the release that is still running. The schema's own name and
-//! its owner are made neutral, so two tenants compare equal; a fingerprint says of thousands of them in
-//! one query which differ. Only `read` asks the server; the rest is values.
+//! The contents of a schema as a value, the differences of two schemas, and their effects. The schema's own
+//! name and owner are replaced with neutral values, so equal tenants compare equal; fingerprints find those
+//! that differ in one query. Only `read` queries the server; the other files are pure.
 
 mod difference;
 mod judge;
@@ -14,6 +13,7 @@ pub use difference::{Change, What};
 pub use judge::{Conversion, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 pub use read::{
-    Asked, Fingerprint, Fingerprints, fingerprints, fingerprints_as, server_major, snapshot, snapshot_as,
+    Fingerprint, Fingerprints, Transaction, fingerprints, fingerprints_as, server_major, snapshot,
+    snapshot_as,
 };
 pub use schema_difference::SchemaDifference;

@@ -1,5 +1,4 @@
-//! A photograph: objects by kind and name, their parts by kind and name, the properties of each. Ordered
-//! maps of values; nothing here knows a server.
+//! The snapshot of a schema: objects by kind and name, their parts, and their properties. Ordered maps; pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,20 +7,20 @@ macro_rules! names {
     ($(#[$meta:meta])* $type:ident { $($variant:ident $name:literal)* }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        #[expect(missing_docs, reason = "each is named by what it is called")]
+        #[expect(missing_docs, reason = "the name of each variant describes it")]
         pub enum $type { $($variant,)* }
 
         impl $type {
-            /// All of them.
+            /// All variants.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// What people call it.
+            /// The name in messages.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The one that is called so.
-            pub fn named(name: &str) -> Option<Self> {
+            /// The variant with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|one| one.as_str() == name)
             }
         }
@@ -35,7 +34,7 @@ macro_rules! names {
 }
 
 names! {
-    /// What kind of thing an object is.
+    /// The kind of an object.
     Kind {
         Schema "schema"
         Table "table"
@@ -58,7 +57,7 @@ names! {
 }
 
 names! {
-    /// What kind of thing a part of an object is.
+    /// The kind of a part of an object.
     PartKind {
         Column "column"
         Constraint "constraint"
@@ -70,7 +69,7 @@ names! {
 }
 
 names! {
-    /// What is said of an object or a part. What is not said has its default.
+    /// A property of an object or a part. A missing property has its default.
     Property {
         Type "type"
         NotNull "not null"
@@ -143,57 +142,57 @@ names! {
 }
 
 impl Property {
-    /// Whether it says who may do what. Roles belong to a server, not to the files of a project.
+    /// Whether it is an owner or a privilege. Roles belong to a server, not to the files of a project.
     pub const fn is_access(self) -> bool {
         matches!(self, Self::Owner | Self::Privileges | Self::DefaultPrivileges)
     }
 }
 
-/// Between two properties of a line.
-pub(super) const BETWEEN_PROPERTIES: char = '\x1f';
-/// Between two members of a list.
-pub(super) const BETWEEN_MEMBERS: char = '\x1e';
+/// Separates the properties of a line.
+pub(super) const PROPERTY_SEPARATOR: char = '\x1f';
+/// Separates the members of a list.
+pub(super) const MEMBER_SEPARATOR: char = '\x1e';
 
 /// The properties of an object or a part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Properties(BTreeMap<Property, String>);
 
 impl Properties {
-    /// Reads `name=value` and so on. What is no property belongs to the value before it: a body may hold any
-    /// character.
+    /// Parses `name=value` pairs. Text that is not a property belongs to the value before it, since a body may
+    /// contain any character.
     pub(super) fn read(&mut self, text: &str) {
         let mut last = None;
-        for piece in text.split(BETWEEN_PROPERTIES) {
+        for piece in text.split(PROPERTY_SEPARATOR) {
             let known = piece
                 .split_once('=')
-                .and_then(|(name, value)| Some((Property::named(name)?, value)))
+                .and_then(|(name, value)| Some((Property::from_name(name)?, value)))
                 .filter(|(property, _)| !self.0.contains_key(property));
             if let Some((property, value)) = known {
                 self.0.insert(property, value.to_owned());
                 last = Some(property);
             } else if let Some(value) = last.and_then(|property| self.0.get_mut(&property)) {
-                value.push(BETWEEN_PROPERTIES);
+                value.push(PROPERTY_SEPARATOR);
                 value.push_str(piece);
             }
         }
     }
 
-    /// The value, where it is not the default.
+    /// The value, if it is not the default.
     pub fn get(&self, property: Property) -> Option<&str> {
         self.0.get(&property).map(String::as_str)
     }
 
-    /// The members of a value that is a list; none where it is the default.
+    /// The members of a list value; empty for the default.
     pub fn list(&self, property: Property) -> Vec<&str> {
         self.get(property).map(members).unwrap_or_default()
     }
 
-    /// Whether it is said.
+    /// Whether it differs from the default.
     pub fn has(&self, property: Property) -> bool {
         self.0.contains_key(&property)
     }
 
-    /// All that is said.
+    /// All properties that differ from their default.
     pub fn iter(&self) -> impl Iterator<Item = (Property, &str)> {
         self.0.iter().map(|(property, value)| (*property, value.as_str()))
     }
@@ -204,22 +203,22 @@ impl Properties {
 }
 
 impl<const N: usize> From<[(Property, &str); N]> for Properties {
-    fn from(said: [(Property, &str); N]) -> Self {
-        Self(said.into_iter().map(|(property, value)| (property, value.to_owned())).collect())
+    fn from(pairs: [(Property, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(property, value)| (property, value.to_owned())).collect())
     }
 }
 
 /// The members of a list.
 pub(super) fn members(value: &str) -> Vec<&str> {
-    value.split(BETWEEN_MEMBERS).collect()
+    value.split(MEMBER_SEPARATOR).collect()
 }
 
-/// An object's kind and name. A function's name has its argument types: `total(integer)`.
+/// An object's kind and name. The name of a function contains its argument types: `total(integer)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {
-    /// What it is.
+    /// The kind.
     pub kind: Kind,
-    /// What it is called in its schema.
+    /// The name in its schema.
     pub name: String,
 }
 
@@ -238,7 +237,7 @@ impl ObjectKey {
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            // Its name is the neutral one.
+            // Its name is a placeholder.
             Kind::Schema => f.write_str("schema"),
             kind => write!(f, "{kind} {}", self.name),
         }
@@ -248,43 +247,43 @@ impl fmt::Display for ObjectKey {
 /// A part's kind and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartKey {
-    /// What it is.
+    /// The kind.
     pub kind: PartKind,
-    /// What it is called.
+    /// The name.
     pub name: String,
 }
 
-/// One object.
+/// An object of a schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Object {
-    /// What is said of it.
+    /// Its properties.
     pub properties: Properties,
     /// Its columns, constraints, indexes, triggers, rules, policies.
     pub parts: BTreeMap<PartKey, Properties>,
 }
 
-/// What a schema held at one moment, and which extensions the database had.
+/// The contents of a schema at one moment, and the extensions of the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SchemaSnapshot {
-    /// The objects.
+    /// Objects by kind and name.
     pub objects: BTreeMap<ObjectKey, Object>,
 }
 
 impl SchemaSnapshot {
-    /// Whether there was such a schema at all.
+    /// Whether the schema existed.
     pub fn has_schema(&self) -> bool {
         self.objects.keys().any(|key| key.kind == Kind::Schema)
     }
 
-    /// The object of that kind and name.
+    /// Finds an object by kind and name.
     pub fn object(&self, kind: Kind, name: &str) -> Option<&Object> {
         self.objects.get(&ObjectKey { kind, name: name.to_owned() })
     }
 
-    /// Without the objects for which `unwanted` is true: Tenure's own tables in the platform's schema.
+    /// Removes the objects for which `is_excluded` is true, such as Tenure's own tables.
     #[must_use]
-    pub fn without(mut self, unwanted: impl Fn(&ObjectKey) -> bool) -> Self {
-        self.objects.retain(|key, _| !unwanted(key));
+    pub fn without(mut self, is_excluded: impl Fn(&ObjectKey) -> bool) -> Self {
+        self.objects.retain(|key, _| !is_excluded(key));
         self
     }
 }
@@ -294,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_back() {
+    fn a_line_is_parsed() {
         let mut properties = Properties::default();
         properties.read("type=text\x1fdefault='a=b'::text\x1flabels=x\x1ey");
         properties.read("comment=one\x1ftwo\x1fno such=three");
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_looks_like_a_line_takes_no_other_value_away() {
+    fn a_body_with_separators_changes_no_other_property() {
         let mut properties = Properties::default();
         properties.read("comment=c\x1fbody=x\x1fcomment=y");
         assert_eq!(properties.get(Property::Comment), Some("c"));
@@ -314,18 +313,18 @@ mod tests {
     }
 
     #[test]
-    fn every_name_stands_once() {
+    fn every_name_is_unique() {
         for property in Property::ALL {
-            assert_eq!(Property::named(property.as_str()), Some(*property));
+            assert_eq!(Property::from_name(property.as_str()), Some(*property));
         }
         for kind in Kind::ALL {
-            assert_eq!(Kind::named(kind.as_str()), Some(*kind));
+            assert_eq!(Kind::from_name(kind.as_str()), Some(*kind));
         }
-        assert_eq!(PartKind::named("nothing"), None);
+        assert_eq!(PartKind::from_name("nothing"), None);
     }
 
     #[test]
-    fn a_function_has_its_name_without_the_types() {
+    fn bare_names_have_no_argument_types() {
         let key = |kind, name: &str| ObjectKey { kind, name: name.to_owned() };
         assert_eq!(key(Kind::Function, "f(integer, text)").bare_name(), "f");
         assert_eq!(key(Kind::Table, "a(b").bare_name(), "a(b");

@@ -1,6 +1,5 @@
-//! Asks the server: one message for the photograph of a schema, one for the fingerprints of many. Both come
-//! from the same lines (`lines.sql`), so equal photographs have equal fingerprints. Reads only catalogs,
-//! so a role without any right on the tenants' tables can do it, and writes nothing.
+//! Reads snapshots and fingerprints, with one message each. Both use `lines.sql`, so equal snapshots have equal
+//! fingerprints. Only catalogs are read, so no privilege on the tenants' tables is needed; nothing is written.
 
 use std::collections::BTreeMap;
 
@@ -11,77 +10,76 @@ use crate::postgres::{Connection, Row, ServerError};
 
 const LINES: &str = include_str!("lines.sql");
 
-/// What the printing of definitions depends on is set for this transaction: with no search path each name has
-/// its schema, and a constant reads the same whatever the role's own settings are. Compiling a query that
-/// runs once costs more than it gains.
+/// Settings that change how definitions are printed are fixed in this transaction: an empty search path
+/// qualifies every name. JIT compilation costs more than it saves for a query that runs once.
 const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; SET LOCAL DateStyle = 'ISO, YMD'; \
     SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; \
     SET LOCAL bytea_output = 'hex'; SET LOCAL xmlbinary = 'base64'; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 
-/// In which transaction the question is asked.
+/// The transaction of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// In one of its own, that only reads.
-    Alone,
-    /// In the one that is open: what it has done and not committed is seen.
-    Within,
+pub enum Transaction {
+    /// A new read-only transaction.
+    Own,
+    /// The open transaction, which includes its uncommitted changes.
+    Current,
 }
 
-impl Asked {
-    fn open(self) -> &'static str {
+impl Transaction {
+    fn begin(self) -> &'static str {
         match self {
-            Self::Alone => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-            Self::Within => "SAVEPOINT tenure_photograph",
+            Self::Own => "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+            Self::Current => "SAVEPOINT tenure_snapshot",
         }
     }
 
-    /// One statement, too.
-    fn close(self) -> &'static str {
+    /// Also one statement.
+    fn end(self) -> &'static str {
         match self {
-            Self::Alone => "COMMIT",
-            Self::Within => "ROLLBACK TO SAVEPOINT tenure_photograph",
+            Self::Own => "COMMIT",
+            Self::Current => "ROLLBACK TO SAVEPOINT tenure_snapshot",
         }
     }
 }
 
-/// How often it is tried again when the catalogs changed under the question.
-const TRIES: usize = 3;
+/// The number of attempts if the catalogs change during the query.
+const MAX_ATTEMPTS: usize = 3;
 
-/// What a schema is like, in short: two with the same fingerprint, on servers of one major version, have the
-/// same photograph.
+/// A hash of a schema. On servers of one major version, equal fingerprints mean equal snapshots.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fingerprint {
-    /// Of the definitions.
+    /// The hash of the definitions.
     pub definition: String,
-    /// Of owners and privileges.
+    /// The hash of owners and privileges.
     pub access: String,
 }
 
-/// Fingerprints by schema; one that is not there has none.
+/// Fingerprints by schema; a missing schema has none.
 pub type Fingerprints = BTreeMap<SchemaName, Fingerprint>;
 
-/// Photographs `schema`, the tenants' or the platform's. A schema that is not there gives a photograph without
-/// one.
+/// Reads `schema`. The snapshot of a missing schema has no `Kind::Schema` object.
 pub async fn snapshot(connection: &mut Connection, schema: &SchemaName) -> Result<SchemaSnapshot, Failure> {
-    snapshot_as(connection, schema, Asked::Alone).await
+    snapshot_as(connection, schema, Transaction::Own).await
 }
 
-/// The same, in the transaction that is meant.
+/// Like the function above, in the given transaction.
 pub async fn snapshot_as(
     connection: &mut Connection,
     schema: &SchemaName,
-    asked: Asked,
+    transaction: Transaction,
 ) -> Result<SchemaSnapshot, Failure> {
-    let (open, close) = (asked.open(), asked.close());
+    let (begin, end) = (transaction.begin(), transaction.end());
     let sql = format!(
-        "{open}; {SETTINGS}; WITH {} SELECT kind, object, part, name, properties, code, access FROM neutral; \
+        "{begin}; {SETTINGS}; WITH {} SELECT kind, object, part, name, properties, code, access FROM neutral; \
          SELECT extname::text AS name, extversion AS version, CASE WHEN nspname = {} THEN '{{org_schema}}' ELSE nspname::text END AS schema \
-         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; {close}",
+         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace; {end}",
         lines(std::slice::from_ref(schema)),
         literal(schema.as_str()),
     );
-    let sets = ask(connection, &sql, asked, &format!("photographing schema {schema}")).await?;
-    let [.., objects, extensions, _commit] = sets.as_slice() else { return Err(odd_answer()) };
+    let sets =
+        query_with_retry(connection, &sql, transaction, &format!("reading the catalog of schema {schema}"))
+            .await?;
+    let [.., objects, extensions, _commit] = sets.as_slice() else { return Err(unexpected_result()) };
     let mut snapshot = SchemaSnapshot::default();
     for row in objects {
         add(&mut snapshot, row)?;
@@ -95,19 +93,19 @@ pub async fn snapshot_as(
     Ok(snapshot)
 }
 
-/// The fingerprints of `schemas`, in one question; the heavy work is the server's. Of many schemas ask in pages.
+/// Computes the fingerprints of `schemas` with one query; for many schemas, call it in pages.
 pub async fn fingerprints(
     connection: &mut Connection,
     schemas: &[SchemaName],
 ) -> Result<Fingerprints, Failure> {
-    fingerprints_as(connection, schemas, Asked::Alone).await
+    fingerprints_as(connection, schemas, Transaction::Own).await
 }
 
-/// The same, in the transaction that is meant.
+/// Like the function above, in the given transaction.
 pub async fn fingerprints_as(
     connection: &mut Connection,
     schemas: &[SchemaName],
-    asked: Asked,
+    transaction: Transaction,
 ) -> Result<Fingerprints, Failure> {
     if schemas.is_empty() {
         return Ok(Fingerprints::new());
@@ -118,32 +116,33 @@ pub async fn fingerprints_as(
         )
     };
     let key = "E'\\x1d', kind, object, coalesce(part, ''), coalesce(name, '')";
-    let (open, close) = (asked.open(), asked.close());
+    let (begin, end) = (transaction.begin(), transaction.end());
     let sql = format!(
-        "{open}; {SETTINGS}; WITH {} SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
+        "{begin}; {SETTINGS}; WITH {} SELECT schema::text AS schema, {} AS definition, coalesce({}, '') AS access \
          FROM (SELECT schema, concat_ws({key}, properties, code) AS line, \
                CASE WHEN access <> '' THEN concat_ws({key}, access) END AS access FROM neutral) AS neutral_line \
-         GROUP BY schema; {close}",
+         GROUP BY schema; {end}",
         lines(schemas),
         digest("line"),
         digest("access"),
     );
-    let sets = ask(connection, &sql, asked, "taking the tenants' fingerprints").await?;
-    let [.., rows, _commit] = sets.as_slice() else { return Err(odd_answer()) };
+    let sets = query_with_retry(connection, &sql, transaction, "computing the tenants' fingerprints").await?;
+    let [.., rows, _commit] = sets.as_slice() else { return Err(unexpected_result()) };
     rows.iter()
         .map(|row| {
-            let print = Fingerprint { definition: row.text("definition")?, access: row.text("access")? };
-            Ok((SchemaName::existing(row.text("schema")?)?, print))
+            let fingerprint =
+                Fingerprint { definition: row.text("definition")?, access: row.text("access")? };
+            Ok((SchemaName::existing(row.text("schema")?)?, fingerprint))
         })
         .collect()
 }
 
-/// The server's major version. Only servers of one print definitions alike.
+/// The server's major version. Only servers of one version print definitions the same.
 pub async fn server_major(connection: &mut Connection) -> Result<u32, Failure> {
     let sql = "SELECT current_setting('server_version_num')::int8 / 10000 AS major";
-    let sets = ask(connection, sql, Asked::Alone, "asking for the server's version").await?;
-    let row = sets.first().and_then(|rows| rows.first()).ok_or_else(odd_answer)?;
-    u32::try_from(row.integer("major")?).map_err(|_| odd_answer())
+    let sets = query_with_retry(connection, sql, Transaction::Own, "reading the server's version").await?;
+    let row = sets.first().and_then(|rows| rows.first()).ok_or_else(unexpected_result)?;
+    u32::try_from(row.integer("major")?).map_err(|_| unexpected_result())
 }
 
 fn lines(schemas: &[SchemaName]) -> String {
@@ -151,34 +150,34 @@ fn lines(schemas: &[SchemaName]) -> String {
     LINES.replace("/*SCHEMAS*/", &format!("ARRAY[{}]::pg_catalog.name[]", names.join(", ")))
 }
 
-/// Sends it. Where somebody drops a thing between its row and its definition, the question is asked anew; an
-/// open transaction is gone by then.
-async fn ask(
+/// Sends `sql`. If an object is dropped between the read of its row and of its definition, the query is
+/// repeated; in an open transaction that is not possible.
+async fn query_with_retry(
     connection: &mut Connection,
     sql: &str,
-    asked: Asked,
-    doing: &str,
+    transaction: Transaction,
+    action: &str,
 ) -> Result<Vec<Vec<Row>>, Failure> {
-    let most = if asked == Asked::Alone { TRIES } else { 1 };
-    let mut tries = 0;
+    let max_attempts = if transaction == Transaction::Own { MAX_ATTEMPTS } else { 1 };
+    let mut attempts = 0;
     loop {
-        tries += 1;
+        attempts += 1;
         match connection.query_batch(sql).await {
             Ok(sets) => return Ok(sets),
-            Err(server_error) if tries < most && is_moved_under_us(&server_error) => {}
-            Err(server_error) => return Err(server_error.failure(doing)),
+            Err(server_error) if attempts < max_attempts && is_concurrent_change(&server_error) => {}
+            Err(server_error) => return Err(server_error.failure(action)),
         }
     }
 }
 
-/// "could not open relation", "cache lookup failed": an internal error, or one of an object that is gone.
-fn is_moved_under_us(server_error: &ServerError) -> bool {
+/// "could not open relation", "cache lookup failed": an internal error, or one of a dropped object.
+fn is_concurrent_change(server_error: &ServerError) -> bool {
     matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
 }
 
 fn add(snapshot: &mut SchemaSnapshot, row: &Row) -> Result<(), Failure> {
     let (kind, part) = (row.text("kind")?, row.optional_text("part")?);
-    let kind = Kind::named(&kind).ok_or_else(odd_answer)?;
+    let kind = Kind::from_name(&kind).ok_or_else(unexpected_result)?;
     let object = snapshot.objects.entry(ObjectKey { kind, name: row.text("object")? }).or_default();
     let mut properties = Properties::default();
     for column in ["properties", "access", "code"] {
@@ -187,16 +186,13 @@ fn add(snapshot: &mut SchemaSnapshot, row: &Row) -> Result<(), Failure> {
     match part {
         None => object.properties = properties,
         Some(part) => {
-            let kind = PartKind::named(&part).ok_or_else(odd_answer)?;
+            let kind = PartKind::from_name(&part).ok_or_else(unexpected_result)?;
             object.parts.insert(PartKey { kind, name: row.text("name")? }, properties);
         }
     }
     Ok(())
 }
 
-fn odd_answer() -> Failure {
-    Failure::new(
-        Code::StatementFailed,
-        "looking at the catalog: the server gave another answer than was asked for",
-    )
+fn unexpected_result() -> Failure {
+    Failure::new(Code::StatementFailed, "reading the catalog: the server returned an unexpected result")
 }

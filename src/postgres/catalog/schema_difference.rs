@@ -1,16 +1,16 @@
-//! A difference between a tenant's schema and the expected one, as it is reported.
+//! A reported difference between a tenant's schema and the expected one.
 
 use serde::Serialize;
 
 use crate::ident::SchemaName;
 
-/// One difference of one tenant.
+/// A difference in one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SchemaDifference {
     /// The tenant's schema.
     pub schema: SchemaName,
-    /// What in it: `table workspaces`.
+    /// The object, such as `table workspaces`.
     pub object: String,
-    /// How it differs from what it should be: `column removed: settings`.
+    /// The difference from the expected object, such as `column removed: settings`.
     pub change: String,
 }

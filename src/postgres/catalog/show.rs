@@ -1,10 +1,10 @@
-//! A change in one line, as people read it and as `tenure drift` prints it.
+//! The text of a change, in one line.
 
 use super::difference::{Change, What};
 use super::model::{PartKind, Property, members};
 
-/// A value longer than this is not shown.
-const LONGEST: usize = 60;
+/// Longer values are not printed.
+const MAX_CHARS: usize = 60;
 
 impl Change {
     /// `column removed: settings`, `column name: type changed from text to integer`, `removed`.
@@ -26,7 +26,7 @@ impl Change {
             }
             (What::Reordered { from, to }, _) => {
                 let (from, to) = (from.join(", "), to.join(", "));
-                if from.len() + to.len() > 2 * LONGEST {
+                if from.len() + to.len() > 2 * MAX_CHARS {
                     "columns are in another order".to_owned()
                 } else {
                     format!("columns are in another order: {to} instead of {from}")
@@ -40,7 +40,7 @@ fn changed(property: Property, from: Option<&str>, to: Option<&str>) -> String {
     if is_list(property) {
         return list(property, from, to);
     }
-    let short = |value: &str| value.chars().count() <= LONGEST && !value.contains(char::is_control);
+    let short = |value: &str| value.chars().count() <= MAX_CHARS && !value.contains(char::is_control);
     match (from, to) {
         (Some(from), Some(to)) if short(from) && short(to) => {
             format!("{property} changed from {from} to {to}")
@@ -51,7 +51,7 @@ fn changed(property: Property, from: Option<&str>, to: Option<&str>) -> String {
         },
         (None, Some("no")) => format!("not {property}"),
         (Some("no"), None) => property.to_string(),
-        // `not null: yes` says less than `not null added`.
+        // `not null added` is clearer than `not null: yes`.
         (None, Some("yes")) => format!("{property} added"),
         (Some("yes"), None) => format!("{property} removed"),
         (None, Some(to)) if short(to) => format!("{property} added: {to}"),
@@ -73,27 +73,27 @@ fn is_list(property: Property) -> bool {
     )
 }
 
-/// What a list has more, and what less.
+/// The added and removed members of a list.
 fn list(property: Property, from: Option<&str>, to: Option<&str>) -> String {
     let (from, to) = (from.map(members).unwrap_or_default(), to.map(members).unwrap_or_default());
     let only = |one: &[&str], other: &[&str]| -> Vec<String> {
         one.iter().filter(|member| !other.contains(member)).map(|member| (*member).to_owned()).collect()
     };
     let (added, removed) = (only(&to, &from), only(&from, &to));
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     if !added.is_empty() {
-        said.push(format!("{property} added: {}", added.join(", ")));
+        parts.push(format!("{property} added: {}", added.join(", ")));
     }
     if !removed.is_empty() {
-        said.push(format!("{property} removed: {}", removed.join(", ")));
+        parts.push(format!("{property} removed: {}", removed.join(", ")));
     }
-    if said.is_empty() {
-        said.push(format!("{property} in another order: {} instead of {}", to.join(", "), from.join(", ")));
+    if parts.is_empty() {
+        parts.push(format!("{property} in another order: {} instead of {}", to.join(", "), from.join(", ")));
     }
-    said.join("; ")
+    parts.join("; ")
 }
 
-/// The first line, from 1, that is not the same, in a text of several.
+/// The first line that differs, from 1, if one text has several lines.
 fn first_difference(from: &str, to: &str) -> Option<usize> {
     if !from.contains('\n') && !to.contains('\n') {
         return None;
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_reads_like_a_sentence() {
+    fn changes_are_described() {
         insta::assert_snapshot!(changed(Property::Type, Some("text"), Some("integer")), @"type changed from text to integer");
         insta::assert_snapshot!(changed(Property::NotNull, None, Some("yes")), @"not null added");
         insta::assert_snapshot!(changed(Property::NotNull, Some("yes"), None), @"not null removed");
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_says_what_is_more_and_what_is_less() {
+    fn lists_are_described_by_added_and_removed_members() {
         insta::assert_snapshot!(changed(Property::Privileges, None, Some("reader: SELECT")), @"privileges added: reader: SELECT");
         insta::assert_snapshot!(changed(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}c")), @"labels added: c; labels removed: a");
         insta::assert_snapshot!(changed(Property::Labels, Some("a\u{1e}b"), Some("b\u{1e}a")), @"labels in another order: b, a instead of a, b");

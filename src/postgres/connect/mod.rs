@@ -1,4 +1,5 @@
-//! The way to a server: URL and TLS, repeated attempts, and whether a pooler stands in between.
+//! Connects to a server: URL and TLS parameters, retries, and the detection of a pooler. `connection` sends
+//! statements; nothing here does, except for the probes of a new session.
 
 pub(in crate::postgres) mod pooler;
 pub(in crate::postgres) mod retry;

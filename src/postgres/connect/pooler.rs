@@ -1,87 +1,86 @@
-//! Poolers in transaction mode: how one is recognised, and what is not done through one. Behind it each
-//! transaction may have another session of the server, so what belongs to a session (a setting, a prepared
-//! statement, a lock) is lost, or worse: left behind for a stranger.
+//! Detects poolers in transaction mode and refuses operations that do not work through one. Behind such a
+//! pooler each transaction may run in another session, so session state (settings, prepared statements, locks)
+//! is lost or left for another client.
 
 use uuid::Uuid;
 
 use crate::error::{Code, Failure};
 use crate::postgres::Connection;
 
-/// What gave a pooler away.
+/// How a pooler was detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolerEvidence {
-    /// The host's first label ends in `-pooler`: Neon's.
+    /// The host's first label ends in `-pooler` (Neon).
     Host,
-    /// It refused the options that a server takes at the start of a session.
-    Refused,
-    /// It took them, and the server never got them.
-    Swallowed,
+    /// It rejected a startup option that every server accepts.
+    OptionRejected,
+    /// It accepted the option and did not pass it on.
+    OptionLost,
 }
 
-/// What is added to the first label of Neon's hosts.
-const LABEL: &str = "-pooler";
+/// The suffix of the first label of Neon's pooler hosts.
+const POOLER_SUFFIX: &str = "-pooler";
 
-/// The option that a session is opened with to learn whether it arrives. It can be set at the start of a session only (manual, chapter
-/// 20.17), so no pooler can make up for it later.
-pub(in crate::postgres) const OPTION: &str = "post_auth_delay";
-/// Its value, which is its default.
-pub(in crate::postgres) const VALUE: &str = "0";
-/// Whether it came from the client.
-pub(in crate::postgres) const QUESTION: &str =
+/// The startup option that detects a pooler. It can be set only at the start of a session (manual, chapter
+/// 20.17), so a pooler cannot set it later.
+pub(in crate::postgres) const PROBE_OPTION: &str = "post_auth_delay";
+/// The default value.
+pub(in crate::postgres) const PROBE_VALUE: &str = "0";
+/// Whether the server received it from the client.
+pub(in crate::postgres) const PROBE_QUERY: &str =
     "SELECT source = 'client' AS arrived FROM pg_catalog.pg_settings WHERE name = 'post_auth_delay'";
 
-/// What poolers say that take no options, each a part of the message: PgBouncer and Neon, RDS Proxy.
-const REFUSALS: [&str; 3] =
+/// Parts of the messages of poolers that reject startup options: PgBouncer and Neon, RDS Proxy.
+const REJECTION_MESSAGES: [&str; 3] =
     ["unsupported startup parameter", "command-line options", "cannot be set after connection start"];
 
 impl PoolerEvidence {
-    /// By the host's name.
-    pub(in crate::postgres) fn of_host(host: &str) -> Option<Self> {
+    pub(in crate::postgres) fn from_host(host: &str) -> Option<Self> {
         Self::direct_host(host).map(|_| Self::Host)
     }
 
-    /// The host without the pooler's label.
+    /// The host without the pooler's suffix.
     pub(in crate::postgres) fn direct_host(host: &str) -> Option<String> {
         let (label, domain) = host.split_once('.')?;
-        let label = label.strip_suffix(LABEL).filter(|label| !label.is_empty())?;
+        let label = label.strip_suffix(POOLER_SUFFIX).filter(|label| !label.is_empty())?;
         Some(format!("{label}.{domain}"))
     }
 
-    /// By what it says to the options of a session.
-    pub(in crate::postgres) fn of_refusal(message: &str) -> Option<Self> {
-        REFUSALS.iter().any(|said| message.contains(said)).then_some(Self::Refused)
+    /// From a pooler's error for startup options.
+    pub(in crate::postgres) fn from_error(message: &str) -> Option<Self> {
+        REJECTION_MESSAGES.iter().any(|text| message.contains(text)).then_some(Self::OptionRejected)
     }
 
-    /// What was seen, for people.
-    pub fn why(self) -> &'static str {
+    /// A clause for messages.
+    pub fn description(self) -> &'static str {
         match self {
             Self::Host => "by its host's name",
-            Self::Refused => "it refuses the options of a session",
-            Self::Swallowed => "the options of a session do not get through",
+            Self::OptionRejected => "it rejects startup options",
+            Self::OptionLost => "startup options do not reach the server",
         }
     }
 }
 
 impl Connection {
-    /// Whether another connection leads to the same database of the same running server: a lock that one takes is seen by the
-    /// other. No number of the cluster says that, since a copy of its files (a restored backup, a snapshot, a promoted replica)
-    /// has them all. What cannot be proved is not so.
-    pub async fn shares_its_database_with(&mut self, other: &mut Self) -> bool {
-        // A lock of a transaction, which a pooler gives one session; nobody else knows its number.
+    /// Whether another connection leads to the same database of the same running server: that connection sees
+    /// an advisory lock of this one. No identifier of the cluster proves this, since a copy of its files (a
+    /// restored backup, a snapshot, a promoted replica) has the same ones. `false` if it cannot be proved.
+    pub async fn is_same_database_as(&mut self, other: &mut Self) -> bool {
+        // A transaction-level lock with a random key; a pooler keeps a transaction in one session.
         let (classid, objid) = Uuid::new_v4().as_u64_pair();
         let (classid, objid) = (classid >> 33, objid >> 33);
         let lock = format!("BEGIN READ ONLY; SELECT pg_catalog.pg_advisory_xact_lock({classid}, {objid})");
-        let taken = self.run(&lock).await;
-        let seen = match taken {
-            Ok(()) => other.sees_the_lock(classid, objid).await,
+        let locked = self.run(&lock).await;
+        let is_same = match locked {
+            Ok(()) => other.sees_lock(classid, objid).await,
             Err(_) => false,
         };
-        // A transaction that cannot be ended has ended with its session.
+        // If the rollback fails, the session and its transaction have ended.
         let _ended = self.run("ROLLBACK").await;
-        seen
+        is_same
     }
 
-    async fn sees_the_lock(&mut self, classid: u64, objid: u64) -> bool {
+    async fn sees_lock(&mut self, classid: u64, objid: u64) -> bool {
         let sql = format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted \
              AND classid = {classid} AND objid = {objid} AND objsubid = 2 AND database = (SELECT oid FROM \
@@ -92,14 +91,14 @@ impl Connection {
         row.is_some_and(|row| row.get_bool("seen").unwrap_or_default())
     }
 
-    /// Makes sure that no pooler is in between, for what needs one session of the server for itself.
-    pub fn needs_a_session(&self, what: &str) -> Result<(), Failure> {
-        let Some(sign) = self.pooled() else { return Ok(()) };
+    /// Fails if a transaction pooler was detected, for `action`, which needs a session of its own.
+    pub fn require_session(&self, action: &str) -> Result<(), Failure> {
+        let Some(evidence) = self.pooler_evidence() else { return Ok(()) };
         Err(Failure::new(
             Code::SessionRequired,
-            format!("{what} needs a session of the server, and this is a transaction pooler ({})", sign.why()),
+            format!("{action} needs a session of its own, but the connection uses a transaction pooler ({})", evidence.description()),
         )
-        .hint("set DATABASE_URL_UNPOOLED or DIRECT_URL to the server's own address, or give it as --database-url"))
+        .hint("set DATABASE_URL_UNPOOLED or DIRECT_URL to the server's own address, or pass it as --database-url"))
     }
 }
 
@@ -108,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_first_label_counts() {
+    fn only_the_first_label_is_checked() {
         let direct = |host| PoolerEvidence::direct_host(host);
         assert_eq!(
             direct("ep-a-pooler.us-east-2.aws.neon.tech").as_deref(),
@@ -121,15 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn what_poolers_say_is_known() {
-        for said in [
+    fn messages_of_poolers_are_detected() {
+        for text in [
             "unsupported startup parameter: options",
             "unsupported startup parameter in options: post_auth_delay",
             "unsupported startup parameter in options: x. Please use unpooled connection or remove this parameter",
             "Feature not supported: RDS Proxy currently doesn't support command-line options.",
         ] {
-            assert_eq!(PoolerEvidence::of_refusal(said), Some(PoolerEvidence::Refused), "{said}");
+            assert_eq!(PoolerEvidence::from_error(text), Some(PoolerEvidence::OptionRejected), "{text}");
         }
-        assert_eq!(PoolerEvidence::of_refusal("password authentication failed for user \"x\""), None);
+        assert_eq!(PoolerEvidence::from_error("password authentication failed for user \"x\""), None);
     }
 }

@@ -1,5 +1,4 @@
-//! Opening a connection: with patience, since a server that sleeps needs seconds to wake, and with a question
-//! that shows a pooler in between.
+//! Opens a connection, with retries, since a suspended server needs seconds to start, and detects a pooler.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,135 +7,133 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Row as _};
 
-use super::pooler::{OPTION, PoolerEvidence, QUESTION, VALUE};
+use super::pooler::{PROBE_OPTION, PROBE_QUERY, PROBE_VALUE, PoolerEvidence};
 use crate::error::{Code, Failure};
 use crate::postgres::DatabaseUrl;
 
-/// The pauses between tries: about twice as long each, jittered, so that many who wait do not all come at once.
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(8);
+/// Exponential backoff with jitter, so that many clients do not retry at the same time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
-/// How a connection is opened.
+/// How often a connection attempt is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectPolicy {
-    /// How often it is tried, at least once.
+    /// The maximum number of attempts, at least 1.
     pub attempts: u32,
-    /// How often at most without any answer of a server.
+    /// The maximum number of attempts while the server gives no answer.
     pub unanswered: u32,
 }
 
 impl ConnectPolicy {
-    /// Where nobody says otherwise.
-    pub const USUAL: Self = Self::times(6);
-    /// For a server that is known to be there.
+    /// The default.
+    pub const DEFAULT: Self = Self::times(6);
+    /// No retry, for a server that is known to run.
     pub const ONCE: Self = Self::times(1);
 
-    /// So often, whatever is answered.
+    /// A number of attempts, with or without an answer.
     pub const fn times(attempts: u32) -> Self {
         Self { attempts, unanswered: attempts }
     }
 
     fn pauses(self) -> impl Iterator<Item = Duration> {
         ExponentialBuilder::default()
-            .with_min_delay(FIRST)
-            .with_max_delay(LONGEST)
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_delay(LONGEST_PAUSE)
             .with_jitter()
             .with_max_times(self.attempts.saturating_sub(1) as usize)
             .build()
     }
 }
 
-/// Why there is no connection.
-enum Refused {
-    /// In time there was no answer.
-    Silence(Duration),
+/// Why an attempt failed.
+enum ConnectError {
+    /// No answer within this time.
+    Timeout(Duration),
     Error(sqlx::Error),
 }
 
-/// Whether it may be another thing a little later.
+/// Whether a retry may succeed.
 #[derive(Debug, PartialEq, Eq)]
-enum Later {
-    /// Yes.
-    Maybe,
-    /// So many times at most: it may also be something else, for good.
-    AFewTimes(u32),
-    /// No.
+enum Retry {
+    Yes,
+    /// At most this many times, since the error may also be permanent.
+    AtMost(u32),
     Never,
 }
 
-/// What a proxy or pooler in between says. All of it has one SQLSTATE (Neon's XX000, PgBouncer's 08P01), so the words
-/// must do; each is a part of a message.
-const WORDS: &[(&str, Later)] = &[
-    ("Couldn't connect to compute node", Later::Maybe),
-    ("Failed to acquire permit to connect to the database", Later::Maybe),
-    ("Too many connections attempts", Later::Maybe),
-    ("Too many connections to this endpoint", Later::Maybe),
-    ("Authentication timed out", Later::AFewTimes(1)),
-    ("endpoint is temporarily unavailable", Later::AFewTimes(3)),
-    ("endpoint is disabled", Later::Never),
-    // A moment after it was made, the way to it may not be known everywhere.
-    ("endpoint cannot be found", Later::AFewTimes(3)),
-    ("Control plane request failed", Later::Maybe),
-    ("server login has been failing", Later::Maybe),
-    ("server_login_retry", Later::Maybe),
-    ("no more connections allowed", Later::Maybe),
-    ("query_wait_timeout", Later::Maybe),
-    ("pgbouncer cannot connect to server", Later::Maybe),
+/// Messages of proxies and poolers, each a part of one. All have the same SQLSTATE (Neon: XX000, PgBouncer:
+/// 08P01), so the text decides.
+const POOLER_MESSAGES: &[(&str, Retry)] = &[
+    ("Couldn't connect to compute node", Retry::Yes),
+    ("Failed to acquire permit to connect to the database", Retry::Yes),
+    ("Too many connections attempts", Retry::Yes),
+    ("Too many connections to this endpoint", Retry::Yes),
+    ("Authentication timed out", Retry::AtMost(1)),
+    ("endpoint is temporarily unavailable", Retry::AtMost(3)),
+    ("endpoint is disabled", Retry::Never),
+    // A new endpoint may not be known everywhere yet.
+    ("endpoint cannot be found", Retry::AtMost(3)),
+    ("Control plane request failed", Retry::Yes),
+    ("server login has been failing", Retry::Yes),
+    ("server_login_retry", Retry::Yes),
+    ("no more connections allowed", Retry::Yes),
+    ("query_wait_timeout", Retry::Yes),
+    ("pgbouncer cannot connect to server", Retry::Yes),
 ];
 
-/// Whether it is worth another try: the server's code where it says something, the words where it does not
-/// (manual, appendix A).
-fn later(sqlstate: Option<&str>, message: &str) -> Later {
+/// Whether an attempt is repeated: by the SQLSTATE (manual, appendix A), or by the message where that is
+/// ambiguous.
+fn retry(sqlstate: Option<&str>, message: &str) -> Retry {
     match sqlstate {
-        // Coming up or going down; out of connections.
-        Some("57P01" | "57P02" | "57P03" | "53300") => Later::Maybe,
+        // Starting, shutting down, or out of connections.
+        Some("57P01" | "57P02" | "57P03" | "53300") => Retry::Yes,
         Some("XX000" | "08P01" | "08006" | "08004" | "08001") => {
-            let said = WORDS.iter().find(|(words, _)| message.contains(words));
-            match said {
-                Some((_, Later::Maybe)) => Later::Maybe,
-                Some((_, Later::AFewTimes(times))) => Later::AFewTimes(*times),
-                _ => Later::Never,
+            let text = POOLER_MESSAGES.iter().find(|(words, _)| message.contains(words));
+            match text {
+                Some((_, Retry::Yes)) => Retry::Yes,
+                Some((_, Retry::AtMost(times))) => Retry::AtMost(*times),
+                _ => Retry::Never,
             }
         }
-        _ => Later::Never,
+        _ => Retry::Never,
     }
 }
 
-impl Refused {
-    fn later(&self) -> Later {
+impl ConnectError {
+    fn retry(&self) -> Retry {
         match self {
-            Self::Silence(_) => Later::Maybe,
-            Self::Error(sqlx::Error::Database(error)) => later(error.code().as_deref(), error.message()),
+            Self::Timeout(_) => Retry::Yes,
+            Self::Error(sqlx::Error::Database(error)) => retry(error.code().as_deref(), error.message()),
             Self::Error(sqlx::Error::Io(error)) => match error.kind() {
-                // The last is a certificate that is not good.
+                // `InvalidData`: the certificate is invalid.
                 std::io::ErrorKind::NotFound
                 | std::io::ErrorKind::PermissionDenied
-                | std::io::ErrorKind::InvalidData => Later::Never,
-                _ => Later::Maybe,
+                | std::io::ErrorKind::InvalidData => Retry::Never,
+                _ => Retry::Yes,
             },
-            // The driver does not see that the other end closed before it answered.
-            Self::Error(sqlx::Error::Protocol(said)) if said.contains("SSLRequest: 0x00") => Later::Maybe,
-            // A certificate does not get better; a question that was answered with nonsense neither.
-            Self::Error(_) => Later::Never,
+            // The driver's error when the server closes the connection before its first answer.
+            Self::Error(sqlx::Error::Protocol(text)) if text.contains("SSLRequest: 0x00") => Retry::Yes,
+            // An invalid certificate or an invalid answer is permanent.
+            Self::Error(_) => Retry::Never,
         }
     }
 
     fn message(&self) -> Cow<'_, str> {
         match self {
-            Self::Silence(limit) => Cow::Owned(format!("no answer within {} s", limit.as_secs())),
+            Self::Timeout(limit) => Cow::Owned(format!("no answer within {} s", limit.as_secs())),
             Self::Error(sqlx::Error::Database(error)) => Cow::Borrowed(error.message()),
             Self::Error(error) => Cow::Owned(error.to_string()),
         }
     }
 
-    fn sign(&self) -> Option<PoolerEvidence> {
+    fn evidence(&self) -> Option<PoolerEvidence> {
         match self {
-            Self::Error(sqlx::Error::Database(error)) => PoolerEvidence::of_refusal(error.message()),
+            Self::Error(sqlx::Error::Database(error)) => PoolerEvidence::from_error(error.message()),
             _ => None,
         }
     }
 
-    /// Every failure has exit code 3 and names host and port, never the password.
+    /// The failure has exit code 3. It names host and port, never the password.
     fn failure(self, url: &DatabaseUrl, attempts: u32) -> Failure {
         let times = if attempts > 1 { format!(" (tried {attempts} times)") } else { String::new() };
         let mut failure = Failure::new(
@@ -159,18 +156,16 @@ impl Refused {
         let message = self.message();
         let says = |words: &str| message.contains(words);
         match self {
-            Self::Silence(_) => {
-                "check host, port and firewall; connect_timeout in the URL says how long to wait"
-            }
+            Self::Timeout(_) => "check host, port and firewall; connect_timeout in the URL sets the limit",
             Self::Error(sqlx::Error::Tls(_)) if says("does not support TLS") => {
-                "the server takes no TLS: use another address, or sslmode=prefer where the way to it is safe"
+                "the server does not support TLS: use another address, or sslmode=prefer on a trusted network"
             }
-            Self::Error(error @ sqlx::Error::Tls(_)) => certificate(&error.to_string()),
+            Self::Error(error @ sqlx::Error::Tls(_)) => certificate_hint(&error.to_string()),
             Self::Error(sqlx::Error::Io(error)) if says("invalid peer certificate") => {
-                certificate(&error.to_string())
+                certificate_hint(&error.to_string())
             }
-            Self::Error(sqlx::Error::Database(_)) if self.sign().is_some() => {
-                "a pooler refuses `options` of the URL: use the server's own address, or take them out"
+            Self::Error(sqlx::Error::Database(_)) if self.evidence().is_some() => {
+                "a pooler rejects `options` of the URL: use the server's own address, or remove them"
             }
             Self::Error(sqlx::Error::Database(_)) if says("sslmode=require") => {
                 "add sslmode=require to the URL"
@@ -179,44 +174,44 @@ impl Refused {
                 "allow this machine's address in the project's IP allow list"
             }
             Self::Error(sqlx::Error::Database(_)) if says("limit exceeded") || says("quota") => {
-                "the provider's limit is reached: delete what is not needed, or raise it"
+                "the provider's limit is reached: delete unused resources or raise the limit"
             }
             Self::Error(sqlx::Error::Database(_)) if says("endpoint is disabled") => {
-                "enable the endpoint with the provider"
+                "enable the endpoint in the provider's console"
             }
             Self::Error(sqlx::Error::Database(_)) if says("ndpoint") => {
-                "check that the host in the URL is the one that the provider shows, and that the branch is still there"
+                "check that the host in the URL matches the provider's console and that the branch exists"
             }
-            Self::Error(sqlx::Error::Database(_)) if self.later() != Later::Never => {
+            Self::Error(sqlx::Error::Database(_)) if self.retry() != Retry::Never => {
                 "the server answers but is not ready; try again"
             }
             Self::Error(sqlx::Error::Database(_)) => {
                 "check the database, the user and the password in the URL"
             }
             Self::Error(sqlx::Error::Io(_)) if url.address().contains("socket") => {
-                "check that the server runs, and that its socket is in that folder"
+                "check that the server runs and that its socket is in that folder"
             }
             Self::Error(_) => "check that the server runs and that host and port in the URL are right",
         }
     }
 }
 
-fn certificate(said: &str) -> &'static str {
-    if said.contains("NotValidForName") || said.contains("not valid for name") {
-        "the certificate is another host's: use the name that it was made for, or sslmode=verify-ca with sslrootcert"
+fn certificate_hint(text: &str) -> &'static str {
+    if text.contains("NotValidForName") || text.contains("not valid for name") {
+        "the certificate belongs to another host: use the host name in the certificate, or sslmode=verify-ca with sslrootcert"
     } else {
-        "name the file of the authority that signed the server's certificate: sslrootcert=/path/to/root.crt"
+        "set sslrootcert=/path/to/root.crt, the certificate of the authority that signed the server's"
     }
 }
 
-/// The file in which libpq looks for authorities when none is named (manual, chapter 34.19.1).
-fn usual_root() -> Option<String> {
+/// libpq's default file of root certificates (manual, chapter 34.19.1).
+fn default_root() -> Option<String> {
     let file = std::env::home_dir()?.join(".postgresql/root.crt");
     file.is_file().then(|| file.to_string_lossy().into_owned())
 }
 
-/// Opens a further session, when it is known what stands in between.
-pub(in crate::postgres) async fn again(
+/// Opens a session without pooler detection.
+pub(in crate::postgres) async fn open_undetected(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
 ) -> Result<PgConnection, Failure> {
@@ -224,57 +219,63 @@ pub(in crate::postgres) async fn again(
     Ok(connection)
 }
 
-/// Opens a session, and learns what stands in between. `tell` hears why there is a further try.
+/// Opens a session and detects a pooler. `on_retry` receives the reason of each retry.
 pub(in crate::postgres) async fn open(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
-    tell: impl FnMut(&str),
+    on_retry: impl FnMut(&str),
 ) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
-    open_as(url, connect_policy, true, tell).await
+    open_as(url, connect_policy, true, on_retry).await
 }
 
 async fn open_as(
     url: &DatabaseUrl,
     connect_policy: ConnectPolicy,
-    asked: bool,
-    mut tell: impl FnMut(&str),
+    detect: bool,
+    mut on_retry: impl FnMut(&str),
 ) -> Result<(PgConnection, Option<PoolerEvidence>), Failure> {
-    let plain = url.options(usual_root());
-    // What is a pooler by its name need not be asked.
-    let mut sign = url.pooled();
+    let base_options = url.options(default_root());
+    // The host name may already identify a pooler.
+    let mut evidence = url.pooler_evidence();
     let mut pauses = connect_policy.pauses();
     let mut attempts = 0;
     loop {
-        let asking = asked && sign.is_none();
-        let options = if asking { plain.clone().options([(OPTION, VALUE)]) } else { plain.clone() };
-        attempts += 1;
-        let refused = match Box::pin(attempt(url, &options)).await {
-            Ok(connection) if !asking => return Ok((connection, sign)),
-            Ok(mut connection) => match arrived(url, &mut connection).await {
-                Ok(arrived) => return Ok((connection, (!arrived).then_some(PoolerEvidence::Swallowed))),
-                // A pooler may let in before the server does.
-                Err(refused) => refused,
-            },
-            Err(refused) => refused,
+        let detecting = detect && evidence.is_none();
+        let options = if detecting {
+            base_options.clone().options([(PROBE_OPTION, PROBE_VALUE)])
+        } else {
+            base_options.clone()
         };
-        if asking && let Some(evidence) = refused.sign() {
-            sign = Some(evidence);
+        attempts += 1;
+        let error = match Box::pin(attempt(url, &options)).await {
+            Ok(connection) if !detecting => return Ok((connection, evidence)),
+            Ok(mut connection) => match option_arrived(url, &mut connection).await {
+                Ok(option_arrived) => {
+                    return Ok((connection, (!option_arrived).then_some(PoolerEvidence::OptionLost)));
+                }
+                // A pooler may accept the client before the server does.
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        if detecting && let Some(found) = error.evidence() {
+            evidence = Some(found);
             attempts -= 1;
             continue;
         }
-        let again = match refused.later() {
-            Later::Maybe => true,
-            Later::AFewTimes(times) => attempts <= times,
-            Later::Never => false,
+        let is_retried = match error.retry() {
+            Retry::Yes => true,
+            Retry::AtMost(times) => attempts <= times,
+            Retry::Never => false,
         };
-        let heard = matches!(refused, Refused::Error(sqlx::Error::Database(_)));
-        match pauses.next().filter(|_| again && (heard || attempts < connect_policy.unanswered)) {
-            None => return Err(refused.failure(url, attempts)),
+        let answered = matches!(error, ConnectError::Error(sqlx::Error::Database(_)));
+        match pauses.next().filter(|_| is_retried && (answered || attempts < connect_policy.unanswered)) {
+            None => return Err(error.failure(url, attempts)),
             Some(pause) => {
-                tell(&format!(
-                    "{} does not let us in yet: {}; trying again ({} of {})",
+                on_retry(&format!(
+                    "{} does not accept connections yet: {}; retrying ({} of {})",
                     url.address(),
-                    refused.message(),
+                    error.message(),
                     attempts + 1,
                     connect_policy.attempts
                 ));
@@ -284,56 +285,56 @@ async fn open_as(
     }
 }
 
-/// Whether the option of the session's start got to the server.
-async fn arrived(url: &DatabaseUrl, connection: &mut PgConnection) -> Result<bool, Refused> {
+/// Whether the startup option reached the server.
+async fn option_arrived(url: &DatabaseUrl, connection: &mut PgConnection) -> Result<bool, ConnectError> {
     let answer = async {
-        let row = sqlx::raw_sql(QUESTION).fetch_one(connection).await?;
+        let row = sqlx::raw_sql(PROBE_QUERY).fetch_one(connection).await?;
         row.try_get::<bool, _>(0)
     };
     within(url, answer).await
 }
 
-/// What the server may take for one answer.
+/// Limits an answer to `connect_timeout`.
 async fn within<T>(
     url: &DatabaseUrl,
     answer: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, Refused> {
+) -> Result<T, ConnectError> {
     match url.connect_timeout() {
-        None => answer.await.map_err(Refused::Error),
+        None => answer.await.map_err(ConnectError::Error),
         Some(limit) => match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer.map_err(Refused::Error),
-            Err(_) => Err(Refused::Silence(limit)),
+            Ok(answer) => answer.map_err(ConnectError::Error),
+            Err(_) => Err(ConnectError::Timeout(limit)),
         },
     }
 }
 
-/// One try; of `allow` and `prefer` the second way too where the server refuses the first, as libpq has it (manual, chapter
-/// 34.19.3).
-async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConnection, Refused> {
-    let first = knock_once(url, options).await;
+/// One attempt. With `allow` and `prefer`, the other TLS mode follows if the server rejects the first, as in
+/// libpq (manual, chapter 34.19.3).
+async fn attempt(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
+    let first = connect_once(url, options).await;
     let other = match options.get_ssl_mode() {
         PgSslMode::Allow => PgSslMode::Require,
         PgSslMode::Prefer => PgSslMode::Disable,
         _ => return first,
     };
     match first {
-        // The rules of a server, or of a pooler before it, know the address, the user and whether there is TLS.
-        Err(Refused::Error(sqlx::Error::Database(error)))
+        // Rules in pg_hba.conf, or a pooler's, depend on address, user and TLS.
+        Err(ConnectError::Error(sqlx::Error::Database(error)))
             if matches!(error.code().as_deref(), Some("28000" | "08P01"))
-                && PoolerEvidence::of_refusal(error.message()).is_none() =>
+                && PoolerEvidence::from_error(error.message()).is_none() =>
         {
-            let second = knock_once(url, &options.clone().ssl_mode(other)).await;
-            // Where both are refused, what is said to the safer way is what is left to be mended.
+            let second = connect_once(url, &options.clone().ssl_mode(other)).await;
+            // If both fail, report the error of the safer mode.
             second.map_err(|second| match (other, &second) {
-                (PgSslMode::Require, Refused::Error(sqlx::Error::Database(_))) => second,
-                _ => Refused::Error(sqlx::Error::Database(error)),
+                (PgSslMode::Require, ConnectError::Error(sqlx::Error::Database(_))) => second,
+                _ => ConnectError::Error(sqlx::Error::Database(error)),
             })
         }
         first => first,
     }
 }
 
-async fn knock_once(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConnection, Refused> {
+async fn connect_once(url: &DatabaseUrl, options: &PgConnectOptions) -> Result<PgConnection, ConnectError> {
     let options = options.clone().disable_statement_logging();
     within(url, Box::pin(options.connect())).await
 }
@@ -343,32 +344,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_passes_is_tried_again_and_what_stands_is_not() {
-        for (sqlstate, message, then) in [
-            ("57P03", "the database system is starting up", Later::Maybe),
-            ("53300", "sorry, too many clients already", Later::Maybe),
-            ("XX000", "Couldn't connect to compute node", Later::Maybe),
-            ("XX000", "Control plane request failed", Later::Maybe),
-            ("XX000", "Control plane request failed: endpoint is disabled", Later::Never),
-            ("XX000", "Control plane request failed: endpoint cannot be found", Later::AFewTimes(3)),
-            ("XX000", "password authentication failed for user 'x'", Later::Never),
-            ("XX000", "connection is insecure (try using `sslmode=require`)", Later::Never),
-            ("XX000", "your active endpoints limit exceeded", Later::Never),
-            ("XX000", "Authentication timed out", Later::AFewTimes(1)),
-            ("08P01", "no more connections allowed (max_client_conn)", Later::Maybe),
-            ("28P01", "password authentication failed for user \"x\"", Later::Never),
-            ("3D000", "database \"x\" does not exist", Later::Never),
+    fn temporary_errors_are_retried_and_permanent_ones_are_not() {
+        for (sqlstate, message, expected) in [
+            ("57P03", "the database system is starting up", Retry::Yes),
+            ("53300", "sorry, too many clients already", Retry::Yes),
+            ("XX000", "Couldn't connect to compute node", Retry::Yes),
+            ("XX000", "Control plane request failed", Retry::Yes),
+            ("XX000", "Control plane request failed: endpoint is disabled", Retry::Never),
+            ("XX000", "Control plane request failed: endpoint cannot be found", Retry::AtMost(3)),
+            ("XX000", "password authentication failed for user 'x'", Retry::Never),
+            ("XX000", "connection is insecure (try using `sslmode=require`)", Retry::Never),
+            ("XX000", "your active endpoints limit exceeded", Retry::Never),
+            ("XX000", "Authentication timed out", Retry::AtMost(1)),
+            ("08P01", "no more connections allowed (max_client_conn)", Retry::Yes),
+            ("28P01", "password authentication failed for user \"x\"", Retry::Never),
+            ("3D000", "database \"x\" does not exist", Retry::Never),
         ] {
-            assert_eq!(later(Some(sqlstate), message), then, "{message}");
+            assert_eq!(retry(Some(sqlstate), message), expected, "{message}");
         }
-        assert_eq!(later(None, "Couldn't connect to compute node"), Later::Never);
+        assert_eq!(retry(None, "Couldn't connect to compute node"), Retry::Never);
     }
 
     #[test]
-    fn the_pauses_are_one_less_than_the_tries_and_bounded() {
-        let pauses: Vec<_> = ConnectPolicy::USUAL.pauses().collect();
+    fn there_is_one_bounded_pause_between_two_attempts() {
+        let pauses: Vec<_> = ConnectPolicy::DEFAULT.pauses().collect();
         assert_eq!(pauses.len(), 5);
-        assert!(pauses.iter().all(|pause| *pause >= FIRST && *pause <= LONGEST * 2));
+        assert!(pauses.iter().all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE * 2));
         assert_eq!(ConnectPolicy::ONCE.pauses().count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! A database URL whose secret has no way out: shown, it has no password.
+//! A database URL that never prints its password.
 
 mod parameters;
 mod tls;
@@ -15,7 +15,7 @@ use super::pooler::PoolerEvidence;
 use crate::error::{Code, Failure};
 use crate::postgres::cancel;
 
-/// How long a server may take to answer at all: one that sleeps needs seconds to wake.
+/// The default of `connect_timeout`: a suspended server needs seconds to start.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A PostgreSQL URL.
@@ -29,90 +29,89 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `text`. The failure never repeats it: it may hold a password.
+    /// Parses `text`. The failure does not contain it, since it may contain a password.
     pub fn parse(text: &str) -> Result<Self, Failure> {
-        let wrong = |why: String| {
-            Failure::new(Code::DatabaseUrl, format!("the database URL cannot be understood: {why}"))
+        let invalid = |reason: String| {
+            Failure::new(Code::DatabaseUrl, format!("the database URL is invalid: {reason}"))
                 .hint("for example: postgresql://user:password@host:5432/database?sslmode=require")
         };
         let text = text.trim();
-        let url = url::Url::parse(text).map_err(|error| wrong(why_not(text, error)))?;
+        let url = url::Url::parse(text).map_err(|error| invalid(parse_error(text, error)))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(wrong(format!("{}: is not postgresql:", url.scheme())));
+            return Err(invalid(format!("the scheme is {}:, not postgresql:", url.scheme())));
         }
         if url.fragment().is_some() {
-            return Err(wrong("it holds a #; in a password write it as %23".to_owned()));
+            return Err(invalid("it contains a #; in a password write it as %23".to_owned()));
         }
-        let bare = |part: &str| !part.is_empty() && !part.contains('=');
+        let is_incomplete = |part: &str| !part.is_empty() && !part.contains('=');
         if url.path().contains('@')
             || url.query_pairs().any(|(key, _)| key.contains(['@', '/']))
-            || url.query().is_some_and(|query| query.split('&').any(bare))
+            || url.query().is_some_and(|query| query.split('&').any(is_incomplete))
         {
-            // A part of a password, most likely, which must not be told as the database's name.
-            return Err(wrong(
+            // Probably a part of a password, which must not be printed as a database name.
+            return Err(invalid(
                 "in a user or password write / as %2F, ? as %3F, @ as %40, & as %26".to_owned(),
             ));
         }
-        let mut given = Parameters::sort(&url).map_err(&wrong)?;
-        given.sslmode = given.sslmode.or_else(|| of_environment("PGSSLMODE"));
-        given.sslrootcert = given.sslrootcert.or_else(|| of_environment("PGSSLROOTCERT"));
-        given.channel_binding = given.channel_binding.or_else(|| of_environment("PGCHANNELBINDING"));
-        given.connect_timeout = given.connect_timeout.or_else(|| of_environment("PGCONNECT_TIMEOUT"));
-        let connect_timeout = match given.connect_timeout.as_deref().map(str::parse::<i64>) {
+        let mut parameters = Parameters::classify(&url).map_err(&invalid)?;
+        parameters.sslmode = parameters.sslmode.or_else(|| from_environment("PGSSLMODE"));
+        parameters.sslrootcert = parameters.sslrootcert.or_else(|| from_environment("PGSSLROOTCERT"));
+        parameters.channel_binding =
+            parameters.channel_binding.or_else(|| from_environment("PGCHANNELBINDING"));
+        parameters.connect_timeout =
+            parameters.connect_timeout.or_else(|| from_environment("PGCONNECT_TIMEOUT"));
+        let connect_timeout = match parameters.connect_timeout.as_deref().map(str::parse::<i64>) {
             None => Some(CONNECT_TIMEOUT),
-            // As in libpq: nothing or less is no limit, and one second is too short to be meant.
+            // As in libpq: zero or less is no limit, and the minimum is two seconds.
             Some(Ok(seconds)) => u64::try_from(seconds)
                 .ok()
                 .filter(|seconds| *seconds > 0)
                 .map(|seconds| Duration::from_secs(seconds.max(2))),
-            Some(Err(_)) => return Err(wrong("connect_timeout is not a number of seconds".to_owned())),
+            Some(Err(_)) => return Err(invalid("connect_timeout is not a number of seconds".to_owned())),
         };
-        // The driver logs what it does not know, with its value.
+        // The driver logs unknown parameters with their values.
         let mut known = url.clone();
         known.set_query(None);
-        if !given.driver.is_empty() {
-            known.query_pairs_mut().extend_pairs(&given.driver);
+        if !parameters.driver.is_empty() {
+            known.query_pairs_mut().extend_pairs(&parameters.driver);
         }
-        // The driver's own message may quote a parameter's value; its kind is enough.
+        // The driver's message may quote a value.
         let options = PgConnectOptions::from_str(known.as_str())
-            .map_err(|_| wrong("a parameter has a value that the driver does not know".to_owned()))?
+            .map_err(|_| invalid("the driver does not accept the value of a parameter".to_owned()))?
             .application_name(cancel::application_name())
-            // A pooler such as PgBouncer refuses start-up parameters that it does not track.
+            // PgBouncer rejects startup parameters that it does not track.
             .extra_float_digits(None);
         if options.get_socket().is_none() && options.get_host().contains(',') {
-            return Err(wrong(SEVERAL_HOSTS.to_owned()));
+            return Err(invalid(MULTIPLE_HOSTS.to_owned()));
         }
-        let tls = tls::decide(&given, options.get_ssl_mode(), is_neons(options.get_host()))
-            .map_err(|why| wrong(why.to_owned()))?;
+        let tls = tls::decide(&parameters, options.get_ssl_mode(), is_neon_host(options.get_host()))
+            .map_err(|reason| invalid(reason.to_owned()))?;
         let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
-        if !given.left_out.is_empty() {
-            notes.push(format!(
-                "of the database URL {} means nothing here and is left out",
-                given.left_out.join(", ")
-            ));
+        if !parameters.ignored.is_empty() {
+            notes.push(format!("ignored parameters of the database URL: {}", parameters.ignored.join(", ")));
         }
         Ok(Self { url, options, tls, connect_timeout, notes })
     }
 
-    /// What of the URL is done otherwise than it says, or left out: for people.
+    /// Notes for the user: ignored parameters and stricter TLS modes.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// How long the server may take to answer; no limit if none.
+    /// The limit for an answer of the server; `None` is no limit.
     pub(in crate::postgres) fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
     }
 
-    /// The sign of a pooler that the URL itself bears.
-    pub fn pooled(&self) -> Option<PoolerEvidence> {
+    /// Evidence of a pooler in the URL itself.
+    pub fn pooler_evidence(&self) -> Option<PoolerEvidence> {
         if self.options.get_socket().is_some() {
             return None;
         }
-        PoolerEvidence::of_host(self.options.get_host()).filter(|_| self.is_neon())
+        PoolerEvidence::from_host(self.options.get_host()).filter(|_| self.is_neon())
     }
 
-    /// The host behind a pooler, where the pooler's name says what that is called.
+    /// The URL of the server behind a pooler, if the pooler's host name contains the server's.
     #[must_use]
     pub fn unpooled(&self) -> Option<Self> {
         let direct = PoolerEvidence::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
@@ -121,40 +120,40 @@ impl DatabaseUrl {
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
     }
 
-    /// The name of the server itself, without a pooler's label.
+    /// The server's host name without a pooler's suffix.
     pub(in crate::postgres) fn host(&self) -> String {
-        // Where the driver is told another address, the URL's own host is still the name.
+        // With `hostaddr`, the URL's host is still the name.
         let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
         PoolerEvidence::direct_host(host).unwrap_or_else(|| host.to_owned())
     }
 
-    /// Whether the server is one of Neon's.
+    /// Whether the host name is Neon's.
     pub(in crate::postgres) fn is_neon(&self) -> bool {
-        is_neons(self.options.get_host())
+        is_neon_host(self.options.get_host())
     }
 
-    /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
+    /// The URL with its password, for programs that need it (`dev url`, `psql`).
     pub fn reveal(&self) -> &str {
         self.url.as_str()
     }
 
-    /// The URL for a program of PostgreSQL's own, without what only our driver understands, and the password
-    /// apart from it.
+    /// The URL for PostgreSQL's client programs, without parameters that only the driver knows, and the
+    /// password separately.
     pub(in crate::postgres) fn for_libpq(&self) -> (String, Option<String>) {
         let mut url = self.url.clone();
-        // `+` stands for itself outside of a query.
+        // Outside of the query, `+` is a literal character.
         let encoded = url.password().map(|password| format!("password={}", password.replace('+', "%2B")));
         let mut password = encoded.and_then(|text| {
             url::form_urlencoded::parse(text.as_bytes()).next().map(|(_, password)| password.into_owned())
         });
-        // Only a URL that cannot have a password refuses to lose it.
+        // Only a URL that cannot have a password returns an error.
         let _removed: Result<(), ()> = url.set_password(None);
         let mut kept = Vec::new();
         for (key, value) in self.url.query_pairs() {
             if key == "password" {
                 password = Some(value.into_owned());
-            } else if parameters::is_libpqs(&key) {
-                kept.push((parameters::usual(&key).to_owned(), value.into_owned()));
+            } else if parameters::is_libpq_parameter(&key) {
+                kept.push((parameters::canonical(&key).to_owned(), value.into_owned()));
             }
         }
         if self.is_neon() && !kept.iter().any(|(key, _)| key == "sslmode") {
@@ -164,7 +163,7 @@ impl DatabaseUrl {
         (url.into(), password)
     }
 
-    /// The same server, another database.
+    /// The URL of another database on the same server.
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
         let mut url = without(&self.url, &["dbname"]);
@@ -172,14 +171,14 @@ impl DatabaseUrl {
         Self { options: self.options.clone().database(name), url, ..self.clone() }
     }
 
-    /// What the driver connects with. `usual_root` is the file of authorities in its usual place, where there is one.
-    pub(in crate::postgres) fn options(&self, usual_root: Option<String>) -> PgConnectOptions {
+    /// The driver's options. `default_root` is libpq's default file of root certificates, if it exists.
+    pub(in crate::postgres) fn options(&self, default_root: Option<String>) -> PgConnectOptions {
         let options = self.options.clone();
         if options.get_socket().is_some() {
-            // As in libpq: who listens on a socket of the machine is no stranger.
+            // As in libpq: a local socket needs no encryption.
             return options.ssl_mode(PgSslMode::Disable);
         }
-        let tls = self.tls.clone().with_usual_root(usual_root);
+        let tls = self.tls.clone().with_default_root(default_root);
         let options = options.ssl_mode(tls.mode);
         match tls.root {
             Some(root) => options.ssl_root_cert(root),
@@ -187,7 +186,7 @@ impl DatabaseUrl {
         }
     }
 
-    /// Where the server is: `host:port`, or the folder of its socket.
+    /// `host:port`, or the folder of the socket.
     pub fn address(&self) -> String {
         match self.options.get_socket() {
             Some(folder) => format!("the socket in {}", folder.display()),
@@ -195,15 +194,15 @@ impl DatabaseUrl {
         }
     }
 
-    /// The database's name, as far as the URL says it.
+    /// The database's name; the user's name if the URL has none.
     pub fn database(&self) -> &str {
         self.options.get_database().unwrap_or_else(|| self.options.get_username())
     }
 }
 
-const SEVERAL_HOSTS: &str = "it names several hosts; name the primary's";
+const MULTIPLE_HOSTS: &str = "it contains several hosts; use only the primary's";
 
-/// The URL without these parameters.
+/// The URL without the parameters `names`.
 fn without(url: &url::Url, names: &[&str]) -> url::Url {
     let kept: Vec<(String, String)> = url
         .query_pairs()
@@ -215,7 +214,7 @@ fn without(url: &url::Url, names: &[&str]) -> url::Url {
     url
 }
 
-/// Gives a URL these parameters and no others. libpq takes a `+` for itself, so a space is written `%20`.
+/// Replaces all parameters of a URL. A space is written `%20`, since libpq does not decode `+`.
 pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
     let encoded = |text: &str| {
         url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
@@ -225,28 +224,28 @@ pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
     url.set_query((!pairs.is_empty()).then(|| pairs.join("&")).as_deref());
 }
 
-/// What libpq takes from the environment where the URL says nothing (manual, chapter 34.15).
-#[expect(clippy::disallowed_methods, reason = "the driver reads the same, but not all of it")]
-fn of_environment(name: &str) -> Option<String> {
+/// An environment variable that libpq uses for a parameter that the URL does not set (manual, chapter 34.15).
+#[expect(clippy::disallowed_methods, reason = "libpq reads these variables; the driver reads only some")]
+fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Whether a host is one of Neon's, which takes no connection without TLS.
-fn is_neons(host: &str) -> bool {
+/// Whether a host is Neon's, which requires TLS.
+fn is_neon_host(host: &str) -> bool {
     host.ends_with(".neon.tech") || host.ends_with(".neon.build")
 }
 
-/// What is wrong with a text that is no URL. The library's words do not repeat it, but some lead astray.
-fn why_not(text: &str, error: url::ParseError) -> String {
+/// Why a text is not a URL. The library's messages do not repeat the text, but some are misleading.
+fn parse_error(text: &str, error: url::ParseError) -> String {
     let authority =
         text.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
     let hosts = authority.rsplit('@').next().unwrap_or_default();
     match error {
-        _ if hosts.contains(',') => SEVERAL_HOSTS.to_owned(),
+        _ if hosts.contains(',') => MULTIPLE_HOSTS.to_owned(),
         url::ParseError::InvalidPort => {
             format!("{error}; in a user or password write : as %3A, @ as %40, / as %2F, ? as %3F, # as %23")
         }
-        url::ParseError::RelativeUrlWithoutBase => "it does not begin with postgresql://".to_owned(),
+        url::ParseError::RelativeUrlWithoutBase => "it does not start with postgresql://".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -255,7 +254,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.url.clone();
         if shown.password().is_some() {
-            // Only a URL that cannot have a password refuses one.
+            // Only a URL that cannot have a password returns an error.
             let _set: Result<(), ()> = shown.set_password(Some("***"));
         }
         let pairs: Vec<(String, String)> = shown
@@ -281,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_programs_get_the_password_apart() {
+    fn for_libpq_separates_the_password() {
         let url = DatabaseUrl::parse(
             "postgresql://me:a%20b+c@h/db?host=%2Fvar%2Fmy%20run&statement-cache-capacity=1&pgbouncer=true",
         );
@@ -296,10 +295,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_printed_is_read_by_libpq_as_it_was_meant() {
-        let given = "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=a%25b%20c%2Bd";
-        let url = DatabaseUrl::parse(given).unwrap();
-        assert_eq!(url.with_database("other").reveal(), given.replace("/db?", "/other?"));
+    fn printed_urls_keep_their_meaning_for_libpq() {
+        let text = "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=a%25b%20c%2Bd";
+        let url = DatabaseUrl::parse(text).unwrap();
+        assert_eq!(url.with_database("other").reveal(), text.replace("/db?", "/other?"));
         assert_eq!(
             url.to_string(),
             "postgresql://me@h/db?options=-c%20statement_timeout%3D50000&password=***"
@@ -310,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn no_way_of_showing_it_shows_the_password() {
+    fn no_output_contains_the_password() {
         let url = DatabaseUrl::parse(
             "postgresql://me:hunter2@db.example:6000/app?password=hunter2&sslmode=disable",
         )
@@ -335,8 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_explained() {
-        for (text, said) in [
+    fn invalid_urls_are_explained() {
+        for (text, expected) in [
             ("postgresql://me@a:5432,b:5432/d", "several hosts"),
             ("postgresql://me@a,b/d", "several hosts"),
             ("postgresql://me:pass/word@h/d", "%2F"),
@@ -347,36 +346,39 @@ mod tests {
             ("host=h dbname=d", "postgresql://"),
             ("postgresql://h/d?connect_timeout=soon", "connect_timeout"),
         ] {
-            let why = DatabaseUrl::parse(text).unwrap_err().to_string();
-            assert!(why.contains(said) && !why.contains("Secret"), "{text}: {why}");
+            let reason = DatabaseUrl::parse(text).unwrap_err().to_string();
+            assert!(reason.contains(expected) && !reason.contains("Secret"), "{text}: {reason}");
         }
     }
 
     #[test]
-    fn a_pooler_is_known_by_its_name_or_port() {
+    fn a_pooler_is_detected_by_its_host_name() {
         let url = |text| DatabaseUrl::parse(text).unwrap();
         let neon = url("postgresql://me:secret@ep-a-b-pooler.c-3.us-east-1.aws.neon.tech/d?sslmode=require");
-        assert_eq!(neon.pooled(), Some(PoolerEvidence::Host));
+        assert_eq!(neon.pooler_evidence(), Some(PoolerEvidence::Host));
         let direct = neon.unpooled().unwrap();
         assert_eq!(direct.address(), "ep-a-b.c-3.us-east-1.aws.neon.tech:5432");
         assert_eq!(
             direct.reveal(),
             "postgresql://me:secret@ep-a-b.c-3.us-east-1.aws.neon.tech/d?sslmode=require"
         );
-        assert_eq!((direct.pooled(), direct.unpooled().is_some()), (None, false));
+        assert_eq!((direct.pooler_evidence(), direct.unpooled().is_some()), (None, false));
         let asked = url("postgresql://me@x/d?host=ep-a-pooler.us-east-2.aws.neon.tech").unpooled().unwrap();
         assert_eq!(asked.for_libpq().0, "postgresql://me@ep-a.us-east-2.aws.neon.tech/d?sslmode=require");
-        // Whoever else calls a host so may mean something else by it.
+        // Other providers' names may have another meaning.
         assert!(url("postgresql://me@pg-pooler.corp/d").unpooled().is_none());
-        // Any port may be a server's own.
-        assert_eq!(url("postgresql://me@h:6543/d").pooled(), None);
-        assert_eq!(url("postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?host=/run/x").pooled(), None);
-        assert_eq!(url("postgresql://me@h/d").pooled(), None);
+        // A port is no evidence.
+        assert_eq!(url("postgresql://me@h:6543/d").pooler_evidence(), None);
+        assert_eq!(
+            url("postgresql://me@ep-a-pooler.us-east-2.aws.neon.tech/d?host=/run/x").pooler_evidence(),
+            None
+        );
+        assert_eq!(url("postgresql://me@h/d").pooler_evidence(), None);
         assert!(url("postgresql://me@h:6543/d").unpooled().is_none());
     }
 
     #[test]
-    fn how_long_it_may_take_is_libpqs() {
+    fn connect_timeout_is_read_as_in_libpq() {
         let timeout =
             |query: &str| DatabaseUrl::parse(&format!("postgresql://h/d{query}")).unwrap().connect_timeout();
         assert_eq!(timeout(""), Some(CONNECT_TIMEOUT));

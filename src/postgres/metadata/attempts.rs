@@ -81,7 +81,7 @@ pub fn give_up(platform: &SchemaName, id: Uuid) -> String {
 
 /// Locks the row of a tenant that the attempt `id` is making.
 pub fn hold(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String {
-    let refusal = refuse(platform, error::NOT_OURS, &lost(schema), None);
+    let refusal = refuse(platform, error::NOT_OWNED_BY_RUN, &lost(schema), None);
     let condition = format!("held.making IS DISTINCT FROM '{id}'");
     hold_unless(platform, (schema, &[TenantState::Creating]), &condition, &refusal)
 }
@@ -118,7 +118,7 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
             let creating: (_, &[_]) = (schema, &[TenantState::Creating]);
             let detail =
                 "to_char(held.making_until AT TIME ZONE 'UTC', '\"until\" YYYY-MM-DD HH24:MI:SS \"UTC\"')";
-            let refusal = refuse(platform, error::BEING_MADE, &message, Some(detail));
+            let refusal = refuse(platform, error::BEING_CREATED, &message, Some(detail));
             statements.push(hold_unless(
                 platform,
                 creating,
@@ -143,7 +143,7 @@ pub fn activate(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String 
         "WITH made AS ({} AND making = '{id}' AND status IN ('creating', 'active') RETURNING 1) \
          SELECT {} WHERE NOT EXISTS (SELECT FROM made)",
         version_rows::set_status(platform, schema, TenantState::Active),
-        refuse(platform, error::NOT_OURS, &lost(schema), None),
+        refuse(platform, error::NOT_OWNED_BY_RUN, &lost(schema), None),
     )
 }
 
@@ -155,7 +155,7 @@ pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -
         format!(
             "SELECT {} WHERE NOT EXISTS (SELECT FROM {}.tenant_version \
              WHERE schema_name = {} AND made_from IS NOT NULL AND version NOT IN ({}))",
-            refuse(platform, error::NOT_OURS, &lost(schema), None),
+            refuse(platform, error::NOT_OWNED_BY_RUN, &lost(schema), None),
             platform.quoted(),
             literal(schema.as_str()),
             behind.join(", ")
@@ -166,7 +166,7 @@ pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -
 
 /// Refused unless the tenant, whose row is locked, is being made of that source.
 pub fn expect_source(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
-    let refusal = refuse(platform, error::NOT_OURS, "'the tenant is made otherwise'", None);
+    let refusal = refuse(platform, error::NOT_OWNED_BY_RUN, "'the tenant is made otherwise'", None);
     format!("SELECT {refusal} WHERE NOT EXISTS ({})", being_made(platform, schema, source))
 }
 

@@ -28,7 +28,7 @@ pub fn expect_unregistered(settings: &Settings, schema: &SchemaName) -> String {
     let message = format!("the registry keeps the row of schema {schema}, by a trigger or a rule");
     format!(
         "SELECT {} WHERE EXISTS (SELECT FROM {} WHERE {} = {})",
-        refuse(&settings.platform_schema(), error::ROW_KEPT, &literal(&message), None),
+        refuse(&settings.platform_schema(), error::ROW_NOT_DELETED, &literal(&message), None),
         registry(settings),
         settings.tenants.columns.schema.quoted(),
         literal(schema.as_str()),

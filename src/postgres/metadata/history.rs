@@ -6,7 +6,7 @@ use super::version_rows;
 use crate::chain::{Checksum, Divergence, Version};
 use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
-use crate::postgres::batch::{BEGIN, HistoryRow, Kind, Run, SqlBatch, TOOK, VERSION};
+use crate::postgres::batch::{BEGIN, DURATION_COLUMN, HistoryRow, Kind, Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::{Connection, Row};
 
 /// The condition on rows that record another name of a schema.
@@ -41,11 +41,11 @@ pub struct HistoryEntry {
     pub allowed: serde_json::Value,
 }
 
-/// Adds a row; the unit's milliseconds are in the column [`TOOK`].
+/// Adds a row; the unit's milliseconds are in the column [`DURATION_COLUMN`].
 pub(in crate::postgres) fn record(run: &Run, row: &HistoryRow<'_>) -> String {
     let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
     format!(
-        "SELECT {}.tenure_record('{}', {}, '{}', '{}', {}, {checksum}, '{}', {}, '{}') AS {TOOK}",
+        "SELECT {}.tenure_record('{}', {}, '{}', '{}', {}, {checksum}, '{}', {}, '{}') AS {DURATION_COLUMN}",
         run.platform.quoted(),
         run.id,
         literal(row.schema.as_str()),
@@ -58,7 +58,7 @@ pub(in crate::postgres) fn record(run: &Run, row: &HistoryRow<'_>) -> String {
     )
 }
 
-/// Adds a row that says that a schema got another name, at the version that it has, which is in the column [`VERSION`]. `schema` is an
+/// Adds a row that says that a schema got another name, at the version that it has, which is in the column [`VERSION_COLUMN`]. `schema` is an
 /// expression, since the server may choose the name.
 pub(in crate::postgres) fn record_name(run: &Run, schema: &str, former: &SchemaName, kind: Kind) -> String {
     record_of_row(run, schema, "version", &literal(former.as_str()), kind)
@@ -73,7 +73,7 @@ pub(super) fn undone(run: &Run, schema: &SchemaName) -> String {
 fn record_of_row(run: &Run, schema: &str, to: &str, name: &str, kind: Kind) -> String {
     let platform = run.platform.quoted();
     format!(
-        "SELECT version AS {VERSION}, {platform}.tenure_record('{}', schema_name, version, {to}, {name}, NULL, '{}', '[]', '{}') \
+        "SELECT version AS {VERSION_COLUMN}, {platform}.tenure_record('{}', schema_name, version, {to}, {name}, NULL, '{}', '[]', '{}') \
          FROM {platform}.tenant_version WHERE schema_name = {schema}",
         run.id,
         env!("CARGO_PKG_VERSION"),

@@ -290,7 +290,7 @@ pub fn undrop(platform: &SchemaName, dropped: &SchemaName, schema: &SchemaName) 
     [
         format!(
             "SELECT {} FROM {}.tenant_version WHERE schema_name = {} AND coalesce(purge_began_at, purged_at) IS NOT NULL",
-            refuse(platform, error::OTHER_STATE, &message, None),
+            refuse(platform, error::WRONG_STATE, &message, None),
             platform.quoted(),
             literal(dropped.as_str()),
         ),

@@ -1,5 +1,4 @@
-//! What the server says of a statement that is prepared and not run, and the names of the types and columns
-//! in its answer, which has only their numbers.
+//! Describes a prepared statement, and resolves the type and column OIDs in its description to names.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,7 +9,7 @@ use super::super::{Connection, Row, ServerError};
 use crate::error::{Code, Failure};
 use crate::queries::{Column, Prepared, SearchPath, Type};
 
-/// A statement's parameters and columns, in the server's numbers.
+/// A statement's parameters and columns, as OIDs.
 #[derive(Debug)]
 pub(super) struct Shape {
     parameters: Vec<u32>,
@@ -21,7 +20,7 @@ pub(super) struct Shape {
 struct ShapeColumn {
     name: String,
     kind: u32,
-    /// The table and the number of the column that it is.
+    /// The OID of the table and the number of the column that it comes from.
     origin: Option<(u32, i16)>,
 }
 
@@ -32,24 +31,24 @@ impl Connection {
             self.driver().prepare(sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(sql.to_owned()))).await;
         let statement = prepared.map_err(ServerError::from)?;
         let parameters = match statement.parameters() {
-            Some(Either::Left(kinds)) => kinds.iter().map(number).collect(),
+            Some(Either::Left(kinds)) => kinds.iter().map(type_oid).collect(),
             _ => Vec::new(),
         };
         let column = |column: &sqlx::postgres::PgColumn| ShapeColumn {
             name: column.name().to_owned(),
-            kind: number(column.type_info()),
+            kind: type_oid(column.type_info()),
             origin: column.relation_id().map(|table| table.0).zip(column.relation_attribute_no()),
         };
         Ok(Shape { parameters, columns: statement.columns().iter().map(column).collect() })
     }
 
-    /// Makes the driver and the server forget what was prepared.
-    pub(super) async fn forget(&mut self) -> Result<(), ServerError> {
+    /// Deallocates all prepared statements.
+    pub(super) async fn clear_statements(&mut self) -> Result<(), ServerError> {
         self.driver().clear_cached_statements().await.map_err(ServerError::from)
     }
 
-    /// Asks for the names of all that `shapes` hold.
-    pub(super) async fn names<'a>(
+    /// Reads the names of all OIDs in `shapes`.
+    pub(super) async fn read_names<'a>(
         &mut self,
         shapes: impl Iterator<Item = &'a Shape>,
     ) -> Result<Names, Failure> {
@@ -59,25 +58,25 @@ impl Connection {
             kinds.extend(shape.columns.iter().map(|column| column.kind));
             origins.extend(shape.columns.iter().filter_map(|column| column.origin));
         }
-        let asked = self.attempt(&question(&kinds, &origins)).await;
-        let sets = asked.map_err(|server_error| server_error.failure("reading the names of types"))?;
+        let result = self.attempt(&names_query(&kinds, &origins)).await;
+        let sets = result.map_err(|server_error| server_error.failure("reading the names of types"))?;
         let mut names = Names::default();
         for row in sets.first().into_iter().flatten() {
-            names.take_type(row)?;
+            names.add_type(row)?;
         }
         for row in sets.get(1).into_iter().flatten() {
-            names.take_column(row)?;
+            names.add_column(row)?;
         }
         Ok(names)
     }
 }
 
-fn number(kind: &PgTypeInfo) -> u32 {
+fn type_oid(kind: &PgTypeInfo) -> u32 {
     kind.oid().map_or(0, |oid| oid.0)
 }
 
-/// Of a type: its labels and fields, or those of what an array holds or a domain is made of. Of a column:
-/// whether its table is one, since a view's columns never say that they are not NULL.
+/// For a type: its labels and fields, or those of an array's element or a domain's base type. For a column:
+/// whether it is nullable if its relation is a table, since a view's columns are never NOT NULL.
 const TYPES: &str = "
 WITH RECURSIVE asked (oid) AS (SELECT unnest('{@}'::oid[])),
 inner_of (oid, inner_oid, depth) AS (
@@ -106,7 +105,7 @@ FROM (VALUES @) AS asked (relation, number)
 JOIN pg_catalog.pg_attribute a ON a.attrelid = asked.relation AND a.attnum = asked.number
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid";
 
-fn question(kinds: &BTreeSet<u32>, origins: &BTreeSet<(u32, i16)>) -> String {
+fn names_query(kinds: &BTreeSet<u32>, origins: &BTreeSet<(u32, i16)>) -> String {
     let kinds: Vec<_> = kinds.iter().map(u32::to_string).collect();
     let mut sql = TYPES.replace('@', &kinds.join(","));
     if !origins.is_empty() {
@@ -118,7 +117,7 @@ fn question(kinds: &BTreeSet<u32>, origins: &BTreeSet<(u32, i16)>) -> String {
     sql
 }
 
-/// What the server's numbers stand for.
+/// Names by OID.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     types: HashMap<u32, Type>,
@@ -128,13 +127,13 @@ pub(super) struct Names {
 #[derive(Debug)]
 struct TableColumn {
     kind: u32,
-    /// That of its type, with modifiers.
+    /// Its type with modifiers.
     name: String,
     nullable: Option<bool>,
 }
 
 impl Names {
-    fn take_type(&mut self, row: &Row) -> Result<(), Failure> {
+    fn add_type(&mut self, row: &Row) -> Result<(), Failure> {
         let list = |column| -> Result<Vec<String>, Failure> {
             let text = row.optional_text(column)?.unwrap_or_else(|| "[]".to_owned());
             serde_json::from_str(&text).map_err(|error| unreadable(&error.to_string()))
@@ -145,7 +144,7 @@ impl Names {
         Ok(())
     }
 
-    fn take_column(&mut self, row: &Row) -> Result<(), Failure> {
+    fn add_column(&mut self, row: &Row) -> Result<(), Failure> {
         let key = (narrow(row.integer("relation")?)?, narrow(row.integer("number")?)?);
         let nullable = row.optional_text("nullable")?.map(|nullable| nullable == "true");
         self.columns.insert(
@@ -155,12 +154,12 @@ impl Names {
         Ok(())
     }
 
-    /// The shape with names.
+    /// Replaces the OIDs in `shape` with names.
     pub(super) fn prepared(&self, path: SearchPath, shape: &Shape) -> Prepared {
         let columns = shape.columns.iter().map(|column| {
             let mut kind = self.kind(column.kind);
             let origin = column.origin.and_then(|origin| self.columns.get(&origin));
-            // With its modifiers; a domain is told to drivers as what it is made of.
+            // Adds the modifiers, except for a domain, which the protocol reports as its base type.
             if let Some(origin) = origin.filter(|origin| origin.kind == column.kind) {
                 kind.name.clone_from(&origin.name);
             }

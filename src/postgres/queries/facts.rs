@@ -1,30 +1,29 @@
-//! What is known of the columns that the parameters of writing queries meet: whether they are unique, what
-//! they refer to, and what some rows hold in them.
+//! Facts about the columns that parameters of writing queries are assigned to: unique, foreign key, and values
+//! of some rows.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{INNER, Observer, failed};
+use super::{Observer, QUERY_SAVEPOINT, failure};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
 use crate::postgres::Row;
 use crate::queries::sample::Facts;
 use crate::sql::Destination;
 
-/// How many rows of a table are looked at.
-const ROWS: usize = 2;
+/// The number of rows to read of each table.
+const SAMPLE_ROWS: usize = 2;
 
-/// A table as a query names it.
-type Named = (Option<String>, String);
+/// A table name in a query, with its schema.
+type TableName = (Option<String>, String);
 
-/// A column of a table, both as SQL.
+/// A table and its column, both as SQL.
 type QualifiedColumn = (String, String);
 
-/// The facts of the tables that some queries write to, in the order of their columns.
+/// The facts by table, in column order.
 #[derive(Debug, Default)]
-pub(super) struct Tables(HashMap<Named, Vec<(String, Facts)>>);
+pub(super) struct Tables(HashMap<TableName, Vec<(String, Facts)>>);
 
 impl Tables {
-    /// The facts of a parameter's column.
     pub(super) fn facts(&self, to: &Destination) -> Option<Facts> {
         let columns = self.0.get(&(to.schema.clone(), to.table.clone()))?;
         let column = match &to.column {
@@ -35,7 +34,7 @@ impl Tables {
     }
 }
 
-/// `@` holds the tables' numbers and names.
+/// `@` is replaced with the tables' numbers and names.
 const COLUMNS: &str = r#"
 SELECT asked.number::bigint AS "table", a.attname::text AS name, pg_catalog.quote_ident(a.attname) AS "column",
     pg_catalog.format('%I.%I', n.nspname, c.relname) AS relation,
@@ -61,86 +60,88 @@ LEFT JOIN LATERAL (
 ORDER BY asked.number, a.attnum"#;
 
 impl Observer<'_> {
-    /// The facts of the tables that `destinations` name, as the search path finds them.
+    /// Reads the facts of the tables of `destinations`, resolved along the search path.
     pub(super) async fn tables(&mut self, destinations: &[Destination]) -> Result<Tables, Failure> {
-        let named: BTreeSet<Named> =
+        let named: BTreeSet<TableName> =
             destinations.iter().map(|to| (to.schema.clone(), to.table.clone())).collect();
-        let named: Vec<Named> = named.into_iter().collect();
-        let asked: Vec<String> =
-            named.iter().enumerate().filter_map(|(number, table)| self.asked(number, table)).collect();
-        if asked.is_empty() {
+        let named: Vec<TableName> = named.into_iter().collect();
+        let values_row: Vec<String> =
+            named.iter().enumerate().filter_map(|(number, table)| self.values_row(number, table)).collect();
+        if values_row.is_empty() {
             return Ok(Tables::default());
         }
-        let sets = self.connection.attempt(&COLUMNS.replace('@', &asked.join(", "))).await;
-        let rows = sets.map_err(|server_error| failed(&server_error))?.pop().unwrap_or_default();
-        let columns = rows.iter().map(Found::read).collect::<Result<Vec<_>, _>>()?;
-        let wanted: BTreeSet<QualifiedColumn> = columns.iter().map(|found| found.held_in.clone()).collect();
-        let held = self.held(&wanted).await?;
-        let mut tables: HashMap<Named, Vec<(String, Facts)>> = HashMap::new();
+        let sets = self.connection.attempt(&COLUMNS.replace('@', &values_row.join(", "))).await;
+        let rows = sets.map_err(|server_error| failure(&server_error))?.pop().unwrap_or_default();
+        let columns = rows.iter().map(FoundColumn::read).collect::<Result<Vec<_>, _>>()?;
+        let columns_to_read: BTreeSet<QualifiedColumn> =
+            columns.iter().map(|found| found.values_of.clone()).collect();
+        let values = self.read_values(&columns_to_read).await?;
+        let mut tables: HashMap<TableName, Vec<(String, Facts)>> = HashMap::new();
         for mut found in columns {
             let Some(table) = named.get(found.table) else { continue };
-            found.facts.held = held.get(&found.held_in).cloned().unwrap_or_default();
+            found.facts.held = values.get(&found.values_of).cloned().unwrap_or_default();
             tables.entry(table.clone()).or_default().push((found.name, found.facts));
         }
         Ok(Tables(tables))
     }
 
-    /// A table's number and name for the question; none for a name that no identifier can be.
-    fn asked(&self, number: usize, (schema, table): &Named) -> Option<String> {
+    /// A table's number and name as SQL; `None` if the name is not an identifier.
+    fn values_row(&self, number: usize, (schema, table): &TableName) -> Option<String> {
         let quoted = |name: &str| Identifier::new(name).ok().map(|name| name.quoted());
         let mut name = quoted(table)?;
         if let Some(schema) = schema {
-            let stand_in = crate::sql::is_org_schema(schema);
-            let schema = if stand_in { self.schemas.tenant.quoted() } else { quoted(schema)? };
+            let is_placeholder = crate::sql::is_org_schema(schema);
+            let schema = if is_placeholder { self.schemas.tenant.quoted() } else { quoted(schema)? };
             name = format!("{schema}.{name}");
         }
         Some(format!("({number}, {})", literal(&name)))
     }
 
-    /// What some rows hold in these columns. A table that cannot be read holds nothing.
-    async fn held(
+    /// Values of some rows in these columns; none for an unreadable table.
+    async fn read_values(
         &mut self,
-        wanted: &BTreeSet<QualifiedColumn>,
+        columns_to_read: &BTreeSet<QualifiedColumn>,
     ) -> Result<HashMap<QualifiedColumn, Vec<Option<String>>>, Failure> {
-        let mut held: HashMap<QualifiedColumn, Vec<Option<String>>> = HashMap::new();
-        let tables: BTreeSet<&String> = wanted.iter().map(|(table, _)| table).collect();
+        let mut values: HashMap<QualifiedColumn, Vec<Option<String>>> = HashMap::new();
+        let tables: BTreeSet<&String> = columns_to_read.iter().map(|(table, _)| table).collect();
         for table in tables {
-            let columns: Vec<&QualifiedColumn> = wanted.iter().filter(|(of, _)| of == table).collect();
+            let columns: Vec<&QualifiedColumn> =
+                columns_to_read.iter().filter(|(of, _)| of == table).collect();
             let texts: Vec<_> = columns
                 .iter()
                 .enumerate()
                 .map(|(number, (_, column))| format!("{column}::text AS c{number}"))
                 .collect();
-            let sql = format!("SELECT {} FROM {table} LIMIT {ROWS}", texts.join(", "));
+            let sql = format!("SELECT {} FROM {table} LIMIT {SAMPLE_ROWS}", texts.join(", "));
             let rows = match self.connection.attempt(&sql).await {
                 Ok(mut sets) => sets.pop().unwrap_or_default(),
-                Err(server_error) if server_error.about_the_statement().is_some() => {
-                    self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}")).await?;
+                Err(server_error) if server_error.statement_error().is_some() => {
+                    self.attempt(&format!("ROLLBACK TO SAVEPOINT {QUERY_SAVEPOINT}")).await?;
                     continue;
                 }
-                Err(server_error) => return Err(failed(&server_error)),
+                Err(server_error) => return Err(failure(&server_error)),
             };
             for row in &rows {
                 for (number, column) in columns.iter().enumerate() {
                     let value = row.optional_text(&format!("c{number}"))?;
-                    held.entry((*column).clone()).or_default().push(value);
+                    values.entry((*column).clone()).or_default().push(value);
                 }
             }
         }
-        Ok(held)
+        Ok(values)
     }
 }
 
-/// One column of the answer.
-struct Found {
+/// A column in the result.
+struct FoundColumn {
     table: usize,
     name: String,
     facts: Facts,
-    /// Where its values are found: in itself, or in the column that it refers to.
-    held_in: QualifiedColumn,
+    /// The column with its values: itself, or the one that it references.
+    values_of: QualifiedColumn,
 }
 
-impl Found {
+impl FoundColumn {
     fn read(row: &Row) -> Result<Self, Failure> {
         let other = row.optional_text("other_relation")?.zip(row.optional_text("other_column")?);
         let facts = Facts {
@@ -153,7 +154,7 @@ impl Found {
             table: usize::try_from(row.integer("table")?).unwrap_or(usize::MAX),
             name: row.text("name")?,
             facts,
-            held_in: other.unwrap_or((row.text("relation")?, row.text("column")?)),
+            values_of: other.unwrap_or((row.text("relation")?, row.text("column")?)),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The server's statistics of the queries that it ran, and what of the database a query may be about.
+//! Reads `pg_stat_statements` and the names of the objects that a query may use.
 
 use std::collections::BTreeSet;
 
@@ -11,29 +11,29 @@ use crate::settings::Settings;
 
 const EXTENSION: &str = "pg_stat_statements";
 
-/// The schema that the extension was made in.
-const HOME: &str = "SELECT n.nspname::text AS home FROM pg_catalog.pg_extension e \
+/// The extension's schema.
+const EXTENSION_SCHEMA: &str = "SELECT n.nspname::text AS home FROM pg_catalog.pg_extension e \
     JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'";
 
-/// Reads `pg_stat_statements` for this database. What ran inside of functions is the functions' own.
+/// Reads the statistics of this database. Statements inside of functions are excluded.
 pub async fn statistics(
     connection: &mut Connection,
     settings: &Settings,
 ) -> Result<(Vec<Statistic>, CaptureScope), Failure> {
-    let failed = |server_error: ServerError| unavailable(&server_error);
-    let home = connection.query_batch(HOME).await.map_err(failed)?;
-    let Some(home) = home.first().and_then(|rows| rows.first()) else {
-        return Err(missing(format!("the extension {EXTENSION} is not in this database")));
+    let failure = |server_error: ServerError| unavailable(&server_error);
+    let schema = connection.query_batch(EXTENSION_SCHEMA).await.map_err(failure)?;
+    let Some(schema) = schema.first().and_then(|rows| rows.first()) else {
+        return Err(missing(format!("the extension {EXTENSION} does not exist in this database")));
     };
-    let home = Identifier::new(home.text("home")?)?.quoted();
+    let schema = Identifier::new(schema.text("home")?)?.quoted();
     let around = surroundings(connection, settings).await?;
-    // Before version 1.9 of the extension nothing in a function was told apart.
+    // The column `toplevel` exists from version 1.9 on.
     let sql = format!(
-        "SELECT query::text AS query, calls::int8 AS calls FROM {home}.{EXTENSION} s \
+        "SELECT query::text AS query, calls::int8 AS calls FROM {schema}.{EXTENSION} s \
          WHERE dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
          AND coalesce((to_jsonb(s) ->> 'toplevel')::boolean, true)"
     );
-    let sets = connection.query_batch(&sql).await.map_err(failed)?;
+    let sets = connection.query_batch(&sql).await.map_err(failure)?;
     let statistics = sets.iter().flatten().map(|row| {
         let calls = u64::try_from(row.integer("calls")?).unwrap_or_default();
         Ok(Statistic { query: row.optional_text("query")?, calls })
@@ -41,7 +41,7 @@ pub async fn statistics(
     Ok((statistics.collect::<Result<_, Failure>>()?, around))
 }
 
-/// The schemas of the platform and the tenants, and what is in them.
+/// The schemas of the platform and the tenants, and the names of their objects.
 async fn surroundings(connection: &mut Connection, settings: &Settings) -> Result<CaptureScope, Failure> {
     let platform = settings.platform_schema();
     let presence = state::presence(connection, settings).await?;
@@ -50,13 +50,13 @@ async fn surroundings(connection: &mut Connection, settings: &Settings) -> Resul
         registered.iter().map(|tenant| tenant.schema.as_str().to_owned()).collect();
     let schemas: Vec<_> =
         tenants.iter().map(String::as_str).chain([platform.as_str()]).map(literal).collect();
-    let there = format!("n.nspname IN ({})", schemas.join(", "));
+    let in_schemas = format!("n.nspname IN ({})", schemas.join(", "));
     let sql = format!(
         "SELECT DISTINCT c.relname::text AS name FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {there} \
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {in_schemas} \
          UNION SELECT p.proname::text FROM pg_catalog.pg_proc p \
-         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE {there}"
+         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE {in_schemas}"
     );
     let sets = connection.query_batch(&sql).await.map_err(|server_error| unavailable(&server_error))?;
     let objects = sets.iter().flatten().map(|row| row.text("name")).collect::<Result<_, _>>()?;
@@ -65,13 +65,13 @@ async fn surroundings(connection: &mut Connection, settings: &Settings) -> Resul
 
 fn unavailable(server_error: &ServerError) -> Failure {
     let failure = server_error.failure("reading the server's statistics");
-    // The extension is made, and its library is not loaded.
+    // The extension exists, but its library is not loaded.
     if server_error.sqlstate() == Some("55000") { missing(failure.message) } else { failure }
 }
 
 fn missing(message: String) -> Failure {
     Failure::new(Code::NoStatistics, message).hint(
-        "put pg_stat_statements into shared_preload_libraries, restart the server, and run CREATE EXTENSION \
-         pg_stat_statements; then let the release work for a while",
+        "add pg_stat_statements to shared_preload_libraries, restart the server, and run CREATE EXTENSION \
+         pg_stat_statements; then run the release for a while",
     )
 }

@@ -1,22 +1,22 @@
-//! Queries that write are run, each behind a savepoint, with everything that is checked only at the end of a
-//! transaction checked at once; then it is as if they had not been.
+//! Runs the queries that write, each after a savepoint that is rolled back. Deferred constraints are checked at
+//! once.
 
 use super::facts::Tables;
-use super::{INNER, Observer, failed};
+use super::{Observer, QUERY_SAVEPOINT, failure};
 use crate::error::Failure;
 use crate::postgres::ServerError;
 use crate::queries::sample::{CHOICES, Choice, values, with_values};
 use crate::queries::{Observation, PrepareResult, Prepared, Query, QueryError, SearchPath, Trial};
 
-/// Long enough for one row, and short enough that a query which waits for ever is no hang.
+/// Limits for a query that writes one row.
 const LIMITS: &str = "SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '2s'; ";
 
-/// Refusals that may lie in the values, which another step's rows made wrong, rather than in the query: a
-/// foreign key, a unique index.
-const OF_VALUES: &[&str] = &["23503", "23505"];
+/// Errors that the values may cause rather than the query, since another step changed the rows: foreign key and
+/// unique violations.
+const VALUE_ERRORS: &[&str] = &["23503", "23505"];
 
 impl Observer<'_> {
-    /// Tries every query that writes.
+    /// Runs every query that writes.
     pub(super) async fn try_all(
         &mut self,
         now: &mut Observation,
@@ -27,13 +27,13 @@ impl Observer<'_> {
                 let (script, statement) = self.release.queries[index].parsed();
                 statement.writes_rows(script)
             };
-            let mut wanted = now.at(*path);
-            wanted.retain(|index| writes(*index));
-            if wanted.is_empty() {
+            let mut indexes = now.at(*path);
+            indexes.retain(|index| writes(*index));
+            if indexes.is_empty() {
                 continue;
             }
-            self.stand(*path, LIMITS).await?;
-            let destinations: Vec<_> = wanted
+            self.set_path(*path, LIMITS).await?;
+            let destinations: Vec<_> = indexes
                 .iter()
                 .flat_map(|index| {
                     let (script, statement) = self.release.queries[*index].parsed();
@@ -41,14 +41,16 @@ impl Observer<'_> {
                 })
                 .collect();
             let tables = self.tables(&destinations).await?;
-            for index in wanted {
+            for index in indexes {
                 let earlier = before.and_then(|before| before.seen.get(index)?.trial());
                 let Some(PrepareResult::Prepared(prepared)) = now.seen.get_mut(index) else { continue };
                 let trial = match earlier {
-                    // What says nothing before would say nothing now.
+                    // Without a successful run before there is nothing to compare.
                     Some(Trial::Failed(_) | Trial::Inconclusive(_)) => None,
-                    Some(Trial::Ran(values)) => Some(self.again(index, prepared, values, &tables).await?),
-                    None => Some(self.first(index, prepared, &tables, CHOICES).await?),
+                    Some(Trial::Ran(values)) => {
+                        Some(self.run_with_fallback(index, prepared, values, &tables).await?)
+                    }
+                    None => Some(self.run_first_accepted(index, prepared, &tables, CHOICES).await?),
                 };
                 prepared.trial = trial;
             }
@@ -56,8 +58,8 @@ impl Observer<'_> {
         Ok(())
     }
 
-    /// Tries one choice of values after the other until one is taken; the first refusal is the likeliest.
-    async fn first(
+    /// Runs the query with each choice of values until one succeeds; the first error is the most relevant.
+    async fn run_first_accepted(
         &mut self,
         index: usize,
         prepared: &Prepared,
@@ -73,15 +75,16 @@ impl Observer<'_> {
                 continue;
             }
             match self.run(query, &values).await? {
-                Trial::Failed(why) => _ = refused.get_or_insert(why),
+                Trial::Failed(error) => _ = refused.get_or_insert(error),
                 done => return Ok(done),
             }
             tried.push(values);
         }
-        Ok(refused.map_or_else(|| Trial::Inconclusive("there was nothing to try".to_owned()), Trial::Failed))
+        Ok(refused
+            .map_or_else(|| Trial::Inconclusive("there were no values to try".to_owned()), Trial::Failed))
     }
 
-    async fn again(
+    async fn run_with_fallback(
         &mut self,
         index: usize,
         prepared: &Prepared,
@@ -90,10 +93,12 @@ impl Observer<'_> {
     ) -> Result<Trial, Failure> {
         let trial = self.run(&self.release.queries[index], values).await?;
         match &trial {
-            Trial::Failed(QueryError { sqlstate: Some(code), .. }) if OF_VALUES.contains(&code.as_str()) => {
-                // Another key is refused too: then it is the query.
+            Trial::Failed(QueryError { sqlstate: Some(code), .. })
+                if VALUE_ERRORS.contains(&code.as_str()) =>
+            {
+                // If other keys fail too, the query is the cause.
                 let others: Vec<Choice> = CHOICES.iter().map(|choice| choice.with_new_values()).collect();
-                let other = self.first(index, prepared, tables, &others).await?;
+                let other = self.run_first_accepted(index, prepared, tables, &others).await?;
                 Ok(if matches!(other, Trial::Ran(_)) { other } else { trial })
             }
             _ => Ok(trial),
@@ -102,20 +107,20 @@ impl Observer<'_> {
 
     async fn run(&mut self, query: &Query, values: &[Option<String>]) -> Result<Trial, Failure> {
         let sql = with_values(query, self.schemas.tenant, values);
-        // A line of its own: the query may end in a comment.
-        let sql = format!("{sql}\n; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT {INNER}");
+        // A new line, since the query may end with a comment.
+        let sql = format!("{sql}\n; SET CONSTRAINTS ALL IMMEDIATE; ROLLBACK TO SAVEPOINT {QUERY_SAVEPOINT}");
         let Err(server_error) = self.connection.attempt(&sql).await else {
             return Ok(Trial::Ran(values.to_vec()));
         };
-        let trial = trial(&server_error).ok_or_else(|| failed(&server_error))?;
-        self.attempt(&format!("ROLLBACK TO SAVEPOINT {INNER}")).await?;
+        let trial = trial(&server_error).ok_or_else(|| failure(&server_error))?;
+        self.attempt(&format!("ROLLBACK TO SAVEPOINT {QUERY_SAVEPOINT}")).await?;
         Ok(trial)
     }
 }
 
-/// What a refusal says of the query, if it does.
+/// The result for the query, if the error is about the query.
 fn trial(server_error: &ServerError) -> Option<Trial> {
-    if let Some((sqlstate, message)) = server_error.about_the_statement() {
+    if let Some((sqlstate, message)) = server_error.statement_error() {
         return Some(Trial::Failed(QueryError { sqlstate, message, at: None }));
     }
     let unclear = match server_error.sqlstate()? {

@@ -1,18 +1,18 @@
-//! The operating system's account that runs the server. PostgreSQL refuses to be root, so root steps
-//! down to the user `postgres`; everybody else stays who they are.
+//! The operating system account that runs the server. PostgreSQL refuses to run as root, so root uses the
+//! account `postgres`; another user uses its own account.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use super::broken;
+use super::server_failure;
 use crate::error::Failure;
 
-/// Variables that would change what PostgreSQL's programs do.
-const MEDDLING: &[&str] =
+/// Variables that change how PostgreSQL's programs work.
+const PROGRAM_VARIABLES: &[&str] =
     &["PGDATA", "PGPORT", "PGHOST", "PGOPTIONS", "PGTZ", "PGDATESTYLE", "PGCLIENTENCODING", "LANGUAGE"];
 
-/// Ways into other places, which a server that is thrown away has no use for: its functions could read them.
+/// Credentials. The server's functions can read its environment, so the server does not inherit them.
 const SECRETS: &[&str] = &[
     "DATABASE_URL",
     "GH_TOKEN",
@@ -24,46 +24,44 @@ const SECRETS: &[&str] = &[
     "PGSERVICEFILE",
 ];
 
-/// Who runs the server, and who we are.
+/// The account of the server and that of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Account {
-    /// The server's user.
     pub(super) uid: u32,
-    /// The server's group.
     pub(super) gid: u32,
-    /// Our own user.
-    pub(super) own: u32,
+    /// The user id of this process.
+    pub(super) own_uid: u32,
 }
 
 impl Account {
-    /// The account for a server that this process starts.
+    /// The account for a server that this process starts. It fails for root without a user `postgres`.
     pub(super) fn find() -> Result<Self, Failure> {
-        let own = id(&["-u"])?;
-        if own != 0 {
-            return Ok(Self { uid: own, gid: id(&["-g"])?, own });
+        let own_uid = id(&["-u"])?;
+        if own_uid != 0 {
+            return Ok(Self { uid: own_uid, gid: id(&["-g"])?, own_uid });
         }
-        let postgres = || Ok(Self { uid: id(&["-u", "postgres"])?, gid: id(&["-g", "postgres"])?, own });
+        let postgres = || Ok(Self { uid: id(&["-u", "postgres"])?, gid: id(&["-g", "postgres"])?, own_uid });
         postgres().map_err(|_: Failure| {
-            broken("PostgreSQL does not run as root, and there is no user postgres to run it as").hint(
+            server_failure("PostgreSQL does not run as root, and the user postgres does not exist").hint(
                 "create one (useradd --system postgres; PostgreSQL's own packages do), \
                  or run tenure as an ordinary user",
             )
         })
     }
 
-    /// Whether the server runs as somebody else than we.
-    pub(super) fn steps_down(&self) -> bool {
-        self.uid != self.own
+    /// Whether the server runs as another user than this process.
+    pub(super) fn switches_user(&self) -> bool {
+        self.uid != self.own_uid
     }
 
-    /// A command that runs as the account, from `/`, in English, with nothing to read.
+    /// A command that runs as the account, in `/`, with the locale C and an empty standard input.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        if self.steps_down() {
-            // For root, setting the user also drops every supplementary group.
+        if self.switches_user() {
+            // `Command::uid` also drops the supplementary groups of root.
             command.uid(self.uid).gid(self.gid);
         }
-        for name in MEDDLING.iter().chain(SECRETS) {
+        for name in PROGRAM_VARIABLES.iter().chain(SECRETS) {
             command.env_remove(name);
         }
         command.env("LC_ALL", "C").current_dir("/").stdin(Stdio::null());
@@ -71,18 +69,18 @@ impl Account {
     }
 }
 
-/// The number that `id` prints. There is no safe `getuid` in the standard library.
+/// The number that `id` prints: the standard library has no safe `getuid`.
 fn id(arguments: &[&str]) -> Result<u32, Failure> {
-    let asking = || format!("asking for the user's number (id {})", arguments.join(" "));
+    let action = format!("reading the user id (id {})", arguments.join(" "));
     let output = Command::new("id")
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .map_err(|error| broken(format!("{}: {error}", asking())))?;
+        .map_err(|error| server_failure(format!("{action}: {error}")))?;
     String::from_utf8_lossy(&output.stdout)
         .trim()
         .parse()
-        .map_err(|_| broken(format!("{}: no such user", asking())))
+        .map_err(|_| server_failure(format!("{action}: no such user")))
 }
 
 #[cfg(test)]
@@ -95,22 +93,22 @@ mod tests {
     fn the_account_is_never_root() {
         let account = Account::find().unwrap();
         assert_ne!(account.uid, 0);
-        assert_eq!(account.steps_down(), account.own == 0);
+        assert_eq!(account.switches_user(), account.own_uid == 0);
     }
 
     #[test]
-    fn no_secret_of_ours_is_the_servers() {
+    fn credentials_are_removed_from_the_environment() {
         let command = Account::find().unwrap().command("env");
         for name in ["NEON_API_KEY", "DATABASE_URL", "GITHUB_TOKEN", "PGPASSWORD"] {
-            let taken = command.get_envs().any(|(key, value)| key == name && value.is_none());
-            assert!(taken, "{name}");
+            let removed = command.get_envs().any(|(key, value)| key == name && value.is_none());
+            assert!(removed, "{name}");
         }
     }
 
     #[test]
-    fn we_are_who_owns_our_files() {
+    fn own_uid_is_the_owner_of_new_files() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(Account::find().unwrap().own, file.path().metadata().unwrap().uid());
+        assert_eq!(Account::find().unwrap().own_uid, file.path().metadata().unwrap().uid());
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Where a private server answers: a socket folder, and the URL of it that libpq and sqlx both read.
+//! The socket folder of a private server, and its URL, which both libpq and sqlx read.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{ROLE, broken};
+use super::{ROLE, server_failure};
 use crate::error::Failure;
 
-/// The port of the socket's name. No TCP port: it only makes the file's name, `.s.PGSQL.5432`.
+/// Part of the socket's file name, `.s.PGSQL.5432`. There is no TCP port.
 pub(super) const PORT: u16 = 5432;
 
-/// The folder of a server's socket.
+/// The address of a private server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     folder: PathBuf,
@@ -27,32 +27,31 @@ impl Address {
         &self.folder
     }
 
-    /// The URL of `database`. It holds no secret: who may enter the folder may connect.
+    /// The URL of `database`. It contains no password: access to the folder is access to the server.
     ///
-    /// The port and the mode of encryption are spelled out, or `PGPORT` and `PGSSLMODE` would decide;
-    /// a socket has no encryption.
+    /// It sets the port and `sslmode` (a socket is never encrypted), so `PGPORT` and `PGSSLMODE` have no
+    /// effect.
     pub fn url(&self, database: &str) -> String {
         let database = percent_encoded(database.as_bytes(), b"");
         let folder = percent_encoded(self.folder.as_os_str().as_encoded_bytes(), b"/");
         format!("postgresql://{ROLE}@localhost:{PORT}/{database}?host={folder}&sslmode=disable")
     }
 
-    /// What sqlx makes of [`Self::url`], so that the URL that is given away is the one that is tried.
+    /// Parses [`Self::url`], so that Tenure connects with the URL that it prints.
     pub(super) fn options(&self, database: &str) -> Result<PgConnectOptions, Failure> {
         PgConnectOptions::from_str(&self.url(database))
-            .map_err(|error| broken(format!("reading the private server's own URL: {error}")))
+            .map_err(|error| server_failure(format!("parsing the private server's URL: {error}")))
     }
 }
 
-/// RFC 3986: all but the unreserved characters and `kept` as `%XX`. A space is never `+`, which libpq
-/// does not read.
+/// Percent-encodes all but RFC 3986's unreserved characters and `kept`. A space is never `+`: libpq does not
+/// decode that.
 fn percent_encoded(bytes: &[u8], kept: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, &byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
             text.push(char::from(byte));
         } else {
-            // Writing into a String cannot fail.
             let _ = write!(text, "%{byte:02X}");
         }
         text
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_says_role_database_and_folder() {
+    fn url_contains_role_database_and_folder() {
         let address = Address::new("/home/josé/my project/.tenure/server");
         assert_eq!(
             address.url("a b"),
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlx_reads_it_back() {
+    fn sqlx_parses_the_url() {
         let address = Address::new("/home/josé/my project&x=1/.tenure");
         let options = address.options("a/b?").unwrap();
         assert_eq!(options.get_socket().map(PathBuf::as_path), Some(address.folder()));
@@ -83,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_s_own_type_of_url_changes_nothing() {
+    fn database_url_keeps_the_text() {
         let url = Address::new("/home/josé/my project").url("a b");
         let read = crate::postgres::DatabaseUrl::parse(&url).unwrap();
         assert_eq!(read.reveal(), url);

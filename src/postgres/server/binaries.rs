@@ -1,6 +1,6 @@
-//! Finds PostgreSQL's server programs. Most systems keep them off the PATH, each in a place of its
-//! own; this is the one list of those places.
-#![expect(clippy::disallowed_methods, reason = "looks into the folders where PostgreSQL may be")]
+//! Finds PostgreSQL's server programs, which most systems install outside of the PATH. This file has the only
+//! list of these folders.
+#![expect(clippy::disallowed_methods, reason = "searches the folders of PostgreSQL")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,15 +8,15 @@ use std::process::{Command, Stdio};
 use super::Environment;
 use crate::error::{Code, Failure};
 
-/// The oldest PostgreSQL that is supported.
-const OLDEST: u32 = 14;
+/// The oldest supported major version.
+const OLDEST_MAJOR: u32 = 14;
 
-/// What a folder must hold to be one of PostgreSQL's.
-const NEEDED: &[&str] = &["initdb", "postgres", "pg_ctl"];
+/// The programs that a folder must contain.
+const REQUIRED_PROGRAMS: &[&str] = &["initdb", "postgres", "pg_ctl"];
 
-/// Folders that hold one folder for each major version: where, how the names begin, and the way from
-/// there to the programs. The newest is taken first.
-const VERSIONED: &[(&str, &str, &str)] = &[
+/// Folders with one subfolder for each major version: the parent, the prefix of the subfolders' names, and the
+/// path from there to the programs. The newest version is used.
+const VERSIONED_FOLDERS: &[(&str, &str, &str)] = &[
     ("usr/lib/postgresql", "", "bin"),          // Debian, Ubuntu, Gentoo
     ("usr", "pgsql-", "bin"),                   // PostgreSQL's own RPMs
     ("usr/lib", "postgresql", "bin"),           // SUSE
@@ -29,9 +29,9 @@ const VERSIONED: &[(&str, &str, &str)] = &[
 ];
 
 /// Folders without a version in their name.
-const PLAIN: &[&str] = &["usr/local/pgsql/bin", "usr/bin", "usr/local/bin", "opt/homebrew/bin"];
+const UNVERSIONED_FOLDERS: &[&str] = &["usr/local/pgsql/bin", "usr/bin", "usr/local/bin", "opt/homebrew/bin"];
 
-/// One PostgreSQL: the folder of its programs, and its major version.
+/// An installed PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binaries {
     folder: PathBuf,
@@ -40,13 +40,13 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// The first PostgreSQL that is found and supported: in `TENURE_PG_BINDIR` if that is set;
-    /// else on the PATH, where `pg_config` says, or in the usual folders, newest first.
+    /// Finds the first supported PostgreSQL: in `TENURE_PG_BINDIR` if that is set, else on the PATH, in
+    /// `pg_config --bindir`, or in the usual folders, newest first.
     pub fn find(environment: &Environment) -> Result<Self, Failure> {
         Self::find_under(Path::new("/"), environment, |_| true)
     }
 
-    /// The same, of exactly this major version: a data folder can be read by no other.
+    /// Finds PostgreSQL of this major version, since no other reads its data folder.
     pub fn find_major(environment: &Environment, major: u32) -> Result<Self, Failure> {
         Self::find_under(Path::new("/"), environment, |found| found == major)
     }
@@ -54,22 +54,22 @@ impl Binaries {
     fn find_under(
         root: &Path,
         environment: &Environment,
-        wanted: impl Fn(u32) -> bool,
+        accepts: impl Fn(u32) -> bool,
     ) -> Result<Self, Failure> {
-        let mut unwanted = Vec::new();
+        let mut rejected = Vec::new();
         for folder in folders(root, environment) {
             let Some(major) = major_of(&folder) else { continue };
-            if major >= OLDEST && wanted(major) {
-                let psql = std::iter::once(folder.clone()).chain(on_path(environment));
+            if major >= OLDEST_MAJOR && accepts(major) {
+                let psql = std::iter::once(folder.clone()).chain(path_folders(environment));
                 let psql = psql.map(|folder| folder.join("psql")).find(|psql| psql.is_file());
                 return Ok(Self { folder, major, psql });
             }
-            unwanted.push(format!("{major} in {}", folder.display()));
+            rejected.push(format!("{major} in {}", folder.display()));
         }
-        Err(not_found(environment, &unwanted))
+        Err(not_found(environment, &rejected))
     }
 
-    /// The major version: 14 or more.
+    /// The major version, at least 14.
     pub fn major(&self) -> u32 {
         self.major
     }
@@ -79,28 +79,28 @@ impl Binaries {
         &self.folder
     }
 
-    /// The client, if it is installed: beside the server, or on the PATH.
+    /// `psql` in the server's folder or on the PATH.
     pub fn psql(&self) -> Option<&Path> {
         self.psql.as_deref()
     }
 
-    /// One of PostgreSQL's client programs: beside the server of this major version, or any on the PATH.
+    /// A client program: from the folder of the server of this major version, else any on the PATH.
     pub fn client(environment: &Environment, name: &str, major: u32) -> Option<PathBuf> {
         let beside = Self::find_major(environment, major).ok().map(|binaries| binaries.folder);
-        let folders = beside.into_iter().chain(on_path(environment));
+        let folders = beside.into_iter().chain(path_folders(environment));
         folders.map(|folder| folder.join(name)).find(|program| program.is_file())
     }
 
-    /// The one of PostgreSQL's client programs that fits a server of this major version best: its own release's, or
-    /// else the oldest of those that are newer.
-    pub fn client_since(environment: &Environment, name: &str, major: u32) -> Option<PathBuf> {
-        let folders = folders(Path::new("/"), environment).into_iter().chain(on_path(environment));
+    /// The client program that fits a server of this major version best: of the same release, else of the next
+    /// newer one.
+    pub fn compatible_client(environment: &Environment, name: &str, major: u32) -> Option<PathBuf> {
+        let folders = folders(Path::new("/"), environment).into_iter().chain(path_folders(environment));
         let programs = folders.map(|folder| folder.join(name)).filter(|program| program.is_file());
         let with_major = programs.filter_map(|program| {
-            let major = major_in(&first_line(Command::new(&program).arg("--version"))?)?;
+            let major = parse_major(&first_line(Command::new(&program).arg("--version"))?)?;
             Some((major, program))
         });
-        // Of several of one release the first.
+        // The first of several with the same version.
         let fitting: Vec<_> = with_major.filter(|(found, _)| *found >= major).collect();
         let best = fitting.iter().map(|(found, _)| *found).min()?;
         fitting.into_iter().find(|(found, _)| *found == best).map(|(_, program)| program)
@@ -119,51 +119,55 @@ impl Binaries {
     }
 }
 
-fn not_found(environment: &Environment, unwanted: &[String]) -> Failure {
-    let place = environment.bindir.as_ref().map_or_else(
+fn not_found(environment: &Environment, rejected: &[String]) -> Failure {
+    let searched = environment.bindir.as_ref().map_or_else(
         || "there is no".to_owned(),
         |folder| format!("TENURE_PG_BINDIR names {}, which has no", folder.display()),
     );
-    let found = match unwanted {
+    let found = match rejected {
         [] => String::new(),
         some => format!("; found: {}", some.join(", ")),
     };
-    let message =
-        format!("{place} PostgreSQL server of version {OLDEST} or newer (initdb, postgres, pg_ctl){found}");
+    let message = format!(
+        "{searched} PostgreSQL server of version {OLDEST_MAJOR} or newer (initdb, postgres, pg_ctl){found}"
+    );
     Failure::new(Code::NoServerBinaries, message).hint(
         "install it (apt-get install postgresql, dnf install postgresql-server, brew install postgresql@17), \
          set TENURE_PG_BINDIR to the folder of its programs, or name a database with --database-url",
     )
 }
 
-/// The folders to look into, best first, each once.
+/// The folders to search, best first, without duplicates.
 fn folders(root: &Path, environment: &Environment) -> Vec<PathBuf> {
     if let Some(folder) = &environment.bindir {
         return vec![folder.clone()];
     }
-    let mut folders: Vec<PathBuf> = on_path(environment).collect();
-    folders.extend(said_by_pg_config(environment));
+    let mut folders: Vec<PathBuf> = path_folders(environment).collect();
+    folders.extend(pg_config_bindir(environment));
     folders.extend(
-        VERSIONED.iter().flat_map(|(parent, prefix, rest)| versions(&root.join(parent), prefix, rest)),
+        VERSIONED_FOLDERS
+            .iter()
+            .flat_map(|(parent, prefix, rest)| versions(&root.join(parent), prefix, rest)),
     );
-    folders.extend(PLAIN.iter().map(|folder| root.join(folder)));
+    folders.extend(UNVERSIONED_FOLDERS.iter().map(|folder| root.join(folder)));
     let mut seen = std::collections::HashSet::new();
     folders.retain(|folder| seen.insert(folder.clone()));
     folders
 }
 
-/// The PATH. Relative entries are left out: what they mean changes with the working folder.
-fn on_path(environment: &Environment) -> impl Iterator<Item = PathBuf> {
+/// The absolute folders of the PATH; relative entries depend on the working folder.
+fn path_folders(environment: &Environment) -> impl Iterator<Item = PathBuf> {
     environment.path.iter().flat_map(std::env::split_paths).filter(|folder| folder.is_absolute())
 }
 
-fn said_by_pg_config(environment: &Environment) -> Option<PathBuf> {
-    let program = on_path(environment).map(|folder| folder.join("pg_config")).find(|file| file.is_file())?;
-    let said = first_line(Command::new(program).arg("--bindir"))?;
-    Some(PathBuf::from(said)).filter(|folder| folder.is_absolute())
+fn pg_config_bindir(environment: &Environment) -> Option<PathBuf> {
+    let program =
+        path_folders(environment).map(|folder| folder.join("pg_config")).find(|file| file.is_file())?;
+    let bindir = first_line(Command::new(program).arg("--bindir"))?;
+    Some(PathBuf::from(bindir)).filter(|folder| folder.is_absolute())
 }
 
-/// The folders of `parent` that are named `prefix` and a number, the highest number first.
+/// The subfolders of `parent` named `prefix` and a number, in descending order, each joined with `rest`.
 fn versions(parent: &Path, prefix: &str, rest: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     let mut found: Vec<(u32, PathBuf)> = entries
@@ -176,16 +180,16 @@ fn versions(parent: &Path, prefix: &str, rest: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, folder)| folder).collect()
 }
 
-/// The major version of the PostgreSQL in `folder`, if all that is needed is there.
+/// The major version of the PostgreSQL in `folder`, if it has all required programs.
 fn major_of(folder: &Path) -> Option<u32> {
-    if !NEEDED.iter().all(|program| folder.join(program).is_file()) {
+    if !REQUIRED_PROGRAMS.iter().all(|program| folder.join(program).is_file()) {
         return None;
     }
-    major_in(&first_line(Command::new(folder.join("postgres")).arg("--version"))?)
+    parse_major(&first_line(Command::new(folder.join("postgres")).arg("--version"))?)
 }
 
-/// The major version in `postgres (PostgreSQL) 15.18 (Debian …)` or `… 18beta1`.
-fn major_in(line: &str) -> Option<u32> {
+/// Parses `postgres (PostgreSQL) 15.18 (Debian …)` or `… 18beta1`.
+fn parse_major(line: &str) -> Option<u32> {
     let (_, version) = line.split_once("(PostgreSQL) ")?;
     let end = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     version[..end].parse().ok()
@@ -203,10 +207,10 @@ mod tests {
 
     use super::*;
 
-    /// Something that looks like PostgreSQL `version` from outside.
-    fn plant(folder: &Path, version: &str) {
+    /// Shell scripts that report `version`.
+    fn write_fake_programs(folder: &Path, version: &str) {
         std::fs::create_dir_all(folder).unwrap();
-        for program in NEEDED {
+        for program in REQUIRED_PROGRAMS {
             let file = folder.join(program);
             std::fs::write(&file, format!("#!/bin/sh\necho 'postgres (PostgreSQL) {version}'\n")).unwrap();
             std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
@@ -218,10 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_the_usual_folders_is_taken() {
+    fn the_newest_of_the_usual_folders_is_used() {
         let root = tempfile::tempdir().unwrap();
         for version in ["9.6", "9", "14", "16"] {
-            plant(&root.path().join("usr/lib/postgresql").join(version).join("bin"), version);
+            write_fake_programs(&root.path().join("usr/lib/postgresql").join(version).join("bin"), version);
         }
         let nothing = Environment::default();
         assert_eq!(find(root.path(), &nothing).unwrap().major(), 16);
@@ -230,42 +234,43 @@ mod tests {
     }
 
     #[test]
-    fn the_path_comes_first_and_the_override_before_it() {
+    fn bindir_precedes_path_and_path_precedes_usual_folders() {
         let root = tempfile::tempdir().unwrap();
-        let (on_path, named) = (root.path().join("on_path"), root.path().join("named"));
-        plant(&root.path().join("usr/pgsql-18/bin"), "18.1");
-        plant(&on_path, "15.2");
-        plant(&named, "17beta2");
-        std::fs::write(on_path.join("psql"), "").unwrap();
-        let mut environment = Environment { path: Some(on_path.clone().into()), ..Environment::default() };
+        let (path_folders, named) = (root.path().join("path_folders"), root.path().join("named"));
+        write_fake_programs(&root.path().join("usr/pgsql-18/bin"), "18.1");
+        write_fake_programs(&path_folders, "15.2");
+        write_fake_programs(&named, "17beta2");
+        std::fs::write(path_folders.join("psql"), "").unwrap();
+        let mut environment =
+            Environment { path: Some(path_folders.clone().into()), ..Environment::default() };
         assert_eq!(find(root.path(), &environment).unwrap().major(), 15);
         environment.bindir = Some(named);
         let binaries = find(root.path(), &environment).unwrap();
-        assert_eq!((binaries.major(), binaries.psql()), (17, Some(on_path.join("psql").as_path())));
+        assert_eq!((binaries.major(), binaries.psql()), (17, Some(path_folders.join("psql").as_path())));
     }
 
     #[test]
-    fn a_client_is_of_the_servers_release_or_the_next_newer_one() {
+    fn a_client_has_the_servers_version_or_the_next_newer_one() {
         let root = tempfile::tempdir().unwrap();
         let folders: Vec<PathBuf> = ["14", "18", "16", "15"].map(|name| root.path().join(name)).to_vec();
         for folder in &folders {
-            plant(folder, folder.file_name().unwrap().to_str().unwrap());
+            write_fake_programs(folder, folder.file_name().unwrap().to_str().unwrap());
             std::fs::rename(folder.join("initdb"), folder.join("pg_thing")).unwrap();
         }
         let path = std::env::join_paths(&folders).unwrap();
         let environment =
             Environment { bindir: Some(root.path().join("none")), path: Some(path), temp: None };
-        let found = |major| Binaries::client_since(&environment, "pg_thing", major);
+        let found = |major| Binaries::compatible_client(&environment, "pg_thing", major);
         assert_eq!(found(15), Some(root.path().join("15/pg_thing")));
         assert_eq!(found(17), Some(root.path().join("18/pg_thing")));
         assert_eq!(found(19), None);
-        assert_eq!(Binaries::client_since(&environment, "pg_other", 15), None);
+        assert_eq!(Binaries::compatible_client(&environment, "pg_other", 15), None);
     }
 
     #[test]
-    fn an_old_one_is_named_in_the_refusal() {
+    fn the_error_names_unsupported_versions() {
         let root = tempfile::tempdir().unwrap();
-        plant(&root.path().join("usr/lib/postgresql/13/bin"), "13.4");
+        write_fake_programs(&root.path().join("usr/lib/postgresql/13/bin"), "13.4");
         let failure = find(root.path(), &Environment::default()).unwrap_err();
         assert_eq!(failure.code, Code::NoServerBinaries);
         assert!(failure.message.contains("found: 13 in "), "{failure}");
@@ -273,9 +278,9 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read_from_what_postgres_says() {
-        assert_eq!(major_in("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
-        assert_eq!(major_in("postgres (PostgreSQL) 18beta1"), Some(18));
-        assert_eq!(major_in("postgres (Other) 18"), None);
+    fn major_versions_are_parsed() {
+        assert_eq!(parse_major("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"), Some(15));
+        assert_eq!(parse_major("postgres (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(parse_major("postgres (Other) 18"), None);
     }
 }

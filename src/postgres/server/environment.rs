@@ -1,16 +1,15 @@
-//! What the private server wants to know of the environment. Only `cli` may read that, so it comes
-//! as a value.
+//! The environment variables that the private server uses, as a value: only `cli` reads the environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// The part of the environment that decides which PostgreSQL is run, and where it may live.
+/// Decides which PostgreSQL is run and where its files are.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// `TENURE_PG_BINDIR`: the folder of PostgreSQL's programs. With it, no other is looked at.
+    /// `TENURE_PG_BINDIR`: the folder of PostgreSQL's programs. If it is set, no other folder is searched.
     pub bindir: Option<PathBuf>,
     /// `PATH`.
     pub path: Option<OsString>,
-    /// The folder for temporary files (`TMPDIR`). `/tmp` and `/var/tmp` are known besides.
+    /// `TMPDIR`. `/tmp` and `/var/tmp` are used too.
     pub temp: Option<PathBuf>,
 }

@@ -1,50 +1,51 @@
-//! The server's log: a file that is ours to open, so that a server of another account only ever
-//! gets it as an open descriptor. It is quoted when a start fails, and is never waited on.
+//! The server's log file. This process opens it and passes a try_clone, so that a server of another account
+//! needs no access to its folder. The end of the log is part of the error when a start fails; readiness does
+//! not depend on it.
 #![expect(clippy::disallowed_methods, reason = "reads the log that it quotes")]
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::unusable;
+use super::io_failure;
 use crate::error::Failure;
 
-/// A log longer than this is put aside when the server starts.
+/// A longer log is renamed when the server starts.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// How many lines a failure quotes.
 const QUOTED_LINES: usize = 8;
 
-/// An open log, and where this start's part of it begins.
+/// An open log.
 #[derive(Debug)]
 pub(super) struct Log {
     file: File,
     path: PathBuf,
+    /// The length of the file when it was opened: the begin of this start's part.
     begin: u64,
 }
 
 impl Log {
-    /// Opens `path` for appending. A long one is first renamed to `….old`, so there are never more
-    /// than two.
+    /// Opens `path` for appending. A log above [`MAX_BYTES`] is first renamed to `….old`; an older `….old` is
+    /// overwritten.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         if path.metadata().is_ok_and(|log| log.len() > MAX_BYTES) {
             std::fs::rename(path, path.with_extension("log.old"))
-                .map_err(|error| unusable("putting aside", path, &error))?;
+                .map_err(|error| io_failure("renaming", path, &error))?;
         }
         let open = || {
             let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
             let begin = file.metadata()?.len();
             Ok(Self { file, path: path.to_owned(), begin })
         };
-        open().map_err(|error| unusable("opening the server's log", path, &error))
+        open().map_err(|error| io_failure("opening the server's log", path, &error))
     }
 
-    /// One more descriptor of the file, for a process.
-    pub(super) fn descriptor(&self) -> Result<File, Failure> {
-        self.file.try_clone().map_err(|error| unusable("sharing the server's log", &self.path, &error))
+    /// A duplicate of the try_clone, for a child process.
+    pub(super) fn try_clone(&self) -> Result<File, Failure> {
+        self.file.try_clone().map_err(|error| io_failure("sharing the server's log", &self.path, &error))
     }
 
-    /// The last lines that were written since it was opened, for people, indented.
+    /// The last lines since the log was opened, each on a new indented line.
     pub(super) fn tail(&self) -> String {
         let bytes = std::fs::read(&self.path).unwrap_or_default();
         let begin = usize::try_from(self.begin).unwrap_or(0).min(bytes.len());
@@ -52,7 +53,6 @@ impl Log {
     }
 }
 
-/// The last lines of `text` that are not empty, each on a line of its own and indented.
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = &lines[lines.len().saturating_sub(QUOTED_LINES)..];
@@ -66,18 +66,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tail_is_of_this_start_only() {
+    fn the_tail_contains_this_start_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.log");
         std::fs::write(&path, "yesterday\n").unwrap();
         let log = Log::open(&path).unwrap();
         assert_eq!(log.tail(), "");
-        writeln!(log.descriptor().unwrap(), "FATAL: today\n").unwrap();
+        writeln!(log.try_clone().unwrap(), "FATAL: today\n").unwrap();
         assert_eq!(log.tail(), "\n  FATAL: today");
     }
 
     #[test]
-    fn a_long_log_is_put_aside_once() {
+    fn a_long_log_is_renamed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.log");
         File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();

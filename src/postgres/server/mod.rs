@@ -1,11 +1,10 @@
-//! The private PostgreSQL server: for a project without a database of its own, for the shadow, for
-//! the tests.
+//! The private PostgreSQL server that Tenure starts itself. It has two modes: a [`Persistent`] server belongs
+//! to a project and outlives the process that starts it; a [`Throwaway`] server ends with this process, even
+//! after `kill -9`, and its files are deleted.
 //!
-//! A [`Persistent`] server belongs to a project and outlives the process that starts it. A
-//! [`Throwaway`] one belongs to this process and dies with it, even when the process is killed.
-//! **Invariants:** a server has no TCP port, only a socket in a folder that nobody but its account
-//! (and root) may enter; it is ready when it answers a query, whatever its log says; nobody waits
-//! for ever. This module reads no environment variable: [`Environment`] is an argument.
+//! **Invariants:** a server has no TCP port, only a socket in a folder that only its account and root can
+//! enter. It is ready when it answers a query. Every wait has a limit. This folder reads no environment
+//! variable: [`Environment`] is an argument. SQL on Tenure's own tables does not belong here.
 
 mod account;
 mod address;
@@ -27,18 +26,20 @@ pub use throwaway::Throwaway;
 
 use crate::error::{Code, Failure};
 
-/// The role that owns everything in a private server, a superuser.
+/// The superuser that owns everything in a private server.
 pub const ROLE: &str = "tenure";
 
-/// The database that every private server has.
+/// The database that exists in every private server.
 pub const DATABASE: &str = "tenure";
 
-/// A failure of the private server, with what was being done.
-fn broken(message: impl Into<String>) -> Failure {
+fn server_failure(message: impl Into<String>) -> Failure {
     Failure::new(Code::PrivateServer, message)
 }
 
-/// A file or folder of the private server that could not be used.
-fn unusable(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
-    Failure::new(Code::Io, format!("{doing} {}: {error}", path.display()))
+fn io_failure(action: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Io, format!("{action} {}: {error}", path.display()))
+}
+
+fn spawn_failure(program: &std::path::Path, error: &std::io::Error) -> Failure {
+    server_failure(format!("running {}: {error}", program.display()))
 }

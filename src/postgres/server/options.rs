@@ -1,5 +1,5 @@
-//! The command lines of `initdb` and `postgres`: every setting of a private server stands here, on
-//! the command line, which beats what anybody wrote into the data folder's own files.
+//! The command lines of `initdb` and `postgres`. Every setting of a private server is on the command line,
+//! which overrides the files in the data folder (manual, chapter Setting Parameters).
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -7,18 +7,18 @@ use std::path::Path;
 use super::address::PORT;
 use super::{Binaries, ROLE};
 
-/// How long the server's data are meant to last.
+/// The mode of a private server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lifetime {
-    /// Across processes and reboots.
-    Kept,
-    /// Until the process ends.
-    Thrown,
+    /// The data outlive processes and reboots.
+    Persistent,
+    /// The data are deleted when the process ends.
+    Throwaway,
 }
 
-/// Settings of every private server. `max_connections`: many workers, and tests in parallel.
-/// `max_locks_per_transaction`: a transaction may touch the tables of many schemas.
-const ALWAYS: &[&str] = &[
+/// `max_connections`: many workers, and tests in parallel. `max_locks_per_transaction`: a transaction may touch
+/// the tables of many schemas.
+const COMMON_SETTINGS: &[&str] = &[
     "listen_addresses=",
     "unix_socket_permissions=0700",
     "max_connections=300",
@@ -32,8 +32,8 @@ const ALWAYS: &[&str] = &[
     "log_checkpoints=off",
 ];
 
-/// What only data that nobody will miss can afford.
-const THROWN: &[&str] = &[
+/// Settings that are acceptable only for data that may be lost.
+const THROWAWAY_SETTINGS: &[&str] = &[
     "fsync=off",
     "full_page_writes=off",
     "autovacuum=off",
@@ -42,37 +42,39 @@ const THROWN: &[&str] = &[
     "log_min_error_statement=panic",
 ];
 
-/// The command that makes the data folder. The locale C is everywhere and sorts the same everywhere.
+/// The command that creates the data folder. The locale C exists on every system and sorts the same on all.
 pub(super) fn initdb(binaries: &Binaries, data: &Path, lifetime: Lifetime) -> Vec<OsString> {
     let mut command =
         vec![binaries.initdb().into_os_string(), "-D".into(), data.into(), "-U".into(), ROLE.into()];
     command
         .extend(["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"].map(OsString::from));
-    if lifetime == Lifetime::Thrown {
+    if lifetime == Lifetime::Throwaway {
         command.push("--no-sync".into());
     }
     command
 }
 
-/// The command that is the server.
+/// The command that runs the server.
 pub(super) fn postgres(binaries: &Binaries, data: &Path, socket: &Path, lifetime: Lifetime) -> Vec<OsString> {
     let mut command = vec![binaries.postgres().into_os_string(), "-D".into(), data.into()];
     command.extend(["-k".into(), socket.into(), "-p".into(), PORT.to_string().into()]);
-    let thrown = if lifetime == Lifetime::Thrown { THROWN } else { &[] };
-    command.extend(ALWAYS.iter().chain(thrown).flat_map(|setting| ["-c".into(), OsString::from(setting)]));
+    let throwaway = if lifetime == Lifetime::Throwaway { THROWAWAY_SETTINGS } else { &[] };
+    command.extend(
+        COMMON_SETTINGS.iter().chain(throwaway).flat_map(|setting| ["-c".into(), OsString::from(setting)]),
+    );
     command
 }
 
-/// The words that load libraries when the server starts.
-pub(super) fn preloading(libraries: &[&str]) -> Vec<OsString> {
+/// The arguments that load `libraries` at server start.
+pub(super) fn preload_options(libraries: &[&str]) -> Vec<OsString> {
     if libraries.is_empty() {
         return Vec::new();
     }
     vec!["-c".into(), format!("shared_preload_libraries={}", libraries.join(",")).into()]
 }
 
-/// A command as text for `sh`: each word in single quotes.
-pub(super) fn for_shell(command: &[OsString]) -> OsString {
+/// The command as text for `sh`, with each word in single quotes.
+pub(super) fn to_shell(command: &[OsString]) -> OsString {
     let mut text = OsString::new();
     for word in command {
         if !text.is_empty() {
@@ -83,7 +85,7 @@ pub(super) fn for_shell(command: &[OsString]) -> OsString {
     text
 }
 
-/// One word in single quotes. A quote in it is `'\''`, as POSIX has it.
+/// Quotes a word for a POSIX shell: `'` becomes `'\''`.
 fn quoted(word: &OsStr) -> OsString {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
     let mut bytes = vec![b'\''];
@@ -104,10 +106,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shell_reads_the_words_back() {
+    fn a_shell_restores_the_words() {
         let words =
             ["printf", "%s|", "a b", "it's", "$HOME", "", "\\", "`x`", "-c", "ü\n"].map(OsString::from);
-        let output = Command::new("sh").arg("-c").arg(for_shell(&words)).output().unwrap();
+        let output = Command::new("sh").arg("-c").arg(to_shell(&words)).output().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), "a b|it's|$HOME||\\|`x`|-c|ü\n|");
     }
 }

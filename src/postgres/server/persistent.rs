@@ -1,6 +1,7 @@
-//! The server of a project: started when it is needed, and still there when this process is not.
-//! **Invariant:** who starts, stops or resets it holds a lock on a file that is never deleted, so
-//! two commands at once are one after the other.
+//! The server of a project: it starts on demand and outlives the process that started it.
+//!
+//! **Invariant:** start, stop and reset hold a lock on a file that is never deleted, so concurrent commands run
+//! one after the other.
 #![expect(clippy::disallowed_methods, reason = "reads PG_VERSION")]
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,39 +17,39 @@ use super::account::Account;
 use super::layout::Layout;
 use super::log::Log;
 use super::options::{self, Lifetime};
-use super::postmaster::{self, Holder};
-use super::ready::{self, Outcome, Pauses};
-use super::{Address, Binaries, DATABASE, Environment, broken, unusable};
+use super::postmaster::{self, PidFile};
+use super::ready::{self, Backoff};
+use super::{Address, Binaries, DATABASE, Environment, io_failure, server_failure, spawn_failure};
 use crate::error::Failure;
 
-/// How long `initdb` may take. On a slow disk it waits for its files to be written.
+/// The limit for `initdb`. On a slow disk the sync of its files takes long.
 const INITDB_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long another command may hold the lock: it may be making the data folder and starting.
+/// How long to wait for the lock: another command may be running `initdb` and starting the server.
 const LOCK_LIMIT: Duration = Duration::from_mins(3);
 
-/// How long an orderly stop may take before the server is told to drop everything.
+/// How long a fast shutdown may take before an immediate shutdown (manual, chapter Shutting Down the Server).
 const STOP_SECONDS: &str = "20";
 
-/// What [`Persistent::start`] found.
+/// The result of [`Persistent::start`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
-    /// It did not run, and does now.
+    /// It was started.
     Now,
-    /// It ran already.
+    /// It was running.
     Already,
 }
 
-/// What [`Persistent::stop`] found.
+/// The result of [`Persistent::stop`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// It ran, and does not any more.
+    /// It was stopped.
     Now,
-    /// It did not run.
+    /// It was not running.
     Already,
 }
 
-/// The private server of one project. The value is only a description: making it writes nothing.
+/// The private server of one project. Creating the value writes nothing.
 #[derive(Debug, Clone)]
 pub struct Persistent {
     account: Account,
@@ -58,14 +59,15 @@ pub struct Persistent {
 }
 
 impl Persistent {
-    /// The server of the project in `project`, whether it runs or not.
+    /// The server of the project in `project`, running or not.
     pub fn of(project: &Path, environment: &Environment) -> Result<Self, Failure> {
         let project =
-            project.canonicalize().map_err(|error| unusable("looking for the project", project, &error))?;
+            project.canonicalize().map_err(|error| io_failure("finding the project", project, &error))?;
         let account = Account::find()?;
         let layout = Layout::choose(&project, &account, environment)?;
         let binaries = match data_major(&layout.data()) {
-            // If they are gone, `start` says so; the other verbs can do with any.
+            // If that version is not installed any more, `start` reports it; the other operations work with any
+            // version.
             Some(major) => {
                 Binaries::find_major(environment, major).or_else(|_| Binaries::find(environment))?
             }
@@ -74,31 +76,31 @@ impl Persistent {
         Ok(Self { account, address: Address::new(layout.server()), layout, binaries })
     }
 
-    /// The URL of `database`; [`DATABASE`] is always there.
+    /// The URL of `database`; [`DATABASE`] always exists.
     pub fn url(&self, database: &str) -> String {
         self.address.url(database)
     }
 
-    /// Where it answers.
+    /// Its address.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
-    /// The programs that it is run with.
+    /// Its programs.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
 
-    /// Whether it answers now.
+    /// Whether it answers a query now.
     pub async fn is_running(&self) -> bool {
-        ready::answers(&self.address).await
+        ready::is_ready(&self.address).await
     }
 
-    /// Starts it, unless it runs. Makes the data folder and the database the first time.
+    /// Starts it if it is not running. The first start creates the data folder and the database.
     pub async fn start(&self) -> Result<Started, Failure> {
-        self.layout.make(&self.account)?;
+        self.layout.create(&self.account)?;
         let _lock = self.lock().await?;
-        let started = if self.wait_if_held().await? {
+        let started = if self.wait_if_running().await? {
             Started::Already
         } else {
             self.init().await?;
@@ -109,7 +111,7 @@ impl Persistent {
         Ok(started)
     }
 
-    /// Stops it, if it runs. Open connections are closed, their transactions rolled back.
+    /// Stops it if it is running. Open transactions are rolled back.
     pub async fn stop(&self) -> Result<Stopped, Failure> {
         if !self.layout.data().exists() {
             return Ok(Stopped::Already);
@@ -118,7 +120,7 @@ impl Persistent {
         self.stop_locked().await
     }
 
-    /// Stops it and deletes all its data. The next start begins with an empty database.
+    /// Stops it and deletes its data.
     pub async fn reset(&self) -> Result<(), Failure> {
         if !self.layout.server().exists() {
             return Ok(());
@@ -129,30 +131,30 @@ impl Persistent {
         delete(&self.layout.data())
     }
 
-    /// Whether a server is there already, and answers: one that is starting, or going, is waited for.
-    async fn wait_if_held(&self) -> Result<bool, Failure> {
-        let look = async {
-            let mut pauses = Pauses::new();
+    /// Whether a server is running; waits while one starts or stops.
+    async fn wait_if_running(&self) -> Result<bool, Failure> {
+        let ready = async {
+            let mut backoff = Backoff::new();
             loop {
                 if self.is_running().await {
                     return true;
                 }
-                if self.holder() != Holder::Running {
+                if self.pid_file() != PidFile::Running {
                     return false;
                 }
-                pauses.next().await;
+                backoff.next().await;
             }
         };
-        timeout(ready::START_LIMIT, look)
+        timeout(ready::START_LIMIT, ready)
             .await
-            .map_err(|_| self.with_log_hint(broken("the private server runs, but does not answer")))
+            .map_err(|_| self.with_log_hint(server_failure("the private server runs but does not answer")))
     }
 
-    fn holder(&self) -> Holder {
-        postmaster::holder(&self.layout.data(), &self.account)
+    fn pid_file(&self) -> PidFile {
+        postmaster::pid_file(&self.layout.data(), &self.account)
     }
 
-    /// Makes the data folder under another name first, so that there is never half of one.
+    /// Runs `initdb` in a folder with another name and renames it, so that the data folder is always complete.
     async fn init(&self) -> Result<(), Failure> {
         let data = self.layout.data();
         if let Some(major) = data_major(&data) {
@@ -161,23 +163,25 @@ impl Persistent {
         let unfinished = self.layout.unfinished_data();
         delete(&unfinished)?;
         let log = Log::open(&self.layout.log())?;
-        let mut command = self.command(&options::initdb(&self.binaries, &unfinished, Lifetime::Kept));
+        let mut command = self.command(&options::initdb(&self.binaries, &unfinished, Lifetime::Persistent));
         command
-            .stdout(Stdio::from(log.descriptor()?))
-            .stderr(Stdio::from(log.descriptor()?))
+            .stdout(Stdio::from(log.try_clone()?))
+            .stderr(Stdio::from(log.try_clone()?))
             .kill_on_drop(true);
-        let failed = |why: String| broken(format!("making the private server's data folder: {why}"));
+        let failure =
+            |why: String| server_failure(format!("creating the private server's data folder: {why}"));
         match timeout(INITDB_LIMIT, command.status()).await {
             Ok(Ok(status)) if status.success() => {}
             Ok(Ok(status)) => {
-                return Err(self.with_log_hint(failed(format!("initdb: {status}{}", log.tail()))));
+                return Err(self.with_log_hint(failure(format!("initdb: {status}{}", log.tail()))));
             }
             Ok(Err(error)) => {
-                return Err(failed(format!("running {}: {error}", self.binaries.initdb().display())));
+                return Err(spawn_failure(&self.binaries.initdb(), &error));
             }
-            Err(_) => return Err(failed(format!("initdb took more than {INITDB_LIMIT:?}{}", log.tail()))),
+            Err(_) => return Err(failure(format!("initdb took more than {INITDB_LIMIT:?}{}", log.tail()))),
         }
-        std::fs::rename(&unfinished, &data).map_err(|error| unusable("naming the data folder", &data, &error))
+        std::fs::rename(&unfinished, &data)
+            .map_err(|error| io_failure("renaming the data folder to", &data, &error))
     }
 
     fn check_major(&self, major: u32) -> Result<(), Failure> {
@@ -185,19 +189,20 @@ impl Persistent {
             return Ok(());
         }
         let found = self.binaries.major();
-        Err(broken(format!("the private server's data are PostgreSQL {major}'s, and only {found} was found"))
-            .hint(format!("install PostgreSQL {major}, or delete the data with tenure dev reset")))
+        Err(server_failure(format!(
+            "the private server's data folder needs PostgreSQL {major}, but only {found} is installed"
+        ))
+        .hint(format!("install PostgreSQL {major}, or delete the data with tenure dev reset")))
     }
 
-    /// Starts the process and waits until it answers.
     async fn launch(&self) -> Result<(), Failure> {
-        let left_behind = self.holder() == Holder::Gone;
+        let was_killed = self.pid_file() == PidFile::Stale;
         match self.launch_once().await {
-            // What is left of a server that was killed holds its memory for a moment longer.
-            Err(_) if left_behind => {
+            // The shared memory of a killed server is freed with a delay.
+            Err(_) if was_killed => {
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                if self.holder() == Holder::Gone {
-                    postmaster::clear(&self.layout.data(), &self.layout.server());
+                if self.pid_file() == PidFile::Stale {
+                    postmaster::remove_stale_files(&self.layout.data(), &self.layout.server());
                 }
                 self.launch_once().await
             }
@@ -208,26 +213,23 @@ impl Persistent {
     async fn launch_once(&self) -> Result<(), Failure> {
         let log = Log::open(&self.layout.log())?;
         let (data, server) = (self.layout.data(), self.layout.server());
-        let mut command = self.command(&options::postgres(&self.binaries, &data, &server, Lifetime::Kept));
-        // A group of its own: Ctrl-C on the terminal is for us, not for the server.
+        let mut command =
+            self.command(&options::postgres(&self.binaries, &data, &server, Lifetime::Persistent));
+        // A process group of its own: the server does not receive Ctrl-C from the terminal.
         command.process_group(0);
-        command.stdout(Stdio::from(log.descriptor()?)).stderr(Stdio::from(log.descriptor()?));
-        let mut child = command
-            .spawn()
-            .map_err(|error| broken(format!("running {}: {error}", self.binaries.postgres().display())))?;
+        command.stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log.try_clone()?));
+        let mut child = command.spawn().map_err(|error| spawn_failure(&self.binaries.postgres(), &error))?;
         let ended = async { child.wait().await.map_or((), drop) };
-        let why = match ready::outcome(&self.address, ended).await {
-            Outcome::Ready => return Ok(()),
-            Outcome::Ended => "ended".to_owned(),
-            Outcome::Silent => format!("did not answer within {:?}", ready::START_LIMIT),
-        };
-        // One that is silent must not be left behind.
-        drop(child.kill().await);
-        Err(self.with_log_hint(broken(format!("starting the private server: it {why}{}", log.tail()))))
+        let result = ready::wait("the private server", &self.address, ended, &log).await;
+        if result.is_err() {
+            // A server that does not answer must not stay.
+            drop(child.kill().await);
+        }
+        result.map_err(|failure| self.with_log_hint(failure))
     }
 
     async fn stop_locked(&self) -> Result<Stopped, Failure> {
-        if self.holder() != Holder::Running {
+        if self.pid_file() != PidFile::Running {
             return Ok(Stopped::Already);
         }
         for mode in ["fast", "immediate"] {
@@ -235,33 +237,35 @@ impl Persistent {
             command.arg("-D").arg(self.layout.data()).args(["-m", mode, "-t", STOP_SECONDS]);
             command.stdout(Stdio::null()).stderr(Stdio::null());
             let stopped = command.status().await;
-            let stopped = stopped
-                .map_err(|error| broken(format!("running {}: {error}", self.binaries.pg_ctl().display())))?;
-            if stopped.success() || self.holder() != Holder::Running {
+            let stopped = stopped.map_err(|error| spawn_failure(&self.binaries.pg_ctl(), &error))?;
+            if stopped.success() || self.pid_file() != PidFile::Running {
                 return Ok(Stopped::Now);
             }
         }
-        Err(self.with_log_hint(broken("the private server does not stop")))
+        Err(self.with_log_hint(server_failure("stopping the private server: it is still running")))
     }
 
-    /// Waits for the lock, not for ever. It ends with the file, also when this process is killed.
+    /// Waits for the lock, at most [`LOCK_LIMIT`]. The kernel releases it when this process ends.
     async fn lock(&self) -> Result<File, Failure> {
         let path = self.layout.lock();
         let mut options = OpenOptions::new();
         options.create(true).write(true).truncate(false).mode(0o600);
-        let file = options.open(&path).map_err(|error| unusable("opening", &path, &error))?;
+        let file = options.open(&path).map_err(|error| io_failure("opening", &path, &error))?;
         let take = async {
-            let mut pauses = Pauses::new();
+            let mut backoff = Backoff::new();
             loop {
                 match file.try_lock() {
                     Ok(()) => return Ok(()),
-                    Err(TryLockError::WouldBlock) => pauses.next().await,
-                    Err(TryLockError::Error(error)) => return Err(unusable("locking", &path, &error)),
+                    Err(TryLockError::WouldBlock) => backoff.next().await,
+                    Err(TryLockError::Error(error)) => return Err(io_failure("locking", &path, &error)),
                 }
             }
         };
         timeout(LOCK_LIMIT, take).await.unwrap_or_else(|_| {
-            Err(broken(format!("another command has held {} for {LOCK_LIMIT:?}", path.display())))
+            Err(server_failure(format!(
+                "another command holds {} for more than {LOCK_LIMIT:?}",
+                path.display()
+            )))
         })?;
         Ok(file)
     }
@@ -277,16 +281,16 @@ impl Persistent {
     }
 }
 
-/// The major version of the PostgreSQL that made `data`, if it was made to the end.
+/// The major version of the data folder, if it is complete.
 fn data_major(data: &Path) -> Option<u32> {
     std::fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
-/// Deletes a folder, if it is there. The standard library follows no symbolic link here.
+/// Deletes a folder if it exists. `remove_dir_all` follows no symbolic link.
 fn delete(folder: &Path) -> Result<(), Failure> {
     match std::fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(unusable("deleting", folder, &error))
+            Err(io_failure("deleting", folder, &error))
         }
         _ => Ok(()),
     }

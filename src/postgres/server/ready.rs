@@ -1,5 +1,5 @@
-//! Whether a server answers. A query is the only witness: a log has other words in other versions,
-//! and a process that runs may still be replaying its log.
+//! Readiness of a server: it is ready when it is_ready a query. Log texts differ between versions, and a process
+//! that runs may still be in recovery.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::{Address, broken};
+use super::log::Log;
+use super::{Address, server_failure};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
 
-/// How long a server may take to answer.
+/// The limit for a server's start.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long one question may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
-/// The database that initdb makes, and that is there before ours.
-const FIRST_DATABASE: &str = "postgres";
+/// The database that initdb creates.
+const INITIAL_DATABASE: &str = "postgres";
 
-/// Short pauses that grow: 5 ms first, 50 ms at most.
+/// Pauses between polls, from 5 ms to 50 ms.
 #[derive(Debug)]
-pub(super) struct Pauses(Duration);
+pub(super) struct Backoff(Duration);
 
-impl Pauses {
+impl Backoff {
     pub(super) fn new() -> Self {
         Self(Duration::from_millis(5))
     }
@@ -35,52 +35,47 @@ impl Pauses {
     }
 }
 
-/// Whether the server answers now.
-pub(super) async fn answers(address: &Address) -> bool {
-    let ask = async {
-        let options = address.options(FIRST_DATABASE).ok()?;
+pub(super) async fn is_ready(address: &Address) -> bool {
+    let probe = async {
+        let options = address.options(INITIAL_DATABASE).ok()?;
         let mut connection = PgConnection::connect_with(&options).await.ok()?;
         connection.execute("SELECT 1").await.ok()?;
         connection.close().await.ok()
     };
-    timeout(PROBE_LIMIT, ask).await.ok().flatten().is_some()
+    timeout(PROBE_LIMIT, probe).await.ok().flatten().is_some()
 }
 
-/// What became of a server that was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It answers.
-    Ready,
-    /// Its process ended first.
-    Ended,
-    /// Neither, within [`START_LIMIT`].
-    Silent,
-}
-
-/// Waits until the server answers, or its process has `ended`, or the time is over.
-pub(super) async fn outcome(address: &Address, ended: impl Future<Output = ()>) -> Outcome {
+/// Waits until the server answers. It fails if the process has `ended` first or after [`START_LIMIT`]; the error
+/// quotes the end of the log.
+pub(super) async fn wait(
+    server: &str,
+    address: &Address,
+    ended: impl Future<Output = ()>,
+    log: &Log,
+) -> Result<(), Failure> {
     let ready = async {
-        let mut pauses = Pauses::new();
-        while !answers(address).await {
-            pauses.next().await;
+        let mut backoff = Backoff::new();
+        while !is_ready(address).await {
+            backoff.next().await;
         }
     };
-    tokio::select! {
-        () = ready => Outcome::Ready,
-        () = ended => Outcome::Ended,
-        () = sleep(START_LIMIT) => Outcome::Silent,
-    }
+    let error = tokio::select! {
+        () = ready => return Ok(()),
+        () = ended => "it ended".to_owned(),
+        () = sleep(START_LIMIT) => format!("it did not answer within {START_LIMIT:?}"),
+    };
+    Err(server_failure(format!("starting {server}: {error}{}", log.tail())))
 }
 
-/// Creates `database` unless it is there. Of two who do it at once, one is refused by the server.
+/// Creates `database` if it does not exist.
 pub(super) async fn ensure_database(address: &Address, database: &str) -> Result<(), Failure> {
-    let failed = |error: sqlx::Error| broken(format!("creating the database {database}: {error}"));
+    let failed = |error: sqlx::Error| server_failure(format!("creating the database {database}: {error}"));
     let name = Identifier::new(database)?;
     let mut connection =
-        PgConnection::connect_with(&address.options(FIRST_DATABASE)?).await.map_err(failed)?;
-    let there = format!("SELECT FROM pg_database WHERE datname = {}", literal(name.as_str()));
-    // Safe: a literal and an identifier, quoted by their types.
-    if connection.fetch_optional(AssertSqlSafe(there)).await.map_err(failed)?.is_none() {
+        PgConnection::connect_with(&address.options(INITIAL_DATABASE)?).await.map_err(failed)?;
+    let exists = format!("SELECT FROM pg_database WHERE datname = {}", literal(name.as_str()));
+    // Safe: `Identifier` and `literal` quote both.
+    if connection.fetch_optional(AssertSqlSafe(exists)).await.map_err(failed)?.is_none() {
         let create = format!("CREATE DATABASE {}", name.quoted());
         connection.execute(AssertSqlSafe(create)).await.map_err(failed)?;
     }

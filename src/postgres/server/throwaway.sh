@@ -1,6 +1,6 @@
-# Runs one server that ends with its caller. Our input is a pipe that the caller holds: it closes
-# when the caller ends, in whatever way. Our output is one that the caller reads: it closes when the
-# server has ended, since afterwards only the server holds it, as descriptor 4. Errors are the log.
+# Runs one server that ends with the caller. Standard input is a pipe that the caller holds open; it closes when
+# the caller ends for any reason. Standard output is a pipe that the caller reads; only the server keeps it
+# open, as descriptor 4, so it closes when the server ends. Standard error is the log.
 dir=$1
 pid=
 if @INITDB@ >&2; then
@@ -10,8 +10,8 @@ fi
 exec >/dev/null
 cat
 if [ -n "$pid" ]; then
-    # TERM for a server that has not set up its handlers yet, and ignores QUIT, as what a shell starts
-    # in the background does; QUIT for one that has: no checkpoint, since nobody wants the data.
+    # A server that has not installed its handlers yet ignores QUIT, as a background process of a shell does,
+    # but not TERM. Otherwise QUIT is an immediate shutdown, without a checkpoint.
     kill -TERM "$pid"
     kill -QUIT "$pid"
     wait "$pid"

@@ -1,7 +1,8 @@
-//! PostgreSQL's own programs: what `pg_dump` writes, and how `pg_restore` is called.
+//! Runs PostgreSQL's client programs `pg_dump` and `pg_restore`. Files are exchanged as text and descriptors;
+//! no shell is used. What an export contains is decided in `tenant/copy`.
 
 mod pg_dump;
 mod pg_restore;
 
 pub use pg_dump::dump;
-pub use pg_restore::{Archive, Section, pack};
+pub use pg_restore::{Archive, Section, dump_archive};

@@ -1,4 +1,4 @@
-//! A schema as `pg_dump` writes it.
+//! Dumps a schema with `pg_dump`.
 
 use std::process::{Command, Stdio};
 
@@ -8,8 +8,8 @@ use crate::postgres::DatabaseUrl;
 use crate::postgres::server::{Binaries, Environment};
 use crate::sql::without_server_options;
 
-/// What `schema` of the database holds, without rows and without what only a server sets, as SQL. `major` is the server's: another release's
-/// `pg_dump` may not read it, or write what it does not understand.
+/// The definitions in `schema` as SQL, without rows and without server-specific options. `major` is the
+/// server's version: `pg_dump` of another release may fail or produce unsupported SQL.
 pub fn dump(
     url: &DatabaseUrl,
     schema: &SchemaName,
@@ -20,7 +20,7 @@ pub fn dump(
         Failure::new(Code::NoServerBinaries, format!("pg_dump of PostgreSQL {major} was not found"))
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
     })?;
-    let broken = |why: String| Failure::new(Code::StatementFailed, format!("running pg_dump: {why}"));
+    let failure = |error: String| Failure::new(Code::StatementFailed, format!("running pg_dump: {error}"));
     let (url, password) = url.for_libpq();
     let mut command = Command::new(program);
     command
@@ -28,17 +28,17 @@ pub fn dump(
         .arg(format!("--schema={}", schema.quoted()))
         .arg(format!("--dbname={url}"))
         .stdin(Stdio::null())
-        // This variable would send it elsewhere, whatever the URL says.
+        // Overrides the host of the URL.
         .env_remove("PGHOSTADDR");
     if let Some(password) = password {
-        // Arguments can be read by everybody on the machine.
+        // Other users of the machine can read arguments.
         command.env("PGPASSWORD", password);
     }
-    let output = command.output().map_err(|error| broken(error.to_string()))?;
+    let output = command.output().map_err(|error| failure(error.to_string()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(broken(said.lines().next().unwrap_or("it failed and said nothing").to_owned()));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(failure(stderr.lines().next().unwrap_or("it failed without a message").to_owned()));
     }
-    let text = String::from_utf8(output.stdout).map_err(|error| broken(error.to_string()))?;
+    let text = String::from_utf8(output.stdout).map_err(|error| failure(error.to_string()))?;
     Ok(without_server_options(&text).into_owned())
 }

@@ -10,7 +10,7 @@ use crate::error::{Code, Failure};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::Connection;
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
-use crate::postgres::catalog::{self, Asked, SchemaDifference, SchemaSnapshot};
+use crate::postgres::catalog::{self, SchemaDifference, SchemaSnapshot, Transaction};
 use crate::postgres::metadata::state::{self, State};
 use crate::postgres::metadata::{RunStatus, TenantState, version_rows};
 use crate::project::Project;
@@ -204,7 +204,7 @@ impl Adopting<'_> {
         message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.state.platform));
         let begun = connection.send(&message).await;
         begun.map_err(|server_error| name_ownership::refused(&server_error, &self.doing(), self.schema))?;
-        let seen = catalog::snapshot_as(connection, self.schema, Asked::Within).await?;
+        let seen = catalog::snapshot_as(connection, self.schema, Transaction::Current).await?;
         match right {
             Ok(right) => Ok(reference::differences(&right, &seen, self.schema)),
             // A project that can no longer create this version has no reference.

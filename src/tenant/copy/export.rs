@@ -12,10 +12,10 @@ use super::fingerprint;
 use crate::error::{Code, Failure, Place};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
-use crate::postgres::catalog::{Asked, server_major};
+use crate::postgres::catalog::{Transaction, server_major};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, roles, state, version_rows};
 use crate::postgres::server::Environment;
-use crate::postgres::{Connection, pack};
+use crate::postgres::{Connection, dump_archive};
 use crate::settings::Settings;
 use crate::tenant::Exported;
 
@@ -37,7 +37,7 @@ pub async fn export(
     (environment, stop): (&Environment, &CancellationToken),
 ) -> Result<Exported, Failure> {
     // pg_dump's session settings would reach the pooler's next client.
-    connection.needs_a_session("an export, by pg_dump,")?;
+    connection.require_session("an export, by pg_dump,")?;
     let presence = state::presence(connection, settings).await?;
     let tenants = state::tenants(connection, settings, presence, std::slice::from_ref(slug)).await?;
     let tenant = tenants.into_iter().find(|row| row.version.is_some()).ok_or_else(|| unknown_tenant(slug))?;
@@ -61,7 +61,7 @@ pub async fn export(
     let seen = read_state(connection, settings, &tenant.schema).await?;
     let registry = registry(connection, settings, &tenant).await?;
     let mut dump = unnamed(target)?;
-    pack(connection, (&tenant.schema, major), &dump, environment, || stop.is_cancelled()).await?;
+    dump_archive(connection, (&tenant.schema, major), &dump, environment, || stop.is_cancelled()).await?;
     let again = read_state(connection, settings, &tenant.schema).await;
     if again.as_ref() != Ok(&seen) {
         let mut failure = Failure::new(
@@ -115,7 +115,7 @@ async fn read_state(
     schema: &SchemaName,
 ) -> Result<(String, Print), Failure> {
     let row = version_rows::stamp(connection, &settings.platform_schema(), schema).await?;
-    Ok((row, fingerprint::print(connection, schema, Asked::Alone).await?))
+    Ok((row, fingerprint::print(connection, schema, Transaction::Own).await?))
 }
 
 async fn registry(

@@ -9,7 +9,7 @@ use super::archive::{Extension, Print, hex};
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Asked, Kind, Properties, SchemaDifference};
+use crate::postgres::catalog::{self, Kind, Properties, SchemaDifference, Transaction};
 
 const NEEDS: &str = include_str!("needs.sql");
 
@@ -17,7 +17,7 @@ const NEEDS: &str = include_str!("needs.sql");
 pub(in crate::tenant) async fn print(
     connection: &mut Connection,
     schema: &SchemaName,
-    asked: Asked,
+    asked: Transaction,
 ) -> Result<Print, Failure> {
     let snapshot = catalog::snapshot_as(connection, schema, asked).await?;
     if !snapshot.has_schema() {

@@ -61,7 +61,7 @@ impl<'a> Maker<'a, '_> {
         if !server_error.failure("").session_ended() {
             return Err(server_error);
         }
-        let Ok(fresh) = connection.another().await else { return Err(server_error) };
+        let Ok(fresh) = connection.open_another().await else { return Err(server_error) };
         *connection = fresh;
         match connection.send(&message).await {
             Err(server_error) if !is_finished(&server_error) => Err(server_error),
@@ -120,5 +120,5 @@ impl<'a> Maker<'a, '_> {
 
 /// Whether the error shows that the tenant is already active.
 fn is_finished(server_error: &ServerError) -> bool {
-    matches!(server_error.sqlstate(), Some(error::NOT_OURS | error::OTHER_STATE))
+    matches!(server_error.sqlstate(), Some(error::NOT_OWNED_BY_RUN | error::WRONG_STATE))
 }

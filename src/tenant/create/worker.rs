@@ -172,7 +172,7 @@ impl<'a> Maker<'a, '_> {
             }
             Err(server_error) => {
                 if let Some(pooled) = pooled {
-                    if server_error.sqlstate() == Some(error::NOT_FREE) {
+                    if server_error.sqlstate() == Some(error::POOL_SCHEMA_TAKEN) {
                         return self.queue.borrow_mut().give_back(task, None);
                     }
                     self.pool.borrow_mut().put_back(&task, pooled);
@@ -206,7 +206,7 @@ impl<'a> Maker<'a, '_> {
         let schema = task.tenant.schema.clone();
         let schema = &schema;
         let result = match server_error.sqlstate() {
-            Some(error::PLATFORM_MOVED) => return self.platform_moved(connection, task).await,
+            Some(error::PLATFORM_VERSION_CHANGED) => return self.platform_moved(connection, task).await,
             // Another session may have created it between the lookup and the message.
             Some("42P06" | "23505") if message.place(server_error).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
@@ -273,7 +273,7 @@ impl<'a> Maker<'a, '_> {
         if !failure.session_ended() {
             return None;
         }
-        *connection = connection.another().await.ok()?;
+        *connection = connection.open_another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
         (is_of(&row, task) && row.version.is_some()).then_some(row)
     }

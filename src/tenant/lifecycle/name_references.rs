@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::error::{Code, Failure};
 use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Asked, Change, Property, SchemaSnapshot, What};
+use crate::postgres::catalog::{self, Change, Property, SchemaSnapshot, Transaction, What};
 use crate::tenant::operation;
 
 const OUTSIDE: &str = include_str!("name_references.sql");
@@ -30,7 +30,7 @@ pub(in crate::tenant) async fn inside(
     old: &SchemaName,
     new: &SchemaName,
 ) -> Result<BTreeSet<String>, Failure> {
-    let before = catalog::snapshot_as(connection, old, Asked::Within).await?;
+    let before = catalog::snapshot_as(connection, old, Transaction::Current).await?;
     let rename = format!("ALTER SCHEMA {} RENAME TO {}", old.quoted(), new.quoted());
     connection.run(&rename).await.map_err(|server_error| {
         let mut failure = server_error.failure(&format!("renaming schema {old}"));
@@ -44,7 +44,7 @@ pub(in crate::tenant) async fn inside(
         }
         failure
     })?;
-    let after = catalog::snapshot_as(connection, new, Asked::Within).await?;
+    let after = catalog::snapshot_as(connection, new, Transaction::Current).await?;
     Ok(Change::between(&before, &after).iter().filter_map(reference_text).collect())
 }
 
@@ -54,7 +54,7 @@ pub(in crate::tenant) async fn holding(
     schema: &SchemaName,
     name: &SchemaName,
 ) -> Result<Vec<String>, Failure> {
-    let snapshot = catalog::snapshot_as(connection, schema, Asked::Within).await?;
+    let snapshot = catalog::snapshot_as(connection, schema, Transaction::Current).await?;
     let mut lines = holders(&snapshot, name.as_str());
     lines.extend(outside(connection, schema, name).await?);
     Ok(lines.into_iter().collect())

@@ -248,7 +248,7 @@ async fn send(
         };
         tokio::time::sleep(pause).await;
         if failure.session_ended() {
-            *connection = connection.another().await.map_err(SendError::Failure)?;
+            *connection = connection.open_another().await.map_err(SendError::Failure)?;
         }
     }
 }

@@ -203,7 +203,7 @@ impl Maker<'_> {
                 return shared.sink.take(&Event::TenantDone { slug: &place.name });
             }
             if failure.session_ended()
-                && let Ok(fresh) = connection.another().await
+                && let Ok(fresh) = connection.open_another().await
             {
                 *connection = fresh;
             }
@@ -214,7 +214,7 @@ impl Maker<'_> {
                 continue;
             }
             let mut shared = shared.borrow_mut();
-            if server_error.sqlstate() == Some(error::PLATFORM_MOVED) {
+            if server_error.sqlstate() == Some(error::PLATFORM_VERSION_CHANGED) {
                 failure =
                     Failure::new(Code::NotMigrated, "the platform was migrated while the pool was filled")
                         .hint("run the command again when the migration has ended");

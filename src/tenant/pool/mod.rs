@@ -107,7 +107,7 @@ async fn remove(
         match remove_one(connection, run, &row.schema).await {
             Ok(()) => removed += 1,
             Err(server_error)
-                if matches!(server_error.sqlstate(), Some(error::NO_VERSION_ROW | error::OTHER_STATE)) => {}
+                if matches!(server_error.sqlstate(), Some(error::NO_VERSION_ROW | error::WRONG_STATE)) => {}
             Err(server_error) => {
                 failed.push(PoolFailure(server_error.failure(&format!("removing {}", row.schema))));
             }

@@ -118,7 +118,7 @@ impl<'a> ProvisioningScript<'a> {
             let role = tenant.role.as_ref().map(|(name, _)| (name.clone(), None));
             self.structure((schema, role.as_ref()), filled, &mut message)?;
             if self.left == SessionState::Possible {
-                message.own_role();
+                message.reset_role();
             }
             self.enter(run, (schema, role.as_ref()), (TenantState::Creating, filled), &mut message);
             message.push(&self.unfinished(run, schema, tenant.id));
@@ -128,7 +128,7 @@ impl<'a> ProvisioningScript<'a> {
         self.structure((schema, tenant.role.as_ref()), filled, &mut message)?;
         let left = self.afterwards(&mut message, schema, filled, afterwards);
         if left == SessionState::Possible {
-            message.own_role();
+            message.reset_role();
         }
         self.enter(run, (schema, tenant.role.as_ref()), (TenantState::Active, filled), &mut message);
         self.making(&mut message, tenant, afterwards);
@@ -148,7 +148,7 @@ impl<'a> ProvisioningScript<'a> {
         self.role(schema, role, Reach::Empty, message)?;
         message.search_path(schema, &self.settings.shared_path());
         for (script, statement) in &self.compiled.statements {
-            message.push_at_once(script, statement, schema, &filled.values);
+            message.push_with_expectations(script, statement, schema, &filled.values);
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl<'a> ProvisioningScript<'a> {
             message.search_path(&tenant.schema, &run.path);
             left = self.after_rows(&mut message, &tenant.schema, filled);
             if left == SessionState::Possible {
-                message.own_role();
+                message.reset_role();
             }
         }
         self.making(&mut message, tenant, afterwards);
@@ -221,7 +221,7 @@ impl<'a> ProvisioningScript<'a> {
         ));
         self.structure((schema, None), filled, &mut message)?;
         if self.left == SessionState::Possible {
-            message.own_role();
+            message.reset_role();
         }
         self.history(run, schema, &mut message);
         message.commit(self.left);
@@ -244,7 +244,7 @@ impl<'a> ProvisioningScript<'a> {
         made.push(first);
         self.structure((schema, None), filled, &mut made)?;
         if self.left == SessionState::Possible {
-            made.own_role();
+            made.reset_role();
         }
         undone.roll_back(self.left);
         Ok((made, undone))
@@ -292,7 +292,7 @@ impl<'a> ProvisioningScript<'a> {
         let after = &self.compiled.template.after_create;
         for (script, statements) in after {
             for statement in statements {
-                message.push_at_once(script, statement, schema, &filled.values);
+                message.push_with_expectations(script, statement, schema, &filled.values);
             }
         }
         SessionState::of(after.iter().flat_map(|(_, statements)| statements))

@@ -35,7 +35,7 @@ impl ProvisioningScript<'_> {
             message.search_path(schema, &run.path);
             left = self.after_rows(&mut message, schema, filled);
             if left == SessionState::Possible {
-                message.own_role();
+                message.reset_role();
             }
         }
         self.making(&mut message, tenant, afterwards);

@@ -65,8 +65,9 @@ fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
         let words = ["branch", "create", "--provider", "local", "--", name];
         let made = fixture.project.command(words).env("DATABASE_URL", &fixture.db().url).output().unwrap();
         let said = String::from_utf8(made.stdout).unwrap();
-        let line = said.lines().find(|line| line.ends_with("deletes it")).unwrap_or_else(|| panic!("{said}"));
-        let (hint, _) = line.strip_prefix('`').unwrap().rsplit_once('`').unwrap();
+        let line =
+            said.lines().find(|line| line.starts_with("delete it with")).unwrap_or_else(|| panic!("{said}"));
+        let hint = line.strip_prefix("delete it with `").and_then(|line| line.strip_suffix('`')).unwrap();
         let mut shell = std::process::Command::new("sh");
         let tenure = std::path::Path::new(assert_cmd::cargo::cargo_bin!("tenure"));
         let path = std::env::join_paths(

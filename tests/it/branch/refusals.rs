@@ -108,7 +108,7 @@ fn a_url_in_the_place_of_a_name_is_not_repeated() {
                 format!("branch {verb} postgresql://me:hunter2@db.example/app --provider local{flags}");
             let output = fixture.project.run(&line);
             let said = format!("{}{}", output.stdout, output.stderr);
-            assert!(output.code == 2 && said.contains("a URL is no name of a branch"), "{output}");
+            assert!(output.code == 2 && said.contains("a URL is not a branch name"), "{output}");
             assert!(!said.contains("hunter2"), "{output}");
         }
     }

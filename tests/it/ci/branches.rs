@@ -168,5 +168,5 @@ fn a_pull_request_that_is_closed_takes_its_branch_with_it() {
     let fork = Job::new(empty.path()).fork().uses(&[("command", "delete")]);
     assert!(fork.code == 0 && fork.log.contains("::notice title=No branch::"), "{fork:?}");
     let ours = Job::new(empty.path()).uses(&[("command", "delete")]);
-    assert!(ours.code == 2 && ours.log.contains("there is no key"), "{ours:?}");
+    assert!(ours.code == 2 && ours.log.contains("the key for Neon's API is missing"), "{ours:?}");
 }

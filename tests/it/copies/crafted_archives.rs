@@ -203,7 +203,7 @@ fn the_servers_own_options_of_an_older_dump_are_left_out() {
          ALTER TABLE org_alpha.\"odd; (name\" ALTER \"SET\" SET (n_distinct = -0.5, n_distinct_inherited = 2)",
     );
     project.run("tenant export alpha --to alpha.tenure").passes();
-    let restore = Binaries::client_since(&environment(), "pg_restore", 14).unwrap();
+    let restore = Binaries::compatible_client(&environment(), "pg_restore", 14).unwrap();
     // Another column gets the option alone.
     let script = format!(
         "#!/bin/sh\n'{}' \"$@\" | sed -E -e 's/^(.*) name SET \\((n_distinct=5)\\);$/\\1 name SET (pg_attver=22158952, \\2);\\n\\1 id SET (pg_attver=22158952);/' \

@@ -53,7 +53,7 @@ fn a_role_that_others_made_is_refused() {
     ----- stderr -----
     error[role-exists]: creating org_acme: the role DB_org_acme is there already (Tenure did not make it)
      = note: SQLSTATE TNR01
-     = help: roles belong to the whole server: set [tenants] role_prefix in tenure.toml where several databases of it have such a tenant, or drop the role
+     = help: roles belong to the whole server: if several of its databases have this tenant, set [tenants] role_prefix in tenure.toml; otherwise drop the role
     ");
     assert_eq!(project.versions(), "platform 1.0.4");
     // One of another database of the server, with the same prefix.

@@ -123,7 +123,7 @@ fn a_clock_that_is_wrong_does_not_end_a_branch_too_soon() {
 fn an_end_that_neon_does_not_take_is_left_out_and_said() {
     let fixture = Fixture::with(Project::empty(), |settings| settings.takes_expiry = false);
     let output = fixture.run("branch create --provider neon pr-1").ok();
-    assert!(output.stderr.contains("takes no end for the branch"), "{output}");
+    assert!(output.stderr.contains("rejects an expiry time for the branch"), "{output}");
     assert_eq!(fixture.neon.seen(Verb::Create).len(), 2);
     assert_eq!(fixture.neon.branches(), ["pr-1"]);
 }

@@ -154,7 +154,7 @@ fn a_branch_that_another_run_has_reset_is_that_runs() {
     let document: Value =
         serde_json::from_str(&output.stdout).unwrap_or_else(|why| panic!("{why}: {output}"));
     assert_eq!((output.code, &document["error"]["code"]), (1, &json!("branch-target")), "{output}");
-    assert!(output.stderr.contains("another run made it"), "{output}");
+    assert!(output.stderr.contains("another run has reset it"), "{output}");
     assert!(!output.stderr.contains("branch delete"), "{output}");
     assert_eq!(json!(fixture.neon.id_of("pr-1")), second["id"]);
     assert!(fixture.neon.seen(Verb::Delete).is_empty());

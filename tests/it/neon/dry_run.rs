@@ -52,7 +52,7 @@ fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
     );
     let left = document["branch"]["name"].as_str().unwrap();
     assert!(
-        output.stderr.contains(&format!("`tenure branch delete --provider neon '{left}'` deletes it")),
+        output.stderr.contains(&format!("delete it with `tenure branch delete --provider neon '{left}'`")),
         "{output}"
     );
 }

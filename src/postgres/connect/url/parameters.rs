@@ -1,7 +1,7 @@
-//! What becomes of each parameter of a URL: the driver's, ours, another program's, or one that cannot be obeyed.
-//! None is passed over in silence, since one of them may be what somebody relies on.
+//! Classifies each parameter of a URL: for the driver, for Tenure, ignored, or unsupported. Ignored ones are
+//! reported by name, since a user may rely on them.
 
-/// What the driver understands as it is.
+/// Passed to the driver unchanged.
 const DRIVER: &[&str] = &[
     "application_name",
     "dbname",
@@ -16,11 +16,11 @@ const DRIVER: &[&str] = &[
     "user",
 ];
 
-/// What is obeyed here, before the driver sees the URL.
-const OURS: &[&str] = &["channel_binding", "connect_timeout", "sslmode", "sslrootcert"];
+/// Handled here, before the driver gets the URL.
+const HANDLED: &[&str] = &["channel_binding", "connect_timeout", "sslmode", "sslrootcert"];
 
-/// What changes nothing for us: other programs' own, and what libpq does by itself or not at all.
-const OTHERS: &[&str] = &[
+/// Ignored: parameters of other programs, and those of libpq that have no effect here.
+const IGNORED: &[&str] = &[
     // Prisma
     "connection_limit",
     "pgbouncer",
@@ -69,74 +69,73 @@ const OTHERS: &[&str] = &[
     "tcp_user_timeout",
 ];
 
-/// What would be a promise that nobody keeps.
-const CANNOT: &[(&str, &str)] = &[
+/// Parameters that the driver cannot honour, with the reason.
+const UNSUPPORTED: &[(&str, &str)] = &[
     ("gsslib", "the driver has no GSSAPI"),
     ("passfile", "set PGPASSFILE instead"),
-    ("replication", "a connection for replication runs no migration"),
-    ("require_auth", "the driver answers whatever the server asks for"),
-    ("requirepeer", "the driver does not look who serves a socket"),
-    ("service", "write what the service stands for into the URL"),
-    ("sslcertmode", "give sslcert and sslkey, or leave them out"),
+    ("replication", "a replication connection cannot run migrations"),
+    ("require_auth", "the driver accepts every authentication method"),
+    ("requirepeer", "the driver does not check the owner of a socket"),
+    ("service", "write the service's parameters into the URL"),
+    ("sslcertmode", "set sslcert and sslkey, or neither"),
     ("sslcrl", "the driver reads no revocation list"),
     ("sslcrldir", "the driver reads no revocation list"),
     ("sslpassword", "the driver reads no encrypted key: decrypt it into a file for sslkey"),
 ];
 
-/// The parameters of a URL, sorted.
+/// The classified parameters of a URL.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
-    /// For the driver, in order.
+    /// For the driver, in their order.
     pub(super) driver: Vec<(String, String)>,
-    /// For us.
     pub(super) sslmode: Option<String>,
     pub(super) sslrootcert: Option<String>,
     pub(super) channel_binding: Option<String>,
     pub(super) connect_timeout: Option<String>,
-    /// The names of those that were left out.
-    pub(super) left_out: Vec<String>,
+    /// The names of the ignored ones.
+    pub(super) ignored: Vec<String>,
 }
 
 impl Parameters {
-    /// Sorts them. The error says which one is wrong, never its value.
-    pub(super) fn sort(url: &url::Url) -> Result<Self, String> {
-        let mut sorted = Self::default();
+    /// The error names the parameter, never its value.
+    pub(super) fn classify(url: &url::Url) -> Result<Self, String> {
+        let mut classified = Self::default();
         for (key, value) in url.query_pairs() {
-            let name = usual(&key);
+            let name = canonical(&key);
             let value = value.into_owned();
             match name {
-                "sslmode" => sorted.sslmode = Some(value),
-                "sslrootcert" => sorted.sslrootcert = Some(value),
-                "channel_binding" => sorted.channel_binding = Some(value),
-                "connect_timeout" => sorted.connect_timeout = Some(value),
+                "sslmode" => classified.sslmode = Some(value),
+                "sslrootcert" => classified.sslrootcert = Some(value),
+                "channel_binding" => classified.channel_binding = Some(value),
+                "connect_timeout" => classified.connect_timeout = Some(value),
                 _ if DRIVER.contains(&name) || name.starts_with("options[") => {
-                    sorted.driver.push((name.to_owned(), value));
+                    classified.driver.push((name.to_owned(), value));
                 }
                 _ => {
-                    cannot(name, &value)?;
-                    if !OTHERS.contains(&name)
-                        && let Some(meant) = misspelt(name)
+                    check_supported(name, &value)?;
+                    if !IGNORED.contains(&name)
+                        && let Some(known) = misspelled(name)
                     {
-                        return Err(format!("there is no parameter {name:?}; {meant:?} is one"));
+                        return Err(format!("unknown parameter {name:?}; did you mean {known:?}?"));
                     }
-                    sorted.left_out.push(name.to_owned());
+                    classified.ignored.push(name.to_owned());
                 }
             }
         }
-        sorted.left_out.sort_unstable();
-        sorted.left_out.dedup();
-        Ok(sorted)
+        classified.ignored.sort_unstable();
+        classified.ignored.dedup();
+        Ok(classified)
     }
 }
 
-/// Whether a program of PostgreSQL's own knows the parameter.
-pub(super) fn is_libpqs(name: &str) -> bool {
-    let name = usual(name);
-    !name.contains('-') && (DRIVER.contains(&name) || OURS.contains(&name))
+/// Whether libpq knows the parameter.
+pub(super) fn is_libpq_parameter(name: &str) -> bool {
+    let name = canonical(name);
+    !name.contains('-') && (DRIVER.contains(&name) || HANDLED.contains(&name))
 }
 
-/// The driver takes some names in two spellings.
-pub(super) fn usual(name: &str) -> &str {
+/// The driver accepts some names in two spellings.
+pub(super) fn canonical(name: &str) -> &str {
     match name {
         "ssl-mode" => "sslmode",
         "ssl-ca" | "ssl-root-cert" => "sslrootcert",
@@ -146,46 +145,47 @@ pub(super) fn usual(name: &str) -> &str {
     }
 }
 
-fn cannot(name: &str, value: &str) -> Result<(), String> {
-    let why = match (name, value.to_ascii_lowercase().as_str()) {
+fn check_supported(name: &str, value: &str) -> Result<(), String> {
+    let reason = match (name, value.to_ascii_lowercase().as_str()) {
         ("gssencmode", "require") => "the driver has no GSSAPI",
         ("ssl_min_protocol_version" | "ssl_max_protocol_version", "tlsv1.3") => {
-            "the driver takes TLS 1.2 as well as 1.3"
+            "the driver accepts TLS 1.2 as well as 1.3"
         }
-        ("ssl_max_protocol_version", "tlsv1" | "tlsv1.1") => "the driver takes no TLS below 1.2",
+        ("ssl_max_protocol_version", "tlsv1" | "tlsv1.1") => "the driver accepts no TLS version below 1.2",
         ("gssencmode" | "ssl_min_protocol_version" | "ssl_max_protocol_version", _) => return Ok(()),
-        _ => match CANNOT.iter().find(|(cannot, _)| *cannot == name) {
-            Some((_, why)) => why,
+        _ => match UNSUPPORTED.iter().find(|(check_supported, _)| *check_supported == name) {
+            Some((_, reason)) => reason,
             None => return Ok(()),
         },
     };
-    Err(format!("{name} cannot be obeyed: {why}"))
+    Err(format!("{name} is not supported: {reason}"))
 }
 
-/// The parameter that was likely meant. One that was meant to make the connection safe must not be lost.
-fn misspelt(name: &str) -> Option<&'static str> {
+/// The security parameter with the most similar name. A misspelled one must not be ignored.
+fn misspelled(name: &str) -> Option<&'static str> {
     let folded = name.to_ascii_lowercase().replace('-', "_");
-    let safe = OURS.iter().chain(["sslcert", "sslkey"].iter()).copied();
-    crate::error::nearest(&folded, safe).first().copied()
+    let security = HANDLED.iter().chain(["sslcert", "sslkey"].iter()).copied();
+    crate::error::nearest(&folded, security).first().copied()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sorted(query: &str) -> Result<Parameters, String> {
-        Parameters::sort(&url::Url::parse(&format!("postgresql://h/d?{query}")).unwrap())
+    fn classified(query: &str) -> Result<Parameters, String> {
+        Parameters::classify(&url::Url::parse(&format!("postgresql://h/d?{query}")).unwrap())
     }
 
     #[test]
-    fn other_programs_parameters_are_left_out_by_name() {
-        let sorted = sorted("pgbouncer=true&user=me&schema=x&connection_limit=1&never_heard_of=1").unwrap();
-        assert_eq!(sorted.left_out, ["connection_limit", "never_heard_of", "pgbouncer", "schema"]);
-        assert_eq!(sorted.driver, [("user".to_owned(), "me".to_owned())]);
+    fn parameters_of_other_programs_are_ignored_and_named() {
+        let classified =
+            classified("pgbouncer=true&user=me&schema=x&connection_limit=1&never_heard_of=1").unwrap();
+        assert_eq!(classified.ignored, ["connection_limit", "never_heard_of", "pgbouncer", "schema"]);
+        assert_eq!(classified.driver, [("user".to_owned(), "me".to_owned())]);
     }
 
     #[test]
-    fn what_cannot_be_obeyed_is_refused_and_not_repeated() {
+    fn unsupported_parameters_are_errors_without_values() {
         for query in [
             "sslcrl=hunter2",
             "service=hunter2",
@@ -197,9 +197,9 @@ mod tests {
             "sslrootcerts=hunter2",
             "channelbinding=hunter2",
         ] {
-            let why = sorted(query).unwrap_err();
-            assert!(!why.contains("hunter2"), "{why}");
+            let reason = classified(query).unwrap_err();
+            assert!(!reason.contains("hunter2"), "{reason}");
         }
-        assert!(sorted("gssencmode=disable&ssl_min_protocol_version=TLSv1.2").is_ok());
+        assert!(classified("gssencmode=disable&ssl_min_protocol_version=TLSv1.2").is_ok());
     }
 }

@@ -1,46 +1,45 @@
-//! How a connection is made safe, as libpq does it (manual, chapter 34.19): pure.
+//! The TLS mode of a connection, as in libpq (manual, chapter 34.19). Pure.
 //!
-//! Two things are stricter here. `verify-ca` without a file of authorities is `verify-full`, since any site's
-//! certificate would do for it. And the driver cannot bind the authentication to the channel, so what asks for
-//! that (`channel_binding=require`) gets the other proof that nobody stands between: `verify-full`.
+//! It is stricter in two cases. `verify-ca` without a root certificate file becomes `verify-full`, since
+//! otherwise a certificate of any site would be accepted. The driver does not support channel binding, so
+//! `channel_binding=require` also becomes `verify-full`.
 
 use sqlx::postgres::PgSslMode;
 
 use super::parameters::Parameters;
 
-/// What `sslrootcert` says for the authorities that everybody trusts.
-const SYSTEM: &str = "system";
+/// The value of `sslrootcert` for the system's root certificates.
+const SYSTEM_ROOTS: &str = "system";
 
-/// How to connect.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     pub(super) mode: PgSslMode,
-    /// The file of authorities.
+    /// The root certificate file.
     pub(super) root: Option<String>,
-    /// Whether a file of authorities in its usual place counts.
-    pub(super) usual_root: bool,
-    /// What is done otherwise than the URL says.
+    /// Whether libpq's default root certificate file is used if it exists.
+    pub(super) use_default_root: bool,
+    /// A note for the user about a stricter mode.
     pub(super) note: Option<&'static str>,
 }
 
-/// Decides. `otherwise` is what the environment says, or the driver's own default; `neon` whether the server is
-/// one of Neon's, which takes no connection without TLS.
-pub(super) fn decide(given: &Parameters, otherwise: PgSslMode, neon: bool) -> Result<Tls, &'static str> {
-    let system = given.sslrootcert.as_deref() == Some(SYSTEM);
-    let root = given.sslrootcert.clone().filter(|root| root != SYSTEM && !root.is_empty());
-    let mut mode = match given.sslmode.as_deref() {
+/// `fallback` is the mode of the environment or the driver's default. `neon`: the server is Neon's, which
+/// requires TLS.
+pub(super) fn decide(parameters: &Parameters, fallback: PgSslMode, neon: bool) -> Result<Tls, &'static str> {
+    let system = parameters.sslrootcert.as_deref() == Some(SYSTEM_ROOTS);
+    let root = parameters.sslrootcert.clone().filter(|root| root != SYSTEM_ROOTS && !root.is_empty());
+    let mut mode = match parameters.sslmode.as_deref() {
         Some(mode) => mode
             .parse()
             .map_err(|_| "sslmode is not one of disable, allow, prefer, require, verify-ca, verify-full")?,
         None if system => PgSslMode::VerifyFull,
-        None if neon && matches!(otherwise, PgSslMode::Prefer) => PgSslMode::Require,
-        None => otherwise,
+        None if neon && matches!(fallback, PgSslMode::Prefer) => PgSslMode::Require,
+        None => fallback,
     };
     if system && !matches!(mode, PgSslMode::VerifyFull) {
-        return Err("sslrootcert=system goes with sslmode=verify-full only, as in libpq");
+        return Err("sslrootcert=system requires sslmode=verify-full, as in libpq");
     }
     let mut note = None;
-    match given.channel_binding.as_deref() {
+    match parameters.channel_binding.as_deref() {
         None | Some("prefer" | "disable") => {}
         Some("require") => match mode {
             PgSslMode::Disable | PgSslMode::Allow => {
@@ -50,34 +49,35 @@ pub(super) fn decide(given: &Parameters, otherwise: PgSslMode, neon: bool) -> Re
             _ => {
                 mode = PgSslMode::VerifyFull;
                 note = Some(
-                    "channel_binding=require: the driver cannot bind to the channel, so the server's certificate is \
+                    "channel_binding=require: the driver does not support channel binding, so the server's certificate is \
                      verified in full instead (sslmode=verify-full)",
                 );
             }
         },
         Some(_) => return Err("channel_binding is not one of disable, prefer, require"),
     }
-    let usual_root = root.is_none() && !system && note.is_none();
-    Ok(Tls { mode, root, usual_root, note }.with_root())
+    let use_default_root = root.is_none() && !system && note.is_none();
+    Ok(Tls { mode, root, use_default_root, note }.with_root())
 }
 
 impl Tls {
-    /// What a file of authorities changes.
+    /// Adjusts the mode to the root certificate file.
     fn with_root(mut self) -> Self {
         match (self.mode, &self.root) {
             (PgSslMode::Require, Some(_)) => self.mode = PgSslMode::VerifyCa,
-            (PgSslMode::VerifyCa, None) if !self.usual_root => self.mode = PgSslMode::VerifyFull,
+            (PgSslMode::VerifyCa, None) if !self.use_default_root => self.mode = PgSslMode::VerifyFull,
             _ => {}
         }
         self
     }
 
-    /// The same, where the file of authorities in its usual place is `found`, or is none.
-    pub(super) fn with_usual_root(mut self, found: Option<String>) -> Self {
-        if self.usual_root && !matches!(self.mode, PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer)
+    /// Uses the default root certificate file if it was `found`.
+    pub(super) fn with_default_root(mut self, found: Option<String>) -> Self {
+        if self.use_default_root
+            && !matches!(self.mode, PgSslMode::Disable | PgSslMode::Allow | PgSslMode::Prefer)
         {
             self.root = found;
-            self.usual_root = false;
+            self.use_default_root = false;
             return self.with_root();
         }
         self
@@ -88,18 +88,19 @@ impl Tls {
 mod tests {
     use super::*;
 
-    fn given(query: &str) -> Parameters {
-        Parameters::sort(&url::Url::parse(&format!("postgresql://h/d?{query}")).unwrap()).unwrap()
+    fn parameters(query: &str) -> Parameters {
+        Parameters::classify(&url::Url::parse(&format!("postgresql://h/d?{query}")).unwrap()).unwrap()
     }
 
-    fn mode(query: &str, neon: bool, usual: Option<&str>) -> Result<String, &'static str> {
-        let tls = decide(&given(query), PgSslMode::Prefer, neon)?.with_usual_root(usual.map(str::to_owned));
+    fn mode(query: &str, neon: bool, default_root: Option<&str>) -> Result<String, &'static str> {
+        let tls = decide(&parameters(query), PgSslMode::Prefer, neon)?
+            .with_default_root(default_root.map(str::to_owned));
         Ok(format!("{:?} {}", tls.mode, tls.root.as_deref().unwrap_or("-")))
     }
 
     #[test]
-    fn it_is_as_in_libpq_or_stricter() {
-        for (query, neon, usual, then) in [
+    fn modes_are_as_in_libpq_or_stricter() {
+        for (query, neon, default_root, expected) in [
             ("", false, None, "Prefer -"),
             ("", false, Some("/home/root.crt"), "Prefer -"),
             ("", true, None, "Require -"),
@@ -117,12 +118,12 @@ mod tests {
             ("sslmode=require&channel_binding=require", true, Some("/home/root.crt"), "VerifyFull -"),
             ("sslmode=require&channel_binding=prefer", true, None, "Require -"),
         ] {
-            assert_eq!(mode(query, neon, usual).as_deref(), Ok(then), "{query}");
+            assert_eq!(mode(query, neon, default_root).as_deref(), Ok(expected), "{query}");
         }
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn contradictory_parameters_are_errors() {
         for query in [
             "sslmode=require&sslrootcert=system",
             "sslmode=disable&channel_binding=require",

@@ -1,6 +1,6 @@
-//! A schema with its rows as `pg_dump` packs it, and back through a connection of ours: `pg_restore` only turns the
-//! file into text, which is sent within the transaction that is open. So all of it is one transaction with what
-//! comes before and after, and no word of the file ever reaches a shell.
+//! Dumps a schema with its rows to an archive, and restores an archive over Tenure's own connection:
+//! `pg_restore` only converts the archive to text, which is sent in the open transaction. So an import is one
+//! transaction, and no text of the file reaches a shell.
 
 mod text;
 
@@ -20,18 +20,18 @@ use crate::postgres::server::{Binaries, Environment};
 use crate::postgres::{Connection, ServerError};
 use crate::sql::without_server_options;
 
-/// How often it is asked whether somebody wants a program to end.
+/// The interval at which a program is polled and an interruption is checked.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// So many bytes of rows are sent at once.
+/// The size in bytes of one message with rows.
 const BATCH: usize = 1 << 18;
 
-/// Packs `schema` with its rows into `to`. `major` is the server's: an older program may not read it. The password
-/// travels in the environment, where other users of the machine do not see it.
-pub async fn pack(
+/// Dumps `schema` with its rows to `output`. `major` is the server's version: an older program may fail. The
+/// password is passed in the environment, which other users cannot read.
+pub async fn dump_archive(
     connection: &Connection,
     (schema, major): (&SchemaName, u32),
-    to: &File,
+    output: &File,
     environment: &Environment,
     is_stopped: impl Fn() -> bool,
 ) -> Result<(), Failure> {
@@ -42,9 +42,9 @@ pub async fn pack(
         .arg("--lock-wait-timeout=10s")
         .arg(format!("--schema={}", schema.quoted()))
         .arg(format!("--dbname={url}"))
-        // This variable would send it elsewhere, whatever the URL says.
+        // Overrides the host of the URL.
         .env_remove("PGHOSTADDR")
-        .stdout(Stdio::from(to.try_clone().map_err(|error| io(&error))?));
+        .stdout(Stdio::from(output.try_clone().map_err(|error| io_failure(&error))?));
     if let Some(password) = password {
         command.env("PGPASSWORD", password);
     }
@@ -58,20 +58,20 @@ pub async fn pack(
     if is_stopped() {
         return Err(Failure::new(Code::Interrupted, "interrupted; nothing is kept of the export"));
     }
-    running.succeed().await
+    running.wait_for_success().await
 }
 
-/// A part of an archive.
+/// A section of an archive (manual, pg_restore).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section<'a> {
-    /// The schema and what rows need: types, tables, functions, views.
+    /// `pre-data`: the schema, types, tables, functions, views.
     Before,
-    /// What comes behind the rows: indexes, keys, triggers, policies, rights. What this role gave of what it would
-    /// make, the current one gives of what that will.
+    /// `post-data`: indexes, keys, triggers, policies, privileges. Default privileges of this role become those
+    /// of the current role.
     After(Option<&'a str>),
 }
 
-/// A packed schema.
+/// A dump of a schema in `pg_dump`'s custom format.
 #[derive(Debug)]
 pub struct Archive {
     file: File,
@@ -79,12 +79,12 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Of a file, to be unpacked for a server of release `major`.
+    /// An archive for a server of version `major`.
     pub fn new(file: File, major: u32, environment: &Environment) -> Result<Self, Failure> {
         Ok(Self { file, program: program(environment, "pg_restore", major)? })
     }
 
-    /// Makes the definitions of a section, in the transaction that is open.
+    /// Runs the definitions of a section in the open transaction.
     pub async fn define(&self, connection: &mut Connection, section: Section<'_>) -> Result<(), Failure> {
         let (name, owner) = match section {
             Section::Before => ("pre-data", None),
@@ -93,23 +93,23 @@ impl Archive {
         let (mut running, mut stdout) = self.start(name)?;
         let mut bytes = Vec::new();
         let read = stdout.read_to_end(&mut bytes).await;
-        running.succeed().await?;
-        read.map_err(|error| io(&error))?;
+        running.wait_for_success().await?;
+        read.map_err(|error| io_failure(&error))?;
         let text = String::from_utf8(bytes)
-            .map_err(|_| Failure::new(Code::ExportInvalid, "the definitions in the file are no UTF-8"))?;
+            .map_err(|_| Failure::new(Code::ExportInvalid, "the definitions in the file are not UTF-8"))?;
         let mut sql = without_server_options(&text::definitions(&text)).into_owned();
         if let Some(owner) = owner {
-            sql = text::given_by_us(&sql, owner);
+            sql = text::with_own_default_privileges(&sql, owner);
         }
         connection.attempt(&sql).await.map(drop).map_err(|server_error| {
-            let about = server_error.position().and_then(|position| text::about(&sql, position));
-            let what = about.map(|about| format!(" {about}")).unwrap_or_default();
-            server_error.failure(&format!("making{what}"))
+            let entry = server_error.position().and_then(|position| text::entry_at(&sql, position));
+            let entry = entry.map(|entry| format!(" {entry}")).unwrap_or_default();
+            server_error.failure(&format!("creating{entry}"))
         })
     }
 
-    /// Copies the rows in and sets the sequences, in the transaction that is open; how many rows.
-    pub async fn fill(
+    /// Copies the rows and sets the sequences in the open transaction; returns the number of rows.
+    pub async fn copy_rows(
         &self,
         connection: &mut Connection,
         is_stopped: impl Fn() -> bool,
@@ -125,11 +125,11 @@ impl Archive {
                     set.map_err(|server_error| server_error.failure("setting a sequence"))?;
                 }
                 Line::Copy(sql) => {
-                    rows += copy(connection, &sql, (&mut lines, &mut data), &is_stopped).await?;
+                    rows += copy_table(connection, &sql, (&mut lines, &mut data), &is_stopped).await?;
                 }
             }
         }
-        running.succeed().await?;
+        running.wait_for_success().await?;
         data.end()?;
         Ok(rows)
     }
@@ -140,8 +140,8 @@ impl Archive {
             .arg(format!("--section={section}"))
             .args(["--no-owner", "--no-tablespaces", "--no-security-labels", "--file=-"])
             .stdout(Stdio::piped());
-        let mut file = self.file.try_clone().map_err(|error| io(&error))?;
-        file.rewind().map_err(|error| io(&error))?;
+        let mut file = self.file.try_clone().map_err(|error| io_failure(&error))?;
+        file.rewind().map_err(|error| io_failure(&error))?;
         let mut running = Running::start(command, "pg_restore", Stdio::from(file))?;
         match running.child.stdout.take() {
             Some(stdout) => Ok((running, stdout)),
@@ -150,94 +150,95 @@ impl Archive {
     }
 }
 
-/// The lines of a text that is still being written.
+/// The lines of a program's output.
 struct Lines {
     reader: BufReader<ChildStdout>,
     line: Vec<u8>,
 }
 
 impl Lines {
-    /// Whether there is another one.
+    /// Reads the next line; `false` at the end.
     async fn next(&mut self) -> Result<bool, Failure> {
         self.line.clear();
         let read = self.reader.read_until(b'\n', &mut self.line).await;
-        read.map(|bytes| bytes > 0).map_err(|error| io(&error))
+        read.map(|bytes| bytes > 0).map_err(|error| io_failure(&error))
     }
 }
 
-/// One table's rows.
-async fn copy(
+/// Copies the rows of one table.
+async fn copy_table(
     connection: &mut Connection,
     sql: &str,
     (lines, data): (&mut Lines, &mut Data),
     is_stopped: &impl Fn() -> bool,
 ) -> Result<u64, Failure> {
     let table = sql.trim_start_matches("COPY ").split([' ', '(']).next().unwrap_or_default().to_owned();
-    let refused = |error: sqlx::Error| ServerError::from(error).failure(&format!("copying into {table}"));
-    let mut copy = connection.driver().copy_in_raw(sql).await.map_err(&refused)?;
+    let failure = |error: sqlx::Error| ServerError::from(error).failure(&format!("copying into {table}"));
+    let mut copy = connection.driver().copy_in_raw(sql).await.map_err(&failure)?;
     let mut batch = Vec::with_capacity(BATCH);
     while lines.next().await? {
         let Line::Row(row) = data.line(&lines.line)? else {
-            copy.send(batch).await.map_err(&refused)?;
-            return copy.finish().await.map_err(&refused);
+            copy.send(batch).await.map_err(&failure)?;
+            return copy.finish().await.map_err(&failure);
         };
         batch.extend_from_slice(row);
         if batch.len() >= BATCH {
             if is_stopped() {
-                copy.abort("interrupted").await.map_err(&refused)?;
-                return Err(Failure::new(Code::Interrupted, "interrupted; nothing is kept of the import"));
+                copy.abort("interrupted").await.map_err(&failure)?;
+                return Err(Failure::new(Code::Interrupted, "interrupted; the import is rolled back"));
             }
-            copy.send(std::mem::take(&mut batch)).await.map_err(&refused)?;
+            copy.send(std::mem::take(&mut batch)).await.map_err(&failure)?;
         }
     }
-    Err(Failure::new(Code::ExportInvalid, format!("the rows of {table} in the file have no end")))
+    Err(Failure::new(Code::ExportInvalid, format!("the rows of {table} in the file are incomplete")))
 }
 
-/// A program under way. It ends with this value; what it complains of goes into a file without a name.
+/// A running program. It is killed when the value is dropped; its standard error goes to an unnamed temporary
+/// file.
 struct Running {
     child: tokio::process::Child,
     name: &'static str,
-    complaints: File,
+    stderr_file: File,
 }
 
 impl Running {
     fn start(mut command: Command, name: &'static str, stdin: Stdio) -> Result<Self, Failure> {
-        let complaints = tempfile::tempfile().map_err(|error| io(&error))?;
-        let stderr = complaints.try_clone().map_err(|error| io(&error))?;
+        let stderr_file = tempfile::tempfile().map_err(|error| io_failure(&error))?;
+        let stderr = stderr_file.try_clone().map_err(|error| io_failure(&error))?;
         command.stdin(stdin).stderr(Stdio::from(stderr)).kill_on_drop(true);
         let child =
             command.spawn().map_err(|error| Failure::new(Code::Io, format!("running {name}: {error}")))?;
-        Ok(Self { child, name, complaints })
+        Ok(Self { child, name, stderr_file })
     }
 
     fn has_ended(&mut self) -> Result<bool, Failure> {
-        self.child.try_wait().map(|status| status.is_some()).map_err(|error| io(&error))
+        self.child.try_wait().map(|status| status.is_some()).map_err(|error| io_failure(&error))
     }
 
-    /// Waits for its end, and insists on success.
-    async fn succeed(&mut self) -> Result<(), Failure> {
-        let status = self.child.wait().await.map_err(|error| io(&error))?;
+    /// Waits for its end. It is an error if it fails.
+    async fn wait_for_success(&mut self) -> Result<(), Failure> {
+        let status = self.child.wait().await.map_err(|error| io_failure(&error))?;
         if status.success() {
             return Ok(());
         }
-        let mut said = Vec::new();
-        let read = self.complaints.rewind().and_then(|()| self.complaints.read_to_end(&mut said));
-        let said = String::from_utf8_lossy(&said).into_owned();
-        let first = said.lines().find(|line| !line.trim().is_empty()).filter(|_| read.is_ok());
-        let first = first.unwrap_or("it failed and said nothing");
-        // What pg_restore cannot read is no archive of pg_dump's, or a newer one's.
+        let mut text = Vec::new();
+        let read = self.stderr_file.rewind().and_then(|()| self.stderr_file.read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let first = text.lines().find(|line| !line.trim().is_empty()).filter(|_| read.is_ok());
+        let first = first.unwrap_or("it failed without a message");
+        // pg_restore fails if the file is not an archive, or is one of a newer version.
         let code = if self.name == "pg_restore" { Code::ExportInvalid } else { Code::StatementFailed };
         Err(Failure::new(code, format!("running {}: {first}", self.name)))
     }
 }
 
 fn program(environment: &Environment, name: &str, major: u32) -> Result<PathBuf, Failure> {
-    Binaries::client_since(environment, name, major).ok_or_else(|| {
+    Binaries::compatible_client(environment, name, major).ok_or_else(|| {
         Failure::new(Code::NoClientPrograms, format!("{name} of PostgreSQL {major} or newer was not found"))
             .hint("install PostgreSQL's client programs, such as the package postgresql-client")
     })
 }
 
-fn io(error: &std::io::Error) -> Failure {
-    Failure::new(Code::Io, format!("a temporary file or a program's output: {error}"))
+fn io_failure(error: &std::io::Error) -> Failure {
+    Failure::new(Code::Io, format!("reading or writing a temporary file or a program's output: {error}"))
 }

@@ -1,35 +1,34 @@
-//! What `pg_restore` writes, taken apart without believing it: of its data section only rows and the values of
-//! sequences are taken, and from the other two what belongs to psql or to the session is left out. Pure.
+//! Parses the output of `pg_restore` as untrusted text. Of the data section only rows and sequence values are
+//! used; of the other two, psql's commands and session settings are removed. Pure.
 
 use crate::error::{Code, Failure};
 
-/// A line of the data section.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// Nothing that is to be done.
+    /// A line without effect.
     Nothing,
     /// A statement that sets a sequence.
     Sequence(String),
-    /// The beginning of rows: `COPY … FROM stdin`.
+    /// The start of rows: `COPY … FROM stdin`.
     Copy(String),
-    /// A row, with its line end.
+    /// A row with its line ending.
     Row(&'a [u8]),
-    /// The rows' end.
+    /// The end of rows.
     End,
 }
 
-/// Reads the data section line by line.
+/// A parser of the data section, line by line.
 #[derive(Debug, Default)]
 pub(super) struct Data {
     statement: String,
-    /// The statement without what stands in quotes.
+    /// The statement without quoted text.
     bare: String,
     quote: Option<char>,
     in_rows: bool,
 }
 
 impl Data {
-    /// The next line, with its line end.
+    /// Parses the next line with its line ending.
     pub(super) fn line<'a>(&mut self, line: &'a [u8]) -> Result<Line<'a>, Failure> {
         if self.in_rows {
             if matches!(line, b"\\.\n" | b"\\.") {
@@ -38,46 +37,50 @@ impl Data {
             }
             return Ok(Line::Row(line));
         }
-        let text = std::str::from_utf8(line).map_err(|_| odd("a statement that is no UTF-8"))?;
+        let text = std::str::from_utf8(line).map_err(|_| invalid("a statement that is not UTF-8"))?;
         if self.statement.is_empty() {
             let word = text.trim_end();
-            let is_psqls = word.starts_with("\\restrict ") || word.starts_with("\\unrestrict ");
-            if word.is_empty() || word.starts_with("--") || is_psqls {
+            let is_psql_command = word.starts_with("\\restrict ") || word.starts_with("\\unrestrict ");
+            if word.is_empty() || word.starts_with("--") || is_psql_command {
                 return Ok(Line::Nothing);
             }
         }
-        self.take(text);
+        self.append(text);
         if self.quote.is_some() || !self.bare.trim_end().ends_with(';') {
             return Ok(Line::Nothing);
         }
         let statement = std::mem::take(&mut self.statement);
         let bare = std::mem::take(&mut self.bare);
-        self.judge(statement.trim().trim_end_matches(';'), bare.trim().trim_end_matches(';'))
+        self.classify(statement.trim().trim_end_matches(';'), bare.trim().trim_end_matches(';'))
     }
 
-    /// Whether all that was begun has ended.
+    /// Fails if the section ends inside of a statement or of rows.
     pub(super) fn end(&self) -> Result<(), Failure> {
-        if self.in_rows || !self.statement.is_empty() { Err(odd("no end")) } else { Ok(()) }
+        if self.in_rows || !self.statement.is_empty() {
+            Err(invalid("an incomplete statement"))
+        } else {
+            Ok(())
+        }
     }
 
-    fn take(&mut self, text: &str) {
-        let mut letters = text.chars().peekable();
-        while let Some(letter) = letters.next() {
+    fn append(&mut self, text: &str) {
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
             match self.quote {
-                // In an escape string a backslash takes the next letter with it.
-                Some('\\') if letter == '\\' => drop(letters.next()),
-                Some('\\') if letter == '\'' => self.quote = None,
-                Some(quote) if quote == letter => self.quote = None,
+                // In an escape string a backslash escapes the next character.
+                Some('\\') if c == '\\' => drop(chars.next()),
+                Some('\\') if c == '\'' => self.quote = None,
+                Some(quote) if quote == c => self.quote = None,
                 Some(_) => {}
-                None if letter == '\'' && self.bare.ends_with(['E', 'e']) => self.quote = Some('\\'),
-                None if matches!(letter, '\'' | '"') => self.quote = Some(letter),
-                None => self.bare.push(letter),
+                None if c == '\'' && self.bare.ends_with(['E', 'e']) => self.quote = Some('\\'),
+                None if matches!(c, '\'' | '"') => self.quote = Some(c),
+                None => self.bare.push(c),
             }
         }
         self.statement.push_str(text);
     }
 
-    fn judge(&mut self, statement: &str, bare: &str) -> Result<Line<'static>, Failure> {
+    fn classify(&mut self, statement: &str, bare: &str) -> Result<Line<'static>, Failure> {
         let is_copy = bare.starts_with("COPY ") && bare.ends_with(" FROM stdin");
         if is_copy && !bare.contains(';') && bare.matches('(').count() <= 1 {
             self.in_rows = true;
@@ -90,12 +93,12 @@ impl Data {
         if is_setting && !bare.contains(';') {
             Ok(Line::Nothing)
         } else {
-            Err(odd("a statement that is not about rows"))
+            Err(invalid("an unexpected statement"))
         }
     }
 }
 
-/// `SELECT pg_catalog.setval('…', 7, true)`, without what stands in quotes.
+/// Matches `SELECT pg_catalog.setval('…', 7, true)` without quoted text.
 fn is_setval(bare: &str) -> bool {
     let value = bare
         .strip_prefix("SELECT pg_catalog.setval(")
@@ -108,10 +111,10 @@ fn is_setval(bare: &str) -> bool {
     })
 }
 
-/// The definitions of a section, without psql's own commands and the settings at its head: the transaction's limits
-/// stay ours, and a newer program's settings may be unknown to the server.
+/// The definitions of a section, without psql's commands and the settings at its start: the transaction keeps
+/// Tenure's timeouts, and the server may not know settings of a newer program.
 pub(super) fn definitions(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
+    let mut output = String::with_capacity(text.len());
     let (mut in_head, mut token) = (true, None);
     for line in text.split_inclusive('\n') {
         let word = line.trim_end();
@@ -129,36 +132,36 @@ pub(super) fn definitions(text: &str) -> String {
         }
         let is_end = token.as_ref().is_some_and(|token| word.strip_prefix("\\unrestrict ") == Some(token));
         if !is_end {
-            kept.push_str(line);
+            output.push_str(line);
         }
     }
-    kept
+    output
 }
 
-/// The definitions with the default privileges of `owner` as those of the current role.
-pub(super) fn given_by_us(text: &str, owner: &str) -> String {
+/// Changes the default privileges of `owner` to those of the current role.
+pub(super) fn with_own_default_privileges(text: &str, owner: &str) -> String {
     let quoted = format!("\"{}\"", owner.replace('"', "\"\""));
-    let mut kept = String::with_capacity(text.len());
+    let mut output = String::with_capacity(text.len());
     let mut is_inside = false;
     for line in text.split_inclusive('\n') {
         if line.starts_with("-- Name: ") {
             is_inside = line.contains("; Type: DEFAULT ACL; ");
         }
-        let given = line.strip_prefix("ALTER DEFAULT PRIVILEGES FOR ROLE ").filter(|_| is_inside);
-        let name = [owner, &quoted].into_iter().find_map(|name| given?.strip_prefix(name));
+        let rest = line.strip_prefix("ALTER DEFAULT PRIVILEGES FOR ROLE ").filter(|_| is_inside);
+        let name = [owner, &quoted].into_iter().find_map(|name| rest?.strip_prefix(name));
         match name.filter(|rest| rest.starts_with(" IN SCHEMA ")) {
             Some(rest) => {
-                kept.push_str("ALTER DEFAULT PRIVILEGES");
-                kept.push_str(rest);
+                output.push_str("ALTER DEFAULT PRIVILEGES");
+                output.push_str(rest);
             }
-            None => kept.push_str(line),
+            None => output.push_str(line),
         }
     }
-    kept
+    output
 }
 
-/// What the character at `position`, from 1, of definitions is about: `TABLE workspaces`.
-pub(super) fn about(text: &str, position: usize) -> Option<String> {
+/// The archive entry at `position`, a character from 1: `TABLE workspaces`.
+pub(super) fn entry_at(text: &str, position: usize) -> Option<String> {
     let end = text.char_indices().nth(position.checked_sub(1)?).map_or(text.len(), |(at, _)| at);
     let line = text[..end].lines().rev().find(|line| line.starts_with("-- Name: "))?;
     let (name, rest) = line.strip_prefix("-- Name: ")?.rsplit_once("; Type: ")?;
@@ -166,8 +169,8 @@ pub(super) fn about(text: &str, position: usize) -> Option<String> {
     Some(format!("{kind} {name}"))
 }
 
-fn odd(what: &str) -> Failure {
-    Failure::new(Code::ExportInvalid, format!("the dump in the file holds {what} where its rows should be"))
+fn invalid(what: &str) -> Failure {
+    Failure::new(Code::ExportInvalid, format!("the dump in the file contains {what} in its data section"))
 }
 
 #[cfg(test)]
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_and_sequences_are_taken_and_nothing_else() {
+    fn only_rows_and_sequences_are_accepted() {
         let text = "\\restrict abc\n--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\
             SELECT pg_catalog.set_config('search_path', '', false);\n\n\
             COPY org_a.\"odd;\nname(\" (id, \"a\"\"b\") FROM stdin;\n1\tit's; \\\\.\n\\N\tSET x\n\\.\n\n\
@@ -223,23 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_section_is_left_out_and_its_bodies_are_not_touched() {
+    fn settings_at_the_start_are_removed_and_bodies_are_unchanged() {
         let text = "--\n-- dump\n--\n\n\\restrict t0ken\n\nSET lock_timeout = 0;\nSET transaction_timeout = 0;\n\
             SELECT pg_catalog.set_config('search_path', '', false);\n\n--\n-- Name: f(); Type: FUNCTION; Schema: a; Owner: -\n--\n\n\
             CREATE FUNCTION a.f() RETURNS void AS $$\nSET lock_timeout = 0;\n\\unrestrict other\n$$;\n\nSET default_tablespace = '';\n\
             \\unrestrict t0ken\n";
-        let kept = definitions(text);
-        assert_eq!(kept.matches("SET lock_timeout = 0;").count(), 1, "{kept}");
+        let output = definitions(text);
+        assert_eq!(output.matches("SET lock_timeout = 0;").count(), 1, "{output}");
         for (word, is_there) in [
             ("restrict t0ken", false),
             ("transaction_timeout", false),
             ("\\unrestrict other", true),
             ("default_tablespace", true),
         ] {
-            assert_eq!(kept.contains(word), is_there, "{word} in {kept}");
+            assert_eq!(output.contains(word), is_there, "{word} in {output}");
         }
-        let position = kept.find("RETURNS").unwrap();
-        assert_eq!(about(&kept, position).as_deref(), Some("FUNCTION f()"));
-        assert_eq!(about(&kept, 1), None);
+        let position = output.find("RETURNS").unwrap();
+        assert_eq!(entry_at(&output, position).as_deref(), Some("FUNCTION f()"));
+        assert_eq!(entry_at(&output, 1), None);
     }
 }

@@ -15,7 +15,7 @@ use crate::error::{Code, Failure};
 use crate::executor::{RetryPolicy, catch_up, unknown_tenant, unless_cancelled};
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::batch::{Run, SessionState, SqlBatch};
-use crate::postgres::catalog::{self, Asked, SchemaSnapshot};
+use crate::postgres::catalog::{self, SchemaSnapshot, Transaction};
 use crate::postgres::metadata::{RunStatus, Tenant, TenantState, attempts, state, version_rows};
 use crate::postgres::{Connection, ServerError};
 use crate::project::Project;
@@ -228,7 +228,7 @@ impl Copying<'_> {
         let (schema, role) = (&self.target.schema, self.target.role.as_ref());
         self.script.structure((schema, role), &self.filled, &mut message)?;
         if self.script.left() == SessionState::Possible {
-            message.own_role();
+            message.reset_role();
         }
         connection.send(&message).await.map_err(|server_error| {
             if message.place(&server_error).is_some() {
@@ -335,8 +335,8 @@ impl Copying<'_> {
         &self,
         connection: &mut Connection,
     ) -> Result<(SchemaSnapshot, SchemaSnapshot), Failure> {
-        let right = catalog::snapshot_as(connection, &self.target.schema, Asked::Within).await?;
-        let seen = catalog::snapshot_as(connection, &self.source.schema, Asked::Within).await?;
+        let right = catalog::snapshot_as(connection, &self.target.schema, Transaction::Current).await?;
+        let seen = catalog::snapshot_as(connection, &self.source.schema, Transaction::Current).await?;
         Ok((right, seen))
     }
 
@@ -355,7 +355,7 @@ impl Copying<'_> {
         let path = format!("SET LOCAL search_path = {path}");
         steps.insert(0, Step { sql: path, doing: "preparing".to_owned(), copies: false });
         let sql: Vec<&str> = steps.iter().map(|step| step.sql.as_str()).collect();
-        let counts = connection.counts(&sql.join(";\n")).await.map_err(|server_error| {
+        let counts = connection.affected_rows(&sql.join(";\n")).await.map_err(|server_error| {
             let doing = steps.get(server_error.completed).map_or("copying", |step| step.doing.as_str());
             let mut failure = server_error.failure(&format!("{}: {doing}", self.doing()));
             failure.schema = Some(target.as_str().to_owned());

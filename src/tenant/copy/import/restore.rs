@@ -10,7 +10,7 @@ use crate::error::{Code, Failure};
 use crate::executor::unless_cancelled;
 use crate::ident::{DisplayName, Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Kind, Run, SessionState, SqlBatch};
-use crate::postgres::catalog::{Asked, SchemaDifference, server_major};
+use crate::postgres::catalog::{SchemaDifference, Transaction, server_major};
 use crate::postgres::metadata::{TenantState, checks, state, version_rows};
 use crate::postgres::{Archive, Connection, Section, ServerError};
 use crate::project::Project;
@@ -72,7 +72,7 @@ impl Restore<'_> {
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&temporary).collect();
         let (transaction, _) = strangers(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
-        let rows = self.archive.fill(connection, || self.stop.is_cancelled()).await?;
+        let rows = self.archive.copy_rows(connection, || self.stop.is_cancelled()).await?;
         unless_cancelled(self.stop)?;
         self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
         let (now, stranger) = strangers(connection, &own).await?;
@@ -135,7 +135,7 @@ impl Restore<'_> {
     /// objects must exist. Definitions that a dump only prints differently may be accepted.
     async fn prove(&self, connection: &mut Connection) -> Result<Vec<SchemaDifference>, Failure> {
         let former = &self.identity.former;
-        let print = fingerprint::print(connection, former, Asked::Within).await?;
+        let print = fingerprint::print(connection, former, Transaction::Current).await?;
         let is_same_major = server_major(connection).await? == self.manifest.postgresql;
         let mut found = fingerprint::differences(&self.manifest.fingerprint, &print, former);
         let is_only_words = found.iter().all(|line| line.change == fingerprint::OTHER_WORDS);
