@@ -157,7 +157,9 @@ impl SqlBatch {
 
     /// Adds several statements.
     pub fn push_each(&mut self, statements: &[impl AsRef<str>]) {
-        statements.iter().for_each(|statement| self.push(statement.as_ref()));
+        for statement in statements {
+            self.push(statement.as_ref());
+        }
     }
 
     /// Begins a unit's transaction: its timeouts, and `first`, which locks the version row. `first` has no lock

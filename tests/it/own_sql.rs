@@ -1,6 +1,7 @@
 //! Tenure's own tables: one folder holds all SQL that names them, and those of a build from before the first release are refused.
 
 use regex::Regex;
+use tenure::chain::Checksum;
 
 use crate::repo_lints;
 use crate::support::{Project, Session};
@@ -21,6 +22,22 @@ fn words() -> Regex {
         functions.join("|")
     ))
     .unwrap()
+}
+
+/// The migrations of the own tables with their checksums. A database made by one that is changed later would be refused, so there are
+/// only further ones.
+const MIGRATIONS: &[(&str, &str)] =
+    &[("V1__metadata.sql", "bd27ea6f37c8d6f23c3146598174284244bbe4fde502d3d9f7c67c661f502967")];
+
+#[test]
+fn the_migrations_of_the_own_tables_only_grow() {
+    let folder = "src/postgres/metadata/sql/";
+    let found: Vec<_> = house::files(folder, "sql")
+        .into_iter()
+        .map(|(path, text)| (path[folder.len()..].to_owned(), Checksum::of(&text).as_str().to_owned()))
+        .collect();
+    let known = MIGRATIONS.iter().map(|(name, sum)| ((*name).to_owned(), (*sum).to_owned()));
+    assert_eq!(found, known.collect::<Vec<_>>(), "do not change a migration: add another");
 }
 
 #[test]

@@ -108,12 +108,12 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
         Attempt::Of(id) => statements.push(hold(platform, schema, id)),
         Attempt::Stale => {
             let message = literal(&format!("the tenant of schema {schema} is being made by another run"));
-            let (table, named) = (format!("{}.tenant_version", platform.quoted()), literal(schema.as_str()));
+            let row = version_rows::row_of(platform, schema);
             let locked = refuse(platform, error::BEING_COPIED, &message, None);
             // A run that copies rows keeps the row locked meanwhile.
             statements.push(format!(
-                "SELECT {locked} WHERE EXISTS (SELECT FROM {table} WHERE schema_name = {named}) \
-                 AND NOT EXISTS (SELECT FROM {table} WHERE schema_name = {named} FOR UPDATE SKIP LOCKED)"
+                "SELECT {locked} WHERE EXISTS (SELECT FROM {row}) \
+                 AND NOT EXISTS (SELECT FROM {row} FOR UPDATE SKIP LOCKED)"
             ));
             let creating: (_, &[_]) = (schema, &[TenantState::Creating]);
             let detail =
@@ -125,9 +125,7 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
                 "held.making_until > clock_timestamp()",
                 &refusal,
             ));
-            statements.push(format!(
-                "SELECT {locked} FROM {table} WHERE schema_name = {named} AND making_until IS NULL"
-            ));
+            statements.push(format!("SELECT {locked} FROM {row} AND making_until IS NULL"));
         }
     }
     statements.extend(version_rows::drop_schema(platform, schema));
@@ -153,11 +151,9 @@ pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -
     let behind: Vec<String> = steps.iter().map(|step| format!("'{}'", step.from())).collect();
     [
         format!(
-            "SELECT {} WHERE NOT EXISTS (SELECT FROM {}.tenant_version \
-             WHERE schema_name = {} AND made_from IS NOT NULL AND version NOT IN ({}))",
+            "SELECT {} WHERE NOT EXISTS (SELECT FROM {} AND made_from IS NOT NULL AND version NOT IN ({}))",
             refuse(platform, error::NOT_OWNED_BY_RUN, &lost(schema), None),
-            platform.quoted(),
-            literal(schema.as_str()),
+            version_rows::row_of(platform, schema),
             behind.join(", ")
         ),
         update(platform, schema, "made_from = NULL, making_until = NULL"),
@@ -185,10 +181,9 @@ pub async fn has_source(
 
 fn being_made(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
     format!(
-        "SELECT true AS same FROM {}.tenant_version WHERE schema_name = {} AND status = 'creating' AND template = {} \
+        "SELECT true AS same FROM {} AND status = 'creating' AND template = {} \
          AND made_from = {} AND parameters IS NOT DISTINCT FROM {}::jsonb",
-        platform.quoted(),
-        literal(schema.as_str()),
+        version_rows::row_of(platform, schema),
         literal(source.template),
         literal(source.checksum.as_str()),
         parameters(source.values),

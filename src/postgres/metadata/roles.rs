@@ -1,6 +1,7 @@
 //! The roles of tenants: the statements that make, change and drop them, and what the version rows say of them.
 
 use super::TenantState;
+use super::version_rows::row_of;
 use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::Connection;
@@ -116,8 +117,7 @@ pub async fn of(
     platform: &SchemaName,
     schema: &SchemaName,
 ) -> Result<Option<String>, Failure> {
-    let (platform, named) = (platform.quoted(), literal(schema.as_str()));
-    one(connection, &format!("SELECT role FROM {platform}.tenant_version WHERE schema_name = {named}")).await
+    one(connection, &format!("SELECT role FROM {}", row_of(platform, schema))).await
 }
 
 /// The same role, if it exists and is this database's: a copy of a database has the names of the original's roles.

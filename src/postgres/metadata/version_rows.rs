@@ -36,6 +36,11 @@ pub enum Pool {
     Without,
 }
 
+/// The row of `schema`: the table and the condition.
+pub(super) fn row_of(platform: &SchemaName, schema: &SchemaName) -> String {
+    format!("{}.tenant_version WHERE schema_name = {}", platform.quoted(), literal(schema.as_str()))
+}
+
 /// Locks the platform's row.
 pub fn lock_platform(platform: &SchemaName) -> String {
     format!("SELECT 1 FROM {}.schema_version FOR UPDATE", platform.quoted())
@@ -81,7 +86,7 @@ pub async fn committed(
     let version = if *unit.schema == run.platform {
         format!("SELECT regexp_replace(version, '^v', '') AS version FROM {platform}.schema_version")
     } else {
-        format!("SELECT version FROM {platform}.tenant_version WHERE schema_name = {named}")
+        format!("SELECT version FROM {}", row_of(&run.platform, unit.schema))
     };
     let ours = format!(
         "FROM {platform}.migration_history WHERE run_id = '{}' AND schema_name = {named} AND to_version = '{}' AND kind = '{}'",
@@ -163,11 +168,8 @@ pub async fn stamp(
     platform: &SchemaName,
     schema: &SchemaName,
 ) -> Result<String, Failure> {
-    let sql = format!(
-        "SELECT concat_ws(' ', version, status, applied_at) AS row FROM {}.tenant_version WHERE schema_name = {}",
-        platform.quoted(),
-        literal(schema.as_str()),
-    );
+    let row = row_of(platform, schema);
+    let sql = format!("SELECT concat_ws(' ', version, status, applied_at) AS row FROM {row}");
     let sets = connection.query_batch(&sql).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading the tenant's version"))?;
     Ok(sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default())
@@ -245,11 +247,7 @@ pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
 
 /// The status in the row of `schema`, in the column `status`.
 pub fn status(platform: &SchemaName, schema: &SchemaName) -> String {
-    format!(
-        "SELECT status FROM {}.tenant_version WHERE schema_name = {}",
-        platform.quoted(),
-        literal(schema.as_str())
-    )
+    format!("SELECT status FROM {}", row_of(platform, schema))
 }
 
 /// Changes columns of the row of `schema`.
@@ -289,10 +287,9 @@ pub fn undrop(platform: &SchemaName, dropped: &SchemaName, schema: &SchemaName) 
     let message = literal(&format!("the tenant of schema {dropped} is being deleted for good"));
     [
         format!(
-            "SELECT {} FROM {}.tenant_version WHERE schema_name = {} AND coalesce(purge_began_at, purged_at) IS NOT NULL",
+            "SELECT {} FROM {} AND coalesce(purge_began_at, purged_at) IS NOT NULL",
             refuse(platform, error::WRONG_STATE, &message, None),
-            platform.quoted(),
-            literal(dropped.as_str()),
+            row_of(platform, dropped),
         ),
         format!("ALTER SCHEMA {} RENAME TO {}", dropped.quoted(), schema.quoted()),
         update(
@@ -318,11 +315,7 @@ pub fn purge_some(platform: &SchemaName, schema: &SchemaName, locks: u32) -> Str
 
 /// Deletes the row.
 pub fn delete(platform: &SchemaName, schema: &SchemaName) -> String {
-    format!(
-        "DELETE FROM {}.tenant_version WHERE schema_name = {}",
-        platform.quoted(),
-        literal(schema.as_str())
-    )
+    format!("DELETE FROM {}", row_of(platform, schema))
 }
 
 /// Keeps the row of a tenant that is purged: without it the registry's row would be a tenant without a version.

@@ -206,7 +206,7 @@ impl<'a> ProvisioningScript<'a> {
         let mut message = SqlBatch::default();
         match slot {
             Some(_) => {
-                message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version))
+                message.begin(run.limits, &version_rows::expect_platform(&run.platform, &self.version));
             }
             None => message.begin(run.limits, "SELECT 1"),
         }

@@ -25,7 +25,7 @@ impl ProvisioningScript<'_> {
         let (platform, schema) = (&run.platform, &tenant.schema);
         let mut message = SqlBatch::default();
         operation::begin(&mut message, run, schema, &[TenantState::Creating]);
-        message.push_each(&attempts::finish(platform, schema, &self.compiled.later));
+        message.push_each(&attempts::finish(platform, schema, self.compiled.later));
         operation::enter(&mut message, self.settings, schema, TenantState::Active);
         if let Some((_, Some(secret))) = &tenant.role {
             message.push(&roles::login(platform, schema, &Secret::literal(Some(secret))));
