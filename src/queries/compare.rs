@@ -38,7 +38,7 @@ pub fn compare(release: &Release, before: &Observation, after: &Observation) -> 
         let mut changes = Changes::default();
         match after {
             PrepareResult::Failed(refused) => {
-                changes.add(Kind::Fails, format!("no longer prepares: {refused}"))
+                changes.add(Kind::Fails, format!("no longer prepares: {refused}"));
             }
             PrepareResult::Prepared(after) => changes.between(query, before, after),
         }
