@@ -153,12 +153,12 @@ pub(super) async fn clean_up(
         }
     }
     let message = unmaking(settings, run, schema, Attempt::Of(run.id));
-    let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
-    match send(connection, &message, is_gone).await {
+    let is_missing = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
+    match send(connection, &message, is_missing).await {
         Ok(_sets) => failure,
         // Another attempt has removed it, and may be creating it.
         Err(server_error)
-            if is_gone(&server_error) || server_error.sqlstate() == Some(error::NOT_OWNED_BY_RUN) =>
+            if is_missing(&server_error) || server_error.sqlstate() == Some(error::NOT_OWNED_BY_RUN) =>
         {
             failure
         }

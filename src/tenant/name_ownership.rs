@@ -78,7 +78,7 @@ impl NameOwnership {
          and adopt it";
 
     /// Fails if the slug or the schema's name is taken, in the metadata or in the catalog.
-    pub(super) fn expect_nobody(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
+    pub(super) fn expect_free(&self, slug: &Slug, schema: &SchemaName) -> Result<(), Failure> {
         let what = if self.entries.iter().any(|entry| entry.slug == slug.as_str()) {
             format!("the tenant {slug} already exists")
         } else if self.schema {

@@ -76,8 +76,8 @@ impl<'a> Maker<'a, '_> {
         let attempt = Attempt::Of(tenant.id);
         let message = cleanup::unmaking(&self.project.settings, self.run, &tenant.schema, attempt);
         // The row is missing if an earlier answer was lost.
-        let is_gone = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
-        match cleanup::send(connection, &message, is_gone).await {
+        let is_missing = |server_error: &ServerError| server_error.sqlstate() == Some(error::NO_VERSION_ROW);
+        match cleanup::send(connection, &message, is_missing).await {
             Ok(_sets) => {
                 failure.message = format!("{}; the tenant {} was removed", failure.message, tenant.slug);
             }

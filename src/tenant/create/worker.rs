@@ -211,7 +211,7 @@ impl<'a> Maker<'a, '_> {
             Some("42P06" | "23505") if message.place(server_error).is_none() => {
                 match self.existing(connection, &task.tenant.slug).await {
                     // The server finished the message before the connection was lost.
-                    Ok(Some(row)) if is_of(&row, &task) && row.version.is_some() => {
+                    Ok(Some(row)) if is_own_row(&row, &task) && row.version.is_some() => {
                         return self.resume_created(connection, task, row).await;
                     }
                     Ok(Some(row)) if row.status == TenantState::Creating => {
@@ -275,7 +275,7 @@ impl<'a> Maker<'a, '_> {
         }
         *connection = connection.open_another().await.ok()?;
         let row = self.existing(connection, &task.tenant.slug).await.ok()??;
-        (is_of(&row, task) && row.version.is_some()).then_some(row)
+        (is_own_row(&row, task) && row.version.is_some()).then_some(row)
     }
 
     /// Continues after the first transaction, whose answer was lost.
@@ -357,6 +357,6 @@ impl<'a> Maker<'a, '_> {
 }
 
 /// Whether the existing tenant is the task's own.
-fn is_of(row: &Tenant, task: &Task<'_>) -> bool {
+fn is_own_row(row: &Tenant, task: &Task<'_>) -> bool {
     row.id.as_deref() == Some(task.tenant.id.to_string().as_str())
 }

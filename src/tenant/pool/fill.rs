@@ -81,25 +81,25 @@ pub async fn fill(
     let template = project.template(filling.template.as_deref())?;
     let rows = pool::read(connection, &platform, Some(&template.name)).await?;
     let kind = |row: &Pooled| state_of(row, project, &version);
-    let (stays, goes): (Vec<Pooled>, Vec<Pooled>) =
+    let (usable, unusable): (Vec<Pooled>, Vec<Pooled>) =
         rows.into_iter().partition(|row| matches!(kind(row), PoolState::Ready | PoolState::Unproved));
-    let is_unproved = stays.iter().any(|row| kind(row) == PoolState::Unproved);
-    let places = places(filling.requested, &stays);
+    let is_unproved = usable.iter().any(|row| kind(row) == PoolState::Unproved);
+    let places = places(filling.requested, &usable);
     let mut result = PoolFilled {
         outcome: RunStatus::Nothing,
         template: template.name.clone(),
         version: version.clone(),
         wanted: filling.requested,
-        there: stays.len(),
+        there: usable.len(),
         made: 0,
         removed: 0,
         failures: Vec::new(),
     };
-    if places.is_empty() && goes.is_empty() && !is_unproved {
+    if places.is_empty() && unusable.is_empty() && !is_unproved {
         return Ok(result);
     }
     let run = Run::new(&project.settings, filling.limits);
-    let is_proved = stays.iter().any(|row| kind(row) == PoolState::Ready);
+    let is_proved = usable.iter().any(|row| kind(row) == PoolState::Ready);
     if is_unproved || !(is_proved || places.is_empty()) {
         proof::prove(connection, project, &run, (template, &version)).await?;
     }
@@ -107,7 +107,7 @@ pub async fn fill(
     if is_unproved {
         proof::note(connection, &run, (template, &version)).await?;
     }
-    (result.removed, result.failures) = remove(connection, &run, &goes, stop).await;
+    (result.removed, result.failures) = remove(connection, &run, &unusable, stop).await;
     if !places.is_empty() && stop.is_cancelled() {
         result.failures.push(interrupted());
     } else if !places.is_empty() {

@@ -45,7 +45,7 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
             rename_column(table, &old, &new);
         }
         SyntaxKind::ADD_CONSTRAINT => {
-            action.children().for_each(|part| add_constraint(table, of, part, None))
+            action.children().for_each(|part| add_constraint(table, of, part, None));
         }
         SyntaxKind::DROP_CONSTRAINT => {
             let names = names_of(action, SyntaxKind::CONSTRAINT_NAME_REF);
@@ -69,7 +69,7 @@ pub(super) fn alter(table: &mut Table, of: &str, action: Node<'_>) {
         }
         SyntaxKind::ALTER_COLUMN => alter_column(table, action),
         SyntaxKind::INHERIT_TABLE | SyntaxKind::OF_TYPE | SyntaxKind::ATTACH_PARTITION => {
-            table.is_complete = false
+            table.is_complete = false;
         }
         _ => {}
     }

@@ -80,7 +80,7 @@ pub async fn clone(
         cleanup::remove_expired(connection, settings, &run, (&schema, &doing)).await?;
         ownership = NameOwnership::read(connection, settings, &cloning.target, &schema).await?;
     }
-    ownership.expect_nobody(&cloning.target, &schema)?;
+    ownership.expect_free(&cloning.target, &schema)?;
     let name = DisplayName::new(cloning.name.as_deref().unwrap_or(cloning.target.as_str()))
         .map_err(Failure::from)?;
     let role = role::usual(settings, &schema)?;

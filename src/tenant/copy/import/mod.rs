@@ -44,7 +44,7 @@ pub async fn import(
     let identity = ImportIdentity::of(project, &manifest, other)?;
     let state = ready(connection, project).await?;
     adopt::may_be_at(project, &identity.version, &state.platform)?;
-    identity.expect_nobody(connection, project, operation).await?;
+    identity.expect_free(connection, project, operation).await?;
     fingerprint::expect(connection, (&manifest.extensions, &manifest.roles)).await?;
     let archive = open(connection, dump, &manifest, environment).await?;
     let is_older = identity.version < state.platform;
@@ -149,7 +149,7 @@ impl ImportIdentity {
         Ok(Self { slug, schema, former, id, name, version, state })
     }
 
-    async fn expect_nobody(
+    async fn expect_free(
         &self,
         connection: &mut Connection,
         project: &Project,
@@ -162,7 +162,7 @@ impl ImportIdentity {
             cleanup::remove_expired(connection, settings, &operation.run(), (&self.schema, &doing)).await?;
             ownership = NameOwnership::read(connection, settings, &self.slug, &self.schema).await?;
         }
-        ownership.expect_nobody(&self.slug, &self.schema).map_err(|failure| match failure.code {
+        ownership.expect_free(&self.slug, &self.schema).map_err(|failure| match failure.code {
             Code::TenantExists => failure.hint("give it another slug with --as"),
             _ => failure,
         })?;

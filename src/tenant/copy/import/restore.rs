@@ -22,7 +22,7 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::roles::role::{self, Owner, Reach};
 use crate::tenant::{cleanup, name_ownership};
 
-const STRANGERS: &str = include_str!("strangers.sql");
+const OUTSIDE_CHANGES: &str = include_str!("outside_changes.sql");
 
 /// The settings under which a dump must be run.
 const SETTINGS: &[&str] = &[
@@ -70,14 +70,14 @@ impl Restore<'_> {
         let created_role = self.create_former_role(connection).await?;
         let temporary = self.rename_existing(connection).await?;
         let own: Vec<&SchemaName> = std::iter::once(former).chain(&temporary).collect();
-        let (transaction, _) = strangers(connection, &own).await?;
+        let (transaction, _) = outside_changes(connection, &own).await?;
         self.archive.define(connection, Section::Before).await?;
         let rows = self.archive.copy_rows(connection, || self.stop.is_cancelled()).await?;
         unless_cancelled(self.stop)?;
         self.archive.define(connection, Section::After(self.manifest.owner.as_deref())).await?;
-        let (now, stranger) = strangers(connection, &own).await?;
-        if now != transaction || !stranger.is_empty() {
-            let what = if now == transaction { stranger } else { "the transaction".to_owned() };
+        let (now, outside) = outside_changes(connection, &own).await?;
+        if now != transaction || !outside.is_empty() {
+            let what = if now == transaction { outside } else { "the transaction".to_owned() };
             return Err(Failure::new(
                 Code::ExportInvalid,
                 format!("the dump in the file changes more than the schema {former}: {what}"),
@@ -320,12 +320,15 @@ async fn rename(connection: &mut Connection, from: &SchemaName, to: &SchemaName)
 }
 
 /// The transaction's id, and what it has changed outside of these schemas; empty if nothing.
-async fn strangers(connection: &mut Connection, own: &[&SchemaName]) -> Result<(String, String), Failure> {
+async fn outside_changes(
+    connection: &mut Connection,
+    own: &[&SchemaName],
+) -> Result<(String, String), Failure> {
     let own: Vec<String> = own.iter().map(|schema| literal(schema.as_str())).collect();
-    let sets = connection.query_batch(&STRANGERS.replace("/*OWN*/", &own.join(", "))).await;
+    let sets = connection.query_batch(&OUTSIDE_CHANGES.replace("/*OWN*/", &own.join(", "))).await;
     let sets = sets.map_err(|server_error| server_error.failure("reading changes outside of the schema"))?;
     match sets.iter().flatten().next() {
-        Some(row) => Ok((row.text("transaction")?, row.text("stranger")?)),
+        Some(row) => Ok((row.text("transaction")?, row.text("outside")?)),
         None => Err(Failure::new(Code::StatementFailed, "the server returned no row")),
     }
 }

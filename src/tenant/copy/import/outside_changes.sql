@@ -2,7 +2,7 @@
 -- own row, so tables are detected by their types.
 WITH mine AS (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.xid AS id,
     ARRAY(SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN (/*OWN*/) OR nspname LIKE 'pg\_toast%') AS own)
-SELECT pg_catalog.pg_current_xact_id()::text AS transaction, coalesce(left(string_agg(DISTINCT name, ', '), 300), '') AS stranger FROM (
+SELECT pg_catalog.pg_current_xact_id()::text AS transaction, coalesce(left(string_agg(DISTINCT name, ', '), 300), '') AS outside FROM (
     SELECT 'schema ' || nspname AS name FROM pg_catalog.pg_namespace x, mine WHERE x.xmin = mine.id AND NOT x.oid = ANY (own)
     UNION ALL SELECT 'type ' || typname FROM pg_catalog.pg_type x, mine WHERE x.xmin = mine.id AND NOT x.typnamespace = ANY (own)
     UNION ALL SELECT 'function ' || proname FROM pg_catalog.pg_proc x, mine WHERE x.xmin = mine.id AND NOT x.pronamespace = ANY (own)
