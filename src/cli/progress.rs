@@ -145,7 +145,7 @@ impl Sink for Progress {
                 self.finish_failed(&format!("{schema}  {migration}"), failure);
             }
             Event::TenantGone { schema, now: Some(now) } => {
-                self.print_detail(&format!("renamed {schema}  {now}"))
+                self.print_detail(&format!("renamed {schema}  {now}"));
             }
             Event::TenantGone { schema, now: None } => {
                 self.finish_part(|paint| paint.dim("no longer exists"), schema.as_str());

@@ -33,7 +33,7 @@ fn rows_of_the_registry_without_a_version_are_counted() {
          VALUES (gen_random_uuid(), 'Old', 'old', 'org_old')",
     );
     let output = project.run("migrate up").ok();
-    assert!(output.stderr.contains("1 row of the registry"), "{output}");
+    assert!(output.stderr.contains("1 registry row"), "{output}");
     let (_, document) = project.json("migrate up");
     assert_eq!(document["tenants"]["unknown"], 1, "{document}");
     let output = project.run("migrate up --tenant acme").ok();

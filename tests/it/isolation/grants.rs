@@ -107,7 +107,7 @@ fn people_read_each_finding_once() {
     insta::assert_snapshot!(output.stdout, @r"
     error[public-right]: PUBLIC has USAGE on the schema of org_one
     --> schema org_one
-     = note: the same of 1 other tenant
+     = note: also in 1 other tenant
      = help: REVOKE USAGE ON SCHEMA org_one FROM PUBLIC
 
     error[cross-tenant-dependency]: in org_two, view v depends on table workspaces of org_one
