@@ -51,7 +51,7 @@ impl Neon {
             match verified {
                 // A compute that was just suspended ends its sessions and starts for the next one.
                 Err(failure) if failure.session_ended() && lost_sessions < MAX_LOST_SESSIONS => {
-                    lost_sessions += 1
+                    lost_sessions += 1;
                 }
                 verified => return verified,
             }

@@ -1,4 +1,4 @@
-//! The server's log file. This process opens it and passes a try_clone, so that a server of another account
+//! The server's log file. This process opens it and passes a descriptor, so that a server of another account
 //! needs no access to its folder. The end of the log is part of the error when a start fails; readiness does
 //! not depend on it.
 #![expect(clippy::disallowed_methods, reason = "reads the log that it quotes")]
@@ -40,7 +40,7 @@ impl Log {
         open().map_err(|error| io_failure("opening the server's log", path, &error))
     }
 
-    /// A duplicate of the try_clone, for a child process.
+    /// A duplicate of the descriptor, for a child process.
     pub(super) fn try_clone(&self) -> Result<File, Failure> {
         self.file.try_clone().map_err(|error| io_failure("sharing the server's log", &self.path, &error))
     }

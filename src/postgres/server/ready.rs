@@ -1,4 +1,4 @@
-//! Readiness of a server: it is ready when it is_ready a query. Log texts differ between versions, and a process
+//! Readiness of a server: it is ready when it answers a query. Log texts differ between versions, and a process
 //! that runs may still be in recovery.
 
 use std::future::Future;

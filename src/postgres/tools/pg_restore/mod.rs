@@ -61,7 +61,7 @@ pub async fn dump_archive(
     running.wait_for_success().await
 }
 
-/// A section of an archive (manual, pg_restore).
+/// A section of an archive (manual, `pg_restore`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section<'a> {
     /// `pre-data`: the schema, types, tables, functions, views.
