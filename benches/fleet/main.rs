@@ -28,7 +28,7 @@ struct Arguments {
     /// A tenth of the tenants and fewer rounds, to try the benchmark; no limit is judged
     #[arg(long)]
     quick: bool,
-    /// Write benches/RESULTS.md; BLESS=1 in the environment says the same
+    /// Write benches/RESULTS.md
     #[arg(long)]
     bless: bool,
     /// Only this row, which may be said again
@@ -50,7 +50,7 @@ fn main() -> Result<ExitCode> {
             results.add(measure(&bench)?);
         }
     }
-    if arguments.bless || std::env::var_os("BLESS").is_some() {
+    if arguments.bless {
         if is_whole {
             results.write()?;
         } else {

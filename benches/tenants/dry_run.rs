@@ -8,7 +8,7 @@ use super::place::Place;
 
 const TENANTS: usize = 10;
 const ROUNDS: usize = 7;
-/// What the rest may take: the shadow and its verification, the photographs, what is asked between the statements.
+/// What the rest may take: the shadow and its verification, the snapshots, what is asked between the statements.
 const LIMIT: Duration = Duration::from_millis(1_500);
 
 /// A change as releases have them: the platform, the tenants, a table that refers to a shared one.
@@ -21,7 +21,7 @@ const PENDING: &str = "-- Migration: v1.0.4 to v1.0.5\n-- Description: what is m
 pub(super) fn measure() -> Result<Vec<String>> {
     let place = Place::with_tenants("", TENANTS)?;
     place.file("migrations/v1.0.4_to_v1.0.5_measured.sql", PENDING)?;
-    let (mut copies, mut plain, mut rehearsed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut copies, mut plain, mut whole_runs) = (Vec::new(), Vec::new(), Vec::new());
     let source = place.sql("SELECT current_database()")?;
     // Before 15 there is one way, which is this one.
     let has_ways = place.sql("SELECT current_setting('server_version_num')::int >= 150000")? == "t";
@@ -36,9 +36,9 @@ pub(super) fn measure() -> Result<Vec<String>> {
         plain.push(took);
         place.sql_on("postgres", &format!("DROP DATABASE {copy}"))?;
         let (_, took) = place.tenure(&["migrate", "up", "--branch", "local"])?;
-        rehearsed.push(took);
+        whole_runs.push(took);
     }
-    let (copy, plain, whole) = (median(copies)?, median(plain)?, median(rehearsed)?);
+    let (copy, plain, whole) = (median(copies)?, median(plain)?, median(whole_runs)?);
     let over = whole.saturating_sub(copy + plain);
     println!(
         "dry run of {TENANTS} tenants: {} ms (median of {ROUNDS}); copy {} ms + migration {} ms, {:.1} times as long, {} ms over them; limit {} ms over",

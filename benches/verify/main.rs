@@ -2,7 +2,7 @@
 //! and how long the `squawk` program takes for the same files in the same run. `SQUAWK` names that
 //! program, or it is found on the path; without it only the limit is judged.
 //!
-//! `cargo bench --bench verify`; with `BLESS=1` the numbers go into `benches/RESULTS.md`.
+//! `cargo bench --bench verify`; with `-- --bless` the numbers go into `benches/RESULTS.md`.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -115,7 +115,7 @@ fn main() -> ExitCode {
         );
     }
     println!("{text}");
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::args().any(|word| word == "--bless") {
         bless(&text);
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -142,7 +142,7 @@ fn bless(text: &str) {
     let old = std::fs::read_to_string(&path).unwrap_or_else(|_| "# Measured\n".to_owned());
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let part = format!(
-        "{BEGIN}\n## Verification\n\n`BLESS=1 cargo bench --bench verify`, on {cores} cores; the programs take turns.\n\n{text}{END}\n"
+        "{BEGIN}\n## Verification\n\n`cargo bench --bench verify -- --bless`, on {cores} cores; the programs take turns.\n\n{text}{END}\n"
     );
     let new = match (old.find(BEGIN), old.find(END)) {
         (Some(begin), Some(end)) => {
