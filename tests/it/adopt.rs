@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::{Project, Session};
 
-/// A schema as the tool made it, and books that know nothing of it.
+/// A schema as the tool made it, and metadata that do not list it.
 fn made_by_others(slugs: &[&str]) -> Project {
     let project = Project::with_tenants(slugs);
     project.db.run(
@@ -15,8 +15,8 @@ fn made_by_others(slugs: &[&str]) -> Project {
     project
 }
 
-/// What the books hold of tenants: slugs, version rows, history.
-fn books(project: &Project) -> Vec<String> {
+/// The metadata rows of tenants: slugs, version rows, history.
+fn metadata_rows(project: &Project) -> Vec<String> {
     project.db.column(
         "SELECT concat_ws(' ', 'registry', slug, schema_name, name) FROM datalinx_platform.organizations \
          UNION ALL SELECT concat_ws(' ', 'version', schema_name, version, template, status) FROM datalinx_platform.tenant_version \
@@ -43,7 +43,7 @@ fn a_schema_that_is_what_the_files_make_becomes_a_tenant() {
 
     ----- stderr -----
     ");
-    assert_snapshot!(books(&project).join("\n"), @"
+    assert_snapshot!(metadata_rows(&project).join("\n"), @"
     history org_acme 0.0.0 1.0.4 default adopt
     registry acme org_acme Acme, Inc.
     version org_acme 1.0.4 default active
@@ -81,7 +81,7 @@ fn a_schema_that_is_not_is_refused_with_what_is_different() {
     let (exit, document) = project.json("tenant adopt org_acme --slug acme --version 1.0.4");
     assert_eq!((exit, code(&document)), (1, "adopt-differs"));
     assert_eq!(document["differences"][1]["change"], "column added: colour text");
-    assert!(books(&project).is_empty(), "{:?}", books(&project));
+    assert!(metadata_rows(&project).is_empty(), "{:?}", metadata_rows(&project));
     assert!(project.db.dump(&["--schema-only"]) == before);
     let (exit, document) = project.json("tenant adopt org_acme --slug acme --version 1.0.4 --force");
     assert_eq!((exit, document["differences"].as_array().map(Vec::len)), (0, Some(2)));
@@ -90,7 +90,7 @@ fn a_schema_that_is_not_is_refused_with_what_is_different() {
 }
 
 #[test]
-fn owners_and_privileges_are_told_and_refuse_nothing() {
+fn adopt_reports_owners_and_privileges_without_refusing() {
     let project = made_by_others(&["acme"]);
     let role = format!("reader_{}", project.db.name);
     project.db.run(&format!("CREATE ROLE {role}; GRANT SELECT ON org_acme.workspaces TO {role}"));
@@ -153,7 +153,7 @@ fn only_a_version_that_the_tenant_can_be_at_is_accepted() {
         let (_, document) = project.json(&format!("tenant adopt org_acme --slug acme --version {version}"));
         assert_eq!(code(&document), wanted, "{version}: {document}");
     }
-    assert!(books(&project).is_empty());
+    assert!(metadata_rows(&project).is_empty());
 }
 
 #[test]
@@ -171,13 +171,13 @@ fn a_schema_may_have_a_name_of_its_own() {
 }
 
 #[test]
-fn what_the_files_can_no_longer_make_is_adopted_only_by_force() {
+fn adopt_needs_force_where_the_files_cannot_make_the_tenant() {
     let project = made_by_others(&["acme"]);
     project.db.run("DROP TABLE datalinx_platform.users CASCADE");
     let (exit, document) = project.json("tenant adopt org_acme --slug acme --version 1.0.4");
     assert_eq!((exit, code(&document)), (1, "unit-failed"), "{document}");
     assert!(document["error"]["file"].as_str().unwrap().starts_with("tenant_templates/"), "{document}");
-    assert!(books(&project).is_empty());
+    assert!(metadata_rows(&project).is_empty());
     let (exit, document) = project.json("tenant adopt org_acme --slug acme --version 1.0.4 --force");
     assert_eq!(exit, 0, "{document}");
     assert!(
@@ -187,13 +187,13 @@ fn what_the_files_can_no_longer_make_is_adopted_only_by_force() {
 }
 
 #[test]
-fn a_lock_on_a_shared_table_is_waited_for_no_longer_than_said() {
+fn adopt_obeys_the_lock_timeout() {
     let project = made_by_others(&["acme"]);
     let holder = Session::holding(&project.db, "LOCK TABLE datalinx_platform.users IN ROW EXCLUSIVE MODE");
     let line = "tenant adopt org_acme --slug acme --version 1.0.4 --lock-timeout 200ms";
     let (exit, document) = project.json(line);
     assert_eq!((exit, &document["error"]["sqlstate"]), (1, &"55P03".into()), "{document}");
-    assert!(books(&project).is_empty());
+    assert!(metadata_rows(&project).is_empty());
     holder.release();
     assert_eq!(leftovers(&project), "0");
     project.run(line).passes();
@@ -210,7 +210,7 @@ fn of_two_who_adopt_at_once_one_does() {
     let mut codes: Vec<i32> = both.into_iter().map(|running| running.end().code).collect();
     codes.sort_unstable();
     assert_eq!(codes, [0, 1]);
-    assert_eq!(books(&project).len(), 3, "{:?}", books(&project));
+    assert_eq!(metadata_rows(&project).len(), 3, "{:?}", metadata_rows(&project));
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn refused_as_a_whole(files: &[(Pair<'_>, &str)]) {
 const GOOD: &[u8] = b"-- Description: x\nALTER TABLE datalinx_platform.things ADD c int;\n";
 
 #[test]
-fn a_folder_without_a_project_is_said_to_be_none() {
+fn a_folder_without_a_project_is_refused() {
     refused(&[(&[], "no-project", ""), (&[("notes.txt", b"")], "no-project", "")]);
 }
 
@@ -90,7 +90,7 @@ fn a_project_without_migrations_is_refused() {
 }
 
 #[test]
-fn a_name_that_is_none_is_refused() {
+fn an_invalid_file_name_is_refused() {
     let mut files = Vec::new();
     for name in [
         "v1.0.0_to_v1.0.1.sql",
@@ -212,7 +212,7 @@ fn a_file_without_a_statement_is_refused() {
 }
 
 #[test]
-fn what_only_looks_like_a_file_is_not_passed_over() {
+fn a_migration_that_is_no_regular_file_is_refused() {
     let name = "v1.0.0_to_v1.0.1_x.sql";
     let project = project_of(&[FIRST]);
     let path = project.dir.path().join("migrations").join(name);
@@ -233,7 +233,7 @@ fn what_only_looks_like_a_file_is_not_passed_over() {
 }
 
 #[test]
-fn a_file_that_nobody_should_write_is_refused() {
+fn too_large_files_are_refused() {
     let file = "migrations/v1.0.0_to_v1.0.1_x.sql";
     let head = "-- Description: x\nALTER TABLE datalinx_platform.things ADD c int;\n-- ";
     let of = |bytes: usize| format!("{head}{}\n", "x".repeat(bytes - head.len() - 1)).into_bytes();
@@ -253,9 +253,9 @@ fn a_file_that_nobody_should_write_is_refused() {
     );
 }
 
-/// Runs the program with no more patience than this test has: a pipe must not be waited for.
+/// Runs the program within a limit: a pipe must not be waited for.
 #[test]
-fn what_is_no_file_is_refused_and_not_waited_for() {
+fn pipes_and_folders_are_refused_without_waiting() {
     let project = project_of(&[FIRST]);
     let path = |name: &str| project.dir.path().join(name);
     std::fs::create_dir(path("folder.sql")).unwrap();

@@ -63,7 +63,7 @@ fn the_files_own_version_statement_says_the_files_version() {
 
 /// What the program keeps is in its own migrations; each table and function there is refused in a file.
 #[test]
-fn what_tenure_keeps_is_left_alone() {
+fn statements_on_tenures_own_tables_are_refused() {
     let made = regex::Regex::new(r"CREATE (TABLE|FUNCTION) (\w+)").unwrap();
     let mut files = Vec::new();
     for (_, text) in crate::repo_lints::files("src/postgres/metadata/sql", "sql") {
@@ -102,13 +102,9 @@ fn what_tenure_keeps_is_left_alone() {
 }
 
 #[test]
-fn what_reads_tenures_tables_or_is_a_tenants_own_is_fine() {
+fn reading_tenures_own_tables_is_allowed() {
     let project = crate::support::Project::seeds();
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "fine",
-        "CREATE INDEX by_time ON schema_version (applied_at);\n\
+    project.next_migration("CREATE INDEX by_time ON schema_version (applied_at);\n\
          COMMENT ON TABLE datalinx_platform.schema_version IS 'the version';\n\
          GRANT SELECT ON datalinx_platform.schema_version TO PUBLIC;\n\
          CREATE VIEW datalinx_platform.versions AS SELECT schema_name FROM datalinx_platform.tenant_version;\n\
@@ -171,7 +167,7 @@ fn a_drop_without_a_name_is_refused() {
 
 /// Whatever a file holds, the program answers and does not crash.
 #[test]
-fn what_is_nested_too_deeply_is_refused() {
+fn deeply_nested_sql_is_refused() {
     let files: Vec<_> = [
         ("(", "1", ")"),
         ("f(", "1", ")"),
@@ -257,7 +253,7 @@ fn transaction_control_inside_a_file_is_refused() {
 }
 
 #[test]
-fn what_only_psql_understands_is_refused() {
+fn psql_commands_are_refused() {
     refused_body(&[
         ("\\i other.sql\n", "psql-meta-command", "3:1"),
         ("SELECT datalinx_platform.f();\n\\set ON_ERROR_STOP on\n", "psql-meta-command", "4:1"),

@@ -34,7 +34,7 @@ fn told(project: &Project, line: &str) -> (i32, String, String, String) {
 }
 
 #[test]
-fn what_needs_an_empty_database_says_that_the_chain_begins_too_late() {
+fn commands_that_need_an_empty_database_refuse_a_late_chain() {
     let project = late();
     let before = project.db.dump(&[]);
     for line in [
@@ -59,7 +59,7 @@ fn what_needs_an_empty_database_says_that_the_chain_begins_too_late() {
 }
 
 #[test]
-fn what_needs_none_goes_on() {
+fn commands_on_a_migrated_database_accept_a_late_chain() {
     let project = late();
     project.run("verify").passes();
     project.run("template check").passes();

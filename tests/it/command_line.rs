@@ -5,10 +5,10 @@ use std::process::Stdio;
 
 use insta::assert_snapshot;
 
-use crate::support::{Output, Project};
+use crate::support::{Finish as _, Output, Project, Running};
 
 #[test]
-fn the_project_is_here_or_in_the_nearest_parent_or_where_it_is_said_to_be() {
+fn the_project_is_found_here_in_a_parent_or_by_flag() {
     let project = Project::seeds();
     project.file("sub/folder/notes.txt", "");
     let root = project.dir.path().to_str().unwrap().to_owned();
@@ -19,7 +19,7 @@ fn the_project_is_here_or_in_the_nearest_parent_or_where_it_is_said_to_be() {
         if !variable.is_empty() {
             command.env("TENURE_PROJECT", variable);
         }
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     };
     for found in [
         status(&project, "", "status", ""),
@@ -48,7 +48,7 @@ fn the_project_is_here_or_in_the_nearest_parent_or_where_it_is_said_to_be() {
 }
 
 #[test]
-fn the_format_is_said_by_a_flag_or_else_by_the_environment() {
+fn the_format_flag_beats_the_environment() {
     let project = Project::seeds();
     assert!(project.run_env(&[("TENURE_FORMAT", "json")], "status").ok().stdout.starts_with("{\"platform\""));
     let human = project.run_env(&[("TENURE_FORMAT", "json")], "status --format human").ok();
@@ -58,7 +58,7 @@ fn the_format_is_said_by_a_flag_or_else_by_the_environment() {
 }
 
 #[test]
-fn colours_are_for_terminals_unless_somebody_says_otherwise() {
+fn colours_need_a_terminal_or_a_setting() {
     let project = Project::seeds();
     for (environment, line, coloured) in [
         (vec![], "status", false),
@@ -83,12 +83,7 @@ fn colours_are_for_terminals_unless_somebody_says_otherwise() {
 #[test]
 fn quiet_says_only_what_went_wrong_and_loud_says_what_is_done() {
     let project = Project::seeds();
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "slow_index",
-        "CREATE INDEX slow ON datalinx_platform.users (email);",
-    );
+    project.next_migration("CREATE INDEX slow ON datalinx_platform.users (email);");
     let loud = project.run("migrate up --to 1.0.4 -v").ok();
     assert!(loud.stderr.contains("done datalinx_platform  v1.0.0_to_v1.0.1_add_mfa_columns.sql"), "{loud}");
     let normal = project.run("migrate up --plan").ok();
@@ -100,15 +95,10 @@ fn quiet_says_only_what_went_wrong_and_loud_says_what_is_done() {
 }
 
 #[test]
-fn a_warning_is_told_and_does_not_stop() {
+fn a_warning_does_not_stop_a_run() {
     let project = Project::seeds();
     assert!(project.run("migrate up").ok().stdout.starts_with("done"));
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "slow_index",
-        "CREATE INDEX slow ON datalinx_platform.users (email);",
-    );
+    project.next_migration("CREATE INDEX slow ON datalinx_platform.users (email);");
     let told = project.run("migrate up").ok();
     assert!(told.stderr.contains("warning[index-locks-writes]"), "{told}");
     assert!(told.stdout.starts_with("done"), "{told}");
@@ -153,7 +143,7 @@ fn unread(project: &Project, line: &str, unheard: Unheard) -> Option<i32> {
         if unheard == heard { Stdio::null() } else { Stdio::from(writer) }
     };
     let mut command = project.command(line.split_whitespace());
-    command.stdout(pipe(Unheard::Stderr)).stderr(pipe(Unheard::Stdout)).status().unwrap().code()
+    Running::start(command.stdout(pipe(Unheard::Stderr)).stderr(pipe(Unheard::Stdout))).finish().status.code()
 }
 
 #[test]
@@ -256,7 +246,7 @@ fn an_empty_variable_is_not_set() {
         for variable in variables {
             command.env(variable, "");
         }
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     };
     let all = ["TENURE_FORMAT", "TENURE_PROJECT", "TENURE_CONNECT_ATTEMPTS"];
     let output = with(&all, "status").ok();
@@ -264,7 +254,7 @@ fn an_empty_variable_is_not_set() {
     let output = with(&["DATABASE_URL", "CI"], "verify").ok();
     assert!(output.stdout.contains("nothing found"), "{output}");
     let mut command = project.command(["status"]);
-    let output = Output::of(&command.env("DATABASE_URL", "").env("CI", "true").output().unwrap());
+    let output = Output::of(&command.env("DATABASE_URL", "").env("CI", "true").finish());
     assert!(output.code == 2 && output.stderr.contains("no-database-url"), "{output}");
 }
 
@@ -283,7 +273,7 @@ fn a_flag_goes_before_the_environment_also_where_the_line_is_wrong() {
 }
 
 #[test]
-fn a_wrong_line_is_told_where_its_own_help_is() {
+fn a_usage_error_names_the_help_of_its_verb() {
     let project = Project::seeds();
     for (line, help) in [
         ("tenant create", "tenure tenant create --help"),

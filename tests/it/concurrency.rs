@@ -120,7 +120,7 @@ fn of_four_who_make_the_same_tenant_one_does() {
 
 /// Tenants a, b, c and a step for each, run while somebody holds a table of b: a is done, b is in the
 /// middle of its unit, c is not begun.
-struct Held {
+struct HeldRun {
     project: Project,
     holder: Session,
     running: Running,
@@ -130,7 +130,7 @@ struct Held {
     before: String,
 }
 
-impl Held {
+impl HeldRun {
     fn in_a_unit() -> Self {
         let project = Project::with_tenants(&["a", "b", "c"]);
         project.migration(
@@ -166,7 +166,7 @@ fn undone_and_then_finished(project: &Project, before: &str) {
 
 #[test]
 fn a_program_killed_in_a_unit_leaves_it_undone_and_the_next_run_finishes_it() {
-    let held = Held::in_a_unit();
+    let held = HeldRun::in_a_unit();
     held.running.signal("KILL");
     // The server has not noticed and still waits for the lock, as it may for long: an operator ends it.
     held.terminate_backend();
@@ -176,8 +176,8 @@ fn a_program_killed_in_a_unit_leaves_it_undone_and_the_next_run_finishes_it() {
 }
 
 #[test]
-fn a_unit_whose_program_was_killed_is_done_whole_or_not_at_all() {
-    let held = Held::in_a_unit();
+fn a_killed_run_leaves_each_unit_whole_or_undone() {
+    let held = HeldRun::in_a_unit();
     held.running.signal("KILL");
     assert_eq!(held.running.end().code, -1);
     held.holder.release();
@@ -193,8 +193,8 @@ fn a_unit_whose_program_was_killed_is_done_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_session_that_the_server_ends_is_told_as_a_broken_connection() {
-    let held = Held::in_a_unit();
+fn a_terminated_session_is_reported_as_a_lost_connection() {
+    let held = HeldRun::in_a_unit();
     held.terminate_backend();
     let output = held.running.end();
     assert_snapshot!(output, @"
@@ -220,7 +220,7 @@ fn a_session_that_the_server_ends_is_told_as_a_broken_connection() {
 
 #[test]
 fn an_interrupted_run_finishes_what_it_began_and_begins_nothing_more() {
-    let mut held = Held::in_a_unit();
+    let mut held = HeldRun::in_a_unit();
     held.running.signal("INT");
     held.running.says("interrupted");
     held.holder.release();
@@ -242,7 +242,7 @@ fn an_interrupted_run_finishes_what_it_began_and_begins_nothing_more() {
 
 #[test]
 fn an_operator_who_insists_breaks_the_unit_off() {
-    let mut held = Held::in_a_unit();
+    let mut held = HeldRun::in_a_unit();
     held.running.signal("INT");
     held.running.says("interrupted");
     held.running.signal("INT");
@@ -255,7 +255,7 @@ fn an_operator_who_insists_breaks_the_unit_off() {
 
 #[test]
 fn a_second_run_waits_for_the_first_ones_unit_and_goes_on_behind_it() {
-    let held = Held::in_a_unit();
+    let held = HeldRun::in_a_unit();
     // No lock limit counts here: it waits for a unit like its own.
     let second = held.project.start("migrate up --lock-timeout 100ms");
     let patient = "SELECT count(*)::text FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() \

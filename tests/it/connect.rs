@@ -1,4 +1,4 @@
-//! Ways to the database: past a pooler or through it, with TLS as the URL asks for it, and with patience.
+//! Connecting to the database: past a pooler or through it, with TLS as the URL asks for it, and with retries.
 
 use std::io::{Read, Write};
 use std::mem::ManuallyDrop;
@@ -128,7 +128,7 @@ fn a_copy_of_the_server_is_not_the_server() {
 }
 
 #[test]
-fn where_only_the_pooler_is_in_reach_it_does() {
+fn a_pooler_is_used_where_nothing_else_is_reachable() {
     let project = Project::with_tenants(&["acme"]);
     project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
     let Some(pooler) = Pooler::start(&project.db) else { return };
@@ -152,7 +152,7 @@ fn where_only_the_pooler_is_in_reach_it_does() {
 }
 
 #[test]
-fn what_other_programs_put_into_the_url_is_named() {
+fn unknown_url_parameters_are_named() {
     let project = Project::seeds();
     let url = format!("{}&pgbouncer=true&schema=public&connection_limit=1", project.db.url);
     let up = project.run_env(&[("DATABASE_URL", &url)], "migrate up").ok();

@@ -16,7 +16,7 @@ fn found(project: &Project, line: &str) -> Vec<String> {
 /// The seeds' project with one more migration.
 fn with(sql: &str) -> Project {
     let project = Project::seeds();
-    project.migration("1.0.4", "1.0.5", "next", sql);
+    project.next_migration(sql);
     project
 }
 
@@ -46,7 +46,7 @@ fn a_project_is_judged_by_its_own_history() {
 }
 
 #[test]
-fn after_code_that_nobody_can_read_nothing_is_certain() {
+fn after_opaque_code_the_schema_is_unknown() {
     let project = with(
         "-- Allow: opaque-code because it was tried on a copy\n-- Scope: platform\nDO $$ BEGIN NULL; END $$;",
     );

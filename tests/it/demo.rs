@@ -1,6 +1,6 @@
 //! `init`, `demo` and `dev`: a project from nothing, on a private server of its own.
 
-use crate::support::{Output, Project};
+use crate::support::{Finish as _, Output, Project};
 
 /// A project whose private server ends with the test.
 struct Private(Project);
@@ -12,8 +12,7 @@ impl Private {
             .command(line.split_whitespace())
             .env("DATABASE_URL", "embedded")
             .env("TENURE_FORMAT", "json")
-            .output()
-            .unwrap();
+            .finish();
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),

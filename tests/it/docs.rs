@@ -9,7 +9,7 @@ use tenure::error::{Class, Code};
 use tenure::verify::{Impact, Rule, Tool};
 
 use crate::repo_lints;
-use crate::support::Project;
+use crate::support::{Project, assert_generated};
 
 fn document(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -83,7 +83,7 @@ fn run_blocks(project: &Project, name: &str) -> usize {
 #[test]
 fn docs_rules_md_is_the_list_of_rules() {
     let mut text = String::from(
-        "# Rules\n\nGenerated from the list in `src/verify/`: `BLESS=1 cargo test --test it docs` writes it.\n\n\
+        "# Rules\n\nGenerated from the list in `src/verify/`; `cargo xtask bless` updates it.\n\n\
          A rule checks one statement. `deny` refuses the migration, `warn` reports, `off` disables the rule.\n\
          `[verify.levels]` in `tenure.toml` changes the level of a rule. A line `-- Allow: RULE [object] because …`\n\
          in the file accepts one finding. Most rules ignore objects that the same file creates.\n\n\
@@ -116,34 +116,24 @@ fn docs_rules_md_is_the_list_of_rules() {
             }
         }
     }
-    let path = document("docs/rules.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "docs/rules.md is out of date: BLESS=1 cargo test --test it docs");
+    assert_generated("docs/rules.md", &text);
 }
 
 #[test]
 fn docs_audit_md_is_the_list_of_its_rules() {
     let mut text = String::from(
-        "# Rules of the audit\n\nMade from the list in `src/verify/rules/catalog.rs`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+        "# Rules of the audit\n\nGenerated from the list in `src/verify/rules/catalog.rs`; `cargo xtask bless` updates it.\n\n\
          `tenure tenant audit` asks the database's catalog; [isolation.md](isolation.md) is about what it proves. `deny` makes its exit\n\
          code 1, `warn` tells. `[audit.levels]` in `tenure.toml` changes a rule's level, to `off` too. Each finding has the\n\
          statement that mends it, where one does.\n",
     );
     text.extend(Tool::Audit.rules().map(section));
     text.push_str(
-        "\n# Rules of drift\n\n`tenure drift` compares each tenant's schema with what the files make; [operations.md](operations.md) has more.\n\
+        "\n# Rules of drift\n\n`tenure drift` compares each tenant's schema with the one that the files define; [operations.md](operations.md) has more.\n\
          No setting changes the level of its rule.\n",
     );
     text.extend(Tool::Drift.rules().map(section));
-    let path = document("docs/audit.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "docs/audit.md is not what the rules say: BLESS=1 cargo test --test it docs");
+    assert_generated("docs/audit.md", &text);
 }
 
 /// A rule that judges a database.
@@ -161,7 +151,7 @@ fn section(rule: &Rule) -> String {
 #[test]
 fn docs_errors_md_is_the_list_of_codes() {
     let mut text = String::from(
-        "# Errors\n\nMade from the list in `src/error/codes.rs`; `BLESS=1 cargo test --test it docs` writes it anew.\n\n\
+        "# Errors\n\nGenerated from the list in `src/error/codes.rs`; `cargo xtask bless` updates it.\n\n\
          Every failure has a code, which people see in brackets and programs find in `error.code` with\n\
          `--format json`. A code keeps its name and its exit code.\n",
     );
@@ -187,12 +177,7 @@ fn docs_errors_md_is_the_list_of_codes() {
             code.as_str()
         );
     }
-    let path = document("docs/errors.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == text, "docs/errors.md is not what the codes say: BLESS=1 cargo test --test it docs");
+    assert_generated("docs/errors.md", &text);
 }
 
 #[test]

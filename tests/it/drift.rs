@@ -17,7 +17,7 @@ fn lines(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_named_and_nothing_else() {
+fn drift_names_exactly_the_manual_changes() {
     let project = Project::seeds();
     project.migration("1.0.4", "1.0.5", "stamp", TRIGGER);
     project.run("migrate up").passes();
@@ -120,7 +120,7 @@ fn without_a_private_server_the_tenants_are_compared_with_each_other() {
 }
 
 #[test]
-fn files_that_fail_on_an_empty_database_are_said_to() {
+fn drift_reports_files_that_fail_on_an_empty_database() {
     let project = Project::with_tenants(&["one", "two"]);
     project.migration(
         "1.0.4",
@@ -140,8 +140,7 @@ fn files_that_fail_on_an_empty_database_are_said_to() {
 
 #[test]
 fn privileges_that_a_server_gives_to_all_are_no_difference() {
-    let project = Project::seeds();
-    project.run("migrate up").passes();
+    let project = Project::with_tenants(&[]);
     let role = format!("looker_{}", project.db.name);
     project.db.run(&format!("CREATE ROLE {role}; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}"));
     project.create(&["one", "two", "three"]);
@@ -160,7 +159,7 @@ fn files_may_rely_on_roles_that_they_do_not_make() {
     let role = format!("app_{}", project.db.name);
     project.db.run(&format!("CREATE ROLE {role}"));
     let grant = format!("GRANT SELECT ON workspaces TO {role};");
-    project.migration("1.0.4", "1.0.5", "grant", &grant);
+    project.next_migration(&grant);
     project.run("migrate up").passes();
     project.create(&["one", "two"]);
     project.db.run(&format!("REVOKE SELECT ON org_two.workspaces FROM {role}"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Output, Project, Running, Session, wait_until};
+use crate::support::{Finish as _, Output, Project, Running, Session, wait_until};
 
 /// A project whose tenants have rows, with one migration that is pending. The tests go to the server itself: a pooler's
 /// sessions would keep it from copying.
@@ -12,10 +12,8 @@ struct Fixture {
 
 impl Fixture {
     fn with(tenants: &[&str], sql: &str) -> Self {
-        let fixture = Self { project: Project::seeds() };
-        fixture.run("migrate up").passes();
+        let fixture = Self { project: Project::with_tenants(tenants) };
         for slug in tenants {
-            fixture.run(&format!("tenant create {slug}")).passes();
             fixture.project.db.run(&format!(
                 "INSERT INTO org_{slug}.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n"
             ));
@@ -35,7 +33,7 @@ impl Fixture {
     }
 
     fn run(&self, line: &str) -> Output {
-        Output::of(&self.command(line).output().unwrap())
+        Output::of(&self.command(line).finish())
     }
 
     /// The exit code, the document, and what stood on stderr.
@@ -149,7 +147,7 @@ fn the_fleet_moves_on_a_copy_and_the_database_is_only_read() {
 }
 
 #[test]
-fn what_rewrites_a_table_or_reads_one_whole_is_told() {
+fn rewrites_and_full_scans_are_reported() {
     let fixture = Fixture::with(
         &["a"],
         "ALTER TABLE workspaces ADD COLUMN n float8 DEFAULT random();\n\
@@ -185,7 +183,7 @@ fn real_rows_that_do_not_fit_fail_there_and_the_copy_is_gone() {
 }
 
 #[test]
-fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
+fn a_denied_migration_is_not_run_and_the_copy_is_deleted() {
     let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces DROP COLUMN name;");
     let (code, document, stderr) = fixture.json("--report report.md");
     assert_eq!((code, &document["error"]["code"]), (1, &"finding-denied".into()), "{stderr}");
@@ -210,7 +208,7 @@ fn what_verification_denies_is_not_run_and_the_copy_is_gone() {
 }
 
 #[test]
-fn what_reaches_past_the_copy_is_not_run_on_the_server_of_the_real_database() {
+fn statements_that_leave_the_copy_are_not_run() {
     let fixture = Fixture::with(&["a"], "ALTER TABLE workspaces ADD COLUMN note text;");
     let (name, role) = (fixture.project.db.name.clone(), format!("{}_app", fixture.project.db.name));
     let file =
@@ -359,7 +357,7 @@ fn queries_that_break_on_real_rows_alone_are_a_failure_unless_they_are_accepted(
 }
 
 #[test]
-fn what_stands_in_rows_is_in_no_report() {
+fn reports_contain_no_row_data() {
     for sql in [
         "CREATE UNIQUE INDEX one_name ON workspaces (left(name, 5));",
         "ALTER TABLE workspaces ALTER COLUMN name TYPE int USING name::int;",
@@ -381,7 +379,7 @@ fn what_stands_in_rows_is_in_no_report() {
 }
 
 #[test]
-fn what_runs_in_no_transaction_is_timed() {
+fn non_transactional_statements_are_timed() {
     let fixture = Fixture::with(&["a"], "CREATE INDEX CONCURRENTLY notes ON workspaces (name);");
     let (code, document, stderr) = fixture.json("");
     assert_eq!(code, 0, "{document:#} {stderr}");

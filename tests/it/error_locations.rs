@@ -39,7 +39,7 @@ fn a_description_that_says_nothing_is_shown() {
 }
 
 #[test]
-fn a_schema_of_nobody_may_be_the_platforms_in_other_files() {
+fn an_unknown_schema_hint_asks_whether_it_is_the_platform() {
     let project = Project::empty();
     project.file("tenure.toml", "[platform]\nschema = \"core\"\n");
     project.migration("0.0.0", "1.0.0", "first", "ALTER TABLE datalinx_platform.users ADD c int;");
@@ -64,7 +64,7 @@ fn the_private_server_can_be_stopped_whatever_the_settings_say() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_for_programs() {
+fn an_unreadable_file_is_named_in_json() {
     let project = Project::with_tenants(&[]);
     for (line, file) in [
         ("verify nofile.sql", "nofile.sql"),
@@ -85,7 +85,7 @@ fn what_cannot_be_read_is_named_for_programs() {
 }
 
 #[test]
-fn a_setting_for_a_rule_that_is_none_is_shown_where_it_stands() {
+fn a_setting_for_an_unknown_rule_is_shown_in_place() {
     let project = Project::empty();
     project.migration("0.0.0", "1.0.0", "first", FIRST);
     for (wrong, line) in
@@ -118,7 +118,7 @@ fn a_base_is_for_files_outside_of_the_migrations() {
 }
 
 #[test]
-fn what_could_not_be_judged_is_counted() {
+fn unjudged_statements_are_counted() {
     let project = Project::seeds();
     project.migration("1.0.4", "1.0.5", "odd", "ALTER TABEL users ADD c int;");
     let output = project.run("verify");

@@ -46,7 +46,7 @@ fn tenants_find_what_the_platform_makes() {
 }
 
 #[test]
-fn what_is_elsewhere_is_named_with_the_setting() {
+fn an_unreachable_extension_is_named_with_the_setting() {
     let project = Project::with_tenants(&["acme"]);
     project.migration(
         "1.0.4",

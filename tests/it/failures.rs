@@ -14,7 +14,7 @@ const DIVIDES: &str = "ALTER TABLE {org_schema}.workspaces ADD COLUMN share int;
 /// Three tenants, and a step that fails on `broken`.
 fn with_a_row_that_breaks(broken: &str) -> Project {
     let project = Project::with_tenants(&["a", "b", "c"]);
-    project.migration("1.0.4", "1.0.5", "shares", DIVIDES);
+    project.next_migration(DIVIDES);
     project.db.run(&format!("INSERT INTO org_{broken}.workspaces (name) VALUES ('fine'), ('')"));
     project
 }
@@ -171,7 +171,7 @@ fn the_place_is_where_the_server_points_or_else_the_statement() {
 }
 
 #[test]
-fn what_fails_only_at_commit_is_told_too() {
+fn failures_at_commit_are_reported() {
     let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
     let sql = "CREATE TABLE {org_schema}.p (id uuid PRIMARY KEY, created_at date, updated_at date);\n\
                CREATE TABLE {org_schema}.q (p uuid PRIMARY KEY REFERENCES {org_schema}.p DEFERRABLE INITIALLY DEFERRED, created_at date, updated_at date);\n\
@@ -193,7 +193,7 @@ fn what_fails_only_at_commit_is_told_too() {
 }
 
 #[test]
-fn a_lock_that_somebody_holds_is_waited_for_no_longer_than_asked() {
+fn lock_timeout_limits_the_wait_for_a_lock() {
     let project = Project::with_tenants(&["a_tenant_with_a_long_name"]);
     let holder = Session::holding(&project.db, "LOCK TABLE org_a_tenant_with_a_long_name.workspaces");
     let sql =
@@ -240,7 +240,7 @@ fn a_template_that_fails_leaves_no_tenant() {
 }
 
 #[test]
-fn a_step_that_fails_while_a_tenant_is_made_is_told_with_its_own_file() {
+fn a_step_that_fails_in_tenant_create_is_reported_with_its_file() {
     let project = Project::with_tenants(&[]);
     // Without a tenant nobody has run it yet.
     project.migration(
@@ -267,12 +267,9 @@ fn a_step_that_fails_while_a_tenant_is_made_is_told_with_its_own_file() {
 }
 
 #[test]
-fn an_error_with_an_empty_detail_has_none() {
+fn an_empty_error_detail_is_left_out() {
     let project = Project::with_tenants(&["a"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "raises",
+    project.next_migration(
         "-- Scope: tenant\n-- Allow: opaque-code because a test\n\
          DO $$ BEGIN RAISE EXCEPTION 'not now' USING DETAIL = ''; END $$;",
     );

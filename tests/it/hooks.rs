@@ -108,8 +108,7 @@ fn the_command_reads_who_the_tenant_is_while_nothing_is_open() {
     let open = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL \
                 AND pid <> pg_backend_pid()";
     assert_eq!(project.db.value(open), "0");
-    let (code, second) = project.json("tenant create acme --if-not-exists");
-    assert_eq!((code, &second["error"]["code"]), (1, &"tenant-state".into()), "{second}");
+    project.expect_error("tenant create acme --if-not-exists", "tenant-state");
     // A migration does not wait for it.
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
     let (code, migrated) = project.json("migrate up");
@@ -203,7 +202,7 @@ fn an_interrupted_command_is_ended_and_its_tenant_taken_back() {
 }
 
 #[test]
-fn what_a_killed_run_left_is_seen_and_begun_anew_when_its_time_is_over() {
+fn a_killed_create_is_started_again_after_its_deadline() {
     let project = with_command("echo begun >&2; exec sleep 3");
     let mut running = project.start("tenant create acme");
     running.says("begun");
@@ -259,7 +258,7 @@ fn a_tenant_that_others_hold_on_to_stays_in_the_making() {
 }
 
 #[test]
-fn a_session_that_is_lost_while_the_command_runs_is_opened_anew() {
+fn a_session_lost_during_a_hook_is_reopened() {
     for (ends, tenants) in [("exit 0", "1 1 1"), ("exit 1", "0 0 0")] {
         let project =
             with_command(&format!("echo begun >&2; while [ ! -e go ]; do sleep 0.05; done; {ends}"));
@@ -279,10 +278,9 @@ fn a_session_that_is_lost_while_the_command_runs_is_opened_anew() {
 }
 
 #[test]
-fn what_a_command_started_ends_with_its_failure() {
+fn processes_of_a_failed_hook_are_ended() {
     let project = with_command("sleep 300 >/dev/null 2>&1 & echo $! > child; exit 3");
-    let (code, failed) = project.json("tenant create acme");
-    assert_eq!((code, &failed["error"]["code"]), (1, &"hook-failed".into()), "{failed}");
+    project.expect_error("tenant create acme", "hook-failed");
     let process = format!("/proc/{}/stat", written(&project, "child").trim());
     let is_gone = || std::fs::read_to_string(&process).map_or(true, |stat| stat.contains(") Z "));
     wait_until("the end of what it started", is_gone);

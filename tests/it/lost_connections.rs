@@ -30,7 +30,7 @@ fn cut_behind(table: &str, project: &Project, flags: &str) -> serde_json::Value 
 #[test]
 fn a_platforms_unit_that_the_server_goes_on_with_behind_a_cut_is_ours() {
     let project = Project::with_tenants(&["a", "b"]);
-    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE datalinx_platform.users ADD COLUMN note text;");
+    project.next_migration("ALTER TABLE datalinx_platform.users ADD COLUMN note text;");
     let done = cut_behind("datalinx_platform.users", &project, "");
     assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &1.into()), "{done}");
     assert_eq!(done["tenants"]["migrated"], 2, "{done}");
@@ -40,7 +40,7 @@ fn a_platforms_unit_that_the_server_goes_on_with_behind_a_cut_is_ours() {
 #[test]
 fn tenants_units_that_the_server_goes_on_with_behind_a_cut_are_ours() {
     let project = Project::with_tenants(&["a", "b", "c", "d"]);
-    project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
+    project.next_migration("ALTER TABLE workspaces ADD COLUMN note text;");
     let done = cut_behind("org_b.workspaces", &project, " --jobs 1");
     assert_eq!((&done["outcome"], &done["units"]), (&"done".into(), &4.into()), "{done}");
     assert_eq!(

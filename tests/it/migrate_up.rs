@@ -1,4 +1,4 @@
-//! `migrate up`: the main job. Who is moved, in which order, and what the books say afterwards.
+//! `migrate up`: the main job. Who is moved, in which order, and what the metadata hold afterwards.
 
 use std::fmt::Write as _;
 
@@ -178,10 +178,7 @@ fn the_platform_may_go_first_and_the_tenants_catch_up() {
 #[test]
 fn a_file_for_both_runs_on_the_platform_first() {
     let project = Project::with_tenants(&["a", "b"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "plans",
+    project.next_migration(
         "ALTER TABLE {org_schema}.workspaces ADD COLUMN plan int;\n\
          INSERT INTO {org_schema}.workspaces (name, plan) SELECT name, id FROM datalinx_platform.plans;\n\
          CREATE TABLE datalinx_platform.plans (id int, name text);\n\
@@ -240,10 +237,7 @@ fn a_files_own_transaction_and_version_are_done_once() {
 fn scope_lines_say_what_names_do_not() {
     let project = Project::with_tenants(&["a", "b"]);
     project.db.run("CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.seen (id serial, schema_name text)");
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "seen",
+    project.next_migration(
         "-- Scope: tenant\n-- Allow: beyond-tenant because a test\n\
          INSERT INTO elsewhere.seen (schema_name) VALUES (current_schema());\n\
          -- Scope: platform\nINSERT INTO elsewhere.seen (schema_name) VALUES (current_schema());",
@@ -280,11 +274,7 @@ fn tenants_may_be_called_as_the_words_of_sql() {
     project.file("tenure.toml", "[tenants]\nschema_prefix = \"\"\n");
     let _at_1_0_2 = project.run("migrate up --to 1.0.2").ok();
     project.create(&["user", "order"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "label",
-        "ALTER TABLE {org_schema}.workspaces ADD COLUMN label text;\nCREATE INDEX labels ON workspaces (label);",
+    project.next_migration("ALTER TABLE {org_schema}.workspaces ADD COLUMN label text;\nCREATE INDEX labels ON workspaces (label);",
     );
     let _done = project.run("migrate up").ok();
     assert_eq!(project.versions(), "platform 1.0.5, order 1.0.5, user 1.0.5");

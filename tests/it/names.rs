@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use tenure::error::{Code, Failure};
 use tenure::ident::{DisplayName, SchemaName, Slug, literal};
 
-use crate::support::Project;
+use crate::support::{OwnServer, Project};
 
 /// So many are judged, and those that are let through are made on the server.
 const NAMES: usize = 1_000_000;
@@ -164,7 +164,7 @@ fn schema_of(slug: &str) -> Result<SchemaName, Code> {
     SchemaName::of("org_", &slug, &platform).map_err(|error| Failure::from(error).code)
 }
 
-/// All that the database holds, and the server's roles.
+/// All that the database holds, and the server's roles: the server must be the test's own.
 fn census(project: &Project) -> Vec<String> {
     project.db.column(
         "SELECT 'schema ' || nspname FROM pg_namespace UNION ALL \
@@ -175,7 +175,9 @@ fn census(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_million_names_are_refused_or_make_exactly_what_they_say() {
-    let project = Project::with_tenants(&[]);
+    let server = OwnServer::start(&[]);
+    let project = Project::seeds_in(server.database("names"));
+    project.run("migrate up").passes();
     let before = census(&project);
     let mut names = Names::new();
     let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
@@ -244,7 +246,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn the_program_makes_what_it_lets_through_and_nothing_else() {
-    let project = Project::empty();
+    let server = OwnServer::start(&[]);
+    let project = Project::empty_in(server.database("names"));
     project.migration(
         "0.0.0",
         "1.0.0",

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
-use crate::support::{Database, Output, Project, Session, is_pooled, wait_until};
+use crate::support::{Database, Finish as _, Output, Project, Session, is_pooled, wait_until};
 
 /// Chains, a line each, whose steps need transactions of their own: `;;` separates the steps.
 const CHAINS: &[(&str, &[&str])] = &[
@@ -264,7 +264,7 @@ fn state(project: &Project) -> Vec<String> {
 }
 
 #[test]
-fn what_a_kill_leaves_the_same_command_finishes() {
+fn the_same_command_finishes_a_killed_create() {
     for (line, again) in [
         ("tenant create new", "tenant create new"),
         ("tenant create new --name New", "tenant create new --name New --if-not-exists"),
@@ -291,7 +291,7 @@ fn what_a_kill_leaves_the_same_command_finishes() {
 }
 
 #[test]
-fn what_a_kill_leaves_of_other_values_is_removed_after_its_deadline() {
+fn a_killed_create_with_other_values_is_removed_after_its_deadline() {
     let project = that_waits();
     let lock = Session::holding(&project.db, HOLD);
     let run = project.start("tenant create new");
@@ -370,7 +370,7 @@ fn a_migration_under_way_brings_a_half_made_tenant_along() {
 }
 
 #[test]
-fn what_a_kill_leaves_in_the_pool_is_nobodys_and_removed_after_its_deadline() {
+fn a_killed_pool_fill_is_removed_after_its_deadline() {
     let project = that_waits();
     // The proof makes a schema first, so the lock is held behind it.
     project.run("tenant pool fill 1").passes();
@@ -460,7 +460,7 @@ fn a_password_of_a_tenant_made_in_steps_is_right_and_closed_before() {
     );
     let lock = Session::holding(&project.db, HOLD);
     let mut command = project.command(["tenant", "create", "new", "--login", "--format", "json"]);
-    let run = std::thread::spawn(move || Output::of(&command.output().unwrap()));
+    let run = std::thread::spawn(move || Output::of(&command.finish()));
     let _waiting = project.db.wait_for_waiting(1);
     let can_log_in = "SELECT rolcanlogin::text FROM pg_roles WHERE rolname = 'steps_org_new'";
     assert_eq!(project.db.column(can_log_in), ["false"]);

@@ -53,12 +53,7 @@ fn an_index_is_built_concurrently_for_every_tenant() {
 fn an_index_is_dropped_and_a_table_is_vacuumed_without_a_transaction() {
     let project = Project::with_tenants(&["a", "b"]);
     project.db.run("INSERT INTO org_a.workspaces (name) SELECT 'w' FROM generate_series(1, 100)");
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "tidy",
-        "DROP INDEX CONCURRENTLY idx_jobs_status;\nVACUUM (ANALYZE) workspaces;",
-    );
+    project.next_migration("DROP INDEX CONCURRENTLY idx_jobs_status;\nVACUUM (ANALYZE) workspaces;");
     let _done = project.run("migrate up").ok();
     assert_eq!(indexes(&project, "idx_jobs_status"), "");
     let rows = "SELECT reltuples::text FROM pg_class WHERE oid = 'org_a.workspaces'::regclass";
@@ -69,12 +64,7 @@ fn an_index_is_dropped_and_a_table_is_vacuumed_without_a_transaction() {
 #[test]
 fn the_platform_too_has_statements_that_run_alone() {
     let project = Project::with_tenants(&["a"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "index",
-        "CREATE INDEX CONCURRENTLY user_names ON users (display_name);",
-    );
+    project.next_migration("CREATE INDEX CONCURRENTLY user_names ON users (display_name);");
     let (code, done) = project.json("migrate up");
     assert_eq!((code, &done["tenants"]["migrated"]), (0, &1.into()), "{done}");
     assert_eq!(indexes(&project, "user_names"), "datalinx_platform valid");
@@ -85,10 +75,7 @@ fn the_platform_too_has_statements_that_run_alone() {
 fn with_duplicates_in_b() -> Project {
     let project = Project::with_tenants(&["a", "b", "c"]);
     project.db.run("INSERT INTO org_b.workspaces (name) VALUES ('twice'), ('twice')");
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "unique",
+    project.next_migration(
         "-- Allow: add-unique because names have been unique since 0.9\n\
          CREATE INDEX CONCURRENTLY first_index ON workspaces (created_at);\n\
          CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspaces (name);",
@@ -142,7 +129,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
 }
 
 #[test]
-fn an_index_of_somebody_else_is_not_taken_for_ours() {
+fn an_index_of_the_same_name_by_others_is_not_accepted() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("CREATE INDEX workspace_names ON org_a.workspaces (description)");
     project.migration(
@@ -162,12 +149,7 @@ fn an_index_of_somebody_else_is_not_taken_for_ours() {
 #[test]
 fn a_session_that_ends_in_the_middle_is_made_up_for() {
     let project = Project::with_tenants(&["a"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "index",
-        "CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);",
-    );
+    project.next_migration("CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);");
     // Whoever writes to the table is waited for.
     let writer = Session::holding(&project.db, "INSERT INTO org_a.workspaces (name) VALUES ('w')");
     let running = project.start("migrate up --retries 0");
@@ -246,10 +228,7 @@ fn two_runs_at_once_build_an_index_once() {
 #[test]
 fn a_tenant_made_afterwards_has_the_index_too() {
     let project = Project::with_tenants(&["early"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "index",
+    project.next_migration(
         "CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);\nVACUUM workspaces;",
     );
     let _done = project.run("migrate up").ok();
@@ -287,8 +266,7 @@ fn an_index_that_never_was_is_not_taken_for_one_that_was_dropped() {
 fn an_index_that_could_not_be_found_again_is_refused() {
     let project = Project::with_tenants(&["a"]);
     project.migration("1.0.4", "1.0.5", "index", "CREATE INDEX CONCURRENTLY ON workspaces (name);");
-    let (code, document) = project.json("migrate up");
-    assert_eq!((code, &document["error"]["code"]), (2, &"unnamed-index".into()), "{document}");
+    let document = project.expect_error("migrate up", "unnamed-index");
     assert_eq!(document["error"]["line"], 3);
     // In a transaction nothing is left behind.
     project.migration("1.0.4", "1.0.5", "index", "CREATE INDEX ON workspaces (name);");
@@ -345,10 +323,7 @@ fn an_invalid_index_is_not_passed_over() {
     let by_hand = "CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON org_a.workspaces (name)";
     assert!(project.db.try_run(by_hand).is_err());
     project.db.run("DELETE FROM org_a.workspaces");
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "unique",
+    project.next_migration(
         "-- Allow: add-unique because names have been unique since 0.9\n\
          CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS workspace_names ON workspaces (name);",
     );

@@ -22,7 +22,7 @@ fn project() -> Project {
     let project = Project::with_tenants(&["a", "b"]);
     project.without_rules();
     project.db.run("CREATE FUNCTION public.shared(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1'");
-    project.migration("1.0.4", "1.0.5", "own", OWN);
+    project.next_migration(OWN);
     let _migrated = project.run("migrate up").ok();
     project
 }
@@ -95,7 +95,7 @@ fn the_names_of_an_index_are_found_along_the_units_path() {
 }
 
 #[test]
-fn what_the_server_refuses_is_told_in_its_words_at_its_place() {
+fn server_errors_are_reported_at_their_place() {
     let (project, mut wrong) = (project(), Vec::new());
     for (sql, sqlstate, column) in [
         ("CREATE INDEX CONCURRENTLY i ON notes (nope(note))", "42883", 39),

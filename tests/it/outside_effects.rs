@@ -27,7 +27,7 @@ fn denied(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn what_a_tenants_step_does_elsewhere_is_denied() {
+fn a_tenant_step_with_effects_outside_its_schema_is_denied() {
     for body in [
         "DROP TABLE imports;",
         "DELETE FROM imports;",
@@ -38,7 +38,7 @@ fn what_a_tenants_step_does_elsewhere_is_denied() {
         "PERFORM datalinx_platform.note();",
         "EXECUTE 'CREATE TABLE pub' || 'lic.extra (id int)';",
         "EXECUTE 'CREATE SCHEMA IF NOT EXISTS ' || 'else' || 'where';",
-        "EXECUTE 'CREATE ROLE ' || 'beyond_' || 'story_app';",
+        "EXECUTE 'CREATE ROLE ' || 'beyond_' || 'test_app';",
         "EXECUTE 'ALTER TABLE org_tenure' || '_sample_1b.workspaces ADD COLUMN IF NOT EXISTS c int';",
     ] {
         let (code, document) = verified(&format!("-- Scope: tenant\nDO $$ BEGIN {body} END $$;"));
@@ -48,7 +48,7 @@ fn what_a_tenants_step_does_elsewhere_is_denied() {
 }
 
 #[test]
-fn what_the_file_names_or_nobody_keeps_is_let_be() {
+fn named_or_temporary_outside_effects_are_allowed() {
     for body in [
         "INSERT INTO datalinx_platform.audit (note) VALUES ('x');",
         "CREATE TEMP TABLE imports_now AS SELECT 1 AS a; INSERT INTO imports_now VALUES (2); DROP TABLE imports_now;",
@@ -65,7 +65,7 @@ fn what_the_file_names_or_nobody_keeps_is_let_be() {
 }
 
 #[test]
-fn what_code_would_do_to_things_that_the_shadow_lacks_is_denied() {
+fn conditional_effects_on_missing_objects_are_denied() {
     let project = Project::seeds();
     let bodies = [
         ("DROP TABLE IF EXISTS imports;", true),
@@ -177,7 +177,7 @@ fn no_file_touches_a_single_tenant_by_name() {
 }
 
 #[test]
-fn what_a_template_does_elsewhere_is_told() {
+fn outside_effects_of_a_template_are_reported() {
     let project = Project::seeds();
     for (body, named) in [
         ("EXECUTE 'CREATE TABLE IF NOT EXISTS pub' || 'lic.spare (id int)';", false),

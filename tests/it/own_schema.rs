@@ -381,7 +381,7 @@ fn a_type_of_the_tenant_is_no_relation_of_that_name() {
 }
 
 #[test]
-fn what_only_the_shared_schema_has_is_read_there() {
+fn objects_only_in_the_shared_schema_are_read_there() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("CREATE TABLE public.countries (code text); INSERT INTO public.countries VALUES ('de')");
     project.without_rules();

@@ -64,7 +64,7 @@ fn a_list_has_a_column_for_each() {
 }
 
 #[test]
-fn what_cannot_be_filled_in_is_refused_before_anything_is_sent() {
+fn invalid_parameter_values_are_refused_before_sending() {
     let project = asking();
     let before = project.db.dump(&[]);
     assert_snapshot!(project.run("tenant create acme"), @r#"
@@ -97,7 +97,7 @@ fn what_cannot_be_filled_in_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn what_the_server_says_of_a_value_leads_back_to_its_place() {
+fn server_errors_point_to_the_parameters_place() {
     let project = asking();
     assert_snapshot!(project.run("tenant create acme --set seats=many"), @r#"
     exit code: 1
@@ -145,7 +145,7 @@ fn a_tenant_is_compared_with_one_that_brought_the_same() {
 }
 
 #[test]
-fn where_a_template_is_only_tried_a_sample_stands_there() {
+fn trial_runs_use_sample_values() {
     let project = asking();
     let _verified = project.run("verify --shadow").ok();
     let _checked = project.run("template check --shadow").ok();

@@ -185,7 +185,7 @@ fn a_migration_takes_the_pool_along_and_counts_it_nowhere() {
 }
 
 #[test]
-fn nobody_waits_for_a_schema_of_the_pool() {
+fn taking_from_the_pool_does_not_wait() {
     let project = with_pool(1);
     project.create(&["acme"]);
     let _filled = project.run("tenant pool fill 1").ok();

@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Output, Project, Session, csv, wait_until};
+use crate::support::{Finish as _, Output, Project, Session, csv, wait_until};
 
 /// A step that a tenant fails which has a workspace named `bad`, and that takes long for one named `slow`.
 const STEP: &str = "-- Scope: tenant\nCREATE TABLE made (id int, created_at date, updated_at date);\n\
@@ -12,9 +12,8 @@ const STEP: &str = "-- Scope: tenant\nCREATE TABLE made (id int, created_at date
     INSERT INTO made SELECT length(pg_sleep(CASE name WHEN 'slow' THEN 0.4 ELSE 0 END)::text) FROM workspaces;";
 
 fn thirty() -> Project {
-    let project = Project::with_tenants(&[]);
     let slugs: Vec<String> = (10..40).map(|number| format!("t{number}")).collect();
-    project.create(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
+    let project = Project::with_tenants(&slugs.iter().map(String::as_str).collect::<Vec<_>>());
     project.migration("1.0.4", "1.0.5", "made", STEP);
     project
 }
@@ -34,7 +33,7 @@ fn on_terminal(project: &Project, line: &str) -> Output {
         command.env(name, value.unwrap_or_default());
     }
     command.env("TERM", "xterm").stdin(Stdio::null());
-    Output::of(&command.output().unwrap())
+    Output::of(&command.finish())
 }
 
 #[test]
@@ -54,7 +53,7 @@ fn on_a_terminal_a_bar_shows_how_far_it_is_and_failures_stand_above_it() {
 }
 
 #[test]
-fn where_there_is_no_terminal_a_failure_is_a_line_at_once() {
+fn without_a_terminal_a_failure_is_printed_at_once() {
     let project = thirty();
     workspace(&project, "t20", "bad");
     let holder = Session::holding(&project.db, "LOCK TABLE org_t10.workspaces");
@@ -101,7 +100,7 @@ fn the_summary_names_the_slowest_tenants() {
 }
 
 #[test]
-fn what_is_left_is_counted() {
+fn remaining_tenants_are_counted() {
     let project = thirty();
     workspace(&project, "t20", "bad");
     let (code, document) = project.json("migrate up --jobs 1");

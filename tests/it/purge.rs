@@ -40,16 +40,14 @@ fn only_what_is_old_enough_is_deleted_and_its_history_stays() {
     let _kept = project.run("tenant drop --purge acme --confirm acme").ok();
     assert_eq!(left(&project), "1 1 1");
     project.file("tenure.toml", "[tenants]\nretention = \"7d\"\n");
-    let (code, asked) = project.json("tenant drop --purge");
-    assert_eq!((code, &asked["error"]["code"]), (2, &"confirmation-required".into()));
+    project.expect_error("tenant drop --purge", "confirmation-required");
     assert_eq!(left(&project), "1 1 1");
     let (code, purged) = project.json("tenant drop --purge --yes");
     assert_eq!((code, &purged["outcome"], &purged["purged"][0]["slug"]), (0, &"done".into(), &"acme".into()));
     assert_eq!(left(&project), "0 0 0");
     let (code, nothing) = project.json("tenant drop --purge --yes");
     assert_eq!((code, &nothing["outcome"]), (0, &"nothing".into()));
-    let (code, gone) = project.json("tenant undrop acme");
-    assert_eq!((code, &gone["error"]["code"]), (1, &"tenant-unknown".into()));
+    project.expect_error("tenant undrop acme", "tenant-unknown");
     let history = project.history();
     let kinds: Vec<_> =
         history.lines().filter(|line| line.starts_with("dropped")).map(|line| &line[17..]).collect();
@@ -58,7 +56,7 @@ fn only_what_is_old_enough_is_deleted_and_its_history_stays() {
 }
 
 #[test]
-fn one_tenant_is_deleted_when_its_slug_is_said() {
+fn purge_of_one_tenant_needs_its_slug() {
     let project = with_dropped("");
     for (line, code, word) in [
         ("tenant drop --purge acme --now", 2, "confirmation-required"),
@@ -127,7 +125,7 @@ fn many_tables_go_in_portions() {
 }
 
 #[test]
-fn what_depends_on_it_refuses_before_anything_is_deleted() {
+fn purge_refuses_dependent_objects_before_deleting() {
     let project = with_dropped("CREATE VIEW public.seen AS SELECT name FROM workspaces");
     let before = project.db.dump(&["--schema-only"]);
     let refused = project.run("tenant drop --purge acme --now --confirm acme");
@@ -156,8 +154,7 @@ fn rows_that_refer_to_the_registry_refuse_it_unless_its_row_stays() {
         "INSERT INTO datalinx_platform.users (organization_id, email)
              SELECT id, 'a@b' FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
     );
-    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()));
+    let refused = project.expect_error("tenant drop --purge acme --now --confirm acme", "tenant-in-use");
     assert!(refused["error"]["hint"].as_str().unwrap().contains("datalinx_platform.users"), "{refused}");
     assert_eq!(left(&project), "1 1 1");
     assert_eq!(
@@ -173,7 +170,7 @@ fn rows_that_refer_to_the_registry_refuse_it_unless_its_row_stays() {
 }
 
 #[test]
-fn what_was_broken_off_is_ended_by_the_next_and_never_brought_back() {
+fn an_interrupted_purge_is_finished_by_the_next_and_not_undropped() {
     let project = with_dropped(&tables(120));
     // A table in the middle is held, so that it stops half way.
     let name =
@@ -201,8 +198,7 @@ fn what_was_broken_off_is_ended_by_the_next_and_never_brought_back() {
         assert_eq!(ended.code, code, "{ended}");
         wait_until("the others to end", || project.db.waiting().is_empty());
         assert!(count() > 0);
-        let (exit, refused) = project.json("tenant undrop acme");
-        assert_eq!((exit, &refused["error"]["code"]), (1, &"tenant-state".into()));
+        project.expect_error("tenant undrop acme", "tenant-state");
     }
     // Two at once take turns; and one whose session the server ends goes on.
     let holder = hold("t110");
@@ -256,8 +252,7 @@ fn a_registry_that_keeps_its_rows_refuses_before_anything_is_deleted() {
         "CREATE FUNCTION public.keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
          CREATE TRIGGER keep BEFORE DELETE ON datalinx_platform.organizations FOR EACH ROW EXECUTE FUNCTION public.keep()",
     );
-    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()), "{refused}");
+    let refused = project.expect_error("tenant drop --purge acme --now --confirm acme", "tenant-in-use");
     assert!(refused["error"]["hint"].as_str().unwrap().contains("--keep-registry"), "{refused}");
     assert_eq!(left(&project), "1 1 1");
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
@@ -272,14 +267,13 @@ fn a_key_that_is_checked_at_the_end_refuses_at_the_beginning() {
         "CREATE TABLE public.later (o uuid REFERENCES datalinx_platform.organizations DEFERRABLE INITIALLY DEFERRED); \
          INSERT INTO public.later SELECT id FROM datalinx_platform.organizations WHERE slug LIKE 'dropped%'",
     );
-    let (code, refused) = project.json("tenant drop --purge acme --now --confirm acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-in-use".into()), "{refused}");
+    project.expect_error("tenant drop --purge acme --now --confirm acme", "tenant-in-use");
     let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname LIKE 'dropped%'";
     assert_eq!(project.db.value(tables), "4");
 }
 
 #[test]
-fn what_the_server_goes_on_to_delete_behind_a_cut_was_deleted_by_us() {
+fn a_purge_completed_after_a_lost_connection_is_counted() {
     for (keep, registered) in [("", "0"), (" --keep-registry", "1")] {
         let project = with_dropped("");
         let wire = Wire::of(&project.db);

@@ -2,23 +2,17 @@
 //! tenants and without anybody's data.
 
 use tempfile::TempDir;
-use tenure::postgres::server::{DATABASE, Throwaway};
+use tenure::postgres::server::DATABASE;
 use tenure::queries::Tenants;
-use tokio::runtime::Builder;
 
-use crate::support::{Database, Project, environment};
+use crate::support::{OwnServer, Project};
 
 /// A server that counts queries, which the server of all other tests does not.
-fn counting() -> (Throwaway, Project) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let server =
-        runtime.block_on(Throwaway::start_preloading(&environment(), &["pg_stat_statements"])).unwrap();
-    // Named as the one that no test drops: it goes with its server.
-    let db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
-    db.run("CREATE EXTENSION pg_stat_statements");
-    let Project { dir, db: unused } = Project::seeds();
-    drop(unused);
-    (server, Project { dir, db })
+fn counting() -> (OwnServer, Project) {
+    let server = OwnServer::start(&["pg_stat_statements"]);
+    let project = Project::seeds_in(server.database(DATABASE));
+    project.db.run("CREATE EXTENSION pg_stat_statements");
+    (server, project)
 }
 
 fn read_back(dir: &TempDir, file: &str) -> Vec<(String, Option<u64>)> {
@@ -79,7 +73,7 @@ fn the_queries_of_all_tenants_are_captured_once() {
 }
 
 #[test]
-fn without_statistics_the_way_to_them_is_told() {
+fn without_statistics_the_error_explains_the_setup() {
     let project = Project::seeds();
     let (code, document) = project.json("queries capture");
     assert_eq!((code, document["error"]["code"].as_str()), (1, Some("no-statistics")), "{document}");

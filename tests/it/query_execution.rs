@@ -21,7 +21,7 @@ WITH gone AS (DELETE FROM members RETURNING workspace) SELECT count(*) FROM gone
 ";
 
 fn fixture() -> Fixture {
-    Fixture::rehearsed(WRITES, ROWS)
+    Fixture::executed(WRITES, ROWS)
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn rows_that_a_step_moves_are_no_break() {
 }
 
 #[test]
-fn a_query_that_fails_before_is_told_and_is_no_break() {
-    let fixture = Fixture::rehearsed("INSERT INTO workspaces (id) VALUES ($1);\nSELECT pg_sleep(10);", ROWS);
+fn a_query_that_already_fails_is_reported_as_unchecked() {
+    let fixture = Fixture::executed("INSERT INTO workspaces (id) VALUES ($1);\nSELECT pg_sleep(10);", ROWS);
     assert_eq!(
         fixture.unchecked(),
         [
@@ -110,15 +110,15 @@ fn a_query_that_fails_before_is_told_and_is_no_break() {
 
 #[test]
 fn a_write_that_hangs_is_no_hang() {
-    let fixture = Fixture::rehearsed("UPDATE workspaces SET name = name WHERE pg_sleep(60) IS NULL;", ROWS);
+    let fixture = Fixture::executed("UPDATE workspaces SET name = name WHERE pg_sleep(60) IS NULL;", ROWS);
     assert_eq!(fixture.unchecked(), ["q.sql:1:1 it is only prepared: it ran for longer than 5 s"]);
 }
 
 #[test]
-fn an_index_that_is_missed_is_told() {
+fn a_missing_index_is_reported() {
     let queries = "SELECT * FROM workspaces WHERE name = $1;\nSELECT * FROM workspaces WHERE id = $1;\n\
         SELECT name FROM workspaces ORDER BY name LIMIT 1;\nCALL nothing();\nSELECT shout($1);";
-    let fixture = Fixture::rehearsed(queries, ROWS);
+    let fixture = Fixture::executed(queries, ROWS);
     assert_eq!(
         fixture.breaks("DROP INDEX workspaces_name"),
         [1, 3].map(|line| {
@@ -132,12 +132,12 @@ fn an_index_that_is_missed_is_told() {
 
 #[test]
 fn the_body_of_a_function_counts_where_a_plan_needs_it() {
-    let fixture = Fixture::rehearsed("SELECT shout(name) FROM workspaces;", ROWS);
+    let fixture = Fixture::executed("SELECT shout(name) FROM workspaces;", ROWS);
     let step = "CREATE OR REPLACE FUNCTION shout(what text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN 1/0; END $$";
     assert!(fixture.breaks(step).is_empty(), "a body is only known when it runs");
     let word = "CREATE TABLE words (word text);
         CREATE FUNCTION word() RETURNS text LANGUAGE sql STABLE AS 'SELECT word FROM words'";
-    let fixture = Fixture::rehearsed("SELECT * FROM word();", word);
+    let fixture = Fixture::executed("SELECT * FROM word();", word);
     assert_eq!(
         fixture.breaks("DROP TABLE words"),
         ["1 Fails: can no longer be planned: relation \"words\" does not exist [42P01]"]

@@ -94,7 +94,7 @@ fn a_denied_statement_far_ahead_stops_what_stands_before_it() {
 fn a_finding_that_is_allowed_with_a_reason_passes_and_is_kept_in_the_history() {
     let project = Project::seeds();
     let allowed = format!("-- Allow: drop-column because nobody reads it since 4.2\n{BAD}");
-    project.migration("1.0.4", "1.0.5", "drop_email", &allowed);
+    project.next_migration(&allowed);
     assert!(project.run("migrate up").ok().stdout.starts_with("done"));
     let kept = project
         .db
@@ -260,7 +260,7 @@ fn a_target_that_is_no_version_of_the_chain_is_a_wrong_command_line() {
 }
 
 #[test]
-fn a_slug_that_can_be_none_makes_no_tenant() {
+fn an_invalid_slug_makes_no_tenant() {
     let project = migrated();
     let long = "a".repeat(60);
     let code =
@@ -297,7 +297,7 @@ fn a_slug_that_can_be_none_makes_no_tenant() {
 }
 
 #[test]
-fn a_schema_that_belongs_to_somebody_else_makes_no_tenant() {
+fn an_existing_schema_makes_no_tenant() {
     let project = migrated();
     project.file("tenure.toml", "[tenants]\nschema_prefix = \"\"\n");
     for slug in ["public", "information_schema", "pg_catalog", "pg_acme", "datalinx_platform"] {
@@ -327,9 +327,8 @@ fn a_tenant_needs_a_platform_and_a_template_that_is_there() {
 }
 
 #[test]
-fn an_applied_file_gone_from_the_middle_is_said_to_be_gone() {
-    let project = Project::seeds();
-    project.run("migrate up").passes();
+fn a_missing_applied_file_in_the_middle_is_reported() {
+    let project = Project::with_tenants(&[]);
     for file in ["v1.0.1_to_v1.0.2_create_audit_log.sql", "v0.0.0_to_v1.0.0_create_platform.sql"] {
         let path = format!("migrations/{file}");
         let text = std::fs::read(project.dir.path().join(&path)).unwrap();

@@ -113,7 +113,7 @@ fn repair_is_advised_only_where_it_helps() {
 }
 
 #[test]
-fn a_platform_beyond_the_chain_gets_no_tenant_and_is_told_so() {
+fn a_platform_beyond_the_chain_gets_no_tenant() {
     let project = Project::with_tenants(&[]);
     for (version, expected) in [("7.0.0", "version-beyond"), ("1.0.2-rc.7", "database-version-unknown")] {
         project.db.run(&format!("UPDATE datalinx_platform.schema_version SET version = '{version}'"));
@@ -127,7 +127,7 @@ fn a_platform_beyond_the_chain_gets_no_tenant_and_is_told_so() {
 }
 
 #[test]
-fn a_tenant_whose_version_is_none_is_mended_where_it_stands() {
+fn a_tenant_with_an_invalid_version_can_be_repaired() {
     let project = Project::with_tenants(&["acme"]);
     project.drop_version_check();
     for version in ["newest", "0.9.0"] {

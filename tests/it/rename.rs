@@ -35,8 +35,7 @@ fn everything_has_the_new_name_and_is_otherwise_the_same() {
     assert_eq!((code, &nothing["outcome"]), (0, &"nothing".into()));
     let (code, only_name) = project.json("tenant rename globex globex --name Globex");
     assert_eq!((code, &only_name["tenant"]["name"]), (0, &"Globex".into()));
-    let (code, gone) = project.json("tenant rename acme acme2");
-    assert_eq!((code, &gone["error"]["code"]), (1, &"tenant-unknown".into()));
+    project.expect_error("tenant rename acme acme2", "tenant-unknown");
     // It goes on as any other tenant.
     project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
     assert!(project.run("migrate up").ok().stdout.contains("2 migrated"));
@@ -70,7 +69,7 @@ fn a_name_that_is_taken_or_reserved_is_refused() {
 }
 
 #[test]
-fn what_holds_the_old_name_in_its_text_is_named_and_nothing_is_renamed() {
+fn rename_refuses_texts_that_contain_the_old_name() {
     let project = Project::with_tenants(&["acme", "acme_2"]);
     // A name that only has the old one in it, and what is stored as a reference, are no hindrance.
     project.db.run(
@@ -133,7 +132,7 @@ fn what_holds_the_old_name_in_its_text_is_named_and_nothing_is_renamed() {
 #[test]
 fn it_waits_for_a_unit_that_runs_and_works_behind_it() {
     let project = Project::with_tenants(&["acme"]);
-    project.migration("1.0.4", "1.0.5", "more", "ALTER TABLE workspaces ADD COLUMN more int;");
+    project.next_migration("ALTER TABLE workspaces ADD COLUMN more int;");
     let holder = Session::holding(&project.db, "LOCK TABLE org_acme.workspaces");
     let unit = project.start("migrate up --lock-timeout 0s");
     project.db.wait_for_waiting(1);
@@ -150,7 +149,7 @@ fn it_waits_for_a_unit_that_runs_and_works_behind_it() {
 }
 
 #[test]
-fn of_two_at_once_one_is_told_that_the_tenant_is_gone() {
+fn of_two_renames_at_once_one_fails() {
     let project = Project::with_tenants(&["acme"]);
     let holder = Session::holding(&project.db, "SELECT FROM datalinx_platform.tenant_version FOR UPDATE");
     let running = [project.start("tenant rename acme one"), project.start("tenant rename acme two")];
@@ -256,6 +255,5 @@ fn slug_and_schema_come_together_again() {
                     UPDATE datalinx_platform.organizations SET slug = 'acme' WHERE slug = 'other'; \
                     ALTER TABLE datalinx_platform.organizations DROP CONSTRAINT organizations_slug_key",
     );
-    let (code, refused) = project.json("tenant rename wrong acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-exists".into()), "{refused}");
+    project.expect_error("tenant rename wrong acme", "tenant-exists");
 }

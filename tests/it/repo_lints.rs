@@ -1,5 +1,5 @@
-//! The rules of the house, which no compiler knows: small files, each with its test on top; no test
-//! that is forgotten; no trace of the machine that it was written on.
+//! Rules for the repository that no compiler checks: small files, each with its purpose on top; no test that is left out; no
+//! trace of the machine that it was written on.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn collect(root: &Path, folder: &Path, end: &str, found: &mut Vec<(String, Strin
 }
 
 fn code() -> Vec<(String, String)> {
-    [files("src", "rs"), files("tests", "rs"), files("benches", "rs")].concat()
+    [files("src", "rs"), files("tests", "rs"), files("benches", "rs"), files("xtask", "rs")].concat()
 }
 
 #[test]
@@ -105,7 +105,10 @@ fn every_package_comes_from_the_one_registry_that_everybody_has() {
     let sources: BTreeSet<_> =
         packages.iter().filter_map(|package| package.get("source")?.as_str()).collect();
     assert_eq!(sources.len(), 1, "{sources:?}");
-    assert!(!root.join(".cargo").exists(), "how Cargo reaches a registry is everybody's own matter");
+    // How Cargo reaches a registry is each developer's own setting.
+    let config: toml::Table =
+        std::fs::read_to_string(root.join(".cargo/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config.keys().collect::<Vec<_>>(), ["alias"], ".cargo/config.toml holds aliases only");
 }
 
 #[test]
@@ -118,5 +121,20 @@ fn every_error_code_is_given_by_something() {
     for code in tenure::error::Code::ALL {
         let word = regex::Regex::new(&format!(r"\bCode::{code:?}\b")).unwrap();
         assert!(word.is_match(&given), "{} is in the documents, and nothing gives it", code.as_str());
+    }
+}
+
+#[test]
+fn cargo_xtask_finds_the_lines_before_which_it_adds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let tasks = read("xtask/src/main.rs");
+    for (path, line) in [
+        ("src/verify/rules/mod.rs", "    template::ROWS,"),
+        ("src/cli/mod.rs", "        Command::Doctor => "),
+        ("src/cli/args.rs", "    /// Write a completion script "),
+    ] {
+        assert!(tasks.contains(&format!("{path:?}")) && tasks.contains(&format!("{line:?}")), "{path}");
+        assert!(read(path).contains(&format!("\n{line}")), "{path} has no line {line:?}");
     }
 }

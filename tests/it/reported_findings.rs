@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::Project;
 
 #[test]
-fn a_tenant_that_waits_for_the_platform_is_told_what_it_waits_for() {
+fn a_run_names_the_platform_step_that_a_tenant_waits_for() {
     let project = Project::with_tenants(&["acme", "globex"]);
     project.migration("1.0.4", "1.0.5", "shared", "ALTER TABLE users ADD COLUMN shared int;");
     project.migration("1.0.5", "1.0.6", "own", "ALTER TABLE workspaces ADD COLUMN own int;");

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::json;
 use tenure::postgres::server::Binaries;
 
-use crate::support::{Project, Session, environment};
+use crate::support::{Finish as _, Project, Session, environment};
 
 #[test]
 fn a_run_notes_where_the_log_was_before_it() {
@@ -138,8 +138,7 @@ fn a_server_recovered_to_there_knows_nothing_of_the_run() {
         .env("HOME", project.dir.path())
         .env_remove("DATABASE_URL")
         .current_dir(project.dir.path())
-        .output()
-        .unwrap();
+        .finish();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(said.lines().last(), Some("after 1.0.4, back at 1.0.3 with 1 run"));

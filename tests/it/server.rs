@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use tenure::error::{Code, Failure};
 use tenure::postgres::server::{DATABASE, Environment, Persistent, Started, Stopped, Throwaway};
 
-use crate::support::{environment, is_process, send_signal, send_signal_to_group};
+use crate::support::{
+    Finish as _, Running, environment, is_process, send_signal, send_signal_to_group, temporary_folder,
+};
 
 /// A project whose server is reset, so that nothing is left, when the test ends in whatever way.
 struct Project {
@@ -24,7 +26,7 @@ struct Project {
 impl Project {
     /// A project in the folder `below` of a fresh one that everybody can reach.
     fn new(below: &str) -> Self {
-        let whole = tempfile::tempdir().unwrap();
+        let whole = tempfile::tempdir_in(temporary_folder()).unwrap();
         std::fs::set_permissions(whole.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let folder = whole.path().join(below);
         std::fs::create_dir_all(&folder).unwrap();
@@ -121,8 +123,7 @@ async fn a_server_is_private_and_set_up_the_same_everywhere() {
     let psql = Command::new(server.binaries().psql().unwrap())
         .args(["-XAtc", "SELECT current_database() || ' ' || current_user", &server.url(DATABASE)])
         .envs([("PGPORT", "1"), ("PGHOST", "elsewhere.invalid"), ("PGSSLMODE", "require")])
-        .output()
-        .unwrap();
+        .finish();
     assert_eq!(String::from_utf8_lossy(&psql.stdout), "tenure tenure\n", "{psql:?}");
 }
 
@@ -161,7 +162,7 @@ async fn a_server_that_was_killed_starts_again_at_once() {
 }
 
 #[tokio::test]
-async fn after_a_reboot_the_old_number_belongs_to_somebody_else() {
+async fn a_reused_process_number_is_not_taken_for_the_server() {
     let project = Project::new("");
     let server = project.server();
     server.start().await.unwrap();
@@ -314,12 +315,12 @@ async fn end_a_holder(name: &str, project: Option<&Path>) -> (PathBuf, u32) {
     let mut holder = Command::new(std::env::current_exe().unwrap());
     holder.args(["--ignored", "--exact", "server::hold_a_server_for_ever"]).env("TENURE_TEST_TELL", &told);
     holder.envs(project.map(|project| ("TENURE_TEST_PROJECT", project)));
-    let mut holder = holder.process_group(0).stdout(Stdio::null()).spawn().unwrap();
+    let holder = Running::start(holder.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()));
     eventually("the other process has its server", || told.exists()).await;
     let folder = PathBuf::from(std::fs::read_to_string(&told).unwrap());
     let pid = postmaster(&folder);
     send_signal_to_group(holder.id(), name);
-    assert!(!holder.wait().unwrap().success());
+    assert!(!holder.finish().status.success());
     (folder, pid)
 }
 

@@ -148,7 +148,7 @@ fn a_temporary_table_does_not_take_the_place_of_our_own() {
 }
 
 #[test]
-fn what_one_file_makes_in_pg_temp_is_gone_for_the_next() {
+fn temporary_objects_end_with_their_file() {
     let project = three();
     project.migration(
         "1.0.4",
@@ -176,7 +176,7 @@ fn what_one_file_makes_in_pg_temp_is_gone_for_the_next() {
 }
 
 #[test]
-fn a_session_that_the_server_ends_for_its_idleness_is_opened_anew() {
+fn an_idle_session_that_the_server_ended_is_reopened() {
     let project = three();
     project.db.run("CREATE SEQUENCE public.tries");
     project.migration(

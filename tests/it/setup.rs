@@ -7,7 +7,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::Output;
+use crate::support::{Finish as _, Output};
 
 /// A machine with PostgreSQL 15.18, and what apt offers.
 struct Machine {
@@ -88,13 +88,13 @@ impl Machine {
             .env("PATH", self.programs())
             .env("XDG_CACHE_HOME", self.folder.path().join("cache"))
             .envs(more.iter().copied());
-        Output::of(&command.output().unwrap()).ok()
+        Output::of(&command.finish()).ok()
     }
 
     /// What the program says that the tests are led to.
     fn link(&self) -> Option<String> {
         let program = self.folder.path().join("target/postgresql/bin/postgres");
-        let output = program.exists().then(|| Command::new(program).output().unwrap())?;
+        let output = program.exists().then(|| Command::new(program).finish())?;
         Some(String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
 }

@@ -8,7 +8,7 @@ use crate::support::Project;
 /// The seeds' project with one more step.
 fn project_with(sql: &str) -> Project {
     let project = Project::seeds();
-    project.migration("1.0.4", "1.0.5", "more", sql);
+    project.next_migration(sql);
     project
 }
 
@@ -31,7 +31,7 @@ fn lines(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn the_seeds_do_no_harm_and_their_locks_are_told() {
+fn the_seeds_pass_and_their_locks_are_reported() {
     let project = Project::seeds();
     let (code, document) = verified(&project, "");
     assert_eq!((code, &document["findings"]), (0, &json!([])));
@@ -50,7 +50,7 @@ fn the_seeds_do_no_harm_and_their_locks_are_told() {
 }
 
 #[test]
-fn what_the_text_hides_is_found_where_it_happens() {
+fn hidden_effects_are_found_at_their_statement() {
     let project = project_with(
         "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN colour text;\nDO $$ BEGIN\n  EXECUTE 'ALTER TABLE ' || 'work' || 'spaces DROP COLUMN description';\nEND $$;",
     );
@@ -129,7 +129,7 @@ fn rows_and_values_are_watched() {
 }
 
 #[test]
-fn a_statement_that_fails_is_told_with_its_place() {
+fn a_failing_statement_is_reported_with_its_place() {
     let project = project_with(
         "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN a text;\nALTER TABLE workspaces ADD COLUMN a text;",
     );
@@ -195,7 +195,7 @@ fn migrate_up_looks_first() {
 }
 
 #[test]
-fn what_says_that_it_can_be_run_again_is_run_again() {
+fn repeatable_statements_are_run_twice() {
     let project = project_with(
         "-- Scope: tenant\nALTER TABLE workspaces ADD COLUMN IF NOT EXISTS a text, ADD COLUMN b text;\n\
          ALTER TABLE workspaces ADD COLUMN IF NOT EXISTS c text;\nCREATE INDEX IF NOT EXISTS by_c ON workspaces (c);\n\

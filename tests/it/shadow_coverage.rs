@@ -87,7 +87,7 @@ fn a_change_shows_in_every_kind_of_column() {
 }
 
 #[test]
-fn what_the_sample_cannot_show_is_not_cleared() {
+fn opaque_code_without_a_visible_effect_stays_denied() {
     let project = project();
     let loop_over = |table: &str| {
         format!(
@@ -179,7 +179,7 @@ fn after_a_step_that_fails_on_rows_nothing_is_cleared() {
 }
 
 #[test]
-fn what_happens_elsewhere_is_told_whatever_the_text_says() {
+fn outside_effects_are_reported_for_readable_text_too() {
     let project = project();
     std::fs::remove_dir_all(project.dir.path().join("tenant_templates/lite")).unwrap();
     // A tenant's table and the platform's have one name, and only one of them is spoken of.
@@ -211,7 +211,7 @@ fn tenants_of_every_template_are_looked_at() {
 }
 
 #[test]
-fn a_column_that_is_made_anew_holds_nothing_that_the_release_reads() {
+fn a_recreated_column_breaks_its_readers() {
     let project = project();
     project.file("tenure.toml", "[verify]\ncontract = \"queries\"\n");
     project.file(

@@ -30,7 +30,7 @@ fn comment(db: &Database) -> String {
 }
 
 #[test]
-fn what_a_database_holds_is_more_than_tables() {
+fn a_shadow_database_with_any_object_is_refused() {
     let project = project("ALTER TABLE t ADD COLUMN more text;");
     for held in [
         "CREATE TYPE mood AS ENUM ('sad')",
@@ -126,8 +126,8 @@ fn a_server_that_was_given_keeps_its_roles_and_databases() {
 }
 
 #[test]
-fn on_a_server_of_its_own_a_migration_hurts_nobody() {
-    let project = project("CREATE ROLE shadow_story_role;");
+fn the_shadows_own_server_isolates_roles() {
+    let project = project("CREATE ROLE shadow_test_role;");
     // It is made anew each time.
     for _ in 0..2 {
         let (_, document) = project.json("verify --shadow");
@@ -139,7 +139,7 @@ fn on_a_server_of_its_own_a_migration_hurts_nobody() {
             .count();
         assert_eq!((fails, &document["error"]), (0, &Value::Null), "{document}");
     }
-    let roles = "SELECT count(*)::text FROM pg_roles WHERE rolname = 'shadow_story_role'";
+    let roles = "SELECT count(*)::text FROM pg_roles WHERE rolname = 'shadow_test_role'";
     assert_eq!(project.db.value(roles), "0");
 }
 

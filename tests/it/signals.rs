@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::support::{Project, Running, Session, wait_until};
 
 #[test]
-fn what_waits_for_an_answer_can_be_ended() {
+fn a_waiting_command_can_be_interrupted() {
     let project = Project::with_tenants(&["a"]);
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
     for (verb, signal) in [
@@ -60,7 +60,7 @@ fn message(document: &Value) -> &str {
 const ASLEEP: &str = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
 
 #[test]
-fn what_is_broken_off_is_rolled_back_at_the_server_too() {
+fn an_aborted_unit_is_rolled_back_at_the_server() {
     for (name, sql) in [
         ("platform", "ALTER TABLE users ADD COLUMN note text DEFAULT pg_sleep(60)::text;"),
         ("tenants", "ALTER TABLE workspaces ADD COLUMN note text DEFAULT pg_sleep(60)::text;"),
@@ -96,12 +96,7 @@ fn what_is_broken_off_is_rolled_back_at_the_server_too() {
 #[test]
 fn a_build_of_an_index_that_is_broken_off_ends_at_the_server_too() {
     let project = Project::with_tenants(&["a"]);
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "index",
-        "CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);",
-    );
+    project.next_migration("CREATE INDEX CONCURRENTLY workspace_names ON workspaces (name);");
     let writer = Session::holding(&project.db, "INSERT INTO org_a.workspaces (name) VALUES ('w')");
     let running = project.start("migrate up --format json");
     project.db.wait_for_waiting(1);
@@ -162,7 +157,7 @@ fn a_verb_that_is_given_up_does_not_write_afterwards() {
 }
 
 #[test]
-fn what_hardly_ends_is_waited_for_and_told() {
+fn a_statement_that_ends_late_is_awaited_and_reported() {
     let project = Project::with_tenants(&["a"]);
     // A statement that most cancellations do not end, and that is over in time.
     project.db.run(
@@ -190,7 +185,7 @@ fn what_hardly_ends_is_waited_for_and_told() {
 }
 
 #[test]
-fn what_does_not_end_in_time_is_named() {
+fn a_statement_that_does_not_end_in_time_is_named() {
     let project = Project::with_tenants(&["a"]);
     project.db.run(
         "CREATE FUNCTION public.deaf() RETURNS text LANGUAGE plpgsql AS $$ BEGIN LOOP \
@@ -217,7 +212,7 @@ fn what_does_not_end_in_time_is_named() {
 }
 
 #[test]
-fn a_session_that_its_unit_has_renamed_is_told_and_left_alone() {
+fn a_session_renamed_by_its_unit_is_reported_and_kept() {
     let project = Project::with_tenants(&["a"]);
     project.db.run("INSERT INTO org_a.workspaces (name) VALUES ('x')");
     project.migration(

@@ -146,7 +146,7 @@ fn the_servers_own_options_are_in_no_template() {
 }
 
 #[test]
-fn what_differs_is_told_by_the_check() {
+fn check_reports_differences() {
     let project = rich();
     on_shadow(&project, "template squash").passes();
     let changed = "-- Template: v1.0.6\nCREATE TABLE {org_schema}.extra (id int);\n";
@@ -165,7 +165,7 @@ fn what_differs_is_told_by_the_check() {
 }
 
 #[test]
-fn what_a_broken_off_run_left_is_not_written_over() {
+fn files_of_an_aborted_squash_are_not_overwritten() {
     let project = rich();
     project
         .file("tenant_templates/.default.old/1.sql", "-- Template: v1.0.0\nCREATE TABLE precious (id int);");

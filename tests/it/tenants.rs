@@ -13,7 +13,7 @@ fn registry(project: &Project) -> String {
 }
 
 #[test]
-fn a_tenant_is_made_whole() {
+fn create_makes_the_whole_tenant() {
     let project = Project::with_tenants(&[]);
     assert_snapshot!(project.run("tenant create acme_corp"), @"
     exit code: 0
@@ -26,8 +26,7 @@ fn a_tenant_is_made_whole() {
     assert_eq!(project.db.value(tables), "data_sources mappings pipeline_jobs workspaces");
     assert_eq!(registry(&project), "acme_corp|acme_corp|org_acme_corp");
 
-    let (code, again) = project.json("tenant create acme_corp");
-    assert_eq!((code, &again["error"]["code"]), (1, &"tenant-exists".into()));
+    project.expect_error("tenant create acme_corp", "tenant-exists");
     let (code, accepted) = project.json("tenant create acme_corp --if-not-exists");
     assert_eq!((code, &accepted["existing"][0]["version"]), (0, &"1.0.4".into()));
     let id = project.db.value("SELECT id::text FROM datalinx_platform.organizations");
@@ -48,7 +47,7 @@ fn a_name_may_hold_anything() {
 }
 
 #[test]
-fn a_list_is_made_and_what_is_wrong_in_it_is_told_by_itself() {
+fn a_list_reports_each_invalid_line() {
     let project = Project::with_tenants(&["there"]);
     let list = "slug,name\r\nacme,\"Acme, \"\"the\"\" Inc.\"\r\nretail,\r\nacme,twice\r\nBad-Slug,\r\nthere,\r\nlast,Last\r\n";
     project.file("list.csv", list);
@@ -137,12 +136,11 @@ fn there_may_be_more_than_one_template() {
     org_y default 1.0.4
     ");
     assert_eq!(project.db.value("SELECT id::text FROM org_tiny.workspaces"), "1");
-    let (code, wrong) = project.json("tenant create z --template large");
-    assert_eq!((code, &wrong["error"]["code"]), (2, &"template-missing".into()));
+    project.expect_error("tenant create z --template large", "template-missing");
 }
 
 #[test]
-fn where_the_platform_is_not_there_yet_no_tenant_is_made() {
+fn create_needs_a_migrated_platform() {
     let project = Project::seeds();
     assert_snapshot!(project.run("tenant create acme"), @"
     exit code: 1
@@ -164,8 +162,7 @@ fn where_the_platform_is_not_there_yet_no_tenant_is_made() {
         first.unwrap().replace("-- Template: v1.0.0", ""),
     );
     let _at_1_0_1 = project.run("migrate up --to 1.0.1").ok();
-    let (code, refused) = project.json("tenant create acme");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"not-migrated".into()));
+    project.expect_error("tenant create acme", "not-migrated");
     assert_eq!(registry(&project), "");
 }
 
@@ -227,8 +224,7 @@ fn a_row_of_the_registry_without_a_version_is_shown_and_never_migrated() {
     error[tenant-exists]: other is in the registry, but its version is unknown
      = help: the schema was not created by Tenure: make it a tenant with `tenure tenant adopt`
     ");
-    let (code, refused) = project.json("migrate up --tenant other");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-unknown".into()));
+    project.expect_error("migrate up --tenant other", "tenant-unknown");
 }
 
 #[test]
@@ -236,8 +232,7 @@ fn a_schema_that_is_there_already_is_left_alone() {
     let project = Project::with_tenants(&[]);
     project.db.run("CREATE SCHEMA org_acme; CREATE TABLE org_acme.precious (id int)");
     let before = project.db.dump_of("org_acme");
-    let (code, refused) = project.json("tenant create acme --if-not-exists");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"tenant-exists".into()));
+    project.expect_error("tenant create acme --if-not-exists", "tenant-exists");
     assert_eq!(project.db.dump_of("org_acme"), before);
     assert_eq!(registry(&project), "");
 }

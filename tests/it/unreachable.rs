@@ -80,7 +80,7 @@ fn a_server_that_is_not_there_is_named_without_the_password() {
 }
 
 #[test]
-fn a_password_that_is_wrong_is_not_told() {
+fn a_wrong_password_is_not_printed() {
     let (project, port) = (Project::seeds(), server_that_refuses());
     let address = format!("127.0.0.1:{port}");
     let url = format!("postgresql://me:{SECRET}@{address}/app?sslmode=disable");
@@ -88,7 +88,7 @@ fn a_password_that_is_wrong_is_not_told() {
 }
 
 #[test]
-fn a_database_or_a_role_that_is_not_there_is_said_so() {
+fn a_missing_database_or_role_is_named() {
     let project = Project::seeds();
     let nowhere = project.db.url.replace(&project.db.name, "nowhere");
     for (url, said, sqlstate) in [
@@ -123,7 +123,7 @@ fn a_url_that_cannot_be_understood_is_not_repeated() {
 }
 
 #[test]
-fn nobody_sees_the_password_in_the_help() {
+fn the_help_does_not_show_the_password() {
     let project = Project::empty();
     let output = run(&project, &format!("postgresql://me:{SECRET}@localhost/app"), "migrate up --help");
     assert_eq!(output.code, 0);

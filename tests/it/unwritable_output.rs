@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::process::Stdio;
 
-use crate::support::{Output, Project};
+use crate::support::{Output, Project, Running};
 
 /// A file to which nothing can be written.
 pub fn full() -> Stdio {
@@ -19,7 +19,7 @@ pub fn closed_pipe() -> Stdio {
 
 fn run_into(project: &Project, line: &str, to: Stdio) -> Output {
     let mut command = project.command(line.split_whitespace());
-    Output::of(&command.stdout(to).stderr(Stdio::piped()).output().unwrap())
+    Running::start(command.stdout(to).stderr(Stdio::piped())).end()
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn a_failure_that_cannot_be_written_is_told_on_stderr() {
+fn a_failure_that_cannot_be_written_goes_to_stderr() {
     let project = Project::with_tenants(&[]);
     let output = run_into(&project, "tenant show nobody --format json", full());
     assert_eq!(output.code, project.run("tenant show nobody --format json").code);
@@ -71,7 +71,7 @@ fn a_failure_that_cannot_be_written_is_told_on_stderr() {
 }
 
 #[test]
-fn what_was_done_stands_although_it_could_not_be_told() {
+fn completed_work_stays_when_the_result_cannot_be_written() {
     let project = Project::with_tenants(&["a"]);
     project.migration("1.0.4", "1.0.5", "note", "ALTER TABLE workspaces ADD COLUMN note text;");
     for line in ["migrate up", "migrate up --format json"] {

@@ -7,7 +7,7 @@ use tenure::error::Code;
 use tenure::verify::{RULES, Tool};
 
 use crate::bad_files::{FIRST, project_of};
-use crate::support::{Output, Project};
+use crate::support::{Finish as _, Output, Project};
 
 /// Several files, each wrong in its own way, and one that is denied.
 fn broken() -> Project {
@@ -46,7 +46,7 @@ fn place(file: &Value, line: &Value) -> String {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_in_one_run_and_what_can_be_judged_is() {
+fn one_run_reports_every_error_and_judges_the_rest() {
     let project = broken();
     let (code, document) = project.json("verify");
     assert_eq!(code, 2, "{document}");
@@ -106,7 +106,7 @@ fn all_that_is_wrong_is_told_in_one_run_and_what_can_be_judged_is() {
 }
 
 #[test]
-fn files_that_are_named_are_each_told_of() {
+fn every_named_file_is_reported() {
     let project = Project::seeds();
     project.file("a.sql", "SELECT (;").file("b.sql", "DROP TABLE users;").file("c.sql", b"\xFF");
     let line = "verify a.sql b.sql c.sql missing.sql migrations/v1.0.0_to_v1.0.1_add_mfa_columns.sql";
@@ -122,7 +122,7 @@ fn files_that_are_named_are_each_told_of() {
 }
 
 #[test]
-fn a_project_that_cannot_be_read_at_all_makes_a_whole_document_too() {
+fn an_unreadable_project_gives_a_complete_document() {
     let nowhere = Project::empty();
     let wrong = project_of(&[FIRST, ("tenure.toml", b"[verify.levels]\nno-such-rule = 'off'\n")]);
     let torn = project_of(&[FIRST, ("tenure.toml", b"[platform\n")]);
@@ -265,7 +265,7 @@ fn nothing_that_a_file_holds_breaks_out_of_an_annotation_or_a_cell() {
 }
 
 #[test]
-fn nothing_found_is_said_too() {
+fn no_findings_is_reported() {
     let project = Project::seeds();
     assert_snapshot!(project.run("verify --output github"), @"
     exit code: 0
@@ -308,7 +308,7 @@ fn paths_begin_where_the_repository_does() {
     assert_eq!(seen(project.run("verify --output github -C ./db")), file);
     let mut below = project.command(["verify", "--output", "github"]);
     below.current_dir(project.dir.path().join("db")).env("GITHUB_WORKSPACE", root);
-    assert_eq!(seen(Output::of(&below.output().unwrap())), file);
+    assert_eq!(seen(Output::of(&below.finish())), file);
     assert_eq!(seen(project.run("verify --output github other/loose.sql")), "other/loose.sql");
     assert_eq!(seen(project.run("verify --output github -C db ./other/loose.sql")), "other/loose.sql");
     assert_eq!(seen(project.run(&format!("verify --output github -C db {root}/{file}"))), file);

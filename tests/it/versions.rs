@@ -64,7 +64,7 @@ fn a_tenant_whose_version_the_server_would_not_find_is_refused_and_named() {
 }
 
 #[test]
-fn a_tenant_that_the_chain_loses_during_a_run_is_told() {
+fn a_tenant_that_leaves_the_chain_during_a_run_is_reported() {
     for version in ["1.0.3-rc.1", "7.0.0"] {
         let project = two_steps_to_go();
         project.migration("1.0.6", "1.0.7", "after", "ALTER TABLE users ADD COLUMN more text;");

@@ -1,7 +1,7 @@
 //! What a copy has of its source.
 
 use super::Fixture;
-use crate::support::Session;
+use crate::support::{Finish as _, Session};
 
 #[test]
 fn a_copy_has_the_rows_and_the_url_leads_to_it() {
@@ -136,7 +136,7 @@ fn odd_names_are_names() {
         "json",
     ];
     let mut command = fixture.project.command(words);
-    let output = crate::support::Output::of(&command.env("DATABASE_URL", &admin.url).output().unwrap()).ok();
+    let output = crate::support::Output::of(&command.env("DATABASE_URL", &admin.url).finish()).ok();
     let made: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(Session::open(made["database_url"].as_str().unwrap()).value("SELECT 'in'"), "in");
     assert_eq!(fixture.listed(), ["größe \"1\"; DROP '"]);

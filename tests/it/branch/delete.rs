@@ -1,7 +1,7 @@
 //! What goes: by its name, by its age, at its end; and what stays.
 
 use super::{Fixture, gone};
-use crate::support::{Output, Session};
+use crate::support::{Finish as _, Output, Session};
 
 #[test]
 fn a_branch_goes_with_who_uses_it_and_goes_once() {
@@ -20,7 +20,7 @@ fn a_branch_goes_with_who_uses_it_and_goes_once() {
 }
 
 #[test]
-fn what_came_to_its_end_is_collected_and_the_rest_by_its_age() {
+fn gc_deletes_expired_branches_and_old_ones() {
     let (fixture, other) = (Fixture::new(), Fixture::new());
     let (over, alive, _foreign) =
         (fixture.create("ci/over"), fixture.create("ci/alive"), other.create("ci/other"));
@@ -43,7 +43,7 @@ fn what_came_to_its_end_is_collected_and_the_rest_by_its_age() {
 }
 
 #[test]
-fn one_that_cannot_go_is_told_and_the_others_go() {
+fn gc_reports_a_branch_that_cannot_be_deleted_and_deletes_the_others() {
     let fixture = Fixture::new();
     let (held, _free) = (fixture.create("ci/held"), fixture.create("ci/free"));
     // The server drops no database that subscribes.
@@ -59,11 +59,11 @@ fn one_that_cannot_go_is_told_and_the_others_go() {
 }
 
 #[test]
-fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
+fn the_printed_delete_command_works_in_a_shell() {
     let fixture = Fixture::new();
     for name in ["pr-1", "it's $HOME `date`", "-x"] {
         let words = ["branch", "create", "--provider", "local", "--", name];
-        let made = fixture.project.command(words).env("DATABASE_URL", &fixture.db().url).output().unwrap();
+        let made = fixture.project.command(words).env("DATABASE_URL", &fixture.db().url).finish();
         let said = String::from_utf8(made.stdout).unwrap();
         let line =
             said.lines().find(|line| line.starts_with("delete it with")).unwrap_or_else(|| panic!("{said}"));
@@ -77,7 +77,7 @@ fn what_is_said_to_delete_a_branch_deletes_it_in_a_shell() {
         // In CI, where the other provider's key is set too.
         shell.args(["-c", hint]).current_dir(fixture.project.dir.path());
         shell.env("PATH", path.unwrap()).env("DATABASE_URL", &fixture.db().url).env("NEON_API_KEY", "napi_x");
-        let run = Output::of(&shell.output().unwrap());
+        let run = Output::of(&shell.finish());
         assert!(run.code == 0 && run.stdout.starts_with("deleted"), "{hint}: {run}");
         assert!(fixture.copies().is_empty(), "{hint}");
     }

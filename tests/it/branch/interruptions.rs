@@ -99,9 +99,7 @@ fn a_role_that_may_only_enter_the_source_uses_it() {
 
 #[test]
 fn a_dry_run_whose_copy_another_run_takes_away_says_so() {
-    let (fixture, elsewhere) = (Fixture { project: Project::seeds() }, Database::fresh());
-    fixture.run("migrate up").passes();
-    fixture.run("tenant create a").passes();
+    let (fixture, elsewhere) = (Fixture { project: Project::with_tenants(&["a"]) }, Database::fresh());
     fixture.db().run("INSERT INTO org_a.workspaces (name) SELECT 'w' || n FROM generate_series(1, 50) n");
     // Only where there are many rows, which the sample of a shadow has not.
     let sql = "-- Scope: tenant\nSELECT pg_sleep(CASE WHEN (SELECT count(*) FROM workspaces) > 40 THEN 5 ELSE 0 END);";

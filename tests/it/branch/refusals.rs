@@ -1,10 +1,10 @@
 //! What is refused, and how that is told: a source that others use, a role that may not, a name that is taken.
 
 use super::Fixture;
-use crate::support::{Database, Output, Session};
+use crate::support::{Database, Finish as _, Output, Session};
 
 #[test]
-fn who_uses_the_source_is_named_and_left_in_peace() {
+fn create_refuses_a_source_in_use_and_names_its_sessions() {
     let fixture = Fixture::new();
     let mut puma = Session::open(&format!("{}&application_name=puma", fixture.db().url));
     puma.run("BEGIN; LOCK TABLE p.a");
@@ -22,7 +22,7 @@ fn who_uses_the_source_is_named_and_left_in_peace() {
 }
 
 #[test]
-fn a_role_that_may_not_is_told_what_it_lacks() {
+fn create_names_the_privilege_that_the_role_lacks() {
     let fixture = Fixture::new();
     let (db, role) = (fixture.db(), format!("{}_ci", fixture.db().name));
     db.run(&format!("CREATE ROLE {role} LOGIN"));
@@ -46,7 +46,7 @@ fn a_role_that_may_not_is_told_what_it_lacks() {
 }
 
 #[test]
-fn what_has_no_mark_of_ours_is_left_alone() {
+fn databases_without_our_comment_are_never_touched() {
     let fixture = Fixture::new();
     let branch = fixture.create("pr-1");
     for comment in ["NULL", "'a database of ours'", "'{\"tenure-run\":\"mine\"}'"] {
@@ -127,9 +127,8 @@ fn a_url_in_the_place_of_a_name_is_not_repeated() {
             vec![url],
         ] {
             for format in ["human", "json"] {
-                let output =
-                    fixture.project.command(words.iter().copied()).env("TENURE_FORMAT", format).output();
-                let output = Output::of(&output.unwrap());
+                let mut command = fixture.project.command(words.iter().copied());
+                let output = Output::of(&command.env("TENURE_FORMAT", format).finish());
                 assert_eq!(output.code, 2, "{words:?}: {output}");
                 assert!(
                     !format!("{}{}", output.stdout, output.stderr).contains("hunter2"),

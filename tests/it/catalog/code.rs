@@ -115,7 +115,7 @@ fn privileges_and_owners() {
 
 /// What a release of PostgreSQL brought is seen from that release on.
 #[test]
-fn what_newer_releases_brought() {
+fn features_of_newer_releases() {
     let db = Database::fresh();
     let major: u32 =
         db.value("SELECT (current_setting('server_version_num')::int / 10000)::text").parse().unwrap();

@@ -1,5 +1,5 @@
-//! A photograph sees every kind of thing that a schema can hold: it is made, photographed, changed,
-//! photographed again, and the difference names just that. The same is done in a second schema whose name is
+//! A snapshot holds every kind of thing that a schema can hold: it is made, read, changed,
+//! read again, and the difference names just that. The same is done in a second schema whose name is
 //! the first one's with more behind it, and the two are equal all the way.
 
 mod code;

@@ -87,14 +87,14 @@ fn a_late_tenant_is_equal_to_an_early_one() {
     assert_eq!(early.objects.keys().filter(|key| key.kind == Kind::Table).count(), 4);
     let prints = prints(&project.db, &["org_early", "org_late"]);
     assert_eq!(prints[0], prints[1]);
-    // The platform can be photographed too, and a schema that is not there has no picture.
+    // The platform can be read too, and a schema that is not there has no snapshot.
     let platform = picture(&project.db, "datalinx_platform");
     assert!(platform.object(Kind::Table, "users").is_some());
     assert!(platform.has_schema() && !picture(&project.db, "org_nobody").has_schema());
 }
 
 #[test]
-fn a_role_that_may_only_read_catalogs_can_photograph() {
+fn a_role_that_may_only_read_catalogs_can_take_a_snapshot() {
     let db = Database::fresh();
     let role = format!("looker_{}", db.name);
     db.run(&format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA org_a"));

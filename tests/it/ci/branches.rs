@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use super::Fixture;
 use super::runner::Job;
-use crate::support::{ALWAYS, Fault, Project, Session, Verb, send_signal, wait_until};
+use crate::support::{ALWAYS, Fault, Project, Running, Session, Verb, wait_until};
 
 #[test]
 fn a_dry_run_reports_and_leaves_nothing() {
@@ -75,14 +75,14 @@ fn a_job_that_is_cancelled_deletes_its_branch() {
     let mut all = vec![("command", "dry-run")];
     all.extend(given.iter().map(|(name, value)| (*name, value.as_str())));
     let ran = fixture.job.uses_with(&all, std::collections::BTreeMap::new(), |command| {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let running = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
         let is_the_run = format!("{:?}", command.get_envs()).contains("WITHOUT_KEY");
         if is_the_run {
             wait_until("the branch", || !fixture.neon.branches().is_empty());
             // The runner tells the shell alone.
-            send_signal(child.id(), "INT");
+            running.signal("INT");
         }
-        child.wait_with_output().unwrap()
+        running.finish()
     });
     assert_ne!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.outputs["verdict"], "not-verified", "{ran:?}");

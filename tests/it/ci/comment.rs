@@ -10,6 +10,10 @@ use tokio::sync::oneshot;
 
 use super::runner::{Job, Ran};
 
+use crate::support::Finish as _;
+
+use crate::support::LIMIT;
+
 /// A server of one pull request's comments.
 struct GitHub {
     comments: Arc<Mutex<Vec<Value>>>,
@@ -36,7 +40,7 @@ impl GitHub {
                 }
             });
         });
-        let base = format!("http://127.0.0.1:{}", port.recv().unwrap());
+        let base = format!("http://127.0.0.1:{}", port.recv_timeout(LIMIT).unwrap());
         Self { comments, base, stop: Some(stop), thread: Some(thread) }
     }
 
@@ -59,7 +63,7 @@ impl GitHub {
                 std::fs::write(job.file("temp/tenure-dry-run.md"), report).unwrap();
                 written = true;
             }
-            command.output().unwrap()
+            command.finish()
         })
     }
 }
@@ -193,7 +197,7 @@ fn an_address_is_never_in_a_comment() {
 }
 
 #[test]
-fn a_report_that_is_too_long_is_cut_and_a_fork_has_none() {
+fn a_long_report_is_cut_and_a_fork_gets_no_comment() {
     let github = GitHub::with(vec![]);
     let (_folder, ours) = job();
     github.comment(ours, &"ö".repeat(70_000));

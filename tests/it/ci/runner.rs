@@ -10,7 +10,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use super::{action, string};
-use crate::support::postgres_folder;
+use crate::support::{Finish as _, postgres_folder};
 
 /// A job of a pull request, in a workspace.
 pub struct Job {
@@ -105,7 +105,7 @@ impl Job {
 
     /// Uses the action.
     pub fn uses(&self, given: &[(&str, &str)]) -> Ran {
-        self.uses_with(given, Outputs::new(), |command| command.output().unwrap())
+        self.uses_with(given, Outputs::new(), |command| command.finish())
     }
 
     /// Uses the action, where a step may have left outputs before, and a command is run in another way.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{action, read, string, yaml};
 use crate::repo_lints::files;
-use crate::support::Project;
+use crate::support::{Finish as _, Project};
 
 /// A fenced block of a document, by what stands behind its backticks.
 fn block(document: &str, kind: &str) -> String {
@@ -143,7 +143,7 @@ fn every_shell_understands_the_scripts() {
     for (name, script) in scripts() {
         std::fs::write(&path, &script).unwrap();
         for shell in ["sh", "bash"] {
-            let output = Command::new(shell).arg("-n").arg(&path).output().unwrap();
+            let output = Command::new(shell).arg("-n").arg(&path).finish();
             assert!(
                 output.status.success(),
                 "{name} in {shell}: {}",
@@ -190,7 +190,7 @@ fn the_script_for_other_systems_does_what_it_says() {
         command.arg(script).current_dir(project.dir.path()).env_clear().envs(environment);
         command.env("PATH", format!("{}:{}", tenure.display(), std::env::var("PATH").unwrap()));
         command.envs([("CHANGE", "7"), ("TARGET", "main")]).envs(more.iter().cloned());
-        crate::support::Output::of(&command.output().unwrap())
+        crate::support::Output::of(&command.finish())
     };
     // No repository: nobody knows what was changed, so all was.
     let without = run(&script, &[]);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::runner::Job;
-use crate::support::Project;
+use crate::support::{Finish as _, Project};
 
 fn git(folder: &Path, line: &str) {
     let mut command = Command::new("git");
@@ -15,7 +15,7 @@ fn git(folder: &Path, line: &str) {
         .current_dir(folder)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("HOME", folder);
-    let output = command.output().unwrap();
+    let output = command.finish();
     assert!(output.status.success(), "git {line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -39,7 +39,7 @@ const HARMFUL: &str =
     "-- Migration: v1.0.4 to v1.0.5\n-- Description: d\nALTER TABLE users DROP COLUMN email;\n";
 
 #[test]
-fn every_verdict_is_told_and_only_one_is_green() {
+fn every_verdict_is_reported_and_only_success_is_green() {
     for (path, text, verdict, code) in [
         ("migrations/v1.0.4_to_v1.0.5_a.sql", HARMLESS, "pass", 0),
         ("migrations/v1.0.4_to_v1.0.5_a.sql", HARMFUL, "fail", 1),
@@ -60,7 +60,7 @@ fn every_verdict_is_told_and_only_one_is_green() {
 }
 
 #[test]
-fn what_matters_of_a_pull_request_is_told_from_the_rest() {
+fn relevant_changes_of_a_pull_request_are_detected() {
     for (path, text, queries, changed) in [
         ("README.md", "else", "", "false"),
         ("tenant_templates/default/900_more.sql", "CREATE TABLE more (id int);", "", "true"),

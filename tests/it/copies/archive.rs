@@ -162,7 +162,7 @@ fn an_older_export_that_cannot_be_brought_along_is_taken_back() {
 }
 
 #[test]
-fn rows_that_refer_to_what_is_not_here_are_told_with_table_and_key() {
+fn import_names_rows_with_missing_references() {
     let project = Project::with_tenants(&["alpha"]);
     project.db.run(
         "INSERT INTO datalinx_platform.users (id, email) VALUES ('11111111-1111-4111-8111-111111111111', 'a@example.org'); \
@@ -180,7 +180,7 @@ fn rows_that_refer_to_what_is_not_here_are_told_with_table_and_key() {
 }
 
 #[test]
-fn what_the_database_lacks_is_told_before_anything() {
+fn import_reports_missing_requirements_first() {
     let project = Project::with_tenants(&["alpha"]);
     let role = format!("clerk_{}", project.db.name);
     project.db.run(&format!("CREATE ROLE {role}; GRANT SELECT ON org_alpha.workspaces TO {role}"));
@@ -237,7 +237,7 @@ fn an_interrupted_export_leaves_nothing() {
 }
 
 #[test]
-fn what_is_no_whole_export_is_refused_and_nothing_is_written() {
+fn an_incomplete_export_is_refused() {
     let project = with_everything();
     let file = exported(&project);
     let whole = std::fs::read(&file).unwrap();

@@ -98,7 +98,7 @@ fn a_source_that_drifted_is_refused_with_what_is_different() {
 }
 
 #[test]
-fn what_cannot_be_cloned_is_refused_plainly() {
+fn clone_refuses_sources_that_it_cannot_copy() {
     let project = Project::with_tenants(&["acme", "other", "behind"]);
     project.db.run(
         "UPDATE datalinx_platform.tenant_version SET version = '1.0.3' WHERE schema_name = 'org_behind'",

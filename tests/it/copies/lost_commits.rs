@@ -65,7 +65,7 @@ fn an_import_whose_commit_was_done_is_done() {
 }
 
 #[test]
-fn a_commit_that_nobody_can_be_asked_about_is_told_and_the_same_command_begins_anew() {
+fn an_unknown_commit_is_reported_and_the_command_can_be_repeated() {
     let project = with_everything();
     let wire = Wire::of(&project.db);
     let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.kinds IN ACCESS EXCLUSIVE MODE");

@@ -1,4 +1,4 @@
-//! Tenants made of other tenants: with one of every kind of object, compared by photographs, dumps and rows.
+//! Tenants made of other tenants: with one of every kind of object, compared by snapshots, dumps and rows.
 
 mod archive;
 mod clone;
@@ -38,7 +38,7 @@ fn rows(db: &Database, schema: &str) -> Vec<String> {
     ))
 }
 
-/// The books' rows and the schemas of tenants, and whether something of ours is left over.
+/// The metadata rows and the schemas of tenants, and whether something of ours is left over.
 fn state(project: &Project) -> Vec<String> {
     project.db.column(
         "SELECT concat_ws(' ', slug, schema_name, version, status) FROM datalinx_platform.organizations \

@@ -4,7 +4,7 @@ use super::state;
 use crate::support::Project;
 
 /// The seeds' project with roles, whose names are this database's own.
-fn walled() -> Project {
+fn isolated() -> Project {
     let project = Project::seeds();
     settings(&project, &project.db.name);
     project.run("migrate up").passes();
@@ -33,8 +33,8 @@ fn later(project: &Project, schema: &str) -> Vec<String> {
 }
 
 #[test]
-fn who_imports_gives_the_rights_that_the_owner_gave() {
-    let project = walled();
+fn import_grants_as_the_importing_role() {
+    let project = isolated();
     let boss = format!("{}_Boss", project.db.name);
     project.db.run(&format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER"));
     let url = project.db.url_as(&boss);
@@ -53,8 +53,8 @@ fn who_imports_gives_the_rights_that_the_owner_gave() {
 }
 
 #[test]
-fn what_another_role_gives_later_is_not_the_originals_in_a_copy() {
-    let project = walled();
+fn later_grants_of_another_role_are_not_copied() {
+    let project = isolated();
     project.create(&["one"]);
     let (etl, own) = (format!("{}_etl", project.db.name), format!("{}_org_one", project.db.name));
     project.db.run(&format!(
@@ -76,7 +76,7 @@ fn what_another_role_gives_later_is_not_the_originals_in_a_copy() {
 
 #[test]
 fn a_tenant_of_the_pool_has_the_rights_of_one_that_was_made_at_once() {
-    let project = walled();
+    let project = isolated();
     project.file(
         "tenant_templates/default/900.sql",
         "CREATE FUNCTION {org_schema}.f() RETURNS int LANGUAGE sql AS 'SELECT 1';\n\

@@ -12,14 +12,14 @@ fn older() -> (Project, String) {
     project.run("tenant drop --purge alpha --now --confirm alpha").passes();
     project.db.run("CREATE TABLE public.gate (id int)");
     let step = "-- Scope: tenant\nINSERT INTO workspaces (name) SELECT 'gate' FROM public.gate;";
-    project.migration("1.0.4", "1.0.5", "gate", step);
+    project.next_migration(step);
     project.run("migrate up").passes();
     let file = project.dir.path().join("alpha.tenure").display().to_string();
     (project, file)
 }
 
 #[test]
-fn an_import_under_way_is_not_begun_anew() {
+fn a_second_import_of_the_same_tenant_is_refused() {
     let (project, file) = older();
     let holder = Session::holding(&project.db, "LOCK TABLE public.gate IN ACCESS EXCLUSIVE MODE");
     let import = project.start(&format!("tenant import {file} --lock-timeout 1m"));
@@ -37,7 +37,7 @@ fn an_import_under_way_is_not_begun_anew() {
 }
 
 #[test]
-fn what_a_killed_import_left_is_told_and_can_be_taken_away() {
+fn a_killed_import_is_reported_and_can_be_dropped() {
     let (project, file) = older();
     let holder = Session::holding(&project.db, "LOCK TABLE public.gate IN ACCESS EXCLUSIVE MODE");
     let import = project.start(&format!("tenant import {file} --lock-timeout 1m"));
@@ -63,7 +63,7 @@ fn what_a_killed_import_left_is_told_and_can_be_taken_away() {
 }
 
 #[test]
-fn what_a_killed_copy_left_is_taken_back_by_the_same_command_when_its_time_is_over() {
+fn the_same_command_replaces_a_killed_copy_after_its_deadline() {
     let project = with_everything();
     let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.kinds IN ACCESS EXCLUSIVE MODE");
     let clone = project.start("tenant clone alpha beta --data --lock-timeout 1m");
@@ -103,7 +103,7 @@ fn a_clone_that_waits_for_its_rows_is_no_active_tenant_for_anybody() {
 }
 
 #[test]
-fn what_others_made_of_a_copy_in_the_making_is_not_dropped_with_it() {
+fn objects_of_others_in_an_unfinished_copy_are_not_dropped() {
     let project = with_everything();
     let holder = Session::holding(&project.db, "LOCK TABLE org_alpha.kinds IN ACCESS EXCLUSIVE MODE");
     let clone = project.start("tenant clone alpha beta --data --lock-timeout 1m --format json");

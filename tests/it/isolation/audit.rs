@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{drop_roles, fleet, lines, walled};
+use super::{drop_roles, fleet, isolated, lines};
 use crate::support::Project;
 
 /// Plants a violation, sees that exactly these lines are found, and takes it away again.
@@ -25,15 +25,11 @@ fn a_clean_fleet_has_no_finding() {
     let clean = json!({"findings": [], "summary": {"tenants": 3, "deny": 0, "warn": 0, "allowed": 0}});
     assert_eq!(project.json("tenant audit"), (0, clean.clone()));
     assert_eq!(project.run("tenant audit").ok().stdout, "3 tenants: nothing found\n");
-    let project = walled();
+    let project = isolated();
     // Names that hold each other, and words of the texts below.
     project.create(&["one", "one_two", "draft"]);
     project.run("tenant suspend one_two").passes();
-    project.migration(
-        "1.0.4",
-        "1.0.5",
-        "more",
-        "-- Scope: tenant\nCREATE TABLE more (id serial PRIMARY KEY, key int GENERATED ALWAYS AS IDENTITY, \
+    project.next_migration("-- Scope: tenant\nCREATE TABLE more (id serial PRIMARY KEY, key int GENERATED ALWAYS AS IDENTITY, \
          kind text DEFAULT 'draft' CHECK (kind <> 'org_one'));\nCREATE VIEW {org_schema}.some AS SELECT id FROM more;\n\
          CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = {org_schema}, pg_temp AS \
          $$ BEGIN EXECUTE 'UPDATE {org_schema}.more SET kind = NULL'; RETURN NEW; END $$;\n\
@@ -128,7 +124,7 @@ fn rights_across_tenants_are_found() {
 }
 
 #[test]
-fn what_reaches_into_another_tenants_schema_is_found() {
+fn dependencies_on_another_tenants_schema_are_found() {
     let project = fleet();
     let found = |plant: &str, weed: &str, expected: &[&str]| finds(&project, (plant, weed), expected);
     found(

@@ -1,10 +1,10 @@
 //! What tenants' roles lack is found and given; a copy of a database gets roles of its own; and who reads an audit.
 
-use super::{drop_roles, fleet, lines, walled, with_roles};
+use super::{drop_roles, fleet, isolated, lines, with_roles};
 use crate::support::{Database, Project};
 
 #[test]
-fn what_roles_lack_is_found_and_granted() {
+fn missing_privileges_are_found_and_granted() {
     let project = Project::with_tenants(&["one", "two"]);
     let (_, refused) = project.json("tenant grant");
     assert_eq!(refused["error"]["code"], "settings");
@@ -62,7 +62,7 @@ fn what_roles_lack_is_found_and_granted() {
 
 #[test]
 fn a_copy_of_a_database_gets_roles_of_its_own() {
-    let project = walled();
+    let project = isolated();
     project.create(&["one"]);
     let original = project.db.name.clone();
     let copied = Database::copy_of(&project.db);
@@ -133,7 +133,7 @@ fn people_read_each_finding_once() {
 }
 
 #[test]
-fn who_may_only_read_may_audit() {
+fn a_read_only_role_can_audit() {
     let project = fleet();
     project.db.run("GRANT SELECT ON org_two.workspaces TO PUBLIC; CREATE VIEW org_one.v AS SELECT id FROM org_two.mappings");
     let role = format!("{}_reader", project.db.name);
@@ -149,7 +149,7 @@ fn who_may_only_read_may_audit() {
 }
 
 #[test]
-fn what_the_platform_does_not_have_yet_is_given_later() {
+fn privileges_on_future_platform_tables_are_granted_later() {
     let project = Project::seeds();
     with_roles(&project);
     project.file(

@@ -1,4 +1,4 @@
-//! Walls between tenants: a role each, what it may and may not do, and what an audit finds.
+//! Isolation between tenants: a role each, what it may and may not do, and what an audit finds.
 
 mod audit;
 mod grants;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::Project;
 
 /// The seeds' project with roles; their names are this database's own, since the server is shared.
-fn walled() -> Project {
+fn isolated() -> Project {
     let project = Project::seeds();
     with_roles(&project);
     project.run("migrate up").passes();
@@ -39,7 +39,7 @@ fn drop_roles(project: &Project) {
 
 /// A fleet with roles whose template uses a table of the platform.
 fn fleet() -> Project {
-    let project = walled();
+    let project = isolated();
     project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
     project.create(&["one", "two", "three"]);
     project

@@ -1,7 +1,7 @@
-//! Where a tenant's role and what the books say of it come apart: roles that somebody dropped, left behind, opened, gave
+//! Where a tenant's role and its metadata disagree: roles that somebody dropped, left behind, opened, gave
 //! more to, or that are another database's.
 
-use super::{drop_roles, fleet, lines, walled};
+use super::{drop_roles, fleet, isolated, lines};
 use crate::support::{Database, Project, Session};
 
 fn role(project: &Project, schema: &str) -> String {
@@ -13,7 +13,7 @@ fn lose(project: &Project, schema: &str) {
     project.db.run(&format!("DROP OWNED BY {0}; DROP ROLE {0}", role(project, schema)));
 }
 
-fn expect_walls(project: &Project) {
+fn expect_isolation(project: &Project) {
     let (code, document) = project.json("tenant audit");
     assert_eq!((code, lines(&document)), (0, Vec::new()), "{document:#}");
 }
@@ -34,7 +34,7 @@ fn the_role_that_a_tenant_lost_is_not_shared_with_the_next_of_that_name() {
     project.run("tenant create one").passes();
     assert_eq!(roles(&project)[0], "org_one org_one");
     assert_eq!(roles(&project)[3], "org_uno org_uno");
-    expect_walls(&project);
+    expect_isolation(&project);
     // It keeps its name without a role of that name; the next one's role is not renamed for it.
     lose(&project, "org_two");
     project.run("tenant drop two --confirm two").passes();
@@ -45,7 +45,7 @@ fn the_role_that_a_tenant_lost_is_not_shared_with_the_next_of_that_name() {
         roles(&project),
         ["org_due org_due", "org_one org_one", "org_three org_three", "org_two org_two", "org_uno org_uno"]
     );
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
@@ -67,25 +67,24 @@ fn a_role_that_was_left_behind_with_rights_is_found_and_not_used_again() {
         found.contains(&"cross-tenant-privilege | deny | org_five | table workspaces".to_owned()),
         "{found:?}"
     );
-    let (code, refused) = project.json("tenant create three");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{refused}");
+    let refused = project.expect_error("tenant create three", "role-exists");
     let said = refused["error"]["message"].as_str().unwrap();
     assert!(said.contains("org_five"), "{said}");
     project.db.run(&format!("DROP OWNED BY {}", role(&project, "org_three")));
     project.run("tenant create three").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     // One whose tenant is only unknown is the tenant's again.
     project.db.run(
         "DELETE FROM datalinx_platform.tenant_version WHERE schema_name = 'org_two'; \
          DELETE FROM datalinx_platform.organizations WHERE slug = 'two'",
     );
     project.run("tenant adopt org_two --slug two --version 1.0.4").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
 #[test]
-fn who_is_a_member_of_an_owner_has_all_that_it_owns() {
+fn membership_in_an_owner_role_is_found() {
     let project = fleet();
     let owner = role(&project, "owner");
     project.db.run(&format!(
@@ -109,14 +108,13 @@ fn who_is_a_member_of_an_owner_has_all_that_it_owns() {
 }
 
 #[test]
-fn what_a_tenants_own_role_sets_does_not_follow_a_new_name() {
+fn role_settings_that_name_the_schema_refuse_a_rename() {
     let project = Project::seeds();
     project.file("tenure.toml", "[tenants]\nroles = true\n");
     project.run("migrate up").passes();
     project.create(&["with_settings"]);
     project.db.run("ALTER ROLE org_with_settings SET search_path = org_with_settings, public");
-    let (code, refused) = project.json("tenant rename with_settings other");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"name-in-text".into()), "{refused}");
+    project.expect_error("tenant rename with_settings other", "name-in-text");
     project.db.run("ALTER ROLE org_with_settings RESET search_path");
     project.run("tenant rename with_settings with_none").passes();
     project.db.run("DROP OWNED BY org_with_none; DROP ROLE org_with_none");
@@ -141,16 +139,15 @@ fn a_role_that_got_too_much_is_closed_all_the_same() {
     assert_eq!(closed("org_zwei"), "true");
     // It gets no password.
     open("org_three");
-    let (code, refused) = project.json("tenant login three");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{refused}");
+    let refused = project.expect_error("tenant login three", "role-exists");
     let said = refused["error"]["message"].as_str().unwrap();
     assert!(said.contains("may do more"), "{said}");
     drop_roles(&project);
 }
 
 #[test]
-fn in_a_copy_nobody_of_the_original_is_closed_or_sent_away() {
-    let project = walled();
+fn a_copied_database_does_not_touch_the_originals_roles() {
+    let project = isolated();
     project.create(&["one", "two"]);
     project.run("tenant login one").passes();
     project.run("tenant login two").passes();
@@ -164,8 +161,7 @@ fn in_a_copy_nobody_of_the_original_is_closed_or_sent_away() {
     assert_eq!((code, &again["outcome"]), (0, &"nothing".into()), "{again}");
     assert_eq!(session.value("SELECT 'here'"), "here");
     // The way out that it says is one.
-    let (code, refused) = copy.json("tenant suspend two");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{refused}");
+    let refused = copy.expect_error("tenant suspend two", "role-exists");
     let hint = refused["error"]["hint"].as_str().unwrap();
     assert!(
         hint.contains("role_prefix") && hint.contains("tenant grant") && !hint.contains("drop the role"),
@@ -177,7 +173,7 @@ fn in_a_copy_nobody_of_the_original_is_closed_or_sent_away() {
     copy.run("tenant drop one --confirm one").passes();
     assert_eq!(session.value("SELECT 'here'"), "here");
     drop(session);
-    expect_walls(&copy);
+    expect_isolation(&copy);
     drop_roles(&copy);
     drop_roles(&project);
 }
@@ -202,7 +198,7 @@ fn a_new_tenant_and_the_one_that_had_its_name_take_turns() {
     }
     assert_eq!(roles(&project)[0], "org_one org_one");
     assert_eq!(roles(&project)[3], "org_uno org_uno");
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
@@ -223,7 +219,7 @@ fn rights_that_come_with_every_new_table_are_found() {
     for finding in document["findings"].as_array().unwrap() {
         project.db.run(finding["help"].as_str().unwrap());
     }
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
@@ -241,7 +237,7 @@ fn a_login_may_be_taken_away_in_every_state() {
 }
 
 #[test]
-fn who_may_not_delete_it_all_deletes_nothing() {
+fn purge_without_enough_privileges_deletes_nothing() {
     let project = fleet();
     let boss = role(&project, "boss");
     project.run("tenant drop one --confirm one").passes();
@@ -287,7 +283,7 @@ fn who_may_not_delete_it_all_deletes_nothing() {
 
 #[test]
 fn a_copy_brings_back_who_was_dropped_in_the_original() {
-    let project = walled();
+    let project = isolated();
     project.create(&["one", "two"]);
     for slug in ["one", "two"] {
         project.run(&format!("tenant login {slug}")).passes();
@@ -300,36 +296,36 @@ fn a_copy_brings_back_who_was_dropped_in_the_original() {
     copy.run("tenant undrop two --as due").passes();
     copy.run("tenant grant").passes();
     assert_eq!(roles(&copy), ["org_due org_due", "org_one org_one"]);
-    expect_walls(&copy);
+    expect_isolation(&copy);
     // Who is deleted in another copy takes no role along.
     let mut other = Project::seeds();
     other.db = Database::copy_of(&project.db);
     other.run("tenant drop --purge --now --yes").passes();
     project.run("tenant undrop two").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&copy);
     drop_roles(&project);
 }
 
 #[test]
-fn what_only_a_dropped_tenant_lacks_is_no_finding_until_it_is_back() {
-    let project = walled();
+fn a_dropped_tenants_missing_privileges_are_no_finding() {
+    let project = isolated();
     project.create(&["one", "two"]);
     project.run("tenant drop one --confirm one").passes();
     project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
     project.run("tenant grant").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     project.run("tenant undrop one").passes();
     let (code, document) = project.json("tenant audit");
     let lacks = "role-lacks | deny | org_one | table users of datalinx_platform".to_owned();
     assert_eq!((code, lines(&document)), (1, vec![lacks]), "{document:#}");
     project.run("tenant grant").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
 #[test]
-fn the_role_of_a_living_tenant_is_given_up_to_nobody() {
+fn the_role_of_an_active_tenant_is_not_taken() {
     let project = fleet();
     let (one, four) = (role(&project, "org_one"), role(&project, "org_four"));
     // As it is where it got its name under another prefix.
@@ -338,10 +334,9 @@ fn the_role_of_a_living_tenant_is_given_up_to_nobody() {
          UPDATE datalinx_platform.tenant_version SET role = '{four}' WHERE schema_name = 'org_one'"
     ));
     for line in ["tenant create four", "tenant rename two four"] {
-        let (code, refused) = project.json(line);
-        assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{line}: {refused}");
+        project.expect_error(line, "role-exists");
     }
     assert_eq!(roles(&project)[0], "org_one org_four");
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }

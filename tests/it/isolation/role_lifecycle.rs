@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::server::Walled;
+use super::server::PasswordServer;
 use super::{drop_roles, fleet, lines, with_roles};
 use crate::support::Project;
 
@@ -14,7 +14,7 @@ fn roles(project: &Project) -> Vec<String> {
     )
 }
 
-fn expect_walls(project: &Project) {
+fn expect_isolation(project: &Project) {
     let (code, document) = project.json("tenant audit");
     assert_eq!((code, lines(&document)), (0, Vec::new()), "{document:#}");
 }
@@ -25,48 +25,48 @@ fn password(created: &Value) -> String {
 
 #[test]
 fn a_role_is_renamed_put_aside_brought_back_and_deleted_with_its_tenant() {
-    let walled = Walled::start();
-    let project = &walled.project;
+    let isolated = PasswordServer::start();
+    let project = &isolated.project;
     project.file("tenure.toml", "[tenants]\nroles = true\n");
     project.file("tenant_templates/default/005_uses.sql", "-- Uses: users (select)\n");
     project.run("migrate up").passes();
     let secret = password(&project.json("tenant create acme --login").1);
     project.run("tenant rename acme globex").passes();
     assert_eq!(roles(project), ["org_globex"]);
-    assert!(walled.login("org_acme", &secret).is_err());
-    let mut session = walled.login("org_globex", &secret).unwrap();
+    assert!(isolated.login("org_acme", &secret).is_err());
+    let mut session = isolated.login("org_globex", &secret).unwrap();
     session.run("SELECT * FROM org_globex.workspaces; SELECT * FROM datalinx_platform.users").unwrap();
-    expect_walls(project);
+    expect_isolation(project);
     // Put aside: nobody works in it.
     let (code, dropped) = project.json("tenant drop globex --confirm globex");
     assert_eq!((code, &dropped["role"], &dropped["sessions"]["ended"]), (0, &"org_globex".into(), &1.into()));
-    assert!(session.is_ended() && walled.login("org_globex", &secret).is_err());
+    assert!(session.is_ended() && isolated.login("org_globex", &secret).is_err());
     assert_eq!(roles(project), ["org_globex"]);
-    expect_walls(project);
+    expect_isolation(project);
     // Its slug is free, and so is what the next tenant's role is called.
     let next = password(&project.json("tenant create globex --login").1);
-    walled
+    isolated
         .login("org_globex", &next)
         .unwrap()
         .run("INSERT INTO org_globex.workspaces (name) VALUES ('x')")
         .unwrap();
     let both = roles(project);
     assert!(both.len() == 2 && both[0].starts_with("dropped_") && both[1] == "org_globex", "{both:?}");
-    expect_walls(project);
+    expect_isolation(project);
     project.run("tenant undrop globex --as initech").passes();
     assert_eq!(roles(project), ["org_globex", "org_initech"]);
-    let mut session = walled.login("org_initech", &secret).unwrap();
+    let mut session = isolated.login("org_initech", &secret).unwrap();
     session.run("SELECT * FROM org_initech.workspaces").unwrap();
     assert!(session.run("SELECT * FROM org_globex.workspaces").is_err());
-    expect_walls(project);
+    expect_isolation(project);
     // Who was suspended stays so.
     project.run("tenant suspend initech").passes();
     project.run("tenant drop initech --confirm initech").passes();
     project.run("tenant undrop initech").passes();
-    assert!(walled.login("org_initech", &secret).is_err());
+    assert!(isolated.login("org_initech", &secret).is_err());
     project.run("tenant resume initech").passes();
-    assert!(walled.login("org_initech", &secret).is_ok());
-    expect_walls(project);
+    assert!(isolated.login("org_initech", &secret).is_ok());
+    expect_isolation(project);
     // What a role owns outside is not deleted with it, and then nothing is; its rights are.
     project.run("tenant drop initech --confirm initech").passes();
     project.db.run(
@@ -83,21 +83,20 @@ fn a_role_is_renamed_put_aside_brought_back_and_deleted_with_its_tenant() {
     project.db.run("DROP TABLE public.kept");
     project.run("tenant drop --purge --now --yes").passes();
     assert_eq!(roles(project), ["org_globex"]);
-    expect_walls(project);
+    expect_isolation(project);
 }
 
 #[test]
-fn a_name_that_is_somebody_elses_is_not_taken_by_a_renaming() {
+fn rename_refuses_a_role_name_of_another() {
     let project = fleet();
     let other = format!("{}_org_four", project.db.name);
     project.db.run(&format!("CREATE ROLE {other}"));
     let before = project.db.dump(&["--exclude-table=datalinx_platform.run"]);
-    let (code, refused) = project.json("tenant rename one four");
-    assert_eq!((code, &refused["error"]["code"]), (1, &"role-exists".into()), "{refused}");
+    project.expect_error("tenant rename one four", "role-exists");
     assert!(project.db.dump(&["--exclude-table=datalinx_platform.run"]) == before);
     project.db.run(&format!("DROP ROLE {other}"));
     project.run("tenant rename one four").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }
 
@@ -116,23 +115,23 @@ fn whatever_way_a_tenant_is_made_it_gets_its_role() {
             .value("SELECT count(*)::text FROM datalinx_platform.tenant_version WHERE status = 'pooled'"),
         "0"
     );
-    expect_walls(&project);
+    expect_isolation(&project);
     // A copy of another.
     project.run("tenant clone one copied --data").passes();
     let (_, shown) = project.json("tenant show copied");
     assert_eq!(shown["role"]["name"], role("org_copied"), "{shown}");
-    expect_walls(&project);
+    expect_isolation(&project);
     // Out of a file, while the original is there, and when it is gone with its role.
     project.run("tenant export two --to two.tenure").passes();
     project.run("tenant import two.tenure --as again").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     project.run("tenant drop two --confirm two").passes();
     project.run("tenant drop --purge two --now --confirm two").passes();
     assert!(!roles(&project).contains(&role("org_two")));
     project.run("tenant import two.tenure --as anew").passes();
     assert!(!roles(&project).contains(&role("org_two")), "a role that was lent is gone");
     project.run("tenant import two.tenure").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     // A schema that others made.
     project.db.run(
         "DELETE FROM datalinx_platform.tenant_version WHERE schema_name = 'org_three'; \
@@ -141,7 +140,7 @@ fn whatever_way_a_tenant_is_made_it_gets_its_role() {
     project.run("tenant adopt org_five --slug five --version 1.0.4").passes();
     assert!(roles(&project).contains(&role("org_five")));
     project.db.run(&format!("DROP OWNED BY {0}; DROP ROLE {0}", role("org_three")));
-    expect_walls(&project);
+    expect_isolation(&project);
     let missing = "SELECT count(*)::text FROM datalinx_platform.tenant_version WHERE role IS NULL";
     assert_eq!(project.db.value(missing), "0");
     assert_eq!(project.json("drift").0, 0, "{}", project.run("drift"));
@@ -154,11 +153,10 @@ fn a_tenant_that_is_taken_back_leaves_no_role() {
     with_roles(&project);
     let settings = format!("[tenants]\nroles = true\nrole_prefix = \"{}_\"\n", project.db.name);
     project.file("tenure.toml", format!("{settings}after_create = [\"false\"]\n"));
-    let (code, failed) = project.json("tenant create acme --login");
-    assert_eq!((code, &failed["error"]["code"]), (1, &"hook-failed".into()), "{failed}");
+    project.expect_error("tenant create acme --login", "hook-failed");
     assert_eq!(roles(&project), Vec::<String>::new());
     project.file("tenure.toml", settings);
     project.run("tenant create acme").passes();
-    expect_walls(&project);
+    expect_isolation(&project);
     drop_roles(&project);
 }

@@ -3,35 +3,33 @@
 use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use tenure::postgres::server::{DATABASE, Throwaway};
+use tenure::postgres::server::DATABASE;
 use tokio::runtime::Builder;
 
-use crate::support::{Database, Project, environment, wait_until};
+use crate::support::{OwnServer, Project, wait_until};
 
 /// The server, and the seeds' project on it.
-pub struct Walled {
+pub struct PasswordServer {
     pub project: Project,
     // It ends behind the project.
-    _server: Throwaway,
+    _server: OwnServer,
 }
 
-impl Walled {
+impl PasswordServer {
     /// Starts it. Everybody but the owner needs a password.
     pub fn start() -> Self {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let server = runtime.block_on(Throwaway::start(&environment())).unwrap();
-        let mut project = Project::seeds();
-        project.db = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
+        let server = OwnServer::start(&[]);
+        let project = Project::seeds_in(server.database(DATABASE));
         project.db.run(super::NOT_FOR_ALL);
         project.db.run(
             "CREATE ROLE nobody LOGIN PASSWORD 'right'; \
              DO $$ BEGIN EXECUTE format('COPY (VALUES (%L), (%L)) TO %L', 'local all tenure trust', \
              'local all all scram-sha-256', current_setting('hba_file')); END $$; SELECT pg_reload_conf()::text",
         );
-        let walled = Self { project, _server: server };
-        wait_until("passwords to count", || walled.login("nobody", "wrong").is_err());
-        assert!(walled.login("nobody", "right").is_ok(), "a right password opens");
-        walled
+        let isolated = Self { project, _server: server };
+        wait_until("passwords to count", || isolated.login("nobody", "wrong").is_err());
+        assert!(isolated.login("nobody", "right").is_ok(), "a right password opens");
+        isolated
     }
 
     /// Logs in.

@@ -2,14 +2,14 @@
 
 use std::process::Stdio;
 
-use super::{drop_roles, walled};
-use crate::support::{Project, Wire};
+use super::{drop_roles, isolated};
+use crate::support::{Project, Running, Wire};
 use crate::unwritable_output::{closed_pipe, full};
 
 /// Runs a command whose stdout is `to`.
 fn run_into(project: &Project, line: &str, to: Stdio) -> (i32, String) {
     let mut command = project.command(line.split_whitespace());
-    let output = command.stdout(to).stderr(Stdio::piped()).output().unwrap();
+    let output = Running::start(command.stdout(to).stderr(Stdio::piped())).finish();
     (output.status.code().unwrap_or(-1), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -23,7 +23,7 @@ fn open_roles(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_password_that_cannot_be_shown_is_taken_away() {
-    let project = walled();
+    let project = isolated();
     project.file("list.csv", "slug\none\ntwo\nthree\n");
     for (line, made_by) in [
         ("tenant create pw --login", 1),
@@ -67,7 +67,7 @@ fn a_password_that_cannot_be_shown_is_taken_away() {
 
 #[test]
 fn a_password_is_shown_whatever_becomes_of_the_last_note() {
-    let project = walled();
+    let project = isolated();
     for line in ["tenant create pw --login", "tenant login pw"] {
         let wire = Wire::of(&project.db);
         let url = wire.url(&project.db);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Fixture;
-use crate::support::{Project, Session, Verb};
+use crate::support::{Finish as _, Project, Session, Verb};
 
 #[test]
 fn a_branch_is_made_migrated_and_deleted_and_its_parent_never_changes() {
@@ -24,7 +24,7 @@ fn a_branch_is_made_migrated_and_deleted_and_its_parent_never_changes() {
 
     let url = made["database_url"].as_str().unwrap();
     let mut command = fixture.project.command(["migrate", "up"]);
-    let migrated = command.env("DATABASE_URL", url).output().unwrap();
+    let migrated = command.env("DATABASE_URL", url).finish();
     assert!(migrated.status.success(), "{migrated:?}");
     let mut session = Session::open(url);
     let version = session.value("SELECT version FROM datalinx_platform.schema_version");
@@ -101,7 +101,7 @@ fn a_schema_only_branch_gets_the_rows_that_say_its_versions() {
     assert_eq!(session.value("SELECT count(*)::text FROM datalinx_platform.tenant_version"), "2");
     assert_eq!(session.value("SELECT count(*)::text FROM org_acme.workspaces"), "0");
     let mut command = fixture.project.command(["migrate", "up", "--format", "json"]);
-    let migrated = command.env("DATABASE_URL", &url).output().unwrap();
+    let migrated = command.env("DATABASE_URL", &url).finish();
     let text = String::from_utf8(migrated.stdout).unwrap();
     assert!(migrated.status.success() && text.contains("\"outcome\":\"nothing\""), "{text}");
 }
@@ -120,7 +120,7 @@ fn a_clock_that_is_wrong_does_not_end_a_branch_too_soon() {
 }
 
 #[test]
-fn an_end_that_neon_does_not_take_is_left_out_and_said() {
+fn an_expiry_that_neon_rejects_is_left_out_and_reported() {
     let fixture = Fixture::with(Project::empty(), |settings| settings.takes_expiry = false);
     let output = fixture.run("branch create --provider neon pr-1").ok();
     assert!(output.stderr.contains("rejects an expiry time for the branch"), "{output}");

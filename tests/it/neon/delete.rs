@@ -15,7 +15,7 @@ fn deleted(collected: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn gone_is_a_success() {
+fn deleting_a_missing_branch_succeeds() {
     let fixture = Fixture::new();
     for (gone, name) in [(204, "pr-1"), (404, "pr-2")] {
         fixture.neon.set(|settings| settings.gone = gone);
@@ -58,7 +58,7 @@ fn only_what_is_ours_old_enough_and_of_that_name_is_collected() {
 }
 
 #[test]
-fn what_became_young_meanwhile_is_not_collected() {
+fn gc_skips_a_branch_that_was_reset_meanwhile() {
     let fixture = Fixture::new();
     for name in ["ci/a", "ci/b"] {
         let _made = fixture.create(&format!("{name} --expires 1d"));
@@ -77,7 +77,7 @@ fn what_became_young_meanwhile_is_not_collected() {
 }
 
 #[test]
-fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
+fn a_killed_run_leaves_a_branch_that_expires() {
     let fixture = Fixture::with(Project::empty(), |settings| settings.step = Duration::from_secs(5));
     let running = fixture.start("branch create --provider neon pr-1 --expires 1h");
     wait_until("the branch", || fixture.neon.branches() == ["pr-1"]);
@@ -89,7 +89,7 @@ fn what_is_killed_leaves_a_branch_that_ends_by_itself() {
 }
 
 #[test]
-fn what_is_interrupted_deletes_its_branch() {
+fn an_interrupted_run_deletes_its_branch() {
     for signal in ["INT", "TERM"] {
         let fixture = Fixture::with(Project::empty(), |settings| settings.step = Duration::from_millis(700));
         let running = fixture.start("branch create --provider neon pr-1");
@@ -102,7 +102,7 @@ fn what_is_interrupted_deletes_its_branch() {
 }
 
 #[test]
-fn what_is_interrupted_while_its_branch_is_reset_deletes_it() {
+fn an_interrupted_reset_deletes_its_branch() {
     let fixture = Fixture::new();
     let _first = fixture.create("pr-1");
     fixture.neon.plant(Verb::Restore, 1, Fault::Slow(Duration::from_secs(3)));
@@ -119,7 +119,7 @@ fn what_is_interrupted_while_its_branch_is_reset_deletes_it() {
 }
 
 #[test]
-fn what_cannot_be_deleted_after_an_interrupted_reset_is_said() {
+fn a_branch_left_by_an_interrupted_reset_is_reported() {
     let fixture = Fixture::new();
     let _first = fixture.create("pr-1");
     fixture.neon.plant(Verb::Restore, 1, Fault::Slow(Duration::from_secs(3)));
@@ -173,7 +173,7 @@ fn a_list_shows_ours_with_their_ends() {
 }
 
 #[test]
-fn what_cannot_be_deleted_is_said_and_the_others_go() {
+fn gc_reports_what_neon_does_not_delete() {
     let fixture = Fixture::new();
     for name in ["ci/a", "ci/b"] {
         let _made = fixture.create(name);

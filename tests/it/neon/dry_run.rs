@@ -1,7 +1,7 @@
 //! A dry run on a branch at Neon.
 
 use super::Fixture;
-use crate::support::{Fault, Project, Verb};
+use crate::support::{Fault, Finish as _, Project, Verb};
 
 fn fixture(sql: &str) -> Fixture {
     let project = Project::with_tenants(&["acme"]);
@@ -30,7 +30,7 @@ fn the_fleet_moves_on_a_branch_which_is_deleted_again() {
 }
 
 #[test]
-fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
+fn a_failed_dry_run_deletes_its_branch_unless_kept() {
     let fixture = fixture("SELECT 1 / count(*) FROM workspaces WHERE false;");
     let (code, document) = fixture.json("migrate up --branch neon");
     assert_eq!(code, 1, "{document}");
@@ -58,7 +58,7 @@ fn what_fails_there_takes_the_branch_with_it_and_one_that_stays_is_told() {
 }
 
 #[test]
-fn what_was_there_before_a_run_is_kept_as_a_branch_of_the_databases_own() {
+fn the_state_before_a_run_is_kept_as_a_branch() {
     let project = Project::with_tenants(&["acme"]);
     let fixture = Fixture::with(project, |_| {});
     let other = fixture.neon.foreign("older");
@@ -66,7 +66,7 @@ fn what_was_there_before_a_run_is_kept_as_a_branch_of_the_databases_own() {
     let up = |line: &str| {
         let mut command = fixture.project.command(line.split_whitespace());
         command.env("DATABASE_URL", &url).envs(fixture.neon.environment());
-        crate::support::Output::of(&command.output().unwrap())
+        crate::support::Output::of(&command.finish())
     };
     // Where nothing is pending nothing is made.
     up("migrate up --restore-branch").passes();

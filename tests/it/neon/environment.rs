@@ -53,7 +53,7 @@ fn on_github_a_branch_has_the_name_and_the_notes_of_its_pull_request() {
 }
 
 #[test]
-fn what_is_deleted_without_a_name_is_the_pull_requests_alone() {
+fn delete_without_a_name_deletes_only_the_pull_requests_branch() {
     let fixture = Fixture::new();
     fixture.create("tenure/run-1");
     fixture.create("tenure/pr-142");

@@ -28,7 +28,7 @@ fn a_job_that_runs_again_gets_its_branch_as_the_parent_is_now() {
 }
 
 #[test]
-fn a_branch_of_somebody_elses_is_left_alone() {
+fn a_branch_without_our_annotation_is_not_changed() {
     let fixture = Fixture::new();
     let id = fixture.neon.foreign("pr-1");
     assert_eq!(fixture.not_created("pr-1"), (1, "branch-exists".to_owned()));
@@ -83,7 +83,7 @@ fn a_reset_whose_answer_is_lost_is_done_and_the_rows_are_the_parents() {
 }
 
 #[test]
-fn a_branch_that_cannot_be_reset_is_made_anew() {
+fn a_branch_that_cannot_be_reset_is_recreated() {
     let fixture = Fixture::with(Project::with_tenants(&["acme"]), |_| {});
     let first = fixture.create("pr-1");
     fixture.neon.plant(Verb::Restore, 1, Fault::Refused(422, "", "this branch cannot be reset"));

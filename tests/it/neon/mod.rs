@@ -14,7 +14,7 @@ mod test_server;
 
 use serde_json::Value;
 
-use crate::support::{Neon, Output, Project, Running, Settings};
+use crate::support::{Finish as _, Neon, Output, Project, Running, Settings};
 
 /// A project, and the Neon project that its database is the default branch of.
 struct Fixture {
@@ -58,7 +58,7 @@ impl Fixture {
                 command.env(name, value);
             }
         }
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     }
 
     /// Runs the program; its exit code, and the one document that it must print.

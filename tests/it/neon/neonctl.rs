@@ -1,12 +1,13 @@
 //! Neon's own command line against the test server: what the real client understands is true.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 use url::Url;
 
-use crate::support::{Fault, Neon, Output, PROJECT, Project, Session, Verb, wait_until};
+use crate::support::{Fault, Finish as _, Neon, Output, PROJECT, Project, Session, Verb, wait_until};
 
 /// Neon's command line, where it is installed: `script/setup --for-tests`.
 struct Official<'a> {
@@ -45,7 +46,7 @@ impl<'a> Official<'a> {
             .env("CI", "true")
             .envs(self.neon.environment())
             .current_dir(self.project.dir.path());
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     }
 
     fn json(&self, line: &str) -> Value {
@@ -68,8 +69,10 @@ fn neons_own_command_line_understands_the_server() {
     drop(session);
 
     let listed = official.json("branches list");
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|branch| &branch["name"]).collect();
-    assert_eq!(names, ["pr-1", "main"]);
+    // It sorts them by the second that they were made in.
+    let names: BTreeSet<_> =
+        listed.as_array().unwrap().iter().filter_map(|branch| branch["name"].as_str()).collect();
+    assert_eq!(names, BTreeSet::from(["main", "pr-1"]));
     let got = official.json("branches get pr-1");
     assert_eq!((&got["id"], &got["parent_id"]), (&neon.id_of("pr-1").into(), &neon.id_of("main").into()));
 

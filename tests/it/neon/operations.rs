@@ -26,7 +26,7 @@ fn an_operation_that_ends_badly_leaves_no_branch() {
 }
 
 #[test]
-fn skipped_is_done_and_what_nobody_knows_is_waited_for() {
+fn skipped_operations_are_done_and_unknown_states_are_awaited() {
     let fixture = Fixture::new();
     fixture.neon.course("running skipped", None);
     let _made = fixture.create("pr-1");

@@ -47,7 +47,7 @@ fn a_pause_that_is_asked_for_is_kept() {
 }
 
 #[test]
-fn a_pause_that_nobody_waits_for_ends_it_at_once() {
+fn a_retry_after_beyond_the_limit_fails_at_once() {
     let fixture = Fixture::new();
     fixture.neon.plant(Verb::Create, 1, Fault::TooMany(Some("86400".to_owned())));
     let began = Instant::now();
@@ -88,7 +88,7 @@ fn a_limit_of_the_plan_is_never_green_and_says_so() {
 }
 
 #[test]
-fn a_wrong_key_project_or_address_is_said_at_once() {
+fn a_wrong_key_project_or_address_fails_at_once() {
     let fixture = Fixture::new();
     let run = |variable: &str, value: &str| {
         let output =

@@ -25,7 +25,7 @@ fn an_endpoint_behind_which_another_database_answers_is_not_used() {
 }
 
 #[test]
-fn what_is_protected_meanwhile_is_left_alone() {
+fn a_branch_protected_meanwhile_is_not_changed() {
     let fixture = Fixture::new();
     let _made = fixture.create("pr-1");
     fixture.neon.protect("pr-1");

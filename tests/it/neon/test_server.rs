@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Fault, Neon, PROJECT, Project, Session, Verb, wait_until};
+use crate::support::{Fault, LIMIT, Neon, PROJECT, Project, Session, Verb, wait_until};
 
 /// A client that knows nothing: the status and the answer; 0 where the connection ended without one.
 fn call(neon: &Neon, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -20,6 +20,7 @@ fn call(neon: &Neon, method: &str, path: &str, body: Option<Value>) -> (u16, Val
         body.len()
     );
     stream.write_all(head.as_bytes()).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return (0, Value::Null) };
@@ -69,7 +70,7 @@ fn faults_come_as_often_as_they_were_planted() {
 }
 
 #[test]
-fn what_the_specification_does_not_know_is_noticed() {
+fn requests_outside_of_the_specification_are_recorded() {
     let project = Project::empty();
     let neon = Neon::start(&project.db);
     if !Neon::is_checked() {

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tenure::postgres::server::{DATABASE, Throwaway};
 use tokio::runtime::{Builder, Runtime};
 
-use super::environment;
+use super::{Finish as _, LIMIT, environment, reset_signals};
 
 static SERVER: OnceLock<Throwaway> = OnceLock::new();
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -21,9 +21,20 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// What `answer` brings within [`LIMIT`].
+pub async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
+    let answer = tokio::time::timeout(LIMIT, answer).await;
+    answer.unwrap_or_else(|_| panic!("no answer within {LIMIT:?}: {what}"))
+}
+
+fn start(libraries: &[&str]) -> Throwaway {
+    reset_signals();
+    runtime().block_on(Throwaway::start_preloading(&environment(), libraries)).unwrap()
+}
+
 fn server() -> &'static Throwaway {
     SERVER.get_or_init(|| {
-        let server = runtime().block_on(Throwaway::start(&environment())).unwrap();
+        let server = start(&[]);
         let database = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
         let version = database.value("SELECT current_setting('server_version')");
         let folder = server.binaries().folder().display();
@@ -38,7 +49,27 @@ fn admin() -> Database {
     Database { name: DATABASE.to_owned(), url: server().url(DATABASE) }
 }
 
-/// An empty database.
+/// A server of a test's own, for what all databases of a server share, such as roles. It ends with the value.
+#[derive(Debug)]
+pub struct OwnServer(Throwaway);
+
+impl OwnServer {
+    /// Starts one that loads these libraries.
+    pub fn start(libraries: &[&str]) -> Self {
+        Self(start(libraries))
+    }
+
+    /// The database of this name, which is made if it is not there.
+    pub fn database(&self, name: &str) -> Database {
+        let of = |name: &str| Database { name: name.to_owned(), url: self.0.url(name) };
+        if name != DATABASE {
+            of(DATABASE).run(&format!("CREATE DATABASE {name}"));
+        }
+        of(name)
+    }
+}
+
+/// A database. It is dropped with the value if [`Database::fresh`] made it.
 #[derive(Debug)]
 pub struct Database {
     pub name: String,
@@ -96,8 +127,9 @@ impl Database {
     /// Runs SQL, as one message; what the server refuses comes back as its SQLSTATE and its words.
     pub fn try_run(&self, sql: &str) -> Result<(), String> {
         runtime().block_on(async {
-            let mut connection = PgConnection::connect(&self.url).await.unwrap();
-            let answer = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await;
+            let mut connection = within(sql, PgConnection::connect(&self.url)).await.unwrap();
+            let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+            let answer = within(sql, query.execute(&mut connection)).await;
             connection.close().await.unwrap();
             answer.map(|_| ()).map_err(|error| {
                 let error = error.into_database_error().unwrap();
@@ -114,8 +146,9 @@ impl Database {
                 .collect()
         };
         runtime().block_on(async {
-            let mut connection = PgConnection::connect(&self.url).await.unwrap();
-            let rows = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_all(&mut connection).await;
+            let mut connection = within(sql, PgConnection::connect(&self.url)).await.unwrap();
+            let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+            let rows = within(sql, query.fetch_all(&mut connection)).await;
             let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
             connection.close().await.unwrap();
             rows.iter().map(text).collect()
@@ -139,7 +172,7 @@ impl Database {
         // Beside the server, or on the PATH as psql is.
         let beside = server().binaries().folder().join("pg_dump");
         let program = if beside.is_file() { beside } else { PathBuf::from("pg_dump") };
-        let output = std::process::Command::new(program).args(arguments).arg(&self.url).output().unwrap();
+        let output = std::process::Command::new(program).args(arguments).arg(&self.url).finish();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         // Newer pg_dump protects its scripts with a random word.
         let text = String::from_utf8(output.stdout).unwrap();
@@ -150,7 +183,8 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.name != DATABASE && !std::thread::panicking() {
+        // Those of an own server go with it.
+        if self.name.starts_with("test_") && !std::thread::panicking() {
             admin().run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }

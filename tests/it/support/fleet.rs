@@ -2,8 +2,8 @@
 //! held still in the middle of a unit.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::io::Write as _;
+use std::process::Stdio;
 use std::str::FromStr as _;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -12,18 +12,15 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 use tokio::runtime::{Builder, Runtime};
 
-use super::project::without_the_pooler;
-use super::{Database, Output, Project, is_pooled, send_signal};
-
-/// How long an event may take before a test is given up.
-const PATIENCE: Duration = Duration::from_mins(1);
+use super::process::LIMIT;
+use super::{Database, Output, Project, Running, is_pooled, within};
 
 /// Waits for an event, by asking for it.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < PATIENCE, "still waiting: {what}");
+        assert!(began.elapsed() < LIMIT, "still waiting: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -61,10 +58,10 @@ impl Project {
     /// Runs the program with something to read.
     pub fn run_with_input(&self, line: &str, input: &str) -> Output {
         let mut command = self.command(line.split_whitespace());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        Running { child }.end()
+        let mut running =
+            Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        running.child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        running.end()
     }
 
     /// Starts the program and goes on.
@@ -105,47 +102,6 @@ pub fn csv(slugs: &[&str]) -> String {
     format!("slug\n{}\n", slugs.join("\n"))
 }
 
-/// The program under way.
-#[derive(Debug)]
-pub struct Running {
-    child: Child,
-}
-
-impl Running {
-    /// Starts a command.
-    pub fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self { child: command.spawn().unwrap() }
-    }
-
-    /// Sends a signal: `INT`, `KILL`.
-    pub fn signal(&self, name: &str) {
-        send_signal(self.child.id(), name);
-    }
-
-    /// Waits until a line with `words` is on its stderr.
-    pub fn says(&mut self, words: &str) {
-        let mut lines = BufReader::with_capacity(1, self.child.stderr.as_mut().unwrap()).lines();
-        assert!(lines.any(|line| line.unwrap().contains(words)), "it never said {words:?}");
-    }
-
-    /// Waits for its end.
-    pub fn end(mut self) -> Output {
-        let mut stderr_pipe = self.child.stderr.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut text = String::new();
-            stderr_pipe.read_to_string(&mut text).unwrap();
-            text
-        });
-        let output = self.child.wait_with_output().unwrap();
-        Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: without_the_pooler(reader.join().unwrap()),
-        }
-    }
-}
-
 /// A session that stays open, such as one that holds a lock.
 #[derive(Debug)]
 pub struct Session {
@@ -164,7 +120,7 @@ impl Session {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         // A pooler refuses that parameter.
         let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
-        let connection = runtime.block_on(PgConnection::connect_with(&options));
+        let connection = runtime.block_on(within(url, PgConnection::connect_with(&options)));
         connection.map(|connection| Self { runtime, connection }).map_err(|error| error.to_string())
     }
 
@@ -178,13 +134,13 @@ impl Session {
     /// Runs SQL, as one message.
     pub fn run(&mut self, sql: &str) {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        self.runtime.block_on(self.connection.execute(query)).unwrap();
+        self.runtime.block_on(within(sql, self.connection.execute(query))).unwrap();
     }
 
     /// The one value of a query.
     pub fn value(&mut self, sql: &str) -> String {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        self.runtime.block_on(self.connection.fetch_one(query)).unwrap().get(0)
+        self.runtime.block_on(within(sql, self.connection.fetch_one(query))).unwrap().get(0)
     }
 
     /// Gives back what it holds, and ends.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use super::{Database, wait_until};
+use super::{Database, Finish as _, wait_until};
 
 /// Runs the program behind us until our input closes.
 const WATCH: &str = r#""$@" & cat >/dev/null; kill "$!"; wait"#;
@@ -144,7 +144,7 @@ fn program() -> Option<PathBuf> {
 
 /// From 1.21 on; older ones do not know the setting and have no prepared statements.
 fn takes_prepared_statements(program: &Path) -> bool {
-    let output = Command::new(program).arg("--version").output().unwrap();
+    let output = Command::new(program).arg("--version").finish();
     let text = String::from_utf8(output.stdout).unwrap();
     let version = text.lines().next().and_then(|line| line.split_whitespace().nth(1)).unwrap();
     let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
@@ -152,6 +152,6 @@ fn takes_prepared_statements(program: &Path) -> bool {
 }
 
 fn id(arguments: &[&str]) -> u32 {
-    let output = Command::new("id").args(arguments).output().unwrap();
+    let output = Command::new("id").args(arguments).finish();
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }

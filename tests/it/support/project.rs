@@ -5,9 +5,12 @@ use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use semver::Version;
+use serde_json::Value;
 use tempfile::TempDir;
+use tenure::error::Code;
 
-use super::{Database, Pooler, is_pooled, postgres_folder};
+use super::{Database, Finish as _, Pooler, Running, is_pooled, postgres_folder, temporary_folder};
 
 /// A project's folder. The private server that a test started in it ends with it.
 #[derive(Debug)]
@@ -42,7 +45,8 @@ impl Drop for Folder {
     fn drop(&mut self) {
         if self.0.path().join(".tenure").exists() {
             let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tenure"));
-            let _stopped = command.args(["dev", "stop"]).current_dir(self.0.path()).output();
+            command.args(["dev", "stop"]).current_dir(self.0.path()).stdin(Stdio::null());
+            let _stopped = Running::start(command.stdout(Stdio::null()).stderr(Stdio::null())).try_finish();
         }
     }
 }
@@ -53,8 +57,9 @@ impl Project {
         Self::empty_in(Database::fresh())
     }
 
-    fn empty_in(db: Database) -> Self {
-        Self { dir: Folder(tempfile::tempdir().unwrap()), db }
+    /// An empty folder with a database.
+    pub fn empty_in(db: Database) -> Self {
+        Self { dir: Folder(tempfile::tempdir_in(temporary_folder()).unwrap()), db }
     }
 
     /// The seeds' project, as it stands at the root of this repository.
@@ -90,6 +95,19 @@ impl Project {
         self.file(&format!("migrations/v{from}_to_v{to}_{name}.sql"), text)
     }
 
+    /// Writes a migration from the newest version to the next patch version.
+    pub fn next_migration(&self, sql: &str) -> &Self {
+        let folder = std::fs::read_dir(self.dir.path().join("migrations")).unwrap();
+        let version = |name: String| {
+            let (_, rest) = name.split_once("_to_v")?;
+            Version::parse(rest.split('_').next()?).ok()
+        };
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let newest = names.filter_map(version).max().unwrap();
+        let next = Version { patch: newest.patch + 1, ..newest.clone() };
+        self.migration(&newest.to_string(), &next.to_string(), "next", sql)
+    }
+
     /// Turns every rule off that can be, so that what is seen is what a unit does.
     pub fn without_rules(&self) -> &Self {
         let rules = tenure::verify::Tool::Verify.rules().filter(|rule| !rule.is_fixed());
@@ -112,6 +130,7 @@ impl Project {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("HOME", self.dir.path())
+            .env("TMPDIR", temporary_folder())
             .env(
                 "DATABASE_URL",
                 Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
@@ -129,7 +148,7 @@ impl Project {
 
     /// Runs the program with these words.
     pub fn run_words<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
-        Output::of(&self.command(arguments).output().unwrap())
+        Output::of(&self.command(arguments).finish())
     }
 
     /// Runs the program with more in its environment; an empty value takes a variable away.
@@ -142,15 +161,26 @@ impl Project {
                 command.env(name, value)
             };
         }
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     }
 
     /// Runs the program with `--format json`; its exit code, and the one document that it must print.
-    pub fn json(&self, line: &str) -> (i32, serde_json::Value) {
+    pub fn json(&self, line: &str) -> (i32, Value) {
         let output = self.run_words(line.split_whitespace().chain(["--format", "json"]));
         let document = serde_json::from_str(&output.stdout)
             .unwrap_or_else(|error| panic!("tenure {line}: {error} in {output}"));
         (output.code, document)
+    }
+
+    /// Insists that the program fails with this error code, and with its exit code; the document.
+    #[track_caller]
+    pub fn expect_error(&self, line: &str, code: &str) -> Value {
+        let known = Code::ALL.iter().find(|known| known.as_str() == code);
+        let exit = known.unwrap_or_else(|| panic!("{code} is no error code")).class().exit_code();
+        let (seen, document) = self.json(line);
+        let found = document["error"]["code"].as_str();
+        assert_eq!((seen, found), (i32::from(exit), Some(code)), "tenure {line}: {document}");
+        document
     }
 }
 

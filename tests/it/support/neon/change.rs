@@ -9,7 +9,7 @@ use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 use super::api::{self, Reply};
-use super::state::{Branch, Copy, Endpoint, Held, State};
+use super::state::{Branch, Copy, CopyDatabase, Endpoint, State};
 use super::{Shared, relay};
 use crate::support::Database;
 
@@ -274,7 +274,7 @@ fn expiry(state: &State, text: Option<&str>) -> Result<Option<OffsetDateTime>, R
 fn copies(source: &Branch, schema_only: bool) -> Vec<Copy> {
     let copy = |copy: &Copy| Copy {
         name: copy.name.clone(),
-        real: Held::Own(Database::branch_of(&copy.real, schema_only)),
+        real: CopyDatabase::Own(Database::branch_of(&copy.real, schema_only)),
     };
     source.copies.iter().map(copy).collect()
 }

@@ -24,7 +24,11 @@ pub use state::PROJECT;
 
 use super::{Database, Output, Pooler, Project};
 use fault::Planted;
-use state::{Branch, Copy, Held, State};
+use state::{Branch, Copy, CopyDatabase, State};
+
+use crate::support::Finish as _;
+
+use crate::support::LIMIT;
 
 /// What every path of the API begins with.
 const BASE: &str = "/api/v2";
@@ -84,7 +88,7 @@ impl Neon {
                 }
             });
         });
-        let (port, shared) = port.recv().unwrap();
+        let (port, shared) = port.recv_timeout(LIMIT).unwrap();
         let neon = Self { shared, port, stop: Some(stop), thread: Some(thread), _pooler: pooler };
         change(&mut neon.state().settings);
         let main = neon.plain_branch("main", None, true);
@@ -96,7 +100,7 @@ impl Neon {
             let branch = state.branch_mut(&main).unwrap();
             branch.endpoints.push(endpoint);
             branch.passwords = passwords;
-            branch.copies.push(Copy { name: "neondb".to_owned(), real: Held::Lent(db.lend()) });
+            branch.copies.push(Copy { name: "neondb".to_owned(), real: CopyDatabase::Lent(db.lend()) });
             branch.sign();
         }
         neon
@@ -149,7 +153,7 @@ impl Neon {
     pub fn second_database(&self, name: &str) {
         let mut state = self.state();
         let main = state.branches.first_mut().unwrap();
-        let real = Held::Own(Database::branch_of(&main.copies[0].real, false));
+        let real = CopyDatabase::Own(Database::branch_of(&main.copies[0].real, false));
         main.copies.push(Copy { name: name.to_owned(), real });
     }
 
@@ -286,7 +290,7 @@ impl Neon {
     pub fn run(&self, project: &Project, line: &str) -> Output {
         let mut command = project.command(line.split_whitespace());
         command.envs(self.environment());
-        Output::of(&command.output().unwrap())
+        Output::of(&command.finish())
     }
 
     /// Whether the specification is there.

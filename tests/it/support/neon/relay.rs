@@ -21,7 +21,7 @@ const PROXY: &str = "XX000";
 const KEPT: [&str; 5] = ["user", "database", "application_name", "replication", "options"];
 
 /// How long a compute may take to wake.
-const PATIENCE: Duration = Duration::from_secs(10);
+const WAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Listens for an endpoint; its port.
 pub fn listen(shared: &Shared, endpoint: &str, pooled: bool) -> u16 {
@@ -71,7 +71,7 @@ async fn pass(shared: &Shared, id: &str, pooled: bool, mut client: TcpStream) ->
             Connector::Refuses => return Ok(()),
             Connector::Closed(why) => return refuse(&mut client, PROXY, why).await,
             Connector::Open => break,
-            Connector::Sleeps if began.elapsed() > PATIENCE => {
+            Connector::Sleeps if began.elapsed() > WAKE_LIMIT => {
                 return refuse(&mut client, PROXY, "Couldn't connect to compute node").await;
             }
             Connector::Sleeps => tokio::time::sleep(Duration::from_millis(10)).await,

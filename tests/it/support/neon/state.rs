@@ -23,12 +23,12 @@ pub const PROJECT: &str = "quiet-river-302709";
 
 /// A real database, a branch's own or the test's.
 #[derive(Debug)]
-pub enum Held {
+pub enum CopyDatabase {
     Own(Database),
     Lent(ManuallyDrop<Database>),
 }
 
-impl Deref for Held {
+impl Deref for CopyDatabase {
     type Target = Database;
 
     fn deref(&self) -> &Database {
@@ -43,7 +43,7 @@ impl Deref for Held {
 #[derive(Debug)]
 pub struct Copy {
     pub name: String,
-    pub real: Held,
+    pub real: CopyDatabase,
 }
 
 /// A branch. One that is deleted stays, without databases.
