@@ -66,6 +66,7 @@ mod repo_lints;
 mod reported_findings;
 mod reports;
 mod restore;
+mod retired_names;
 mod seeds;
 mod server;
 mod session;

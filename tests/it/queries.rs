@@ -29,7 +29,7 @@ CREATE FUNCTION shout(what text) RETURNS text LANGUAGE sql AS $$ SELECT upper(wh
 pub struct Fixture {
     pub db: Database,
     pub release: Release,
-    rehearsed: bool,
+    executed: bool,
 }
 
 impl Fixture {
@@ -38,12 +38,12 @@ impl Fixture {
         std::fs::write(dir.path().join("q.sql"), queries).unwrap();
         let db = Database::fresh();
         db.run(BASE);
-        Self { db, release: read(dir.path(), &["q.sql"]), rehearsed: false }
+        Self { db, release: read(dir.path(), &["q.sql"]), executed: false }
     }
 
     /// With the queries run and planned too, on tables that hold rows.
-    pub fn rehearsed(queries: &str, rows: &str) -> Self {
-        let fixture = Self { rehearsed: true, ..Self::new(queries) };
+    pub fn executed(queries: &str, rows: &str) -> Self {
+        let fixture = Self { executed: true, ..Self::new(queries) };
         fixture.db.run(&format!("SET search_path = org_a, public; {rows}"));
         fixture
     }
@@ -78,7 +78,7 @@ impl Fixture {
             }
             let earlier = Some(&before);
             let mut after = queries::observe(&mut connection, &self.release, schemas, earlier).await.unwrap();
-            if self.rehearsed {
+            if self.executed {
                 let done =
                     queries::run_and_explain(&mut connection, &self.release, schemas, &mut after, earlier)
                         .await;
@@ -203,7 +203,7 @@ fn a_type_that_changes_breaks_those_who_read_or_send_it() {
 }
 
 #[test]
-fn a_column_more_is_told_to_those_who_take_all() {
+fn an_added_column_changes_select_star() {
     let fixture = Fixture::new(QUERIES);
     assert_eq!(
         fixture.breaks("ALTER TABLE workspaces ADD COLUMN color text"),
