@@ -182,7 +182,7 @@ impl File {
             return Err(format!("{} has a module {module}", self.path.display()));
         }
         let next = self.text.lines().find(|line| name(line).is_some_and(|other| other.as_str() > module));
-        let last = self.text.lines().filter(|line| name(line).is_some()).last();
+        let last = self.text.lines().rfind(|line| name(line).is_some());
         let line = format!("mod {module};");
         match (next.map(str::to_owned), last.map(str::to_owned)) {
             (Some(next), _) => self.before(&next, &line),
