@@ -4,9 +4,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::args::{AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, Whose};
 use super::ui::{Outcome, Ui, complain};
 use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
@@ -17,7 +17,128 @@ use crate::branch::{
 };
 use crate::error::{Code, Failure};
 use crate::postgres::{ConnectPolicy, DatabaseUrl};
-use crate::settings::{Expiry, Settings};
+use crate::settings::{Age, Expiry, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BranchVerb {
+    /// Make a branch, or make one of ours as its parent is now; its URL is the result
+    Create(CreateBranchArgs),
+    /// List the branches that Tenure made
+    List(ListBranchArgs),
+    /// Delete a branch that Tenure made; one that is gone already is no failure
+    Delete(DeleteBranchArgs),
+    /// Delete the branches that Tenure made and nobody needs any more
+    Gc(GcArgs),
+}
+
+/// Who makes branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProviderArg {
+    /// A branch of a Neon project: NEON_API_KEY, and NEON_PROJECT_ID or a .neon file
+    Neon,
+    /// A copy of a database on its own server
+    Local,
+}
+
+impl From<ProviderArg> for Kind {
+    fn from(arg: ProviderArg) -> Self {
+        match arg {
+            ProviderArg::Neon => Self::Neon,
+            ProviderArg::Local => Self::Local,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateBranchArgs {
+    /// Its name [default: by the number of the pull request, else by chance]
+    #[arg(value_parser = BranchNames)]
+    name: Option<BranchName>,
+    /// Who makes it
+    #[arg(long, value_enum)]
+    provider: ProviderArg,
+    /// What it is a copy of [default: the settings', else the project's default branch, or the database that
+    /// is named]
+    #[arg(long, value_name = "NAME")]
+    parent: Option<String>,
+    /// How long it lives when nobody deletes it, such as 1h [default: the settings', else 2h]
+    #[arg(long, value_name = "DURATION")]
+    expires: Option<Expiry>,
+    /// Copy no rows but those that say at which versions the schemas are
+    #[arg(long)]
+    schema_only: bool,
+    #[command(flatten)]
+    at: AtNeon,
+}
+
+/// Which project at Neon.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AtNeon {
+    /// The project at Neon [default: NEON_PROJECT_ID, else what a .neon file says]
+    #[arg(long, value_name = "ID")]
+    pub(super) project_id: Option<String>,
+}
+
+/// Whose branches.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Whose {
+    /// Who made them [default: neon where NEON_API_KEY is set, else local]
+    #[arg(long, value_enum)]
+    provider: Option<ProviderArg>,
+    #[command(flatten)]
+    at: AtNeon,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListBranchArgs {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteBranchArgs {
+    /// Its name [default: by the number of the pull request]
+    #[arg(value_parser = BranchNames)]
+    name: Option<BranchName>,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GcArgs {
+    /// What their names begin with
+    #[arg(long, value_name = "TEXT")]
+    prefix: String,
+    /// How long ago they were made at least, such as 1d
+    #[arg(long, value_name = "DURATION")]
+    older_than: Age,
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// Reads a branch's name. The parser's own message would repeat what is wrong, and that may be a URL with a password.
+#[derive(Debug, Clone, Copy)]
+struct BranchNames;
+
+impl clap::builder::TypedValueParser for BranchNames {
+    type Value = BranchName;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<BranchName, clap::Error> {
+        let wrong = |why: String| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{why}\n")).with_cmd(command)
+        };
+        value
+            .to_str()
+            .ok_or_else(|| wrong("the name of a branch is no text".to_owned()))?
+            .parse()
+            .map_err(wrong)
+    }
+}
 
 pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Failure> {
     match verb {

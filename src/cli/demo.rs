@@ -4,13 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{DemoArgs, Format};
+use super::args::Format;
 use super::{Context, database, init, ui};
 use crate::error::{Code, Failure};
 use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The folder to make; one that an earlier demo made is made anew
+    #[arg(long, value_name = "DIR", default_value = "tenure-demo")]
+    dir: PathBuf,
+}
 
 /// Says that a folder is a demo's, so that a new demo may delete it.
 const MARK: &str = ".tenure/demo";

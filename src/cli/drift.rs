@@ -1,10 +1,18 @@
 //! `tenure drift`
 
-use super::args::DriftArgs;
+use clap::Args;
+
 use super::{Context, database};
 use crate::drift;
 use crate::error::Failure;
 use crate::ident::Slug;
+
+#[derive(Debug, Args)]
+pub(super) struct DriftArgs {
+    /// Only this tenant; may be repeated
+    #[arg(long, value_name = "SLUG")]
+    tenant: Vec<String>,
+}
 
 pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;

@@ -2,17 +2,39 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{AtNeon, ProviderArg, UpArgs};
+use clap::Args;
+
+use super::branch::{self, AtNeon, ProviderArg};
 use super::events::Events;
 use super::ui::Outcome;
-use super::{Context, branch, command_line, database, io, unless_interrupted, up};
+use super::up::{self, UpArgs};
+use super::{Context, command_line, database, io, unless_interrupted};
 use crate::branch::{Provider as _, Tell, Urls};
 use crate::dry_run::{self, Listener, Outcome as Tried, Trial};
 use crate::error::Failure;
 use crate::postgres::ConnectPolicy;
 use crate::project::Review;
+
+/// A dry run on a branch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "On a branch")]
+pub(super) struct DryRunArgs {
+    /// Do it on a copy of the database, which is made for it and deleted again: measure what each statement locks and
+    /// for how long, and leave the database as it is
+    #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with = "plan")]
+    pub(super) branch: Option<ProviderArg>,
+    /// Leave the branch there, and show its URL
+    #[arg(long, requires = "branch")]
+    pub(super) keep_branch: bool,
+    /// Queries of the running release that must go on working there, as for verify; may be repeated
+    #[arg(long, value_name = "PATH", requires = "branch")]
+    pub(super) queries: Vec<PathBuf>,
+    /// Write what was seen into this file too, as Markdown for a pull request, without any address
+    #[arg(long, value_name = "FILE", requires = "branch")]
+    pub(super) report: Option<PathBuf>,
+}
 
 pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
     // What cannot be written is told before anything is made.

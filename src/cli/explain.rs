@@ -1,15 +1,22 @@
 //! `tenure explain RULE`, `tenure verify --rules`
 
+use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use super::args::ExplainArgs;
 use super::ui::Ui;
 use crate::error::{Code, Failure, nearest};
 use crate::isolation;
 use crate::project::policy;
 use crate::verify::format::{self, Levelled};
 use crate::verify::{self, Policy, RULES};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// A rule, such as drop-column, or an error code, such as chain-gap
+    #[arg(value_name = "RULE")]
+    name: String,
+}
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();

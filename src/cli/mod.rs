@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     reason = "only cli reads the environment and writes files that were asked for"
 )]
+#![expect(clippy::doc_markdown, reason = "clap shows doc comments on a terminal")]
 
 mod args;
 mod baseline;
@@ -21,6 +22,7 @@ mod explain;
 mod history;
 mod init;
 mod line;
+mod migrate;
 mod new;
 mod progress;
 mod queries;
@@ -41,10 +43,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::Subcommand;
 
-use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
+use self::args::{Cli, Global};
+use self::branch::BranchVerb;
+use self::demo::DemoArgs;
+use self::dev::Dev;
+use self::drift::DriftArgs;
+use self::explain::ExplainArgs;
+use self::migrate::Migrate;
+use self::queries::Queries;
 use self::signals::{stop_on_signals, unless_interrupted};
+use self::status::StatusArgs;
+use self::template::Template;
+use self::tenant::Tenant;
 use self::ui::Ui;
+use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
 use crate::output;
 use crate::project::{Project, Root, STACK};
@@ -116,45 +130,73 @@ fn run(cli: Cli) -> u8 {
     }
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Move the platform and every tenant along the chain of migrations
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Show where the platform and the tenants are
+    Status(StatusArgs),
+    /// Make and look at tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Look at the tenant templates
+    #[command(subcommand)]
+    Template(Template),
+    /// Judge migrations and templates by their text, without a database
+    Verify(VerifyArgs),
+    /// Explain a rule or an error code, with examples
+    Explain(ExplainArgs),
+    /// Compare every tenant's schema with what its version says
+    Drift(DriftArgs),
+    /// The queries that the running release sends
+    #[command(subcommand)]
+    Queries(Queries),
+    /// Copies of a database to try things on
+    #[command(subcommand)]
+    Branch(BranchVerb),
+    /// Begin a project: settings, a first migration, a tenant template
+    Init,
+    /// Show the main job end to end, in a folder and on a private server of its own
+    Demo(DemoArgs),
+    /// Run the project's private server
+    #[command(subcommand)]
+    Dev(Dev),
+    /// Look at the server, the role and the connection, and say what is not as it should be
+    Doctor,
+    /// How to get back to just before a run
+    RestorePoint {
+        /// The run's id; one that is not known shows the newest [default: the newest that changed something]
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+    },
+    /// Write a completion script for a shell to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// The folder; it is made if it is missing
+        dir: PathBuf,
+    },
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     database::check_name(context)?;
     match command {
-        Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
-        Command::Migrate(Migrate::New(args)) => new::run(context, &args),
-        Command::Migrate(Migrate::History(args)) => history::run(context, &args).await,
-        Command::Migrate(Migrate::Baseline { at }) => baseline::run(context, &at).await,
-        Command::Migrate(Migrate::Repair) => repair::run(context).await,
+        Command::Migrate(verb) => migrate::run(context, verb).await,
         Command::Status(args) => status::run(context, &args).await,
-        Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
-        Command::Tenant(Tenant::Pool(verb)) => tenant::pool(context, &verb).await,
-        Command::Tenant(Tenant::List(args)) => tenant::list(context, &args).await,
-        Command::Tenant(Tenant::Show(args)) => Box::pin(tenant::show(context, &args)).await,
-        Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
-        Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
-        Command::Tenant(Tenant::Adopt(args)) => tenant::adopt(context, &args).await,
-        Command::Tenant(Tenant::Clone(args)) => tenant::clone(context, &args).await,
-        Command::Tenant(Tenant::Export(args)) => tenant::export(context, &args).await,
-        Command::Tenant(Tenant::Import(args)) => tenant::import(context, &args).await,
-        Command::Tenant(Tenant::Rename(args)) => tenant::rename(context, &args).await,
-        Command::Tenant(Tenant::Drop(args)) => tenant::drop(context, &args).await,
-        Command::Tenant(Tenant::Undrop(args)) => tenant::undrop(context, &args).await,
-        Command::Tenant(Tenant::Login(args)) => tenant::login(context, &args).await,
-        Command::Tenant(Tenant::Grant(args)) => tenant::grant(context, &args).await,
-        Command::Tenant(Tenant::Audit(args)) => tenant::audit(context, &args).await,
-        Command::Template(Template::Check(args)) => template::check(context, &args).await,
-        Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
+        Command::Tenant(verb) => tenant::run(context, verb).await,
+        Command::Template(verb) => template::run(context, verb).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => Box::pin(drift::run(context, &args)).await,
-        Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,
+        Command::Queries(verb) => queries::run(context, verb).await,
         Command::Branch(verb) => branch::run(context, &verb).await,
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
-        Command::Dev(Dev::Start) => dev::start(context).await,
-        Command::Dev(Dev::Stop) => dev::stop(context).await,
-        Command::Dev(Dev::Reset) => dev::reset(context).await,
-        Command::Dev(Dev::Psql { args }) => dev::psql(context, &args).await,
-        Command::Dev(Dev::Url) => dev::url(context),
+        Command::Dev(verb) => dev::run(context, verb).await,
         Command::Doctor => doctor::run(context).await,
         Command::RestorePoint { run } => restore::run(context, run.as_deref()).await,
         Command::Completions { shell } => documents::completions(shell),

@@ -1,12 +1,37 @@
 //! `tenure migrate new`
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{BumpArg, NewArgs, ScopeArg};
 use super::{Context, io};
 use crate::chain::{Bump, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::project::MIGRATIONS;
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// What it does, in a few words
+    name: String,
+    /// Whose its statements are; they say it themselves where the names are known
+    #[arg(long, value_enum)]
+    scope: Option<ScopeArg>,
+    /// Which part of the version grows
+    #[arg(long, value_enum, default_value = "patch")]
+    bump: BumpArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScopeArg {
+    Platform,
+    Tenant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BumpArg {
+    Major,
+    Minor,
+    Patch,
+}
 
 /// The file that was written.
 #[derive(Debug, Serialize)]

@@ -1,11 +1,29 @@
 //! Verification by effect: what the flags say of the throwaway database on which migrations are run and watched.
 
-use super::args::ShadowArgs;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::project::Project;
 use crate::shadow::{self, Observed, Shadow};
+
+/// What the migrations are watched on, and by whose queries.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ShadowArgs {
+    /// Run the migrations on a private server, which is made for it, and judge what they do there
+    #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
+    pub(super) shadow: bool,
+    /// The same on this database, which must be empty; all that it holds is thrown away
+    #[arg(long, value_name = "URL", conflicts_with = "rules")]
+    pub(super) shadow_url: Option<String>,
+    /// Queries of the running release that must go on working there: .sql, .sqlx/query-*.json, an export of
+    /// pg_stat_statements, or a folder of such files; may be repeated
+    #[arg(long, value_name = "PATH", conflicts_with = "rules")]
+    pub(super) queries: Vec<PathBuf>,
+}
 
 impl ShadowArgs {
     /// Whether somebody wants it.

@@ -1,13 +1,53 @@
 //! `tenure template check|squash`
 
-use super::args::{CheckArgs, SquashArgs};
+use clap::{Args, Subcommand};
+
 use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::{Class, Failure};
 use crate::project::check_templates;
 use crate::shadow;
 use crate::template::{self, Squashed};
 
-pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Verify the templates, and show which shared tables are locked while a tenant is made
+    Check(CheckArgs),
+    /// Write a new version of a template at the chain's end, and prove that it makes the same tenant
+    Squash(SquashArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Make a tenant of every template on a private server, which is made for it; done anyway where a
+    /// template has several versions, which must make the same tenant
+    #[arg(long, conflicts_with = "shadow_url")]
+    shadow: bool,
+    /// The same on this database, which must be empty; all that it holds is thrown away
+    #[arg(long, value_name = "URL")]
+    shadow_url: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SquashArgs {
+    /// The template [default: the settings']
+    name: Option<String>,
+    /// Put the new files in the place of the old ones, not into a folder of their own
+    #[arg(long)]
+    replace: bool,
+    /// Try it on this database, which must be empty, instead of a private server's; all that
+    /// it holds is thrown away
+    #[arg(long, value_name = "URL")]
+    shadow_url: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, verb: Template) -> Result<u8, Failure> {
+    match verb {
+        Template::Check(args) => check(context, &args).await,
+        Template::Squash(args) => squash(context, &args).await,
+    }
+}
+
+async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
     let project = context.project()?;
     let mut checked = check_templates(&project)?;
     let versions = project.templates.values().map(|template| project.versions_of(template).len());
@@ -22,7 +62,7 @@ pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Fai
     Ok(if checked.is_refused() { Class::Refused.exit_code() } else { 0 })
 }
 
-pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
+async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
     let project = context.project()?;
     let template = project.template(args.name.as_deref())?;
     let latest = project.chain.latest();

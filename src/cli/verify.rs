@@ -4,13 +4,47 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::args::{Format, OutputArg, VerifyArgs};
-use super::{Context, explain, shadow, ui};
+use clap::{Args, ValueEnum};
+
+use super::args::Format;
+use super::shadow::{self, ShadowArgs};
+use super::{Context, explain, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
 use crate::shadow::Observed;
 use crate::verify::format::{self, Verified};
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Files to judge [default: the whole chain and the templates]
+    files: Vec<PathBuf>,
+    /// SQL that makes the schema on which a file outside of the migrations is judged; may be repeated
+    #[arg(long, value_name = "FILE", requires = "files")]
+    base: Vec<PathBuf>,
+    #[command(flatten)]
+    shadow: ShadowArgs,
+    /// What is written to stdout [default: as --format says]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output: Option<OutputArg>,
+    /// Judge nothing; list the rules, with the level that each has here
+    #[arg(long, conflicts_with = "files")]
+    rules: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputArg {
+    /// The lines, with what is wrong under them
+    Human,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A comment for a pull request
+    Markdown,
+}
 
 /// What was found, and what kept files from being judged.
 struct Outcome {

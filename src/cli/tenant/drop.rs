@@ -1,8 +1,10 @@
 //! `tenure tenant drop`, `undrop`
 
-use super::super::args::{DropArgs, UndropArgs};
-use super::super::ui::{Outcome, Ui};
-use super::super::{Context, command_line, database, stop_on_signals, up};
+use clap::Args;
+
+use crate::cli::args::Limits;
+use crate::cli::ui::{Outcome, Ui};
+use crate::cli::{Context, command_line, database, stop_on_signals};
 use crate::error::Failure;
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
@@ -11,7 +13,39 @@ use crate::project::Root;
 use crate::settings::Retention;
 use crate::tenant::{self, Purge, Registered, TenantOperation};
 
-pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DropArgs {
+    /// Its slug; with --purge the one that it had [default with --purge: all that were dropped long enough ago]
+    #[arg(required_unless_present = "purge")]
+    slug: Option<String>,
+    /// Its slug once more, so that nobody has to be asked
+    #[arg(long, value_name = "SLUG", requires = "slug")]
+    confirm: Option<String>,
+    /// Delete for good what was dropped longer ago than `[tenants] retention` says
+    #[arg(long)]
+    purge: bool,
+    /// However short ago it was dropped
+    #[arg(long, requires = "purge")]
+    now: bool,
+    /// Leave the row in the registry, which rows of other tables may refer to
+    #[arg(long, requires = "purge")]
+    keep_registry: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndropArgs {
+    /// The slug that it had; of several the one that was dropped last
+    slug: String,
+    /// Another slug than the one that it had
+    #[arg(long = "as", value_name = "NEW")]
+    new: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+pub(super) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = args.slug.as_deref().map(Slug::new).transpose()?;
     let slug = match slug {
@@ -20,7 +54,7 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
     };
     Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
+    let limits = args.limits.or(root.settings.migrate);
     let operation =
         TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
     let dropped = tenant::drop(&mut connection, &operation, &slug).await?;
@@ -44,7 +78,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     }
     let operation = TenantOperation {
         settings: &root.settings,
-        limits: up::limits(args.limits, root.settings.migrate),
+        limits: args.limits.or(root.settings.migrate),
         command: command_line("tenant drop --purge"),
     };
     let registered = if args.keep_registry { Registered::Stays } else { Registered::Goes };
@@ -65,12 +99,12 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     })
 }
 
-pub(in crate::cli) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, Failure> {
+pub(super) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let new = args.new.as_deref().map(Slug::new).transpose()?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
+    let limits = args.limits.or(root.settings.migrate);
     let operation =
         TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
     let changed = tenant::undrop(&mut connection, &operation, &slug, new.as_ref()).await?;

@@ -1,19 +1,46 @@
 //! `tenure tenant suspend`, `resume`, `login`, `grant`, `audit`: what is about tenants' roles and walls.
 
-use crate::cli::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
+use clap::Args;
+
+use super::{OneTenant, on_one};
+use crate::cli::args::Limits;
 use crate::cli::ui::Outcome;
-use crate::cli::{Context, command_line, database, up};
+use crate::cli::{Context, command_line, database};
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug};
 use crate::isolation;
 use crate::postgres::Connection;
 use crate::tenant::{self, Login, LoginChange, TenantOperation};
 
-pub(in crate::cli) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LoginArgs {
+    #[command(flatten)]
+    tenant: OneTenant,
+    /// The role may no longer log in; its open sessions are ended
+    #[arg(long)]
+    revoke: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GrantArgs {
+    /// Their slugs [default: all tenants]
+    slug: Vec<String>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AuditArgs {
+    /// Tell only what is about this tenant, which may be said again [default: all tenants]
+    #[arg(long, value_name = "SLUG")]
+    tenant: Vec<String>,
+}
+
+pub(super) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
     turn(context, args, "tenant suspend", tenant::suspend).await
 }
 
-pub(in crate::cli) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+pub(super) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
     turn(context, args, "tenant resume", tenant::resume).await
 }
 
@@ -23,14 +50,14 @@ async fn turn(
     verb: &str,
     operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<LoginChange, Failure>,
 ) -> Result<u8, Failure> {
-    let login_change = with_act(context, args, verb, operation).await?;
+    let login_change = on_one(context, args, verb, operation).await?;
     context.ui.result(&login_change, |paint| tenant::lifecycle::text::login_change(&login_change, paint))?;
     Ok(0)
 }
 
-pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
+pub(super) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
     let login = if args.revoke { Login::Revoked } else { Login::Given };
-    with_act(context, &args.tenant, "tenant login", async |connection, operation, slug| {
+    on_one(context, &args.tenant, "tenant login", async |connection, operation, slug| {
         let done = tenant::login(connection, operation, slug, login).await?;
         let text = |paint| tenant::roles::text::logged_in(&done, paint);
         if done.password.is_none() {
@@ -69,10 +96,10 @@ pub(super) async fn unseen(
     }
 }
 
-pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
+pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slugs = args.slug.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
-    let limits = up::limits(args.limits, project.settings.migrate);
+    let limits = args.limits.or(project.settings.migrate);
     let how = TenantOperation { settings: &project.settings, limits, command: command_line("tenant grant") };
     let mut connection = database::connect(context, &project.root).await?;
     let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
@@ -82,7 +109,7 @@ pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result
     Ok(granted.ending().exit_code())
 }
 
-pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
+pub(super) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slugs = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let mut connection = database::connect(context, &project.root).await?;
@@ -90,21 +117,4 @@ pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result
     connection.close().await;
     context.ui.result(&audited, |paint| isolation::text::audited(&audited, paint))?;
     Ok(audited.exit_code())
-}
-
-/// Does `verb` on the tenant of the slug.
-async fn with_act<T>(
-    context: &Context,
-    args: &OneTenant,
-    verb: &str,
-    operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let root = context.root()?;
-    let slug = Slug::new(&args.slug)?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
-    let how = TenantOperation { settings: &root.settings, limits, command: command_line(verb) };
-    let done = operation(&mut connection, &how, &slug).await?;
-    connection.close().await;
-    Ok(done)
 }
