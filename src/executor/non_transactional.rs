@@ -211,7 +211,7 @@ async fn look(unit: &Unit<'_>, connection: &mut Connection) -> Result<Tried, Ser
         unit.run.platform.quoted(),
         literal(unit.schema.as_str()),
         literal(&unit.migration.file),
-        Kind::Begun.as_str(),
+        Kind::BEGUN.as_str(),
     ));
     let sets = connection.query_batch(message.sql()).await?;
     let row = sets.get(3).and_then(|rows| rows.first());
@@ -243,7 +243,7 @@ fn begin(unit: &Unit<'_>, tried: Tried) -> SqlBatch {
         }
     }
     message.push(BEGIN);
-    message.history(unit.run, &unit.history_row(Kind::Begun));
+    message.history(unit.run, &unit.history_row(Kind::BEGUN));
     message.push("COMMIT");
     message
 }
@@ -276,7 +276,7 @@ async fn leftover(
         "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
         unit.run.platform.quoted(),
         literal(&unit.migration.file),
-        Kind::Begun.as_str(),
+        Kind::BEGUN.as_str(),
     );
     let other_text = format!("h.checksum IS DISTINCT FROM {}", literal(unit.migration.checksum.as_str()));
     let sql = format!(

@@ -115,7 +115,7 @@ impl Unit<'_> {
         }
         // A step that has nothing for tenants only moves a tenant's row.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
-            message.history(self.run, &self.history_row(Kind::Migrate));
+            message.history(self.run, &self.history_row(Kind::MIGRATE));
         }
         message.commit(left);
     }
@@ -210,7 +210,7 @@ impl Unit<'_> {
              AND kind = '{}'",
             self.run.id,
             literal(self.schema.as_str()),
-            Kind::Migrate.as_str(),
+            Kind::MIGRATE.as_str(),
         );
         let sql = format!(
             "{version}; \

@@ -26,7 +26,7 @@ fn a_unit_reads_as_designed() {
             to: &to,
             name: "it's.sql",
             checksum: None,
-            kind: Kind::Migrate,
+            kind: Kind::MIGRATE,
             allowed: "[]",
         },
     );

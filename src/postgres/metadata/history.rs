@@ -123,7 +123,7 @@ pub async fn baseline(
             to: version,
             name: "baseline",
             checksum: None,
-            kind: Kind::Baseline,
+            kind: Kind::BASELINE,
             allowed: "[]",
         },
     );
@@ -148,7 +148,7 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
                 to: &applied.to,
                 name,
                 checksum,
-                kind: Kind::Repair,
+                kind: Kind::REPAIR,
                 allowed: "[]",
             },
         );

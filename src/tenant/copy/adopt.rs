@@ -23,6 +23,9 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role::{self, Owner, Reach};
 
+/// A schema that was made by other means became a tenant.
+const ADOPT: Kind = Kind::of_verb("adopt");
+
 /// What is to be adopted, as what.
 #[derive(Debug, Clone)]
 pub struct Adoption {
@@ -259,7 +262,7 @@ impl Adopting<'_> {
             to: version,
             name: &template.name,
             checksum: None,
-            kind: Kind::Adopt,
+            kind: ADOPT,
             allowed: "[]",
         };
         message.history(run, &row);

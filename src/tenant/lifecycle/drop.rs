@@ -12,6 +12,12 @@ use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 use crate::tenant::{Changed, Dropped};
 
+/// A schema got another name when its tenant was put aside.
+const DROP: Kind = Kind::of_verb("drop");
+
+/// The same, when the tenant was brought back.
+const UNDROP: Kind = Kind::of_verb("undrop");
+
 /// What the server called a tenant that it put aside.
 const ASIDE: &str = "current_setting('tenure.aside')";
 
@@ -44,7 +50,7 @@ pub async fn drop(
                 "SELECT dependent FROM {}.tenure_dependents({ASIDE}) AS dependent",
                 run.platform.quoted()
             ));
-            message.name_history(run, ASIDE, &tenant.schema, Kind::Drop);
+            message.name_history(run, ASIDE, &tenant.schema, DROP);
             message.commit(SessionState::None);
             operation::in_turn(connection, &message, run.limits)
                 .await
@@ -173,7 +179,7 @@ async fn back(
     let to = (named.as_str(), &*literal(slug.as_str()));
     operation::reregister(&mut message, settings, &found.tenant, to, None);
     operation::say(&mut message, settings, &named, found.former_status);
-    message.name_history(run, &named, aside, Kind::Undrop);
+    message.name_history(run, &named, aside, UNDROP);
     message.commit(SessionState::None);
     let sets = operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
     Ok(operation::version(&sets))

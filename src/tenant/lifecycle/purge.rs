@@ -17,6 +17,9 @@ use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::role;
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
 
+/// A tenant that was put aside was deleted for good.
+const PURGE: Kind = Kind::of_verb("purge");
+
 /// About so many locks are taken in one transaction. The server has room for 6,400 of them, for everybody, where nobody
 /// said otherwise.
 const LOCKS: u32 = 600;
@@ -207,7 +210,7 @@ fn last(how: &Purge<'_>, run: &Run, aside: &DroppedTenant) -> SqlBatch {
     begin(&mut message, run, aside);
     message.push(&format!("SELECT {platform}.tenure_purge_rest({named})"));
     message.push(&role::dropping(&run.platform, &aside.tenant.schema));
-    message.name_history(run, &named, &aside.former_schema, Kind::Purge);
+    message.name_history(run, &named, &aside.former_schema, PURGE);
     match how.registered {
         Registered::Goes => {
             unregister(&mut message, how, aside);
@@ -276,7 +279,7 @@ async fn was_us(connection: &mut Connection, run: &Run, aside: &DroppedTenant) -
         run.platform.quoted(),
         run.id,
         literal(aside.tenant.schema.as_str()),
-        literal(Kind::Purge.as_str()),
+        literal(PURGE.as_str()),
     );
     let doing = format!("deleting {}", aside.former_slug);
     let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(&doing))?;

@@ -11,6 +11,9 @@ use crate::tenant::Changed;
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 
+/// A tenant's schema got another name: the row has the new one, and as its name the one before.
+const RENAME: Kind = Kind::of_verb("rename");
+
 /// What a tenant is to be called.
 #[derive(Debug, Clone)]
 pub struct NewName {
@@ -79,7 +82,7 @@ pub async fn rename(
             let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
             operation::reregister(&mut message, settings, &tenant, to, name);
             if is_new {
-                message.name_history(run, &named, &tenant.schema, Kind::Rename);
+                message.name_history(run, &named, &tenant.schema, RENAME);
             }
             message.commit(SessionState::None);
             let sets = connection.send(&message).await.map_err(explained)?;

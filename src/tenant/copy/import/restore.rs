@@ -23,6 +23,9 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::roles::role::{self, Owner, Reach};
 use crate::tenant::{cleanup, name_ownership};
 
+/// A tenant came out of a file.
+const IMPORT: Kind = Kind::of_verb("import");
+
 const STRANGERS: &str = include_str!("strangers.sql");
 
 /// How the statements of a dump are meant to be read.
@@ -189,7 +192,7 @@ impl Restore<'_> {
             to: &self.wanted.version,
             name: &self.manifest.tenant.slug,
             checksum: None,
-            kind: Kind::Import,
+            kind: IMPORT,
             allowed: "[]",
         };
         message.history(run, &row);
