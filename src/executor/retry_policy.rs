@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-
 use crate::error::{Code, Failure};
-use crate::postgres::error;
+use crate::postgres::{Backoff, error};
 
 /// The first pause; each further one is about twice as long, up to [`LONGEST`].
 const FIRST: Duration = Duration::from_millis(100);
@@ -28,13 +26,8 @@ impl RetryPolicy {
         if attempts > self.retries || !passes_by_itself(failure) {
             return None;
         }
-        let mut pauses: ExponentialBackoff = ExponentialBuilder::default()
-            .with_min_delay(FIRST)
-            .with_max_delay(LONGEST)
-            .with_jitter()
-            .without_max_times()
-            .build();
-        pauses.nth(attempts.saturating_sub(1) as usize)
+        let mut pauses = Backoff::jittered(FIRST, LONGEST);
+        (0..attempts.max(1)).map(|_| pauses.next_pause()).last()
     }
 }
 

@@ -2,6 +2,7 @@
 //! database, and what a server's error means. Nothing here outlives a transaction (`SET LOCAL` only),
 //! so a transaction pooler is safe. Only this layer names sqlx and refinery.
 
+mod backoff;
 pub mod batch;
 mod cancel;
 pub mod catalog;
@@ -15,6 +16,7 @@ pub mod queries;
 pub mod server;
 mod tools;
 
+pub use backoff::Backoff;
 pub use cancel::{Ended, Fate, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
 pub use connection::{Connection, Connector, Row};

@@ -4,7 +4,6 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use rand::RngExt as _;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
@@ -16,7 +15,11 @@ use super::decide::{self, Attempt, Next};
 use super::refusal::Refused;
 use super::request::Call;
 use crate::error::{Code, Failure};
+use crate::postgres::Backoff;
 
+/// The pauses between tries, unless the server asks for another.
+const FIRST: Duration = Duration::from_millis(125);
+const LONGEST: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(10);
 /// For one attempt.
 const ANSWER: Duration = Duration::from_mins(1);
@@ -128,7 +131,7 @@ impl Client {
         let deletes = call.method == reqwest::Method::DELETE;
         let retry_timeout = if deletes { self.retry_timeout.max(TO_DELETE) } else { self.retry_timeout };
         let started = Instant::now();
-        let mut tries = 0;
+        let mut pauses = Backoff::jittered(FIRST, LONGEST);
         loop {
             let id = Uuid::new_v4().to_string();
             let (attempt, said) = match self.once(call, &id).await {
@@ -144,17 +147,14 @@ impl Client {
                 }
                 Err((attempt, why)) => (attempt, Ok(why)),
             };
-            let pause = with_chance(decide::pause(tries));
+            let pause = pauses.next_pause();
             let next = decide::next(&attempt, call.repeat, started.elapsed(), retry_timeout, pause);
             let unreachable = |why: &str| {
                 Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.doing))
                     .hint("check the network, HTTPS_PROXY and NEON_API_HOST")
             };
             match (next, said) {
-                (Next::Again(pause), _) => {
-                    tries += 1;
-                    tokio::time::sleep(pause).await;
-                }
+                (Next::Again(pause), _) => tokio::time::sleep(pause).await,
                 (Next::Look, Err(refused)) => return Err(Trouble::Unknown(refused.failure(&call.doing))),
                 (Next::Look, Ok(why)) => return Err(Trouble::Unknown(unreachable(&why))),
                 (Next::Take, Err(refused)) => return Err(Trouble::Refused(refused)),
@@ -221,11 +221,6 @@ impl Client {
             self.ahead.set(date - OffsetDateTime::now_utc());
         }
     }
-}
-
-/// Half of a pause, and chance for the rest: who met at a lock shall not meet there again.
-fn with_chance(pause: Duration) -> Duration {
-    pause / 2 + rand::rng().random_range(Duration::ZERO..=pause / 2)
 }
 
 /// What went wrong below, without the URL, whose query is nobody's to read.

@@ -5,10 +5,6 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// The first pause; each further one is up to twice as long.
-const FIRST: Duration = Duration::from_millis(250);
-/// No pause is longer, unless the server asks for it.
-const LONGEST: Duration = Duration::from_secs(10);
 /// How long an address that cannot be reached at all is tried.
 const UNREACHABLE: Duration = Duration::from_secs(15);
 
@@ -75,11 +71,6 @@ pub(super) fn next(
         Some(end) if end <= budget => Next::Again(pause),
         _ => Next::GiveUp,
     }
-}
-
-/// The pause before the next try after `tries` tries, before chance is added.
-pub(super) fn pause(tries: u32) -> Duration {
-    FIRST.saturating_mul(1 << tries.min(16)).min(LONGEST)
 }
 
 /// A number of seconds, or a date.
@@ -150,11 +141,6 @@ mod tests {
         assert_eq!(next(&after(503), Repeat::Freely, PAUSE, MINUTES, PAUSE), Next::Again(PAUSE));
         let long = Duration::from_secs(16);
         assert_eq!(next(&Attempt::NotSent, Repeat::Freely, long, MINUTES, PAUSE), Next::GiveUp);
-    }
-
-    #[test]
-    fn pauses_grow_and_end() {
-        assert_eq!([pause(0), pause(1), pause(5), pause(60)], [FIRST, FIRST * 2, FIRST * 32, LONGEST]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{Neon, target};
 use crate::branch::{Branch, Content, Origin, Urls};
 use crate::error::{Code, Failure};
 use crate::postgres::metadata::version_state::{self, VersionState};
-use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, set_parameters};
+use crate::postgres::{Backoff, ConnectPolicy, Connection, DatabaseUrl, set_parameters};
 
 /// The pauses between two looks.
 const FIRST: Duration = Duration::from_millis(500);
@@ -78,7 +78,8 @@ impl Neon {
     }
 
     async fn operations(&self, pending: &[String]) -> Result<(), Failure> {
-        let (mut failed_since, mut pause) = (HashMap::<&str, Instant>::new(), FIRST);
+        let (mut failed_since, mut pauses) =
+            (HashMap::<&str, Instant>::new(), Backoff::steady(FIRST, LONGEST));
         let mut pending: Vec<&str> = pending.iter().map(String::as_str).collect();
         while !pending.is_empty() {
             let mut going = Vec::new();
@@ -106,8 +107,7 @@ impl Neon {
             }
             pending = going;
             if !pending.is_empty() {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST);
+                pauses.pause().await;
             }
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Neon {
 
     /// Waits while the branch says that it is being made, and proves that it is ours.
     async fn settled(&self, branch: &Branch) -> Result<(), Failure> {
-        let mut pause = FIRST;
+        let mut pauses = Backoff::steady(FIRST, LONGEST);
         loop {
             let noted = self.by_id(&branch.id.0).await;
             let noted = noted.map_err(|trouble| trouble.failure("looking at the branch"))?;
@@ -125,8 +125,7 @@ impl Neon {
                 self.ready.replace(Some((branch.id.clone(), seen(&noted, Origin::Found).created_at)));
                 return Ok(());
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST);
+            pauses.pause().await;
         }
     }
 

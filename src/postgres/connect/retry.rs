@@ -4,13 +4,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Row as _};
 
 use super::pooler::{OPTION, PoolerEvidence, QUESTION, VALUE};
 use crate::error::{Code, Failure};
-use crate::postgres::DatabaseUrl;
+use crate::postgres::{Backoff, DatabaseUrl};
 
 /// The pauses between tries: about twice as long each, jittered, so that many who wait do not all come at once.
 const FIRST: Duration = Duration::from_millis(250);
@@ -34,15 +33,6 @@ impl ConnectPolicy {
     /// So often, whatever is answered.
     pub const fn times(attempts: u32) -> Self {
         Self { attempts, unanswered: attempts }
-    }
-
-    fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(FIRST)
-            .with_max_delay(LONGEST)
-            .with_jitter()
-            .with_max_times(self.attempts.saturating_sub(1) as usize)
-            .build()
     }
 }
 
@@ -242,7 +232,7 @@ async fn open_as(
     let plain = url.options(usual_root());
     // What is a pooler by its name need not be asked.
     let mut sign = url.pooled();
-    let mut pauses = connect_policy.pauses();
+    let mut pauses = Backoff::jittered(FIRST, LONGEST);
     let mut attempts = 0;
     loop {
         let asking = asked && sign.is_none();
@@ -268,19 +258,18 @@ async fn open_as(
             Later::Never => false,
         };
         let heard = matches!(refused, Refused::Error(sqlx::Error::Database(_)));
-        match pauses.next().filter(|_| again && (heard || attempts < connect_policy.unanswered)) {
-            None => return Err(refused.failure(url, attempts)),
-            Some(pause) => {
-                tell(&format!(
-                    "{} does not let us in yet: {}; trying again ({} of {})",
-                    url.address(),
-                    refused.message(),
-                    attempts + 1,
-                    connect_policy.attempts
-                ));
-                tokio::time::sleep(pause).await;
-            }
+        let most = if heard { connect_policy.attempts } else { connect_policy.unanswered };
+        if !again || attempts >= most.min(connect_policy.attempts) {
+            return Err(refused.failure(url, attempts));
         }
+        tell(&format!(
+            "{} does not let us in yet: {}; trying again ({} of {})",
+            url.address(),
+            refused.message(),
+            attempts + 1,
+            connect_policy.attempts
+        ));
+        pauses.pause().await;
     }
 }
 
@@ -362,13 +351,5 @@ mod tests {
             assert_eq!(later(Some(sqlstate), message), then, "{message}");
         }
         assert_eq!(later(None, "Couldn't connect to compute node"), Later::Never);
-    }
-
-    #[test]
-    fn the_pauses_are_one_less_than_the_tries_and_bounded() {
-        let pauses: Vec<_> = ConnectPolicy::USUAL.pauses().collect();
-        assert_eq!(pauses.len(), 5);
-        assert!(pauses.iter().all(|pause| *pause >= FIRST && *pause <= LONGEST * 2));
-        assert_eq!(ConnectPolicy::ONCE.pauses().count(), 0);
     }
 }

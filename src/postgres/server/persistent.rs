@@ -17,7 +17,7 @@ use super::layout::Layout;
 use super::log::Log;
 use super::options::{self, Lifetime};
 use super::postmaster::{self, Holder};
-use super::ready::{self, Outcome, Pauses};
+use super::ready::{self, Outcome};
 use super::{Address, Binaries, DATABASE, Environment, broken, unusable};
 use crate::error::Failure;
 
@@ -132,7 +132,7 @@ impl Persistent {
     /// Whether a server is there already, and answers: one that is starting, or going, is waited for.
     async fn wait_if_held(&self) -> Result<bool, Failure> {
         let look = async {
-            let mut pauses = Pauses::new();
+            let mut pauses = ready::pauses();
             loop {
                 if self.is_running().await {
                     return true;
@@ -140,7 +140,7 @@ impl Persistent {
                 if self.holder() != Holder::Running {
                     return false;
                 }
-                pauses.next().await;
+                pauses.pause().await;
             }
         };
         timeout(ready::START_LIMIT, look)
@@ -251,11 +251,11 @@ impl Persistent {
         options.create(true).write(true).truncate(false).mode(0o600);
         let file = options.open(&path).map_err(|error| unusable("opening", &path, &error))?;
         let take = async {
-            let mut pauses = Pauses::new();
+            let mut pauses = ready::pauses();
             loop {
                 match file.try_lock() {
                     Ok(()) => return Ok(()),
-                    Err(TryLockError::WouldBlock) => pauses.next().await,
+                    Err(TryLockError::WouldBlock) => pauses.pause().await,
                     Err(TryLockError::Error(error)) => return Err(unusable("locking", &path, &error)),
                 }
             }

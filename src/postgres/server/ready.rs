@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::{Address, broken};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
+use crate::postgres::Backoff;
 
 /// How long a server may take to answer.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
@@ -20,19 +21,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// The database that initdb makes, and that is there before ours.
 const FIRST_DATABASE: &str = "postgres";
 
-/// Short pauses that grow: 5 ms first, 50 ms at most.
-#[derive(Debug)]
-pub(super) struct Pauses(Duration);
-
-impl Pauses {
-    pub(super) fn new() -> Self {
-        Self(Duration::from_millis(5))
-    }
-
-    pub(super) async fn next(&mut self) {
-        sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_millis(50));
-    }
+/// Short pauses that grow.
+pub(super) fn pauses() -> Backoff {
+    Backoff::steady(Duration::from_millis(5), Duration::from_millis(50))
 }
 
 /// Whether the server answers now.
@@ -60,9 +51,9 @@ pub(super) enum Outcome {
 /// Waits until the server answers, or its process has `ended`, or the time is over.
 pub(super) async fn outcome(address: &Address, ended: impl Future<Output = ()>) -> Outcome {
     let ready = async {
-        let mut pauses = Pauses::new();
+        let mut pauses = pauses();
         while !answers(address).await {
-            pauses.next().await;
+            pauses.pause().await;
         }
     };
     tokio::select! {

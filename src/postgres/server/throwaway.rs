@@ -16,7 +16,7 @@ use super::account::Account;
 use super::layout::shared_folder;
 use super::log::Log;
 use super::options::{self, Lifetime};
-use super::ready::{self, Outcome, Pauses};
+use super::ready::{self, Outcome};
 use super::{Address, Binaries, DATABASE, Environment, broken, unusable};
 use crate::error::Failure;
 
@@ -124,10 +124,10 @@ impl Throwaway {
         let Self { address, alive, mut watcher, .. } = self;
         drop(alive);
         let wait = async {
-            let mut pauses = Pauses::new();
+            let mut pauses = ready::pauses();
             loop {
                 match watcher.try_wait() {
-                    Ok(None) => pauses.next().await,
+                    Ok(None) => pauses.pause().await,
                     Ok(Some(status)) => return Ok(status),
                     Err(error) => return Err(error),
                 }
