@@ -2,15 +2,16 @@
 //! that share one queue. Tenants are read in pages, so memory does not grow with their number.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Allowed;
 use super::batch::{Batch, BatchSizer, Task};
 use super::observer::StatementObserver;
+use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Answer, Part, Unit};
 use super::worker_pool::{self, WorkerPool};
@@ -61,8 +62,7 @@ pub(crate) struct RunStats {
 
 /// What the workers share. One thread runs them all, so a plain cell is enough.
 pub(super) struct Shared<'a> {
-    queue: VecDeque<Task>,
-    delayed: Vec<(Instant, Task)>,
+    queue: Queue<Task>,
     /// Where the next page begins; `None` when there is none.
     cursor: Option<String>,
     fetching: bool,
@@ -100,8 +100,7 @@ impl TenantExecutor<'_> {
     /// Runs the pass. The first worker uses `connection`.
     pub(crate) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> RunStats {
         let shared = RefCell::new(Shared {
-            queue: VecDeque::new(),
-            delayed: Vec::new(),
+            queue: Queue::default(),
             cursor: Some(String::new()),
             fetching: false,
             fetched: 0,
@@ -117,7 +116,7 @@ impl TenantExecutor<'_> {
         })
         .await;
         let shared = shared.into_inner();
-        let is_cut = !shared.queue.is_empty() || !shared.delayed.is_empty() || shared.cursor.is_some();
+        let is_cut = !shared.queue.is_empty() || shared.cursor.is_some();
         RunStats { is_cut, ..shared.stats }
     }
 
@@ -127,25 +126,23 @@ impl TenantExecutor<'_> {
         if self.stop.is_cancelled() || shared.halted {
             return Next::End;
         }
-        shared.revive(Instant::now());
-        if shared.queue.len() < self.jobs
+        let ready = shared.queue.ready();
+        if ready < self.jobs
             && !shared.fetching
             && let Some(cursor) = shared.cursor.clone()
         {
             shared.fetching = true;
             return Next::Fetch(cursor);
         }
-        if shared.queue.is_empty() {
-            let now = Instant::now();
-            let due = shared.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min();
-            return match due {
-                Some(due) => Next::Wait(due),
+        if ready == 0 {
+            return match shared.queue.wait() {
+                Some(pause) => Next::Wait(pause),
                 None if shared.fetching => Next::Wait(Duration::from_millis(2)),
                 None => Next::End,
             };
         }
         // Near the end everybody takes a smaller share, so that nobody waits for the last one.
-        let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
+        let share = ready.div_ceil(self.jobs * 2) * self.steps.len();
         let share = share.max(shared.batch_sizer.worth_the_way()).min(shared.batch_sizer.units());
         self.pack(&mut shared, share.max(1))
     }
@@ -153,7 +150,7 @@ impl TenantExecutor<'_> {
     fn pack(&self, shared: &mut Shared<'_>, units: usize) -> Next {
         let mut pack = Batch::default();
         while !pack.is_full(units)
-            && let Some(task) = shared.queue.pop_front()
+            && let Some(task) = shared.queue.pop()
         {
             if self.runs_alone(task.step) {
                 if pack.tasks.is_empty() {
@@ -249,7 +246,7 @@ impl TenantExecutor<'_> {
                 failure: &failure,
                 pause,
             });
-            return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
+            return shared.queue.delay(Task { attempts, ..task }, pause);
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
         shared.halted |= server == Server::Away;
@@ -379,21 +376,11 @@ impl Shared<'_> {
 
     /// Whether a further worker would find nothing to do.
     fn is_over(&self) -> bool {
-        self.halted || (self.queue.is_empty() && self.cursor.is_none() && !self.fetching)
+        self.halted || (self.queue.is_idle() && self.cursor.is_none() && !self.fetching)
     }
 
     fn push_front(&mut self, task: Task, end: usize) {
         if task.step < end {
-            self.queue.push_front(task);
-        }
-    }
-
-    /// Tasks whose pause is over come first.
-    fn revive(&mut self, now: Instant) {
-        let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
-        self.delayed = later;
-        let due: Vec<(Instant, Task)> = due;
-        for (_, task) in due {
             self.queue.push_front(task);
         }
     }

@@ -3,7 +3,7 @@
 //! killed in between, the same command finishes.
 
 use super::answer::explain;
-use super::queue::Task;
+use super::results::Task;
 use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
@@ -47,7 +47,7 @@ impl<'a> Maker<'a, '_> {
             },
             Err(failure) => Err(self.undo(connection, &task, failure).await),
         };
-        self.queue.borrow_mut().finish(task.index, result);
+        self.results.borrow_mut().settle(task.index, result);
     }
 
     /// Makes the tenant active. Where the answer is lost, the version row says whether that was done.
@@ -81,7 +81,7 @@ impl<'a> Maker<'a, '_> {
         let id = row.id.as_deref().and_then(|id| id.parse().ok());
         let is_named_so = row.name.as_deref() == Some(task.tenant.name.as_str());
         if let Some(id) = id.filter(|_| is_named_so) {
-            let at = self.queue.borrow().at.clone();
+            let at = self.results.borrow().at.clone();
             let script = self.script(task.template, &at)?;
             if script.later().is_some() && self.is_begun_so(connection, &script, row, task).await? {
                 let message = script.resuming(self.run, &row.schema, id, &task.filled);

@@ -1,9 +1,4 @@
-//! The tenants that are still to be made, shared by the workers. One thread runs them all.
-
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-
-use tokio_util::sync::CancellationToken;
+//! A tenant to be made, and what became of all of them. One thread runs all workers.
 
 use super::super::NewTenant;
 use super::Provisioned;
@@ -13,9 +8,6 @@ use crate::event::{Event, Sink};
 use crate::template::{Filled, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
-
-/// How long a worker without work waits before it asks again, while others may give some back.
-const IDLE: Duration = Duration::from_millis(2);
 
 /// A tenant to be made.
 #[derive(Debug)]
@@ -34,21 +26,10 @@ pub(super) struct Task<'a> {
     pub(super) begun: bool,
 }
 
-/// What a worker is to do next.
-pub(super) enum Next<'a> {
-    Make(Box<Task<'a>>),
-    Wait(Duration),
-    End,
-}
-
-/// What is left, and what became of the others.
-pub(super) struct Queue<'a> {
+/// What became of each tenant.
+pub(super) struct Results<'a> {
     wanted: &'a [NewTenant],
     results: Vec<Option<Result<Provisioned, Failure>>>,
-    tasks: VecDeque<Task<'a>>,
-    delayed: Vec<(Instant, Task<'a>)>,
-    /// Tasks that workers have in hand.
-    in_hand: usize,
     /// Slugs that stand in the list once more, each with where it stands first.
     repeats: Vec<(usize, usize)>,
     /// Where the platform is.
@@ -56,27 +37,9 @@ pub(super) struct Queue<'a> {
     pub(super) sink: &'a mut dyn Sink,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Results<'a> {
     pub(super) fn new(wanted: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
-        Self {
-            wanted,
-            results: wanted.iter().map(|_| None).collect(),
-            tasks: VecDeque::new(),
-            delayed: Vec::new(),
-            in_hand: 0,
-            repeats: Vec::new(),
-            at,
-            sink,
-        }
-    }
-
-    /// How many wait to be made.
-    pub(super) fn waiting(&self) -> usize {
-        self.tasks.len()
-    }
-
-    pub(super) fn add(&mut self, task: Task<'a>) {
-        self.tasks.push_back(task);
+        Self { wanted, results: wanted.iter().map(|_| None).collect(), repeats: Vec::new(), at, sink }
     }
 
     /// The slug at `index` stands at `first` already.
@@ -90,46 +53,6 @@ impl<'a> Queue<'a> {
 
     pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
         self.results.get(index).cloned().flatten()
-    }
-
-    /// Whether a further worker would find nothing to do.
-    pub(super) fn is_over(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
-    pub(super) fn next(&mut self, stop: &CancellationToken) -> Next<'a> {
-        if stop.is_cancelled() {
-            return Next::End;
-        }
-        let now = Instant::now();
-        if let Some(due) = self.delayed.iter().position(|(at, _)| *at <= now) {
-            let (_, task) = self.delayed.swap_remove(due);
-            self.tasks.push_front(task);
-        }
-        if let Some(task) = self.tasks.pop_front() {
-            self.in_hand += 1;
-            return Next::Make(Box::new(task));
-        }
-        match self.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min() {
-            Some(pause) => Next::Wait(pause),
-            None if self.in_hand > 0 => Next::Wait(IDLE),
-            None => Next::End,
-        }
-    }
-
-    /// A worker gives a task back, to be tried at once or after a pause.
-    pub(super) fn give_back(&mut self, task: Task<'a>, pause: Option<Duration>) {
-        self.in_hand -= 1;
-        match pause {
-            Some(pause) => self.delayed.push((Instant::now() + pause, task)),
-            None => self.tasks.push_front(task),
-        }
-    }
-
-    /// A worker is done with a task.
-    pub(super) fn finish(&mut self, index: usize, result: Result<Provisioned, Failure>) {
-        self.in_hand -= 1;
-        self.settle(index, result);
     }
 
     /// What became of the tenant at `index`.
