@@ -10,8 +10,9 @@ use super::{Audited, Fact, Kind, Policy, judge};
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::catalog::{self, Asked};
 use crate::postgres::metadata::state;
-use crate::postgres::{Connection, Row, ServerError};
+use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Settings;
 
@@ -36,9 +37,6 @@ const OPEN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL 
 
 /// So many tenants a page: each question joins the page with the whole catalog.
 const PAGE: usize = 2_500;
-
-/// How often it is tried again when the catalogs changed under the question.
-const TRIES: usize = 3;
 
 /// Proves the walls of all tenants, or tells only what is about those of `only`.
 pub async fn audit(
@@ -100,7 +98,7 @@ async fn facts(
             questions.iter().map(|question| format!("WITH RECURSIVE {TENANTS}{question}")).collect();
         let sql =
             format!("{OPEN}; SELECT set_config('tenure.audit', {said}, true); {}; COMMIT", asked.join(";\n"));
-        let sets = ask(connection, &sql).await?;
+        let sets = catalog::ask(connection, &sql, Asked::Alone, "auditing the tenants' walls").await?;
         let answers = sets.iter().skip(sets.len().saturating_sub(questions.len() + 1)).flatten();
         for row in answers {
             facts.push(fact(row)?);
@@ -131,22 +129,6 @@ fn said(project: &Project, everybody: &[Who], page: &[Who]) -> Value {
         "platform": project.settings.platform_schema(),
         "roles": project.settings.tenants.roles,
     })
-}
-
-/// Sends it. Where somebody drops a thing while it is looked at, the question is asked anew.
-async fn ask(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
-    let is_moved = |server_error: &ServerError| {
-        matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
-    };
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match connection.query_batch(sql).await {
-            Ok(sets) => return Ok(sets),
-            Err(server_error) if tries < TRIES && is_moved(&server_error) => {}
-            Err(server_error) => return Err(server_error.failure("auditing the tenants' walls")),
-        }
-    }
 }
 
 fn fact(row: &Row) -> Result<Fact, Failure> {

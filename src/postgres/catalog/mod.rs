@@ -14,6 +14,6 @@ pub use difference::{Change, What};
 pub use judge::{Conversion, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 pub use read::{
-    Asked, Fingerprint, Fingerprints, fingerprints, fingerprints_as, server_major, snapshot, snapshot_as,
+    Asked, Fingerprint, Fingerprints, ask, fingerprints, fingerprints_as, server_major, snapshot, snapshot_as,
 };
 pub use schema_difference::SchemaDifference;

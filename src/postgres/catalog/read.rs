@@ -151,9 +151,9 @@ fn lines(schemas: &[SchemaName]) -> String {
     LINES.replace("/*SCHEMAS*/", &format!("ARRAY[{}]::pg_catalog.name[]", names.join(", ")))
 }
 
-/// Sends it. Where somebody drops a thing between its row and its definition, the question is asked anew; an
+/// Sends a question about the catalog. Where somebody drops a thing between its row and its definition, it is asked anew; an
 /// open transaction is gone by then.
-async fn ask(
+pub async fn ask(
     connection: &mut Connection,
     sql: &str,
     asked: Asked,
