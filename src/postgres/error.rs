@@ -4,6 +4,7 @@ use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::Row;
 use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
 
 /// An error of one message, with how far the server had come.
 #[derive(Debug)]
@@ -92,6 +93,23 @@ impl ServerError {
             .iter()
             .any(|class| server.code().starts_with(class));
         (!passing).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
+    }
+
+    /// The same on a tenant's schema.
+    pub fn failure_on(&self, schema: &SchemaName, doing: &str) -> Failure {
+        let schema = Some(schema.as_str().to_owned());
+        Failure { schema, ..self.failure(doing) }
+    }
+
+    /// The hint where the tenants' registry does not take what is written to it. Only its columns are others' to define.
+    pub fn about_registry(&self) -> Option<&'static str> {
+        Some(match self.sqlstate()? {
+            "42703" => "[tenants.columns] in tenure.toml names the registry's columns",
+            "23502" => "every column of the registry but id, name, slug and schema must have a default",
+            "42804" | "22P02" => "the registry's id column must take a UUID, the others a text",
+            NOT_ONE_ROW => "a trigger or a view must not swallow what is written to the registry",
+            _ => return None,
+        })
     }
 
     /// The failure that people and programs get; `doing` says what was being done.

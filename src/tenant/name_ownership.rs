@@ -162,25 +162,22 @@ pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
 
 /// The failure of a message that writes a new tenant into the books.
 pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaName) -> Failure {
-    let mut failure = server_error.failure(doing);
-    failure.schema = Some(schema.as_str().to_owned());
+    let mut failure = server_error.failure_on(schema, doing);
     match server_error.sqlstate() {
         Some("23505") => {
             failure.code = Code::TenantExists;
             failure.hint =
                 Some("somebody else has just taken the name, or another column of the registry".to_owned());
         }
-        Some("42703" | "23502" | "42804" | "22P02" | error::NOT_ONE_ROW) => {
-            failure.code = Code::RegistryInvalid;
-            failure.hint = Some(
-                "[tenants.columns] in tenure.toml names the registry's columns; every other column must have a default"
-                    .to_owned(),
-            );
-        }
         Some("40001" | error::PLATFORM_MOVED) => {
             failure.hint = Some("a migration ran meanwhile; run the command again".to_owned());
         }
-        _ => {}
+        _ => {
+            if let Some(hint) = server_error.about_registry() {
+                failure.code = Code::RegistryInvalid;
+                failure.hint = Some(hint.to_owned());
+            }
+        }
     }
     failure
 }

@@ -1,5 +1,6 @@
 //! The way to a server: URL and TLS, repeated attempts, and whether a pooler stands in between.
 
+mod neon;
 pub(in crate::postgres) mod pooler;
 pub(in crate::postgres) mod retry;
 mod url;

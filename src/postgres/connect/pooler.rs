@@ -18,9 +18,6 @@ pub enum PoolerEvidence {
     Swallowed,
 }
 
-/// What is added to the first label of Neon's hosts.
-const LABEL: &str = "-pooler";
-
 /// The option that a session is opened with to learn whether it arrives. It can be set at the start of a session only (manual, chapter
 /// 20.17), so no pooler can make up for it later.
 pub(in crate::postgres) const OPTION: &str = "post_auth_delay";
@@ -35,18 +32,6 @@ const REFUSALS: [&str; 3] =
     ["unsupported startup parameter", "command-line options", "cannot be set after connection start"];
 
 impl PoolerEvidence {
-    /// By the host's name.
-    pub(in crate::postgres) fn of_host(host: &str) -> Option<Self> {
-        Self::direct_host(host).map(|_| Self::Host)
-    }
-
-    /// The host without the pooler's label.
-    pub(in crate::postgres) fn direct_host(host: &str) -> Option<String> {
-        let (label, domain) = host.split_once('.')?;
-        let label = label.strip_suffix(LABEL).filter(|label| !label.is_empty())?;
-        Some(format!("{label}.{domain}"))
-    }
-
     /// By what it says to the options of a session.
     pub(in crate::postgres) fn of_refusal(message: &str) -> Option<Self> {
         REFUSALS.iter().any(|said| message.contains(said)).then_some(Self::Refused)
@@ -106,19 +91,6 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_first_label_counts() {
-        let direct = |host| PoolerEvidence::direct_host(host);
-        assert_eq!(
-            direct("ep-a-pooler.us-east-2.aws.neon.tech").as_deref(),
-            Some("ep-a.us-east-2.aws.neon.tech")
-        );
-        assert_eq!(direct("aws-0.pooler.supabase.com"), None);
-        assert_eq!(direct("ep-a.my-pooler.example"), None);
-        assert_eq!(direct("my-pooler"), None);
-        assert_eq!(direct("-pooler.example"), None);
-    }
 
     #[test]
     fn what_poolers_say_is_known() {

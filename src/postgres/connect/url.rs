@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use self::parameters::Parameters;
 use self::tls::Tls;
+use super::neon;
 use super::pooler::PoolerEvidence;
 use crate::error::{Code, Failure};
 use crate::postgres::cancel;
@@ -82,7 +83,7 @@ impl DatabaseUrl {
         if options.get_socket().is_none() && options.get_host().contains(',') {
             return Err(wrong(SEVERAL_HOSTS.to_owned()));
         }
-        let tls = tls::decide(&given, options.get_ssl_mode(), is_neons(options.get_host()))
+        let tls = tls::decide(&given, options.get_ssl_mode(), neon::is_host(options.get_host()))
             .map_err(|why| wrong(why.to_owned()))?;
         let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
         if !given.left_out.is_empty() {
@@ -109,13 +110,13 @@ impl DatabaseUrl {
         if self.options.get_socket().is_some() {
             return None;
         }
-        PoolerEvidence::of_host(self.options.get_host()).filter(|_| self.is_neon())
+        neon::direct_host(self.options.get_host()).filter(|_| self.is_neon()).map(|_| PoolerEvidence::Host)
     }
 
     /// The host behind a pooler, where the pooler's name says what that is called.
     #[must_use]
     pub fn unpooled(&self) -> Option<Self> {
-        let direct = PoolerEvidence::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
+        let direct = neon::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
         let mut url = without(&self.url, &["host", "hostaddr"]);
         url.set_host(Some(&direct)).ok()?;
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
@@ -125,12 +126,12 @@ impl DatabaseUrl {
     pub(in crate::postgres) fn host(&self) -> String {
         // Where the driver is told another address, the URL's own host is still the name.
         let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
-        PoolerEvidence::direct_host(host).unwrap_or_else(|| host.to_owned())
+        neon::direct_host(host).unwrap_or_else(|| host.to_owned())
     }
 
     /// Whether the server is one of Neon's.
     pub(in crate::postgres) fn is_neon(&self) -> bool {
-        is_neons(self.options.get_host())
+        neon::is_host(self.options.get_host())
     }
 
     /// The URL with its password, for a program that is handed it on purpose (`dev url`, `psql`).
@@ -229,11 +230,6 @@ pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
 #[expect(clippy::disallowed_methods, reason = "the driver reads the same, but not all of it")]
 fn of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Whether a host is one of Neon's, which takes no connection without TLS.
-fn is_neons(host: &str) -> bool {
-    host.ends_with(".neon.tech") || host.ends_with(".neon.build")
 }
 
 /// What is wrong with a text that is no URL. The library's words do not repeat it, but some lead astray.
