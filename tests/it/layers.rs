@@ -31,7 +31,6 @@ const MAY_NAME: &[(&str, &[&str])] = &[
             "event",
             "settings",
             "chain",
-            "sql",
             "ident",
             "error",
         ],
