@@ -4,11 +4,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use clap::{Args, Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::args::{
-    AtNeon, BranchVerb, CreateBranchArgs, DeleteBranchArgs, GcArgs, ListBranchArgs, ProviderArgs,
-};
 use super::ui::{Outcome, Ui, print_error};
 use super::{Context, database, unless_interrupted};
 use crate::branch::local::Local;
@@ -19,7 +17,128 @@ use crate::branch::{
 };
 use crate::error::{Code, Failure};
 use crate::postgres::{ConnectPolicy, DatabaseUrl};
-use crate::settings::{Expiry, Settings};
+use crate::settings::{Age, Expiry, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BranchVerb {
+    /// Create a branch, or reset an existing one to its parent's current state; print its URL
+    Create(CreateBranchArgs),
+    /// List the branches that Tenure created
+    List(ListBranchArgs),
+    /// Delete a branch that Tenure created; succeeds if it does not exist
+    Delete(DeleteBranchArgs),
+    /// Delete old branches that Tenure created
+    Gc(GcArgs),
+}
+
+/// A provider of branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProviderArg {
+    /// A branch of a Neon project; needs NEON_API_KEY, and NEON_PROJECT_ID or a .neon file
+    Neon,
+    /// A copy of the database on the same server
+    Local,
+}
+
+impl From<ProviderArg> for Kind {
+    fn from(arg: ProviderArg) -> Self {
+        match arg {
+            ProviderArg::Neon => Self::Neon,
+            ProviderArg::Local => Self::Local,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateBranchArgs {
+    /// Branch name [default: from the pull request number, else random]
+    #[arg(value_parser = BranchNameParser)]
+    name: Option<BranchName>,
+    /// Branch provider
+    #[arg(long, value_enum)]
+    provider: ProviderArg,
+    /// Branch or database to copy [default: from the settings, else the project's default branch or the
+    /// database in the URL]
+    #[arg(long, value_name = "NAME")]
+    parent: Option<String>,
+    /// Time until the branch is deleted automatically, such as 1h [default: from the settings, else 2h]
+    #[arg(long, value_name = "DURATION")]
+    expires: Option<Expiry>,
+    /// Copy no rows except the schemas' versions
+    #[arg(long)]
+    schema_only: bool,
+    #[command(flatten)]
+    at: AtNeon,
+}
+
+/// The Neon project.
+#[derive(Debug, Clone, Args)]
+pub(super) struct AtNeon {
+    /// Neon project ID [default: NEON_PROJECT_ID, else from the .neon file]
+    #[arg(long, value_name = "ID")]
+    pub(super) project_id: Option<String>,
+}
+
+/// The provider and project whose branches are listed or deleted.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ProviderArgs {
+    /// Branch provider [default: neon if NEON_API_KEY is set, else local]
+    #[arg(long, value_enum)]
+    provider: Option<ProviderArg>,
+    #[command(flatten)]
+    at: AtNeon,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListBranchArgs {
+    #[command(flatten)]
+    provider_args: ProviderArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DeleteBranchArgs {
+    /// Branch name [default: from the pull request number]
+    #[arg(value_parser = BranchNameParser)]
+    name: Option<BranchName>,
+    #[command(flatten)]
+    provider_args: ProviderArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GcArgs {
+    /// Prefix of the branch names
+    #[arg(long, value_name = "TEXT")]
+    prefix: String,
+    /// Minimum age, such as 1d
+    #[arg(long, value_name = "DURATION")]
+    older_than: Age,
+    #[command(flatten)]
+    provider_args: ProviderArgs,
+}
+
+/// Parses a branch name. clap's own parser would repeat the value, which may be a URL with a password.
+#[derive(Debug, Clone, Copy)]
+struct BranchNameParser;
+
+impl clap::builder::TypedValueParser for BranchNameParser {
+    type Value = BranchName;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<BranchName, clap::Error> {
+        let invalid = |why: String| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{why}\n")).with_cmd(command)
+        };
+        value
+            .to_str()
+            .ok_or_else(|| invalid("the branch name is not valid UTF-8".to_owned()))?
+            .parse()
+            .map_err(invalid)
+    }
+}
 
 pub(super) async fn run(context: &Context, verb: &BranchVerb) -> Result<u8, Failure> {
     match verb {

@@ -4,13 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{DemoArgs, Format};
+use super::args::Format;
 use super::{Context, database, init, ui};
 use crate::error::{Code, Failure};
 use crate::postgres::server::Persistent;
 use crate::project::MIGRATIONS;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Folder to create; a folder of an earlier demo is replaced
+    #[arg(long, value_name = "DIR", default_value = "tenure-demo")]
+    dir: PathBuf,
+}
 
 /// Marker file of a demo folder, which a new demo may delete.
 const MARKER: &str = ".tenure/demo";

@@ -2,10 +2,30 @@
 
 use std::os::unix::process::CommandExt as _;
 
+use clap::Subcommand;
+
 use super::{Context, database};
 use crate::error::{Code, Failure};
 use crate::postgres::server::{DATABASE, Persistent, Started, Stopped};
 use crate::project::Root;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Dev {
+    /// Start the private server; it runs until it is stopped
+    Start,
+    /// Stop the private server
+    Stop,
+    /// Stop the server and delete its data
+    Reset,
+    /// Open psql on the private server
+    Psql {
+        /// Arguments for psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Print the private server's URL
+    Url,
+}
 
 fn server(context: &Context) -> Result<Persistent, Failure> {
     // Invalid settings must not prevent stopping the server.
@@ -13,7 +33,17 @@ fn server(context: &Context) -> Result<Persistent, Failure> {
     Persistent::of(&folder, &database::environment())
 }
 
-pub(super) async fn start(context: &Context) -> Result<u8, Failure> {
+pub(super) async fn run(context: &Context, verb: Dev) -> Result<u8, Failure> {
+    match verb {
+        Dev::Start => start(context).await,
+        Dev::Stop => stop(context).await,
+        Dev::Reset => reset(context).await,
+        Dev::Psql { args } => psql(context, &args).await,
+        Dev::Url => url(context),
+    }
+}
+
+async fn start(context: &Context) -> Result<u8, Failure> {
     let server = server(context)?;
     let started = server.start().await?;
     let url = server.url(DATABASE);
@@ -25,7 +55,7 @@ pub(super) async fn start(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-pub(super) async fn stop(context: &Context) -> Result<u8, Failure> {
+async fn stop(context: &Context) -> Result<u8, Failure> {
     let stopped = server(context)?.stop().await?;
     let document = serde_json::json!({ "running": false, "stopped": stopped == Stopped::Now });
     context.ui.result(&document, |paint| {
@@ -35,7 +65,7 @@ pub(super) async fn stop(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-pub(super) async fn reset(context: &Context) -> Result<u8, Failure> {
+async fn reset(context: &Context) -> Result<u8, Failure> {
     let server = server(context)?;
     context.ui.confirm("delete all data of the project's private server")?;
     server.reset().await?;
@@ -44,7 +74,7 @@ pub(super) async fn reset(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-pub(super) async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
+async fn psql(context: &Context, args: &[String]) -> Result<u8, Failure> {
     let server = server(context)?;
     let psql = server.binaries().psql().ok_or_else(|| {
         Failure::new(Code::NoServerBinaries, "psql was not found in the folder of the server programs")
@@ -59,7 +89,7 @@ pub(super) async fn psql(context: &Context, args: &[String]) -> Result<u8, Failu
     Err(Failure::new(Code::Io, format!("starting psql: {error}")))
 }
 
-pub(super) fn url(context: &Context) -> Result<u8, Failure> {
+fn url(context: &Context) -> Result<u8, Failure> {
     let url = server(context)?.url(DATABASE);
     let document = serde_json::json!({ "url": url });
     context.ui.result(&document, |_paint| format!("{url}\n"))?;

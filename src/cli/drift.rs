@@ -1,10 +1,21 @@
 //! `tenure drift`
 
-use super::args::DriftArgs;
-use super::{Context, database, report};
+use clap::Args;
+
+use super::report::{self, ReportArgs};
+use super::{Context, database};
 use crate::drift::{self, Drifted};
 use crate::error::Failure;
 use crate::ident::Slug;
+
+#[derive(Debug, Args)]
+pub(super) struct DriftArgs {
+    /// Compare only this tenant; repeatable
+    #[arg(long, value_name = "SLUG")]
+    tenant: Vec<String>,
+    #[command(flatten)]
+    report: ReportArgs,
+}
 
 pub(super) async fn run(context: &Context, args: &DriftArgs) -> Result<u8, Failure> {
     report::show(context, args.report.output, Box::pin(look(context, args)).await)

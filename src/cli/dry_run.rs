@@ -2,17 +2,39 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{AtNeon, ProviderArg, UpArgs};
+use clap::Args;
+
+use super::branch::{self, AtNeon, ProviderArg};
 use super::events::Events;
 use super::ui::Outcome;
-use super::{Context, branch, command_line, database, io, unless_interrupted, up};
+use super::up::{self, UpArgs};
+use super::{Context, command_line, database, io, unless_interrupted};
 use crate::branch::{Notify, Provider as _, Urls};
 use crate::dry_run::{self, Listener, Outcome as Tried, Trial};
 use crate::error::Failure;
 use crate::postgres::ConnectPolicy;
 use crate::project::Review;
+
+/// A dry run on a branch.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Dry run on a branch")]
+pub(super) struct DryRunArgs {
+    /// Run the migrations on a temporary copy of the database and report the locks of each statement; the
+    /// database itself is not changed
+    #[arg(long, value_enum, value_name = "PROVIDER", conflicts_with = "plan")]
+    pub(super) branch: Option<ProviderArg>,
+    /// Keep the branch and print its URL
+    #[arg(long, requires = "branch")]
+    pub(super) keep_branch: bool,
+    /// Queries of the running release that must still work, as for verify; repeatable
+    #[arg(long, value_name = "PATH", requires = "branch")]
+    pub(super) queries: Vec<PathBuf>,
+    /// Also write a Markdown report for a pull request to this file; contains no URLs
+    #[arg(long, value_name = "FILE", requires = "branch")]
+    pub(super) report: Option<PathBuf>,
+}
 
 pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg) -> Result<u8, Failure> {
     // Report an unwritable file before creating a branch.

@@ -1,14 +1,21 @@
 //! `tenure explain RULE`, `tenure verify --rules`
 
+use clap::Args;
 use serde_json::json;
 
 use super::Context;
-use super::args::ExplainArgs;
 use super::ui::Ui;
 use crate::error::{Code, Failure, nearest};
 use crate::project::policy;
 use crate::verify::format::{self, Levelled};
 use crate::verify::{self, Policy, RULES, Tool};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// Rule, such as drop-column, or error code, such as chain-gap
+    #[arg(value_name = "RULE")]
+    name: String,
+}
 
 pub(super) fn run(context: &Context, args: &ExplainArgs) -> Result<u8, Failure> {
     let name = args.name.to_lowercase();

@@ -1,11 +1,19 @@
 //! `tenure migrate history`
 
-use super::args::HistoryArgs;
+use clap::Args;
+
 use super::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
 use crate::postgres::metadata::{history, state};
 use crate::{migrate, tenant};
+
+#[derive(Debug, Args)]
+pub(super) struct HistoryArgs {
+    /// Show this tenant's history instead of the platform's
+    #[arg(long, value_name = "SLUG")]
+    tenant: Option<String>,
+}
 
 pub(super) async fn run(context: &Context, args: &HistoryArgs) -> Result<u8, Failure> {
     let root = context.root()?;

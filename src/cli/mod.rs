@@ -1,6 +1,7 @@
 //! The command line: each file reads the arguments of a command, calls one function and prints its result.
 //! Only this module reads the environment, prints and sets the exit code. Commands contain no other logic.
 #![expect(clippy::disallowed_methods, reason = "only cli reads the environment and writes requested files")]
+#![expect(clippy::doc_markdown, reason = "clap shows doc comments on a terminal")]
 
 mod args;
 mod baseline;
@@ -18,6 +19,7 @@ mod explain;
 mod history;
 mod init;
 mod line;
+mod migrate;
 mod new;
 mod progress;
 mod queries;
@@ -39,10 +41,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::Subcommand;
 
-use self::args::{Cli, Command, Dev, Global, Migrate, Queries, Template, Tenant};
+use self::args::{Cli, Global};
+use self::branch::BranchVerb;
+use self::demo::DemoArgs;
+use self::dev::Dev;
+use self::drift::DriftArgs;
+use self::explain::ExplainArgs;
+use self::migrate::Migrate;
+use self::queries::Queries;
 use self::signals::{stop_on_signals, unless_interrupted};
+use self::status::StatusArgs;
+use self::template::Template;
+use self::tenant::Tenant;
 use self::ui::Ui;
+use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
 use crate::output;
 use crate::project::{Project, Root, STACK};
@@ -114,45 +128,73 @@ fn run(cli: Cli) -> u8 {
     }
 }
 
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Migrate the platform and all tenants
+    #[command(subcommand)]
+    Migrate(Migrate),
+    /// Show the versions of the platform and the tenants
+    Status(StatusArgs),
+    /// Create, inspect and change tenants
+    #[command(subcommand)]
+    Tenant(Tenant),
+    /// Check and squash tenant templates
+    #[command(subcommand)]
+    Template(Template),
+    /// Check migrations and templates for unsafe changes, without a database
+    Verify(VerifyArgs),
+    /// Explain a rule or an error code, with examples
+    Explain(ExplainArgs),
+    /// Compare each tenant's schema with the schema that its version defines
+    Drift(DriftArgs),
+    /// Capture the queries of the running release
+    #[command(subcommand)]
+    Queries(Queries),
+    /// Create and delete database branches (copies)
+    #[command(subcommand)]
+    Branch(BranchVerb),
+    /// Create a project: settings, a first migration, a tenant template
+    Init,
+    /// Run an end-to-end example in a new folder, on its own private server
+    Demo(DemoArgs),
+    /// Manage the project's private server
+    #[command(subcommand)]
+    Dev(Dev),
+    /// Check the server, the role and the connection for problems
+    Doctor,
+    /// Show how to restore the database to its state before a run
+    RestorePoint {
+        /// ID of the run; an unknown ID lists recent runs [default: the latest run that changed something]
+        #[arg(value_name = "RUN")]
+        run: Option<String>,
+    },
+    /// Print a shell completion script
+    Completions {
+        /// Name of the shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages to a folder
+    Man {
+        /// Target folder; created if missing
+        dir: PathBuf,
+    },
+}
+
 async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
     database::check_database_url(context)?;
     match command {
-        Command::Migrate(Migrate::Up(args)) => up::run(context, &args).await,
-        Command::Migrate(Migrate::New(args)) => new::run(context, &args),
-        Command::Migrate(Migrate::History(args)) => history::run(context, &args).await,
-        Command::Migrate(Migrate::Baseline { at }) => baseline::run(context, &at).await,
-        Command::Migrate(Migrate::Repair) => repair::run(context).await,
+        Command::Migrate(verb) => migrate::run(context, verb).await,
         Command::Status(args) => status::run(context, &args).await,
-        Command::Tenant(Tenant::Create(args)) => tenant::create(context, &args).await,
-        Command::Tenant(Tenant::Pool(verb)) => tenant::pool(context, &verb).await,
-        Command::Tenant(Tenant::List(args)) => tenant::list(context, &args).await,
-        Command::Tenant(Tenant::Show(args)) => Box::pin(tenant::show(context, &args)).await,
-        Command::Tenant(Tenant::Suspend(args)) => tenant::suspend(context, &args).await,
-        Command::Tenant(Tenant::Resume(args)) => tenant::resume(context, &args).await,
-        Command::Tenant(Tenant::Adopt(args)) => tenant::adopt(context, &args).await,
-        Command::Tenant(Tenant::Clone(args)) => tenant::clone(context, &args).await,
-        Command::Tenant(Tenant::Export(args)) => tenant::export(context, &args).await,
-        Command::Tenant(Tenant::Import(args)) => tenant::import(context, &args).await,
-        Command::Tenant(Tenant::Rename(args)) => tenant::rename(context, &args).await,
-        Command::Tenant(Tenant::Drop(args)) => tenant::drop(context, &args).await,
-        Command::Tenant(Tenant::Undrop(args)) => tenant::undrop(context, &args).await,
-        Command::Tenant(Tenant::Login(args)) => tenant::login(context, &args).await,
-        Command::Tenant(Tenant::Grant(args)) => tenant::grant(context, &args).await,
-        Command::Tenant(Tenant::Audit(args)) => tenant::audit(context, &args).await,
-        Command::Template(Template::Check(args)) => template::check(context, &args).await,
-        Command::Template(Template::Squash(args)) => template::squash(context, &args).await,
+        Command::Tenant(verb) => tenant::run(context, verb).await,
+        Command::Template(verb) => template::run(context, verb).await,
         Command::Verify(args) => verify::run(context, &args).await,
         Command::Explain(args) => explain::run(context, &args),
         Command::Drift(args) => drift::run(context, &args).await,
-        Command::Queries(Queries::Capture(args)) => queries::run(context, &args).await,
+        Command::Queries(verb) => queries::run(context, verb).await,
         Command::Branch(verb) => branch::run(context, &verb).await,
         Command::Init => init::run(context),
         Command::Demo(args) => demo::run(context, &args).await,
-        Command::Dev(Dev::Start) => dev::start(context).await,
-        Command::Dev(Dev::Stop) => dev::stop(context).await,
-        Command::Dev(Dev::Reset) => dev::reset(context).await,
-        Command::Dev(Dev::Psql { args }) => dev::psql(context, &args).await,
-        Command::Dev(Dev::Url) => dev::url(context),
+        Command::Dev(verb) => dev::run(context, verb).await,
         Command::Doctor => doctor::run(context).await,
         Command::RestorePoint { run } => restore::run(context, run.as_deref()).await,
         Command::Completions { shell } => documents::completions(shell),

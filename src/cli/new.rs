@@ -1,12 +1,37 @@
 //! `tenure migrate new`
 
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::args::{BumpArg, NewArgs, ScopeArg};
 use super::{Context, io};
 use crate::chain::{Bump, FileName, Version};
 use crate::error::{Code, Failure};
 use crate::project::MIGRATIONS;
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// Short description, such as "add phone"
+    name: String,
+    /// Scope of all statements [default: derived from the names in each statement]
+    #[arg(long, value_enum)]
+    scope: Option<ScopeArg>,
+    /// Version part to increment
+    #[arg(long, value_enum, default_value = "patch")]
+    bump: BumpArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScopeArg {
+    Platform,
+    Tenant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BumpArg {
+    Major,
+    Minor,
+    Patch,
+}
 
 /// The migration file that was written.
 #[derive(Debug, Serialize)]

@@ -1,14 +1,44 @@
 //! `tenure queries capture`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{CaptureArgs, ExportArg, Format};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::args::Format;
 use super::{Context, database, io, ui};
 use crate::error::{Code, Failure};
 use crate::queries::capture::{Captured, capture, to_csv};
 use crate::{postgres, project, queries};
 
-pub(super) async fn run(context: &Context, args: &CaptureArgs) -> Result<u8, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Queries {
+    /// Export the queries recorded by pg_stat_statements
+    Capture(CaptureArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CaptureArgs {
+    /// Output file [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+    /// Output format [default: from the file extension, else csv]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    output: Option<ExportArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportArg {
+    Csv,
+    Json,
+}
+
+pub(super) async fn run(context: &Context, verb: Queries) -> Result<u8, Failure> {
+    match verb {
+        Queries::Capture(args) => capture_queries(context, &args).await,
+    }
+}
+
+async fn capture_queries(context: &Context, args: &CaptureArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let mut connection = database::connect(context, &project.root).await?;
     let (statistics, around) = postgres::queries::statistics(&mut connection, &project.settings).await?;

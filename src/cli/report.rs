@@ -2,10 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Format, OutputArg};
+use clap::{Args, ValueEnum};
+
+use super::args::Format;
 use super::{Context, ui};
 use crate::error::{Code, Failure};
 use crate::verify::format::{self, Findings, Report};
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ReportArgs {
+    /// What is written to stdout [default: as --format says]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) output: Option<OutputArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputArg {
+    /// Source lines with annotations
+    Human,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0 for code scanning
+    Sarif,
+    /// GitHub Actions annotations
+    Github,
+    /// Pull request comment
+    Markdown,
+}
 
 impl Context {
     /// The form of a report: what `--output` says, else `--format`.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::args::AtNeon;
-use super::{Context, branch as branches, database, unless_interrupted};
+use super::branch::{self as branches, AtNeon};
+use super::{Context, database, unless_interrupted};
 use crate::branch::{AnyProvider, BranchName, Guard, Kind, Provider as _};
 use crate::error::{Code, Failure};
 use crate::postgres::Connection;

@@ -1,11 +1,29 @@
 //! Verification by effect: what the flags say of the throwaway database on which migrations are run and watched.
 
-use super::args::ShadowArgs;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::project::Project;
 use crate::shadow::{self, Observed, Shadow};
+
+/// The shadow database and the release's queries.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ShadowArgs {
+    /// Run the migrations on a temporary private server and check their effects
+    #[arg(long, conflicts_with_all = ["shadow_url", "rules"])]
+    pub(super) shadow: bool,
+    /// Like --shadow, on this database; it must be empty and all its contents are deleted
+    #[arg(long, value_name = "URL", conflicts_with = "rules")]
+    pub(super) shadow_url: Option<String>,
+    /// Queries of the running release that must still work: .sql, .sqlx/query-*.json, an export of
+    /// pg_stat_statements, or a folder with such files; repeatable
+    #[arg(long, value_name = "PATH", conflicts_with = "rules")]
+    pub(super) queries: Vec<PathBuf>,
+}
 
 impl ShadowArgs {
     /// Whether a shadow run was requested.

@@ -1,10 +1,21 @@
 //! `tenure status`
 
-use super::args::StatusArgs;
+use clap::Args;
+
 use super::{Context, database};
 use crate::error::Failure;
 use crate::migrate::text::StatusDocument;
 use crate::{migrate, output};
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// List every tenant
+    #[arg(long)]
+    tenants: bool,
+    /// Exit with code 1 if the platform or a tenant is not up to date
+    #[arg(long)]
+    check: bool,
+}
 
 pub(super) async fn run(context: &Context, args: &StatusArgs) -> Result<u8, Failure> {
     let (project, missing_file) = database::project_or_partial(context).await?;

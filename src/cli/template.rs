@@ -1,13 +1,56 @@
 //! `tenure template check|squash`
 
-use super::args::{CheckArgs, SquashArgs};
-use super::{Context, database, report, shadow as shadows, squash, unless_interrupted};
+use clap::{Args, Subcommand};
+
+use super::report::{self, ReportArgs};
+use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::Failure;
 use crate::project::check_templates;
 use crate::shadow;
 use crate::template::{self, Checked, Squashed};
 
-pub(super) async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
+#[derive(Debug, Subcommand)]
+pub(super) enum Template {
+    /// Verify the templates and list the shared tables that creating a tenant locks
+    Check(CheckArgs),
+    /// Write a new template version for the latest version and prove that it creates the same tenant
+    Squash(SquashArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Create a tenant from each template on a temporary private server; always done if a template has
+    /// several versions, which must create the same tenant
+    #[arg(long, conflicts_with = "shadow_url")]
+    shadow: bool,
+    /// Like --shadow, on this database; it must be empty and all its contents are deleted
+    #[arg(long, value_name = "URL")]
+    shadow_url: Option<String>,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SquashArgs {
+    /// Template [default: from the settings]
+    name: Option<String>,
+    /// Replace the old files instead of writing a new folder
+    #[arg(long)]
+    replace: bool,
+    /// Use this database instead of a temporary private server; it must be empty and all its contents are
+    /// deleted
+    #[arg(long, value_name = "URL")]
+    shadow_url: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, verb: Template) -> Result<u8, Failure> {
+    match verb {
+        Template::Check(args) => check(context, &args).await,
+        Template::Squash(args) => squash(context, &args).await,
+    }
+}
+
+async fn check(context: &Context, args: &CheckArgs) -> Result<u8, Failure> {
     report::show(context, args.report.output, checked(context, args).await)
 }
 
@@ -25,7 +68,7 @@ async fn checked(context: &Context, args: &CheckArgs) -> Result<Checked, Failure
     Ok(checked)
 }
 
-pub(super) async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
+async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
     let project = context.project()?;
     let template = project.template(args.name.as_deref())?;
     let latest = project.chain.latest();

@@ -1,10 +1,16 @@
 //! `tenure migrate up`
 
-use super::args::{Format, Limits, OnFailureArg, ShadowArgs, UpArgs};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::args::{Format, Limits};
+use super::dry_run::{self, DryRunArgs};
 use super::events::Events;
+use super::shadow::{self, ShadowArgs};
 use super::ui::{self, Outcome};
-use super::{Context, command_line, database, dry_run, restore, shadow, stop_on_signals};
-use crate::chain::Reach;
+use super::{Context, command_line, database, restore, stop_on_signals};
+use crate::chain::{Reach, Version};
 use crate::error::Failure;
 use crate::event::Sink;
 use crate::executor::{OnFailure, Request, RetryPolicy};
@@ -12,8 +18,58 @@ use crate::ident::Slug;
 use crate::migrate::{self, Denied, Planned, Verdict};
 use crate::postgres::metadata::RunStatus;
 use crate::project::{EffectsByFile, Project, Review};
+use crate::tenant;
 use crate::verify::format;
-use crate::{settings, tenant};
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(super) struct UpArgs {
+    /// Target version [default: the latest]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<Version>,
+    /// Show the steps without running them
+    #[arg(long)]
+    plan: bool,
+    /// Migrate only this tenant, up to the next step that needs the platform; repeatable
+    #[arg(long, value_name = "SLUG", conflicts_with = "platform_only")]
+    tenant: Vec<String>,
+    /// Migrate only the platform
+    #[arg(long)]
+    platform_only: bool,
+    /// Run the steps on a temporary private server first and check their effects
+    #[arg(long)]
+    shadow: bool,
+    /// Number of parallel tenant connections [default: based on cores and free connections, at most 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    jobs: Option<u16>,
+    /// Migrate N tenants first; continue only if they all succeed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    canary: usize,
+    /// How to proceed after a tenant fails
+    #[arg(long, value_enum, default_value = "stop", value_name = "WHAT")]
+    on_failure: OnFailureArg,
+    /// Retries per unit after a lock timeout, a deadlock or a lost connection
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
+    retries: u32,
+    /// Append events to this file as JSON lines
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+    /// Neon only: create a branch of the current database first, for a restore
+    #[arg(long, conflicts_with_all = ["plan", "branch"])]
+    restore_branch: bool,
+    #[command(flatten)]
+    limits: Limits,
+    #[command(flatten)]
+    pub(super) dry_run: DryRunArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OnFailureArg {
+    /// Start no further tenants
+    Stop,
+    /// Continue with the other tenants; the platform's next step still waits
+    Continue,
+}
 
 pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure> {
     if let Some(provider) = args.dry_run.branch {
@@ -71,7 +127,7 @@ pub(super) fn request(args: &UpArgs, project: &Project) -> Result<Request, Failu
         to: args.to.clone(),
         tenants,
         reach,
-        limits: limits(args.limits, project.settings.migrate),
+        limits: args.limits.or(project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         canary: args.canary,
         on_failure: match args.on_failure {
@@ -87,15 +143,6 @@ pub(super) fn tell(context: &Context, review: &Review) {
     if !review.findings.is_empty() {
         let paint = context.ui.stderr_paint();
         context.ui.note(format::findings(&review.findings, &review.summary, paint).trim_end());
-    }
-}
-
-/// The settings' limits, where no flag says otherwise.
-pub(super) fn limits(flags: Limits, settings: settings::Migrate) -> settings::Migrate {
-    let Limits { lock_timeout, statement_timeout } = flags;
-    settings::Migrate {
-        lock_timeout: lock_timeout.unwrap_or(settings.lock_timeout),
-        statement_timeout: statement_timeout.unwrap_or(settings.statement_timeout),
     }
 }
 

@@ -4,13 +4,33 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::args::{Format, OutputArg, VerifyArgs};
-use super::{Context, explain, report, shadow, ui};
+use clap::Args;
+
+use super::args::Format;
+use super::report::{self, OutputArg, ReportArgs};
+use super::shadow::{self, ShadowArgs};
+use super::{Context, explain, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
 use crate::shadow::Observed;
 use crate::verify::format::{Report, Verified};
+
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    /// Files to check [default: all migrations and templates]
+    files: Vec<PathBuf>,
+    /// SQL that creates the schema for checking a file outside migrations/; repeatable
+    #[arg(long, value_name = "FILE", requires = "files")]
+    base: Vec<PathBuf>,
+    #[command(flatten)]
+    shadow: ShadowArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    /// List the rules with their levels in this project
+    #[arg(long, conflicts_with = "files")]
+    rules: bool,
+}
 
 /// The findings, and the failures of files that could not be checked.
 struct Outcome {

@@ -7,6 +7,7 @@ mod catch_up;
 pub(crate) mod jobs;
 mod non_transactional;
 mod observer;
+pub(crate) mod queue;
 mod renamed_tenants;
 mod request;
 mod result;

@@ -247,7 +247,7 @@ fn start_message(unit: &Unit<'_>, earlier: EarlierAttempt) -> SqlBatch {
         }
     }
     message.push(BEGIN);
-    message.history(unit.run, &unit.history_row(Kind::Begun));
+    message.history(unit.run, &unit.history_row(Kind::BEGUN));
     message.push("COMMIT");
     message
 }

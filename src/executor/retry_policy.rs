@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-
 use crate::error::{Code, Failure};
-use crate::postgres::error;
+use crate::postgres::{Backoff, error};
 
 /// The first pause; each further pause is about twice as long, up to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -28,13 +26,8 @@ impl RetryPolicy {
         if attempts > self.retries || !is_transient(failure) {
             return None;
         }
-        let mut pauses: ExponentialBackoff = ExponentialBuilder::default()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(MAX_PAUSE)
-            .with_jitter()
-            .without_max_times()
-            .build();
-        pauses.nth(attempts.saturating_sub(1) as usize)
+        let mut pauses = Backoff::jittered(FIRST_PAUSE, MAX_PAUSE);
+        (0..attempts.max(1)).map(|_| pauses.next_pause()).last()
     }
 }
 

@@ -2,15 +2,16 @@
 //! in pages, so that memory does not grow with their number.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::Allowed;
 use super::batch::{Batch, BatchSizer, Task};
 use super::observer::StatementObserver;
+use super::queue::Queue;
 use super::request::{OnFailure, Request};
 use super::unit::{self, Part, Unit, UnitOutcome};
 use super::worker_pool::{self, WorkerPool};
@@ -62,8 +63,7 @@ pub(crate) struct RunStats {
 
 /// The state shared by the workers. They run on one thread.
 pub(super) struct Shared<'a> {
-    queue: VecDeque<Task>,
-    delayed: Vec<(Instant, Task)>,
+    queue: Queue<Task>,
     /// Start of the next page; `None` after the last.
     cursor: Option<String>,
     fetching: bool,
@@ -99,8 +99,7 @@ impl TenantExecutor<'_> {
     /// Runs the pass. The first worker uses `connection`.
     pub(crate) async fn run(&self, connection: &mut Connection, sink: &mut dyn Sink) -> RunStats {
         let shared = RefCell::new(Shared {
-            queue: VecDeque::new(),
-            delayed: Vec::new(),
+            queue: Queue::default(),
             cursor: Some(String::new()),
             fetching: false,
             fetched: 0,
@@ -116,7 +115,7 @@ impl TenantExecutor<'_> {
         })
         .await;
         let shared = shared.into_inner();
-        let is_cut = !shared.queue.is_empty() || !shared.delayed.is_empty() || shared.cursor.is_some();
+        let is_cut = !shared.queue.is_empty() || shared.cursor.is_some();
         RunStats { is_cut, ..shared.stats }
     }
 
@@ -126,25 +125,23 @@ impl TenantExecutor<'_> {
         if self.stop.is_cancelled() || shared.halted {
             return Next::End;
         }
-        shared.requeue_due(Instant::now());
-        if shared.queue.len() < self.jobs
+        let ready = shared.queue.ready();
+        if ready < self.jobs
             && !shared.fetching
             && let Some(cursor) = shared.cursor.clone()
         {
             shared.fetching = true;
             return Next::Fetch(cursor);
         }
-        if shared.queue.is_empty() {
-            let now = Instant::now();
-            let due = shared.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min();
-            return match due {
-                Some(due) => Next::Wait(due),
+        if ready == 0 {
+            return match shared.queue.wait() {
+                Some(pause) => Next::Wait(pause),
                 None if shared.fetching => Next::Wait(Duration::from_millis(2)),
                 None => Next::End,
             };
         }
         // Use smaller batches near the end, so that all workers finish at about the same time.
-        let share = shared.queue.len().div_ceil(self.jobs * 2) * self.steps.len();
+        let share = ready.div_ceil(self.jobs * 2) * self.steps.len();
         let share = share.max(shared.batch_sizer.min_useful_units()).min(shared.batch_sizer.units());
         self.next_batch(&mut shared, share.max(1))
     }
@@ -152,7 +149,7 @@ impl TenantExecutor<'_> {
     fn next_batch(&self, shared: &mut Shared<'_>, units: usize) -> Next {
         let mut batch = Batch::default();
         while !batch.is_full(units)
-            && let Some(task) = shared.queue.pop_front()
+            && let Some(task) = shared.queue.pop()
         {
             if self.is_non_transactional(task.step) {
                 if batch.tasks.is_empty() {
@@ -248,7 +245,7 @@ impl TenantExecutor<'_> {
                 failure: &failure,
                 pause,
             });
-            return shared.delayed.push((Instant::now() + pause, Task { attempts, ..task }));
+            return shared.queue.delay(Task { attempts, ..task }, pause);
         }
         shared.sink.take(&Event::UnitFailed { schema: &task.schema, migration: file, failure: &failure });
         shared.halted |= server == Server::Unreachable;
@@ -347,21 +344,11 @@ impl Shared<'_> {
 
     /// Whether another worker would have no work.
     fn is_over(&self) -> bool {
-        self.halted || (self.queue.is_empty() && self.cursor.is_none() && !self.fetching)
+        self.halted || (self.queue.is_idle() && self.cursor.is_none() && !self.fetching)
     }
 
     fn push_front(&mut self, task: Task, end: usize) {
         if task.step < end {
-            self.queue.push_front(task);
-        }
-    }
-
-    /// Moves delayed tasks whose pause is over to the front of the queue.
-    fn requeue_due(&mut self, now: Instant) {
-        let (due, later) = std::mem::take(&mut self.delayed).into_iter().partition(|(at, _)| *at <= now);
-        self.delayed = later;
-        let due: Vec<(Instant, Task)> = due;
-        for (_, task) in due {
             self.queue.push_front(task);
         }
     }

@@ -102,7 +102,7 @@ impl Unit<'_> {
         }
         // A step without tenant statements only moves the tenant's row and writes no history.
         if self.scope() == Scope::Platform || self.migration.has(Scope::Tenant) {
-            message.history(self.run, &self.history_row(Kind::Migrate));
+            message.history(self.run, &self.history_row(Kind::MIGRATE));
         }
         message.commit(left);
     }
@@ -180,7 +180,7 @@ impl Unit<'_> {
         &self,
         connection: &mut Connection,
     ) -> Result<Option<UnitOutcome>, Failure> {
-        let unit = self.history_row(Kind::Migrate);
+        let unit = self.history_row(Kind::MIGRATE);
         let found = version_rows::committed(connection, self.run, &unit).await?;
         let version = found.version.and_then(|text| Version::stored(&text).ok());
         if version.is_none_or(|version| version < *unit.to) {

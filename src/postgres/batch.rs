@@ -71,52 +71,33 @@ pub struct HistoryRow<'a> {
     pub allowed: &'a str,
 }
 
-/// The kind of event in a row of the history.
+/// The kind of event in a row of the history, as stored in the table. A command that records events of its own defines their kind
+/// in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A migration was run.
-    Migrate,
-    /// A schema was created from a template.
-    Template,
-    /// A version was declared.
-    Baseline,
-    /// An edited or missing file was accepted.
-    Repair,
-    /// A non-transactional unit was started.
-    Begun,
-    /// An existing schema became a tenant.
-    Adopt,
-    /// A tenant was imported from a file.
-    Import,
-    /// A tenant's schema was renamed: the row has the new name, and the old one as its name.
-    Rename,
-    /// Like `Rename`, when the tenant was dropped.
-    Drop,
-    /// Like `Rename`, when the tenant was restored.
-    Undrop,
-    /// The creation of a tenant was reverted.
-    Undone,
-    /// A dropped tenant was deleted.
-    Purge,
-}
+pub struct Kind(&'static str);
 
 impl Kind {
+    /// A migration was run.
+    pub const MIGRATE: Self = Self("migrate");
+    /// A schema was created from a template.
+    pub const TEMPLATE: Self = Self("template");
+    /// A version was declared.
+    pub const BASELINE: Self = Self("baseline");
+    /// An edited or missing file was accepted.
+    pub const REPAIR: Self = Self("repair");
+    /// A non-transactional unit was started.
+    pub const BEGUN: Self = Self("begun");
+    /// The creation of a tenant was reverted.
+    pub const UNDONE: Self = Self("undone");
+
+    /// The kind of events that a command records.
+    pub const fn of_verb(word: &'static str) -> Self {
+        Self(word)
+    }
+
     /// The value in the table.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Migrate => "migrate",
-            Self::Template => "template",
-            Self::Baseline => "baseline",
-            Self::Repair => "repair",
-            Self::Begun => "begun",
-            Self::Adopt => "adopt",
-            Self::Import => "import",
-            Self::Rename => "rename",
-            Self::Drop => "drop",
-            Self::Undrop => "undrop",
-            Self::Undone => "undone",
-            Self::Purge => "purge",
-        }
+        self.0
     }
 }
 

@@ -4,6 +4,7 @@ use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
 
 use super::Row;
 use crate::error::{Code, Failure};
+use crate::ident::SchemaName;
 
 /// An error of one message, with the results before it.
 #[derive(Debug)]
@@ -92,6 +93,23 @@ impl ServerError {
             .iter()
             .any(|class| server.code().starts_with(class));
         (!is_temporary).then(|| (Some(server.code().to_owned()), server.message().to_owned()))
+    }
+
+    /// The failure of a statement on a tenant's schema.
+    pub fn failure_on(&self, schema: &SchemaName, action: &str) -> Failure {
+        let schema = Some(schema.as_str().to_owned());
+        Failure { schema, ..self.failure(action) }
+    }
+
+    /// The hint for an error of a write to the tenants' registry, whose other columns the project defines.
+    pub fn registry_hint(&self) -> Option<&'static str> {
+        Some(match self.sqlstate()? {
+            "42703" => "[tenants.columns] in tenure.toml names the registry's columns",
+            "23502" => "every column of the registry but id, name, slug and schema must have a default",
+            "42804" | "22P02" => "the registry's id column must take a UUID, the others a text",
+            NOT_ONE_ROW => "a trigger or a view must not suppress writes to the registry",
+            _ => return None,
+        })
     }
 
     /// The failure for the user; `action` says what was being done.

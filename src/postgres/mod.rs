@@ -2,6 +2,7 @@
 //! meaning of server errors. No session state outlives a transaction (`SET LOCAL` only), so a transaction
 //! pooler is safe. Only this folder uses sqlx and refinery; decisions about migrations do not belong here.
 
+mod backoff;
 pub mod batch;
 mod cancel;
 pub mod catalog;
@@ -15,6 +16,7 @@ pub mod queries;
 pub mod server;
 mod tools;
 
+pub use backoff::Backoff;
 pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
 pub use connection::{Connection, Connector, Row};

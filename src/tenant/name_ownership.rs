@@ -124,25 +124,22 @@ pub(super) fn register(settings: &Settings, tenant: &TenantRecord, message: &mut
 
 /// The failure of a message that registers a new tenant.
 pub(super) fn refused(server_error: &ServerError, doing: &str, schema: &SchemaName) -> Failure {
-    let mut failure = server_error.failure(doing);
-    failure.schema = Some(schema.as_str().to_owned());
+    let mut failure = server_error.failure_on(schema, doing);
     match server_error.sqlstate() {
         Some("23505") => {
             failure.code = Code::TenantExists;
             failure.hint =
                 Some("another session has just taken the name, or another unique column of the registry has a duplicate".to_owned());
         }
-        Some("42703" | "23502" | "42804" | "22P02" | error::NOT_ONE_ROW) => {
-            failure.code = Code::RegistryInvalid;
-            failure.hint = Some(
-                "[tenants.columns] in tenure.toml names the registry's columns; every other column must have a default"
-                    .to_owned(),
-            );
-        }
         Some("40001" | error::PLATFORM_VERSION_CHANGED) => {
             failure.hint = Some("a migration ran at the same time; run the command again".to_owned());
         }
-        _ => {}
+        _ => {
+            if let Some(hint) = server_error.registry_hint() {
+                failure.code = Code::RegistryInvalid;
+                failure.hint = Some(hint.to_owned());
+            }
+        }
     }
     failure
 }

@@ -132,7 +132,7 @@ fn cargo_xtask_finds_the_lines_before_which_it_adds() {
     for (path, line) in [
         ("src/verify/rules/mod.rs", "    template::ROWS,"),
         ("src/cli/mod.rs", "        Command::Doctor => "),
-        ("src/cli/args.rs", "    /// Write a completion script "),
+        ("src/cli/mod.rs", "    /// Print a shell completion script"),
     ] {
         assert!(tasks.contains(&format!("{path:?}")) && tasks.contains(&format!("{line:?}")), "{path}");
         assert!(read(path).contains(&format!("\n{line}")), "{path} has no line {line:?}");

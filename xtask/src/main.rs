@@ -94,8 +94,8 @@ fn new_verb(root: &Path, name: &str) -> Done {
         "        Command::Doctor => ",
         &format!("        Command::{variant} => {module}::run(context).await,"),
     )?;
-    let arguments = File::read(root, "src/cli/args.rs")?.before(
-        "    /// Write a completion script ",
+    let verbs = verbs.before(
+        "    /// Print a shell completion script",
         &format!("    /// Say in one line what it does\n    {variant},"),
     )?;
     create(
@@ -117,7 +117,6 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {{
         ),
     )?;
     verbs.write()?;
-    arguments.write()?;
     eprintln!(
         "next: put the operation, its result and its text into the feature's folder, call it in src/cli/{module}.rs and print \
          with `context.ui.result`; add tests in tests/it/ and describe the verb in README.md and CHANGELOG.md; then \

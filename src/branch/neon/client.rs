@@ -4,7 +4,6 @@
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
-use rand::RngExt as _;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
@@ -16,7 +15,11 @@ use super::error::ErrorResponse;
 use super::request::Call;
 use super::retry::{self, Attempt, Next};
 use crate::error::{Code, Failure};
+use crate::postgres::Backoff;
 
+/// The pauses between attempts, unless the server requests a longer one.
+const FIRST_PAUSE: Duration = Duration::from_millis(125);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The limit for one attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
@@ -129,7 +132,7 @@ impl Client {
         let retry_timeout =
             if deletes { self.retry_timeout.max(MIN_DELETE_RETRY) } else { self.retry_timeout };
         let started = Instant::now();
-        let mut tries = 0;
+        let mut pauses = Backoff::jittered(FIRST_PAUSE, MAX_PAUSE);
         loop {
             let id = Uuid::new_v4().to_string();
             let (attempt, outcome) = match self.attempt(call, &id).await {
@@ -145,17 +148,14 @@ impl Client {
                 }
                 Err((attempt, why)) => (attempt, Ok(why)),
             };
-            let pause = with_jitter(retry::pause(tries));
+            let pause = pauses.next_pause();
             let next = retry::next(&attempt, call.repeat, started.elapsed(), retry_timeout, pause);
             let unreachable = |why: &str| {
                 Failure::new(Code::BranchApi, format!("{}: Neon's API: {why}", call.action))
                     .hint("check the network, HTTPS_PROXY and NEON_API_HOST")
             };
             match (next, outcome) {
-                (Next::Retry(pause), _) => {
-                    tries += 1;
-                    tokio::time::sleep(pause).await;
-                }
+                (Next::Retry(pause), _) => tokio::time::sleep(pause).await,
                 (Next::Verify, Err(response)) => {
                     return Err(ApiError::Unknown(response.failure(&call.action)));
                 }
@@ -226,11 +226,6 @@ impl Client {
             self.clock_offset.set(date - OffsetDateTime::now_utc());
         }
     }
-}
-
-/// Half of a pause and a random rest, so that clients do not retry at the same time.
-fn with_jitter(pause: Duration) -> Duration {
-    pause / 2 + rand::rng().random_range(Duration::ZERO..=pause / 2)
 }
 
 /// The root cause without the URL, whose query may contain secrets.

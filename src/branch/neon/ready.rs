@@ -18,7 +18,7 @@ use super::{Neon, target};
 use crate::branch::{Branch, Content, Origin, Urls};
 use crate::error::{Code, Failure};
 use crate::postgres::metadata::version_state::{self, VersionState};
-use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl, set_parameters};
+use crate::postgres::{Backoff, ConnectPolicy, Connection, DatabaseUrl, set_parameters};
 
 /// The pauses between polls.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -82,7 +82,8 @@ impl Neon {
     }
 
     async fn wait_for_operations(&self, pending: &[String]) -> Result<(), Failure> {
-        let (mut failed_since, mut pause) = (HashMap::<&str, Instant>::new(), FIRST_PAUSE);
+        let (mut failed_since, mut pauses) =
+            (HashMap::<&str, Instant>::new(), Backoff::steady(FIRST_PAUSE, MAX_PAUSE));
         let mut pending: Vec<&str> = pending.iter().map(String::as_str).collect();
         while !pending.is_empty() {
             let mut running = Vec::new();
@@ -110,8 +111,7 @@ impl Neon {
             }
             pending = running;
             if !pending.is_empty() {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_PAUSE);
+                pauses.pause().await;
             }
         }
         Ok(())
@@ -119,7 +119,7 @@ impl Neon {
 
     /// Waits while the branch is being initialized, and verifies that it is Tenure's.
     async fn wait_until_initialized(&self, branch: &Branch) -> Result<(), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let mut pauses = Backoff::steady(FIRST_PAUSE, MAX_PAUSE);
         loop {
             let branch_info = self.find_by_id(&branch.id.0).await;
             let branch_info = branch_info.map_err(|api_error| api_error.failure("reading the branch"))?;
@@ -130,8 +130,7 @@ impl Neon {
                     .replace(Some((branch.id.clone(), to_branch(&branch_info, Origin::Found).created_at)));
                 return Ok(());
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            pauses.pause().await;
         }
     }
 

@@ -5,10 +5,6 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-/// The first pause; each following one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause, unless the server requests a longer one.
-const MAX_PAUSE: Duration = Duration::from_secs(10);
 /// How long an unreachable address is retried.
 const UNREACHABLE_LIMIT: Duration = Duration::from_secs(15);
 
@@ -75,11 +71,6 @@ pub(super) fn next(
         Some(end) if end <= budget => Next::Retry(pause),
         _ => Next::GiveUp,
     }
-}
-
-/// The pause after `tries` attempts, without jitter.
-pub(super) fn pause(tries: u32) -> Duration {
-    FIRST_PAUSE.saturating_mul(1 << tries.min(16)).min(MAX_PAUSE)
 }
 
 /// Parses `Retry-After`: seconds or a date.
@@ -150,14 +141,6 @@ mod tests {
         assert_eq!(next(&after(503), Idempotency::Idempotent, PAUSE, MINUTES, PAUSE), Next::Retry(PAUSE));
         let long = Duration::from_secs(16);
         assert_eq!(next(&Attempt::NotSent, Idempotency::Idempotent, long, MINUTES, PAUSE), Next::GiveUp);
-    }
-
-    #[test]
-    fn pauses_grow_to_a_limit() {
-        assert_eq!(
-            [pause(0), pause(1), pause(5), pause(60)],
-            [FIRST_PAUSE, FIRST_PAUSE * 2, FIRST_PAUSE * 32, MAX_PAUSE]
-        );
     }
 
     #[test]

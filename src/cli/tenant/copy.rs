@@ -2,15 +2,84 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::args::{AdoptArgs, CloneArgs, ExportArgs, Format, ImportArgs};
-use crate::cli::{Context, command_line, database, io, stop_on_signals, ui, up};
+use clap::Args;
+
+use super::create::parse_key_value;
+use crate::chain::Version;
+use crate::cli::args::{Format, Limits};
+use crate::cli::{Context, command_line, database, io, stop_on_signals, ui};
 use crate::error::{Code, Failure};
 use crate::ident::Slug;
 use crate::tenant::{self, Adoption, Cloning, Differs, Extent, IfDifferent, Target, TenantOperation};
 
-pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AdoptArgs {
+    /// Name of the existing schema
+    schema: String,
+    /// Slug of the new tenant
+    #[arg(long)]
+    slug: String,
+    /// Current version of the schema; must be in the chain
+    #[arg(long)]
+    version: Version,
+    /// Display name, if the registry has no row yet [default: the slug]
+    #[arg(long)]
+    name: Option<String>,
+    /// Template to compare with [default: from the settings]
+    #[arg(long)]
+    template: Option<String>,
+    /// Template parameter with which the schema was created; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    set: Vec<(String, String)>,
+    /// Adopt the schema even if it differs
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CloneArgs {
+    /// Slug of the existing tenant
+    source: String,
+    /// Slug of the new tenant
+    target: String,
+    /// Display name of the new tenant [default: its slug]
+    #[arg(long)]
+    name: Option<String>,
+    /// Also copy the rows, from one snapshot
+    #[arg(long)]
+    data: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Slug of the tenant
+    slug: String,
+    /// Output file, replaced if it exists; - for stdout
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportArgs {
+    /// File to import; - for stdin
+    file: PathBuf,
+    /// Import under another slug, as a new tenant with its own ID
+    #[arg(long = "as", value_name = "SLUG")]
+    slug: Option<String>,
+    /// Import even if PostgreSQL prints a definition differently than at export
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+pub(super) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let adoption = Adoption {
         schema: args.schema.clone(),
@@ -21,7 +90,7 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
         set: crate::cli::tenant::create::values(&args.set)?,
         if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
     };
-    let limits = up::limits(args.limits, project.settings.migrate);
+    let limits = args.limits.or(project.settings.migrate);
     let operation =
         TenantOperation { settings: &project.settings, limits, command: command_line("tenant adopt") };
     let mut connection = database::connect(context, &project.root).await?;
@@ -35,7 +104,7 @@ pub(in crate::cli) async fn adopt(context: &Context, args: &AdoptArgs) -> Result
     }
 }
 
-pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result<u8, Failure> {
+pub(super) async fn clone(context: &Context, args: &CloneArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let cloning = Cloning {
         source: Slug::new(&args.source)?,
@@ -43,7 +112,7 @@ pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result
         name: args.name.clone(),
         extent: if args.data { Extent::Data } else { Extent::Structure },
     };
-    let limits = up::limits(args.limits, project.settings.migrate);
+    let limits = args.limits.or(project.settings.migrate);
     let operation =
         TenantOperation { settings: &project.settings, limits, command: command_line("tenant clone") };
     let mut connection = database::connect(context, &project.root).await?;
@@ -58,7 +127,7 @@ pub(in crate::cli) async fn clone(context: &Context, args: &CloneArgs) -> Result
     }
 }
 
-pub(in crate::cli) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, Failure> {
+pub(super) async fn export(context: &Context, args: &ExportArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let target = if args.to == Path::new("-") { Target::Stdout } else { Target::File(args.to.clone()) };
@@ -84,7 +153,7 @@ pub(in crate::cli) async fn export(context: &Context, args: &ExportArgs) -> Resu
     Ok(0)
 }
 
-pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, Failure> {
+pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slug = args.slug.as_deref().map(Slug::new).transpose()?;
     let input: Box<dyn Read> = if args.file == Path::new("-") {
@@ -92,7 +161,7 @@ pub(in crate::cli) async fn import(context: &Context, args: &ImportArgs) -> Resu
     } else {
         Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
     };
-    let limits = up::limits(args.limits, project.settings.migrate);
+    let limits = args.limits.or(project.settings.migrate);
     let operation =
         TenantOperation { settings: &project.settings, limits, command: command_line("tenant import") };
     let mut connection = database::connect(context, &project.root).await?;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::super::args::CreateArgs;
-use super::super::ui::Outcome;
-use super::super::{Context, command_line, database, stop_on_signals, up};
+use clap::Args;
+
 use super::roles::revoke_unprinted;
+use crate::cli::args::Limits;
+use crate::cli::ui::Outcome;
+use crate::cli::{Context, command_line, database, stop_on_signals};
 use crate::error::{Code, Failure};
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
@@ -15,7 +17,45 @@ use crate::output;
 use crate::settings::Settings;
 use crate::tenant::{self, After, Creation, Hook, IfExists, NewRole, NewTenant, TenantOperation};
 
-pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CreateArgs {
+    /// Slug: a lower-case letter, then lower-case letters, digits and _
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    slug: Option<String>,
+    /// Display name [default: the slug]
+    #[arg(long, conflicts_with = "from")]
+    name: Option<String>,
+    /// Template [default: from the settings]
+    #[arg(long)]
+    template: Option<String>,
+    /// Template parameter; repeatable. With --from, the default for lines without a value
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_key_value)]
+    set: Vec<(String, String)>,
+    /// CSV file with the columns slug and, optionally, name, template and set.KEY; - for stdin
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Number of parallel connections with --from [default: based on cores and free connections, at most 16]
+    #[arg(long, value_name = "N", conflicts_with = "slug", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    jobs: Option<u16>,
+    /// Retries per tenant after a lock timeout, a deadlock or a lost connection
+    #[arg(long, value_name = "N", default_value_t = RetryPolicy::USUAL.retries)]
+    retries: u32,
+    /// Succeed if the tenant already exists
+    #[arg(long)]
+    if_not_exists: bool,
+    /// Enable login for the tenant's role and print its password once; needs [tenants] roles = true
+    #[arg(long)]
+    login: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+pub(super) fn parse_key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+pub(super) async fn create(context: &Context, args: &CreateArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let set = values(&args.set)?;
     // The result would repeat the URL, which may contain a password.
@@ -33,7 +73,7 @@ pub(in crate::cli) async fn create(context: &Context, args: &CreateArgs) -> Resu
     };
     let creation = Creation {
         if_exists: if args.if_not_exists { IfExists::Accept } else { IfExists::Fail },
-        limits: up::limits(args.limits, project.settings.migrate),
+        limits: args.limits.or(project.settings.migrate),
         jobs: args.jobs.map(usize::from),
         retry_policy: RetryPolicy { retries: args.retries },
         after: After::All(Hook::of(&project.settings.tenants, &project.root)),

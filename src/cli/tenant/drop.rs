@@ -1,8 +1,10 @@
 //! `tenure tenant drop`, `undrop`
 
-use super::super::args::{DropArgs, UndropArgs};
-use super::super::ui::{Outcome, Ui};
-use super::super::{Context, command_line, database, stop_on_signals, up};
+use clap::Args;
+
+use crate::cli::args::Limits;
+use crate::cli::ui::{Outcome, Ui};
+use crate::cli::{Context, command_line, database, stop_on_signals};
 use crate::error::Failure;
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
@@ -11,7 +13,39 @@ use crate::project::Root;
 use crate::settings::Retention;
 use crate::tenant::{self, Purge, RegistryRow, TenantOperation};
 
-pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DropArgs {
+    /// Slug of the tenant; with --purge, its former slug [default with --purge: all tenants past the retention time]
+    #[arg(required_unless_present = "purge")]
+    slug: Option<String>,
+    /// Repeat the slug to skip the confirmation prompt
+    #[arg(long, value_name = "SLUG", requires = "slug")]
+    confirm: Option<String>,
+    /// Permanently delete dropped tenants older than `[tenants] retention`
+    #[arg(long)]
+    purge: bool,
+    /// Ignore the retention time
+    #[arg(long, requires = "purge")]
+    now: bool,
+    /// Keep the registry row, which other tables may reference
+    #[arg(long, requires = "purge")]
+    keep_registry: bool,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndropArgs {
+    /// Former slug; if several tenants had it, the one dropped last
+    slug: String,
+    /// Restore under another slug
+    #[arg(long = "as", value_name = "NEW")]
+    new: Option<String>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+pub(super) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = args.slug.as_deref().map(Slug::new).transpose()?;
     let slug = match slug {
@@ -20,7 +54,7 @@ pub(in crate::cli) async fn drop(context: &Context, args: &DropArgs) -> Result<u
     };
     Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
+    let limits = args.limits.or(root.settings.migrate);
     let operation =
         TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
     let dropped = tenant::drop(&mut connection, &operation, &slug).await?;
@@ -44,7 +78,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     }
     let operation = TenantOperation {
         settings: &root.settings,
-        limits: up::limits(args.limits, root.settings.migrate),
+        limits: args.limits.or(root.settings.migrate),
         command: command_line("tenant drop --purge"),
     };
     let registered = if args.keep_registry { RegistryRow::Keep } else { RegistryRow::Delete };
@@ -65,12 +99,12 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
     })
 }
 
-pub(in crate::cli) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, Failure> {
+pub(super) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let new = args.new.as_deref().map(Slug::new).transpose()?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
+    let limits = args.limits.or(root.settings.migrate);
     let operation =
         TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
     let changed = tenant::undrop(&mut connection, &operation, &slug, new.as_ref()).await?;

@@ -1,19 +1,49 @@
 //! `tenure tenant suspend|resume|login|grant|audit`.
 
-use crate::cli::args::{AuditArgs, GrantArgs, LoginArgs, OneTenant};
+use clap::Args;
+
+use super::{OneTenant, on_tenant};
+use crate::cli::args::Limits;
+use crate::cli::report::{self, ReportArgs};
 use crate::cli::ui::Outcome;
-use crate::cli::{Context, command_line, database, report, up};
+use crate::cli::{Context, command_line, database};
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug};
 use crate::isolation::{self, Audited};
 use crate::postgres::Connection;
 use crate::tenant::{self, Login, LoginChange, TenantOperation};
 
-pub(in crate::cli) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct LoginArgs {
+    #[command(flatten)]
+    tenant: OneTenant,
+    /// Disable login and terminate the role's sessions
+    #[arg(long)]
+    revoke: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct GrantArgs {
+    /// Slugs of the tenants [default: all]
+    slug: Vec<String>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct AuditArgs {
+    /// Report only findings about this tenant; repeatable [default: all tenants]
+    #[arg(long, value_name = "SLUG")]
+    tenant: Vec<String>,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+pub(super) async fn suspend(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
     change_login(context, args, "tenant suspend", tenant::suspend).await
 }
 
-pub(in crate::cli) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
+pub(super) async fn resume(context: &Context, args: &OneTenant) -> Result<u8, Failure> {
     change_login(context, args, "tenant resume", tenant::resume).await
 }
 
@@ -28,7 +58,7 @@ async fn change_login(
     Ok(0)
 }
 
-pub(in crate::cli) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
+pub(super) async fn login(context: &Context, args: &LoginArgs) -> Result<u8, Failure> {
     let login = if args.revoke { Login::Revoked } else { Login::Given };
     on_tenant(context, &args.tenant, "tenant login", async |connection, operation, slug| {
         let done = tenant::login(connection, operation, slug, login).await?;
@@ -68,10 +98,10 @@ pub(super) async fn revoke_unprinted(
     }
 }
 
-pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
+pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slugs = args.slug.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
-    let limits = up::limits(args.limits, project.settings.migrate);
+    let limits = args.limits.or(project.settings.migrate);
     let how = TenantOperation { settings: &project.settings, limits, command: command_line("tenant grant") };
     let mut connection = database::connect(context, &project.root).await?;
     let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
@@ -81,7 +111,7 @@ pub(in crate::cli) async fn grant(context: &Context, args: &GrantArgs) -> Result
     Ok(granted.ending().exit_code())
 }
 
-pub(in crate::cli) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
+pub(super) async fn audit(context: &Context, args: &AuditArgs) -> Result<u8, Failure> {
     report::show(context, args.report.output, audited(context, args).await)
 }
 
@@ -92,21 +122,4 @@ async fn audited(context: &Context, args: &AuditArgs) -> Result<Audited, Failure
     let audited = isolation::audit(&mut connection, &project, &slugs).await?;
     connection.close().await;
     Ok(audited)
-}
-
-/// Runs `operation` on one tenant.
-async fn on_tenant<T>(
-    context: &Context,
-    args: &OneTenant,
-    verb: &str,
-    operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let root = context.root()?;
-    let slug = Slug::new(&args.slug)?;
-    let mut connection = database::connect_root(context, &root).await?;
-    let limits = up::limits(args.limits, root.settings.migrate);
-    let how = TenantOperation { settings: &root.settings, limits, command: command_line(verb) };
-    let done = operation(&mut connection, &how, &slug).await?;
-    connection.close().await;
-    Ok(done)
 }

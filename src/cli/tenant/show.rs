@@ -1,15 +1,69 @@
 //! `tenure tenant list`, `tenure tenant show`
 
-use crate::cli::args::{ListArgs, ShowArgs};
+use clap::{Args, ValueEnum};
+
+use crate::chain::Version;
 use crate::cli::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
+use crate::postgres::metadata::TenantState;
 use crate::postgres::metadata::tenant_registry::Wanted;
 use crate::postgres::metadata::tenant_stats::{self, Rows};
 use crate::tenant::text::Asked;
 use crate::{drift, tenant};
 
-pub(in crate::cli) async fn list(context: &Context, args: &ListArgs) -> Result<u8, Failure> {
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ListArgs {
+    /// List only tenants in this state; repeatable. Dropped and pooled ones are hidden by default
+    #[arg(long, value_enum, value_name = "STATE")]
+    status: Vec<StateArg>,
+    /// List only tenants at this version
+    #[arg(long, value_name = "VERSION")]
+    at: Option<Version>,
+    /// Maximum number of tenants; pass `next` of the JSON result to --after for the next page
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
+    /// List only tenants whose slug sorts after this one
+    #[arg(long, value_name = "SLUG")]
+    after: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum StateArg {
+    Active,
+    Suspended,
+    Creating,
+    Pooled,
+    Dropped,
+    Unknown,
+}
+
+impl From<StateArg> for TenantState {
+    fn from(state: StateArg) -> Self {
+        match state {
+            StateArg::Active => Self::Active,
+            StateArg::Suspended => Self::Suspended,
+            StateArg::Creating => Self::Creating,
+            StateArg::Pooled => Self::Pooled,
+            StateArg::Dropped => Self::Dropped,
+            StateArg::Unknown => Self::Unknown,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ShowArgs {
+    /// Slug of the tenant
+    slug: String,
+    /// Count the rows instead of showing the server's estimates
+    #[arg(long)]
+    count: bool,
+    /// Also compare the schema with the one that its version defines
+    #[arg(long)]
+    drift: bool,
+}
+
+pub(super) async fn list(context: &Context, args: &ListArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let wanted = Wanted {
         states: args.status.iter().map(|state| (*state).into()).collect(),
@@ -27,7 +81,7 @@ pub(in crate::cli) async fn list(context: &Context, args: &ListArgs) -> Result<u
     Ok(0)
 }
 
-pub(in crate::cli) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failure> {
+pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let rows = if args.count { Rows::Counted } else { Rows::Estimated };

@@ -10,8 +10,9 @@ use super::{Audited, Fact, Kind, judge};
 use crate::error::{Code, Failure};
 use crate::executor::unknown_tenant;
 use crate::ident::{SchemaName, Slug, literal};
+use crate::postgres::catalog::{self, Transaction};
 use crate::postgres::metadata::state;
-use crate::postgres::{Connection, Row, ServerError};
+use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::verify::{Finding, Policy, Tool};
@@ -37,9 +38,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL
 
 /// Tenants per page: each query joins a page with the whole catalog.
 const PAGE: usize = 2_500;
-
-/// Number of attempts if the catalogs change during a query.
-const MAX_ATTEMPTS: usize = 3;
 
 /// Audits all tenants and returns all findings, or only those about the tenants in `only`.
 pub async fn audit(
@@ -109,7 +107,9 @@ async fn facts(
             "{BEGIN}; SELECT set_config('tenure.audit', {parameters}, true); {}; COMMIT",
             requested.join(";\n")
         );
-        let sets = run_query(connection, &sql).await?;
+        let sets =
+            catalog::query_with_retry(connection, &sql, Transaction::Own, "auditing the tenants' isolation")
+                .await?;
         let answers = sets.iter().skip(sets.len().saturating_sub(queries.len() + 1)).flatten();
         for row in answers {
             facts.push(fact(row)?);
@@ -143,22 +143,6 @@ fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[Audi
         "platform": project.settings.platform_schema(),
         "roles": project.settings.tenants.roles,
     })
-}
-
-/// Runs the queries. Retries if an object is dropped meanwhile.
-async fn run_query(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, Failure> {
-    let is_catalog_change = |server_error: &ServerError| {
-        matches!(server_error.sqlstate(), Some("XX000" | "42P01" | "42704" | "42883"))
-    };
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        match connection.query_batch(sql).await {
-            Ok(sets) => return Ok(sets),
-            Err(server_error) if attempts < MAX_ATTEMPTS && is_catalog_change(&server_error) => {}
-            Err(server_error) => return Err(server_error.failure("auditing the tenants' isolation")),
-        }
-    }
 }
 
 fn fact(row: &Row) -> Result<Fact, Failure> {

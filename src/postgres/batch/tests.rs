@@ -26,7 +26,7 @@ fn a_unit_has_the_documented_text() {
             to: &to,
             name: "it's.sql",
             checksum: None,
-            kind: Kind::Migrate,
+            kind: Kind::MIGRATE,
             allowed: "[]",
         },
     );

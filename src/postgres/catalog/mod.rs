@@ -13,7 +13,7 @@ pub use difference::{Change, What};
 pub use judge::{Conversion, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 pub use read::{
-    Fingerprint, Fingerprints, Transaction, fingerprints, fingerprints_as, server_major, snapshot,
-    snapshot_as,
+    Fingerprint, Fingerprints, Transaction, fingerprints, fingerprints_as, query_with_retry, server_major,
+    snapshot, snapshot_as,
 };
 pub use schema_difference::SchemaDifference;

@@ -150,9 +150,9 @@ fn lines(schemas: &[SchemaName]) -> String {
     LINES.replace("/*SCHEMAS*/", &format!("ARRAY[{}]::pg_catalog.name[]", names.join(", ")))
 }
 
-/// Sends `sql`. If an object is dropped between the read of its row and of its definition, the query is
+/// Sends `sql`, which reads the catalogs. If an object is dropped between the read of its row and of its definition, the query is
 /// repeated; in an open transaction that is not possible.
-async fn query_with_retry(
+pub async fn query_with_retry(
     connection: &mut Connection,
     sql: &str,
     transaction: Transaction,

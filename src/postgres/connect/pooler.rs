@@ -18,9 +18,6 @@ pub enum PoolerEvidence {
     OptionLost,
 }
 
-/// The suffix of the first label of Neon's pooler hosts.
-const POOLER_SUFFIX: &str = "-pooler";
-
 /// The startup option that detects a pooler. It can be set only at the start of a session (manual, chapter
 /// 20.17), so a pooler cannot set it later.
 pub(in crate::postgres) const PROBE_OPTION: &str = "post_auth_delay";
@@ -35,17 +32,6 @@ const REJECTION_MESSAGES: [&str; 3] =
     ["unsupported startup parameter", "command-line options", "cannot be set after connection start"];
 
 impl PoolerEvidence {
-    pub(in crate::postgres) fn from_host(host: &str) -> Option<Self> {
-        Self::direct_host(host).map(|_| Self::Host)
-    }
-
-    /// The host without the pooler's suffix.
-    pub(in crate::postgres) fn direct_host(host: &str) -> Option<String> {
-        let (label, domain) = host.split_once('.')?;
-        let label = label.strip_suffix(POOLER_SUFFIX).filter(|label| !label.is_empty())?;
-        Some(format!("{label}.{domain}"))
-    }
-
     /// From a pooler's error for startup options.
     pub(in crate::postgres) fn from_error(message: &str) -> Option<Self> {
         REJECTION_MESSAGES.iter().any(|text| message.contains(text)).then_some(Self::OptionRejected)
@@ -105,19 +91,6 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_first_label_is_checked() {
-        let direct = |host| PoolerEvidence::direct_host(host);
-        assert_eq!(
-            direct("ep-a-pooler.us-east-2.aws.neon.tech").as_deref(),
-            Some("ep-a.us-east-2.aws.neon.tech")
-        );
-        assert_eq!(direct("aws-0.pooler.supabase.com"), None);
-        assert_eq!(direct("ep-a.my-pooler.example"), None);
-        assert_eq!(direct("my-pooler"), None);
-        assert_eq!(direct("-pooler.example"), None);
-    }
 
     #[test]
     fn messages_of_poolers_are_detected() {

@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{ConnectOptions, Row as _};
 
 use super::pooler::{PROBE_OPTION, PROBE_QUERY, PROBE_VALUE, PoolerEvidence};
 use crate::error::{Code, Failure};
-use crate::postgres::DatabaseUrl;
+use crate::postgres::{Backoff, DatabaseUrl};
 
 /// Exponential backoff with jitter, so that many clients do not retry at the same time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -33,15 +32,6 @@ impl ConnectPolicy {
     /// A number of attempts, with or without an answer.
     pub const fn times(attempts: u32) -> Self {
         Self { attempts, unanswered: attempts }
-    }
-
-    fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
-            .with_jitter()
-            .with_max_times(self.attempts.saturating_sub(1) as usize)
-            .build()
     }
 }
 
@@ -237,7 +227,7 @@ async fn open_as(
     let base_options = url.options(default_root());
     // The host name may already identify a pooler.
     let mut evidence = url.pooler_evidence();
-    let mut pauses = connect_policy.pauses();
+    let mut pauses = Backoff::jittered(FIRST_PAUSE, LONGEST_PAUSE);
     let mut attempts = 0;
     loop {
         let detecting = detect && evidence.is_none();
@@ -269,19 +259,18 @@ async fn open_as(
             Retry::Never => false,
         };
         let answered = matches!(error, ConnectError::Error(sqlx::Error::Database(_)));
-        match pauses.next().filter(|_| is_retried && (answered || attempts < connect_policy.unanswered)) {
-            None => return Err(error.failure(url, attempts)),
-            Some(pause) => {
-                on_retry(&format!(
-                    "{} does not accept connections yet: {}; retrying ({} of {})",
-                    url.address(),
-                    error.message(),
-                    attempts + 1,
-                    connect_policy.attempts
-                ));
-                tokio::time::sleep(pause).await;
-            }
+        let max_attempts = if answered { connect_policy.attempts } else { connect_policy.unanswered };
+        if !is_retried || attempts >= max_attempts.min(connect_policy.attempts) {
+            return Err(error.failure(url, attempts));
         }
+        on_retry(&format!(
+            "{} does not accept connections yet: {}; retrying ({} of {})",
+            url.address(),
+            error.message(),
+            attempts + 1,
+            connect_policy.attempts
+        ));
+        pauses.pause().await;
     }
 }
 
@@ -363,13 +352,5 @@ mod tests {
             assert_eq!(retry(Some(sqlstate), message), expected, "{message}");
         }
         assert_eq!(retry(None, "Couldn't connect to compute node"), Retry::Never);
-    }
-
-    #[test]
-    fn there_is_one_bounded_pause_between_two_attempts() {
-        let pauses: Vec<_> = ConnectPolicy::DEFAULT.pauses().collect();
-        assert_eq!(pauses.len(), 5);
-        assert!(pauses.iter().all(|pause| *pause >= FIRST_PAUSE && *pause <= LONGEST_PAUSE * 2));
-        assert_eq!(ConnectPolicy::ONCE.pauses().count(), 0);
     }
 }

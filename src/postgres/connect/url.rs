@@ -11,6 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use self::parameters::Parameters;
 use self::tls::Tls;
+use super::neon;
 use super::pooler::PoolerEvidence;
 use crate::error::{Code, Failure};
 use crate::postgres::cancel;
@@ -84,7 +85,7 @@ impl DatabaseUrl {
         if options.get_socket().is_none() && options.get_host().contains(',') {
             return Err(invalid(MULTIPLE_HOSTS.to_owned()));
         }
-        let tls = tls::decide(&parameters, options.get_ssl_mode(), is_neon_host(options.get_host()))
+        let tls = tls::decide(&parameters, options.get_ssl_mode(), neon::is_host(options.get_host()))
             .map_err(|reason| invalid(reason.to_owned()))?;
         let mut notes: Vec<String> = tls.note.map(str::to_owned).into_iter().collect();
         if !parameters.ignored.is_empty() {
@@ -108,13 +109,13 @@ impl DatabaseUrl {
         if self.options.get_socket().is_some() {
             return None;
         }
-        PoolerEvidence::from_host(self.options.get_host()).filter(|_| self.is_neon())
+        neon::direct_host(self.options.get_host()).filter(|_| self.is_neon()).map(|_| PoolerEvidence::Host)
     }
 
     /// The URL of the server behind a pooler, if the pooler's host name contains the server's.
     #[must_use]
     pub fn unpooled(&self) -> Option<Self> {
-        let direct = PoolerEvidence::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
+        let direct = neon::direct_host(self.options.get_host()).filter(|_| self.is_neon())?;
         let mut url = without(&self.url, &["host", "hostaddr"]);
         url.set_host(Some(&direct)).ok()?;
         Some(Self { options: self.options.clone().host(&direct), url, ..self.clone() })
@@ -124,12 +125,12 @@ impl DatabaseUrl {
     pub(in crate::postgres) fn host(&self) -> String {
         // With `hostaddr`, the URL's host is still the name.
         let host = self.url.host_str().unwrap_or_else(|| self.options.get_host());
-        PoolerEvidence::direct_host(host).unwrap_or_else(|| host.to_owned())
+        neon::direct_host(host).unwrap_or_else(|| host.to_owned())
     }
 
     /// Whether the host name is Neon's.
     pub(in crate::postgres) fn is_neon(&self) -> bool {
-        is_neon_host(self.options.get_host())
+        neon::is_host(self.options.get_host())
     }
 
     /// The URL with its password, for programs that need it (`dev url`, `psql`).
@@ -228,11 +229,6 @@ pub fn set_parameters(url: &mut url::Url, parameters: &[(String, String)]) {
 #[expect(clippy::disallowed_methods, reason = "libpq reads these variables; the driver reads only some")]
 fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Whether a host is Neon's, which requires TLS.
-fn is_neon_host(host: &str) -> bool {
-    host.ends_with(".neon.tech") || host.ends_with(".neon.build")
 }
 
 /// Why a text is not a URL. The library's messages do not repeat the text, but some are misleading.

@@ -66,7 +66,7 @@ pub(in crate::postgres) fn record_name(run: &Run, schema: &str, former: &SchemaN
 
 /// Adds a row that says that a tenant which was being made was removed.
 pub(super) fn undone(run: &Run, schema: &SchemaName) -> String {
-    record_of_row(run, &literal(schema.as_str()), "'0.0.0'", "coalesce(template, '')", Kind::Undone)
+    record_of_row(run, &literal(schema.as_str()), "'0.0.0'", "coalesce(template, '')", Kind::UNDONE)
 }
 
 /// Adds a row about the schema whose version row is there: `schema`, `to` and `name` are expressions.
@@ -91,7 +91,7 @@ pub fn begun(platform: &SchemaName, schema: &SchemaName, (file, checksum): (&str
         platform.quoted(),
         literal(schema.as_str()),
         literal(file),
-        Kind::Begun.as_str(),
+        Kind::BEGUN.as_str(),
     )
 }
 
@@ -106,7 +106,7 @@ pub fn index_of_attempt(
         "FROM {}.migration_history h WHERE h.schema_name = n.nspname AND h.name = {} AND h.kind = '{}'",
         platform.quoted(),
         literal(file),
-        Kind::Begun.as_str(),
+        Kind::BEGUN.as_str(),
     );
     let other_text = format!("h.checksum IS DISTINCT FROM {}", literal(checksum.as_str()));
     format!(
@@ -146,11 +146,11 @@ pub async fn renamed(
     sets.iter().flatten().next().map(version_rows::version_of).transpose()
 }
 
-/// Whether the run recorded that it purged the tenant.
-pub async fn was_purged(
+/// Whether the run recorded an event of this kind on the schema.
+pub async fn was_recorded(
     connection: &mut Connection,
     run: &Run,
-    schema: &SchemaName,
+    (schema, kind): (&SchemaName, Kind),
     doing: &str,
 ) -> Result<bool, Failure> {
     let sql = format!(
@@ -158,7 +158,7 @@ pub async fn was_purged(
         run.platform.quoted(),
         run.id,
         literal(schema.as_str()),
-        Kind::Purge.as_str(),
+        kind.as_str(),
     );
     let sets = connection.query_batch(&sql).await.map_err(|server_error| server_error.failure(doing))?;
     Ok(sets.iter().flatten().next().is_some())
@@ -207,7 +207,7 @@ pub async fn baseline(
             to: version,
             name: "baseline",
             checksum: None,
-            kind: Kind::Baseline,
+            kind: Kind::BASELINE,
             allowed: "[]",
         },
     );
@@ -232,7 +232,7 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
                 to: &applied.to,
                 name,
                 checksum,
-                kind: Kind::Repair,
+                kind: Kind::REPAIR,
                 allowed: "[]",
             },
         );

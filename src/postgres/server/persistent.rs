@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::log::Log;
 use super::options::{self, Lifetime};
 use super::postmaster::{self, PidFile};
-use super::ready::{self, Backoff};
+use super::ready;
 use super::{Address, Binaries, DATABASE, Environment, io_failure, server_failure, spawn_failure};
 use crate::error::Failure;
 
@@ -134,7 +134,7 @@ impl Persistent {
     /// Whether a server is running; waits while one starts or stops.
     async fn wait_if_running(&self) -> Result<bool, Failure> {
         let ready = async {
-            let mut backoff = Backoff::new();
+            let mut backoff = ready::backoff();
             loop {
                 if self.is_running().await {
                     return true;
@@ -142,7 +142,7 @@ impl Persistent {
                 if self.pid_file() != PidFile::Running {
                     return false;
                 }
-                backoff.next().await;
+                backoff.pause().await;
             }
         };
         timeout(ready::START_LIMIT, ready)
@@ -252,11 +252,11 @@ impl Persistent {
         options.create(true).write(true).truncate(false).mode(0o600);
         let file = options.open(&path).map_err(|error| io_failure("opening", &path, &error))?;
         let take = async {
-            let mut backoff = Backoff::new();
+            let mut backoff = ready::backoff();
             loop {
                 match file.try_lock() {
                     Ok(()) => return Ok(()),
-                    Err(TryLockError::WouldBlock) => backoff.next().await,
+                    Err(TryLockError::WouldBlock) => backoff.pause().await,
                     Err(TryLockError::Error(error)) => return Err(io_failure("locking", &path, &error)),
                 }
             }

@@ -11,6 +11,7 @@ use super::log::Log;
 use super::{Address, server_failure};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
+use crate::postgres::Backoff;
 
 /// The limit for a server's start.
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
@@ -20,19 +21,9 @@ const PROBE_LIMIT: Duration = Duration::from_secs(3);
 /// The database that initdb creates.
 const INITIAL_DATABASE: &str = "postgres";
 
-/// Pauses between polls, from 5 ms to 50 ms.
-#[derive(Debug)]
-pub(super) struct Backoff(Duration);
-
-impl Backoff {
-    pub(super) fn new() -> Self {
-        Self(Duration::from_millis(5))
-    }
-
-    pub(super) async fn next(&mut self) {
-        sleep(self.0).await;
-        self.0 = (self.0 * 2).min(Duration::from_millis(50));
-    }
+/// The pauses between polls.
+pub(super) fn backoff() -> Backoff {
+    Backoff::steady(Duration::from_millis(5), Duration::from_millis(50))
 }
 
 pub(super) async fn is_ready(address: &Address) -> bool {
@@ -54,9 +45,9 @@ pub(super) async fn wait(
     log: &Log,
 ) -> Result<(), Failure> {
     let ready = async {
-        let mut backoff = Backoff::new();
+        let mut backoff = backoff();
         while !is_ready(address).await {
-            backoff.next().await;
+            backoff.pause().await;
         }
     };
     let error = tokio::select! {

@@ -16,7 +16,7 @@ use super::account::Account;
 use super::layout::shared_folder;
 use super::log::Log;
 use super::options::{self, Lifetime};
-use super::ready::{self, Backoff};
+use super::ready;
 use super::{Address, Binaries, DATABASE, Environment, io_failure, server_failure, spawn_failure};
 use crate::error::Failure;
 
@@ -119,10 +119,10 @@ impl Throwaway {
         let Self { address, lifeline, mut watcher, .. } = self;
         drop(lifeline);
         let wait = async {
-            let mut backoff = Backoff::new();
+            let mut backoff = ready::backoff();
             loop {
                 match watcher.try_wait() {
-                    Ok(None) => backoff.next().await,
+                    Ok(None) => backoff.pause().await,
                     Ok(Some(status)) => return Ok(status),
                     Err(error) => return Err(error),
                 }

@@ -23,6 +23,9 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role::{self, Owner, Reach};
 
+/// An existing schema became a tenant.
+const ADOPT: Kind = Kind::of_verb("adopt");
+
 /// A schema to adopt.
 #[derive(Debug, Clone)]
 pub struct Adoption {
@@ -261,7 +264,7 @@ impl Adopting<'_> {
             to: version,
             name: &template.name,
             checksum: None,
-            kind: Kind::Adopt,
+            kind: ADOPT,
             allowed: "[]",
         };
         message.history(run, &row);

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::hook::Hook;
-use super::queue::Task;
+use super::results::Task;
 use super::worker::Maker;
 use super::{After, Provisioned};
 use crate::chain::Version;
@@ -37,7 +37,7 @@ impl<'a> Maker<'a, '_> {
     ) -> Result<Provisioned, Failure> {
         if let After::All(Some(hook)) = &self.creation.after {
             let slug = task.tenant.slug.as_str();
-            let report = |line: &str| self.queue.borrow_mut().sink.take(&Event::HookOutput { slug, line });
+            let report = |line: &str| self.results.borrow_mut().sink.take(&Event::HookOutput { slug, line });
             match Box::pin(hook.run(&document(task, &at), self.stop, report)).await {
                 Ok(()) => self.end_making(connection, &task.tenant).await?,
                 Err(failure) => return Err(self.clean_up(connection, task, failure).await),

@@ -7,7 +7,7 @@ mod csv;
 mod follow;
 mod hook;
 mod pool;
-mod queue;
+mod results;
 mod steps;
 pub mod text;
 mod worker;
@@ -19,13 +19,13 @@ pub use self::csv::{NewTenant, from_csv};
 pub use self::hook::Hook;
 use tokio_util::sync::CancellationToken;
 
-use self::queue::{Next, Queue};
+use self::results::Results;
 use self::worker::Maker;
 use super::{Created, CreatedTenant, NewRole};
 use crate::chain::{Divergence, Version};
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::executor::worker_pool::{self, ConnectionRecycler, WorkerPool};
+use crate::executor::queue::{self, Queue};
 use crate::executor::{RetryPolicy, jobs};
 use crate::postgres::Connection;
 use crate::postgres::batch::Run;
@@ -93,11 +93,22 @@ pub async fn create(
     let state = ready(connection, project).await?;
     let run = Run::new(&project.settings, creation.limits);
     sink.take(&Event::Began { expected: requested.len() });
-    let queue = RefCell::new(Queue::new(requested, state.platform, sink));
+    let (queue, results) =
+        (RefCell::new(Queue::default()), RefCell::new(Results::new(requested, state.platform, sink)));
     let (presence, scripts, pool) = (state.presence, RefCell::default(), RefCell::default());
-    let maker = Maker { project, run: &run, creation, presence, queue: &queue, scripts, pool, stop };
+    let maker = Maker {
+        project,
+        run: &run,
+        creation,
+        presence,
+        queue: &queue,
+        results: &results,
+        scripts,
+        pool,
+        stop,
+    };
     maker.enqueue(requested, connection).await;
-    let tenants = queue.borrow().waiting();
+    let tenants = queue.borrow_mut().ready();
     // A command that changes nothing has no run record.
     let is_noted = tenants > 0 && !stop.is_cancelled();
     if is_noted {
@@ -108,35 +119,19 @@ pub async fn create(
             Some(jobs) => jobs,
             None => jobs::default(connection).await?,
         };
-        let is_over = || stop.is_cancelled() || queue.borrow().is_over();
-        let worker_pool = WorkerPool { jobs: jobs.min(tenants), tasks: tenants };
-        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
-            let mut recycler = ConnectionRecycler::default();
-            loop {
-                let next = queue.borrow_mut().next(stop);
-                match next {
-                    Next::Make(task) => {
-                        maker.make(own, *task).await;
-                        recycler.add(1, own).await;
-                    }
-                    Next::Wait(pause) => tokio::time::sleep(pause).await,
-                    Next::End => break,
-                }
-            }
-        })
-        .await;
+        queue::work(connection, &queue, jobs, stop, async |own, task| maker.make(own, task).await).await;
     }
     maker.settle_duplicates();
-    queue.borrow_mut().interrupt_remaining();
-    queue.borrow_mut().sink.take(&Event::Ended);
-    let outcome = queue.borrow().outcome();
+    results.borrow_mut().interrupt_remaining();
+    results.borrow_mut().sink.take(&Event::Ended);
+    let outcome = results.borrow().outcome();
     if is_noted {
         let recorded = end(connection, &run, &outcome).await;
         let has_passwords = outcome.created.iter().any(|tenant| tenant.password.is_some());
         match recorded {
             // New passwords must be shown in any case.
             Err(failure) if has_passwords => {
-                queue.borrow_mut().sink.take(&Event::RunRecordFailed { failure: &failure });
+                results.borrow_mut().sink.take(&Event::RunRecordFailed { failure: &failure });
             }
             // If no tenant failed, a failure to record the run's end is the failure.
             recorded if outcome.failures.is_empty() => recorded?,

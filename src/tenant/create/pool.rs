@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::queue::Task;
+use super::results::Task;
 use crate::chain::Version;
 use crate::error::Failure;
 use crate::ident::SchemaName;

@@ -2,7 +2,7 @@
 //! steps, and a last transaction makes the tenant active. If a run is killed in between, the same command continues.
 
 use super::answer::explain;
-use super::queue::Task;
+use super::results::Task;
 use super::worker::Maker;
 use crate::chain::Version;
 use crate::error::Failure;
@@ -46,7 +46,7 @@ impl<'a> Maker<'a, '_> {
             },
             Err(failure) => Err(self.clean_up(connection, &task, failure).await),
         };
-        self.queue.borrow_mut().finish(task.index, result);
+        self.results.borrow_mut().settle(task.index, result);
     }
 
     /// Makes the tenant active. If the answer is lost, the version row shows whether that was done.
@@ -80,7 +80,7 @@ impl<'a> Maker<'a, '_> {
         let id = row.id.as_deref().and_then(|id| id.parse().ok());
         let is_named_so = row.name.as_deref() == Some(task.tenant.name.as_str());
         if let Some(id) = id.filter(|_| is_named_so) {
-            let at = self.queue.borrow().at.clone();
+            let at = self.results.borrow().at.clone();
             let script = self.script(task.template, &at)?;
             if script.later().is_some() && self.is_begun_so(connection, &script, row, task).await? {
                 let message = script.resuming(self.run, &row.schema, id, &task.filled);

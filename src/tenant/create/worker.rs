@@ -10,11 +10,12 @@ use uuid::Uuid;
 use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::pool::{Counts, Pool};
-use super::queue::{Queue, Task};
+use super::results::{Results, Task};
 use super::{Creation, IfExists, Provisioned};
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::Event;
+use crate::executor::queue::Queue;
 use crate::ident::{DisplayName, SchemaName, Slug};
 use crate::postgres::batch::{Run, SqlBatch};
 use crate::postgres::metadata::state::{self, Presence};
@@ -36,7 +37,8 @@ pub(super) struct Maker<'a, 'q> {
     pub(super) run: &'a Run,
     pub(super) creation: &'a Creation,
     pub(super) presence: Presence,
-    pub(super) queue: &'q RefCell<Queue<'a>>,
+    pub(super) queue: &'q RefCell<Queue<Task<'a>>>,
+    pub(super) results: &'q RefCell<Results<'a>>,
     /// Compiled once per template and platform version.
     pub(super) scripts: RefCell<HashMap<(&'a str, Version), Rc<ProvisioningScript<'a>>>>,
     /// The free pool schemas.
@@ -54,13 +56,13 @@ impl<'a> Maker<'a, '_> {
             match self.task(index, tenant) {
                 Ok(task) => {
                     if let Some(before) = first.get(&task.tenant.slug) {
-                        self.queue.borrow_mut().add_duplicate(index, *before);
+                        self.results.borrow_mut().add_duplicate(index, *before);
                     } else {
                         first.insert(task.tenant.slug.clone(), index);
                         tasks.push(task);
                     }
                 }
-                Err(failure) => self.queue.borrow_mut().settle(index, Err(failure)),
+                Err(failure) => self.results.borrow_mut().settle(index, Err(failure)),
             }
         }
         let mut tasks = tasks.into_iter().peekable();
@@ -78,7 +80,7 @@ impl<'a> Maker<'a, '_> {
                         match self.resume_or_remove(connection, row, &mut task).await {
                             Ok(Some(row)) => self.judge_existing(connection, &row).await,
                             Ok(None) => {
-                                self.queue.borrow_mut().add(task);
+                                self.queue.borrow_mut().extend([task]);
                                 continue;
                             }
                             Err(failure) => Err(failure),
@@ -86,11 +88,11 @@ impl<'a> Maker<'a, '_> {
                     }
                     Ok(Some(row)) => self.judge_existing(connection, row).await,
                     Ok(None) => {
-                        self.queue.borrow_mut().add(task);
+                        self.queue.borrow_mut().extend([task]);
                         continue;
                     }
                 };
-                self.queue.borrow_mut().settle(task.index, result);
+                self.results.borrow_mut().settle(task.index, result);
             }
         }
     }
@@ -102,7 +104,7 @@ impl<'a> Maker<'a, '_> {
         counts: &Counts,
         tasks: usize,
     ) -> Result<(), Failure> {
-        let at = self.queue.borrow().at.clone();
+        let at = self.results.borrow().at.clone();
         let found = Pool::find(connection, self.project, (counts, &at), tasks).await?;
         *self.pool.borrow_mut() = found;
         Ok(())
@@ -126,9 +128,9 @@ impl<'a> Maker<'a, '_> {
 
     /// Records the outcomes of duplicate slugs, after the first of each.
     pub(super) fn settle_duplicates(&self) {
-        let mut queue = self.queue.borrow_mut();
-        for (index, first) in queue.duplicates() {
-            let result = match queue.result(first) {
+        let mut results = self.results.borrow_mut();
+        for (index, first) in results.duplicates() {
+            let result = match results.result(first) {
                 None => continue,
                 Some(Ok(Provisioned::New(tenant) | Provisioned::Existing(tenant))) => {
                     // The password is only shown with the first.
@@ -136,16 +138,16 @@ impl<'a> Maker<'a, '_> {
                 }
                 Some(Err(failure)) => Err(failure),
             };
-            queue.settle(index, result);
+            results.settle(index, result);
         }
     }
 
     /// Tries to create a tenant.
     pub(super) async fn make(&self, connection: &mut Connection, mut task: Task<'a>) {
-        let at = self.queue.borrow().at.clone();
+        let at = self.results.borrow().at.clone();
         let script = match self.script(task.template, &at) {
             Ok(script) => script,
-            Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
+            Err(failure) => return self.results.borrow_mut().settle(task.index, Err(failure)),
         };
         if task.begun {
             return self.run_steps(connection, task, &script, at).await;
@@ -158,7 +160,7 @@ impl<'a> Maker<'a, '_> {
         };
         let message = match message {
             Ok(message) => message,
-            Err(failure) => return self.queue.borrow_mut().finish(task.index, Err(failure)),
+            Err(failure) => return self.results.borrow_mut().settle(task.index, Err(failure)),
         };
         task.attempts += 1;
         match connection.send(&message).await {
@@ -168,12 +170,12 @@ impl<'a> Maker<'a, '_> {
             }
             Ok(_sets) => {
                 let result = self.follow(connection, &task, at).await;
-                self.queue.borrow_mut().finish(task.index, result);
+                self.results.borrow_mut().settle(task.index, result);
             }
             Err(server_error) => {
                 if let Some(pooled) = pooled {
                     if server_error.sqlstate() == Some(error::POOL_SCHEMA_TAKEN) {
-                        return self.queue.borrow_mut().give_back(task, None);
+                        return self.queue.borrow_mut().push_front(task);
                     }
                     self.pool.borrow_mut().put_back(&task, pooled);
                 }
@@ -217,7 +219,7 @@ impl<'a> Maker<'a, '_> {
                     Ok(Some(row)) if row.status == TenantState::Creating => {
                         match self.resume_or_remove(connection, &row, &mut task).await {
                             Ok(Some(row)) => self.judge_existing(connection, &row).await,
-                            Ok(None) => return self.queue.borrow_mut().give_back(task, None),
+                            Ok(None) => return self.queue.borrow_mut().push_front(task),
                             Err(failure) => Err(failure),
                         }
                     }
@@ -234,7 +236,7 @@ impl<'a> Maker<'a, '_> {
                 }
             }
         };
-        self.queue.borrow_mut().finish(task.index, result);
+        self.results.borrow_mut().settle(task.index, result);
     }
 
     /// Retries after a platform migration, at most once per step of the chain.
@@ -246,20 +248,19 @@ impl<'a> Maker<'a, '_> {
                 "the platform's version keeps changing: a migration is in progress",
             )
             .hint("run the command again when the migration has ended");
-            return self.queue.borrow_mut().finish(task.index, Err(failure));
+            return self.results.borrow_mut().settle(task.index, Err(failure));
         }
         let refreshed = self.refresh_state(connection).await;
-        let mut queue = self.queue.borrow_mut();
         match refreshed {
-            Ok(()) => queue.give_back(task, None),
-            Err(failure) => queue.finish(task.index, Err(failure)),
+            Ok(()) => self.queue.borrow_mut().push_front(task),
+            Err(failure) => self.results.borrow_mut().settle(task.index, Err(failure)),
         }
     }
 
     async fn refresh_state(&self, connection: &mut Connection) -> Result<(), Failure> {
         let state = state::read(connection, &self.project.settings).await?;
-        self.queue.borrow_mut().at = state.platform;
-        let tasks = self.queue.borrow().waiting() + 1;
+        self.results.borrow_mut().at = state.platform;
+        let tasks = self.queue.borrow_mut().ready() + 1;
         self.read_pool(connection, &state.pool, tasks).await
     }
 
@@ -280,7 +281,7 @@ impl<'a> Maker<'a, '_> {
 
     /// Continues after the first transaction, whose answer was lost.
     async fn resume_created(&self, connection: &mut Connection, mut task: Task<'a>, row: Tenant) {
-        let at = self.queue.borrow().at.clone();
+        let at = self.results.borrow().at.clone();
         match self.script(task.template, &at) {
             Ok(script) if script.later().is_some() && row.status == TenantState::Creating => {
                 task.begun = true;
@@ -288,20 +289,20 @@ impl<'a> Maker<'a, '_> {
             }
             _ => {
                 let result = self.follow(connection, &task, row.version.unwrap_or(at)).await;
-                self.queue.borrow_mut().finish(task.index, result);
+                self.results.borrow_mut().settle(task.index, result);
             }
         }
     }
 
     pub(super) fn retry_or_fail(&self, task: Task<'a>, failure: Failure) {
-        let mut queue = self.queue.borrow_mut();
+        let mut results = self.results.borrow_mut();
         match self.creation.retry_policy.pause(&failure, task.attempts) {
             Some(pause) => {
                 let slug = task.tenant.slug.as_str();
-                queue.sink.take(&Event::TenantDelayed { slug, failure: &failure, pause });
-                queue.give_back(task, Some(pause));
+                results.sink.take(&Event::TenantDelayed { slug, failure: &failure, pause });
+                self.queue.borrow_mut().delay(task, pause);
             }
-            None => queue.finish(task.index, Err(failure)),
+            None => results.settle(task.index, Err(failure)),
         }
     }
 

@@ -13,6 +13,12 @@ use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::roles::{role, sessions};
 use crate::tenant::{Changed, Dropped};
 
+/// A tenant's schema was renamed when the tenant was dropped.
+const DROP: Kind = Kind::of_verb("drop");
+
+/// A tenant's schema was renamed when the tenant was restored.
+const UNDROP: Kind = Kind::of_verb("undrop");
+
 /// The states in which a tenant can be dropped; undrop restores them.
 const IN_USE: &[TenantState] = &[TenantState::Active, TenantState::Suspended, TenantState::Creating];
 
@@ -34,7 +40,7 @@ pub async fn drop(
             operation::reregister(&mut message, settings, &tenant, (DROPPED, DROPPED), None);
             operation::say(&mut message, settings, DROPPED, TenantState::Dropped);
             message.push(&checks::dependents(&run.platform, DROPPED));
-            message.name_history(run, DROPPED, &tenant.schema, Kind::Drop);
+            message.name_history(run, DROPPED, &tenant.schema, DROP);
             message.commit(SessionState::None);
             operation::in_turn(connection, &message, run.limits)
                 .await
@@ -156,7 +162,7 @@ async fn restore(
     let to = (named.as_str(), &*literal(slug.as_str()));
     operation::reregister(&mut message, settings, &found.tenant, to, None);
     operation::say(&mut message, settings, &named, found.former_status);
-    message.name_history(run, &named, dropped_schema, Kind::Undrop);
+    message.name_history(run, &named, dropped_schema, UNDROP);
     message.commit(SessionState::None);
     let sets = operation::in_turn(connection, &message, run.limits).await.map_err(explained)?;
     Ok(operation::version(&sets))

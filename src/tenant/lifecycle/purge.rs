@@ -16,6 +16,9 @@ use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
 
+/// A dropped tenant was deleted.
+const PURGE: Kind = Kind::of_verb("purge");
+
 /// The approximate number of locks per transaction. By default the server has room for 6,400 in total.
 const LOCKS: u32 = 600;
 
@@ -152,10 +155,10 @@ async fn one(
         // The answer to this run's COMMIT may have been lost.
         Err(SendError::Server(server_error))
             if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
-                && history::was_purged(
+                && history::was_recorded(
                     connection,
                     run,
-                    schema,
+                    (schema, PURGE),
                     &format!("deleting {}", dropped.former_slug),
                 )
                 .await? => {}
@@ -200,7 +203,7 @@ fn last(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     begin(&mut message, run, dropped);
     message.push_each(&version_rows::drop_schema(platform, schema));
     message.push(&roles::drop(platform, schema));
-    message.name_history(run, &literal(schema.as_str()), &dropped.former_schema, Kind::Purge);
+    message.name_history(run, &literal(schema.as_str()), &dropped.former_schema, PURGE);
     match how.registered {
         RegistryRow::Delete => {
             unregister(&mut message, how, dropped);

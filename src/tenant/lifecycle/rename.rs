@@ -10,6 +10,9 @@ use crate::postgres::metadata::{RunStatus, Tenant, TenantState, checks, roles, v
 use crate::tenant::Changed;
 use crate::tenant::operation::{self, TenantOperation};
 
+/// A tenant's schema was renamed: the row has the new name, and the old one as its name.
+const RENAME: Kind = Kind::of_verb("rename");
+
 /// The new name of a tenant.
 #[derive(Debug, Clone)]
 pub struct NewName {
@@ -76,7 +79,7 @@ pub async fn rename(
             let (to, name) = ((named.as_str(), &*literal(new.slug.as_str())), new.name.as_deref());
             operation::reregister(&mut message, settings, &tenant, to, name);
             if is_new {
-                message.name_history(run, &named, &tenant.schema, Kind::Rename);
+                message.name_history(run, &named, &tenant.schema, RENAME);
             }
             message.commit(SessionState::None);
             let sets = connection.send(&message).await.map_err(explained)?;

@@ -2,7 +2,6 @@
 //! runs cannot fill the same slot.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -12,7 +11,7 @@ use super::{PoolFailure, PoolFilled, PoolState, interrupted, proof, remove, remo
 use crate::chain::Chain;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
-use crate::executor::worker_pool::{self, ConnectionRecycler, WorkerPool};
+use crate::executor::queue::{self, Queue};
 use crate::executor::{RetryPolicy, catch_up, jobs};
 use crate::ident::SchemaName;
 use crate::postgres::batch::{Run, SqlBatch};
@@ -51,12 +50,10 @@ struct Place {
 
 /// The state that workers share, on one thread.
 struct Shared<'a> {
-    places: VecDeque<Place>,
     made: usize,
     /// The number of slots that another run filled.
     others: usize,
     failed: Vec<PoolFailure>,
-    is_over: bool,
     sink: &'a mut dyn Sink,
 }
 
@@ -67,6 +64,7 @@ struct Maker<'a> {
     run: &'a Run,
     filled: &'a BoundParameters,
     retry_policy: RetryPolicy,
+    queue: RefCell<Queue<Place>>,
 }
 
 /// Fills the template's pool with schemas at the platform's version.
@@ -114,9 +112,11 @@ pub async fn fill(
         let script = ProvisioningScript::new(project, template, &version)?;
         let filled = template.parameters.defaults();
         let chain = &project.chain;
-        let maker =
-            Maker { script: &script, chain, run: &run, filled: &filled, retry_policy: filling.retry_policy };
-        let shared = maker.fill(connection, places, filling.jobs, (sink, stop)).await?;
+        let retry_policy = filling.retry_policy;
+        let tasks = places.len();
+        let queue = RefCell::new(places.into_iter().collect());
+        let maker = Maker { script: &script, chain, run: &run, filled: &filled, retry_policy, queue };
+        let shared = maker.fill(connection, (tasks, filling.jobs), (sink, stop)).await?;
         (result.made, result.there) = (shared.made, result.there + shared.others);
         result.failures.extend(shared.failed);
     }
@@ -131,7 +131,7 @@ pub async fn fill(
 }
 
 /// The lowest free slots, as many as are missing.
-fn places(requested: usize, there: &[Pooled]) -> VecDeque<Place> {
+fn places(requested: usize, there: &[Pooled]) -> Vec<Place> {
     let taken: Vec<u32> = there.iter().filter_map(|row| row.slot).collect();
     let free = (1..).filter(|slot| !taken.contains(slot));
     let place = |slot| {
@@ -145,85 +145,71 @@ impl Maker<'_> {
     async fn fill<'s>(
         &self,
         connection: &mut Connection,
-        places: VecDeque<Place>,
-        requested_jobs: Option<usize>,
+        (tasks, requested_jobs): (usize, Option<usize>),
         (sink, stop): (&'s mut dyn Sink, &CancellationToken),
     ) -> Result<Shared<'s>, Failure> {
-        let tasks = places.len();
         let jobs = match requested_jobs {
             _ if tasks == 1 => 1,
             Some(jobs) => jobs,
             None => jobs::default(connection).await?,
         };
         sink.take(&Event::Began { expected: tasks });
-        let shared =
-            RefCell::new(Shared { places, made: 0, others: 0, failed: Vec::new(), is_over: false, sink });
-        let is_over = || stop.is_cancelled() || shared.borrow().is_over || shared.borrow().places.is_empty();
-        let worker_pool = WorkerPool { jobs: jobs.min(tasks), tasks };
-        worker_pool::run(connection, worker_pool, is_over, async |own: &mut Connection| {
-            let mut recycler = ConnectionRecycler::default();
-            while !is_over() {
-                let Some(place) = shared.borrow_mut().places.pop_front() else { break };
-                self.make(own, place, &shared).await;
-                recycler.add(1, own).await;
-            }
+        let shared = RefCell::new(Shared { made: 0, others: 0, failed: Vec::new(), sink });
+        queue::work(connection, &self.queue, jobs, stop, async |own, place| {
+            self.make(own, place, &shared).await;
         })
         .await;
         let mut shared = shared.into_inner();
         shared.sink.take(&Event::Ended);
-        if stop.is_cancelled() && !shared.places.is_empty() {
+        if stop.is_cancelled() && !self.queue.borrow().is_empty() {
             shared.failed.push(interrupted());
         }
         Ok(shared)
     }
 
-    /// Fills a slot, with retries.
+    /// Tries to fill a slot.
     async fn make(&self, connection: &mut Connection, mut place: Place, shared: &RefCell<Shared<'_>>) {
         let message: SqlBatch =
             match self.script.pooled(self.run, &place.schema, Some(place.slot), self.filled) {
                 Ok(message) => message,
                 Err(failure) => return shared.borrow_mut().failed.push(PoolFailure(failure)),
             };
-        loop {
-            place.attempts += 1;
-            let server_error = match connection.send(&message).await {
-                Ok(_sets) => return self.finish(connection, &place, shared).await,
-                Err(server_error) => server_error,
-            };
-            let mut failure = explain(&server_error, &message, &place.schema);
-            // The slot is taken, or after a lost answer this run's own row exists.
-            if server_error.sqlstate() == Some("23505") && message.place(&server_error).is_none() {
-                if place.attempts > 1
-                    && server_error.detail().is_some_and(|detail| detail.contains(&place.name))
-                {
-                    return self.finish(connection, &place, shared).await;
-                }
-                let mut shared = shared.borrow_mut();
-                shared.others += 1;
-                return shared.sink.take(&Event::TenantDone { slug: &place.name });
-            }
-            if failure.session_ended()
-                && let Ok(fresh) = connection.open_another().await
+        place.attempts += 1;
+        let server_error = match connection.send(&message).await {
+            Ok(_sets) => return self.finish(connection, &place, shared).await,
+            Err(server_error) => server_error,
+        };
+        let mut failure = explain(&server_error, &message, &place.schema);
+        // The slot is taken, or after a lost answer this run's own row exists.
+        if server_error.sqlstate() == Some("23505") && message.place(&server_error).is_none() {
+            if place.attempts > 1 && server_error.detail().is_some_and(|detail| detail.contains(&place.name))
             {
-                *connection = fresh;
-            }
-            if let Some(pause) = self.retry_policy.pause(&failure, place.attempts) {
-                let delayed = Event::TenantDelayed { slug: &place.name, failure: &failure, pause };
-                shared.borrow_mut().sink.take(&delayed);
-                tokio::time::sleep(pause).await;
-                continue;
+                return self.finish(connection, &place, shared).await;
             }
             let mut shared = shared.borrow_mut();
-            if server_error.sqlstate() == Some(error::PLATFORM_VERSION_CHANGED) {
-                failure =
-                    Failure::new(Code::NotMigrated, "the platform was migrated while the pool was filled")
-                        .hint("run the command again when the migration has ended");
-                shared.is_over = true;
-            }
-            shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
-            return shared.failed.push(PoolFailure(failure));
+            shared.others += 1;
+            return shared.sink.take(&Event::TenantDone { slug: &place.name });
         }
+        if failure.session_ended()
+            && let Ok(fresh) = connection.open_another().await
+        {
+            *connection = fresh;
+        }
+        let mut shared = shared.borrow_mut();
+        if let Some(pause) = self.retry_policy.pause(&failure, place.attempts) {
+            shared.sink.take(&Event::TenantDelayed { slug: &place.name, failure: &failure, pause });
+            return self.queue.borrow_mut().delay(place, pause);
+        }
+        if server_error.sqlstate() == Some(error::PLATFORM_VERSION_CHANGED) {
+            failure = Failure::new(Code::NotMigrated, "the platform was migrated while the pool was filled")
+                .hint("run the command again when the migration has ended");
+            // The other slots would fail in the same way.
+            self.queue.take();
+        }
+        shared.sink.take(&Event::TenantFailed { slug: &place.name, failure: &failure });
+        shared.failed.push(PoolFailure(failure));
     }
+
     /// Runs the steps that follow the first transaction, if any; removes the schema if one fails.
     async fn finish(&self, connection: &mut Connection, place: &Place, shared: &RefCell<Shared<'_>>) {
         let whole =

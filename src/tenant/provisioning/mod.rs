@@ -356,10 +356,10 @@ impl<'a> ProvisioningScript<'a> {
             allowed: "[]",
         };
         let fresh = Version::ZERO;
-        let made = row(&fresh, &template.version, &template.name, &template.checksum, Kind::Template);
+        let made = row(&fresh, &template.version, &template.name, &template.checksum, Kind::TEMPLATE);
         message.history(run, &made);
         for step in self.compiled.steps.iter().filter(|step| step.has(Scope::Tenant)) {
-            let moved = row(step.from(), step.to(), &step.file, &step.checksum, Kind::Migrate);
+            let moved = row(step.from(), step.to(), &step.file, &step.checksum, Kind::MIGRATE);
             message.history(run, &moved);
         }
     }

@@ -22,6 +22,9 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::roles::role::{self, Owner, Reach};
 use crate::tenant::{cleanup, name_ownership};
 
+/// A tenant was imported from a file.
+const IMPORT: Kind = Kind::of_verb("import");
+
 const OUTSIDE_CHANGES: &str = include_str!("outside_changes.sql");
 
 /// The settings under which a dump must be run.
@@ -182,7 +185,7 @@ impl Restore<'_> {
             to: &self.identity.version,
             name: &self.manifest.tenant.slug,
             checksum: None,
-            kind: Kind::Import,
+            kind: IMPORT,
             allowed: "[]",
         };
         message.history(run, &row);

@@ -1,9 +1,4 @@
-//! The queue of tenants to create, shared by the workers, which run on one thread.
-
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-
-use tokio_util::sync::CancellationToken;
+//! A tenant to create, and the outcomes of all tenants. The workers run on one thread.
 
 use super::super::NewTenant;
 use super::Provisioned;
@@ -13,9 +8,6 @@ use crate::event::{Event, Sink};
 use crate::template::{BoundParameters, Template};
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
-
-/// How long a worker waits for a task while other workers may return one.
-const IDLE: Duration = Duration::from_millis(2);
 
 /// A tenant to create.
 #[derive(Debug)]
@@ -34,21 +26,10 @@ pub(super) struct Task<'a> {
     pub(super) begun: bool,
 }
 
-/// The next action of a worker.
-pub(super) enum Next<'a> {
-    Make(Box<Task<'a>>),
-    Wait(Duration),
-    End,
-}
-
-/// The remaining tasks, and the outcomes of the others.
-pub(super) struct Queue<'a> {
+/// The outcomes.
+pub(super) struct Results<'a> {
     requested: &'a [NewTenant],
     results: Vec<Option<Result<Provisioned, Failure>>>,
-    tasks: VecDeque<Task<'a>>,
-    delayed: Vec<(Instant, Task<'a>)>,
-    /// The number of tasks that workers hold.
-    in_hand: usize,
     /// The indexes of duplicate slugs, each with the index of the first.
     duplicates: Vec<(usize, usize)>,
     /// The platform's version.
@@ -56,27 +37,15 @@ pub(super) struct Queue<'a> {
     pub(super) sink: &'a mut dyn Sink,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Results<'a> {
     pub(super) fn new(requested: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
         Self {
             requested,
             results: requested.iter().map(|_| None).collect(),
-            tasks: VecDeque::new(),
-            delayed: Vec::new(),
-            in_hand: 0,
             duplicates: Vec::new(),
             at,
             sink,
         }
-    }
-
-    /// The number of tasks in the queue.
-    pub(super) fn waiting(&self) -> usize {
-        self.tasks.len()
-    }
-
-    pub(super) fn add(&mut self, task: Task<'a>) {
-        self.tasks.push_back(task);
     }
 
     /// Records that the slug at `index` duplicates that at `first`.
@@ -90,46 +59,6 @@ impl<'a> Queue<'a> {
 
     pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
         self.results.get(index).cloned().flatten()
-    }
-
-    /// Whether a new worker would find no task.
-    pub(super) fn is_over(&self) -> bool {
-        self.tasks.is_empty()
-    }
-
-    pub(super) fn next(&mut self, stop: &CancellationToken) -> Next<'a> {
-        if stop.is_cancelled() {
-            return Next::End;
-        }
-        let now = Instant::now();
-        if let Some(due) = self.delayed.iter().position(|(at, _)| *at <= now) {
-            let (_, task) = self.delayed.swap_remove(due);
-            self.tasks.push_front(task);
-        }
-        if let Some(task) = self.tasks.pop_front() {
-            self.in_hand += 1;
-            return Next::Make(Box::new(task));
-        }
-        match self.delayed.iter().map(|(at, _)| at.saturating_duration_since(now)).min() {
-            Some(pause) => Next::Wait(pause),
-            None if self.in_hand > 0 => Next::Wait(IDLE),
-            None => Next::End,
-        }
-    }
-
-    /// Returns a task to the queue, for now or after a pause.
-    pub(super) fn give_back(&mut self, task: Task<'a>, pause: Option<Duration>) {
-        self.in_hand -= 1;
-        match pause {
-            Some(pause) => self.delayed.push((Instant::now() + pause, task)),
-            None => self.tasks.push_front(task),
-        }
-    }
-
-    /// Records the outcome of a task that a worker holds.
-    pub(super) fn finish(&mut self, index: usize, result: Result<Provisioned, Failure>) {
-        self.in_hand -= 1;
-        self.settle(index, result);
     }
 
     /// Records the outcome for the tenant at `index`.
