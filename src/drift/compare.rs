@@ -1,13 +1,14 @@
 //! Compares the tenants of one version and template with their expected schema.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::{Basis, ComparedWith, Drifted, Key, Reference};
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::catalog::{
-    self, Change, Fingerprint, Fingerprints, Kind, SchemaDifference, SchemaSnapshot,
+    Change, Fingerprint, Fingerprints, Kind, SchemaDifference, SchemaSnapshot, Snapshots, Transaction,
 };
 use crate::postgres::metadata::Tenant;
 
@@ -78,11 +79,17 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        let expected = if differing.is_empty() { None } else { Some(self.snapshots(connection).await?) };
-        for (nth, schemas) in differing.into_values().enumerate() {
+        // Extensions belong to the database.
+        let mut snapshots = Snapshots::new(Transaction::Own, |key| key.kind == Kind::Extension);
+        let expected = if differing.is_empty() {
+            None
+        } else {
+            Some(self.expected_snapshots(connection, &mut snapshots).await?)
+        };
+        for (nth, (print, schemas)) in differing.into_iter().enumerate() {
             let lines = match (&expected, schemas.first()) {
                 (Some(expected), Some(schema)) if nth < MAX_DESCRIBED => {
-                    describe(connection, expected, schema).await?
+                    describe(expected, &*snapshots.of(connection, schema, Some(print)).await?)
                 }
                 _ => {
                     vec![(
@@ -110,52 +117,45 @@ impl<'a> Group<'a> {
     }
 
     /// The expected snapshots of definitions and of privileges.
-    async fn snapshots(&self, connection: &mut Connection) -> Result<[SchemaSnapshot; 2], Failure> {
-        Ok([
-            self.snapshot(connection, self.definitions, |print| &print.definition).await?,
-            self.snapshot(connection, self.access, |print| &print.access).await?,
-        ])
-    }
-
-    async fn snapshot(
+    async fn expected_snapshots(
         &self,
         connection: &mut Connection,
+        snapshots: &mut Snapshots,
+    ) -> Result<[Rc<SchemaSnapshot>; 2], Failure> {
+        let definitions =
+            self.usual(connection, snapshots, self.definitions, |print| &print.definition).await?;
+        let access = self.usual(connection, snapshots, self.access, |print| &print.access).await?;
+        Ok([definitions, access])
+    }
+
+    async fn usual(
+        &self,
+        connection: &mut Connection,
+        snapshots: &mut Snapshots,
         basis: Basis,
         part: fn(&Fingerprint) -> &String,
-    ) -> Result<SchemaSnapshot, Failure> {
+    ) -> Result<Rc<SchemaSnapshot>, Failure> {
         if let (Basis::Files, Ok(reference)) = (basis, &self.reference) {
-            return Ok(without_extensions(reference.snapshot.clone()));
+            return Ok(Rc::new(reference.snapshot.clone()));
         }
-        let is_usual = |tenant: &&Tenant| {
-            self.prints.get(&tenant.schema).is_some_and(|print| part(print) == part(&self.expected))
-        };
-        match self.tenants.iter().find(is_usual) {
-            Some(tenant) => Ok(without_extensions(catalog::snapshot(connection, &tenant.schema).await?)),
-            None => Ok(SchemaSnapshot::default()),
+        let prints = self.tenants.iter().filter_map(|tenant| self.prints.get_key_value(&tenant.schema));
+        match prints.into_iter().find(|(_, print)| part(print) == part(&self.expected)) {
+            Some((schema, print)) => snapshots.of(connection, schema, Some(print)).await,
+            None => Ok(Rc::default()),
         }
     }
 }
 
-/// Extensions belong to the database.
-fn without_extensions(snapshot: SchemaSnapshot) -> SchemaSnapshot {
-    snapshot.without(|key| key.kind == Kind::Extension)
-}
-
-/// The differences of `schema`, as object and change.
-async fn describe(
-    connection: &mut Connection,
-    [definitions, access]: &[SchemaSnapshot; 2],
-    schema: &SchemaName,
-) -> Result<Vec<(String, String)>, Failure> {
-    let seen = without_extensions(catalog::snapshot(connection, schema).await?);
+/// The differences of a schema, as object and change.
+fn describe([definitions, access]: &[Rc<SchemaSnapshot>; 2], seen: &SchemaSnapshot) -> Vec<(String, String)> {
     let mut changes: Vec<Change> =
-        Change::between(definitions, &seen).into_iter().filter(|change| !change.is_access()).collect();
-    changes.extend(Change::between(access, &seen).into_iter().filter(Change::is_access));
+        Change::between(definitions, seen).into_iter().filter(|change| !change.is_access()).collect();
+    changes.extend(Change::between(access, seen).into_iter().filter(Change::is_access));
     changes.sort_by(|one, other| one.object.cmp(&other.object));
     if changes.is_empty() {
-        return Ok(vec![("schema".to_owned(), "changed during the comparison".to_owned())]);
+        return vec![("schema".to_owned(), "changed during the comparison".to_owned())];
     }
-    Ok(changes.iter().map(|change| (change.object.to_string(), change.line())).collect())
+    changes.iter().map(|change| (change.object.to_string(), change.line())).collect()
 }
 
 fn line(schema: &SchemaName, (object, change): (&str, &str)) -> SchemaDifference {

@@ -6,10 +6,7 @@ use crate::error::Failure;
 use crate::executor::worker_pool::{self, WorkerPool};
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
-use crate::postgres::catalog::{self, Fingerprints};
-
-/// Schemas per query: the server sorts their contents in memory.
-const PAGE: usize = 500;
+use crate::postgres::catalog::{self, Fingerprints, PAGE};
 
 /// Connections: the work is done by the server, which may be in use.
 const CONNECTIONS: usize = 2;

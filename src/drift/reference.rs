@@ -12,7 +12,7 @@ use crate::event::Silent;
 use crate::executor::RetryPolicy;
 use crate::ident::{SchemaName, Slug};
 use crate::migrate;
-use crate::postgres::catalog::{self, Fingerprint, SchemaSnapshot};
+use crate::postgres::catalog::{self, Fingerprint, Kind, SchemaSnapshot};
 use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
 use crate::postgres::{Connection, DatabaseUrl};
 use crate::project::Project;
@@ -115,7 +115,8 @@ async fn create_reference(
         return Err(failed.failure);
     }
     let prints = catalog::fingerprints(connection, std::slice::from_ref(&schema)).await?;
-    let snapshot = catalog::snapshot(connection, &schema).await?;
+    // Extensions belong to the database.
+    let snapshot = catalog::snapshot(connection, &schema).await?.without(|key| key.kind == Kind::Extension);
     match prints.into_values().next() {
         Some(print) => Ok(Reference { print, snapshot }),
         None => Err(Failure::new(Code::StatementFailed, "the reference tenant has no schema")),

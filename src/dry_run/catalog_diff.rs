@@ -7,19 +7,16 @@ use super::ObjectChange;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
-use crate::postgres::catalog::{Change, Fingerprint, Fingerprints, SchemaSnapshot, fingerprints, snapshot};
+use crate::postgres::catalog::{Change, Fingerprint, Fingerprints, Snapshots, Transaction, fingerprints};
 use crate::shadow::is_own;
 use crate::sql::Scope;
-
-/// Schemas per query.
-const PAGE: usize = 500;
 
 /// The state before the run.
 #[derive(Debug)]
 pub(super) struct CatalogDiff {
     platform: SchemaName,
     prints: Fingerprints,
-    snapshots: BTreeMap<Fingerprint, SchemaSnapshot>,
+    snapshots: Snapshots,
 }
 
 impl CatalogDiff {
@@ -31,20 +28,19 @@ impl CatalogDiff {
     ) -> Result<Self, Failure> {
         let mut all = vec![platform.clone()];
         all.extend(tenants.iter().cloned());
-        let found = read_fingerprints(connection, &all).await?;
-        let mut snapshots = BTreeMap::new();
-        for (schema, print) in &found {
-            if !snapshots.contains_key(print) {
-                snapshots.insert(print.clone(), user_snapshot(connection, schema).await?);
-            }
+        let prints = fingerprints(connection, &all).await?;
+        let mut snapshots = Snapshots::new(Transaction::Own, is_own);
+        for (schema, print) in &prints {
+            snapshots.of(connection, schema, Some(print)).await?;
         }
-        Ok(Self { platform: platform.clone(), prints: found, snapshots })
+        Ok(Self { platform: platform.clone(), prints, snapshots })
     }
 
     /// Reads the schemas again and returns the changes.
     pub(super) async fn changes(&self, connection: &mut Connection) -> Result<Vec<ObjectChange>, Failure> {
         let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
-        let now = read_fingerprints(connection, &schemas).await?;
+        let now = fingerprints(connection, &schemas).await?;
+        let mut snapshots = Snapshots::new(Transaction::Own, is_own);
         // Group the schemas that were equal before and are equal after.
         let mut groups: BTreeMap<(&Fingerprint, Option<&Fingerprint>, Scope), Vec<&SchemaName>> =
             BTreeMap::new();
@@ -56,11 +52,11 @@ impl CatalogDiff {
             }
         }
         let mut counted: BTreeMap<(Scope, String, String), usize> = BTreeMap::new();
-        for ((before, _, scope), schemas) in groups {
+        for ((before, after, scope), schemas) in groups {
             let (Some(before), Some(first)) = (self.snapshots.get(before), schemas.first()) else {
                 continue;
             };
-            let after = user_snapshot(connection, first).await?;
+            let after = snapshots.of(connection, first, after).await?;
             for change in Change::between(before, &after) {
                 let key = (scope, change.object.to_string(), change.line());
                 *counted.entry(key).or_default() += schemas.len();
@@ -71,20 +67,4 @@ impl CatalogDiff {
             .map(|((scope, object, change), schemas)| ObjectChange { scope, object, change, schemas })
             .collect())
     }
-}
-
-/// A snapshot without Tenure's own objects.
-async fn user_snapshot(connection: &mut Connection, schema: &SchemaName) -> Result<SchemaSnapshot, Failure> {
-    Ok(snapshot(connection, schema).await?.without(is_own))
-}
-
-async fn read_fingerprints(
-    connection: &mut Connection,
-    schemas: &[SchemaName],
-) -> Result<Fingerprints, Failure> {
-    let mut all = Fingerprints::new();
-    for page in schemas.chunks(PAGE) {
-        all.extend(fingerprints(connection, page).await?);
-    }
-    Ok(all)
 }

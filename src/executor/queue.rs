@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use super::worker_pool::{self, ConnectionRecycler, WorkerPool};
 use crate::postgres::Connection;
 
-/// The tasks.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
     ready: VecDeque<T>,

@@ -56,8 +56,4 @@ impl Findings for Audited {
     fn text(&self, paint: Paint) -> String {
         format::findings(&self.findings, &self.summary, paint)
     }
-
-    fn exit_code(&self) -> u8 {
-        u8::from(self.summary.counts.deny > 0)
-    }
 }

@@ -7,7 +7,7 @@ use super::data::Rows;
 use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::catalog::{
-    Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, Transaction, fingerprints_as, snapshot_as,
+    Change, Effect, Fingerprints, Kind, ObjectKey, SchemaSnapshot, Snapshots, Transaction, fingerprints_as,
 };
 use crate::postgres::{Connection, Row};
 use crate::sql::{OWN_SEQUENCE, OWN_TABLES};
@@ -43,19 +43,17 @@ impl DatabaseSnapshot {
     ) -> Result<Self, Failure> {
         let (schemas, outside) = contents(connection).await?;
         let fingerprints = fingerprints_as(connection, &schemas, asked).await?;
+        let mut taken = Snapshots::new(asked, is_own);
+        for (schema, snapshot) in &self.snapshots {
+            if let Some(print) =
+                fingerprints.get(schema).filter(|print| self.fingerprints.get(schema) == Some(print))
+            {
+                taken.add(print, snapshot);
+            }
+        }
         let mut snapshots: BTreeMap<SchemaName, Rc<SchemaSnapshot>> = BTreeMap::new();
         for (schema, print) in &fingerprints {
-            let known = self.snapshots.get(schema).filter(|_| self.fingerprints.get(schema) == Some(print));
-            // Tenants with equal fingerprints share one snapshot.
-            let equal = || {
-                let equal = snapshots.keys().find(|other| fingerprints.get(*other) == Some(print))?;
-                snapshots.get(equal)
-            };
-            let snapshot = match known.or_else(equal) {
-                Some(known) => Rc::clone(known),
-                None => Rc::new(snapshot_as(connection, schema, asked).await?.without(is_own)),
-            };
-            snapshots.insert(schema.clone(), snapshot);
+            snapshots.insert(schema.clone(), taken.of(connection, schema, Some(print)).await?);
         }
         let rows = Rows::read(connection, &schemas).await?;
         Ok(Self { fingerprints, snapshots, rows, outside })

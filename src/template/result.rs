@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct as _;
 
 use super::{SharedKey, TEMPLATES, text};
 use crate::chain::Version;
-use crate::error::{Class, Place};
+use crate::error::Place;
 use crate::output::Paint;
 use crate::sql::Scope;
 use crate::verify::format::Findings;
@@ -46,13 +46,6 @@ pub struct Proof {
     pub differences: Vec<String>,
 }
 
-impl Checked {
-    /// Whether a finding denies or a trial failed.
-    pub fn is_refused(&self) -> bool {
-        self.summary.counts.deny > 0 || self.proofs.iter().any(|proof| !proof.proved)
-    }
-}
-
 impl Findings for Checked {
     const COMMAND: &'static str = "template check";
 
@@ -80,10 +73,6 @@ impl Findings for Checked {
 
     fn text(&self, paint: Paint) -> String {
         text::checked(self, paint)
-    }
-
-    fn exit_code(&self) -> u8 {
-        if self.is_refused() { Class::Refused.exit_code() } else { 0 }
     }
 }
 

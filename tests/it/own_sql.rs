@@ -32,7 +32,7 @@ const MIGRATIONS: &[(&str, &str)] =
 #[test]
 fn the_migrations_of_the_own_tables_only_grow() {
     let folder = "src/postgres/metadata/sql/";
-    let found: Vec<_> = house::files(folder, "sql")
+    let found: Vec<_> = repo_lints::files(folder, "sql")
         .into_iter()
         .map(|(path, text)| (path[folder.len()..].to_owned(), Checksum::of(&text).as_str().to_owned()))
         .collect();

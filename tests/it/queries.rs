@@ -66,7 +66,7 @@ impl Fixture {
             let (tenant, platform) = (schema("org_a"), schema("platform"));
             let schemas = Schemas { tenant: &tenant, platform: &platform, shared: &SharedPath::default() };
             let mut before = queries::observe(&mut connection, &self.release, schemas, None).await.unwrap();
-            if self.rehearsed {
+            if self.executed {
                 let done =
                     queries::run_and_explain(&mut connection, &self.release, schemas, &mut before, None)
                         .await;

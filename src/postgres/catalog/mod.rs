@@ -8,12 +8,14 @@ mod model;
 mod read;
 mod schema_difference;
 mod show;
+mod snapshots;
 
 pub use difference::{Change, What};
 pub use judge::{Conversion, Effect, Hazard};
 pub use model::{Kind, Object, ObjectKey, PartKey, PartKind, Properties, Property, SchemaSnapshot};
 pub use read::{
-    Fingerprint, Fingerprints, Transaction, fingerprints, fingerprints_as, query_with_retry, server_major,
-    snapshot, snapshot_as,
+    Fingerprint, Fingerprints, PAGE, Transaction, fingerprints, fingerprints_as, query_with_retry,
+    server_major, snapshot, snapshot_as,
 };
 pub use schema_difference::SchemaDifference;
+pub use snapshots::Snapshots;

@@ -93,7 +93,10 @@ pub async fn snapshot_as(
     Ok(snapshot)
 }
 
-/// Computes the fingerprints of `schemas` with one query; for many schemas, call it in pages.
+/// Schemas per query: the server sorts their contents in memory.
+pub const PAGE: usize = 500;
+
+/// Computes the fingerprints of `schemas`, with one query per page.
 pub async fn fingerprints(
     connection: &mut Connection,
     schemas: &[SchemaName],
@@ -107,9 +110,18 @@ pub async fn fingerprints_as(
     schemas: &[SchemaName],
     transaction: Transaction,
 ) -> Result<Fingerprints, Failure> {
-    if schemas.is_empty() {
-        return Ok(Fingerprints::new());
+    let mut all = Fingerprints::new();
+    for page in schemas.chunks(PAGE) {
+        all.extend(page_of_fingerprints(connection, page, transaction).await?);
     }
+    Ok(all)
+}
+
+async fn page_of_fingerprints(
+    connection: &mut Connection,
+    schemas: &[SchemaName],
+    transaction: Transaction,
+) -> Result<Fingerprints, Failure> {
     let digest = |column: &str| {
         format!(
             "encode(sha256(convert_to(string_agg({column}, E'\\n' ORDER BY {column} COLLATE \"C\"), 'UTF8')), 'hex')"

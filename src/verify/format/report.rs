@@ -7,7 +7,7 @@ use std::collections::hash_map::Entry;
 use serde::Serialize;
 
 use crate::error::{Failure, Place};
-use crate::output::{Paint, plural};
+use crate::output::{Paint, plural, plural_of};
 use crate::verify::{Finding, RuleId};
 
 /// A result with findings.
@@ -24,8 +24,10 @@ pub trait Findings: Serialize {
     /// All of it, for people.
     fn text(&self, paint: Paint) -> String;
 
-    /// The exit code.
-    fn exit_code(&self) -> u8;
+    /// The exit code: 1 where a finding denies.
+    fn exit_code(&self) -> u8 {
+        u8::from(self.findings().iter().any(Finding::denies))
+    }
 }
 
 /// The findings and failures of one run.
@@ -112,6 +114,78 @@ pub(super) fn alike(findings: &[Finding]) -> Vec<(&Finding, usize)> {
 
 /// Says of how many others the same is found.
 pub(super) fn more(others: usize) -> Option<String> {
-    (others > 0)
-        .then(|| format!("the same of {}", crate::output::plural_of(others, "other tenant", "other tenants")))
+    (others > 0).then(|| format!("the same of {}", plural_of(others, "other tenant", "other tenants")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::format::{findings, github, markdown, sarif};
+    use crate::verify::{Evidence, Level, Object, Subject};
+
+    const HOSTILE: &str = "s\r\n::error::p%0A|<b>`@x[l](http://e)\u{1b}[31m\u{202e}&amp;";
+
+    fn found(schema: &str, object: &str) -> Finding {
+        Finding {
+            rule: RuleId::SchemaDrift,
+            level: Level::Deny,
+            subject: Subject::Object(Object {
+                schema: Some(schema.to_owned()),
+                object: object.to_owned(),
+                other: None,
+            }),
+            evidence: Evidence::Catalog,
+            message: format!("in {schema}, {object}: removed"),
+            help: "put it back".to_owned(),
+            allowed: None,
+        }
+    }
+
+    #[test]
+    fn no_name_breaks_out_of_a_form() {
+        let all = [found(HOSTILE, HOSTILE), found(HOSTILE, "schema")];
+        let report = Report {
+            command: "drift",
+            findings: Cow::Borrowed(&all),
+            failures: &[],
+            summary: "2 found".to_owned(),
+            exit_code: 1,
+            path: &|file| file.to_owned(),
+        };
+        let hidden = ['\r', '\u{1b}', '\u{202e}'];
+
+        let shown = github(&report);
+        let lines: Vec<_> = shown.split('\n').collect();
+        assert!(lines[..2].iter().all(|line| line.starts_with("::error title=schema-drift::in s%0D%0A::")));
+        assert_eq!((&lines[2..], shown.contains(hidden)), (["2 found", ""].as_slice(), false), "{shown}");
+
+        let shown = markdown(&report);
+        let rows: Vec<_> = shown.lines().filter(|line| line.starts_with("| denied |")).collect();
+        assert_eq!(rows.len(), 2, "{shown}");
+        assert!(rows.iter().all(|row| row.matches('|').count() == 6 && !row.contains("<b>")), "{shown}");
+        assert!(!shown.contains(hidden) && !shown.contains(['`', '@', '[']), "{shown}");
+
+        let shown = findings(&all, &"2 found", Paint::Plain);
+        assert!(!shown.contains(hidden) && !shown.lines().any(|line| line.starts_with("::")), "{shown}");
+
+        let document: serde_json::Value = serde_json::from_str(&sarif(&report).unwrap()).unwrap();
+        let result = &document["runs"][0]["results"][0];
+        let location = &result["locations"][0];
+        assert_eq!(location["logicalLocations"][0]["name"], HOSTILE, "a program gets the name as it is");
+        assert_eq!(location.get("physicalLocation"), None);
+        assert!(!result["message"]["text"].as_str().unwrap().contains("]("), "{result}");
+    }
+
+    #[test]
+    fn what_is_the_same_of_several_schemas_is_told_of_one() {
+        let all = [
+            found("org_a", "table t"),
+            found("org_b", "table t"),
+            found("org_a", "table u"),
+            found("org_c", "table t"),
+        ];
+        let told: Vec<_> =
+            alike(&all).into_iter().map(|(finding, others)| (finding.message.as_str(), others)).collect();
+        assert_eq!(told, [("in org_a, table t: removed", 2), ("in org_a, table u: removed", 0)]);
+    }
 }
