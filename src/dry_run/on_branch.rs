@@ -11,7 +11,7 @@ use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::event::Sink;
 use crate::executor::Request;
-use crate::migrate::{self, ApprovedPlan, Denied, Verdict};
+use crate::migrate::{self, Denied, Verdict};
 use crate::postgres::server::Environment;
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
 use crate::project::{Project, Review};
@@ -103,7 +103,8 @@ pub async fn on_branch(
     listener.found(plan.review());
     let pending: Vec<Script> =
         plan.pending(project).into_iter().map(|migration| migration.script.clone()).collect();
-    let seen = Box::pin(measure(&mut connection, project, plan, &trial, sink)).await;
+    let what = (trial.release.as_ref(), trial.command);
+    let seen = Box::pin(super::run(&mut connection, project, plan, what, sink)).await;
     connection.close().await;
     is_still_there(&guard).await?;
     let mut seen = seen?;
@@ -124,16 +125,6 @@ async fn make(
     let urls = provider.urls(branch).await?;
     listener.urls(&urls);
     Ok((guard, urls.direct))
-}
-
-async fn measure(
-    connection: &mut Connection,
-    project: &Project,
-    plan: ApprovedPlan,
-    trial: &Trial<'_>,
-    sink: &mut dyn Sink,
-) -> Result<Seen, Failure> {
-    super::run(connection, project, plan, (trial.release.as_ref(), trial.command), sink).await
 }
 
 /// Makes sure that what was seen was seen on the branch of this run: another one of the same name takes it away.

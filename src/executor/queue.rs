@@ -92,15 +92,12 @@ pub(crate) async fn work<T>(
         let mut recycler = ConnectionRecycler::default();
         while !stop.is_cancelled() {
             let next = queue.borrow_mut().pop();
-            match next {
-                Some(task) => {
-                    work(own, task).await;
-                    recycler.add(1, own).await;
-                }
-                None => {
-                    let Some(pause) = queue.borrow().wait() else { break };
-                    stop.run_until_cancelled(tokio::time::sleep(pause)).await;
-                }
+            if let Some(task) = next {
+                work(own, task).await;
+                recycler.add(1, own).await;
+            } else {
+                let Some(pause) = queue.borrow().wait() else { break };
+                stop.run_until_cancelled(tokio::time::sleep(pause)).await;
             }
         }
     })

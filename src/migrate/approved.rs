@@ -83,7 +83,7 @@ pub async fn replay_on_throwaway_database(
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, retry_policy);
     let plan = ApprovedPlan::unverified(Prepared::look(connection, project, request).await?);
     let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
-    let migrated = run(connection, project, &plan, command, talk).await?;
+    let migrated = Box::pin(run(connection, project, &plan, command, talk)).await?;
     Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
 }
 
@@ -101,7 +101,7 @@ pub async fn follow_platform(
         ..Request::plain(&platform, Reach::Tenants, limits, RetryPolicy::USUAL)
     };
     let plan = ApprovedPlan::unverified(Prepared::look(connection, project, request).await?);
-    run(connection, project, &plan, command, talk).await
+    Box::pin(run(connection, project, &plan, command, talk)).await
 }
 
 impl ApprovedPlan {

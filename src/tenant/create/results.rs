@@ -58,7 +58,7 @@ impl<'a> Results<'a> {
     }
 
     pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
-        self.results.get(index).cloned().flatten()
+        self.known.get(index).cloned().flatten()
     }
 
     /// Records the outcome for the tenant at `index`.
@@ -68,7 +68,7 @@ impl<'a> Results<'a> {
             Ok(_) => self.sink.take(&Event::TenantDone { slug }),
             Err(failure) => self.sink.take(&Event::TenantFailed { slug, failure }),
         }
-        self.results[index] = Some(result);
+        self.known[index] = Some(result);
     }
 
     /// Records an interruption for the tenants without an outcome.
