@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::create::parse_key_value;
+use super::operation;
 use crate::chain::Version;
 use crate::cli::args::{Format, Limits};
-use crate::cli::{Context, command_line, database, io, stop_on_signals, ui};
+use crate::cli::{Context, database, io, stop_on_signals, ui};
 use crate::error::{Code, Failure};
 use crate::ident::Slug;
-use crate::tenant::{self, Adoption, Cloning, Differs, Extent, IfDifferent, Target, TenantOperation};
+use crate::tenant::{self, Adoption, Cloning, Differs, Extent, IfDifferent, Target};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AdoptArgs {
@@ -90,9 +91,7 @@ pub(super) async fn adopt(context: &Context, args: &AdoptArgs) -> Result<u8, Fai
         set: crate::cli::tenant::create::values(&args.set)?,
         if_different: if args.force { IfDifferent::Accept } else { IfDifferent::Refuse },
     };
-    let limits = args.limits.or(project.settings.migrate);
-    let operation =
-        TenantOperation { settings: &project.settings, limits, command: command_line("tenant adopt") };
+    let operation = operation(&project.settings, args.limits, "tenant adopt");
     let mut connection = database::connect(context, &project.root).await?;
     let adopted = tenant::adopt(&mut connection, &project, &adoption, &operation).await;
     connection.close().await;
@@ -112,9 +111,7 @@ pub(super) async fn clone(context: &Context, args: &CloneArgs) -> Result<u8, Fai
         name: args.name.clone(),
         extent: if args.data { Extent::Data } else { Extent::Structure },
     };
-    let limits = args.limits.or(project.settings.migrate);
-    let operation =
-        TenantOperation { settings: &project.settings, limits, command: command_line("tenant clone") };
+    let operation = operation(&project.settings, args.limits, "tenant clone");
     let mut connection = database::connect(context, &project.root).await?;
     let stop = stop_on_signals(context.ui);
     let cloned = Box::pin(tenant::clone(&mut connection, &project, &cloning, (&operation, &stop))).await;
@@ -161,9 +158,7 @@ pub(super) async fn import(context: &Context, args: &ImportArgs) -> Result<u8, F
     } else {
         Box::new(File::open(&args.file).map_err(|error| io(&args.file, &error))?)
     };
-    let limits = args.limits.or(project.settings.migrate);
-    let operation =
-        TenantOperation { settings: &project.settings, limits, command: command_line("tenant import") };
+    let operation = operation(&project.settings, args.limits, "tenant import");
     let mut connection = database::connect(context, &project.root).await?;
     let (environment, mut progress) = (database::environment(), context.ui.progress());
     let stop = stop_on_signals(context.ui);

@@ -2,16 +2,17 @@
 
 use clap::Args;
 
+use super::operation;
 use crate::cli::args::Limits;
 use crate::cli::ui::{Outcome, Ui};
-use crate::cli::{Context, command_line, database, stop_on_signals};
+use crate::cli::{Context, database, stop_on_signals};
 use crate::error::Failure;
 use crate::executor::RetryPolicy;
 use crate::ident::Slug;
 use crate::output;
 use crate::project::Root;
 use crate::settings::Retention;
-use crate::tenant::{self, Purge, RegistryRow, TenantOperation};
+use crate::tenant::{self, Purge, RegistryRow};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct DropArgs {
@@ -54,9 +55,7 @@ pub(super) async fn drop(context: &Context, args: &DropArgs) -> Result<u8, Failu
     };
     Ui::confirm_name(&format!("drop tenant {slug}"), slug.as_str(), args.confirm.as_deref())?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = args.limits.or(root.settings.migrate);
-    let operation =
-        TenantOperation { settings: &root.settings, limits, command: command_line("tenant drop") };
+    let operation = operation(&root.settings, args.limits, "tenant drop");
     let dropped = tenant::drop(&mut connection, &operation, &slug).await?;
     connection.close().await;
     context.ui.result(&dropped, |paint| tenant::lifecycle::text::dropped(&dropped, paint))?;
@@ -76,11 +75,7 @@ async fn purge(context: &Context, args: &DropArgs, root: &Root, slug: Option<&Sl
         let slugs: Vec<_> = found.due.iter().map(|aside| aside.former_slug.as_str()).collect();
         context.ui.confirm(&format!("permanently delete the dropped tenants {}", slugs.join(", ")))?;
     }
-    let operation = TenantOperation {
-        settings: &root.settings,
-        limits: args.limits.or(root.settings.migrate),
-        command: command_line("tenant drop --purge"),
-    };
+    let operation = operation(&root.settings, args.limits, "tenant drop --purge");
     let registered = if args.keep_registry { RegistryRow::Keep } else { RegistryRow::Delete };
     let stop = stop_on_signals(context.ui);
     let how = Purge { operation: &operation, registered, retry_policy: RetryPolicy::USUAL, stop: &stop };
@@ -104,9 +99,7 @@ pub(super) async fn undrop(context: &Context, args: &UndropArgs) -> Result<u8, F
     let slug = Slug::new(&args.slug)?;
     let new = args.new.as_deref().map(Slug::new).transpose()?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = args.limits.or(root.settings.migrate);
-    let operation =
-        TenantOperation { settings: &root.settings, limits, command: command_line("tenant undrop") };
+    let operation = operation(&root.settings, args.limits, "tenant undrop");
     let changed = tenant::undrop(&mut connection, &operation, &slug, new.as_ref()).await?;
     connection.close().await;
     context.ui.result(&changed, |paint| tenant::lifecycle::text::changed(&changed, paint))?;

@@ -22,6 +22,7 @@ use super::{Context, command_line, database};
 use crate::error::Failure;
 use crate::ident::Slug;
 use crate::postgres::Connection;
+use crate::settings::Settings;
 use crate::tenant::TenantOperation;
 
 #[derive(Debug, Subcommand)]
@@ -91,19 +92,23 @@ pub(super) async fn run(context: &Context, verb: Tenant) -> Result<u8, Failure> 
     }
 }
 
+/// The operation of a command that changes tenants.
+fn operation<'s>(settings: &'s Settings, limits: Limits, verb: &str) -> TenantOperation<'s> {
+    TenantOperation { settings, limits: limits.or(settings.migrate), command: command_line(verb) }
+}
+
 /// Runs `operation` on one tenant.
 async fn on_tenant<T>(
     context: &Context,
     args: &OneTenant,
     verb: &str,
-    operation: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(&mut Connection, &TenantOperation<'_>, &Slug) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let root = context.root()?;
     let slug = Slug::new(&args.slug)?;
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = args.limits.or(root.settings.migrate);
-    let how = TenantOperation { settings: &root.settings, limits, command: command_line(verb) };
-    let done = operation(&mut connection, &how, &slug).await?;
+    let how = operation(&root.settings, args.limits, verb);
+    let done = work(&mut connection, &how, &slug).await?;
     connection.close().await;
     Ok(done)
 }

@@ -2,11 +2,12 @@
 
 use clap::Args;
 
+use super::operation;
 use crate::cli::args::Limits;
-use crate::cli::{Context, command_line, database};
+use crate::cli::{Context, database};
 use crate::error::Failure;
 use crate::ident::Slug;
-use crate::tenant::{self, NewName, TenantOperation};
+use crate::tenant::{self, NewName};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RenameArgs {
@@ -27,9 +28,7 @@ pub(super) async fn rename(context: &Context, args: &RenameArgs) -> Result<u8, F
     let root = context.root()?;
     let (slug, new) = (Slug::new(&args.slug)?, Slug::new(&args.new)?);
     let mut connection = database::connect_root(context, &root).await?;
-    let limits = args.limits.or(root.settings.migrate);
-    let operation =
-        TenantOperation { settings: &root.settings, limits, command: command_line("tenant rename") };
+    let operation = operation(&root.settings, args.limits, "tenant rename");
     let new = NewName { slug: new, name: args.name.clone() };
     let changed = tenant::rename(&mut connection, &operation, &slug, &new).await?;
     connection.close().await;

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::{OneTenant, on_tenant};
+use super::{OneTenant, on_tenant, operation};
 use crate::cli::args::Limits;
 use crate::cli::report::{self, ReportArgs};
 use crate::cli::ui::Outcome;
-use crate::cli::{Context, command_line, database};
+use crate::cli::{Context, database};
 use crate::error::Failure;
 use crate::ident::{SchemaName, Slug};
 use crate::isolation::{self, Audited};
@@ -101,8 +101,7 @@ pub(super) async fn revoke_unprinted(
 pub(super) async fn grant(context: &Context, args: &GrantArgs) -> Result<u8, Failure> {
     let project = database::project(context).await?;
     let slugs = args.slug.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
-    let limits = args.limits.or(project.settings.migrate);
-    let how = TenantOperation { settings: &project.settings, limits, command: command_line("tenant grant") };
+    let how = operation(&project.settings, args.limits, "tenant grant");
     let mut connection = database::connect(context, &project.root).await?;
     let granted = tenant::grant(&mut connection, &how, &project, &slugs).await?;
     connection.close().await;
