@@ -25,7 +25,8 @@ async fn look(context: &Context, args: &DriftArgs) -> Result<Drifted, Failure> {
     let project = database::project(context).await?;
     let tenants = args.tenant.iter().map(|slug| Slug::new(slug)).collect::<Result<Vec<_>, _>>()?;
     let mut connection = database::connect(context, &project.root).await?;
-    let drifted = drift::drift(&mut connection, &project, &tenants, &database::environment()).await?;
+    let drifted =
+        Box::pin(drift::drift(&mut connection, &project, &tenants, &database::environment())).await?;
     connection.close().await;
     Ok(drifted)
 }

@@ -61,7 +61,8 @@ async fn checked(context: &Context, args: &CheckArgs) -> Result<Checked, Failure
     // A template with one version needs no comparison.
     if args.shadow || args.shadow_url.is_some() || versions.max() > Some(1) {
         let proved = async {
-            shadow::prove(&project, shadows::open(&project, args.shadow_url.as_deref()).await?).await
+            Box::pin(shadow::prove(&project, shadows::open(&project, args.shadow_url.as_deref()).await?))
+                .await
         };
         checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }

@@ -92,7 +92,7 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<u8, Failu
     let drifted = if args.drift {
         let project = database::project(context).await?;
         let only = std::slice::from_ref(&slug);
-        Some(drift::drift(&mut connection, &project, only, &database::environment()).await?)
+        Some(Box::pin(drift::drift(&mut connection, &project, only, &database::environment())).await?)
     } else {
         None
     };

@@ -29,7 +29,7 @@ pub(super) struct Task<'a> {
 /// The outcomes.
 pub(super) struct Results<'a> {
     requested: &'a [NewTenant],
-    results: Vec<Option<Result<Provisioned, Failure>>>,
+    outcomes: Vec<Option<Result<Provisioned, Failure>>>,
     /// The indexes of duplicate slugs, each with the index of the first.
     duplicates: Vec<(usize, usize)>,
     /// The platform's version.
@@ -41,7 +41,7 @@ impl<'a> Results<'a> {
     pub(super) fn new(requested: &'a [NewTenant], at: Version, sink: &'a mut dyn Sink) -> Self {
         Self {
             requested,
-            results: requested.iter().map(|_| None).collect(),
+            outcomes: requested.iter().map(|_| None).collect(),
             duplicates: Vec::new(),
             at,
             sink,
@@ -58,7 +58,7 @@ impl<'a> Results<'a> {
     }
 
     pub(super) fn result(&self, index: usize) -> Option<Result<Provisioned, Failure>> {
-        self.known.get(index).cloned().flatten()
+        self.outcomes.get(index).cloned().flatten()
     }
 
     /// Records the outcome for the tenant at `index`.
@@ -68,13 +68,13 @@ impl<'a> Results<'a> {
             Ok(_) => self.sink.take(&Event::TenantDone { slug }),
             Err(failure) => self.sink.take(&Event::TenantFailed { slug, failure }),
         }
-        self.known[index] = Some(result);
+        self.outcomes[index] = Some(result);
     }
 
     /// Records an interruption for the tenants without an outcome.
     pub(super) fn interrupt_remaining(&mut self) {
         for index in 0..self.requested.len() {
-            if self.results[index].is_none() {
+            if self.outcomes[index].is_none() {
                 let failure = Failure::new(Code::Interrupted, "interrupted before this tenant was created")
                     .hint("run the command again with --if-not-exists to create the rest");
                 self.settle(index, Err(failure));
@@ -85,7 +85,7 @@ impl<'a> Results<'a> {
     /// The outcomes, in the order of the list.
     pub(super) fn outcome(&self) -> Created {
         let mut outcome = Created::default();
-        for (tenant, result) in self.requested.iter().zip(&self.results) {
+        for (tenant, result) in self.requested.iter().zip(&self.outcomes) {
             match result {
                 Some(Ok(Provisioned::New(tenant))) => outcome.created.push(tenant.clone()),
                 Some(Ok(Provisioned::Existing(tenant))) => outcome.existing.push(tenant.clone()),

@@ -22,7 +22,7 @@ fn no_secret_is_in_what_a_failure_prints() {
     }
     let plants: [(&str, Plant); 4] = [
         ("wrong target", |fixture| {
-            fixture.neon.set(|settings| settings.wrong_target = Some("main".to_owned()))
+            fixture.neon.set(|settings| settings.wrong_target = Some("main".to_owned()));
         }),
         ("operation", |fixture| fixture.neon.set(|settings| settings.courses.push(error()))),
         ("refuses", |fixture| fixture.neon.set(|settings| settings.refusals = u32::MAX)),
