@@ -12,7 +12,7 @@ use crate::verify::format::{self, Findings, Report};
 /// How findings are written.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct ReportArgs {
-    /// What is written to stdout [default: as --format says]
+    /// Output format on stdout [default: the value of --format]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) output: Option<OutputArg>,
 }

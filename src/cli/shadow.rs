@@ -8,7 +8,7 @@ use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::project::Project;
-use crate::shadow::{self, Observed, Shadow};
+use crate::shadow::{self, Shadow, ShadowResult};
 
 /// The shadow database and the release's queries.
 #[derive(Debug, Clone, Default, Args)]
@@ -38,7 +38,7 @@ pub(super) async fn observe(
     project: &Project,
     migrations: &[&Migration],
     args: &ShadowArgs,
-) -> Result<Observed, Failure> {
+) -> Result<ShadowResult, Failure> {
     let release = project.release(&context.here, &args.queries)?;
     let shadow = async || open(project, args.shadow_url.as_deref()).await;
     let observed =

@@ -13,7 +13,7 @@ use super::{Context, explain, ui};
 use crate::error::{Code, Failure, Place};
 use crate::project::{self, MIGRATIONS, Project, Review, Root};
 use crate::settings::Settings;
-use crate::shadow::Observed;
+use crate::shadow::ShadowResult;
 use crate::verify::format::{Report, Verified};
 
 #[derive(Debug, Args)]
@@ -39,12 +39,12 @@ struct Outcome {
     /// The project folder, if there is a project.
     root: Option<PathBuf>,
     /// The observations on the shadow.
-    seen: Observed,
+    seen: ShadowResult,
 }
 
 impl Outcome {
     fn failed(failures: Vec<Failure>, root: Option<PathBuf>) -> Self {
-        Self { review: Review::empty(), failures, root, seen: Observed::default() }
+        Self { review: Review::empty(), failures, root, seen: ShadowResult::default() }
     }
 }
 
@@ -130,7 +130,7 @@ async fn check_migrations(
 ) -> Outcome {
     let survey = root.load_with_failures();
     let (project, mut failures) = (survey.project, survey.failures);
-    let (names, mut seen) = (names(&project), Observed::default());
+    let (names, mut seen) = (names(&project), ShadowResult::default());
     let all = project.chain.migrations().iter().chain(project.chain.downs());
     let migrations: Vec<_> = all.filter(|migration| names.contains(&migration.file)).collect();
     // Run nothing on the shadow if a file is invalid.
@@ -224,7 +224,12 @@ async fn verify_files(context: &Context, args: &VerifyArgs) -> Outcome {
             }));
             outcome
         }
-        _ => Outcome { review: Review::empty(), failures: Vec::new(), root: path, seen: Observed::default() },
+        _ => Outcome {
+            review: Review::empty(),
+            failures: Vec::new(),
+            root: path,
+            seen: ShadowResult::default(),
+        },
     };
     let (review, failures) = Review::of_files(&standalone, &base, &policy, &settings);
     outcome.review.add(review);

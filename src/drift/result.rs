@@ -10,7 +10,7 @@ use crate::chain::Version;
 use crate::output::Paint;
 use crate::postgres::catalog::SchemaDifference;
 use crate::verify::format::Findings;
-use crate::verify::{Evidence, Finding, Object, RuleId, Subject, Tool};
+use crate::verify::{Evidence, Finding, FindingTarget, Object, RuleId, Tool};
 
 /// The result of the comparison.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -83,7 +83,7 @@ impl Findings for Drifted {
             Finding {
                 rule: rule.id,
                 level: rule.level,
-                subject: Subject::Object(Object {
+                subject: FindingTarget::Object(Object {
                     schema: Some(schema.to_string()),
                     object: object.clone(),
                     other: None,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::mention::{self, Certainty};
 use super::{Fact, Kind};
-use crate::verify::{Evidence, Finding, Level, Object, Policy, Rule, Subject};
+use crate::verify::{Evidence, Finding, FindingTarget, Level, Object, Policy, Rule};
 
 /// The findings for `facts` under `policy`, without duplicates, in order of schemas and objects.
 pub fn judge(facts: &[Fact], policy: &Policy) -> Vec<Finding> {
@@ -40,7 +40,7 @@ fn judge_fact(fact: &Fact, policy: &Policy) -> Option<Finding> {
     Some(Finding {
         rule: rule.id,
         level,
-        subject: Subject::Object(Object {
+        subject: FindingTarget::Object(Object {
             schema: fact.schema.clone(),
             object: fact.object.clone(),
             other: fact.other.clone().filter(|_| names_a_schema(fact.kind)),

@@ -28,7 +28,7 @@ pub use attributed::{Attributed, SchemaOwner};
 pub use data::{DataChange, DataLoss};
 pub use database::Shadow;
 pub use database_snapshot::is_own;
-pub use observe::{Observed, observe};
+pub use observe::{ShadowResult, observe};
 pub use reverse::Reversed;
 pub use squash::{Dump, squash};
 pub use step::{ObservedStatement, Step};

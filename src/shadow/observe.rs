@@ -16,7 +16,7 @@ const SHOWN: usize = 5;
 
 /// What was seen of migrations that ran on a shadow.
 #[derive(Debug, Default)]
-pub struct Observed {
+pub struct ShadowResult {
     /// For verification.
     pub effects_by_file: EffectsByFile,
     /// What each statement did to tables.
@@ -33,11 +33,11 @@ pub async fn observe(
     migrations: &[&Migration],
     release: Option<&Release>,
     shadow: impl AsyncFn() -> Result<Shadow, Failure>,
-) -> Result<Observed, Failure> {
+) -> Result<ShadowResult, Failure> {
     let chain = project.chain.migrations();
     let asked = |step: &Migration| migrations.iter().any(|asked| asked.file == step.file);
     let (Some(first), Some(last)) = (chain.iter().position(asked), chain.iter().rposition(asked)) else {
-        return Ok(Observed::default());
+        return Ok(ShadowResult::default());
     };
     let steps = Box::pin(watch(project, first..last + 1, release, shadow)).await?;
     let by_contract = project.settings.verify.contract == Contract::Queries && release.is_some();
@@ -65,5 +65,5 @@ pub async fn observe(
     if unchecked.len() > SHOWN {
         notes.push(format!("and {} more", unchecked.len() - SHOWN));
     }
-    Ok(Observed { effects_by_file, effects, unchecked, notes })
+    Ok(ShadowResult { effects_by_file, effects, unchecked, notes })
 }

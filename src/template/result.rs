@@ -11,7 +11,7 @@ use crate::error::Place;
 use crate::output::Paint;
 use crate::sql::Scope;
 use crate::verify::format::Findings;
-use crate::verify::{Evidence, Finding, RuleId, Subject, Summary};
+use crate::verify::{Evidence, Finding, FindingTarget, RuleId, Summary};
 
 /// The result of `template check`.
 #[derive(Debug, Clone, Serialize)]
@@ -55,7 +55,7 @@ impl Findings for Checked {
         let failed = self.proofs.iter().filter(|proof| !proof.proved).map(|proof| Finding {
             rule: rule.id,
             level: rule.level,
-            subject: Subject::Text {
+            subject: FindingTarget::Text {
                 place: Place::File(format!("{TEMPLATES}/{}", proof.template)),
                 scope: Some(Scope::Tenant),
             },

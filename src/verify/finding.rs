@@ -54,7 +54,7 @@ pub struct Finding {
     /// Its weight under the policy, whether or not it was accepted.
     pub level: Level,
     /// What it is about.
-    pub subject: Subject,
+    pub subject: FindingTarget,
     /// How it is known.
     pub evidence: Evidence,
     /// What is found and what that breaks.
@@ -67,7 +67,7 @@ pub struct Finding {
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum FindingTarget {
     /// A statement of a file, or the whole file.
     Text {
         /// Where.
@@ -110,16 +110,16 @@ impl Finding {
     /// The place in a file, if it is about a file.
     pub fn place(&self) -> Option<&Place> {
         match &self.subject {
-            Subject::Text { place, .. } => Some(place),
-            Subject::Object(_) => None,
+            FindingTarget::Text { place, .. } => Some(place),
+            FindingTarget::Object(_) => None,
         }
     }
 
     /// The object, if it is about one in the database.
     pub fn object(&self) -> Option<&Object> {
         match &self.subject {
-            Subject::Text { .. } => None,
-            Subject::Object(object) => Some(object),
+            FindingTarget::Text { .. } => None,
+            FindingTarget::Object(object) => Some(object),
         }
     }
 }
@@ -174,8 +174,8 @@ impl Serialize for Finding {
             object: object.map(|it| it.object.as_str()),
             other: object.and_then(|it| it.other.as_deref()),
             scope: match &self.subject {
-                Subject::Text { scope, .. } => Some(*scope),
-                Subject::Object(_) => None,
+                FindingTarget::Text { scope, .. } => Some(*scope),
+                FindingTarget::Object(_) => None,
             },
             evidence: self.evidence,
             message: &self.message,
@@ -259,14 +259,14 @@ mod tests {
         let mut finding = Finding {
             rule: RuleId::DropColumn,
             level: Level::Deny,
-            subject: Subject::Text { place: Place::at(&source, 18..35), scope: Some(Scope::Tenant) },
+            subject: FindingTarget::Text { place: Place::at(&source, 18..35), scope: Some(Scope::Tenant) },
             evidence: Evidence::Text,
             message: "m".to_owned(),
             help: "h".to_owned(),
             allowed: None,
         };
         insta::assert_snapshot!(serde_json::to_string(&finding).unwrap(), @r#"{"rule":"drop-column","level":"deny","file":"migrations/a.sql","line":2,"column":1,"end_line":2,"end_column":18,"scope":"tenant","evidence":"text","message":"m","help":"h","allowed":false}"#);
-        finding.subject = Subject::Text { place: Place::File("a.sql".to_owned()), scope: None };
+        finding.subject = FindingTarget::Text { place: Place::File("a.sql".to_owned()), scope: None };
         finding.allowed = Some("nobody reads it".to_owned());
         insta::assert_snapshot!(serde_json::to_string(&finding).unwrap(), @r#"{"rule":"drop-column","level":"deny","file":"a.sql","scope":null,"evidence":"text","message":"m","help":"h","allowed":true,"because":"nobody reads it"}"#);
         let summary = Summary::of(&[finding], 1, 2);

@@ -28,7 +28,7 @@ use crate::sql::{Script, names_org_schema};
 
 pub use allow::{accepted, names};
 pub use effects::{StatementEffect, TableEffect};
-pub use finding::{Counts, Evidence, Finding, Level, Object, Subject, Summary};
+pub use finding::{Counts, Evidence, Finding, FindingTarget, Level, Object, Summary};
 pub use observed_effects::{ObservedEffect, ObservedEffects};
 pub use policy::{Policy, PolicyError};
 pub use rule::{EXAMPLES_ACT_ON, Impact, RULES, Rule, Tool, find};
@@ -147,7 +147,7 @@ fn finding(file: &File<'_>, raw: &judge::RawFinding, level: Level) -> Finding {
     Finding {
         rule: raw.rule.id,
         level,
-        subject: Subject::Text { place, scope: raw.scope },
+        subject: FindingTarget::Text { place, scope: raw.scope },
         evidence: Evidence::Text,
         message: raw.message.clone(),
         help: raw.rule.remediation.to_owned(),

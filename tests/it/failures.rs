@@ -28,8 +28,8 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
     ----- stdout -----
 
     ----- stderr -----
-    error[unit-failed]: v1.0.4_to_v1.0.5_shares.sql on org_b: division by zero
-     --> migrations/v1.0.4_to_v1.0.5_shares.sql:5:1
+    error[unit-failed]: v1.0.4_to_v1.0.5_next.sql on org_b: division by zero
+     --> migrations/v1.0.4_to_v1.0.5_next.sql:5:1
       |
     5 | UPDATE {org_schema}.workspaces SET share = 100 / length(name) WHERE share IS NULL;
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -50,7 +50,7 @@ fn a_tenant_that_fails_is_as_before_and_mending_it_lets_the_rest_be_done() {
     exit code: 0
     ----- stdout -----
     platform  datalinx_platform  1.0.4  1 migration behind 1.0.5
-              pending: v1.0.4_to_v1.0.5_shares.sql
+              pending: v1.0.4_to_v1.0.5_next.sql
     tenants   3, 1 current, 2 behind
               2 at 1.0.4
               1 at 1.0.5

@@ -123,12 +123,6 @@ const WORDS: &[&str] = &[
     "stories",
 ];
 
-/// What is still to be renamed: the file's beginning, and the name.
-const LEFT: &[(&str, &str)] = &[
-    // The token that cancels a run becomes a CancellationToken.
-    ("src/executor/", "Stop"),
-];
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Module,
@@ -244,10 +238,6 @@ fn no_retired_name_is_declared() {
     let mut found = Vec::new();
     for (path, text) in &files {
         for (kind, name) in declared(text) {
-            let is_left = LEFT.iter().any(|(begin, left)| path.starts_with(begin) && *left == name);
-            if is_left {
-                continue;
-            }
             if let Some(term) = term(kind, &name) {
                 found.push(format!("{path}: {name} is called {term}"));
             } else if words(&name).iter().any(|word| WORDS.contains(&word.as_str())) {
@@ -257,15 +247,6 @@ fn no_retired_name_is_declared() {
     }
     found.dedup();
     assert!(found.is_empty(), "{} names:\n{}", found.len(), found.join("\n"));
-}
-
-#[test]
-fn every_exception_is_needed() {
-    for (begin, name) in LEFT {
-        let files = repo_lints::files("src", "rs");
-        let mut there = files.iter().filter(|(path, _)| path.starts_with(begin));
-        assert!(there.any(|(_, text)| declared(text).iter().any(|(_, it)| it == name)), "{begin}: {name}");
-    }
 }
 
 #[test]

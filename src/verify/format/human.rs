@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::report::{alike, more};
 use crate::error::Place;
 use crate::output::{Diagnostic, Paint, Severity, plain};
-use crate::verify::{Finding, Level, Subject};
+use crate::verify::{Finding, FindingTarget, Level};
 
 /// As many findings are worth more than one core.
 const MANY: usize = 256;
@@ -28,12 +28,12 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
     let (place, label, [message, help]) = match &finding.subject {
-        Subject::Text { place, scope } => {
+        FindingTarget::Text { place, scope } => {
             let scope = scope.map(|scope| format!("on {scope}")).unwrap_or_default();
             (place.clone(), scope, [finding.message.clone(), finding.help.clone()])
         }
         // Names in a database may hold anything.
-        Subject::Object(object) => {
+        FindingTarget::Object(object) => {
             let place = Place::File(plain(&object.title()));
             (place, String::new(), [plain(&finding.message), plain(&finding.help)])
         }

@@ -8,7 +8,7 @@ use super::human::one;
 use super::report::{Report, alike, more};
 use super::verified::text_of;
 use crate::output::{Paint, code, failure, prose, without_secrets};
-use crate::verify::{Finding, Level, Subject};
+use crate::verify::{Finding, FindingTarget, Level};
 
 /// A comment has room for so many drawings; the table has them all.
 const MOST_DRAWN: usize = 30;
@@ -70,8 +70,8 @@ fn row(
     report: &Report<'_>,
 ) {
     let (place, what) = match &finding.subject {
-        Subject::Text { place, .. } => (code(&report.place(place)), code(&text_of(place))),
-        Subject::Object(object) => {
+        FindingTarget::Text { place, .. } => (code(&report.place(place)), code(&text_of(place))),
+        FindingTarget::Object(object) => {
             let more = more(others).map(|more| format!("; {more}")).unwrap_or_default();
             (code(&object.title()), prose(&format!("{}{more}", finding.message)))
         }

@@ -114,14 +114,14 @@ pub(super) fn alike(findings: &[Finding]) -> Vec<(&Finding, usize)> {
 
 /// Says of how many others the same is found.
 pub(super) fn more(others: usize) -> Option<String> {
-    (others > 0).then(|| format!("the same of {}", plural_of(others, "other tenant", "other tenants")))
+    (others > 0).then(|| format!("also in {}", plural_of(others, "other tenant", "other tenants")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::verify::format::{findings, github, markdown, sarif};
-    use crate::verify::{Evidence, Level, Object, Subject};
+    use crate::verify::{Evidence, FindingTarget, Level, Object};
 
     const HOSTILE: &str = "s\r\n::error::p%0A|<b>`@x[l](http://e)\u{1b}[31m\u{202e}&amp;";
 
@@ -129,7 +129,7 @@ mod tests {
         Finding {
             rule: RuleId::SchemaDrift,
             level: Level::Deny,
-            subject: Subject::Object(Object {
+            subject: FindingTarget::Object(Object {
                 schema: Some(schema.to_owned()),
                 object: object.to_owned(),
                 other: None,

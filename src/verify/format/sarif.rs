@@ -15,7 +15,7 @@ use super::report::Report;
 use super::verified::text_of;
 use crate::chain::Checksum;
 use crate::error::{Failure, Place};
-use crate::verify::{Finding, Level, Subject};
+use crate::verify::{Finding, FindingTarget, Level};
 
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
@@ -79,8 +79,8 @@ impl Builder<'_> {
         };
         let text = format!("{}. Instead: {}.", finding.message, finding.help);
         let (location, fingerprint) = match &finding.subject {
-            Subject::Text { place, .. } => (self.location(place), self.fingerprint(id, place)),
-            Subject::Object(object) => {
+            FindingTarget::Text { place, .. } => (self.location(place), self.fingerprint(id, place)),
+            FindingTarget::Object(object) => {
                 let title = object.title();
                 let other = object.other.as_deref().unwrap_or_default();
                 let fingerprint = self.nth("tenureObject/v1", format!("{id}\n{title}\n{other}"));

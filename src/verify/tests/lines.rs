@@ -60,8 +60,8 @@ fn scope_and_order_are_kept() {
     let shown: Vec<_> = found
         .iter()
         .map(|finding| match &finding.subject {
-            Subject::Text { place, scope } => format!("{place} {} {}", finding.rule, scope.unwrap()),
-            Subject::Object(object) => panic!("{object:?}"),
+            FindingTarget::Text { place, scope } => format!("{place} {} {}", finding.rule, scope.unwrap()),
+            FindingTarget::Object(object) => panic!("{object:?}"),
         })
         .collect();
     assert_eq!(

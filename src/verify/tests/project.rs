@@ -10,8 +10,8 @@ fn the_repositorys_own_project_has_no_finding() {
         let template = version.is_none();
         let script = parse(sql);
         let file = version.map_or(FileKind::Template, |version| FileKind::Migration { version });
-        let books = MetadataFilter { platform: PLATFORM, file };
-        let body = books.body(&script, |_| Some(Scope::Platform)).unwrap();
+        let filter = MetadataFilter { platform: PLATFORM, file };
+        let body = filter.body(&script, |_| Some(Scope::Platform)).unwrap();
         let of_tenant = template || name.contains("workspace");
         let scope = if of_tenant { Scope::Tenant } else { Scope::Platform };
         let statements: Vec<_> = body.statements.iter().map(|statement| (statement, Some(scope))).collect();

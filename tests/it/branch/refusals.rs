@@ -77,7 +77,7 @@ fn a_copy_that_took_the_place_of_its_source_is_nobodys_branch() {
     for name in ["ci/pr-1", &home] {
         let (exit, code, message) = fixture.refused(&format!("delete {name}"));
         assert_eq!((exit, code.as_str()), (1, "branch-exists"), "{name}: {message}");
-        assert!(message.contains(&format!("the database {home} is there")), "{message}");
+        assert!(message.contains(&format!("the database {home} exists")), "{message}");
     }
     // It is the test's database now, and has its rows.
     assert_eq!(fixture.db().value("SELECT count(*)::text FROM p.a"), "100");

@@ -98,8 +98,8 @@ fn a_template_says_what_of_the_platform_its_tenants_use() {
         project.file("tenant_templates/default/005_uses.sql", text);
     };
     for (line, why) in [
-        ("users (grant)", "\"grant\" is no right"),
-        ("users", "it is not `-- Uses: table (select, insert)`"),
+        ("users (grant)", "\"grant\" is not a privilege"),
+        ("users", "expected `-- Uses: table (select, insert)`"),
         ("workspaces (select)", "the platform's migrations create no table or view workspaces"),
         ("other.users (select)", "other.users is not a table of the platform schema"),
         ("tenant_version (select)", "tenant_version is Tenure's own"),
