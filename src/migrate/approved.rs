@@ -160,7 +160,7 @@ impl ApprovedPlan {
         let waiting = &self.prepared.plan.waiting;
         if let Some(first) = project.chain.migrations().get(waiting.start).filter(|_| !waiting.is_empty()) {
             notes.push(format!(
-                "{} for the platform, whose part of {} has to run first: `tenure migrate up` runs it, for all tenants",
+                "{} for the platform part of {}: run `tenure migrate up` for all tenants",
                 match waiting.len() {
                     1 => "1 migration waits".to_owned(),
                     several => format!("{several} migrations wait"),
@@ -172,7 +172,7 @@ impl ApprovedPlan {
         if unknown > 0 {
             let (rows, them) = if unknown == 1 { ("row", "it") } else { ("rows", "them") };
             notes.push(format!(
-                "{unknown} {rows} of the registry without a version: nothing moves {them} until `tenure tenant adopt` does"
+                "{unknown} registry {rows} without a version: not migrated; `tenure tenant adopt` adds {them}"
             ));
         }
         notes
@@ -201,8 +201,8 @@ impl ApprovedPlan {
             extensions::outside_search_path(connection, &names, &project.settings.shared_path()).await?;
         let note = |(name, schema): (String, String)| {
             format!(
-                "the extension {name} is in the schema {schema}, where units do not look: \
-                 [tenants] search_path = [\"{schema}\"] in tenure.toml adds it to their search path"
+                "the extension {name} is in the schema {schema}, which is not on the search path of units: \
+                 [tenants] search_path = [\"{schema}\"] in tenure.toml adds it"
             )
         };
         Ok(found.into_iter().map(note).collect())

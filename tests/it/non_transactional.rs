@@ -92,7 +92,7 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
 
     ----- stderr -----
     note[add-unique]: `CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspa…` makes the server refuse duplicates that the running release may write
-     --> migrations/v1.0.4_to_v1.0.5_unique.sql:5:1
+     --> migrations/v1.0.4_to_v1.0.5_next.sql:5:1
       |
     5 | CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspaces (name);
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ on tenant
@@ -100,8 +100,8 @@ fn an_invalid_index_that_a_failure_left_is_removed_by_the_next_run() {
       = note: allowed because names have been unique since 0.9
 
     1 file, 2 statements: 1 allowed
-    error[unit-failed]: v1.0.4_to_v1.0.5_unique.sql on org_b: could not create unique index "workspace_names" (Key (name)=(twice) is duplicated.)
-     --> migrations/v1.0.4_to_v1.0.5_unique.sql:5:1
+    error[unit-failed]: v1.0.4_to_v1.0.5_next.sql on org_b: could not create unique index "workspace_names" (Key (name)=(twice) is duplicated.)
+     --> migrations/v1.0.4_to_v1.0.5_next.sql:5:1
       |
     5 | CREATE UNIQUE INDEX CONCURRENTLY workspace_names ON workspaces (name);
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -298,7 +298,7 @@ fn an_interrupt_before_its_turn_begins_nothing() {
 #[test]
 fn a_file_that_was_mended_is_gone_on_with_as_one_that_never_was_another() {
     let project = with_duplicates_in_b();
-    let path = "migrations/v1.0.4_to_v1.0.5_unique.sql";
+    let path = "migrations/v1.0.4_to_v1.0.5_next.sql";
     let text = std::fs::read_to_string(project.dir.path().join(path)).unwrap();
     let _failed = project.json("migrate up --tenant b");
     project.file(path, text.replace("0.9", "0.8"));

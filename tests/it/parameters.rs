@@ -154,7 +154,7 @@ fn trial_runs_use_sample_values() {
     ----- stdout -----
 
     ----- stderr -----
-    error[template-differs]: the shape of a tenant of "default" depends on its parameters (plan, seats, owner_table), and a dump would hold the values of one tenant
+    error[template-differs]: the schema of a tenant of "default" depends on its parameters (plan, seats, owner_table), and a dump would contain the values of one tenant
      = help: parameters may only be used in INSERT, UPDATE, DELETE and MERGE
     "#);
     // A parameter that only stands in rows is carried on, with the line that declares it.

@@ -207,7 +207,7 @@ fn an_added_column_changes_select_star() {
     let fixture = Fixture::new(QUERIES);
     assert_eq!(
         fixture.breaks("ALTER TABLE workspaces ADD COLUMN color text"),
-        ["2 Warn: also returns \"color\"; who reads columns by place may stumble"]
+        ["2 Warn: also returns \"color\"; code that reads columns by position may fail"]
     );
 }
 
@@ -227,7 +227,7 @@ fn the_labels_of_enums_count() {
     // In a transaction, and still seen.
     assert_eq!(
         fixture.breaks("ALTER TYPE status ADD VALUE 'late'"),
-        ["2 Warn: column \"status\" may now hold \"late\""]
+        ["2 Warn: column \"status\" may now contain \"late\""]
     );
     assert_eq!(
         fixture.breaks("ALTER TYPE status RENAME VALUE 'done' TO 'finished'"),
@@ -345,7 +345,7 @@ fn a_folder_is_read_with_its_sub_folders_and_an_empty_one_is_refused() {
     for (path, says) in [
         ("none", "none: it contains no query"),
         ("bad", "bad: it contains no query (bad/a.sql:1:1: syntax error"),
-        ("none/notes.txt", "neither .sql nor .json nor .csv"),
+        ("none/notes.txt", "does not end in .sql, .json or .csv"),
         ("gone.sql", "gone.sql"),
     ] {
         let failure = tenure::project::release(dir.path(), &[path], tenants).unwrap_err();

@@ -53,7 +53,7 @@ fn a_column_that_must_be_given_breaks_those_who_do_not_know_it() {
     );
     assert_eq!(
         fixture.breaks("ALTER TABLE workspaces ADD COLUMN color text NOT NULL DEFAULT ''"),
-        ["2 Warn: also returns \"color\"; who reads columns by place may stumble"]
+        ["2 Warn: also returns \"color\"; code that reads columns by position may fail"]
     );
 }
 

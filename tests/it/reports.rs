@@ -134,7 +134,7 @@ fn where_nothing_is_found_each_form_says_so() {
     let project = Project::with_tenants(&["one"]);
     for (verb, counts) in [
         ("tenant audit", "1 tenant: nothing found"),
-        ("drift", "1 tenant, all as they should be"),
+        ("drift", "1 tenant, all as expected"),
         ("template check", "4 files, 8 statements: nothing found"),
     ] {
         let run = sarif(&project.run(&format!("{verb} --output sarif")).ok());
