@@ -62,7 +62,7 @@ fn hidden_effects_are_found_at_their_statement() {
     project.migration(
         "1.0.4",
         "1.0.5",
-        "more",
+        "next",
         "-- Scope: tenant\n-- Allow: drop-column workspaces.description because 2.0 was the last to read it\nDO $$ BEGIN\n  EXECUTE 'ALTER TABLE ' || 'work' || 'spaces DROP COLUMN description';\nEND $$;",
     );
     let (code, document) = verified(&project, "");

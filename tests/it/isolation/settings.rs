@@ -102,7 +102,7 @@ fn a_template_says_what_of_the_platform_its_tenants_use() {
         ("users", "expected `-- Uses: table (select, insert)`"),
         ("workspaces (select)", "the platform's migrations create no table or view workspaces"),
         ("other.users (select)", "other.users is not a table of the platform schema"),
-        ("tenant_version (select)", "tenant_version is Tenure's own"),
+        ("tenant_version (select)", "tenant_version belongs to Tenure"),
     ] {
         uses(&format!("-- Uses: {line}\n"));
         let wrong = project.expect_error("template check", "header-invalid");
