@@ -1,5 +1,5 @@
 //! Checks the server, the database and the role for problems. Reads everything in one batch of queries and judges the answers in
-//! [`Facts`], without a connection. Writes nothing.
+//! `Facts`, without a connection. Writes nothing.
 
 mod result;
 pub mod text;

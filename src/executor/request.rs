@@ -17,7 +17,7 @@ pub struct Request {
     pub reach: Reach,
     /// The limits of a unit.
     pub limits: Migrate,
-    /// Number of parallel tenant connections; `None` is the default of [`super::jobs`].
+    /// Number of parallel tenant connections; `None` is the default of `executor::jobs`.
     pub jobs: Option<usize>,
     /// Number of tenants to migrate first; 0 disables the canary.
     pub canary: usize,

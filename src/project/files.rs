@@ -148,7 +148,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to [`MAX_FILE_BYTES`].
+/// Reads a file of SQL or settings: UTF-8, with or without a BOM, up to `MAX_FILE_BYTES`.
 pub fn read(path: &Path, shown: &str) -> Result<Arc<Source>, Failure> {
     let named = |failure: Failure| failure.at(Place::File(shown.to_owned()));
     let unreadable = |error: std::io::Error| named(io(path, &error));
