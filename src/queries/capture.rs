@@ -164,8 +164,8 @@ pub fn to_csv(queries: &[Capture]) -> Result<String, csv::Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Release, Tenants, read};
     use super::*;
+    use crate::queries::{Format, Release, Tenants, read};
 
     fn scope() -> CaptureScope {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();

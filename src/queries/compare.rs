@@ -193,10 +193,10 @@ fn is_text(kind: &Type) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::observation::{QueryError, SearchPath};
-    use super::super::{Format, Tenants, read};
     use super::*;
     use crate::error::Source;
+    use crate::queries::observation::{QueryError, SearchPath};
+    use crate::queries::{Format, Tenants, read};
 
     fn kind(name: &str) -> Type {
         let base = name.split('(').next().unwrap().to_owned();

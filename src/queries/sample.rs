@@ -159,10 +159,10 @@ fn generated(kind: &Type, number: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::observation::SearchPath;
-    use super::super::{Format, Release, Tenants, read};
     use super::*;
     use crate::error::Source;
+    use crate::queries::observation::SearchPath;
+    use crate::queries::{Format, Release, Tenants, read};
 
     fn query(sql: &str) -> Release {
         let mut release = Release::default();

@@ -63,7 +63,7 @@ impl Lock {
     /// Parses a mode of `pg_locks`.
     fn parse(mode: &str) -> Option<Self> {
         let word = mode.strip_suffix("Lock")?;
-        Self::ALL.into_iter().find(|lock| format!("{lock:?}") == word)
+        Self::ALL.into_iter().find(|lock| lock.to_string().replace(' ', "").eq_ignore_ascii_case(word))
     }
 }
 

@@ -227,7 +227,7 @@ mod tests {
     fn placeholders_in_values_are_not_replaced() {
         let text = "SELECT {plan}, {org_schema}.x";
         let at = text.find("{plan}").unwrap();
-        let kind = super::super::ParameterKind::Literal;
+        let kind = crate::sql::ParameterKind::Literal;
         let uses = [ParameterUse { name: "plan".to_owned(), kind, range: at..at + 6 }];
         let mut values = ParameterValues::default();
         values.insert("plan", "'a {org_schema} \u{e4} {plan}'".to_owned());

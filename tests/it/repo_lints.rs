@@ -41,6 +41,14 @@ fn code() -> Vec<(String, String)> {
 }
 
 #[test]
+fn no_path_goes_two_modules_up() {
+    let far = ["super::"; 2].concat();
+    for (path, text) in files("src", "rs") {
+        assert!(!text.contains(&far), "{path}: write the path from `crate` on");
+    }
+}
+
+#[test]
 fn no_file_is_longer_than_a_few_screens() {
     let long: Vec<_> = code()
         .into_iter()

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::Connection;
+use crate::postgres::Connection;
 
 /// Our connection, as refinery sees it.
 pub(super) struct Adapter<'a>(pub(super) &'a mut Connection);

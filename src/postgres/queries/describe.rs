@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use sqlx::postgres::PgTypeInfo;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Either, Executor as _, Statement as _};
 
-use super::super::{Connection, Row, ServerError};
 use crate::error::{Code, Failure};
+use crate::postgres::{Connection, Row, ServerError};
 use crate::queries::{Column, Prepared, SearchPath, Type};
 
 /// A statement's parameters and columns, as OIDs.

@@ -1,8 +1,8 @@
 //! Statements on own objects: removed, rejected or unchanged.
 
-use super::super::Scope;
 use super::*;
 use crate::error::Source;
+use crate::sql::Scope;
 
 const FILE: FileKind<'_> = FileKind::Migration { version: "1.0.3" };
 

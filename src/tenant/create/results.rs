@@ -1,11 +1,11 @@
 //! A tenant to create, and the outcomes of all tenants. The workers run on one thread.
 
-use super::super::NewTenant;
 use super::Provisioned;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::event::{Event, Sink};
 use crate::template::{BoundParameters, Template};
+use crate::tenant::NewTenant;
 use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::{Created, FailedTenant};
 

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::{NewRole, NewTenant};
 use super::answer::{explain, taken};
 use super::pool::{Counts, Pool};
 use super::results::{Results, Task};
@@ -27,6 +26,7 @@ use crate::tenant::CreatedTenant;
 use crate::tenant::name_ownership::{NameOwnership, has_schema};
 use crate::tenant::provisioning::{ProvisioningScript, TenantRecord};
 use crate::tenant::roles::role::Secret;
+use crate::tenant::{NewRole, NewTenant};
 
 /// The number of tenants in one lookup query.
 const PAGE: usize = 2_000;

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::super::create::answer::explain;
 use super::{PoolFailure, PoolFilled, PoolState, interrupted, proof, remove, remove_one, state_of};
 use crate::chain::Chain;
 use crate::error::{Code, Failure};
@@ -21,6 +20,7 @@ use crate::postgres::{Connection, error};
 use crate::project::Project;
 use crate::settings::Migrate;
 use crate::template::BoundParameters;
+use crate::tenant::create::answer::explain;
 use crate::tenant::provisioning::ProvisioningScript;
 
 /// Options of `tenant pool fill`.
@@ -74,7 +74,7 @@ pub async fn fill(
     filling: &Filling,
     (sink, stop): (&mut dyn Sink, &CancellationToken),
 ) -> Result<PoolFilled, Failure> {
-    let state = super::super::create::ready(connection, project).await?;
+    let state = crate::tenant::create::ready(connection, project).await?;
     let (platform, version) = (project.settings.platform_schema(), state.platform);
     let template = project.template(filling.template.as_deref())?;
     let rows = pool::read(connection, &platform, Some(&template.name)).await?;

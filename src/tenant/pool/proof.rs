@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::super::create::answer::explain;
 use crate::chain::Version;
 use crate::error::{Code, Failure};
 use crate::executor::{Measured, StatementObserver, UnitTrace};
@@ -22,6 +21,7 @@ use crate::project::Project;
 use crate::settings::Migrate;
 use crate::sql::{Scope, Statement};
 use crate::template::Template;
+use crate::tenant::create::answer::explain;
 use crate::tenant::lifecycle::name_references;
 use crate::tenant::provisioning::ProvisioningScript;
 use crate::tenant::scratch;
