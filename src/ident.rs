@@ -26,7 +26,7 @@ pub enum NameError {
         "{name:?} is not a slug: a slug is a lower-case letter followed by lower-case letters, digits and _"
     )]
     NotASlug {
-        /// What was given.
+        /// The given name.
         name: String,
     },
     /// The server would truncate the schema name.
@@ -56,7 +56,7 @@ pub enum NameError {
     /// A display name with a NUL character.
     #[error("the name {name:?} contains a NUL character, which text in PostgreSQL cannot contain")]
     NotAText {
-        /// What was given.
+        /// The given name.
         name: String,
     },
     /// A schema whose name belongs to another slug.
@@ -74,7 +74,7 @@ pub enum NameError {
         "{name:?} is not an identifier: it is empty, contains a NUL character, or is longer than {MAX_IDENTIFIER_BYTES} bytes"
     )]
     NotAnIdentifier {
-        /// What was given.
+        /// The given name.
         name: String,
     },
 }

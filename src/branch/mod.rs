@@ -82,7 +82,7 @@ pub trait Provider {
         async { self.delete(&branch.id).await.map(Some) }
     }
 
-    /// Deletes what a call of [`Provider::create`] with this request created, if anything.
+    /// Deletes the branch that a call of [`Provider::create`] with this request created, if any.
     fn cleanup(&self, request: &BranchRequest) -> impl Future<Output = Result<Deleted, Failure>>;
 }
 
@@ -126,7 +126,7 @@ pub struct BranchRequest {
     pub name: BranchName,
     /// The name of the parent; the provider's default if `None`.
     pub parent: Option<String>,
-    /// What is copied from the parent.
+    /// The content that is copied from the parent.
     pub content: Content,
     /// The time until it expires.
     pub expires: Duration,
@@ -136,7 +136,7 @@ pub struct BranchRequest {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What is copied from the parent.
+/// The content that is copied from the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Content {
     /// Schemas and rows.
@@ -165,7 +165,7 @@ pub struct Branch {
     pub name: BranchName,
     /// Whether this call created it.
     pub origin: Origin,
-    /// What was copied from the parent.
+    /// The content that was copied from the parent.
     pub content: Content,
     /// The provider's id or name of the parent.
     pub parent: Option<String>,

@@ -1,4 +1,4 @@
-//! `--output` of the verbs with findings: one document in the form that was asked for, also of a failure.
+//! `--output` of the verbs with findings: prints findings or a failure as one document in the requested format.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub(super) enum OutputArg {
 }
 
 impl Context {
-    /// The form of a report: what `--output` says, else `--format`.
+    /// The format of a report: the value of `--output`, otherwise of `--format`.
     pub(super) fn output(&self, asked: Option<OutputArg>) -> OutputArg {
         asked.unwrap_or(match self.ui.format {
             Format::Human => OutputArg::Human,
@@ -40,7 +40,7 @@ impl Context {
         })
     }
 
-    /// A path below `folder` from the root of the repository, or else from the current folder.
+    /// The path of `file` in `folder`, relative to the root of the repository or else to the current folder.
     pub(super) fn path_in_workspace(&self, folder: &Path, file: &str) -> String {
         let base = std::env::var_os("GITHUB_WORKSPACE").map_or_else(|| self.here.clone(), PathBuf::from);
         let whole = folder.join(file);
@@ -49,7 +49,7 @@ impl Context {
     }
 }
 
-/// Prints what a verb found, or why it failed. The exit code.
+/// Prints the findings or the failure of a verb. Returns the exit code.
 pub(super) fn show<T: Findings>(
     context: &Context,
     asked: Option<OutputArg>,
@@ -91,7 +91,7 @@ pub(super) fn print(output: OutputArg, report: &Report<'_>) -> Result<(), Failur
         }
         OutputArg::Github => format::github(report),
         OutputArg::Markdown => format::markdown(report),
-        // Those are the verb's own.
+        // The verb prints these itself.
         OutputArg::Human | OutputArg::Json => return Ok(()),
     };
     ui::print(&text)

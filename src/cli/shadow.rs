@@ -1,4 +1,4 @@
-//! Verification by effect: what the flags say of the throwaway database on which migrations are run and watched.
+//! The flags for verification on a shadow, the throwaway database on which migrations are run and observed.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl ShadowArgs {
     }
 }
 
-/// Watches `migrations` on a shadow.
+/// Runs `migrations` on a shadow and returns their effects.
 pub(super) async fn observe(
     context: &Context,
     project: &Project,
@@ -47,12 +47,12 @@ pub(super) async fn observe(
     Ok(observed)
 }
 
-/// The database that was given, or one of a server of its own.
+/// Opens the given database, or one on a private server.
 pub(super) async fn open(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
     Shadow::for_chain(project, given, &database::environment()).await
 }
 
-/// Only what belongs to a chain can be run: any other file asks for a shadow in vain.
+/// The failure for a file that is not part of the chain, which cannot run on a shadow.
 pub(super) fn no_file_but_migrations() -> Failure {
     Failure::new(Code::Usage, "only the project's migrations can run on a shadow")
         .hint("omit the file, or verify it without --shadow")

@@ -1,6 +1,6 @@
-//! Ctrl-C and SIGTERM, heard in one place from the first connection on; before that they end the process, as they do by
-//! default. What is under way says what they mean for it: a fleet stops after the units in flight, what may be given up is
-//! given up; and where nobody says anything, or a fleet is told twice, what the server is doing is cancelled and the command ends.
+//! Handles Ctrl-C and SIGTERM from the first connection on; before that, they end the process by default. A run over many
+//! tenants stops after the units in flight; work that can be abandoned is dropped. Otherwise, or after a second signal during
+//! a run, the command's statements on the server are cancelled and the command ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,38 +14,38 @@ use crate::error::{Code, Failure};
 use crate::postgres::{self, CancelledSession, Connector, SessionOutcome};
 
 tokio::task_local! {
-    /// Those of the command that is run. The demo runs several, one in the other.
+    /// The signals of the current command. The demo runs nested commands.
     static SIGNALS: Rc<Signals>;
 }
 
 #[derive(Debug, Default)]
 struct Signals {
-    /// Somebody has something to say about them.
+    /// Notified when signals must be handled.
     wanted: Notify,
     claims: RefCell<Claims>,
 }
 
 #[derive(Debug, Default)]
 struct Claims {
-    /// The fleet that is to stop, and where that is told.
+    /// Stops the current run; the note is printed to the `Ui`.
     stop: Option<(CancellationToken, Ui)>,
-    /// Work that may be given up; the innermost last.
+    /// Work that can be abandoned; the innermost last.
     work: Vec<Rc<Notify>>,
-    /// How many were heard.
+    /// Number of received signals.
     heard: usize,
-    /// The ways to the databases where something may be under way.
+    /// Connectors to the databases in which statements may be running.
     connectors: Vec<Connector>,
 }
 
-/// What one of them means.
+/// The effect of a signal.
 enum Meaning {
-    /// Somebody else sees to it.
+    /// The work or the run handles it, or it is ignored.
     Passed,
-    /// The command ends, and with it what the server is doing for it.
+    /// The command ends, and its statements on the server are cancelled.
     Ends,
 }
 
-/// Runs a command. Where nobody has claimed them, a signal ends it.
+/// Runs a command. A signal that no work or run handles ends it.
 pub(super) async fn heeding<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let signals = Rc::new(Signals::default());
     let heard = Rc::clone(&signals);
@@ -62,7 +62,7 @@ async fn listen<T>(
         done = &mut command => return done,
         () = signals.wanted.notified() => {}
     }
-    // Without them the default stays: they end the process.
+    // Without handlers, signals end the process by default.
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -80,7 +80,7 @@ async fn listen<T>(
             Meaning::Ends => break,
         }
     }
-    // The command is not dropped yet: its connections stay open, so that nobody else gets its sessions.
+    // Do not drop the command yet: while its connections are open, no other client gets its sessions.
     let connectors = signals.claims.borrow().connectors.clone();
     let mut given_up = std::pin::pin!(give_up(&connectors));
     loop {
@@ -90,7 +90,7 @@ async fn listen<T>(
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        // Systems send one after the other.
+        // A system may send both signals in succession.
         let mut claims = signals.claims.borrow_mut();
         claims.heard += 1;
         if claims.heard > 2 {
@@ -99,7 +99,7 @@ async fn listen<T>(
     }
 }
 
-/// Cancels what the server is doing for the command; the failure says what became of it.
+/// Cancels the command's statements on the server. The failure contains their outcomes.
 async fn give_up(connectors: &[Connector]) -> Failure {
     let mut told = Vec::new();
     let mut hint = None;
@@ -137,9 +137,9 @@ async fn give_up(connectors: &[Connector]) -> Failure {
     failure
 }
 
-/// What the sessions of this process do in the database behind `connector` is cancelled when the command is given up.
+/// Registers a database in which the statements of this process are cancelled when a signal ends the command.
 pub(super) fn cancel_when_given_up(connector: Connector) {
-    // Outside of a command nothing is given up.
+    // Outside of a command, signals are not handled.
     let _known = SIGNALS.try_with(|signals| {
         signals.claims.borrow_mut().connectors.push(connector);
         signals.wanted.notify_one();
@@ -164,14 +164,14 @@ impl Signals {
                 stop.cancel();
                 Meaning::Passed
             }
-            // Systems send one after the other: what clears up behind the first is left in peace once.
+            // A system may send both signals in succession: the second must not interrupt the cleanup after the first.
             (None, 2) => Meaning::Passed,
             _ => Meaning::Ends,
         }
     }
 }
 
-/// Work that may be given up, until it is dropped.
+/// Registers work that can be abandoned, until dropped.
 struct Claim(Rc<Signals>, Rc<Notify>);
 
 impl Drop for Claim {
@@ -180,7 +180,7 @@ impl Drop for Claim {
     }
 }
 
-/// Ctrl-C and SIGTERM let the unit in flight end and begin no other; a second one breaks off.
+/// Returns a token that Ctrl-C or SIGTERM cancels: units in flight finish and no others start. A second signal aborts.
 pub(super) fn stop_on_signals(ui: Ui) -> CancellationToken {
     let stop = CancellationToken::new();
     let asked = stop.clone();
@@ -192,7 +192,7 @@ pub(super) fn stop_on_signals(ui: Ui) -> CancellationToken {
     stop
 }
 
-/// Does the work, unless Ctrl-C or SIGTERM ends it: for what may be given up at any time.
+/// Runs work that can be abandoned at any time; Ctrl-C or SIGTERM drops it.
 pub(super) async fn unless_interrupted<T>(
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {

@@ -105,7 +105,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
     let stop = stop_on_signals(context.ui);
     let talk = (&mut events as &mut dyn Sink, &stop);
     let migrated = migrate::run(&mut connection, &project, &plan, &command_line("migrate up"), talk).await?;
-    // Nobody needs the pool sooner than what is left.
+    // Check the pool last, after a complete run.
     if plan.has_pool() && matches!(migrated.outcome, RunStatus::Done | RunStatus::Nothing) {
         context.ui.notes(&tenant::pool::reprove(&mut connection, &project, limits).await);
     }
@@ -146,7 +146,7 @@ pub(super) fn tell(context: &Context, review: &Review) {
     }
 }
 
-/// Shows all findings, not just the first that denies; and the plan, where that was asked for.
+/// Prints all findings, and the plan if requested.
 pub(super) fn refuse(context: &Context, denied: &Denied, planned: Option<&Planned>) -> Result<u8, Failure> {
     let Denied { review, failure, .. } = denied;
     match context.ui.format {

@@ -30,7 +30,7 @@ use crate::project::Project;
 /// Tenants with equal keys must have equal schemas: version, template, and the parameter values that affect the schema.
 type Key = (Version, String, BTreeMap<String, String>);
 
-/// The reference of each key, or why there is none.
+/// The reference of each key, or the reason for its absence.
 type References = BTreeMap<Key, Result<Reference, String>>;
 
 /// Compares all tenants, or only those in `only` unless empty.

@@ -25,7 +25,7 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     for (changes, schemas) in groups {
         let _written = writeln!(text, "{}", paint.bold(&plain(&names(&schemas))));
         for (object, change) in changes {
-            // Names and texts in a database may hold anything.
+            // Names and texts in a database may contain any character.
             let _written = writeln!(text, "  {}", plain(&format!("{object}: {change}")));
         }
         text.push('\n');
@@ -40,7 +40,7 @@ pub fn drifted(drifted: &Drifted, paint: Paint) -> String {
     text
 }
 
-/// One line: how many tenants were compared, and how many differ.
+/// One line: the numbers of compared and of different tenants.
 pub(super) fn counts(counts: DriftCounts, paint: Paint) -> String {
     let head = match (counts.total, counts.different) {
         (0, _) => "no tenants to compare".to_owned(),

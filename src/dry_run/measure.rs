@@ -97,7 +97,7 @@ impl Measure {
         let statements = part.migration.part(part.scope);
         for (at, (statement, (began, ended, _, tables))) in statements.zip(&samples).enumerate() {
             let elapsed = micros(ended - began);
-            // From the statement to COMMIT, without our own queries.
+            // From the statement to COMMIT, without the measuring queries.
             let asking: i64 = samples[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
             let held = micros(unit.committed_us - began - asking);
             let statement_stats = stats.add(part, statement, elapsed);

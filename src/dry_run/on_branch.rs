@@ -1,5 +1,5 @@
-//! The whole of `migrate up --branch`: a branch is made, what is pending there is watched on a shadow and verified, then
-//! run and measured, and the branch is deleted again.
+//! `migrate up --branch`: creates a branch, verifies the pending migrations on a shadow, runs and measures them on the
+//! branch, and deletes the branch.
 
 use std::cell::Cell;
 
@@ -20,43 +20,43 @@ use crate::shadow::{self, Shadow};
 use crate::sql::Script;
 use crate::verify::{RuleId, accepted};
 
-/// What is asked for.
+/// The parameters of a dry run.
 pub struct Trial<'a> {
-    /// What is to be run.
+    /// The migrations to run.
     pub request: Request,
-    /// The queries of the running release, where some were given.
+    /// The queries of the running release, if given.
     pub release: Option<Release>,
-    /// Whether the branch stays.
+    /// Whether to keep the branch.
     pub keep_branch: bool,
-    /// How the branch is connected to.
+    /// How to connect to the branch.
     pub connect_policy: ConnectPolicy,
-    /// Where the shadow's server programs are.
+    /// The location of the shadow's server programs.
     pub environment: &'a Environment,
-    /// The command, for the run's row.
+    /// The command that is recorded with the run.
     pub command: &'a str,
 }
 
-/// Who hears what happens meanwhile.
+/// Receives intermediate results.
 pub trait Listener {
-    /// A line for people.
+    /// Returns the function that prints notes and warnings.
     fn tell(&self) -> Notify;
 
-    /// The URLs of the branch, before anything could show them.
+    /// Receives the URLs of the branch before any output could contain them.
     fn urls(&self, urls: &Urls);
 
-    /// What verification found, none of which denies.
+    /// Receives the findings, none of which denies.
     fn found(&self, review: &Review);
 }
 
-/// How it ended.
+/// The outcome of a dry run.
 pub enum Outcome {
-    /// Verification refused it, so nothing was run.
+    /// Verification refused the plan; nothing was run.
     Denied(Box<Denied>),
-    /// It was run.
+    /// The migrations were run.
     Run(Box<DryRun>),
 }
 
-/// Does it. Whatever ends this early, the guard deletes the branch.
+/// Runs a dry run. After an early return, the guard deletes the branch.
 pub async fn on_branch(
     project: &Project,
     trial: Trial<'_>,
@@ -65,7 +65,7 @@ pub async fn on_branch(
     sink: &mut dyn Sink,
 ) -> Result<Outcome, Failure> {
     let tell = listener.tell();
-    // The shadow's server starts while the branch is made.
+    // Start the shadow's server while the branch is created.
     let (made, shadow) =
         join(make(provider, wanted, listener), Box::pin(Shadow::for_chain(project, None, trial.environment)))
             .await;
@@ -113,7 +113,7 @@ pub async fn on_branch(
     Ok(Outcome::Run(Box::new(end(guard, seen, (trial.keep_branch, &url), &tell).await?)))
 }
 
-/// Has the branch made, and waits for it.
+/// Creates the branch and waits until it is ready.
 async fn make(
     provider: AnyProvider,
     wanted: BranchRequest,
@@ -127,20 +127,20 @@ async fn make(
     Ok((guard, urls.direct))
 }
 
-/// Makes sure that what was seen was seen on the branch of this run: another one of the same name takes it away.
+/// Checks that the measurements are from this run's branch: a run with the same branch name replaces the branch.
 async fn is_still_there(guard: &Guard<AnyProvider>) -> Result<(), Failure> {
     let (provider, branch) = guard.branch()?;
-    // Where nobody can tell, what was seen stands.
+    // If the provider cannot be asked, keep the measurements.
     if provider.is_unchanged(branch).await.unwrap_or(true) {
         return Ok(());
     }
-    let message = format!("another run made the branch {} anew before this one was done", branch.name);
+    let message = format!("another run recreated the branch {} before this run finished", branch.name);
     Err(Failure::new(Code::BranchTarget, message).hint(
-        "run this again; jobs of one branch go one after the other in a concurrency group (docs/ci.md)",
+        "run this again; a concurrency group makes jobs of the same branch run one at a time (docs/ci.md)",
     ))
 }
 
-/// Deletes the branch, or leaves it to who wants it, and reports it.
+/// Deletes or keeps the branch and returns the result.
 async fn end(
     guard: Guard<AnyProvider>,
     seen: Seen,
@@ -172,11 +172,10 @@ async fn end(
     Ok(DryRun { migrated: seen.migrated, branch })
 }
 
-/// Deletes the branch; whether it is gone.
+/// Deletes the branch. Returns whether it was deleted; a failure is printed as a warning.
 async fn delete(guard: Guard<AnyProvider>, tell: &Notify) -> bool {
     match guard.finish().await {
         Ok(_) => true,
-        // What was found out stands; that something is left is told.
         Err(failure) => {
             let how = failure.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             tell(Severity::Warning, &format!("{failure}{how}"));
@@ -185,11 +184,11 @@ async fn delete(guard: Guard<AnyProvider>, tell: &Notify) -> bool {
     }
 }
 
-/// Marks what the lines of the pending files accept.
+/// Marks the broken queries that Allow lines of the pending files accept.
 fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBreak>) {
-    // What is only told needs nobody's word, so it uses up no line.
+    // Warnings need no Allow line, so they must not use one up.
     let mut broken: Vec<_> = broken.filter(|broken| broken.kind != "warn").collect();
-    // What comes after the name is its place.
+    // The position follows the name, in parentheses.
     let names: Vec<_> =
         broken.iter().map(|broken| broken.query.split(" (").next().unwrap_or_default().to_owned()).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -198,7 +197,7 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     }
 }
 
-/// Refuses what a copy on the same server does not keep apart: its roles, databases and settings are the real ones.
+/// Refuses statements that act outside of the database: a local branch shares the server's roles, databases and settings.
 fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
     for migration in pending {
         let script = &migration.script;
@@ -208,11 +207,11 @@ fn stays_in_its_database(pending: &[&Migration]) -> Result<(), Failure> {
             continue;
         };
         let message = format!(
-            "{} reaches past the database, and a local branch is on the server that it would reach: nothing was run",
+            "{} acts outside of the database, and a local branch is on the same server: nothing was run",
             statement.verb()
         );
         return Err(Failure::new(Code::BranchRefused, message)
-            .hint("try it with --branch neon, or on a server of its own")
+            .hint("use --branch neon, or test it on a separate server")
             .at(script.place(statement)));
     }
     Ok(())

@@ -117,7 +117,7 @@ pub struct QueryBreak {
     pub query: String,
     /// `fails`, `changed` or `warn`.
     pub kind: &'static str,
-    /// What changed.
+    /// The change.
     pub what: String,
     /// Whether an `-- Allow:` line of a pending file accepts it.
     pub allowed: bool,

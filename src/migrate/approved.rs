@@ -1,5 +1,5 @@
-//! The one way to run migrations: a plan is made, verified, and only then run. [`run`](super::run) takes an
-//! [`ApprovedPlan`], and only this file makes one.
+//! Verifies plans. [`run`](super::run) requires an [`ApprovedPlan`], and only this file constructs one, so no plan runs
+//! unverified.
 
 use std::rc::Rc;
 
@@ -18,11 +18,11 @@ use crate::postgres::{Connection, extensions};
 use crate::project::{EffectsByFile, Project, Review};
 use crate::settings::{Migrate, Settings};
 
-/// A plan that may be run.
+/// A plan that passed verification.
 #[derive(Debug)]
 pub struct ApprovedPlan {
     pub(super) prepared: Prepared,
-    /// The findings that the files accept.
+    /// The findings that Allow lines accept.
     pub(super) allowed: Allowed,
     pub(super) observer: Option<Rc<dyn StatementObserver>>,
     review: Review,
@@ -31,25 +31,25 @@ pub struct ApprovedPlan {
 /// A plan that verification refused. Nothing was written.
 #[derive(Debug)]
 pub struct Denied {
-    /// All that was found.
+    /// All findings.
     pub review: Review,
     /// The first finding that denies.
     pub failure: Failure,
-    /// What would have been run.
+    /// The refused steps.
     pub planned: Planned,
 }
 
-/// What verification says of a plan.
+/// The result of the verification of a plan.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It may be run.
+    /// The plan can be run.
     Approved(Box<ApprovedPlan>),
-    /// It may not.
+    /// The plan was refused.
     Denied(Box<Denied>),
 }
 
-/// Plans a request and verifies what is pending. Writes nothing. `observe` gets the pending migrations and says what
-/// a shadow saw of them, if one was asked for.
+/// Plans a request and verifies the pending migrations. Writes nothing. `observe` returns the effects of the pending
+/// migrations on a shadow, if one was requested.
 pub async fn verify(
     connection: &mut Connection,
     project: &Project,
@@ -69,8 +69,8 @@ pub async fn verify(
     Ok(Verdict::Approved(Box::new(ApprovedPlan { prepared, allowed, observer: None, review })))
 }
 
-/// Replays the chain up to `to` on a database that is thrown away afterwards, to see what it makes there: a shadow, or
-/// the reference of `drift`. The failure of a unit is told apart from that of the database.
+/// Replays the chain up to `to` on a throwaway database: a shadow, or the reference of `drift`. Returns the failure of a
+/// unit as `Ok(Some(_))`, other failures as `Err`. Skips verification, since the database is deleted.
 pub async fn replay_on_throwaway_database(
     connection: &mut Connection,
     project: &Project,
@@ -87,7 +87,7 @@ pub async fn replay_on_throwaway_database(
     Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
 }
 
-/// Brings one tenant along to where the platform is. Those steps were verified when the platform took them.
+/// Migrates one tenant to the platform's version. The steps were verified when the platform was migrated.
 pub async fn follow_platform(
     connection: &mut Connection,
     project: &Project,
@@ -105,42 +105,42 @@ pub async fn follow_platform(
 }
 
 impl ApprovedPlan {
-    /// For the two functions above, which say why they need no verification.
+    /// Only for the two functions above, which document why they skip verification.
     fn unverified(prepared: Prepared) -> Self {
         Self { prepared, allowed: Allowed::default(), observer: None, review: Review::empty() }
     }
 
-    /// What was found, none of which denies.
+    /// The findings, none of which denies.
     pub fn review(&self) -> &Review {
         &self.review
     }
 
-    /// The steps, for people who want to see them.
+    /// The steps.
     pub fn planned(&self) -> Planned {
         Planned { steps: self.prepared.plan.steps.clone() }
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the plan has no steps.
     pub fn is_empty(&self) -> bool {
         self.prepared.plan.is_empty()
     }
 
-    /// Whether schemas were made in advance here.
+    /// Whether the database has pool schemas.
     pub fn has_pool(&self) -> bool {
         !self.prepared.state.pool.is_empty()
     }
 
-    /// The migrations that it runs, in order.
+    /// Its migrations, in order.
     pub fn pending<'p>(&self, project: &'p Project) -> Vec<&'p Migration> {
         self.prepared.pending(project)
     }
 
-    /// Asks the server between the statements of each unit what `observer` wants to know.
+    /// Sets the observer, which queries the server between the statements of each unit.
     pub fn observe(&mut self, observer: Rc<dyn StatementObserver>) {
         self.observer = Some(observer);
     }
 
-    /// The schemas of the tenants that it moves, or that are there already.
+    /// The schemas of its tenants, including those that are up to date.
     pub async fn tenants(
         &self,
         connection: &mut Connection,
@@ -154,7 +154,7 @@ impl ApprovedPlan {
         Ok(all.into_iter().filter(|tenant| tenant.version.is_some()).map(|tenant| tenant.schema).collect())
     }
 
-    /// What it leaves out, and nobody would notice.
+    /// Notes about migrations and registry rows that the plan leaves out.
     pub fn left_out(&self, project: &Project) -> Vec<String> {
         let mut notes = Vec::new();
         let waiting = &self.prepared.plan.waiting;
@@ -178,8 +178,8 @@ impl ApprovedPlan {
         notes
     }
 
-    /// Names the setting without which units do not find an extension that the files make, where the database has it,
-    /// or its control file puts it, elsewhere.
+    /// Notes about extensions that the files create but whose schema, in the database or in the control file, is not on the
+    /// search path of units.
     pub async fn unreachable_extensions(
         &self,
         connection: &mut Connection,

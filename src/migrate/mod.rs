@@ -1,5 +1,5 @@
-//! Migrations are verified, then run: `verify` makes an [`ApprovedPlan`], and `run` takes nothing else. Here are too
-//! status, baseline and repair, and the text of what all of them show. How a unit is sent is the executor's.
+//! Verifies and runs migrations: `verify` returns an [`ApprovedPlan`], which `run` requires. Status, baseline, repair and
+//! their text output are here too. The execution of units belongs to `executor`.
 #![expect(clippy::disallowed_methods, reason = "a run measures real time")]
 
 mod approved;

@@ -1,4 +1,4 @@
-//! A request held against the database, without writing: the state, what was edited, who is meant, and the plan.
+//! Makes the plan of a request: reads the state, detects edited files and finds the requested tenants. Writes nothing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,20 +10,20 @@ use crate::postgres::Connection;
 use crate::postgres::metadata::state::{self, State};
 use crate::project::Project;
 
-/// A request, and the plan that it makes on a database. It is not verified.
+/// A request and its plan on a database, not verified.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) request: Request,
-    /// The database as it was found.
+    /// The state of the database before the run.
     pub(super) state: State,
     pub(super) plan: Plan,
-    /// The schemas of the tenants that were named.
+    /// The schemas of the requested tenants; empty for all.
     pub(super) only: Vec<SchemaName>,
 }
 
 impl Prepared {
-    /// Makes sure that the connection is one for all steps. One that cannot run in a transaction needs a session for itself: a
-    /// pooler may give it up behind its back, and nobody could say whether it still runs.
+    /// Checks that the connection can run all steps. A step that cannot run in a transaction needs a dedicated session: if a
+    /// pooler closes the session, the outcome of the statement is unknown.
     pub(super) fn check_connection(&self, connection: &Connection) -> Result<(), Failure> {
         match self.plan.steps.iter().find(|step| !step.transactional) {
             None => Ok(()),
@@ -33,13 +33,13 @@ impl Prepared {
         }
     }
 
-    /// Looks at the database and makes the plan. Writes nothing.
+    /// Reads the state of the database and makes the plan. Writes nothing.
     pub(super) async fn look(
         connection: &mut Connection,
         project: &Project,
         mut request: Request,
     ) -> Result<Self, Failure> {
-        // Who is named twice is one tenant.
+        // Remove duplicates.
         let mut named = HashSet::new();
         request.tenants.retain(|slug| named.insert(slug.clone()));
         let state = state::read(connection, &project.settings).await?;
@@ -67,12 +67,12 @@ impl Prepared {
         Ok(Self { request, state, plan, only })
     }
 
-    /// How many rows of the registry have no version, so that no plan moves them. Who names tenants asks for no other.
+    /// Number of registry rows without a version, which no plan migrates; 0 if tenants were requested by name.
     pub(super) fn unknown(&self) -> usize {
         if self.request.tenants.is_empty() { self.state.unknown } else { 0 }
     }
 
-    /// The migrations that the plan runs, in order.
+    /// The migrations of the plan, in order.
     pub(super) fn pending<'a>(&self, project: &'a Project) -> Vec<&'a Migration> {
         let mut steps: Vec<usize> = self
             .plan

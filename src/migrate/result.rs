@@ -10,27 +10,27 @@ use crate::executor::{SlowTenant, UnitFailure};
 use crate::ident::SchemaName;
 use crate::postgres::metadata::{RunStatus, TenantState};
 
-/// What `migrate up` did.
+/// The result of `migrate up`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Migrated {
-    /// How it ended.
+    /// The final status.
     pub outcome: RunStatus,
-    /// The platform's way.
+    /// The platform's versions.
     pub platform: VersionChange,
-    /// The tenants in numbers.
+    /// The numbers of tenants.
     pub tenants: TenantCounts,
-    /// Units done.
+    /// Number of completed units.
     pub units: usize,
-    /// From the first look at the database to the end.
+    /// Total duration in milliseconds, from the first query.
     pub duration_ms: u128,
     /// The units that failed.
     pub failures: Vec<UnitFailure>,
-    /// Of many tenants, those that took longest, the longest first.
+    /// The slowest tenants, slowest first; empty for few tenants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slowest: Vec<SlowTenant>,
 }
 
-/// From where to where.
+/// The versions before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VersionChange {
     /// The version before.
@@ -39,21 +39,21 @@ pub struct VersionChange {
     pub to: Version,
 }
 
-/// The tenants of a run in numbers.
+/// The numbers of tenants in a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TenantCounts {
-    /// All that have a version.
+    /// Tenants with a version.
     pub total: usize,
-    /// Those that moved and did not fail.
+    /// Tenants that were migrated without a failure.
     pub migrated: usize,
-    /// Those that did not move.
+    /// Tenants that were not migrated.
     pub unchanged: usize,
-    /// Those with a unit that failed.
+    /// Tenants with a failed unit.
     pub failed: usize,
-    /// Rows of the registry without a version, which nothing moves; left out where there are none.
+    /// Registry rows without a version, which are not migrated; omitted if 0.
     #[serde(skip_serializing_if = "is_zero")]
     pub unknown: usize,
-    /// After a run that did not reach its end: those that are not where they should be.
+    /// After an incomplete run, the tenants that are still behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<usize>,
 }

@@ -22,7 +22,7 @@ use crate::project::Project;
 /// The platform's unit of a step with tenant statements only: moves the version row and writes the history.
 const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 
-/// Runs an approved plan. The failure is of what comes before the first unit; a unit's is in the result.
+/// Runs an approved plan. Returns an error only for a failure before the first unit; failures of units are in the result.
 pub async fn run(
     connection: &mut Connection,
     project: &Project,
@@ -96,7 +96,7 @@ struct Runner<'a> {
 /// Number of passes over the tenants: a tenant renamed during a pass may sort before the current page.
 const ROUNDS: usize = 3;
 
-/// Whether the run goes on.
+/// Whether the run continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Continue,
@@ -120,7 +120,7 @@ impl Runner<'_> {
         match (self.failures.is_empty(), self.did_something) {
             (true, _) if is_cut => RunStatus::Interrupted,
             (true, true) => RunStatus::Done,
-            // Another run did everything.
+            // Another run completed all steps.
             (true, false) => RunStatus::Nothing,
             (false, true) => RunStatus::Partial,
             (false, false) => RunStatus::Failed,
@@ -204,7 +204,7 @@ impl Runner<'_> {
         if failed || (self.stop.is_cancelled() && stats.is_cut) { Next::Halt } else { Next::Continue }
     }
 
-    /// Moves the platform's version row over steps without platform statements, after all tenants.
+    /// Advances the platform's version row over steps without platform statements, after all tenants.
     async fn settle(&mut self, start: usize, end: usize) -> Next {
         for step in start..end {
             let mut answer = self.unit(step, SETTLE).await;

@@ -60,14 +60,14 @@ durations! {
 }
 
 impl LockTimeout {
-    /// As the server takes it; 0 is none.
+    /// The value of the server's setting; 0 means no limit.
     pub fn milliseconds(self) -> u128 {
         self.0.as_millis()
     }
 }
 
 impl StatementTimeout {
-    /// As the server takes it; 0 is none.
+    /// The value of the server's setting; 0 means no limit.
     pub fn milliseconds(self) -> u128 {
         self.0.as_millis()
     }

@@ -112,7 +112,7 @@ pub struct Verify {
     /// The position of each level in the file.
     #[serde(skip)]
     pub places: BTreeMap<String, Place>,
-    /// What accepts a contract step.
+    /// How contract steps are accepted.
     pub contract: Contract,
 }
 
@@ -124,7 +124,7 @@ pub struct Audit {
     pub levels: BTreeMap<String, String>,
 }
 
-/// `[verify] contract`: what accepts a contract step, which removes something that a running release may use.
+/// `[verify] contract`: how a contract step is accepted. It removes something that a running release may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Contract {
@@ -305,7 +305,7 @@ mod tests {
         ] {
             assert_eq!(read(invalid).unwrap_err().code, Code::Settings, "{invalid}");
         }
-        // The platform's schema may begin as tenants' do, and what was made in it is found.
+        // The platform's schema may start with the tenants' prefix and be on the search path.
         let own = "[platform]\nschema = \"org_platform\"\n[tenants]\nsearch_path = [\"org_platform\"]";
         assert!(read(own).is_ok());
     }

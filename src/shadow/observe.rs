@@ -1,4 +1,4 @@
-//! What a shadow saw of some migrations, as verification asks for it.
+//! Runs migrations on a shadow and returns their effects for verification.
 
 use std::collections::HashMap;
 
@@ -11,23 +11,23 @@ use crate::queries::{Release, Unchecked};
 use crate::settings::Contract;
 use crate::verify::StatementEffect;
 
-/// How many queries that say nothing are told to people; programs get all.
+/// Maximum number of unchecked queries in notes; JSON contains all.
 const SHOWN: usize = 5;
 
-/// What was seen of migrations that ran on a shadow.
+/// The observations of migrations on a shadow.
 #[derive(Debug, Default)]
 pub struct ShadowResult {
-    /// For verification.
+    /// The effects by file, for verification.
     pub effects_by_file: EffectsByFile,
-    /// What each statement did to tables.
+    /// The effects of each statement on tables.
     pub effects: Vec<StatementEffect>,
-    /// The queries that say nothing.
+    /// The queries that could not be checked.
     pub unchecked: Vec<Unchecked>,
-    /// What people should know, a line each.
+    /// Notes for the user, one line each.
     pub notes: Vec<String>,
 }
 
-/// Runs the chain of `project` up to the first of `migrations`, then these and what is between them.
+/// Runs the chain of `project` up to the last of `migrations`, and observes it from the first of them on.
 pub async fn observe(
     project: &Project,
     migrations: &[&Migration],
@@ -54,14 +54,16 @@ pub async fn observe(
             ));
         }
         if let Some(failure) = &step.cleanup_failure {
-            notes.push(format!("the shadow is not empty, the next run with it has to empty it: {failure}"));
+            notes.push(format!(
+                "the shadow could not be emptied; the next run that uses it empties it first: {failure}"
+            ));
         }
         effects_by_file.extend(step.reversed.iter().map(|down| (down.file.clone(), down.observed_effects())));
     }
-    // Of the last step: an earlier one may begin before there is what a query asks for.
+    // From the last step: before an earlier step, the objects of a query may not exist yet.
     let unchecked = steps.into_iter().next_back().map(|step| step.unchecked).unwrap_or_default();
     let told = unchecked.iter().take(SHOWN);
-    notes.extend(told.map(|it| format!("a query that says nothing: {}: {}", it.place, it.why)));
+    notes.extend(told.map(|it| format!("unchecked query: {}: {}", it.place, it.why)));
     if unchecked.len() > SHOWN {
         notes.push(format!("and {} more", unchecked.len() - SHOWN));
     }

@@ -1,5 +1,5 @@
-//! What a rule says of a statement or of an object in the database, as a value; its JSON is the contract of CLI.md.
-//! A finding knows its place and its reason, not how it is shown.
+//! The findings of rules about statements or objects in the database. Their JSON is specified in CLI.md. Text output is in
+//! `format`.
 
 use std::fmt;
 
@@ -10,15 +10,15 @@ use crate::error::Place;
 use crate::output::plural;
 use crate::sql::Scope;
 
-/// How much a finding weighs.
+/// The level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// The migration is refused, unless an `-- Allow:` line accepts the finding.
+    /// Refuses the migration, unless an `-- Allow:` line accepts the finding.
     Deny,
-    /// People are told.
+    /// Reported only.
     Warn,
-    /// Nobody is: a rule that is off until the settings say otherwise. No finding has it.
+    /// The rule is off unless the settings enable it. No finding has this level.
     Off,
 }
 
@@ -32,66 +32,66 @@ impl fmt::Display for Level {
     }
 }
 
-/// Which of verification's questions the finding answers.
+/// The evidence for a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// The text of the file.
     Text,
-    /// What the migration did to a shadow.
+    /// The effect of the migration on a shadow.
     Effect,
     /// The queries of the running release.
     Queries,
-    /// The catalog of the database itself; of an audit.
+    /// The catalog of the database.
     Catalog,
 }
 
-/// One thing that a rule found.
+/// A finding of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule that made it.
+    /// The rule.
     pub rule: RuleId,
-    /// Its weight under the policy, whether or not it was accepted.
+    /// Its level under the policy, whether or not it was accepted.
     pub level: Level,
-    /// What it is about.
+    /// Its target.
     pub subject: FindingTarget,
-    /// How it is known.
+    /// Its evidence.
     pub evidence: Evidence,
-    /// What is found and what that breaks.
+    /// The problem and its consequence.
     pub message: String,
-    /// What to do.
+    /// The remedy.
     pub help: String,
-    /// The reason that an `-- Allow:` line gives for accepting it.
+    /// The reason in the `-- Allow:` line that accepts it.
     pub allowed: Option<String>,
 }
 
-/// What a finding is about.
+/// The target of a finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FindingTarget {
     /// A statement of a file, or the whole file.
     Text {
-        /// Where.
+        /// Its position.
         place: Place,
-        /// Whose the statement is, where that is known.
+        /// The scope of the statement, if it is known.
         scope: Option<Scope>,
     },
-    /// Something in the database.
+    /// An object in the database.
     Object(Object),
 }
 
-/// Something in the database.
+/// An object in the database.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Object {
-    /// Its schema; `None` for what is in no schema, or in the platform's.
+    /// Its schema; `None` for an object in no schema, or in the platform's.
     pub schema: Option<String>,
-    /// What it is: `table t`, `role r`, `schema`.
+    /// Its type and name: `table t`, `role r`, `schema`.
     pub object: String,
-    /// The other tenant's schema, where the finding is about two.
+    /// The other tenant's schema, if the finding is about two tenants.
     pub other: Option<String>,
 }
 
 impl Object {
-    /// Where it is, as people read it: `org_a, table t`.
+    /// The schema and the object for text output: `org_a, table t`.
     pub fn title(&self) -> String {
         match &self.schema {
             Some(schema) if self.object != "schema" => format!("{schema}, {}", self.object),
@@ -102,12 +102,12 @@ impl Object {
 }
 
 impl Finding {
-    /// Whether it makes the exit code 1: of a migration, refuses it.
+    /// Whether it sets the exit code to 1 and refuses a migration.
     pub fn denies(&self) -> bool {
         self.level == Level::Deny && self.allowed.is_none()
     }
 
-    /// The place in a file, if it is about a file.
+    /// The position, if it is about a file.
     pub fn place(&self) -> Option<&Place> {
         match &self.subject {
             FindingTarget::Text { place, .. } => Some(place),
@@ -115,7 +115,7 @@ impl Finding {
         }
     }
 
-    /// The object, if it is about one in the database.
+    /// The object, if it is about the database.
     pub fn object(&self) -> Option<&Object> {
         match &self.subject {
             FindingTarget::Text { .. } => None,
@@ -124,8 +124,7 @@ impl Finding {
     }
 }
 
-/// The keys of CLI.md, "Verifying"; those of a place that is a whole file, and those of the other kind of subject, are left
-/// out.
+/// The JSON keys in CLI.md, "Verifying". Keys of the other kind of target are omitted, and for a whole file the position.
 #[derive(Serialize)]
 #[expect(clippy::option_option, reason = "a key may be left out or null")]
 struct Shown<'a> {
@@ -147,7 +146,7 @@ struct Shown<'a> {
     object: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     other: Option<&'a str>,
-    /// `null` for a statement of which nobody knows it.
+    /// `null` if the scope of a statement is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Option<Scope>>,
     evidence: Evidence,
@@ -187,14 +186,14 @@ impl Serialize for Finding {
     }
 }
 
-/// Findings in numbers.
+/// The numbers of findings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Findings that make the exit code 1.
+    /// Findings that set the exit code to 1.
     pub deny: usize,
-    /// Findings that only tell.
+    /// Findings that are only reported.
     pub warn: usize,
-    /// Findings of either level that an `-- Allow:` line accepts.
+    /// Accepted findings, of either level.
     pub allowed: usize,
 }
 
@@ -225,17 +224,17 @@ impl fmt::Display for Counts {
 /// The counts at the end of a report on files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Files judged.
+    /// Number of files.
     pub files: usize,
-    /// Statements judged.
+    /// Number of statements.
     pub statements: usize,
-    /// What was found in them.
+    /// The numbers of findings.
     #[serde(flatten)]
     pub counts: Counts,
 }
 
 impl Summary {
-    /// Counts `findings` of `files` files with `statements` statements in all.
+    /// Counts the `findings` in `files` files with a total of `statements` statements.
     pub fn of(findings: &[Finding], files: usize, statements: usize) -> Self {
         Self { files, statements, counts: Counts::of(findings) }
     }

@@ -1,4 +1,4 @@
-//! Runs every rule on every statement. The findings are raw: without levels and Allow lines. A panic in a rule, ours or squawk's,
+//! Runs every rule on every statement. The findings are raw: without levels and Allow lines. A panic in a rule of Tenure or squawk
 //! becomes a finding that denies the whole file.
 
 use std::ops::Range;
@@ -114,7 +114,7 @@ fn spans(rule: &Rule, context: &RuleContext<'_>, violations: &[(SquawkRule, Span
     }
 }
 
-/// Removes findings inside of other findings: squawk and a rule of ours may report the same text.
+/// Removes findings inside of other findings: squawk and a rule of Tenure may report the same text.
 fn outermost(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
     let mut kept: Vec<Span> = Vec::new();

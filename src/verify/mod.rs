@@ -100,7 +100,7 @@ pub fn verify(file: &File<'_>, policy: &Policy) -> Vec<Finding> {
             .find(|found| found.finding.allowed.is_none() && allow.accepts(found.finding.rule, &found.words));
         match accepted {
             Some(found) => found.finding.allowed = Some(allow.because.clone()),
-            // It may accept a finding that only a shadow reports.
+            // The line may accept a finding that only a shadow reports.
             None if file.observed_effects.is_none() && is_opaque(&of_text) => {}
             None => errors.push(allow::unused(allow)),
         }

@@ -1,6 +1,6 @@
-//! What a file has made so far, so that a rule can spare what nobody can be using yet. It errs to one
-//! side: what is not surely new is old. `IF NOT EXISTS` and `OR REPLACE` prove nothing, and after a
-//! change of the search path an unqualified name proves nothing either.
+//! The objects that a file has created so far, which no release uses yet, so that rules can skip them. An object counts as
+//! old unless it is certainly new: `IF NOT EXISTS` and `OR REPLACE` are not proof, nor is an unqualified name after a change
+//! of the search path.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,29 +9,29 @@ use squawk_syntax::SyntaxKind;
 use super::schema::SchemaRef;
 use crate::sql::{Name, NameRole, Node, Scope, Script, Statement};
 
-/// The objects that a file, or a template, has made.
+/// The objects that a file or a template has created.
 #[derive(Debug, Default)]
 pub(super) struct NewObjects<'a> {
     platform: &'a str,
     in_template: bool,
-    /// Each with the kind of the statement that made it.
+    /// The kind of the creating statement for each object.
     objects: HashMap<Key, SyntaxKind>,
     path_changed: bool,
-    /// The bare names of all routines that the file writes, new or not.
+    /// The unqualified names of all routines that the file defines, new or not.
     defined: HashSet<String>,
 }
 
-/// What tells two objects apart.
+/// Identifies an object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Key {
     space: Space,
     home: SchemaRef,
-    /// A routine's name ends in the types of its parameters, in brackets.
+    /// A routine's name ends with its parameter types, in parentheses.
     name: String,
 }
 
-/// Names of different spaces do not meet: tables, views, indexes, sequences and types share one, since
-/// each relation is a type too (manual, chapter 52: the unique keys of `pg_class` and `pg_type`).
+/// A namespace. Tables, views, indexes, sequences and types share one, since each relation is also a type (manual, chapter
+/// 52: the unique keys of `pg_class` and `pg_type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Space {
     Relation,
@@ -40,12 +40,12 @@ enum Space {
 }
 
 impl<'a> NewObjects<'a> {
-    /// Nothing yet. In a template even `IF NOT EXISTS` makes: the schema is fresh.
+    /// No objects. In a template, `IF NOT EXISTS` creates objects too, since the schema is new.
     pub(super) fn new(platform: &'a str, in_template: bool) -> Self {
         Self { platform, in_template, ..Self::default() }
     }
 
-    /// Whether `name`, in the statement `node`, is surely an object made before.
+    /// Whether `name`, in the statement `node`, is certainly a new object.
     pub(super) fn holds(&self, name: &Name, node: Node<'_>, scope: Option<Scope>) -> bool {
         if self.in_fresh_schema(name) {
             return true;
@@ -54,27 +54,27 @@ impl<'a> NewObjects<'a> {
         if wanted.space != Space::Routine || wanted.name.ends_with(')') {
             return self.objects.contains_key(&wanted);
         }
-        // Without parameters the server takes the name only if one routine has it.
+        // The server accepts a name without parameters only if it is unique.
         self.objects.keys().any(|key| {
             (key.space, &key.home) == (wanted.space, &wanted.home)
                 && key.name.strip_prefix(&wanted.name).is_some_and(|rest| rest.starts_with('('))
         })
     }
 
-    /// Whether `name` is surely a table made before: a new view may show the rows of an old table.
+    /// Whether `name` is certainly a new table: a new view may contain rows of an old table.
     pub(super) fn holds_table(&self, name: &Name, scope: Option<Scope>) -> bool {
         let is_table = |kind: &SyntaxKind| TABLES.contains(kind);
         self.in_fresh_schema(name)
             || self.key(name, None, scope).is_some_and(|key| self.objects.get(&key).is_some_and(is_table))
     }
 
-    /// Whether the file wrote the code of a routine of that name, in whichever schema.
+    /// Whether the file defined a routine of that name, in any schema.
     pub(super) fn defines(&self, name: &Name) -> bool {
         self.defined.contains(&name.name)
     }
 
-    /// Remembers what a statement makes, and forgets what it drops, renames or moves. `proven` where it is
-    /// known that nothing had that name.
+    /// Adds the object that a statement creates; removes those that it drops, renames or moves. `proven`: no object had that
+    /// name before.
     pub(super) fn learn(
         &mut self,
         statement: &Statement,
@@ -90,7 +90,7 @@ impl<'a> NewObjects<'a> {
         if CREATES.contains(&statement.kind) {
             let unproven = node.has_child(&[SyntaxKind::IF_NOT_EXISTS, SyntaxKind::OR_REPLACE]);
             let Some(name) = made.filter(|_| !unproven || proven || self.in_template) else { return };
-            // What is written to the parent goes there from now on.
+            // The partition receives rows that are written to the parent.
             let parent = node.child(SyntaxKind::PARTITION_OF).is_some();
             if parent && !targets_of_partition(statement).all(|name| self.holds_table(name, scope)) {
                 return;
@@ -100,7 +100,7 @@ impl<'a> NewObjects<'a> {
             if script.contains(&[SyntaxKind::TEMP]) && node.contains(&[SyntaxKind::TEMP]) {
                 key.home = SchemaRef::Temporary;
             } else if let (SyntaxKind::CREATE_INDEX, Some(table)) = (statement.kind, targets().next()) {
-                // An index lives in its table's schema.
+                // An index is in its table's schema.
                 let Some(home) = self.home(table, scope) else { return };
                 key.home = home;
             }
@@ -116,7 +116,7 @@ impl<'a> NewObjects<'a> {
         }
     }
 
-    /// All that a template's own schema holds is new.
+    /// Whether the object is in a template's own schema, where all objects are new.
     fn in_fresh_schema(&self, name: &Name) -> bool {
         self.in_template && name.in_tenant_schema()
     }
@@ -149,12 +149,12 @@ impl<'a> NewObjects<'a> {
     }
 }
 
-/// The parent of the partition that the statement makes.
+/// The parent of the partition that the statement creates.
 fn targets_of_partition(statement: &Statement) -> impl Iterator<Item = &Name> {
     statement.names.iter().filter(|name| name.kind == SyntaxKind::TABLE_NAME_REF).take(1)
 }
 
-/// The parameters that a statement gives for the routine `name`: `DROP FUNCTION f(int)`.
+/// The parameter types with which a statement refers to the routine `name`: `DROP FUNCTION f(int)`.
 fn signature(name: &Name, node: Node<'_>) -> Option<String> {
     if !ROUTINES.contains(&name.kind) {
         return None;
@@ -164,13 +164,13 @@ fn signature(name: &Name, node: Node<'_>) -> Option<String> {
     Some(types(list))
 }
 
-/// The parameters of the routine that `node` makes.
+/// The parameter types of the routine that `node` creates.
 fn parameters(node: Node<'_>) -> String {
     let list = node.children().find(|child| child.kind() == SyntaxKind::PARAM_LIST);
     list.map_or_else(|| "()".to_owned(), |list| types(list))
 }
 
-/// The types that tell routines of one name apart: those of the parameters that are not OUT.
+/// The types that distinguish routines of one name: all except those of OUT parameters.
 fn types(list: Node<'_>) -> String {
     let inputs = list
         .children()
@@ -183,7 +183,7 @@ fn types(list: Node<'_>) -> String {
     format!("({})", shown.collect::<Vec<_>>().join(","))
 }
 
-/// A statement that drops a policy acts on its table, which stays.
+/// Whether the statement's targets are dropped. The target of `DROP POLICY` is the table, which remains.
 fn drops_its_targets(kind: SyntaxKind) -> bool {
     is_drop(kind)
         && !matches!(kind, SyntaxKind::DROP_POLICY | SyntaxKind::DROP_RULE | SyntaxKind::DROP_TRIGGER)
@@ -222,7 +222,7 @@ const ROUTINES: &[SyntaxKind] = &[
     SyntaxKind::ROUTINE_NAME_REF,
 ];
 
-/// After these a name means something else, or a new table holds old rows.
+/// After these, a name refers to another object, or a new table contains old rows.
 const MOVES: &[SyntaxKind] = &[
     SyntaxKind::ATTACH_PARTITION,
     SyntaxKind::DOMAIN_RENAME_TO,

@@ -1,5 +1,5 @@
-//! The level that a project gives each rule: deny, warn or off. Settings name rules by id; a name that is no
-//! rule of that tool is an error with the nearest one, never a setting without effect.
+//! The level of each rule in a project: deny, warn or off. An unknown rule id in the settings is an error that suggests the
+//! nearest rule.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use super::rule::{Rule, Tool, find};
 use super::rule_id::RuleId;
 use crate::error::{Code, Failure};
 
-/// The level of each rule. The default is what each rule says of itself.
+/// The level of each rule, by default the rule's own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     settings: BTreeMap<RuleId, Level>,
 }
 
-/// A policy that cannot be.
+/// Why a policy is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages say")]
 pub enum PolicyError {
-    /// The tool has no such rule.
+    /// An unknown rule.
     #[error("{} {given:?}", if *tool == Tool::Audit { "the audit has no rule" } else { "there is no rule" })]
     Unknown { tool: Tool, given: String, nearest: Option<&'static str> },
-    /// No such level.
-    #[error("{given:?} is no level for the rule {rule}")]
+    /// An unknown level.
+    #[error("{given:?} is not a level for the rule {rule}")]
     Level { rule: RuleId, given: String },
-    /// A rule that must stay as it is.
+    /// A rule whose level cannot be changed.
     #[error("the rule {rule} cannot be changed: what cannot be judged is denied")]
     Fixed { rule: RuleId },
 }
 
 impl Policy {
-    /// The default, changed by `levels` of rules of `tool`: rule id → `deny`, `warn` or `off`.
+    /// The default policy with the `levels` of rules of `tool`: rule id → `deny`, `warn` or `off`.
     pub fn new(tool: Tool, levels: &BTreeMap<String, String>) -> Result<Self, PolicyError> {
         let mut policy = Self::default();
         for (given, level) in levels {
@@ -52,12 +52,12 @@ impl Policy {
         Ok(policy)
     }
 
-    /// The level of `rule`'s findings; `None` where it is off.
+    /// The level of the findings of `rule`; `None` if it is off.
     pub fn level(&self, rule: &Rule) -> Option<Level> {
         self.level_or(rule, rule.level)
     }
 
-    /// The level of a finding of `rule` that weighs `own` where the settings say nothing; `None` where the rule is off.
+    /// The level of a finding of `rule` whose default level is `own`; `None` if the rule is off.
     pub fn level_or(&self, rule: &Rule, own: Level) -> Option<Level> {
         let level = self.settings.get(&rule.id).copied().unwrap_or(own);
         (level != Level::Off).then_some(level)
@@ -65,7 +65,7 @@ impl Policy {
 }
 
 impl PolicyError {
-    /// The setting that it is about.
+    /// The invalid setting.
     pub fn key(&self) -> &str {
         match self {
             Self::Unknown { given, .. } => given,
@@ -89,7 +89,7 @@ impl From<PolicyError> for Failure {
     }
 }
 
-/// The rule of `tool` whose name is most like `given`, if one is like it.
+/// The rule of `tool` whose name is most similar to `given`, if one is similar.
 pub(super) fn nearest(tool: Tool, given: &str) -> Option<&'static str> {
     crate::error::nearest(given, tool.rules().map(|rule| rule.id.as_str())).into_iter().next()
 }

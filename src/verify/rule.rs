@@ -1,5 +1,5 @@
-//! A rule, and the ONE table of them, for every tool: judging, the policies, `-- Allow:` lines, reports, help and the
-//! documentation all read [`RULES`]. A rule is added by its name in [`RuleId`] and a row there.
+//! The type of a rule, and [`RULES`], the only table of rules. Judging, policies, `-- Allow:` lines, reports, help and
+//! documentation read it. To add a rule, add its name to [`RuleId`] and a row to the table.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -13,32 +13,32 @@ use super::rule_context::{RuleContext, Span};
 use super::rule_id::RuleId;
 use super::rules;
 
-/// One rule.
+/// A rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// Its name, kebab-case, never changed once published.
+    /// Its name. A published name does not change.
     pub id: RuleId,
-    /// Its weight where the policy says nothing.
+    /// Its default level.
     pub level: Level,
-    /// What is in danger: of a rule of `verify` one thing or more, in the order of [`Impact::ALL`]; of others nothing.
+    /// What the finding endangers, in the order of [`Impact::ALL`]. Empty except for rules of `verify`.
     pub impact: &'static [Impact],
-    /// Why. Of a rule of `verify` the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
+    /// The reason. For a rule of `verify`, the end of a sentence that begins with the statement: "`DROP TABLE a` removes …".
     pub why: &'static str,
-    /// What to do, or to do instead.
+    /// The remedy or the alternative.
     pub remediation: &'static str,
-    /// SQL that it finds; empty where it judges no SQL.
+    /// SQL with a finding; empty if the rule does not judge SQL.
     pub bad: &'static str,
-    /// SQL that reaches the same aim and is not denied; empty where it judges no SQL.
+    /// SQL for the same purpose that is not denied; empty if the rule does not judge SQL.
     pub good: &'static str,
-    /// Whether statements on objects that the same file creates, and that nobody can be using yet, are skipped. If not, all are
-    /// checked, or the rule itself decides.
+    /// Whether statements on objects that the same file creates are skipped. Otherwise all are checked, or the rule itself
+    /// decides.
     pub(super) ignores_new_objects: bool,
-    /// How it finds.
+    /// How it produces findings.
     pub(super) judge: Judge,
 }
 
 impl Rule {
-    /// Whose rules it is made from, where they are not Tenure's own.
+    /// The squawk rules that it uses, if any.
     pub fn source(&self) -> Option<String> {
         match self.judge {
             Judge::Known(theirs, _) | Judge::Filtered(theirs, ..) if !theirs.is_empty() => {
@@ -49,7 +49,7 @@ impl Rule {
         }
     }
 
-    /// The tool whose findings it makes.
+    /// The tool that reports its findings.
     pub fn tool(&self) -> Tool {
         match self.judge {
             Judge::Catalog(tool, _) => tool,
@@ -57,7 +57,7 @@ impl Rule {
         }
     }
 
-    /// What it finds, of a rule that judges the database; `None` of a rule that judges statements.
+    /// What it finds in the database; `None` for a rule that judges statements.
     pub fn finds(&self) -> Option<&'static str> {
         match self.judge {
             Judge::Catalog(_, finds) => Some(finds),
@@ -65,22 +65,22 @@ impl Rule {
         }
     }
 
-    /// What it finds, as a sentence without its full stop.
+    /// A sentence that describes its findings, without a full stop.
     pub fn summary(&self) -> String {
         self.finds().map_or_else(|| format!("the statement {}", self.why), str::to_owned)
     }
 
-    /// Whether no setting changes its level.
+    /// Whether its level cannot be changed.
     pub fn is_fixed(&self) -> bool {
         self.id == RuleId::Unverifiable || self.tool().settings().is_none()
     }
 
-    /// Whether an Allow line may accept what it finds.
+    /// Whether an Allow line can accept its findings.
     pub fn can_be_accepted(&self) -> bool {
         self.tool() == Tool::Verify && !rules::verification::ROWS.iter().any(|row| row.id == self.id)
     }
 
-    /// A row of a rule that judges the database. `finds`, `why` and `remediation` have no full stop.
+    /// The row of a rule that judges the database. `finds`, `why` and `remediation` have no full stop.
     pub(super) const fn of_catalog(
         (tool, id, level): (Tool, RuleId, Level),
         finds: &'static str,
@@ -102,11 +102,11 @@ impl Rule {
     }
 }
 
-/// A command that makes findings.
+/// A command that reports findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tool {
-    /// `tenure verify`, and all that verifies before it runs.
+    /// `tenure verify`, and commands that verify before they run.
     Verify,
     /// `tenure tenant audit`.
     Audit,
@@ -115,7 +115,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// The command.
+    /// The command line.
     pub const fn command(self) -> &'static str {
         match self {
             Self::Verify => "verify",
@@ -124,7 +124,7 @@ impl Tool {
         }
     }
 
-    /// The table of `tenure.toml` that changes the levels of its rules.
+    /// The table of `tenure.toml` with the levels of its rules.
     pub const fn settings(self) -> Option<&'static str> {
         match self {
             Self::Verify => Some("verify.levels"),
@@ -133,34 +133,34 @@ impl Tool {
         }
     }
 
-    /// Its rules, in the order of the documentation.
+    /// Its rules, in documentation order.
     pub fn rules(self) -> impl Iterator<Item = &'static Rule> {
         RULES.iter().filter(move |rule| rule.tool() == self)
     }
 }
 
-/// What a rule protects. Shown and written as one of the words of the documentation.
+/// What a rule protects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Impact {
-    /// Rows that no rollback brings back.
+    /// Rows that a rollback does not restore.
     Data,
-    /// What the release that is still running reads.
+    /// Reads of the running release.
     OldReaders,
-    /// What the release that is still running writes.
+    /// Writes of the running release.
     OldWriters,
-    /// Requests that wait behind a lock or a rewrite.
+    /// Requests that wait for a lock or a rewrite.
     Locks,
-    /// How a file is to be written.
+    /// Conventions for files.
     Conventions,
-    /// Things outside the schemas that Tenure moves.
+    /// Objects outside of the schemas that Tenure migrates.
     Others,
-    /// The verification itself: the text does not say what would happen.
+    /// The verification itself: the text does not determine the effect.
     Verification,
 }
 
 impl Impact {
-    /// All of them, in the order of the documentation.
+    /// All values, in documentation order.
     pub const ALL: &[Self] = &[
         Self::Data,
         Self::OldReaders,
@@ -171,7 +171,7 @@ impl Impact {
         Self::Verification,
     ];
 
-    /// What the word means.
+    /// The description.
     pub const fn doc(self) -> &'static str {
         match self {
             Self::Data => "rows are lost that no rollback brings back",
@@ -199,23 +199,23 @@ impl fmt::Display for Impact {
     }
 }
 
-/// How a rule finds what it is about.
+/// How a rule produces findings.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Judge {
-    /// What squawk reports under these names, and any node of these kinds: squawk looks at the
-    /// statements that are most common, the tree has the rest.
+    /// Findings of these squawk rules, and nodes of these kinds. Squawk covers the most common statements; the kinds cover
+    /// the others.
     Known(&'static [squawk_linter::Rule], &'static [SyntaxKind]),
-    /// The same, and then our own look at each: what is known of the schema decides.
+    /// As `Known`; the function then filters the findings by the state of the schema.
     Filtered(&'static [squawk_linter::Rule], &'static [SyntaxKind], fn(&RuleContext<'_>, &Span) -> bool),
-    /// Our own look at a statement.
+    /// A function that returns the findings of a statement.
     Code(fn(&RuleContext<'_>) -> Vec<Span>),
-    /// Verification makes the finding itself.
+    /// Reported by the verification itself.
     Verification,
-    /// This tool judges the database; and what it finds there.
+    /// Reported by a tool that judges the database, with the description of the findings.
     Catalog(Tool, &'static str),
 }
 
-/// The schema that the examples of the rules act on, on top of an empty one.
+/// The schema for the rules' examples.
 pub const EXAMPLES_ACT_ON: &str = "\
 CREATE TABLE teams (id uuid PRIMARY KEY, created_at timestamptz, updated_at timestamptz);
 CREATE TYPE mood AS ENUM ('ok', 'bad');
@@ -244,10 +244,10 @@ CREATE TABLE events_2020 PARTITION OF events FOR VALUES FROM (2020) TO (2021);
 CREATE TABLE old_events (year int, note text);
 ";
 
-/// All rules: those of `verify`, of the audit, of `drift`, each in the order of the documentation.
+/// All rules: those of `verify`, of the audit and of `drift`, each in documentation order.
 pub static RULES: &[Rule] = rules::ALL;
 
-/// Where the row of each [`RuleId`] stands in [`RULES`]. It does not compile unless each has one row.
+/// The index in [`RULES`] of each [`RuleId`]. Compilation fails unless each has exactly one row.
 static ROW_OF: [usize; RuleId::VARIANTS.len()] = {
     let mut row_of = [usize::MAX; RuleId::VARIANTS.len()];
     let mut at = 0;
@@ -268,7 +268,7 @@ impl RuleId {
     }
 }
 
-/// The rule of that name.
+/// The rule with the name `id`.
 pub fn find(id: &str) -> Option<&'static Rule> {
     RuleId::from_str(id).ok().map(RuleId::rule)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-/// A rule's name, kebab-case for people and programs. A name that was published does not change.
+/// A rule's name, in kebab-case. A published name does not change.
 #[derive(
     Debug,
     Clone,
@@ -171,7 +171,7 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    /// The name as programs see it.
+    /// The name in kebab-case.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

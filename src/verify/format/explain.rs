@@ -1,4 +1,4 @@
-//! The rules and the error codes for people and programs: all of them in a table, or one explained.
+//! The rules and error codes as text and JSON: a table of all, or the explanation of one.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use crate::error::Code;
 use crate::output::{Paint, table};
 use crate::verify::{Level, Rule};
 
-/// A rule and the level that it has in this project; `None` where it is off.
+/// A rule and its level in this project; `None` if it is off.
 pub type Levelled = (&'static Rule, Option<Level>);
 
-/// One line a rule.
+/// A table of rules, one line each.
 pub fn rules(rules: &[Levelled], paint: Paint) -> String {
     let rows: Vec<[String; 4]> = rules
         .iter()
@@ -45,7 +45,7 @@ pub fn code_json(code: Code) -> Value {
     json!({ "code": code.as_str(), "means": code.doc(), "exit_code": code.class().exit_code() })
 }
 
-/// One rule, at length.
+/// The explanation of a rule.
 pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
     let mut text = match rule.finds() {
         None => format!(
@@ -90,7 +90,7 @@ pub fn explained_rule(rule: &Rule, level: Option<Level>) -> String {
     text
 }
 
-/// One error code, at length.
+/// The explanation of an error code.
 pub fn explained_code(code: Code) -> String {
     format!("{} (error, exit code {})\n\n{}\n", code.as_str(), code.class().exit_code(), code.doc())
 }

@@ -1,4 +1,4 @@
-//! GitHub's workflow commands: a line an annotation, which the runner shows beside the changed lines.
+//! Workflow commands of GitHub: one annotation per line, which GitHub displays at the changed lines.
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>
 
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use crate::error::Place;
 use crate::output::{is_hidden, without_secrets};
 use crate::verify::Level;
 
-/// Each failure and finding as a command; then the counts, for those who read the log.
+/// A command for each failure and finding; then the counts, for the log.
 pub fn github(report: &Report<'_>) -> String {
     let mut text = String::new();
     for failure in report.failures {
@@ -31,7 +31,7 @@ pub fn github(report: &Report<'_>) -> String {
     text
 }
 
-/// The command that hides a text from the runner's log from then on.
+/// The command that masks a secret in the runner's log.
 pub fn github_mask(secret: &str) -> String {
     format!("::add-mask::{}", data(secret))
 }
@@ -43,7 +43,7 @@ fn with_help(message: &str, help: Option<&str>) -> String {
 fn command(text: &mut String, name: &str, place: Option<String>, title: &str, message: &str) {
     let place = place.map(|place| format!("{place},")).unwrap_or_default();
     let message = without_secrets(message);
-    // The runner decodes three signs only; what else would steer a terminal is made visible.
+    // The runner decodes only three characters; escape the other control characters.
     let shown: String = message
         .chars()
         .map(|letter| match letter {
@@ -55,13 +55,13 @@ fn command(text: &mut String, name: &str, place: Option<String>, title: &str, me
     let _ = writeln!(text, "::{name} {place}title={}::{}", property(title), data(&shown));
 }
 
-/// The runner refuses columns of a span of several lines.
+/// The properties of a position. The runner rejects columns for a span of several lines.
 fn properties(report: &Report<'_>, place: &Place) -> String {
     let mut text = format!("file={}", property(&(report.path)(place.file())));
     if let (Some(start), Some(end)) = (place.start(), place.end()) {
         let _ = write!(text, ",line={},endLine={}", start.line, end.line);
         if start.line == end.line {
-            // Ours points behind the last character, theirs at it.
+            // Tenure's end is exclusive, GitHub's is inclusive.
             let last = end.column.saturating_sub(1).max(start.column);
             let _ = write!(text, ",col={},endColumn={last}", start.column);
         }

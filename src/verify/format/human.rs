@@ -1,5 +1,5 @@
-//! Findings for people: each with the lines that it is about, then one line that counts. What was
-//! accepted is shown too, with its reason, since a reviewer has to see it.
+//! Findings as text: each with its source lines, then a line of counts. Accepted findings are included with their reason,
+//! for reviewers.
 
 use rayon::prelude::*;
 
@@ -8,10 +8,10 @@ use crate::error::Place;
 use crate::output::{Diagnostic, Paint, Severity, plain};
 use crate::verify::{Finding, FindingTarget, Level};
 
-/// As many findings are worth more than one core.
+/// Minimum number of findings that are formatted in parallel.
 const MANY: usize = 256;
 
-/// All findings and the line that counts, each line ended.
+/// All findings and the line of counts, each with a line end.
 pub fn findings(findings: &[Finding], summary: &impl std::fmt::Display, paint: Paint) -> String {
     let draw = |(finding, others): &(&Finding, usize)| one(finding, *others, paint) + "\n\n";
     let found = alike(findings);
@@ -23,7 +23,7 @@ pub fn findings(findings: &[Finding], summary: &impl std::fmt::Display, paint: P
     format!("{}{summary}\n", drawn.concat())
 }
 
-/// One finding, and of how many other schemas the same is found.
+/// A finding, with the number of other schemas that have it.
 pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
     let accepted = finding.allowed.as_ref().map(|because| format!("allowed because {because}"));
     let notes: Vec<String> = more(others).into_iter().chain(accepted.clone()).collect();
@@ -32,7 +32,7 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
             let scope = scope.map(|scope| format!("on {scope}")).unwrap_or_default();
             (place.clone(), scope, [finding.message.clone(), finding.help.clone()])
         }
-        // Names in a database may hold anything.
+        // Names in a database may contain any character.
         FindingTarget::Object(object) => {
             let place = Place::File(plain(&object.title()));
             (place, String::new(), [plain(&finding.message), plain(&finding.help)])
@@ -49,7 +49,7 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> String {
         place: Some(&place),
         label: &label,
         notes: &notes.iter().map(String::as_str).collect::<Vec<_>>(),
-        // Advice against what was decided already is noise.
+        // An accepted finding needs no help.
         help: accepted.is_none().then_some(help.as_str()),
     }
     .render(paint)

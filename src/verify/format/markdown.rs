@@ -1,6 +1,7 @@
-//! Markdown for a pull request or a job's summary: counts, a table, and the lines themselves behind a fold.
-//! Whatever a file or a name in a database holds stays text: no cell ends early, no name becomes a link or a mention.
-//! **Invariant:** what they hold gets here by [`crate::output::code`], [`crate::output::prose`] or [`details`], which strike out URLs and passwords.
+//! Markdown for a pull request or a job's summary: counts, a table, and the source lines in a collapsed section. Text from
+//! files and names from a database are escaped: they cannot end a cell, or become a link or a mention.
+//! **Invariant:** such text passes through [`crate::output::code`], [`crate::output::prose`] or [`details`], which remove
+//! URLs and passwords.
 
 use std::fmt::Write as _;
 
@@ -10,10 +11,10 @@ use super::verified::text_of;
 use crate::output::{Paint, code, failure, prose, without_secrets};
 use crate::verify::{Finding, FindingTarget, Level};
 
-/// A comment has room for so many drawings; the table has them all.
+/// Maximum number of findings with source lines; the table contains all findings.
 const MOST_DRAWN: usize = 30;
 
-/// The whole report.
+/// The report as Markdown.
 pub fn markdown(report: &Report<'_>) -> String {
     let mut text = format!("### Tenure {}\n\n{}\n", report.command, report.counts());
     if report.failures.is_empty() && report.findings.is_empty() {
@@ -80,7 +81,7 @@ fn row(
     let _ = writeln!(text, "| {level} | {place} | {rule} | {what} | {} |", prose(last));
 }
 
-/// The lines of the files; the table says all of an object of the database.
+/// The source lines. Findings about database objects are complete in the table.
 fn details(text: &mut String, report: &Report<'_>, open: &[(&Finding, usize)]) {
     let failures = report.failures.iter().map(|of| failure(of, Paint::Plain));
     let of_files = open.iter().filter(|(finding, _)| finding.place().is_some());
@@ -92,7 +93,7 @@ fn details(text: &mut String, report: &Report<'_>, open: &[(&Finding, usize)]) {
     }
     text.push_str("\n<details><summary>Details</summary>\n");
     for drawing in drawings.iter().take(MOST_DRAWN) {
-        // A fence that nothing inside can close.
+        // A fence longer than any in the text.
         let longest = drawing.split(|letter| letter != '`').map(str::len).max().unwrap_or_default();
         let fence = "`".repeat(longest.max(2) + 1);
         let _ = write!(text, "\n{fence}text\n{}\n{fence}\n", drawing.replace('\r', ""));

@@ -1,5 +1,5 @@
-//! Findings of every verb as text for people, SARIF, workflow commands of GitHub and Markdown, each made in one place; rules and
-//! codes explained.
+//! Formats the findings of every verb as text, SARIF, workflow commands of GitHub and Markdown, and explains rules and error
+//! codes.
 
 mod explain;
 mod github;

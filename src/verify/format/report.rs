@@ -1,4 +1,4 @@
-//! What every format is made of: findings and failures of one run, whichever verb made them.
+//! The input of every format: the findings and failures of one run of any verb.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,19 +12,19 @@ use crate::verify::{Finding, RuleId};
 
 /// A result with findings.
 pub trait Findings: Serialize {
-    /// The command that gives it: `tenant audit`.
+    /// The command, such as `tenant audit`.
     const COMMAND: &'static str;
 
-    /// The findings, each by itself.
+    /// The findings, not grouped.
     fn findings(&self) -> Cow<'_, [Finding]>;
 
-    /// One line: what was looked at and what was found.
+    /// One line: the numbers of checked items and of findings.
     fn summary(&self) -> String;
 
-    /// All of it, for people.
+    /// The text output.
     fn text(&self, paint: Paint) -> String;
 
-    /// The exit code: 1 where a finding denies.
+    /// The exit code: 1 if a finding denies.
     fn exit_code(&self) -> u8 {
         u8::from(self.findings().iter().any(Finding::denies))
     }
@@ -35,20 +35,20 @@ pub trait Findings: Serialize {
 pub struct Report<'a> {
     /// The command.
     pub command: &'a str,
-    /// In the order in which they are shown.
+    /// The findings, in output order.
     pub findings: Cow<'a, [Finding]>,
-    /// What could not be looked at.
+    /// Why items could not be checked.
     pub failures: &'a [Failure],
-    /// One line: what was looked at and what was found; empty where nothing was.
+    /// The numbers of checked items and of findings, on one line; empty if nothing was checked.
     pub summary: String,
     /// The exit code of the run.
     pub exit_code: u8,
-    /// A file's path from the root of the repository, where the readers of the report count from.
+    /// Returns a file's path relative to the root of the repository.
     pub path: &'a dyn Fn(&str) -> String,
 }
 
 impl<'a> Report<'a> {
-    /// Of a result.
+    /// The report of a result.
     pub fn of<T: Findings>(found: &'a T, path: &'a dyn Fn(&str) -> String) -> Self {
         Self {
             command: T::COMMAND,
@@ -60,7 +60,7 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Of a run that failed.
+    /// The report of a failed run.
     pub fn failed(command: &'a str, failure: &'a Failure, path: &'a dyn Fn(&str) -> String) -> Self {
         Self {
             command,
@@ -72,22 +72,22 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The last line: the failures, and the summary.
+    /// The last line: the number of failures, and the summary.
     pub(super) fn counts(&self) -> String {
         let failures = (!self.failures.is_empty()).then(|| plural(self.failures.len(), "error"));
         let summary = (!self.summary.is_empty()).then(|| self.summary.clone());
         failures.into_iter().chain(summary).collect::<Vec<_>>().join("; ")
     }
 
-    /// Where something in a file is, as people read it: `file:line:column`.
+    /// A position as text: `file:line:column`.
     pub(super) fn place(&self, place: &Place) -> String {
         let file = (self.path)(place.file());
         place.start().map_or_else(|| file.clone(), |at| format!("{file}:{}:{}", at.line, at.column))
     }
 }
 
-/// The findings, each with the number of other schemas of which the same is found: thousands of tenants may differ in the
-/// same way. A finding about a file stands for itself.
+/// Groups equal findings about different schemas: returns the first of each group and the number of others. Thousands of
+/// tenants may have the same difference. Findings about files are not grouped.
 pub(super) fn alike(findings: &[Finding]) -> Vec<(&Finding, usize)> {
     let mut alike: Vec<(&Finding, usize)> = Vec::with_capacity(findings.len());
     let mut known: HashMap<(RuleId, String, String), usize> = HashMap::new();
@@ -112,7 +112,7 @@ pub(super) fn alike(findings: &[Finding]) -> Vec<(&Finding, usize)> {
     alike
 }
 
-/// Says of how many others the same is found.
+/// The text for the number of other tenants with the same finding.
 pub(super) fn more(others: usize) -> Option<String> {
     (others > 0).then(|| format!("also in {}", plural_of(others, "other tenant", "other tenants")))
 }

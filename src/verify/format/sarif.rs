@@ -1,4 +1,4 @@
-//! SARIF 2.1.0, which code scanning reads. What was accepted is there too, as suppressed in its source.
+//! SARIF 2.1.0 for code scanning. Accepted findings are included as suppressed in source.
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
 use std::collections::{BTreeMap, HashMap};
@@ -20,14 +20,14 @@ use crate::verify::{Finding, FindingTarget, Level};
 const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// Names the root of the repository; code scanning knows where that is.
+/// The base id for the root of the repository, which code scanning resolves.
 const ROOT: &str = "%SRCROOT%";
 
-/// The document, on lines of its own.
+/// The document, pretty-printed.
 pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
     let mut run = Builder { report, rules: Vec::new(), seen: HashMap::new() };
     let mut entries: Vec<Entry> = Vec::new();
-    // A result without a place is shown nowhere; what is wrong with no file is the run's own.
+    // A result without a location is not displayed; report such failures as notifications of the run.
     let (placed, bare): (Vec<_>, Vec<_>) =
         report.failures.iter().partition(|failure| failure.place.is_some());
     entries.extend(placed.into_iter().map(|failure| run.failure(failure)));
@@ -57,7 +57,7 @@ pub fn sarif(report: &Report<'_>) -> Result<String, serde_json::Error> {
 struct Builder<'a> {
     report: &'a Report<'a>,
     rules: Vec<ReportingDescriptor>,
-    /// How often a rule has found the same text in a file.
+    /// The number of findings per fingerprint key.
     seen: HashMap<String, usize>,
 }
 
@@ -104,14 +104,14 @@ impl Builder<'_> {
             descriptor(id, doc, "", &explained_code(failure.code), Level::Deny, &["error".to_owned()])
         });
         let text = sentence(failure);
-        // Only those that have one come here.
+        // Callers pass only failures with a place.
         let nowhere = Place::File(String::new());
         let place = failure.place.as_ref().unwrap_or(&nowhere);
         let located = (self.location(place), self.fingerprint(id, place));
         entry(id, index, ResultLevel::Error, &text, located)
     }
 
-    /// Where the rule stands in the list; it is put there if need be.
+    /// The rule's index in the list. Adds the rule if it is missing.
     fn index(&mut self, id: &str, rule: impl FnOnce() -> ReportingDescriptor) -> i64 {
         let at = self.rules.iter().position(|known| known.id == id).unwrap_or_else(|| {
             self.rules.push(rule());
@@ -140,12 +140,12 @@ impl Builder<'_> {
         Location::builder().physical_location(physical).build()
     }
 
-    /// The same for the same text of the same file, wherever in it that stands.
+    /// A fingerprint of the file and the text, independent of the line.
     fn fingerprint(&mut self, id: &str, place: &Place) -> BTreeMap<String, String> {
         self.nth("tenureStatement/v1", format!("{id}\n{}\n{}", place.file(), text_of(place)))
     }
 
-    /// The fingerprint of what `key` names; of several with one key the first, the second and so on.
+    /// The fingerprint of `key` and the number of its occurrences so far.
     fn nth(&mut self, name: &str, key: String) -> BTreeMap<String, String> {
         let before = self.seen.entry(key.clone()).or_default();
         *before += 1;
@@ -167,7 +167,7 @@ fn entry(id: &str, index: i64, level: ResultLevel, text: &str, (location, finger
         .build()
 }
 
-/// A message may hold `[text](url)`, which a viewer shows as a link (chapter 3.11.6); a name is none.
+/// Prevents links: viewers render `[text](url)` in a message as a link (chapter 3.11.6).
 fn without_links(text: &str) -> String {
     text.replace("](", "] (")
 }
@@ -224,7 +224,7 @@ fn multiformat(text: &str) -> MultiformatMessageString {
     MultiformatMessageString::builder().text(text).build()
 }
 
-/// A path as a URI: below the root, or, where it leads elsewhere, from the root of the machine.
+/// The URI of a path: relative to the root of the repository, or absolute if it is outside.
 fn artifact(path: &str) -> ArtifactLocation {
     let absolute = path.starts_with('/');
     let whole = if absolute { path.to_owned() } else { format!("/{path}") };

@@ -1,5 +1,4 @@
-//! All that one run of verification says, for whichever output: findings, counts, and what was wrong with
-//! files that could not be judged.
+//! The result of a verification, for every output format: findings, counts, and failures for files that could not be judged.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -12,26 +11,25 @@ use crate::output::{Paint, failure_json, plural};
 use crate::queries::Unchecked;
 use crate::verify::{Finding, StatementEffect, Summary, Tool};
 
-/// The result of a run.
+/// The result of a verification.
 #[derive(Clone, Copy)]
 pub struct Verified<'a> {
-    /// In the order of the files, then of their text.
+    /// The findings, by file and position.
     pub findings: &'a [Finding],
-    /// In numbers.
+    /// The counts.
     pub summary: &'a Summary,
-    /// What kept files, or all of it, from being judged.
+    /// Why some files, or all, could not be judged.
     pub failures: &'a [Failure],
-    /// What each statement did on the shadow, if they ran on one.
+    /// The effects of each statement on the shadow, if there was one.
     pub effects: Option<&'a [StatementEffect]>,
-    /// What of the release's queries says nothing.
+    /// The release's queries that could not be checked.
     pub unchecked: &'a [Unchecked],
-    /// A file's path from where those count who read the report: the root of the repository, not of the
-    /// project.
+    /// Returns a file's path relative to the root of the repository, not of the project.
     pub path: &'a dyn Fn(&str) -> String,
 }
 
 impl Verified<'_> {
-    /// The exit code: that of what could not be judged, else of what is denied.
+    /// The exit code: that of the failures, otherwise that of the findings.
     pub fn exit_code(&self) -> u8 {
         match self.failures.first() {
             Some(failure) => failure.class().exit_code(),
@@ -39,11 +37,11 @@ impl Verified<'_> {
         }
     }
 
-    /// The findings and the counts, for people.
+    /// The findings and the counts as text.
     pub fn text(&self, paint: Paint) -> String {
         let mut text = super::findings(self.findings, self.summary, paint);
         if !self.failures.is_empty() {
-            // The last line must not read as if all was well.
+            // The last line must mention the errors.
             text.truncate(text.trim_end().len());
             let errors = plural(self.failures.len(), "error");
             let _written = writeln!(text, "; {errors}, so not all could be judged");
@@ -51,7 +49,7 @@ impl Verified<'_> {
         text
     }
 
-    /// The one document for programs. `error` is the first failure, as everywhere, and `errors` are all.
+    /// The JSON document. `error` is the first failure, `errors` are all.
     pub fn json(&self) -> Value {
         let mut document = json!({ "findings": self.findings, "summary": self.summary });
         let Some(object) = document.as_object_mut() else { return document };
@@ -82,7 +80,7 @@ impl<'a> From<&'a Verified<'a>> for Report<'a> {
     }
 }
 
-/// What stands in `place`, on one line.
+/// The text at `place`, on one line.
 pub(super) fn text_of(place: &Place) -> String {
     let text = match place {
         Place::File(_) => "",
