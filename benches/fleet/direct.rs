@@ -1,8 +1,7 @@
-//! The direct loop: what a capable person writes by hand, who needs the same rows in the database when it is
-//! over. As many connections as Tenure uses take the tenants from one list; a tenant is one message; a step is
-//! a transaction that moves the version row, changes the table and adds a row to the history. It reads the
-//! list of tenants, notes the run, and moves the platform's version when all tenants are there. It does not
-//! parse, judge, retry, resume, or know which statement of which file failed.
+//! The direct loop: a hand-written script with the same result in the database. As many connections as Tenure
+//! uses take tenants from one list; a tenant is one message; a step is a transaction that advances the version row, changes the
+//! table and adds a history row. It reads the list of tenants, records the run, and advances the platform's version at the end.
+//! It does not parse, verify, retry or resume, and does not report the failed statement.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -18,13 +17,13 @@ use super::server::Server;
 /// The platform schema.
 const PLATFORM: &str = "datalinx_platform";
 
-/// A message, and how many rows it writes where all goes well.
+/// A message, and the number of rows that it must write.
 struct SqlBatch {
     sql: String,
     rows: u64,
 }
 
-/// Runs steps on every tenant; the time from the first connection to the last answer.
+/// Runs steps on every tenant. Returns the time from the first connection to the last answer.
 pub(super) fn migrate(server: &Server, url: &str, jobs: usize, steps: &[Step]) -> Result<Duration> {
     let (Some(first), Some(last)) = (steps.first(), steps.last()) else { return Ok(Duration::ZERO) };
     server.runtime().block_on(async {
@@ -50,7 +49,7 @@ pub(super) fn migrate(server: &Server, url: &str, jobs: usize, steps: &[Step]) -
     })
 }
 
-/// Makes tenants from a template; the time from the first connection to the last answer.
+/// Creates tenants from a template. Returns the time from the first connection to the last answer.
 pub(super) fn provision(
     server: &Server,
     url: &str,
@@ -69,14 +68,14 @@ pub(super) fn provision(
     })
 }
 
-/// Sends messages, the last one first, over `jobs` connections; gives back the one it was given.
+/// Sends messages, the last one first, over `jobs` connections. Returns the given connection.
 async fn send_all(
     url: &str,
     first: PgConnection,
     jobs: usize,
     messages: Vec<SqlBatch>,
 ) -> Result<PgConnection> {
-    // One thread drives all connections: the work is the server's.
+    // One thread drives all connections, since the server does the work.
     let queue = RefCell::new(messages);
     let work = async |mut connection: PgConnection| -> Result<PgConnection> {
         loop {
@@ -103,7 +102,7 @@ async fn send(connection: &mut PgConnection, message: SqlBatch) -> Result<()> {
     Ok(())
 }
 
-/// A transaction a step, as Tenure has it: any of them may fail, and those before it stand.
+/// One transaction per step, as in Tenure: a later failure does not undo earlier steps.
 fn migrate_message(run: &str, schema: &str, steps: &[Step]) -> SqlBatch {
     let units = steps.iter().map(|step| {
         format!(
@@ -118,7 +117,7 @@ fn migrate_message(run: &str, schema: &str, steps: &[Step]) -> SqlBatch {
     SqlBatch { sql: units.collect(), rows: 2 * steps.len() as u64 }
 }
 
-/// The registry's row, the schema, the template, the version row, the history.
+/// Registry row, schema, template, version row, history.
 fn provision_message(run: &str, slug: &str, template: &str) -> SqlBatch {
     let schema = format!("org_{slug}");
     let sql = format!(
@@ -140,7 +139,7 @@ fn history(run: &str, schema: &str, (from, to): (&str, &str), file: &str, kind: 
     )
 }
 
-/// Notes that a run begins; its id.
+/// Records the start of a run and returns its id.
 async fn begin_run(connection: &mut PgConnection, command: &str) -> Result<String> {
     let sql = format!(
         "INSERT INTO {PLATFORM}.run (id, command, tool_version) VALUES (gen_random_uuid(), '{command}', 'direct') \
@@ -149,7 +148,7 @@ async fn begin_run(connection: &mut PgConnection, command: &str) -> Result<Strin
     Ok(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get(0)?)
 }
 
-/// Notes that it has ended.
+/// Records the end of the run.
 async fn end_run(mut connection: PgConnection, run: &str) -> Result<()> {
     let sql = format!("UPDATE {PLATFORM}.run SET finished_at = now(), outcome = 'done' WHERE id = '{run}'");
     send(&mut connection, SqlBatch { sql, rows: 1 }).await?;

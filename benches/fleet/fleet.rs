@@ -1,5 +1,5 @@
-//! A fleet to be measured on: a project in a folder of its own, and a database with many small tenants that
-//! are made by the server in sets, since it is the fleet that is measured and not the template.
+//! A fleet for measurements: a project in a temporary folder, and a database with many small tenants. The server creates them in
+//! sets, since the template is not measured.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::measure;
 use super::server::Server;
 
-/// The project's platform, as small as Tenure lets it be.
+/// The smallest platform that Tenure accepts.
 const PLATFORM: &str = "\
 CREATE TABLE datalinx_platform.organizations (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -22,22 +22,22 @@ CREATE TABLE datalinx_platform.organizations (
     created_at timestamp with time zone NOT NULL DEFAULT now()
 );";
 
-/// A tenant's one table; its columns are followed by those of the steps.
+/// The single table of a tenant; the columns of the steps follow.
 pub(super) const TABLE: &str = "items (id bigint PRIMARY KEY, name text NOT NULL, note text)";
 
-/// Tenants of one transaction while a fleet is made: each takes some slots of the lock table.
+/// Tenants per transaction when a fleet is created: each takes slots of the lock table.
 const BATCH: u32 = 500;
 
 /// One additive step of the chain.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
-    /// The version before it.
+    /// The version before the step.
     pub(super) from: String,
-    /// The version after it.
+    /// The version after the step.
     pub(super) to: String,
     /// The migration's file.
     pub(super) file: String,
-    /// What it adds.
+    /// The added column.
     pub(super) column: String,
 }
 
@@ -48,7 +48,7 @@ impl Step {
         Self { file: format!("v{from}_to_v{to}_add_{number}.sql"), from, to, column }
     }
 
-    /// The statement, for a table that is named so.
+    /// The statement for the table with that name.
     pub(super) fn sql(&self, table: &str) -> String {
         format!("ALTER TABLE {table} ADD COLUMN {} text", self.column)
     }
@@ -61,14 +61,14 @@ pub(super) struct Fleet {
     project: TempDir,
     /// The database.
     pub(super) database: String,
-    /// How many tenants it has.
+    /// The number of tenants.
     pub(super) tenants: u32,
-    /// How many steps the chain has.
+    /// The number of steps in the chain.
     steps: u32,
 }
 
 impl Fleet {
-    /// Makes one with `tenants` tenants at 1.0.0.
+    /// Creates a fleet with `tenants` tenants at 1.0.0.
     pub(super) fn make(server: &Rc<Server>, database: &str, tenants: u32) -> Result<Self> {
         server.create(database, None)?;
         let fleet = Self::with_project(server, database, tenants)?;
@@ -76,12 +76,12 @@ impl Fleet {
         for first in (1..=tenants).step_by(BATCH as usize) {
             server.run(database, &make_tenants(first, tenants.min(first + BATCH - 1)))?;
         }
-        // As autovacuum would have done, which the server has switched off.
+        // Autovacuum is disabled on the server.
         server.run(database, "VACUUM (ANALYZE)")?;
         Ok(fleet)
     }
 
-    /// An equal of this one.
+    /// A copy of this fleet.
     pub(super) fn copy(&self, database: &str) -> Result<Self> {
         self.server.create(database, Some(&self.database))?;
         Self::with_project(&self.server, database, self.tenants)
@@ -130,17 +130,17 @@ impl Fleet {
         self.server.url(&self.database)
     }
 
-    /// The program on this fleet.
+    /// The program under test on this fleet.
     pub(super) fn tenure(&self, words: &[&str]) -> Command {
         self.tenure_at(&self.url(), words)
     }
 
-    /// The program on this fleet, where another URL leads to it.
+    /// The program under test on this fleet, with another URL.
     pub(super) fn tenure_at(&self, url: &str, words: &[&str]) -> Command {
         tenure(self.project.path(), url, words)
     }
 
-    /// Makes sure that the last steps were really done: a number that was measured on nothing means nothing.
+    /// Checks that the last steps were applied, so that no failed run is measured.
     pub(super) fn check(&self, steps: &[Step]) -> Result<()> {
         self.check_columns(steps)?;
         for step in steps {
@@ -161,7 +161,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Makes sure that every tenant has the columns of these steps.
+    /// Checks that every tenant has the columns of these steps.
     pub(super) fn check_columns(&self, steps: &[Step]) -> Result<()> {
         for step in steps {
             let sql = format!("SELECT count(*)::text FROM pg_attribute WHERE attname = '{}'", step.column);
@@ -186,7 +186,7 @@ pub(super) fn tenure(project: &Path, url: &str, words: &[&str]) -> Command {
     command
 }
 
-/// A transaction that makes some tenants: schema, table, registry, version row, history.
+/// A transaction that creates some tenants: schema, table, registry row, version row, history.
 fn make_tenants(first: u32, last: u32) -> String {
     let mut sql = format!(
         "DO $$ BEGIN FOR n IN {first}..{last} LOOP \

@@ -1,7 +1,7 @@
-//! How fast Tenure is, against the loop that a capable person would write by hand and against other
-//! migrators: everything in one run, on one private server, as ratios. `cargo bench --bench fleet` prints
-//! the table and fails where a limit is missed; with `-- --bless` it writes `benches/RESULTS.md` too.
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, and reads the machine")]
+//! Compares the speed of Tenure with a loop that an engineer would write by hand and with other migrators, in one run on one
+//! private server, as ratios. `cargo bench --bench fleet` prints the table and fails if a limit is exceeded; with `-- --bless` it
+//! also writes `benches/RESULTS.md`.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and the machine")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is its result")]
 
 mod direct;
@@ -22,19 +22,19 @@ use clap::Parser as _;
 use results::Results;
 use rows::Bench;
 
-/// How fast Tenure is: every row measured in one run, as ratios.
+/// Measure the speed of Tenure against other programs, as ratios of one run
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// A tenth of the tenants and fewer rounds, to try the benchmark; no limit is judged
+    /// Use a tenth of the tenants and fewer rounds, without limits, to try the benchmark
     #[arg(long)]
     quick: bool,
     /// Write benches/RESULTS.md
     #[arg(long)]
     bless: bool,
-    /// Only this row, which may be said again
+    /// Measure only this row; repeatable
     #[arg(long, value_name = "NUMBER")]
     row: Vec<u32>,
-    /// Cargo says it to every benchmark
+    /// Ignored; Cargo passes it to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }

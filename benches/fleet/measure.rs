@@ -1,5 +1,5 @@
-//! Contenders that take turns: whatever else the machine does hits all alike. The order is turned around from
-//! round to round; before each turn the server writes out what others have changed; the medians count.
+//! Measures contenders in turns, so that other load on the machine affects all of them. The order alternates between rounds, each
+//! turn follows a checkpoint, and the results are medians.
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use super::server::Server;
 
-/// What takes part: called once a round, it says how long its work took.
+/// A contender: runs once per round and returns the time of its work.
 pub(super) type Contender<'a> = &'a mut dyn FnMut() -> Result<Duration>;
 
 /// The times of one contender.
@@ -16,19 +16,18 @@ pub(super) type Contender<'a> = &'a mut dyn FnMut() -> Result<Duration>;
 pub(super) struct Times(Vec<Duration>);
 
 impl Times {
-    /// The middle one, in seconds.
+    /// The median, in seconds.
     pub(super) fn median(&self) -> f64 {
         median(self.0.iter().map(Duration::as_secs_f64).collect())
     }
 
-    /// How many times as long as another contender it took: the middle one of the rounds' ratios, since the two
-    /// turns of a round are close together and meet the same machine.
+    /// The time relative to another contender: the median of the rounds' ratios, since the turns of one round are close in time.
     pub(super) fn over(&self, other: &Self) -> f64 {
         let ratio = |(ours, theirs): (&Duration, &Duration)| ours.as_secs_f64() / theirs.as_secs_f64();
         median(self.0.iter().zip(&other.0).map(ratio).collect())
     }
 
-    /// The median, and the shortest and the longest: `0.53 s (0.51–0.60)`.
+    /// The median, the minimum and the maximum: `0.53 s (0.51–0.60)`.
     pub(super) fn shown(&self) -> String {
         let seconds = |time: Option<&Duration>| time.map_or(f64::NAN, Duration::as_secs_f64);
         let (low, high) = (seconds(self.0.iter().min()), seconds(self.0.iter().max()));
@@ -45,16 +44,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Whether a first round, with cold caches, is run and not counted.
+/// Whether the first round, with cold caches, is discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Warm {
-    /// One round does not count.
+    /// The first round is discarded.
     Up,
-    /// Each turn begins on something new.
+    /// Each turn starts with new data.
     Not,
 }
 
-/// Lets the contenders take `rounds` turns each; their times, in their order.
+/// Runs `rounds` turns per contender. Returns their times in the given order.
 pub(super) fn rotate<const N: usize>(
     server: &Server,
     rounds: usize,
@@ -77,7 +76,7 @@ pub(super) fn rotate<const N: usize>(
     Ok(times)
 }
 
-/// Runs a command to its end; how long that took.
+/// Runs a command and returns its duration.
 pub(super) fn succeed(command: &mut Command) -> Result<Duration> {
     let began = Instant::now();
     let output = command.output()?;
@@ -86,7 +85,7 @@ pub(super) fn succeed(command: &mut Command) -> Result<Duration> {
     Ok(elapsed)
 }
 
-/// Shows what a command printed, if it failed.
+/// Fails with the command's output if it failed.
 pub(super) fn must_have_succeeded(command: &Command, output: &Output) -> Result<()> {
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     ensure!(

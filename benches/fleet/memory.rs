@@ -1,4 +1,4 @@
-//! Memory, as Linux counts it for each process: the program's own peak, and the server's backends.
+//! Memory use per process on Linux: the program's peak, and the server's backends.
 
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 use super::measure;
 use super::server::Server;
 
-/// One field of `/proc/PID/status`, in KB; nothing once the process has ended.
+/// A field of `/proc/PID/status`, in KB; `None` after the end of the process.
 fn status(process: u32, fields: &[&str]) -> Option<Vec<u64>> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let field = |name: &&str| {
@@ -25,13 +25,13 @@ fn status(process: u32, fields: &[&str]) -> Option<Vec<u64>> {
     fields.iter().map(field).collect()
 }
 
-/// Runs a command to its end; how long that took, and the most memory that it had at once, in KB. The
-/// kernel keeps the peak, so only what is added in the last moment before the end could be missed.
+/// Runs a command. Returns its duration and peak memory in KB. The kernel records the peak, so only growth just before the end
+/// can be missed.
 pub(super) fn watched(command: &mut Command) -> Result<(Duration, u64)> {
     let began = Instant::now();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut peak = None;
-    // What it prints is one short document, which fits into the pipe.
+    // The output is one short document, which fits into the pipe.
     while child.try_wait()?.is_none() {
         peak = peak.max(status(child.id(), &["VmHWM"]).and_then(|found| found.first().copied()));
         std::thread::sleep(Duration::from_millis(1));
@@ -41,16 +41,16 @@ pub(super) fn watched(command: &mut Command) -> Result<(Duration, u64)> {
     Ok((elapsed, peak.context("no VmHWM in /proc")?))
 }
 
-/// The most that one backend had, in KB.
+/// The peak memory of one backend, in KB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Backend {
-    /// All that is resident, the server's shared memory included.
+    /// Resident memory with the server's shared memory.
     pub(super) resident: u64,
-    /// Without the shared memory: what further backends would need too.
+    /// Resident memory without shared memory: the cost of each further backend.
     pub(super) private: u64,
 }
 
-/// Looks at the backends of one database while something else runs.
+/// Samples the backends of one database during other work.
 #[derive(Debug)]
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
@@ -58,7 +58,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Begins.
+    /// Starts sampling.
     pub(super) fn start(server: &Server, database: &str) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (asked, url) = (Arc::clone(&stop), server.url(DATABASE));
@@ -69,7 +69,7 @@ impl Watcher {
         Self { stop, thread }
     }
 
-    /// Ends.
+    /// Stops sampling.
     pub(super) fn stop(self) -> Result<Backend> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

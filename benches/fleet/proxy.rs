@@ -1,6 +1,6 @@
-//! A server that is far away: a proxy on the loopback that holds back every chunk for a while, in both
-//! directions. It keeps the order and holds many chunks at once, so it delays and does not narrow. Threads,
-//! since they wake up when they are due and not a millisecond later, as timers of an async runtime do.
+//! Simulates a distant server: a proxy on the loopback interface that delays every chunk in both directions. It keeps the order
+//! and delays many chunks at once, so it adds latency but does not limit throughput. It uses threads, since timers of an async
+//! runtime are up to a millisecond late.
 
 use std::io::{Read, Result, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -10,31 +10,31 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The most that is read at once.
+/// The size of the read buffer.
 const CHUNK: usize = 64 << 10;
 
-/// A proxy in front of the server. It ends with the process.
+/// A proxy in front of the server. It ends with this process.
 #[derive(Debug)]
 pub(super) struct Proxy {
     port: u16,
 }
 
 impl Proxy {
-    /// Starts one in front of the socket in `folder`, so far away.
+    /// Starts a proxy in front of the socket in `folder` with that delay.
     pub(super) fn start(folder: &Path, round_trip: Duration) -> Result<Self> {
         let socket = folder.join(".s.PGSQL.5432");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = listener.local_addr()?.port();
         thread::spawn(move || {
             for client in listener.incoming() {
-                // A connection that cannot be made is closed, and whoever wanted it says so.
+                // If the server is unreachable, the client's connection is closed and the client reports it.
                 drop(client.and_then(|client| join(client, &socket, round_trip)));
             }
         });
         Ok(Self { port })
     }
 
-    /// The URL of a database through it.
+    /// The URL of a database through the proxy.
     pub(super) fn url(&self, database: &str) -> String {
         format!("postgresql://tenure@127.0.0.1:{}/{database}?sslmode=disable", self.port)
     }
@@ -46,7 +46,7 @@ fn join(client: TcpStream, socket: &Path, round_trip: Duration) -> Result<()> {
     let (from_client, from_server) = (client.try_clone()?, server.try_clone()?);
     let way = round_trip / 2;
     thread::spawn(move || {
-        // A network's handshake is a round trip, which the loopback does not have.
+        // Adds the round trip of a network's handshake, which the loopback does not have.
         let end = |server: &UnixStream| server.shutdown(Shutdown::Write);
         pump(from_client, server, end, (way, round_trip))
     });
@@ -57,7 +57,7 @@ fn join(client: TcpStream, socket: &Path, round_trip: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Passes on what is read, each chunk `delay` after it came, the first one later by `at_first`.
+/// Forwards each chunk `delay` after it arrived, the first one `at_first` later.
 fn pump<W: Write>(
     mut from: impl Read + Send + 'static,
     mut to: W,

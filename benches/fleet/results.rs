@@ -1,5 +1,4 @@
-//! The table: printed as it goes, and written into RESULTS.md with the machine it was measured on, which is
-//! named by its kind only.
+//! The table of results: printed during the run and written to RESULTS.md, with a generic description of the machine.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,12 +8,12 @@ use tenure::postgres::server::DATABASE;
 
 use super::rows::Bench;
 
-/// What a row may measure at most, or must at least.
+/// The maximum or minimum of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Limit {
     AtMost(f64),
     AtLeast(f64),
-    /// It is only recorded.
+    /// Recorded without a limit.
     None,
 }
 
@@ -25,7 +24,7 @@ pub(super) struct Row {
     pub(super) what: String,
     /// Tenure's times.
     pub(super) tenure: String,
-    /// What it is measured against, with its times.
+    /// The contender and its times.
     pub(super) against: String,
     pub(super) measured: f64,
     pub(super) unit: &'static str,
@@ -35,7 +34,7 @@ pub(super) struct Row {
 impl Row {
     fn is_missed(&self) -> bool {
         match self.limit {
-            // A measure that is no number misses too.
+            // NaN exceeds a limit too.
             Limit::AtMost(most) => !matches!(self.measured.partial_cmp(&most), Some(order) if order.is_le()),
             Limit::AtLeast(least) => {
                 !matches!(self.measured.partial_cmp(&least), Some(order) if order.is_ge())
@@ -62,7 +61,7 @@ impl Row {
 
 const HEAD: &str = "| | what | Tenure | against | measured | limit |\n| --- | --- | --- | --- | --- | --- |";
 
-/// What was measured, where.
+/// The measurements and the machine.
 #[derive(Debug)]
 pub(super) struct Results {
     machine: String,
@@ -72,18 +71,18 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// None yet. The limits are those of a run that is not a quick one.
+    /// An empty table. The limits do not apply to a quick run.
     pub(super) fn of(bench: &Bench) -> Result<Self> {
         let (jobs, is_judged) = (bench.jobs, !bench.is_quick);
         Ok(Self { machine: machine(bench)?, jobs, is_judged, rows: Vec::new() })
     }
 
-    /// Prints the machine and the table's head.
+    /// Prints the machine and the head of the table.
     pub(super) fn print_head(&self) {
         println!("{}\n{HEAD}", self.machine);
     }
 
-    /// Adds rows, and prints them.
+    /// Adds and prints rows.
     pub(super) fn add(&mut self, rows: Vec<Row>) {
         for row in rows {
             println!("{}", row.line(self.is_judged));
@@ -91,7 +90,7 @@ impl Results {
         }
     }
 
-    /// The rows that miss their limit.
+    /// The rows that exceed their limits.
     pub(super) fn missed(&self) -> Vec<String> {
         self.rows
             .iter()
@@ -116,7 +115,7 @@ impl Results {
     }
 }
 
-/// What one has to know to read the table.
+/// The explanation of the table.
 const NOTES: &str = "\
 ## What is measured
 
@@ -181,13 +180,13 @@ fn processor() -> Result<String> {
     Ok(format!("{cores} cores, {model}, {} GB of memory", memory.div_ceil(1 << 20)))
 }
 
-/// `Linux 6.1.0`, without what its builder has added.
+/// `Linux 6.1.0`, without the suffix of the distribution.
 fn kernel() -> Result<String> {
     let release = read("/proc/sys/kernel/osrelease")?;
     Ok(format!("Linux {}", release.trim().split(['-', '+']).next().unwrap_or_default()))
 }
 
-/// The kind of file system that a folder is on.
+/// The type of the file system of a folder.
 fn file_system(folder: &Path) -> Result<String> {
     let mounts = read("/proc/mounts")?;
     let fields = mounts.lines().filter_map(|line| {
@@ -198,7 +197,7 @@ fn file_system(folder: &Path) -> Result<String> {
     Ok(below.max_by_key(|(point, _)| point.len()).context("no file system")?.1.to_owned())
 }
 
-/// A package's version, as Cargo.lock has it: `sqlx 0.9.0`.
+/// A package's version from Cargo.lock: `sqlx 0.9.0`.
 fn locked(name: &str) -> String {
     let lock: toml::Table = include_str!("../../Cargo.lock").parse().unwrap_or_default();
     let packages = lock.get("package").and_then(toml::Value::as_array).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The other migrators: the program of the package `tenure-rivals`, which Cargo builds as it built this one.
+//! The other migrators: the program of the package `tenure-rivals`, which Cargo builds with the same profile.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,12 +10,12 @@ use super::fleet::{Fleet, TABLE};
 use super::measure;
 use super::server::Server;
 
-/// Its program.
+/// The path of the program.
 #[derive(Debug)]
 pub(super) struct Rivals(PathBuf);
 
 impl Rivals {
-    /// Builds it.
+    /// Builds the program.
     pub(super) fn build() -> Result<Self> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
@@ -32,7 +32,7 @@ impl Rivals {
         Ok(Self(programs.next_back().context("cargo built no program")?))
     }
 
-    /// Runs one of them over all tenants: the table, then all the steps so far.
+    /// Runs one of the migrators on all tenants: the table, then all steps.
     pub(super) fn run(&self, rival: &str, server: &Server, fleet: &Fleet) -> Result<Duration> {
         let mut command = Command::new(&self.0);
         command.arg(rival).arg(server.folder()).arg(&fleet.database);

@@ -1,4 +1,4 @@
-//! The rows of the table: what is measured, against what, and the limit.
+//! The rows of the table: measurement, contender, limit.
 
 use std::cell::{Cell, OnceCell};
 use std::path::Path;
@@ -16,18 +16,18 @@ use super::results::{Limit, Row, thousands};
 use super::rivals::Rivals;
 use super::server::Server;
 
-/// How far away a server is in row 6.
+/// The simulated latency in row 6.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
 
-/// What everything is measured with.
+/// The setup of all measurements.
 #[derive(Debug)]
 pub(super) struct Bench {
     pub(super) server: Rc<Server>,
-    /// Connections of every contender but those that only have one.
+    /// The number of connections of each contender that supports several.
     pub(super) jobs: usize,
-    /// The usual fleet.
+    /// The number of tenants of the default fleet.
     pub(super) tenants: u32,
-    /// The large one.
+    /// The number of tenants of the large fleet.
     pub(super) many: u32,
     pub(super) is_quick: bool,
     rivals: Rivals,
@@ -35,10 +35,10 @@ pub(super) struct Bench {
     databases: Cell<u32>,
 }
 
-/// Measures some rows.
+/// A function that measures some rows.
 type Measure = fn(&Bench) -> Result<Vec<Row>>;
 
-/// The rows, in the order in which they are measured.
+/// The rows, in the order of measurement.
 pub(super) const ROWS: &[(&[u32], Measure)] = &[
     (&[1], |bench| against_the_direct_loop(bench, 1, 1, Limit::AtMost(1.25))),
     (&[2], |bench| against_the_direct_loop(bench, 2, 5, Limit::AtMost(1.15))),
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[(&[u32], Measure)] = &[
 impl Bench {
     /// Builds the other migrators, and starts the server.
     pub(super) fn prepare(is_quick: bool) -> Result<Self> {
-        // Tenure's own default where the server has connections to spare; said, so that it is the same for all.
+        // Tenure's default if the server has enough connections; explicit, so that all contenders use it.
         let cores = std::thread::available_parallelism()?.get();
         let (tenants, many) = if is_quick { (100, 1_000) } else { (1_000, 10_000) };
         let rivals = Rivals::build()?;
@@ -60,13 +60,13 @@ impl Bench {
         Ok(Self { server, jobs, tenants, many, is_quick, rivals, small, databases })
     }
 
-    /// A name for a further database.
+    /// A name for a new database.
     fn database(&self) -> String {
         self.databases.set(self.databases.get() + 1);
         format!("fleet_{}", self.databases.get())
     }
 
-    /// An equal of the usual fleet.
+    /// A copy of the default fleet.
     fn fleet(&self) -> Result<Fleet> {
         let small = if let Some(small) = self.small.get() {
             small
@@ -85,7 +85,7 @@ impl Bench {
         format!("--jobs={}", self.jobs)
     }
 
-    /// `tenure migrate up` over new steps; how long the whole command took.
+    /// Runs `tenure migrate up` on new steps and returns the duration of the command.
     fn up(&self, fleet: &mut Fleet, steps: u32) -> Result<Duration> {
         let steps = fleet.add_steps(steps)?;
         let elapsed = measure::succeed(&mut fleet.tenure(&["migrate", "up", &self.jobs_flag()]))?;
@@ -129,7 +129,7 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
     let has_jobs = String::from_utf8_lossy(&help.stdout).contains("--jobs");
     let (flag, jobs) = if has_jobs { (Some(bench.jobs_flag()), bench.jobs) } else { (None, 1) };
 
-    // Each turn has a database of its own, with the platform and no tenant.
+    // Each turn has its own database, with the platform and no tenant.
     let turn = |make: &mut dyn FnMut(&str) -> Result<Duration>| {
         let database = bench.database();
         server.create(&database, Some("platform"))?;
@@ -163,7 +163,7 @@ fn provisioning(bench: &Bench) -> Result<Vec<Row>> {
     }])
 }
 
-/// The template's files, in order, as one text.
+/// The template's files, concatenated in order.
 fn template(folder: &Path) -> Result<String> {
     let mut paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     paths.sort();
@@ -284,7 +284,7 @@ fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
     let (rivals, names) = (&bench.rivals, ["sqlx", "refinery"]);
     let mut ours = bench.fleet()?;
     let [mut first, mut second] = [bench.fleet()?, bench.fleet()?];
-    // Their tables, and a first migration that is done: one step is pending from then on.
+    // Create their tables and apply a first migration, so that each turn has one pending step.
     for (name, fleet) in names.iter().zip([&first, &second]) {
         rivals.run(name, &bench.server, fleet)?;
     }
@@ -312,6 +312,6 @@ fn against_other_migrators(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 fn megabytes(kilobytes: u64) -> f64 {
-    // A process of more than 4 TB does not come up here.
+    // No process here uses more than 4 TB.
     u32::try_from(kilobytes).map_or(f64::INFINITY, f64::from) / 1024.0
 }

@@ -1,4 +1,4 @@
-//! The private server that everything is measured on, and what is asked of it besides the measured work.
+//! The private server of all measurements, and queries outside of the measured work.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tenure::postgres::server::{DATABASE, Environment, Throwaway};
 use tokio::runtime::{Builder, Runtime};
 
-/// Where a disk is, also where the folder for temporary files is memory.
+/// A folder on a disk: the folder for temporary files may be in memory.
 const ON_DISK: &str = "/var/tmp";
 
-/// The product's own throwaway server. It ends with the process, however that ends.
+/// The program's private server. It ends with this process, even after a crash.
 #[derive(Debug)]
 pub(super) struct Server {
     throwaway: Throwaway,
@@ -20,7 +20,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts one.
+    /// Starts a server.
     pub(super) fn start() -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let environment = Environment {
@@ -32,12 +32,12 @@ impl Server {
         Ok(Self { throwaway, runtime })
     }
 
-    /// The runtime that the benchmark's own connections are driven by.
+    /// The runtime of the benchmark's own connections.
     pub(super) fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 
-    /// The folder of its socket and its data.
+    /// The folder with its socket and data.
     pub(super) fn folder(&self) -> PathBuf {
         self.throwaway.address().folder().to_owned()
     }
@@ -47,7 +47,7 @@ impl Server {
         self.throwaway.url(database)
     }
 
-    /// Runs SQL as one message; the rows of its queries, each value as text.
+    /// Runs SQL as one message. Returns the rows of its queries, with values as text.
     pub(super) fn run(&self, database: &str, sql: &str) -> Result<Vec<Vec<String>>> {
         let text = |row: &PgRow| (0..row.len()).map(|column| row.try_get(column)).collect::<Result<_, _>>();
         let rows = self.runtime.block_on(async {
@@ -65,7 +65,7 @@ impl Server {
         rows.into_iter().flatten().next().with_context(|| format!("no row: {sql}"))
     }
 
-    /// How long the shortest of some questions takes at `url`.
+    /// The shortest of several round trips to `url`.
     pub(super) fn round_trip(&self, url: &str) -> Result<Duration> {
         self.runtime.block_on(async {
             let mut connection = PgConnection::connect(url).await?;
@@ -80,14 +80,14 @@ impl Server {
         })
     }
 
-    /// Makes a database, an equal of `template` if one is named. None is ever dropped: where thousands of files
-    /// were deleted, ext4 is slow to make new ones for five minutes, since it passes over their inodes.
+    /// Creates a database, as a copy of `template` if given. No database is dropped: after the deletion of thousands of files,
+    /// ext4 creates files slowly for five minutes, since it skips their inodes.
     pub(super) fn create(&self, database: &str, template: Option<&str>) -> Result<()> {
         let template = template.map_or_else(String::new, |template| format!(" TEMPLATE {template}"));
         self.run(DATABASE, &format!("CREATE DATABASE {database}{template}")).map(drop)
     }
 
-    /// Writes out what others have changed, so that it does not fall into the time of what comes next.
+    /// Runs a checkpoint, so that the next measurement does not include earlier writes.
     pub(super) fn settle(&self) -> Result<()> {
         self.run(DATABASE, "CHECKPOINT").map(drop)
     }

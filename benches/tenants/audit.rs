@@ -1,4 +1,4 @@
-//! `tenant audit` of a thousand tenants of the seeds' template, with roles and without.
+//! `tenant audit` of a thousand tenants of the seeds' template, with and without roles.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const TENANTS: usize = 1_000;
 const ROUNDS: usize = 7;
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// Measures; what missed its limit.
+/// Measures, and returns exceeded limits.
 pub(super) fn measure() -> Result<Vec<String>> {
     let mut missed = Vec::new();
     for (what, settings) in [("without roles", ""), ("with roles", "[tenants]\nroles = true\n")] {

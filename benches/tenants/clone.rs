@@ -1,6 +1,6 @@
-//! `tenant clone --data` of a tenant with a million rows, against what a capable person does by hand: the same schema
-//! made, its foreign keys taken off, each table through `psql COPY … TO STDOUT | psql COPY … FROM STDIN`, the keys put
-//! back. Alternating, on one server, each after a checkpoint.
+//! `tenant clone --data` of a tenant with a million rows, compared with a manual copy: create the schema, drop its foreign keys,
+//! copy each table with `psql COPY … TO STDOUT | psql COPY … FROM STDIN`, add the keys. The contenders alternate on one server,
+//! each after a checkpoint.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::place::Place;
 
-/// The clone must be no slower than this part of the speed by hand.
+/// The minimum speed of the clone relative to the manual copy.
 const LIMIT: f64 = 0.8;
 const ROUNDS: usize = 5;
 const ROWS: usize = 1_000_000;
 
-/// A million rows: workspaces, and jobs in them, each job with a key to its workspace.
+/// A million rows: workspaces, and jobs with a foreign key to their workspace.
 const FILL: &str = "SET search_path = org_t1; \
     INSERT INTO workspaces (name, description, github_repo_url, settings) \
         SELECT 'workspace ' || n, repeat('what it is for ', 4), 'https://example.org/' || n, jsonb_build_object('n', n) \
@@ -44,7 +44,7 @@ const KEYS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Measures; what missed its limit.
+/// Measures, and returns exceeded limits.
 pub(super) fn measure() -> Result<Vec<String>> {
     let place = Place::with_tenants("", 1)?;
     place.sql(FILL)?;
@@ -70,7 +70,7 @@ pub(super) fn measure() -> Result<Vec<String>> {
     Ok(if speed < LIMIT { vec![format!("clone: {speed:.2} × the speed by hand")] } else { Vec::new() })
 }
 
-/// The same by hand, from the first statement to the last.
+/// The duration of the manual copy, from the first statement to the last.
 fn hand(place: &Place) -> Result<Duration> {
     let began = Instant::now();
     place.tenure(&["tenant", "create", "hand"])?;
@@ -98,7 +98,7 @@ fn pipe(place: &Place, table: &str) -> Result<()> {
     Ok(())
 }
 
-/// Both did all of the work.
+/// Checks that both copied everything.
 fn expect(place: &Place, schema: &str) -> Result<()> {
     let rows = place.sql(&format!(
         "SELECT (SELECT count(*) FROM {schema}.workspaces) + (SELECT count(*) FROM {schema}.pipeline_jobs)"

@@ -1,4 +1,4 @@
-//! `migrate up --branch local` against what it is made of: the copy, and the migration itself.
+//! `migrate up --branch local`, compared with the sum of its parts: the copy and the migration.
 
 use std::time::{Duration, Instant};
 
@@ -8,27 +8,27 @@ use super::place::Place;
 
 const TENANTS: usize = 10;
 const ROUNDS: usize = 7;
-/// What the rest may take: the shadow and its verification, the snapshots, what is asked between the statements.
+/// The limit for the rest: the shadow run, the snapshots, and the queries between statements.
 const LIMIT: Duration = Duration::from_millis(1_500);
 
-/// A change as releases have them: the platform, the tenants, a table that refers to a shared one.
+/// A typical release: changes to the platform and the tenants, and a table with a foreign key to a shared one.
 const PENDING: &str = "-- Migration: v1.0.4 to v1.0.5\n-- Description: what is measured\n-- Scope: tenant\n\
     ALTER TABLE workspaces ADD COLUMN note text;\n\
     CREATE TABLE {org_schema}.notes (id uuid PRIMARY KEY, author uuid REFERENCES datalinx_platform.users (id));\n\
     CREATE INDEX notes_author ON notes (author);\n";
 
-/// Measures; what missed its limit.
+/// Measures, and returns exceeded limits.
 pub(super) fn measure() -> Result<Vec<String>> {
     let place = Place::with_tenants("", TENANTS)?;
     place.file("migrations/v1.0.4_to_v1.0.5_measured.sql", PENDING)?;
     let (mut copies, mut plain, mut whole_runs) = (Vec::new(), Vec::new(), Vec::new());
     let source = place.sql("SELECT current_database()")?;
-    // Before 15 there is one way, which is this one.
+    // PostgreSQL before version 15 has only this strategy.
     let has_ways = place.sql("SELECT current_setting('server_version_num')::int >= 150000")? == "t";
     let strategy = if has_ways { "STRATEGY FILE_COPY" } else { "" };
     for round in 0..ROUNDS {
         let copy = format!("copy_{round}");
-        // What the server itself takes, by the same way to copy.
+        // The server's own time, with the same copy strategy.
         let began = Instant::now();
         place.sql_on("postgres", &format!("CREATE DATABASE {copy} TEMPLATE \"{source}\" {strategy}"))?;
         copies.push(began.elapsed());

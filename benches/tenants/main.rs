@@ -1,7 +1,7 @@
-//! What the verbs on tenants cost. `cargo bench --bench tenants` measures all of it, `-- NAME` one of it, and
-//! fails where a limit is missed.
-#![expect(clippy::disallowed_methods, reason = "a benchmark measures real time, and reads the machine")]
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "what it measured is its result")]
+//! Measures the verbs on tenants. `cargo bench --bench tenants` runs all measurements, `-- NAME` one of them. Fails if a limit is
+//! exceeded.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock and the machine")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the measurements are its result")]
 
 mod audit;
 mod clone;
@@ -15,10 +15,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser as _;
 
-/// A measurement: its name, and what it found where it missed its limit.
+/// A measurement: its name, and a function that returns exceeded limits.
 type Measurement = (&'static str, fn() -> Result<Vec<String>>);
 
-/// All of them.
+/// All measurements.
 const MEASUREMENTS: &[Measurement] = &[
     ("pool", signup::pool),
     ("create", signup::create),
@@ -28,12 +28,12 @@ const MEASUREMENTS: &[Measurement] = &[
     ("dry-run", dry_run::measure),
 ];
 
-/// What the verbs on tenants cost.
+/// Measure the verbs on tenants
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// Only these
+    /// Run only these measurements
     name: Vec<String>,
-    /// Cargo says it to every benchmark
+    /// Ignored; Cargo passes it to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
 }

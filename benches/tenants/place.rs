@@ -1,4 +1,4 @@
-//! Where it is measured: a private server, and the seeds' project on it.
+//! The setup of a measurement: a private server with the seeds' project.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ pub(super) struct Crowd(Child);
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        // It ends when there is nothing more to read.
+        // It ends at the end of its input.
         drop(self.0.stdin.take());
         let _ended = self.0.wait();
     }
 }
 
-/// A project, and its server, which ends with the process.
+/// A project and its server, which ends with this process.
 pub(super) struct Place {
     project: TempDir,
     url: String,
@@ -29,7 +29,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The seeds' project with these settings, migrated, and so many tenants: t1, t2, ….
+    /// The seeds' project with these settings, migrated, with that number of tenants: t1, t2, ….
     pub(super) fn with_tenants(settings: &str, tenants: usize) -> Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let environment = Environment {
@@ -55,12 +55,12 @@ impl Place {
         Ok(place)
     }
 
-    /// Runs SQL; what psql prints of its rows, without any decoration.
+    /// Runs SQL. Returns psql's output without headers or alignment.
     pub(super) fn sql(&self, sql: &str) -> Result<String> {
         self.sql_on(DATABASE, sql)
     }
 
-    /// The same on another database of the server.
+    /// Like [`Self::sql`], on another database of the server.
     pub(super) fn sql_on(&self, database: &str, sql: &str) -> Result<String> {
         let url = self.server.url(database);
         let output = Command::new("psql")
@@ -72,7 +72,7 @@ impl Place {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Leaves so many entries free in the server's table of locks, until what it returns is dropped.
+    /// Leaves that number of entries free in the server's lock table, until the returned session is dropped.
     pub(super) fn crowd(&self, free: usize) -> Result<Crowd> {
         let mut psql = Command::new("psql")
             .args(["-XAtq", "-d", &self.url])
@@ -80,7 +80,7 @@ impl Place {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
-        // What a session locks so is kept when the block that did it fails.
+        // A session keeps these locks when the block that took them fails.
         let fill = format!(
             "DO $$ BEGIN FOR n IN 1..10000000 LOOP PERFORM pg_advisory_lock(n); END LOOP; EXCEPTION WHEN out_of_memory THEN NULL; END $$;\n\
              SELECT count(pg_advisory_unlock(n)) FROM generate_series(1, {free}) n;\n"
@@ -92,13 +92,13 @@ impl Place {
         Ok(Crowd(psql))
     }
 
-    /// What the server wrote to its log so far.
+    /// The server's log so far.
     pub(super) fn log(&self) -> Result<String> {
         let bytes = std::fs::read(self.server.address().folder().join("server.log"))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The server's URL, for programs of PostgreSQL's own.
+    /// The server's URL, for PostgreSQL's client programs.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -108,12 +108,12 @@ impl Place {
         Ok(std::fs::write(self.project.path().join(path), text)?)
     }
 
-    /// Runs the program, which must succeed; what it printed, and how long it took.
+    /// Runs the program, which must succeed. Returns its output and duration.
     pub(super) fn tenure(&self, arguments: &[&str]) -> Result<(String, Duration)> {
         self.tenure_on(DATABASE, arguments)
     }
 
-    /// The same on another database of the server.
+    /// Like [`Self::tenure`], on another database of the server.
     pub(super) fn tenure_on(&self, database: &str, arguments: &[&str]) -> Result<(String, Duration)> {
         let began = Instant::now();
         let output = Command::new(env!("CARGO_BIN_EXE_tenure"))

@@ -1,5 +1,5 @@
 //! `tenant drop --purge` of a tenant with five thousand tables, each with two keys, an index, a check and a sequence, on a server
-//! with as much room for locks as one with default settings has; and that one DROP SCHEMA is more than that server can do.
+//! with the default size of the lock table. Also checks that a single DROP SCHEMA fails on that server.
 
 use std::time::Instant;
 
@@ -9,17 +9,17 @@ use super::place::Place;
 
 const TABLES: usize = 5_000;
 
-/// 64 locks a transaction, 100 connections.
+/// 64 locks per transaction, 100 connections.
 const ROOM: usize = 6_400;
 
-/// How many times as long it may take as one DROP SCHEMA does where there is room for all of its locks. Each portion looks
-/// anew for what is left, and a commit is more than a part of one.
+/// The maximum duration relative to one DROP SCHEMA on a server with enough locks. Each batch searches for the remaining objects
+/// and has its own commit.
 const LIMIT: f64 = 4.0;
 
-/// Measures; what missed its limit.
+/// Measures, and returns exceeded limits.
 pub(super) fn measure() -> Result<Vec<String>> {
     let place = Place::with_tenants("", 1)?;
-    // As many as one transaction has room for.
+    // The number of tables that fit into one transaction.
     for from in (1..=TABLES).step_by(250) {
         place.sql(&format!(
             "SET search_path = org_t1; DO $$ BEGIN FOR n IN {from}..{} LOOP \
@@ -31,7 +31,7 @@ pub(super) fn measure() -> Result<Vec<String>> {
     }
     place.tenure(&["tenant", "drop", "t1", "--confirm", "t1"])?;
     let drop_schema = "DO $$ BEGIN EXECUTE (SELECT format('DROP SCHEMA %I CASCADE', nspname) FROM pg_namespace WHERE nspname LIKE 'dropped%'); END $$";
-    // This server has more room than usual; what it does here is undone.
+    // This server has a larger lock table; the transaction is rolled back.
     let began = Instant::now();
     place.sql(&format!("BEGIN; SET LOCAL client_min_messages = error; {drop_schema}; ROLLBACK"))?;
     let by_hand = began.elapsed();

@@ -1,6 +1,6 @@
-//! One new tenant after the other, each by a program of its own: how long its message takes in the server, from the
-//! first statement to the end of COMMIT, as the server's log says. From the pool it has a limit; without it, it is compared
-//! with the same SQL as a person would send it with psql, in turns, each on a new connection.
+//! Creation of single tenants, each by a separate process: the duration of its message in the server, from the first statement to
+//! the end of COMMIT, from the server's log. Creation from the pool has a limit; creation without it is compared with the same
+//! SQL sent with psql, in turns, each on a new connection.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -9,19 +9,19 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::place::Place;
 
-/// New tenants of each kind.
+/// The number of new tenants per variant.
 const TENANTS: usize = 200;
 
-/// The median from the pool.
+/// The limit of the median from the pool.
 const LIMIT: Duration = Duration::from_millis(5);
 
-/// The median without it, as a multiple of the direct script's.
+/// The limit of the median without the pool, relative to the direct script.
 const RATIO: f64 = 1.1;
 
-/// A product that has tenants already.
+/// The number of existing tenants.
 const BEFORE: usize = 1_000;
 
-/// The server writes each message with its time into the log, and commits as it does by default.
+/// The server logs each message with its duration and commits synchronously, as by default.
 const LOGGED: &str = "DO $$ BEGIN \
     EXECUTE format('ALTER DATABASE %I SET log_min_duration_statement = 0', current_database()); \
     EXECUTE format('ALTER DATABASE %I SET synchronous_commit = on', current_database()); END $$";
@@ -43,7 +43,7 @@ pub(super) fn pool() -> Result<Vec<String>> {
     ensure!(times.len() == TENANTS, "{} messages in the log", times.len());
     let median = tell("create from the pool", &times);
     let _program = tell("  the whole program", &whole);
-    // A session that has made tenants before, as behind a pooler.
+    // A session that created tenants before, as behind a pooler.
     place.tenure(&["tenant", "pool", "fill", &TENANTS.to_string()])?;
     let slugs: Vec<String> = (0..TENANTS).map(|number| format!("w{number}")).collect();
     place.file("list.csv", &format!("slug\n{}\n", slugs.join("\n")))?;
@@ -59,7 +59,7 @@ pub(super) fn pool() -> Result<Vec<String>> {
 pub(super) fn create() -> Result<Vec<String>> {
     let place = Place::with_tenants("", BEFORE)?;
     place.sql(LOGGED)?;
-    // A step that another checksum stands for would be one that was edited.
+    // A step with another checksum would count as edited.
     let checksum = place.sql(
         "SELECT DISTINCT checksum FROM datalinx_platform.migration_history \
          WHERE name = 'v1.0.2_to_v1.0.3_add_workspace_settings.sql' AND kind = 'migrate'",
@@ -90,7 +90,7 @@ pub(super) fn create() -> Result<Vec<String>> {
     Ok(missed.into_iter().collect())
 }
 
-/// The median, and how it is spread.
+/// The median and the spread.
 fn tell(what: &str, times: &[Duration]) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort();
@@ -100,7 +100,7 @@ fn tell(what: &str, times: &[Duration]) -> Duration {
     at(50)
 }
 
-/// The times of the messages that hold `mark`.
+/// The durations of the messages that contain `mark`.
 fn times(place: &Place, mark: &str) -> Result<Vec<Duration>> {
     let log = place.log()?;
     let messages = log.split("LOG:  duration: ").skip(1).filter(|message| message.contains(mark));
@@ -112,7 +112,7 @@ fn times(place: &Place, mark: &str) -> Result<Vec<Duration>> {
         .collect()
 }
 
-/// What a person writes who wants the same rows when it is over.
+/// The manual script that writes the same rows.
 fn direct(slug: &str, checksum: &str) -> Result<String> {
     let schema = format!("org_{slug}");
     let mut files: Vec<_> = std::fs::read_dir("tenant_templates/default")?

@@ -1,13 +1,13 @@
-//! The files that are measured: a chain of migrations as a product writes them, each of exactly
-//! [`STATEMENTS`] statements of mixed kinds, few of which anybody has something to say about.
+//! The measured files: a realistic chain of migrations, each with exactly [`STATEMENTS`] statements of mixed kinds and few
+//! findings.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Statements a file.
+/// Statements per file.
 pub const STATEMENTS: usize = 20;
 
-/// Writes a project of `count` migrations into `root`; their paths, in order.
+/// Writes a project with `count` migrations into `root`. Returns their paths, in order.
 pub fn write(root: &Path, count: usize) -> Vec<PathBuf> {
     let folder = root.join("migrations");
     std::fs::create_dir_all(&folder).unwrap();
@@ -25,12 +25,12 @@ fn version(number: usize) -> String {
     format!("{}.{}.{}", number / 100, number / 10 % 10, number % 10)
 }
 
-/// One migration: new tables with what belongs to them, and changes of older ones.
+/// One migration: new tables with their indexes and constraints, and changes of older tables.
 fn text(number: usize, from: &str, to: &str) -> String {
     let mut text = format!(
         "-- Migration: v{from} to v{to}\n-- Description: Feature {number}: what it needs in the database\n\nBEGIN;\n\n"
     );
-    // The first file makes the table that every other one changes.
+    // The first file creates the table that the others change.
     let older = number.saturating_sub(1);
     for (place, sql) in STATEMENTS_OF_A_FILE.iter().enumerate() {
         let sql = sql.replace("{n}", &number.to_string()).replace("{older}", &older.to_string());

@@ -1,14 +1,12 @@
-//! How long `tenure verify` takes for 1,000 files of 20 statements, as a chain and each file on its own,
-//! and how long the `squawk` program takes for the same files in the same run. `SQUAWK` names that
-//! program, or it is found on the path; without it only the limit is judged.
-//!
-//! `cargo bench --bench verify`; with `-- --bless` the numbers go into `benches/RESULTS.md`.
+//! Measures `tenure verify` on 1,000 files of 20 statements, as a chain and each file alone, and the `squawk` program on the same
+//! files. The variable `SQUAWK` contains the path of that program, or it is searched on the PATH; without it only the limit is
+//! checked. Run with `cargo bench --bench verify`; with `-- --bless` the numbers are written to `benches/RESULTS.md`.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
-    reason = "a benchmark uses the disk and the clock, prints, and stops at what fails"
+    reason = "a benchmark uses the disk and the clock, prints, and panics on failure"
 )]
 
 mod files;
@@ -22,7 +20,7 @@ const FILES: usize = 1_000;
 const ROUNDS: usize = 5;
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// A program with its arguments, and how long it took each time.
+/// A program with its arguments, and its durations.
 struct Contender {
     name: &'static str,
     program: PathBuf,
@@ -37,7 +35,7 @@ impl Contender {
         Self { name, program: program.to_owned(), arguments, took: Vec::new() }
     }
 
-    /// Runs it once in `folder`. It must have judged the files: a program that stops early is not fast.
+    /// Runs the program once in `folder`. It must report on the files, since a program that stops early is not fast.
     fn run(&mut self, folder: &Path, judged: impl Fn(&str) -> bool) {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(folder).stdin(Stdio::null());
@@ -58,14 +56,14 @@ impl Contender {
 }
 
 fn main() -> ExitCode {
-    // `cargo test --benches` runs this too, and measures nothing.
+    // `cargo test --benches` runs this too, without measuring.
     if !std::env::args().any(|word| word == "--bench") {
         return ExitCode::SUCCESS;
     }
     let chain = tempfile::tempdir().unwrap();
     let loose = tempfile::tempdir().unwrap();
     let paths = files::write(chain.path(), FILES);
-    // Outside of a project each file stands for itself.
+    // Outside of a project each file is verified alone.
     let names: Vec<PathBuf> = paths.iter().map(|path| PathBuf::from(path.file_name().unwrap())).collect();
     for (path, name) in paths.iter().zip(&names) {
         std::fs::copy(path, loose.path().join(name)).unwrap();
@@ -134,7 +132,7 @@ fn version(squawk: Option<&Path>) -> String {
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
-/// Writes the numbers into their own part of the results, and leaves the other parts as they are.
+/// Writes the numbers into their section of the results, without changing other sections.
 fn bless(text: &str) {
     const BEGIN: &str = "<!-- verify: begin -->";
     const END: &str = "<!-- verify: end -->";

@@ -138,7 +138,7 @@ pub(super) async fn remove_expired(
     })
 }
 
-/// Removes the tenant of `schema` that this run was creating. If that fails, the failure says so too.
+/// Removes the tenant of `schema` that this run was creating. If that fails too, the failure includes it.
 pub(super) async fn clean_up(
     connection: &mut Connection,
     settings: &Settings,

@@ -139,6 +139,7 @@ fn cargo_xtask_finds_the_lines_before_which_it_adds() {
     let tasks = read("xtask/src/main.rs");
     for (path, line) in [
         ("src/verify/rules/mod.rs", "    template::ROWS,"),
+        ("src/verify/rule_id.rs", "    TemplateBeyondTenant,"),
         ("src/cli/mod.rs", "        Command::Doctor => "),
         ("src/cli/mod.rs", "    /// Print a shell completion script"),
     ] {

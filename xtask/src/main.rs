@@ -1,4 +1,4 @@
-//! `cargo xtask TASK`: what a developer does often.
+//! `cargo xtask TASK`: frequent tasks of development.
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
 
-  new-rule ID     add a rule of `verify`: src/verify/rules/, its row
-  new-verb NAME   add a verb: src/cli/, its variant and its arm
-  bless           write the snapshots and the documents that are made from the code
-  docs            build the documentation of the code; a warning is an error";
+  new-rule ID     add a rule of `verify`: src/verify/rules/, its row and its `RuleId`
+  new-verb NAME   add a command: src/cli/, its variant and its arm
+  bless           write the snapshots and the documents generated from the code
+  docs            build the documentation of the code; warnings are errors";
 
 type Done = Result<(), String>;
 
@@ -45,24 +45,30 @@ fn root() -> PathBuf {
 
 fn new_rule(root: &Path, id: &str) -> Done {
     let module = module(id)?;
+    let variant = variant(&module);
     let list = File::read(root, "src/verify/rules/mod.rs")?;
     let list =
         list.with_module(&module)?.before("    template::ROWS,", &format!("    &[{module}::RULE],"))?;
+    let ids = File::read(root, "src/verify/rule_id.rs")?;
+    if ids.text.contains(&format!("\n    {variant},\n")) {
+        return Err(format!("RuleId::{variant} already exists"));
+    }
+    let ids = ids.before("    TemplateBeyondTenant,", &format!("    {variant},"))?;
     create(
         root,
         &format!("src/verify/rules/{module}.rs"),
         &format!(
-            r#"//! Why the statement does harm (manual, chapter).
+            r#"//! Why the statement is a hazard (manual, chapter).
 
 use squawk_syntax::SyntaxKind;
 
 use crate::sql::Node;
-use crate::verify::finding::{{Level, RuleId}};
 use crate::verify::rule::{{Impact, Judge, Rule}};
 use crate::verify::rule_context::{{RuleContext, Span}};
+use crate::verify::{{Level, RuleId}};
 
 pub(in crate::verify) const RULE: Rule = Rule {{
-    id: RuleId("{id}"),
+    id: RuleId::{variant},
     level: Level::Warn,
     impact: &[Impact::OldWriters],
     why: "",
@@ -73,30 +79,31 @@ pub(in crate::verify) const RULE: Rule = Rule {{
     judge: Judge::Code(judge),
 }};
 
-fn judge(subject: &RuleContext<'_>) -> Vec<Span> {{
-    subject.nodes(&[SyntaxKind::DROP_TABLE]).map(Node::span).collect()
+fn judge(context: &RuleContext<'_>) -> Vec<Span> {{
+    context.nodes(&[SyntaxKind::DROP_TABLE]).map(Node::span).collect()
 }}
 "#
         ),
     )?;
     list.write()?;
+    ids.write()?;
     eprintln!(
-        "next: write src/verify/rules/{module}.rs with an example that it refuses and one that passes, add cases to \
-         tests/corpus/, then `cargo xtask bless`"
+        "next: complete src/verify/rules/{module}.rs with a bad and a good example, add cases to tests/corpus/, then \
+         `cargo xtask bless`"
     );
     Ok(())
 }
 
 fn new_verb(root: &Path, name: &str) -> Done {
     let module = module(name)?;
-    let variant: String = module.split('_').map(capitalized).collect();
+    let variant = variant(&module);
     let verbs = File::read(root, "src/cli/mod.rs")?.with_module(&module)?.before(
         "        Command::Doctor => ",
         &format!("        Command::{variant} => {module}::run(context).await,"),
     )?;
     let verbs = verbs.before(
         "    /// Print a shell completion script",
-        &format!("    /// Say in one line what it does\n    {variant},"),
+        &format!("    /// Describe the command in one line\n    {variant},"),
     )?;
     create(
         root,
@@ -119,18 +126,16 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {{
     verbs.write()?;
     eprintln!(
         "next: put the operation, its result and its text into the feature's folder, call it in src/cli/{module}.rs and print \
-         with `context.ui.result`; add tests in tests/it/ and describe the verb in README.md and CHANGELOG.md; then \
+         with `context.ui.result`; add tests in tests/it/ and describe the command in README.md and CHANGELOG.md; then \
          `cargo xtask bless`"
     );
     Ok(())
 }
 
-/// Snapshots inside of a test are only proposed, since a running test cannot change its own text: insta writes them beside it.
+/// Inline snapshots are not updated: insta only writes proposals next to the test file.
 fn bless() -> Done {
     cargo(&["test", "--locked", "--lib", "--test", "it"], ("INSTA_UPDATE", "always"))?;
-    eprintln!(
-        "snapshots in the tests' own text: `cargo insta review` (cargo install cargo-insta) takes them over"
-    );
+    eprintln!("inline snapshots: accept them with `cargo insta review` (cargo install cargo-insta)");
     Ok(())
 }
 
@@ -144,21 +149,26 @@ fn cargo(arguments: &[&str], (name, value): (&str, &str)) -> Done {
     }
 }
 
-/// The module of `kebab-case`.
+/// The module of a name in kebab-case.
 fn module(name: &str) -> Result<String, String> {
     let is_word = |word: &str| !word.is_empty() && word.chars().all(|letter| letter.is_ascii_lowercase());
     if name.split('-').all(is_word) {
         Ok(name.replace('-', "_"))
     } else {
-        Err(format!("{name:?} is no name: use small letters, and hyphens between words"))
+        Err(format!("invalid name {name:?}: use lower-case letters, and hyphens between words"))
     }
+}
+
+/// The enum variant of a module.
+fn variant(module: &str) -> String {
+    module.split('_').map(capitalized).collect()
 }
 
 fn capitalized(word: &str) -> String {
     word.get(..1).map_or_else(String::new, str::to_uppercase) + word.get(1..).unwrap_or_default()
 }
 
-/// A file of the code that is changed in memory first, so that nothing is written if a place is not found.
+/// A source file, changed in memory first so that nothing is written if an anchor is missing.
 struct File {
     path: PathBuf,
     text: String,
@@ -171,14 +181,14 @@ impl File {
         Ok(Self { path, text })
     }
 
-    /// With a module in its place in the alphabet.
+    /// Adds a module in alphabetical order.
     fn with_module(self, module: &str) -> Result<Self, String> {
         let name = |line: &str| {
             let declared = line.strip_prefix("pub(super) ").unwrap_or(line);
             Some(declared.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
         };
         if self.text.lines().filter_map(name).any(|other| other == module) {
-            return Err(format!("{} has a module {module}", self.path.display()));
+            return Err(format!("{} already has a module {module}", self.path.display()));
         }
         let next = self.text.lines().find(|line| name(line).is_some_and(|other| other.as_str() > module));
         let last = self.text.lines().rfind(|line| name(line).is_some());
@@ -193,7 +203,7 @@ impl File {
         }
     }
 
-    /// With lines before the one that begins with `anchor`.
+    /// Adds lines before the line that begins with `anchor`.
     fn before(self, anchor: &str, lines: &str) -> Result<Self, String> {
         let begins = format!("\n{anchor}");
         let at = self.text.find(&begins);
@@ -209,5 +219,5 @@ impl File {
 
 fn create(root: &Path, path: &str, text: &str) -> Done {
     let file = File { path: root.join(path), text: text.to_owned() };
-    if file.path.exists() { Err(format!("{path} is there already")) } else { file.write() }
+    if file.path.exists() { Err(format!("{path} already exists")) } else { file.write() }
 }

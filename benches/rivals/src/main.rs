@@ -1,17 +1,16 @@
-//! Other migrators, looped over the tenants' schemas as their users loop them: one connection, the search
-//! path set to a schema, the migrator run with a table of its own there, and on to the next schema.
-//!
-//! `tenure-rivals sqlx|refinery SOCKET_FOLDER DATABASE SQL…`: each SQL is one migration, the oldest first.
+//! Other migrators, run on each tenant's schema in a loop, as their users do: one connection, the search path set to the schema,
+//! and the migrator's own table in the schema. Usage: `tenure-rivals sqlx|refinery SOCKET_FOLDER DATABASE SQL…`, where each SQL
+//! is one migration, the oldest first.
 
 use anyhow::{Context as _, Result, bail};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _, SqlSafeStr as _};
 
-/// The tenants, as Tenure's own table has them.
+/// Selects the tenants from Tenure's own table.
 const TENANTS: &str = "SELECT schema_name FROM datalinx_platform.tenant_version ORDER BY schema_name";
 
-/// The role that owns everything in a private server.
+/// The superuser of a private server.
 const ROLE: &str = "tenure";
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,7 +27,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// Sets the search path to a schema; its name is one of our own making, without quotes in it.
+/// Sets the search path to a schema. The benchmark's schema names contain no quotes.
 fn search_path(schema: &str) -> String {
     format!("SET search_path TO \"{schema}\"")
 }

@@ -32,7 +32,7 @@ const QUERIES: &[&str] = &[
 /// The query for missing roles and privileges.
 const ROLE_QUERIES: &str = include_str!("roles.sql");
 
-/// Without a search path, names are printed qualified. JIT costs more than it saves here.
+/// Without a search path, names are printed qualified. JIT compilation takes longer than it saves here.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 

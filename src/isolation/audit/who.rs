@@ -56,7 +56,7 @@ pub(crate) async fn all(
 impl AuditedTenant {
     /// Its data for the queries.
     pub(crate) fn parameters(&self, project: &Project, is_of_page: bool) -> Value {
-        // The uses of a missing template are unknown.
+        // The `-- Uses:` lines of a missing template are unknown.
         let template = project.templates.contains_key(&self.template).then_some(&self.template);
         json!({
             "schema": self.schema,
@@ -68,7 +68,7 @@ impl AuditedTenant {
         })
     }
 
-    /// The fact that its template is missing, if so.
+    /// The fact that its template is missing, if it is.
     pub(crate) fn unknown_template(&self, project: &Project) -> Option<Fact> {
         let is_unknown = self.role.is_some() && !project.templates.contains_key(&self.template);
         is_unknown.then(|| Fact {

@@ -1,5 +1,5 @@
-//! refinery's three traits on a sqlx connection. The transaction is begun and ended around the runner,
-//! not here: refinery's idea of one transaction a migration is too small for us.
+//! Implements refinery's three traits on a sqlx connection. The caller begins and commits the transaction around the runner,
+//! since all migrations must run in one transaction and refinery uses one per migration.
 
 use refinery::Migration;
 use refinery_core::AsyncMigrate;
@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::postgres::Connection;
 
-/// Our connection, as refinery sees it.
+/// A connection that refinery can use.
 pub(super) struct Adapter<'a>(pub(super) &'a mut Connection);
 
 impl AsyncTransaction for Adapter<'_> {

@@ -1,5 +1,5 @@
-//! Tenants and schemas of the pool that are made in more than one transaction: the row says which attempt makes one, and until when
-//! nobody else removes it.
+//! Tenants and pool schemas that are created in more than one transaction. The version row contains the attempt and its deadline,
+//! until which no other run removes the schema.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{BEGIN, Run};
 use crate::postgres::{Connection, error};
 
-/// Whose tenant is removed.
+/// The attempt whose tenant is removed.
 #[derive(Debug, Clone, Copy)]
 pub enum Attempt {
-    /// That of this attempt.
+    /// This attempt.
     Of(Uuid),
-    /// That of an attempt whose time is over.
+    /// Any attempt whose deadline has passed.
     Stale,
 }
 
-/// Of which template, and with which values, a tenant is made.
+/// The template and the values that a tenant is created from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// The template's name.
     pub template: &'a str,
     /// The template's checksum.
     pub checksum: &'a Checksum,
-    /// The values of the parameters that give the schema its shape.
+    /// The values of the parameters that affect the schema's structure.
     pub values: &'a BTreeMap<String, String>,
 }
 
@@ -43,12 +43,12 @@ fn lost(schema: &SchemaName) -> String {
     literal(&format!("the tenant of schema {schema} is no longer being made by this run"))
 }
 
-/// Writes into the row that the attempt `id` makes the tenant, and for how long.
+/// Sets the attempt `id` and its deadline in the tenant's row.
 pub fn mark(platform: &SchemaName, schema: &SchemaName, id: Uuid, limit: Duration) -> String {
     update(platform, schema, &format!("making = '{id}', {}", until(limit)))
 }
 
-/// The same, with the template of which steps are still to come.
+/// Like [`mark`]; also sets the checksum of the template whose steps remain.
 pub fn mark_unfinished(
     platform: &SchemaName,
     schema: &SchemaName,
@@ -59,7 +59,7 @@ pub fn mark_unfinished(
     update(platform, schema, &format!("made_from = {made_from}, making = '{id}', {}", until(limit)))
 }
 
-/// The transaction that extends the attempt's time, without waiting for a unit that has the row.
+/// The transaction that extends the attempt's deadline. Skips a row that a unit has locked.
 pub fn extend(run: &Run, schema: &SchemaName, limit: Duration) -> String {
     let table = format!("{}.tenant_version", run.platform.quoted());
     format!(
@@ -71,7 +71,7 @@ pub fn extend(run: &Run, schema: &SchemaName, limit: Duration) -> String {
     )
 }
 
-/// The transaction that ends the attempt's time.
+/// The transaction that ends the attempt's deadline.
 pub fn give_up(platform: &SchemaName, id: Uuid) -> String {
     format!(
         "{BEGIN}; UPDATE {}.tenant_version SET making_until = now() WHERE making = '{id}'; COMMIT",
@@ -79,15 +79,15 @@ pub fn give_up(platform: &SchemaName, id: Uuid) -> String {
     )
 }
 
-/// Locks the row of a tenant that the attempt `id` is making.
+/// Locks the row of a tenant that the attempt `id` creates.
 pub fn hold(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String {
     let refusal = refuse(platform, error::NOT_OWNED_BY_RUN, &lost(schema), None);
     let condition = format!("held.making IS DISTINCT FROM '{id}'");
     hold_unless(platform, (schema, &[TenantState::Creating]), &condition, &refusal)
 }
 
-/// Asks in which status the tenant is that the attempt `id` makes, in the column `status`. Sessions that write the row are waited for,
-/// by a row of its own where there is none, which the caller rolls back.
+/// Selects the status of the tenant that the attempt `id` creates. Waits for sessions that write the row; if there is no row, the
+/// first statement inserts one, which the caller rolls back.
 pub fn status(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> [String; 2] {
     let (table, named) = (format!("{}.tenant_version", platform.quoted()), literal(schema.as_str()));
     [
@@ -99,8 +99,7 @@ pub fn status(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> [String; 
     ]
 }
 
-/// Removes a tenant that is being made, but for its row of the registry. The history keeps its rows, and a further row says that they
-/// were undone.
+/// Removes an unfinished tenant except its registry row. The history keeps its rows and gets a row of kind `undone`.
 pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
     let platform = &run.platform;
     let mut statements = Vec::new();
@@ -110,7 +109,7 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
             let message = literal(&format!("the tenant of schema {schema} is being made by another run"));
             let row = version_rows::row_of(platform, schema);
             let locked = refuse(platform, error::BEING_COPIED, &message, None);
-            // A run that copies rows keeps the row locked meanwhile.
+            // A run that copies rows keeps the version row locked.
             statements.push(format!(
                 "SELECT {locked} WHERE EXISTS (SELECT FROM {row}) \
                  AND NOT EXISTS (SELECT FROM {row} FOR UPDATE SKIP LOCKED)"
@@ -135,7 +134,7 @@ pub fn undo(run: &Run, schema: &SchemaName, attempt: Attempt) -> Vec<String> {
     statements
 }
 
-/// Makes the tenant active that the attempt `id` has made. Sent twice, it does so once.
+/// Activates the tenant that the attempt `id` created. Idempotent.
 pub fn activate(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String {
     format!(
         "WITH made AS ({} AND making = '{id}' AND status IN ('creating', 'active') RETURNING 1) \
@@ -145,8 +144,8 @@ pub fn activate(platform: &SchemaName, schema: &SchemaName, id: Uuid) -> String 
     )
 }
 
-/// Ends the attempt at a tenant whose steps were `steps`: refused while one of them is before it, and where another run has ended it.
-/// Its row is locked.
+/// Ends the attempt at a tenant with the steps `steps`. Fails while one of them is pending, or if another run has ended the
+/// attempt. The caller has locked the row.
 pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -> [String; 2] {
     let behind: Vec<String> = steps.iter().map(|step| format!("'{}'", step.from())).collect();
     [
@@ -160,13 +159,13 @@ pub fn finish(platform: &SchemaName, schema: &SchemaName, steps: &[Migration]) -
     ]
 }
 
-/// Refused unless the tenant, whose row is locked, is being made of that source.
+/// Fails unless the tenant is being created from that source. The caller has locked the row.
 pub fn expect_source(platform: &SchemaName, schema: &SchemaName, source: Source<'_>) -> String {
     let refusal = refuse(platform, error::NOT_OWNED_BY_RUN, "'the tenant is made otherwise'", None);
     format!("SELECT {refusal} WHERE NOT EXISTS ({})", being_made(platform, schema, source))
 }
 
-/// Whether the tenant is being made of that source.
+/// Whether the tenant is being created from that source.
 pub async fn has_source(
     connection: &mut Connection,
     platform: &SchemaName,

@@ -1,4 +1,4 @@
-//! Statements that raise an error of Tenure's own unless a condition holds. Where it holds, none of them loads PL/pgSQL.
+//! Statements that raise one of Tenure's errors unless a condition holds. If it holds, none of them loads PL/pgSQL.
 
 use super::state::registry;
 use crate::chain::Version;
@@ -12,7 +12,7 @@ pub(super) fn refuse(platform: &SchemaName, sqlstate: &str, message: &str, detai
     format!("{}.tenure_refuse('{sqlstate}', {message}{detail})", platform.quoted())
 }
 
-/// Expects one row of the registry with the schema `schema`, an expression: a trigger or a view may swallow what is written.
+/// Fails unless the registry has exactly one row with the schema, an expression. A trigger or a view may discard a write.
 pub fn expect_registered(settings: &Settings, schema: &str) -> String {
     let message = "format('%s rows of the registry instead of one', found)";
     format!(
@@ -23,7 +23,7 @@ pub fn expect_registered(settings: &Settings, schema: &str) -> String {
     )
 }
 
-/// Expects no row of the registry with the schema: a trigger or a rule may keep one that was deleted.
+/// Fails if the registry has a row with the schema. A trigger or a rule may prevent its deletion.
 pub fn expect_unregistered(settings: &Settings, schema: &SchemaName) -> String {
     let message = format!("the registry keeps the row of schema {schema}, by a trigger or a rule");
     format!(
@@ -35,7 +35,7 @@ pub fn expect_unregistered(settings: &Settings, schema: &SchemaName) -> String {
     )
 }
 
-/// Expects that nobody has the schema's name or the slug, but for the tenant whose schema is `own`.
+/// Fails if the schema's name or the slug is in use, except by the tenant with the schema `own`.
 pub fn expect_free(
     settings: &Settings,
     schema: &SchemaName,
@@ -70,8 +70,8 @@ pub fn expect_free(
     format!("SELECT {refuse} WHERE {registered}{there}")
 }
 
-/// Expects each tenant at one of the versions. One at a version that the chain does not have counts as behind; schemas of the pool do
-/// not count.
+/// Fails unless each tenant is at one of the versions. A version that is not in the chain counts as behind; pool schemas do not
+/// count.
 pub fn expect_tenants_at(platform: &SchemaName, versions: &[Version]) -> String {
     let versions: Vec<String> = versions.iter().map(|version| format!("'{version}'")).collect();
     let message = "format('the platform waits for tenants that are behind: %s', behind)";
@@ -84,18 +84,18 @@ pub fn expect_tenants_at(platform: &SchemaName, versions: &[Version]) -> String 
     )
 }
 
-/// Expects that nothing outside of the schema depends on what is in it.
+/// Fails if an object outside of the schema depends on its objects.
 pub fn expect_no_dependents(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_expect_no_dependents({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// The objects outside of the schema, an expression, that depend on what is in it, in the column `dependent`.
+/// Selects the objects outside of the schema, an expression, that depend on its objects, in the column `dependent`.
 pub fn dependents(platform: &SchemaName, schema: &str) -> String {
     format!("SELECT dependent FROM {}.tenure_dependents({schema}) AS dependent", platform.quoted())
 }
 
-/// Expects that the current role may drop all that is in the schema: as the schema's owner it may, but for the foreign keys of
-/// tables of others.
+/// Fails unless the current role may drop all objects in the schema. A schema's owner may drop them, except foreign keys of
+/// tables that other roles own.
 pub fn expect_ownership(platform: &SchemaName, schema: &SchemaName) -> String {
     let message = "format('%s does not belong to %s', thing, current_user)";
     format!(

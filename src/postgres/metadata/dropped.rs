@@ -1,4 +1,4 @@
-//! The tenants that were dropped and are not deleted yet, as their version rows and the registry know them.
+//! Dropped tenants that are not purged, from the version rows and the registry.
 
 use super::state::{registry, registry_failure};
 use super::{Tenant, TenantState};
@@ -8,25 +8,25 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::{Connection, Row};
 use crate::settings::Settings;
 
-/// One of them.
+/// A dropped tenant.
 #[derive(Debug, Clone)]
 pub struct DroppedTenant {
-    /// As it is now: its slug and schema are `dropped_…`.
+    /// The tenant in its current state; its slug and schema are `dropped_…`.
     pub tenant: Tenant,
-    /// The slug that it had.
+    /// The former slug.
     pub former_slug: String,
-    /// The schema that it had.
+    /// The former schema.
     pub former_schema: SchemaName,
-    /// The state that it had.
+    /// The former state.
     pub former_status: TenantState,
-    /// Whether somebody began to delete it for good.
+    /// Whether a purge has begun.
     pub purging: bool,
-    /// Whether it was dropped so long ago as was asked.
+    /// Whether the retention period has ended.
     pub due: bool,
 }
 
 impl DroppedTenant {
-    /// Why a tenant whose version is none is not brought back.
+    /// The failure to restore a tenant with an invalid version.
     pub fn invalid_version(&self) -> Failure {
         let message = format!("the row of {} in tenant_version has an invalid version", self.tenant.schema);
         Failure::new(Code::DatabaseVersionUnknown, message)
@@ -34,8 +34,7 @@ impl DroppedTenant {
     }
 }
 
-/// Those that had the slug, or are called so now; all if none is named. The newest first. `seconds` is how long ago one
-/// must have been dropped to be due.
+/// The dropped tenants with that former or current slug, or all; the newest first. `seconds` is the retention period.
 pub async fn read(
     connection: &mut Connection,
     settings: &Settings,

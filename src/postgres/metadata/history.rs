@@ -1,4 +1,4 @@
-//! The history: the statements that add its rows, and what is read of it.
+//! The history: statements that add rows, and queries.
 
 use serde::Serialize;
 
@@ -9,39 +9,40 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::{BEGIN, DURATION_COLUMN, HistoryRow, Kind, Run, SqlBatch, VERSION_COLUMN};
 use crate::postgres::{Connection, Row};
 
-/// The condition on rows that record another name of a schema.
+/// The condition on rows that record a renamed schema.
 const MOVES: &str = "kind IN ('rename', 'drop', 'undrop')";
 
-/// One row of the history, for people.
+/// One row of the history, for display.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HistoryEntry {
-    /// The run that it belongs to.
+    /// The run.
     pub run_id: String,
     /// The schema.
     pub schema: String,
-    /// Its version before.
+    /// The version before.
     pub from: String,
-    /// Its version after.
+    /// The version after.
     pub to: String,
-    /// The file's or template's name.
+    /// The name of the file or template.
     pub name: String,
-    /// `migrate`, `template`, `baseline`, `repair`; `rename`, `drop`, `undrop`, `purge`, whose name is the schema's before.
+    /// `migrate`, `template`, `baseline`, `repair`; for `rename`, `drop`, `undrop`, `purge`, the `name` is the schema's former
+    /// name.
     pub kind: String,
-    /// Of the file.
+    /// The checksum of the file.
     pub checksum: Option<String>,
-    /// When, as the server writes it.
+    /// The time, in the server's text format.
     pub applied_at: String,
-    /// By which role.
+    /// The role.
     pub applied_by: String,
-    /// How long the unit took.
+    /// The duration of the unit.
     pub duration_ms: i64,
-    /// By which version of Tenure.
+    /// The version of Tenure.
     pub tool_version: String,
-    /// The findings that were accepted, as JSON.
+    /// The accepted findings, as JSON.
     pub allowed: serde_json::Value,
 }
 
-/// Adds a row; the unit's milliseconds are in the column [`DURATION_COLUMN`].
+/// Adds a row. The unit's milliseconds are in the column [`DURATION_COLUMN`].
 pub(in crate::postgres) fn record(run: &Run, row: &HistoryRow<'_>) -> String {
     let checksum = row.checksum.map_or_else(|| "NULL".to_owned(), |checksum| literal(checksum.as_str()));
     format!(
@@ -58,18 +59,18 @@ pub(in crate::postgres) fn record(run: &Run, row: &HistoryRow<'_>) -> String {
     )
 }
 
-/// Adds a row that says that a schema got another name, at the version that it has, which is in the column [`VERSION_COLUMN`]. `schema` is an
+/// Adds a row that records a renamed schema at its current version, which is in the column [`VERSION_COLUMN`]. `schema` is an
 /// expression, since the server may choose the name.
 pub(in crate::postgres) fn record_name(run: &Run, schema: &str, former: &SchemaName, kind: Kind) -> String {
     record_of_row(run, schema, "version", &literal(former.as_str()), kind)
 }
 
-/// Adds a row that says that a tenant which was being made was removed.
+/// Adds a row that records the removal of an unfinished tenant.
 pub(super) fn undone(run: &Run, schema: &SchemaName) -> String {
     record_of_row(run, &literal(schema.as_str()), "'0.0.0'", "coalesce(template, '')", Kind::UNDONE)
 }
 
-/// Adds a row about the schema whose version row is there: `schema`, `to` and `name` are expressions.
+/// Adds a row about the schema with an existing version row: `schema`, `to` and `name` are expressions.
 fn record_of_row(run: &Run, schema: &str, to: &str, name: &str, kind: Kind) -> String {
     let platform = run.platform.quoted();
     format!(
@@ -81,8 +82,8 @@ fn record_of_row(run: &Run, schema: &str, to: &str, name: &str, kind: Kind) -> S
     )
 }
 
-/// Whether the newest attempt at the file on the schema outside of a transaction had its checksum, in the column `same`; no row if
-/// there was none.
+/// Whether the newest non-transactional attempt at the file on the schema had its checksum, in the column `same`; no row if there
+/// was no attempt.
 pub fn begun(platform: &SchemaName, schema: &SchemaName, (file, checksum): (&str, &Checksum)) -> String {
     format!(
         "SELECT coalesce(checksum = {}, false) AS same FROM {}.migration_history \
@@ -95,8 +96,8 @@ pub fn begun(platform: &SchemaName, schema: &SchemaName, (file, checksum): (&str
     )
 }
 
-/// An index of the schema, if it is there: whether it is valid, is newer than the first attempt at the file (`ours`), and is newer than
-/// the first one with this checksum (`of_this_text`).
+/// An index of the schema, if it exists: whether it is valid, is newer than the first attempt at the file (`ours`), and is newer
+/// than the first attempt with this checksum (`of_this_text`).
 pub fn index_of_attempt(
     platform: &SchemaName,
     (schema, index): (&SchemaName, &str),
@@ -121,14 +122,14 @@ pub fn index_of_attempt(
     )
 }
 
-/// The name and version that a schema has now whose name was `schema`, unless its tenant was dropped or deleted.
+/// The current name and version of the schema that was once named `schema`, unless its tenant was dropped or purged.
 pub async fn renamed(
     connection: &mut Connection,
     platform: &SchemaName,
     schema: &SchemaName,
 ) -> Result<Option<(String, String)>, Failure> {
     let (platform, named) = (platform.quoted(), literal(schema.as_str()));
-    // Each name leads to the one that it was given up for last.
+    // Each name maps to its latest successor.
     let sql = format!(
         "WITH RECURSIVE way AS ( \
              SELECT {named}::text AS schema_name, 0::int8 AS id \
@@ -164,17 +165,17 @@ pub async fn was_recorded(
     Ok(sets.iter().flatten().next().is_some())
 }
 
-/// What a baseline finds in `schema_version`.
+/// The contents of `schema_version` before a baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Before {
-    /// The one row of a database that nobody migrated yet.
+    /// One row at 0.0.0: the database was never migrated.
     Zero,
-    /// No row, several, or one that holds no version.
+    /// No row, several rows, or an invalid version.
     Unreadable,
 }
 
-/// Declares that the platform is at `version`, in one transaction. A row at 0.0.0 is moved as a unit
-/// moves it, so a migration that began meanwhile is not undone.
+/// Sets the platform to `version`, in one transaction. A row at 0.0.0 is advanced as by a unit, so a concurrent migration is not
+/// overwritten.
 pub async fn baseline(
     connection: &mut Connection,
     run: &Run,
@@ -190,7 +191,7 @@ pub async fn baseline(
         Before::Unreadable => {
             let table = format!("{}.schema_version", run.platform.quoted());
             message.push(&format!("LOCK TABLE {table} IN EXCLUSIVE MODE"));
-            // Columns that others added keep their values in the row that stays.
+            // The remaining row keeps the values of columns that users added.
             message.push(&format!("DELETE FROM {table} WHERE ctid <> (SELECT min(ctid) FROM {table})"));
             message.push(&format!("UPDATE {table} SET version = '{version}', applied_at = now()"));
             message.push(&format!(
@@ -215,7 +216,7 @@ pub async fn baseline(
     connection.run(message.sql()).await.map_err(|server_error| server_error.failure("declaring the baseline"))
 }
 
-/// Accepts divergences: appends a row for each with what the file is now, in one transaction.
+/// Accepts divergences: adds a row with the current file for each, in one transaction.
 pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]) -> Result<(), Failure> {
     let mut message = SqlBatch::default();
     message.push(BEGIN);
@@ -241,16 +242,15 @@ pub async fn repair(connection: &mut Connection, run: &Run, found: &[Divergence]
     connection.run(message.sql()).await.map_err(|server_error| server_error.failure("repairing the history"))
 }
 
-/// The history of the tenant, or of the platform, whose schema is called `schema` now, oldest first. It follows the
-/// tenant back through its names: of each only the rows from when it got that name to when it gave it up, since
-/// somebody else may have had it before and after.
+/// The history of the tenant or platform whose schema is now named `schema`, oldest first. Follows renames back; of each former
+/// name it includes only the rows of this tenant, since another tenant may have had the name before or after.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
     schema: &SchemaName,
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let (platform, named) = (platform.quoted(), literal(schema.as_str()));
-    // A name was given up by a row that has it as the one before, or that says that its tenant is deleted or was taken back.
+    // A name ends with a row that has it as the former name, or that records its tenant's purge or removal.
     let given_up = |name: &str, before: &str| {
         format!(
             "(SELECT coalesce(max(id), 0) FROM {platform}.migration_history \

@@ -1,6 +1,5 @@
-//! Tenure's own tables, in the platform schema: made and later changed by refinery, whose runner works
-//! over a thin adapter on our connection. All of it happens in one transaction under an advisory lock
-//! of that transaction, so two first runs at once make them once.
+//! Installs and upgrades Tenure's own tables in the platform schema. refinery runs the migrations through an adapter on our
+//! connection, in one transaction under a transaction-level advisory lock, so concurrent first runs install them once.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -18,25 +17,25 @@ mod embedded {
     refinery::embed_migrations!("src/postgres/metadata/sql");
 }
 
-/// Where refinery records them, in the platform schema.
+/// refinery's table in the platform schema, which records applied migrations.
 pub(super) const MIGRATIONS_TABLE: &str = "tenure_schema_history";
 
-/// Of which version Tenure's own tables are.
+/// The version of Tenure's own tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OwnTables {
-    /// There are none.
+    /// They do not exist.
     Absent,
-    /// Of an older version: the next command that writes changes them.
+    /// Older: the next command that writes upgrades them.
     Older,
-    /// Of this program's.
+    /// The version of this program.
     Current,
-    /// Of a newer program's.
+    /// The version of a newer program.
     Newer,
-    /// Of a build from before the first release, which had other migrations.
+    /// The version of a build from before the first release, which had other migrations.
     Unsupported,
 }
 
-/// Asks which of those migrations were run; fails where refinery's table is not there.
+/// Selects the applied migrations. Fails if refinery's table does not exist.
 pub(super) fn applied(platform: &SchemaName) -> String {
     format!(
         "SELECT version::int8 AS version, name::text AS name, checksum::text AS checksum FROM {}.{MIGRATIONS_TABLE} ORDER BY 1",
@@ -44,7 +43,7 @@ pub(super) fn applied(platform: &SchemaName) -> String {
     )
 }
 
-/// The condition that refinery's table is there and the role may read it.
+/// The condition that refinery's table exists and the role may read it.
 pub fn is_readable(platform: &SchemaName) -> String {
     format!(
         "EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace \
@@ -55,7 +54,7 @@ pub fn is_readable(platform: &SchemaName) -> String {
 }
 
 impl OwnTables {
-    /// Reads it, where the role may.
+    /// Reads the version, if the role has the privilege.
     pub async fn read(connection: &mut Connection, platform: &SchemaName) -> Result<Self, Failure> {
         let sets = connection.query_batch(&applied(platform)).await;
         let sets =
@@ -63,7 +62,7 @@ impl OwnTables {
         Self::of(sets.first().map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// As the rows of [`applied`] say.
+    /// The version, from the rows of [`applied`].
     pub(super) fn of(rows: &[Row]) -> Result<Self, Failure> {
         let runner = embedded::migrations::runner();
         let ours = runner.get_migrations();
@@ -89,17 +88,17 @@ impl OwnTables {
         })
     }
 
-    /// Refused where they are unsupported.
+    /// Fails if the version is not supported.
     pub(super) fn supported(self) -> Result<Self, Failure> {
         if self == Self::Unsupported { Err(unsupported()) } else { Ok(self) }
     }
 }
 
-/// Why a database of a build from before the first release is refused.
+/// The failure for a database of a build from before the first release.
 pub const UNSUPPORTED: &str =
     "Tenure's own tables in this database were made by a build from before the first release";
 
-/// The next step there.
+/// The hint for it.
 pub const UNSUPPORTED_HELP: &str = "go on with the build that made them, or move: `tenure tenant export` with that build, then \
      `tenure migrate up` and `tenure tenant import` with this one on a new database";
 
@@ -107,8 +106,8 @@ fn unsupported() -> Failure {
     Failure::new(Code::MetadataUnsupported, UNSUPPORTED).hint(UNSUPPORTED_HELP)
 }
 
-/// Makes the platform schema if it is missing, and brings Tenure's own tables to what this program
-/// needs. To change one of them waits for units that are under way, and everybody behind it; so no longer than `limit`.
+/// Creates the platform schema if it is missing, and upgrades Tenure's own tables. An upgrade waits for running units and blocks
+/// sessions behind it, so it waits at most `limit`.
 pub async fn ensure(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -122,7 +121,7 @@ pub async fn ensure(
          SELECT 1 FROM pg_namespace WHERE nspname = {named}"
     );
     let sets = connection.query_batch(&open).await.map_err(|server_error| server_error.failure(doing))?;
-    // `IF NOT EXISTS` would ask for the right to create schemas even where there is nothing to create.
+    // `IF NOT EXISTS` requires the CREATE privilege even if the schema exists.
     let is_there = sets.last().is_some_and(|rows| !rows.is_empty());
     let create = if is_there { String::new() } else { format!("CREATE SCHEMA {schema}; ") };
     connection
@@ -138,7 +137,7 @@ pub async fn ensure(
     match outcome {
         Ok(_report) => connection.run("COMMIT").await.map_err(|server_error| server_error.failure(doing)),
         Err(error) => {
-            // The first error is the one to tell.
+            // Report the first error.
             let _rolled_back = connection.run("ROLLBACK").await;
             Err(explain(&error, doing, platform))
         }

@@ -1,7 +1,6 @@
-//! Tenure's own tables in the platform schema, and the registry: the migrations that make them, and all SQL that names them.
-//!
-//! A function that goes into a batch returns the statement; a query returns values. No other folder of `src` names these
-//! tables, their columns or their functions in SQL: `tests/it/own_sql.rs` checks that.
+//! Tenure's own tables in the platform schema, and the registry: their migrations, and all SQL that names them. A function
+//! returns either a statement for a batch or queried values. No other folder of `src` names these tables, their columns or their
+//! functions in SQL; `tests/it/own_sql.rs` checks that.
 
 mod adapter;
 pub mod attempts;

@@ -1,4 +1,4 @@
-//! The schemas that were made in advance, as their version rows say.
+//! The pool: schemas that are created in advance, from their version rows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::batch::Run;
 use crate::postgres::{Connection, Row};
 
-/// From which template a schema of the pool is made.
+/// The template that a pool schema is created from.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
     /// The template's name.
@@ -19,28 +19,28 @@ pub struct Origin<'a> {
     pub checksum: &'a Checksum,
 }
 
-/// A schema that nobody has taken yet.
+/// A pool schema that no tenant has taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pooled {
-    /// Its name.
+    /// The schema's name.
     pub schema: SchemaName,
-    /// The template that it was made from.
+    /// The template's name.
     pub template: String,
-    /// The checksum of the template as it was then.
+    /// The template's checksum at creation.
     pub made_from: Option<String>,
-    /// Its version.
+    /// The schema's version.
     pub version: Version,
-    /// The version at which it was proved that it can have another name.
+    /// The version at which a rename of the schema was tested.
     pub proved_at: Option<String>,
-    /// Its place in the pool of the template.
+    /// The slot in the template's pool.
     pub slot: Option<u32>,
-    /// Whether there is a schema of that name.
+    /// Whether the schema exists.
     pub is_there: bool,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: String,
 }
 
-/// All of them, or those of one template, by template and place, but for those that a run is making.
+/// The pool schemas, or those of one template, by template and slot, without unfinished ones.
 pub async fn read(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -61,8 +61,8 @@ pub async fn read(
     sets.iter().flatten().map(pooled).collect()
 }
 
-/// The names of at most `most` that a tenant at `version` may take, of the template of that name and checksum; in no
-/// order, so that of two who ask at once each mostly tries another first.
+/// At most `most` schemas that a tenant at `version` may take, created from the template with that name and checksum. The order
+/// is random, so concurrent runs mostly try different schemas.
 pub async fn free(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -84,8 +84,8 @@ pub async fn free(
     sets.iter().flatten().map(|row| Ok(SchemaName::existing(row.text("schema_name")?)?)).collect()
 }
 
-/// Writes the row of a schema that is made at `version` for the place `slot`. One without a place is only looked at, and no tenant
-/// takes it. With `unfinished`, more transactions follow, and nobody removes it for that time.
+/// Inserts the row of a schema at `version` in the slot `slot`. No tenant takes a schema without a slot. With `unfinished`, more
+/// transactions follow, and the schema is not removed for that time.
 pub fn insert(
     platform: &SchemaName,
     (schema, slot): (&SchemaName, Option<u32>),
@@ -112,8 +112,8 @@ pub fn insert(
     )
 }
 
-/// Lets a schema, whose row is locked, be taken once its steps up to `version` are done. A migration may have moved it further: what
-/// was proved is not true of that version.
+/// Makes a schema available after its steps up to `version`. The caller has locked the row. If a migration has advanced the
+/// schema further, its test result is discarded.
 pub fn finish(platform: &SchemaName, schema: &SchemaName, checksum: &Checksum, version: &Version) -> String {
     let set = format!(
         "made_from = {}, making_until = NULL, proved_at = CASE WHEN version = '{version}' THEN version END",
@@ -122,7 +122,7 @@ pub fn finish(platform: &SchemaName, schema: &SchemaName, checksum: &Checksum, v
     version_rows::update(platform, schema, &set)
 }
 
-/// Records of the schemas of the template at `version` that they can be renamed.
+/// Records that the template's schemas at `version` can be renamed.
 pub fn prove(platform: &SchemaName, origin: Origin<'_>, version: &Version) -> String {
     format!(
         "UPDATE {}.tenant_version SET proved_at = '{version}' WHERE status = 'pooled' AND template = {} \
@@ -133,7 +133,7 @@ pub fn prove(platform: &SchemaName, origin: Origin<'_>, version: &Version) -> St
     )
 }
 
-/// Gives the row of the schema `pooled` to the tenant of `schema`, and records it; then renames the schema.
+/// Assigns the row of `pooled` to the tenant of `schema`, with a row in the history, and renames the schema.
 pub fn take(
     run: &Run,
     pooled: &SchemaName,
@@ -155,7 +155,7 @@ pub fn take(
     ]
 }
 
-/// Drops a schema that nobody has taken.
+/// Drops a pool schema.
 pub fn remove(platform: &SchemaName, schema: &SchemaName) -> Vec<String> {
     let mut statements = vec![version_rows::hold_still(platform, schema, &[TenantState::Pooled])];
     statements.extend(version_rows::drop_schema(platform, schema));

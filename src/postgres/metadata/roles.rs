@@ -1,4 +1,4 @@
-//! The roles of tenants: the statements that make, change and drop them, and what the version rows say of them.
+//! The roles of tenants: statements that create, change and drop them, and queries on the version rows.
 
 use super::TenantState;
 use super::version_rows::row_of;
@@ -6,10 +6,10 @@ use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::Connection;
 
-/// The column of a role's name.
+/// The column that contains a role's name.
 pub const ROLE: &str = "tenure_role";
 
-/// What a version row says of its role.
+/// A version row with its role.
 #[derive(Debug, Clone)]
 pub struct RoleRow {
     /// The schema.
@@ -22,17 +22,16 @@ pub struct RoleRow {
     pub role: Option<String>,
 }
 
-/// What of a schema a new role gets rights on.
+/// The objects of a schema that a new role gets privileges on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// What will be made in it: nothing is in it yet. To look for what is would take the longer the more tenants there
-    /// are.
+    /// Future objects only: the schema is empty. A search for existing objects is slower the more tenants there are.
     Empty,
-    /// What is in it, and what will be.
+    /// Existing and future objects.
     Filled,
 }
 
-/// The role that holds the rights of a template's tenants on platform tables, and those rights as JSON.
+/// The group role with the privileges of a template's tenants on platform tables, and those privileges as JSON.
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'a> {
     /// Its name.
@@ -41,8 +40,8 @@ pub struct Group<'a> {
     pub uses: &'a serde_json::Value,
 }
 
-/// Makes the role of the tenant of `schema` and gives it its rights; with a verifier, an expression, it may log in. The version row may
-/// come later.
+/// Creates the role of the tenant of `schema` with its privileges; with a verifier, an expression, it can log in. The version row
+/// may be inserted later.
 pub fn make(
     platform: &SchemaName,
     (schema, reach): (&SchemaName, Reach),
@@ -63,34 +62,36 @@ pub fn make(
     statements
 }
 
-/// Closes the role of a tenant, or opens it if it may log in; its name is in the column [`ROLE`]. The schema is an expression.
+/// Disables the login of a tenant's role, or enables it again if the role had one. The role's name is in the column [`ROLE`]. The
+/// schema is an expression.
 pub fn enable(platform: &SchemaName, schema: &str, is_enabled: bool) -> String {
     format!("SELECT {}.tenure_role_enable({schema}, {is_enabled}) AS {ROLE}", platform.quoted())
 }
 
-/// Lets the role of a tenant log in with the verifier, an expression, or no longer with NULL; its name is in the column [`ROLE`].
+/// Sets the verifier, an expression, and LOGIN for a tenant's role; NULL revokes the login. The role's name is in the column
+/// [`ROLE`].
 pub fn login(platform: &SchemaName, schema: &SchemaName, verifier: &str) -> String {
     let named = literal(schema.as_str());
     format!("SELECT {}.tenure_role_login({named}, {verifier}) AS {ROLE}", platform.quoted())
 }
 
-/// Gives the role of a tenant, if it has one, another name.
+/// Renames the role of a tenant, if it has one.
 pub fn rename(platform: &SchemaName, schema: &SchemaName, role: &Identifier) -> String {
     let (named, role) = (literal(schema.as_str()), literal(role.as_str()));
     format!("SELECT {}.tenure_role_rename({named}, {role})", platform.quoted())
 }
 
-/// Refused unless the role of a tenant can be dropped with it.
+/// Fails unless the role of a tenant can be dropped with it.
 pub fn expect_droppable(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_role_droppable({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// Drops the role of a tenant, if it has one, once its schema is gone.
+/// Drops the role of a tenant, if it has one. The schema must be dropped first.
 pub fn drop(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("SELECT {}.tenure_role_drop({})", platform.quoted(), literal(schema.as_str()))
 }
 
-/// What all version rows say, in order of their schemas.
+/// All version rows, by schema.
 pub async fn all(connection: &mut Connection, platform: &SchemaName) -> Result<Vec<RoleRow>, Failure> {
     let sql = format!(
         "SELECT schema_name, template, status, role FROM {}.tenant_version ORDER BY 1",
@@ -120,7 +121,7 @@ pub async fn of(
     one(connection, &format!("SELECT role FROM {}", row_of(platform, schema))).await
 }
 
-/// The same role, if it exists and is this database's: a copy of a database has the names of the original's roles.
+/// The same role, if it exists and belongs to this database: a copied database contains the names of the original's roles.
 pub async fn own_of(
     connection: &mut Connection,
     platform: &SchemaName,

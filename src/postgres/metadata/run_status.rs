@@ -1,27 +1,27 @@
-//! How a run of a command ended: the word in its row, in the JSON, and the exit code.
+//! The outcome of a run: the text in its row and in the JSON, and the exit code.
 
 use serde::Serialize;
 
 use crate::error::Class;
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
-    /// All that was to be done is done.
+    /// All work is done.
     Done,
     /// There was nothing to do.
     Nothing,
-    /// It failed, and nothing of the fleet moved.
+    /// It failed before it changed anything.
     Failed,
-    /// Some of it is done and some is not.
+    /// Some of the work is done.
     Partial,
     /// It was interrupted between two units.
     Interrupted,
 }
 
 impl RunStatus {
-    /// The word in the JSON and in the run's row.
+    /// The text in the JSON and in the run's row.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",

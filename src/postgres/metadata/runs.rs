@@ -1,4 +1,4 @@
-//! The rows of runs: a run's beginning and end, and what is recorded of the write-ahead log before its first unit.
+//! The rows of runs: start, end, and the position in the write-ahead log before the first unit.
 
 use uuid::Uuid;
 
@@ -7,21 +7,22 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::Connection;
 use crate::postgres::batch::{BEGIN, Run};
 
-/// How the server writes a time in UTC as RFC 3339.
+/// The format of a UTC time as RFC 3339.
 const RFC3339: &str = r#"YYYY-MM-DD"T"HH24:MI:SS.US"Z""#;
 
-/// The runs that can be restored to before.
+/// The condition on runs that a restore can target.
 const MIGRATES: &str = "r.command LIKE 'tenure migrate up%'";
 
-/// So many runs are listed.
+/// The maximum number of listed runs.
 const LISTED: u32 = 10;
 
-/// Which run is meant.
+/// The selected run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
-    /// This one.
+    /// The run with this id.
     Run(Uuid),
-    /// The newest that changed something. To before one that failed at once would be to behind the change before it.
+    /// The newest run that changed something. A restore to before a run that failed at once would still contain the earlier
+    /// change.
     Newest,
 }
 
@@ -32,19 +33,19 @@ pub struct RunRow {
     pub id: String,
     /// The command.
     pub command: String,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Option<String>,
-    /// When it began, as RFC 3339 in UTC.
+    /// The start, as RFC 3339 in UTC.
     pub started_at: String,
-    /// Where the write-ahead log was before its first unit.
+    /// The position in the write-ahead log before the first unit.
     pub wal_lsn: Option<String>,
-    /// The name of the restore point, where the role could make one.
+    /// The name of the restore point, if the role may create one.
     pub restore_point: Option<String>,
     /// The timeline.
     pub timeline: Option<String>,
-    /// Whether the server archives its log.
+    /// Whether the server archives its write-ahead log.
     pub archiving: bool,
-    /// Whether the server is Neon's; its project and branch.
+    /// Whether the server is Neon.
     pub neon: bool,
     /// Neon's project.
     pub project: Option<String>,
@@ -52,14 +53,14 @@ pub struct RunRow {
     pub branch: Option<String>,
 }
 
-/// Records that `command` begins.
+/// Records the start of `command`.
 pub async fn begin(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
     let sql = format!("{BEGIN}; {}; COMMIT", insert(run, command));
     connection.run(&sql).await.map_err(|server_error| server_error.failure("noting the run"))
 }
 
-/// The same, with the position in the write-ahead log that leads back to before its first unit. It is taken before the
-/// row is committed, so a server that was recovered to there knows nothing of the run.
+/// Like [`begin`], with the position in the write-ahead log before the first unit. The position is read before the row is
+/// committed, so a server that is recovered to it does not contain the run.
 pub async fn begin_marked(connection: &mut Connection, run: &Run, command: &str) -> Result<(), Failure> {
     let mark = format!("SELECT {}.tenure_mark_run('{}')", run.platform.quoted(), run.id);
     let sql = format!("{BEGIN}; {}; {mark}; COMMIT", insert(run, command));
@@ -76,7 +77,7 @@ fn insert(run: &Run, command: &str) -> String {
     )
 }
 
-/// Records how it ended; `counts` is JSON.
+/// Records the outcome; `counts` is JSON.
 pub async fn end(connection: &mut Connection, run: &Run, outcome: &str, counts: &str) -> Result<(), Failure> {
     let sql = format!(
         "{BEGIN}; UPDATE {}.run SET finished_at = clock_timestamp(), outcome = {}, counts = {} WHERE id = '{}'; \
@@ -97,7 +98,7 @@ pub async fn read(
 ) -> Result<Option<RunRow>, Failure> {
     let filter = match which {
         Which::Run(id) => format!("id = '{id}'"),
-        // A unit outside of a transaction has a row before it begins, since what it leaves stays when it fails.
+        // A non-transactional unit has a history row before it starts, since its effects remain after a failure.
         Which::Newest => format!(
             "{MIGRATES} AND EXISTS (SELECT FROM {}.migration_history h WHERE h.run_id = r.id)",
             platform.quoted()
@@ -130,7 +131,7 @@ pub async fn read(
     }))
 }
 
-/// The newest runs, a line each: also those that failed, since a killed one may have done things that no row tells.
+/// The newest runs, one per line, including failed ones: a killed run may have changed the database without a record.
 pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<Vec<String>, Failure> {
     let sql = format!(
         "SELECT concat(id, ' of ', to_char(started_at AT TIME ZONE 'UTC', '{RFC3339}'), ' by `', command, '`: ', \

@@ -1,5 +1,5 @@
-//! What is in the database, read in one round trip or two and without writing: whether Tenure's own tables
-//! are there, where the platform and the tenants are, and what was applied.
+//! The state of a database, read in one or two round trips without writes: which of Tenure's own tables exist, the versions of
+//! platform and tenants, and the applied migrations.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,43 +12,43 @@ use crate::ident::{Slug, literal};
 use crate::postgres::{Connection, Row};
 use crate::settings::Settings;
 
-/// Which of the tables that matter are there.
+/// Which of the relevant tables exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "one answer a table")]
+#[expect(clippy::struct_excessive_bools, reason = "one flag per table")]
 pub struct Presence {
-    /// `schema_version`, ours or one that was there before us.
+    /// `schema_version`, created by Tenure or earlier.
     pub schema_version: bool,
     /// `tenant_version`, and with it the rest of Tenure's own tables.
     pub own_tables: bool,
-    /// Where refinery notes what version they are at.
+    /// refinery's table of applied migrations.
     pub migrations_table: bool,
-    /// Whether they are at the version that this program needs, where that was asked.
+    /// Whether Tenure's own tables are at the version that this program needs, if that was queried.
     pub own_tables_current: bool,
     /// The registry.
     pub registry: bool,
 }
 
-/// Where everything is.
+/// The versions of platform and tenants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Which tables are there.
+    /// Which tables exist.
     pub presence: Presence,
-    /// The platform's version; 0.0.0 for a database that has none.
+    /// The platform's version; 0.0.0 if the database has none.
     pub platform: Version,
-    /// How many tenants are at which version.
+    /// The number of tenants per version.
     pub tenants: BTreeMap<Version, usize>,
-    /// For each of these versions the schema of one tenant that is at it.
+    /// The schema of one tenant per version.
     pub examples: BTreeMap<Version, String>,
-    /// How many schemas that were made in advance are at which version, by template.
+    /// The number of pool schemas per version, by template.
     pub pool: BTreeMap<(Version, String), usize>,
-    /// How many rows of the registry have no version row.
+    /// The number of registry rows without a version row.
     pub unknown: usize,
     /// The newest record of each migration.
     pub applied: Vec<Applied>,
 }
 
 impl Presence {
-    /// All is there, as it mostly is.
+    /// All tables exist.
     const WHOLE: Self = Self {
         schema_version: true,
         own_tables: true,
@@ -58,19 +58,19 @@ impl Presence {
     };
 }
 
-/// What of a state could not be read, since what stands there is no version.
+/// Invalid versions in the database.
 #[derive(Debug, Default)]
 pub struct Unread {
-    /// Whether that of the platform is one: the state says 0.0.0.
+    /// Whether the platform's version is invalid; the state contains 0.0.0 then.
     pub platform: bool,
-    /// How many tenants it is; they are in no other number.
+    /// The number of tenants with an invalid version. No other count includes them.
     pub tenants: usize,
-    /// Why.
+    /// The failures.
     pub failures: Vec<Failure>,
 }
 
 impl Unread {
-    /// A version that is none stands here; any other failure ends the reading.
+    /// Collects an invalid version; returns any other failure.
     fn note(&mut self, failure: Failure) -> Result<(), Failure> {
         if failure.code != Code::DatabaseVersionUnknown {
             return Err(failure);
@@ -81,7 +81,7 @@ impl Unread {
 }
 
 impl State {
-    /// What a plan is made from.
+    /// The state for a plan.
     pub fn fleet(&self) -> FleetState {
         FleetState {
             platform: self.platform.clone(),
@@ -90,7 +90,7 @@ impl State {
         }
     }
 
-    /// All tenants, those without a version row included.
+    /// The number of tenants, including those without a version row.
     pub fn total_tenants(&self) -> usize {
         self.tenants.values().sum::<usize>() + self.unknown
     }
@@ -102,18 +102,18 @@ async fn rows(connection: &mut Connection, sql: &str) -> Result<Vec<Vec<Row>>, F
     connection.query_batch(sql).await.map_err(|server_error| server_error.failure(DOING))
 }
 
-/// Whose a version is that was read.
+/// The owner of a version.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Whose<'a> {
     Platform,
-    /// The tenant's of that schema.
+    /// The tenant of that schema.
     Tenant(&'a str),
-    /// A row's of the history.
+    /// A row of the history.
     Record,
 }
 
-/// Reads a version. The rows that only Tenure writes hold the text that it writes, since SQL compares it; other hands may write
-/// the platform's with a leading v, and SQL reads it without.
+/// Parses a version. Rows that only Tenure writes must contain its exact text, since SQL compares it; users may write the
+/// platform's version with a leading v, which SQL strips.
 pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> {
     let read = match whose {
         Whose::Tenant(_) => Version::stored(text),
@@ -138,7 +138,7 @@ pub(super) fn version(text: &str, whose: Whose<'_>) -> Result<Version, Failure> 
     })
 }
 
-/// Asks which tables are there. One round trip.
+/// Queries which tables exist. One round trip.
 pub async fn presence(connection: &mut Connection, settings: &Settings) -> Result<Presence, Failure> {
     let question = format!("{}; {}", who_is_there(settings), migrations_applied(&settings.platform_schema()));
     match connection.query_batch(&question).await {
@@ -147,7 +147,7 @@ pub async fn presence(connection: &mut Connection, settings: &Settings) -> Resul
             OwnTables::of(migrations)?.supported()?;
             present(there)
         }
-        // Its table is not there, or is not for this role to read.
+        // The table does not exist, or the role may not read it.
         Err(server_error) => match server_error.sets.first() {
             None => Err(server_error.failure(DOING)),
             Some(there) => present(there),
@@ -171,7 +171,7 @@ fn who_is_there(settings: &Settings) -> String {
 fn present(rows: &[Row]) -> Result<Presence, Failure> {
     let row = rows.first().ok_or_else(odd_answer)?;
     if row.text("strings")? != "on" {
-        // Where a string ends would be another place for the server than for the parser.
+        // The server and the parser would disagree on the end of a string.
         return Err(Failure::new(
             Code::UnsafeStrings,
             "this database or role has standard_conforming_strings off",
@@ -187,14 +187,13 @@ fn present(rows: &[Row]) -> Result<Presence, Failure> {
     })
 }
 
-/// Reads the state, in one round trip where all tables are there, in two where some are not; however many
-/// tenants there are.
+/// Reads the state: one round trip if all tables exist, else two, independent of the number of tenants.
 pub async fn read(connection: &mut Connection, settings: &Settings) -> Result<State, Failure> {
     let (state, unread) = survey(connection, settings).await?;
     unread.failures.into_iter().next().map_or(Ok(state), Err)
 }
 
-/// Reads of the state what can be read, and tells what cannot.
+/// Reads the valid versions of the state, and reports the invalid ones.
 pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<(State, Unread), Failure> {
     let there = who_is_there(settings);
     match connection.query_batch(&format!("{there}; {}", question(Presence::WHOLE, settings))).await {
@@ -202,7 +201,7 @@ pub async fn survey(connection: &mut Connection, settings: &Settings) -> Result<
             let answers = sets.split_off(1);
             state(present(&sets[0])?, &answers)
         }
-        // The first answer says what is missing, unless the server will not even say that.
+        // The first answer shows which tables are missing, unless the server refuses that query too.
         Err(server_error) => match server_error.sets.first() {
             None => Err(server_error.failure(DOING)),
             Some(first) => {
@@ -262,10 +261,10 @@ fn state(mut presence: Presence, answers: &[Vec<Row>]) -> Result<(State, Unread)
     Ok((State { presence, platform, tenants, examples, pool, unknown, applied: records }, unread))
 }
 
-/// Which of these questions is about the registry.
+/// The index of the query on the registry.
 const REGISTRY: usize = 3;
 
-/// All that there is to ask, as one message; of a table that is not there, a question without rows.
+/// All queries as one batch. A query on a missing table returns no rows.
 fn question(presence: Presence, settings: &Settings) -> String {
     let platform = settings.platform_schema().quoted();
     let asked = |is_there: bool, question: String| {
@@ -322,8 +321,7 @@ fn unknown_tenants(settings: &Settings) -> String {
     )
 }
 
-/// The newest record of each version, by stepping through the index from version to version: the cost
-/// follows the number of migrations, not of tenants.
+/// The newest record of each version, read with a loose index scan: the cost depends on the number of migrations, not of tenants.
 fn newest_records(platform: &str) -> String {
     format!(
         "WITH RECURSIVE v AS ( \
@@ -348,8 +346,7 @@ fn applied(row: &Row) -> Result<Applied, Failure> {
     })
 }
 
-/// The tenants, in order of their schemas; only those of `only` if some are asked for. What was dropped, and what
-/// was made in advance, is nobody's tenant.
+/// The tenants, by schema; only those in `only`, if any. Excludes dropped tenants and pool schemas.
 pub async fn tenants(
     connection: &mut Connection,
     settings: &Settings,
@@ -363,8 +360,7 @@ pub async fn tenants(
     Ok(tenants)
 }
 
-/// The values of parameters that tenants brought to their templates, as far as those give a schema its shape; by
-/// schema.
+/// The tenants' parameter values that affect the schema's structure, by schema.
 pub async fn parameters(
     connection: &mut Connection,
     settings: &Settings,
@@ -380,7 +376,7 @@ pub async fn parameters(
     Ok(all.into_iter().map(|(schema, text)| (schema, value(text))).collect())
 }
 
-/// A refusal of a statement on the registry: a column that is not there is the settings' fault.
+/// The failure for a server error on the registry. A missing column is an error in the settings.
 pub(crate) fn registry_failure(server_error: &crate::postgres::ServerError, settings: &Settings) -> Failure {
     let mut failure = server_error.failure("reading the registry of tenants");
     if matches!(server_error.sqlstate(), Some("42703" | "42P01")) {

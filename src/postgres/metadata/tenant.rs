@@ -1,25 +1,25 @@
-//! A tenant as the registry and its version row describe it.
+//! A tenant, from the registry and its version row.
 
 use serde::Serialize;
 
 use crate::chain::Version;
 use crate::ident::SchemaName;
 
-/// Where in its life a tenant is.
+/// The state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TenantState {
     /// In use.
     Active,
-    /// Its role may not connect; its schema is migrated all the same.
+    /// Its role may not connect; its schema is still migrated.
     Suspended,
-    /// Made, while what has to be done after that is not done yet.
+    /// Created, but not complete.
     Creating,
-    /// Made in advance, and nobody's yet.
+    /// A pool schema without a tenant.
     Pooled,
-    /// Put aside, to be deleted for good later.
+    /// Dropped, to be purged later.
     Dropped,
-    /// In the registry, with a version that nobody knows; or a word that this program does not know.
+    /// In the registry without a version row, or with a status that this program does not support.
     Unknown,
 }
 
@@ -27,7 +27,7 @@ impl TenantState {
     const ALL: [Self; 6] =
         [Self::Active, Self::Suspended, Self::Creating, Self::Pooled, Self::Dropped, Self::Unknown];
 
-    /// The word in the table and in the JSON.
+    /// The text in the table and in the JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -39,7 +39,7 @@ impl TenantState {
         }
     }
 
-    /// The state of that word.
+    /// The state with that text.
     pub fn named(word: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Unknown)
     }
@@ -51,20 +51,20 @@ pub struct ListedTenant {
     /// The tenant.
     #[serde(flatten)]
     pub tenant: Tenant,
-    /// Of a dropped one: the slug that it had.
+    /// The former slug of a dropped tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former_slug: Option<String>,
-    /// Of a dropped one: when that was.
+    /// The time at which a dropped tenant was dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped_at: Option<String>,
 }
 
-/// One tenant, as the registry and its version row know it.
+/// A tenant, from the registry and its version row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tenant {
     /// The registry's id, as text.
     pub id: Option<String>,
-    /// Its slug; the schema's name where the registry has no row.
+    /// Its slug; the schema's name if the registry has no row.
     pub slug: String,
     /// Its display name.
     pub name: Option<String>,
@@ -72,10 +72,10 @@ pub struct Tenant {
     pub schema: SchemaName,
     /// Its version, if it has one.
     pub version: Option<Version>,
-    /// The template that it was made from.
+    /// The template that it was created from.
     pub template: Option<String>,
-    /// Where in its life it is.
+    /// Its state.
     pub status: TenantState,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Option<String>,
 }

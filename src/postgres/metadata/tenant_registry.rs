@@ -1,4 +1,4 @@
-//! The roll of tenants: the registry and the version rows together, chosen and cut into pages in the server.
+//! The list of tenants: joins the registry and the version rows, and filters and pages in the server.
 
 use super::state::{Presence, Whose, registry, registry_failure, version as version_of};
 use super::{ListedTenant, Tenant, TenantState};
@@ -8,23 +8,22 @@ use crate::ident::{SchemaName, Slug, literal};
 use crate::postgres::{Connection, Row};
 use crate::settings::Settings;
 
-/// Which tenants are asked for.
+/// A selection of tenants.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Only these; all if none is named.
+    /// Only these; all if empty.
     pub slugs: Vec<Slug>,
-    /// Only in these states. If none is named, all but those that were dropped, and those that were made in advance:
-    /// they are nobody's tenant.
+    /// Only in these states. If empty, all except dropped tenants and pool schemas.
     pub states: Vec<TenantState>,
-    /// In every state there is.
+    /// In all states.
     pub every_state: bool,
     /// Only those at this version.
     pub at: Option<Version>,
-    /// Only those behind this one, in order of slugs.
+    /// Only those behind this version, by slug.
     pub after: Option<Slug>,
-    /// No more than so many.
+    /// The maximum number.
     pub limit: Option<usize>,
-    /// What is no version is none, instead of a failure.
+    /// Reads an invalid version as none instead of failing.
     pub lenient: bool,
 }
 
@@ -52,11 +51,11 @@ impl Wanted {
     }
 }
 
-/// What a row of the registry says that leads to a schema.
+/// The condition that a registry row names a schema.
 const NAMES_A_SCHEMA: &str = "schema <> '' AND octet_length(schema) <= 63";
 
-/// Those tenants, in order of their slugs. A row of the registry that names no schema, as while somebody signs up, is left out,
-/// unless it is asked for by its slug: then it is an error.
+/// The selected tenants, by slug. A registry row without a schema, such as that of an unfinished signup, is left out; if it is
+/// selected by slug, it is an error.
 pub async fn read(
     connection: &mut Connection,
     settings: &Settings,
@@ -71,7 +70,7 @@ pub async fn read(
     sets.iter().flatten().map(|row| listed(row, wanted.lenient, settings)).collect()
 }
 
-/// The same, and how many rows of the registry name no schema.
+/// Like [`read`], with the number of registry rows without a schema.
 pub async fn read_and_count(
     connection: &mut Connection,
     settings: &Settings,
@@ -94,7 +93,7 @@ pub async fn read_and_count(
     Ok((tenants, without.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()))
 }
 
-/// The registry, with columns of our own names.
+/// The registry, with standard column names.
 fn registered(settings: &Settings, presence: Presence) -> String {
     if !presence.registry {
         return "SELECT NULL::text AS id, NULL::text AS slug, NULL::text AS name, NULL::text AS schema WHERE false"

@@ -1,5 +1,5 @@
-//! What a tenant holds: its size on disk, its tables with their rows, its role. Catalogs only, so a role without any right
-//! on the tenant's tables can ask; only to count rows needs the right to read them.
+//! Statistics of a tenant: its size on disk, its tables with row counts, its role. Reads only catalogs, so a role without
+//! privileges on the tenant's tables can call it; only counting rows requires SELECT.
 
 use serde::Serialize;
 
@@ -7,27 +7,27 @@ use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::{Connection, Row};
 
-/// What a tenant holds.
+/// Statistics of a tenant.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TenantStats {
-    /// All of it on disk: tables, their indexes, what is stored beside them.
+    /// The total size on disk: tables, indexes and TOAST tables.
     pub size_bytes: u64,
-    /// Its tables and materialized views, in order of their names.
+    /// Its tables and materialized views, by name.
     pub tables: Vec<TableSize>,
-    /// Whether the rows were counted; otherwise they are the server's estimates.
+    /// Whether rows were counted; otherwise the numbers are the server's estimates.
     pub counted: bool,
-    /// The role that is called like its schema, if there is one.
+    /// The role with the name of its schema, if any.
     pub role: Option<TenantRole>,
 }
 
-/// A table in numbers.
+/// Statistics of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TableSize {
     /// Its name.
     pub name: String,
-    /// Its rows; `None` where the server has no estimate yet.
+    /// Its rows; `None` if the server has no estimate.
     pub rows: Option<u64>,
-    /// With its indexes and what is stored beside it.
+    /// The size with indexes and TOAST table.
     pub bytes: u64,
 }
 
@@ -40,22 +40,22 @@ pub struct TenantRole {
     pub login: bool,
 }
 
-/// Tables that are counted in one message, and so in one transaction: each takes locks until its end.
+/// The number of tables per counting transaction: each holds locks until its end.
 const TOGETHER: usize = 50;
 
-/// How long it waits for a table that somebody is changing.
+/// The lock timeout for a table in use.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
-/// How rows are counted.
+/// The source of row counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
-    /// As the server estimates them.
+    /// The server's estimates.
     Estimated,
-    /// One by one.
+    /// Counted with a scan.
     Counted,
 }
 
-/// Reads it.
+/// Reads the statistics.
 pub async fn read(
     connection: &mut Connection,
     (schema, role): (&SchemaName, &str),
@@ -94,7 +94,7 @@ pub async fn read(
 fn table(row: &Row) -> Result<TableSize, Failure> {
     Ok(TableSize {
         name: row.text("name")?,
-        // The server does not estimate what its partitions hold together.
+        // The server has no estimate for a partitioned table as a whole.
         rows: row.optional_integer("rows")?.and_then(|rows| u64::try_from(rows).ok()),
         bytes: u64::try_from(row.integer("bytes")?).unwrap_or_default(),
     })

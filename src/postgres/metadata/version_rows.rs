@@ -1,4 +1,4 @@
-//! Statements on the version rows: the platform's, and those of the tenants and of the pool's schemas.
+//! Statements on the version rows of the platform, the tenants and the pool schemas.
 
 use std::collections::BTreeMap;
 
@@ -10,33 +10,33 @@ use crate::ident::{Identifier, SchemaName, literal};
 use crate::postgres::batch::{HistoryRow, Run};
 use crate::postgres::{Connection, Row, error};
 
-/// The column of the schemas whose rows a platform's unit moved.
+/// The column with the schemas whose rows a platform unit advanced.
 pub const MOVED: &str = "tenure_moved_schema";
 
-/// The condition on the version rows of schemas that units are run on.
+/// The condition on version rows of schemas that are migrated.
 const MIGRATED: &str = "status <> 'dropped'";
 
-/// What a lost answer to a unit's message would have said.
+/// The outcome of a unit whose answer was lost.
 #[derive(Debug)]
 pub struct Committed {
     /// The version of the unit's schema.
     pub version: Option<String>,
-    /// How many milliseconds the unit took, if this run did it.
+    /// The unit's duration in milliseconds, if this run committed it.
     pub took: Option<i64>,
-    /// The rows of which a platform's unit moved the version.
+    /// The rows that a platform unit advanced.
     pub moved: Vec<Row>,
 }
 
-/// Whether schemas of the pool are meant too.
+/// Whether pool schemas are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pool {
-    /// Yes.
+    /// Tenants and pool schemas.
     With,
     /// Only tenants.
     Without,
 }
 
-/// The row of `schema`: the table and the condition.
+/// The table and the condition for the row of `schema`.
 pub(super) fn row_of(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("{}.tenant_version WHERE schema_name = {}", platform.quoted(), literal(schema.as_str()))
 }
@@ -46,27 +46,27 @@ pub fn lock_platform(platform: &SchemaName) -> String {
     format!("SELECT 1 FROM {}.schema_version FOR UPDATE", platform.quoted())
 }
 
-/// Moves the platform's row, unless it is at another version.
+/// Advances the platform's row. Fails if it is at another version.
 pub fn advance_platform(platform: &SchemaName, from: &Version, to: &Version) -> String {
     format!("SELECT {}.tenure_advance_platform('{from}', '{to}')", platform.quoted())
 }
 
-/// Refused unless the platform is at `version`; keeps it there until the end of the transaction.
+/// Fails unless the platform is at `version`; locks that until the end of the transaction.
 pub fn expect_platform(platform: &SchemaName, version: &Version) -> String {
     format!("SELECT {}.tenure_expect_platform('{version}')", platform.quoted())
 }
 
-/// How somebody deletes the platform's row.
+/// Deletes the platform's row.
 pub fn delete_platform(platform: &SchemaName) -> String {
     format!("DELETE FROM {}.schema_version", platform.quoted())
 }
 
-/// Moves a tenant's row, unless it is at another version.
+/// Advances a tenant's row. Fails if it is at another version.
 pub fn advance(platform: &SchemaName, schema: &SchemaName, from: &Version, to: &Version) -> String {
     format!("SELECT {}.tenure_advance({}, '{from}', '{to}')", platform.quoted(), literal(schema.as_str()))
 }
 
-/// Moves the rows of all that are at `from`.
+/// Advances all rows at `from`.
 pub fn advance_all(platform: &SchemaName, from: &Version, to: &Version) -> String {
     format!(
         "UPDATE {}.tenant_version SET version = '{to}', applied_at = clock_timestamp() \
@@ -75,8 +75,8 @@ pub fn advance_all(platform: &SchemaName, from: &Version, to: &Version) -> Strin
     )
 }
 
-/// Whether a unit, whose answer was lost, was committed, and by whom. The rows that the platform's moved are those that are
-/// there and were before it.
+/// Reads whether a unit whose answer was lost was committed, and whether by this run. The rows that a platform unit advanced are
+/// those that existed before it.
 pub async fn committed(
     connection: &mut Connection,
     run: &Run,
@@ -110,8 +110,7 @@ pub async fn committed(
     })
 }
 
-/// The schemas that have one of `steps` before them, and their versions: a page of `limit`, after `cursor`; of only these schemas, if
-/// some are named.
+/// A page of at most `limit` schemas after `cursor` that satisfy `behind`, with their versions.
 pub fn page_behind(platform: &SchemaName, behind: &str, (cursor, limit): (&str, usize)) -> String {
     format!(
         "SELECT schema_name, version FROM {}.tenant_version WHERE {behind} AND schema_name > {} ORDER BY schema_name LIMIT {limit}",
@@ -120,12 +119,12 @@ pub fn page_behind(platform: &SchemaName, behind: &str, (cursor, limit): (&str, 
     )
 }
 
-/// How many have one of the steps before them, in the column `tenants`.
+/// The number of schemas that satisfy `behind`, in the column `tenants`.
 pub fn count_behind(platform: &SchemaName, behind: &str) -> String {
     format!("SELECT count(*)::int8 AS tenants FROM {}.tenant_version WHERE {behind}", platform.quoted())
 }
 
-/// The condition that one of `steps` is before a schema; of only these schemas, if some are named.
+/// The condition that one of `steps` is the next step of a schema; only of the schemas in `only`, if any.
 pub fn behind(steps: &[Migration], only: &[SchemaName], pool: Pool) -> String {
     let versions: Vec<String> = steps.iter().map(|migration| format!("'{}'", migration.from())).collect();
     let of_these =
@@ -141,12 +140,12 @@ fn names<'a>(schemas: impl Iterator<Item = &'a SchemaName>) -> String {
     schemas.map(|schema| literal(schema.as_str())).collect::<Vec<_>>().join(", ")
 }
 
-/// A schema and its version, of a row of such a query.
+/// The schema and version in a row of such a query.
 pub fn version_of(row: &Row) -> Result<(String, String), Failure> {
     Ok((row.text("schema_name")?, row.text("version")?))
 }
 
-/// The versions of the schemas that have one.
+/// The versions of the schemas that have a version row.
 pub async fn versions<'a>(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -162,7 +161,7 @@ pub async fn versions<'a>(
     sets.iter().flatten().map(version_of).collect()
 }
 
-/// A text that is another after each change of the row's version or status; empty where there is no row.
+/// A text that differs after each change of the row's version or status; empty if there is no row.
 pub async fn stamp(
     connection: &mut Connection,
     platform: &SchemaName,
@@ -175,22 +174,22 @@ pub async fn stamp(
     Ok(sets.iter().flatten().next().map(|row| row.text("row")).transpose()?.unwrap_or_default())
 }
 
-/// The lock that a unit outside of a transaction has on its schema, taken if it is free: an expression.
+/// An expression that tries to take the lock of a non-transactional unit on its schema.
 pub fn try_alone(schema: &SchemaName) -> String {
     format!("pg_try_advisory_xact_lock(hashtext('tenure alone'), hashtext({}))", literal(schema.as_str()))
 }
 
-/// Locks the row of `schema`, which must be in one of the states.
+/// Locks the row of `schema`. Fails unless it is in one of the states.
 pub fn hold(platform: &SchemaName, schema: &SchemaName, states: &[TenantState]) -> String {
     format!("SELECT FROM {}", held(platform, schema, states))
 }
 
-/// The same while no unit runs on the schema outside of a transaction.
+/// Like [`hold`]; also fails while a non-transactional unit runs on the schema.
 pub fn hold_still(platform: &SchemaName, schema: &SchemaName, states: &[TenantState]) -> String {
     format!("SELECT FROM {}.tenure_hold({}, true)", platform.quoted(), of_states(schema, states))
 }
 
-/// The same with a condition on the row `held`: where it holds, `refusal` is evaluated.
+/// Like [`hold`]; evaluates `refusal` if the condition on the row `held` is true.
 pub(super) fn hold_unless(
     platform: &SchemaName,
     (schema, states): (&SchemaName, &[TenantState]),
@@ -209,14 +208,14 @@ fn of_states(schema: &SchemaName, states: &[TenantState]) -> String {
     format!("{}, ARRAY[{}]", literal(schema.as_str()), states.join(", "))
 }
 
-/// Locks the row of a dropped tenant; refused where the tenant is purged and only its rows stayed.
+/// Locks the row of a dropped tenant. Fails if the tenant was purged.
 pub fn hold_dropped(platform: &SchemaName, schema: &SchemaName) -> String {
     let message = literal(&format!("the tenant of schema {schema} is deleted already"));
     let refusal = refuse(platform, error::NO_VERSION_ROW, &message, None);
     hold_unless(platform, (schema, &[TenantState::Dropped]), "held.purged_at IS NOT NULL", &refusal)
 }
 
-/// Writes the row of a new tenant, with the role that was made for it.
+/// Inserts the row of a new tenant, with its role.
 pub fn insert(
     platform: &SchemaName,
     (schema, role): (&SchemaName, Option<(&Identifier, bool)>),
@@ -236,8 +235,7 @@ pub fn insert(
     )
 }
 
-/// The values of parameters that give the schema its shape, as they stand in the row. Others may be secrets, and stand
-/// nowhere but where the template puts them.
+/// The parameter values that affect the schema's structure, as stored in the row. Others may be secret and are not stored.
 pub(super) fn parameters(values: &BTreeMap<String, String>) -> String {
     if values.is_empty() {
         return "NULL".to_owned();
@@ -259,20 +257,20 @@ pub(super) fn update(platform: &SchemaName, schema: &SchemaName, set: &str) -> S
     )
 }
 
-/// Writes the tenant's status.
+/// Sets the tenant's status.
 pub fn set_status(platform: &SchemaName, schema: &SchemaName, state: TenantState) -> String {
     update(platform, schema, &format!("status = {}", literal(state.as_str())))
 }
 
-/// Gives the row to the schema `new`.
+/// Sets the row's schema to `new`.
 pub fn rename(platform: &SchemaName, schema: &SchemaName, new: &SchemaName) -> String {
     update(platform, schema, &format!("schema_name = {}", literal(new.as_str())))
 }
 
-/// The setting that holds the name of a tenant that was dropped, as an expression.
+/// The setting with the new name of a dropped tenant, as an expression.
 pub const DROPPED: &str = "current_setting('tenure.dropped')";
 
-/// Drops a tenant: its schema and its row get another name, in the column `dropped` and in [`DROPPED`].
+/// Drops a tenant: renames its schema and updates its row. The new name is in the column `dropped` and in [`DROPPED`].
 pub fn drop(platform: &SchemaName, schema: &SchemaName, slug: &str) -> String {
     format!(
         "SELECT {}.tenure_drop_tenant({}, {}) AS dropped",
@@ -282,7 +280,7 @@ pub fn drop(platform: &SchemaName, schema: &SchemaName, slug: &str) -> String {
     )
 }
 
-/// Brings a dropped tenant back under a name that is free, in the status that it had; refused once its purge began.
+/// Restores a dropped tenant under a free name, in its former status. Fails after a purge began.
 pub fn undrop(platform: &SchemaName, dropped: &SchemaName, schema: &SchemaName) -> [String; 3] {
     let message = literal(&format!("the tenant of schema {dropped} is being deleted for good"));
     [
@@ -304,7 +302,7 @@ pub fn undrop(platform: &SchemaName, dropped: &SchemaName, schema: &SchemaName) 
     ]
 }
 
-/// Drops objects of a dropped tenant with about `locks` locks; how many, in the column `dropped`.
+/// Drops objects of a dropped tenant with about `locks` locks. Their number is in the column `dropped`.
 pub fn purge_some(platform: &SchemaName, schema: &SchemaName, locks: u32) -> String {
     format!(
         "SELECT {}.tenure_purge_some({}, {locks})::int8 AS dropped",
@@ -318,12 +316,12 @@ pub fn delete(platform: &SchemaName, schema: &SchemaName) -> String {
     format!("DELETE FROM {}", row_of(platform, schema))
 }
 
-/// Keeps the row of a tenant that is purged: without it the registry's row would be a tenant without a version.
+/// Marks the row of a tenant as purged. Without the row, the registry row would be a tenant without a version.
 pub fn set_purged(platform: &SchemaName, schema: &SchemaName) -> String {
     update(platform, schema, "purged_at = now()")
 }
 
-/// Drops what there is of a schema, unless others depend on what is in it.
+/// Drops a schema, if it exists. Fails if objects outside of it depend on its objects.
 pub fn drop_schema(platform: &SchemaName, schema: &SchemaName) -> [String; 2] {
     [
         super::checks::expect_no_dependents(platform, schema),

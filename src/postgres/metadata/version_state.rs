@@ -1,5 +1,5 @@
-//! The rows that say at which versions a database is, and how it came there. A copy of a database that has
-//! its schemas without rows has these tables empty: to a migrator it would look new.
+//! The rows with a database's versions and their history. If a database is copied without rows, these tables are empty and the
+//! copy appears new to a migrator.
 
 use std::fmt::Write as _;
 
@@ -8,21 +8,21 @@ use crate::error::Failure;
 use crate::ident::{SchemaName, literal};
 use crate::postgres::{Connection, ServerError};
 
-/// What there is of those rows.
+/// The state of those rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionState {
-    /// The platform has no version table: nobody migrated it yet.
+    /// The platform has no version table: the database was never migrated.
     Absent,
-    /// It has one without a row.
+    /// The version table is empty.
     Empty,
     /// It has a version.
     There,
 }
 
-/// The tables of which the rows are copied, in this order. What runs there were is not needed.
+/// The tables whose rows are copied, in this order. Runs are not needed.
 const TABLES: [&str; 4] = ["schema_version", MIGRATIONS_TABLE, "tenant_version", "migration_history"];
 
-/// Whether the database knows its version. One round trip, two where there is a table.
+/// Reads the state. One round trip, two if the version table exists.
 pub async fn look(connection: &mut Connection, platform: &SchemaName) -> Result<VersionState, Failure> {
     let failure =
         |server_error: ServerError| server_error.failure("asking whether the database knows its version");
@@ -37,7 +37,7 @@ pub async fn look(connection: &mut Connection, platform: &SchemaName) -> Result<
     Ok(if first(&sets, "filled")? { VersionState::There } else { VersionState::Empty })
 }
 
-/// Copies those rows from one database into another whose tables are the same and empty. Only reads the first one.
+/// Copies those rows into another database with the same, empty tables. Only reads the source.
 pub async fn seed(
     from: &mut Connection,
     to: &mut Connection,
@@ -63,7 +63,7 @@ pub async fn seed(
         format!("SELECT coalesce(jsonb_agg(to_jsonb(one)), '[]')::text AS rows FROM {schema}.{table} one")
     });
     let question = rows.collect::<Vec<_>>().join("; ");
-    // One snapshot for all of them: the parent is a database at work.
+    // One snapshot for all tables, since the source may be in use.
     let question = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {question}; COMMIT");
     let sets = from.query_batch(&question).await.map_err(reading)?;
     let mut message = String::from("BEGIN; SET LOCAL search_path = pg_catalog; ");

@@ -23,7 +23,7 @@ use crate::tenant::provisioning::TenantRecord;
 use crate::tenant::reference::{self, Differences};
 use crate::tenant::roles::role::{self, Owner, Reach};
 
-/// An existing schema became a tenant.
+/// Event: an existing schema became a tenant.
 const ADOPT: Kind = Kind::of_verb("adopt");
 
 /// A schema to adopt.
@@ -37,15 +37,15 @@ pub struct Adoption {
     pub version: Version,
     /// The display name in a new registry row; the slug if missing.
     pub name: Option<String>,
-    /// The template to compare with; that of the settings if missing.
+    /// The template to compare with; by default that of the settings.
     pub template: Option<String>,
     /// The values of the template's parameters.
     pub set: BTreeMap<String, String>,
-    /// What to do about differences.
+    /// The action if the schema differs from the files.
     pub if_different: IfDifferent,
 }
 
-/// What to do if the schema differs from the files.
+/// The action if the schema differs from the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfDifferent {
     /// Fail.
@@ -210,7 +210,7 @@ impl Adopting<'_> {
         let seen = catalog::snapshot_as(connection, self.schema, Transaction::Current).await?;
         match right {
             Ok(right) => Ok(reference::differences(&right, &seen, self.schema)),
-            // A project that can no longer create this version has no reference.
+            // If the files can no longer create this version, there is no reference.
             Err(failure) if forced && failure.class() == crate::error::Class::Refused => {
                 let line = SchemaDifference {
                     schema: self.schema.clone(),

@@ -187,7 +187,7 @@ fn next<'a, R: Read>(entries: &mut tar::Entries<'a, R>, name: &str) -> Result<ta
     if is_it { Ok(entry) } else { Err(wrong(&format!("there is another entry instead of {name}"))) }
 }
 
-/// The tar reader's messages contain the bytes that it failed on. If the user named another file by mistake, they may be secret.
+/// The tar reader's messages contain bytes of the input. If the user named another file by mistake, they may be secret.
 fn damaged(error: &io::Error) -> Failure {
     match error.raw_os_error() {
         Some(_) => wrong(&format!("it cannot be read to its end: {error}")),

@@ -108,7 +108,7 @@ pub async fn export(
     Ok(Exported { outcome: RunStatus::Done, tenant, file, bytes })
 }
 
-/// What must not change during the dump: the version row, and the fingerprints of the schema.
+/// The values that must not change during the dump: the version row, and the fingerprints of the schema.
 async fn read_state(
     connection: &mut Connection,
     settings: &Settings,

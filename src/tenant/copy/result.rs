@@ -34,7 +34,7 @@ pub struct Cloned {
     pub rows: u64,
     /// Differences in owners and privileges between source and new tenant.
     pub access: Vec<SchemaDifference>,
-    /// What was not copied, with the reason.
+    /// The rows and objects that were not copied, with the reason.
     pub notes: Vec<String>,
 }
 

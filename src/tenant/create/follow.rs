@@ -19,7 +19,7 @@ use crate::tenant::provisioning::{Afterwards, TenantRecord};
 use crate::tenant::{CreatedTenant, operation};
 
 impl<'a> Maker<'a, '_> {
-    /// What runs after a tenant's schema is created.
+    /// The steps after a tenant's schema is created.
     pub(super) fn afterwards(&self) -> Afterwards {
         match &self.creation.after {
             After::Nothing => Afterwards { rows: false, command: None },
@@ -28,7 +28,7 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Runs what follows the transaction that created the tenant at version `at`.
+    /// Runs the steps that follow the transaction that created the tenant at version `at`.
     pub(super) async fn follow(
         &self,
         connection: &mut Connection,

@@ -34,7 +34,7 @@ use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 use crate::settings::Migrate;
 
-/// What to do about an existing tenant.
+/// The action for an existing tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfExists {
     /// Fail.
@@ -46,7 +46,7 @@ pub enum IfExists {
 /// Options for all tenants of a command.
 #[derive(Debug, Clone)]
 pub struct Creation {
-    /// What to do about existing tenants.
+    /// The action for existing tenants.
     pub if_exists: IfExists,
     /// The limits of a unit.
     pub limits: Migrate,
@@ -54,7 +54,7 @@ pub struct Creation {
     pub jobs: Option<usize>,
     /// When a tenant is retried after a lock timeout or a lost connection.
     pub retry_policy: RetryPolicy,
-    /// What runs after a tenant's schema is created.
+    /// The steps after a tenant's schema is created.
     pub after: After,
     /// Whether the tenants get roles.
     pub role: NewRole,
@@ -62,7 +62,7 @@ pub struct Creation {
     pub command: String,
 }
 
-/// What runs after a tenant's schema is created.
+/// The steps after a tenant's schema is created.
 #[derive(Debug, Clone, Default)]
 pub enum After {
     /// Nothing.
@@ -129,7 +129,7 @@ pub async fn create(
         let recorded = end(connection, &run, &outcome).await;
         let has_passwords = outcome.created.iter().any(|tenant| tenant.password.is_some());
         match recorded {
-            // New passwords must be shown in any case.
+            // New passwords must always be shown.
             Err(failure) if has_passwords => {
                 results.borrow_mut().sink.take(&Event::RunRecordFailed { failure: &failure });
             }

@@ -12,7 +12,7 @@ use crate::postgres::{Connection, ServerError, error};
 use crate::tenant::provisioning::ProvisioningScript;
 
 impl<'a> Maker<'a, '_> {
-    /// Runs what follows the first transaction of a tenant.
+    /// Runs the steps that follow a tenant's first transaction.
     pub(super) async fn run_steps(
         &self,
         connection: &mut Connection,

@@ -104,8 +104,8 @@ pub async fn undrop(
         // A tenant without a registry row has its schema's name.
         None => (found.former_schema.clone(), Slug::new(&found.former_slug)?),
     };
-    // A role keeps its name with the schema, unless another tenant was given that meanwhile; that of a copy's original is left
-    // alone.
+    // A role is renamed with the schema, unless another tenant has that name now. The role of a copied database's original is not
+    // changed.
     let role = match roles::own_of(connection, &settings.platform_schema(), &found.tenant.schema).await? {
         Some(role) if schema != found.former_schema || role.starts_with("dropped_") => {
             Some(settings.tenant_role(&schema)?)

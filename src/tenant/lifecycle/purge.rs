@@ -36,7 +36,7 @@ pub enum RegistryRow {
 pub struct Purge<'a> {
     /// The operation.
     pub operation: &'a TenantOperation<'a>,
-    /// What to do with the registry rows.
+    /// The action for the registry rows.
     pub registered: RegistryRow,
     /// When a batch is retried after a lock timeout or a lost connection.
     pub retry_policy: RetryPolicy,
@@ -190,13 +190,13 @@ fn check(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     message
 }
 
-/// Begins a transaction on a tenant that nobody has deleted yet: where the registry's row was to stay, the version row is
-/// there all the same.
+/// Begins a transaction on a dropped tenant and checks that no other run has purged it. If the registry row was kept, the version
+/// row still exists.
 fn begin(message: &mut SqlBatch, run: &Run, dropped: &DroppedTenant) {
     message.begin(run.limits, &version_rows::hold_dropped(&run.platform, &dropped.tenant.schema));
 }
 
-/// The last transaction: what is left of the schema, the role, the rows, the history.
+/// The last transaction: deletes the rest of the schema, the role and the rows, and adds a history row.
 fn last(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     let (platform, schema) = (&run.platform, &dropped.tenant.schema);
     let mut message = SqlBatch::default();
@@ -220,17 +220,17 @@ fn unregister(message: &mut SqlBatch, how: &Purge<'_>, dropped: &DroppedTenant) 
     let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
     let named = literal(dropped.tenant.schema.as_str());
     message.push(&format!("DELETE FROM {registry} WHERE {column} = {named}"));
-    // A trigger may keep it, and it would be a tenant that nobody knows.
+    // A trigger may keep the registry row, which would then be a tenant without a version.
     message.push(&checks::expect_unregistered(settings, &dropped.tenant.schema));
 }
 
-/// Why a message failed.
+/// The cause of a failed message.
 enum SendError {
     Server(ServerError),
     Failure(Failure),
 }
 
-/// Sends a message with retries. It may run twice after a lost answer, since a batch deletes whatever is left.
+/// Sends a message with retries. It may run twice after a lost answer, since a batch deletes the remaining objects.
 async fn send(
     connection: &mut Connection,
     how: &Purge<'_>,
@@ -256,7 +256,7 @@ async fn send(
     }
 }
 
-/// What a refusal means for the tenant: another one may have deleted it in the meantime.
+/// Maps a server error to the tenant's failure: another run may have deleted it meanwhile.
 fn ended(
     how: &Purge<'_>,
     dropped: &DroppedTenant,

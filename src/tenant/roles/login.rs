@@ -76,7 +76,7 @@ pub async fn login(
     });
     let recorded = recorded.await;
     let role = match role {
-        // A new password must be shown even if the run's end could not be recorded.
+        // A new password must be shown even if the run's end was not recorded.
         Some(role) if login == Login::Given => role,
         role => recorded.map(|()| role.unwrap_or_default())?,
     };

@@ -1,5 +1,5 @@
-//! The rules that judge a database and no text: of `tenant audit`, then of `drift`. The tools look for what these rules
-//! describe; the rows say what it means.
+//! The rules that judge a database instead of a text: those of `tenant audit`, then those of `drift`. The rows describe the
+//! findings; the tools detect them.
 
 use crate::verify::rule::{Rule, Tool};
 use crate::verify::{Level, RuleId};

@@ -1,5 +1,4 @@
-//! A database of its own for each test, on the one private server of this binary. The server ends with
-//! the process, however that ends.
+//! A database per test, on the private server of this binary. The server ends with the process, even after a crash.
 
 use std::io::Write as _;
 use std::mem::ManuallyDrop;
@@ -21,7 +20,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What `answer` brings within [`LIMIT`].
+/// The result of `answer`. Fails after [`LIMIT`].
 pub async fn within<T>(what: &str, answer: impl Future<Output = T>) -> T {
     let answer = tokio::time::timeout(LIMIT, answer).await;
     answer.unwrap_or_else(|_| panic!("no answer within {LIMIT:?}: {what}"))
@@ -38,28 +37,28 @@ fn server() -> &'static Throwaway {
         let database = Database { name: DATABASE.to_owned(), url: server.url(DATABASE) };
         let version = database.value("SELECT current_setting('server_version')");
         let folder = server.binaries().folder().display();
-        // Past the test harness, which keeps what a passing test prints to itself.
+        // Writes past the test harness, which captures the output of a passing test.
         std::io::stderr().write_all(format!("PostgreSQL {version} in {folder}\n").as_bytes()).unwrap();
         server
     })
 }
 
-/// The database that is always there.
+/// The database that always exists.
 fn admin() -> Database {
     Database { name: DATABASE.to_owned(), url: server().url(DATABASE) }
 }
 
-/// A server of a test's own, for what all databases of a server share, such as roles. It ends with the value.
+/// A private server of one test, for objects that all databases of a server share, such as roles. It ends with the value.
 #[derive(Debug)]
 pub struct OwnServer(Throwaway);
 
 impl OwnServer {
-    /// Starts one that loads these libraries.
+    /// Starts a server that loads these libraries.
     pub fn start(libraries: &[&str]) -> Self {
         Self(start(libraries))
     }
 
-    /// The database of this name, which is made if it is not there.
+    /// The database with this name. Creates it if it does not exist.
     pub fn database(&self, name: &str) -> Database {
         let of = |name: &str| Database { name: name.to_owned(), url: self.0.url(name) };
         if name != DATABASE {
@@ -69,7 +68,7 @@ impl OwnServer {
     }
 }
 
-/// A database. It is dropped with the value if [`Database::fresh`] made it.
+/// A database. [`Database::fresh`] creates one that is dropped with the value.
 #[derive(Debug)]
 pub struct Database {
     pub name: String,
@@ -77,21 +76,21 @@ pub struct Database {
 }
 
 impl Database {
-    /// Makes one.
+    /// Creates a database.
     pub fn fresh() -> Self {
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         admin().run(&format!("CREATE DATABASE {name}"));
         Self { url: server().url(&name), name }
     }
 
-    /// One with all that `other` holds.
+    /// A copy of `other`.
     pub fn copy_of(other: &Self) -> Self {
         let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
         admin().run(&format!("CREATE DATABASE {name} TEMPLATE {}", other.name));
         Self { url: server().url(&name), name }
     }
 
-    /// One with all that `other` holds, or with its definitions only, while others are connected to `other`.
+    /// A copy of `other`, or of its definitions only. Sessions may be connected to `other`.
     pub fn branch_of(other: &Self, schema_only: bool) -> Self {
         let sessions =
             format!("SELECT count(*)::text FROM pg_stat_activity WHERE datname = '{}'", other.name);
@@ -99,7 +98,7 @@ impl Database {
             return Self::copy_of(other);
         }
         let branch = Self::fresh();
-        // Its rows are no text: it sets sequences.
+        // The dump calls `setval`, whose result is not text.
         branch.try_run(&other.dump(&[if schema_only { "--schema-only" } else { "--inserts" }])).unwrap();
         branch
     }
@@ -114,7 +113,7 @@ impl Database {
         self.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap()
     }
 
-    /// The same database for another role.
+    /// The same database with another role.
     pub fn url_as(&self, role: &str) -> String {
         self.url.replacen("://tenure@", &format!("://{role}@"), 1)
     }
@@ -124,7 +123,7 @@ impl Database {
         self.rows(sql);
     }
 
-    /// Runs SQL, as one message; what the server refuses comes back as its SQLSTATE and its words.
+    /// Runs SQL, as one message. Returns a server error as its SQLSTATE and message.
     pub fn try_run(&self, sql: &str) -> Result<(), String> {
         runtime().block_on(async {
             let mut connection = within(sql, PgConnection::connect(&self.url)).await.unwrap();
@@ -138,7 +137,7 @@ impl Database {
         })
     }
 
-    /// The rows of a query, each value as text; NULL is `-`. Cast what is not text with `::text`.
+    /// The rows of a query, with values as text; NULL is `-`. Cast other types with `::text`.
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let text = |row: &PgRow| -> Vec<String> {
             (0..row.len())
@@ -155,26 +154,26 @@ impl Database {
         })
     }
 
-    /// The one value of a query.
+    /// The value of a query with one row and one column.
     pub fn value(&self, sql: &str) -> String {
         let rows = self.rows(sql);
         assert_eq!((rows.len(), rows.first().map_or(0, Vec::len)), (1, 1), "{sql}");
         rows[0][0].clone()
     }
 
-    /// The first column of a query, one value a row.
+    /// The first column of a query.
     pub fn column(&self, sql: &str) -> Vec<String> {
         self.rows(sql).into_iter().map(|row| row[0].clone()).collect()
     }
 
-    /// Everything that a dump of the database holds: the truth by a second road.
+    /// A dump of the database, to check it independently of the program.
     pub fn dump(&self, arguments: &[&str]) -> String {
-        // Beside the server, or on the PATH as psql is.
+        // Next to the server, or on the PATH.
         let beside = server().binaries().folder().join("pg_dump");
         let program = if beside.is_file() { beside } else { PathBuf::from("pg_dump") };
         let output = std::process::Command::new(program).args(arguments).arg(&self.url).finish();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // Newer pg_dump protects its scripts with a random word.
+        // Newer versions of pg_dump put a random key into their scripts.
         let text = String::from_utf8(output.stdout).unwrap();
         let lines: Vec<_> = text.lines().filter(|line| !line.contains("restrict ")).collect();
         lines.join("\n")
@@ -183,7 +182,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        // Those of an own server go with it.
+        // The databases of a test's own server end with it.
         if self.name.starts_with("test_") && !std::thread::panicking() {
             admin().run(&format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }

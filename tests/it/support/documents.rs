@@ -1,8 +1,8 @@
-//! Documents that are made from the code.
+//! Documents that are generated from the code.
 
 use std::path::Path;
 
-/// Insists that a document is `text`. `cargo xtask bless` writes it, as it does insta's snapshots.
+/// Asserts that a document equals `text`. `cargo xtask bless` writes it, as it does insta's snapshots.
 #[track_caller]
 pub fn assert_generated(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);

@@ -1,5 +1,4 @@
-//! A fleet as the tests need it: made quickly, read by SQL of its own rather than by the program, and
-//! held still in the middle of a unit.
+//! Fleets for tests: quick setup, queries that do not use the program, and sessions that block a unit.
 
 use std::collections::HashMap;
 use std::io::Write as _;
@@ -15,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::process::LIMIT;
 use super::{Database, Output, Project, Running, is_pooled, within};
 
-/// Waits for an event, by asking for it.
+/// Waits for an event by polling.
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -26,7 +25,8 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 impl Project {
-    /// The seeds' project with the platform at its newest version and these tenants: a copy of a database that is prepared once.
+    /// The seeds' project with the platform at its newest version and these tenants, as a copy of a database that is prepared
+    /// once.
     pub fn with_tenants(slugs: &[&str]) -> Self {
         type Prepared = Mutex<HashMap<Vec<String>, Arc<OnceLock<Database>>>>;
         static PREPARED: LazyLock<Prepared> = LazyLock::new(Mutex::default);
@@ -45,17 +45,17 @@ impl Project {
         Self::seeds_in(Database::copy_of(prepared))
     }
 
-    /// Makes tenants.
+    /// Creates tenants.
     pub fn create(&self, slugs: &[&str]) {
         let _created = self.run_with_input("tenant create --from -", &csv(slugs)).ok();
     }
 
-    /// Takes away the check on the tenants' versions, so that a test can have a row from before there was one.
+    /// Drops the constraint on the tenants' versions, so that a test can insert an invalid one.
     pub fn drop_version_check(&self) {
         self.db.run("ALTER TABLE datalinx_platform.tenant_version DROP CONSTRAINT tenant_version_version");
     }
 
-    /// Runs the program with something to read.
+    /// Runs the program with text on stdin.
     pub fn run_with_input(&self, line: &str, input: &str) -> Output {
         let mut command = self.command(line.split_whitespace());
         let mut running =
@@ -64,12 +64,12 @@ impl Project {
         running.end()
     }
 
-    /// Starts the program and goes on.
+    /// Starts the program without waiting for it.
     pub fn start(&self, line: &str) -> Running {
         Running::spawn(self.command(line.split_whitespace()))
     }
 
-    /// Where everybody is, as the tables say: `platform 1.0.4, a 1.0.4, b 1.0.3`.
+    /// All versions, from the tables: `platform 1.0.4, a 1.0.4, b 1.0.3`.
     pub fn versions(&self) -> String {
         self.db.value(
             "SELECT concat_ws(', ', 'platform ' || (SELECT version FROM datalinx_platform.schema_version), \
@@ -78,7 +78,7 @@ impl Project {
         )
     }
 
-    /// The history in order, one line a row: `org_a 1.0.2 -> 1.0.3 migrate`.
+    /// The history in order, one row per line: `org_a 1.0.2 -> 1.0.3 migrate`.
     pub fn history(&self) -> String {
         self.db
             .column(
@@ -88,7 +88,7 @@ impl Project {
             .join("\n")
     }
 
-    /// The units that are in the history more than once: there must be none.
+    /// The units that are in the history more than once, which is an error.
     pub fn repeated_units(&self) -> Vec<String> {
         self.db.column(
             "SELECT schema_name || ' ' || to_version || ' ' || count(*) FROM datalinx_platform.migration_history \
@@ -97,7 +97,7 @@ impl Project {
     }
 }
 
-/// A list of tenants for `tenant create --from`.
+/// A CSV for `tenant create --from`.
 pub fn csv(slugs: &[&str]) -> String {
     format!("slug\n{}\n", slugs.join("\n"))
 }
@@ -110,21 +110,21 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens one.
+    /// Opens a session.
     pub fn open(url: &str) -> Self {
         Self::try_open(url).unwrap()
     }
 
-    /// Opens one, or says why not.
+    /// Opens a session, or returns the error.
     pub fn try_open(url: &str) -> Result<Self, String> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        // A pooler refuses that parameter.
+        // A pooler rejects that parameter.
         let options = PgConnectOptions::from_str(url).unwrap().extra_float_digits(None);
         let connection = runtime.block_on(within(url, PgConnection::connect_with(&options)));
         connection.map(|connection| Self { runtime, connection }).map_err(|error| error.to_string())
     }
 
-    /// Opens one that runs `sql` in a transaction and holds what it locked.
+    /// Opens a session that runs `sql` in a transaction and keeps its locks.
     pub fn holding(db: &Database, sql: &str) -> Self {
         let mut session = Self::open(&db.url);
         session.run(&format!("BEGIN; {sql}"));
@@ -137,13 +137,13 @@ impl Session {
         self.runtime.block_on(within(sql, self.connection.execute(query))).unwrap();
     }
 
-    /// The one value of a query.
+    /// The value of a query with one row and one column.
     pub fn value(&mut self, sql: &str) -> String {
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         self.runtime.block_on(within(sql, self.connection.fetch_one(query))).unwrap().get(0)
     }
 
-    /// Gives back what it holds, and ends.
+    /// Rolls back and closes the session.
     pub fn release(mut self) {
         self.run("ROLLBACK");
         self.runtime.block_on(self.connection.close()).unwrap();
@@ -151,7 +151,7 @@ impl Session {
 }
 
 impl Database {
-    /// The sessions that wait for a lock that another one holds.
+    /// The sessions that wait for a lock.
     pub fn waiting(&self) -> Vec<String> {
         self.column(
             "SELECT pid::text FROM pg_stat_activity \
@@ -159,15 +159,15 @@ impl Database {
         )
     }
 
-    /// Waits until `count` sessions wait for a lock; their process numbers.
+    /// Waits until `count` sessions wait for a lock. Returns their process ids.
     pub fn wait_for_waiting(&self, count: usize) -> Vec<String> {
         wait_until("sessions that wait for a lock", || self.waiting().len() >= count);
         self.waiting()
     }
 
-    /// Waits until nobody but us is connected.
+    /// Waits until no other session is connected.
     pub fn wait_for_silence(&self) {
-        // A pooler keeps sessions that nobody uses.
+        // A pooler keeps idle sessions.
         let ended = if is_pooled() { " AND state <> 'idle'" } else { "" };
         let others = format!(
             "SELECT count(*)::text FROM pg_stat_activity \
@@ -176,14 +176,14 @@ impl Database {
         wait_until("the other sessions to end", || self.value(&others) == "0");
     }
 
-    /// Ends the sessions that a pooler keeps.
+    /// Ends the sessions that a pooler keeps open.
     fn end_other_sessions(&self) {
         let ends = "SELECT count(pg_terminate_backend(pid, 10000))::text FROM pg_stat_activity \
                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
         self.run(ends);
     }
 
-    /// A schema's definition and data by `pg_dump`, with the schema's name made equal.
+    /// A schema's definitions and data from `pg_dump`, with a placeholder for the schema's name.
     pub fn dump_of(&self, schema: &str) -> String {
         self.dump(&["--schema", schema, "--no-owner"]).replace(schema, "THE_SCHEMA")
     }

@@ -1,4 +1,4 @@
-//! What the tests need of the machine: the PostgreSQL that they run on, and signals to other processes.
+//! The environment of the tests: the PostgreSQL programs, folders, and signals to other processes.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -7,8 +7,8 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use tenure::postgres::server::Environment;
 
-/// The folder of PostgreSQL's programs: what `TENURE_PG_BINDIR` names, else what `script/setup --for-tests` unpacked
-/// beside the installed release because it is newer. `None` is the installed one.
+/// The folder of PostgreSQL's programs: `TENURE_PG_BINDIR`, else the newer release that `script/setup --for-tests` unpacked.
+/// `None` is the installed release.
 pub fn postgres_folder() -> Option<PathBuf> {
     let named = std::env::var_os("TENURE_PG_BINDIR").filter(|folder| !folder.is_empty());
     named.map(PathBuf::from).or_else(|| {
@@ -17,8 +17,8 @@ pub fn postgres_folder() -> Option<PathBuf> {
     })
 }
 
-/// The folder for projects and for the data of servers: what `TMPDIR` names, else in memory where there is room, which halves the time that the
-/// tests take, else the usual one.
+/// The folder for projects and for the data of servers: `TMPDIR`, else a folder in memory if it has enough space, which halves
+/// the duration of the tests, else the default.
 pub fn temporary_folder() -> &'static Path {
     static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
         let memory = PathBuf::from("/dev/shm");
@@ -28,11 +28,11 @@ pub fn temporary_folder() -> &'static Path {
     &FOLDER
 }
 
-/// Whether a folder in memory may hold the tests' databases and still leave most of the memory free.
+/// Whether a folder in memory has space for the tests' databases and leaves most of the memory free.
 fn has_room_in_memory(folder: &Path) -> bool {
     const NEEDED: u64 = 4 << 30;
     let Ok(file_system) = rustix::fs::statvfs(folder) else { return false };
-    // Tests run scripts that they write.
+    // Tests execute scripts that they write.
     if file_system.f_flag.contains(StatVfsMountFlags::NOEXEC) {
         return false;
     }
@@ -43,7 +43,7 @@ fn has_room_in_memory(folder: &Path) -> bool {
     free >= NEEDED && kilobytes.is_some_and(|kilobytes| kilobytes << 10 >= 2 * NEEDED)
 }
 
-/// The surroundings of a server that a test starts itself.
+/// The environment of a server that a test starts.
 pub fn environment() -> Environment {
     Environment {
         bindir: postgres_folder(),
@@ -52,7 +52,7 @@ pub fn environment() -> Environment {
     }
 }
 
-/// The signal of this name, such as `KILL`.
+/// The signal with this name, such as `KILL`.
 fn named(name: &str) -> Signal {
     match name {
         "HUP" => Signal::HUP,
@@ -74,12 +74,12 @@ pub fn send_signal(process: u32, name: &str) {
     kill_process(pid(process), named(name)).unwrap();
 }
 
-/// Sends a signal to every process of a group.
+/// Sends a signal to every process of a process group.
 pub fn send_signal_to_group(leader: u32, name: &str) {
     kill_process_group(pid(leader), named(name)).unwrap();
 }
 
-/// Whether there is a process of this number.
+/// Whether a process with this id exists.
 pub fn is_process(number: u32) -> bool {
     test_kill_process(pid(number)).is_ok()
 }

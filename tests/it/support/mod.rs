@@ -1,5 +1,5 @@
-//! What every test needs: one private server for the whole binary, a database and a project for each
-//! test, and the program run as people run it.
+//! Shared setup of the tests: one private server for the whole binary, a database and a project per test, and the program, run as
+//! a child process.
 
 mod database;
 mod documents;

@@ -1,4 +1,4 @@
-//! A PgBouncer of a test's own, in transaction mode. It ends with the value, however the process ends.
+//! A PgBouncer per test, in transaction mode. It ends with the value, even if the process crashes.
 
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use super::{Database, Finish as _, wait_until};
 
-/// Runs the program behind us until our input closes.
+/// Runs the program until stdin is closed.
 const WATCH: &str = r#""$@" & cat >/dev/null; kill "$!"; wait"#;
 
-/// How many sessions of the server it keeps.
+/// The number of server sessions.
 pub const POOL: usize = 2;
 
-/// How many the one keeps that all tests share: a run may wait in one transaction for another.
+/// The number of server sessions of the shared pooler. It must be larger, since a transaction may wait for another session.
 const SHARED: usize = 20;
 
 /// Whether all tests go through one pooler.
@@ -24,8 +24,8 @@ pub fn is_pooled() -> bool {
     std::env::var_os("TENURE_TEST_POOLED").is_some()
 }
 
-/// A test that is about what a pooler refuses or hides is told without one; it says that it was passed over.
-#[expect(clippy::print_stderr, reason = "a test that is passed over must not look like one that ran")]
+/// Whether a test must be skipped because a pooler rejects or hides what it checks. Prints that it is skipped.
+#[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
 pub fn needs_the_server_itself(why: &str) -> bool {
     if is_pooled() {
         eprintln!("SKIPPED behind a pooler: {why}");
@@ -42,12 +42,12 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one, or says on stderr that it is not installed; in CI it must be.
+    /// Starts a pooler. If PgBouncer is not installed, prints that; in CI, fails.
     pub fn start(db: &Database) -> Option<Self> {
         Self::with(db, &format!("default_pool_size = {POOL}"))
     }
 
-    /// The one that all tests go through where `TENURE_TEST_POOLED` is set.
+    /// The pooler for all tests, if `TENURE_TEST_POOLED` is set.
     pub fn shared(db: &Database) -> Option<&'static Self> {
         static POOLER: OnceLock<Option<Pooler>> = OnceLock::new();
         if !is_pooled() {
@@ -56,21 +56,18 @@ impl Pooler {
         POOLER.get_or_init(|| Self::with(db, &format!("default_pool_size = {SHARED}"))).as_ref()
     }
 
-    /// Starts one with more lines of settings.
+    /// Starts a pooler with additional settings.
     pub fn with(db: &Database, more: &str) -> Option<Self> {
         let Some(program) = program() else {
             assert!(std::env::var_os("CI").is_none(), "PgBouncer is not installed: script/setup --for-tests");
-            #[expect(
-                clippy::print_stderr,
-                reason = "a test that is passed over must not look like one that ran"
-            )]
+            #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
             {
                 eprintln!("SKIPPED: PgBouncer is not installed; `script/setup --for-tests` does it");
             }
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        // Where it listens beside its socket, the number must be nobody else's.
+        // If it also listens on TCP, the port must be free.
         let port = if more.contains("tls") { free_port() } else { 6432 };
         let folder = dir.path().display();
         let server = db.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap();
@@ -87,7 +84,7 @@ impl Pooler {
         std::fs::write(dir.path().join("users"), "\"tenure\" \"\"\n").unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", WATCH, "sh"]).arg(program);
-        // It refuses to be root, and the server's socket is in a folder of the server's account.
+        // PgBouncer refuses to run as root, and only the server's account can access the folder of its socket.
         if id(&["-u"]) == 0 {
             chown(dir.path(), Some(id(&["-u", "postgres"])), Some(id(&["-g", "postgres"]))).unwrap();
             command.args(["-u", "postgres"]);
@@ -109,12 +106,12 @@ impl Pooler {
         self.dir.path().display().to_string()
     }
 
-    /// The port that it listens on, and the number of its socket.
+    /// The port of its TCP listener and of its socket.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL of `db` through it.
+    /// The URL of `db` through the pooler.
     pub fn url(&self, db: &Database) -> String {
         let folder = self.dir.path().display();
         format!("postgresql://tenure@localhost:{}/{}?host={folder}&sslmode=disable", self.port, db.name)
@@ -124,7 +121,7 @@ impl Pooler {
 impl Drop for Pooler {
     fn drop(&mut self) {
         drop(self.watcher.stdin.take());
-        // It is thrown away: how it ended is nobody's concern.
+        // The exit status does not matter.
         let _ended = self.watcher.wait();
     }
 }
@@ -133,7 +130,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Debian keeps it off the PATH of ordinary users.
+/// On Debian it is not on the PATH of ordinary users.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -142,7 +139,7 @@ fn program() -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// From 1.21 on; older ones do not know the setting and have no prepared statements.
+/// Whether the version is at least 1.21: older versions have no such setting and no prepared statements.
 fn takes_prepared_statements(program: &Path) -> bool {
     let output = Command::new(program).arg("--version").finish();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! Programs that tests start. Each has a limit, after which it is killed and the test fails with what it printed.
+//! Child processes of tests. A process that exceeds its time limit is killed, and the test fails with its output.
 
 use std::fmt::Write as _;
 use std::io::Read;
@@ -12,12 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Output, send_signal};
 
-/// How long a program, a query or an answer may take. Only what hangs takes as long.
+/// The time limit of a program, a query or a response. Only a hang reaches it.
 pub const LIMIT: Duration = Duration::from_mins(3);
 
-/// Runs a command to its end, within [`LIMIT`].
+/// Runs a command until it ends. Fails after [`LIMIT`].
 pub trait Finish {
-    /// Like [`Command::output`], with nothing to read on stdin.
+    /// Like [`Command::output`], with an empty stdin.
     #[track_caller]
     fn finish(&mut self) -> std::process::Output;
 }
@@ -29,24 +29,24 @@ impl Finish for Command {
     }
 }
 
-/// A program under way.
+/// A running program.
 #[derive(Debug)]
 pub struct Running {
     pub(super) child: Child,
     command: String,
     stdout: Option<Pipe>,
     stderr: Option<Pipe>,
-    /// How much of stderr [`Self::says`] has read.
+    /// The length of stderr that [`Self::says`] has read.
     heard: usize,
 }
 
 impl Running {
-    /// Starts a command that reads nothing, and keeps what it prints.
+    /// Starts a command with an empty stdin, and captures its output.
     pub fn spawn(mut command: Command) -> Self {
         Self::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 
-    /// Starts a command with the files that it was given, and keeps what it writes to pipes.
+    /// Starts a command with its configured files, and captures its pipes.
     pub fn start(command: &mut Command) -> Self {
         reset_signals();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -59,17 +59,17 @@ impl Running {
         }
     }
 
-    /// Its process number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal: `INT`, `KILL`.
+    /// Sends a signal, such as `INT` or `KILL`.
     pub fn signal(&self, name: &str) {
         send_signal(self.id(), name);
     }
 
-    /// Waits until a line with `words` is on its stderr.
+    /// Waits until stderr contains a line with `words`.
     #[track_caller]
     pub fn says(&mut self, words: &str) {
         let pipe = self.stderr.as_ref().unwrap();
@@ -88,19 +88,19 @@ impl Running {
         }
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     #[track_caller]
     pub fn end(self) -> Output {
         Output::of(&self.finish())
     }
 
-    /// Waits for its end; what it left. [`Self::says`] keeps what it has read.
+    /// Waits for the end of the process and returns its output, without the part that [`Self::says`] has read.
     #[track_caller]
     pub fn finish(self) -> std::process::Output {
         self.try_finish().unwrap_or_else(|why| panic!("{why}"))
     }
 
-    /// The same; why it had to be killed.
+    /// Like [`Self::finish`], but returns why the process was killed.
     pub fn try_finish(mut self) -> Result<std::process::Output, String> {
         let began = Instant::now();
         let mut pause = Duration::from_micros(200);
@@ -119,7 +119,7 @@ impl Running {
         Ok(std::process::Output { status, stdout: bytes(self.stdout), stderr })
     }
 
-    /// How it ended, once nobody writes to its pipes any more.
+    /// The exit status, after all writers have closed the pipes.
     fn ended(&mut self) -> Option<ExitStatus> {
         let is_open = |pipe: &Option<Pipe>| pipe.as_ref().is_some_and(|pipe| !pipe.has_ended());
         if is_open(&self.stdout) || is_open(&self.stderr) { None } else { self.child.try_wait().unwrap() }
@@ -136,7 +136,7 @@ impl Running {
     }
 }
 
-/// What was written to a pipe, read as it comes.
+/// The content of a pipe, read in the background.
 #[derive(Debug)]
 struct Pipe {
     bytes: Arc<Mutex<Vec<u8>>>,
@@ -156,7 +156,7 @@ impl Pipe {
         Self { bytes, reader }
     }
 
-    /// Whether nobody can write to it any more.
+    /// Whether all writers have closed the pipe.
     fn has_ended(&self) -> bool {
         self.reader.is_finished()
     }
@@ -170,12 +170,12 @@ impl Pipe {
     }
 }
 
-/// Signals that this process ignores, as under `nohup` or in the background of a shell, are ignored by the programs that it
-/// starts too. A signal that has a handler is not: so those get one. It stays, so a signal that is not ignored gets none.
+/// Child processes inherit ignored signals, as under `nohup` or in a shell's background, but not signals with a handler. So each
+/// ignored signal gets a handler. Handlers are permanent, so other signals get none.
 pub fn reset_signals() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Linux only; elsewhere there is no such file.
+        // This file exists only on Linux.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
@@ -183,7 +183,7 @@ pub fn reset_signals() {
             .into_iter()
             .filter(|kind| mask & (1 << (kind.as_raw_value() - 1)) != 0)
             .collect();
-        // A thread of its own: a test may be inside of a runtime already.
+        // A separate thread, since the test may run inside of a runtime.
         let install = move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             let _inside = runtime.enter();

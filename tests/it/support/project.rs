@@ -1,4 +1,4 @@
-//! A project in a folder of its own, with a database, and the program run in it.
+//! A project in a temporary folder with a database, and the program run in it.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use tenure::error::Code;
 
 use super::{Database, Finish as _, Pooler, Running, is_pooled, postgres_folder, temporary_folder};
 
-/// A project's folder. The private server that a test started in it ends with it.
+/// A project's folder. Private servers that a test started in it end with it.
 #[derive(Debug)]
 pub struct Folder(TempDir);
 
@@ -23,9 +23,8 @@ pub struct Project {
     pub db: Database,
 }
 
-/// What a run printed, and how it ended. Shown, it is all three, with what differs from run to run made
-/// equal.
-#[must_use = "look at what it printed, or say .ok()"]
+/// The output and exit code of a run. `Display` shows all three, with placeholders for values that differ between runs.
+#[must_use = "check the output, or call .ok()"]
 #[derive(Debug, Clone)]
 pub struct Output {
     pub code: i32,
@@ -62,12 +61,12 @@ impl Project {
         Self { dir: Folder(tempfile::tempdir_in(temporary_folder()).unwrap()), db }
     }
 
-    /// The seeds' project, as it stands at the root of this repository.
+    /// A copy of the seeds' project of this repository.
     pub fn seeds() -> Self {
         Self::seeds_in(Database::fresh())
     }
 
-    /// The seeds' project with a database.
+    /// A copy of the seeds' project with a database.
     pub fn seeds_in(db: Database) -> Self {
         let project = Self::empty_in(db);
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -108,7 +107,7 @@ impl Project {
         self.migration(&newest.to_string(), &next.to_string(), "next", sql)
     }
 
-    /// Turns every rule off that can be, so that what is seen is what a unit does.
+    /// Disables all rules that can be disabled, to test only the execution.
     pub fn without_rules(&self) -> &Self {
         let rules = tenure::verify::Tool::Verify.rules().filter(|rule| !rule.is_fixed());
         let off: Vec<String> = rules.map(|rule| format!("{} = 'off'", rule.id)).collect();
@@ -121,7 +120,7 @@ impl Project {
         self
     }
 
-    /// The program, ready to be run in this project on its database.
+    /// The command that runs the program in this project on its database.
     pub fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tenure"));
         command
@@ -135,23 +134,23 @@ impl Project {
                 "DATABASE_URL",
                 Pooler::shared(&self.db).map_or(self.db.url.clone(), |pooler| pooler.url(&self.db)),
             )
-            // What the program starts is the release that the tests run on.
+            // The program must start servers of the release that the tests use.
             .envs(postgres_folder().map(|folder| ("TENURE_PG_BINDIR", folder)))
             .stdin(Stdio::null());
         command
     }
 
-    /// Runs the program: `project.run("migrate up")`. Words with spaces need [`Self::run_words`].
+    /// Runs the program: `project.run("migrate up")`. Use [`Self::run_words`] for arguments with spaces.
     pub fn run(&self, line: &str) -> Output {
         self.run_words(line.split_whitespace())
     }
 
-    /// Runs the program with these words.
+    /// Runs the program with these arguments.
     pub fn run_words<S: AsRef<std::ffi::OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
         Output::of(&self.command(arguments).finish())
     }
 
-    /// Runs the program with more in its environment; an empty value takes a variable away.
+    /// Runs the program with additional environment variables; an empty value removes a variable.
     pub fn run_env(&self, environment: &[(&str, &str)], line: &str) -> Output {
         let mut command = self.command(line.split_whitespace());
         for (name, value) in environment {
@@ -164,7 +163,7 @@ impl Project {
         Output::of(&command.finish())
     }
 
-    /// Runs the program with `--format json`; its exit code, and the one document that it must print.
+    /// Runs the program with `--format json`. Returns its exit code and its only document.
     pub fn json(&self, line: &str) -> (i32, Value) {
         let output = self.run_words(line.split_whitespace().chain(["--format", "json"]));
         let document = serde_json::from_str(&output.stdout)
@@ -172,7 +171,7 @@ impl Project {
         (output.code, document)
     }
 
-    /// Insists that the program fails with this error code, and with its exit code; the document.
+    /// Asserts that the program fails with this error code and its exit code. Returns the document.
     #[track_caller]
     pub fn expect_error(&self, line: &str, code: &str) -> Value {
         let known = Code::ALL.iter().find(|known| known.as_str() == code);
@@ -185,7 +184,7 @@ impl Project {
 }
 
 impl Output {
-    /// What a process left.
+    /// The output of a process.
     pub fn of(output: &std::process::Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
@@ -194,19 +193,19 @@ impl Output {
         }
     }
 
-    /// Insists on success, and looks no further.
+    /// Asserts success.
     pub fn passes(self) {
         assert_eq!(self.code, 0, "{self}");
     }
 
-    /// Insists on success.
+    /// Asserts success and returns the output.
     pub fn ok(self) -> Self {
         assert_eq!(self.code, 0, "{self}");
         self
     }
 }
 
-/// Where all tests go through a pooler, each command says so.
+/// Removes the note about the pooler if all tests use one.
 pub(super) fn without_the_pooler(stderr: String) -> String {
     if !is_pooled() {
         return stderr;

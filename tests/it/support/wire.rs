@@ -1,4 +1,4 @@
-//! A socket in front of the server that counts the questions which pass through it.
+//! A proxy in front of the server's socket that counts queries and simulates lost connections.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::Database;
 
-/// The socket. It ends with the process.
+/// The proxy. It ends with the process.
 #[derive(Debug)]
 pub struct Wire {
     dir: TempDir,
@@ -18,12 +18,12 @@ pub struct Wire {
     connections: Arc<AtomicUsize>,
     clients: Arc<Mutex<Vec<UnixStream>>>,
     silent: Arc<Mutex<Vec<Arc<AtomicBool>>>>,
-    /// A part of the question whose answer is to be lost.
+    /// A part of the query whose answer will be lost.
     losing: Arc<Mutex<Option<String>>>,
 }
 
 impl Wire {
-    /// In front of the server of `db`.
+    /// Starts a proxy in front of the server of `db`.
     pub fn of(db: &Database) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(dir.path().join(".s.PGSQL.5432")).unwrap();
@@ -66,42 +66,43 @@ impl Wire {
         wire
     }
 
-    /// The URL of `db` through it.
+    /// The URL of `db` through the proxy.
     pub fn url(&self, db: &Database) -> String {
         db.url.replace(&folder(db), &self.dir.path().display().to_string())
     }
 
-    /// Cuts the connections that there are, on the client's side: the server goes on with what it was asked.
+    /// Closes the current connections to clients. The server continues with its queries.
     pub fn cut(&self) {
         for client in self.clients.lock().unwrap().drain(..) {
             let _ended_before = client.shutdown(Shutdown::Both);
         }
     }
 
-    /// Cuts them, and lets nobody in any more.
+    /// Closes the current connections and accepts no new ones.
     pub fn end(&self) {
         std::fs::remove_file(self.dir.path().join(".s.PGSQL.5432")).unwrap();
         self.cut();
     }
 
-    /// Cuts the connection inside of the answer to the next question that contains `words`, when the server is done with it.
+    /// Closes the connection in the middle of the answer to the next query that contains `words`, after the server has finished
+    /// it.
     pub fn lose_answer_to(&self, words: &str) {
         *self.losing.lock().unwrap() = Some(words.to_owned());
     }
 
-    /// Whether that question was asked.
+    /// Whether that query was sent.
     pub fn has_lost(&self) -> bool {
         self.losing.lock().unwrap().is_none()
     }
 
-    /// From now on nothing passes through the connections that there are, and nobody is told: they stay open.
+    /// From now on drops all data on the current connections without closing them.
     pub fn swallow(&self) {
         for is_silent in self.silent.lock().unwrap().drain(..) {
             is_silent.store(true, Ordering::SeqCst);
         }
     }
 
-    /// The questions and the connections since the last time.
+    /// The numbers of queries and connections since the last call.
     pub fn counted(&self) -> (usize, usize) {
         (self.questions.swap(0, Ordering::SeqCst), self.connections.swap(0, Ordering::SeqCst))
     }
@@ -112,7 +113,7 @@ fn folder(db: &Database) -> String {
     db.url.split("host=").nth(1).and_then(|rest| rest.split('&').next()).unwrap().to_owned()
 }
 
-/// Passes messages on, one by one (manual, chapter 55.7): the first has no type.
+/// Forwards messages (manual, chapter 55.7). The first one has no type.
 fn pass_on(
     mut client: UnixStream,
     mut server: UnixStream,
@@ -124,7 +125,7 @@ fn pass_on(
     loop {
         let mut head = vec![0; if has_type { 5 } else { 4 }];
         client.read_exact(&mut head).ok()?;
-        // Query and Sync are what the server answers with ReadyForQuery.
+        // The server answers Query and Sync with ReadyForQuery.
         if has_type && matches!(head[0], b'Q' | b'S') {
             questions.fetch_add(1, Ordering::SeqCst);
         }
@@ -140,7 +141,7 @@ fn pass_on(
     }
 }
 
-/// Passes answers back as they come.
+/// Forwards answers.
 fn pass_back(
     mut server: UnixStream,
     mut client: UnixStream,
@@ -151,7 +152,7 @@ fn pass_back(
     loop {
         let count = server.read(&mut bytes).ok().filter(|count| *count > 0)?;
         if is_lost.load(Ordering::SeqCst) {
-            // An answer ends with ReadyForQuery, which is six bytes.
+            // An answer ends with the last six bytes, ReadyForQuery.
             if count >= 6 && bytes[count - 6..].starts_with(b"Z\0\0\0\x05") {
                 client.write_all(&bytes[..count / 2]).ok()?;
                 return client.shutdown(Shutdown::Both).ok();

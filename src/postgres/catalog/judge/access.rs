@@ -18,8 +18,7 @@ pub(super) fn judge(kind: Kind, property: Property, from: Option<&str>, to: Opti
     }
 }
 
-/// What stands in the list is what differs from an owner's default, so a grant that is gone and an entry of
-/// something revoked that is new are both losses.
+/// The list contains differences from the owner's default privileges. A removed grant and a new "revoked" entry are both losses.
 fn privileges(kind: Kind, from: Option<&str>, to: Option<&str>) -> Effect {
     let (from, to) = (from.map(members).unwrap_or_default(), to.map(members).unwrap_or_default());
     let is_loss = |entry: &&str| entry.starts_with("revoked from ");

@@ -85,7 +85,7 @@ fn labels(from: Option<&str>, to: Option<&str>) -> Effect {
     }
     let kept: Vec<_> = to.into_iter().filter(|label| from.contains(label)).collect();
     if kept == from {
-        // The running release never writes it; what it does on reading one that it does not know is its own.
+        // The running release never writes a new value; its handling of an unknown value is not judged.
         return Effect::default();
     }
     Effect::readers(deny(

@@ -51,7 +51,7 @@ fn changed(
                 RuleId::DropNotNull,
                 "allows NULL, which the running release may not expect to read",
             )),
-            // Validated or not, new rows must have a value.
+            // New rows must have a value, whether the constraint is validated or not.
             _ => Effect::default(),
         },
         Property::Default => match (from, to) {
@@ -98,7 +98,7 @@ fn changed(
             RuleId::ChangeColumnType,
             "changes how values are compared and in which order they come",
         )),
-        // How a value is kept is nobody's concern who reads or writes it.
+        // Storage settings affect neither readers nor writers.
         _ => Effect::default(),
     }
 }

@@ -1,5 +1,4 @@
-//! Constraints and indexes. One that is only about columns that came with it binds nobody who does not know
-//! them.
+//! Constraints and indexes. A constraint only on columns that the same change adds does not affect the running release.
 
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
@@ -41,7 +40,7 @@ pub(super) fn judge(change: &Change, all: &[Change]) -> Effect {
     }
 }
 
-/// Whether all that it is about went with it: that the columns are gone says it all, since what named it named them.
+/// Whether all its columns were removed too: those changes are reported instead.
 fn goes_with_columns(change: &Change, properties: &Properties, all: &[Change]) -> bool {
     let columns = properties.list(Property::Columns);
     let is_gone = |name: &&str| {
@@ -55,7 +54,7 @@ fn goes_with_columns(change: &Change, properties: &Properties, all: &[Change]) -
     !columns.is_empty() && columns.iter().all(is_gone)
 }
 
-/// Whether a foreign key does something here when the other row goes or changes.
+/// Whether the foreign key has a referential action that changes this table's rows.
 fn acts(key: &Properties) -> bool {
     let text = key.get(Property::Definition).unwrap_or_default();
     ["ON DELETE CASCADE", "ON DELETE SET", "ON UPDATE CASCADE", "ON UPDATE SET"]
@@ -82,9 +81,8 @@ fn added(change: &Change, properties: &Properties, all: &[Change]) -> Effect {
     Effect::writers(deny(rule(properties), "refuses rows that the running release may write"))
 }
 
-/// Whether the columns are all new with the change, and what a row gets in them that was written without
-/// knowing them passes: NULL always does, unless it may stand there only once; of one default
-/// each row has the same.
+/// Whether all columns are new with the change, and rows written without them satisfy the constraint. NULL satisfies it, except
+/// under NULLS NOT DISTINCT; a constant default gives every row the same value.
 fn spares_old_writers(change: &Change, constraint: &Properties, is_unique: bool, all: &[Change]) -> bool {
     let columns = constraint.list(Property::Columns);
     let is_null_once =

@@ -1,23 +1,22 @@
-//! What a column's or a result's new type means for who reads and writes it with the old one in mind.
+//! The effect of a changed type on clients that read and write the old type.
 
-/// How another type takes the place of one.
+/// The relation of a new type to the old one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conversion {
-    /// Whatever was written and read before still is: a longer `varchar`, `varchar` to `text`.
+    /// All values can be read and written as before: a longer `varchar`, `varchar` to `text`.
     Wider,
-    /// All values that were there fit, and text reads the same, but a client that decodes by type gets
-    /// another one: `integer` to `bigint`.
+    /// All old values fit and have the same text, but a client that decodes by type receives another type: `integer` to `bigint`.
     Decoded,
-    /// Values that could be written before no longer can.
+    /// Some values can no longer be written.
     Narrower,
-    /// A value means something else, or is no value of the new type at all.
+    /// Values change their meaning or are invalid in the new type.
     Other,
 }
 
-/// A type as the server prints it, taken apart.
+/// A type as `format_type` prints it, split into its parts.
 struct Type<'a> {
     base: &'a str,
-    /// What stands behind its closing parenthesis: `[]`, ` with time zone`.
+    /// The text after the closing parenthesis: `[]`, ` with time zone`.
     rest: &'a str,
     modifiers: Vec<i64>,
 }
@@ -37,11 +36,11 @@ impl<'a> Type<'a> {
     }
 }
 
-/// From narrow to wide; a client's decoder knows one width.
+/// From narrow to wide. A client's decoder supports one width.
 const WIDTHS: &[&[&str]] = &[&["smallint", "integer", "bigint"], &["real", "double precision"]];
 
 impl Conversion {
-    /// From the type `from` to the type `to`, both as `format_type` prints them.
+    /// The conversion from the type `from` to the type `to`, both as `format_type` prints them.
     pub fn between(from: &str, to: &str) -> Self {
         let (old, new) = (Type::read(from), Type::read(to));
         if old.rest != new.rest {
@@ -52,7 +51,7 @@ impl Conversion {
         }
         match (old.base, new.base) {
             ("character varying", "text") => return Self::Wider,
-            // They hold the same values, and drivers take one for the other.
+            // Both hold the same values, and drivers accept one for the other.
             ("text", "character varying") if new.modifiers.is_empty() => return Self::Wider,
             ("text", "character varying") => return Self::Narrower,
             ("json", "jsonb") => return Self::Decoded,
@@ -70,7 +69,7 @@ impl Conversion {
     }
 }
 
-/// The same type with other modifiers.
+/// The conversion between two types that differ only in modifiers.
 fn same(old: &Type<'_>, new: &Type<'_>) -> Conversion {
     let length = |one: &Type<'_>| one.modifiers.first().copied();
     let is_longer = length(old).is_some() && length(new) >= length(old);
@@ -79,11 +78,11 @@ fn same(old: &Type<'_>, new: &Type<'_>) -> Conversion {
     match (old.base, old.modifiers.as_slice(), new.modifiers.as_slice()) {
         ("numeric", _, []) => Conversion::Wider,
         ("numeric", [before, scale], [after, now]) if scale == now && after >= before => Conversion::Wider,
-        // More digits behind the point: another text for the same number.
+        // More fractional digits: the same number has a different text.
         ("numeric", [before, scale], [after, now]) if now > scale && after - now >= before - scale => {
             Conversion::Decoded
         }
-        // A fixed length is filled up with spaces, which who reads gets too.
+        // A fixed length is padded with spaces, which readers receive too.
         ("character", ..) if is_longer => Conversion::Decoded,
         (_, _, modifiers) if is_bounded && (modifiers.is_empty() || is_longer) => Conversion::Wider,
         _ => Conversion::Narrower,

@@ -1,6 +1,5 @@
-//! A change, judged: does the release that is still running lose data by it, fail to read or to write, or
-//! get something else than it expects? Each harm names the rule that the same change has in a file's text,
-//! so one policy serves both.
+//! Judges a change of the catalog: whether the running release loses data, fails to read or write, or gets different results.
+//! Each hazard names the rule that `verify` applies to the same change in a migration's text, so one policy covers both.
 
 mod access;
 mod code;
@@ -14,42 +13,42 @@ use super::difference::{Change, What};
 use super::model::{Kind, PartKind, Property};
 use crate::verify::{Level, RuleId};
 
-/// What a change does to who relied on how it was.
+/// The effect of a change on the running release.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effect {
     /// Rows or values are lost.
     pub data: Option<Hazard>,
-    /// The running release's reads fail, or mean something else.
+    /// Reads of the running release fail or return different results.
     pub old_readers: Option<Hazard>,
-    /// Its writes do.
+    /// Writes of the running release fail or have a different effect.
     pub old_writers: Option<Hazard>,
-    /// Its statements give the same, but may take longer.
+    /// Statements return the same results, but may be slower.
     pub plans: Option<Hazard>,
 }
 
-/// One harm.
+/// One hazard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hazard {
-    /// Certain enough to refuse it, or only to be told.
+    /// Deny if the hazard is certain enough to refuse the change, else warn.
     pub level: Level,
-    /// The rule of `verify` that says the same of a statement.
+    /// The rule of `verify` for the same change in a statement.
     pub rule: RuleId,
-    /// Why, as the end of a sentence that begins with the change.
+    /// The reason: a predicate whose subject is the change.
     pub why: &'static str,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
+#[expect(clippy::unnecessary_wraps, reason = "the callers assign it to optional fields")]
 fn deny(rule: RuleId, why: &'static str) -> Option<Hazard> {
     Some(Hazard { level: Level::Deny, rule, why })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it fills a place that may be empty")]
+#[expect(clippy::unnecessary_wraps, reason = "the callers assign it to optional fields")]
 fn warn(rule: RuleId, why: &'static str) -> Option<Hazard> {
     Some(Hazard { level: Level::Warn, rule, why })
 }
 
 impl Effect {
-    /// Judges `change`, one of `all` that were made at once.
+    /// Judges `change`, one of the simultaneous changes `all`.
     pub fn of(change: &Change, all: &[Change]) -> Self {
         if let What::Changed { property, from, to, .. } = &change.what {
             match property {
@@ -77,7 +76,7 @@ impl Effect {
         }
     }
 
-    /// The harms, the gravest of equals first.
+    /// The hazards, the most severe first.
     pub fn harms(&self) -> impl Iterator<Item = Hazard> {
         let mut harms: Vec<_> =
             [self.data, self.old_readers, self.old_writers, self.plans].into_iter().flatten().collect();
@@ -85,7 +84,7 @@ impl Effect {
         harms.into_iter()
     }
 
-    /// The gravest level; `None` where nobody is harmed.
+    /// The most severe level; `None` without hazards.
     pub fn level(&self) -> Option<Level> {
         self.harms().map(|harm| harm.level).min()
     }

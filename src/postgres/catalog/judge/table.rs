@@ -1,4 +1,4 @@
-//! Tables and views as wholes, and what acts on their rows unseen: triggers, rules, policies.
+//! Tables and views, and objects that act on their rows implicitly: triggers, rules, policies.
 
 use super::{Effect, deny, warn};
 use crate::postgres::catalog::difference::{Change, What};
@@ -8,7 +8,7 @@ use crate::verify::{RuleId, appends_columns};
 pub(super) fn judge(change: &Change) -> Effect {
     let kind = change.object.kind;
     match &change.what {
-        // What is written to the parent goes there from now on.
+        // From now on, rows that are written to the parent go into the partition.
         What::Added { properties, .. }
             if properties.has(Property::PartitionOf) && properties.has(Property::Check) =>
         {
@@ -67,7 +67,7 @@ fn changed(kind: Kind, property: Property, from: Option<&str>, to: Option<&str>)
 }
 
 impl Effect {
-    /// Nothing, where `is_harmless`: a table's options are the vacuum's.
+    /// The effect, or none if `is_harmless`: a table's options only affect vacuum.
     fn filter_unless(self, is_harmless: bool) -> Self {
         if is_harmless { Self::default() } else { self }
     }
@@ -106,7 +106,7 @@ pub(super) fn rule(change: &Change) -> Effect {
 }
 
 pub(super) fn policy(change: &Change) -> Effect {
-    // It sleeps until somebody switches row security on, which is a change of its own.
+    // A policy has no effect until row security is enabled, which is a separate change.
     if let What::Added { properties, .. } = &change.what
         && !properties.has(Property::RowSecurity)
     {

@@ -1,4 +1,4 @@
-//! Changes and what they do, in tables.
+//! Changes and their effects, in tables.
 
 use super::*;
 use crate::postgres::catalog::model::{Object, ObjectKey, PartKey, Properties, SchemaSnapshot};
@@ -28,7 +28,7 @@ fn with_object(kind: Kind, said: Option<Said<'_>>) -> SchemaSnapshot {
     SchemaSnapshot { objects: object.map(|object| (key, object)).into_iter().collect() }
 }
 
-/// `data:deny readers:warn`, or `-`; of all changes together.
+/// The verdict on all changes together: `data:deny readers:warn`, or `-`.
 fn verdict(before: &SchemaSnapshot, after: &SchemaSnapshot) -> String {
     let changes = Change::between(before, after);
     assert!(!changes.is_empty(), "nothing changed");
@@ -122,7 +122,7 @@ fn constraints_and_indexes() {
     part(PartKind::Index, Some(unique), None, "readers:warn writers:deny plans:warn");
 }
 
-/// A column and a constraint on it, added at once.
+/// The verdict on a column and a constraint on it, added together.
 fn with_new_column(column: Said<'_>, constraint: Said<'_>) -> String {
     let mut after = with_part(PartKind::Column, Some(column));
     for object in after.objects.values_mut() {
@@ -142,7 +142,7 @@ fn a_constraint_on_a_column_that_came_with_it_binds_nobody() {
     assert_eq!(with_new_column(&[TEXT, NOT_NULL, DEFAULT], &on("check", "…")), "-");
     assert_eq!(with_new_column(&[TEXT], &on("unique", "UNIQUE (p)")), "-");
     assert_eq!(with_new_column(&[TEXT], &on("unique", "UNIQUE NULLS NOT DISTINCT (p)")), "writers:deny");
-    // The second row that is written without it has the same value.
+    // A second row written without the column gets the same value.
     assert_eq!(with_new_column(&[TEXT, NOT_NULL, DEFAULT], &on("unique", "UNIQUE (p)")), "writers:deny");
     let draws = [TEXT, (Property::Default, "gen_random_uuid()")];
     assert_eq!(with_new_column(&draws, &on("unique", "UNIQUE (p)")), "-");
@@ -164,7 +164,7 @@ fn what_goes_with_its_columns_is_told_with_them() {
         |columns| [(Property::Type, "unique"), (Property::Unique, "yes"), (Property::Columns, columns)];
     assert_eq!(with(PartKind::Constraint, &unique("p")), column_alone);
     assert_eq!(with(PartKind::Index, &unique("p")), column_alone);
-    // One that held for others too held for them.
+    // A constraint that also covers other columns affects those too.
     assert_ne!(with(PartKind::Constraint, &unique("p\u{1e}stays")), column_alone);
     assert_ne!(with(PartKind::Index, &unique("p\u{1e}stays")), column_alone);
     assert_ne!(with(PartKind::Index, &[(Property::Unique, "yes")]), column_alone);

@@ -43,7 +43,7 @@ pub struct Cloning {
     pub target: Slug,
     /// The display name of the new tenant; its slug if missing.
     pub name: Option<String>,
-    /// What is copied.
+    /// The extent of the copy.
     pub extent: Extent,
 }
 
@@ -124,8 +124,8 @@ pub async fn clone(
     })
 }
 
-/// The values of the template's parameters: those that determined the source's structure. Others only affect rows; if the rows
-/// are copied from the source, any value will do.
+/// The values of the template's parameters that determined the source's structure. Others only affect rows; if the rows are
+/// copied, any value is valid.
 async fn filled(
     connection: &mut Connection,
     project: &Project,

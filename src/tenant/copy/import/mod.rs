@@ -121,7 +121,7 @@ struct ImportIdentity {
 }
 
 impl ImportIdentity {
-    /// Validates everything that the manifest says.
+    /// Validates all values of the manifest.
     fn of(project: &Project, manifest: &Manifest, other: Option<&Slug>) -> Result<Self, Failure> {
         let sent = &manifest.tenant;
         let settings = &project.settings;

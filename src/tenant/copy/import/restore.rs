@@ -47,7 +47,7 @@ pub(in crate::tenant) struct Restore<'a> {
     pub(in crate::tenant) state: TenantState,
     pub(in crate::tenant) archive: &'a Archive,
     pub(in crate::tenant) stop: &'a CancellationToken,
-    /// What to do about definitions that are printed differently.
+    /// The action if definitions are printed differently.
     pub(in crate::tenant) if_different: IfDifferent,
 }
 
@@ -117,7 +117,7 @@ impl Restore<'_> {
         Ok(true)
     }
 
-    /// Gives an existing schema with the name in the dump a random name for now.
+    /// Renames an existing schema with the name in the dump to a random name until the commit.
     async fn rename_existing(&self, connection: &mut Connection) -> Result<Option<SchemaName>, Failure> {
         let former = &self.identity.former;
         let sql = format!(
@@ -322,7 +322,7 @@ async fn rename(connection: &mut Connection, from: &SchemaName, to: &SchemaName)
         .map_err(|server_error| server_error.failure(&format!("renaming schema {from} temporarily")))
 }
 
-/// The transaction's id, and what it has changed outside of these schemas; empty if nothing.
+/// The transaction's id, and its changes outside of these schemas; empty if none.
 async fn outside_changes(
     connection: &mut Connection,
     own: &[&SchemaName],

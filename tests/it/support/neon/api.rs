@@ -1,4 +1,4 @@
-//! The requests and what they answer: which path is which, and those that only look.
+//! Routes the requests, and answers those that only read.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::fault::{Seen, Verb};
 use super::state::{Branch, Endpoint, PROJECT, State, text};
 use super::{Shared, change};
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
     pub body: Option<Value>,
     pub retry_after: Option<String>,
-    /// It is against the specification on purpose.
+    /// It violates the specification on purpose.
     pub odd: bool,
 }
 
@@ -28,12 +28,12 @@ impl Reply {
     }
 }
 
-/// The only shape of an id.
+/// The valid format of an id.
 pub fn is_id(text: &str) -> bool {
     (1..=60).contains(&text.len()) && text.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '-'))
 }
 
-/// What a path asks for, and the ids in it.
+/// The operation of a path, and the ids in it.
 pub fn route(method: &str, path: &str) -> (Verb, Vec<String>) {
     let parts: Vec<_> = path.trim_matches('/').split('/').collect();
     let (verb, ids): (Verb, &[&str]) = match (method, parts.as_slice()) {
@@ -61,7 +61,7 @@ pub fn route(method: &str, path: &str) -> (Verb, Vec<String>) {
     (verb, ids.iter().map(|id| (*id).to_owned()).collect())
 }
 
-/// Does what a request asks for.
+/// Executes a request.
 pub fn answer(shared: &Shared, state: &mut State, asked: &Seen, ids: &[String]) -> Reply {
     state.reap();
     let key = format!("Bearer {}", state.settings.key);
@@ -135,8 +135,8 @@ pub fn answer(shared: &Shared, state: &mut State, asked: &Seen, ids: &[String]) 
     }
 }
 
-/// Branches, sorted, one page. A cursor says after which one to go on, so that what is deleted meanwhile
-/// moves nothing; it holds characters that have to be encoded on their way back.
+/// One page of branches, sorted. The cursor names the last branch, so a concurrent deletion does not shift the pages; it contains
+/// characters that the client must percent-encode.
 fn list(state: &State, asked: &Seen) -> Reply {
     let given = |name: &str| asked.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
     let sort = given("sort_by").unwrap_or("updated_at");
@@ -213,8 +213,7 @@ fn connection_uri(state: &State, asked: &Seen) -> Reply {
     Reply::ok(json!({ "uri": uri }))
 }
 
-/// The URL of a database behind an endpoint. Its host is the endpoint's, `hostaddr` and the port say where
-/// that is on this machine.
+/// The URL of a database behind an endpoint. The host is the endpoint's; `hostaddr` and the port are those on this machine.
 pub fn uri(endpoint: &Endpoint, role: &str, password: &str, database: &str, pooled: bool) -> String {
     let (host, port) = (endpoint.host(pooled), if pooled { endpoint.pooled } else { endpoint.direct });
     format!("postgresql://{role}:{password}@{host}:{port}/{database}?hostaddr=127.0.0.1&sslmode=disable")

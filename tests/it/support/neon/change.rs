@@ -1,4 +1,4 @@
-//! The requests that change something: create, update, reset and delete branches, start and stop computes.
+//! The requests that write: create, update, reset and delete branches, start and stop computes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::state::{Branch, Copy, CopyDatabase, Endpoint, State};
 use super::{Shared, relay};
 use crate::support::Database;
 
-/// The longest time that a branch may expire in.
+/// The maximum time until a branch expires.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 pub fn create(shared: &Shared, state: &mut State, body: &Value) -> Reply {
@@ -68,7 +68,7 @@ pub fn create(shared: &Shared, state: &mut State, body: &Value) -> Reply {
         state: state.settings.branch_state.clone(),
         annotation: body["annotation_value"].as_object().cloned().unwrap_or_default(),
         copies: copies(parent, schema_only),
-        // A protected branch does not hand out its own passwords.
+        // The passwords of a protected branch are not copied.
         passwords: if parent.protected { passwords(state) } else { parent.passwords.clone() },
         endpoints,
     };
@@ -89,7 +89,7 @@ pub fn create(shared: &Shared, state: &mut State, body: &Value) -> Reply {
         "roles": api::roles_json(state, branch),
         "databases": api::databases_json(state, branch),
     });
-    // With several roles or databases it cannot know which one is meant.
+    // With several roles or databases the default is ambiguous.
     if let ([copy], [(role, _)], Some(endpoint)) =
         (branch.copies.as_slice(), state.settings.roles.as_slice(), branch.endpoints.first())
     {
@@ -136,7 +136,7 @@ pub fn update(state: &mut State, id: &str, body: &Value) -> Reply {
     Reply::ok(json!({ "branch": state.branch_json(branch), "operations": [] }))
 }
 
-/// Back to what its source holds now.
+/// Resets a branch to the current data of its source.
 pub fn restore(state: &mut State, id: &str, body: &Value) -> Reply {
     if state.is_busy(id) {
         return busy();
@@ -152,7 +152,7 @@ pub fn restore(state: &mut State, id: &str, body: &Value) -> Reply {
     let now = state.now();
     let copies = copies(state.branch(source).unwrap(), false);
     let branch = state.branch_mut(id).unwrap();
-    // The old databases end here, with whoever is connected to them.
+    // Drops the old databases, and ends the sessions on them.
     branch.copies = copies;
     branch.sign();
     branch.reset = Some(now);
@@ -204,7 +204,7 @@ pub fn delete(state: &mut State, id: &str) -> Reply {
     Reply::ok(json!({ "branch": json, "operations": state.operations_json(&operations) }))
 }
 
-/// Starts or suspends a compute. Suspended, it ends every session.
+/// Starts or suspends a compute. A suspension ends every session.
 pub fn power(state: &mut State, id: &str, on: bool) -> Reply {
     let branch = state.endpoint(id).unwrap().0.id.clone();
     if state.is_busy(&branch) {
@@ -226,7 +226,7 @@ pub fn power(state: &mut State, id: &str, on: bool) -> Reply {
     }))
 }
 
-/// Ends the sessions of a database: 57P01.
+/// Ends the sessions of a database with 57P01.
 pub fn end_sessions(real: &Database) {
     let _ended = real.rows(
         "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity \
@@ -270,7 +270,7 @@ fn expiry(state: &State, text: Option<&str>) -> Result<Option<OffsetDateTime>, R
     Ok(Some(expires))
 }
 
-/// Real copies of all of a branch's databases.
+/// Copies all databases of a branch.
 fn copies(source: &Branch, schema_only: bool) -> Vec<Copy> {
     let copy = |copy: &Copy| Copy {
         name: copy.name.clone(),
@@ -279,7 +279,7 @@ fn copies(source: &Branch, schema_only: bool) -> Vec<Copy> {
     source.copies.iter().map(copy).collect()
 }
 
-/// A new endpoint, which listens at once.
+/// A new endpoint that already listens.
 pub fn endpoint(shared: &Shared, state: &State, asked: &Value) -> Endpoint {
     let id = word("ep");
     let mut settings: Map<String, Value> = asked.as_object().cloned().unwrap_or_default();
@@ -303,7 +303,7 @@ pub fn passwords(state: &State) -> BTreeMap<String, String> {
     state.settings.roles.iter().map(|(role, _)| (role.clone(), password())).collect()
 }
 
-/// An id as Neon's are: `br-quiet-meadow-0a1b2c3d`.
+/// An id in Neon's format: `br-quiet-meadow-0a1b2c3d`.
 pub fn word(prefix: &str) -> String {
     const FIRST: [&str; 8] = ["aged", "broad", "calm", "dark", "falling", "quiet", "silent", "wispy"];
     const SECOND: [&str; 8] = ["boat", "cloud", "leaf", "meadow", "pine", "salad", "smoke", "wind"];

@@ -1,10 +1,10 @@
-//! What a test plants, and what the server has seen.
+//! Simulated faults, and the record of requests.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-/// The requests that the API knows.
+/// The operations of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Project,
@@ -24,38 +24,38 @@ pub enum Verb {
     Uri,
     Operation,
     Operations,
-    /// None of them.
+    /// An unknown operation.
     Unknown,
 }
 
-/// What goes wrong.
+/// A simulated fault.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// 423: the project has running operations.
     Busy,
-    /// 429, with what `Retry-After` says.
+    /// 429, with this `Retry-After`.
     TooMany(Option<String>),
-    /// 503, which is safe to try again.
+    /// 503, which can be retried safely.
     Unavailable,
-    /// 500 before anything was done.
+    /// 500 before the operation.
     Broken,
-    /// 500 after it was done.
+    /// 500 after the operation.
     BrokenAfter,
-    /// The connection ends without an answer, before anything was done.
+    /// The connection is closed without a response, before the operation.
     Dropped,
-    /// The connection ends without an answer, after it was done.
+    /// The connection is closed without a response, after the operation.
     DroppedAfter,
-    /// The answer comes late.
+    /// The response is delayed.
     Slow(Duration),
-    /// Another refusal: status, code, message.
+    /// Another error: status, code, message.
     Refused(u16, &'static str, &'static str),
-    /// Sends elsewhere.
+    /// A redirect.
     Moved(String),
-    /// An answer that is no JSON, such as that of a proxy on the way.
+    /// A response that is not JSON, such as that of a proxy.
     Html(u16),
 }
 
-/// A fault for the next requests of a kind.
+/// A fault for the next requests of an operation.
 #[derive(Debug)]
 pub struct Planted {
     pub verb: Verb,
@@ -63,17 +63,17 @@ pub struct Planted {
     pub fault: Fault,
 }
 
-/// A request as it came.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub verb: Verb,
     pub method: String,
-    /// Below the API's base, without the query.
+    /// The path below the API's base, without the query.
     pub path: String,
     pub query: Vec<(String, String)>,
     pub authorization: Option<String>,
     pub user_agent: Option<String>,
     pub body: Option<Value>,
-    /// What was answered; 0 where nothing was.
+    /// The status of the response; 0 without a response.
     pub status: u16,
 }

@@ -1,5 +1,5 @@
-//! A Neon of a test's own: API v2 on 127.0.0.1, whose branches are real databases behind endpoints that
-//! wake, refuse and pool as Neon's do. It holds the test's database as its default branch `main`.
+//! A fake Neon per test: API v2 on 127.0.0.1, with real databases as branches behind endpoints that wake, reject and pool
+//! connections like Neon's. The test's database is its default branch `main`.
 
 mod api;
 mod change;
@@ -30,18 +30,18 @@ use crate::support::Finish as _;
 
 use crate::support::LIMIT;
 
-/// What every path of the API begins with.
+/// The path prefix of the API.
 const BASE: &str = "/api/v2";
 
-/// Again and again.
+/// Without a limit.
 pub const ALWAYS: usize = usize::MAX;
 
-/// What the server's tasks hold.
+/// The state that the server's tasks share.
 #[derive(Debug, Clone)]
 struct Shared {
     state: Arc<Mutex<State>>,
     runtime: Handle,
-    /// The folders of the sockets.
+    /// The folder of the server's socket, and of the pooler's.
     server: String,
     pooler: Option<String>,
 }
@@ -52,7 +52,7 @@ impl Shared {
     }
 }
 
-/// The server. At its end it insists that all that it saw and said was as the specification has it.
+/// The server. When dropped, it asserts that all requests and responses conformed to the specification.
 #[derive(Debug)]
 pub struct Neon {
     shared: Shared,
@@ -63,12 +63,12 @@ pub struct Neon {
 }
 
 impl Neon {
-    /// Starts one with `db` as the branch `main`.
+    /// Starts a server with `db` as the branch `main`.
     pub fn start(db: &Database) -> Self {
         Self::with(db, |_| {})
     }
 
-    /// Starts one as the test wants it.
+    /// Starts a server with these settings.
     pub fn with(db: &Database, change: impl FnOnce(&mut Settings)) -> Self {
         let pooler = Pooler::start(db);
         let (started, port) = std::sync::mpsc::channel();
@@ -106,18 +106,18 @@ impl Neon {
         neon
     }
 
-    /// What it holds, to look at and to change.
+    /// Changes the settings.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.state().settings);
     }
 
-    /// A branch that somebody else made, without an endpoint or a database; its id.
+    /// Adds a branch of another user, without an endpoint or a database. Returns its id.
     pub fn foreign(&self, name: &str) -> String {
         let main = self.id_of("main");
         self.plain_branch(name, Some(main), false)
     }
 
-    /// A branch that somebody else made of one of ours.
+    /// Adds a child of `parent`, created by another user.
     pub fn child_of(&self, parent: &str, name: &str) {
         let parent = self.id_of(parent);
         self.plain_branch(name, Some(parent), false);
@@ -149,7 +149,7 @@ impl Neon {
         id
     }
 
-    /// Another database of `main`, with the same rows.
+    /// Adds a database to `main`, with the same rows.
     pub fn second_database(&self, name: &str) {
         let mut state = self.state();
         let main = state.branches.first_mut().unwrap();
@@ -157,7 +157,7 @@ impl Neon {
         main.copies.push(Copy { name: name.to_owned(), real });
     }
 
-    /// Another role on `main`, which is the same to the real server.
+    /// Adds a role to `main`; it maps to the same role of the real server.
     pub fn second_role(&self, name: &str) {
         let mut state = self.state();
         state.settings.roles.push((name.to_owned(), "tenure".to_owned()));
@@ -165,20 +165,20 @@ impl Neon {
         state.branches.first_mut().unwrap().passwords.extend(passwords);
     }
 
-    /// Spoils the next `times` requests of a kind.
+    /// Adds a fault for the next `times` requests of an operation.
     pub fn plant(&self, verb: Verb, times: usize, fault: Fault) -> &Self {
         self.state().faults.push(Planted { verb, times, fault });
         self
     }
 
-    /// What the next start of a compute goes through: `scheduling failed running finished`.
+    /// Sets the states of the next start of a compute: `scheduling failed running finished`.
     pub fn course(&self, states: &str, error: Option<&str>) -> &Self {
         let states = states.split_whitespace().map(str::to_owned).collect();
         self.state().settings.courses.insert(0, SchemaReplay { states, error: error.map(str::to_owned) });
         self
     }
 
-    /// Moves its clock on.
+    /// Advances the clock.
     pub fn later(&self, time: Duration) -> &Self {
         let mut state = self.state();
         state.ahead += time;
@@ -187,32 +187,32 @@ impl Neon {
         self
     }
 
-    /// Its clock and ours differ by that: what it says now is so many seconds after our time.
+    /// Sets the difference between its clock and the real one, in seconds.
     pub fn skew(&self, seconds: i64) -> &Self {
         self.state().ahead = time::Duration::seconds(seconds);
         self
     }
 
-    /// A time so far from now as `Retry-After` may say it.
+    /// The time after `from_now`, in the format of `Retry-After`.
     pub fn http_date(&self, from_now: Duration) -> String {
         state::http_date(self.state().now() + from_now)
     }
 
-    /// Changes the branch of a name, such as to protect it.
+    /// Protects a branch.
     pub fn protect(&self, name: &str) -> &Self {
         let id = self.id_of(name);
         self.state().branch_mut(&id).unwrap().protected = true;
         self
     }
 
-    /// The names of the branches that are there, but `main`.
+    /// The names of the existing branches except `main`.
     pub fn branches(&self) -> Vec<String> {
         let mut state = self.state();
         state.reap();
         state.living().filter(|branch| !branch.default).map(|branch| branch.name.clone()).collect()
     }
 
-    /// How many branches were ever made, whatever became of them.
+    /// The number of branches created so far, including deleted ones.
     pub fn ever_made(&self) -> usize {
         self.state().branches.len() - 1
     }
@@ -222,35 +222,35 @@ impl Neon {
         self.state().named(name).unwrap_or_else(|| panic!("no branch {name}")).id.clone()
     }
 
-    /// A branch as the API tells of it.
+    /// A branch in the API's format.
     pub fn branch_json(&self, name: &str) -> Value {
         let state = self.state();
         let branch = state.named(name).unwrap_or_else(|| panic!("no branch {name}"));
         state.branch_json(branch)
     }
 
-    /// What is written on a branch.
+    /// The annotations of a branch.
     pub fn annotation(&self, name: &str) -> Map<String, Value> {
         self.state().named(name).unwrap_or_else(|| panic!("no branch {name}")).annotation.clone()
     }
 
-    /// The real database of a branch, to look into; it is the branch's.
+    /// The real database of a branch, to query it. It belongs to the branch.
     pub fn database(&self, name: &str) -> std::mem::ManuallyDrop<Database> {
         self.state().named(name).unwrap_or_else(|| panic!("no branch {name}")).copies[0].real.lend()
     }
 
-    /// Something is under way on a branch.
+    /// Whether an operation is running on a branch.
     pub fn is_busy(&self, name: &str) -> bool {
         let id = self.id_of(name);
         self.state().is_busy(&id)
     }
 
-    /// What was against the specification so far; it is forgiven.
+    /// Returns and clears the violations of the specification so far.
     pub fn forgive(&self) -> Vec<String> {
         std::mem::take(&mut self.state().violations)
     }
 
-    /// The URL of a branch's database as `connection_uri` says it.
+    /// The URL of a branch's database as returned by `connection_uri`.
     pub fn url(&self, name: &str, pooled: bool) -> String {
         let state = self.state();
         let branch = state.named(name).unwrap_or_else(|| panic!("no branch {name}"));
@@ -258,14 +258,14 @@ impl Neon {
         api::uri(&branch.endpoints[0], role, &branch.passwords[role], &branch.copies[0].name, pooled)
     }
 
-    /// Every password and key that must never be seen.
+    /// All passwords and keys, none of which may be printed.
     pub fn secrets(&self) -> Vec<String> {
         let state = self.state();
         let passwords = state.branches.iter().flat_map(|branch| branch.passwords.values().cloned());
         passwords.chain([state.settings.key.clone()]).collect()
     }
 
-    /// All requests of a kind, in order.
+    /// All requests of an operation, in order.
     pub fn seen(&self, verb: Verb) -> Vec<Seen> {
         self.requests().into_iter().filter(|seen| seen.verb == verb).collect()
     }
@@ -275,30 +275,30 @@ impl Neon {
         self.state().seen.clone()
     }
 
-    /// The API's base, as `NEON_API_HOST` has it.
+    /// The API's base URL, as in `NEON_API_HOST`.
     pub fn base(&self) -> String {
         format!("http://127.0.0.1:{}{BASE}", self.port)
     }
 
-    /// What a program needs to find it.
+    /// The environment variables of a client.
     pub fn environment(&self) -> [(&'static str, String); 3] {
         let key = self.state().settings.key.clone();
         [("NEON_API_KEY", key), ("NEON_API_HOST", self.base()), ("NEON_PROJECT_ID", PROJECT.to_owned())]
     }
 
-    /// Runs the program of a project against it.
+    /// Runs the project's program against this server.
     pub fn run(&self, project: &Project, line: &str) -> Output {
         let mut command = project.command(line.split_whitespace());
         command.envs(self.environment());
         Output::of(&command.finish())
     }
 
-    /// Whether the specification is there.
+    /// Whether the specification is available.
     pub fn is_checked() -> bool {
         spec::Spec::read().is_some()
     }
 
-    /// Whether there is a pooler behind the pooled hosts.
+    /// Whether the pooled hosts have a pooler.
     pub fn pools(&self) -> bool {
         self.shared.pooler.is_some()
     }
@@ -313,7 +313,7 @@ impl Drop for Neon {
         let _told = self.stop.take().map(|stop| stop.send(()));
         let ended = self.thread.take().map(JoinHandle::join);
         let mut state = self.state();
-        // Databases are dropped here, where no runtime is.
+        // Databases must be dropped outside of a runtime.
         state.branches.clear();
         if !std::thread::panicking() {
             assert!(state.violations.is_empty(), "against the specification: {:#?}", state.violations);

@@ -1,6 +1,6 @@
-//! What stands before a branch's database as Neon's proxy does: it knows the endpoint, wakes it, checks the
-//! password, drops the start-up parameters that it does not know, and passes the rest on, to the server or to
-//! the pooler. Each endpoint has two ports of its own, since no client sends the host's name to an address.
+//! Simulates Neon's proxy in front of a branch's database: finds the endpoint, wakes it, checks the password, drops unknown
+//! startup parameters, and relays the rest to the server or the pooler. Each endpoint has its own two ports, since clients do not
+//! send the host's name to an address.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ const SSL: u32 = 80_877_103;
 const GSS: u32 = 80_877_104;
 const CANCEL: u32 = 80_877_102;
 
-/// Neon's proxy gives every error of its own this one.
+/// The SQLSTATE of all errors of Neon's proxy.
 const PROXY: &str = "XX000";
 
-/// What is passed on of a client's start-up parameters.
+/// The startup parameters that are relayed.
 const KEPT: [&str; 5] = ["user", "database", "application_name", "replication", "options"];
 
-/// How long a compute may take to wake.
+/// The maximum time until a compute is awake.
 const WAKE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Listens for an endpoint; its port.
+/// Listens for an endpoint and returns the port.
 pub fn listen(shared: &Shared, endpoint: &str, pooled: bool) -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -34,7 +34,7 @@ pub fn listen(shared: &Shared, endpoint: &str, pooled: bool) -> u16 {
         while let Ok((client, _)) = listener.accept().await {
             let (held, endpoint) = (held.clone(), endpoint.clone());
             tokio::spawn(async move {
-                // A client that goes away is its own matter.
+                // A client's disconnection is not an error.
                 let _gone = pass(&held, &endpoint, pooled, client).await;
             });
         }
@@ -42,7 +42,7 @@ pub fn listen(shared: &Shared, endpoint: &str, pooled: bool) -> u16 {
     port
 }
 
-/// What the endpoint says of itself at this moment.
+/// The current state of an endpoint.
 enum Connector {
     Refuses,
     Sleeps,
@@ -77,7 +77,7 @@ async fn pass(shared: &Shared, id: &str, pooled: bool, mut client: TcpStream) ->
             Connector::Sleeps => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
-    // AuthenticationCleartextPassword, and the answer.
+    // AuthenticationCleartextPassword, and the response.
     client.write_all(&[b'R', 0, 0, 0, 8, 0, 0, 0, 3]).await?;
     let _kind = client.read_u8().await?;
     let length = client.read_u32().await?;
@@ -138,7 +138,7 @@ fn door(shared: &Shared, id: &str) -> Connector {
     for endpoint in &mut state.branch_mut(&branch).unwrap().endpoints {
         if endpoint.id == id {
             endpoint.refusals = refusals.saturating_sub(1);
-            // Whoever connects wakes it.
+            // A connection wakes the endpoint.
             endpoint.suspended = false;
         }
     }
@@ -152,7 +152,7 @@ fn door(shared: &Shared, id: &str) -> Connector {
 fn socket(shared: &Shared, pooled: bool) -> String {
     match (&shared.pooler, pooled) {
         (Some(folder), true) => format!("{folder}/.s.PGSQL.6432"),
-        // Without a pooler nobody is there.
+        // Without a pooler, connections fail.
         (None, true) => "/nowhere".to_owned(),
         (_, false) => format!("{}/.s.PGSQL.5432", shared.server),
     }
@@ -181,7 +181,7 @@ fn parameters(body: &[u8]) -> Vec<(String, String)> {
     found
 }
 
-/// An `ErrorResponse`, and the end.
+/// Sends an `ErrorResponse` (manual, chapter 55.7).
 async fn refuse(client: &mut TcpStream, code: &str, message: &str) -> std::io::Result<()> {
     let mut fields = Vec::new();
     for (field, text) in [(b'S', "FATAL"), (b'V', "FATAL"), (b'C', code), (b'M', message)] {

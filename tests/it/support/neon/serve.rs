@@ -1,5 +1,4 @@
-//! A request on its way through: read, held against the specification, spoilt where a test planted that,
-//! answered, recorded.
+//! Handles a request: reads it, checks it against the specification, applies a simulated fault, answers and records it.
 
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use super::spec::Spec;
 use super::state::http_date;
 use super::{BASE, Shared, change};
 
-/// What becomes of a request.
+/// The outcome of a request.
 enum Fate {
     Answered(Reply),
     Text(u16, &'static str),
@@ -24,7 +23,7 @@ enum Fate {
     Late(Duration, Reply),
 }
 
-/// Takes any request.
+/// Handles all requests.
 pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let bytes = to_bytes(body, 1 << 20).await.unwrap_or_default();
@@ -63,7 +62,7 @@ pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
         Fate::Moved(to) => {
             return Response::builder().status(307).header("location", to).body(Body::empty()).unwrap();
         }
-        // The task that serves the connection ends here, and the connection with it; no panic is printed.
+        // Ends the task of this connection, which closes it, without printing a panic.
         Fate::Dropped => std::panic::resume_unwind(Box::new("dropped")),
     };
     let now = shared.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now();
@@ -79,7 +78,7 @@ pub async fn request(Held(shared): Held<Shared>, request: Request) -> Response {
 }
 
 fn serve(shared: &Shared, mut seen: Seen, ids: &[String]) -> Fate {
-    // What a test breaks is told by the test; the next request must not fail for it.
+    // A test reports its own panic; later requests must not fail because of it.
     let mut state = shared.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut wrong = Spec::read().map_or_else(Vec::new, |spec| spec.request(&seen));
     let fault = state.faults.iter_mut().find(|planted| planted.verb == seen.verb && planted.times > 0);

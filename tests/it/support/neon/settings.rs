@@ -1,48 +1,48 @@
-//! How a test wants the server to be.
+//! The settings of the fake server.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// What differs from test to test.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+/// The values that differ between tests.
+#[expect(clippy::struct_excessive_bools, reason = "independent flags")]
 #[derive(Debug)]
 pub struct Settings {
     pub key: String,
-    /// How long an operation stays in each of its states.
+    /// The duration of each state of an operation.
     pub step: Duration,
-    /// The courses of the next operations, the next one last.
+    /// The states of the next operations, in reverse order.
     pub courses: Vec<SchemaReplay>,
-    /// No page holds more, whatever was asked for.
+    /// The maximum size of a page, even if more is requested.
     pub page: usize,
-    /// Branches that the plan allows, and root branches.
+    /// The plan's limits of branches and of root branches.
     pub branches: usize,
     pub roots: usize,
     pub computes: usize,
-    /// A role's name there, and the server's own.
+    /// The name of a role, and the real server's role.
     pub roles: Vec<(String, String)>,
     pub stores_passwords: bool,
-    /// The plan takes `expires_at`.
+    /// Whether the plan supports `expires_at`.
     pub takes_expiry: bool,
-    /// The plan takes `suspend_timeout_seconds`.
+    /// Whether the plan supports `suspend_timeout_seconds`.
     pub takes_suspend_timeout: bool,
-    /// A branch that is gone is 204 to whoever deletes it again, or 404 as it used to be.
+    /// The status for the deletion of a deleted branch: 204, or 404 as in older releases.
     pub gone: u16,
-    /// The connections that each new endpoint closes before it takes one.
+    /// The number of connections that each new endpoint closes first.
     pub refusals: u32,
-    /// `connection_uri` tells of this endpoint instead: the server is wrong, as it once was.
+    /// The endpoint that `connection_uri` returns instead of the right one, as in a past fault of Neon.
     pub wrong_target: Option<String>,
-    /// Behind every endpoint the default branch's database answers.
+    /// Every endpoint connects to the default branch's database.
     pub crossed: bool,
-    /// The passwords that the API tells are old ones.
+    /// The API returns outdated passwords.
     pub wrong_passwords: bool,
-    /// The state of branches made from now on.
+    /// The state of new branches.
     pub branch_state: Option<String>,
-    /// Fields of a branch that no release of the API has yet.
+    /// Fields of a branch that are not in any release of the API.
     pub extra_fields: Map<String, Value>,
 }
 
-/// The states that an operation goes through.
+/// The states of an operation.
 #[derive(Debug)]
 pub struct SchemaReplay {
     pub states: Vec<String>,
@@ -75,7 +75,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Nothing that it says is meant to be unknown to the specification.
+    /// Whether all responses should conform to the specification.
     pub fn true_to_spec(&self) -> bool {
         self.extra_fields.is_empty()
     }

@@ -1,6 +1,5 @@
-//! Requests and answers held against Neon's published API specification, where a copy of it lies: at
-//! `TENURE_NEON_OPENAPI`, or beside the project. A field or a query parameter that it does not know is
-//! a violation too: a misspelt one would pass unseen.
+//! Checks requests and responses against a copy of Neon's published API specification: the path `TENURE_NEON_OPENAPI`, or a file
+//! next to the project. An unknown field or query parameter is a violation too, to detect misspelt names.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -9,22 +8,22 @@ use serde_json::{Map, Value, json};
 
 use super::fault::Seen;
 
-/// Where a copy lies, from the project's root.
+/// The path of a copy, relative to the project's root.
 const BESIDE: &str = "../shared/neon/openapi_branches.yaml";
 
-/// What the paths in the specification start with is the API's base.
+/// The prefix of the specification's paths is the API's base.
 #[derive(Debug)]
 pub struct Spec(Value);
 
 impl Spec {
-    /// The specification, read once. Without it that is said, once.
+    /// The specification, read once. If it is missing, prints that once.
     pub fn read() -> Option<&'static Self> {
         static SPEC: OnceLock<Option<Spec>> = OnceLock::new();
         let read = || {
             let given = std::env::var_os("TENURE_NEON_OPENAPI");
             let path = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(BESIDE), Into::into);
             let Ok(text) = std::fs::read_to_string(&path) else {
-                #[expect(clippy::print_stderr, reason = "what was not checked must not look as if it was")]
+                #[expect(clippy::print_stderr, reason = "a skipped check must be visible")]
                 {
                     eprintln!("SKIPPED: no specification of Neon's API in {}", path.display());
                 }
@@ -41,7 +40,7 @@ impl Spec {
         SPEC.get_or_init(read).as_ref()
     }
 
-    /// What is wrong with a request, before it is answered.
+    /// The violations in a request.
     pub fn request(&self, seen: &Seen) -> Vec<String> {
         let Some((operation, parameters)) = self.operation(seen) else { return Vec::new() };
         let mut wrong = Vec::new();
@@ -74,7 +73,7 @@ impl Spec {
         wrong
     }
 
-    /// What is wrong with an answer.
+    /// The violations in a response.
     pub fn answer(&self, seen: &Seen, status: u16, body: Option<&Value>) -> Vec<String> {
         let Some((operation, _)) = self.operation(seen) else { return Vec::new() };
         let responses = &operation["responses"];
@@ -92,7 +91,7 @@ impl Spec {
         }
     }
 
-    /// The specification of a request, with its parameters; what is not in this part of it has none.
+    /// The specification of an operation with its parameters; `None` if this part does not contain it.
     fn operation(&self, seen: &Seen) -> Option<(&Value, Vec<&Value>)> {
         let parts: Vec<_> = seen.path.trim_matches('/').split('/').collect();
         let (_, path) = self.0["paths"].as_object()?.iter().find(|(template, _)| {
@@ -126,8 +125,7 @@ impl Spec {
     }
 }
 
-/// `OpenAPI` 3.0 as JSON Schema 2020-12: `nullable` is a type, and an object where a value stands has
-/// no fields but those that are named.
+/// Converts `OpenAPI` 3.0 to JSON Schema 2020-12: `nullable` becomes a type, and objects allow no additional properties.
 fn adapt(schema: &mut Value, is_value: bool) {
     let Some(fields) = schema.as_object_mut() else { return };
     if fields.remove("nullable") == Some(Value::Bool(true))

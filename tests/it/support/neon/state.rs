@@ -1,5 +1,5 @@
-//! What the server holds: branches with their endpoints and real databases, and operations that take time.
-//! How far one is follows from the clock, so nothing runs in the background.
+//! The state of the server: branches with their endpoints and real databases, and operations that take time. The progress of an
+//! operation is computed from the clock, so there are no background tasks.
 
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
@@ -15,13 +15,13 @@ use super::fault::{Planted, Seen};
 use super::settings::Settings;
 use crate::support::Database;
 
-/// The suffix of the endpoints' hosts. It never resolves: nothing may leave the machine.
+/// The suffix of the endpoints' hosts. It never resolves, so no connection leaves the machine.
 pub const DOMAIN: &str = "us-east-2.aws.neon.test";
 
 /// The only project.
 pub const PROJECT: &str = "quiet-river-302709";
 
-/// A real database, a branch's own or the test's.
+/// A real database, owned by a branch or by the test.
 #[derive(Debug)]
 pub enum CopyDatabase {
     Own(Database),
@@ -39,14 +39,14 @@ impl Deref for CopyDatabase {
     }
 }
 
-/// One of a branch's databases: its name there, and the real one.
+/// A database of a branch: its name there, and the real database.
 #[derive(Debug)]
 pub struct Copy {
     pub name: String,
     pub real: CopyDatabase,
 }
 
-/// A branch. One that is deleted stays, without databases.
+/// A branch. A deleted branch is kept without databases.
 #[derive(Debug)]
 pub struct Branch {
     pub id: String,
@@ -62,17 +62,17 @@ pub struct Branch {
     pub ttl: Option<i64>,
     pub reset: Option<OffsetDateTime>,
     pub deleted: Option<OffsetDateTime>,
-    /// A state that no release of the API knows yet.
+    /// A state that is not in any release of the API.
     pub state: Option<String>,
     pub annotation: Map<String, Value>,
     pub copies: Vec<Copy>,
-    /// What each role's password is.
+    /// The password of each role.
     pub passwords: BTreeMap<String, String>,
     pub endpoints: Vec<Endpoint>,
 }
 
 impl Branch {
-    /// Lets its databases say whose they are, as Neon's computes do.
+    /// Sets the branch's ids in its databases, as Neon's computes do.
     pub fn sign(&self) {
         let Some(endpoint) = self.endpoints.first() else { return };
         for Copy { real, .. } in &self.copies {
@@ -87,30 +87,30 @@ impl Branch {
     }
 }
 
-/// A compute. It listens on two ports of 127.0.0.1, as long as the server lives.
+/// A compute. It listens on two ports of 127.0.0.1 until the server ends.
 #[derive(Debug)]
 pub struct Endpoint {
     pub id: String,
     pub read_only: bool,
     pub created: OffsetDateTime,
-    /// The operation that starts it.
+    /// The operation that starts the compute.
     pub start: Option<Uuid>,
     pub direct: u16,
     pub pooled: u16,
-    /// Connections that it still closes without a word.
+    /// The number of connections that it will still close without an error.
     pub refusals: u32,
     pub suspended: bool,
     pub settings: Map<String, Value>,
 }
 
 impl Endpoint {
-    /// Its host, or that of the pooler in front of it.
+    /// The host of the endpoint, or of its pooler.
     pub fn host(&self, pooled: bool) -> String {
         format!("{}{}.{DOMAIN}", self.id, if pooled { "-pooler" } else { "" })
     }
 }
 
-/// Something under way.
+/// An operation.
 #[derive(Debug)]
 pub struct Operation {
     pub id: Uuid,
@@ -120,7 +120,7 @@ pub struct Operation {
     pub created: OffsetDateTime,
     pub began: Instant,
     pub step: Duration,
-    /// Its states in order; the last one stays.
+    /// The states in order; the last one is final.
     pub course: Vec<String>,
     pub error: Option<String>,
 }
@@ -131,17 +131,17 @@ impl Operation {
         usize::try_from(steps).unwrap().min(self.course.len() - 1)
     }
 
-    /// Its state now.
+    /// The current state.
     pub fn status(&self) -> &str {
         &self.course[self.at()]
     }
 
-    /// Nothing follows.
+    /// Whether the state is final.
     pub fn over(&self) -> bool {
         self.at() == self.course.len() - 1
     }
 
-    /// What it was for is so.
+    /// Whether the operation succeeded.
     pub fn done(&self) -> bool {
         matches!(self.status(), "finished" | "skipped")
     }
@@ -165,7 +165,7 @@ impl Operation {
     }
 }
 
-/// Everything.
+/// The state of the whole server.
 #[derive(Debug, Default)]
 pub struct State {
     pub settings: Settings,
@@ -173,19 +173,19 @@ pub struct State {
     pub operations: Vec<Operation>,
     pub faults: Vec<Planted>,
     pub seen: Vec<Seen>,
-    /// What was asked or answered against the specification, or went wrong in the server itself.
+    /// Violations of the specification, and failures of the server itself.
     pub violations: Vec<String>,
-    /// How far its clock is ahead of the real one.
+    /// The offset of its clock from the real one.
     pub ahead: time::Duration,
 }
 
 impl State {
-    /// The time, to the second as the API has it.
+    /// The current time, in whole seconds as in the API.
     pub fn now(&self) -> OffsetDateTime {
         (OffsetDateTime::now_utc() + self.ahead).replace_nanosecond(0).unwrap()
     }
 
-    /// The branches that are there.
+    /// The existing branches.
     pub fn living(&self) -> impl Iterator<Item = &Branch> {
         self.branches.iter().filter(|branch| branch.deleted.is_none())
     }
@@ -202,7 +202,7 @@ impl State {
         self.living().find(|branch| branch.name == name)
     }
 
-    /// An endpoint and the branch that it is of.
+    /// The endpoint and its branch.
     pub fn endpoint(&self, id: &str) -> Option<(&Branch, &Endpoint)> {
         self.living().find_map(|branch| Some((branch, branch.endpoints.iter().find(|at| at.id == id)?)))
     }
@@ -211,20 +211,19 @@ impl State {
         self.operations.iter().find(|operation| operation.id == *id)
     }
 
-    /// What is under way on a branch.
+    /// Whether an operation is running on a branch.
     pub fn is_busy(&self, branch: &str) -> bool {
         self.operations.iter().any(|operation| operation.branch == branch && !operation.over())
     }
 
-    /// Begins operations, one after the other; a planted course is for the
-    /// start of a compute.
+    /// Starts operations, each after the one before. Configured states apply to the start of a compute.
     pub fn begin(&mut self, branch: &str, endpoint: Option<&str>, actions: &[&'static str]) -> Vec<Uuid> {
         let created = self.now();
         let starts = actions.contains(&"start_compute");
         let mut planted = if starts { self.settings.courses.pop() } else { None };
         let mut ids = Vec::new();
         for (index, action) in actions.iter().enumerate() {
-            // Each waits for the one before it.
+            // Each starts after the one before.
             let mut course = vec!["scheduling".to_owned(); index];
             let planted = planted.take_if(|_| index == actions.len() - 1);
             match &planted {
@@ -325,7 +324,7 @@ impl State {
         json
     }
 
-    /// Deletes what has expired, as the real one does in the background.
+    /// Deletes expired branches, as Neon does in the background.
     pub fn reap(&mut self) {
         let now = self.now();
         for branch in &mut self.branches {
@@ -337,12 +336,12 @@ impl State {
     }
 }
 
-/// A time as HTTP writes it.
+/// A time in HTTP's format.
 pub fn http_date(time: OffsetDateTime) -> String {
     time.format(&Rfc2822).unwrap().replace("+0000", "GMT")
 }
 
-/// A time as the API writes it.
+/// A time in the API's format.
 pub fn text(time: OffsetDateTime) -> String {
     time.format(&Rfc3339).unwrap()
 }
