@@ -3,7 +3,7 @@
 mod create;
 mod delete;
 mod interruptions;
-mod refusals;
+mod rejections;
 
 use serde_json::Value;
 
