@@ -6,7 +6,7 @@ use serde::ser::SerializeStruct;
 use crate::error::Failure;
 use crate::postgres::metadata::RunStatus;
 
-/// The result of `branch create`. It contains URLs with passwords, which are its purpose.
+/// The result of `branch create`. It contains URLs with passwords, since the caller needs them to connect.
 #[derive(Clone, Serialize)]
 pub struct BranchCreated {
     /// The name.
@@ -55,7 +55,7 @@ pub struct BranchRow {
 /// The result of `branch list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct BranchList {
-    /// In order of creation.
+    /// The branches, in order of creation.
     pub branches: Vec<BranchRow>,
 }
 

@@ -1,4 +1,4 @@
-//! The text of the results of `branch` commands.
+//! The text output of the `branch` commands.
 
 use std::fmt::Write as _;
 

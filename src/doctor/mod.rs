@@ -10,15 +10,16 @@ use crate::ident::{SchemaName, literal};
 use crate::postgres::metadata::{self, OwnTables};
 use crate::postgres::{Connection, PoolerEvidence, Row};
 
-/// The oldest supported major version.
+/// The oldest supported major version of PostgreSQL.
 const OLDEST: i64 = 14;
+/// The newest major version that was tested.
 const NEWEST: i64 = 18;
 /// Seconds after which an open transaction is reported.
 const LONG_TRANSACTION: i64 = 300;
 /// Fewer free connections than this are too few for a run's workers.
 const FEW_CONNECTIONS: i64 = 5;
 
-/// The answers of the server.
+/// What the server reports, and what is known about the connection.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -27,27 +28,39 @@ const FEW_CONNECTIONS: i64 = 5;
 struct Facts {
     version: String,
     major: i64,
+    /// Evidence of a transaction pooler between Tenure and the server.
     pooled: Option<PoolerEvidence>,
     neon: bool,
     standby: bool,
+    /// Whether `standard_conforming_strings` is on.
     strings: bool,
     /// Whether the role may create objects in the platform schema; `None` if the schema does not exist.
     platform: Option<bool>,
+    /// Whether the role may create schemas in the database.
     may_create: bool,
     /// The state of Tenure's own tables, as far as the role may read it.
     own_tables: OwnTables,
     archive_mode: String,
+    /// When a WAL segment was last archived.
     archived: Option<String>,
+    /// When archiving last failed, if no attempt has succeeded since.
     archive_failed: Option<String>,
     wal_level: String,
+    /// Whether the role may create restore points.
     restore_points: bool,
+    /// The number of free connections.
     free: i64,
+    /// The maximum number of connections, without those that are reserved for superusers.
     most: i64,
     /// Whether the role may read the statistics of other roles' sessions.
     sees: bool,
+    /// The oldest open transaction of other sessions: its age in seconds, and its session.
     oldest: Option<(i64, String)>,
+    /// The number of prepared transactions.
     prepared: i64,
+    /// The number of invalid indexes.
     invalid: i64,
+    /// Whether `pg_stat_statements` is available.
     statements: bool,
 }
 
@@ -117,6 +130,7 @@ pub async fn examine(connection: &mut Connection, platform: &SchemaName) -> Resu
     Ok(judged(facts.checks()))
 }
 
+/// The diagnosis of these checks, with the worst of their states.
 fn judged(checks: Vec<Check>) -> Diagnosis {
     let outcome = checks.iter().map(|check| check.state).max().unwrap_or(Health::Ok);
     Diagnosis { outcome, checks }
@@ -333,6 +347,7 @@ mod tests {
 
     type Alter = fn(&mut Facts);
 
+    /// The facts of a server without problems.
     fn well() -> Facts {
         Facts {
             version: "17.2".to_owned(),

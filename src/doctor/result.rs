@@ -7,7 +7,7 @@ use serde::Serialize;
 pub struct Diagnosis {
     /// The worst state of the checks.
     pub outcome: Health,
-    /// In a fixed order.
+    /// The checks, in a fixed order.
     pub checks: Vec<Check>,
 }
 
@@ -16,7 +16,7 @@ pub struct Diagnosis {
 pub struct Check {
     /// The stable name of the check.
     pub check: &'static str,
-    /// How serious it is.
+    /// Its state.
     pub state: Health,
     /// The fact that decided the state.
     pub message: String,

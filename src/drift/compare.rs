@@ -19,18 +19,22 @@ const MAX_DESCRIBED: usize = 100;
 pub(super) struct Group<'a> {
     key: Key,
     tenants: &'a [Tenant],
+    /// The fingerprints of the existing schemas.
     prints: &'a Fingerprints,
+    /// A tenant that the files create, or the reason for its absence.
     reference: Result<Reference, String>,
     /// The expected fingerprint.
     expected: Fingerprint,
+    /// Whether the expected definitions come from the files or from the majority.
     definitions: Basis,
+    /// Whether the expected privileges come from the files or from the majority.
     access: Basis,
 }
 
 impl<'a> Group<'a> {
-    /// Determines the expected fingerprint. Definitions come from the files if a reference exists. Roles and default
-    /// privileges belong to a server: if no tenant has the reference's privileges and most tenants agree on others,
-    /// those are expected.
+    /// Determines the expected fingerprint. If a reference exists, the expected definitions are those of the files. The
+    /// expected privileges usually are, too. But roles and default privileges differ between servers: if no tenant has the
+    /// reference's privileges and the majority has the same others, those are expected.
     pub(super) fn of(
         key: Key,
         tenants: &'a [Tenant],
@@ -56,7 +60,7 @@ impl<'a> Group<'a> {
         Self { key, tenants, prints, reference, expected, definitions, access }
     }
 
-    /// Compares the tenants and adds the differences to `drifted`.
+    /// Compares the requested tenants and adds the differences to `drifted`.
     pub(super) async fn compare(
         self,
         connection: &mut Connection,
@@ -79,7 +83,7 @@ impl<'a> Group<'a> {
                 }
             }
         }
-        // Extensions belong to the database.
+        // The snapshots leave out extensions: they belong to the database, not to a tenant.
         let mut snapshots = Snapshots::new(Transaction::Own, |key| key.kind == Kind::Extension);
         let expected = if differing.is_empty() {
             None
@@ -128,6 +132,7 @@ impl<'a> Group<'a> {
         Ok([definitions, access])
     }
 
+    /// The snapshot of the reference, or of the first tenant that has the expected `part` of the fingerprint.
     async fn usual(
         &self,
         connection: &mut Connection,
@@ -146,7 +151,8 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The differences of a schema, as object and change.
+/// The differences of a schema, each as an object and its change. Differences of privileges are those from `access`, others those
+/// from `definitions`.
 fn describe([definitions, access]: &[Rc<SchemaSnapshot>; 2], seen: &SchemaSnapshot) -> Vec<(String, String)> {
     let mut changes: Vec<Change> =
         Change::between(definitions, seen).into_iter().filter(|change| !change.is_access()).collect();
@@ -158,6 +164,7 @@ fn describe([definitions, access]: &[Rc<SchemaSnapshot>; 2], seen: &SchemaSnapsh
     changes.iter().map(|change| (change.object.to_string(), change.line())).collect()
 }
 
+/// A difference for the result.
 fn line(schema: &SchemaName, (object, change): (&str, &str)) -> SchemaDifference {
     SchemaDifference { schema: schema.clone(), object: object.to_owned(), change: change.to_owned() }
 }
@@ -177,6 +184,7 @@ mod tests {
     use super::*;
     use crate::postgres::metadata::TenantState;
 
+    /// Tenants with equal definitions and these privileges, and their fingerprints.
     fn tenants(access: &[&str]) -> (Vec<Tenant>, Fingerprints) {
         let mut prints = Fingerprints::new();
         let tenants = access.iter().enumerate().map(|(number, access)| {

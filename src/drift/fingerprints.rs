@@ -8,7 +8,7 @@ use crate::ident::SchemaName;
 use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Fingerprints, PAGE};
 
-/// Connections: the work is done by the server, which may be in use.
+/// The maximum number of connections. It is low, since the queries load the server, which may be in use.
 const CONNECTIONS: usize = 2;
 
 /// Reads the fingerprints of `schemas`.
@@ -36,7 +36,7 @@ pub(super) async fn take(
     taken.into_inner()
 }
 
-/// The next page, unless one has failed.
+/// The next page; `None` after the last page or after a failure.
 fn next<'a>(
     pages: &RefCell<std::slice::Chunks<'a, SchemaName>>,
     taken: &RefCell<Result<Fingerprints, Failure>>,

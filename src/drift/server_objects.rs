@@ -1,5 +1,6 @@
-//! Objects that files may use without creating them: roles of the server and extensions of the database. They are created
-//! on the private server too, the roles without privileges, and extensions only if they are installed.
+//! Objects that files may use without creating them: roles of the server and extensions of the database. They are also
+//! created on the server on which the expected schemas are created: the roles without privileges, and the extensions only if
+//! that server has them available.
 
 use crate::error::Failure;
 use crate::ident::Identifier;
@@ -12,7 +13,7 @@ pub(super) struct ServerObjects {
     extensions: Vec<(Identifier, Identifier)>,
 }
 
-/// All roles except those of tenants, which no file names.
+/// All roles except the predefined ones and those of tenants, which no file names.
 const ROLES: &str = "SELECT rolname::text AS name FROM pg_catalog.pg_roles WHERE rolname !~ '^pg_' \
     AND coalesce(pg_catalog.shobj_description(oid, 'pg_authid'), '') !~ '^tenure: of database ' ORDER BY rolname";
 const EXTENSIONS: &str = "SELECT extname::text AS name, nspname::text AS schema \
@@ -38,7 +39,8 @@ impl ServerObjects {
         Ok(found)
     }
 
-    /// Creates the missing ones. Extensions in schemas that the files create come with the files.
+    /// Creates the missing roles, and the missing extensions of the schema `public`. Extensions in other schemas are created by the
+    /// files.
     pub(super) async fn create(&self, connection: &mut Connection) -> Result<(), Failure> {
         let existing = Self::of(connection).await?;
         let missing = self.roles.iter().filter(|role| !existing.roles.contains(role));
@@ -51,7 +53,7 @@ impl ServerObjects {
             if schema.as_str() == "public" && !existing.extensions.iter().any(|(other, _)| other == extension)
             {
                 let sql = format!("CREATE EXTENSION {} SCHEMA public CASCADE", extension.quoted());
-                // If the files need it, they fail later.
+                // A failure is ignored here: if the files need the extension, they fail later.
                 let _made = connection.run(&sql).await;
             }
         }

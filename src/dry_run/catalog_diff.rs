@@ -1,5 +1,5 @@
-//! Compares the catalog before and after the run. Schemas with equal fingerprints share one snapshot, so that thousands
-//! of tenants cost little more than their fingerprints.
+//! Compares the catalog before and after the run. Schemas with equal fingerprints share one snapshot, so with thousands of
+//! tenants, few schemas must be read completely.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,9 @@ use crate::sql::Scope;
 #[derive(Debug)]
 pub(super) struct CatalogDiff {
     platform: SchemaName,
+    /// The fingerprint of each schema.
     prints: Fingerprints,
+    /// One snapshot for each fingerprint, without Tenure's own objects.
     snapshots: Snapshots,
 }
 
@@ -41,7 +43,7 @@ impl CatalogDiff {
         let schemas: Vec<SchemaName> = self.prints.keys().cloned().collect();
         let now = fingerprints(connection, &schemas).await?;
         let mut snapshots = Snapshots::new(Transaction::Own, is_own);
-        // Group the schemas that were equal before and are equal after.
+        // Group the changed schemas that were equal before and are equal after.
         let mut groups: BTreeMap<(&Fingerprint, Option<&Fingerprint>, Scope), Vec<&SchemaName>> =
             BTreeMap::new();
         for (schema, before) in &self.prints {

@@ -25,15 +25,18 @@ const MAX_TEXT_CHARS: usize = 200;
 pub(super) struct Measure {
     platform: SchemaName,
     public: SchemaName,
-    // One thread runs all workers.
+    // A `RefCell` is sufficient, since all workers run on one thread.
     stats: RefCell<Measurements>,
 }
 
+/// The measurements of all committed units so far.
 #[derive(Debug, Default)]
 struct Measurements {
     /// In the order of a run: by version, platform before tenants, by position in the file.
     statements: BTreeMap<(Version, bool, usize), StatementStats>,
+    /// The total duration of each tenant's statements, by schema.
     tenants: HashMap<String, Duration>,
+    /// Why some statements could not be measured.
     trouble: Option<String>,
 }
 
@@ -44,20 +47,28 @@ struct StatementStats {
     line: usize,
     text: String,
     scope: Scope,
+    /// Whether it ran outside of a transaction.
     alone: bool,
+    /// The number of schemas on which it ran.
     units: usize,
+    /// Its total duration.
     total: Duration,
+    /// Its longest duration, and the schema with that duration.
     longest: Duration,
     slowest: String,
     tables: BTreeMap<Table, TableStats>,
 }
 
-/// The worst effects on a table.
+/// The worst effects of a statement on a table, over all schemas.
 #[derive(Debug, Default)]
 struct TableStats {
+    /// The strongest new lock.
     lock: Option<Lock>,
+    /// The longest time that a lock was held.
     held: Duration,
+    /// The number of schemas in which the table was rewritten.
     rewritten: usize,
+    /// Whether a sequential scan read it.
     scanned: bool,
 }
 
@@ -83,6 +94,7 @@ impl Measure {
         }
     }
 
+    /// Adds the observations of one unit.
     fn record(&self, unit: &UnitTrace<'_>) -> Result<(), Failure> {
         let part = &unit.part;
         let first = LockSample::read(unit.before)?;
@@ -97,7 +109,7 @@ impl Measure {
         let statements = part.migration.part(part.scope);
         for (at, (statement, (began, ended, _, tables))) in statements.zip(&samples).enumerate() {
             let elapsed = micros(ended - began);
-            // From the statement to COMMIT, without the measuring queries.
+            // The time from the start of the statement to COMMIT, without that of the measuring queries in between.
             let asking: i64 = samples[at..].iter().map(|(_, ended, asked, _)| asked - ended).sum();
             let held = micros(unit.committed_us - began - asking);
             let statement_stats = stats.add(part, statement, elapsed);
@@ -138,6 +150,7 @@ impl StatementObserver for Measure {
 }
 
 impl Measurements {
+    /// Adds one execution of a statement, and returns the statement's measurements.
     fn add(&mut self, part: &Measured<'_>, statement: &Statement, elapsed: Duration) -> &mut StatementStats {
         let schema = part.schema.as_str();
         if part.scope == Scope::Tenant && !part.schema.is_pooled() {

@@ -39,7 +39,7 @@ pub struct BranchReport {
     pub slowest: Vec<SlowTenant>,
     /// The changes of the catalog.
     pub changes: Vec<ObjectChange>,
-    /// The results of the release's queries, if given.
+    /// The results of the application's queries, if they were given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queries: Option<QueriesAsked>,
 }
@@ -53,7 +53,7 @@ pub struct MeasuredStatement {
     pub line: usize,
     /// Its text on one line, truncated.
     pub statement: String,
-    /// Its scope.
+    /// Whether it belongs to the platform part or the tenant part of its file.
     pub scope: Scope,
     /// Number of schemas on which it ran.
     pub units: usize,
@@ -82,24 +82,24 @@ pub struct MeasuredTable {
     pub held_ms: f64,
     /// Number of schemas in which it was rewritten.
     pub rewritten: usize,
-    /// Whether it was scanned completely.
+    /// Whether a sequential scan read it.
     pub scanned: bool,
 }
 
 /// A change of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct ObjectChange {
-    /// Its scope.
+    /// Whether the change is in the platform schema or in tenant schemas.
     pub scope: Scope,
     /// The object, such as `table workspaces`.
     pub object: String,
     /// The change, such as `column added: settings jsonb`.
     pub change: String,
-    /// Number of schemas.
+    /// Number of schemas with this change.
     pub schemas: usize,
 }
 
-/// The results of the release's queries.
+/// The results of the queries of the application's running release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QueriesAsked {
     /// Number of queries.
@@ -115,7 +115,7 @@ pub struct QueriesAsked {
 pub struct QueryBreak {
     /// Its name or location.
     pub query: String,
-    /// `fails`, `changed` or `warn`.
+    /// `fails`, `changed` or `warn`. A `warn` does not count as a break.
     pub kind: &'static str,
     /// The change.
     pub what: String,

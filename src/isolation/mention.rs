@@ -17,14 +17,14 @@ pub(super) fn of(fact: &Fact) -> Option<Certainty> {
     let (Some(text), Some(name)) = (&fact.what, &fact.other) else { return Some(Certainty::Certain) };
     let found = match fact.kind {
         Kind::Names => mention(text, name)?,
-        // A plain value, such as a state, may equal a tenant's name.
+        // A plain string, such as the value of a state, may equal a tenant's schema name by chance, so it does not count.
         Kind::Expression => mention(text, name).filter(|found| *found == Mention::AsSchema)?,
-        // The query matched it as a word in a list of names.
+        // The SQL query that returned the fact has found the name in the list of schemas.
         Kind::Setting if text.starts_with("search_path=") => Mention::AsSchema,
         Kind::Setting => Mention::InString,
         _ => return Some(Certainty::Certain),
     };
-    // An object of that name may be meant instead.
+    // The name may be that of another object, such as a table.
     let is_ambiguous = fact.target.as_deref() == Some("ambiguous");
     Some(if found == Mention::AsSchema && !is_ambiguous { Certainty::Certain } else { Certainty::Possible })
 }

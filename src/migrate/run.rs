@@ -19,7 +19,8 @@ use crate::postgres::metadata::version_rows;
 use crate::postgres::metadata::{self, RunStatus, runs};
 use crate::project::Project;
 
-/// The platform's unit of a step with tenant statements only: moves the version row and writes the history.
+/// The platform unit of a step without platform statements. It moves the platform's version row, writes the history, and waits
+/// for tenants that are behind.
 const SETTLE: Part = Part::Platform { moves_tenants: false, waits: true };
 
 /// Runs an approved plan. Returns an error only for a failure before the first unit; failures of units are in the result.
@@ -82,9 +83,13 @@ struct Runner<'a> {
     connection: &'a mut Connection,
     sink: &'a mut dyn Sink,
     stop: &'a CancellationToken,
+    /// The platform's version.
     at: Version,
+    /// Number of units with statements that this run committed.
     units: usize,
+    /// Whether this run changed anything.
     did_something: bool,
+    /// Whether the pass over the canary tenants has begun.
     canary_done: bool,
     /// Number of attempts at the platform's current unit.
     attempts: u32,
@@ -93,7 +98,8 @@ struct Runner<'a> {
     failures: Vec<UnitFailure>,
 }
 
-/// Number of passes over the tenants: a tenant renamed during a pass may sort before the current page.
+/// Maximum number of passes over the tenants. A pass reads the tenants in pages, in order. A tenant that is renamed during a pass
+/// may sort before the current page; the next pass finds it.
 const ROUNDS: usize = 3;
 
 /// Whether the run continues.
@@ -104,6 +110,7 @@ enum Next {
 }
 
 impl Runner<'_> {
+    /// Runs the stages in order until one halts, and returns how the run ended.
     async fn stages(&mut self) -> RunStatus {
         let mut is_cut = false;
         for stage in &self.prepared.plan.stages {
@@ -127,7 +134,10 @@ impl Runner<'_> {
         }
     }
 
+    /// Runs the platform unit of a step. With `moves_tenants`, the unit also moves the tenants' version rows, since the step has no
+    /// tenant part.
     async fn platform(&mut self, step: usize, moves_tenants: bool) -> Next {
+        // A run of the platform alone does not wait: its tenants are migrated later.
         let waits = self.prepared.request.reach != Reach::Platform;
         match self.unit(step, Part::Platform { moves_tenants, waits }).await {
             Some(UnitOutcome::Done(moved, _)) => {
@@ -164,9 +174,10 @@ impl Runner<'_> {
         Next::Continue
     }
 
+    /// Runs the tenant parts of the steps `start..end` once on the tenants that are behind, or on at most `limit` of them.
     async fn pass(&mut self, start: usize, end: usize, limit: Option<usize>) -> Next {
         let request = &self.prepared.request;
-        // Concurrent index builds wait for each other's transactions.
+        // Statements outside of a transaction run one at a time: concurrent index builds wait for each other's transactions.
         let alone = self.chain.migrations()[start..end].iter().any(|migration| !migration.transactional);
         let jobs = match request.jobs {
             _ if alone => 1,
@@ -253,12 +264,14 @@ impl Runner<'_> {
         answer
     }
 
+    /// Records that the platform has the version after `step`.
     fn reached(&mut self, step: usize) -> Next {
         self.at = self.chain.migrations()[step].to().clone();
         Next::Continue
     }
 
-    /// Runs one unit of the platform with retries and reports it. Returns `None` if the run was stopped before it.
+    /// Runs one unit of the platform with retries and reports it. Returns `None` if the run was
+    /// stopped.
     async fn unit(&mut self, step: usize, part: Part) -> Option<UnitOutcome> {
         let (chain, schema) = (self.chain, self.run.platform.clone());
         let migration: &Migration = &chain.migrations()[step];
@@ -366,6 +379,7 @@ impl Runner<'_> {
         Next::Halt
     }
 
+    /// The result of the run, without the number of tenants that are left.
     fn result(&self, outcome: RunStatus, began: Instant) -> Migrated {
         let total: usize = self.prepared.state.tenants.values().sum();
         let failed: HashSet<&str> = self

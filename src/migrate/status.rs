@@ -17,7 +17,8 @@ pub enum List {
     Tenants,
 }
 
-/// The failure for an applied migration whose file is missing, if any. It explains a broken chain better than the gap.
+/// The failure for an applied migration whose file is missing, if any. It names the migration, while the error of a broken chain
+/// only names the gap.
 pub async fn missing_file(connection: &mut Connection, root: &Root) -> Result<Option<Failure>, Failure> {
     let (state, _unread) = state::survey(connection, &root.settings).await?;
     let edges = root.edges()?;
@@ -27,7 +28,8 @@ pub async fn missing_file(connection: &mut Connection, root: &Root) -> Result<Op
     Ok(missing.map(|applied| Divergence::Missing { applied }.failure(ChainCoverage::Insufficient)))
 }
 
-/// Reads the versions and compares them with the chain. `trouble` is a problem found before.
+/// Reads the versions and compares them with the chain. `trouble` is a problem that the caller has found; it becomes the first in
+/// the result.
 pub async fn status(
     connection: &mut Connection,
     project: &Project,
@@ -44,7 +46,7 @@ pub async fn status(
         // The version is not in the chain: pending files are unknown.
         None => Vec::new(),
     };
-    // A tenant at such a version is a problem, not behind: no run migrates it.
+    // No run migrates a tenant whose version is not in the chain, so each such version is a failure.
     let elsewhere = state
         .examples
         .iter()
@@ -63,6 +65,7 @@ pub async fn status(
     let lines = match list {
         List::Counts => None,
         List::Tenants => {
+            // A tenant with an invalid version is listed without a version.
             let wanted = Wanted { lenient: true, ..Wanted::default() };
             let rows = tenant_registry::read(connection, &project.settings, state.presence, &wanted).await?;
             let mut rows: Vec<_> = rows.into_iter().map(|row| row.tenant).collect();

@@ -60,6 +60,7 @@ pub fn migrated(migrated: &Migrated, paint: Paint) -> String {
     text
 }
 
+/// A duration in milliseconds, or in seconds from 10 seconds.
 fn elapsed(milliseconds: u128) -> String {
     match milliseconds {
         0..10_000 => format!("{milliseconds} ms"),
@@ -95,7 +96,7 @@ pub fn status(status: &Status, paint: Paint) -> String {
     let state = match platform.pending.len() {
         _ if platform.version.is_none() => paint.bad("version cannot be read"),
         0 if platform.version.as_ref() == Some(&platform.latest) => paint.good("up to date"),
-        // The version is not in the chain.
+        // No pending file, but not the latest version: the version is not in the chain.
         0 => paint.bad(&format!("not in the chain, whose latest version is {}", platform.latest)),
         behind => paint.warn(&format!("{} behind {}", plural(behind, "migration"), platform.latest)),
     };

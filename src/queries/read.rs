@@ -12,7 +12,7 @@ use crate::sql::{Script, Statement, cast_typed_parameters};
 /// The format of a file with queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Statements.
+    /// SQL statements.
     Sql,
     /// sqlx's `query-*.json`, or an export of `pg_stat_statements`.
     Json,
@@ -48,6 +48,7 @@ pub fn read(
     Ok(())
 }
 
+/// Adds the statements of an SQL file. A file with a syntax error is recorded as skipped.
 fn sql(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) {
     let script = match Script::parse(Arc::clone(source)) {
         Ok(script) => script,
@@ -68,7 +69,8 @@ fn sql(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) {
     }
 }
 
-/// The name of the statement in a comment between the previous statement and this one.
+/// The name of the statement, from a comment `-- name: …` between the previous statement and this one. `after` is the end of the
+/// previous statement.
 fn name(script: &Script, after: usize, statement: &Statement) -> Option<String> {
     let comments = script.comments.iter().rev();
     let near =
@@ -79,12 +81,14 @@ fn name(script: &Script, after: usize, statement: &Statement) -> Option<String> 
     })
 }
 
+/// The failure for a file that is not in a known format.
 fn invalid(source: &Arc<Source>, at: usize, message: impl Into<String>) -> Failure {
     Failure::new(Code::QueriesInvalid, message).at(place(source, at..at)).hint(
         "use .sql files, sqlx's .sqlx/query-*.json, or pg_stat_statements as CSV or JSON with a column query",
     )
 }
 
+/// Adds the queries of a file with one or more JSON documents. Fails if there is none.
 fn json(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Result<(), Failure> {
     let mut documents = serde_json::Deserializer::from_str(&source.text).into_iter::<Value>();
     let mut found = 0;
@@ -108,6 +112,7 @@ struct KeyPositions<'a> {
 }
 
 impl KeyPositions<'_> {
+    /// The position of the next key, or the current position if there is none.
     fn next(&mut self) -> Place {
         let key = "\"query\"";
         let found = self.source.text[self.at..].find(key).map_or(self.at, |found| self.at + found);
@@ -116,7 +121,7 @@ impl KeyPositions<'_> {
     }
 }
 
-/// Reads all objects with a `query` key, at any depth. Returns their number.
+/// Adds the queries of all objects with a `query` key, at any depth. Returns their number.
 fn value(
     release: &mut Release,
     value_: &Value,
@@ -139,6 +144,7 @@ fn value(
     }
 }
 
+/// Adds the column `query` of a CSV file, with the column `calls` if it exists.
 fn csv(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Result<(), Failure> {
     let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(source.text.as_bytes());
     let csv_error = |error: &csv::Error| {
@@ -161,7 +167,7 @@ fn csv(release: &mut Release, source: &Arc<Source>, tenants: Tenants<'_>) -> Res
     Ok(())
 }
 
-/// Adds a text from an export of the server's statistics or of another tool.
+/// Adds a query from an export. A text that is empty, hidden or truncated is recorded as skipped.
 fn add_exported(release: &mut Release, place: Place, text: &str, calls: Option<u64>, tenants: Tenants<'_>) {
     let text = text.trim();
     if text.is_empty() {
@@ -192,6 +198,7 @@ mod tests {
         Ok(release)
     }
 
+    /// The queries as `title: text`, then the skipped texts as `place! reason`.
     fn shown(release: &Release) -> Vec<String> {
         let queries = release.queries.iter().map(|query| format!("{}: {}", query.title(), query.text));
         queries

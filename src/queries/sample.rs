@@ -15,7 +15,7 @@ pub struct Facts {
     pub foreign: bool,
     /// The maximum length in characters.
     pub limit: Option<usize>,
-    /// Values of some rows in it, or in the column that it references.
+    /// Values from some rows of the column, or of the column that it references.
     pub held: Vec<Option<String>>,
 }
 
@@ -24,7 +24,8 @@ pub struct Facts {
 pub struct Choice {
     /// Whether columns without a unique index get existing values, which satisfy the table's checks.
     repeat: bool,
-    /// The rows whose values foreign key columns get, alternating.
+    /// The indexes in `held` for foreign key columns: the first such column uses the first index, the next the second, and so on
+    /// in turn.
     rows: [usize; 2],
     /// The start of the numbers in generated values, different for each choice.
     from: usize,
@@ -64,6 +65,7 @@ pub fn values(
         let Some((to, facts)) = to.and_then(|to| Some((to, facts(to)?))) else {
             return generated(kind, number);
         };
+        // The value of one row, or of the first row if there are not that many.
         let held = |row: usize| facts.held.get(row).or(facts.held.first()).cloned().flatten();
         if facts.foreign && to.new_row {
             let row = choice.rows[turn % 2];
@@ -79,6 +81,7 @@ pub fn values(
             Some(held) if choice.repeat && is_text(kind) => {
                 Some(variant_of(&held, choice.from + number, facts.limit))
             }
+            // No row is likely to have a number this large.
             _ => generated(kind, 900_000_000 + choice.from + number).map(|text| cut(kind, text, facts.limit)),
         }
     };
@@ -106,7 +109,7 @@ fn is_text(kind: &Type) -> bool {
     matches!(kind.base.as_str(), "character" | "character varying" | "citext" | "name" | "text")
 }
 
-/// A text that is similar to `held`, so that it probably has a valid format, and is in no other row.
+/// A text that no other row is likely to have. It ends like the existing value `held`, so it probably has a valid format.
 fn variant_of(held: &str, number: usize, limit: Option<usize>) -> String {
     let mark = format!("x{number}");
     let keep = limit.unwrap_or(usize::MAX).saturating_sub(mark.len());
@@ -115,6 +118,7 @@ fn variant_of(held: &str, number: usize, limit: Option<usize>) -> String {
     mark + &end
 }
 
+/// Shortens a generated text to its last `limit` characters, which include its number.
 fn cut(kind: &Type, text: String, limit: Option<usize>) -> String {
     match limit {
         Some(limit) if is_text(kind) && text.len() > limit => text[text.len() - limit..].to_owned(),
@@ -122,7 +126,7 @@ fn cut(kind: &Type, text: String, limit: Option<usize>) -> String {
     }
 }
 
-/// A generated value for most types; NULL for others.
+/// A value that is generated from `number` where the type allows it; `None` (NULL) for an unknown type.
 fn generated(kind: &Type, number: usize) -> Option<String> {
     if let Some(label) = kind.labels.first().filter(|_| !kind.base.ends_with("[]")) {
         return Some(label.clone());
@@ -182,6 +186,7 @@ mod tests {
         Prepared { path: SearchPath::Tenant, parameters, columns: Vec::new(), trial: None, plan: None }
     }
 
+    /// The query with the values of a choice.
     fn shown(sql: &str, kinds: &[&str], choice: usize) -> String {
         let release = query(sql);
         let facts = |to: &Destination| {

@@ -1,5 +1,5 @@
-//! Restores a database to the moment before a run: reads the WAL position that the run recorded, and derives the recovery
-//! settings or the call of Neon's API. Writes nothing.
+//! Describes how to restore a database to the moment before a run: reads the WAL position that the run recorded, and derives the
+//! recovery settings or the call of Neon's API. Writes nothing and restores nothing.
 
 mod result;
 pub mod text;
@@ -29,7 +29,7 @@ pub async fn read(
     Err(Failure::new(Code::RunUnknown, message).hint(newest(connection, platform).await?))
 }
 
-/// Lists the newest runs.
+/// Lists the newest runs, as text for a hint.
 pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Result<String, Failure> {
     let lines = runs::newest(connection, platform).await?;
     Ok(if lines.is_empty() {
@@ -39,6 +39,7 @@ pub async fn newest(connection: &mut Connection, platform: &SchemaName) -> Resul
     })
 }
 
+/// The restore point from the recorded row of a run.
 fn point(row: RunRow, is_neon_host: bool, neon_project: Option<&str>) -> RestorePoint {
     let place = Place {
         run: &row.id,
@@ -73,8 +74,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// The most exact recovery target; a server accepts one only (manual, chapter 20.5.6). The run's own row was committed after
-    /// that position.
+    /// The recovery settings, with the most exact target that the run recorded: a server accepts only one (manual, chapter 20.5.6).
+    /// The target precedes the commit of the run's own row.
     fn recovery(&self) -> Vec<Setting> {
         let mut settings = match (self.name, self.lsn) {
             (Some(name), _) => vec![Setting { name: "recovery_target_name", value: name.to_owned() }],
@@ -83,7 +84,7 @@ impl Place<'_> {
                 Setting { name: "recovery_target_inclusive", value: "off".to_owned() },
             ],
             (None, None) => vec![
-                // The manual writes the time zone as an offset.
+                // PostgreSQL's manual writes the time zone as an offset.
                 Setting {
                     name: "recovery_target_time",
                     value: self.started_at.replace('T', " ").replace('Z', "+00"),
@@ -98,7 +99,7 @@ impl Place<'_> {
         settings
     }
 
-    /// Neon requires a name under which it keeps the current state as a branch.
+    /// The restore on Neon. Neon keeps the current state as a branch, and requires a name for it.
     fn neon(&self, project: Option<&str>, branch: Option<&str>) -> NeonRestore {
         let (project, branch) = (project.unwrap_or("PROJECT_ID"), branch.unwrap_or("BRANCH_ID"));
         let kept = format!("before-restore-{}", self.run);
@@ -123,6 +124,7 @@ impl Place<'_> {
 mod tests {
     use super::*;
 
+    /// The recovery settings on one line.
     fn lines(name: Option<&str>, lsn: Option<&str>, timeline: Option<&str>) -> String {
         let place = Place {
             run: "r",

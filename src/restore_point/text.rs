@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::RestorePoint;
 use crate::output::Paint;
 
-/// The run, then the settings or the command that restore its start.
+/// Formats the run, then the settings or the command that restore the state before it.
 pub fn restore_point(point: &RestorePoint, paint: Paint) -> String {
     let mut text = String::new();
     let ended = point.outcome.as_deref().unwrap_or("not finished");

@@ -1,5 +1,5 @@
-//! Runs the chain on a shadow step by step. Each step runs first statement by statement in a transaction that is rolled back,
-//! then as `migrate up` runs it.
+//! Runs the chain on a shadow step by step. Each step runs twice: first statement by statement in a transaction that is rolled
+//! back, then as `migrate up` runs it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -56,13 +56,15 @@ pub(super) async fn watch(
     Ok(all)
 }
 
-/// Data exceptions, constraint violations, and errors that code raises (manual, appendix A).
+/// Whether the sample rows may be the cause of a failure, by its SQLSTATE (manual, appendix A): a data exception (class 22), a
+/// constraint violation (23), an error in PL/pgSQL code (P0), or `object_not_in_prerequisite_state` (55000).
 fn may_be_the_rows(failure: &Failure) -> bool {
     failure.sqlstate.as_deref().is_some_and(|state| {
         state.starts_with("22") || state.starts_with("23") || state.starts_with("P0") || state == "55000"
     })
 }
 
+/// Runs the steps on `shadow` and closes it. A failure to clean up is recorded in the last step.
 async fn run_and_close(
     mut shadow: Shadow,
     what: (&Project, Option<&Release>),
@@ -79,6 +81,7 @@ async fn run_and_close(
     Ok(seen)
 }
 
+/// Migrates to the version before `steps`, then runs and observes these steps until one fails.
 async fn run_steps(
     (connection, observer_conn): (&mut Connection, Option<&mut Connection>),
     (project, release): (&Project, Option<&Release>),
@@ -110,6 +113,7 @@ async fn run_steps(
     let mut snapshot = DatabaseSnapshot::default();
     let mut queries = release.map(Queries::of);
     for index in steps {
+        // The snapshot after the previous step is still valid, except for the rows, unless tenants were created since.
         let is_known = !shadow.prepare(&project.chain.migrations()[index]).await? && !all.is_empty();
         let before = if is_known {
             snapshot.with_rows(shadow.connection).await?
@@ -145,18 +149,18 @@ pub(super) struct ShadowRun<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) project: &'a Project,
     samples: Samples,
-    /// On a server that is not ours: a connection outside of the shadow's transaction.
+    /// A connection outside of the shadow's transaction; `None` on a temporary server that Tenure has started.
     pub(super) observer_conn: Option<&'a mut Connection>,
     /// A tenant of each template, that of the default template first.
     pub(super) tenants: Vec<SchemaName>,
     /// A second tenant of the first template. Single statements do not run for it, only whole steps.
     pub(super) control_tenant: Option<SchemaName>,
-    /// The templates that have tenants, by family, each with its first tenant.
+    /// The first tenant of each template that has tenants, by the template's family: its name without a version.
     families: BTreeMap<String, SchemaName>,
 }
 
 impl ShadowRun<'_> {
-    /// Runs `migrate up`. The inner failure is that of a unit, the outer one that of the shadow.
+    /// Runs `migrate up`. The inner failure is that of a unit; the outer one means that the shadow does not work.
     async fn migrate(&mut self, to: &Version) -> Result<Option<Failure>, Failure> {
         setup::migrate(self.connection, self.project, to).await
     }
@@ -165,6 +169,7 @@ impl ShadowRun<'_> {
     /// created tenants.
     async fn prepare(&mut self, migration: &Migration) -> Result<bool, Failure> {
         let settings = &self.project.settings;
+        // The default template is the first.
         let usual = self.project.template(None).ok();
         let all = usual.into_iter().chain(self.project.templates.values());
         let mut requested = Vec::new();
@@ -216,7 +221,8 @@ impl ShadowRun<'_> {
             .collect()
     }
 
-    /// The schemas in which every change is expected. Empty for a step with two parts.
+    /// The schemas in which a step with one part is expected to make changes. Empty for a step with two parts, so that each of its
+    /// changes is attributed to a statement.
     fn expected_schemas(&self, migration: &Migration) -> Vec<SchemaName> {
         match (migration.has(Scope::Platform), migration.has(Scope::Tenant)) {
             (true, false) => vec![self.project.settings.platform_schema()],
@@ -271,6 +277,7 @@ impl ShadowRun<'_> {
         Ok(lines)
     }
 
+    /// Observes the statements of a step in a transaction that is rolled back, then migrates to its version.
     async fn step(
         &mut self,
         index: usize,
@@ -298,7 +305,7 @@ impl ShadowRun<'_> {
                 || before.differs_beyond(&after, &self.expected_schemas(migration));
             if step.failure.is_none() && needs_detail {
                 step.statements.clear();
-                // Sequences are not transactional.
+                // A rollback does not reset sequences.
                 before.rows.reset_sequences(self.connection).await?;
                 (step.failure, _) =
                     self.watch(migration, before, SnapshotTiming::AfterEach, &mut step).await?;

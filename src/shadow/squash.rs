@@ -1,5 +1,5 @@
-//! Squashes a template: makes its files from a tenant at the end of the chain, and proves that they create the same tenant.
-//! Writes no files.
+//! Squashes a template: generates new files for it from a tenant at the end of the chain, and checks that they create the same
+//! tenant. Writes no files.
 
 use super::database::Shadow;
 use super::templates::{TenantPair, migrate_to_latest};
@@ -12,13 +12,13 @@ use crate::sql::ScopedNames;
 use crate::template::{Layout, NewFile, SchemaDump, Template};
 use crate::tenant::After;
 
-/// Dumps a schema as SQL. Arguments: the database's name, the schema, the server's major version.
+/// A function that dumps a schema as SQL. Arguments: the database's name, the schema, the server's major version.
 pub type Dump<'a> = &'a dyn Fn(&str, &SchemaName, u32) -> Result<String, Failure>;
 
-/// The name under which the new version is tried; no folder has it.
+/// The name of a temporary template with the new files. No template folder has this name.
 const TRIAL: &str = ".new";
 
-/// Returns the files of `template` at the end of the chain, proved on `shadow`.
+/// Returns new files for `template` at the end of the chain, after a check on `shadow`. Closes the shadow.
 pub async fn squash(
     project: &Project,
     template: &Template,
@@ -32,6 +32,7 @@ pub async fn squash(
     Ok(files)
 }
 
+/// Tries each layout with each variant of the row statements, and returns the first files that create the same tenant.
 async fn squash_on(
     connection: &mut Connection,
     project: &Project,
@@ -55,7 +56,7 @@ async fn squash_on(
             match differences(connection, project, (&files, number), &old).await {
                 Ok(lines) if lines.is_empty() => return Ok(files),
                 Ok(lines) => {
-                    // A difference says more than a failure.
+                    // A difference replaces an earlier failure in the message, since it is more specific.
                     why = Some(lines.join("; "));
                 }
                 // A lost connection is not a result.
@@ -99,6 +100,7 @@ async fn differences(
     Ok(old.differences(&new))
 }
 
+/// The name of the shadow's database.
 async fn database(connection: &mut Connection) -> Result<String, Failure> {
     let doing =
         |server_error: crate::postgres::ServerError| server_error.failure("reading the shadow's name");

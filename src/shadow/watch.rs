@@ -86,7 +86,9 @@ impl fmt::Display for Lock {
 #[derive(Debug, Clone, Default)]
 pub struct LockSample {
     tables: BTreeMap<Table, State>,
+    /// The server's clock, in microseconds since 1970.
     at_us: i64,
+    /// The position in the WAL, in bytes.
     wal: i64,
 }
 
@@ -109,7 +111,7 @@ struct State {
     root: Option<Table>,
 }
 
-/// How a statement used the rows of a table that existed before the file. Use of a partition through its root counts for the
+/// How a statement used the rows of a table that existed before the migration. Use of a partition through its root counts for the
 /// root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct RowUsage {
@@ -128,7 +130,7 @@ pub(super) struct RowUsage {
 }
 
 impl LockSample {
-    /// The SQL of a sample: a row per table of the schemas.
+    /// The query for a sample: it returns a row for each table and materialized view of the schemas.
     pub fn query(schemas: &[SchemaName]) -> String {
         let schemas: Vec<String> = schemas.iter().map(|schema| literal(schema.as_str())).collect();
         // The join uses an index on `pg_depend` and the functions behind the statistics views: a branch may have many thousands
@@ -221,6 +223,7 @@ impl LockSample {
             .filter(|(_, it)| it.root.is_some())
             .map(|(table, it)| (table.clone(), it.clone()))
             .collect();
+        // Merge a partition into its root if the statement used the root in the same way.
         for (table, used) in partitions {
             if let Some(root) = used.root.as_ref().and_then(|root| uses.get_mut(root))
                 && root.writes >= used.writes
@@ -233,6 +236,7 @@ impl LockSample {
         uses
     }
 
+    /// The tables of both samples for which `is_old` is true, each with its state now and before.
     fn pairs<'a>(
         &'a self,
         before: &'a Self,
@@ -242,12 +246,12 @@ impl LockSample {
         old.filter_map(|(table, now)| Some((table, now, before.tables.get(table)?)))
     }
 
-    /// The server's time, in microseconds.
+    /// The server's clock, in microseconds since 1970.
     pub fn at_us(&self) -> i64 {
         self.at_us
     }
 
-    /// Whether `table` existed.
+    /// Whether `table` existed at the time of the sample.
     pub fn has(&self, table: &Table) -> bool {
         self.tables.contains_key(table)
     }
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!(of("defined"), None);
         assert_eq!(of("read"), Some((true, false, 0)));
         assert_eq!(of("written"), Some((true, true, 0)));
-        // The lock was there already.
+        // An earlier statement has taken the lock.
         let mut later = after.clone();
         later.tables.get_mut(&table("written")).unwrap().changed = 2;
         later.tables.get_mut(&table("written")).unwrap().touched = 2;

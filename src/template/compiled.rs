@@ -12,7 +12,7 @@ use crate::sql::{Name, ParameterKind, Scope, Script, Statement};
 pub struct Compiled<'a> {
     /// The template.
     pub template: &'a Template,
-    /// The migrations after it whose tenant parts are among the statements.
+    /// The migrations after the template's version whose tenant parts are among the statements.
     pub steps: &'a [Migration],
     /// The remaining migrations, whose tenant parts need separate transactions, as in a migrated tenant.
     pub later: &'a [Migration],
@@ -53,7 +53,8 @@ impl Template {
             self.files.iter().flat_map(statements)
         };
         let of_steps = || all.iter().flat_map(new_tenant_statements);
-        // One transaction is only used if every statement has the same effect in it, or if there are no later steps.
+        // Template and steps run in one transaction if there are no steps, or if each statement has the same effect in it as
+        // in a transaction of its own.
         let is_same = |(_, statement): (&Script, &Statement)| statement.same_in_one_transaction;
         let needs_one = of_steps().next().is_none() || own().chain(of_steps()).all(is_same);
         let (steps, later) = all.split_at(if needs_one { all.len() } else { 0 });
@@ -67,8 +68,8 @@ impl Template {
 }
 
 impl Compiled<'_> {
-    /// The numbers of statements and transactions for a new tenant. Steps in separate transactions are followed by one
-    /// that activates the tenant.
+    /// The numbers of statements and transactions for a new tenant. If steps run in separate transactions, the first transaction
+    /// precedes them and one that activates the tenant follows.
     pub fn counts(&self) -> (usize, usize) {
         let of_steps =
             self.later.iter().map(|step| new_tenant_statements(step).count()).filter(|count| *count > 0);
@@ -77,7 +78,7 @@ impl Compiled<'_> {
     }
 }
 
-/// The statements of a step that are needed in a new schema.
+/// The tenant statements of a step that are needed in a new schema.
 fn new_tenant_statements(step: &Migration) -> impl Iterator<Item = (&Script, &Statement)> {
     let needed = step.part(Scope::Tenant).filter(|statement| statement.applies_to_new_schema());
     needed.map(move |statement| (&step.script, statement))
@@ -88,7 +89,7 @@ fn new_tenant_statements(step: &Migration) -> impl Iterator<Item = (&Script, &St
 struct Order<'a> {
     first: Vec<(&'a Script, &'a Statement)>,
     last: Vec<(&'a Script, &'a Statement)>,
-    /// The texts of `last` in lower case.
+    /// The texts of the statements in `last`, in lower case.
     waiting: Vec<String>,
     /// Each key, with the index of its statement in `last`.
     keys: Vec<(SharedKey, usize)>,
@@ -99,10 +100,11 @@ struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
+    /// Adds a statement to `first`, or to `last` if it has a key to a shared table or may depend on a statement in `last`.
     fn add(&mut self, script: &'a Script, statement: &'a Statement) {
         let text = script.text(statement).to_lowercase();
         let keys = Self::shared_keys(script, statement);
-        // The name in a parameter is unknown.
+        // The name that a parameter stands for is not known yet.
         let has_unknown_name = script.uses_in(statement).any(|one| one.kind == ParameterKind::Identifier);
         let runs_no_user_code = statement.runs_no_user_code(self.has_rows) && !has_unknown_name;
         self.has_rows |= !statement.runs_no_user_code(false);
@@ -140,6 +142,7 @@ impl<'a> Order<'a> {
             .collect()
     }
 
+    /// The statements in their final order, and the keys with the number of statements that run while their table is locked.
     fn end(self) -> (Vec<(&'a Script, &'a Statement)>, Vec<SharedKey>) {
         let Self { mut first, last, keys, .. } = self;
         let waiting = last.len();

@@ -13,7 +13,9 @@ use crate::sql::{Name, ORG_SCHEMA, Scope, Script};
 /// several layouts are tried, the most readable first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
+    /// Whether each table has its own file.
     by_table: bool,
+    /// Whether functions follow the tables.
     functions_late: bool,
 }
 
@@ -33,7 +35,7 @@ pub type NewFile = (String, String);
 /// The schema of a tenant in a dump.
 #[derive(Debug, Clone)]
 pub struct SchemaDump {
-    /// Without semicolons, in the order of the dump.
+    /// The statements without semicolons, in the order of the dump.
     statements: Vec<String>,
 }
 
@@ -46,7 +48,8 @@ impl SchemaDump {
         Ok(Self { statements: texts.filter(|text| !is_session_setting(text)).collect() })
     }
 
-    /// The files of a template at `version`; `rows` are the statements that fill its tables, `uses` its `-- Uses:` lines.
+    /// The files of a template at `version`, numbered in the order in which they run. `rows` are the statements that fill its
+    /// tables, `uses` its `-- Uses:` lines.
     pub fn files(&self, version: &Version, (rows, uses): (&[String], &str), layout: Layout) -> Vec<NewFile> {
         let (late, early): (Vec<&String>, Vec<&String>) =
             self.statements.iter().partition(|text| layout.functions_late && concerns_routine(text));
@@ -139,8 +142,8 @@ impl Template {
         files.extend(after);
     }
 
-    /// The statements of the template and of the steps up to `version` that write rows, in several variants: only INSERT, or
-    /// all; without or with temporary tables.
+    /// The statements of the template and of the steps up to `version` that write rows, in up to four variants: only INSERT, or
+    /// all such statements; without or with the statements that create temporary tables.
     pub fn row_statements_to(&self, chain: &Chain, version: &Version) -> Vec<Vec<String>> {
         let own = self.files.iter().flat_map(|(script, all)| all.iter().map(move |one| (script, one)));
         let steps = self.steps_to(chain, version).unwrap_or_default();
@@ -160,7 +163,7 @@ impl Template {
                     }
                     temporary.extend(created);
                 }
-                // The next step may create another table of that name.
+                // Drop the temporary tables, since the next step may create others of the same names.
                 texts.extend(temporary.iter().filter(|_| with_temporary).map(|name| {
                     format!("DROP TABLE IF EXISTS pg_temp.\"{}\"", name.name.replace('"', "\"\""))
                 }));
@@ -237,7 +240,7 @@ fn varchar_list(text: &str) -> &str {
     }
 }
 
-/// Session settings of the dump, and the schema itself, which Tenure creates.
+/// Whether the statement is a session setting of the dump, or creates the schema, which Tenure itself does.
 fn is_session_setting(text: &str) -> bool {
     starts_with_any(text, &["SET ", "SELECT pg_catalog.set_config(", "CREATE SCHEMA "])
 }
@@ -246,6 +249,7 @@ fn starts_with_any(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.starts_with(word))
 }
 
+/// Whether the statement creates, changes or comments on a function, procedure or aggregate, or sets privileges on it.
 fn concerns_routine(text: &str) -> bool {
     starts_with_any(
         text,
@@ -263,11 +267,12 @@ fn concerns_routine(text: &str) -> bool {
         && (text.contains(" ON FUNCTION ") || text.contains(" ON PROCEDURE ")))
 }
 
+/// Whether the statement adds a foreign key.
 fn is_foreign_key(text: &str) -> bool {
     text.starts_with("ALTER TABLE ") && text.contains(" FOREIGN KEY ") && text.contains("ADD CONSTRAINT ")
 }
 
-/// Whether a dump contains the statement after all tables.
+/// Whether the statement is of a kind that follows all tables in a dump.
 fn follows_tables(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
     is_constraint
@@ -286,7 +291,7 @@ fn follows_tables(text: &str) -> bool {
         )
 }
 
-/// Whether a statement after the tables depends only on its own table.
+/// Whether a statement that follows the tables depends on one table only.
 fn belongs_to_one_table(text: &str) -> bool {
     let is_constraint = text.starts_with("ALTER TABLE ") && text.contains("\n    ADD CONSTRAINT ");
     let is_privilege = starts_with_any(text, &["GRANT ", "REVOKE "]) && text.contains(" ON TABLE ");
@@ -307,7 +312,7 @@ fn created_relation(text: &str) -> Option<&str> {
     object_name(text).filter(|_| starts_with_any(text, &kinds))
 }
 
-/// The first object of the schema in a statement.
+/// The name of the first object in a statement that is qualified with `{org_schema}`.
 fn object_name(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(ORG_SCHEMA)?;
     let rest = rest.strip_prefix('.')?;
@@ -338,6 +343,7 @@ mod tests {
         CREATE TRIGGER t BEFORE UPDATE ON org_x.a FOR EACH ROW EXECUTE FUNCTION org_x.touch();\n\n\
         ALTER TABLE ONLY org_x.b\n    ADD CONSTRAINT b_a_fkey FOREIGN KEY (a) REFERENCES org_x.a(id);\n\n\\unrestrict k3y\n";
 
+    /// The names of the files that a layout gives.
     fn names(layout: usize, rows: &[String]) -> Vec<String> {
         let dumped = SchemaDump::read(DUMP, "org_x").unwrap();
         let files = dumped.files(&Version::ZERO, (rows, ""), Layout::ALL[layout]);

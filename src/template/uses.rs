@@ -11,7 +11,7 @@ use crate::sql::{NameRole, OWN_TABLES, Scope};
 /// Statements that may create objects without naming them.
 const OPAQUE: &[&str] = &["CALL", "DO", "EXECUTE", "SELECT", "WITH"];
 
-/// Merges the lines: each table once, with the privileges of all its lines.
+/// Merges the lines: the result contains each table once, with the privileges of all its lines.
 pub(super) fn merge(uses: Vec<TableUse>) -> Vec<TableUse> {
     let mut merged: Vec<TableUse> = Vec::new();
     for a_use in uses {
@@ -52,7 +52,7 @@ impl Template {
             .collect()
     }
 
-    /// The used tables that exist in a platform at `version`, without those that a later step creates.
+    /// The used tables that exist in a platform at `version`. A table that no step creates is assumed to exist.
     pub fn uses_at(&self, chain: &Chain, version: &Version) -> Vec<&TableUse> {
         let creates = |step: &Migration, table: &str| {
             let names = step.part(Scope::Platform).flat_map(|statement| &statement.names);
@@ -94,6 +94,7 @@ mod tests {
         Template::read("default", "t", sources, &platform, &mut ScopedNames::default()).unwrap()
     }
 
+    /// The errors of `check_uses` for a template with these lines and a chain of this migration.
     fn wrong(head: &str, migration: (&str, &str)) -> Vec<String> {
         let platform = SchemaName::existing("p").unwrap();
         let text = format!("-- Description: x\n-- Scope: platform\n{}", migration.1);

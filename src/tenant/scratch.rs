@@ -1,6 +1,7 @@
-//! A temporary schema that is created like a new tenant whose steps need committed transactions, inspected and removed. It has a
-//! version row like a pool schema, but no slot, so it is never taken. If a run is killed, the next run that needs such a schema
-//! removes it after its deadline, and so does `tenure tenant pool drain`.
+//! Creates a temporary schema as a new tenant would be created, inspects it and removes it. It is for templates whose later steps
+//! need transactions of their own, so that the schema cannot be created in one transaction and rolled back. The schema has a
+//! version row like a pool schema, but no slot in the pool, so no tenant takes it. If a run is killed, the schema remains. After
+//! the deadline in its version row, the next run that needs such a schema removes it, and so does `tenure tenant pool drain`.
 
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use crate::postgres::batch::Run;
 use crate::postgres::metadata::{pool, version_rows};
 use crate::template::BoundParameters;
 
-/// Creates such a schema, runs `look` on it, and removes it.
+/// Creates the schema, runs `inspect` on it, and removes it.
 pub(super) async fn with<T>(
     connection: &mut Connection,
     (run, chain): (&Run, &Chain),
@@ -24,6 +25,7 @@ pub(super) async fn with<T>(
     observer: Option<&dyn StatementObserver>,
     inspect: impl AsyncFnOnce(&mut Connection, &SchemaName) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    // Remove the schemas of killed runs.
     for left in
         pool::read(connection, &run.platform, None).await?.into_iter().filter(|row| row.slot.is_none())
     {

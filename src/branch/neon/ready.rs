@@ -1,5 +1,5 @@
-//! Waits for a branch and verifies it: before the first statement by the API, then by the server's own
-//! settings, then by its version rows.
+//! Waits until a branch is ready, and verifies that a connection leads to it. Before it connects, it verifies the branch and
+//! its URLs with the API. After that it checks the server's own settings, then the version rows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,19 +20,21 @@ use crate::error::{Code, Failure};
 use crate::postgres::metadata::version_state::{self, VersionState};
 use crate::postgres::{Backoff, ConnectPolicy, Connection, DatabaseUrl, set_parameters};
 
-/// The pauses between polls.
+/// The first and the longest pause between polls.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// A suspended compute needs seconds to start, a new one longer; the ready timeout limits it.
+/// The retries of a connection: a suspended compute needs seconds to start, and a new one needs longer. The setting `ready_timeout`
+/// limits the total time.
 const WAKE_POLICY: ConnectPolicy = ConnectPolicy::times(14);
 
-/// How many sessions may be lost during verification.
+/// How many times verification is repeated after a lost session.
 const MAX_LOST_SESSIONS: u32 = 3;
 
 impl Neon {
+    /// Waits for the branch's operations, then connects and verifies the server.
     pub(super) async fn wait_until_ready(&self, branch: &Branch) -> Result<(), Failure> {
-        // After a lost answer the operations are unknown; the project lists them.
+        // If the answer to the request was lost, the operations are unknown, so those of the project are listed.
         if branch.pending.is_empty() {
             self.wait_for_operations(&self.list_operations(branch).await?).await?;
         } else {
@@ -49,7 +51,7 @@ impl Neon {
             let verified = self.verify_server(&mut connection, branch, endpoint).await;
             connection.close().await;
             match verified {
-                // A compute that was just suspended ends its sessions and starts for the next one.
+                // A compute that is being suspended ends its sessions. It starts again for the next connection.
                 Err(failure) if failure.session_ended() && lost_sessions < MAX_LOST_SESSIONS => {
                     lost_sessions += 1;
                 }
@@ -70,7 +72,7 @@ impl Neon {
         self.urls_of(branch, target::endpoint(branch, &endpoints)?).await
     }
 
-    /// The unfinished operations of a branch, from one page.
+    /// The unfinished operations of a branch, from the first page of the project's operations.
     async fn list_operations(&self, branch: &Branch) -> Result<Vec<String>, Failure> {
         let call = Call::get(&["operations"], "waiting for the branch").query("limit", "100");
         let answer: OperationsAnswer =
@@ -81,6 +83,7 @@ impl Neon {
         Ok(running.map(|operation| operation.id).collect())
     }
 
+    /// Polls the operations until all have ended. Fails if one has failed permanently.
     async fn wait_for_operations(&self, pending: &[String]) -> Result<(), Failure> {
         let (mut failed_since, mut pauses) =
             (HashMap::<&str, Instant>::new(), Backoff::steady(FIRST_PAUSE, MAX_PAUSE));
@@ -91,7 +94,7 @@ impl Neon {
                 let call = Call::get(&["operations", id], "waiting for the branch");
                 let operation = match self.client.call::<OperationAnswer>(&call).await {
                     Ok(answer) => answer.operation,
-                    // Old operations are removed; the branch's state decides.
+                    // Neon removes old operations. The branch's state is checked later.
                     Err(api_error) if api_error.is_not_found() => continue,
                     Err(api_error) => return Err(api_error.failure(&call.action)),
                 };
@@ -124,7 +127,7 @@ impl Neon {
             let branch_info = self.find_by_id(&branch.id.0).await;
             let branch_info = branch_info.map_err(|api_error| api_error.failure("reading the branch"))?;
             target::verify_branch(branch, &branch_info)?;
-            // An unknown state may be final.
+            // Only these states are temporary. An unknown state may be final, so it ends the wait.
             if !matches!(branch_info.branch.current_state.as_deref(), Some("init" | "resetting")) {
                 self.ready
                     .replace(Some((branch.id.clone(), to_branch(&branch_info, Origin::Found).created_at)));
@@ -147,6 +150,7 @@ impl Neon {
         Ok(Urls { direct, pooled })
     }
 
+    /// The direct or the pooled URL, verified to lead to this compute.
     async fn url_for(
         &self,
         branch: &Branch,
@@ -178,11 +182,12 @@ impl Neon {
                 set_parameters(&mut url, &all);
                 DatabaseUrl::parse(url.as_str())
             }
-            // Reports an invalid URL.
+            // No setting, or an invalid URL, which `parse` reports.
             _ => DatabaseUrl::parse(uri),
         }
     }
 
+    /// The database and the role for connections to `branch`.
     async fn database_and_role(&self, branch: &str) -> Result<(String, String), Failure> {
         let call = Call::get(&["branches", branch, "databases"], "reading the branch's databases");
         let answer: DatabasesAnswer =
@@ -190,7 +195,7 @@ impl Neon {
         choose(&answer.databases, self.database.as_deref(), self.role.as_deref())
     }
 
-    /// Connects when the compute has started.
+    /// Connects, with retries until the compute has started.
     async fn connect(&self, url: &DatabaseUrl) -> Result<Connection, Failure> {
         Connection::connect_with_retry(url, WAKE_POLICY, |_why| {}).await.map_err(|failure| {
             if is_capacity_message(&failure.message) {
@@ -200,7 +205,8 @@ impl Neon {
         })
     }
 
-    /// Verifies that the server is the branch and that it has its version rows.
+    /// Verifies that the server is the branch and that it has its version rows. If the branch was created with the schema only,
+    /// copies these rows from its parent.
     async fn verify_server(
         &self,
         connection: &mut Connection,
@@ -247,6 +253,7 @@ impl Neon {
     }
 }
 
+/// The failure for a branch with empty version tables.
 fn no_version_row(branch: &Branch, why: &str) -> Failure {
     let message = format!(
         "the branch {} has the platform's tables without version rows, {why}: \
@@ -257,9 +264,9 @@ fn no_version_row(branch: &Branch, why: &str) -> Failure {
         .hint("create it from a branch with rows (`--parent`), without --schema-only")
 }
 
-/// The host of a URL, or that of its parameter `host`.
+/// The host of a URL. The parameter `host` takes precedence, as in libpq.
 fn host_of(uri: &str) -> Result<String, Failure> {
-    // The URL is not quoted: it contains a password.
+    // The message does not contain the URL, which contains a password.
     let unclear = || Failure::new(Code::BranchApi, "Neon's connection string is invalid");
     let url = url::Url::parse(uri).map_err(|_| unclear())?;
     let named = url.query_pairs().find(|(key, _)| key == "host").map(|(_, value)| value.into_owned());

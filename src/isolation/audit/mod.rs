@@ -32,11 +32,12 @@ const QUERIES: &[&str] = &[
 /// The query for missing roles and privileges.
 const ROLE_QUERIES: &str = include_str!("roles.sql");
 
-/// Without a search path, names are printed qualified. JIT compilation takes longer than it saves here.
+/// Begins a transaction in which all queries see one snapshot. With an empty search path, the server prints qualified names. JIT
+/// compilation is off, since it takes longer than it saves in these queries.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL search_path = ''; \
     SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 
-/// Tenants per page: each query joins a page with the whole catalog.
+/// Tenants per page. Each query joins a page with the whole catalog.
 const PAGE: usize = 2_500;
 
 /// Audits all tenants and returns all findings, or only those about the tenants in `only`.
@@ -79,7 +80,7 @@ pub(crate) async fn audited_tenants(
     if presence.own_tables { who::all(connection, settings, presence).await } else { Ok(Vec::new()) }
 }
 
-/// The schemas of the requested tenants.
+/// The schemas of the tenants in `only`, or of all tenants if `only` is empty.
 fn requested<'a>(audited_tenants: &'a [AuditedTenant], only: &[Slug]) -> Result<Vec<&'a str>, Failure> {
     if only.is_empty() {
         return Ok(audited_tenants.iter().map(|who| who.schema.as_str()).collect());
@@ -91,6 +92,7 @@ fn requested<'a>(audited_tenants: &'a [AuditedTenant], only: &[Slug]) -> Result<
     only.iter().map(schema_of).collect()
 }
 
+/// Runs `queries` on each page of tenants. Returns their facts, and those about tenants whose template is missing.
 async fn facts(
     connection: &mut Connection,
     project: &Project,
@@ -110,6 +112,7 @@ async fn facts(
         let sets =
             catalog::query_with_retry(connection, &sql, Transaction::Own, "auditing the tenants' isolation")
                 .await?;
+        // The last results are those of the queries and of COMMIT.
         let answers = sets.iter().skip(sets.len().saturating_sub(queries.len() + 1)).flatten();
         for row in answers {
             facts.push(fact(row)?);
@@ -118,7 +121,7 @@ async fn facts(
     Ok(facts)
 }
 
-/// The project's data for the queries.
+/// The project's data for the queries, as JSON: the tenants, the `-- Uses:` lines, and the settings.
 fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[AuditedTenant]) -> Value {
     let first = page.first().map(|who| &who.schema);
     let begin = audited_tenants.iter().position(|who| Some(&who.schema) == first).unwrap_or_default();
@@ -145,6 +148,7 @@ fn parameters(project: &Project, audited_tenants: &[AuditedTenant], page: &[Audi
     })
 }
 
+/// Parses a row of a query's result.
 fn fact(row: &Row) -> Result<Fact, Failure> {
     let word = row.text("fact")?;
     let kind = Kind::named(&word).ok_or_else(|| {

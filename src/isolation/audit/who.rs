@@ -23,10 +23,12 @@ pub(crate) struct AuditedTenant {
     pub(crate) schema: SchemaName,
     /// The role in its version row.
     pub(crate) role: Option<String>,
-    /// Its role, or the role's expected name: a role created by hand is a tenant's role too.
+    /// The role in its version row, or the name that the settings would give its role: a role of that name that was created by
+    /// hand is also the tenant's role.
     expected: Option<String>,
-    /// Its template.
+    /// The name of the template in its version row, or of the default template.
     pub(crate) template: String,
+    /// The state in its version row.
     status: TenantState,
 }
 
@@ -54,7 +56,7 @@ pub(crate) async fn all(
 }
 
 impl AuditedTenant {
-    /// Its data for the queries.
+    /// Its data for the queries, as JSON. `is_of_page` is true for the tenants that the queries judge.
     pub(crate) fn parameters(&self, project: &Project, is_of_page: bool) -> Value {
         // The `-- Uses:` lines of a missing template are unknown.
         let template = project.templates.contains_key(&self.template).then_some(&self.template);

@@ -9,7 +9,7 @@ use crate::error::Failure;
 use crate::ident::SchemaName;
 use crate::postgres::Connection;
 
-/// One snapshot for each fingerprint, taken when it is transaction for.
+/// One snapshot for each fingerprint, taken when it is first requested.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     transaction: Transaction,

@@ -16,10 +16,11 @@ use crate::settings::{Retention, Settings};
 use crate::tenant::operation::{self, TenantOperation};
 use crate::tenant::{FailedTenant, Kept, Purged, PurgedTenant};
 
-/// A dropped tenant was deleted.
+/// The kind of the history row of a deleted tenant.
 const PURGE: Kind = Kind::of_verb("purge");
 
-/// The approximate number of locks per transaction. By default the server has room for 6,400 in total.
+/// The approximate number of locks per transaction. With the default settings, the server's lock table has room for
+/// 6,400 in total.
 const LOCKS: u32 = 600;
 
 /// Whether the registry row is deleted too.
@@ -34,7 +35,7 @@ pub enum RegistryRow {
 /// Options of a purge.
 #[derive(Debug)]
 pub struct Purge<'a> {
-    /// The operation.
+    /// The settings, the limits of the statements, and the command line for the record of the run.
     pub operation: &'a TenantOperation<'a>,
     /// The action for the registry rows.
     pub registered: RegistryRow,
@@ -44,7 +45,7 @@ pub struct Purge<'a> {
     pub stop: &'a CancellationToken,
 }
 
-/// Dropped tenants.
+/// Dropped tenants, divided by whether their retention period has ended.
 #[derive(Debug, Default)]
 pub struct Candidates {
     /// Those whose retention period has ended.
@@ -53,7 +54,8 @@ pub struct Candidates {
     pub kept: Vec<DroppedTenant>,
 }
 
-/// The dropped tenants, or those that had the slug `slug`. None of the latter is due if its retention period has not ended.
+/// Reads the dropped tenants, or only those that had the slug `slug`. Fails if there is none of that slug. A tenant is due only
+/// after its retention period, even if it is requested by its slug.
 pub async fn candidates(
     connection: &mut Connection,
     settings: &Settings,
@@ -112,6 +114,7 @@ pub async fn purge(
     Ok(Purged::of(purged, kept, failed))
 }
 
+/// Deletes one dropped tenant in several transactions. Returns `None` if another run has deleted it.
 async fn one(
     connection: &mut Connection,
     how: &Purge<'_>,
@@ -136,6 +139,7 @@ async fn one(
     begin(&mut portion, run, dropped);
     portion.push(&version_rows::purge_some(&run.platform, schema, LOCKS));
     portion.commit(SessionState::None);
+    // Each batch deletes a part of the objects. The last one finds none.
     loop {
         let sets = match send(connection, how, &portion, dropped).await {
             Ok(sets) => sets,
@@ -152,7 +156,7 @@ async fn one(
     }
     match send(connection, how, &last(how, run, dropped), dropped).await {
         Ok(_sets) => {}
-        // The answer to this run's COMMIT may have been lost.
+        // If this run recorded the deletion, its transaction was committed and only the answer to COMMIT was lost.
         Err(SendError::Server(server_error))
             if server_error.sqlstate() == Some(error::NO_VERSION_ROW)
                 && history::was_recorded(
@@ -190,8 +194,8 @@ fn check(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     message
 }
 
-/// Begins a transaction on a dropped tenant and checks that no other run has purged it. If the registry row was kept, the version
-/// row still exists.
+/// Begins a transaction on a dropped tenant and checks that no other run has purged it. A purge that keeps
+/// the registry row also keeps the version row, and marks it as purged.
 fn begin(message: &mut SqlBatch, run: &Run, dropped: &DroppedTenant) {
     message.begin(run.limits, &version_rows::hold_dropped(&run.platform, &dropped.tenant.schema));
 }
@@ -215,6 +219,7 @@ fn last(how: &Purge<'_>, run: &Run, dropped: &DroppedTenant) -> SqlBatch {
     message
 }
 
+/// Deletes the registry row, and checks that it is gone.
 fn unregister(message: &mut SqlBatch, how: &Purge<'_>, dropped: &DroppedTenant) {
     let settings = how.operation.settings;
     let (registry, column) = (state::registry(settings), settings.tenants.columns.schema.quoted());
@@ -230,7 +235,7 @@ enum SendError {
     Failure(Failure),
 }
 
-/// Sends a message with retries. It may run twice after a lost answer, since a batch deletes the remaining objects.
+/// Sends a message with retries. After a lost answer the message may run twice. This is safe: a batch deletes only what remains.
 async fn send(
     connection: &mut Connection,
     how: &Purge<'_>,
@@ -256,7 +261,7 @@ async fn send(
     }
 }
 
-/// Maps a server error to the tenant's failure: another run may have deleted it meanwhile.
+/// The result for a tenant after a server error: `None` if another run has deleted the tenant meanwhile, otherwise the failure.
 fn ended(
     how: &Purge<'_>,
     dropped: &DroppedTenant,
@@ -268,6 +273,8 @@ fn ended(
     }
 }
 
+/// Converts a server error into the tenant's failure. SQLSTATE 23503 is a foreign key violation: rows of another table reference
+/// the registry row.
 fn explain(how: &Purge<'_>, dropped: &DroppedTenant, server_error: &ServerError) -> Failure {
     let mut failure = operation::refused(server_error, "deleting", &dropped.tenant, how.operation.settings);
     if server_error.sqlstate() == Some("23503") {

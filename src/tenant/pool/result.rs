@@ -16,7 +16,7 @@ pub enum PoolState {
     Ready,
     /// It is behind the platform's version.
     Behind,
-    /// It was migrated, and not proved again yet.
+    /// It was migrated. The check that schemas of its template can be created in advance was not repeated at its new version yet.
     Unproved,
     /// Its template changed or no longer exists.
     Outdated,
@@ -52,7 +52,7 @@ pub struct PooledSchema {
 /// The result of `tenant pool list`.
 #[derive(Debug, Clone, Serialize)]
 pub struct PoolList {
-    /// By template, then by slot.
+    /// The schemas, in order of templates, then of slots (positions in the pool).
     pub pool: Vec<PooledSchema>,
 }
 

@@ -1,5 +1,6 @@
 //! The rules that judge a database instead of a text: those of `tenant audit`, then those of `drift`. The rows describe the
-//! findings; the tools detect them.
+//! findings; the tools detect them. Each row has a tool, an id and a level, then what is found, why it is a problem, and how to
+//! solve it.
 
 use crate::verify::rule::{Rule, Tool};
 use crate::verify::{Level, RuleId};

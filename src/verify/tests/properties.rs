@@ -1,9 +1,11 @@
-//! No text makes verification panic, and every place is inside of its file.
+//! Property tests: no text makes verification panic, and every finding has a valid range in its file.
 
 use proptest::prelude::*;
 
 use super::*;
 
+/// Verifies `sql` as a loose file and as a template. Checks that every statement can be verified, and that the range of each
+/// finding is valid and not empty.
 fn sound(sql: &str) {
     let Ok(script) = Script::parse(Source::new("t.sql", sql)) else { return };
     let statements: Vec<_> = script.statements.iter().map(|statement| (statement, None)).collect();
@@ -36,6 +38,7 @@ proptest! {
     }
 }
 
+/// Parts of statements that are combined at random.
 const PIECES: &[&str] = &[
     "ALTER TABLE",
     "DROP",

@@ -1,4 +1,5 @@
-//! Locks that block access to a busy table. Tenure sets a lock timeout and retries, so these rules warn.
+//! The rules about locks that block access to a busy table. Their level is only a warning, since Tenure sets a lock timeout and
+//! retries.
 
 use squawk_linter::Rule as SquawkRule;
 use squawk_syntax::SyntaxKind;
