@@ -112,7 +112,7 @@ fn people_read_each_finding_once() {
 
     error[cross-tenant-dependency]: in org_two, view v depends on table workspaces of org_one
     --> org_two, view v
-     = help: drop it, and make it anew with the names of its own schema: write {org_schema}, or no schema at all
+     = help: drop the object, and create it again with names of its own schema: write {org_schema}, or no schema
 
     3 tenants: 3 denied
     ");
