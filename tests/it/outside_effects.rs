@@ -202,15 +202,18 @@ fn effects_of_triggers_that_wait_for_commit_are_judged() {
         "triggers",
         "-- Scope: tenant\n-- Allow: opaque-code because a test\nCREATE TABLE kept (id int);\n\
          CREATE FUNCTION {org_schema}.note() RETURNS trigger LANGUAGE plpgsql AS \
-         'BEGIN EXECUTE ''CREATE TABLE IF NOT EXISTS pub'' || ''lic.noted (id int)''; RETURN NULL; END';\n\
+         'BEGIN IF TG_OP = ''UPDATE'' OR NEW.name = ''n'' THEN \
+         EXECUTE ''CREATE TABLE IF NOT EXISTS pub'' || ''lic.noted (id int)''; END IF; RETURN NULL; END';\n\
          CREATE FUNCTION {org_schema}.own() RETURNS trigger LANGUAGE plpgsql AS \
          'BEGIN INSERT INTO kept VALUES (1); RETURN NULL; END';\n\
-         CREATE CONSTRAINT TRIGGER noted AFTER UPDATE ON {org_schema}.workspaces DEFERRABLE INITIALLY DEFERRED \
+         CREATE CONSTRAINT TRIGGER noted AFTER INSERT OR UPDATE ON {org_schema}.workspaces DEFERRABLE INITIALLY DEFERRED \
          FOR EACH ROW EXECUTE FUNCTION {org_schema}.note();\n\
          CREATE CONSTRAINT TRIGGER owned AFTER UPDATE ON {org_schema}.data_sources DEFERRABLE INITIALLY IMMEDIATE \
          FOR EACH ROW EXECUTE FUNCTION {org_schema}.own();",
     );
     for (sql, is_denied) in [
+        // No row is changed, so only the trigger asks for a closer look.
+        ("INSERT INTO workspaces (name) VALUES ('n');", true),
         ("UPDATE workspaces SET name = name || 'x' WHERE true;", true),
         (
             "UPDATE workspaces SET name = name || 'x' WHERE true;\nALTER TABLE data_sources ADD COLUMN note text;",
