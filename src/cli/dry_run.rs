@@ -16,6 +16,7 @@ use crate::dry_run::{self, Listener, Outcome as Tried, Trial};
 use crate::error::Failure;
 use crate::postgres::ConnectPolicy;
 use crate::project::Review;
+use crate::shadow::ShadowRequest;
 
 /// A dry run on a branch.
 #[derive(Debug, Args)]
@@ -73,12 +74,14 @@ async fn tried(context: &Context, args: &UpArgs, provider: ProviderArg) -> Resul
     let project = context.project()?;
     // Report invalid requests before creating a branch.
     project.chain.check_starts_at_zero()?;
+    let environment = database::environment();
+    let extensions = &args.extensions.shadow_extension;
     let trial = Trial {
         request: up::request(args, &project)?,
         release: project.release(&context.here, &args.dry_run.queries)?,
         keep_branch: args.dry_run.keep_branch,
         connect_policy: ConnectPolicy::times(context.global.connect_attempts),
-        environment: &database::environment(),
+        shadow: ShadowRequest { url: None, extensions, environment: &environment },
         command: &command_line("migrate up --branch"),
     };
     let mut events = Events::open(context.ui.progress(), args.events.as_deref())?;

@@ -8,7 +8,16 @@ use super::{Context, database, unless_interrupted};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::project::Project;
-use crate::shadow::{self, Shadow, ShadowResult};
+use crate::shadow::{self, Shadow, ShadowRequest, ShadowResult};
+
+/// The extensions that a shadow may create with a superuser's rights.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ShadowExtensions {
+    /// An extension of the migrations that needs a superuser and may be created on the shadow; repeatable.
+    /// Without it, only trusted extensions are created
+    #[arg(long, value_name = "NAME")]
+    pub(super) shadow_extension: Vec<String>,
+}
 
 /// The shadow database and the release's queries.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +32,8 @@ pub(super) struct ShadowArgs {
     /// pg_stat_statements, or a folder with such files; repeatable
     #[arg(long, value_name = "PATH", conflicts_with = "rules")]
     pub(super) queries: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) extensions: ShadowExtensions,
 }
 
 impl ShadowArgs {
@@ -40,7 +51,7 @@ pub(super) async fn observe(
     args: &ShadowArgs,
 ) -> Result<ShadowResult, Failure> {
     let release = project.release(&context.here, &args.queries)?;
-    let shadow = async || open(project, args.shadow_url.as_deref()).await;
+    let shadow = async || open(project, args.shadow_url.as_deref(), &args.extensions).await;
     let observed =
         unless_interrupted(Box::pin(shadow::observe(project, migrations, release.as_ref(), shadow))).await?;
     context.ui.notes(&observed.notes);
@@ -48,8 +59,14 @@ pub(super) async fn observe(
 }
 
 /// Opens the given database, or one on a private server.
-pub(super) async fn open(project: &Project, given: Option<&str>) -> Result<Shadow, Failure> {
-    Shadow::for_chain(project, given, &database::environment()).await
+pub(super) async fn open(
+    project: &Project,
+    url: Option<&str>,
+    extensions: &ShadowExtensions,
+) -> Result<Shadow, Failure> {
+    let environment = &database::environment();
+    let extensions = &extensions.shadow_extension;
+    Box::pin(Shadow::for_chain(project, ShadowRequest { url, extensions, environment })).await
 }
 
 /// The failure for a file that is not part of the chain, which cannot run on a shadow.

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::report::{self, ReportArgs};
+use super::shadow::ShadowExtensions;
 use super::{Context, database, shadow as shadows, squash, unless_interrupted};
 use crate::error::Failure;
 use crate::project::check_templates;
@@ -27,6 +28,8 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "URL")]
     shadow_url: Option<String>,
     #[command(flatten)]
+    extensions: ShadowExtensions,
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -41,6 +44,8 @@ pub(super) struct SquashArgs {
     /// deleted
     #[arg(long, value_name = "URL")]
     shadow_url: Option<String>,
+    #[command(flatten)]
+    extensions: ShadowExtensions,
 }
 
 pub(super) async fn run(context: &Context, verb: Template) -> Result<u8, Failure> {
@@ -61,8 +66,11 @@ async fn checked(context: &Context, args: &CheckArgs) -> Result<Checked, Failure
     // A template with one version needs no comparison.
     if args.shadow || args.shadow_url.is_some() || versions.max() > Some(1) {
         let proved = async {
-            Box::pin(shadow::prove(&project, shadows::open(&project, args.shadow_url.as_deref()).await?))
-                .await
+            Box::pin(shadow::prove(
+                &project,
+                shadows::open(&project, args.shadow_url.as_deref(), &args.extensions).await?,
+            ))
+            .await
         };
         checked.proofs = unless_interrupted(Box::pin(proved)).await?;
     }
@@ -84,7 +92,8 @@ async fn squash(context: &Context, args: &SquashArgs) -> Result<u8, Failure> {
     if template.version != latest {
         template.can_be_squashed()?;
         let place = squash::Place::of(&project, template, &latest, args.replace)?;
-        let shadow = unless_interrupted(shadows::open(&project, args.shadow_url.as_deref())).await?;
+        let shadow =
+            unless_interrupted(shadows::open(&project, args.shadow_url.as_deref(), &args.extensions)).await?;
         let (url, environment) = (shadow.url().clone(), database::environment());
         let dump = |name: &str, schema: &_, major| {
             crate::postgres::dump(&url.with_database(name), schema, major, &environment)

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::args::{Format, Limits};
 use super::dry_run::{self, DryRunArgs};
 use super::events::Events;
-use super::shadow::{self, ShadowArgs};
+use super::shadow::{self, ShadowArgs, ShadowExtensions};
 use super::ui::{self, Outcome};
 use super::{Context, command_line, database, restore, stop_on_signals};
 use crate::chain::{Reach, Version};
@@ -60,6 +60,8 @@ pub(super) struct UpArgs {
     #[command(flatten)]
     limits: Limits,
     #[command(flatten)]
+    pub(super) extensions: ShadowExtensions,
+    #[command(flatten)]
     pub(super) dry_run: DryRunArgs,
 }
 
@@ -83,7 +85,8 @@ pub(super) async fn run(context: &Context, args: &UpArgs) -> Result<u8, Failure>
         if !args.shadow {
             return Ok(EffectsByFile::new());
         }
-        let wanted = ShadowArgs { shadow: true, ..ShadowArgs::default() };
+        let extensions = args.extensions.clone();
+        let wanted = ShadowArgs { shadow: true, extensions, ..ShadowArgs::default() };
         Ok(Box::pin(shadow::observe(context, &project, pending, &wanted)).await?.effects_by_file)
     });
     let plan = match verdict.await? {

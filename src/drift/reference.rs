@@ -12,11 +12,15 @@ use crate::event::Silent;
 use crate::executor::RetryPolicy;
 use crate::ident::{SchemaName, Slug};
 use crate::migrate;
+use crate::postgres::Connection;
 use crate::postgres::catalog::{self, Fingerprint, Kind, SchemaSnapshot};
-use crate::postgres::server::{Binaries, DATABASE, Environment, Throwaway};
-use crate::postgres::{Connection, DatabaseUrl};
+use crate::postgres::server::{Binaries, Environment};
 use crate::project::Project;
+use crate::shadow::{Shadow, ShadowRequest};
 use crate::tenant::{self, After, Creation, IfExists, NewRole, NewTenant};
+
+/// The slug of a reference, before its number.
+const SLUG: &str = "tenure_reference_";
 
 /// The command in the run's row on the throwaway server.
 const COMMAND: &str = "tenure drift";
@@ -58,20 +62,31 @@ async fn create_on_private_server(
         ..failure
     })?;
     let environment = Environment { bindir: Some(binaries.folder().to_owned()), ..environment.clone() };
-    let server = Throwaway::start(&environment).await?;
-    let mut connection = Connection::open(&DatabaseUrl::parse(&server.url(DATABASE))?).await?;
-    server_objects.create(&mut connection).await?;
-    for (number, key) in keys.iter().enumerate() {
+    // The extensions of the database are not a file's choice.
+    let extensions = server_objects.extensions();
+    let request = ShadowRequest { url: None, extensions: &extensions, environment: &environment };
+    let mut shadow = Box::pin(Shadow::for_chain(project, request)).await?;
+    let schemas = (0..keys.len()).map(|number| schema(project, number)).collect::<Result<Vec<_>, _>>()?;
+    let has_roles = project.settings.tenants.roles;
+    let roles = if has_roles { tenant::role_names(project, &schemas)? } else { Vec::new() };
+    server_objects.create(&mut shadow, &roles).await?;
+    let connection = &mut shadow.connection;
+    for (key, schema) in keys.iter().zip(&schemas) {
         let (version, template, values) = key;
-        let reference = match migrate(&mut connection, project, version).await {
+        let reference = match migrate(connection, project, version).await {
             // Later versions cannot be reached either.
             Err(failure) => return Err(failure),
-            Ok(()) => create_reference(&mut connection, project, number, (template, values)).await,
+            Ok(()) => create_reference(connection, project, (version, schema), (template, values)).await,
         };
         references.insert(key.clone(), reference.map_err(|failure| failure.message));
     }
-    connection.close().await;
-    Ok(())
+    shadow.close().await
+}
+
+/// The schema of the reference of that number.
+fn schema(project: &Project, number: usize) -> Result<SchemaName, Failure> {
+    let slug = Slug::new(&format!("{SLUG}{number}"))?;
+    Ok(SchemaName::of(&project.settings.tenants.schema_prefix, &slug, &project.settings.platform_schema())?)
 }
 
 async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -> Result<(), Failure> {
@@ -87,36 +102,38 @@ async fn migrate(connection: &mut Connection, project: &Project, to: &Version) -
 async fn create_reference(
     connection: &mut Connection,
     project: &Project,
-    number: usize,
+    (version, schema): (&Version, &SchemaName),
     (template, values): (&str, &BTreeMap<String, String>),
 ) -> Result<Reference, Failure> {
-    let slug = format!("tenure_reference_{number}");
-    let platform = project.settings.platform_schema();
-    let schema = SchemaName::of(&project.settings.tenants.schema_prefix, &Slug::new(&slug)?, &platform)?;
     let creation = Creation {
         if_exists: IfExists::Fail,
         limits: project.settings.migrate,
         jobs: Some(1),
         retry_policy: RetryPolicy::USUAL,
         after: After::Nothing,
-        // The server is not shared.
-        role: if project.settings.tenants.roles { NewRole::Closed } else { NewRole::None },
+        role: NewRole::None,
         command: COMMAND.to_owned(),
     };
-    let mut set = project.template(Some(template))?.parameters.samples();
+    let found = project.template(Some(template))?;
+    let mut set = found.parameters.samples();
     // Ignore values of parameters that no longer exist.
     for (key, value) in values {
         set.entry(key.clone()).and_modify(|sample| sample.clone_from(value));
     }
+    let prefix = project.settings.tenants.schema_prefix.len();
+    let slug = schema.as_str()[prefix..].to_owned();
     let wanted = [NewTenant { slug, name: None, template: Some(template.to_owned()), set }];
     let how = (&mut Silent as &mut dyn crate::event::Sink, &CancellationToken::new());
     let created = tenant::create(connection, project, &wanted, &creation, how).await?;
     if let Some(failed) = created.failures.into_iter().next() {
         return Err(failed.failure);
     }
-    let prints = catalog::fingerprints(connection, std::slice::from_ref(&schema)).await?;
+    if project.settings.tenants.roles {
+        tenant::give_existing_role(connection, project, schema, (found, version)).await?;
+    }
+    let prints = catalog::fingerprints(connection, std::slice::from_ref(schema)).await?;
     // Extensions belong to the database.
-    let snapshot = catalog::snapshot(connection, &schema).await?.without(|key| key.kind == Kind::Extension);
+    let snapshot = catalog::snapshot(connection, schema).await?.without(|key| key.kind == Kind::Extension);
     match prints.into_values().next() {
         Some(print) => Ok(Reference { print, snapshot }),
         None => Err(Failure::new(Code::StatementFailed, "the reference tenant has no schema")),

@@ -3,8 +3,10 @@
 //! that server has them available.
 
 use crate::error::Failure;
-use crate::ident::Identifier;
-use crate::postgres::{Connection, Row};
+use crate::ident::{Identifier, literal};
+use crate::postgres::server::DATABASE;
+use crate::postgres::{Connection, Row, metadata};
+use crate::shadow::Shadow;
 
 /// Names of roles and extensions.
 #[derive(Debug, Clone, Default)]
@@ -39,24 +41,46 @@ impl ServerObjects {
         Ok(found)
     }
 
-    /// Creates the missing roles, and the missing extensions of the schema `public`. Extensions in other schemas are created by the
-    /// files.
-    pub(super) async fn create(&self, connection: &mut Connection) -> Result<(), Failure> {
-        let existing = Self::of(connection).await?;
+    /// The names of the extensions.
+    pub(super) fn extensions(&self) -> Vec<String> {
+        self.extensions.iter().map(|(extension, _)| extension.as_str().to_owned()).collect()
+    }
+
+    /// Creates the missing roles, of which the shadow's role becomes a member, and the missing extensions of the schema `public`.
+    /// Extensions in other schemas are created by the files.
+    pub(super) async fn create(
+        &self,
+        shadow: &mut Shadow,
+        tenant_roles: &[Identifier],
+    ) -> Result<(), Failure> {
+        let Some(mut superuser) = shadow.superuser().await? else { return Ok(()) };
+        let member = shadow.connection.restricted_role().map(|role| role.name().quoted()).unwrap_or_default();
+        let existing = Self::of(&mut superuser).await?;
         let missing = self.roles.iter().filter(|role| !existing.roles.contains(role));
-        let roles: Vec<_> = missing.map(|role| format!("CREATE ROLE {} NOLOGIN", role.quoted())).collect();
+        let mut roles: Vec<_> = missing
+            .map(|role| format!("CREATE ROLE {0} NOLOGIN; GRANT {0} TO {member}", role.quoted()))
+            .collect();
+        roles.extend(tenant_roles.iter().map(|role| {
+            let mark = literal(&metadata::roles::mark(DATABASE));
+            let role = role.quoted();
+            format!("CREATE ROLE {role} NOLOGIN; COMMENT ON ROLE {role} IS {mark}; GRANT {role} TO {member} WITH ADMIN OPTION")
+        }));
         if !roles.is_empty() {
-            let made = connection.run(&roles.join("; ")).await;
+            let made = superuser.run(&roles.join("; ")).await;
             made.map_err(|server_error| server_error.failure("creating roles of the same names"))?;
         }
         for (extension, schema) in &self.extensions {
             if schema.as_str() == "public" && !existing.extensions.iter().any(|(other, _)| other == extension)
             {
                 let sql = format!("CREATE EXTENSION {} SCHEMA public CASCADE", extension.quoted());
-                // A failure is ignored here: if the files need the extension, they fail later.
-                let _made = connection.run(&sql).await;
+                // A trusted extension belongs to the shadow's role. A failure is ignored here: if the files need the extension,
+                // they fail later.
+                if shadow.connection.run(&sql).await.is_err() {
+                    let _made = superuser.run(&sql).await;
+                }
             }
         }
+        superuser.close().await;
         Ok(())
     }
 }

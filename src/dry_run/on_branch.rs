@@ -12,11 +12,10 @@ use crate::error::{Code, Failure};
 use crate::event::Sink;
 use crate::executor::Request;
 use crate::migrate::{self, Denied, Verdict};
-use crate::postgres::server::Environment;
 use crate::postgres::{ConnectPolicy, Connection, DatabaseUrl};
-use crate::project::{Project, Review};
+use crate::project::{EffectsByFile, Project, Review};
 use crate::queries::Release;
-use crate::shadow::{self, Shadow};
+use crate::shadow::{self, Shadow, ShadowRequest};
 use crate::sql::Script;
 use crate::verify::{RuleId, accepted};
 
@@ -30,8 +29,8 @@ pub struct Trial<'a> {
     pub keep_branch: bool,
     /// How to connect to the branch.
     pub connect_policy: ConnectPolicy,
-    /// The location of the shadow's server programs.
-    pub environment: &'a Environment,
+    /// The shadow on which the migrations run first.
+    pub shadow: ShadowRequest<'a>,
     /// The command that is recorded with the run.
     pub command: &'a str,
 }
@@ -67,8 +66,7 @@ pub async fn on_branch(
     let tell = listener.tell();
     // Start the shadow's server while the branch is created.
     let (made, shadow) =
-        join(make(provider, wanted, listener), Box::pin(Shadow::for_chain(project, None, trial.environment)))
-            .await;
+        join(make(provider, wanted, listener), Box::pin(Shadow::for_chain(project, trial.shadow))).await;
     let (guard, url) = made?;
     let shadow = Cell::new(Some(shadow?));
     let note = |line: &str| tell(Severity::Note, line);
@@ -80,10 +78,13 @@ pub async fn on_branch(
         }
         let another = async || match shadow.take() {
             Some(ready) => Ok(ready),
-            None => Shadow::for_chain(project, None, trial.environment).await,
+            None => Shadow::for_chain(project, trial.shadow).await,
         };
         let observed = shadow::observe(project, pending, trial.release.as_ref(), another).await?;
         observed.notes.iter().for_each(|line| note(line));
+        if is_local {
+            is_observed(pending, &observed.effects_by_file)?;
+        }
         Ok(observed.effects_by_file)
     });
     let plan = match Box::pin(verdict).await {
@@ -195,6 +196,26 @@ fn accept<'b>(pending: &[Script], broken: impl Iterator<Item = &'b mut QueryBrea
     for (broken, allowed) in broken.iter_mut().zip(accepted(pending, RuleId::QueryBreaks, &names)) {
         broken.allowed = allowed;
     }
+}
+
+/// Refuses statements that did not run on the shadow: what they do on a local branch, they may do to its server.
+fn is_observed(pending: &[&Migration], effects: &EffectsByFile) -> Result<(), Failure> {
+    for migration in pending {
+        let observed = effects.get(&migration.file).into_iter().flat_map(|effects| &effects.observed);
+        let Some(effect) = observed.clone().find(|effect| effect.rule == RuleId::NotObserved) else {
+            continue;
+        };
+        let statement = migration.statements.iter().find(|(statement, _)| statement.range == effect.range);
+        let message = "its effects were not observed on the shadow and may leave the database, and a local branch is on the same server: \
+                       nothing was run";
+        let failure = Failure::new(Code::BranchRefused, message)
+            .hint("use --branch neon, or test it on a separate server");
+        return Err(match statement {
+            Some((statement, _)) => failure.at(migration.script.place(statement)),
+            None => failure,
+        });
+    }
+    Ok(())
 }
 
 /// Refuses statements that act outside of the database: a local branch shares the server's roles, databases and settings.

@@ -9,13 +9,13 @@ use super::prepared::Prepared;
 use super::run::run;
 use super::{Migrated, Planned};
 use crate::chain::{Migration, Reach, Version};
-use crate::error::Failure;
+use crate::error::{Code, Failure};
 use crate::event::{Silent, Sink};
 use crate::executor::{Allowed, Request, RetryPolicy, StatementObserver};
 use crate::ident::{SchemaName, Slug};
 use crate::postgres::metadata::state;
-use crate::postgres::{Connection, extensions};
-use crate::project::{EffectsByFile, Project, Review};
+use crate::postgres::{Connection, RestrictedRole, extensions};
+use crate::project::{EffectsByFile, LEAVES_DATABASE, Project, Review, accepts_not_observed};
 use crate::settings::{Migrate, Settings};
 
 /// A plan that passed verification.
@@ -77,14 +77,62 @@ pub async fn replay_on_throwaway_database(
     (to, retry_policy): (&Version, RetryPolicy),
     command: &str,
 ) -> Result<Option<Failure>, Failure> {
-    if let Err(failure) = project.check_server_host(to) {
+    let role = connection.restricted_role().cloned();
+    if let Err(failure) = omit_on_throwaway_database(project, to, role.as_ref()) {
         return Ok(Some(failure));
     }
     let request = Request::plain(to, Reach::Fleet, project.settings.migrate, retry_policy);
-    let plan = ApprovedPlan::unverified(Prepared::look(connection, project, request).await?);
-    let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
-    let migrated = Box::pin(run(connection, project, &plan, command, talk)).await?;
-    Ok(migrated.failures.into_iter().next().map(|failed| failed.failure))
+    loop {
+        let prepared = Prepared::look(connection, project, request.clone()).await?;
+        let plan = ApprovedPlan::unverified(prepared);
+        let talk = (&mut Silent as &mut dyn Sink, &CancellationToken::new());
+        let migrated = Box::pin(run(connection, project, &plan, command, talk)).await?;
+        let failure = migrated.failures.into_iter().next().map(|failed| failed.failure);
+        match (failure, &role) {
+            (Some(failure), Some(role)) if accept_without_rights(role, project, &failure) => {}
+            (failure, _) => return Ok(failure),
+        }
+    }
+}
+
+/// Records in `role` the statements up to `to` that do not run on a throwaway database. Fails with the first that no line of its
+/// file accepts.
+pub fn omit_on_throwaway_database(
+    project: &Project,
+    to: &Version,
+    role: Option<&RestrictedRole>,
+) -> Result<(), Failure> {
+    for (script, statement) in project.omitted_on_throwaway(to)? {
+        let role = role.ok_or_else(|| Failure::new(Code::NotObserved, LEAVES_DATABASE))?;
+        role.accept(&script.source.file, statement.range.start, LEAVES_DATABASE);
+    }
+    Ok(())
+}
+
+/// Whether `failure` is that of a statement for which the role has no right, and its file accepts that it is not observed. Then the
+/// statement is omitted from now on.
+pub fn accept_without_rights(role: &RestrictedRole, project: &Project, failure: &Failure) -> bool {
+    let Some(place) = failure.place.as_ref().filter(|_| failure.code == Code::PermissionDenied) else {
+        return false;
+    };
+    let file = place.file();
+    let Some(step) = project.chain.migrations().iter().find(|step| step.script.source.file == file) else {
+        return false;
+    };
+    let accepted = role.accepted_in(file);
+    let (mut others, mut refused) = (Vec::new(), None);
+    for (statement, _) in &step.statements {
+        if accepted.iter().any(|(start, _)| *start == statement.range.start) {
+            others.push(statement);
+        } else if place.bytes().is_some_and(|at| statement.range.contains(&at.start)) {
+            refused = Some(statement);
+        }
+    }
+    let Some(statement) = refused.filter(|it| accepts_not_observed(&step.script, &others, it)) else {
+        return false;
+    };
+    role.accept(file, statement.range.start, &failure.message);
+    true
 }
 
 /// Migrates one tenant to the platform's version. The steps were verified when the platform was migrated.

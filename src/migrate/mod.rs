@@ -11,7 +11,10 @@ mod slowest;
 mod status;
 pub mod text;
 
-pub use approved::{ApprovedPlan, Denied, Verdict, follow_platform, replay_on_throwaway_database, verify};
+pub use approved::{
+    ApprovedPlan, Denied, Verdict, accept_without_rights, follow_platform, omit_on_throwaway_database,
+    replay_on_throwaway_database, verify,
+};
 pub use baseline::{BaselineCheck, baseline, repair};
 pub use result::{
     Migrated, Planned, PlatformStatus, Status, TenantCounts, TenantLine, TenantStatus, VersionChange,

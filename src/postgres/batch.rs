@@ -45,6 +45,8 @@ pub struct SqlBatch {
     sources: Vec<Arc<Source>>,
     /// For each statement, in order, its place in a file, if it is from one.
     statements: Vec<Option<(usize, Range<usize>)>>,
+    /// For each statement, where its text ends: in bytes and in characters.
+    ends: Vec<(usize, usize)>,
     /// For each COMMIT: its index among the statements, and the file whose statements it ends.
     commits: Vec<(usize, usize)>,
     limit: Limit,
@@ -111,6 +113,10 @@ pub const VERSION_COLUMN: &str = "tenure_version";
 /// run that waited for another one must see its changes.
 pub const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
+/// The search path of Tenure's own queries in sessions that run a project's statements: no schema in which these could create an
+/// operator, a function or a table (manual, chapter "Writing SECURITY DEFINER Functions Safely").
+pub const OWN_PATH: &str = "pg_catalog, pg_temp";
+
 /// Disables the idle timeout and the transaction timeout in a transaction that spans several messages.
 /// `transaction_timeout` exists only from PostgreSQL 17 on, so no statement names it.
 pub const NO_IDLE_TIMEOUT: &str = "SELECT pg_catalog.set_config(name, '0', true) FROM pg_catalog.pg_settings \
@@ -133,7 +139,19 @@ impl SqlBatch {
     pub fn push(&mut self, sql: &str) {
         self.rendered.push(sql);
         self.rendered.push(";\n");
-        self.statements.push(None);
+        self.end_statement(None);
+    }
+
+    /// Records the statement whose text was just added.
+    fn end_statement(&mut self, place: Option<(usize, Range<usize>)>) {
+        self.statements.push(place);
+        self.ends.push((self.rendered.sql.len(), self.rendered.chars()));
+    }
+
+    /// Adds one query of Tenure between the statements of files.
+    pub fn push_own_query(&mut self, sql: &str) {
+        self.push(&format!("SET LOCAL search_path = {OWN_PATH}"));
+        self.push(sql);
     }
 
     /// Adds several statements.
@@ -185,6 +203,8 @@ impl SqlBatch {
     /// Appends another batch.
     pub fn append(&mut self, other: &Self) {
         let before = self.sources.len();
+        let (bytes, chars) = (self.rendered.sql.len(), self.rendered.chars());
+        self.ends.extend(other.ends.iter().map(|end| (end.0 + bytes, end.1 + chars)));
         self.rendered.append(&other.rendered, before);
         self.limit = self.limit.max(other.limit);
         self.sources.extend(other.sources.iter().map(Arc::clone));
@@ -197,6 +217,15 @@ impl SqlBatch {
     /// Whether a statement is Tenure's own, not a file's.
     pub fn is_own(&self, statement: usize) -> bool {
         self.statements.get(statement).is_some_and(Option::is_none)
+    }
+
+    /// The statements in order: for each its text, the characters before it, and its file with its start, if it is from one.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, usize, Option<(&str, usize)>)> {
+        let starts = std::iter::once(&(0, 0)).chain(&self.ends);
+        starts.zip(&self.ends).zip(&self.statements).map(|((start, end), place)| {
+            let place = place.as_ref().map(|(file, range)| (self.sources[*file].file.as_str(), range.start));
+            (&self.rendered.sql[start.0..end.0], start.1, place)
+        })
     }
 
     /// The number of statements.

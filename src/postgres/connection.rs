@@ -7,9 +7,10 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
-use super::batch::SqlBatch;
+use super::batch::{OWN_PATH, SqlBatch};
 use super::connect::pooler::PoolerEvidence;
 use super::connect::retry::{self, ConnectPolicy};
+use super::restricted_role::{RestrictedRole, RunMode};
 use super::{DatabaseUrl, ServerError};
 use crate::error::{Code, Failure};
 
@@ -78,6 +79,8 @@ pub struct Connector {
     url: DatabaseUrl,
     connect_policy: ConnectPolicy,
     pooler_evidence: Option<PoolerEvidence>,
+    /// The role of the sessions, on a throwaway database.
+    restricted_role: Option<RestrictedRole>,
 }
 
 impl Connector {
@@ -99,9 +102,15 @@ impl Connection {
     /// Connects without a retry and without pooler detection. See [`Connection::connect_with_retry`] for a
     /// server that may be suspended or behind a pooler.
     pub async fn open(url: &DatabaseUrl) -> Result<Self, Failure> {
-        let connector =
-            Connector { url: url.clone(), connect_policy: ConnectPolicy::ONCE, pooler_evidence: None };
-        connector.open().await
+        let (url, connect_policy) = (url.clone(), ConnectPolicy::ONCE);
+        Connector { url, connect_policy, pooler_evidence: None, restricted_role: None }.open().await
+    }
+
+    /// This connection to a throwaway database, which is one of `role`.
+    #[must_use]
+    pub fn of_restricted_role(mut self, role: RestrictedRole) -> Self {
+        self.connector.restricted_role = Some(role);
+        self
     }
 
     /// Connects with retries and detects a pooler; `on_retry` receives the reason of each retry. Every failure
@@ -114,7 +123,7 @@ impl Connection {
         let (connection, pooler_evidence) = retry::open(url, connect_policy, on_retry).await?;
         Ok(Self {
             driver: connection,
-            connector: Connector { url: url.clone(), connect_policy, pooler_evidence },
+            connector: Connector { url: url.clone(), connect_policy, pooler_evidence, restricted_role: None },
             is_lost: false,
         })
     }
@@ -139,6 +148,11 @@ impl Connection {
         &self.connector.url
     }
 
+    /// The role of this session, if it is that of a throwaway database.
+    pub fn restricted_role(&self) -> Option<&RestrictedRole> {
+        self.connector.restricted_role.as_ref()
+    }
+
     /// Opens further connections after this one is closed or lent.
     pub fn connector(&self) -> Connector {
         self.connector.clone()
@@ -147,11 +161,8 @@ impl Connection {
     /// Sends a batch and waits for its answer, at most for the sum of its statement timeouts. Only rows of
     /// Tenure's own statements are kept.
     pub async fn send(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
-        let Some(limit) = message.answer_timeout() else {
-            return self.query_or_roll_back(message.sql(), |statement| message.is_own(statement)).await;
-        };
-        let answer = self.query_or_roll_back(message.sql(), |statement| message.is_own(statement));
-        if let Ok(answer) = tokio::time::timeout(limit, answer).await {
+        let Some(limit) = message.answer_timeout() else { return self.send_or_roll_back(message).await };
+        if let Ok(answer) = tokio::time::timeout(limit, self.send_or_roll_back(message)).await {
             return answer;
         }
         self.is_lost = true;
@@ -163,13 +174,90 @@ impl Connection {
         if self.is_lost { Err(sqlx::Error::Io(ErrorKind::NotConnected.into())) } else { Ok(()) }
     }
 
+    async fn send_or_roll_back(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
+        match self.send_in_transaction(message).await {
+            Err(server_error) => {
+                self.roll_back_after(&server_error.error).await;
+                Err(server_error)
+            }
+            sets => sets,
+        }
+    }
+
     /// Sends a batch in the open transaction. After an error the caller ends the transaction.
     pub async fn send_in_transaction(&mut self, message: &SqlBatch) -> Result<Vec<Vec<Row>>, ServerError> {
+        if let Some(role) = self.connector.restricted_role.clone() {
+            return Box::pin(self.send_parts(message, &role)).await;
+        }
         let mut sets = Vec::new();
         match self.collect(message.sql(), &mut sets, |statement| message.is_own(statement)).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(ServerError { completed: sets.len(), sets, error }),
+            Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
         }
+    }
+
+    /// Sends a batch in several messages: those statements separately that the session does not run as they are.
+    async fn send_parts(
+        &mut self,
+        message: &SqlBatch,
+        role: &RestrictedRole,
+    ) -> Result<Vec<Vec<Row>>, ServerError> {
+        let mut sets = Vec::new();
+        // The statements of the next message, and the characters before it.
+        let (mut usual, mut sent_before) = (String::new(), 0);
+        for (text, chars_before, place) in message.parts() {
+            let mode = place.map_or(RunMode::Usual, |place| role.run_mode(text, place));
+            if mode == RunMode::Usual {
+                if usual.is_empty() {
+                    sent_before = chars_before;
+                }
+                usual.push_str(text);
+                continue;
+            }
+            self.send_part(&std::mem::take(&mut usual), message, &mut sets, sent_before).await?;
+            let is_omitted = match &mode {
+                RunMode::Omitted => true,
+                RunMode::OmittedIf(prepared) => prepared.exists(self).await?,
+                RunMode::Usual | RunMode::WithRights(_) => false,
+            };
+            if let RunMode::WithRights(created) = &mode {
+                // If this is aborted half-way, the session may still have the rights.
+                self.is_lost = true;
+                let done = role.run_with_rights(self, text, created.as_deref()).await;
+                self.is_lost = done.is_err();
+                if let Err(mut server_error) = done.and_then(|done| done) {
+                    server_error.completed = sets.len();
+                    server_error.sent_before = chars_before;
+                    return Err(server_error);
+                }
+            } else if !is_omitted {
+                self.send_part(text, message, &mut sets, chars_before).await?;
+                continue;
+            }
+            sets.push(Vec::new());
+        }
+        self.send_part(&usual, message, &mut sets, sent_before).await?;
+        Ok(sets)
+    }
+
+    /// Sends a part of a batch, which begins with the statement after those of `sets`.
+    async fn send_part(
+        &mut self,
+        sql: &str,
+        message: &SqlBatch,
+        sets: &mut Vec<Vec<Row>>,
+        sent_before: usize,
+    ) -> Result<(), ServerError> {
+        if sql.is_empty() {
+            return Ok(());
+        }
+        let sent = self.collect(sql, sets, |statement| message.is_own(statement)).await;
+        sent.map_err(|error| ServerError {
+            completed: sets.len(),
+            sets: std::mem::take(sets),
+            error,
+            sent_before,
+        })
     }
 
     /// Opens another connection to the same database.
@@ -184,15 +272,29 @@ impl Connection {
 
     /// Like [`Self::run`]; returns the rows of each statement, in order.
     pub async fn query_batch(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
-        self.query_or_roll_back(sql, |_statement| true).await
+        self.query_or_roll_back(sql).await
+    }
+
+    /// Like [`Self::query_batch`], with [`OWN_PATH`] as the search path until the end of the transaction: for sessions that run
+    /// statements of a project, which could create operators.
+    pub async fn query_on_own_path(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
+        let mut sets = self.query_batch(&format!("SET LOCAL search_path = {OWN_PATH}; {sql}")).await?;
+        sets.remove(0);
+        Ok(sets)
     }
 
     /// Like [`Self::query_batch`], without a rollback: the caller ends a failed transaction.
     pub(super) async fn attempt(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
+        self.expect_alive()?;
+        self.attempt_with_rights(sql).await
+    }
+
+    /// Like [`Self::attempt`], also while this session has the rights of the superuser.
+    pub(super) async fn attempt_with_rights(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
         let mut sets = Vec::new();
-        match self.collect(sql, &mut sets, |_statement| true).await {
+        match self.collect_unchecked(sql, &mut sets, |_statement| true).await {
             Ok(()) => Ok(sets),
-            Err(error) => Err(ServerError { completed: sets.len(), sets, error }),
+            Err(error) => Err(ServerError { completed: sets.len(), sets, error, sent_before: 0 }),
         }
     }
 
@@ -214,32 +316,31 @@ impl Connection {
             completed: counts.len(),
             sets: Vec::new(),
             error,
+            sent_before: 0,
         })
     }
 
-    async fn query_or_roll_back(
-        &mut self,
-        sql: &str,
-        keeps: impl Fn(usize) -> bool,
-    ) -> Result<Vec<Vec<Row>>, ServerError> {
-        let mut sets = Vec::new();
-        let outcome = self.collect(sql, &mut sets, keeps).await;
-        match outcome {
-            Ok(()) => Ok(sets),
-            Err(error) => {
-                if matches!(error, sqlx::Error::Database(_)) {
-                    // Session state of the failed statements must not stay for the pooler's next client. One
-                    // message, so that it reaches the same session.
-                    let rollback = if self.connector.pooler_evidence.is_some() {
-                        "ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
-                    } else {
-                        "ROLLBACK"
-                    };
-                    // A broken session cannot be rolled back; the first error is reported.
-                    let _rolled_back = self.collect(rollback, &mut Vec::new(), |_statement| false).await;
-                }
-                Err(ServerError { completed: sets.len(), sets, error })
+    async fn query_or_roll_back(&mut self, sql: &str) -> Result<Vec<Vec<Row>>, ServerError> {
+        match self.attempt(sql).await {
+            Err(server_error) => {
+                self.roll_back_after(&server_error.error).await;
+                Err(server_error)
             }
+            sets => sets,
+        }
+    }
+
+    async fn roll_back_after(&mut self, error: &sqlx::Error) {
+        if matches!(error, sqlx::Error::Database(_)) {
+            // Session state of the failed statements must not stay for the pooler's next client. One message, so that it
+            // reaches the same session.
+            let rollback = if self.connector.pooler_evidence.is_some() {
+                "ROLLBACK; DEALLOCATE ALL; SELECT pg_catalog.pg_advisory_unlock_all()"
+            } else {
+                "ROLLBACK"
+            };
+            // A broken session cannot be rolled back; the first error is reported.
+            let _rolled_back = self.collect(rollback, &mut Vec::new(), |_statement| false).await;
         }
     }
 
@@ -250,6 +351,15 @@ impl Connection {
         keeps: impl Fn(usize) -> bool,
     ) -> Result<(), sqlx::Error> {
         self.expect_alive()?;
+        self.collect_unchecked(sql, sets, keeps).await
+    }
+
+    async fn collect_unchecked(
+        &mut self,
+        sql: &str,
+        sets: &mut Vec<Vec<Row>>,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Result<(), sqlx::Error> {
         let mut stream = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_many(&mut self.driver);
         let mut rows = Vec::new();
         while let Some(item) = stream.try_next().await? {

@@ -15,6 +15,8 @@ pub struct ServerError {
     pub sets: Vec<Vec<Row>>,
     /// The driver's error.
     pub error: sqlx::Error,
+    /// The characters of the batch that were sent in earlier messages.
+    pub(super) sent_before: usize,
 }
 
 /// A schema is not at the version that its unit starts from; the detail is its version.
@@ -76,7 +78,7 @@ impl ServerError {
     /// the body of a DO block.
     pub fn position(&self) -> Option<usize> {
         match self.server()?.position()? {
-            PgErrorPosition::Original(position) => Some(position),
+            PgErrorPosition::Original(position) => Some(self.sent_before + position),
             PgErrorPosition::Internal { .. } => None,
         }
     }
@@ -184,7 +186,7 @@ impl ServerError {
 impl From<sqlx::Error> for ServerError {
     /// An error of a single operation.
     fn from(error: sqlx::Error) -> Self {
-        Self { completed: 0, sets: Vec::new(), error }
+        Self { completed: 0, sets: Vec::new(), error, sent_before: 0 }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod error;
 pub mod extensions;
 pub mod metadata;
 pub mod queries;
+mod restricted_role;
 pub mod server;
 mod tools;
 
@@ -21,4 +22,5 @@ pub use cancel::{CancelledSession, SessionOutcome, cancel};
 pub use connect::{ConnectPolicy, DatabaseUrl, PoolerEvidence, set_parameters};
 pub use connection::{Connection, Connector, Row};
 pub use error::ServerError;
+pub use restricted_role::{Prepared, RestrictedRole, Superuser};
 pub use tools::{Archive, Section, dump, dump_archive};

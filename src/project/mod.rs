@@ -18,7 +18,7 @@ use files::Loaded;
 pub use files::read;
 pub use queries::{release, statements};
 pub use review::{EffectsByFile, Review, policy};
-pub use server_host::server_host_failure;
+pub use server_host::{LEAVES_DATABASE, accepts_not_observed, server_host_failure};
 pub use templates::check_templates;
 
 use crate::chain::{Chain, FileName, Version};

@@ -105,7 +105,7 @@ impl Rows {
             own.collect::<Vec<_>>().join(", ")
         );
         let listed =
-            connection.query_batch(&list).await.map_err(|server_error| server_error.failure(doing))?;
+            connection.query_on_own_path(&list).await.map_err(|server_error| server_error.failure(doing))?;
         let listed: Vec<&Row> = listed.iter().flatten().collect();
         let mut query = String::new();
         for row in &listed {
@@ -130,7 +130,7 @@ impl Rows {
             return Ok(rows);
         }
         let sets =
-            connection.query_batch(&query).await.map_err(|server_error| server_error.failure(doing))?;
+            connection.query_on_own_path(&query).await.map_err(|server_error| server_error.failure(doing))?;
         for (row, set) in listed.into_iter().zip(&sets) {
             let name = (row.text("schema")?, row.text("name")?);
             match (row.text("kind")?.as_str(), set.first()) {

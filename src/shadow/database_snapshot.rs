@@ -100,10 +100,10 @@ impl DatabaseSnapshot {
         self.changed_outside(after).map(|(_, thing)| thing).filter(is_others)
     }
 
-    /// The extensions that are new, or in another schema, in `after`.
-    pub(super) fn new_extensions<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a OutsideObject> {
-        let new = after.outside.iter().filter(|(line, _)| !self.outside.contains_key(*line));
-        new.map(|(_, thing)| thing).filter(|thing| thing.what == "extension")
+    /// The extensions, each with its schema.
+    pub(super) fn extensions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.outside.values().filter(|thing| thing.what == "extension");
+        all.filter_map(|thing| Some((thing.names.first()?.as_str(), thing.schema.as_deref()?)))
     }
 
     /// The schemas that only one of the two has.
@@ -182,7 +182,7 @@ async fn contents(
          WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' ORDER BY nspname; {OUTSIDE}"
     );
     let sets = connection
-        .query_batch(&sql)
+        .query_on_own_path(&sql)
         .await
         .map_err(|server_error| server_error.failure("reading the shadow"))?;
     let of = |at: usize| sets.get(at).map(Vec::as_slice).unwrap_or_default().iter();

@@ -97,13 +97,13 @@ impl ShadowRun<'_> {
         let before = known.refreshed(self.connection, Transaction::Current).await?;
         let query = LockSample::query(&before.schemas().cloned().collect::<Vec<_>>());
         let mut message = SqlBatch::default();
+        message.push_own_query(&query);
         message.search_path(execution.schema, path);
-        message.push(&query);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));
         message.push_file(&migration.script, std::iter::once(statement), execution.schema);
         message.push("SET LOCAL statement_timeout = 0");
-        message.push(&query);
+        message.push_own_query(&query);
         match self.connection.send_in_transaction(&message).await {
             Ok(sets) => {
                 let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
@@ -129,7 +129,7 @@ impl ShadowRun<'_> {
                 "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = {}) AS found",
                 literal(name)
             );
-            let sets = self.connection.query_batch(&sql).await.map_err(doing)?;
+            let sets = self.connection.query_on_own_path(&sql).await.map_err(doing)?;
             if sets.iter().flatten().next().map(|row| row.get_bool("found")).transpose()? == Some(true) {
                 return Ok(Some(name.to_owned()));
             }

@@ -1,5 +1,8 @@
 -- Drops all contents of a database. Event triggers go first, since they may refuse the statements after them. Members of
--- extensions are dropped with their extension.
+-- extensions are dropped with their extension. The search path contains no schema in which a project could create operators or
+-- functions, since this runs with the rights of a role that may have more than the project's.
+BEGIN;
+SET LOCAL search_path = pg_catalog, pg_temp;
 DO $$
 DECLARE
     a_name text;
@@ -40,3 +43,4 @@ BEGIN
     GRANT USAGE ON SCHEMA public TO PUBLIC;
 END
 $$;
+COMMIT;

@@ -8,7 +8,7 @@ use super::attributed::{Attributed, SchemaOwner};
 use super::data::DataLoss;
 use super::step::{ObservedStatement, Step};
 use crate::chain::Migration;
-use crate::error::Place;
+use crate::error::{Code, Failure, Place};
 use crate::postgres::catalog::{Change, Effect, PartKind, Property, What};
 use crate::queries::Kind;
 use crate::sql::Scope;
@@ -27,6 +27,7 @@ impl Step {
         self.unrepeatable(&mut observed);
         self.new_tenant_differs(&mut observed);
         self.failed(migration, &mut observed);
+        self.not_observed(&mut observed);
         self.broken(&mut observed);
         for one in &mut observed {
             if let ([(only, _)], true) = (migration.statements.as_slice(), one.range.is_empty()) {
@@ -41,7 +42,10 @@ impl Step {
         let may_hide_effects = |seen: &&ObservedStatement| {
             self.statements.iter().any(|it| it.may_hide_effects && it.range == seen.range)
         };
-        let seen = self.statements.iter().filter(|seen| whole && !may_hide_effects(seen));
+        let is_observed = |seen: &&ObservedStatement| {
+            !may_hide_effects(seen) && !self.not_observed.iter().any(|(range, ..)| *range == seen.range)
+        };
+        let seen = self.statements.iter().filter(|seen| whole && is_observed(seen));
         ObservedEffects {
             seen: seen.map(|seen| seen.range.clone()).collect(),
             observed,
@@ -223,11 +227,29 @@ impl Step {
         }
     }
 
+    fn not_observed(&self, observed: &mut Vec<ObservedEffect>) {
+        observed.extend(self.not_observed.iter().map(|(range, name, why)| ObservedEffect {
+            rule: RuleId::NotObserved,
+            level: Level::Deny,
+            range: range.clone(),
+            message: why.clone(),
+            words: names(name),
+            scope: None,
+            elsewhere: false,
+            evidence: Evidence::Effect,
+        }));
+    }
+
     fn failed(&self, migration: &Migration, observed: &mut Vec<ObservedEffect>) {
-        let failures = [
-            (RuleId::ExecutionFails, Level::Deny, &self.failure),
-            (RuleId::FailsOnRows, Level::Warn, &self.failed_on_rows),
-        ];
+        let is_refused = |failure: &Failure| {
+            failure.code == Code::NotObserved || failure.sqlstate.as_deref() == Some("42501")
+        };
+        let rule = match &self.failure {
+            Some(failure) if is_refused(failure) => RuleId::NotObserved,
+            Some(_) | None => RuleId::ExecutionFails,
+        };
+        let failures =
+            [(rule, Level::Deny, &self.failure), (RuleId::FailsOnRows, Level::Warn, &self.failed_on_rows)];
         for (rule, level, failure) in failures {
             let Some(failure) = failure else { continue };
             let at = failure.place.as_ref().and_then(Place::bytes);
@@ -235,12 +257,15 @@ impl Step {
                 let ranges = migration.statements.iter().map(|(statement, _)| &statement.range);
                 ranges.clone().find(|range| range.start <= at.start && at.start < range.end).cloned()
             });
+            let named = migration.statements.iter().find(|(it, _)| Some(&it.range) == statement.as_ref());
             observed.push(ObservedEffect {
                 rule,
                 level,
                 range: statement.unwrap_or_default(),
                 message: failure.message.clone(),
-                words: Vec::new(),
+                words: named
+                    .map(|(statement, _)| names(&statement.main_name(&migration.script)))
+                    .unwrap_or_default(),
                 scope: None,
                 elsewhere: false,
                 evidence: Evidence::Effect,

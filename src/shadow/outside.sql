@@ -28,8 +28,8 @@ SELECT line, what, array_to_string(names, E'\n') AS names, home FROM (
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.setrole
         WHERE t.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()))
     UNION ALL SELECT 'role ' || t::text, 'role', ARRAY[t.rolname::text], NULL
-        FROM pg_catalog.pg_roles t WHERE t.rolname !~ 'tenure_(sample|reference)'
+        FROM pg_catalog.pg_roles t WHERE t.rolname !~ 'tenure_(sample|reference|shadow_)'
     UNION ALL SELECT 'member ' || concat_ws(' ', g.rolname, m.rolname), 'member of a role', ARRAY[g.rolname::text, m.rolname::text], NULL
         FROM pg_catalog.pg_auth_members t JOIN pg_catalog.pg_roles g ON g.oid = t.roleid
-        JOIN pg_catalog.pg_roles m ON m.oid = t.member WHERE g.rolname !~ 'tenure_(sample|reference)'
+        JOIN pg_catalog.pg_roles m ON m.oid = t.member WHERE g.rolname !~ 'tenure_(sample|reference|shadow_)' AND m.rolname !~ '^tenure_shadow'
 ) all_lines

@@ -27,10 +27,10 @@ pub(super) async fn repeat_failure(
     }
     let mut message = SqlBatch::default();
     message.push("SAVEPOINT tenure_repeat");
+    message.push_own_query(WRITTEN);
     message.search_path(schema, path);
-    message.push(WRITTEN);
     message.push_file(&migration.script, std::iter::once(statement), schema);
-    message.push(WRITTEN);
+    message.push_own_query(WRITTEN);
     let why = match connection.send_in_transaction(&message).await {
         Ok(sets) => {
             let written = |set: &[Row]| set.first().and_then(|row| row.integer("written").ok());

@@ -13,9 +13,10 @@ use super::{decoy, sample, setup};
 use crate::chain::{Migration, Version};
 use crate::error::{Class, Failure};
 use crate::ident::{SchemaName, Slug};
+use crate::migrate;
 use crate::postgres::catalog::{self, Change, Property, Transaction, What};
 use crate::postgres::{Connection, metadata};
-use crate::project::{self, Project};
+use crate::project::Project;
 use crate::queries::Release;
 use crate::sql::Scope;
 use crate::tenant::{After, NewTenant};
@@ -128,7 +129,7 @@ async fn run_steps(
         if !has_failed {
             snapshot = before.refreshed(shadow.connection, Transaction::Own).await?;
             shadow.attribute_changes(&mut step, &before, &snapshot);
-            step.unreachable = shadow.unreachable(&before, &snapshot);
+            step.unreachable = shadow.unreachable(&project.chain.migrations()[index], &before, &snapshot);
             if let Some(queries) = &mut queries {
                 shadow.observe_after(queries, &mut step).await?;
             }
@@ -211,13 +212,23 @@ impl ShadowRun<'_> {
         schemas
     }
 
-    /// The new extensions in `after` that are on no unit's search path, each with its schema.
-    fn unreachable(&self, before: &DatabaseSnapshot, after: &DatabaseSnapshot) -> Vec<(String, String)> {
+    /// The extensions that the step creates and that are on no unit's search path, each with its schema.
+    fn unreachable(
+        &self,
+        migration: &Migration,
+        before: &DatabaseSnapshot,
+        after: &DatabaseSnapshot,
+    ) -> Vec<(String, String)> {
         let path = self.project.settings.shared_path();
         let is_found = |schema: &str| schema == "pg_catalog" || path.names().any(|it| it == schema);
-        let new = before.new_extensions(after);
-        new.filter_map(|thing| Some((thing.names.concat(), thing.schema.clone()?)))
+        let named = migration.statements.iter();
+        let named: Vec<String> =
+            named.filter_map(|(statement, _)| statement.created_extension(&migration.script)).collect();
+        after
+            .extensions()
+            .filter(|it| named.iter().any(|name| name == it.0) || !before.extensions().any(|old| old == *it))
             .filter(|(_, schema)| !is_found(schema))
+            .map(|(name, schema)| (name.to_owned(), schema.to_owned()))
             .collect()
     }
 
@@ -288,15 +299,23 @@ impl ShadowRun<'_> {
         let mut step = Step::new(index);
         step.without_rows = self.samples == Samples::Without;
         step.no_tenants = self.tenants.is_empty() && migration.has(Scope::Tenant);
-        step.failure = project::server_host_failure(migration);
+        step.failure = self.omit(migration.to());
         if step.failure.is_some() {
             return Ok(step);
         }
         if migration.transactional {
             // A snapshot after each statement is slow. It is taken only if the step has an effect that is reported, that may
             // concern a query of the release, or that changes rows.
-            let (failure, after) = self.watch(migration, before, SnapshotTiming::AtTheEnd, &mut step).await?;
-            step.failure = failure;
+            let after = loop {
+                step.statements.clear();
+                let (failure, after) =
+                    self.watch(migration, before, SnapshotTiming::AtTheEnd, &mut step).await?;
+                step.failure = failure;
+                if !step.failure.as_ref().is_some_and(|failure| self.accepts(failure)) {
+                    break after;
+                }
+                before.rows.reset_sequences(self.connection).await?;
+            };
             let needs_detail = before.has_hazards(&after)
                 || (has_queries && before.differs(&after))
                 || step.changes_rows()
@@ -319,6 +338,26 @@ impl ShadowRun<'_> {
         if step.failure.is_none() {
             step.failure = self.migrate(migration.to()).await?;
         }
+        let role = self.connection.restricted_role();
+        let omitted = role.map(|role| role.accepted_in(&migration.script.source.file)).unwrap_or_default();
+        for (start, why) in omitted {
+            let found = migration.statements.iter().find(|(statement, _)| statement.range.start == start);
+            step.not_observed.extend(found.map(|(statement, _)| {
+                (statement.range.clone(), statement.main_name(&migration.script), why.clone())
+            }));
+        }
         Ok(step)
+    }
+
+    /// Records which statements are not run, or returns the failure of one that no line of its file accepts.
+    fn omit(&self, to: &Version) -> Option<Failure> {
+        let role = self.connection.restricted_role();
+        migrate::omit_on_throwaway_database(self.project, to, role).err()
+    }
+
+    /// Whether the file accepts that the statement which `failure` is about is not observed.
+    fn accepts(&self, failure: &Failure) -> bool {
+        let role = self.connection.restricted_role();
+        role.is_some_and(|role| migrate::accept_without_rights(role, self.project, failure))
     }
 }

@@ -12,7 +12,7 @@ use super::watch::{LockSample, RowUsage, Table};
 use crate::chain::Migration;
 use crate::error::{Code, Failure};
 use crate::ident::SchemaName;
-use crate::postgres::batch::{BEGIN, SqlBatch};
+use crate::postgres::batch::{BEGIN, OWN_PATH, SqlBatch};
 use crate::postgres::catalog::Transaction;
 use crate::postgres::{Row, ServerError};
 use crate::settings::StatementTimeout;
@@ -44,7 +44,7 @@ impl ShadowRun<'_> {
         let query = LockSample::query(&before.schemas().cloned().collect::<Vec<_>>());
         let sets = self
             .connection
-            .query_batch(&format!("{BEGIN}; {query}"))
+            .query_batch(&format!("{BEGIN}; SET LOCAL search_path = {OWN_PATH}; {query}"))
             .await
             .map_err(|server_error| server_error.failure(doing))?;
         let first = LockSample::read(sets.last().map(Vec::as_slice).unwrap_or_default())?;
@@ -129,7 +129,7 @@ impl ShadowRun<'_> {
     /// Whether a trigger may be deferred to COMMIT (manual, SET CONSTRAINTS). Foreign keys are left out: they only check.
     async fn has_deferred(&mut self) -> Result<bool, Failure> {
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_trigger WHERE tgdeferrable AND NOT tgisinternal) AS found";
-        let sets = self.connection.query_batch(sql).await;
+        let sets = self.connection.query_on_own_path(sql).await;
         let sets = sets.map_err(|server_error| server_error.failure("reading the shadow's triggers"))?;
         let found = sets.iter().flatten().next().map(|row| row.get_bool("found")).transpose()?;
         Ok(found == Some(true))
@@ -149,13 +149,13 @@ impl ShadowRun<'_> {
         let Some(schema) = schemas.last() else { return Ok(None) };
         self.connection.run("SAVEPOINT tenure_commit").await.map_err(failure)?;
         let mut message = SqlBatch::default();
+        message.push_own_query(query);
         message.search_path(schema, &self.project.settings.shared_path());
-        message.push(query);
         message.push(&format!(
             "SET LOCAL statement_timeout = {}; SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL statement_timeout = 0",
             limit(self.project.settings.migrate.statement_timeout)
         ));
-        message.push(query);
+        message.push_own_query(query);
         let observed = match self.connection.send_in_transaction(&message).await {
             Ok(sets) => {
                 let sample = |set: Option<&Vec<Row>>| LockSample::read(set.map_or(&[][..], Vec::as_slice));
@@ -204,14 +204,14 @@ impl ShadowRun<'_> {
         query: &str,
     ) -> Result<Result<(LockSample, LockSample), Failure>, Failure> {
         let mut message = SqlBatch::default();
+        message.push_own_query(query);
         message.search_path(schema, &self.project.settings.shared_path());
-        message.push(query);
         let limit = limit(self.project.settings.migrate.statement_timeout);
         message.push(&format!("SET LOCAL statement_timeout = {limit}"));
         message.push_file(&migration.script, std::iter::once(statement), schema);
         // The file's own timeout does not apply to the queries of this program.
         message.push("SET LOCAL statement_timeout = 0");
-        message.push(query);
+        message.push_own_query(query);
         match self.connection.send(&message).await {
             Ok(sets) => {
                 let sample =

@@ -41,6 +41,8 @@ pub struct Step {
     pub failure: Option<Failure>,
     /// Why it failed on the sample rows; it succeeded without them.
     pub failed_on_rows: Option<Failure>,
+    /// Its statements that were not run, which its file accepts: the bytes, the name for an Allow line, and the reason.
+    pub(super) not_observed: Vec<(Range<usize>, String, String)>,
     /// Whether it ran without sample rows, so that its effects on rows are unknown.
     pub without_rows: bool,
     /// Whether its tenant part was not run, since no template has a version that old.
@@ -86,6 +88,7 @@ impl Step {
             has_deferred: false,
             failure: None,
             failed_on_rows: None,
+            not_observed: Vec::new(),
             without_rows: false,
             no_tenants: false,
             cleanup_failure: None,

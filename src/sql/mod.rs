@@ -22,6 +22,7 @@ mod scoped_names;
 mod script;
 mod session;
 mod single_tenant;
+mod superuser;
 mod syntax;
 mod text_names;
 mod transaction;
@@ -50,6 +51,7 @@ pub use script::{Comment, IndexAction, Script, Statement};
 pub use text_names::{TargetKind, TextNames};
 
 pub use single_tenant::tenant_schema_ranges;
+pub use superuser::{SuperuserStatement, roles_created_by_code};
 pub use transaction::{Body, FileKind, MetadataFilter};
 pub use tree::{Kinds, Node, Token};
 

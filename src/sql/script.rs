@@ -269,8 +269,30 @@ impl Statement {
 
     /// Whether it creates an extension without a SCHEMA clause.
     pub fn omits_extension_schema(&self) -> bool {
-        self.kind == SyntaxKind::CREATE_EXTENSION
-            && !self.names.iter().any(|name| name.kind == SyntaxKind::SCHEMA_REF)
+        self.kind == SyntaxKind::CREATE_EXTENSION && self.schema_clause().is_none()
+    }
+
+    /// The schema of its SCHEMA clause.
+    pub fn schema_clause(&self) -> Option<&str> {
+        self.names.iter().find(|name| name.kind == SyntaxKind::SCHEMA_REF).map(|name| name.name.as_str())
+    }
+
+    /// The schema that it creates.
+    pub fn created_schema(&self) -> Option<&str> {
+        let schema = self.names.iter().find(|name| name.kind == SyntaxKind::SCHEMA);
+        schema.filter(|_| self.kind == SyntaxKind::CREATE_SCHEMA).map(|name| name.name.as_str())
+    }
+
+    /// Whether it creates a schema with an owner, or objects in it.
+    pub fn creates_more_than_schema(&self, script: &Script) -> bool {
+        let has_owner = self.node(script).tokens().any(|token| token.kind == SyntaxKind::AUTHORIZATION_KW);
+        has_owner || self.names.len() > 1
+    }
+
+    /// Its extension or its first name, by which an Allow line may refer to it; or an empty text.
+    pub fn main_name(&self, script: &Script) -> String {
+        let first = || self.names.first().map(|name| name.name.clone());
+        self.created_extension(script).or_else(first).unwrap_or_default()
     }
 
     /// Whether it has effects outside its own database, as far as its own text shows.
@@ -278,7 +300,7 @@ impl Statement {
         super::transaction::acts_outside_database(self.node(script))
     }
 
-    /// Whether it runs a program or writes a file on the server's host, as far as its own text shows.
+    /// Whether its effects may reach programs, files or other servers, as far as its own text shows.
     pub fn acts_on_server_host(&self, script: &Script) -> bool {
         super::transaction::acts_on_server_host(self.node(script))
     }

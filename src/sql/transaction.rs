@@ -5,7 +5,7 @@ use squawk_syntax::SyntaxKind;
 
 use super::own::{VERSION_TABLE, touched_own_object};
 use super::tree::{Kinds, Node};
-use super::{Name, NameRole, Scope, Script, SqlError, Statement};
+use super::{Name, NameRole, Scope, Script, SqlError, Statement, normalized};
 use crate::error::Place;
 
 /// A file's statements without those that Tenure executes itself.
@@ -181,14 +181,116 @@ const OUTSIDE_DATABASE: &[SyntaxKind] = &[
     SyntaxKind::REASSIGN,
 ];
 
-/// Whether the statement runs a program or writes a file on the server's host.
+/// Statements whose objects reach files or other servers. [`acts_on_server_host`] adds what depends on their clauses.
+const REACHES_HOST: &[SyntaxKind] = &[
+    SyntaxKind::ALTER_FOREIGN_DATA_WRAPPER,
+    SyntaxKind::ALTER_FOREIGN_TABLE,
+    SyntaxKind::ALTER_SERVER,
+    SyntaxKind::ALTER_SUBSCRIPTION,
+    SyntaxKind::ALTER_SYSTEM,
+    SyntaxKind::ALTER_USER_MAPPING,
+    SyntaxKind::CREATE_FOREIGN_DATA_WRAPPER,
+    SyntaxKind::CREATE_FOREIGN_TABLE,
+    SyntaxKind::CREATE_SERVER,
+    SyntaxKind::CREATE_SUBSCRIPTION,
+    SyntaxKind::CREATE_TABLESPACE,
+    SyntaxKind::CREATE_USER_MAPPING,
+    SyntaxKind::DROP_SUBSCRIPTION,
+    SyntaxKind::IMPORT_FOREIGN_SCHEMA,
+    SyntaxKind::LOAD,
+];
+
+/// Extensions that reach programs, files or networks of the server's host, or run code outside of the session.
+const HOST_EXTENSIONS: &[&str] = &[
+    "adminpack",
+    "aws_commons",
+    "aws_lambda",
+    "aws_s3",
+    "dblink",
+    "file_fdw",
+    "http",
+    "mysql_fdw",
+    "ogr_fdw",
+    "oracle_fdw",
+    "orafce",
+    "pg_background",
+    "pg_cron",
+    "pg_net",
+    "pgagent",
+    "pgsql_http",
+    "plsh",
+    "postgres_fdw",
+    "redis_fdw",
+    "sqlite_fdw",
+    "tds_fdw",
+    "wrappers",
+];
+
+/// Languages whose functions cannot leave the database (manual, chapter Procedural Languages: trusted ones).
+const TRUSTED_LANGUAGES: &[&str] = &["jsonb_plperl", "plperl", "plpgsql", "pltcl", "plv8", "sql"];
+
+/// Functions that reach files or other servers (manual, chapters Generic File Access Functions, Large Objects, dblink).
+const HOST_FUNCTIONS: &[&str] = &[
+    "dblink",
+    "lo_export",
+    "lo_import",
+    "pg_execute_server_program",
+    "pg_file_",
+    "pg_ls_dir",
+    "pg_ls_logdir",
+    "pg_ls_tmpdir",
+    "pg_ls_waldir",
+    "pg_read_binary_file",
+    "pg_read_file",
+    "pg_read_server_files",
+    "pg_reload_conf",
+    "pg_rotate_logfile",
+    "pg_stat_file",
+    "pg_write_server_files",
+    "postgres_fdw",
+    "xpath_table",
+];
+
+/// Whether the statement's effects may reach programs, files or other servers. What code builds at run time is not detected.
 pub(super) fn acts_on_server_host(statement: Node<'_>) -> bool {
-    let acts = |target: Node<'_>| {
-        target.kind() == SyntaxKind::COPY_PROGRAM
-            && (target.has_token(SyntaxKind::PROGRAM_KW)
-                || target.parent().is_some_and(|parent| parent.kind() == SyntaxKind::COPY_TO))
+    use SyntaxKind::{
+        COPY, COPY_PROGRAM, COPY_TO, CREATE_EXTENSION, CREATE_FUNCTION, CREATE_LANGUAGE, CREATE_PROCEDURE,
+        DO, EXTENSION, LANGUAGE_KW, PROGRAM_KW,
     };
-    statement.kind() == SyntaxKind::COPY && statement.descendants().any(acts)
+    let names_untrusted_language = || {
+        let mut tokens = statement.tokens().skip_while(|token| token.kind != LANGUAGE_KW).skip(1);
+        tokens.next().is_some_and(|token| {
+            let name = normalized(token.text.trim_matches('\''));
+            !TRUSTED_LANGUAGES.contains(&name.as_str())
+        })
+    };
+    match statement.kind() {
+        kind if REACHES_HOST.contains(&kind) => true,
+        COPY => statement.descendants().any(|target| {
+            target.kind() == COPY_PROGRAM
+                && (target.has_token(PROGRAM_KW)
+                    || target.parent().is_some_and(|parent| parent.kind() == COPY_TO))
+        }),
+        CREATE_EXTENSION => statement.child(EXTENSION).is_some_and(|name| {
+            let name = normalized(name.text());
+            let is_untrusted_language = name.starts_with("pl") && name.ends_with('u');
+            is_untrusted_language || HOST_EXTENSIONS.contains(&name.as_str())
+        }),
+        // Creating a function does not run it.
+        CREATE_FUNCTION | CREATE_PROCEDURE | CREATE_LANGUAGE => names_untrusted_language(),
+        DO => {
+            let text = statement.text();
+            let mentions = |name: &&str| super::script::mentions(text, name);
+            names_untrusted_language() || HOST_FUNCTIONS.iter().any(|name| mentions(&name))
+        }
+        _ => {
+            let mut words = statement.tokens().filter(|token| !token.text.starts_with(['\'', '$']));
+            words.any(|token| {
+                let word = normalized(token.text);
+                HOST_FUNCTIONS.iter().any(|name| word.starts_with(name))
+            })
+        }
+    }
 }
 
 /// Whether the statement has effects outside its own database. Effects of DO blocks and functions are not detected.

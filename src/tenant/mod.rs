@@ -28,8 +28,10 @@ pub use lifecycle::{
 };
 pub use operation::TenantOperation;
 pub use result::{Changed, Created, CreatedTenant, FailedTenant, TenantList};
+pub(crate) use roles::Secret;
 pub use roles::{
-    Granted, GrantedTenant, LoggedIn, Login, LoginChange, NewRole, Password, Sessions, grant, login, withdraw,
+    Granted, GrantedTenant, LoggedIn, Login, LoginChange, NewRole, Password, Sessions, give_existing_role,
+    grant, login, role_names, withdraw,
 };
 
 use crate::error::Failure;

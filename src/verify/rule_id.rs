@@ -136,6 +136,7 @@ pub enum RuleId {
     BeyondPlatform,
     ExtensionUnreachable,
     ExecutionFails,
+    NotObserved,
     FailsOnRows,
     NewTenantDiffers,
     ReverseDiffers,

@@ -219,13 +219,26 @@ fn statements_that_leave_the_copy_are_not_run() {
         format!("ALTER DATABASE {name} SET work_mem = '5MB'"),
         format!("COPY users TO PROGRAM 'cat >{file}'"),
         format!("COPY (SELECT 1) TO '{file}'"),
+        "CREATE EXTENSION file_fdw".to_owned(),
+        "CREATE EXTENSION IF NOT EXISTS dblink SCHEMA public".to_owned(),
+        "CREATE EXTENSION plpython3u".to_owned(),
+        "CREATE FUNCTION outside() RETURNS text LANGUAGE plperlu AS 'return `id`'".to_owned(),
+        "CREATE SERVER far FOREIGN DATA WRAPPER file_fdw".to_owned(),
+        format!("SELECT lo_export(1, '{file}')"),
+        "DO $$ BEGIN PERFORM pg_read_file('/etc/passwd'); END $$".to_owned(),
+        // Code that hides what it does is refused by the shadow, and its acceptance does not let it run here.
+        format!(
+            "-- Allow: opaque-code because x\n-- Allow: not-observed because x\n\
+             DO $$ BEGIN EXECUTE 'COPY (SELECT 1) TO PRO' || 'GRAM ''cat >{file}'''; END $$"
+        ),
     ] {
         fixture.pending(&format!("ALTER TABLE workspaces ADD COLUMN note text;\n{sql};"));
         let before = fixture.get_bool();
         let (code, document, stderr) = fixture.json("--report report.md");
         let error = &document["error"];
         assert_eq!((code, &error["code"]), (1, &"branch-refused".into()), "{sql}: {document:#} {stderr}");
-        assert!(error["file"].as_str().unwrap().contains("1.0.5") && error["line"] == 5, "{error}");
+        assert!(error["file"].as_str().unwrap().contains("1.0.5"), "{error}");
+        assert_eq!(error["line"], if sql.starts_with("--") { 7 } else { 5 }, "{error}");
         assert!(error["hint"].as_str().unwrap().contains("--branch neon"), "{error}");
         assert_eq!((fixture.get_bool(), fixture.copies()), (before, Vec::new()), "{sql}");
         assert!(!std::path::Path::new(&file).exists(), "{sql}");

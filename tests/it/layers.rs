@@ -45,8 +45,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "drift",
         &[
-            "tenant", "migrate", "executor", "project", "postgres", "verify", "output", "event", "chain",
-            "ident", "error",
+            "shadow", "tenant", "migrate", "executor", "project", "postgres", "verify", "output", "event",
+            "chain", "ident", "error",
         ],
     ),
     (

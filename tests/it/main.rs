@@ -74,6 +74,7 @@ mod setup;
 mod shadow;
 mod shadow_coverage;
 mod shadow_database;
+mod shadow_rights;
 mod signals;
 mod squash;
 mod support;

@@ -38,7 +38,6 @@ fn a_tenant_step_with_effects_outside_its_schema_is_denied() {
         "PERFORM datalinx_platform.note();",
         "EXECUTE 'CREATE TABLE pub' || 'lic.extra (id int)';",
         "EXECUTE 'CREATE SCHEMA IF NOT EXISTS ' || 'else' || 'where';",
-        "EXECUTE 'CREATE ROLE ' || 'beyond_' || 'test_app';",
         "EXECUTE 'ALTER TABLE org_tenure' || '_sample_1b.workspaces ADD COLUMN IF NOT EXISTS c int';",
     ] {
         let (code, document) = verified(&format!("-- Scope: tenant\nDO $$ BEGIN {body} END $$;"));

@@ -105,13 +105,13 @@ fn a_program_is_not_run_to_see_what_it_does() {
         assert_eq!(code, 1, "{sql}: {document:#}");
         assert_eq!(
             lines(&document),
-            ["deny execution-fails 4 effect", "deny opaque-code 4 text"],
+            ["deny not-observed 4 effect", "deny opaque-code 4 text"],
             "{sql}: {document:#}"
         );
         // Nor on the way to a step behind it.
         let (_, document) = verified(&project, "migrations/v1.0.5_to_v1.0.6_then.sql");
         let error = &document["error"];
-        assert_eq!((&error["code"], &error["line"]), (&json!("unit-failed"), &json!(4)), "{document:#}");
+        assert_eq!((&error["code"], &error["line"]), (&json!("not-observed"), &json!(4)), "{document:#}");
         assert!(!file.exists(), "{sql}");
     }
 }

@@ -88,7 +88,7 @@ fn whatever_a_migration_leaves_the_next_run_finds_nothing_of_it() {
          CREATE EVENT TRIGGER no_more ON ddl_command_start EXECUTE FUNCTION refuse();",
         "CREATE PUBLICATION everything FOR ALL TABLES;",
         "CREATE EXTENSION citext;",
-        "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;",
+        "CREATE EXTENSION pg_trgm; CREATE SCHEMA more; CREATE TABLE more.t (a int);",
         "ALTER TABLE t ADD COLUMN more text;",
     ] {
         let (_, document) = verified(&project(step), &shadow);
@@ -117,7 +117,7 @@ fn a_server_that_was_given_keeps_its_roles_and_databases() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|it| it["rule"] == "execution-fails")
+            .filter(|it| it["rule"] == "execution-fails" || it["rule"] == "not-observed")
             .count();
         assert_eq!(fails, 1, "{step}: {document}");
     }

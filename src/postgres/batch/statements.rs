@@ -43,7 +43,7 @@ impl SqlBatch {
         if self.rendered.push_expectations(self.sources.len(), statements, &schema.quoted()) {
             self.source(script);
             self.rendered.push(";\n");
-            self.statements.push(None);
+            self.end_statement(None);
         }
     }
 
@@ -85,7 +85,7 @@ impl SqlBatch {
             self.render(from, statement, part, schema, values);
         }
         self.rendered.push(";\n");
-        self.statements.push(Some((file, statement.range.clone())));
+        self.end_statement(Some((file, statement.range.clone())));
         if is_extension {
             self.leave_extensions(script, statement);
         }
@@ -103,7 +103,7 @@ impl SqlBatch {
     pub fn push_non_transactional(&mut self, script: &Script, statement: &Statement, schema: &SchemaName) {
         let file = self.source(script);
         self.render((script, file), statement, statement.range.clone(), schema, &ParameterValues::default());
-        self.statements.push(Some((file, statement.range.clone())));
+        self.end_statement(Some((file, statement.range.clone())));
     }
 
     /// Adds a trial build that resolves the names in the definition of a non-transactional index along the
@@ -145,12 +145,12 @@ impl SqlBatch {
         self.rendered.push(&format!("CREATE TABLE {trial} {before}"));
         self.rendered.push_substitute(&own, origin);
         self.rendered.push(&format!("{behind};\n"));
-        self.statements.push(Some((file, statement.range.clone())));
+        self.end_statement(Some((file, statement.range.clone())));
         let unique = if parts.is_unique { "UNIQUE " } else { "" };
         self.rendered.push(&format!("CREATE {unique}INDEX ON {trial}"));
         self.render((script, file), statement, parts.definition.clone(), schema, &ParameterValues::default());
         self.rendered.push(";\n");
-        self.statements.push(Some((file, statement.range.clone())));
+        self.end_statement(Some((file, statement.range.clone())));
         self.push("SET LOCAL search_path = ''");
         self.push(&format!(
             "SELECT pg_catalog.pg_get_indexdef(i.indexrelid) AS definition, \
@@ -180,7 +180,7 @@ impl SqlBatch {
             self.render((script, file), statement, range, schema, &ParameterValues::default());
         }
         self.rendered.push_substitute(&found.predicate, definition());
-        self.statements.push(Some((file, statement.range.clone())));
+        self.end_statement(Some((file, statement.range.clone())));
     }
 
     /// Adds a statement of Tenure's own whose errors are reported at the place of a file's statement.

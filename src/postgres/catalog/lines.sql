@@ -1,7 +1,7 @@
 -- The contents of schemas: a row for each object and each part of an object (a column, an index, …). Equal
 -- schemas give equal texts: they contain no OID, attribute number or sequence value, and a placeholder for the
 -- schema's own name.
--- It runs with search_path = '', so names are printed with their schema. A property is `name=value`; \x1f
+-- It runs with search_path = pg_catalog, pg_temp, so names are printed with their schema. A property is `name=value`; \x1f
 -- separates properties, \x1e the members of a list. Columns of releases after 14 are not used; what they
 -- contain (NULLS NOT DISTINCT, NOT ENFORCED, WITHOUT OVERLAPS) is in the printed definitions.
 s AS MATERIALIZED (

@@ -10,9 +10,9 @@ use crate::postgres::{Connection, Row, ServerError};
 
 const LINES: &str = include_str!("lines.sql");
 
-/// Settings that change how definitions are printed are fixed in this transaction: an empty search path
-/// qualifies every name. JIT compilation costs more than it saves for a query that runs once.
-const SETTINGS: &str = "SET LOCAL search_path = ''; SET LOCAL quote_all_identifiers = off; SET LOCAL DateStyle = 'ISO, YMD'; \
+/// Settings that change how definitions are printed are fixed in this transaction: this search
+/// path qualifies every name. JIT compilation costs more than it saves for a query that runs once.
+const SETTINGS: &str = "SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; SET LOCAL DateStyle = 'ISO, YMD'; \
     SET LOCAL IntervalStyle = 'postgres'; SET LOCAL TimeZone = 'UTC'; SET LOCAL extra_float_digits = 1; \
     SET LOCAL bytea_output = 'hex'; SET LOCAL xmlbinary = 'base64'; SET LOCAL jit = off; SET LOCAL lock_timeout = '5s'";
 

@@ -172,6 +172,15 @@ impl DatabaseUrl {
         Self { options: self.options.clone().database(name), url, ..self.clone() }
     }
 
+    /// The URL of another role in the same database.
+    pub fn with_role(&self, name: &str, password: &str) -> Result<Self, Failure> {
+        let invalid = || Failure::new(Code::DatabaseUrl, "the database URL cannot name another role");
+        let mut url = without(&self.url, &["user", "password"]);
+        url.set_username(name).and_then(|()| url.set_password(Some(password))).map_err(|()| invalid())?;
+        let options = self.options.clone().username(name).password(password);
+        Ok(Self { options, url, ..self.clone() })
+    }
+
     /// The driver's options. `default_root` is libpq's default file of root certificates, if it exists.
     pub(in crate::postgres) fn options(&self, default_root: Option<String>) -> PgConnectOptions {
         let options = self.options.clone();

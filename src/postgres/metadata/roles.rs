@@ -48,6 +48,38 @@ pub fn make(
     (role, verifier): (&Identifier, &str),
     group: Option<Group<'_>>,
 ) -> Vec<String> {
+    let create = |platform: &str, named: &str, role: &str| {
+        format!("SELECT {platform}.tenure_role_make({named}, {role}, {verifier})")
+    };
+    with_group(platform, (schema, reach), role, group, create)
+}
+
+/// Gives a tenant the role, which exists and may belong to a throwaway database only, with its privileges. Needs no right to
+/// create roles.
+pub fn make_from_existing(
+    platform: &SchemaName,
+    schema: &SchemaName,
+    role: &Identifier,
+    group: Option<Group<'_>>,
+) -> Vec<String> {
+    let set = |platform: &str, named: &str, role: &str| {
+        format!("UPDATE {platform}.tenant_version SET role = {role} WHERE schema_name = {named}")
+    };
+    with_group(platform, (schema, Reach::Filled), role, group, set)
+}
+
+/// The comment on the roles of a database.
+pub fn mark(database: &str) -> String {
+    format!("tenure: of database {database}")
+}
+
+fn with_group(
+    platform: &SchemaName,
+    (schema, reach): (&SchemaName, Reach),
+    role: &Identifier,
+    group: Option<Group<'_>>,
+    give: impl FnOnce(&str, &str, &str) -> String,
+) -> Vec<String> {
     let platform = platform.quoted();
     let (named, role) = (literal(schema.as_str()), literal(role.as_str()));
     let mut statements = Vec::new();
@@ -55,7 +87,7 @@ pub fn make(
         let (name, uses) = (literal(group.name.as_str()), literal(&group.uses.to_string()));
         statements.push(format!("SELECT {platform}.tenure_role_group({name}, {uses})"));
     }
-    statements.push(format!("SELECT {platform}.tenure_role_make({named}, {role}, {verifier})"));
+    statements.push(give(&platform, &named, &role));
     let group = group.map_or_else(|| "NULL".to_owned(), |group| literal(group.name.as_str()));
     let is_filled = reach == Reach::Filled;
     statements.push(format!("SELECT {platform}.tenure_role_grant({named}, {role}, {group}, {is_filled})"));

@@ -32,9 +32,14 @@ impl Address {
     /// It sets the port and `sslmode` (a socket is never encrypted), so `PGPORT` and `PGSSLMODE` have no
     /// effect.
     pub fn url(&self, database: &str) -> String {
+        self.url_of(ROLE, database)
+    }
+
+    /// The same for a session of `role`, a plain name.
+    pub fn url_of(&self, role: &str, database: &str) -> String {
         let database = percent_encoded(database.as_bytes(), b"");
         let folder = percent_encoded(self.folder.as_os_str().as_encoded_bytes(), b"/");
-        format!("postgresql://{ROLE}@localhost:{PORT}/{database}?host={folder}&sslmode=disable")
+        format!("postgresql://{role}@localhost:{PORT}/{database}?host={folder}&sslmode=disable")
     }
 
     /// Parses [`Self::url`], so that Tenure connects with the URL that it prints.

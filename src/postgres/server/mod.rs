@@ -26,8 +26,11 @@ pub use throwaway::Throwaway;
 
 use crate::error::{Code, Failure};
 
-/// The superuser that owns everything in a private server.
+/// The superuser of a private server.
 pub const ROLE: &str = "tenure";
+
+/// The database that `initdb` creates. Tenure's own sessions on it do not depend on what a project's statements change.
+pub const INITIAL_DATABASE: &str = "postgres";
 
 /// The database that exists in every private server.
 pub const DATABASE: &str = "tenure";

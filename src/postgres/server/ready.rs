@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::log::Log;
-use super::{Address, server_failure};
+use super::{Address, INITIAL_DATABASE, server_failure};
 use crate::error::Failure;
 use crate::ident::{Identifier, literal};
 use crate::postgres::Backoff;
@@ -17,9 +17,6 @@ use crate::postgres::Backoff;
 pub(super) const START_LIMIT: Duration = Duration::from_secs(30);
 
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
-
-/// The database that initdb creates.
-const INITIAL_DATABASE: &str = "postgres";
 
 /// The pauses between polls.
 pub(super) fn backoff() -> Backoff {

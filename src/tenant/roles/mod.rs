@@ -11,4 +11,5 @@ pub mod text;
 pub use grant::grant;
 pub use login::{Login, login, withdraw};
 pub use result::{Granted, GrantedTenant, LoggedIn, LoginChange, Password, Sessions};
-pub use role::NewRole;
+pub(crate) use role::Secret;
+pub use role::{NewRole, give_existing_role, role_names};

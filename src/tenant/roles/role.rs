@@ -7,10 +7,10 @@ use rand::distr::{Alphanumeric, SampleString as _};
 use crate::chain::{TableUse, Version};
 use crate::error::Failure;
 use crate::ident::{Identifier, SchemaName, literal};
-use crate::postgres::Row;
 use crate::postgres::batch::SqlBatch;
 use crate::postgres::metadata::roles;
 pub(in crate::tenant) use crate::postgres::metadata::roles::Reach;
+use crate::postgres::{Connection, Row};
 use crate::project::Project;
 use crate::settings::Settings;
 use crate::template::Template;
@@ -30,8 +30,8 @@ pub enum NewRole {
 
 /// A password and its SCRAM verifier (RFC 5803). Only the verifier is sent, so no server log contains the password.
 #[derive(Debug, Clone)]
-pub(in crate::tenant) struct Secret {
-    pub(in crate::tenant) password: Password,
+pub(crate) struct Secret {
+    pub(crate) password: Password,
     verifier: String,
 }
 
@@ -40,14 +40,14 @@ const LENGTH: usize = 32;
 
 impl Secret {
     /// Generates one with the thread's generator, which is cryptographically secure.
-    pub(in crate::tenant) fn make() -> Self {
+    pub(crate) fn make() -> Self {
         let password = Alphanumeric.sample_string(&mut rand::rng(), LENGTH);
         let verifier = scram_sha_256(password.as_bytes());
         Self { password: Password::new(password), verifier }
     }
 
     /// The verifier as an SQL literal; NULL for `None`.
-    pub(in crate::tenant) fn literal(secret: Option<&Self>) -> String {
+    pub(crate) fn literal(secret: Option<&Self>) -> String {
         secret.map_or_else(|| "NULL".to_owned(), |secret| literal(&secret.verifier))
     }
 }
@@ -113,6 +113,38 @@ pub(in crate::tenant) fn make(
     let platform = project.settings.platform_schema();
     message.push_each(&roles::make(&platform, (owner.schema, owner.reach), (role, &verifier), group));
     Ok(())
+}
+
+/// The roles of tenants with these schemas, and the group roles of all templates.
+pub fn role_names<'a>(
+    project: &Project,
+    schemas: impl IntoIterator<Item = &'a SchemaName>,
+) -> Result<Vec<Identifier>, Failure> {
+    let mut names = Vec::new();
+    for schema in schemas {
+        names.push(project.settings.tenant_role(schema)?);
+    }
+    for template in project.templates.values() {
+        let group = Group::of(project, template, &project.chain.latest())?;
+        names.extend(group.map(|group| group.name));
+    }
+    Ok(names)
+}
+
+/// Gives the tenant of `schema`, which has none, its role. The role, and the group role of the template, must exist.
+pub async fn give_existing_role(
+    connection: &mut Connection,
+    project: &Project,
+    schema: &SchemaName,
+    (template, version): (&Template, &Version),
+) -> Result<(), Failure> {
+    let role = project.settings.tenant_role(schema)?;
+    let group = Group::of(project, template, version)?;
+    let group = group.as_ref().map(|group| roles::Group { name: &group.name, uses: &group.uses });
+    let platform = project.settings.platform_schema();
+    let statements = roles::make_from_existing(&platform, schema, &role, group);
+    let done = connection.run(&statements.join("; ")).await;
+    done.map_err(|server_error| server_error.failure_on(schema, "granting the tenant's role its privileges"))
 }
 
 #[cfg(test)]

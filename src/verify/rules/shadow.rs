@@ -61,6 +61,17 @@ pub(in crate::verify) const ROWS: &[Rule] = &[
         judge: Judge::Verification,
     },
     Rule {
+        id: RuleId::NotObserved,
+        level: Level::Deny,
+        impact: &[Impact::Verification],
+        why: "was not run on the shadow: its role may not do that, or the effects may leave the database",
+        remediation: "move it out of the migration, or accept with an Allow line that its effects are not observed",
+        bad: "COPY users TO PROGRAM 'gzip > /tmp/users.gz';",
+        good: "CREATE TABLE users_copy AS TABLE users;",
+        ignores_new_objects: false,
+        judge: Judge::Verification,
+    },
+    Rule {
         id: RuleId::FailsOnRows,
         level: Level::Warn,
         impact: &[Impact::Verification],

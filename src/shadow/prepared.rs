@@ -1,0 +1,148 @@
+//! What happens on a shadow before the first statement of the project: the extensions of the chain are created while the database
+//! is empty, since the script of an extension runs with a superuser's rights and could use what a project has created. The
+//! project's own CREATE EXTENSION is omitted then.
+
+use std::collections::BTreeSet;
+
+use crate::error::Failure;
+use crate::ident::{Identifier, SchemaName};
+use crate::postgres::batch::{BEGIN, SessionState, SqlBatch};
+use crate::postgres::server::ROLE;
+use crate::postgres::{Connection, Prepared};
+use crate::project::Project;
+use crate::sql::{Script, Statement, SuperuserStatement, is_org_schema, roles_created_by_code};
+
+/// Creates the extensions: trusted ones as the restricted role, which owns the database (manual, CREATE EXTENSION), and those of
+/// `allowed` as the superuser. An extension that cannot be created is left to the project's statement, whose error is reported.
+pub(super) async fn create_extensions(
+    project: &Project,
+    (session, mut superuser): (&mut Connection, Option<&mut Connection>),
+    allowed: &[String],
+) -> Result<(), Failure> {
+    let mut created: Vec<String> = Vec::new();
+    for (script, statement) in statements(project) {
+        let Some(extension) = statement.created_extension(script) else { continue };
+        if created.contains(&extension) || statement.acts_on_server_host(script) {
+            continue;
+        }
+        let schema = statement.schema_clause();
+        if schema.is_some_and(is_org_schema) {
+            continue;
+        }
+        // The project's CREATE SCHEMA is omitted, too.
+        let schema_statement = match schema.filter(|schema| *schema != "public") {
+            None => None,
+            Some(schema) => match creating(project, schema) {
+                Some((script, statement)) if statement.creates_more_than_schema(script) => continue,
+                found => Some((schema, found)),
+            },
+        };
+        let mut message = SqlBatch::default();
+        message.push(BEGIN);
+        if let Some((schema, _)) = schema_statement {
+            message.push(&format!("CREATE SCHEMA IF NOT EXISTS {}", Identifier::new(schema)?.quoted()));
+        }
+        let platform: SchemaName = project.settings.platform_schema();
+        message.search_path(&platform, &project.settings.shared_path());
+        message.push_file(script, std::iter::once(statement), &platform);
+        message.commit(SessionState::None);
+        let mut made = session.send(&message).await;
+        if let (Err(server_error), Some(superuser)) = (&made, superuser.as_deref_mut())
+            && server_error.sqlstate() == Some("42501")
+            && allowed.contains(&extension)
+        {
+            made = superuser.send(&message).await;
+        }
+        match made {
+            Ok(_) => {}
+            Err(server_error) if server_error.sqlstate().is_none() => {
+                return Err(server_error.failure("creating the extensions of the chain on the shadow"));
+            }
+            Err(_) => continue,
+        }
+        let Some(role) = session.restricted_role() else { continue };
+        let file = |script: &Script| script.source.file.clone();
+        role.omit_prepared(&file(script), statement.range.start, Prepared::Extension(extension.clone()));
+        if let Some((schema, Some((script, statement)))) = schema_statement {
+            role.omit_prepared(&file(script), statement.range.start, Prepared::Schema(schema.to_owned()));
+        }
+        created.push(extension);
+    }
+    Ok(())
+}
+
+/// Creates the roles that only code of the project creates, usually where they do not exist. The shadow's role becomes a member.
+pub(super) async fn create_roles(
+    project: &Project,
+    session: &Connection,
+    superuser: &mut Connection,
+) -> Result<(), Failure> {
+    let Some(member) = session.restricted_role().map(|role| role.name()) else { return Ok(()) };
+    let by_statement: BTreeSet<String> = statements(project)
+        .filter(|(_, statement)| statement.verb().starts_with("CREATE "))
+        .filter_map(|(script, statement)| match SuperuserStatement::of(script.text(statement), &[]) {
+            Some(SuperuserStatement::Roles { created }) => created,
+            _ => None,
+        })
+        .collect();
+    let mut roles = BTreeSet::new();
+    for (script, statement) in statements(project).filter(|(_, statement)| statement.runs_code()) {
+        roles.extend(roles_created_by_code(script.text(statement)));
+    }
+    for role in roles.iter().filter(|role| !by_statement.contains(*role) && *role != ROLE) {
+        let Ok(name) = Identifier::new(role) else { continue };
+        let sql = format!("CREATE ROLE {0} NOLOGIN; GRANT {0} TO {1}", name.quoted(), member.quoted());
+        // A role that cannot be created is left to the project's code, whose error is reported.
+        let _created = superuser.run(&sql).await;
+    }
+    Ok(())
+}
+
+/// The roles of a given server that have no special right, and no way to one.
+const ORDINARY_ROLES: &str = "SELECT r.rolname::text AS name FROM pg_catalog.pg_roles r \
+    WHERE r.rolname !~ '^pg_' AND NOT (r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls) \
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles p WHERE p.rolname ~ '^pg_' \
+            AND pg_catalog.pg_has_role(r.oid, p.oid, 'MEMBER'))";
+
+/// Makes the shadow's role, on a given server, a member of the ordinary roles that the files name, so that they may use them.
+pub(super) async fn grant_roles(
+    project: &Project,
+    session: &Connection,
+    admin: &mut Connection,
+) -> Result<(), Failure> {
+    let Some(member) = session.restricted_role().map(|role| role.name().clone()) else { return Ok(()) };
+    let sets = admin.query_batch(ORDINARY_ROLES).await;
+    let sets = sets.map_err(|server_error| server_error.failure("reading the roles of the server"))?;
+    let mut words = BTreeSet::new();
+    let mut add = |script: &Script| {
+        let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
+        words.extend(script.source.text.split(|sign| !is_word(sign)).map(str::to_owned));
+    };
+    project.chain.migrations().iter().for_each(|migration| add(&migration.script));
+    project.templates.values().flat_map(|template| &template.files).for_each(|(script, _)| add(script));
+    for row in sets.iter().flatten() {
+        let name = row.text("name")?;
+        if name != member.as_str() && words.contains(&name) {
+            let sql = format!("GRANT {} TO {}", Identifier::new(name)?.quoted(), member.quoted());
+            // Without membership, a statement that needs it fails and is reported.
+            let _granted = admin.run(&sql).await;
+        }
+    }
+    Ok(())
+}
+
+/// The statements of all migrations and templates, in order.
+fn statements(project: &Project) -> impl Iterator<Item = (&Script, &Statement)> {
+    let of_chain = project.chain.migrations().iter().flat_map(|migration| {
+        migration.statements.iter().map(|(statement, _)| (&migration.script, statement))
+    });
+    let files = project.templates.values().flat_map(|template| &template.files);
+    of_chain.chain(
+        files.flat_map(|(script, statements)| statements.iter().map(move |statement| (script, statement))),
+    )
+}
+
+/// The first statement that creates the schema.
+fn creating<'p>(project: &'p Project, schema: &str) -> Option<(&'p Script, &'p Statement)> {
+    statements(project).find(|(_, statement)| statement.created_schema() == Some(schema))
+}
