@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &UpArgs, provider: ProviderArg)
         Err(failure) => dry_run::text::no_dry_run_markdown(failure.code),
     };
     if let Some(mut file) = report
-        && let Err(error) = file.write_all(text.as_bytes())
+        && let Err(error) = file.write_all(text.as_str().as_bytes())
     {
         context.ui.note(&format!("writing the report failed: {error}"));
     }

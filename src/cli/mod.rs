@@ -58,7 +58,7 @@ use self::tenant::Tenant;
 use self::ui::Ui;
 use self::verify::VerifyArgs;
 use crate::error::{Code, Failure, Place};
-use crate::output;
+use crate::output::{self, Text};
 use crate::project::{Project, Root, STACK};
 
 /// The context of every command.
@@ -208,7 +208,7 @@ fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         return match error.print() {
             // Ignore a closed pipe.
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                ui::print_error(&format!("error: writing to stdout: {error}"));
+                ui::print_error(&Text::of_line(format_args!("error: writing to stdout: {error}")));
                 ExitCode::from(Code::Io.class().exit_code())
             }
             _ => ExitCode::SUCCESS,
@@ -216,7 +216,11 @@ fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let plain = error.render().to_string();
-    let message = mask_urls(&plain, &words);
+    let message = words.iter().fold(mask_urls(&plain, &words), |message, word| {
+        // A word with a line break must not add a line.
+        let escaped = output::escape(word);
+        if escaped == **word { message } else { message.replace(&**word, &escaped) }
+    });
     if line::wants_json(&words) {
         // The first paragraph describes the error; the rest is usage and advice.
         let first_paragraph =
@@ -225,12 +229,12 @@ fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         let document = serde_json::json!({ "error": output::failure_json(
             &Failure::new(Code::Usage, message).hint(format!("see `{}`", line::help_command(&words)))) });
         // The exit code reports the failure in any case.
-        let _printed = ui::print(&format!("{document}\n"));
+        let _printed = ui::print_json(&document);
     } else if message == plain {
         // Ignore a closed pipe.
         let _printed = error.print();
     } else {
-        ui::print_error(message.trim_end());
+        ui::print_error(&Text::of_lines(message.trim_end()));
     }
     ExitCode::from(Code::Usage.class().exit_code())
 }
@@ -259,7 +263,8 @@ fn init_logging(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(|| ui::EscapedStderr)
         .log_internal_errors(false)
         .init();
 }

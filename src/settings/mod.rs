@@ -1,6 +1,7 @@
 //! The settings in `tenure.toml`, with defaults and validation: text in, values out. Flags and environment variables
 //! override them in `cli`. No file access belongs here.
 
+mod base;
 mod branch;
 mod duration;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+pub use base::Replaced;
 pub use branch::{Age, BranchSettings, BranchSslMode, Expiry, ReadyWithin, RetryPolicy};
 pub use duration::{HookTimeout, LockTimeout, Retention, StatementTimeout};
 
