@@ -101,6 +101,7 @@ pub fn dry_run_markdown(run: &DryRun) -> Text {
         plural(done.tenants.total, "tenant"),
         plural(done.units, "unit")
     ));
+    text.append(&format::lowered_table(&run.lowered));
     if !done.failures.is_empty() {
         text.append(&table_head(["schema", "migration", "failure", "attempts"]));
         for failed in done.failures.iter().take(MAX_STATEMENTS) {

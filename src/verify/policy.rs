@@ -215,8 +215,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "verify.levels.drop-column is off, the default is deny",
                 "verify.levels.drop-table is off; not taken, since the base has deny",
+                "verify.levels.drop-column is off, the default is deny",
                 "verify.levels.index-locks-writes is warn; not taken, since the base has deny",
             ]
         );

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::report::{alike, more};
 use crate::error::Place;
-use crate::output::{Diagnostic, Paint, Severity, Text};
+use crate::output::{Diagnostic, Paint, Severity, Text, escape};
 use crate::verify::{Finding, FindingTarget, Level, Lowered};
 
 /// Minimum number of findings that are formatted in parallel.
@@ -47,6 +47,8 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
         }
         FindingTarget::Object(object) => (Place::File(object.title()), String::new()),
     };
+    // A name in the database may contain a line break; a finding has none.
+    let [message, help] = [&finding.message, &finding.help].map(|text| escape(text));
     Diagnostic {
         severity: match (finding.level, &accepted) {
             (_, Some(_)) => Severity::Note,
@@ -54,12 +56,12 @@ pub(super) fn one(finding: &Finding, others: usize, paint: Paint) -> Text {
             (Level::Warn | Level::Off, None) => Severity::Warning,
         },
         code: Some(finding.rule.as_str()),
-        title: &finding.message,
+        title: &message,
         place: Some(&place),
         label: &label,
         notes: &notes.iter().map(String::as_str).collect::<Vec<_>>(),
         // An accepted finding needs no help.
-        help: accepted.is_none().then_some(finding.help.as_str()),
+        help: accepted.is_none().then_some(help.as_str()),
     }
     .render(paint)
 }

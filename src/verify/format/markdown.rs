@@ -7,7 +7,7 @@ use super::human::one;
 use super::report::{Report, alike, more};
 use super::verified::text_of;
 use crate::output::{Paint, Text, code, failure, prose, table_head, without_secrets};
-use crate::verify::{Finding, FindingTarget, Level};
+use crate::verify::{Finding, FindingTarget, Level, Lowered};
 
 /// Maximum number of findings with source lines; the table contains all findings.
 const MOST_DRAWN: usize = 30;
@@ -21,15 +21,7 @@ pub fn markdown(report: &Report<'_>) -> Text {
         text.blank();
         text.line("No findings.");
     }
-    if !report.lowered.is_empty() {
-        text.append(&table_head(["lowered setting", "value", "instead of", ""]));
-        for lowered in report.lowered {
-            let [setting, value, instead_of] =
-                [&lowered.setting, &lowered.value, &lowered.instead_of].map(|text| code(text));
-            let state = if lowered.taken { "in effect" } else { "not taken: lower than the base" };
-            text.line(format_args!("| {setting} | {value} | {instead_of} | {state} |"));
-        }
-    }
+    text.append(&lowered_table(report.lowered));
     if !report.failures.is_empty() {
         text.append(&table_head(["", "where", "error", "what is wrong", "what to do"]));
         for failure in report.failures {
@@ -65,6 +57,20 @@ pub fn markdown(report: &Report<'_>) -> Text {
         }
         text.blank();
         text.line("</details>");
+    }
+    text
+}
+
+/// A table of the lowered settings, if there are any.
+pub fn lowered_table(lowered: &[Lowered]) -> Text {
+    let mut text = Text::default();
+    if !lowered.is_empty() {
+        text.append(&table_head(["lowered setting", "value", "instead of", ""]));
+    }
+    for Lowered { setting, value, instead_of, taken } in lowered {
+        let [setting, value, instead_of] = [setting, value, instead_of].map(|text| code(text));
+        let state = if *taken { "in effect" } else { "not taken: the base is stricter" };
+        text.line(format_args!("| {setting} | {value} | {instead_of} | {state} |"));
     }
     text
 }
