@@ -96,7 +96,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn program(arguments: Vec<OsString>) -> ExitCode {
     let cli = match line::parse(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return report_parse_error(&error, &arguments),
+        Err(error) => return report_parse_error(error, &arguments),
     };
     init_logging(cli.global.verbose);
     ExitCode::from(run(cli))
@@ -203,7 +203,12 @@ async fn dispatch(context: &Context, command: Command) -> Result<u8, Failure> {
 }
 
 /// Prints help and version to stdout, and anything else as a failure, in JSON if requested.
-fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn report_parse_error(error: clap::Error, arguments: &[OsString]) -> ExitCode {
+    // The message repeats words, which must not add lines to it.
+    let escaped: Vec<OsString> =
+        arguments.iter().map(|word| output::escape(&word.to_string_lossy()).into()).collect();
+    let error = if escaped == arguments { error } else { line::parse(&escaped).err().unwrap_or(error) };
+    let arguments = &escaped;
     if !error.use_stderr() {
         return match error.print() {
             // Ignore a closed pipe.
@@ -216,11 +221,7 @@ fn report_parse_error(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     }
     let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
     let plain = error.render().to_string();
-    let message = words.iter().fold(mask_urls(&plain, &words), |message, word| {
-        // A word with a line break must not add a line.
-        let escaped = output::escape(word);
-        if escaped == **word { message } else { message.replace(&**word, &escaped) }
-    });
+    let message = mask_urls(&plain, &words);
     if line::wants_json(&words) {
         // The first paragraph describes the error; the rest is usage and advice.
         let first_paragraph =

@@ -33,7 +33,7 @@ pub fn table_head<const N: usize>(headings: [&str; N]) -> Text {
     text
 }
 
-/// A code span (CommonMark, "Code spans"), also in a table's cell, where a bar needs a backslash (GFM, "Tables").
+/// A code span (`CommonMark`, "Code spans"), also in a table's cell, where a bar needs a backslash (GFM, "Tables").
 fn span(text: &str) -> String {
     let text = escape(text.trim());
     if text.is_empty() {

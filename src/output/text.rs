@@ -1,7 +1,7 @@
 //! Text for a terminal, a log or a report. [`Text`] escapes each line when it is appended, and only a [`Text`] can be printed,
 //! so no name, message or value from outside can control the terminal, begin a line or give a command to a CI runner.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::sync::LazyLock;
 
 use serde::Serialize;
@@ -100,7 +100,7 @@ impl Text {
         let properties = properties.iter().map(property).collect::<Vec<_>>().join(",");
         let space = if properties.is_empty() { "" } else { " " };
         let message = message.split('\n').map(escape).collect::<Vec<_>>().join("\n");
-        self.0.push_str(&format!("::{name}{space}{properties}::{}\n", data(&message)));
+        self.0.extend(["::", name, space, &properties, "::", &data(&message), "\n"]);
     }
 
     /// Whether it has no line.
@@ -173,7 +173,7 @@ fn escape_json(document: &str) -> String {
         let is_unsafe = is_hidden(letter) && letter != '\n' || begins_command(&document[at..], false);
         if is_unsafe {
             for unit in letter.encode_utf16(&mut [0; 2]) {
-                shown.push_str(&format!("\\u{unit:04x}"));
+                let _written = write!(shown, "\\u{unit:04x}");
             }
         } else {
             shown.push(letter);

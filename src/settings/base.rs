@@ -1,6 +1,7 @@
 //! The settings of the base of a change, such as the target branch of a pull request.
 
 use super::{Contract, Settings};
+use crate::ident::Identifier;
 
 /// A setting that is less strict than in the base and was replaced by that of the base.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl Settings {
         // A schema that is no longer shared is stricter.
         if tenants.search_path.iter().any(|schema| !of_base.search_path.contains(schema)) {
             let [value, of_base_names] = [&*tenants, of_base].map(|tenants| {
-                let names: Vec<&str> = tenants.search_path.iter().map(|schema| schema.as_str()).collect();
+                let names: Vec<&str> = tenants.search_path.iter().map(Identifier::as_str).collect();
                 format!("[{}]", names.join(", "))
             });
             replace("tenants.search_path", value, of_base_names);

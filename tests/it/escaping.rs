@@ -1,8 +1,12 @@
 //! No text from outside reaches a terminal, a log or a report as it is: names in the database, messages of the server, file
 //! names, words of the command line, in every output format.
 
+use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::support::{Output, Project, Session};
 
@@ -57,8 +61,8 @@ fn fleet() -> Project {
         project.db.run(&format!(
             "CREATE VIEW org_one.{name} AS SELECT id FROM org_two.workspaces; CREATE TABLE org_two.{name} (id int); \
              ALTER TABLE org_two.workspaces ADD COLUMN {name} int; \
-             UPDATE datalinx_platform.organizations SET name = {name_text} WHERE slug = 'three'",
-            name_text = format!("U&'{}'", unicode(HOSTILE[0]))
+             UPDATE datalinx_platform.organizations SET name = U&'{text}' WHERE slug = 'three'",
+            text = unicode(HOSTILE[0])
         ));
     }
     project
@@ -66,7 +70,27 @@ fn fleet() -> Project {
 
 /// The text in a `U&'…'` literal.
 fn unicode(text: &str) -> String {
-    text.chars().map(|letter| format!("\\+{:06x}", u32::from(letter))).collect()
+    text.chars().fold(String::new(), |mut escaped, letter| {
+        write!(escaped, "\\+{:06x}", u32::from(letter)).unwrap();
+        escaped
+    })
+}
+
+/// The text without colours.
+fn colourless(text: &str) -> String {
+    static COLOUR: LazyLock<Regex> = LazyLock::new(|| Regex::new("\u{1b}\\[[0-9;]*m").unwrap());
+    COLOUR.replace_all(text, "").into_owned()
+}
+
+#[test]
+fn only_one_place_writes_to_the_terminal() {
+    let writes = Regex::new(r"\b(e?print(ln)?!|io::(stdout|stderr)\(\))").unwrap();
+    let code = |text: &str| text.split("#[cfg(test)]").next().unwrap().to_owned();
+    let found =
+        crate::repo_lints::files("src", "rs").into_iter().filter(|(_, text)| writes.is_match(&code(text)));
+    let found: Vec<_> = found.map(|(path, _)| path).collect();
+    // An export is no text.
+    assert_eq!(found, ["src/cli/ui.rs", "src/tenant/copy/export.rs"]);
 }
 
 #[test]
@@ -105,9 +129,9 @@ fn colours_are_those_of_the_program() {
     let project = fleet();
     for verb in ["tenant audit", "drift", "tenant show two --drift"] {
         let output = project.run(&format!("{verb} --color always"));
-        let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
-        assert!(colours.is_match(&output.stdout), "{output}");
-        assert_safe(&colours.replace_all(&output.stdout, ""), &[]);
+        let plain = colourless(&output.stdout);
+        assert_ne!(plain, output.stdout, "{output}");
+        assert_safe(&plain, &[]);
         assert!(!output.stdout.contains("\u{1b}]0;"), "{output}");
     }
 }
@@ -125,8 +149,7 @@ fn messages_of_the_server_are_escaped_wherever_a_migration_fails() {
         for flags in ["", "-v", "-vv", "--format json", "--color always -v"] {
             let output = project.run(&format!("migrate up --events events.jsonl {flags}"));
             assert_ne!(output.code, 0, "{output}");
-            let colours = regex::Regex::new("\u{1b}\\[[0-9;]*m").unwrap();
-            assert_safe(&colours.replace_all(&output.stderr, ""), &[]);
+            assert_safe(&colourless(&output.stderr), &[]);
             assert_safe(&output.stdout, &[]);
             assert!(flags.contains("always") || !output.stderr.contains('\u{1b}'), "{output}");
         }
@@ -143,7 +166,7 @@ fn names_of_files_and_their_contents_are_escaped() {
         let project = Project::seeds();
         project.next_migration(&format!(
             "-- Allow: drop-table because {reason} www.evil.example @team #1\nDROP TABLE users;\n\
-             ALTER TABLE sessions DROP COLUMN {name};\n/* {hostile} */ DROP VIEW v;\n",
+             ALTER TABLE users DROP COLUMN {name};\n/* {hostile} */ DROP VIEW datalinx_platform.v;\n",
             reason = hostile.lines().next().unwrap(),
             name = quoted(hostile),
         ));
@@ -153,7 +176,7 @@ fn names_of_files_and_their_contents_are_escaped() {
             assert_output_safe(&output, own(format));
             if format == "markdown" {
                 let reason = output.stdout.lines().find(|line| line.contains("www.evil.example"));
-                assert!(reason.unwrap().ends_with("@team #1` |"), "{output}");
+                assert!(reason.unwrap_or_else(|| panic!("{output}")).ends_with("@team #1` |"), "{output}");
             }
         }
         // A name that is no migration's.

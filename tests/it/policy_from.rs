@@ -66,7 +66,8 @@ fn a_lowered_level_is_in_every_report() {
 
 #[test]
 fn the_stricter_level_of_base_and_change_is_in_effect() {
-    let cases: [(Option<&str>, &str, &str, i32, &[(&str, bool)]); 6] = [
+    type Case = (Option<&'static str>, &'static str, &'static str, i32, &'static [(&'static str, bool)]);
+    let cases: [Case; 6] = [
         (None, OFF, "DROP TABLE users;", 1, &[("verify.levels.drop-table", false)]),
         (Some(""), OFF, "DROP TABLE users;", 1, &[("verify.levels.drop-table", false)]),
         // A stricter level of the base was removed.
@@ -83,7 +84,7 @@ fn the_stricter_level_of_base_and_change_is_in_effect() {
         (
             Some("[verify]\ncontract = \"allow\"\n"),
             "[verify]\ncontract = \"queries\"\n[audit.levels]\nrole-open = \"off\"\n",
-            "SELECT 1;",
+            "-- Scope: platform\nSELECT 1;",
             0,
             &[("audit.levels.role-open", false), ("verify.contract", false)],
         ),
@@ -144,7 +145,7 @@ fn a_change_that_creates_the_project_names_its_schemas() {
 
 #[test]
 fn only_a_commit_or_a_settings_file_is_a_base() {
-    let project = changed(None, OFF, "SELECT 1;");
+    let project = changed(None, OFF, "-- Scope: platform\nSELECT 1;");
     // A file of the change is not a base by the name of a commit.
     project.file("HEAD^1", OFF);
     for from in ["HEAD^1", "-x", "--output=x", "nobody", ""] {

@@ -6,12 +6,11 @@ use crate::tenant::{Granted, LoggedIn, Password, Sessions};
 /// The result of `tenant login`.
 pub fn logged_in(done: &LoggedIn, paint: Paint) -> Text {
     let slug = paint.bold(&done.tenant.slug);
-    let mut text = match &done.password {
-        Some(_) => Text::of_line(format_args!("{}: {slug} can log in", paint.good("done"))),
-        None => {
-            let head = paint.good("done");
-            Text::of_line(format_args!("{head}: {slug} can no longer log in  role {}", done.role))
-        }
+    let head = paint.good("done");
+    let mut text = if done.password.is_some() {
+        Text::of_line(format_args!("{head}: {slug} can log in"))
+    } else {
+        Text::of_line(format_args!("{head}: {slug} can no longer log in  role {}", done.role))
     };
     text.append(&password(Some(&done.role), done.password.as_ref()));
     if let Some(sessions) = &done.sessions {
