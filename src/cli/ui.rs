@@ -92,7 +92,7 @@ impl Ui {
         match (self.format, outcome) {
             (Format::Human, Outcome::Failed) => {
                 let text = text(self.stderr);
-                write(std::io::stderr().lock(), &text).map_err(WriteError::of("stderr"))
+                write_stderr(&text).map_err(WriteError::of("stderr"))
             }
             (Format::Human, Outcome::Done) => write_out(&text(self.stdout)),
             (Format::Json, _) => {
@@ -154,7 +154,7 @@ impl Ui {
                     object.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 }
                 // Fall back to stderr.
-                if print_json(&document).is_err() {
+                if write_out(&Text::of_json(&document)).is_err() {
                     print_error(&output::failure(failure, self.stderr));
                 }
             }
@@ -259,7 +259,13 @@ fn write_out(text: &Text) -> Result<(), WriteError> {
 
 /// Writes to stderr, even with `--quiet`. Ignores write errors, so that the work continues.
 pub(super) fn print_error(text: &Text) {
-    let _said = write(std::io::stderr().lock(), text);
+    let _said = write_stderr(text);
+}
+
+/// Writes to stderr, without the empty lines at the end.
+fn write_stderr(text: &Text) -> std::io::Result<()> {
+    let mut to = std::io::stderr().lock();
+    writeln!(to, "{}", text.as_str().trim_end()).and_then(|()| to.flush())
 }
 
 /// Asks a question in the current line.
